@@ -1,0 +1,71 @@
+# Everything is set up in .venv; nothing but make and Python 3.11 or newer (with venv) is needed.
+#   make demo      a running post room with a list, three members and printed credentials
+#   make serve     the server with your settings, e.g. make serve ARGS="--config postroom.toml"
+#   make test      the whole test suite         make soak   the long versions
+#   make lint      ruff and mypy                make bench  measure against Postfix
+#   make lock      write the lock files anew from pyproject.toml (UPGRADE=--upgrade for newer versions)
+
+SHELL := /bin/sh
+.DEFAULT_GOAL := venv
+.PHONY: venv demo serve test lint bench soak lock clean
+
+PYTHON ?= $(shell for python in python3.11 python3.12 python3.13 python3; do \
+	$$python -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null \
+	&& { echo $$python; break; }; done)
+WORKERS ?= auto
+TESTS ?= tests
+ARGS ?=
+UPGRADE ?=
+
+BIN := .venv/bin
+STAMP := .venv/.installed
+PIP := $(BIN)/python -m pip --disable-pip-version-check -qq
+
+venv: $(STAMP)
+
+$(STAMP): requirements-dev.lock pyproject.toml
+	@test -n "$(PYTHON)" || { \
+		echo "Postroom needs Python 3.11 or newer; none was found (make PYTHON=/path/to/python3)"; \
+		exit 1; } >&2
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { \
+		echo "Postroom needs Python 3.11 or newer; '$(PYTHON)' is not"; exit 1; } >&2
+	@test -x $(BIN)/python || { echo "Setting up .venv"; $(PYTHON) -m venv .venv; } || { \
+		rm -rf .venv; \
+		echo "could not make .venv; on Debian: apt-get install python3-venv"; exit 1; } >&2
+	@$(PIP) install --require-hashes -r requirements-dev.lock
+	@$(PIP) install --no-deps --no-build-isolation -e .
+	@touch $@
+
+demo: $(STAMP)
+	@$(BIN)/postroom demo $(ARGS)
+
+serve: $(STAMP)
+	@$(BIN)/postroom serve $(ARGS)
+
+test: $(STAMP)
+	@$(BIN)/python -m pytest -q -n $(WORKERS) --dist loadgroup $(TESTS)
+
+soak: $(STAMP)
+	@$(BIN)/python -m pytest -q -m soak --timeout 3600 $(TESTS)
+
+lint: $(STAMP)
+	@$(BIN)/ruff check --quiet .
+	@$(BIN)/ruff format --check --quiet .
+	@$(BIN)/mypy --no-error-summary
+
+bench: $(STAMP)
+	@$(BIN)/python -m benchmarks $(ARGS)
+
+# The locks hold versions and hashes for every platform, and no address of any index.
+COMPILE = .venv/lock/bin/uv pip compile pyproject.toml --no-config --quiet --universal \
+	--python-version 3.11 --generate-hashes --no-header $(UPGRADE)
+
+lock:
+	@test -x .venv/lock/bin/uv || { $(PYTHON) -m venv .venv/lock \
+		&& .venv/lock/bin/python -m pip --disable-pip-version-check -qq install uv==0.13.9; }
+	@$(COMPILE) -o requirements.lock
+	@$(COMPILE) --extra dev -c requirements.lock -o requirements-dev.lock
+
+clean:
+	@rm -rf .venv build .mypy_cache .pytest_cache .ruff_cache .hypothesis *.egg-info
+	@find . -name __pycache__ -type d -prune -exec rm -rf {} +

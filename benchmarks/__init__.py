@@ -1,0 +1,1 @@
+"""Measurements against Postfix on this machine; run with make bench."""

@@ -1,0 +1,1 @@
+"""Facts about Postroom, shown on real sockets and a real store."""

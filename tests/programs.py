@@ -1,0 +1,22 @@
+"""Programs that a test runs beside Postroom: skipped by name where missing, required in CI."""
+
+import os
+import shutil
+from pathlib import Path
+
+import pytest
+
+# Debian keeps daemons where an ordinary user's PATH does not look.
+SYSTEM_PATHS = (Path("/usr/sbin"), Path("/sbin"), Path("/usr/local/sbin"))
+
+
+def need(program: str, package: str) -> str:
+    """Return the program's path; without it skip the test, or fail it where CI=true."""
+    search = os.pathsep.join([os.environ.get("PATH", ""), *map(str, SYSTEM_PATHS)])
+    found = shutil.which(program, path=search)
+    if found is None:
+        reason = f"{program} is not installed; apt-get install {package}"
+        if os.environ.get("CI") == "true":
+            pytest.fail(reason)
+        pytest.skip(reason)
+    return found
