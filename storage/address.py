@@ -1,0 +1,180 @@
+"""E-mail addresses: how they are written, and the one form by which they compare.
+
+Rules this module keeps:
+- Two addresses are the same when their canonical forms are equal, and only then. The canonical form
+  has the domain as lower-case A-label without trailing dot and the local part unquoted, in NFC,
+  with its ASCII letters lowered.
+- The canonical form is a key, never shown and never read back: `"a b"@x` has the key `a b@x`. What
+  is shown is `Address.text`, the spelling first given.
+- `email_validator` takes part only when somebody types an address into the API or the command line,
+  and is imported then.
+
+RFC 5321 4.1.2 and 4.5.3.1 (syntax, lengths), RFC 6531 (UTF-8), RFC 5891 and UTS 46 (domains).
+"""
+
+import re
+import unicodedata
+from dataclasses import dataclass
+from functools import lru_cache
+
+MAX_ADDRESS = 254
+MAX_LOCAL_PART = 64
+MAX_DOMAIN = 253
+
+_LABEL = r"[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?"
+_DOMAIN = re.compile(rf"(?:{_LABEL}\.)*{_LABEL}")
+_ATEXT = r"[A-Za-z0-9!#$%&'*+/=?^_`{|}~\-\u00a0-\U0010ffff]"
+_DOT_STRING = re.compile(rf"{_ATEXT}+(?:\.{_ATEXT}+)*")
+# Look-ups take stray dots as well: others have made addresses such as a..b@ and write from them.
+_LOOSE_DOT_STRING = re.compile(rf"(?:{_ATEXT}|\.)+")
+_QUOTED_STRING = re.compile(r'"((?:[^"\\\x00-\x1f\x7f-\x9f]|\\[ -~])*)"')
+_QUOTED_PAIR = re.compile(r"\\(.)")
+_NEEDS_ESCAPE = re.compile(r'(["\\])')
+_SURROGATE = re.compile(r"[\ud800-\udfff]")
+_LOWER_ASCII = {upper: upper + 32 for upper in range(ord("A"), ord("Z") + 1)}
+
+
+@dataclass(frozen=True, slots=True)
+class Address:
+    """An address as it was written, the local part without its quotes."""
+
+    local_part: str
+    domain: str
+
+    @property
+    def text(self) -> str:
+        """The address as it is shown; the local part is quoted when it has to be."""
+        return f"{quoted_local_part(self.local_part)}@{self.domain}"
+
+    @property
+    def canonical(self) -> str:
+        """The key by which addresses compare. ValueError when the domain is no domain."""
+        return f"{canonical_local_part(self.local_part)}@{canonical_domain(self.domain)}"
+
+
+def parse_address(text: str, *, for_creation: bool = False) -> Address:
+    """The address somebody typed; ValueError with a message fit to stand beside the field.
+
+    With `for_creation` it is to become one of ours: "+" would be read as a subaddress, and a
+    non-ASCII local part could not be reached by most senders, so neither is taken.
+    """
+    written, _, domain = text.rpartition("@")
+    _validate_local_part(written)
+    if not _is_domain(domain):
+        raise ValueError("The part after the @-sign is not a valid domain name.")
+    address = _split(text)
+    if address is None or len(text.encode()) > MAX_ADDRESS:
+        raise ValueError("This is not a valid email address.")
+    if for_creation and "+" in address.local_part:
+        raise ValueError("The part before the @-sign must not contain a plus sign.")
+    if for_creation and not address.local_part.isascii():
+        raise ValueError("The part before the @-sign must be ASCII.")
+    return address
+
+
+def canonical_or_none(text: str) -> str | None:
+    """The canonical form of an address in any spelling, None when it cannot be an address."""
+    parts = _split(text)
+    if parts is None:
+        return None
+    try:
+        return parts.canonical
+    except ValueError:
+        return None
+
+
+def canonical_local_part(local_part: str) -> str:
+    """NFC with ASCII letters lowered; `local_part` is unquoted."""
+    if local_part.isascii():
+        return local_part.lower()
+    lowered = unicodedata.normalize("NFC", local_part).translate(_LOWER_ASCII)
+    # A lowered letter may compose with a mark that its capital does not compose with (H, U+0331).
+    return unicodedata.normalize("NFC", lowered)
+
+
+def canonical_domain(text: str) -> str:
+    """The domain as lower-case A-label without trailing dot; ValueError when it is no domain.
+
+    An address literal is none, with or without brackets.
+    """
+    domain = text.removesuffix(".").lower() if text.isascii() else _a_label(text)
+    if len(domain) > MAX_DOMAIN or not _DOMAIN.fullmatch(domain):
+        raise ValueError("This is not a valid domain name.")
+    if domain.rpartition(".")[2].isdigit():
+        raise ValueError("This is an IP address, not a domain name.")
+    return domain
+
+
+def split_subaddress(local_part: str) -> str | None:
+    """The part before the first "+"; None when there is no "+" or nothing before it."""
+    base, plus, _ = local_part.partition("+")
+    return base if plus and base else None
+
+
+def quoted_local_part(local_part: str) -> str:
+    """The local part as it is written in an address: as it is, or as a quoted string."""
+    if _DOT_STRING.fullmatch(local_part):
+        return local_part
+    return '"' + _NEEDS_ESCAPE.sub(r"\\\1", local_part) + '"'
+
+
+def unquoted_local_part(written: str) -> str | None:
+    """What a local part means; None when it is neither a dot-string nor a quoted string."""
+    if _LOOSE_DOT_STRING.fullmatch(written):
+        return written
+    quoted = _QUOTED_STRING.fullmatch(written)
+    return _QUOTED_PAIR.sub(r"\1", quoted[1]) if quoted else None
+
+
+def _split(text: str) -> Address | None:
+    written, at, domain = text.rpartition("@")
+    if not at or _SURROGATE.search(text):
+        return None
+    local_part = unquoted_local_part(written)
+    if not local_part or len(local_part.encode()) > MAX_LOCAL_PART:
+        return None
+    return Address(local_part, domain)
+
+
+def _is_domain(text: str) -> bool:
+    try:
+        canonical_domain(text)
+    except ValueError:
+        return False
+    return True
+
+
+@lru_cache(maxsize=256)
+def _a_label(text: str) -> str:
+    import idna  # its tables are large, and most stores never see such a domain
+
+    if len(text) > MAX_DOMAIN:
+        raise ValueError("This is not a valid domain name.")
+    try:
+        encoded = idna.encode(text, uts46=True, transitional=False, std3_rules=True)
+    except UnicodeError:
+        raise ValueError("This is not a valid domain name.") from None
+    return encoded.decode("ascii").removesuffix(".").lower()
+
+
+def _validate_local_part(written: str) -> None:
+    """Let email_validator judge all but the domain: which of those may be ours is decided elsewhere
+    (it would refuse names under .test, .local and .invalid, which an operator may well trust).
+    """
+    from email_validator import EmailNotValidError, validate_email  # see the top
+
+    if not written:
+        raise ValueError("An email address must have an @-sign and something before it.")
+    try:
+        validate_email(
+            f"{written}@example.com", check_deliverability=False, allow_quoted_local=True
+        )
+    except EmailNotValidError as error:
+        raise ValueError(_without_what_was_typed(str(error))) from None
+    except ValueError:
+        raise ValueError("This is not a valid email address.") from None
+
+
+def _without_what_was_typed(message: str) -> str:
+    """The message up to the place where it begins to quote: an answer never echoes an address."""
+    return re.split(r"\s*[:(]|\s+'", message, maxsplit=1)[0].rstrip(".") + "."
