@@ -1,1 +1,1 @@
-"""The message store: rows, invariants and SQL; it knows neither SMTP nor HTTP."""
+"""The message store: rows, invariants, SQL. Knows no SMTP reply, no HTTP status, no scope."""

@@ -1,0 +1,172 @@
+"""Message bytes, once per transaction: small ones in the database, large ones in files.
+
+- What came is what is kept: bytes are never rewritten, and a file is written once.
+- A large content is spooled while it arrives and becomes the content file by a rename; the file and
+  its directory are on stable storage before the transaction that names it commits.
+- A file is named by a content id, never by what the sender says, and never shared between
+  transactions or tenants. Its SHA-256 is on record beside its name.
+- A file without a row is an orphan of a crash: it can never be a lost message.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import errno
+import os
+from collections.abc import AsyncIterator, Iterable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from storage.database import Tx
+from storage.errors import NotFound, StorageError, StoreFull, StoreUnavailable
+
+_CHUNK = 256 * 1024
+_NO_SPACE = {errno.ENOSPC, errno.EDQUOT}
+
+
+@dataclass(frozen=True, slots=True)
+class Content:
+    """Where the bytes of one message are: exactly one of `body` and `file` is there."""
+
+    sha256: bytes
+    size: int
+    body: bytes | None
+    file: str | None
+
+
+class ContentDamaged(StorageError):
+    """The file of a content is missing or shorter than its record says."""
+
+
+class ContentDirectory:
+    """The part of the data directory that holds large contents and what is still arriving."""
+
+    __slots__ = ("files", "spool")
+
+    def __init__(self, data: Path) -> None:
+        self.files = data / "content"
+        self.spool = data / "spool"
+
+    def prepare(self) -> None:
+        """Make the directories. Raises StoreUnavailable."""
+        with _translating():
+            for directory in (self.files, self.spool):
+                directory.mkdir(mode=0o700, parents=True, exist_ok=True)
+
+    def new_spool(self, content_id: bytes) -> SpoolFile:
+        """An empty file for a content that is arriving. Raises StoreFull, StoreUnavailable."""
+        with _translating():
+            return SpoolFile(self.spool / content_id.hex())
+
+    def place(self, spools: Iterable[SpoolFile]) -> None:
+        """Make finished spool files content files, and their names durable; blocks.
+
+        Raises StoreFull, StoreUnavailable; what was placed before the fault stays an orphan.
+        """
+        touched = set()
+        with _translating():
+            for spool in spools:
+                target = self.files / content_name(spool.path.name)
+                if not target.parent.is_dir():
+                    target.parent.mkdir(mode=0o700, exist_ok=True)
+                    touched.add(self.files)
+                spool.path.rename(target)
+                spool.path = target
+                touched.add(target.parent)
+            for directory in touched:
+                _sync_directory(directory)
+
+    async def chunks(self, content: Content) -> AsyncIterator[bytes]:
+        """The content's bytes, at most 256 KiB at a time.
+
+        Raises ContentDamaged when the file does not hold what the record promises.
+        """
+        if content.body is not None:
+            yield content.body
+            return
+        assert content.file is not None
+        try:
+            source = await asyncio.to_thread(open, self.files / content.file, "rb")
+        except FileNotFoundError as error:
+            raise ContentDamaged("the content file is missing") from error
+        left = content.size
+        with source:
+            while left > 0:
+                chunk = await asyncio.to_thread(source.read, min(_CHUNK, left))
+                if not chunk:
+                    raise ContentDamaged("the content file is shorter than its record")
+                left -= len(chunk)
+                yield chunk
+
+
+class SpoolFile:
+    """A content on its way in: written in order, synced once, then placed or discarded."""
+
+    __slots__ = ("_descriptor", "path")
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self._descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
+
+    def write(self, chunk: bytes) -> None:
+        """Append; blocks. Raises StoreFull, StoreUnavailable."""
+        with _translating():
+            view = memoryview(chunk)
+            while view:
+                view = view[os.write(self._descriptor, view) :]
+
+    def finish(self) -> None:
+        """Put the bytes on stable storage and close; blocks. Raises StoreFull, StoreUnavailable."""
+        with _translating():
+            os.fdatasync(self._descriptor)
+        self._close()
+
+    def discard(self) -> None:
+        """Close and remove, wherever the file is by now; harmless when it is gone."""
+        self._close()
+        self.path.unlink(missing_ok=True)
+
+    def _close(self) -> None:
+        if self._descriptor >= 0:
+            os.close(self._descriptor)
+            self._descriptor = -1
+
+
+def content_name(content_id: str) -> str:
+    """The file's path below the content directory: one directory for about 70 minutes of mail."""
+    return f"{content_id[:8]}/{content_id}"
+
+
+async def find_content(tx: Tx, *, tenant_id: bytes, message_id: bytes) -> Content:
+    """Raises NotFound."""
+    row = await tx.fetch_one(
+        """
+        SELECT c.sha256, c.size, c.body, c.file FROM contents c
+        JOIN messages m ON m.message_id = c.message_id
+        WHERE m.tenant_id = :tenant_id AND c.message_id = :message_id
+        """,
+        {"tenant_id": tenant_id, "message_id": message_id},
+    )
+    if row is None:
+        raise NotFound("no such content")
+    body = None if row["body"] is None else bytes(row["body"])
+    return Content(bytes(row["sha256"]), row["size"], body, row["file"])
+
+
+@contextlib.contextmanager
+def _translating() -> Iterator[None]:
+    try:
+        yield
+    except OSError as error:
+        if error.errno in _NO_SPACE:
+            raise StoreFull("no space for message content") from error
+        raise StoreUnavailable(f"message content: {error.strerror}") from error
+
+
+def _sync_directory(directory: Path) -> None:
+    descriptor = os.open(directory, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)

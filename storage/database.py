@@ -1,0 +1,66 @@
+"""The engine interface: one use of the store is one transaction.
+
+- `read` gives a snapshot that cannot change anything; `write` gives the one writer's transaction,
+  durable when it returns: an exception from the work rolls all of it back.
+- The work is a coroutine function over `Tx`. It may wait on nothing but the transaction it was
+  given: no network, no sleep, no lock. The embedded engine enforces that, because it runs the whole
+  work in the store's own thread in one go.
+- SQL is plain text with `:name` parameters and means the same on every engine.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Coroutine, Mapping, Sequence
+from typing import Any, Protocol, TypeVar
+
+# The driver's border: what a column holds is known to the SQL beside it, not to the type checker.
+Row = Mapping[str, Any]
+Params = Mapping[str, object]
+
+T = TypeVar("T")
+Work = Callable[["Tx"], Coroutine[Any, Any, T]]
+
+
+class Tx(Protocol):
+    """One transaction."""
+
+    @property
+    def dialect(self) -> Mapping[str, str]:
+        """The words in which engines differ, as names for `str.format_map` of a schema."""
+        ...
+
+    async def execute(self, sql: str, params: Params | None = None) -> int:
+        """Run one statement; the number of rows it changed."""
+        ...
+
+    async def execute_many(self, sql: str, rows: Sequence[Params]) -> None:
+        """Run one statement once for each of `rows`."""
+        ...
+
+    async def fetch_one(self, sql: str, params: Params | None = None) -> Row | None:
+        """The first row of the answer, or None."""
+        ...
+
+    async def fetch_all(self, sql: str, params: Params | None = None) -> list[Row]:
+        """All rows of the answer."""
+        ...
+
+    def new_id(self) -> bytes:
+        """16 bytes, above every id this store ever gave; only in a write transaction."""
+        ...
+
+
+class Database(Protocol):
+    """An open store. Raises StoreUnavailable or StoreFull when it cannot serve."""
+
+    async def read(self, work: Work[T]) -> T:
+        """Run `work` on a snapshot and return what it returns."""
+        ...
+
+    async def write(self, work: Work[T]) -> T:
+        """Run `work` in the writer's transaction; on return it is on stable storage."""
+        ...
+
+    async def close(self) -> None:
+        """Wait for what is running, then let go of the store."""
+        ...

@@ -1,0 +1,159 @@
+"""Where an address leads: `resolve`, asked at RCPT and again inside the delivery.
+
+- An address has one canonical form, made in `storage.address`, unique in the whole store: inboxes
+  and lists share it.
+- `resolve` asks in the order of the contract: the exact address, then the part before the first
+  `+`; `postmaster` and `abuse` of a verified domain always lead somewhere, or wait.
+- The store being unable to say is an exception, never "unknown".
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import Enum
+
+from storage.address import Address, canonical_domain, split_subaddress
+from storage.database import Row, Tx
+
+_ALWAYS_THERE = ("postmaster", "abuse")
+
+
+class Verdict(Enum):
+    """What the store says of a recipient."""
+
+    ROUTE = "route"
+    UNKNOWN = "unknown"
+    NOT_OURS = "not_ours"
+    EMPTY_LIST = "empty_list"
+    DOMAIN_REVOKED = "domain_revoked"
+    NO_POSTMASTER = "no_postmaster"
+
+
+@dataclass(frozen=True, slots=True)
+class Resolution:
+    """Where a recipient leads. For ROUTE and EMPTY_LIST the ids and `address` are there.
+
+    `address` is the stored spelling of the inbox or list; exactly one of the ids is set.
+    """
+
+    verdict: Verdict
+    tenant_id: bytes = b""
+    address: str = ""
+    inbox_id: bytes | None = None
+    list_id: bytes | None = None
+
+
+UNKNOWN = Resolution(Verdict.UNKNOWN)
+NOT_OURS = Resolution(Verdict.NOT_OURS)
+NO_POSTMASTER = Resolution(Verdict.NO_POSTMASTER)
+
+
+async def resolve(tx: Tx, *, local_part: str, domain: str, postmaster: str = "") -> Resolution:
+    """Where mail for `local_part` at `domain` goes now.
+
+    `domain` is as the peer wrote it, or empty for the bare `<postmaster>`. `postmaster` is the
+    setting: the canonical address of the inbox that takes such mail when no owner does.
+    """
+    if not domain:
+        return await _bare_postmaster(tx, postmaster)
+    try:
+        name = canonical_domain(domain)
+    except ValueError:
+        return NOT_OURS
+    found = await _look_up(tx, Address(local_part, name))
+    if found is not None:
+        return found
+    return await _unlisted(tx, local_part, name, postmaster)
+
+
+_ROUTE = """
+    SELECT a.tenant_id, a.inbox_id, a.list_id, a.canonical, d.status,
+           COALESCE(l.address, i.address) AS address, i.deleted_at,
+           EXISTS (SELECT 1 FROM list_members m WHERE m.list_id = a.list_id) AS has_members
+    FROM addresses a
+    JOIN domains d ON d.domain_id = a.domain_id
+    LEFT JOIN lists l ON l.list_id = a.list_id
+    LEFT JOIN inboxes i ON i.inbox_id = a.inbox_id
+    WHERE a.canonical IN (:exact, :base)
+"""
+
+
+async def _look_up(tx: Tx, address: Address) -> Resolution | None:
+    exact = address.canonical
+    base = split_subaddress(address.local_part)
+    plain = Address(base, address.domain).canonical if base else exact
+    rows = await tx.fetch_all(_ROUTE, {"exact": exact, "base": plain})
+    for wanted in (exact, plain):
+        for row in rows:
+            if row["canonical"] == wanted and row["deleted_at"] is None:
+                return _routed(row)
+    return None
+
+
+def _routed(row: Row) -> Resolution:
+    if row["status"] != "verified":
+        verdict = Verdict.DOMAIN_REVOKED
+    elif row["list_id"] is not None and not row["has_members"]:
+        verdict = Verdict.EMPTY_LIST
+    else:
+        verdict = Verdict.ROUTE
+    return Resolution(verdict, row["tenant_id"], row["address"], row["inbox_id"], row["list_id"])
+
+
+async def _unlisted(tx: Tx, local_part: str, domain: str, postmaster: str) -> Resolution:
+    """What to say of an address that no inbox or list has."""
+    row = await tx.fetch_one(
+        """
+        SELECT tenant_id, status,
+               EXISTS (SELECT 1 FROM addresses a WHERE a.domain_id = domains.domain_id) AS in_use
+        FROM domains WHERE name = :name
+        ORDER BY CASE status WHEN 'verified' THEN 0 ELSE 1 END LIMIT 1
+        """,
+        {"name": domain},
+    )
+    if row is None or (row["status"] != "verified" and not row["in_use"]):
+        return NOT_OURS
+    if row["status"] != "verified":
+        return Resolution(Verdict.DOMAIN_REVOKED)
+    if local_part.lower() not in _ALWAYS_THERE:
+        return UNKNOWN
+    owner = await _owners_inbox(tx, row["tenant_id"])
+    return owner or await _named_postmaster(tx, postmaster)
+
+
+async def _bare_postmaster(tx: Tx, postmaster: str) -> Resolution:
+    named = await _named_postmaster(tx, postmaster)
+    if named.verdict is Verdict.ROUTE:
+        return named
+    first = await tx.fetch_one("SELECT tenant_id FROM tenants ORDER BY tenant_id LIMIT 1")
+    owner = await _owners_inbox(tx, first["tenant_id"]) if first else None
+    return owner or NO_POSTMASTER
+
+
+async def _named_postmaster(tx: Tx, postmaster: str) -> Resolution:
+    """The inbox named in the settings, wherever it is: the operator's word counts."""
+    row = await tx.fetch_one(
+        """
+        SELECT i.tenant_id, i.inbox_id, i.address FROM inboxes i
+        WHERE i.canonical = :canonical AND i.deleted_at IS NULL
+        """,
+        {"canonical": postmaster},
+    )
+    if row is None:
+        return NO_POSTMASTER
+    return Resolution(Verdict.ROUTE, row["tenant_id"], row["address"], row["inbox_id"])
+
+
+async def _owners_inbox(tx: Tx, tenant_id: bytes) -> Resolution | None:
+    row = await tx.fetch_one(
+        """
+        SELECT i.inbox_id, i.address FROM inboxes i
+        JOIN users u ON u.user_id = i.owner_user_id AND u.role = 'owner'
+        WHERE i.tenant_id = :tenant_id AND i.deleted_at IS NULL
+        ORDER BY i.inbox_id LIMIT 1
+        """,
+        {"tenant_id": tenant_id},
+    )
+    if row is None:
+        return None
+    return Resolution(Verdict.ROUTE, tenant_id, row["address"], row["inbox_id"])

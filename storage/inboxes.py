@@ -1,0 +1,184 @@
+"""Inboxes: where copies land; each has one address that never changes.
+
+A deleted inbox keeps its address until its mail is gone, and takes no mail meanwhile.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from storage.address import Address
+from storage.database import Row, Tx
+from storage.domains import require_verified
+from storage.errors import Conflict, FieldFault, Invalid, NotFound
+
+
+@dataclass(frozen=True, slots=True)
+class Inbox:
+    """An inbox as stored; `address` as first written, `canonical` for comparing."""
+
+    inbox_id: bytes
+    tenant_id: bytes
+    address: str
+    canonical: str
+    display_name: str
+    owner_user_id: bytes | None
+    default_timezone: str
+    share_relationships: bool
+    created_at: int
+
+
+@dataclass(frozen=True, slots=True)
+class Alias:
+    """A list's address through which an inbox gets mail."""
+
+    address: str
+    list_id: bytes
+
+
+async def create_inbox(
+    tx: Tx,
+    *,
+    tenant_id: bytes,
+    address: Address,
+    display_name: str,
+    owner_user_id: bytes | None,
+    now: int,
+) -> Inbox:
+    """A new inbox on a verified domain of the tenant.
+
+    Raises Invalid (`domain_not_verified`, an owner who is not the tenant's user) and Conflict
+    `address_taken`.
+    """
+    canonical = address.canonical
+    name = canonical.rpartition("@")[2]
+    domain = await require_verified(tx, tenant_id=tenant_id, name=name, field="address")
+    await _check_owner(tx, tenant_id, owner_user_id)
+    await require_free(tx, canonical)
+    inbox = Inbox(
+        tx.new_id(),
+        tenant_id,
+        address.text,
+        canonical,
+        display_name,
+        owner_user_id,
+        "UTC",
+        True,
+        now,
+    )
+    await tx.execute(
+        """
+        INSERT INTO inboxes
+            (inbox_id, tenant_id, domain_id, address, canonical, display_name, owner_user_id,
+             default_timezone, share_relationships, created_at)
+        VALUES
+            (:inbox_id, :tenant_id, :domain_id, :address, :canonical, :display_name,
+             :owner_user_id, 'UTC', 1, :now)
+        """,
+        {
+            "inbox_id": inbox.inbox_id,
+            "tenant_id": tenant_id,
+            "domain_id": domain.domain_id,
+            "address": inbox.address,
+            "canonical": canonical,
+            "display_name": display_name,
+            "owner_user_id": owner_user_id,
+            "now": now,
+        },
+    )
+    await tx.execute(
+        """
+        INSERT INTO addresses (canonical, tenant_id, domain_id, inbox_id)
+        VALUES (:canonical, :tenant_id, :domain_id, :inbox_id)
+        """,
+        {
+            "canonical": canonical,
+            "tenant_id": tenant_id,
+            "domain_id": domain.domain_id,
+            "inbox_id": inbox.inbox_id,
+        },
+    )
+    return inbox
+
+
+async def require_free(tx: Tx, canonical: str) -> None:
+    """Raises Conflict `address_taken` when an inbox or a list has this address."""
+    taken = await tx.fetch_one(
+        "SELECT 1 FROM addresses WHERE canonical = :canonical", {"canonical": canonical}
+    )
+    if taken is not None:
+        raise Conflict("address_taken", "This address is in use already.")
+
+
+async def _check_owner(tx: Tx, tenant_id: bytes, owner_user_id: bytes | None) -> None:
+    if owner_user_id is None:
+        return
+    row = await tx.fetch_one(
+        "SELECT 1 FROM users WHERE tenant_id = :tenant_id AND user_id = :user_id",
+        {"tenant_id": tenant_id, "user_id": owner_user_id},
+    )
+    if row is None:
+        raise Invalid(FieldFault("owner_user_id", "names no user of this tenant"))
+
+
+async def find_inbox(tx: Tx, *, tenant_id: bytes, inbox_id: bytes) -> Inbox:
+    """Raises NotFound; a deleted inbox is not found."""
+    row = await tx.fetch_one(
+        _INBOX + " AND inbox_id = :inbox_id", {"tenant_id": tenant_id, "inbox_id": inbox_id}
+    )
+    if row is None:
+        raise NotFound("no such inbox")
+    return _inbox(row)
+
+
+async def find_inbox_by_address(tx: Tx, *, tenant_id: bytes, canonical: str) -> Inbox:
+    """Raises NotFound; a list's address is not an inbox."""
+    row = await tx.fetch_one(
+        _INBOX + " AND canonical = :canonical", {"tenant_id": tenant_id, "canonical": canonical}
+    )
+    if row is None:
+        raise NotFound("no such inbox")
+    return _inbox(row)
+
+
+async def list_inboxes(tx: Tx, *, tenant_id: bytes) -> list[Inbox]:
+    """The tenant's inboxes, oldest first."""
+    rows = await tx.fetch_all(_INBOX + " ORDER BY inbox_id", {"tenant_id": tenant_id})
+    return [_inbox(row) for row in rows]
+
+
+async def aliases(tx: Tx, *, tenant_id: bytes) -> dict[bytes, list[Alias]]:
+    """For each inbox that is on a list: the lists' addresses, in the order it was added."""
+    rows = await tx.fetch_all(
+        """
+        SELECT m.inbox_id, l.address, l.list_id FROM list_members m
+        JOIN lists l ON l.list_id = m.list_id
+        WHERE l.tenant_id = :tenant_id ORDER BY m.member_id
+        """,
+        {"tenant_id": tenant_id},
+    )
+    found: dict[bytes, list[Alias]] = {}
+    for row in rows:
+        found.setdefault(row["inbox_id"], []).append(Alias(row["address"], row["list_id"]))
+    return found
+
+
+_INBOX = """
+    SELECT inbox_id, tenant_id, address, canonical, display_name, owner_user_id,
+           default_timezone, share_relationships, created_at
+    FROM inboxes WHERE tenant_id = :tenant_id AND deleted_at IS NULL
+"""
+
+
+def _inbox(row: Row) -> Inbox:
+    return Inbox(
+        row["inbox_id"],
+        row["tenant_id"],
+        row["address"],
+        row["canonical"],
+        row["display_name"],
+        row["owner_user_id"],
+        row["default_timezone"],
+        bool(row["share_relationships"]),
+        row["created_at"],
+    )

@@ -1,0 +1,239 @@
+"""The embedded engine: SQLite through aiosqlite.
+
+- WAL and `synchronous=FULL`: a commit that returned survives a loss of power.
+- One writer connection. A transaction begins with BEGIN IMMEDIATE, so it never fails half way for a
+  lock; another process that holds the lock is waited for, at most `PATIENCE` seconds.
+- Reader connections are query-only and see one snapshot for one use.
+- A whole transaction is one call into the connection's thread: a hop for each statement would cost
+  more than the statements.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import sqlite3
+import time
+from collections.abc import Callable, Mapping, Sequence
+from functools import partial
+from pathlib import Path
+from typing import cast
+
+import aiosqlite
+
+from storage.clock import Clock
+from storage.database import Params, Row, T, Work
+from storage.errors import StoreFull, StoreUnavailable
+from storage.ids import IdSource
+
+FILE_NAME = "postroom.db"
+PATIENCE = 5.0
+_POLL = 0.001
+_READERS = 2
+
+_DIALECT = {"id": "BLOB", "int64": "INTEGER", "bytes": "BLOB", "clustered": "WITHOUT ROWID"}
+
+_LOCK_CODES = {sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED}
+_FULL_CODES = {sqlite3.SQLITE_FULL}
+_AWAY_CODES = _LOCK_CODES | {
+    sqlite3.SQLITE_IOERR,
+    sqlite3.SQLITE_CANTOPEN,
+    sqlite3.SQLITE_READONLY,
+    sqlite3.SQLITE_NOMEM,
+    sqlite3.SQLITE_INTERRUPT,
+    sqlite3.SQLITE_PROTOCOL,
+}
+
+
+class SqliteTx:
+    """A transaction on one connection; its coroutines finish without ever suspending."""
+
+    __slots__ = ("_connection", "_ids")
+
+    def __init__(self, connection: sqlite3.Connection, ids: IdSource | None) -> None:
+        self._connection = connection
+        self._ids = ids
+
+    @property
+    def dialect(self) -> Mapping[str, str]:
+        return _DIALECT
+
+    async def execute(self, sql: str, params: Params | None = None) -> int:
+        return self._connection.execute(sql, params or ()).rowcount
+
+    async def execute_many(self, sql: str, rows: Sequence[Params]) -> None:
+        self._connection.executemany(sql, rows)
+
+    async def fetch_one(self, sql: str, params: Params | None = None) -> Row | None:
+        return cast("Row | None", self._connection.execute(sql, params or ()).fetchone())
+
+    async def fetch_all(self, sql: str, params: Params | None = None) -> list[Row]:
+        return self._connection.execute(sql, params or ()).fetchall()
+
+    def new_id(self) -> bytes:
+        if self._ids is None:
+            raise RuntimeError("a read transaction makes no ids")
+        return self._ids.next()
+
+
+class SqliteDatabase:
+    """The store in one file of the data directory. Made by `open_sqlite`."""
+
+    def __init__(
+        self, writer: aiosqlite.Connection, readers: list[aiosqlite.Connection], ids: IdSource
+    ) -> None:
+        self._writer = writer
+        self._readers = readers
+        self._idle: asyncio.Queue[aiosqlite.Connection] = asyncio.Queue()
+        for reader in readers:
+            self._idle.put_nowait(reader)
+        self._ids = ids
+
+    async def read(self, work: Work[T]) -> T:
+        reader = await self._idle.get()
+        try:
+            return await _in_thread(reader, partial(_run_read, reader._conn, work))
+        except sqlite3.Error as error:
+            raise _translated(error) from error
+        finally:
+            self._idle.put_nowait(reader)
+
+    async def write(self, work: Work[T]) -> T:
+        writer = self._writer
+        try:
+            return await _in_thread(writer, partial(_run_write, writer._conn, self._ids, work))
+        except sqlite3.Error as error:
+            raise _translated(error) from error
+
+    async def close(self) -> None:
+        for connection in (*self._readers, self._writer):
+            await connection.close()
+
+
+async def open_sqlite(data: Path, clock: Clock) -> SqliteDatabase:
+    """Open (and make, when it is not there) the store in the directory `data`.
+
+    Raises StoreUnavailable when the directory or file cannot be used.
+    """
+    try:
+        path = _prepare_file(data)
+        writer = await _connect(path, query_only=False)
+        readers = [await _connect(path, query_only=True) for _ in range(_READERS)]
+    except sqlite3.Error as error:
+        raise _translated(error) from error
+    except OSError as error:
+        raise StoreUnavailable(f"cannot use the data directory: {error.strerror}") from error
+    return SqliteDatabase(writer, readers, IdSource(clock))
+
+
+def _prepare_file(data: Path) -> Path:
+    data.mkdir(mode=0o700, parents=True, exist_ok=True)
+    path = data / FILE_NAME
+    path.touch(mode=0o600, exist_ok=True)
+    return path
+
+
+async def _connect(path: Path, *, query_only: bool) -> aiosqlite.Connection:
+    def connect() -> sqlite3.Connection:
+        return sqlite3.connect(
+            path, isolation_level=None, check_same_thread=False, cached_statements=512
+        )
+
+    connection = aiosqlite.Connection(connect, 64)
+    connection._thread.daemon = True
+    await connection
+    await _in_thread(connection, partial(_prepare, connection._conn, query_only))
+    return connection
+
+
+async def _in_thread(connection: aiosqlite.Connection, call: Callable[[], T]) -> T:
+    """Run `call` in the connection's own thread.
+
+    aiosqlite has no public name for this; `tests/storage/test_sqlite.py` holds it to its word.
+    """
+    return cast(T, await connection._execute(call))  # type: ignore[no-untyped-call]
+
+
+def _prepare(connection: sqlite3.Connection, query_only: bool) -> None:
+    connection.row_factory = sqlite3.Row
+    connection.execute(f"PRAGMA busy_timeout={int(PATIENCE * 1000)}")
+    if not query_only:
+        connection.execute("PRAGMA page_size=8192")
+        connection.execute("PRAGMA journal_mode=WAL")
+    connection.execute("PRAGMA synchronous=FULL")
+    connection.execute("PRAGMA wal_autocheckpoint=2000")
+    connection.execute("PRAGMA foreign_keys=ON")
+    connection.execute("PRAGMA temp_store=MEMORY")
+    connection.execute("PRAGMA cache_size=-16000")
+    if query_only:
+        connection.execute("PRAGMA query_only=ON")
+    else:
+        connection.execute("PRAGMA busy_timeout=0")
+
+
+def _run_read(connection: sqlite3.Connection, work: Work[T]) -> T:
+    connection.execute("BEGIN")
+    try:
+        return _drive(work, SqliteTx(connection, None))
+    finally:
+        connection.execute("ROLLBACK")
+
+
+def _run_write(connection: sqlite3.Connection, ids: IdSource, work: Work[T]) -> T:
+    _begin_immediate(connection)
+    try:
+        before = _raise_floor(connection, ids)
+        result = _drive(work, SqliteTx(connection, ids))
+        if ids.last != before:
+            connection.execute(_KEEP_FLOOR, (ids.last,))
+        connection.execute("COMMIT")
+        return result
+    except BaseException:
+        if connection.in_transaction:
+            connection.execute("ROLLBACK")
+        raise
+
+
+def _begin_immediate(connection: sqlite3.Connection) -> None:
+    """Take the write lock, asking every millisecond: SQLite's own waiting sleeps up to 100."""
+    deadline = time.monotonic() + PATIENCE
+    while True:
+        try:
+            connection.execute("BEGIN IMMEDIATE")
+            return
+        except sqlite3.OperationalError as error:
+            if error.sqlite_errorcode & 0xFF not in _LOCK_CODES or time.monotonic() > deadline:
+                raise
+        time.sleep(_POLL)
+
+
+_KEEP_FLOOR = "UPDATE store_state SET value = ? WHERE name = 'last_id'"
+
+
+def _raise_floor(connection: sqlite3.Connection, ids: IdSource) -> int:
+    """Learn the highest id that any process gave; before the first migration there is none."""
+    try:
+        found = connection.execute("SELECT value FROM store_state WHERE name = 'last_id'")
+    except sqlite3.OperationalError:
+        return ids.last
+    ids.rise_to(next(iter(found))[0])
+    return ids.last
+
+
+def _drive(work: Work[T], tx: SqliteTx) -> T:
+    coroutine = work(tx)
+    try:
+        coroutine.send(None)
+    except StopIteration as stop:
+        return cast(T, stop.value)
+    coroutine.close()
+    raise RuntimeError("a transaction may wait on nothing but its store")
+
+
+def _translated(error: sqlite3.Error) -> Exception:
+    """Errors of the machine become ours; a fault in our SQL or data stays what it is."""
+    code = getattr(error, "sqlite_errorcode", 0) & 0xFF
+    if code in _FULL_CODES:
+        return StoreFull(str(error))
+    if code in _AWAY_CODES:
+        return StoreUnavailable(str(error))
+    return error

@@ -1,0 +1,95 @@
+"""Tenants: the customers of one installation, and what each may use.
+
+Everything belongs to one tenant and nothing crosses between two.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from storage.database import Row, Tx
+from storage.errors import FieldFault, Invalid, NotFound
+
+PLANS = ("free", "startup", "business", "enterprise")
+GOVERNANCE = ("none", "token_controls", "full")
+
+
+@dataclass(frozen=True, slots=True)
+class Tenant:
+    """One customer of this installation."""
+
+    tenant_id: bytes
+    name: str
+    plan: str
+    governance: str
+    created_at: int
+
+
+async def create_tenant(
+    tx: Tx, *, name: str, now: int, plan: str = "enterprise", governance: str = "full"
+) -> Tenant:
+    """A new tenant; without a plan it gets everything: who hosts it owns it.
+
+    Raises Invalid for an unknown plan or governance, or an empty name.
+    """
+    _check_terms(name=name, plan=plan, governance=governance)
+    tenant = Tenant(tx.new_id(), name, plan, governance, now)
+    await tx.execute(
+        """
+        INSERT INTO tenants (tenant_id, name, plan, governance, created_at)
+        VALUES (:tenant_id, :name, :plan, :governance, :now)
+        """,
+        {
+            "tenant_id": tenant.tenant_id,
+            "name": name,
+            "plan": plan,
+            "governance": governance,
+            "now": now,
+        },
+    )
+    return tenant
+
+
+def _check_terms(*, name: str, plan: str, governance: str) -> None:
+    faults = []
+    if not name.strip():
+        faults.append(FieldFault("name", "must not be empty"))
+    if plan not in PLANS:
+        faults.append(FieldFault("plan", f"must be one of {', '.join(PLANS)}"))
+    if governance not in GOVERNANCE:
+        faults.append(FieldFault("governance", f"must be one of {', '.join(GOVERNANCE)}"))
+    if faults:
+        raise Invalid(*faults)
+
+
+async def set_tenant(tx: Tx, *, tenant_id: bytes, plan: str, governance: str) -> Tenant:
+    """Change what a tenant may use. Raises NotFound, Invalid."""
+    tenant = await find_tenant(tx, tenant_id=tenant_id)
+    _check_terms(name=tenant.name, plan=plan, governance=governance)
+    await tx.execute(
+        """
+        UPDATE tenants SET plan = :plan, governance = :governance WHERE tenant_id = :tenant_id
+        """,
+        {"plan": plan, "governance": governance, "tenant_id": tenant_id},
+    )
+    return await find_tenant(tx, tenant_id=tenant_id)
+
+
+async def find_tenant(tx: Tx, *, tenant_id: bytes) -> Tenant:
+    """Raises NotFound."""
+    row = await tx.fetch_one(_TENANT + " WHERE tenant_id = :tenant_id", {"tenant_id": tenant_id})
+    if row is None:
+        raise NotFound("no such tenant")
+    return _tenant(row)
+
+
+async def list_tenants(tx: Tx) -> list[Tenant]:
+    """All tenants, oldest first; for the operator only."""
+    return [_tenant(row) for row in await tx.fetch_all(_TENANT + " ORDER BY tenant_id")]
+
+
+_TENANT = "SELECT tenant_id, name, plan, governance, created_at FROM tenants"
+
+
+def _tenant(row: Row) -> Tenant:
+    return Tenant(row["tenant_id"], row["name"], row["plan"], row["governance"], row["created_at"])
