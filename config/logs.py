@@ -1,0 +1,115 @@
+"""Logs: one line per event on stderr, as text or JSON.
+
+Rules: an event is a word and key=value pairs. A line is one line whatever a peer sent: what does
+not print is escaped, a long value is cut. Addresses may be logged; bodies, tokens and passwords
+never are. A level that is off costs one comparison.
+"""
+
+import json
+import logging
+import sys
+import time
+from collections.abc import Iterable, Mapping
+from typing import Literal
+
+Value = str | bytes | int | float | bool | None | Iterable[str]
+
+VALUE_MAX = 200
+MESSAGE_MAX = 1000
+# aiosmtpd and uvicorn tell every command and request at INFO; our own events say it once.
+QUIET = ("mail.log", "mail.debug", "uvicorn.access", "asyncio")
+
+
+def setup(log_format: Literal["text", "json"], level: str) -> None:
+    """Send everything from `level` on to stderr; called once when the process starts."""
+    logging.logThreads = logging.logProcesses = logging.logMultiprocessing = False
+    handler = logging.StreamHandler(sys.stderr)
+    handler.setFormatter(JsonLines() if log_format == "json" else TextLines())
+    root = logging.getLogger()
+    root.handlers[:] = [handler]
+    root.setLevel(level.upper())
+    for name in QUIET:
+        logging.getLogger(name).setLevel(logging.WARNING)
+
+
+def event(
+    logger: logging.Logger, word: str, /, *, level: int = logging.INFO, **pairs: Value
+) -> None:
+    """Log an event: event(logger, "accepted", session=…, rcpt=…); a pair of None is left out."""
+    if logger.isEnabledFor(level):
+        logger.log(level, word, extra={"pairs": pairs})
+
+
+def clean(value: Value, most: int = VALUE_MAX) -> str:
+    """Return a value as printable text of about `most` characters; undecodable bytes as \\x."""
+    if isinstance(value, bytes):
+        value = value[: most * 4].decode("utf-8", "backslashreplace")
+    elif value is not None and not isinstance(value, str | int | float):
+        value = ",".join(value)
+    return _escaped(value if isinstance(value, str) else str(value), most)
+
+
+def _escaped(text: str, most: int) -> str:
+    if len(text) > most:
+        text = text[:most] + "…"
+    if text.isprintable():
+        return text
+    return "".join(
+        char if char.isprintable() else char.encode("unicode_escape").decode() for char in text
+    )
+
+
+class TextLines(logging.Formatter):
+    """2026-01-31T12:00:00.000Z INFO accepted session=… rcpt=team@example.com."""
+
+    def format(self, record: logging.LogRecord) -> str:
+        head = f"{_time(record)} {record.levelname} {_word(record)}"
+        pairs = [f"{key}={_quoted(clean(value))}" for key, value in _pairs(record)]
+        return "\n".join([" ".join([head, *pairs]), *(f"    {line}" for line in _trace(record))])
+
+
+def _quoted(text: str) -> str:
+    if text and not any(char in text for char in ' "='):
+        return text
+    return '"' + text.replace("\\", "\\\\").replace('"', '\\"') + '"'
+
+
+class JsonLines(logging.Formatter):
+    """{"time": …, "level": …, "event": …} and the event's pairs; numbers stay numbers."""
+
+    def format(self, record: logging.LogRecord) -> str:
+        line: dict[str, object] = {
+            "time": _time(record),
+            "level": record.levelname.lower(),
+            "event": _word(record),
+        }
+        for key, value in _pairs(record):
+            line.setdefault(key, value if isinstance(value, bool | int) else clean(value))
+        if trace := _trace(record):
+            line["trace"] = trace
+        return json.dumps(line)
+
+
+def _time(record: logging.LogRecord) -> str:
+    second = time.strftime("%Y-%m-%dT%H:%M:%S", time.gmtime(record.created))
+    return f"{second}.{int(record.msecs):03d}Z"
+
+
+def _word(record: logging.LogRecord) -> str:
+    """Return the event's word, or another library's message behind its logger's name."""
+    if hasattr(record, "pairs"):
+        return record.getMessage()
+    return f"{record.name}: {clean(record.getMessage(), MESSAGE_MAX)}"
+
+
+def _pairs(record: logging.LogRecord) -> list[tuple[str, Value]]:
+    pairs: Mapping[str, Value] = getattr(record, "pairs", {})
+    return [(key, value) for key, value in pairs.items() if value is not None]
+
+
+def _trace(record: logging.LogRecord) -> list[str]:
+    """Return an exception's lines; what a peer sent cannot begin a line of its own in them."""
+    if not record.exc_info:
+        return []
+    text = logging.Formatter().formatException(record.exc_info)
+    return [clean(line, MESSAGE_MAX) for line in text.splitlines()]

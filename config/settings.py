@@ -1,0 +1,224 @@
+"""The settings: frozen, typed, validated whole.
+
+Rules: the command line wins over the environment, the environment over the file, the file over
+the defaults. Every value of every source is checked, also one that another source overrides, and
+all faults are told at once. A secret appears in no fault, no repr and no description. Nothing
+else in Postroom reads the environment.
+"""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, fields
+from pathlib import Path
+from typing import Literal, NamedTuple, TypeVar
+
+from config import sources, values
+from config.sources import Fault, Given
+from config.values import Endpoint, Network, Parser
+
+T = TypeVar("T")
+BareNewline = Literal["accept", "reject"]
+LogFormat = Literal["text", "json"]
+LogLevel = Literal["debug", "info", "warning", "error"]
+BARE_NEWLINES: tuple[BareNewline, ...] = ("accept", "reject")
+LOG_FORMATS: tuple[LogFormat, ...] = ("text", "json")
+LOG_LEVELS: tuple[LogLevel, ...] = ("debug", "info", "warning", "error")
+
+EXAMPLE = Path(__file__).with_name("example.toml")
+DEMO = Path(__file__).with_name("demo.toml")
+HIDDEN = "(hidden)"
+
+
+class SettingsError(Exception):
+    """Everything that is wrong with the settings; its text has one line a fault."""
+
+    def __init__(self, faults: tuple[Fault, ...]) -> None:
+        super().__init__("\n".join(str(fault) for fault in faults))
+        self.faults = faults
+
+
+class Described(NamedTuple):
+    """One setting for an operator's eyes; `value` can be given back in a variable."""
+
+    key: str
+    value: str
+    origin: str
+    about: str
+
+
+def setting(
+    default: str | int,
+    parse: Parser[T],
+    about: str,
+    *,
+    write: Callable[[T], str] = values.written,
+    secret: bool = False,
+) -> T:
+    """Declare a setting: its default as an operator would write it, its parser, one sentence."""
+    rules = {"parse": parse, "about": about, "write": write, "secret": secret}
+    return field(default_factory=lambda: parse(default), metadata=rules, repr=not secret)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Settings:
+    """All settings; `load` makes one from its sources, the constructor from the defaults."""
+
+    store: str = setting("sqlite", values.store, "Where the store is: sqlite, in `data`.")
+    data: Path = setting(
+        "postroom-data",
+        values.directory,
+        "Directory of the store; a relative one counts from where the process starts.",
+    )
+    smtp: tuple[Endpoint, ...] = setting(
+        "127.0.0.1:2525",
+        values.endpoints,
+        "Where mail comes in: host:port, several with commas; port 0 takes a free one.",
+    )
+    http: tuple[Endpoint, ...] = setting(
+        "127.0.0.1:8025", values.endpoints, "Where the API is: host:port, several with commas."
+    )
+    hostname: str = setting(
+        "",
+        values.hostname,
+        "What the server calls itself in SMTP and in trace fields; empty: the machine's name.",
+    )
+    postmaster: str = setting(
+        "",
+        values.mailbox,
+        "Inbox for postmaster and abuse of domains whose tenant has no owner's inbox.",
+    )
+    size_limit: int = setting(
+        "50MiB",
+        values.size(minimum=64 << 10, maximum=2 << 30),
+        "The largest message taken, in bytes or as 50MiB.",
+        write=values.size_text,
+    )
+    bare_newline: BareNewline = setting(
+        "accept",
+        values.choice(BARE_NEWLINES),
+        "Whether a message with a CR or LF alone in it is stored (accept) or refused (reject).",
+    )
+    exempt_networks: tuple[Network, ...] = setting(
+        "127.0.0.0/8, ::1/128",
+        values.networks,
+        "Clients without limits on connections and errors: your own relays.",
+    )
+    trusted_proxies: tuple[Network, ...] = setting(
+        "", values.networks, "HTTP peers whose forwarding headers count; empty: nobody's."
+    )
+    max_connections: int = setting(2000, values.count(), "SMTP connections at a time.")
+    max_connections_per_client: int = setting(
+        50, values.count(), "SMTP connections at a time from one IPv4 address or IPv6 /64."
+    )
+    max_new_connections_per_minute: int = setting(
+        300, values.count(), "New SMTP connections a minute from one IPv4 address or IPv6 /64."
+    )
+    max_recipients: int = setting(1000, values.count(), "Recipients of one SMTP transaction.")
+    command_timeout: float = setting(
+        300, values.seconds(minimum=0.01), "Seconds to wait for an SMTP command."
+    )
+    data_timeout: float = setting(
+        180, values.seconds(minimum=0.01), "Seconds to wait for more of a message."
+    )
+    data_floor: int = setting(
+        500,
+        values.count(minimum=0),
+        "Bytes a second, over a minute, below which a message is given up; 0: never.",
+    )
+    session_cap: float = setting(
+        3600,
+        values.seconds(minimum=0.01),
+        "Seconds after which an SMTP session ends, between two transactions.",
+    )
+    drain_seconds: float = setting(
+        30,
+        values.seconds(minimum=0),
+        "Seconds that messages under way have to finish when the server stops.",
+    )
+    api_rate_per_minute: int = setting(600, values.count(), "API calls a minute per credential.")
+    api_burst: int = setting(100, values.count(), "API calls at once per credential.")
+    login_rate_per_minute: int = setting(
+        5, values.count(), "Logins tried a minute per account and per client address."
+    )
+    metrics_token: str = setting(
+        "", values.secret, "Bearer token for /metrics; empty: loopback only.", secret=True
+    )
+    log_format: LogFormat = setting(
+        "text", values.choice(LOG_FORMATS), "How a log line looks: text or json."
+    )
+    log_level: LogLevel = setting(
+        "info", values.choice(LOG_LEVELS), "The least that is logged: debug, info, warning, error."
+    )
+    origins: Mapping[str, str] = field(default_factory=dict, compare=False, repr=False)
+
+
+def keys() -> tuple[str, ...]:
+    """Return every setting's key, in the order in which they are documented."""
+    return tuple(declared.name for declared in fields(Settings) if declared.metadata)
+
+
+def load(
+    path: Path | None, environ: Mapping[str, str], overrides: Mapping[str, object]
+) -> Settings:
+    """Read the settings from a TOML file, POSTROOM_* variables and the command line.
+
+    Without `path` the file is the one POSTROOM_CONFIG names, if it is set. An override that is
+    None was not given. Raises SettingsError with every fault there is.
+    """
+    known = keys()
+    path = path or sources.named_file(environ)
+    given: list[Given] = []
+    faults: list[Fault] = []
+    for found, wrong in (
+        sources.from_file(path, known) if path else ([], []),
+        sources.from_environment(environ, known),
+        sources.from_command_line(overrides, known),
+    ):
+        given += found
+        faults += wrong
+    return _checked(given, faults)
+
+
+def _checked(given: list[Given], faults: list[Fault]) -> Settings:
+    """Parse all that was given, later sources over earlier ones."""
+    declared = {item.name: item for item in fields(Settings) if item.metadata}
+    accepted: dict[str, object] = {}
+    origins = dict.fromkeys(declared, "default")
+    for item in given:
+        try:
+            accepted[item.key] = declared[item.key].metadata["parse"](item.value)
+        except ValueError as error:
+            faults.append(Fault(item.origin, item.key, str(error)))
+        origins[item.key] = item.origin
+    settings = Settings(**accepted, origins=origins)  # type: ignore[arg-type]  # parsed above
+    faults += [] if {"smtp", "http"} & {fault.key for fault in faults} else _clashes(settings)
+    if faults:
+        raise SettingsError(tuple(faults))
+    return settings
+
+
+def _clashes(settings: Settings) -> list[Fault]:
+    """Find what is wrong only together: one endpoint for mail and for the API."""
+    both = [item for item in settings.http if item.port and item in settings.smtp]
+    return [Fault(settings.origins["http"], "http", f"{item} is in smtp already") for item in both]
+
+
+def describe(settings: Settings) -> list[Described]:
+    """Tell each setting's value and where it came from; secrets are hidden."""
+    return [
+        Described(
+            key=item.name,
+            value=_shown(getattr(settings, item.name), item.metadata),
+            origin=settings.origins.get(item.name, "default"),
+            about=item.metadata["about"],
+        )
+        for item in fields(settings)
+        if item.metadata
+    ]
+
+
+def _shown(value: object, rules: Mapping[str, object]) -> str:
+    if rules["secret"]:
+        return HIDDEN if value else ""
+    write = rules["write"]
+    assert callable(write)
+    return str(write(value))

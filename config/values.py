@@ -1,0 +1,267 @@
+"""From what an operator wrote to a typed value, and back to text.
+
+Rules: every parser takes a TOML value or a variable's text, so that all sources follow one
+grammar; it raises ValueError with a message that says what is expected, fit to be shown after the
+key. Every accepted value has a text that is parsed to the same value.
+"""
+
+import ipaddress
+import math
+import re
+import socket
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TypeVar
+
+T = TypeVar("T")
+Parser = Callable[[object], T]
+Network = ipaddress.IPv4Network | ipaddress.IPv6Network
+
+LABEL = re.compile(r"(?!-)[a-z0-9_-]{1,63}(?<!-)", re.IGNORECASE)
+SIZE = re.compile(r"([0-9]{1,18}) *(B|KiB|MiB|GiB)?", re.IGNORECASE)
+DIGITS = re.compile(r"[0-9]{1,18}")
+UNITS = {"": 1, "b": 1, "kib": 1 << 10, "mib": 1 << 20, "gib": 1 << 30}
+COUNT_MAX = 2**31 - 1
+
+
+@dataclass(frozen=True, slots=True)
+class Endpoint:
+    """Where to listen: a host (IPv6 without brackets) and a port, 0 for a free one."""
+
+    host: str
+    port: int
+
+    def __str__(self) -> str:
+        return f"[{self.host}]:{self.port}" if ":" in self.host else f"{self.host}:{self.port}"
+
+
+def shown(value: object) -> str:
+    """Return an operator's value for a message: quoted, without control characters, short."""
+    text = ascii(value) if isinstance(value, str) else type(value).__name__
+    return text if len(text) <= 60 else text[:59] + "…"
+
+
+def endpoints(value: object) -> tuple[Endpoint, ...]:
+    """Parse one or more host:port, several with commas or as an array."""
+    found = tuple(_endpoint(part) for part in _parts(value))
+    if not found:
+        raise ValueError("expected host:port, such as 127.0.0.1:2525")
+    for endpoint in found:
+        if endpoint.port and found.count(endpoint) > 1:
+            raise ValueError(f"{endpoint} is named twice")
+    return found
+
+
+def _endpoint(text: str) -> Endpoint:
+    host, colon, port = text.rpartition(":")
+    if not colon or not host or not DIGITS.fullmatch(port):
+        raise ValueError(f"expected host:port, such as 127.0.0.1:2525, not {shown(text)}")
+    if int(port) > 65535:
+        raise ValueError(f"a port is at most 65535, not {port}")
+    if host.startswith("[") and host.endswith("]"):
+        return Endpoint(_ip6(host[1:-1]), int(port))
+    if ":" in host:
+        raise ValueError(f"an IPv6 address needs brackets, such as [::1]:25, not {shown(text)}")
+    if not _is_host(host):
+        raise ValueError(f"{shown(host)} is neither an address nor a host name")
+    return Endpoint(host, int(port))
+
+
+def _ip6(text: str) -> str:
+    try:
+        return str(ipaddress.IPv6Address(text))
+    except ValueError:
+        raise ValueError(f"{shown(text)} is no IPv6 address") from None
+
+
+def _is_host(text: str) -> bool:
+    if re.fullmatch(r"[0-9.]+", text):
+        try:
+            ipaddress.IPv4Address(text)
+        except ValueError:
+            return False
+        return True
+    return _is_domain(text)
+
+
+def _is_domain(text: str) -> bool:
+    labels = text.split(".")
+    return len(text) <= 253 and all(map(LABEL.fullmatch, labels)) and not labels[-1].isdigit()
+
+
+def networks(value: object) -> tuple[Network, ...]:
+    """Parse IP networks such as 10.0.0.0/8 or single addresses; none is fine."""
+    return tuple(_network(part) for part in _parts(value))
+
+
+def _network(text: str) -> Network:
+    try:
+        return ipaddress.ip_network(text)
+    except ValueError:
+        pass
+    try:
+        widened = ipaddress.ip_network(text, strict=False)
+    except ValueError:
+        raise ValueError(
+            f"expected a network such as 10.0.0.0/8 or 2001:db8::/32, not {shown(text)}"
+        ) from None
+    raise ValueError(f"{shown(text)} has bits set behind its mask; did you mean {widened}?")
+
+
+def _parts(value: object) -> list[str]:
+    """Split text at its commas, or take an array of texts; empty parts do not count."""
+    if isinstance(value, str):
+        parts = value.split(",")
+    elif isinstance(value, list | tuple) and all(isinstance(part, str) for part in value):
+        parts = list(value)
+    else:
+        raise ValueError(f"expected text or an array of texts, not {shown(value)}")
+    return [part.strip() for part in parts if part.strip()]
+
+
+def size(*, minimum: int, maximum: int) -> Parser[int]:
+    """Return a parser for a number of bytes: 52428800 or "50MiB"."""
+
+    def parse(value: object) -> int:
+        if isinstance(value, str) and (match := SIZE.fullmatch(value.strip())):
+            octets = int(match[1]) * UNITS[(match[2] or "").lower()]
+        elif isinstance(value, int) and not isinstance(value, bool):
+            octets = value
+        else:
+            raise ValueError(f"expected bytes or a size such as 50MiB, not {shown(value)}")
+        if not minimum <= octets <= maximum:
+            raise ValueError(
+                f"expected {size_text(minimum)} to {size_text(maximum)}, not {size_text(octets)}"
+            )
+        return octets
+
+    return parse
+
+
+def size_text(octets: int) -> str:
+    """Write a number of bytes with the largest unit that divides it."""
+    for unit, factor in (("GiB", 1 << 30), ("MiB", 1 << 20), ("KiB", 1 << 10)):
+        if octets and octets % factor == 0:
+            return f"{octets // factor}{unit}"
+    return str(octets) if abs(octets) <= COUNT_MAX else "such a number"
+
+
+def count(*, minimum: int = 1) -> Parser[int]:
+    """Return a parser for a whole number."""
+
+    def parse(value: object) -> int:
+        if isinstance(value, str) and DIGITS.fullmatch(value.strip()):
+            value = int(value)
+        if not isinstance(value, int) or isinstance(value, bool):
+            raise ValueError(f"expected a whole number, not {shown(value)}")
+        if not minimum <= value <= COUNT_MAX:
+            raise ValueError(f"expected a whole number from {minimum} to {COUNT_MAX}")
+        return value
+
+    return parse
+
+
+def seconds(*, minimum: float) -> Parser[float]:
+    """Return a parser for a time in seconds; a part of a second is fine, a year is the most."""
+    most = 365 * 86_400.0
+
+    def parse(value: object) -> float:
+        if isinstance(value, bool) or not isinstance(value, str | int | float):
+            raise ValueError(f"expected seconds, not {shown(value)}")
+        try:
+            number = float(value)
+        except (ValueError, OverflowError):
+            raise ValueError(f"expected seconds, not {shown(value)}") from None
+        if math.isnan(number) or not minimum <= number <= most:
+            raise ValueError(f"expected seconds from {minimum:g} to {most:.0f}")
+        return number
+
+    return parse
+
+
+def choice(options: tuple[T, ...]) -> Parser[T]:
+    """Return a parser for one of a few words; capitals do not matter."""
+    expected = " or ".join(str(option) for option in options)
+
+    def parse(value: object) -> T:
+        for option in options:
+            if isinstance(value, str) and value.strip().lower() == option:
+                return option
+        raise ValueError(f"expected {expected}, not {shown(value)}")
+
+    return parse
+
+
+def directory(value: object) -> Path:
+    """Parse a directory's path; a relative one counts from where the process starts."""
+    if not isinstance(value, str | Path) or not str(value).strip() or "\0" in str(value):
+        raise ValueError(f"expected the path of a directory, not {shown(value)}")
+    try:
+        return Path(value).expanduser()
+    except RuntimeError:
+        raise ValueError(f"there is no home directory for {shown(value)}") from None
+
+
+def hostname(value: object) -> str:
+    """Parse the name this server calls itself; empty stands for the machine's own."""
+    if not isinstance(value, str):
+        raise ValueError(f"expected a host name, not {shown(value)}")
+    name = value.strip().lower()
+    if not name:
+        return machine_name()
+    if not _is_domain(name):
+        raise ValueError(f"{shown(value)} is no host name; expected one such as mail.example.com")
+    return name
+
+
+def machine_name() -> str:
+    """Return the machine's name where it can be one in SMTP; never asks the DNS."""
+    name = socket.gethostname().lower()
+    return name if _is_domain(name) else "localhost.localdomain"
+
+
+def mailbox(value: object) -> str:
+    """Parse an address or nothing; whether an inbox has it is for the store to say."""
+    text = value.strip() if isinstance(value, str) else value
+    if text == "":
+        return ""
+    if not isinstance(text, str) or len(text) > 254 or not text.isprintable() or " " in text:
+        raise ValueError(f"expected an address such as office@example.com, not {shown(value)}")
+    local_part, _, domain = text.rpartition("@")
+    if not local_part or len(local_part.encode()) > 64 or not _is_mail_domain(domain):
+        raise ValueError(f"expected an address such as office@example.com, not {shown(value)}")
+    return text
+
+
+def _is_mail_domain(text: str) -> bool:
+    if not text.isascii():
+        try:
+            text = text.encode("idna").decode()
+        except UnicodeError:
+            return False
+    return _is_domain(text.removesuffix("."))
+
+
+def secret(value: object) -> str:
+    """Parse a secret of printable ASCII without spaces, or nothing; never shown in a message."""
+    if not isinstance(value, str):
+        raise ValueError("expected text")
+    text = value.strip()
+    if not text.isascii() or not text.isprintable() or " " in text:
+        raise ValueError("expected printable ASCII without spaces")
+    return text
+
+
+def store(value: object) -> str:
+    """Parse where the store is: sqlite, the database in the data directory."""
+    if value != "sqlite":
+        raise ValueError("expected sqlite, the database in the data directory")
+    return "sqlite"
+
+
+def written(value: object) -> str:
+    """Write a setting's value as it may be given in a variable."""
+    if isinstance(value, tuple):
+        return ", ".join(str(part) for part in value)
+    return f"{value:.15g}" if isinstance(value, float) else str(value)

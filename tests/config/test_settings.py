@@ -1,0 +1,237 @@
+import dataclasses
+import pickle
+import socket
+from ipaddress import ip_network
+from pathlib import Path
+
+import pytest
+
+from config.settings import (
+    DEMO,
+    EXAMPLE,
+    HIDDEN,
+    Settings,
+    SettingsError,
+    describe,
+    keys,
+    load,
+)
+from config.values import Endpoint
+
+
+def write(directory: Path, text: str) -> Path:
+    path = directory / "postroom.toml"
+    path.write_text(text)
+    return path
+
+
+def faults(
+    path: Path | None = None,
+    environ: dict[str, str] | None = None,
+    overrides: dict[str, object] | None = None,
+) -> list[str]:
+    with pytest.raises(SettingsError) as caught:
+        load(path, environ or {}, overrides or {})
+    return [str(fault) for fault in caught.value.faults]
+
+
+def test_without_any_source_everything_is_loopback_only() -> None:
+    settings = load(None, {}, {})
+
+    assert settings.smtp == (Endpoint("127.0.0.1", 2525),)
+    assert settings.http == (Endpoint("127.0.0.1", 8025),)
+    assert settings.exempt_networks == (ip_network("127.0.0.0/8"), ip_network("::1/128"))
+    assert settings.trusted_proxies == ()
+    assert settings == Settings()
+
+
+def test_the_example_names_every_key_with_its_default() -> None:
+    settings = load(EXAMPLE, {}, {})
+
+    assert settings == Settings()
+    assert list(settings.origins) == list(keys())
+    assert set(settings.origins.values()) == {f"file {EXAMPLE}"}
+
+
+def test_the_example_explains_every_key_as_the_code_does() -> None:
+    text = EXAMPLE.read_text()
+
+    for item in describe(Settings()):
+        assert f"\n# {item.about}\n{item.key} = " in text
+
+
+def test_the_demo_settings_are_good() -> None:
+    assert load(DEMO, {}, {}).hostname == "postroom.example.test"
+
+
+def test_the_command_line_wins_over_the_environment_and_that_over_the_file(tmp_path: Path) -> None:
+    path = write(tmp_path, 'max_recipients = 1\nmax_connections = 2\napi_burst = 3\ndata = "a"\n')
+    environ = {"POSTROOM_MAX_CONNECTIONS": "20", "POSTROOM_API_BURST": "30"}
+
+    settings = load(path, environ, {"api_burst": 300, "data": tmp_path, "smtp": None})
+
+    assert (settings.max_recipients, settings.max_connections) == (1, 20)
+    assert (settings.api_burst, settings.data) == (300, tmp_path)
+    assert settings.origins["max_recipients"] == f"file {path}"
+    assert settings.origins["max_connections"] == "environment POSTROOM_MAX_CONNECTIONS"
+    assert settings.origins["api_burst"] == "command line"
+    assert settings.origins["smtp"] == "default"
+
+
+def test_a_value_that_another_source_overrides_is_checked_as_well(tmp_path: Path) -> None:
+    path = write(tmp_path, "api_burst = 0\n")
+
+    assert faults(path, {"POSTROOM_API_BURST": "5"}) == [
+        f"file {path}: api_burst: expected a whole number from 1 to 2147483647"
+    ]
+
+
+def test_faults_of_all_sources_are_told_at_once(tmp_path: Path) -> None:
+    path = write(tmp_path, "colour = 1\n")
+
+    told = faults(path, {"POSTROOM_SMTP": "x", "POSTROOM_SMPT": "y"}, {"http": "z"})
+
+    assert told == [
+        f"file {path}: unknown key 'colour'",
+        "environment: unknown variable 'POSTROOM_SMPT'; did you mean 'POSTROOM_SMTP'?",
+        "environment POSTROOM_SMTP: smtp: expected host:port, such as 127.0.0.1:2525, not 'x'",
+        "command line: http: expected host:port, such as 127.0.0.1:2525, not 'z'",
+    ]
+
+
+def test_the_file_may_be_named_by_a_variable_and_an_option_wins(tmp_path: Path) -> None:
+    named = write(tmp_path, "api_burst = 7\n")
+    environ = {"POSTROOM_CONFIG": str(named)}
+
+    assert load(None, environ, {}).api_burst == 7
+    assert load(EXAMPLE, environ, {}).api_burst == 100
+
+
+def test_a_file_that_is_not_there_is_a_fault() -> None:
+    assert faults(Path("nowhere.toml")) == [
+        "file nowhere.toml: cannot be read: No such file or directory"
+    ]
+
+
+def test_a_file_that_is_not_text_is_a_fault(tmp_path: Path) -> None:
+    path = tmp_path / "postroom.toml"
+    path.write_bytes(b"hostname = '\xff'")
+
+    assert faults(path) == [f"file {path}: is not UTF-8"]
+
+
+def test_a_file_nested_without_end_is_a_fault(tmp_path: Path) -> None:
+    path = write(tmp_path, "smtp = " + "[" * 100_000)
+
+    (told,) = faults(path)
+    assert told.startswith(f"file {path}: is not TOML: ")
+
+
+def test_variables_of_tests_and_of_others_are_no_settings() -> None:
+    environ = {"POSTROOM_TEST_X": "1", "POSTROOM": "x", "PATH": "/bin", "_POSTROOM_COMPLETE": "x"}
+
+    assert load(None, environ, {}) == Settings()
+
+
+def test_a_variable_in_small_letters_is_unknown() -> None:
+    assert faults(environ={"POSTROOM_smtp": "127.0.0.1:25"}) == [
+        "environment: unknown variable 'POSTROOM_smtp'"
+    ]
+
+
+def test_a_secret_may_come_from_a_file(tmp_path: Path) -> None:
+    path = tmp_path / "token"
+    path.write_text("hush\n")
+
+    settings = load(None, {"POSTROOM_METRICS_TOKEN_FILE": str(path)}, {})
+
+    assert settings.metrics_token == "hush"
+    assert settings.origins["metrics_token"] == "environment POSTROOM_METRICS_TOKEN_FILE"
+
+
+def test_a_secret_file_that_is_missing_not_text_or_too_large_is_a_fault(tmp_path: Path) -> None:
+    name = "POSTROOM_METRICS_TOKEN_FILE"
+    path = tmp_path / "token"
+
+    assert faults(environ={name: str(path)}) == [
+        f"environment {name}: metrics_token: its file cannot be read: No such file or directory"
+    ]
+    path.write_bytes(b"\xff")
+    assert faults(environ={name: str(path)}) == [
+        f"environment {name}: metrics_token: its file is not UTF-8"
+    ]
+    path.write_bytes(b"x" * 100_000)
+    assert faults(environ={name: str(path)}) == [
+        f"environment {name}: metrics_token: its file is larger than 64 KiB"
+    ]
+
+
+def test_a_variable_and_its_file_together_are_a_fault(tmp_path: Path) -> None:
+    environ = {"POSTROOM_METRICS_TOKEN": "a", "POSTROOM_METRICS_TOKEN_FILE": str(tmp_path)}
+
+    (told,) = faults(environ=environ)
+    assert told.endswith("metrics_token: POSTROOM_METRICS_TOKEN is set, too")
+
+
+def test_a_secret_is_in_no_description_repr_or_fault() -> None:
+    settings = load(None, {"POSTROOM_METRICS_TOKEN": "hush-hush"}, {})
+
+    described = {item.key: item.value for item in describe(settings)}
+    assert described["metrics_token"] == HIDDEN
+    assert "hush" not in repr(settings)
+    assert "hush" not in " ".join(faults(environ={"POSTROOM_METRICS_TOKEN": "hush hush"}))
+    assert "hush" not in " ".join(faults(environ={"POSTROOM_METRICS_TOCKEN": "hush"}))
+
+
+def test_no_secret_is_shown_as_none() -> None:
+    assert {item.key: item.value for item in describe(Settings())}["metrics_token"] == ""
+
+
+def test_what_is_described_can_be_given_back_in_variables() -> None:
+    settings = load(
+        None,
+        {
+            "POSTROOM_SMTP": "[::1]:25, 0.0.0.0:0, 0.0.0.0:0",
+            "POSTROOM_SIZE_LIMIT": "65537",
+            "POSTROOM_DATA_TIMEOUT": "0.25",
+            "POSTROOM_EXEMPT_NETWORKS": "",
+            "POSTROOM_TRUSTED_PROXIES": "10.0.0.0/8, 2001:db8::/32",
+            "POSTROOM_POSTMASTER": "büro@bücher.example",
+        },
+        {},
+    )
+
+    environ = {f"POSTROOM_{item.key.upper()}": item.value for item in describe(settings)}
+    assert load(None, environ, {}) == settings
+
+
+def test_every_setting_is_described_in_one_sentence() -> None:
+    for item in describe(Settings()):
+        assert item.about.endswith(".")
+        assert len(item.about) <= 98
+
+
+def test_settings_are_frozen_and_can_cross_to_another_process() -> None:
+    settings = load(None, {}, {})
+
+    with pytest.raises(dataclasses.FrozenInstanceError):
+        settings.hostname = "other"  # type: ignore[misc]
+    assert pickle.loads(pickle.dumps(settings)) == settings
+
+
+@pytest.mark.parametrize(
+    ("machine", "shown"),
+    [
+        ("Mail.Example.COM", "mail.example.com"),
+        ("box-1", "box-1"),
+        ("bad name", "localhost.localdomain"),
+        ("12345", "localhost.localdomain"),
+        ("", "localhost.localdomain"),
+    ],
+)
+def test_without_a_hostname_it_is_the_machines_where_that_can_be_one(
+    monkeypatch: pytest.MonkeyPatch, machine: str, shown: str
+) -> None:
+    monkeypatch.setattr(socket, "gethostname", lambda: machine)
+
+    assert load(None, {}, {}).hostname == shown

@@ -1,0 +1,129 @@
+import math
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from config import values
+from config.values import Endpoint
+
+SIZE = values.size(minimum=64 << 10, maximum=2 << 30)
+
+
+@pytest.mark.parametrize(
+    ("given_value", "parsed"),
+    [
+        ("127.0.0.1:25", [Endpoint("127.0.0.1", 25)]),
+        ("[::1]:25", [Endpoint("::1", 25)]),
+        ("[0:0::1]:0", [Endpoint("::1", 0)]),
+        ("localhost:2525,mail.example.com:25", None),
+        (["0.0.0.0:25", " [::]:25 "], [Endpoint("0.0.0.0", 25), Endpoint("::", 25)]),
+        ("127.0.0.1:0, 127.0.0.1:0", [Endpoint("127.0.0.1", 0)] * 2),
+    ],
+)
+def test_endpoints(given_value: object, parsed: list[Endpoint] | None) -> None:
+    found = values.endpoints(given_value)
+
+    assert len(found) in (1, 2)
+    assert parsed is None or list(found) == parsed
+
+
+@pytest.mark.parametrize(
+    "bad",
+    (
+        *("", ",", "25", ":25", "host", "host:", "host:x", "host:-1", "host:٢٥", "a b:25"),
+        *("[::1]", "[::1:25", "127.1:25", "host:99999", "-a:25", "a..b:25"),
+        *(25, None, [25], {"host": "a"}),
+    ),
+)
+def test_what_is_no_endpoint(bad: object) -> None:
+    with pytest.raises(ValueError):
+        values.endpoints(bad)
+
+
+@pytest.mark.parametrize(
+    ("given_value", "octets"),
+    [(65536, 65536), ("65536", 65536), ("64KiB", 65536), ("64 kib", 65536), ("2GiB", 2 << 30)],
+)
+def test_sizes(given_value: object, octets: int) -> None:
+    assert SIZE(given_value) == octets
+
+
+@given(st.integers(min_value=64 << 10, max_value=2 << 30))
+def test_a_size_is_written_as_it_is_read(octets: int) -> None:
+    assert SIZE(values.size_text(octets)) == octets
+
+
+@pytest.mark.parametrize("bad", [65535, "63KiB", "-1", 1e6, True, "50MB", "", "٥MiB", 10**30, [1]])
+def test_what_is_no_size(bad: object) -> None:
+    with pytest.raises(ValueError):
+        SIZE(bad)
+
+
+@pytest.mark.parametrize("good", [0.5, "0.5", 3, "3", "1e2"])
+def test_seconds(good: float | str) -> None:
+    assert values.seconds(minimum=0.01)(good) == float(good)
+
+
+@pytest.mark.parametrize(
+    "bad", [0, "0", -1, "x", "", math.nan, "nan", math.inf, "inf", True, None, 10**400]
+)
+def test_what_is_no_time(bad: object) -> None:
+    with pytest.raises(ValueError):
+        values.seconds(minimum=0.01)(bad)
+
+
+@pytest.mark.parametrize("bad", ["1_000", "+1", " ", "٣", "1.0", 1.0, 0, -1, 2**31, True, None])
+def test_what_is_no_count(bad: object) -> None:
+    with pytest.raises(ValueError):
+        values.count()(bad)
+
+
+@pytest.mark.parametrize(
+    "good", ["", "office@example.com", '"of fice"@x'.replace(" ", ""), "büro@bücher.example"]
+)
+def test_mailboxes(good: str) -> None:
+    assert values.mailbox(f" {good} ") == good
+
+
+@pytest.mark.parametrize(
+    "bad", ["x", "@x", "x@", "x@-", "x@a..b", "a b@x", "a\nb@x", "x@1.2.3.4", "a" * 65 + "@x", 1]
+)
+def test_what_is_no_mailbox(bad: object) -> None:
+    with pytest.raises(ValueError):
+        values.mailbox(bad)
+
+
+def test_a_home_directory_is_expanded(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setenv("HOME", str(tmp_path))
+
+    assert values.directory("~/mail") == tmp_path / "mail"
+
+
+@pytest.mark.parametrize(
+    "parse",
+    [
+        values.endpoints,
+        values.networks,
+        SIZE,
+        values.count(),
+        values.seconds(minimum=0),
+        values.choice(("a", "b")),
+        values.directory,
+        values.hostname,
+        values.mailbox,
+        values.secret,
+        values.store,
+    ],
+)
+@given(st.text() | st.integers() | st.floats() | st.none() | st.lists(st.text()))
+def test_no_value_is_answered_with_anything_but_a_short_printable_message(
+    parse: Callable[[object], object], value: object
+) -> None:
+    try:
+        parse(value)
+    except ValueError as error:
+        assert str(error).isprintable()
+        assert len(str(error)) < 200
