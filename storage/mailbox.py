@@ -1,0 +1,260 @@
+"""Mailboxes: the copies of one inbox, with their own folder and read state.
+
+- A message is the tenant's, a copy is the inbox's; every look-up here is by both.
+- A copy tells only the routes by which this inbox was reached: whom else the message went to by
+  Bcc stays unknown (RFC 5321 7.2).
+- Listings are by keyset: ids rise with time, so a page costs the same at any depth.
+- When the last copy goes, the message and its content go with it.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+
+from storage.database import Row, Tx
+from storage.errors import NotFound
+
+# The JMAP roles (RFC 8621 2); a copy keeps the position.
+FOLDERS = ("inbox", "archive", "junk", "trash")
+_TRASH = FOLDERS.index("trash")
+
+
+@dataclass(frozen=True, slots=True)
+class Mailbox:
+    """A name and an address as a header gave them; either may be empty."""
+
+    name: str
+    email: str
+
+
+@dataclass(frozen=True, slots=True)
+class Route:
+    """How a copy came: the recipient as the sender wrote it, and the address it led to."""
+
+    recipient: str
+    address: str
+    list_id: bytes | None
+
+
+@dataclass(frozen=True, slots=True)
+class Copy:
+    """A message as one inbox has it. Sizes in octets, times in microseconds."""
+
+    message_id: bytes
+    thread_id: bytes
+    folder: str
+    is_read: bool
+    is_flagged: bool
+    received_at: int
+    size: int
+    sender: Mailbox
+    to: tuple[Mailbox, ...]
+    cc: tuple[Mailbox, ...]
+    subject: str
+    reverse_path: str
+    client_ip: str
+    helo: str
+    tls: str | None
+    received_field: bytes
+    parse_status: str
+    routes: tuple[Route, ...]
+
+
+async def list_copies(
+    tx: Tx,
+    *,
+    tenant_id: bytes,
+    inbox_id: bytes,
+    folder: str,
+    is_read: bool | None,
+    before: bytes | None,
+    limit: int,
+) -> list[Copy]:
+    """At most `limit` copies of a folder, newest first, all older than the message `before`."""
+    older = "AND c.message_id < :before" if before else ""
+    seen = "" if is_read is None else "AND c.is_read = :is_read"
+    rows = await tx.fetch_all(
+        f"""
+        {_COPY} AND c.folder = :folder {older} {seen} ORDER BY c.message_id DESC LIMIT :limit
+        """,
+        {
+            "tenant_id": tenant_id,
+            "inbox_id": inbox_id,
+            "folder": FOLDERS.index(folder),
+            "before": before,
+            "is_read": int(bool(is_read)),
+            "limit": limit,
+        },
+    )
+    return await _with_routes(tx, inbox_id, rows)
+
+
+async def find_copy(tx: Tx, *, tenant_id: bytes, inbox_id: bytes, message_id: bytes) -> Copy:
+    """Raises NotFound, also for a message of which this inbox holds no copy."""
+    row = await tx.fetch_one(
+        _COPY + " AND c.message_id = :message_id",
+        {"tenant_id": tenant_id, "inbox_id": inbox_id, "message_id": message_id},
+    )
+    if row is None:
+        raise NotFound("no such message")
+    return (await _with_routes(tx, inbox_id, [row]))[0]
+
+
+async def update_copy(
+    tx: Tx,
+    *,
+    tenant_id: bytes,
+    inbox_id: bytes,
+    message_id: bytes,
+    is_read: bool | None = None,
+    is_flagged: bool | None = None,
+    folder: str | None = None,
+) -> Copy:
+    """Change what is given, leave what is None. Raises NotFound."""
+    await tx.execute(
+        """
+        UPDATE copies
+        SET is_read = COALESCE(:is_read, is_read), is_flagged = COALESCE(:is_flagged, is_flagged),
+            folder = COALESCE(:folder, folder)
+        WHERE inbox_id = :inbox_id AND message_id = :message_id
+          AND EXISTS (SELECT 1 FROM messages m
+                      WHERE m.message_id = :message_id AND m.tenant_id = :tenant_id)
+        """,
+        {
+            "tenant_id": tenant_id,
+            "inbox_id": inbox_id,
+            "message_id": message_id,
+            "is_read": None if is_read is None else int(is_read),
+            "is_flagged": None if is_flagged is None else int(is_flagged),
+            "folder": None if folder is None else FOLDERS.index(folder),
+        },
+    )
+    return await find_copy(tx, tenant_id=tenant_id, inbox_id=inbox_id, message_id=message_id)
+
+
+async def discard_copy(
+    tx: Tx, *, tenant_id: bytes, inbox_id: bytes, message_id: bytes
+) -> str | None:
+    """Move the copy to trash; one that is there already is deleted.
+
+    Returns the content file that nothing names any more, for removal after the commit. Raises
+    NotFound.
+    """
+    copy = await find_copy(tx, tenant_id=tenant_id, inbox_id=inbox_id, message_id=message_id)
+    if copy.folder != "trash":
+        await update_copy(
+            tx, tenant_id=tenant_id, inbox_id=inbox_id, message_id=message_id, folder="trash"
+        )
+        return None
+    key = {"inbox_id": inbox_id, "message_id": message_id}
+    for table in ("copies", "copy_routes"):
+        await tx.execute(
+            f"DELETE FROM {table} WHERE inbox_id = :inbox_id AND message_id = :message_id", key
+        )
+    await tx.execute(
+        "UPDATE messages SET copies_gone = copies_gone + 1 WHERE message_id = :message_id", key
+    )
+    return await _drop_message_without_copies(tx, message_id)
+
+
+async def _drop_message_without_copies(tx: Tx, message_id: bytes) -> str | None:
+    key = {"message_id": message_id}
+    row = await tx.fetch_one(
+        """
+        SELECT c.file, m.copies_owed - m.copies_gone AS copies_left
+        FROM messages m JOIN contents c ON c.message_id = m.message_id
+        WHERE m.message_id = :message_id
+        """,
+        key,
+    )
+    if row is None or row["copies_left"] > 0:
+        return None
+    for table in ("contents", "routes", "messages"):
+        await tx.execute(f"DELETE FROM {table} WHERE message_id = :message_id", key)
+    return str(row["file"]) if row["file"] else None
+
+
+def trace_fields(copy: Copy) -> bytes:
+    """What the receiving side puts before the content of this copy (RFC 5321 4.4).
+
+    One Delivered-To for each address by which this copy came, then the Received field that was
+    made when the message arrived.
+    """
+    lines = [f"Return-Path: <{copy.reverse_path}>"]
+    lines += [f"Delivered-To: {route.address}" for route in distinct_addresses(copy.routes)]
+    head = "".join(line + "\r\n" for line in lines)
+    return head.encode("utf-8", "surrogateescape") + copy.received_field
+
+
+def distinct_addresses(routes: Iterable[Route]) -> list[Route]:
+    """The first route by each address: two subaddresses of one list are one way in."""
+    first: dict[str, Route] = {}
+    for route in routes:
+        first.setdefault(route.address, route)
+    return list(first.values())
+
+
+# CROSS JOIN keeps SQLite at reading the copies first, in the order of their index.
+_COPY = """
+    SELECT c.message_id, c.folder, c.is_read, c.is_flagged, c.route, m.thread_id, m.received_at,
+           m.size, m.from_name, m.from_email, m.subject, m.recipients, m.reverse_path,
+           m.client_ip, m.helo, m.tls, m.received_field, m.parse_status
+    FROM copies c CROSS JOIN messages m
+    WHERE m.message_id = c.message_id AND m.tenant_id = :tenant_id AND c.inbox_id = :inbox_id
+"""
+
+
+async def _with_routes(tx: Tx, inbox_id: bytes, rows: Sequence[Row]) -> list[Copy]:
+    """The copies of `rows`, each with the routes that led to this inbox, in the sender's order."""
+    routes: dict[bytes, list[Route]] = {}
+    for route in await _routes(tx, inbox_id, rows):
+        named = Route(route["recipient"], route["address"], route["list_id"])
+        routes.setdefault(bytes(route["message_id"]), []).append(named)
+    return [_copy(row, routes.get(bytes(row["message_id"]), [])) for row in rows]
+
+
+async def _routes(tx: Tx, inbox_id: bytes, rows: Sequence[Row]) -> list[Row]:
+    if not rows:
+        return []
+    names = {f"m{number}": row["message_id"] for number, row in enumerate(rows)}
+    chosen = ", ".join(f":{name}" for name in names)
+    return await tx.fetch_all(
+        f"""
+        SELECT r.message_id, r.position, r.recipient, r.address, r.list_id
+        FROM copies c JOIN routes r ON r.message_id = c.message_id AND r.position = c.route
+        WHERE c.inbox_id = :inbox_id AND c.message_id IN ({chosen})
+        UNION
+        SELECT r.message_id, r.position, r.recipient, r.address, r.list_id
+        FROM copy_routes w
+        JOIN routes r ON r.message_id = w.message_id AND r.position = w.position
+        WHERE w.inbox_id = :inbox_id AND w.message_id IN ({chosen})
+        ORDER BY 1, 2
+        """,
+        {"inbox_id": inbox_id, **names},
+    )
+
+
+def _copy(row: Row, routes: Sequence[Route]) -> Copy:
+    recipients = json.loads(bytes(row["recipients"]))
+    return Copy(
+        message_id=bytes(row["message_id"]),
+        thread_id=bytes(row["thread_id"]),
+        folder=FOLDERS[row["folder"]],
+        is_read=bool(row["is_read"]),
+        is_flagged=bool(row["is_flagged"]),
+        received_at=row["received_at"],
+        size=row["size"],
+        sender=Mailbox(row["from_name"], row["from_email"]),
+        to=tuple(Mailbox(name, email) for name, email in recipients.get("to", ())),
+        cc=tuple(Mailbox(name, email) for name, email in recipients.get("cc", ())),
+        subject=row["subject"],
+        reverse_path=row["reverse_path"],
+        client_ip=row["client_ip"],
+        helo=row["helo"],
+        tls=row["tls"],
+        received_field=bytes(row["received_field"]),
+        parse_status=row["parse_status"],
+        routes=tuple(routes),
+    )
