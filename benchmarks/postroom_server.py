@@ -1,0 +1,179 @@
+"""Postroom as it is shipped: `postroom serve` on a store that the `postroom` command prepared.
+
+Rules kept here:
+- Only the command line and its `--json` output are used, nothing is imported: what is measured is
+  what an operator runs, with every setting at its default but for where things are.
+- A store is prepared once and copied for each server, since fifty inboxes are a hundred commands.
+- A 250 says that every copy is in its inbox, so there is nothing to wait for; `postroom audit`
+  counts the copies afterwards.
+- Stopping it is part of the measurement: it must end by itself, with status 0.
+"""
+
+import contextlib
+import http.client
+import json
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from benchmarks import wire
+from benchmarks.faults import BenchmarkFault
+from benchmarks.servers import DOMAIN, Endpoint, free_endpoint, list_address, member_address
+
+_COMMAND = Path(sys.executable).with_name("postroom")
+_TENANT = "Bench"
+_START_SECONDS = 60.0
+_STOP_SECONDS = 60.0
+_POLL_SECONDS = 0.005
+
+
+@dataclass(frozen=True, slots=True)
+class PostroomServer:
+    """A running Postroom; `ready_seconds` is the time from its start until both ports served."""
+
+    data: Path
+    smtp: Endpoint
+    http: Endpoint
+    pid: int
+    ready_seconds: float
+    name: str = "Postroom"
+    shares_content: bool = True
+
+    def settle(self, *, timeout: float) -> None:
+        """Return at once: an accepted message has its copies already."""
+
+    def copies(self) -> int:
+        """Count the copies with `postroom audit`; a copy owed and missing raises BenchmarkFault."""
+        audit = _run(self.data, "audit")
+        owed, present = audit["copies_owed"], audit["copies_present"]
+        if not isinstance(present, int) or owed != present:
+            raise BenchmarkFault(f"postroom audit: {owed} copies owed, {present} present")
+        return present
+
+
+def prepare_store(data: Path, members: Sequence[int]) -> None:
+    """Make a store with a list for each number of `members`, the same inboxes on all of them."""
+    _run(data, "tenant", "create", _TENANT)
+    _run(data, "domain", "trust", DOMAIN, "--tenant", _TENANT)
+    for number in range(1, max(members) + 1):
+        _run(data, "inbox", "create", member_address(number), "--tenant", _TENANT)
+    for count in members:
+        _run(
+            data,
+            *("list", "create", list_address(count)),
+            *("--tenant", _TENANT, "--name", f"Team of {count}"),
+        )
+        for number in range(1, count + 1):
+            _run(data, "list", "add", list_address(count), member_address(number))
+
+
+def copy_store(prepared: Path, data: Path) -> Path:
+    """Copy a store that no server has open; return `data`."""
+    shutil.copytree(prepared, data)
+    return data
+
+
+@contextlib.contextmanager
+def run_postroom(data: Path) -> Iterator[PostroomServer]:
+    """Start `postroom serve` on a store, wait until it is ready, and stop it at the end.
+
+    Raises BenchmarkFault when it is not ready within a minute or does not end cleanly.
+    """
+    smtp, http_endpoint = free_endpoint(), free_endpoint()
+    log = data.with_name(data.name + ".log")
+    with log.open("ab") as output:
+        started = time.perf_counter()
+        process = subprocess.Popen(
+            [_COMMAND, "serve"],
+            env=_environment(data, smtp=smtp, http=http_endpoint),
+            stdin=subprocess.DEVNULL,
+            stdout=output,
+            stderr=subprocess.STDOUT,
+        )
+    try:
+        _wait_ready(process, smtp, http_endpoint, log)
+        ready = time.perf_counter() - started
+        yield PostroomServer(data, smtp, http_endpoint, process.pid, ready)
+    except BaseException:
+        process.kill()
+        process.wait()
+        raise
+    _stop(process)
+
+
+def _environment(
+    data: Path, *, smtp: Endpoint | None = None, http: Endpoint | None = None
+) -> dict[str, str]:
+    """Return this environment without settings of the caller's, and with ours."""
+    settings = {"POSTROOM_DATA": str(data)}
+    if smtp is not None and http is not None:
+        settings["POSTROOM_SMTP"] = f"{smtp.host}:{smtp.port}"
+        settings["POSTROOM_HTTP"] = f"{http.host}:{http.port}"
+    inherited = {k: v for k, v in os.environ.items() if not k.startswith("POSTROOM_")}
+    return inherited | settings
+
+
+def _wait_ready(
+    process: subprocess.Popen[bytes], smtp: Endpoint, http: Endpoint, log: Path
+) -> None:
+    deadline = time.monotonic() + _START_SECONDS
+    while not (_answers_http(http) and _answers_smtp(smtp)):
+        if process.poll() is not None or time.monotonic() > deadline:
+            raise BenchmarkFault(f"postroom serve is not ready: {log.read_text()[-2000:]}")
+        time.sleep(_POLL_SECONDS)
+
+
+def _answers_http(endpoint: Endpoint) -> bool:
+    connection = http.client.HTTPConnection(endpoint.host, endpoint.port, timeout=10)
+    try:
+        connection.request("GET", "/readyz")
+        return connection.getresponse().status == 200
+    except (OSError, http.client.HTTPException):
+        return False
+    finally:
+        connection.close()
+
+
+def _answers_smtp(endpoint: Endpoint) -> bool:
+    try:
+        with wire.Client(endpoint, timeout=10):
+            return True
+    except OSError:
+        return False
+
+
+def _stop(process: subprocess.Popen[bytes]) -> None:
+    process.send_signal(signal.SIGTERM)
+    try:
+        status = process.wait(_STOP_SECONDS)
+    except subprocess.TimeoutExpired:
+        process.kill()
+        process.wait()
+        raise BenchmarkFault(f"postroom serve did not end in {_STOP_SECONDS:.0f} s") from None
+    if status != 0:
+        raise BenchmarkFault(f"postroom serve ended with status {status}")
+
+
+def _run(data: Path, *words: str) -> Mapping[str, object]:
+    """Run a `postroom` command on a store and return the JSON object it prints."""
+    done = subprocess.run(
+        [_COMMAND, *words, "--json"],
+        env=_environment(data),
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        text=True,
+        timeout=600,
+        check=False,
+    )
+    if done.returncode != 0:
+        raise BenchmarkFault(f"postroom {' '.join(words)}: {done.stderr.strip()}")
+    record = json.loads(done.stdout)
+    if not isinstance(record, dict):
+        raise BenchmarkFault(f"postroom {' '.join(words)} printed no JSON object")
+    return record
