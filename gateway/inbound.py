@@ -1,0 +1,139 @@
+"""The bytes a peer has sent and nobody has used yet.
+
+- One reader waits at a time; `feed` wakes it. When more than `HIGH_WATER` bytes lie here the
+  transport is told to stop reading, so a peer cannot make us hold more.
+- The end of the stream is found only after every byte before it was used: a client that half-closes
+  right behind its commands gets all its replies.
+- `hang_up` makes the reader stop at once, with the reply to give as the last one.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import math
+
+from gateway.replies import Reply
+
+HIGH_WATER = 256 * 1024
+
+
+class HangUp(Exception):
+    """The conversation is over; `reply` is the last word, if there is one."""
+
+    def __init__(self, reply: Reply | None) -> None:
+        super().__init__(reply.text if reply else "connection lost")
+        self.reply = reply
+
+
+class Inbound:
+    """The receiving side of one connection."""
+
+    __slots__ = (
+        "_buffer",
+        "_eof",
+        "_hang_up",
+        "_loop",
+        "_paused",
+        "_transport",
+        "_waiter",
+        "deadline",
+        "total",
+    )
+
+    def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
+        self._loop = loop
+        self._buffer = bytearray()
+        self._waiter: asyncio.Future[None] | None = None
+        self._transport: asyncio.ReadTransport | None = None
+        self._eof = False
+        self._paused = False
+        self._hang_up: HangUp | None = None
+        self.total = 0
+        self.deadline = math.inf
+
+    def attach(self, transport: asyncio.ReadTransport) -> None:
+        """The transport to pause when too much lies here."""
+        self._transport = transport
+
+    def feed(self, chunk: bytes) -> None:
+        """Take what the transport received."""
+        self._buffer += chunk
+        self.total += len(chunk)
+        if len(self._buffer) > HIGH_WATER and not self._paused and self._transport:
+            self._paused = True
+            self._transport.pause_reading()
+        self._wake()
+
+    def feed_eof(self) -> None:
+        """The peer will send no more."""
+        self._eof = True
+        self._wake()
+
+    def hang_up(self, reply: Reply | None) -> None:
+        """Stop the reader, now or when it next asks."""
+        self._hang_up = HangUp(reply)
+        self._wake()
+
+    def __len__(self) -> int:
+        return len(self._buffer)
+
+    @property
+    def waiting(self) -> bool:
+        """Whether the reader waits for the peer."""
+        return self._waiter is not None
+
+    def take(self) -> bytes:
+        """Everything that lies here."""
+        taken = bytes(self._buffer)
+        self._buffer.clear()
+        self._resume()
+        return taken
+
+    def take_line(self, limit: int) -> bytes | None:
+        """The next line with its LF; None when none is complete and the limit is not reached.
+
+        A line longer than `limit` comes back cut after `limit` bytes, without an LF.
+        """
+        end = self._buffer.find(b"\n", 0, limit)
+        if end < 0 and len(self._buffer) < limit:
+            return None
+        cut = end + 1 if end >= 0 else limit
+        line = bytes(self._buffer[:cut])
+        del self._buffer[:cut]
+        self._resume()
+        return line
+
+    def put_back(self, leftover: bytes) -> None:
+        """Return bytes that were taken and belong to whoever reads next."""
+        if leftover:
+            self._buffer[:0] = leftover
+
+    async def more(self, seconds: float) -> bool:
+        """Wait until there is more than now; False when the peer has ended its stream.
+
+        Raises HangUp when the conversation is over.
+        """
+        if self._hang_up is not None:
+            raise self._hang_up
+        if self._eof:
+            return False
+        self._waiter = self._loop.create_future()
+        self.deadline = self._loop.time() + seconds
+        before = self.total
+        try:
+            await self._waiter
+        finally:
+            self._waiter = None
+            self.deadline = math.inf
+        if self._hang_up is not None:
+            raise self._hang_up
+        return self.total > before
+
+    def _wake(self) -> None:
+        if self._waiter is not None and not self._waiter.done():
+            self._waiter.set_result(None)
+
+    def _resume(self) -> None:
+        if self._paused and self._transport:
+            self._paused = False
+            self._transport.resume_reading()

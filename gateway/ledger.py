@@ -1,0 +1,69 @@
+"""Which deliveries wait for their sender to show that it saw the 250.
+
+- A delivery is *open* from its commit until its session settles it: confirmed (a byte came after
+  the 250 was handed to the kernel), or closed without that.
+- Confirmed digests are handed to the next delivery transaction, or to one of their own when none
+  comes along soon; those of a closed session stay on record as unconfirmed.
+- `is_open` is asked from the store's thread: it is one look-up in a dict.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Iterable
+
+
+class Ledger:
+    """The open deliveries of this process, by digest."""
+
+    __slots__ = ("_confirmed", "_open")
+
+    def __init__(self) -> None:
+        self._open: dict[bytes, asyncio.Event] = {}
+        self._confirmed: list[bytes] = []
+
+    def open(self, digests: Iterable[bytes]) -> None:
+        """Note that these are committed and their reply is about to be sent."""
+        settled = asyncio.Event()
+        for digest in digests:
+            self._open[digest] = settled
+
+    def is_open(self, digest: bytes) -> bool:
+        """Whether the session of this delivery may still confirm it."""
+        return digest in self._open
+
+    def confirm(self, digests: Iterable[bytes]) -> None:
+        """Note that the sender has seen the reply."""
+        for digest in digests:
+            self._settle(digest)
+            self._confirmed.append(digest)
+
+    def close(self, digests: Iterable[bytes]) -> None:
+        """Note that the session ended and the sender may never have seen the reply."""
+        for digest in digests:
+            self._settle(digest)
+
+    def _settle(self, digest: bytes) -> None:
+        settled = self._open.pop(digest, None)
+        if settled is not None:
+            settled.set()
+
+    async def wait(self, digest: bytes, seconds: float) -> None:
+        """Until this delivery is settled, but not longer than `seconds`."""
+        settled = self._open.get(digest)
+        if settled is None:
+            return
+        try:
+            async with asyncio.timeout(seconds):
+                await settled.wait()
+        except TimeoutError:
+            self._settle(digest)
+
+    def take_confirmed(self) -> list[bytes]:
+        """The confirmed digests whose receipts are still on record; they are the caller's now."""
+        taken, self._confirmed = self._confirmed, []
+        return taken
+
+    def give_back(self, digests: list[bytes]) -> None:
+        """Undo `take_confirmed`: the transaction failed."""
+        self._confirmed = digests + self._confirmed

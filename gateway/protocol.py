@@ -1,0 +1,242 @@
+"""One SMTP connection: bytes in, replies out. What they mean is `gateway.session`'s.
+
+- aiosmtpd's protocol is the base: connection, session and envelope. Its reading of commands and of
+  DATA is replaced: commands are bytes, DATA is read in chunks, and the end of a peer's stream never
+  cancels what is being done for it.
+- Replies wait until the gateway would wait for the peer, so that a pipelined group of commands is
+  answered in one write (RFC 2920 3.2).
+- The reply to the dot is handed to the kernel at once. From then on the first byte that was not
+  already on its way confirms that the sender has seen it.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import fcntl
+import os
+import struct
+import termios
+from collections.abc import Callable, Coroutine, Sequence
+from typing import Any, NamedTuple
+
+from aiosmtpd.smtp import SMTP
+
+from gateway import replies
+from gateway.inbound import HangUp, Inbound
+from gateway.ledger import Ledger
+from gateway.replies import Reply
+
+COMMAND_LIMIT = 2048
+_SKIP_LIMIT = 1024 * 1024
+_LINGER_SECONDS = 2.0
+
+
+class Command(NamedTuple):
+    """One command line: the verb in upper case, and what follows it and a space."""
+
+    verb: bytes
+    argument: bytes
+
+
+class Connection(SMTP):
+    """The wire side of one client. `converse` is called with it once it is connected."""
+
+    def __init__(
+        self,
+        converse: Callable[[Connection], Coroutine[Any, Any, None]],
+        closed: Callable[[Connection], None],
+        *,
+        ledger: Ledger,
+        hostname: str,
+        loop: asyncio.AbstractEventLoop,
+    ) -> None:
+        super().__init__(None, hostname=hostname, ident="ESMTP", loop=loop)
+        self._converse = converse
+        self._closed_callback = closed
+        self._ledger = ledger
+        self._out: list[bytes] = []
+        self._descriptor = -1
+        self._unconfirmed: Sequence[bytes] = ()
+        self._confirmed_above = 0
+        self._draining = False
+        self._in_content = False
+        self._wire: asyncio.Transport | None = None
+        self.inbound = Inbound(loop)
+        self.client_ip = ""
+
+    # What the event loop calls
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        assert isinstance(transport, asyncio.Transport)
+        peer = transport.get_extra_info("peername")
+        self.client_ip = peer[0] if peer else ""
+        self._descriptor = transport.get_extra_info("socket").fileno()
+        self._wire = transport
+        self.inbound.attach(transport)
+        transport.set_write_buffer_limits(high=0)
+        super().connection_made(transport)
+
+    def data_received(self, data: bytes) -> None:
+        self.inbound.feed(data)
+        if self._unconfirmed and self.inbound.total > self._confirmed_above:
+            self._ledger.confirm(self._unconfirmed)
+            self._unconfirmed = ()
+
+    def eof_received(self) -> bool:
+        self.inbound.feed_eof()
+        return True
+
+    def connection_lost(self, error: Exception | None) -> None:
+        self._descriptor = -1
+        self.inbound.hang_up(None)
+        self._settle()
+        self._wire = self.transport = None
+        super(SMTP, self).connection_lost(error)
+        self._closed_callback(self)
+
+    def _reset_timeout(self, duration: float | None = None) -> None:
+        """The listener watches `inbound.deadline` of all connections; no timer for each."""
+
+    async def _handle_client(self) -> None:
+        try:
+            await self._converse(self)
+        except HangUp as over:
+            if over.reply is not None:
+                self.send(over.reply)
+                await self._linger()
+        finally:
+            self.flush()
+            self._settle()
+            if self._wire is not None:
+                self._wire.close()
+
+    async def _linger(self) -> None:
+        """Let a peer that is still talking read our last word: a close now would reset it away."""
+        self.flush()
+        if self._wire is None or not self.spoke_early or not self._wire.can_write_eof():
+            return
+        self._wire.write_eof()
+        with contextlib.suppress(HangUp, TimeoutError):
+            async with asyncio.timeout(_LINGER_SECONDS):
+                while await self.read_chunk(_LINGER_SECONDS):
+                    pass
+
+    def _settle(self) -> None:
+        if self._unconfirmed:
+            self._ledger.close(self._unconfirmed)
+            self._unconfirmed = ()
+
+    # What the listener calls
+
+    def drain(self) -> None:
+        """Ask the session to end: at once when it waits for a command, else after its message."""
+        self._draining = True
+        if self.inbound.waiting and not self._in_content:
+            self.inbound.hang_up(replies.SHUTTING_DOWN)
+
+    def abort(self) -> None:
+        """Drop the connection now."""
+        if self._wire is not None:
+            self._wire.abort()
+
+    # What the session calls
+
+    @property
+    def spoke_early(self) -> bool:
+        """Whether the peer has sent anything that was not asked for yet."""
+        return len(self.inbound) > 0 or self._readable() > 0
+
+    async def read_command(self, seconds: float) -> Command | Reply | None:
+        """The next command, or the reply to a line that is none, or None at the end of the stream.
+
+        Raises HangUp.
+        """
+        line = await self._read_line(seconds)
+        if line is None:
+            return None
+        if not line.endswith(b"\r\n"):
+            if line.endswith(b"\n"):
+                return replies.COMMAND_BARE_LF
+            await self._skip_line(seconds)
+            return replies.COMMAND_TOO_LONG
+        verb, _, argument = line[:-2].partition(b" ")
+        return Command(verb.upper(), argument)
+
+    async def _read_line(self, seconds: float) -> bytes | None:
+        while True:
+            line = self.inbound.take_line(COMMAND_LIMIT)
+            if line is not None:
+                return line
+            self.flush()
+            if self._draining:
+                raise HangUp(replies.SHUTTING_DOWN)
+            if not await self.inbound.more(seconds):
+                return None
+
+    async def _skip_line(self, seconds: float) -> None:
+        """Pass over the rest of a line that is too long, holding none of it."""
+        skipped = 0
+        while skipped < _SKIP_LIMIT:
+            line = await self._read_line(seconds)
+            if line is None or line.endswith(b"\n"):
+                return
+            skipped += len(line)
+        raise HangUp(replies.TOO_MANY_ERRORS)
+
+    async def read_chunk(self, seconds: float) -> bytes:
+        """Whatever has come within DATA, at least a byte. Raises HangUp, also at the end."""
+        self._in_content = True
+        try:
+            if not self.inbound and not await self.inbound.more(seconds):
+                raise HangUp(None)
+        finally:
+            self._in_content = False
+        return self.inbound.take()
+
+    def send(self, reply: Reply) -> None:
+        """Answer; HangUp follows when the reply says that we close."""
+        self._out.append(reply.line)
+
+    def send_lines(self, lines: bytes) -> None:
+        """Answer with a reply of several lines."""
+        self._out.append(lines)
+
+    async def send_accepted(self, reply: Reply, digests: Sequence[bytes]) -> None:
+        """Hand the reply to the dot to the kernel, and begin to listen for its confirmation."""
+        self.send(reply)
+        self.flush()
+        if self._wire is not None and self._wire.get_write_buffer_size():
+            with contextlib.suppress(ConnectionError):
+                await self._writer.drain()
+        if self._wire is None:
+            self._ledger.close(digests)
+            return
+        self._confirmed_above = self.inbound.total + self._readable()
+        self._unconfirmed = digests
+
+    def flush(self) -> None:
+        """Write what was answered so far."""
+        if not self._out:
+            return
+        lines = b"".join(self._out)
+        self._out.clear()
+        transport = self._wire
+        if transport is None or transport.is_closing():
+            return
+        if not transport.get_write_buffer_size():
+            try:
+                lines = lines[os.write(self._descriptor, lines) :]
+            except BlockingIOError:
+                pass  # the kernel's buffer is full: the transport waits for it
+            except OSError:
+                return  # the peer is gone; connection_lost will tell
+        if lines:
+            transport.write(lines)
+
+    def _readable(self) -> int:
+        """How many bytes lie in the kernel for us."""
+        if self._descriptor < 0:
+            return 0
+        found = fcntl.ioctl(self._descriptor, termios.FIONREAD, b"\0\0\0\0")
+        return int(struct.unpack("i", found)[0])

@@ -1,0 +1,167 @@
+"""The content of one message, from the wire to memory or a spool file.
+
+- Counted first, kept after: over the limit nothing is kept, and at most the limit again is read.
+- The first 256 KiB stay in memory; a longer content goes to a spool file, in writes that never
+  block the event loop, and is on stable storage when `receive` returns.
+- SHA-256 and the header are taken on the way; the bytes are never touched again.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+from dataclasses import dataclass
+from hashlib import sha256
+
+from config.settings import Settings
+from gateway import replies
+from gateway.datareader import DataReader
+from gateway.inbound import HangUp
+from gateway.protocol import Connection
+from gateway.replies import Reply
+from gateway.space import Space
+from storage.content import Content, ContentDirectory, SpoolFile, content_name
+from storage.errors import StoreUnavailable
+
+IN_MEMORY = 256 * 1024
+HEAD = 100 * 1024
+_FLOOR_WINDOW = 60.0
+
+
+@dataclass(frozen=True, slots=True)
+class Received:
+    """A whole content. `head` is its beginning, for the header scan; `spool` when it is in a file.
+
+    The taker of a Received discards or places its spool file.
+    """
+
+    content: Content
+    head: bytes
+    spool: SpoolFile | None
+
+
+async def receive(
+    connection: Connection, settings: Settings, contents: ContentDirectory, space: Space
+) -> Received | Reply:
+    """Read up to the end of data; the content, or the reply that refuses it.
+
+    Raises HangUp, StoreFull, StoreUnavailable; nothing is left behind then.
+    """
+    keeper = _Keeper(contents, space)
+    try:
+        reply = await _read(connection, settings, keeper)
+        if reply is not None:
+            keeper.discard()
+            return reply
+        return await keeper.finish()
+    except BaseException:
+        keeper.discard()
+        raise
+    finally:
+        space.held -= keeper.held
+
+
+async def _read(connection: Connection, settings: Settings, keeper: _Keeper) -> Reply | None:
+    reader = DataReader(track_bare=settings.bare_newline == "reject")
+    pace = _Pace(settings.data_floor)
+    limit = settings.size_limit
+    fault: StoreUnavailable | None = None
+    while not reader.done:
+        chunk = await connection.read_chunk(settings.data_timeout)
+        pace.check(len(chunk))
+        content = reader.feed(chunk)
+        if reader.received > 2 * limit:
+            return replies.TOO_LARGE_CLOSING
+        if reader.received <= limit and fault is None:
+            try:
+                await keeper.keep(content)
+            except StoreUnavailable as error:
+                fault = error  # told at the end of data: before it the peer does not listen
+    connection.inbound.put_back(reader.leftover)
+    if reader.received > limit:
+        return replies.TOO_LARGE_CLOSING
+    if fault is not None:
+        raise fault
+    if reader.smuggling:
+        return replies.BARE_DOT_LINE
+    return replies.BARE_NEWLINE if reader.bare_newlines else None
+
+
+class _Pace:
+    """The least speed at which content must come, averaged over a minute."""
+
+    __slots__ = ("_bytes", "_clock", "_floor", "_since")
+
+    def __init__(self, floor: int) -> None:
+        self._floor = floor
+        self._clock = asyncio.get_running_loop().time
+        self._since = self._clock()
+        self._bytes = 0
+
+    def check(self, received: int) -> None:
+        self._bytes += received
+        elapsed = self._clock() - self._since
+        if elapsed < _FLOOR_WINDOW:
+            return
+        if self._bytes < self._floor * elapsed:
+            raise HangUp(replies.TOO_SLOW)
+        self._since += elapsed
+        self._bytes = 0
+
+
+class _Keeper:
+    """Keeps what arrives: in memory, then in a spool file."""
+
+    __slots__ = ("_contents", "_digest", "_head", "_parts", "_pending", "_size", "_space", "_spool",
+                 "held")  # fmt: skip
+
+    def __init__(self, contents: ContentDirectory, space: Space) -> None:
+        self._contents = contents
+        self._space = space
+        self._digest = sha256()
+        self._head = b""
+        self._parts: list[bytes] = []
+        self._pending = 0
+        self._size = 0
+        self._spool: SpoolFile | None = None
+        self.held = 0
+
+    async def keep(self, chunk: bytes) -> None:
+        if not chunk:
+            return
+        self._digest.update(chunk)
+        if len(self._head) < HEAD:
+            self._head += chunk[: HEAD - len(self._head)]
+        self._size += len(chunk)
+        self._parts.append(chunk)
+        self._pending += len(chunk)
+        self.held += len(chunk)
+        self._space.held += len(chunk)
+        if self._pending > IN_MEMORY or not self._space.may_hold():
+            await self._write_out()
+
+    async def _write_out(self) -> None:
+        chunk = b"".join(self._parts)
+        self._parts.clear()
+        if self._spool is None:
+            self._spool = await asyncio.to_thread(self._contents.new_spool, os.urandom(16))
+        await asyncio.to_thread(self._spool.write, chunk)
+        self._space.held -= self._pending
+        self.held -= self._pending
+        self._pending = 0
+
+    async def finish(self) -> Received:
+        if self._spool is None:
+            body = b"".join(self._parts)
+            content = Content(self._digest.digest(), self._size, body, None)
+            return Received(content, self._head, None)
+        if self._pending:
+            await self._write_out()
+        await asyncio.to_thread(self._spool.finish)
+        name = content_name(self._spool.path.name)
+        content = Content(self._digest.digest(), self._size, None, name)
+        return Received(content, self._head, self._spool)
+
+    def discard(self) -> None:
+        if self._spool is not None:
+            self._spool.discard()

@@ -1,0 +1,189 @@
+"""The wiring and the lifetime of the one process: store, listeners, API, jobs, signals.
+
+- Everything is made here and handed to whoever needs it; nothing else opens a store or a socket.
+- SIGTERM and SIGINT drain: no new connection, messages under way finish, then exit status 0. A
+  second signal forces the end, with status 1.
+- What start-up does not need is imported when it is used.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import gc
+import logging
+import signal
+import sys
+from collections.abc import AsyncIterator, Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+
+import uvicorn
+from admin_api.app import create_app
+
+from config.logs import event
+from config.settings import Settings
+from config.values import Endpoint
+from gateway.deliver import Deliverer
+from gateway.ledger import Ledger
+from gateway.listener import Listener, listening_socket
+from gateway.session import Edge
+from gateway.space import Space
+from storage import migrations
+from storage.clock import Clock, system_clock
+from storage.content import ContentDirectory
+from storage.database import Database
+from storage.sqlite import open_sqlite
+
+logger = logging.getLogger(__name__)
+
+_FILE_THREADS = 16
+_SWITCH_SECONDS = 0.0005
+_API_CLOSE_SECONDS = 3
+
+
+@dataclass(frozen=True, slots=True)
+class Running:
+    """Where the process listens, once it does."""
+
+    smtp: list[tuple[str, int]]
+    http: list[tuple[str, int]]
+
+
+def run(settings: Settings, *, ready: Callable[[Running], None] | None = None) -> int:
+    """Serve until told to stop; the exit status.
+
+    `ready` is called once both sides accept. Raises OSError for an address that cannot be bound,
+    StoreUnavailable for a store that cannot be opened.
+    """
+    # The store's threads give up the interpreter lock at every statement; with Python's 5 ms they
+    # would wait that long for it whenever the loop is busy.
+    sys.setswitchinterval(_SWITCH_SECONDS)
+    with asyncio.Runner(loop_factory=_loop_factory()) as runner:
+        return runner.run(_serve(settings, ready))
+
+
+def _loop_factory() -> Callable[[], asyncio.AbstractEventLoop] | None:
+    try:
+        import uvloop
+    except ImportError:  # not built for every platform; asyncio's own loop serves as well
+        return None
+    return uvloop.new_event_loop
+
+
+async def _serve(settings: Settings, ready: Callable[[Running], None] | None) -> int:
+    asyncio.get_running_loop().set_default_executor(ThreadPoolExecutor(_FILE_THREADS, "files"))
+    stopping = Stopping()
+    async with (
+        _store(settings, system_clock) as (database, contents),
+        _api(settings, database, contents) as http,
+        _mail(settings, database, contents, stopping) as smtp,
+    ):
+        gc.collect()
+        gc.freeze()
+        gc.set_threshold(20_000, 20, 50)
+        event(logger, "listening", smtp=_shown(smtp), http=_shown(http))
+        if ready is not None:
+            ready(Running(smtp, http))
+        with stopping.on_signals():
+            await stopping.requested.wait()
+            event(logger, "draining")
+    event(logger, "stopped", forced=stopping.forced)
+    return 1 if stopping.forced else 0
+
+
+class Stopping:
+    """The wish to stop: the first signal asks, the second one forces."""
+
+    def __init__(self) -> None:
+        self.requested = asyncio.Event()
+        self.forced = False
+        self.on_force: Callable[[], None] = lambda: None
+
+    @contextlib.contextmanager
+    def on_signals(self) -> Iterator[None]:
+        """Listen for SIGTERM and SIGINT; they stay ours until the process ends."""
+        loop = asyncio.get_running_loop()
+        for number in (signal.SIGTERM, signal.SIGINT):
+            loop.add_signal_handler(number, self._signalled)
+        yield
+
+    def _signalled(self) -> None:
+        if self.requested.is_set():
+            self.forced = True
+            self.on_force()
+        self.requested.set()
+
+
+@contextlib.asynccontextmanager
+async def _store(
+    settings: Settings, clock: Clock
+) -> AsyncIterator[tuple[Database, ContentDirectory]]:
+    database = await open_sqlite(settings.data, clock)
+    try:
+        await migrations.migrate(database, now=clock())
+        contents = ContentDirectory(settings.data)
+        contents.prepare()
+        yield database, contents
+    finally:
+        await database.close()
+
+
+@contextlib.asynccontextmanager
+async def _mail(
+    settings: Settings, database: Database, contents: ContentDirectory, stopping: Stopping
+) -> AsyncIterator[list[tuple[str, int]]]:
+    ledger = Ledger()
+    deliverer = Deliverer(database, contents, ledger, postmaster=settings.postmaster)
+    space = Space(settings.data, size_limit=settings.size_limit)
+    edge = Edge(settings, database, contents, deliverer, space, system_clock)
+    listener = Listener(edge, ledger)
+    stopping.on_force = listener.abort
+    writing = asyncio.create_task(deliverer.run())
+    watching = asyncio.create_task(listener.watch())
+    try:
+        yield listener.listen(settings.smtp)
+    finally:
+        await listener.drain(settings.drain_seconds)
+        watching.cancel()
+        deliverer.stop()
+        await writing
+
+
+@contextlib.asynccontextmanager
+async def _api(
+    settings: Settings, database: Database, contents: ContentDirectory
+) -> AsyncIterator[list[tuple[str, int]]]:
+    app = create_app(database=database, content=contents, settings=settings, clock=system_clock)
+    sockets = [listening_socket(endpoint) for endpoint in settings.http]
+    server = ApiServer(
+        uvicorn.Config(
+            app,
+            log_config=None,
+            access_log=False,
+            lifespan="off",
+            server_header=False,
+            proxy_headers=False,
+            timeout_graceful_shutdown=_API_CLOSE_SECONDS,
+        )
+    )
+    serving = asyncio.create_task(server.serve(sockets))
+    try:
+        while not server.started and not serving.done():
+            await asyncio.sleep(0.005)
+        yield [bound.getsockname()[:2] for bound in sockets]
+    finally:
+        server.should_exit = True
+        await serving
+
+
+class ApiServer(uvicorn.Server):
+    """uvicorn without its own signal handlers: the process has one way to stop."""
+
+    @contextlib.contextmanager
+    def capture_signals(self) -> Iterator[None]:
+        yield
+
+
+def _shown(addresses: Sequence[tuple[str, int]]) -> str:
+    return ",".join(str(Endpoint(host, port)) for host, port in addresses)

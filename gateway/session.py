@@ -1,0 +1,360 @@
+"""What a client says, and what we answer: MAIL, RCPT, DATA and the rest.
+
+- A recipient is judged by the store at RCPT and again at the commit.
+- 250 to the dot is sent when every copy is on stable storage; a fault of ours is a 4yz.
+- One transaction serves one tenant.
+- Limits belong to the session, not to a transaction, and do not hold for exempt networks.
+
+RFC 5321; RFC 1870 (SIZE), 2920 (PIPELINING), 6152 (8BITMIME), 6531 (SMTPUTF8), 2034 (enhanced
+status codes).
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import os
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass, field
+from time import perf_counter
+
+from config.logs import event
+from config.settings import Settings
+from gateway import accept, headers, replies
+from gateway.arrival import arrival
+from gateway.deliver import Deliverer
+from gateway.inbound import HangUp
+from gateway.paths import BadCommand, MailCommand, Path, parse_mail, parse_rcpt
+from gateway.protocol import Command, Connection
+from gateway.receive import Received, receive
+from gateway.replies import Reply
+from gateway.space import Space
+from storage import ids
+from storage.clock import Clock
+from storage.content import ContentDirectory
+from storage.database import Database
+from storage.delivery import Outcome, Recipient, Repeated, RouteChanged, Stored
+from storage.directory import Resolution, Verdict, resolve
+from storage.errors import StoreFull, StoreUnavailable
+
+logger = logging.getLogger(__name__)
+
+_MAX_ERRORS = 20
+_MAX_UNKNOWN = 20
+_MAX_IDLE_COMMANDS = 100
+_NOT_SMTP = (b"GET", b"POST", b"CONNECT", b"PUT")
+
+
+@dataclass(frozen=True, slots=True)
+class Edge:
+    """What all sessions of the process share."""
+
+    settings: Settings
+    database: Database
+    contents: ContentDirectory
+    deliverer: Deliverer
+    space: Space
+    clock: Clock
+
+    @property
+    def keywords(self) -> tuple[str, ...]:
+        """What EHLO offers."""
+        size = f"SIZE {self.settings.size_limit}"
+        return ("PIPELINING", size, "8BITMIME", "SMTPUTF8", "ENHANCEDSTATUSCODES")
+
+
+@dataclass(slots=True)
+class Envelope:
+    """One transaction: begun by MAIL, filled by RCPT, ended by the reply to the dot or a reset."""
+
+    reverse_path: Path | None
+    smtputf8: bool
+    reserved: int
+    tenant_id: bytes | None = None
+    recipients: list[Recipient] = field(default_factory=list)
+    routes: list[Resolution] = field(default_factory=list)
+
+
+_VERDICTS = {
+    Verdict.ROUTE: replies.RECIPIENT_OK,
+    Verdict.UNKNOWN: replies.NO_SUCH_RECIPIENT,
+    Verdict.NOT_OURS: replies.RELAY_DENIED,
+    Verdict.EMPTY_LIST: replies.LIST_EMPTY,
+    Verdict.DOMAIN_REVOKED: replies.DOMAIN_REVOKED,
+    Verdict.NO_POSTMASTER: replies.POSTMASTER_UNSET,
+}
+
+
+def reply_for(resolution: Resolution) -> Reply:
+    """What RCPT answers to a recipient of which the store says this."""
+    return _VERDICTS[resolution.verdict]
+
+
+class Session:
+    """One client's conversation, from the greeting to the end."""
+
+    def __init__(self, edge: Edge, connection: Connection, *, exempt: bool) -> None:
+        self.id = os.urandom(5).hex()
+        self._edge = edge
+        self._connection = connection
+        self._exempt = exempt
+        self._helo = ""
+        self._protocol = "SMTP"
+        self._envelope: Envelope | None = None
+        self._errors = self._unknown = self._idle_commands = 0
+        self._verbs: dict[bytes, Callable[[bytes], Awaitable[Reply | None]]] = {
+            b"HELO": self._hello,
+            b"EHLO": self._extended_hello,
+            b"MAIL": self._mail,
+            b"RCPT": self._rcpt,
+            b"DATA": self._data,
+            b"RSET": self._rset,
+            b"NOOP": self._noop,
+            b"QUIT": self._quit,
+            b"VRFY": self._vrfy,
+            b"EXPN": self._not_implemented,
+            b"HELP": self._help,
+            b"BDAT": self._bdat,
+        }
+
+    async def converse(self) -> None:
+        """Until the client leaves or is told to. Raises HangUp with a last reply."""
+        ends_at = asyncio.get_running_loop().time() + self._edge.settings.session_cap
+        try:
+            if self._connection.spoke_early:
+                raise HangUp(replies.TALKED_EARLY)
+            self._connection.send(replies.greeting(self._edge.settings.hostname))
+            while await self._next():
+                if self._envelope is None and asyncio.get_running_loop().time() > ends_at:
+                    raise HangUp(replies.SESSION_TOO_LONG)
+        finally:
+            self._end_transaction()
+
+    async def _next(self) -> bool:
+        """Serve one command; False when there are no more."""
+        command = await self._connection.read_command(self._edge.settings.command_timeout)
+        if command is None:
+            return False
+        reply = command if isinstance(command, Reply) else await self._serve(command)
+        if reply is not None:
+            self._answer(reply)
+        return True
+
+    async def _serve(self, command: Command) -> Reply | None:
+        verb = command.verb
+        serve = self._verbs.get(verb)
+        if serve is None:
+            if verb and (verb in _NOT_SMTP or not verb.isalpha()):
+                return replies.NOT_SMTP
+            return replies.COMMAND_UNKNOWN
+        try:
+            return await serve(command.argument)
+        except BadCommand as error:
+            return error.reply
+        except StoreFull as error:
+            self._log_fault("store_full", error)
+            return replies.NO_SPACE
+        except StoreUnavailable as error:
+            self._log_fault("store_unavailable", error)
+            return replies.STORE_UNAVAILABLE
+        except HangUp:
+            raise
+        except Exception:  # a bug: the sender keeps the message, the log has the cause
+            logger.exception("fault in session %s", self.id)
+            return replies.FAULT
+
+    def _log_fault(self, word: str, error: Exception) -> None:
+        event(logger, word, level=logging.WARNING, session=self.id, cause=str(error))
+
+    def _answer(self, reply: Reply) -> None:
+        if reply.closes:
+            raise HangUp(reply)
+        self._connection.send(reply)
+        if self._exempt:
+            return
+        self._errors += reply.permanent
+        self._unknown += reply is replies.NO_SUCH_RECIPIENT
+        if self._unknown >= _MAX_UNKNOWN:
+            raise HangUp(replies.TOO_MANY_UNKNOWN)
+        if self._errors >= _MAX_ERRORS:
+            raise HangUp(replies.TOO_MANY_ERRORS)
+        if self._idle_commands >= _MAX_IDLE_COMMANDS:
+            raise HangUp(replies.TOO_MANY_IDLE_COMMANDS)
+
+    # Greetings and small talk
+
+    async def _hello(self, argument: bytes) -> Reply:
+        if not self._greet(argument, "SMTP"):
+            return replies.SYNTAX_HELO
+        return replies.helo(self._edge.settings.hostname)
+
+    async def _extended_hello(self, argument: bytes) -> Reply | None:
+        if not self._greet(argument, "ESMTP"):
+            return replies.SYNTAX_HELO
+        self._connection.send_lines(replies.ehlo(self._edge.settings.hostname, self._edge.keywords))
+        return None
+
+    def _greet(self, argument: bytes, protocol: str) -> bool:
+        name = argument.strip(b" ")
+        if not name or b" " in name or len(name) > 255 or not name.isascii():
+            return False
+        if not name.decode("ascii").isprintable():
+            return False
+        self._end_transaction()
+        self._helo = name.decode("ascii")
+        self._protocol = protocol
+        return True
+
+    async def _rset(self, argument: bytes) -> Reply:
+        if argument.strip(b" "):
+            return replies.NO_ARGUMENT
+        self._idle_commands += 1
+        self._end_transaction()
+        return replies.OK
+
+    async def _noop(self, argument: bytes) -> Reply:
+        self._idle_commands += 1
+        return replies.OK
+
+    async def _vrfy(self, argument: bytes) -> Reply:
+        self._idle_commands += 1
+        return replies.CANNOT_VERIFY if argument.strip(b" ") else replies.ARGUMENT_NEEDED
+
+    async def _help(self, argument: bytes) -> Reply:
+        return replies.HELP
+
+    async def _not_implemented(self, argument: bytes) -> Reply:
+        return replies.NOT_IMPLEMENTED
+
+    async def _bdat(self, argument: bytes) -> Reply:
+        return replies.BDAT_NOT_OFFERED
+
+    async def _quit(self, argument: bytes) -> Reply:
+        return replies.NO_ARGUMENT if argument.strip(b" ") else replies.GOODBYE
+
+    # The transaction
+
+    async def _mail(self, argument: bytes) -> Reply:
+        if not self._helo:
+            return replies.HELO_FIRST
+        if self._envelope is not None:
+            return replies.MAIL_NESTED
+        command = parse_mail(argument)
+        if command.size is not None and command.size > self._edge.settings.size_limit:
+            return replies.TOO_LARGE
+        if not self._edge.space.has_room():
+            return replies.NO_SPACE
+        self._begin_transaction(command)
+        return replies.SENDER_OK
+
+    def _begin_transaction(self, command: MailCommand) -> None:
+        reserved = command.size or 0
+        self._edge.space.reserved += reserved
+        self._envelope = Envelope(command.reverse_path, command.smtputf8, reserved)
+        self._idle_commands = 0
+
+    def _end_transaction(self) -> None:
+        if self._envelope is not None:
+            self._edge.space.reserved -= self._envelope.reserved
+            self._envelope = None
+
+    async def _rcpt(self, argument: bytes) -> Reply:
+        envelope = self._envelope
+        if envelope is None:
+            return replies.MAIL_FIRST
+        path = parse_rcpt(argument, smtputf8=envelope.smtputf8).forward_path
+        if len(envelope.recipients) >= self._edge.settings.max_recipients:
+            return replies.TOO_MANY_RECIPIENTS
+        route = await self._edge.database.read(
+            lambda tx: resolve(
+                tx,
+                local_part=path.local_part,
+                domain=path.domain,
+                postmaster=self._edge.settings.postmaster,
+            )
+        )
+        if route.verdict is not Verdict.ROUTE:
+            self._log_refusal(path, route.verdict)
+            return reply_for(route)
+        if envelope.tenant_id not in (None, route.tenant_id):
+            return replies.OTHER_TENANT
+        envelope.tenant_id = route.tenant_id
+        envelope.recipients.append(Recipient(path.raw, path.local_part, path.domain))
+        envelope.routes.append(route)
+        return replies.RECIPIENT_OK
+
+    def _log_refusal(self, path: Path, verdict: Verdict) -> None:
+        event(
+            logger,
+            "refused",
+            session=self.id,
+            client=self._connection.client_ip,
+            rcpt=path.raw,
+            verdict=verdict.value,
+        )
+
+    async def _data(self, argument: bytes) -> Reply | None:
+        envelope = self._envelope
+        if argument.strip(b" "):
+            return replies.NO_ARGUMENT
+        if envelope is None:
+            return replies.MAIL_FIRST
+        if not envelope.recipients:
+            return replies.NO_VALID_RECIPIENTS
+        if self._connection.spoke_early:
+            return replies.TALKED_EARLY
+        self._connection.send(replies.START_DATA)
+        try:
+            return await self._take_message(envelope)
+        finally:
+            self._end_transaction()
+
+    async def _take_message(self, envelope: Envelope) -> Reply | None:
+        edge = self._edge
+        received = await receive(self._connection, edge.settings, edge.contents, edge.space)
+        if isinstance(received, Reply):
+            return received
+        ended_at = perf_counter()
+        scan = headers.scan(received.head)
+        lists = [route.address for route in envelope.routes]
+        refusal = accept.check_hops(scan, lists, edge.settings.hostname)
+        if refusal is not None:
+            if received.spool is not None:
+                received.spool.discard()
+            return refusal
+        message = arrival(
+            scan,
+            received.content,
+            tenant_id=envelope.routes[0].tenant_id,
+            recipients=envelope.recipients,
+            reverse_path=envelope.reverse_path.raw if envelope.reverse_path else "",
+            client_ip=self._connection.client_ip,
+            helo=self._helo,
+            protocol="UTF8SMTP" if envelope.smtputf8 else self._protocol,
+            hostname=edge.settings.hostname,
+            transaction_id=self.id,
+            now=edge.clock(),
+        )
+        outcome = await edge.deliverer.submit(message, received.spool)
+        return await self._report(envelope, received, outcome, perf_counter() - ended_at)
+
+    async def _report(
+        self, envelope: Envelope, received: Received, outcome: Outcome, seconds: float
+    ) -> Reply | None:
+        if isinstance(outcome, RouteChanged):
+            return replies.ROUTE_CHANGED
+        assert isinstance(outcome, Stored | Repeated)
+        message = ids.to_text("msg", outcome.message_id)
+        await self._connection.send_accepted(replies.accepted(message), outcome.digests)
+        event(
+            logger,
+            "accepted" if isinstance(outcome, Stored) else "repeated",
+            session=self.id,
+            message=message,
+            client=self._connection.client_ip,
+            sender=envelope.reverse_path.raw if envelope.reverse_path else "",
+            rcpt=[recipient.text for recipient in envelope.recipients],
+            size=received.content.size,
+            ms=round(seconds * 1000, 1),
+        )
+        return None
