@@ -1,0 +1,1 @@
+"""SMTP dialogues as data, and the test that plays them."""

@@ -1,0 +1,1 @@
+"""The long versions, run by `make soak`."""

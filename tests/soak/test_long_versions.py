@@ -1,0 +1,71 @@
+"""The long versions of the wire tests."""
+
+import random
+import time
+from collections.abc import Iterator
+
+import pytest
+
+from tests.support.fixtures import MakeServer, Servers
+from tests.support.kills import kill_rounds
+from tests.support.loads import big_messages_at_once, growth, warm_up
+from tests.support.lost_reply import LostReplyProxy
+from tests.support.memory import MIB, need_proc
+from tests.support.senders import Senders, every_message_exactly_once
+from tests.support.server import Server
+
+pytestmark = [pytest.mark.soak, pytest.mark.timeout(3600)]
+
+
+@pytest.fixture
+def fresh(servers: Servers) -> Iterator[Server]:
+    need_proc()
+    server = servers.new()
+    server.start_demo()
+    warm_up(server)
+    yield server
+    servers.stop(server)
+
+
+def test_after_200_kills_every_acknowledged_message_is_there_once(servers: Servers) -> None:
+    kill_rounds(servers, rounds=200, seed=random.randrange(1 << 30), longest=3.0)
+
+
+def test_50_messages_of_32_mb_at_once(fresh: Server) -> None:
+    with growth(fresh) as grown:
+        big_messages_at_once(fresh, count=50, size=32_000_000)
+    assert grown.octets <= 64 * MIB, grown
+
+
+def test_10000_messages_through_a_proxy_that_swallows_replies(own_server: MakeServer) -> None:
+    server = own_server()
+    seed = random.randrange(1 << 30)
+    with (
+        LostReplyProxy(server.demo.smtp, share=0.1, seed=seed) as proxy,
+        Senders(proxy.address, count=5, seed=seed, limit=2000) as senders,
+    ):
+        pass
+    mailboxes = server.mailboxes()
+    try:
+        every_message_exactly_once(mailboxes, senders.outcome(), sample=500, seed=seed)
+    finally:
+        for mailbox in mailboxes:
+            mailbox.close()
+    assert proxy.lost > 500
+
+
+def test_content_that_drips_is_given_up(own_server: MakeServer) -> None:
+    """A sender under 500 octets a second over a minute is left, however steadily it sends."""
+    server = own_server()
+    with server.client() as client:
+        client.open_content(["team@example.test"])
+        client.socket.settimeout(1)
+        started = time.monotonic()
+        while time.monotonic() - started < 120:
+            client.send(b"x" * 100 + b"\r\n")
+            try:
+                assert client.reply().starts("421 4.4.2")
+                break
+            except TimeoutError:
+                continue
+        assert 50 < time.monotonic() - started < 110

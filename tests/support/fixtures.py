@@ -1,0 +1,87 @@
+"""Fixtures of the black-box tests: one shared server per process, special ones by settings."""
+
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.support.server import Server, Settings
+
+MakeServer = Callable[..., Server]
+
+
+class Servers:
+    """The running servers of one test process, by their settings."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self.running: list[Server] = []
+        self.kept: dict[frozenset[tuple[str, str]], Server] = {}
+
+    def new(self, settings: Settings | None = None, **options: str) -> Server:
+        """Return a server for one test alone, not started yet."""
+        name = self.folder / f"server-{len(list(self.folder.iterdir()))}"
+        name.mkdir()
+        server = Server(name, settings, **options)
+        self.running.append(server)
+        return server
+
+    def shared(self, settings: Settings | None = None) -> Server:
+        """Return the running demo with these settings, started when it is the first asked for."""
+        key = frozenset((settings or {}).items())
+        if key not in self.kept:
+            server = self.new(settings)
+            server.start_demo()
+            self.kept[key] = server
+        return self.kept[key]
+
+    def stop(self, server: Server) -> None:
+        self.running.remove(server)
+        server.stop()
+
+    def stop_all(self) -> None:
+        faults = []
+        for server in self.running:
+            try:
+                server.stop()
+            except AssertionError as fault:
+                faults.append(fault)
+        assert not faults, faults
+
+
+@pytest.fixture(scope="session")
+def servers(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Servers]:
+    """Give every server this test process starts; all are stopped at the end."""
+    found = Servers(tmp_path_factory.mktemp("servers"))
+    yield found
+    found.stop_all()
+
+
+@pytest.fixture
+def server(servers: Servers) -> Server:
+    """Give the shared demo server; tests leave it as they found it, but for mail."""
+    return servers.shared()
+
+
+@pytest.fixture
+def own_server(servers: Servers) -> Iterator[MakeServer]:
+    """Give a maker of demo servers for this test alone, `own_server({"size_limit": "1000"})`."""
+    made: list[Server] = []
+
+    def make(settings: Settings | None = None, **options: str) -> Server:
+        server = servers.new(settings, **options)
+        made.append(server)
+        server.start_demo()
+        return server
+
+    yield make
+    for server in made:
+        servers.stop(server)
+
+
+def add_server_logs(item: pytest.Item, report: pytest.TestReport) -> None:
+    """Put the end of each server's stderr under a failed test."""
+    found = getattr(item, "funcargs", {}).get("servers")
+    if report.failed and isinstance(found, Servers):
+        for server in found.running:
+            report.sections.append((f"stderr of {server.folder.name}", server.log_tail()))

@@ -1,0 +1,35 @@
+"""Kill -9 under load, so many rounds, and the count afterwards."""
+
+import random
+import time
+
+from tests.support.fixtures import Servers
+from tests.support.senders import Senders, every_message_exactly_once
+from tests.support.server import quiet_port
+
+
+def kill_rounds(servers: Servers, *, rounds: int, seed: int, longest: float = 1.0) -> None:
+    """Kill and restart a server under four senders; fail unless all is there exactly once."""
+    moments = random.Random(seed)
+    server = servers.new(smtp=quiet_port(), http=quiet_port())
+    try:
+        server.start_demo()
+        with Senders(server.demo.smtp, count=4, seed=seed, pause=0.01) as senders:
+            for _ in range(rounds):
+                time.sleep(moments.uniform(0.02, longest))
+                server.kill()
+                server.start()
+        outcome = senders.outcome()
+        assert len(outcome.acknowledged) > rounds, "the load was too small to tell anything"
+        assert outcome.retried, "no kill hit a message"
+        mailboxes = server.mailboxes()
+        try:
+            every_message_exactly_once(mailboxes, outcome, sample=200, seed=seed)
+        finally:
+            for mailbox in mailboxes:
+                mailbox.close()
+        server.audit_is_clean()
+    except AssertionError as fault:
+        raise AssertionError(f"seed {seed}: {fault}") from fault
+    finally:
+        servers.stop(server)

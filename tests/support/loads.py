@@ -1,0 +1,113 @@
+"""Loads on one server, and what they cost it in memory."""
+
+import contextlib
+import socket
+import threading
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
+
+from tests.support.memory import MIB, peak_resident, reset_peak, resident
+from tests.support.server import Server
+from tests.support.smtp import ConnectionEnded, SmtpClient, message
+
+TEAM = ["team@example.test"]
+
+
+@dataclass(slots=True)
+class Growth:
+    """How much higher the memory peaked than it stood before."""
+
+    before: int
+    peak: int = 0
+
+    @property
+    def octets(self) -> int:
+        return self.peak - self.before
+
+    def __str__(self) -> str:
+        return f"{self.before / MIB:.1f} MiB before, {self.peak / MIB:.1f} MiB at the peak"
+
+
+@contextmanager
+def growth(server: Server) -> Iterator[Growth]:
+    """Measure the resident set's peak while the block runs."""
+    reset_peak(server.pid)
+    measured = Growth(resident(server.pid))
+    yield measured
+    measured.peak = peak_resident(server.pid)
+
+
+def warm_up(server: Server) -> None:
+    """Deliver a small message and one that spools, so that all that is imported on use is there."""
+    with server.client() as client:
+        for size in (100, 1_000_000):
+            reply = client.deliver(message("warm up", b"line\r\n" * (size // 6)), TEAM)
+            assert reply.code == 250, reply
+
+
+def empty_lines(server: Server, size: int) -> None:
+    """Send a message of nothing but CRLF; it is accepted."""
+    with server.client(timeout=60) as client:
+        client.open_content(TEAM)
+        block = b"\r\n" * 50_000
+        for _ in range(size // len(block)):
+            client.send(block)
+        client.send(b".\r\n")
+        assert client.reply().code == 250
+
+
+def endless_line(server: Server, size: int, *, limit: int) -> None:
+    """Send one line without end; past twice the limit the server has said 552 and closed."""
+    with server.client(timeout=60) as client:
+        client.open_content(TEAM)
+        block = b"x" * 100_000
+        taken = 0
+        with contextlib.suppress(ConnectionError):
+            while taken < size:
+                client.send(block)
+                taken += len(block)
+        assert taken < 2 * limit + 20 * MIB, f"{taken} octets were taken"
+        # The rest of what we sent may have met a closed socket; the reply was sent before.
+        with contextlib.suppress(ConnectionEnded):
+            assert client.reply().starts("552 5.3.4")
+            assert client.at_end()
+
+
+def big_messages_at_once(server: Server, *, count: int, size: int) -> None:
+    """Send so many large messages in parallel, all of them open at the same time."""
+    everyone_inside = threading.Barrier(count)
+    replies: list[str] = []
+
+    def send(number: int) -> None:
+        with server.client(timeout=300) as client:
+            client.open_content(TEAM)
+            block = b"%015d\r\n" % number * 4096
+            rest = size - len(block)
+            client.send(block)
+            everyone_inside.wait(120)
+            for _ in range(rest // len(block)):
+                client.send(block)
+            client.send(b".\r\n")
+            replies.append(str(client.reply()))
+
+    threads = [threading.Thread(target=send, args=(number,)) for number in range(count)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join(400)
+    assert len(replies) == count
+    assert all(reply.startswith("250 ") for reply in replies), replies
+
+
+def idle_connections(server: Server, count: int) -> None:
+    """Open so many connections, each greeted and past EHLO, and close them again."""
+    with ExitStack() as open_ones:
+        for _ in range(count):
+            connection = socket.create_connection(server.demo.smtp, timeout=15)
+            open_ones.enter_context(connection)
+            _ = connection.recv(1000)
+            connection.sendall(b"EHLO client.example\r\n")
+            assert connection.recv(1000).startswith(b"250-")
+        with SmtpClient(server.demo.smtp) as another:
+            assert another.greeting.code == 220

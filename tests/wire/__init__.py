@@ -1,0 +1,1 @@
+"""The mail path from outside: a running `postroom`, real sockets, real programs."""

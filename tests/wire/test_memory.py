@@ -1,0 +1,78 @@
+"""What hostile and large mail may cost in memory, and what the process costs at rest.
+
+Peaks are read from /proc after the kernel's high-water mark was set back. The two largest loads
+are smaller here than in `tests/soak`.
+"""
+
+import time
+from collections.abc import Iterator
+
+import pytest
+
+from tests.support.fixtures import Servers
+from tests.support.loads import (
+    big_messages_at_once,
+    empty_lines,
+    endless_line,
+    growth,
+    idle_connections,
+    warm_up,
+)
+from tests.support.memory import MIB, need_proc, proportional_set
+from tests.support.server import Server
+
+pytestmark = pytest.mark.xdist_group("heavy")
+
+
+@pytest.fixture
+def fresh(servers: Servers) -> Iterator[Server]:
+    """Give a demo server of this test's own that has taken one message."""
+    need_proc()
+    server = servers.new()
+    server.start_demo()
+    warm_up(server)
+    yield server
+    servers.stop(server)
+
+
+def test_32_mb_of_empty_lines(fresh: Server) -> None:
+    with growth(fresh) as grown:
+        empty_lines(fresh, 32_000_000)
+    assert grown.octets <= 8 * MIB, grown
+
+
+def test_an_endless_line(fresh: Server) -> None:
+    with growth(fresh) as grown:
+        endless_line(fresh, 300_000_000, limit=50 * MIB)
+    assert grown.octets <= 8 * MIB, grown
+
+
+def test_20_messages_of_8_mb_at_once(fresh: Server) -> None:
+    with growth(fresh) as grown:
+        big_messages_at_once(fresh, count=20, size=8_000_000)
+    assert grown.octets <= 32 * MIB, grown
+
+
+def test_1000_idle_connections(fresh: Server) -> None:
+    with growth(fresh) as grown:
+        idle_connections(fresh, 1000)
+    assert grown.octets <= 16 * MIB, grown
+
+
+def test_at_rest_and_at_start(servers: Servers) -> None:
+    need_proc()
+    server = servers.new()
+    server.start_demo()
+    try:
+        server.kill()
+        seconds = []
+        for _ in range(4):
+            seconds.append(server.start())
+            time.sleep(0.3)
+            held = proportional_set(server.pid)
+            server.terminate()
+            server.wait()
+        assert min(seconds) <= 1.5, seconds
+        assert held < 80 * MIB, f"{held / MIB:.1f} MiB"
+    finally:
+        servers.stop(server)
