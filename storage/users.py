@@ -56,6 +56,19 @@ async def create_user(
     return user
 
 
+async def set_password(tx: Tx, *, tenant_id: bytes, user_id: bytes, password_hash: str) -> None:
+    """Raises NotFound."""
+    changed = await tx.execute(
+        """
+        UPDATE users SET password_hash = :password_hash
+        WHERE tenant_id = :tenant_id AND user_id = :user_id
+        """,
+        {"password_hash": password_hash, "tenant_id": tenant_id, "user_id": user_id},
+    )
+    if not changed:
+        raise NotFound("no such user")
+
+
 async def find_user_by_email(tx: Tx, *, canonical: str) -> tuple[User, str] | None:
     """The user and the password's hash, or None. The one look-up that begins without a tenant."""
     row = await tx.fetch_one(

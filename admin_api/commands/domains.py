@@ -1,0 +1,87 @@
+"""`postroom domain`: what a tenant may have addresses on."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Protocol
+
+import click
+
+from admin_api.commands.invocation import Invocation, common
+
+if TYPE_CHECKING:
+    from storage.database import Tx
+    from storage.domains import Domain
+
+    class Change(Protocol):
+        """A storage function that makes or changes a domain."""
+
+        async def __call__(self, tx: Tx, *, tenant_id: bytes, name: str, now: int) -> Domain: ...
+
+
+@click.group()
+@common
+def domain() -> None:
+    """Add, trust and list domains."""
+
+
+@domain.command()
+@common
+@click.argument("name", metavar="DOMAIN")
+@click.option("--tenant", "tenant_text", metavar="TENANT", required=True, help="Its id or name.")
+@click.pass_obj
+def add(call: Invocation, name: str, tenant_text: str) -> None:
+    """Add a domain that is verified later, and show the DNS records it needs."""
+    from storage.domains import add_domain
+
+    _change(call, name, tenant_text, add_domain)
+
+
+@domain.command()
+@common
+@click.argument("name", metavar="DOMAIN")
+@click.option("--tenant", "tenant_text", metavar="TENANT", required=True, help="Its id or name.")
+@click.pass_obj
+def trust(call: Invocation, name: str, tenant_text: str) -> None:
+    """Take a domain as verified without asking the DNS, adding it if need be."""
+    from storage.domains import trust_domain
+
+    _change(call, name, tenant_text, trust_domain)
+
+
+def _change(call: Invocation, name: str, tenant_text: str, change: Change) -> None:
+    from admin_api.commands import typed
+    from admin_api.commands.records import domain_record
+    from storage.clock import system_clock
+    from storage.lookups import tenant_meant
+
+    canonical = typed.domain(name)
+
+    async def work(tx: Tx) -> Domain:
+        tenant = await tenant_meant(tx, text=tenant_text)
+        return await change(tx, tenant_id=tenant.tenant_id, name=canonical, now=system_clock())
+
+    call.show(domain_record(call.write(work), call.settings().hostname))
+
+
+@domain.command("list")
+@common
+@click.argument("name", metavar="[DOMAIN]", required=False)
+@click.option("--tenant", "tenant_text", metavar="TENANT", required=True, help="Its id or name.")
+@click.pass_obj
+def show_all(call: Invocation, name: str | None, tenant_text: str) -> None:
+    """List a tenant's domains, oldest first, or the one that is named."""
+    from admin_api.commands import typed
+    from admin_api.commands.records import domain_record
+    from storage.domains import list_domains
+    from storage.lookups import tenant_meant
+
+    wanted = None if name is None else typed.domain(name)
+
+    async def work(tx: Tx) -> list[Domain]:
+        tenant = await tenant_meant(tx, text=tenant_text)
+        return await list_domains(tx, tenant_id=tenant.tenant_id)
+
+    hostname = call.settings().hostname
+    found = [item for item in call.read(work) if wanted in (None, item.name)]
+    records = [domain_record(item, hostname) for item in found]
+    call.show_all(records, "name", "status", "verified_at", empty="There are no such domains.")

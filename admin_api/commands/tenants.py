@@ -1,0 +1,77 @@
+"""`postroom tenant`: who uses this installation, and what each may use."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import click
+
+from admin_api.commands.invocation import Invocation, common
+
+if TYPE_CHECKING:
+    from storage.database import Tx
+    from storage.tenants import Tenant
+
+
+@click.group()
+@common
+def tenant() -> None:
+    """Make, list and change tenants."""
+
+
+@tenant.command()
+@common
+@click.argument("name")
+@click.pass_obj
+def create(call: Invocation, name: str) -> None:
+    """Make a tenant with everything allowed; the store too, when it is not there."""
+    from admin_api.commands import typed
+    from admin_api.commands.records import tenant_record
+    from storage.clock import system_clock
+    from storage.tenants import create_tenant
+
+    chosen = typed.name(name)
+
+    async def work(tx: Tx) -> Tenant:
+        return await create_tenant(tx, name=chosen, now=system_clock())
+
+    call.show(tenant_record(call.write(work, make=True)))
+
+
+@tenant.command("list")
+@common
+@click.pass_obj
+def show_all(call: Invocation) -> None:
+    """List all tenants, oldest first."""
+    from admin_api.commands.records import tenant_record
+    from storage.tenants import list_tenants
+
+    records = [tenant_record(found) for found in call.read(list_tenants)]
+    call.show_all(records, "tenant_id", "name", "plan", "governance", empty="There are no tenants.")
+
+
+@tenant.command("set")
+@common
+@click.argument("tenant_text", metavar="TENANT")
+@click.option("--plan", metavar="PLAN", help="free, startup, business or enterprise.")
+@click.option("--governance", metavar="LEVEL", help="none, token_controls or full.")
+@click.pass_obj
+def change(call: Invocation, tenant_text: str, plan: str | None, governance: str | None) -> None:
+    """Set what a tenant (id or name) may use; what is not named stays."""
+    from admin_api.commands.records import tenant_record
+    from storage.lookups import tenant_meant
+    from storage.tenants import set_tenant
+
+    if plan is None and governance is None:
+        raise click.UsageError("Give --plan, --governance or both.")
+
+    async def work(tx: Tx) -> Tenant:
+        known = await tenant_meant(tx, text=tenant_text)
+        return await set_tenant(
+            tx,
+            tenant_id=known.tenant_id,
+            plan=known.plan if plan is None else plan,
+            governance=known.governance if governance is None else governance,
+        )
+
+    call.show(tenant_record(call.write(work)))

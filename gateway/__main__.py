@@ -1,0 +1,65 @@
+"""The `postroom` command: which commands there are, and where each is found.
+
+A command's module is imported when the command is used, so that `postroom serve` pays for the
+server only, and `postroom tenant list` does not pay for it.
+"""
+
+from __future__ import annotations
+
+import sys
+from importlib import import_module
+from io import TextIOWrapper
+
+import click
+
+from admin_api.commands.invocation import common
+
+COMMANDS = {
+    "serve": "gateway.commands:serve",
+    "demo": "gateway.commands:demo",
+    "ready": "gateway.commands:ready",
+    "config": "admin_api.commands.config:config",
+    "tenant": "admin_api.commands.tenants:tenant",
+    "user": "admin_api.commands.users:user",
+    "domain": "admin_api.commands.domains:domain",
+    "inbox": "admin_api.commands.inboxes:inbox",
+    "list": "admin_api.commands.lists:distribution_list",
+    "token": "admin_api.commands.tokens:token",
+    "messages": "admin_api.commands.messages:messages",
+    "resolve": "gateway.commands:resolve",
+    "audit": "admin_api.commands.audit:audit",
+    "send": "gateway.commands:send",
+}
+
+
+class _Commands(click.Group):
+    """The table above as click wants it."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        return list(COMMANDS)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        if cmd_name not in COMMANDS:
+            return None
+        module, _, name = COMMANDS[cmd_name].partition(":")
+        command = getattr(import_module(module), name)
+        assert isinstance(command, click.Command)
+        return command
+
+
+@click.group(cls=_Commands)
+@common
+def postroom() -> None:
+    """A post room for a team: mail for shared addresses, a copy for every member."""
+
+
+def main() -> None:
+    """Run the command that was typed."""
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, TextIOWrapper):  # mail holds what the terminal's encoding may not
+            stream.reconfigure(errors="backslashreplace")
+    postroom(prog_name="postroom")
+
+
+if __name__ == "__main__":
+    main()

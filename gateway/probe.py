@@ -1,0 +1,67 @@
+"""Looking at a server from outside: do its addresses answer as they should?"""
+
+from __future__ import annotations
+
+import http.client
+import smtplib
+import time
+from collections.abc import Iterator
+
+from config.settings import Settings
+from config.values import Endpoint
+
+_PAUSE = 0.05
+_TIMEOUT = 5.0
+_WILDCARDS = {"0.0.0.0": "127.0.0.1", "::": "::1"}  # asked, not bound
+
+
+def reachable(endpoint: Endpoint) -> Endpoint:
+    """Where to connect to what listens on `endpoint`: a wildcard is asked on the loopback."""
+    return Endpoint(_WILDCARDS.get(endpoint.host, endpoint.host), endpoint.port)
+
+
+def await_ready(settings: Settings, seconds: float) -> list[str]:
+    """Ask all addresses until they answer or time is up; a line for each that does not."""
+    deadline = time.monotonic() + seconds
+    while True:
+        silent = list(_silent(settings))
+        if not silent or time.monotonic() >= deadline:
+            return silent
+        time.sleep(_PAUSE)
+
+
+def _silent(settings: Settings) -> Iterator[str]:
+    for key, asked, endpoints in (
+        ("smtp", _greets, settings.smtp),
+        ("http", _is_ready, settings.http),
+    ):
+        for endpoint in endpoints:
+            if endpoint.port == 0:
+                yield f"{key}: port 0 is any free port; the one taken cannot be known here"
+            elif fault := asked(reachable(endpoint)):
+                yield f"{key}: {endpoint} is not ready: {fault}"
+
+
+def _greets(endpoint: Endpoint) -> str | None:
+    try:
+        with smtplib.SMTP(timeout=_TIMEOUT) as client:
+            code, text = client.connect(endpoint.host, endpoint.port)
+    except (OSError, smtplib.SMTPException) as error:
+        return _cause(error)
+    return None if code == 220 else f"it greets with {code} {text.decode('ascii', 'replace')}"
+
+
+def _is_ready(endpoint: Endpoint) -> str | None:
+    connection = http.client.HTTPConnection(endpoint.host, endpoint.port, timeout=_TIMEOUT)
+    try:
+        connection.request("GET", "/readyz")
+        status = connection.getresponse().status
+    except (OSError, http.client.HTTPException) as error:
+        return _cause(error)
+    finally:
+        connection.close()
+    return None if status == 200 else f"/readyz answers {status}"
+
+
+def _cause(error: Exception) -> str:
+    return getattr(error, "strerror", None) or str(error) or type(error).__name__

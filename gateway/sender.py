@@ -1,0 +1,93 @@
+"""A small sender: one message, one SMTP transaction, every reply as the server gave it.
+
+`postroom send` is for trying a server out where no other program is at hand; it does not retry and
+it does not queue. The envelope goes out as it was typed, so that refusals can be seen, too.
+"""
+
+from __future__ import annotations
+
+import smtplib
+from collections.abc import Sequence
+from dataclasses import dataclass
+from email.message import EmailMessage
+from email.policy import SMTP
+from email.utils import formatdate, make_msgid
+
+from config.values import Endpoint
+
+_TIMEOUT = 60.0
+_NOBODY = "MAILER-DAEMON@localhost"  # the author of mail with the null reverse-path
+
+
+@dataclass(frozen=True, slots=True)
+class Sent:
+    """What the server said: its last reply, and each refusal by the command it answered."""
+
+    reply: str
+    refused: dict[str, str]
+    accepted: bool
+
+
+def compose(sender: str, recipients: Sequence[str], subject: str, body: str) -> bytes:
+    """A plain text message. ValueError names the field that no header can hold."""
+    message = EmailMessage(SMTP.clone(utf8=not _is_ascii(sender, *recipients)))
+    fields = {"From": sender or _NOBODY, "To": ", ".join(recipients), "Subject": subject}
+    for name, value in fields.items():
+        try:
+            message[name] = value
+        except ValueError as error:
+            raise ValueError(f"{name.lower()}: {error}") from None
+    message["Date"] = formatdate()
+    message["Message-ID"] = make_msgid(domain="postroom.invalid")
+    message.set_content(body + "\n")
+    return message.as_bytes()
+
+
+def deliver(server: Endpoint, sender: str, recipients: Sequence[str], message: bytes) -> Sent:
+    """Offer the message once. OSError when the server cannot be reached or hangs up."""
+    try:
+        with smtplib.SMTP(server.host, server.port, "[127.0.0.1]", _TIMEOUT) as client:
+            client.ehlo_or_helo_if_needed()
+            return _transact(client, sender, recipients, message)
+    except smtplib.SMTPResponseException as error:
+        return _refused({"connection": _text(error.smtp_code, error.smtp_error)})
+
+
+def _transact(client: smtplib.SMTP, sender: str, recipients: Sequence[str], message: bytes) -> Sent:
+    parameters = ""
+    if not _is_ascii(sender, *recipients):
+        client.command_encoding = "utf-8"
+        parameters = " SMTPUTF8"
+    refused: dict[str, str] = {}
+    command = f"MAIL FROM:<{sender}>"
+    code, text = client.docmd(command + parameters)
+    if code != 250:
+        return _refused({command: _text(code, text)})
+    for recipient in recipients:
+        command = f"RCPT TO:<{recipient}>"
+        code, text = client.docmd(command)
+        if code not in (250, 251):
+            refused[command] = _text(code, text)
+    if len(refused) == len(recipients):
+        return _refused(refused)
+    try:
+        code, text = client.data(message)
+    except smtplib.SMTPDataError as error:
+        return _refused(refused | {"DATA": _text(error.smtp_code, error.smtp_error)})
+    reply = _text(code, text)
+    if code != 250:
+        return _refused(refused | {"DATA": reply})
+    return Sent(reply, refused, accepted=True)
+
+
+def _refused(refused: dict[str, str]) -> Sent:
+    return Sent(list(refused.values())[-1], refused, accepted=False)
+
+
+def _text(code: int, text: bytes | str) -> str:
+    words = text if isinstance(text, str) else text.decode("utf-8", "replace")
+    return f"{code} {words}"
+
+
+def _is_ascii(*texts: str) -> bool:
+    return all(map(str.isascii, texts))
