@@ -14,7 +14,7 @@ import asyncio
 import contextlib
 import errno
 import os
-from collections.abc import AsyncIterator, Iterable, Iterator
+from collections.abc import AsyncGenerator, Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -77,10 +77,11 @@ class ContentDirectory:
             for directory in touched:
                 _sync_directory(directory)
 
-    async def chunks(self, content: Content) -> AsyncIterator[bytes]:
+    async def chunks(self, content: Content) -> AsyncGenerator[bytes, None]:
         """The content's bytes, at most 256 KiB at a time.
 
-        Raises ContentDamaged when the file does not hold what the record promises.
+        Raises ContentDamaged when the file does not hold what the record promises,
+        StoreUnavailable when it cannot be opened now.
         """
         if content.body is not None:
             yield content.body
@@ -90,6 +91,8 @@ class ContentDirectory:
             source = await asyncio.to_thread(open, self.files / content.file, "rb")
         except FileNotFoundError as error:
             raise ContentDamaged("the content file is missing") from error
+        except OSError as error:
+            raise StoreUnavailable(f"message content: {error.strerror}") from error
         left = content.size
         with source:
             while left > 0:
@@ -98,6 +101,11 @@ class ContentDirectory:
                     raise ContentDamaged("the content file is shorter than its record")
                 left -= len(chunk)
                 yield chunk
+
+    async def remove(self, file: str) -> None:
+        """Remove a content file that no row names any more; what stays behind is an orphan."""
+        with contextlib.suppress(OSError):
+            await asyncio.to_thread((self.files / file).unlink)
 
 
 class SpoolFile:

@@ -1,0 +1,147 @@
+"""The HTTP API: one route table, and the application around it.
+
+What has a lifetime (the store, the content directory) is made elsewhere and handed in.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import time
+
+from starlette.applications import Starlette
+from starlette.routing import Mount
+
+from admin_api import distribution_lists, health, inboxes, messages, sign_in, tokens
+from admin_api.call import Service
+from admin_api.dispatch import Dispatcher
+from admin_api.limits import Buckets, Ticks
+from admin_api.policy import (
+    CHANGE_LISTS,
+    CHANGE_MAIL,
+    PUBLIC,
+    READ_LISTS,
+    READ_MAIL,
+    SESSION,
+    SIGNED_IN,
+)
+from admin_api.routing import Route, Router
+from config.settings import Settings
+from storage.clock import Clock
+from storage.content import ContentDirectory
+from storage.database import Database
+
+_PASSWORDS_AT_ONCE = 2
+
+_LISTS = "/v1/distribution-lists/"
+_LIST = _LISTS + "{list_id}/"
+_MEMBERS = _LIST + "members/"
+_MESSAGE = "/v1/messages/{message_id}/"
+
+ROUTES: tuple[Route, ...] = (
+    Route("GET", "/healthz", health.healthz, PUBLIC),
+    Route("GET", "/readyz", health.readyz, PUBLIC),
+    Route("POST", "/auth/login/", sign_in.login, PUBLIC, payload=sign_in.LoginIn),
+    Route("POST", "/auth/logout/", sign_in.logout, SESSION),
+    Route("GET", "/v1/me/", sign_in.me, SIGNED_IN),
+    Route("GET", "/v1/inboxes/", inboxes.list_inboxes, SIGNED_IN),
+    Route("GET", "/v1/tokens/", tokens.list_tokens, SESSION),
+    Route("POST", "/v1/tokens/", tokens.create_token, SESSION, payload=tokens.TokenIn),
+    Route(
+        "DELETE",
+        "/v1/tokens/{token_id}/",
+        tokens.delete_token,
+        SESSION,
+        locate=tokens.locate,
+    ),
+    Route("GET", _LISTS, distribution_lists.list_lists, READ_LISTS),
+    Route(
+        "POST",
+        _LISTS,
+        distribution_lists.create_list,
+        CHANGE_LISTS,
+        payload=distribution_lists.ListIn,
+    ),
+    Route("GET", _LIST, distribution_lists.show_list, READ_LISTS, locate=distribution_lists.locate),
+    Route(
+        "PATCH",
+        _LIST,
+        distribution_lists.rename_list,
+        CHANGE_LISTS,
+        payload=distribution_lists.ListChange,
+        locate=distribution_lists.locate,
+    ),
+    Route(
+        "DELETE",
+        _LIST,
+        distribution_lists.delete_list,
+        CHANGE_LISTS,
+        locate=distribution_lists.locate,
+    ),
+    Route(
+        "GET",
+        _MEMBERS,
+        distribution_lists.list_members,
+        READ_LISTS,
+        locate=distribution_lists.locate,
+    ),
+    Route(
+        "POST",
+        _MEMBERS,
+        distribution_lists.add_member,
+        CHANGE_LISTS,
+        payload=distribution_lists.MemberIn,
+        locate=distribution_lists.locate,
+    ),
+    Route(
+        "DELETE",
+        _MEMBERS + "{inbox_id}/",
+        distribution_lists.remove_member,
+        CHANGE_LISTS,
+        locate=distribution_lists.locate,
+    ),
+    Route(
+        "GET",
+        "/v1/messages/",
+        messages.list_messages,
+        READ_MAIL,
+        parameters=messages.Listing,
+    ),
+    Route("GET", _MESSAGE, messages.show_message, READ_MAIL, locate=messages.locate),
+    Route(
+        "PATCH",
+        _MESSAGE,
+        messages.change_message,
+        CHANGE_MAIL,
+        payload=messages.CopyChange,
+        locate=messages.locate,
+    ),
+    Route("DELETE", _MESSAGE, messages.delete_message, CHANGE_MAIL, locate=messages.locate),
+    Route("GET", _MESSAGE + "raw/", messages.show_raw, READ_MAIL, locate=messages.locate),
+)
+
+
+def create_app(
+    *,
+    database: Database,
+    content: ContentDirectory,
+    settings: Settings,
+    clock: Clock,
+    ticks: Ticks = time.monotonic,
+) -> Starlette:
+    """The ASGI application. `ticks` are the seconds by which limits refill; they never jump."""
+    service = Service(
+        database=database,
+        content=content,
+        settings=settings,
+        clock=clock,
+        calls=Buckets(
+            per_minute=settings.api_rate_per_minute, burst=settings.api_burst, ticks=ticks
+        ),
+        logins=Buckets(
+            per_minute=settings.login_rate_per_minute,
+            burst=settings.login_rate_per_minute,
+            ticks=ticks,
+        ),
+        password_turns=asyncio.Semaphore(_PASSWORDS_AT_ONCE),
+    )
+    return Starlette(routes=[Mount("/", Dispatcher(Router(ROUTES), service))])

@@ -1,0 +1,172 @@
+"""One call: who makes it, for which inbox, with what input; and the parts of the process it uses.
+
+- Input is judged before a handler runs; a handler asks for it by its model.
+- The acting inbox comes from the token, or from `inbox_id` of a session; a session's is looked up
+  in the handler's own transaction.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import TypeVar
+
+from starlette.requests import Request
+
+from admin_api.auth import Agent, Person, Principal
+from admin_api.limits import Buckets
+from admin_api.payload import Parameters, Payload
+from admin_api.policy import is_admin
+from admin_api.problems import Problem, not_found
+from config.logs import event
+from config.settings import Settings
+from storage.address import canonical_or_none
+from storage.clock import Clock
+from storage.content import ContentDirectory
+from storage.database import Database, Tx
+from storage.errors import FieldFault, Invalid, NotFound
+from storage.ids import from_text, to_text
+from storage.inboxes import Inbox, find_inbox, find_inbox_by_address
+
+logger = logging.getLogger("postroom.http")
+
+P = TypeVar("P", bound=Payload)
+Q = TypeVar("Q", bound=Parameters)
+
+
+@dataclass(frozen=True, slots=True)
+class Service:
+    """What the process lends to its calls."""
+
+    database: Database
+    content: ContentDirectory
+    settings: Settings
+    clock: Clock
+    calls: Buckets
+    logins: Buckets
+    password_turns: asyncio.Semaphore
+
+
+@dataclass(slots=True)
+class Call:
+    """One call that was let in. `inbox_named` is the `inbox_id` a session gave."""
+
+    service: Service
+    request: Request
+    arguments: Mapping[str, str]
+    now: int
+    principal: Principal | None = None
+    inbox_named: str | None = None
+    body: Payload | None = None
+    query: Parameters | None = None
+    log_pairs: dict[str, str] = field(default_factory=dict)
+
+    @property
+    def database(self) -> Database:
+        return self.service.database
+
+    @property
+    def caller(self) -> Principal:
+        assert self.principal is not None, "a public route has no caller"
+        return self.principal
+
+    @property
+    def person(self) -> Person:
+        assert isinstance(self.principal, Person), "the route's access lets sessions in only"
+        return self.principal
+
+    @property
+    def tenant_id(self) -> bytes:
+        return self.caller.tenant.tenant_id
+
+    def payload(self, model: type[P]) -> P:
+        """The body, which the route declares to be this model."""
+        assert isinstance(self.body, model)
+        return self.body
+
+    def parameters(self, model: type[Q]) -> Q:
+        """The query, which the route declares to be this model."""
+        assert isinstance(self.query, model)
+        return self.query
+
+    def path_id(self, prefix: str, name: str) -> bytes:
+        """The id in the path. Raises NotFound when it is none of this kind."""
+        raw = from_text(prefix, self.arguments[name])
+        if raw is None:
+            raise NotFound("no id of this kind")
+        return raw
+
+
+async def acting_inbox(tx: Tx, call: Call) -> bytes:
+    """The inbox that this call is made for.
+
+    Raises Problem `inbox_required`, and NotFound for one that this user may not act for.
+    """
+    caller = call.caller
+    if isinstance(caller, Agent):
+        return caller.inbox.inbox_id
+    if call.inbox_named is None:
+        raise _inbox_required()
+    inbox = await named_inbox(tx, tenant_id=call.tenant_id, name=call.inbox_named)
+    if inbox is None or not may_act_for(caller, inbox):
+        raise NotFound("no inbox this user may act for")
+    if inbox.owner_user_id != caller.user.user_id:
+        event(
+            logger,
+            "acted_for",
+            user=to_text("usr", caller.user.user_id),
+            inbox=to_text("inb", inbox.inbox_id),
+            method=call.request.method,
+        )
+    return inbox.inbox_id
+
+
+def may_act_for(caller: Principal, inbox: Inbox) -> bool:
+    """Owners and admins for every inbox of their tenant, members for those they own."""
+    if isinstance(caller, Agent):
+        return inbox.inbox_id == caller.inbox.inbox_id
+    return is_admin(caller) or inbox.owner_user_id == caller.user.user_id
+
+
+async def named_inbox(tx: Tx, *, tenant_id: bytes, name: str) -> Inbox | None:
+    """The tenant's inbox that `name` is the id or the address of."""
+    try:
+        inbox_id = from_text("inb", name)
+        if inbox_id is not None:
+            return await find_inbox(tx, tenant_id=tenant_id, inbox_id=inbox_id)
+        canonical = canonical_or_none(name)
+        if canonical is not None:
+            return await find_inbox_by_address(tx, tenant_id=tenant_id, canonical=canonical)
+    except NotFound:
+        pass
+    return None
+
+
+async def inbox_in_path(tx: Tx, call: Call) -> Inbox:
+    """The inbox that the path names by id or address. Raises Problem 404."""
+    inbox = await named_inbox(tx, tenant_id=call.tenant_id, name=call.arguments["inbox_id"])
+    if inbox is None:
+        raise not_found()
+    return inbox
+
+
+async def inbox_in_body(tx: Tx, call: Call, *, name: str, own: bool) -> Inbox:
+    """The inbox that the body's `inbox_id` refers to; with `own` one this caller may act for.
+
+    Raises Invalid on that field: unknown, another tenant's and not visible look alike.
+    """
+    inbox = await named_inbox(tx, tenant_id=call.tenant_id, name=name)
+    if inbox is None or (own and not may_act_for(call.caller, inbox)):
+        raise Invalid(FieldFault("inbox_id", "names no inbox of this tenant"))
+    return inbox
+
+
+def _inbox_required() -> Problem:
+    return Problem(
+        400,
+        "inbox_required",
+        "A session has to name the inbox it acts for.",
+        faults=(FieldFault("inbox_id", "is required"),),
+    )

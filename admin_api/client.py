@@ -1,0 +1,48 @@
+"""Where a call came from, as far as it can be believed.
+
+The peer's address counts, unless the peer is a trusted proxy: then X-Forwarded-For is read from its
+right end, past every address that is a trusted proxy's too. What a stranger writes to the left of
+that never counts.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from ipaddress import IPv4Address, IPv6Address, IPv6Network, ip_address
+
+from starlette.requests import Request
+
+from config.values import Network
+
+Ip = IPv4Address | IPv6Address
+
+UNKNOWN = "unknown"
+
+
+def client_network(request: Request, trusted: Sequence[Network]) -> str:
+    """What limits count by: an IPv4 address, the /64 of an IPv6 one; `unknown` without either."""
+    address = client_address(request, trusted)
+    if isinstance(address, IPv6Address):
+        return str(IPv6Network((address, 64), strict=False))
+    return str(address) if address else UNKNOWN
+
+
+def client_address(request: Request, trusted: Sequence[Network]) -> Ip | None:
+    """The address of the client; None for a unix socket."""
+    address = _parse(request.client.host) if request.client else None
+    forwarded = ",".join(request.headers.getlist("x-forwarded-for")).split(",")
+    while address is not None and forwarded and any(address in network for network in trusted):
+        before = _parse(forwarded.pop())
+        if before is None:
+            break
+        address = before
+    return address
+
+
+def _parse(text: str) -> Ip | None:
+    try:
+        address = ip_address(text.strip().removeprefix("[").removesuffix("]").partition("%")[0])
+    except ValueError:
+        return None
+    mapped = address.ipv4_mapped if isinstance(address, IPv6Address) else None
+    return mapped or address

@@ -1,0 +1,199 @@
+"""The way of a call: from the request to the handler, in the order in which errors count.
+
+404 for a path that is none; 401; 429; 405 and 415; 413 and malformed JSON; 403; 404 for what the
+path names; 400 for fields; then the handler. Whatever is raised becomes a problem document, and
+every response carries a request id.
+"""
+
+from __future__ import annotations
+
+import logging
+import secrets
+from dataclasses import dataclass
+
+from starlette.requests import ClientDisconnect, Request
+from starlette.responses import Response
+from starlette.types import Receive, Scope, Send
+
+from admin_api import auth, policy
+from admin_api.auth import Agent, Principal
+from admin_api.body import check_media_type, read_object
+from admin_api.call import Call, Service, acting_inbox
+from admin_api.payload import read, read_query
+from admin_api.problems import Problem, not_found, problem_of, rate_limited, response_of
+from admin_api.routing import Match, Route, Router
+from admin_api.strict_json import JsonValue
+from config.logs import event
+from storage.address import canonical_or_none
+from storage.database import Tx
+from storage.errors import FieldFault, Invalid, StoreUnavailable
+from storage.ids import from_text
+
+logger = logging.getLogger("postroom.http")
+
+
+@dataclass(slots=True)
+class _Given:
+    """The input of a call as it came, before its model has judged it."""
+
+    query: dict[str, JsonValue]
+    body: dict[str, JsonValue]
+    faults: list[FieldFault]
+
+
+class Dispatcher:
+    """The ASGI application behind Starlette: everything under one route table."""
+
+    def __init__(self, router: Router, service: Service) -> None:
+        self._router = router
+        self._service = service
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http":
+            await send({"type": "websocket.close", "code": 1000})
+            return
+        request = Request(scope, receive)
+        request_id = secrets.token_hex(12)
+        headers = {
+            "X-Request-Id": request_id,
+            "X-Content-Type-Options": "nosniff",
+            "Cache-Control": "no-store",
+        }
+        try:
+            response = await self._response(request, headers)
+        except ClientDisconnect:
+            return
+        except Exception as error:
+            problem = problem_of(error)
+            _log(problem, request_id, error)
+            response = response_of(problem)
+        for name, value in headers.items():
+            response.headers.setdefault(name, value)
+        if request.method == "HEAD":
+            response = _without_body(response)
+        await response(scope, receive, send)
+
+    async def _response(self, request: Request, headers: dict[str, str]) -> Response:
+        match = self._router.match(request.scope["raw_path"])
+        if match is None:
+            raise not_found()
+        now = self._service.clock()
+        principal = None
+        if any(route.access.caller != "anybody" for route in match.routes.values()):
+            principal = await self._identified(request, now)
+            self._count(principal, headers)
+        route = _route(match, request.method)
+        if route.payload is not None:
+            check_media_type(request)
+        given = await _given(route, request)
+        call = Call(self._service, request, match.arguments, now, principal)
+        if principal is not None:
+            policy.check(route.access, principal)
+            _take_inbox(route, call, given)
+        await _judge(route, call, given)
+        return await route.handler(call)
+
+    async def _identified(self, request: Request, now: int) -> Principal:
+        secret = auth.bearer(request.headers.get("authorization"))
+
+        async def identify(tx: Tx) -> Principal:
+            return await auth.identify(tx, secret=secret, now=now)
+
+        principal = await self._service.database.read(identify)
+        if auth.is_use_due(principal, now=now):
+            await self._record_use(principal, now)
+        return principal
+
+    async def _record_use(self, principal: Principal, now: int) -> None:
+        async def record(tx: Tx) -> None:
+            await auth.record_use(tx, principal, now=now)
+
+        try:
+            await self._service.database.write(record)
+        except StoreUnavailable:
+            # A call that only reads can be served while nothing can be written.
+            event(logger, "use_not_recorded", level=logging.WARNING)
+
+    def _count(self, principal: Principal, headers: dict[str, str]) -> None:
+        """Raises Problem 429; tells how much is left either way."""
+        buckets = self._service.calls
+        allowance = buckets.take(principal.credential_id)
+        headers["RateLimit-Policy"] = f'"calls";q={buckets.per_minute};w=60'
+        headers["RateLimit"] = f'"calls";r={allowance.remaining};t={allowance.seconds}'
+        if not allowance.granted:
+            raise rate_limited(allowance.seconds)
+
+
+def _route(match: Match, method: str) -> Route:
+    route = match.routes.get("GET" if method == "HEAD" else method)
+    if route is None:
+        raise Problem(
+            405,
+            "method_not_allowed",
+            "This path does not take this method.",
+            headers={"Allow": match.allow},
+        )
+    return route
+
+
+async def _given(route: Route, request: Request) -> _Given:
+    body = await read_object(request) if route.payload is not None else {}
+    query, faults = read_query(request.scope["query_string"])
+    return _Given(query, body, faults)
+
+
+def _take_inbox(route: Route, call: Call, given: _Given) -> None:
+    """Take out of the input which inbox the call is made for.
+
+    Raises Problem `inbox_mismatch`, Invalid when body and query say different things.
+    """
+    named = []
+    if route.access.acts or isinstance(call.caller, Agent):
+        named += [given.query.pop("inbox_id")] if "inbox_id" in given.query else []
+    if route.access.acts:
+        named += [given.body.pop("inbox_id")] if "inbox_id" in given.body else []
+    if isinstance(call.caller, Agent):
+        if not all(_names(call.caller, name) for name in named):
+            raise Problem(403, "inbox_mismatch", "This token belongs to another inbox.")
+        return
+    if any(not isinstance(name, str) for name in named):
+        given.faults.append(FieldFault("inbox_id", "must be a string"))
+    elif len({*map(str, named)}) > 1:
+        given.faults.append(FieldFault("inbox_id", "differs between body and query"))
+    elif named:
+        call.inbox_named = str(named[0])
+
+
+def _names(agent: Agent, name: JsonValue) -> bool:
+    if not isinstance(name, str):
+        return False
+    inbox = agent.inbox
+    return from_text("inb", name) == inbox.inbox_id or canonical_or_none(name) == inbox.canonical
+
+
+async def _judge(route: Route, call: Call, given: _Given) -> None:
+    """Read the input by its models. Raises Invalid, unless the path names nothing: NotFound."""
+    call.query, faults = read(route.parameters, given.query)
+    given.faults += faults
+    if route.payload is not None:
+        call.body, faults = read(route.payload, given.body)
+        given.faults += faults
+    if not given.faults:
+        return
+    locate = route.locate or (acting_inbox if route.access.acts else None)
+    if locate is not None:
+        await call.database.read(lambda tx: locate(tx, call))
+    raise Invalid(*given.faults)
+
+
+def _without_body(response: Response) -> Response:
+    bare = Response(status_code=response.status_code)
+    bare.raw_headers = response.raw_headers
+    return bare
+
+
+def _log(problem: Problem, request_id: str, error: Exception) -> None:
+    if problem.status == 500:
+        logger.error("http_error", exc_info=error, extra={"pairs": {"request": request_id}})
+    elif problem.status == 503:
+        event(logger, "http_deferred", level=logging.WARNING, request=request_id, cause=str(error))

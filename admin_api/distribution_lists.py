@@ -1,0 +1,138 @@
+"""Distribution lists and their members."""
+
+from __future__ import annotations
+
+from starlette.responses import Response
+
+from admin_api.answers import answer, no_content
+from admin_api.call import Call, inbox_in_body, inbox_in_path
+from admin_api.payload import Name, OwnAddress, Payload, Reference, address_of
+from admin_api.records import list_record, member_record
+from storage import lists
+from storage.database import Tx
+from storage.lists import DistributionList, Member
+
+
+class ListIn(Payload):
+    """A list to make."""
+
+    address: OwnAddress
+    name: Name
+
+
+class ListChange(Payload):
+    """What of a list can change."""
+
+    name: Name
+
+
+class MemberIn(Payload):
+    """An inbox, by id or address, to put on a list."""
+
+    inbox_id: Reference
+
+
+async def list_lists(call: Call) -> Response:
+    """GET /v1/distribution-lists/."""
+    found = await call.database.read(lambda tx: lists.all_lists(tx, tenant_id=call.tenant_id))
+    return answer([list_record(item) for item in found])
+
+
+async def create_list(call: Call) -> Response:
+    """POST /v1/distribution-lists/."""
+    payload = call.payload(ListIn)
+
+    async def work(tx: Tx) -> DistributionList:
+        return await lists.create_list(
+            tx,
+            tenant_id=call.tenant_id,
+            address=address_of(payload.address),
+            name=payload.name,
+            created_by=call.person.user.user_id,
+            now=call.now,
+        )
+
+    return answer(list_record(await call.database.write(work)), 201)
+
+
+async def show_list(call: Call) -> Response:
+    """GET /v1/distribution-lists/{list_id}/."""
+    return answer(list_record(await call.database.read(lambda tx: locate(tx, call))))
+
+
+async def rename_list(call: Call) -> Response:
+    """PATCH /v1/distribution-lists/{list_id}/: the address never changes."""
+    payload = call.payload(ListChange)
+
+    async def work(tx: Tx) -> DistributionList:
+        return await lists.rename_list(
+            tx,
+            tenant_id=call.tenant_id,
+            list_id=call.path_id("lst", "list_id"),
+            name=payload.name,
+        )
+
+    return answer(list_record(await call.database.write(work)))
+
+
+async def delete_list(call: Call) -> Response:
+    """DELETE /v1/distribution-lists/{list_id}/: its address is refused from the next RCPT on."""
+
+    async def work(tx: Tx) -> None:
+        list_id = call.path_id("lst", "list_id")
+        await lists.delete_list(tx, tenant_id=call.tenant_id, list_id=list_id, now=call.now)
+
+    await call.database.write(work)
+    return no_content()
+
+
+async def list_members(call: Call) -> Response:
+    """GET /v1/distribution-lists/{list_id}/members/."""
+
+    async def work(tx: Tx) -> list[Member]:
+        list_id = call.path_id("lst", "list_id")
+        return await lists.list_members(tx, tenant_id=call.tenant_id, list_id=list_id)
+
+    return answer([member_record(member) for member in await call.database.read(work)])
+
+
+async def add_member(call: Call) -> Response:
+    """POST /v1/distribution-lists/{list_id}/members/: 201 when new, 200 when it was one already."""
+    payload = call.payload(MemberIn)
+
+    async def work(tx: Tx) -> tuple[Member, bool]:
+        found = await locate(tx, call)
+        inbox = await inbox_in_body(tx, call, name=payload.inbox_id, own=False)
+        return await lists.add_member(
+            tx,
+            tenant_id=call.tenant_id,
+            list_id=found.list_id,
+            inbox_id=inbox.inbox_id,
+            now=call.now,
+        )
+
+    member, is_new = await call.database.write(work)
+    return answer(member_record(member), 201 if is_new else 200)
+
+
+async def remove_member(call: Call) -> Response:
+    """DELETE /v1/distribution-lists/{list_id}/members/{inbox_id}/."""
+
+    async def work(tx: Tx) -> None:
+        inbox = await inbox_in_path(tx, call)
+        await lists.remove_member(
+            tx,
+            tenant_id=call.tenant_id,
+            list_id=call.path_id("lst", "list_id"),
+            inbox_id=inbox.inbox_id,
+            now=call.now,
+        )
+
+    await call.database.write(work)
+    return no_content()
+
+
+async def locate(tx: Tx, call: Call) -> DistributionList:
+    """The list that the path names. Raises NotFound."""
+    list_id = call.path_id("lst", "list_id")
+    return await lists.find_list(tx, tenant_id=call.tenant_id, list_id=list_id)

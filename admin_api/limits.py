@@ -1,0 +1,59 @@
+"""Rate limits: token buckets in memory, one for each key, by a clock that never jumps.
+
+A bucket that has filled up again is forgotten; beyond `_MOST` the one unused for longest goes, so
+memory stays bounded whoever calls.
+"""
+
+from __future__ import annotations
+
+import math
+from collections import OrderedDict
+from collections.abc import Callable, Hashable
+from dataclasses import dataclass
+
+_MOST = 50_000
+
+Ticks = Callable[[], float]
+
+
+@dataclass(frozen=True, slots=True)
+class Allowance:
+    """What a bucket said: whether the call may go on, calls left, seconds until one more."""
+
+    granted: bool
+    remaining: int
+    seconds: int
+
+
+class Buckets:
+    """Buckets of one kind: `burst` at once, refilled with `per_minute` evenly."""
+
+    __slots__ = ("_levels", "_rate", "_ticks", "burst", "per_minute")
+
+    def __init__(self, *, per_minute: int, burst: int, ticks: Ticks) -> None:
+        self.per_minute = per_minute
+        self.burst = burst
+        self._rate = per_minute / 60
+        self._ticks = ticks
+        self._levels: OrderedDict[Hashable, tuple[float, float]] = OrderedDict()
+
+    def take(self, key: Hashable) -> Allowance:
+        """Take one, if there is one."""
+        now = self._ticks()
+        level, since = self._levels.pop(key, (float(self.burst), now))
+        level = min(float(self.burst), level + (now - since) * self._rate)
+        granted = level >= 1
+        level -= granted
+        self._levels[key] = (level, now)
+        self._forget(now)
+        return Allowance(granted, int(level), math.ceil(max(0.0, 1 - level) / self._rate))
+
+    def _forget(self, now: float) -> None:
+        """Drop from the least recently used end what is full again, or too many."""
+        while self._levels:
+            key = next(iter(self._levels))
+            level, since = self._levels[key]
+            full = level + (now - since) * self._rate >= self.burst
+            if not full and len(self._levels) <= _MOST:
+                return
+            del self._levels[key]

@@ -1,0 +1,70 @@
+"""Who may call what: access rules as values, and the one check.
+
+- A route declares one `Access`; nothing else decides on 403.
+- An agent token needs one of the route's scopes and is never admin, whatever it carries. A session
+  needs no scopes; what it may touch depends on its user's role and inboxes.
+- The order of refusals is fixed: kind of credential, scope, plan, governance.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+from admin_api.auth import Agent, Principal
+from admin_api.problems import Problem
+from storage.tenants import GOVERNANCE, PLANS
+
+ADMIN_ROLES = ("owner", "admin")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Access:
+    """The rule of one route.
+
+    `caller` is who may call at all; `scopes` of which a token needs one; `acts` tells that the call
+    belongs to an inbox, which a session has to name.
+    """
+
+    caller: Literal["anybody", "any", "session", "admin"] = "any"
+    scopes: tuple[str, ...] = ()
+    plan: str = "free"
+    governance: str = "none"
+    acts: bool = False
+
+
+PUBLIC = Access(caller="anybody")
+SIGNED_IN = Access()
+SESSION = Access(caller="session")
+READ_MAIL = Access(scopes=("email:read",), acts=True)
+CHANGE_MAIL = Access(scopes=("email:write",), acts=True)
+READ_LISTS = Access(scopes=("email:read",), governance="token_controls")
+CHANGE_LISTS = Access(caller="admin", governance="token_controls")
+
+
+def is_admin(principal: Principal) -> bool:
+    """Owner or admin by session; an agent token never is."""
+    return not isinstance(principal, Agent) and principal.user.role in ADMIN_ROLES
+
+
+def check(access: Access, principal: Principal) -> None:
+    """Raises Problem 403 for the first rule that `principal` does not meet."""
+    agent = principal if isinstance(principal, Agent) else None
+    if access.caller == "admin" and not is_admin(principal):
+        raise admin_required()
+    if access.caller == "session" and agent:
+        raise admin_required()
+    if agent and access.scopes and not set(access.scopes) & set(agent.token.scopes):
+        raise Problem(403, "missing_scope", f"This needs the scope {' or '.join(access.scopes)}.")
+    tenant = principal.tenant
+    if PLANS.index(tenant.plan) < PLANS.index(access.plan):
+        raise Problem(403, "plan_required", f"This needs the plan {access.plan} or a higher one.")
+    if GOVERNANCE.index(tenant.governance) < GOVERNANCE.index(access.governance):
+        raise Problem(
+            403, "governance_required", f"This needs the governance {access.governance} or higher."
+        )
+
+
+def admin_required() -> Problem:
+    """For what takes a user's session, and mostly an owner's or admin's."""
+    return Problem(403, "admin_required", "This needs the session of a user with that right.")

@@ -1,0 +1,154 @@
+"""Records out: how each thing looks in a response.
+
+Ids become prefixed text, times RFC 3339; nothing else is changed. Knows no HTTP: what the command
+line prints are the same records.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+
+from storage.clock import rfc3339
+from storage.ids import to_text
+from storage.inboxes import Alias, Inbox
+from storage.lists import DistributionList, Member
+from storage.mailbox import Copy, Mailbox, distinct_addresses
+from storage.tenants import Tenant
+from storage.tokens import Token
+from storage.users import User
+
+Record = dict[str, object]
+
+
+def id_or_none(prefix: str, raw: bytes | None) -> str | None:
+    """The id as text."""
+    return None if raw is None else to_text(prefix, raw)
+
+
+def time_or_none(instant: int | None) -> str | None:
+    """The time as text."""
+    return None if instant is None else rfc3339(instant)
+
+
+def tenant_record(tenant: Tenant) -> Record:
+    """The tenant, as its own people see it."""
+    return {"tenant_id": to_text("tnt", tenant.tenant_id), "name": tenant.name}
+
+
+def user_record(user: User) -> Record:
+    """A user; never the password."""
+    return {
+        "user_id": to_text("usr", user.user_id),
+        "email": user.email,
+        "name": user.name,
+        "role": user.role,
+        "tenant_id": to_text("tnt", user.tenant_id),
+    }
+
+
+def inbox_record(inbox: Inbox, aliases: Iterable[Alias], *, settings: bool) -> Record:
+    """With `settings` also what only the inbox itself, its owner and admins see."""
+    record: Record = {
+        "inbox_id": to_text("inb", inbox.inbox_id),
+        "address": inbox.address,
+        "display_name": inbox.display_name,
+        "owner_user_id": id_or_none("usr", inbox.owner_user_id),
+        "aliases": [
+            {"address": alias.address, "list_id": to_text("lst", alias.list_id)}
+            for alias in aliases
+        ],
+        "created_at": rfc3339(inbox.created_at),
+    }
+    if settings:
+        record |= {
+            "default_timezone": inbox.default_timezone,
+            "share_relationships": inbox.share_relationships,
+            "webhook_url": None,
+            "webhook_events": [],
+        }
+    return record
+
+
+def token_record(token: Token, *, now: int) -> Record:
+    """A token; never its secret. `status` is `expired` by itself."""
+    lapsed = token.expires_at is not None and token.expires_at <= now
+    return {
+        "token_id": to_text("tok", token.token_id),
+        "inbox_id": to_text("inb", token.inbox_id),
+        "label": token.label,
+        "scopes": token.scopes,
+        "status": "expired" if lapsed else token.status,
+        "created_by": id_or_none("usr", token.created_by),
+        "last_used_at": time_or_none(token.last_used_at),
+        "expires_at": time_or_none(token.expires_at),
+        "created_at": rfc3339(token.created_at),
+    }
+
+
+def list_record(item: DistributionList) -> Record:
+    """A distribution list."""
+    return {
+        "list_id": to_text("lst", item.list_id),
+        "address": item.address,
+        "name": item.name,
+        "created_by": id_or_none("usr", item.created_by),
+        "created_at": rfc3339(item.created_at),
+        "member_count": item.member_count,
+    }
+
+
+def member_record(member: Member) -> Record:
+    """An inbox's membership in a list."""
+    return {
+        "member_id": to_text("mem", member.member_id),
+        "inbox_id": to_text("inb", member.inbox_id),
+        "inbox_address": member.inbox_address,
+        "added_at": rfc3339(member.added_at),
+    }
+
+
+def message_item(copy: Copy) -> Record:
+    """A message as it stands in a list."""
+    return {
+        "message_id": to_text("msg", copy.message_id),
+        "thread_id": to_text("thr", copy.thread_id),
+        "folder": copy.folder,
+        "from": _mailbox(copy.sender),
+        "to": [_mailbox(one) for one in copy.to],
+        "cc": [_mailbox(one) for one in copy.cc],
+        "subject": copy.subject,
+        "preview": "",
+        "received_at": rfc3339(copy.received_at),
+        "size": copy.size,
+        "is_read": copy.is_read,
+        "is_flagged": copy.is_flagged,
+        "has_attachments": False,
+        "via": [
+            {"address": route.address, "list_id": id_or_none("lst", route.list_id)}
+            for route in distinct_addresses(copy.routes)
+        ],
+    }
+
+
+def message_record(copy: Copy, headers: Iterable[Mapping[str, str]]) -> Record:
+    """A message by itself; what takes parsing is empty until that has been done."""
+    return message_item(copy) | {
+        "headers": [*headers],
+        "reply_to": [],
+        "text_body": None,
+        "html_body": None,
+        "attachments": [],
+        "authentication": None,
+        "envelope": {
+            "mail_from": copy.reverse_path,
+            "rcpt_to": [*dict.fromkeys(route.recipient for route in copy.routes)],
+            "client_ip": copy.client_ip,
+            "helo": copy.helo,
+            "tls": copy.tls,
+        },
+        "parse_status": copy.parse_status,
+    }
+
+
+def _mailbox(mailbox: Mailbox) -> Record:
+    return {"email": mailbox.email, "name": mailbox.name}

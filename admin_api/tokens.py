@@ -1,0 +1,95 @@
+"""Agent tokens, made and revoked by sessions: an admin's, or that of the inbox's owner."""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal
+
+from pydantic import Field
+from starlette.responses import Response
+
+from admin_api.answers import answer, no_content
+from admin_api.call import Call, inbox_in_body, may_act_for
+from admin_api.payload import Instant, Name, Payload, Reference
+from admin_api.policy import is_admin
+from admin_api.records import token_record
+from storage import tokens
+from storage.clock import parse_rfc3339
+from storage.database import Tx
+from storage.errors import NotFound
+from storage.inboxes import find_inbox
+from storage.tokens import Token
+
+Scope = Literal[
+    "email:read",
+    "email:write",
+    "contacts:read",
+    "contacts:write",
+    "context:read",
+    "task:read",
+    "task:write",
+    "alerts:read",
+    "alerts:write",
+]
+
+
+class TokenIn(Payload):
+    """A token to make for an inbox, named by id or address."""
+
+    inbox_id: Reference
+    label: Name
+    scopes: Annotated[list[Scope], Field(min_length=1, max_length=50)]
+    expires_at: Instant | None = None
+
+
+async def list_tokens(call: Call) -> Response:
+    """GET /v1/tokens/: a member sees those of their own inboxes."""
+    user = call.person.user
+
+    async def work(tx: Tx) -> list[Token]:
+        owner = None if is_admin(call.caller) else user.user_id
+        return await tokens.list_tokens(tx, tenant_id=call.tenant_id, owner_user_id=owner)
+
+    found = await call.database.read(work)
+    return answer([token_record(token, now=call.now) for token in found])
+
+
+async def create_token(call: Call) -> Response:
+    """POST /v1/tokens/: the only answer that ever shows the secret."""
+    payload = call.payload(TokenIn)
+
+    async def work(tx: Tx) -> tuple[Token, str]:
+        inbox = await inbox_in_body(tx, call, name=payload.inbox_id, own=True)
+        return await tokens.create_token(
+            tx,
+            tenant_id=call.tenant_id,
+            inbox_id=inbox.inbox_id,
+            label=payload.label,
+            scopes=payload.scopes,
+            created_by=call.person.user.user_id,
+            expires_at=None if payload.expires_at is None else parse_rfc3339(payload.expires_at),
+            now=call.now,
+        )
+
+    token, secret = await call.database.write(work)
+    return answer(token_record(token, now=call.now) | {"token": secret}, 201)
+
+
+async def delete_token(call: Call) -> Response:
+    """DELETE /v1/tokens/{token_id}/: it ends with the next call."""
+
+    async def work(tx: Tx) -> None:
+        token = await locate(tx, call)
+        await tokens.revoke_token(tx, tenant_id=call.tenant_id, token_id=token.token_id)
+
+    await call.database.write(work)
+    return no_content()
+
+
+async def locate(tx: Tx, call: Call) -> Token:
+    """The token that the path names, if this user may act for its inbox. Raises NotFound."""
+    token_id = call.path_id("tok", "token_id")
+    token = await tokens.find_token(tx, tenant_id=call.tenant_id, token_id=token_id)
+    inbox = await find_inbox(tx, tenant_id=call.tenant_id, inbox_id=token.inbox_id)
+    if not may_act_for(call.caller, inbox):
+        raise NotFound("a token of somebody else's inbox")
+    return token
