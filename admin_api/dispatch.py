@@ -74,7 +74,7 @@ class Dispatcher:
         await response(scope, receive, send)
 
     async def _response(self, request: Request, headers: dict[str, str]) -> Response:
-        match = self._router.match(request.scope["raw_path"])
+        match = self._router.match(request.scope.get("raw_path") or b"")
         if match is None:
             raise not_found()
         now = self._service.clock()

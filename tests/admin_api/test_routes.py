@@ -1,0 +1,242 @@
+"""Every route in one table: who may call it, and what the others hear."""
+
+import re
+from dataclasses import dataclass, field
+
+import pytest
+
+from admin_api.app import ROUTES
+from storage.tokens import SCOPES
+from tests.builders import (
+    AGENT,
+    FOREIGN_INBOX,
+    FOREIGN_LIST,
+    MEMBER,
+    SALES,
+    STRANGER,
+    TEAM,
+    TENANT_OWNER,
+    World,
+    deliver,
+    token_with,
+)
+
+UNKNOWN = {
+    "list_id": "lst_" + "0" * 26,
+    "token_id": "tok_" + "0" * 26,
+    "message_id": "msg_" + "0" * 26,
+    "inbox_id": "inb_" + "0" * 26,
+}
+
+
+@dataclass(frozen=True)
+class Row:
+    """What a route declares: the scopes of which a token needs one (None: no token may), whether
+    only admins may, whether it belongs to an inbox; a body that is good; its parameters."""
+
+    scopes: tuple[str, ...] | None = ()
+    admin: bool = False
+    acts: bool = False
+    public: bool = False
+    body: dict[str, object] | None = None
+    names: dict[str, str] = field(default_factory=dict)
+    status: int = 200
+
+
+READ = ("email:read",)
+WRITE = ("email:write",)
+
+TABLE = {
+    "GET /healthz": Row(public=True),
+    "GET /readyz": Row(public=True),
+    "POST /auth/login/": Row(public=True, body={"email": "a@b.test", "password": "x"}, status=401),
+    "POST /auth/logout/": Row(None, status=204),
+    "GET /v1/me/": Row(),
+    "GET /v1/inboxes/": Row(),
+    "GET /v1/tokens/": Row(None),
+    "POST /v1/tokens/": Row(
+        None, body={"inbox_id": SALES, "label": "x", "scopes": ["email:read"]}, status=201
+    ),
+    "DELETE /v1/tokens/{token_id}/": Row(None, names={"token_id": "token of"}, status=204),
+    "GET /v1/distribution-lists/": Row(READ),
+    "POST /v1/distribution-lists/": Row(
+        None, admin=True, body={"address": "new@example.test", "name": "New"}, status=201
+    ),
+    "GET /v1/distribution-lists/{list_id}/": Row(READ, names={"list_id": "list"}),
+    "PATCH /v1/distribution-lists/{list_id}/": Row(
+        None, admin=True, body={"name": "New"}, names={"list_id": "list"}
+    ),
+    "DELETE /v1/distribution-lists/{list_id}/": Row(
+        None, admin=True, names={"list_id": "list"}, status=204
+    ),
+    "GET /v1/distribution-lists/{list_id}/members/": Row(READ, names={"list_id": "list"}),
+    "POST /v1/distribution-lists/{list_id}/members/": Row(
+        None, admin=True, body={"inbox_id": AGENT}, names={"list_id": "list"}, status=201
+    ),
+    "DELETE /v1/distribution-lists/{list_id}/members/{inbox_id}/": Row(
+        None, admin=True, names={"list_id": "list", "inbox_id": "inbox"}, status=204
+    ),
+    "GET /v1/messages/": Row(READ, acts=True),
+    "GET /v1/messages/{message_id}/": Row(READ, acts=True, names={"message_id": "message"}),
+    "PATCH /v1/messages/{message_id}/": Row(
+        WRITE, acts=True, body={"is_read": True}, names={"message_id": "message"}
+    ),
+    "DELETE /v1/messages/{message_id}/": Row(
+        WRITE, acts=True, names={"message_id": "message"}, status=204
+    ),
+    "GET /v1/messages/{message_id}/raw/": Row(READ, acts=True, names={"message_id": "message"}),
+}
+PATHS = [pytest.param(key, row, id=key) for key, row in TABLE.items()]
+GUARDED = [pytest.param(key, row, id=key) for key, row in TABLE.items() if not row.public]
+NAMING = [pytest.param(key, row, id=key) for key, row in TABLE.items() if row.names]
+ADMIN = [pytest.param(key, row, id=key) for key, row in TABLE.items() if row.admin]
+NARROW = [
+    pytest.param(key, row, id=key)
+    for key, row in TABLE.items()
+    if not row.public and row.scopes != ()
+]
+
+
+def test_every_route_has_a_row_here() -> None:
+    assert {f"{route.method} {route.path}" for route in ROUTES} == set(TABLE)
+
+
+@pytest.mark.parametrize(("key", "row"), PATHS)
+def test_what_a_route_declares_is_what_its_row_says(key: str, row: Row) -> None:
+    (route,) = (one for one in ROUTES if f"{one.method} {one.path}" == key)
+    caller = route.access.caller
+    assert (caller == "anybody") == row.public
+    assert (caller in ("session", "admin")) == (row.scopes is None)
+    assert (caller == "admin") == row.admin
+    assert route.access.scopes == (row.scopes or ())
+    assert route.access.acts == row.acts
+    assert (route.payload is not None) == (row.body is not None)
+    assert bool(row.names) == (route.locate is not None)
+
+
+async def ids(world: World, *, own: bool) -> dict[str, str]:
+    """For each kind of path parameter one of this tenant, or of the other."""
+    inbox, shared = (SALES, TEAM) if own else (FOREIGN_INBOX, FOREIGN_LIST)
+    message = await deliver(world, shared.lower(), tenant="Example" if own else "Other")
+    return {
+        "list": world.ids[shared],
+        "inbox": world.ids[inbox],
+        "token of": world.ids[f"token of {inbox}"],
+        "message": message,
+    }
+
+
+async def call(
+    world: World,
+    key: str,
+    row: Row,
+    names: dict[str, str],
+    who: str | None = None,
+    secret: str | None = None,
+) -> tuple[int, bytes]:
+    method, path = key.split(" ")
+    path = re.sub(r"\{(\w+)\}", lambda found: names[found[1]], path)
+    session = who is not None and who not in (SALES, FOREIGN_INBOX)
+    query = {"inbox_id": SALES} if row.acts and session else {}
+    async with world.client(who, secret=secret) as api:
+        answer = await api.request(method, path, params=query, json=row.body)
+    return answer.status_code, answer.content
+
+
+@pytest.mark.parametrize(("key", "row"), GUARDED)
+async def test_without_a_valid_credential_the_answer_is_401(
+    world: World, key: str, row: Row
+) -> None:
+    for secret in (None, "garbage", "prt_" + "x" * 43, "prs_" + "x" * 43):
+        status, body = await call(world, key, row, UNKNOWN, secret=secret)
+        assert status == 401
+        assert b'"code":"unauthorized"' in body
+
+
+@pytest.mark.parametrize(("key", "row"), NARROW)
+async def test_a_token_without_the_scope_gets_403(world: World, key: str, row: Row) -> None:
+    scopes = [scope for scope in SCOPES if scope not in (row.scopes or ())]
+    secret = await token_with(world, SALES, *scopes)
+    status, body = await call(world, key, row, UNKNOWN, secret=secret)
+    assert status == 403
+    code = b"missing_scope" if row.scopes else b"admin_required"
+    assert b'"code":"%s"' % code in body
+
+
+@pytest.mark.parametrize(("key", "row"), ADMIN)
+async def test_a_member_gets_403_where_an_admin_is_needed(world: World, key: str, row: Row) -> None:
+    status, body = await call(world, key, row, UNKNOWN, MEMBER)
+    assert status == 403
+    assert b'"code":"admin_required"' in body
+
+
+@pytest.mark.parametrize(("key", "row"), NAMING)
+async def test_another_tenants_id_gets_the_answer_of_an_unknown_one(
+    world: World, key: str, row: Row
+) -> None:
+    foreign = await ids(world, own=False)
+    names = {name: foreign[kind] for name, kind in row.names.items()}
+    theirs = await call(world, key, row, names, TENANT_OWNER)
+    unknown = await call(world, key, row, UNKNOWN, TENANT_OWNER)
+    nonsense = await call(world, key, row, dict.fromkeys(row.names, "nonsense"), TENANT_OWNER)
+    assert theirs[0] == 404
+    assert theirs == unknown == nonsense
+
+
+@pytest.mark.parametrize(("key", "row"), NAMING)
+async def test_what_the_path_names_is_looked_for_before_the_fields_are_judged(
+    world: World, key: str, row: Row
+) -> None:
+    body = row.body and {"surprise": 1}
+    async with world.client(TENANT_OWNER) as api:
+        method, path = key.split(" ")
+        path = re.sub(r"\{(\w+)\}", lambda found: UNKNOWN[found[1]], path)
+        query = {"surprise": "1"} | ({"inbox_id": SALES} if row.acts else {})
+        answer = await api.request(method, path, params=query, json=body)
+    assert answer.status_code == 404
+
+
+@pytest.mark.parametrize(("key", "row"), PATHS)
+async def test_an_unknown_parameter_is_400_and_changes_nothing(
+    world: World, key: str, row: Row
+) -> None:
+    own = await ids(world, own=True)
+    names = {name: own[kind] for name, kind in row.names.items()}
+    method, path = key.split(" ")
+    path = re.sub(r"\{(\w+)\}", lambda found: names[found[1]], path)
+    query = {"surprise": "1"} | ({"inbox_id": SALES} if row.acts else {})
+    async with world.client(None if row.public else TENANT_OWNER) as api:
+        answer = await api.request(method, path, params=query, json=row.body)
+    assert answer.status_code == 400
+    assert answer.json()["errors"] == [{"field": "surprise", "message": "is not known here"}]
+    if not row.public:
+        status, _ = await call(world, key, row, names, TENANT_OWNER)
+        assert status == row.status
+
+
+@pytest.mark.parametrize(("key", "row"), PATHS)
+async def test_who_may_call_it_gets_the_answer_with_and_without_the_slash(
+    world: World, key: str, row: Row
+) -> None:
+    own = await ids(world, own=True)
+    names = {name: own[kind] for name, kind in row.names.items()}
+    who = None if row.public else (TENANT_OWNER if row.scopes is None else SALES)
+    method, path = key.split(" ")
+    other_form = path.removesuffix("/") if path.endswith("/") else path + "/"
+    if method == "GET":
+        assert (await call(world, key, row, names, who))[0] == row.status
+    assert (await call(world, f"{method} {other_form}", row, names, who))[0] == row.status
+
+
+@pytest.mark.parametrize(("key", "row"), NAMING)
+async def test_a_foreign_owner_changes_nothing_here(world: World, key: str, row: Row) -> None:
+    own = await ids(world, own=True)
+    names = {name: own[kind] for name, kind in row.names.items()}
+    method, path = key.split(" ")
+    path = re.sub(r"\{(\w+)\}", lambda found: names[found[1]], path)
+    async with world.client(STRANGER) as api:
+        query = {"inbox_id": FOREIGN_INBOX} if row.acts else {}
+        answer = await api.request(method, path, params=query, json=row.body)
+    assert answer.status_code == 404
+    status, _ = await call(world, key, row, names, TENANT_OWNER)
+    assert status == row.status

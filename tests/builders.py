@@ -1,0 +1,274 @@
+"""What tests need to exist before they begin: a store with people, addresses and mail in it."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import AsyncIterator, Iterable
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from functools import lru_cache
+from pathlib import Path
+
+import httpx2
+import orjson
+from starlette.applications import Starlette
+
+from admin_api.app import create_app
+from admin_api.passwords import hash_password
+from config.settings import Settings
+from storage import delivery, domains, inboxes, lists, sessions, tenants, tokens, users
+from storage.address import parse_address
+from storage.clock import SECOND
+from storage.content import Content, ContentDirectory
+from storage.database import Database, Tx
+from storage.delivery import Arrival, Recipient, Stored
+from storage.ids import to_text
+from storage.migrations import migrate
+from storage.sqlite import open_sqlite
+
+PASSWORD = "correct horse battery"
+START = 1_800_000_000 * SECOND
+
+TENANT_OWNER, TENANT_ADMIN, MEMBER = "olga@people.test", "adam@people.test", "mia@people.test"
+STRANGER = "sam@elsewhere.test"
+SALES, SUPPORT, AGENT = "Sales@example.test", "support@example.test", "agent@example.test"
+TEAM = "Team@example.test"
+FOREIGN_INBOX, FOREIGN_LIST = "desk@other.test", "all@other.test"
+
+
+@dataclass(slots=True)
+class FakeClock:
+    """The time, which passes when a test says so."""
+
+    now: int = START
+
+    def __call__(self) -> int:
+        return self.now
+
+    def advance(self, microseconds: int) -> None:
+        self.now += microseconds
+
+
+@dataclass(slots=True)
+class World:
+    """Two tenants in one store, and the API over it.
+
+    `ids` are texts by address, e-mail or tenant name; `secrets` are tokens by inbox address and
+    sessions by e-mail.
+    """
+
+    database: Database
+    content: ContentDirectory
+    clock: FakeClock
+    app: Starlette
+    tenant_id: bytes = b""
+    raw: dict[str, bytes] = field(default_factory=dict)
+    ids: dict[str, str] = field(default_factory=dict)
+    secrets: dict[str, str] = field(default_factory=dict)
+
+    def client(self, who: str | None = None, *, secret: str | None = None) -> httpx2.AsyncClient:
+        """The API as an inbox's token or a user's session sees it; without either, as nobody."""
+        secret = self.secrets[who] if who else secret
+        return httpx2.AsyncClient(
+            transport=httpx2.ASGITransport(self.app),
+            base_url="http://postroom.test",
+            headers={"Authorization": f"Bearer {secret}"} if secret else {},
+        )
+
+    def remember(self, name: str, prefix: str, raw: bytes) -> None:
+        self.raw[name] = raw
+        self.ids[name] = to_text(prefix, raw)
+
+
+@asynccontextmanager
+async def open_store(
+    data: Path, clock: FakeClock | None = None
+) -> AsyncIterator[tuple[Database, FakeClock]]:
+    """An empty store of this release, and its clock."""
+    clock = clock or FakeClock()
+    database = await open_sqlite(data, clock)
+    try:
+        await migrate(database, now=clock())
+        yield database, clock
+    finally:
+        await database.close()
+
+
+@asynccontextmanager
+async def open_world(data: Path, **settings: object) -> AsyncIterator[World]:
+    """Tenant Example, with a list of two members and an inbox beside it, and a tenant Other."""
+    async with open_store(data) as (database, clock):
+        content = ContentDirectory(data)
+        content.prepare()
+        app = create_app(
+            database=database,
+            content=content,
+            settings=Settings(**settings),  # type: ignore[arg-type]  # a test names real ones
+            clock=clock,
+            ticks=lambda: clock.now / SECOND,
+        )
+        world = World(database, content, clock, app)
+        await database.write(lambda tx: _people_example(tx, world))
+        await database.write(lambda tx: _people_other(tx, world))
+        yield world
+
+
+async def _people_example(tx: Tx, world: World) -> None:
+    tenant_id = world.tenant_id = await _tenant(tx, world, "Example", "example.test")
+    for email, role in ((TENANT_OWNER, "owner"), (TENANT_ADMIN, "admin"), (MEMBER, "member")):
+        await _user(tx, world, tenant_id, email, role)
+    for address, owner in ((SALES, TENANT_OWNER), (SUPPORT, MEMBER), (AGENT, None)):
+        await _inbox(tx, world, tenant_id, address, owner)
+    await _list(tx, world, tenant_id, TEAM, (SALES, SUPPORT))
+
+
+async def _people_other(tx: Tx, world: World) -> None:
+    tenant_id = await _tenant(tx, world, "Other", "other.test")
+    await _user(tx, world, tenant_id, STRANGER, "owner")
+    await _inbox(tx, world, tenant_id, FOREIGN_INBOX, STRANGER)
+    await _list(tx, world, tenant_id, FOREIGN_LIST, (FOREIGN_INBOX,))
+
+
+async def _tenant(tx: Tx, world: World, name: str, domain: str) -> bytes:
+    now = world.clock()
+    tenant = await tenants.create_tenant(tx, name=name, now=now)
+    await domains.trust_domain(tx, tenant_id=tenant.tenant_id, name=domain, now=now)
+    world.remember(name, "tnt", tenant.tenant_id)
+    return tenant.tenant_id
+
+
+async def _user(tx: Tx, world: World, tenant_id: bytes, email: str, role: str) -> None:
+    now = world.clock()
+    user = await users.create_user(
+        tx,
+        tenant_id=tenant_id,
+        email=parse_address(email),
+        name=email.partition("@")[0].title(),
+        role=role,
+        password_hash=password_hash(),
+        now=now,
+    )
+    world.remember(email, "usr", user.user_id)
+    _, world.secrets[email] = await sessions.create_session(
+        tx, tenant_id=tenant_id, user_id=user.user_id, now=now
+    )
+
+
+@lru_cache(maxsize=1)
+def password_hash() -> str:
+    return hash_password(PASSWORD)
+
+
+async def _inbox(tx: Tx, world: World, tenant_id: bytes, address: str, owner: str | None) -> None:
+    inbox = await inboxes.create_inbox(
+        tx,
+        tenant_id=tenant_id,
+        address=parse_address(address),
+        display_name="",
+        owner_user_id=world.raw[owner] if owner else None,
+        now=world.clock(),
+    )
+    world.remember(address, "inb", inbox.inbox_id)
+    token, world.secrets[address] = await tokens.create_token(
+        tx,
+        tenant_id=tenant_id,
+        inbox_id=inbox.inbox_id,
+        label="tests",
+        scopes=tokens.SCOPES,
+        created_by=None,
+        expires_at=None,
+        now=world.clock(),
+    )
+    world.remember(f"token of {address}", "tok", token.token_id)
+
+
+async def _list(
+    tx: Tx, world: World, tenant_id: bytes, address: str, members: Iterable[str]
+) -> None:
+    made = await lists.create_list(
+        tx,
+        tenant_id=tenant_id,
+        address=parse_address(address),
+        name="Everybody",
+        created_by=None,
+        now=world.clock(),
+    )
+    world.remember(address, "lst", made.list_id)
+    for member in members:
+        await lists.add_member(
+            tx,
+            tenant_id=tenant_id,
+            list_id=made.list_id,
+            inbox_id=world.raw[member],
+            now=world.clock(),
+        )
+
+
+async def token_with(world: World, address: str, *scopes: str) -> str:
+    """The secret of a new token of an inbox of Example."""
+    _, secret = await world.database.write(
+        lambda tx: tokens.create_token(
+            tx,
+            tenant_id=world.tenant_id,
+            inbox_id=world.raw[address],
+            label="narrow",
+            scopes=scopes,
+            created_by=None,
+            expires_at=None,
+            now=world.clock(),
+        )
+    )
+    return secret
+
+
+MESSAGE = (
+    b"From: Grace <grace@sender.test>\r\nTo: team@example.test\r\n"
+    b"Subject: Hello\r\nMessage-ID: <1@sender.test>\r\n\r\nGood morning.\r\n"
+)
+
+
+async def deliver(
+    world: World,
+    *recipients: str,
+    body: bytes = MESSAGE,
+    tenant: str = "Example",
+    file: str | None = None,
+) -> str:
+    """Store a message as the gateway does, a second after the last one; its id."""
+    world.clock.advance(SECOND)
+    content = Content(hashlib.sha256(body).digest(), len(body), None if file else body, file)
+    arrival = Arrival(
+        tenant_id=world.raw[tenant],
+        recipients=tuple(Recipient(text, *text.rpartition("@")[::2]) for text in recipients),
+        reverse_path="grace@sender.test",
+        client_ip="192.0.2.7",
+        helo="mx.sender.test",
+        protocol="ESMTP",
+        tls=None,
+        received_field=b"Received: from mx.sender.test by here; now\r\n",
+        received_at=world.clock(),
+        header_message_id=None,
+        references=(),
+        from_name="Grace",
+        from_email="grace@sender.test",
+        subject="Hello",
+        mailboxes=orjson.dumps({"to": [["", "team@example.test"]], "cc": []}),
+        automatic=False,
+        content=content,
+    )
+    outcomes = await world.database.write(
+        lambda tx: delivery.deliver(
+            tx, [arrival], confirmed=(), is_open=lambda digest: False, postmaster=""
+        )
+    )
+    (outcome,) = outcomes
+    assert isinstance(outcome, Stored), outcome
+    await world.database.write(lambda tx: _confirm(tx, outcome))
+    return to_text("msg", outcome.message_id)
+
+
+async def _confirm(tx: Tx, stored: Stored) -> None:
+    """The sender saw the reply, so the same bytes again are a new message."""
+    await delivery.deliver(
+        tx, [], confirmed=stored.digests, is_open=lambda digest: False, postmaster=""
+    )
