@@ -17,7 +17,7 @@ from admin_api.commands.invocation import Faults
 from config.settings import Settings
 from storage.clock import system_clock
 from storage.database import Database
-from storage.errors import Conflict, Invalid, NotFound, StorageError, StoreFull
+from storage.errors import Conflict, Invalid, NotFound, StorageError, StoreFull, StoreUnavailable
 from storage.migrations import migrate
 from storage.sqlite import FILE_NAME, open_sqlite
 
@@ -58,4 +58,6 @@ def fault_lines(error: StorageError) -> list[str]:
             return [str(error)]
         case StoreFull():
             return [f"data: no space left for the store: {error}"]
-    return [f"data: the store is not available: {error}"]
+        case StoreUnavailable():
+            return [f"data: the store is not available: {error}"]
+    return [f"data: {error}"]

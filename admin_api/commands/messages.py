@@ -1,0 +1,159 @@
+"""`postroom messages`: the copies of one inbox, as its owner sees them."""
+
+from __future__ import annotations
+
+import sys
+from contextlib import aclosing
+from typing import TYPE_CHECKING
+
+import click
+
+from admin_api.commands.invocation import Faults, Invocation, common, printable, table
+
+if TYPE_CHECKING:
+    from storage.content import Content, ContentDirectory
+    from storage.database import Database, Tx
+    from storage.mailbox import Copy
+
+_SHOWN = 1024 * 1024
+_FOLDERS = click.Choice(["inbox", "archive", "junk", "trash"])
+
+
+@click.group()
+@common
+def messages() -> None:
+    """List and show the messages of an inbox."""
+
+
+@messages.command("list")
+@common
+@click.option("--inbox", metavar="INBOX", required=True, help="Its id or address.")
+@click.option("--folder", type=_FOLDERS, default="inbox", show_default=True)
+@click.option("--unread", is_flag=True, help="Only what has not been read.")
+@click.option("--limit", type=click.IntRange(1, 200), default=50, show_default=True)
+@click.option("--cursor", metavar="TEXT", help="Go on where a list before this one ended.")
+@click.pass_obj
+def show_all(
+    call: Invocation,
+    *,
+    inbox: str,
+    folder: str,
+    unread: bool,
+    limit: int,
+    cursor: str | None,
+) -> None:
+    """List the messages of an inbox, newest first."""
+    from admin_api.records import message_item
+    from storage.ids import from_text, to_text
+    from storage.lookups import inbox_meant
+    from storage.mailbox import list_copies
+
+    before = None if cursor is None else from_text("msg", cursor)
+    if cursor is not None and before is None:
+        raise Faults("cursor: is not one that a list gave")
+
+    async def work(tx: Tx) -> list[Copy]:
+        owner = await inbox_meant(tx, text=inbox)
+        return await list_copies(
+            tx,
+            tenant_id=owner.tenant_id,
+            inbox_id=owner.inbox_id,
+            folder=folder,
+            is_read=False if unread else None,
+            before=before,
+            limit=limit + 1,
+        )
+
+    found = call.read(work)
+    more = to_text("msg", found[limit - 1].message_id) if len(found) > limit else None
+    records = [message_item(copy) for copy in found[:limit]]
+    text = table([_line(copy) for copy in found[:limit]], "There are no messages.")
+    if more:
+        text += f"\nOlder ones: --cursor {more}"
+    call.answer({"results": records, "cursor": more}, text)
+
+
+def _line(copy: Copy) -> tuple[str, ...]:
+    from storage.clock import rfc3339
+    from storage.ids import to_text
+
+    return (
+        to_text("msg", copy.message_id),
+        rfc3339(copy.received_at),
+        "read" if copy.is_read else "new",
+        copy.sender.email,
+        copy.subject or "(no subject)",
+    )
+
+
+@messages.command()
+@common
+@click.argument("message")
+@click.option("--inbox", metavar="INBOX", required=True, help="Its id or address.")
+@click.option("--raw", is_flag=True, help="Write the bytes as they are kept, trace fields first.")
+@click.pass_obj
+def show(call: Invocation, message: str, inbox: str, raw: bool) -> None:
+    """Show the header and the text of a message; it stays unread."""
+    from admin_api.commands.reading import readable
+    from admin_api.commands.store import run
+    from admin_api.headers import header_fields
+    from admin_api.records import message_record
+    from storage.content import ContentDirectory
+
+    if raw and call.json:
+        raise click.UsageError("--raw and --json exclude each other.")
+    settings = call.settings()
+    contents = ContentDirectory(settings.data)
+    if raw:
+        run(settings, lambda database: _write_raw(database, contents, message, inbox))
+        return
+    copy, beginning = run(settings, lambda database: _beginning(database, contents, message, inbox))
+    call.answer(message_record(copy, header_fields(beginning)), printable(readable(beginning)))
+
+
+async def _found(database: Database, message: str, inbox: str) -> tuple[Copy, Content]:
+    from storage.content import find_content
+    from storage.errors import FieldFault, Invalid, NotFound
+    from storage.ids import from_text
+    from storage.lookups import inbox_meant
+    from storage.mailbox import find_copy
+
+    async def work(tx: Tx) -> tuple[Copy, Content]:
+        owner = await inbox_meant(tx, text=inbox)
+        key = {"tenant_id": owner.tenant_id, "message_id": from_text("msg", message) or b""}
+        try:
+            copy = await find_copy(tx, inbox_id=owner.inbox_id, **key)
+        except NotFound:
+            fault = FieldFault("message", "this inbox holds no such message")
+            raise Invalid(fault) from None
+        return copy, await find_content(tx, **key)
+
+    return await database.read(work)
+
+
+async def _write_raw(
+    database: Database, contents: ContentDirectory, message: str, inbox: str
+) -> None:
+    from storage.mailbox import trace_fields
+
+    copy, content = await _found(database, message, inbox)
+    out = sys.stdout.buffer
+    out.write(trace_fields(copy))
+    async with aclosing(contents.chunks(content)) as chunks:
+        async for chunk in chunks:
+            out.write(chunk)
+    out.flush()
+
+
+async def _beginning(
+    database: Database, contents: ContentDirectory, message: str, inbox: str
+) -> tuple[Copy, bytes]:
+    """The copy, and as much of its content as is shown."""
+    copy, content = await _found(database, message, inbox)
+    beginning = b""
+    async with aclosing(contents.chunks(content)) as chunks:
+        async for chunk in chunks:
+            beginning += chunk
+            if len(beginning) >= _SHOWN:
+                break
+    return copy, beginning[:_SHOWN]

@@ -1,0 +1,282 @@
+from pathlib import Path
+
+import pytest
+
+from tests.commands.operator import Operator, Record
+
+NEW_OWNER = ["user", "create", "u@acme.test", "--tenant", "Acme", "--role", "owner"]
+
+
+def keys(record: Record) -> set[str]:
+    return set(record)
+
+
+def test_the_first_tenant_makes_the_store_and_gets_everything(operator: Operator) -> None:
+    made = operator.ask("tenant", "create", "Acme")
+
+    assert keys(made) == {"tenant_id", "name", "plan", "governance", "created_at"}
+    assert made["tenant_id"].startswith("tnt_")
+    assert (made["plan"], made["governance"]) == ("enterprise", "full")
+    assert operator.ask_all("tenant", "list") == [made]
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        ["tenant", "list"],
+        ["domain", "add", "acme.test", "--tenant", "Acme"],
+        ["inbox", "list"],
+        ["messages", "list", "--inbox", "a@acme.test"],
+        ["resolve", "a@acme.test"],
+        ["audit"],
+    ],
+)
+def test_nothing_else_makes_a_store(operator: Operator, words: list[str]) -> None:
+    told = operator.fault(*words)
+
+    assert told.startswith(f"data: there is no store in {operator.data}")
+    assert not operator.data.exists()
+
+
+def test_a_data_directory_that_cannot_be_made_is_named(operator: Operator) -> None:
+    operator.data.write_text("a file")
+
+    told = operator.fault("tenant", "create", "Acme")
+
+    assert told == "data: the store is not available: cannot use the data directory: File exists\n"
+
+
+def test_a_file_that_is_no_store_is_told_from_one(operator: Operator) -> None:
+    operator.data.mkdir()
+    (operator.data / "postroom.db").write_bytes(b"This is no database at all. " * 100)
+
+    assert operator.fault("tenant", "list").startswith("data: the store cannot be read: ")
+
+
+def test_what_a_tenant_may_use_is_set_by_id_or_name(operator: Operator) -> None:
+    made = operator.ask("tenant", "create", "Acme")
+
+    by_name = operator.ask("tenant", "set", "Acme", "--plan", "free")
+    by_id = operator.ask("tenant", "set", made["tenant_id"], "--governance", "none")
+
+    assert (by_name["plan"], by_name["governance"]) == ("free", "full")
+    assert (by_id["plan"], by_id["governance"]) == ("free", "none")
+
+
+def test_a_name_that_two_tenants_have_is_refused(operator: Operator) -> None:
+    operator.ask("tenant", "create", "Acme")
+    operator.ask("tenant", "create", "Acme")
+
+    told = operator.fault("tenant", "set", "Acme", "--plan", "free")
+
+    assert told == "tenant: several tenants have this name; give the id\n"
+
+
+@pytest.mark.parametrize(
+    ("words", "told"),
+    [
+        (["tenant", "create", " "], "name: must not be empty\n"),
+        (["tenant", "create", "a\nb"], "name: must be one line without control characters\n"),
+        (["tenant", "create", "x" * 201], "name: must have at most 200 characters\n"),
+        (["tenant", "set", "Nobody", "--plan", "free"], "tenant: there is no such tenant\n"),
+        (
+            ["tenant", "set", "Acme", "--plan", "gold", "--governance", "some"],
+            "plan: must be one of free, startup, business, enterprise\n"
+            "governance: must be one of none, token_controls, full\n",
+        ),
+        (["domain", "add", "no_domain!", "--tenant", "Acme"], "domain: This is not a valid domain"),
+        (["domain", "trust", "acme.test", "--tenant", "Nobody"], "tenant: there is no such tenant"),
+        (["domain", "add", "acme.test", "--tenant", "Acme"], "domain: This domain is in use"),
+        (["inbox", "create", "c+d@acme.test", "--tenant", "Acme"], "address: The part before"),
+        (["inbox", "create", "c@other.test", "--tenant", "Acme"], "address: must be on a domain"),
+        (["inbox", "create", "A@Acme.test", "--tenant", "Acme"], "address: This address is in use"),
+        (
+            ["inbox", "create", "c@acme.test", "--tenant", "Acme", "--owner", "no@acme.test"],
+            "owner: there is no such user of this tenant\n",
+        ),
+        (
+            ["list", "create", "all@other.test", "--tenant", "Acme", "--name", "All"],
+            "address: must be on a domain that is verified for this tenant\n",
+        ),
+        (["list", "create", "a@acme.test", "--tenant", "Acme", "--name", "All"], "address: This"),
+        (["list", "add", "no@acme.test", "a@acme.test"], "list: there is no such list\n"),
+        (["list", "add", "team@acme.test", "no@acme.test"], "inbox: there is no such inbox\n"),
+        (["list", "show", "a@acme.test"], "list: there is no such list\n"),
+        (["token", "create", "no@acme.test", "--label", "x", "--scopes", "email:read"], "inbox: "),
+        (["token", "create", "a@acme.test", "--label", "x", "--scopes", "mail"], "scopes: must be"),
+        (["token", "create", "a@acme.test", "--label", "x", "--scopes", ","], "scopes: must be"),
+        (["token", "create", "a@acme.test", "--label", "", "--scopes", "email:read"], "label: "),
+        (["user", "create", "nobody", "--tenant", "Acme", "--role", "owner"], "email: "),
+        (["user", "create", "u@acme.test", "--tenant", "Acme", "--role", "king"], "role: must be"),
+        (
+            [*NEW_OWNER, "--password", "short"],
+            "password: must have 8 to 256 characters\n",
+        ),
+    ],
+)
+def test_a_fault_names_its_field_and_changes_nothing(
+    operator: Operator, words: list[str], told: str
+) -> None:
+    operator.furnish()
+    before = everything(operator)
+
+    assert operator.fault(*words).startswith(told)
+    assert everything(operator) == before
+
+
+def everything(operator: Operator) -> list[object]:
+    return [
+        operator.ask_all("tenant", "list"),
+        operator.ask_all("domain", "list", "--tenant", "Acme"),
+        operator.ask_all("inbox", "list"),
+        operator.ask("list", "show", "team@acme.test"),
+    ]
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        ["tenant", "set", "Acme"],
+        ["tenant", "create"],
+        ["user", "create", "u@acme.test", "--tenant", "Acme"],
+        [*NEW_OWNER, "--password", "long enough", "--password-stdin"],
+        ["inbox", "create", "c@acme.test"],
+        ["list", "create", "all@acme.test", "--tenant", "Acme"],
+        ["messages", "list"],
+        ["messages", "list", "--inbox", "a@acme.test", "--limit", "201"],
+        ["ready", "--wait", "-1"],
+        ["tenant", "sell", "Acme"],
+        ["sell"],
+        ["--dta", "x", "tenant", "list"],
+    ],
+)
+def test_wrong_usage_is_status_2(operator: Operator, words: list[str]) -> None:
+    assert "Usage: postroom" in operator.fault(*words, status=2)
+
+
+def test_a_domain_shows_the_records_it_needs(operator: Operator) -> None:
+    operator.ask("tenant", "create", "Acme")
+
+    made = operator.ask("domain", "add", "Mail.Acme.Test.", "--tenant", "Acme")
+
+    assert keys(made) == {
+        "domain_id", "name", "status", "verified_at", "dns_records", "created_at",
+    }  # fmt: skip
+    assert (made["name"], made["status"], made["verified_at"]) == (
+        "mail.acme.test",
+        "pending",
+        None,
+    )
+    text, exchange = made["dns_records"]
+    assert (text["type"], text["name"]) == ("TXT", "_postroom-verify.mail.acme.test")
+    assert (exchange["type"], exchange["name"]) == ("MX", "mail.acme.test")
+
+
+def test_trusting_a_domain_verifies_it_for_one_tenant_only(operator: Operator) -> None:
+    operator.ask("tenant", "create", "Acme")
+    operator.ask("tenant", "create", "Other")
+
+    trusted = operator.ask("domain", "trust", "bücher.test", "--tenant", "Acme")
+
+    assert (trusted["name"], trusted["status"]) == ("xn--bcher-kva.test", "verified")
+    assert trusted["verified_at"] is not None
+    told = operator.fault("domain", "trust", "xn--bcher-kva.test", "--tenant", "Other")
+    assert told == "domain: This domain is in use already.\n"
+    assert operator.ask_all("domain", "list", "--tenant", "Acme") == [trusted]
+    assert operator.ask_all("domain", "list", "BÜCHER.test", "--tenant", "Acme") == [trusted]
+    assert operator.ask_all("domain", "list", "acme.test", "--tenant", "Acme") == []
+    assert operator.ask_all("domain", "list", "--tenant", "Other") == []
+
+
+def test_a_password_is_shown_only_when_it_was_made(operator: Operator) -> None:
+    operator.ask("tenant", "create", "Acme")
+    words = ["--tenant", "Acme", "--role", "member"]
+
+    made = operator.ask("user", "create", "a@acme.test", *words, "--name", "A")
+    given = operator.ask("user", "create", "b@acme.test", *words, "--password", "long enough")
+    read = operator.ask(
+        "user", "create", "c@acme.test", *words, "--password-stdin", stdin="long enough\n"
+    )
+
+    assert keys(made) >= {"user_id", "email", "name", "role", "tenant_id", "password"}
+    assert (made["name"], made["role"], given["name"]) == ("A", "member", "")
+    assert len(made["password"]) >= 16
+    assert "password" not in keys(given) | keys(read)
+
+
+def test_an_inbox_may_have_an_owner_of_its_tenant(operator: Operator) -> None:
+    operator.furnish()
+    user = operator.ask("user", "create", "U@acme.test", "--tenant", "Acme", "--role", "owner")
+
+    made = operator.ask(
+        "inbox", "create", "C@acme.test", "--tenant", "Acme", "--owner", "u@Acme.test"
+    )
+
+    assert made["owner_user_id"] == user["user_id"]
+    assert made["address"] == "C@acme.test"
+    assert made in operator.ask_all("inbox", "list")
+
+
+def test_inboxes_are_listed_with_the_lists_they_are_on(operator: Operator) -> None:
+    operator.furnish()
+    operator.furnish("Other", "other.test")
+
+    found = operator.ask_all("inbox", "list")
+
+    assert [record["address"] for record in found] == [
+        "a@acme.test", "b@acme.test", "a@other.test", "b@other.test",
+    ]  # fmt: skip
+    assert [alias["address"] for alias in found[0]["aliases"]] == ["team@acme.test"]
+    assert operator.ask_all("inbox", "list", "--tenant", "Other") == found[2:]
+
+
+def test_a_list_shows_its_members_and_takes_each_once(operator: Operator) -> None:
+    operator.furnish()
+
+    again = operator.ask("list", "add", "TEAM@acme.test", "B@acme.test")
+    shown = operator.ask("list", "show", "team@ACME.test")
+
+    assert keys(shown) == {
+        "list_id", "address", "name", "created_by", "created_at", "member_count", "members",
+    }  # fmt: skip
+    assert (shown["created_by"], shown["member_count"]) == (None, 2)
+    assert [member["inbox_address"] for member in shown["members"]] == [
+        "a@acme.test",
+        "b@acme.test",
+    ]
+    assert shown["members"][1] == again
+    assert keys(again) == {"member_id", "inbox_id", "inbox_address", "added_at"}
+
+
+def test_another_tenants_inbox_is_no_member(operator: Operator) -> None:
+    operator.furnish()
+    operator.furnish("Other", "other.test")
+
+    told = operator.fault("list", "add", "team@acme.test", "a@other.test")
+
+    assert told == "inbox: is another tenant's than the list\n"
+    assert operator.ask("list", "show", "team@acme.test")["member_count"] == 2
+
+
+def test_a_token_is_shown_once_with_its_record(operator: Operator) -> None:
+    operator.furnish()
+
+    made = operator.ask(
+        "token", "create", "a@acme.test", "--label", "agent", "--scopes", "email:write, email:read"
+    )
+
+    assert made["token"].startswith("prt_")
+    assert made["scopes"] == ["email:read", "email:write"]
+    assert (made["label"], made["status"], made["created_by"]) == ("agent", "active", None)
+
+
+def test_no_secret_is_kept_in_clear(operator: Operator) -> None:
+    operator.furnish()
+    words = ["--tenant", "Acme", "--role", "owner"]
+    user = operator.ask("user", "create", "u@acme.test", *words)
+    token = operator.ask("token", "create", "a@acme.test", "--label", "x", "--scopes", "email:read")
+
+    kept = b"".join(path.read_bytes() for path in sorted(Path(operator.data).glob("postroom.db*")))
+
+    assert user["password"].encode() not in kept
+    assert token["token"].encode() not in kept
