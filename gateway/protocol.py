@@ -14,11 +14,12 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import fcntl
+import logging
 import os
 import struct
 import termios
 from collections.abc import Callable, Coroutine, Sequence
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, cast
 
 from aiosmtpd.smtp import SMTP
 
@@ -26,6 +27,8 @@ from gateway import replies
 from gateway.inbound import HangUp, Inbound
 from gateway.ledger import Ledger
 from gateway.replies import Reply
+
+logger = logging.getLogger(__name__)
 
 COMMAND_LIMIT = 2048
 _SKIP_LIMIT = 1024 * 1024
@@ -68,13 +71,13 @@ class Connection(SMTP):
     # What the event loop calls
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        assert isinstance(transport, asyncio.Transport)
-        peer = transport.get_extra_info("peername")
+        wire = cast(asyncio.Transport, transport)  # uvloop's is one in all but its base class
+        peer = wire.get_extra_info("peername")
         self.client_ip = peer[0] if peer else ""
-        self._descriptor = transport.get_extra_info("socket").fileno()
-        self._wire = transport
-        self.inbound.attach(transport)
-        transport.set_write_buffer_limits(high=0)
+        self._descriptor = wire.get_extra_info("socket").fileno()
+        self._wire = wire
+        self.inbound.attach(wire)
+        wire.set_write_buffer_limits(high=0)
         super().connection_made(transport)
 
     def data_received(self, data: bytes) -> None:
@@ -105,6 +108,9 @@ class Connection(SMTP):
             if over.reply is not None:
                 self.send(over.reply)
                 await self._linger()
+        except Exception:  # a bug: the peer keeps its mail, the log has the cause
+            logger.exception("fault in a connection")
+            self.send(replies.FAULT_CLOSING)
         finally:
             self.flush()
             self._settle()
@@ -186,6 +192,7 @@ class Connection(SMTP):
 
     async def read_chunk(self, seconds: float) -> bytes:
         """Whatever has come within DATA, at least a byte. Raises HangUp, also at the end."""
+        self.flush()
         self._in_content = True
         try:
             if not self.inbound and not await self.inbound.more(seconds):
@@ -204,35 +211,36 @@ class Connection(SMTP):
 
     async def send_accepted(self, reply: Reply, digests: Sequence[bytes]) -> None:
         """Hand the reply to the dot to the kernel, and begin to listen for its confirmation."""
-        self.send(reply)
         self.flush()
-        if self._wire is not None and self._wire.get_write_buffer_size():
-            with contextlib.suppress(ConnectionError):
-                await self._writer.drain()
+        wire = self._wire
+        if wire is not None:
+            self._write_now(wire, reply.line)
+            if wire.get_write_buffer_size():
+                with contextlib.suppress(ConnectionError):
+                    await self._writer.drain()
         if self._wire is None:
             self._ledger.close(digests)
             return
         self._confirmed_above = self.inbound.total + self._readable()
         self._unconfirmed = digests
 
-    def flush(self) -> None:
-        """Write what was answered so far."""
-        if not self._out:
-            return
-        lines = b"".join(self._out)
-        self._out.clear()
-        transport = self._wire
-        if transport is None or transport.is_closing():
-            return
-        if not transport.get_write_buffer_size():
+    def _write_now(self, wire: asyncio.Transport, line: bytes) -> None:
+        """Write past the transport, which may put off a write to the end of the loop's turn."""
+        if not wire.get_write_buffer_size():
             try:
-                lines = lines[os.write(self._descriptor, lines) :]
+                line = line[os.write(self._descriptor, line) :]
             except BlockingIOError:
                 pass  # the kernel's buffer is full: the transport waits for it
             except OSError:
                 return  # the peer is gone; connection_lost will tell
-        if lines:
-            transport.write(lines)
+        if line:
+            wire.write(line)
+
+    def flush(self) -> None:
+        """Write what was answered so far."""
+        if self._out and self._wire is not None and not self._wire.is_closing():
+            self._wire.write(b"".join(self._out))
+        self._out.clear()
 
     def _readable(self) -> int:
         """How many bytes lie in the kernel for us."""

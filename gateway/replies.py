@@ -85,6 +85,7 @@ TOO_MANY_IDLE_COMMANDS = Reply(421, "4.7.0", "Too many commands without mail; cl
 TOO_MANY_UNKNOWN = Reply(421, "4.7.0", "Too many unknown recipients; closing", closes=True)
 TOO_MANY_FROM_CLIENT = Reply(421, "4.7.0", "Too many connections from your network", closes=True)
 TOO_MANY_CONNECTIONS = Reply(421, "4.3.2", "Too many connections, try again later", closes=True)
+FAULT_CLOSING = Reply(421, "4.3.0", "Temporary fault on our side; closing", closes=True)
 SHUTTING_DOWN = Reply(421, "4.3.2", "Service is shutting down, try again later", closes=True)
 IDLE_TIMEOUT = Reply(421, "4.4.2", "Idle for too long; closing", closes=True)
 TOO_SLOW = Reply(421, "4.4.2", "Data arrives too slowly; closing", closes=True)

@@ -265,7 +265,7 @@ class Session:
         path = parse_rcpt(argument, smtputf8=envelope.smtputf8).forward_path
         if len(envelope.recipients) >= self._edge.settings.max_recipients:
             return replies.TOO_MANY_RECIPIENTS
-        route = await self._edge.database.read(
+        route = await self._edge.database.peek(
             lambda tx: resolve(
                 tx,
                 local_part=path.local_part,

@@ -57,6 +57,14 @@ class Database(Protocol):
         """Run `work` on a snapshot and return what it returns."""
         ...
 
+    async def peek(self, work: Work[T]) -> T:
+        """Like `read`, for a look-up of a few rows by key: where that is quick, it runs at once.
+
+        The embedded engine serves it on the event loop's own thread; a look-up costs less there
+        than handing it to another. Nothing that scans belongs here.
+        """
+        ...
+
     async def write(self, work: Work[T]) -> T:
         """Run `work` in the writer's transaction; on return it is on stable storage."""
         ...

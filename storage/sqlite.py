@@ -3,7 +3,8 @@
 - WAL and `synchronous=FULL`: a commit that returned survives a loss of power.
 - One writer connection. A transaction begins with BEGIN IMMEDIATE, so it never fails half way for a
   lock; another process that holds the lock is waited for, at most `PATIENCE` seconds.
-- Reader connections are query-only and see one snapshot for one use.
+- Reader connections are query-only and see one snapshot for one use. One more of them, without a
+  thread, serves `peek`: in WAL a reader waits for nobody.
 - A whole transaction is one call into the connection's thread: a hop for each statement would cost
   more than the statements.
 """
@@ -79,9 +80,14 @@ class SqliteDatabase:
     """The store in one file of the data directory. Made by `open_sqlite`."""
 
     def __init__(
-        self, writer: aiosqlite.Connection, readers: list[aiosqlite.Connection], ids: IdSource
+        self,
+        writer: aiosqlite.Connection,
+        readers: list[aiosqlite.Connection],
+        peeker: sqlite3.Connection,
+        ids: IdSource,
     ) -> None:
         self._writer = writer
+        self._peeker = peeker
         self._readers = readers
         self._idle: asyncio.Queue[aiosqlite.Connection] = asyncio.Queue()
         for reader in readers:
@@ -97,6 +103,12 @@ class SqliteDatabase:
         finally:
             self._idle.put_nowait(reader)
 
+    async def peek(self, work: Work[T]) -> T:
+        try:
+            return _run_read(self._peeker, work)
+        except sqlite3.Error as error:
+            raise _translated(error) from error
+
     async def write(self, work: Work[T]) -> T:
         writer = self._writer
         try:
@@ -107,6 +119,7 @@ class SqliteDatabase:
     async def close(self) -> None:
         for connection in (*self._readers, self._writer):
             await connection.close()
+        self._peeker.close()
 
 
 async def open_sqlite(data: Path, clock: Clock) -> SqliteDatabase:
@@ -118,11 +131,13 @@ async def open_sqlite(data: Path, clock: Clock) -> SqliteDatabase:
         path = _prepare_file(data)
         writer = await _connect(path, query_only=False)
         readers = [await _connect(path, query_only=True) for _ in range(_READERS)]
+        peeker = _opened(path)
+        _prepare(peeker, True)
     except sqlite3.Error as error:
         raise _translated(error) from error
     except OSError as error:
         raise StoreUnavailable(f"cannot use the data directory: {error.strerror}") from error
-    return SqliteDatabase(writer, readers, IdSource(clock))
+    return SqliteDatabase(writer, readers, peeker, IdSource(clock))
 
 
 def _prepare_file(data: Path) -> Path:
@@ -133,16 +148,17 @@ def _prepare_file(data: Path) -> Path:
 
 
 async def _connect(path: Path, *, query_only: bool) -> aiosqlite.Connection:
-    def connect() -> sqlite3.Connection:
-        return sqlite3.connect(
-            path, isolation_level=None, check_same_thread=False, cached_statements=512
-        )
-
-    connection = aiosqlite.Connection(connect, 64)
+    connection = aiosqlite.Connection(partial(_opened, path), 64)
     connection._thread.daemon = True
     await connection
     await _in_thread(connection, partial(_prepare, connection._conn, query_only))
     return connection
+
+
+def _opened(path: Path) -> sqlite3.Connection:
+    return sqlite3.connect(
+        path, isolation_level=None, check_same_thread=False, cached_statements=512
+    )
 
 
 async def _in_thread(connection: aiosqlite.Connection, call: Callable[[], T]) -> T:
