@@ -21,6 +21,8 @@ if TYPE_CHECKING:
 @click.pass_obj
 def serve(call: Invocation) -> None:
     """Take mail and serve the API until SIGTERM."""
+    settings = call.settings()  # what is wrong with them is told before anything is loaded
+
     from config.values import Endpoint
     from gateway.start import serve_until_told
 
@@ -30,7 +32,7 @@ def serve(call: Invocation) -> None:
         text = f"Ready: SMTP on {', '.join(smtp)}; HTTP on {', '.join(http)}"
         call.answer({"smtp": smtp, "http": http}, text)
 
-    sys.exit(serve_until_told(call.settings(), announce))
+    sys.exit(serve_until_told(settings, announce))
 
 
 @click.command()

@@ -1,0 +1,226 @@
+"""The demonstration: everything a newcomer needs, printed once, and true."""
+
+import os
+import re
+import shlex
+import signal
+import socket
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.commands.operator import Operator, type_alone
+from tests.programs import need
+from tests.support.fixtures import MakeServer
+from tests.support.mailbox import Api, Mailbox
+from tests.support.server import ROOT, Server
+from tests.support.smtp import message
+
+FREE = ["--smtp", "127.0.0.1:0", "--http", "127.0.0.1:0"]
+END = "Ctrl-C ends the demo."
+
+
+def test_the_demo_tells_what_it_made(own_server: MakeServer) -> None:
+    server = own_server()
+    demo = server.demo
+
+    assert (demo.team, demo.domain) == ("team@example.test", "example.test")
+    assert set(demo.owner) == {"email", "password", "user_id"}
+    assert [set(inbox) for inbox in demo.inboxes] == [{"inbox_id", "address", "token"}] * 3
+    assert [inbox["address"] for inbox in demo.inboxes] == [
+        "sales@example.test", "support@example.test", "agent@example.test",
+    ]  # fmt: skip
+    operator = Operator(server.store)
+    (tenant,) = operator.ask_all("tenant", "list")
+    assert (tenant["tenant_id"], tenant["name"]) == (demo.tenant_id, "Example")
+    owned = {
+        inbox["address"]: inbox["owner_user_id"] for inbox in operator.ask_all("inbox", "list")
+    }
+    assert owned["support@example.test"] == demo.owner["user_id"]
+    assert len(set(owned.values())) == 3
+
+
+def test_the_credentials_work_and_may_do_everything(own_server: MakeServer) -> None:
+    server = own_server()
+    server.owner()
+    with server.client() as client:
+        client.deliver(message("hello"), [server.demo.team])
+
+    for mailbox in server.mailboxes():
+        assert mailbox.newest(1)[0]["subject"] == "hello"
+        assert len(mailbox.get("/v1/me/")["scopes"]) == 9
+
+
+def test_the_demo_comes_back_on_its_store_with_new_credentials(own_server: MakeServer) -> None:
+    server = own_server()
+    first = server.demo
+    with server.client() as client:
+        client.deliver(message("before"), [first.team])
+    assert server.stop() == 0
+
+    again = server.start_demo()
+
+    assert (again.tenant_id, again.list_id) == (first.tenant_id, first.list_id)
+    assert [one["inbox_id"] for one in again.inboxes] == [one["inbox_id"] for one in first.inboxes]
+    assert again.owner["user_id"] == first.owner["user_id"]
+    assert again.owner["password"] != first.owner["password"]
+    for inbox in again.inboxes:
+        with Mailbox(again.http, inbox["address"], inbox["token"]) as mailbox:
+            assert [item["subject"] for item in mailbox.newest()] == ["before"]
+    with Api(again.http) as api:
+        api.login(again.owner["email"], again.owner["password"])
+        old = {"email": first.owner["email"], "password": first.owner["password"]}
+        assert api.call("POST", "/auth/login/", old).status == 401
+
+
+def test_settings_hold_in_the_demo_but_data_does_not(
+    own_server: MakeServer, tmp_path: Path
+) -> None:
+    server = own_server({"size_limit": "70000", "data": str(tmp_path / "elsewhere")})
+
+    with server.client() as client:
+        refused = client.command("MAIL FROM:<a@client.example> SIZE=70001")
+
+    assert refused.starts("552 5.3.4")
+    assert server.store.exists()
+    assert not (tmp_path / "elsewhere").exists()
+
+
+class Shown:
+    """A demo on a temporary store, and the block it printed."""
+
+    def __init__(self, folder: Path) -> None:
+        environ = {name: os.environ[name] for name in os.environ if name[:9] != "POSTROOM_"}
+        self.process = subprocess.Popen(
+            [sys.executable, "-m", "gateway", "demo", *FREE],
+            env=environ | {"TMPDIR": str(folder)},
+            cwd=ROOT,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.DEVNULL,
+            text=True,
+        )
+        assert self.process.stdout is not None
+        self.block = ""
+        for line in self.process.stdout:
+            self.block += line
+            if line.strip() == END:
+                break
+
+    def line(self, start: str) -> str:
+        found = re.search(rf"^ +({start}.*)$", self.block, re.MULTILINE)
+        assert found, self.block
+        return found[1]
+
+    def run(self, line: str, folder: Path) -> str:
+        """Paste the line into a shell that knows nothing of Postroom; what it printed."""
+        done = subprocess.run(
+            ["/bin/sh", "-c", line],
+            cwd=folder,
+            env={"PATH": "/usr/bin:/bin", "HOME": str(folder)},
+            capture_output=True,
+            text=True,
+            timeout=60,
+            check=False,
+        )
+        assert done.returncode == 0, (line, done.stdout, done.stderr)
+        return done.stdout
+
+    def stop(self) -> int:
+        self.process.terminate()
+        try:
+            return self.process.wait(45)
+        finally:
+            self.process.kill()
+            assert self.process.stdout is not None
+            self.process.stdout.close()
+
+
+@pytest.fixture
+def shown(tmp_path: Path) -> Iterator[Shown]:
+    """Give a demo whose temporary store is in `tmp_path / "temporary"`."""
+    folder = tmp_path / "temporary"
+    folder.mkdir()
+    demo = Shown(folder)
+    try:
+        yield demo
+    finally:
+        if demo.process.poll() is None:
+            demo.stop()
+
+
+def test_what_is_printed_can_be_pasted_anywhere(shown: Shown, tmp_path: Path) -> None:
+    python = shlex.quote(str(Path(sys.executable).with_name("python")))
+
+    accepted = shown.run(shown.line(f"{re.escape(python)} -m gateway send"), tmp_path)
+    listed = shown.run(shown.line(f"{re.escape(python)} -m gateway messages"), tmp_path)
+
+    assert accepted.startswith("250 2.0.0 ")
+    assert "Hello" in listed
+
+
+def test_the_curl_line_reads_what_the_swaks_line_sent(shown: Shown, tmp_path: Path) -> None:
+    need("swaks", "swaks")
+    need("curl", "curl")
+
+    shown.run(shown.line("swaks "), tmp_path)
+
+    assert '"Hello"' in shown.run(shown.line("curl "), tmp_path)
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+def test_the_temporary_store_is_removed_at_the_end(
+    shown: Shown, tmp_path: Path, number: signal.Signals
+) -> None:
+    (folder,) = (tmp_path / "temporary").iterdir()
+    assert (folder / "postroom.db").exists()
+
+    shown.process.send_signal(number)
+
+    assert shown.process.wait(45) == 0
+    assert not folder.exists()
+
+
+def test_a_taken_port_is_named(tmp_path: Path) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as other:
+        taken = f"127.0.0.1:{other.getsockname()[1]}"
+        words = ["demo", "--data", str(tmp_path / "store"), "--http", "127.0.0.1:0"]
+
+        done = subprocess.run(
+            [sys.executable, "-m", "gateway", *words, "--smtp", taken],
+            cwd=ROOT, capture_output=True, text=True, timeout=60, check=False,
+        )  # fmt: skip
+
+    assert done.returncode == 1
+    assert done.stdout == ""
+    assert f"smtp: cannot listen on {taken}: Address already in use\n" in done.stderr
+    assert "Traceback" not in done.stderr
+
+
+def test_a_bad_address_is_named(tmp_path: Path) -> None:
+    result = type_alone("demo", "--data", str(tmp_path / "store"), "--smtp", "nowhere")
+
+    assert result.exit_code == 1
+    assert result.stderr.startswith("command line: smtp: expected host:port")
+    assert not (tmp_path / "store").exists()
+
+
+def test_a_store_of_somebody_else_is_left_alone(operator: Operator) -> None:
+    operator.furnish("Other", "example.test")
+
+    told = operator.fault("demo", *FREE)
+
+    assert told == "domain: This domain is in use already.\n"
+    assert [tenant["name"] for tenant in operator.ask_all("tenant", "list")] == ["Other"]
+
+
+def test_serve_goes_on_where_the_demo_ended(own_server: MakeServer) -> None:
+    server: Server = own_server()
+    assert server.stop() == 0
+
+    server.start()
+
+    assert server.operator("audit")["faults"] == []
+    server.owner()

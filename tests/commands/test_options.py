@@ -1,0 +1,127 @@
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from gateway.__main__ import COMMANDS
+from tests.commands.operator import Operator, type_alone
+
+
+@pytest.mark.parametrize("place", range(3))
+def test_shared_options_are_taken_at_every_place(tmp_path: Path, place: int) -> None:
+    words = ["tenant", "create", "Acme"]
+    at = {0: 0, 1: 1, 2: 3}[place]
+
+    result = type_alone(*words[:at], "--json", "--data", str(tmp_path), *words[at:])
+
+    assert json.loads(result.stdout)["name"] == "Acme"
+    assert (tmp_path / "postroom.db").exists()
+
+
+def test_the_last_word_counts(tmp_path: Path) -> None:
+    result = type_alone(
+        "--data", str(tmp_path / "no"), "tenant", "create", "Acme", "--data", str(tmp_path / "yes")
+    )
+
+    assert result.exit_code == 0
+    assert [path.name for path in tmp_path.iterdir()] == ["yes"]
+
+
+def test_the_store_is_where_the_settings_say(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    file = tmp_path / "postroom.toml"
+    file.write_text(f'data = "{tmp_path / "by-file"}"\n')
+
+    assert type_alone("tenant", "create", "Acme", "--config", str(file)).exit_code == 0
+    monkeypatch.setenv("POSTROOM_DATA", str(tmp_path / "by-variable"))
+    assert type_alone("tenant", "create", "Acme", "--config", str(file)).exit_code == 0
+
+    assert (tmp_path / "by-file/postroom.db").exists()
+    assert (tmp_path / "by-variable/postroom.db").exists()
+
+
+@pytest.mark.parametrize("command", [*COMMANDS])
+def test_every_command_explains_itself_and_takes_the_shared_options(command: str) -> None:
+    shown = type_alone(command, "--help")
+
+    assert shown.exit_code == 0
+    assert shown.stderr == ""
+    for option in ("--config FILE", "--data DIR", "--json"):
+        assert option in shown.stdout
+
+
+def test_the_commands_are_listed() -> None:
+    shown = type_alone("--help").stdout
+
+    assert all(f"\n  {command}" in shown for command in COMMANDS)
+
+
+def test_right_settings_are_called_right() -> None:
+    assert type_alone("config", "check").stdout == "The settings are right.\n"
+    assert json.loads(type_alone("config", "check", "--json").stdout) == {"ok": True, "faults": []}
+
+
+def test_all_faults_of_the_settings_are_told(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    file = tmp_path / "postroom.toml"
+    file.write_text('smpt = "x"\nhttp = "nowhere"\n')
+    monkeypatch.setenv("POSTROOM_SIZE_LIMIT", "tiny")
+
+    for words in (["config", "check"], ["config", "show"], ["tenant", "list"], ["serve"]):
+        result = type_alone(*words, "--config", str(file))
+
+        assert result.exit_code == 1
+        assert result.stdout == ""
+        assert "'smpt'; did you mean 'smtp'?" in result.stderr
+        assert "http: expected host:port" in result.stderr
+        assert "size_limit: expected bytes" in result.stderr
+    checked = json.loads(type_alone("config", "check", "--json", "--config", str(file)).stdout)
+    assert (checked["ok"], len(checked["faults"])) == (False, 3)
+
+
+def test_settings_are_shown_with_their_origin_and_without_secrets(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("POSTROOM_METRICS_TOKEN", "hush-hush")
+    monkeypatch.setenv("POSTROOM_SIZE_LIMIT", "1MiB")
+
+    text = type_alone("config", "show", "--data", str(tmp_path)).stdout
+    shown = json.loads(type_alone("config", "show", "--data", str(tmp_path), "--json").stdout)
+
+    assert "hush-hush" not in text + json.dumps(shown)
+    assert shown["data"] == {"value": str(tmp_path), "origin": "command line"}
+    assert shown["size_limit"] == {"value": "1MiB", "origin": "environment POSTROOM_SIZE_LIMIT"}
+    assert shown["smtp"] == {"value": "127.0.0.1:2525", "origin": "default"}
+    assert shown["metrics_token"]["value"] == "(hidden)"
+
+
+def test_what_an_operator_typed_is_not_trusted_with_the_terminal(operator: Operator) -> None:
+    operator.ask("tenant", "create", "Acme")
+
+    told = operator.fault("domain", "list", "--tenant", "Acme", "x\x1b[2J")
+
+    assert "\x1b" not in told
+
+
+def test_a_command_that_needs_no_server_does_not_load_one() -> None:
+    heavy = ["aiosmtpd", "argon2", "email_validator", "pydantic", "starlette", "uvicorn"]
+    program = (
+        "import sys; from gateway.__main__ import postroom\n"
+        "postroom(['tenant', 'list', '--data', '/nonexistent'], standalone_mode=False)"
+    )
+    watch = f"finally: print(*(set({heavy}) & set(sys.modules)))"
+    lines = [*(f"    {line}" for line in program.splitlines()), "except Exception: pass", watch]
+
+    done = subprocess.run(
+        [sys.executable, "-c", "\n".join(["try:", *lines])],
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=True,
+    )
+
+    assert done.stdout.strip() == ""
