@@ -1,0 +1,76 @@
+"""The schema, as numbered steps.
+
+- A step is a function `m001_…(tx)` in a file of that name; it runs once, in one transaction with
+  the record that it ran.
+- Steps never change after a release; a new wish is a new step.
+- A store written by a newer release is refused, not guessed at.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Coroutine
+from typing import Any
+
+from storage.database import Database, Tx
+from storage.errors import StoreUnavailable
+from storage.migrations.m001_identity import m001_identity
+from storage.migrations.m002_mail import m002_mail
+
+Step = Callable[[Tx], Coroutine[Any, Any, None]]
+
+
+async def migrate(database: Database, *, now: int) -> int:
+    """Bring the store up to this release; the number of steps that were run.
+
+    Raises StoreUnavailable when the store is from a newer release.
+    """
+    await database.write(_ensure_record)
+    done = 0
+    for number, step in enumerate(STEPS, start=1):
+
+        async def run(tx: Tx, number: int = number, step: Step = step) -> int:
+            return await _run_once(tx, number, step, now)
+
+        done += await database.write(run)
+    if await version(database) > len(STEPS):
+        raise StoreUnavailable("the store was written by a newer release of Postroom")
+    return done
+
+
+async def version(database: Database) -> int:
+    """The number of the last step this store has."""
+
+    async def highest(tx: Tx) -> int:
+        row = await tx.fetch_one("SELECT COALESCE(MAX(number), 0) AS number FROM migrations")
+        return int(row["number"]) if row else 0
+
+    return await database.read(highest)
+
+
+async def _ensure_record(tx: Tx) -> None:
+    await tx.execute(
+        """
+        CREATE TABLE IF NOT EXISTS migrations (
+            number INTEGER PRIMARY KEY,
+            name TEXT NOT NULL,
+            applied_at {int64} NOT NULL
+        )
+        """.format_map(tx.dialect)
+    )
+
+
+async def _run_once(tx: Tx, number: int, step: Step, now: int) -> int:
+    row = await tx.fetch_one(
+        "SELECT number FROM migrations WHERE number = :number", {"number": number}
+    )
+    if row is not None:
+        return 0
+    await step(tx)
+    await tx.execute(
+        "INSERT INTO migrations (number, name, applied_at) VALUES (:number, :name, :now)",
+        {"number": number, "name": step.__name__, "now": now},
+    )
+    return 1
+
+
+STEPS: tuple[Step, ...] = (m001_identity, m002_mail)
