@@ -83,9 +83,9 @@ async def _serve(settings: Settings, ready: Callable[[Running], None] | None) ->
         gc.freeze()
         gc.set_threshold(20_000, 20, 50)
         event(logger, "listening", smtp=_shown(smtp), http=_shown(http))
-        if ready is not None:
-            ready(Running(smtp, http))
         with stopping.on_signals():
+            if ready is not None:
+                ready(Running(smtp, http))
             await stopping.requested.wait()
             event(logger, "draining")
     event(logger, "stopped", forced=stopping.forced)

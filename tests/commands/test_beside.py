@@ -18,6 +18,7 @@ def test_a_list_made_beside_the_server_takes_mail_at_once(server: Server) -> Non
 
     with server.client() as client:
         empty = client.deliver(message("too early"), ["new@example.test"])
+        client.command("RSET")
         operator.ask("list", "add", "new@example.test", inbox["inbox_id"])
         taken = client.deliver(message("in time"), ["new@example.test"])
 
@@ -68,7 +69,7 @@ def test_resolve_names_who_would_get_a_copy(server: Server) -> None:
 def test_resolve_refuses_what_is_no_path_in_the_words_of_the_gateway(
     server: Server, address: str
 ) -> None:
-    told = Operator(server.store).fault("resolve", "--", address)
+    told = Operator(server.store).fault("resolve", address)
 
     with server.client() as client:
         _, answered = client.begin([address])

@@ -45,13 +45,15 @@ def test_the_demo_tells_what_it_made(own_server: MakeServer) -> None:
 
 def test_the_credentials_work_and_may_do_everything(own_server: MakeServer) -> None:
     server = own_server()
-    server.owner()
     with server.client() as client:
         client.deliver(message("hello"), [server.demo.team])
 
+    with server.owner() as owner:
+        assert owner.get("/v1/me/")["user"]["role"] == "owner"
     for mailbox in server.mailboxes():
-        assert mailbox.newest(1)[0]["subject"] == "hello"
-        assert len(mailbox.get("/v1/me/")["scopes"]) == 9
+        with mailbox:
+            assert mailbox.newest(1)[0]["subject"] == "hello"
+            assert len(mailbox.get("/v1/me/")["scopes"]) == 9
 
 
 def test_the_demo_comes_back_on_its_store_with_new_credentials(own_server: MakeServer) -> None:
@@ -128,14 +130,9 @@ class Shown:
         assert done.returncode == 0, (line, done.stdout, done.stderr)
         return done.stdout
 
-    def stop(self) -> int:
-        self.process.terminate()
-        try:
-            return self.process.wait(45)
-        finally:
-            self.process.kill()
-            assert self.process.stdout is not None
-            self.process.stdout.close()
+    def stop(self) -> None:
+        with self.process:  # closes the pipe and waits
+            self.process.terminate()
 
 
 @pytest.fixture
@@ -147,8 +144,7 @@ def shown(tmp_path: Path) -> Iterator[Shown]:
     try:
         yield demo
     finally:
-        if demo.process.poll() is None:
-            demo.stop()
+        demo.stop()
 
 
 def test_what_is_printed_can_be_pasted_anywhere(shown: Shown, tmp_path: Path) -> None:
@@ -223,4 +219,5 @@ def test_serve_goes_on_where_the_demo_ended(own_server: MakeServer) -> None:
     server.start()
 
     assert server.operator("audit")["faults"] == []
-    server.owner()
+    with server.owner() as owner:
+        assert owner.get("/v1/me/")["user"]["email"] == "owner@example.test"
