@@ -13,17 +13,19 @@ import contextlib
 import gc
 import logging
 import signal
+import socket
 import sys
 from collections.abc import AsyncIterator, Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
 import uvicorn
-from admin_api.app import create_app
 
+from admin_api.app import create_app
 from config.logs import event
 from config.settings import Settings
 from config.values import Endpoint
+from gateway import retention
 from gateway.deliver import Deliverer
 from gateway.ledger import Ledger
 from gateway.listener import Listener, listening_socket
@@ -140,12 +142,16 @@ async def _mail(
     listener = Listener(edge, ledger)
     stopping.on_force = listener.abort
     writing = asyncio.create_task(deliverer.run())
-    watching = asyncio.create_task(listener.watch())
+    jobs = [
+        asyncio.create_task(listener.watch()),
+        asyncio.create_task(retention.run(database, contents, system_clock)),
+    ]
     try:
         yield listener.listen(settings.smtp)
     finally:
         await listener.drain(settings.drain_seconds)
-        watching.cancel()
+        for job in jobs:
+            job.cancel()
         deliverer.stop()
         await writing
 
@@ -169,8 +175,7 @@ async def _api(
     )
     serving = asyncio.create_task(server.serve(sockets))
     try:
-        while not server.started and not serving.done():
-            await asyncio.sleep(0.005)
+        await server.accepting.wait()
         yield [bound.getsockname()[:2] for bound in sockets]
     finally:
         server.should_exit = True
@@ -179,6 +184,14 @@ async def _api(
 
 class ApiServer(uvicorn.Server):
     """uvicorn without its own signal handlers: the process has one way to stop."""
+
+    def __init__(self, config: uvicorn.Config) -> None:
+        super().__init__(config)
+        self.accepting = asyncio.Event()
+
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        await super().startup(sockets)
+        self.accepting.set()
 
     @contextlib.contextmanager
     def capture_signals(self) -> Iterator[None]:

@@ -22,6 +22,7 @@ from storage.database import Tx
 from storage.errors import NotFound, StorageError, StoreFull, StoreUnavailable
 
 _CHUNK = 256 * 1024
+_ABANDONED_SECONDS = 3600.0
 _NO_SPACE = {errno.ENOSPC, errno.EDQUOT}
 
 
@@ -76,6 +77,20 @@ class ContentDirectory:
                 touched.add(target.parent)
             for directory in touched:
                 _sync_directory(directory)
+
+    def remove_abandoned(self, *, now: float, age: float = _ABANDONED_SECONDS) -> int:
+        """Remove spool files nobody has written to for `age` seconds; blocks. How many there were.
+
+        They are what a killed process was receiving. A live one writes to its own far more often.
+        """
+        removed = 0
+        with _translating():
+            for path in self.spool.iterdir():
+                with contextlib.suppress(FileNotFoundError):
+                    if path.stat().st_mtime < now - age:
+                        path.unlink()
+                        removed += 1
+        return removed
 
     async def chunks(self, content: Content) -> AsyncGenerator[bytes, None]:
         """The content's bytes, at most 256 KiB at a time.

@@ -16,12 +16,13 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from hashlib import blake2b
 
+from storage.clock import DAY
 from storage.content import Content
 from storage.database import Tx
 from storage.directory import Resolution, Verdict, resolve
 
 FOLDERS = ("inbox", "archive", "junk", "trash")
-RECEIPTS_KEPT_DAYS = 5
+RECEIPTS_KEPT = 5 * DAY
 _MAX_REFERENCES = 100
 
 
@@ -117,6 +118,13 @@ async def deliver(
     return outcomes
 
 
+async def forget_receipts(tx: Tx, *, now: int) -> int:
+    """Drop the receipts that are too old to stop a repetition; how many there were."""
+    return await tx.execute(
+        "DELETE FROM receipts WHERE received_at <= :since", {"since": now - RECEIPTS_KEPT}
+    )
+
+
 @dataclass(slots=True)
 class _Batch:
     """What the messages of one transaction share: answers already known, rows still to write."""
@@ -142,7 +150,7 @@ async def _deliver_one(batch: _Batch, arrival: Arrival) -> Outcome:
     if routes is None:
         return RouteChanged()
     digests = _digests(arrival, routes)
-    earlier = await _earlier_deliveries(batch, digests)
+    earlier = await _earlier_deliveries(batch, digests, arrival.received_at - RECEIPTS_KEPT)
     for digest in digests:
         if digest in batch.receipts or (digest in earlier and batch.is_open(digest)):
             return Unsettled(digest)
@@ -195,11 +203,14 @@ def _digests(arrival: Arrival, routes: Iterable[Resolution]) -> list[bytes]:
     return digests
 
 
-async def _earlier_deliveries(batch: _Batch, digests: Iterable[bytes]) -> dict[bytes, bytes]:
+async def _earlier_deliveries(
+    batch: _Batch, digests: Iterable[bytes], since: int
+) -> dict[bytes, bytes]:
     earlier = {}
     for digest in dict.fromkeys(digests):
         row = await batch.tx.fetch_one(
-            "SELECT message_id FROM receipts WHERE digest = :digest", {"digest": digest}
+            "SELECT message_id FROM receipts WHERE digest = :digest AND received_at > :since",
+            {"digest": digest, "since": since},
         )
         if row is not None:
             earlier[digest] = bytes(row["message_id"])
@@ -394,4 +405,6 @@ _EVENT = """
 _RECEIPT = """
     INSERT INTO receipts (digest, message_id, received_at)
     VALUES (:digest, :message_id, :now)
+    ON CONFLICT (digest) DO UPDATE
+    SET message_id = excluded.message_id, received_at = excluded.received_at
 """
