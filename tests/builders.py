@@ -38,15 +38,17 @@ FOREIGN_INBOX, FOREIGN_LIST = "desk@other.test", "all@other.test"
 
 @dataclass(slots=True)
 class FakeClock:
-    """The time, which passes when a test says so."""
+    """The time, which passes when a test says so; seconds that elapsed never go back."""
 
     now: int = START
+    elapsed: float = 0.0
 
     def __call__(self) -> int:
         return self.now
 
     def advance(self, microseconds: int) -> None:
         self.now += microseconds
+        self.elapsed += max(0, microseconds) / SECOND
 
 
 @dataclass(slots=True)
@@ -105,7 +107,7 @@ async def open_world(data: Path, **settings: object) -> AsyncIterator[World]:
             content=content,
             settings=Settings(**settings),  # type: ignore[arg-type]  # a test names real ones
             clock=clock,
-            ticks=lambda: clock.now / SECOND,
+            ticks=lambda: clock.elapsed,
         )
         world = World(database, content, clock, app)
         await database.write(lambda tx: _people_example(tx, world))

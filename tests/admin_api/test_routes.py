@@ -32,7 +32,8 @@ UNKNOWN = {
 @dataclass(frozen=True)
 class Row:
     """What a route declares: the scopes of which a token needs one (None: no token may), whether
-    only admins may, whether it belongs to an inbox; a body that is good; its parameters."""
+    only admins may, whether it belongs to an inbox; a body that is good; its parameters.
+    """
 
     scopes: tuple[str, ...] | None = ()
     admin: bool = False
@@ -131,6 +132,7 @@ async def call(
     key: str,
     row: Row,
     names: dict[str, str],
+    *,
     who: str | None = None,
     secret: str | None = None,
 ) -> tuple[int, bytes]:
@@ -165,7 +167,7 @@ async def test_a_token_without_the_scope_gets_403(world: World, key: str, row: R
 
 @pytest.mark.parametrize(("key", "row"), ADMIN)
 async def test_a_member_gets_403_where_an_admin_is_needed(world: World, key: str, row: Row) -> None:
-    status, body = await call(world, key, row, UNKNOWN, MEMBER)
+    status, body = await call(world, key, row, UNKNOWN, who=MEMBER)
     assert status == 403
     assert b'"code":"admin_required"' in body
 
@@ -176,9 +178,9 @@ async def test_another_tenants_id_gets_the_answer_of_an_unknown_one(
 ) -> None:
     foreign = await ids(world, own=False)
     names = {name: foreign[kind] for name, kind in row.names.items()}
-    theirs = await call(world, key, row, names, TENANT_OWNER)
-    unknown = await call(world, key, row, UNKNOWN, TENANT_OWNER)
-    nonsense = await call(world, key, row, dict.fromkeys(row.names, "nonsense"), TENANT_OWNER)
+    theirs = await call(world, key, row, names, who=TENANT_OWNER)
+    unknown = await call(world, key, row, UNKNOWN, who=TENANT_OWNER)
+    nonsense = await call(world, key, row, dict.fromkeys(row.names, "nonsense"), who=TENANT_OWNER)
     assert theirs[0] == 404
     assert theirs == unknown == nonsense
 
@@ -210,7 +212,7 @@ async def test_an_unknown_parameter_is_400_and_changes_nothing(
     assert answer.status_code == 400
     assert answer.json()["errors"] == [{"field": "surprise", "message": "is not known here"}]
     if not row.public:
-        status, _ = await call(world, key, row, names, TENANT_OWNER)
+        status, _ = await call(world, key, row, names, who=TENANT_OWNER)
         assert status == row.status
 
 
@@ -224,8 +226,8 @@ async def test_who_may_call_it_gets_the_answer_with_and_without_the_slash(
     method, path = key.split(" ")
     other_form = path.removesuffix("/") if path.endswith("/") else path + "/"
     if method == "GET":
-        assert (await call(world, key, row, names, who))[0] == row.status
-    assert (await call(world, f"{method} {other_form}", row, names, who))[0] == row.status
+        assert (await call(world, key, row, names, who=who))[0] == row.status
+    assert (await call(world, f"{method} {other_form}", row, names, who=who))[0] == row.status
 
 
 @pytest.mark.parametrize(("key", "row"), NAMING)
@@ -238,5 +240,5 @@ async def test_a_foreign_owner_changes_nothing_here(world: World, key: str, row:
         query = {"inbox_id": FOREIGN_INBOX} if row.acts else {}
         answer = await api.request(method, path, params=query, json=row.body)
     assert answer.status_code == 404
-    status, _ = await call(world, key, row, names, TENANT_OWNER)
+    status, _ = await call(world, key, row, names, who=TENANT_OWNER)
     assert status == row.status
