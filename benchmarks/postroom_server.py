@@ -125,7 +125,7 @@ def _wait_ready(
     deadline = time.monotonic() + _START_SECONDS
     while not (_answers_http(http) and _answers_smtp(smtp)):
         if process.poll() is not None or time.monotonic() > deadline:
-            raise BenchmarkFault(f"postroom serve is not ready: {log.read_text()[-2000:]}")
+            raise BenchmarkFault(f"postroom serve is not ready: {log.read_text()[-500:]}")
         time.sleep(_POLL_SECONDS)
 
 
