@@ -6,7 +6,8 @@ from collections.abc import Iterable
 
 import orjson
 
-from gateway.headers import HeaderScan, Mailbox
+from gateway.headers import HeaderScan
+from gateway.mailboxes import Mailbox
 from gateway.trace import received_field
 from storage.content import Content
 from storage.delivery import Arrival, Recipient
