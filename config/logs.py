@@ -17,7 +17,7 @@ Value = str | bytes | int | float | bool | None | Iterable[str]
 VALUE_MAX = 200
 MESSAGE_MAX = 1000
 # aiosmtpd and uvicorn tell every command and request at INFO; our own events say it once.
-QUIET = ("mail.log", "mail.debug", "uvicorn.access", "asyncio")
+QUIET = ("mail.log", "mail.debug", "uvicorn.access", "asyncio", "psycopg.pool")
 
 
 def setup(log_format: Literal["text", "json"], level: str) -> None:

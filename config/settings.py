@@ -13,7 +13,7 @@ from typing import Literal, NamedTuple, TypeVar
 
 from config import sources, values
 from config.sources import Fault, Given
-from config.values import Endpoint, Network, Parser
+from config.values import HIDDEN, Endpoint, Network, Parser
 
 T = TypeVar("T")
 BareNewline = Literal["accept", "reject"]
@@ -25,7 +25,6 @@ LOG_LEVELS: tuple[LogLevel, ...] = ("debug", "info", "warning", "error")
 
 EXAMPLE = Path(__file__).with_name("example.toml")
 DEMO = Path(__file__).with_name("demo.toml")
-HIDDEN = "(hidden)"
 
 
 class SettingsError(Exception):
@@ -52,17 +51,29 @@ def setting(
     *,
     write: Callable[[T], str] = values.written,
     secret: bool = False,
+    secret_part: bool = False,
 ) -> T:
-    """Declare a setting: its default as an operator would write it, its parser, one sentence."""
+    """Declare a setting: its default as an operator would write it, its parser, one sentence.
+
+    A `secret` is never shown; with `secret_part`, `write` leaves out what must not be.
+    """
     rules = {"parse": parse, "about": about, "write": write, "secret": secret}
-    return field(default_factory=lambda: parse(default), metadata=rules, repr=not secret)
+    return field(
+        default_factory=lambda: parse(default), metadata=rules, repr=not (secret or secret_part)
+    )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Settings:
     """All settings; `load` makes one from its sources, the constructor from the defaults."""
 
-    store: str = setting("sqlite", values.store, "Where the store is: sqlite, in `data`.")
+    store: str = setting(
+        "sqlite",
+        values.store,
+        "Where the store is: sqlite, in `data`, or postgresql://user@host/database.",
+        write=values.store_text,
+        secret_part=True,
+    )
     data: Path = setting(
         "postroom-data",
         values.directory,

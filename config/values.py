@@ -23,6 +23,17 @@ SIZE = re.compile(r"([0-9]{1,18}) *(B|KiB|MiB|GiB)?", re.IGNORECASE)
 DIGITS = re.compile(r"[0-9]{1,18}")
 UNITS = {"": 1, "b": 1, "kib": 1 << 10, "mib": 1 << 20, "gib": 1 << 30}
 COUNT_MAX = 2**31 - 1
+HIDDEN = "(hidden)"
+
+# At most one @, and nothing that would make a part of the password the host, which errors name.
+URL_SIGN = r"(?:[\w.~!$'()*+,;-]|%[0-9A-Fa-f]{2})"
+URL_PARAMETER = rf"[a-z_]+=(?:{URL_SIGN}|[/:@])*"
+STORE_URL = re.compile(
+    rf"postgres(?:ql)?://(?:{URL_SIGN}*(?P<password>:{URL_SIGN}*)?@)?(?:{URL_SIGN}|[\[\]:])*"
+    rf"(?:/{URL_SIGN}*)?(?:\?{URL_PARAMETER}(?:&{URL_PARAMETER})*)?",
+    re.ASCII,
+)
+PASSWORD_PARAMETER = re.compile(r"(?<=[?&])(password|sslpassword)=[^&]+")
 
 
 @dataclass(frozen=True, slots=True)
@@ -254,10 +265,28 @@ def secret(value: object) -> str:
 
 
 def store(value: object) -> str:
-    """Parse where the store is: sqlite, the database in the data directory."""
-    if value != "sqlite":
-        raise ValueError("expected sqlite, the database in the data directory")
-    return "sqlite"
+    """Parse where the store is: sqlite, or the URL of a PostgreSQL database.
+
+    The URL may hold a password, so it is in no message.
+    """
+    text = value.strip() if isinstance(value, str) else ""
+    if text.lower() == "sqlite":
+        return "sqlite"
+    if not text.startswith(("postgresql://", "postgres://")):
+        raise ValueError("expected sqlite or a URL such as postgresql://user@host/database")
+    if not STORE_URL.fullmatch(text):
+        raise ValueError(
+            "expected postgresql://user:password@host:port/database, every other sign in it as %XX"
+        )
+    return text
+
+
+def store_text(text: str) -> str:
+    """Write where the store is, without its password."""
+    match = STORE_URL.fullmatch(text)
+    if match and match["password"]:
+        text = f"{text[: match.start('password')]}:{HIDDEN}{text[match.end('password') :]}"
+    return PASSWORD_PARAMETER.sub(rf"\1={HIDDEN}", text)
 
 
 def written(value: object) -> str:

@@ -31,7 +31,14 @@ PATIENCE = 5.0
 _POLL = 0.001
 _READERS = 2
 
-_DIALECT = {"id": "BLOB", "int64": "INTEGER", "bytes": "BLOB", "clustered": "WITHOUT ROWID"}
+_DIALECT = {
+    "engine": "sqlite",
+    "id": "BLOB",
+    "int64": "INTEGER",
+    "bytes": "BLOB",
+    "text": "TEXT",
+    "clustered": "WITHOUT ROWID",
+}
 
 _LOCK_CODES = {sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED}
 _FULL_CODES = {sqlite3.SQLITE_FULL}

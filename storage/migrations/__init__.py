@@ -52,7 +52,7 @@ async def _ensure_record(tx: Tx) -> None:
         """
         CREATE TABLE IF NOT EXISTS migrations (
             number INTEGER PRIMARY KEY,
-            name TEXT NOT NULL,
+            name {text} NOT NULL,
             applied_at {int64} NOT NULL
         )
         """.format_map(tx.dialect)

@@ -15,27 +15,27 @@ async def m001_identity(tx: Tx) -> None:
 # one thing in the whole store, and finding it is one look-up.
 _IDENTITY = """
 CREATE TABLE store_state (
-    name TEXT PRIMARY KEY,
+    name {text} PRIMARY KEY,
     value {int64} NOT NULL
 );
 INSERT INTO store_state (name, value) VALUES ('last_id', 0);
 
 CREATE TABLE tenants (
     tenant_id {id} PRIMARY KEY,
-    name TEXT NOT NULL,
-    plan TEXT NOT NULL,
-    governance TEXT NOT NULL,
+    name {text} NOT NULL,
+    plan {text} NOT NULL,
+    governance {text} NOT NULL,
     created_at {int64} NOT NULL
 );
 
 CREATE TABLE users (
     user_id {id} PRIMARY KEY,
     tenant_id {id} NOT NULL REFERENCES tenants (tenant_id),
-    email TEXT NOT NULL,
-    canonical TEXT NOT NULL UNIQUE,
-    name TEXT NOT NULL,
-    role TEXT NOT NULL,
-    password_hash TEXT NOT NULL,
+    email {text} NOT NULL,
+    canonical {text} NOT NULL UNIQUE,
+    name {text} NOT NULL,
+    role {text} NOT NULL,
+    password_hash {text} NOT NULL,
     created_at {int64} NOT NULL
 );
 CREATE INDEX users_by_tenant ON users (tenant_id, user_id);
@@ -43,9 +43,9 @@ CREATE INDEX users_by_tenant ON users (tenant_id, user_id);
 CREATE TABLE domains (
     domain_id {id} PRIMARY KEY,
     tenant_id {id} NOT NULL REFERENCES tenants (tenant_id),
-    name TEXT NOT NULL,
-    status TEXT NOT NULL,
-    verification TEXT NOT NULL,
+    name {text} NOT NULL,
+    status {text} NOT NULL,
+    verification {text} NOT NULL,
     verified_at {int64},
     created_at {int64} NOT NULL,
     UNIQUE (tenant_id, name)
@@ -56,11 +56,11 @@ CREATE TABLE inboxes (
     inbox_id {id} PRIMARY KEY,
     tenant_id {id} NOT NULL REFERENCES tenants (tenant_id),
     domain_id {id} NOT NULL REFERENCES domains (domain_id),
-    address TEXT NOT NULL,
-    canonical TEXT NOT NULL UNIQUE,
-    display_name TEXT NOT NULL,
+    address {text} NOT NULL,
+    canonical {text} NOT NULL UNIQUE,
+    display_name {text} NOT NULL,
     owner_user_id {id},
-    default_timezone TEXT NOT NULL,
+    default_timezone {text} NOT NULL,
     share_relationships INTEGER NOT NULL,
     created_at {int64} NOT NULL,
     deleted_at {int64}
@@ -72,9 +72,9 @@ CREATE TABLE lists (
     list_id {id} PRIMARY KEY,
     tenant_id {id} NOT NULL REFERENCES tenants (tenant_id),
     domain_id {id} NOT NULL REFERENCES domains (domain_id),
-    address TEXT NOT NULL,
-    canonical TEXT NOT NULL UNIQUE,
-    name TEXT NOT NULL,
+    address {text} NOT NULL,
+    canonical {text} NOT NULL UNIQUE,
+    name {text} NOT NULL,
     created_by {id},
     created_at {int64} NOT NULL
 );
@@ -90,7 +90,7 @@ CREATE TABLE list_members (
 CREATE INDEX list_members_by_inbox ON list_members (inbox_id);
 
 CREATE TABLE addresses (
-    canonical TEXT PRIMARY KEY,
+    canonical {text} PRIMARY KEY,
     tenant_id {id} NOT NULL REFERENCES tenants (tenant_id),
     domain_id {id} NOT NULL REFERENCES domains (domain_id),
     inbox_id {id} REFERENCES inboxes (inbox_id),
@@ -102,10 +102,10 @@ CREATE TABLE tokens (
     token_id {id} PRIMARY KEY,
     tenant_id {id} NOT NULL REFERENCES tenants (tenant_id),
     inbox_id {id} NOT NULL REFERENCES inboxes (inbox_id),
-    label TEXT NOT NULL,
-    scopes TEXT NOT NULL,
+    label {text} NOT NULL,
+    scopes {text} NOT NULL,
     secret_hash {bytes} NOT NULL UNIQUE,
-    status TEXT NOT NULL,
+    status {text} NOT NULL,
     created_by {id},
     created_at {int64} NOT NULL,
     last_used_at {int64},

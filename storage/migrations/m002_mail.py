@@ -20,19 +20,19 @@ CREATE TABLE messages (
     thread_id {id} NOT NULL,
     received_at {int64} NOT NULL,
     size {int64} NOT NULL,
-    header_message_id TEXT,
-    from_name TEXT NOT NULL,
-    from_email TEXT NOT NULL,
-    subject TEXT NOT NULL,
+    header_message_id {text},
+    from_name {text} NOT NULL,
+    from_email {text} NOT NULL,
+    subject {text} NOT NULL,
     recipients {bytes} NOT NULL,
-    reverse_path TEXT NOT NULL,
-    client_ip TEXT NOT NULL,
-    helo TEXT NOT NULL,
-    protocol TEXT NOT NULL,
-    tls TEXT,
+    reverse_path {text} NOT NULL,
+    client_ip {text} NOT NULL,
+    helo {text} NOT NULL,
+    protocol {text} NOT NULL,
+    tls {text},
     received_field {bytes} NOT NULL,
     automatic INTEGER NOT NULL,
-    parse_status TEXT NOT NULL,
+    parse_status {text} NOT NULL,
     copies_owed INTEGER NOT NULL,
     copies_gone INTEGER NOT NULL
 ) {clustered};
@@ -43,15 +43,15 @@ CREATE TABLE contents (
     sha256 {bytes} NOT NULL,
     size {int64} NOT NULL,
     body {bytes},
-    file TEXT,
+    file {text},
     CHECK ((body IS NULL) <> (file IS NULL))
 );
 
 CREATE TABLE routes (
     message_id {id} NOT NULL,
     position INTEGER NOT NULL,
-    recipient TEXT NOT NULL,
-    address TEXT NOT NULL,
+    recipient {text} NOT NULL,
+    address {text} NOT NULL,
     inbox_id {id},
     list_id {id},
     PRIMARY KEY (message_id, position)
@@ -78,7 +78,7 @@ CREATE TABLE copy_routes (
 CREATE TABLE threads (
     thread_id {id} PRIMARY KEY,
     tenant_id {id} NOT NULL,
-    status TEXT NOT NULL,
+    status {text} NOT NULL,
     created_at {int64} NOT NULL
 ) {clustered};
 CREATE INDEX threads_by_tenant ON threads (tenant_id, thread_id);
@@ -93,12 +93,12 @@ CREATE TABLE thread_references (
 CREATE TABLE events (
     event_id {id} PRIMARY KEY,
     tenant_id {id} NOT NULL,
-    type TEXT NOT NULL,
+    type {text} NOT NULL,
     inbox_id {id},
     message_id {id},
     thread_id {id},
     list_id {id},
-    actor TEXT,
+    actor {text},
     created_at {int64} NOT NULL
 ) {clustered};
 CREATE INDEX events_by_tenant ON events (tenant_id, event_id);

@@ -9,14 +9,13 @@ import pytest
 from config.settings import (
     DEMO,
     EXAMPLE,
-    HIDDEN,
     Settings,
     SettingsError,
     describe,
     keys,
     load,
 )
-from config.values import Endpoint
+from config.values import HIDDEN, Endpoint
 
 
 def write(directory: Path, text: str) -> Path:
@@ -181,6 +180,55 @@ def test_a_secret_is_in_no_description_repr_or_fault() -> None:
     assert "hush" not in repr(settings)
     assert "hush" not in " ".join(faults(environ={"POSTROOM_METRICS_TOKEN": "hush hush"}))
     assert "hush" not in " ".join(faults(environ={"POSTROOM_METRICS_TOCKEN": "hush"}))
+
+
+@pytest.mark.parametrize(
+    ("url", "shown"),
+    [
+        ("postgresql://ann:hush@db/mail", "postgresql://ann:(hidden)@db/mail"),
+        ("postgres://ann:hu%40sh@[::1]:5433/mail", "postgres://ann:(hidden)@[::1]:5433/mail"),
+        ("postgresql://a,b:5433/?user=ann&password=hush", None),
+        ("postgresql:///mail?sslpassword=hush&sslmode=verify-full", None),
+        ("postgresql://ann@%2Frun%2Fpostgresql/mail", "postgresql://ann@%2Frun%2Fpostgresql/mail"),
+    ],
+)
+def test_the_password_in_the_url_of_the_store_is_shown_nowhere(url: str, shown: str | None) -> None:
+    settings = load(None, {"POSTROOM_STORE": url}, {})
+
+    assert settings.store == url
+    described = {item.key: item.value for item in describe(settings)}["store"]
+    assert described == (shown or url.replace("=hush", "=(hidden)"))
+    assert "hush" not in described + repr(settings)
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "postgresql://ann:hu@sh@db/mail",
+        "postgresql://ann:hu/sh@db/mail",
+        "postgresql://ann:hu?sh@db/mail",
+        "postgresql://ann:hu#sh@db/mail",
+        "postgresql://ann:hu sh@db/mail",
+        "postgresql://ann:hu%sh@db/mail",
+        "postgresql://db/mail?passw%6Frd=hush",
+        "hush://ann:hush@db/mail",
+        "postgresql+asyncpg://ann:hush@db/mail",
+    ],
+)
+def test_a_url_of_the_store_that_cannot_be_read_for_certain_is_refused_unshown(url: str) -> None:
+    told = " ".join(faults(environ={"POSTROOM_STORE": url}))
+
+    assert "store: expected" in told
+    assert "hu" not in told
+
+
+def test_the_store_may_come_from_a_file(tmp_path: Path) -> None:
+    path = tmp_path / "store"
+    path.write_text("postgresql://ann:hush@db/mail\n")
+
+    settings = load(None, {"POSTROOM_STORE_FILE": str(path)}, {})
+
+    assert settings.store == "postgresql://ann:hush@db/mail"
 
 
 def test_no_secret_is_shown_as_none() -> None:

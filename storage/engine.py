@@ -1,0 +1,24 @@
+"""Which engine a store has: the one place that knows there are two."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from storage.clock import Clock
+from storage.database import Database
+
+EMBEDDED = "sqlite"
+
+
+async def open_database(store: str, data: Path, clock: Clock) -> Database:
+    """Open the store: `sqlite`, a file in the directory `data`, or a `postgresql://` URL.
+
+    Raises StoreUnavailable. Large contents are files in `data` on either engine.
+    """
+    if store == EMBEDDED:
+        from storage.sqlite import open_sqlite
+
+        return await open_sqlite(data, clock)
+    from storage.postgres import open_postgres  # a store without a server never needs psycopg
+
+    return await open_postgres(store, clock)
