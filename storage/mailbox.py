@@ -73,11 +73,15 @@ async def list_copies(
     limit: int,
 ) -> list[Copy]:
     """At most `limit` copies of a folder, newest first, all older than the message `before`."""
-    older = "AND c.message_id < :before" if before else ""
-    seen = "" if is_read is None else "AND c.is_read = :is_read"
+    older = "AND p.message_id < :before" if before else ""
+    seen = "" if is_read is None else "AND p.is_read = :is_read"
     rows = await tx.fetch_all(
         f"""
-        {_COPY} AND c.folder = :folder {older} {seen} ORDER BY c.message_id DESC LIMIT :limit
+        {_COPY} AND c.message_id IN (
+            SELECT p.message_id FROM copies p
+            WHERE p.inbox_id = :inbox_id AND p.folder = :folder {older} {seen}
+            ORDER BY p.message_id DESC LIMIT :limit)
+        ORDER BY c.message_id DESC
         """,
         {
             "tenant_id": tenant_id,
