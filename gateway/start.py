@@ -25,7 +25,7 @@ def serve_until_told(settings: Settings, announce: Callable[[Running], None]) ->
     except OSError as error:
         raise Faults(*(_unusable(settings) or [str(error)])) from error
     except StorageError as error:
-        raise Faults(*fault_lines(error)) from error
+        raise Faults(*fault_lines(error, settings)) from error
     except sqlite3.DatabaseError as error:
         raise Faults(f"data: the store cannot be read: {error}") from error
 

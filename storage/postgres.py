@@ -421,7 +421,7 @@ def _plain(number: Decimal) -> int | float:
 
 
 _FULL_STATES = {"53100"}
-_AWAY_STATES = {"25006", "25P03", "25P04", "55P03", "57014"}
+_AWAY_STATES = {"25006", "25P03", "25P04", "42501", "55P03", "57014"}
 _AWAY_CLASSES = {"08", "28", "3D", "40", "53", "57", "58"}
 
 

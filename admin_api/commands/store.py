@@ -10,16 +10,16 @@ from __future__ import annotations
 import asyncio
 import sqlite3
 from collections.abc import Awaitable, Callable
-from pathlib import Path
 from typing import TypeVar
 
 from admin_api.commands.invocation import Faults
 from config.settings import Settings
 from storage.clock import system_clock
 from storage.database import Database
+from storage.engine import EMBEDDED, open_database
 from storage.errors import Conflict, Invalid, NotFound, StorageError, StoreFull, StoreUnavailable
 from storage.migrations import migrate
-from storage.sqlite import FILE_NAME, open_sqlite
+from storage.sqlite import FILE_NAME
 
 T = TypeVar("T")
 
@@ -28,18 +28,19 @@ _CONFLICTING_FIELDS = {"address_taken": "address", "domain_taken": "domain", "em
 
 def run(settings: Settings, use: Callable[[Database], Awaitable[T]], *, make: bool = False) -> T:
     """Open the store, bring it up to this release, `use` it and close it. Raises Faults."""
-    if not make and not (settings.data / FILE_NAME).is_file():
+    embedded = settings.store == EMBEDDED
+    if embedded and not make and not (settings.data / FILE_NAME).is_file():
         raise Faults(f"data: there is no store in {settings.data}; postroom tenant create makes it")
     try:
-        return asyncio.run(_opened(settings.data, use))
+        return asyncio.run(_opened(settings, use))
     except StorageError as error:
-        raise Faults(*fault_lines(error)) from error
+        raise Faults(*fault_lines(error, settings)) from error
     except sqlite3.DatabaseError as error:
         raise Faults(f"data: the store cannot be read: {error}") from error
 
 
-async def _opened(data: Path, use: Callable[[Database], Awaitable[T]]) -> T:
-    database = await open_sqlite(data, system_clock)
+async def _opened(settings: Settings, use: Callable[[Database], Awaitable[T]]) -> T:
+    database = await open_database(settings.store, settings.data, system_clock)
     try:
         await migrate(database, now=system_clock())
         return await use(database)
@@ -47,8 +48,9 @@ async def _opened(data: Path, use: Callable[[Database], Awaitable[T]]) -> T:
         await database.close()
 
 
-def fault_lines(error: StorageError) -> list[str]:
+def fault_lines(error: StorageError, settings: Settings) -> list[str]:
     """What went wrong, a line each, in the operator's words."""
+    key = "data" if settings.store == EMBEDDED else "store"
     match error:
         case Invalid():
             return [f"{fault.field}: {fault.message}" for fault in error.faults]
@@ -57,7 +59,7 @@ def fault_lines(error: StorageError) -> list[str]:
         case NotFound():
             return [str(error)]
         case StoreFull():
-            return [f"data: no space left for the store: {error}"]
+            return [f"{key}: no space left for the store: {error}"]
         case StoreUnavailable():
-            return [f"data: the store is not available: {error}"]
+            return [f"{key}: the store is not available: {error}"]
     return [f"data: {error}"]
