@@ -32,10 +32,12 @@ from gateway.listener import Listener, listening_socket
 from gateway.session import Edge
 from gateway.space import Space
 from storage import migrations
+from storage.address import canonical_or_none
 from storage.clock import Clock, system_clock
 from storage.content import ContentDirectory
 from storage.database import Database
-from storage.sqlite import open_sqlite
+from storage.directory import domains_without_postmaster
+from storage.engine import open_database
 
 logger = logging.getLogger(__name__)
 
@@ -121,7 +123,7 @@ class Stopping:
 async def _store(
     settings: Settings, clock: Clock
 ) -> AsyncIterator[tuple[Database, ContentDirectory]]:
-    database = await open_sqlite(settings.data, clock)
+    database = await open_database(settings.store, settings.data, clock)
     try:
         await migrations.migrate(database, now=clock())
         contents = ContentDirectory(settings.data)
@@ -136,9 +138,11 @@ async def _mail(
     settings: Settings, database: Database, contents: ContentDirectory, stopping: Stopping
 ) -> AsyncIterator[list[tuple[str, int]]]:
     ledger = Ledger()
-    deliverer = Deliverer(database, contents, ledger, postmaster=settings.postmaster)
+    postmaster = canonical_or_none(settings.postmaster) or ""
+    deliverer = Deliverer(database, contents, ledger, postmaster=postmaster)
     space = Space(settings.data, size_limit=settings.size_limit)
-    edge = Edge(settings, database, contents, deliverer, space, system_clock)
+    edge = Edge(settings, database, contents, deliverer, space, system_clock, postmaster)
+    await _warn_of_unread_postmasters(database, postmaster)
     listener = Listener(edge, ledger)
     stopping.on_force = listener.abort
     writing = asyncio.create_task(deliverer.run())
@@ -154,6 +158,14 @@ async def _mail(
             job.cancel()
         deliverer.stop()
         await writing
+
+
+async def _warn_of_unread_postmasters(database: Database, postmaster: str) -> None:
+    """Tell the operator of domains whose postmaster nobody reads (RFC 5321 4.5.1)."""
+    for name in await database.read(
+        lambda tx: domains_without_postmaster(tx, postmaster=postmaster)
+    ):
+        event(logger, "postmaster_unread", level=logging.WARNING, domain=name)
 
 
 @contextlib.asynccontextmanager

@@ -47,7 +47,7 @@ _NOT_SMTP = (b"GET", b"POST", b"CONNECT", b"PUT")
 
 @dataclass(frozen=True, slots=True)
 class Edge:
-    """What all sessions of the process share."""
+    """What all sessions of the process share; `postmaster` is the setting in canonical form."""
 
     settings: Settings
     database: Database
@@ -55,6 +55,7 @@ class Edge:
     deliverer: Deliverer
     space: Space
     clock: Clock
+    postmaster: str
 
     @property
     def keywords(self) -> tuple[str, ...]:
@@ -270,7 +271,7 @@ class Session:
                 tx,
                 local_part=path.local_part,
                 domain=path.domain,
-                postmaster=self._edge.settings.postmaster,
+                postmaster=self._edge.postmaster,
             )
         )
         if route.verdict is not Verdict.ROUTE:

@@ -21,7 +21,6 @@ from storage.content import Content
 from storage.database import Tx
 from storage.directory import Resolution, Verdict, resolve
 
-FOLDERS = ("inbox", "archive", "junk", "trash")
 RECEIPTS_KEPT = 5 * DAY
 _MAX_REFERENCES = 100
 

@@ -66,6 +66,18 @@ async def resolve(tx: Tx, *, local_part: str, domain: str, postmaster: str = "")
     return await _unlisted(tx, local_part, name, postmaster)
 
 
+async def domains_without_postmaster(tx: Tx, *, postmaster: str) -> list[str]:
+    """The verified domains whose mail to `postmaster` would have to wait."""
+    rows = await tx.fetch_all("SELECT name FROM domains WHERE status = 'verified' ORDER BY name")
+    names = [str(row["name"]) for row in rows]
+    found = []
+    for name in names:
+        route = await resolve(tx, local_part="postmaster", domain=name, postmaster=postmaster)
+        if route.verdict is not Verdict.ROUTE:
+            found.append(name)
+    return found
+
+
 _ROUTE = """
     SELECT a.tenant_id, a.inbox_id, a.list_id, a.canonical, d.status,
            COALESCE(l.address, i.address) AS address, i.deleted_at,
