@@ -1,0 +1,122 @@
+"""Whatever comes: an answer that was foreseen, never a fault of ours."""
+
+import json
+import re
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from urllib.parse import quote
+
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from admin_api.app import ROUTES
+from admin_api.payload import read_query
+from admin_api.routing import Route, Router
+from admin_api.strict_json import MalformedJson, parse_object
+from tests.builders import MEMBER, SALES, SUPPORT, TEAM, TENANT_OWNER, World, deliver, open_world
+
+ROUTER = Router(ROUTES)
+FIELDS = sorted(
+    {"inbox_id", "odd"}.union(
+        *(
+            {*route.parameters.model_fields}
+            | ({*route.payload.model_fields} if route.payload else set())
+            for route in ROUTES
+        )
+    )
+)
+LEAVES = (
+    st.none()
+    | st.booleans()
+    | st.integers()
+    | st.floats()
+    | st.text(max_size=20)
+    | st.sampled_from([SALES, SUPPORT, TEAM, "email:read", "inbox", "2027-01-15T08:00:00Z", "x@y"])
+)
+VALUES = st.recursive(LEAVES, lambda inner: st.lists(inner, max_size=4), max_leaves=6)
+BODIES = st.dictionaries(st.sampled_from(FIELDS), VALUES, max_size=4)
+QUERIES = st.dictionaries(st.sampled_from(FIELDS), st.text(max_size=20), max_size=3)
+
+
+@given(st.binary(max_size=60) | st.text(max_size=60).map(str.encode))
+def test_a_body_is_read_or_malformed(body: bytes) -> None:
+    try:
+        assert isinstance(parse_object(body), dict)
+    except MalformedJson as error:
+        assert error.detail
+
+
+@given(BODIES)
+def test_what_json_can_say_is_read_as_json_reads_it(body: dict[str, object]) -> None:
+    text = json.dumps(body)
+    try:
+        assert parse_object(text.encode()) == json.loads(text)
+    except MalformedJson as error:
+        assert error.faults
+
+
+@given(st.binary(max_size=60))
+def test_any_query_is_read_or_has_faults(raw: bytes) -> None:
+    given_, faults = read_query(raw)
+    assert faults or all("\x00" not in str(value) for value in given_.values())
+
+
+@given(st.binary(max_size=40))
+def test_any_path_is_matched_or_not(raw: bytes) -> None:
+    match = ROUTER.match(raw)
+    assert match is None or match.routes
+
+
+@given(st.text(min_size=1, max_size=20))
+def test_a_segment_comes_through_as_it_was_encoded(text: str) -> None:
+    match = ROUTER.match(f"/v1/tokens/{quote(text, safe='', errors='replace')}/".encode())
+    assert (
+        match is not None
+        and match.arguments["token_id"] == text.encode("utf-8", "replace").decode()
+    )
+
+
+@asynccontextmanager
+async def world_with_mail() -> AsyncIterator[tuple[World, str]]:
+    with TemporaryDirectory() as folder:
+        async with open_world(
+            Path(folder), login_rate_per_minute=1000, api_rate_per_minute=10**6, api_burst=10**6
+        ) as world:
+            yield world, await deliver(world, "team@example.test")
+
+
+def path_of(route: Route, names: dict[str, str]) -> str:
+    return re.sub(r"\{(\w+)\}", lambda found: names[found[1]], route.path)
+
+
+@settings(max_examples=5)
+@given(st.lists(st.tuples(QUERIES, BODIES), min_size=10, max_size=10))
+async def test_no_input_makes_a_fault_of_ours(
+    inputs: list[tuple[dict[str, str], dict[str, object]]],
+) -> None:
+    async with world_with_mail() as (world, message_id):
+        names = {
+            "message_id": message_id,
+            "list_id": world.ids[TEAM],
+            "inbox_id": world.ids[SALES],
+            "token_id": world.ids[f"token of {SUPPORT}"],
+        }
+        for who in (TENANT_OWNER, MEMBER, SALES):
+            async with world.client(who) as api:
+                for route in ROUTES:
+                    if route.path.startswith("/auth/"):
+                        continue
+                    for query, body in inputs:
+                        answer = await api.request(
+                            route.method,
+                            path_of(route, names),
+                            params={
+                                name: value.encode("utf-8", "replace")
+                                for name, value in query.items()
+                            },
+                            content=json.dumps(body),
+                            headers={"Content-Type": "application/json"},
+                        )
+                        assert answer.status_code < 500, answer.text
