@@ -1,8 +1,15 @@
-"""What every test shares: hypothesis without deadlines, and the same examples on every CI run."""
+"""What every test shares: stores on both engines, and hypothesis without deadlines.
+
+On CI hypothesis tries the same examples on every run.
+"""
 
 import os
 
 from hypothesis import settings
+
+from tests.storage.engines import database, databases, engine
+
+__all__ = ["database", "databases", "engine"]
 
 settings.register_profile("here", deadline=None)
 settings.register_profile("ci", deadline=None, derandomize=True, print_blob=True)

@@ -10,9 +10,12 @@ import pytest
 SYSTEM_PATHS = (Path("/usr/sbin"), Path("/sbin"), Path("/usr/local/sbin"))
 
 
-def need(program: str, package: str) -> str:
-    """Return the program's path; without it skip the test, or fail it where CI=true."""
-    search = os.pathsep.join([os.environ.get("PATH", ""), *map(str, SYSTEM_PATHS)])
+def need(program: str, package: str, *places: Path) -> str:
+    """Return the program's path; without it skip the test, or fail it where CI=true.
+
+    It is looked for in `places` as well.
+    """
+    search = os.pathsep.join([os.environ.get("PATH", ""), *map(str, (*SYSTEM_PATHS, *places))])
     found = shutil.which(program, path=search)
     if found is None:
         reason = f"{program} is not installed; apt-get install {package}"
