@@ -77,20 +77,29 @@ def wait_quiet(root: int, *, timeout: float) -> None:
 
 def pss_bytes(root: int) -> int:
     """Return the proportional set size of the tree under `root`, in bytes."""
-    return sum(_pss_of(pid) for pid in tree(root))
+    return _sum_of("Pss", root)
 
 
-def _pss_of(pid: int) -> int:
+def rss_bytes(root: int) -> int:
+    """Return the resident set sizes of the tree under `root`, in bytes: shared pages in each."""
+    return _sum_of("Rss", root)
+
+
+def _sum_of(name: str, root: int) -> int:
+    return sum(of_rollup(name, _rollup(pid)) for pid in tree(root))
+
+
+def _rollup(pid: int) -> str:
     try:
-        return pss_of_rollup((_PROC / str(pid) / "smaps_rollup").read_text())
+        return (_PROC / str(pid) / "smaps_rollup").read_text()
     except (FileNotFoundError, ProcessLookupError):
-        return 0
+        return ""
 
 
-def pss_of_rollup(rollup: str) -> int:
-    """Return the bytes of the `Pss:` line of a /proc/PID/smaps_rollup; 0 for an ending process."""
+def of_rollup(name: str, rollup: str) -> int:
+    """Return the bytes of a line of /proc/PID/smaps_rollup; 0 for a process that is ending."""
     for line in rollup.splitlines():
-        if line.startswith("Pss:"):
+        if line.startswith(f"{name}:"):
             return int(line.split()[1]) * 1024
     return 0
 

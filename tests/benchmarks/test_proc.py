@@ -29,9 +29,11 @@ def test_a_command_with_blanks_and_parentheses_does_not_shift_the_fields() -> No
     assert proc.cpu_of_stat(stat) == 1
 
 
-def test_pss_is_read_in_bytes_and_is_nothing_for_a_process_that_ends() -> None:
-    assert proc.pss_of_rollup("Rss:    900 kB\nPss:    312 kB\nPss_Dirty:  9 kB\n") == 312 * 1024
-    assert proc.pss_of_rollup("") == 0
+def test_memory_is_read_in_bytes_and_is_nothing_for_a_process_that_ends() -> None:
+    rollup = "Rss:    900 kB\nPss:    312 kB\nPss_Dirty:  9 kB\n"
+    assert proc.of_rollup("Pss", rollup) == 312 * 1024
+    assert proc.of_rollup("Rss", rollup) == 900 * 1024
+    assert proc.of_rollup("Pss", "") == 0
 
 
 def test_the_tree_begins_at_the_root_and_holds_its_children(child: int) -> None:
