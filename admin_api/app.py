@@ -9,7 +9,6 @@ import asyncio
 import time
 
 from starlette.applications import Starlette
-from starlette.routing import Mount
 
 from admin_api import distribution_lists, health, inboxes, messages, sign_in, tokens
 from admin_api.call import Service
@@ -144,4 +143,7 @@ def create_app(
         ),
         password_turns=asyncio.Semaphore(_PASSWORDS_AT_ONCE),
     )
-    return Starlette(routes=[Mount("/", Dispatcher(Router(ROUTES), service))])
+    app = Starlette()
+    # Starlette's own routes match decoded paths and answer in plain text; ours do neither.
+    app.router.default = Dispatcher(Router(ROUTES), service)
+    return app

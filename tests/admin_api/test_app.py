@@ -28,7 +28,15 @@ async def test_every_response_has_its_own_request_id_and_security_headers(world:
 
 async def test_a_path_that_is_none_is_404_without_a_redirect(world: World) -> None:
     async with world.client(SALES) as api:
-        for path in ("/", "/v1", "/v1/me//", "//v1/me/", "/v1/messages/%FF/", "/V1/me/"):
+        for path in (
+            "/",
+            "/v1",
+            "/v1/me//",
+            "//v1/me/",
+            "/v1/messages/%FF/",
+            "/v1/me%0A",
+            "/V1/me/",
+        ):
             answer = await api.get(path)
             assert (answer.status_code, answer.headers["content-type"]) == (404, PROBLEM), path
 
@@ -141,7 +149,7 @@ class Broken:
 @pytest.fixture
 def broken(world: World) -> Callable[[Exception], None]:
     """Let the API's store fail from now on."""
-    service = world.app.routes[0].app._service  # type: ignore[attr-defined]
+    service = world.app.router.default._service  # type: ignore[attr-defined]
 
     def break_with(error: Exception) -> None:
         object.__setattr__(service, "database", Broken(error))
