@@ -182,6 +182,7 @@ async def _api(
             lifespan="off",
             server_header=False,
             proxy_headers=False,
+            ws="none",
             timeout_graceful_shutdown=_API_CLOSE_SECONDS,
         )
     )
