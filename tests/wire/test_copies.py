@@ -130,7 +130,6 @@ def test_a_member_who_is_the_sender_gets_a_copy(
         "é" * 30,
         "x" * 1000,
         '"',
-        "[IPv6:zz]",
     ],
 )
 def test_an_odd_name_in_ehlo_does_not_reach_the_trace(

@@ -1,7 +1,7 @@
 """What hostile and large mail may cost in memory, and what the process costs at rest.
 
-Peaks are read from /proc after the kernel's high-water mark was set back. The two largest loads
-are smaller here than in `tests/soak`.
+Peaks are read from /proc after the kernel's high-water mark was set back. The fifty messages
+have their full 32 MB in `tests/soak`.
 """
 
 import time
@@ -47,10 +47,10 @@ def test_an_endless_line(fresh: Server) -> None:
     assert grown.octets <= 8 * MIB, grown
 
 
-def test_20_messages_of_8_mb_at_once(fresh: Server) -> None:
+def test_50_messages_of_4_mb_at_once(fresh: Server) -> None:
     with growth(fresh) as grown:
-        big_messages_at_once(fresh, count=20, size=8_000_000)
-    assert grown.octets <= 32 * MIB, grown
+        big_messages_at_once(fresh, count=50, size=4_000_000)
+    assert grown.octets <= 64 * MIB, grown
 
 
 def test_1000_idle_connections(fresh: Server) -> None:
