@@ -10,7 +10,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import TypeVar
 
 from starlette.requests import Request
@@ -61,7 +61,6 @@ class Call:
     inbox_named: str | None = None
     body: Payload | None = None
     query: Parameters | None = None
-    log_pairs: dict[str, str] = field(default_factory=dict)
 
     @property
     def database(self) -> Database:
