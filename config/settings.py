@@ -116,6 +116,12 @@ class Settings:
     trusted_proxies: tuple[Network, ...] = setting(
         "", values.networks, "HTTP peers whose forwarding headers count; empty: nobody's."
     )
+    dns_server: Endpoint | None = setting(
+        "",
+        values.name_server,
+        "DNS server for the records of domains, host:port; empty: the machine's own.",
+        write=values.name_server_text,
+    )
     max_connections: int = setting(2000, values.count(), "SMTP connections at a time.")
     max_connections_per_client: int = setting(
         50, values.count(), "SMTP connections at a time from one IPv4 address or IPv6 /64."

@@ -64,6 +64,23 @@ def endpoints(value: object) -> tuple[Endpoint, ...]:
     return found
 
 
+def name_server(value: object) -> Endpoint | None:
+    """Parse the host:port of a DNS server, or nothing."""
+    if not isinstance(value, str):
+        raise ValueError(f"expected host:port, such as 127.0.0.1:53, not {shown(value)}")
+    if not value.strip():
+        return None
+    server = _endpoint(value.strip())
+    if not server.port:
+        raise ValueError("expected the port of a DNS server, which is never 0")
+    return server
+
+
+def name_server_text(server: Endpoint | None) -> str:
+    """Write where the DNS server is."""
+    return "" if server is None else str(server)
+
+
 def _endpoint(text: str) -> Endpoint:
     host, colon, port = text.rpartition(":")
     if not colon or not host or not DIGITS.fullmatch(port):

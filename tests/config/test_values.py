@@ -127,3 +127,18 @@ def test_no_value_is_answered_with_anything_but_a_short_printable_message(
     except ValueError as error:
         assert str(error).isprintable()
         assert len(str(error)) < 200
+
+
+@pytest.mark.parametrize(
+    ("given_value", "parsed", "text"),
+    [
+        ("", None, ""),
+        (" ", None, ""),
+        ("192.0.2.53:53", Endpoint("192.0.2.53", 53), "192.0.2.53:53"),
+        (" [2001:db8::53]:5353", Endpoint("2001:db8::53", 5353), "[2001:db8::53]:5353"),
+        ("resolver:53", Endpoint("resolver", 53), "resolver:53"),
+    ],
+)
+def test_a_dns_server(given_value: str, parsed: Endpoint | None, text: str) -> None:
+    assert values.name_server(given_value) == parsed
+    assert values.name_server_text(parsed) == text
