@@ -152,14 +152,32 @@ async def discard_copy(
             tx, tenant_id=tenant_id, inbox_id=inbox_id, message_id=message_id, folder="trash"
         )
         return None
-    key = {"inbox_id": inbox_id, "message_id": message_id}
+    return await delete_copy(tx, tenant_id=tenant_id, inbox_id=inbox_id, message_id=message_id)
+
+
+async def delete_copy(
+    tx: Tx, *, tenant_id: bytes, inbox_id: bytes, message_id: bytes
+) -> str | None:
+    """Delete the copy for good; one that is not there is none.
+
+    Returns the content file that nothing names any more, for removal after the commit.
+    """
+    key = {"tenant_id": tenant_id, "inbox_id": inbox_id, "message_id": message_id}
+    counted = await tx.execute(
+        """
+        UPDATE messages SET copies_gone = copies_gone + 1
+        WHERE message_id = :message_id AND tenant_id = :tenant_id
+          AND EXISTS (SELECT 1 FROM copies c
+                      WHERE c.inbox_id = :inbox_id AND c.message_id = :message_id)
+        """,
+        key,
+    )
+    if not counted:
+        return None
     for table in ("copies", "copy_routes"):
         await tx.execute(
             f"DELETE FROM {table} WHERE inbox_id = :inbox_id AND message_id = :message_id", key
         )
-    await tx.execute(
-        "UPDATE messages SET copies_gone = copies_gone + 1 WHERE message_id = :message_id", key
-    )
     return await _drop_message_without_copies(tx, message_id)
 
 
