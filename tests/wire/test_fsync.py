@@ -18,7 +18,8 @@ from tests.support.smtp import message
 TRACED = "read,readv,recvfrom,recvmsg,write,writev,sendto,sendmsg,fsync,fdatasync"
 DOT = re.compile(r'\b(?:read|readv|recvfrom|recvmsg)\(.*\\r\\n\.\\r\\n"')
 RESUMED_DOT = re.compile(r'<\.\.\. (?:read|readv|recvfrom|recvmsg) resumed>.*\\r\\n\.\\r\\n"')
-SYNCED = re.compile(r"(?:f(?:data)?sync\([^)]*\)|f(?:data)?sync resumed>.*\)) += 0$")
+SYNC = re.compile(r"^(\d+) +f(?:data)?sync\(\d+<([^>]*)>(?:\)| <unfinished)")
+SYNC_ENDED = re.compile(r"^(\d+) .*f(?:data)?sync.* = 0$")
 ACCEPTED = re.compile(r'\b(?:write|writev|sendto|sendmsg)\(.*"250 2\.\d\.0 [^"]*\\r\\n"')
 BEGUN = re.compile(r'\b(?:write|writev|sendto|sendmsg)\(.*"354 ')
 
@@ -27,7 +28,7 @@ BEGUN = re.compile(r'\b(?:write|writev|sendto|sendmsg)\(.*"354 ')
 def traced(server: Server, output: Path) -> Iterator[None]:
     """Attach strace to the running server; skip by name where that is refused."""
     strace = need("strace", "strace")
-    command = [strace, "-f", "-s", "200", "-e", f"trace={TRACED}", "-o", str(output)]
+    command = [strace, "-f", "-y", "-s", "200", "-e", f"trace={TRACED}", "-o", str(output)]
     tracer = subprocess.Popen(
         [*command, "-p", str(server.pid)], stderr=subprocess.PIPE, stdin=subprocess.DEVNULL
     )
@@ -51,35 +52,31 @@ def _refused(said: str) -> None:
     pytest.skip(reason)
 
 
-def syncs_before_each_250(trace: str) -> list[int]:
-    """Count the fsyncs that ended between the last octet of each content and its 250."""
-    counts: list[int] = []
+def synced_before_each_250(trace: str) -> list[list[str]]:
+    """Return the paths whose fsync ended between the last octet of each content and its 250."""
+    found: list[list[str]] = []
     inside = False
-    synced: int | None = None
+    synced: list[str] | None = None  # once the end of the content was read
+    syncing: dict[str, str] = {}  # by thread
     for line in trace.splitlines():
+        if begun := SYNC.match(line):
+            syncing[begun[1]] = begun[2]
         if BEGUN.search(line):
             inside, synced = True, None
         elif inside and (DOT.search(line) or RESUMED_DOT.search(line)):
-            synced = 0
-        elif synced is not None and SYNCED.search(line):
-            synced += 1
+            synced = []
+        elif synced is not None and (ended := SYNC_ENDED.match(line)):
+            synced.append(syncing.pop(ended[1]))
         elif inside and ACCEPTED.search(line):
             assert synced is not None, "the end of the content was not seen"
-            counts.append(synced)
+            found.append(synced)
             inside, synced = False, None
-    return counts
+    return found
 
 
-@pytest.mark.parametrize(
-    ("size", "least"),
-    [
-        pytest.param(1_000, 1, id="small"),
-        # The content file, its directory, the commit.
-        pytest.param(2_000_000, 3, id="large"),
-    ],
-)
-def test_a_sync_ends_between_the_dot_and_every_250(
-    own_server: MakeServer, tmp_path: Path, size: int, least: int
+@pytest.mark.parametrize("size", [1_000, 2_000_000], ids=["small", "large"])
+def test_what_a_250_promises_is_synced_before_it(
+    own_server: MakeServer, tmp_path: Path, size: int
 ) -> None:
     server = own_server()
     output = tmp_path / "trace"
@@ -93,22 +90,29 @@ def test_a_sync_ends_between_the_dot_and_every_250(
                 client.send(b"end\r\n.\r\n")
                 assert client.reply().code == 250
         client.quit()
-    counts = syncs_before_each_250(output.read_text(errors="replace"))
-    assert len(counts) == 10, counts
-    assert min(counts) >= least, counts
+    each = synced_before_each_250(output.read_text(errors="replace"))
+    assert len(each) == 10, each
+    for paths in each:
+        assert paths[-1].endswith("-wal"), f"not the commit: {paths}"
+        if size > 1_000_000:  # a file of its own: its octets and its name before the commit
+            assert {Path(path).is_dir() for path in paths[:-1]} == {True, False}, paths
 
 
 def test_the_reader_of_traces_knows_a_missing_sync() -> None:
     good = (
-        '7 write(9, "354 Go ahead\\r\\n", 14) = 14\n'
-        '7 read(9, "Hello\\r\\n.\\r\\n", 65536) = 10\n'
-        "8 fdatasync(11) = 0\n"
-        '7 write(9, "250 2.6.0 Accepted\\r\\n", 20) = 20\n'
+        '7 write(9<socket:[1]>, "354 Go ahead\\r\\n", 14) = 14\n'
+        '7 read(9<socket:[1]>, "Hello\\r\\n.\\r\\n", 65536) = 10\n'
+        "8 fdatasync(11</store/x-wal>) = 0\n"
+        '7 write(9<socket:[1]>, "250 2.6.0 Accepted\\r\\n", 20) = 20\n'
     )
-    assert syncs_before_each_250(good) == [1]
-    assert syncs_before_each_250(good.replace("8 fdatasync(11) = 0\n", "")) == [0]
-    unfinished = good.replace(
-        "8 fdatasync(11) = 0\n",
-        "8 fdatasync(11 <unfinished ...>\n8 <... fdatasync resumed>) = 0\n",
+    assert synced_before_each_250(good) == [["/store/x-wal"]]
+    sync = "8 fdatasync(11</store/x-wal>) = 0\n"
+    assert synced_before_each_250(good.replace(sync, "")) == [[]]
+    in_two = (
+        "8 fdatasync(11</store/x-wal> <unfinished ...>\n"
+        "7 read(9<socket:[1]>, 65536) = -1 EAGAIN\n"
+        "8 <... fdatasync resumed>) = 0\n"
     )
-    assert syncs_before_each_250(unfinished) == [1]
+    assert synced_before_each_250(good.replace(sync, in_two)) == [["/store/x-wal"]]
+    failed = "8 fdatasync(11</store/x-wal>) = -1 EIO (Input/output error)\n"
+    assert synced_before_each_250(good.replace(sync, failed)) == [[]]
