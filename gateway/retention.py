@@ -12,9 +12,11 @@ import time
 from config.logs import event
 from storage.clock import Clock
 from storage.content import ContentDirectory
-from storage.database import Database
+from storage.database import Database, Tx
 from storage.delivery import forget_receipts
 from storage.errors import StoreUnavailable
+from storage.ids import to_text
+from storage.removal import DeletedInbox, Purged, next_to_purge, purge_some
 
 logger = logging.getLogger(__name__)
 
@@ -36,6 +38,31 @@ async def one_round(database: Database, contents: ContentDirectory, *, now: int)
     removed = {
         "spools": await asyncio.to_thread(contents.remove_abandoned, now=time.time()),
         "receipts": await database.write(lambda tx: forget_receipts(tx, now=now)),
+        "copies": await _purge_inboxes(database, contents, now),
     }
     if any(removed.values()):
         event(logger, "retention", **removed)
+
+
+async def _purge_inboxes(database: Database, contents: ContentDirectory, now: int) -> int:
+    """Remove the inboxes whose days of grace are over; how many copies went with them."""
+    copies = 0
+    while inbox := await database.read(lambda tx: next_to_purge(tx, now=now)):
+        copies += await _purge(database, contents, inbox, now)
+        event(logger, "inbox_purged", inbox=to_text("inb", inbox.inbox_id))
+    return copies
+
+
+async def _purge(
+    database: Database, contents: ContentDirectory, inbox: DeletedInbox, now: int
+) -> int:
+    async def some(tx: Tx) -> Purged:
+        return await purge_some(tx, tenant_id=inbox.tenant_id, inbox_id=inbox.inbox_id, now=now)
+
+    copies, whole = 0, False
+    while not whole:
+        purged = await database.write(some)
+        for file in purged.files:
+            await contents.remove(file)
+        copies, whole = copies + purged.copies, purged.whole
+    return copies

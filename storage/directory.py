@@ -117,16 +117,17 @@ async def _unlisted(tx: Tx, local_part: str, domain: str, postmaster: str) -> Re
     row = await tx.fetch_one(
         """
         SELECT tenant_id, status,
-               EXISTS (SELECT 1 FROM addresses a WHERE a.domain_id = domains.domain_id) AS in_use
+               status <> 'verified' AND EXISTS (
+                   SELECT 1 FROM addresses a WHERE a.domain_id = domains.domain_id) AS waits
         FROM domains WHERE name = :name
-        ORDER BY CASE status WHEN 'verified' THEN 0 ELSE 1 END LIMIT 1
+        ORDER BY CASE status WHEN 'verified' THEN 0 ELSE 1 END, waits DESC LIMIT 1
         """,
         {"name": domain},
     )
-    if row is None or (row["status"] != "verified" and not row["in_use"]):
+    if row is None:
         return NOT_OURS
     if row["status"] != "verified":
-        return Resolution(Verdict.DOMAIN_REVOKED)
+        return Resolution(Verdict.DOMAIN_REVOKED) if row["waits"] else NOT_OURS
     if local_part.lower() not in _ALWAYS_THERE:
         return UNKNOWN
     owner = await _owners_inbox(tx, row["tenant_id"])

@@ -1,8 +1,10 @@
 """Domains: what a tenant may have addresses on.
 
 - `pending` until ownership is shown by DNS or the operator trusts it; `verified` then.
-- A name is verified for one tenant at a time; the database itself keeps that.
-- `revoked` keeps the addresses but takes no mail: senders are told to wait, not refused.
+- A name is verified for one tenant at a time; the database itself keeps that. Each name stands for
+  itself: who has a parent domain has none of its children.
+- `revoked` keeps the addresses but takes no mail: senders are told to wait, not refused. It has a
+  new value to publish, so that what was shown before shows nothing any more.
 """
 
 from __future__ import annotations
@@ -38,9 +40,8 @@ async def add_domain(tx: Tx, *, tenant_id: bytes, name: str, now: int) -> Domain
         {"name": name, "tenant_id": tenant_id},
     )
     if taken is not None:
-        raise Conflict("domain_taken", "This domain is in use already.")
-    value = base64.b32encode(os.urandom(20)).decode().lower()
-    domain = Domain(tx.new_id(), tenant_id, name, "pending", value, None, now)
+        raise _taken()
+    domain = Domain(tx.new_id(), tenant_id, name, "pending", _new_value(), None, now)
     await tx.execute(
         """
         INSERT INTO domains
@@ -51,26 +52,44 @@ async def add_domain(tx: Tx, *, tenant_id: bytes, name: str, now: int) -> Domain
             "domain_id": domain.domain_id,
             "tenant_id": tenant_id,
             "name": name,
-            "value": value,
+            "value": domain.verification,
             "now": now,
         },
     )
     return domain
 
 
-async def mark_verified(tx: Tx, *, tenant_id: bytes, name: str, now: int) -> Domain:
-    """Set a domain of the tenant to verified; what was verified stays as it is.
+def _new_value() -> str:
+    return base64.b32encode(os.urandom(20)).decode().lower()
 
+
+def _taken() -> Conflict:
+    return Conflict("domain_taken", "This domain is in use already.")
+
+
+async def require_unowned(tx: Tx, *, tenant_id: bytes, name: str) -> None:
+    """Raises Conflict `domain_taken` when the name is verified for another tenant."""
+    row = await tx.fetch_one(
+        """
+        SELECT 1 FROM domains
+        WHERE name = :name AND status = 'verified' AND tenant_id <> :tenant_id
+        """,
+        {"name": name, "tenant_id": tenant_id},
+    )
+    if row is not None:
+        raise _taken()
+
+
+async def mark_verified(tx: Tx, *, tenant_id: bytes, name: str, value: str, now: int) -> Domain:
+    """Set a domain of the tenant to verified, for which `value` was published.
+
+    What was verified stays as it is; a value that is not the domain's any more shows nothing.
     Raises NotFound, and Conflict `domain_taken` when it is another tenant's by now.
     """
     domain = await find_domain(tx, tenant_id=tenant_id, name=name)
-    if domain.status == "verified":
+    if domain.status == "verified" or domain.verification != value:
         return domain
-    other = await tx.fetch_one(
-        "SELECT 1 FROM domains WHERE name = :name AND status = 'verified'", {"name": name}
-    )
-    if other is not None:
-        raise Conflict("domain_taken", "This domain is in use already.")
+    await require_unowned(tx, tenant_id=tenant_id, name=name)
     await tx.execute(
         """
         UPDATE domains SET status = 'verified', verified_at = :now
@@ -81,15 +100,61 @@ async def mark_verified(tx: Tx, *, tenant_id: bytes, name: str, now: int) -> Dom
     return await find_domain(tx, tenant_id=tenant_id, name=name)
 
 
-async def trust_domain(tx: Tx, *, tenant_id: bytes, name: str, now: int) -> Domain:
-    """The operator's word instead of DNS: add the domain if need be, and verify it."""
+async def trust_domain(
+    tx: Tx, *, tenant_id: bytes, name: str, now: int, move: bool = False
+) -> Domain:
+    """The operator's word instead of DNS: add the domain if need be, and verify it.
+
+    With `move` it is revoked for the tenant that has it. Raises Conflict `domain_taken`.
+    """
+    if move:
+        await _revoke_elsewhere(tx, tenant_id=tenant_id, name=name)
     known = await tx.fetch_one(
-        "SELECT 1 FROM domains WHERE tenant_id = :tenant_id AND name = :name",
+        "SELECT verification FROM domains WHERE tenant_id = :tenant_id AND name = :name",
         {"tenant_id": tenant_id, "name": name},
     )
     if known is None:
-        await add_domain(tx, tenant_id=tenant_id, name=name, now=now)
-    return await mark_verified(tx, tenant_id=tenant_id, name=name, now=now)
+        value = (await add_domain(tx, tenant_id=tenant_id, name=name, now=now)).verification
+    else:
+        value = str(known["verification"])
+    return await mark_verified(tx, tenant_id=tenant_id, name=name, value=value, now=now)
+
+
+async def _revoke_elsewhere(tx: Tx, *, tenant_id: bytes, name: str) -> None:
+    row = await tx.fetch_one(
+        """
+        SELECT tenant_id FROM domains
+        WHERE name = :name AND status = 'verified' AND tenant_id <> :tenant_id
+        """,
+        {"name": name, "tenant_id": tenant_id},
+    )
+    if row is not None:
+        await revoke_domain(tx, tenant_id=row["tenant_id"], name=name)
+
+
+async def revoke_domain(tx: Tx, *, tenant_id: bytes, name: str) -> Domain:
+    """Take no mail for the domain from now on. Raises NotFound."""
+    await tx.execute(
+        """
+        UPDATE domains SET status = 'revoked', verified_at = NULL, verification = :value
+        WHERE tenant_id = :tenant_id AND name = :name AND status <> 'revoked'
+        """,
+        {"value": _new_value(), "tenant_id": tenant_id, "name": name},
+    )
+    return await find_domain(tx, tenant_id=tenant_id, name=name)
+
+
+async def delete_domain(tx: Tx, *, tenant_id: bytes, name: str) -> None:
+    """Raises NotFound, and Conflict `domain_in_use` while there are addresses on it.
+
+    That of a deleted inbox counts until its mail is gone: it can be restored.
+    """
+    domain = await find_domain(tx, tenant_id=tenant_id, name=name)
+    key = {"domain_id": domain.domain_id}
+    used = await tx.fetch_one("SELECT 1 FROM addresses WHERE domain_id = :domain_id LIMIT 1", key)
+    if used is not None:
+        raise Conflict("domain_in_use", "Inboxes or lists have their address on this domain.")
+    await tx.execute("DELETE FROM domains WHERE domain_id = :domain_id", key)
 
 
 async def find_domain(tx: Tx, *, tenant_id: bytes, name: str) -> Domain:

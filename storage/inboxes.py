@@ -1,6 +1,9 @@
 """Inboxes: where copies land; each has one address that never changes.
 
-A deleted inbox keeps its address until its mail is gone, and takes no mail meanwhile.
+- A deleted inbox is not there for anybody, but keeps its address until its mail is gone
+  (`storage.removal`).
+- When an inbox gets another owner, the tokens that the former one made for it and may no longer
+  have are revoked in the same transaction.
 """
 
 from __future__ import annotations
@@ -11,6 +14,7 @@ from storage.address import Address
 from storage.database import Row, Tx
 from storage.domains import require_verified
 from storage.errors import Conflict, FieldFault, Invalid, NotFound
+from storage.tokens import revoke_without_right
 
 
 @dataclass(frozen=True, slots=True)
@@ -121,6 +125,54 @@ async def _check_owner(tx: Tx, tenant_id: bytes, owner_user_id: bytes | None) ->
         raise Invalid(FieldFault("owner_user_id", "names no user of this tenant"))
 
 
+async def update_inbox(
+    tx: Tx,
+    *,
+    tenant_id: bytes,
+    inbox_id: bytes,
+    display_name: str | None = None,
+    default_timezone: str | None = None,
+    share_relationships: bool | None = None,
+) -> Inbox:
+    """Change what is given, leave what is None. Raises NotFound."""
+    await tx.execute(
+        """
+        UPDATE inboxes
+        SET display_name = COALESCE(:display_name, display_name),
+            default_timezone = COALESCE(:default_timezone, default_timezone),
+            share_relationships = COALESCE(:share_relationships, share_relationships)
+        WHERE tenant_id = :tenant_id AND inbox_id = :inbox_id AND deleted_at IS NULL
+        """,
+        {
+            "display_name": display_name,
+            "default_timezone": default_timezone,
+            "share_relationships": None
+            if share_relationships is None
+            else int(share_relationships),
+            "tenant_id": tenant_id,
+            "inbox_id": inbox_id,
+        },
+    )
+    return await find_inbox(tx, tenant_id=tenant_id, inbox_id=inbox_id)
+
+
+async def set_inbox_owner(
+    tx: Tx, *, tenant_id: bytes, inbox_id: bytes, owner_user_id: bytes | None
+) -> Inbox:
+    """Give the inbox to a user, or to nobody. Raises NotFound, Invalid on `owner_user_id`."""
+    await find_inbox(tx, tenant_id=tenant_id, inbox_id=inbox_id)
+    await _check_owner(tx, tenant_id, owner_user_id)
+    await tx.execute(
+        """
+        UPDATE inboxes SET owner_user_id = :owner_user_id
+        WHERE tenant_id = :tenant_id AND inbox_id = :inbox_id
+        """,
+        {"owner_user_id": owner_user_id, "tenant_id": tenant_id, "inbox_id": inbox_id},
+    )
+    await revoke_without_right(tx, tenant_id=tenant_id, inbox_id=inbox_id)
+    return await find_inbox(tx, tenant_id=tenant_id, inbox_id=inbox_id)
+
+
 async def find_inbox(tx: Tx, *, tenant_id: bytes, inbox_id: bytes) -> Inbox:
     """Raises NotFound; a deleted inbox is not found."""
     row = await tx.fetch_one(
@@ -149,20 +201,27 @@ async def list_inboxes(tx: Tx, *, tenant_id: bytes) -> list[Inbox]:
 
 async def aliases(tx: Tx, *, tenant_id: bytes) -> dict[bytes, list[Alias]]:
     """For each inbox that is on a list: the lists' addresses, in the order it was added."""
-    rows = await tx.fetch_all(
-        """
-        SELECT m.inbox_id, l.address, l.list_id FROM list_members m
-        JOIN lists l ON l.list_id = m.list_id
-        WHERE l.tenant_id = :tenant_id ORDER BY m.member_id
-        """,
-        {"tenant_id": tenant_id},
-    )
+    rows = await tx.fetch_all(_ALIAS + " ORDER BY m.member_id", {"tenant_id": tenant_id})
     found: dict[bytes, list[Alias]] = {}
     for row in rows:
         found.setdefault(row["inbox_id"], []).append(Alias(row["address"], row["list_id"]))
     return found
 
 
+async def aliases_of(tx: Tx, *, tenant_id: bytes, inbox_id: bytes) -> list[Alias]:
+    """The addresses of the lists that one inbox is on, in the order it was added."""
+    rows = await tx.fetch_all(
+        _ALIAS + " AND m.inbox_id = :inbox_id ORDER BY m.member_id",
+        {"tenant_id": tenant_id, "inbox_id": inbox_id},
+    )
+    return [Alias(row["address"], row["list_id"]) for row in rows]
+
+
+_ALIAS = """
+    SELECT m.inbox_id, l.address, l.list_id FROM list_members m
+    JOIN lists l ON l.list_id = m.list_id
+    WHERE l.tenant_id = :tenant_id
+"""
 _INBOX = """
     SELECT inbox_id, tenant_id, address, canonical, display_name, owner_user_id,
            default_timezone, share_relationships, created_at

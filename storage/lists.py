@@ -228,6 +228,24 @@ async def remove_member(
     )
 
 
+async def leave_all_lists(tx: Tx, *, tenant_id: bytes, inbox_id: bytes, now: int) -> None:
+    """Take an inbox off every list."""
+    key = {"inbox_id": inbox_id}
+    rows = await tx.fetch_all(
+        "SELECT list_id FROM list_members WHERE inbox_id = :inbox_id ORDER BY member_id", key
+    )
+    await tx.execute("DELETE FROM list_members WHERE inbox_id = :inbox_id", key)
+    for row in rows:
+        await _record(
+            tx,
+            "list.member_removed",
+            tenant_id=tenant_id,
+            list_id=row["list_id"],
+            inbox_id=inbox_id,
+            now=now,
+        )
+
+
 _MEMBER = """
     SELECT m.member_id, m.inbox_id, i.address AS inbox_address, m.added_at
     FROM list_members m JOIN inboxes i ON i.inbox_id = m.inbox_id

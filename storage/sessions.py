@@ -2,6 +2,7 @@
 
 - The secret is 256 random bits behind `prs_`; only its SHA-256 is kept.
 - Ended, lapsed and unknown sessions are all "none"; what has lapsed is removed at the next login.
+- A new password ends all sessions of its user but the one that set it.
 - The time of the last use is kept to the minute, so a call that only reads need not wait for a
   write; a session may thus end up to a minute early.
 """

@@ -3,6 +3,9 @@
 - A token is 256 random bits behind `prt_`; only its SHA-256 is kept, so it is shown once.
 - Revoked, expired and unknown tokens are all "none"; a revoked one keeps its row until its inbox
   goes, so that what it did can still be named.
+- A token never outlives its maker's right: when somebody may no longer act for an inbox, the tokens
+  they made for it are revoked with that very change. Who rotates a token has its secret from then
+  on, and counts as its maker.
 - The time of the last use is kept to the minute: a call that only reads must not wait for a write.
 """
 
@@ -10,7 +13,7 @@ from __future__ import annotations
 
 import hashlib
 import secrets
-from collections.abc import Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator
 from dataclasses import dataclass
 
 from storage.clock import MINUTE
@@ -193,6 +196,112 @@ async def find_token(tx: Tx, *, tenant_id: bytes, token_id: bytes) -> Token:
     if row is None:
         raise NotFound("no such token")
     return _token(row)
+
+
+async def update_token(
+    tx: Tx,
+    *,
+    tenant_id: bytes,
+    token_id: bytes,
+    label: str,
+    scopes: Collection[str],
+    expires_at: int | None,
+    now: int,
+) -> Token:
+    """Set all that can change; an expiry that stays may be past. Raises NotFound, Invalid."""
+    token = await find_token(tx, tenant_id=tenant_id, token_id=token_id)
+    new_expiry = None if expires_at == token.expires_at else expires_at
+    faults = [*_faults(label, set(scopes), new_expiry, now)]
+    if faults:
+        raise Invalid(*faults)
+    await tx.execute(
+        """
+        UPDATE tokens SET label = :label, scopes = :scopes, expires_at = :expires_at
+        WHERE tenant_id = :tenant_id AND token_id = :token_id
+        """,
+        {
+            "tenant_id": tenant_id,
+            "token_id": token_id,
+            "label": label,
+            "scopes": " ".join(scope for scope in SCOPES if scope in scopes),
+            "expires_at": expires_at,
+        },
+    )
+    return await find_token(tx, tenant_id=tenant_id, token_id=token_id)
+
+
+async def set_paused(tx: Tx, *, tenant_id: bytes, token_id: bytes, paused: bool) -> Token:
+    """Pause or resume; a token that is so already stays so. Raises NotFound."""
+    await tx.execute(
+        """
+        UPDATE tokens SET status = :status
+        WHERE tenant_id = :tenant_id AND token_id = :token_id AND status <> 'revoked'
+        """,
+        {
+            "status": "paused" if paused else "active",
+            "tenant_id": tenant_id,
+            "token_id": token_id,
+        },
+    )
+    return await find_token(tx, tenant_id=tenant_id, token_id=token_id)
+
+
+async def rotate_token(
+    tx: Tx, *, tenant_id: bytes, token_id: bytes, rotated_by: bytes
+) -> tuple[Token, str]:
+    """The token with a new secret, in clear; the old one is none from the next call on.
+
+    Raises NotFound.
+    """
+    secret = new_secret(PREFIX)
+    await tx.execute(
+        """
+        UPDATE tokens SET secret_hash = :secret_hash, created_by = :rotated_by
+        WHERE tenant_id = :tenant_id AND token_id = :token_id AND status <> 'revoked'
+        """,
+        {
+            "secret_hash": hash_secret(secret),
+            "rotated_by": rotated_by,
+            "tenant_id": tenant_id,
+            "token_id": token_id,
+        },
+    )
+    return await find_token(tx, tenant_id=tenant_id, token_id=token_id), secret
+
+
+async def revoke_without_right(
+    tx: Tx, *, tenant_id: bytes, inbox_id: bytes | None = None, made_by: bytes | None = None
+) -> int:
+    """Revoke the tokens whose maker may not act for their inbox any more; how many there were.
+
+    `inbox_id` and `made_by` tell what has changed, so that only those are looked at. What the
+    command line made has no maker and stays.
+    """
+    of_inbox = "AND inbox_id = :inbox_id" if inbox_id else ""
+    of_maker = "AND created_by = :made_by" if made_by else ""
+    return await tx.execute(
+        f"""
+        UPDATE tokens SET status = 'revoked'
+        WHERE tenant_id = :tenant_id AND status <> 'revoked' AND created_by IS NOT NULL
+          {of_inbox} {of_maker}
+          AND NOT EXISTS (
+              SELECT 1 FROM users u JOIN inboxes i ON i.inbox_id = tokens.inbox_id
+              WHERE u.user_id = tokens.created_by AND u.tenant_id = :tenant_id
+                AND (u.role IN ('owner', 'admin') OR i.owner_user_id = u.user_id))
+        """,
+        {"tenant_id": tenant_id, "inbox_id": inbox_id, "made_by": made_by},
+    )
+
+
+async def revoke_tokens_of_inbox(tx: Tx, *, tenant_id: bytes, inbox_id: bytes) -> None:
+    """Revoke every token of an inbox; nothing brings them back."""
+    await tx.execute(
+        """
+        UPDATE tokens SET status = 'revoked'
+        WHERE tenant_id = :tenant_id AND inbox_id = :inbox_id
+        """,
+        {"tenant_id": tenant_id, "inbox_id": inbox_id},
+    )
 
 
 async def revoke_token(tx: Tx, *, tenant_id: bytes, token_id: bytes) -> None:

@@ -1,4 +1,10 @@
-"""Users: the people who sign in, each of one tenant, with one role."""
+"""Users: the people who sign in, each of one tenant, with one role.
+
+- Once a tenant has an owner it keeps one: the last cannot be demoted or deleted.
+- Who is demoted or deleted loses, in the same transaction, the tokens they made for inboxes they
+  may no longer act for; a deleted user's sessions end and their inboxes have no owner any more.
+- A new password ends the user's sessions, but for the one that set it.
+"""
 
 from __future__ import annotations
 
@@ -7,6 +13,7 @@ from dataclasses import dataclass
 from storage.address import Address
 from storage.database import Row, Tx
 from storage.errors import Conflict, FieldFault, Invalid, NotFound
+from storage.tokens import revoke_without_right
 
 ROLES = ("owner", "admin", "member")
 
@@ -27,13 +34,8 @@ async def create_user(
     tx: Tx, *, tenant_id: bytes, email: Address, name: str, role: str, password_hash: str, now: int
 ) -> User:
     """A new user. Raises Invalid for the role, Conflict `email_taken`."""
-    if role not in ROLES:
-        raise Invalid(FieldFault("role", f"must be one of {', '.join(ROLES)}"))
-    taken = await tx.fetch_one(
-        "SELECT 1 FROM users WHERE canonical = :canonical", {"canonical": email.canonical}
-    )
-    if taken is not None:
-        raise Conflict("email_taken", "A user with this e-mail address exists already.")
+    _check_role(role)
+    await _require_free_email(tx, email, but_for=None)
     user = User(tx.new_id(), tenant_id, email.text, name, role, now)
     await tx.execute(
         """
@@ -56,8 +58,93 @@ async def create_user(
     return user
 
 
-async def set_password(tx: Tx, *, tenant_id: bytes, user_id: bytes, password_hash: str) -> None:
-    """Raises NotFound."""
+def _check_role(role: str) -> None:
+    if role not in ROLES:
+        raise Invalid(FieldFault("role", f"must be one of {', '.join(ROLES)}"))
+
+
+async def _require_free_email(tx: Tx, email: Address, *, but_for: bytes | None) -> None:
+    taken = await tx.fetch_one(
+        "SELECT user_id FROM users WHERE canonical = :canonical", {"canonical": email.canonical}
+    )
+    if taken is not None and bytes(taken["user_id"]) != but_for:
+        raise Conflict("email_taken", "A user with this e-mail address exists already.")
+
+
+async def update_user(
+    tx: Tx,
+    *,
+    tenant_id: bytes,
+    user_id: bytes,
+    email: Address | None = None,
+    name: str | None = None,
+    role: str | None = None,
+) -> User:
+    """Change what is given. Raises NotFound, Invalid, Conflict `email_taken`, `last_owner`."""
+    user = await find_user(tx, tenant_id=tenant_id, user_id=user_id)
+    if email is not None:
+        await _require_free_email(tx, email, but_for=user_id)
+    if role is not None:
+        _check_role(role)
+    if role not in (None, "owner"):
+        await _require_another_owner(tx, user)
+    await tx.execute(
+        """
+        UPDATE users
+        SET email = COALESCE(:email, email), canonical = COALESCE(:canonical, canonical),
+            name = COALESCE(:name, name), role = COALESCE(:role, role)
+        WHERE tenant_id = :tenant_id AND user_id = :user_id
+        """,
+        {
+            "email": email.text if email else None,
+            "canonical": email.canonical if email else None,
+            "name": name,
+            "role": role,
+            "tenant_id": tenant_id,
+            "user_id": user_id,
+        },
+    )
+    await revoke_without_right(tx, tenant_id=tenant_id, made_by=user_id)
+    return await find_user(tx, tenant_id=tenant_id, user_id=user_id)
+
+
+async def delete_user(tx: Tx, *, tenant_id: bytes, user_id: bytes) -> None:
+    """Remove the user; what they made stays. Raises NotFound, Conflict `last_owner`."""
+    user = await find_user(tx, tenant_id=tenant_id, user_id=user_id)
+    await _require_another_owner(tx, user)
+    key = {"tenant_id": tenant_id, "user_id": user_id}
+    await tx.execute(
+        """
+        UPDATE inboxes SET owner_user_id = NULL
+        WHERE tenant_id = :tenant_id AND owner_user_id = :user_id
+        """,
+        key,
+    )
+    of_user = "WHERE tenant_id = :tenant_id AND user_id = :user_id"
+    await tx.execute(f"DELETE FROM sessions {of_user}", key)
+    await tx.execute(f"DELETE FROM users {of_user}", key)
+    await revoke_without_right(tx, tenant_id=tenant_id, made_by=user_id)
+
+
+async def _require_another_owner(tx: Tx, user: User) -> None:
+    """Raises Conflict when `user` is the tenant's last owner."""
+    if user.role != "owner":
+        return
+    other = await tx.fetch_one(
+        """
+        SELECT 1 FROM users
+        WHERE tenant_id = :tenant_id AND role = 'owner' AND user_id <> :user_id
+        """,
+        {"tenant_id": user.tenant_id, "user_id": user.user_id},
+    )
+    if other is None:
+        raise Conflict("last_owner", "A tenant keeps at least one owner.")
+
+
+async def set_password(
+    tx: Tx, *, tenant_id: bytes, user_id: bytes, password_hash: str, keep: bytes | None = None
+) -> None:
+    """Set the password and end the user's sessions, but for the one to `keep`. Raises NotFound."""
     changed = await tx.execute(
         """
         UPDATE users SET password_hash = :password_hash
@@ -67,6 +154,11 @@ async def set_password(tx: Tx, *, tenant_id: bytes, user_id: bytes, password_has
     )
     if not changed:
         raise NotFound("no such user")
+    kept = "AND session_id <> :keep" if keep else ""
+    await tx.execute(
+        f"DELETE FROM sessions WHERE tenant_id = :tenant_id AND user_id = :user_id {kept}",
+        {"tenant_id": tenant_id, "user_id": user_id, "keep": keep},
+    )
 
 
 async def find_user_by_email(tx: Tx, *, canonical: str) -> tuple[User, str] | None:

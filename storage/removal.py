@@ -1,0 +1,152 @@
+"""Deleting an inbox, bringing it back, and the end of its mail.
+
+- A deleted inbox is off every list, its tokens are revoked, and it takes no mail; its address stays
+  taken and its mail stays where it is for 30 days. Until then it can be restored, without its
+  memberships and tokens.
+- After that its copies go, a few in each transaction, then its rows and its address. A content goes
+  with its last copy.
+- Whatever else comes to belong to an inbox is let go of in `_let_go` and ends in `_FINAL`, nowhere
+  else.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from storage.clock import DAY
+from storage.database import Tx
+from storage.errors import Conflict, NotFound
+from storage.inboxes import Inbox, find_inbox
+from storage.lists import leave_all_lists
+from storage.mailbox import delete_copy
+from storage.tokens import revoke_tokens_of_inbox
+
+GRACE = 30 * DAY
+
+_COPIES_AT_ONCE = 100
+# Tables whose rows belong to one inbox, in the order in which they refer to each other.
+_FINAL = ("tokens", "addresses", "inboxes")
+
+
+@dataclass(frozen=True, slots=True)
+class DeletedInbox:
+    """An inbox in its days of grace."""
+
+    inbox_id: bytes
+    tenant_id: bytes
+    deleted_at: int
+
+
+async def delete_inbox(tx: Tx, *, tenant_id: bytes, inbox_id: bytes, now: int) -> None:
+    """Raises NotFound, also for one that is deleted already."""
+    await find_inbox(tx, tenant_id=tenant_id, inbox_id=inbox_id)
+    await _let_go(tx, tenant_id=tenant_id, inbox_id=inbox_id, now=now)
+    await tx.execute(
+        """
+        UPDATE inboxes SET deleted_at = :now
+        WHERE tenant_id = :tenant_id AND inbox_id = :inbox_id
+        """,
+        {"now": now, "tenant_id": tenant_id, "inbox_id": inbox_id},
+    )
+
+
+async def _let_go(tx: Tx, *, tenant_id: bytes, inbox_id: bytes, now: int) -> None:
+    """End at once what an inbox that is not there cannot have."""
+    await leave_all_lists(tx, tenant_id=tenant_id, inbox_id=inbox_id, now=now)
+    await revoke_tokens_of_inbox(tx, tenant_id=tenant_id, inbox_id=inbox_id)
+
+
+async def find_deleted_inbox(
+    tx: Tx, *, tenant_id: bytes, inbox_id: bytes | None, canonical: str | None, now: int
+) -> DeletedInbox:
+    """The tenant's deleted inbox with this id or address, while it can be restored.
+
+    Raises NotFound, and Conflict `not_deleted` for an inbox that is there.
+    """
+    row = await tx.fetch_one(
+        """
+        SELECT inbox_id, deleted_at FROM inboxes
+        WHERE tenant_id = :tenant_id AND (inbox_id = :inbox_id OR canonical = :canonical)
+        """,
+        {"tenant_id": tenant_id, "inbox_id": inbox_id, "canonical": canonical},
+    )
+    if row is None:
+        raise NotFound("no such inbox")
+    if row["deleted_at"] is None:
+        raise Conflict("not_deleted", "This inbox is not deleted.")
+    if row["deleted_at"] <= now - GRACE:
+        raise NotFound("its mail is going already")
+    return DeletedInbox(bytes(row["inbox_id"]), tenant_id, row["deleted_at"])
+
+
+async def restore_inbox(tx: Tx, *, tenant_id: bytes, inbox_id: bytes, now: int) -> Inbox:
+    """Bring a deleted inbox and its mail back. Raises NotFound, Conflict `not_deleted`."""
+    await find_deleted_inbox(tx, tenant_id=tenant_id, inbox_id=inbox_id, canonical=None, now=now)
+    await tx.execute(
+        """
+        UPDATE inboxes SET deleted_at = NULL
+        WHERE tenant_id = :tenant_id AND inbox_id = :inbox_id
+        """,
+        {"tenant_id": tenant_id, "inbox_id": inbox_id},
+    )
+    return await find_inbox(tx, tenant_id=tenant_id, inbox_id=inbox_id)
+
+
+async def next_to_purge(tx: Tx, *, now: int) -> DeletedInbox | None:
+    """An inbox whose days of grace are over."""
+    row = await tx.fetch_one(
+        """
+        SELECT inbox_id, tenant_id, deleted_at FROM inboxes
+        WHERE deleted_at <= :since ORDER BY deleted_at, inbox_id LIMIT 1
+        """,
+        {"since": now - GRACE},
+    )
+    if row is None:
+        return None
+    return DeletedInbox(bytes(row["inbox_id"]), bytes(row["tenant_id"]), row["deleted_at"])
+
+
+@dataclass(frozen=True, slots=True)
+class Purged:
+    """What one transaction took: copies, and the content files to remove after the commit.
+
+    With `whole` the inbox is gone.
+    """
+
+    copies: int
+    files: tuple[str, ...]
+    whole: bool
+
+
+async def purge_some(tx: Tx, *, tenant_id: bytes, inbox_id: bytes, now: int) -> Purged:
+    """Remove some of the mail of an inbox whose grace is over; with the last of it the inbox.
+
+    An inbox that has been restored, or is gone, is left alone.
+    """
+    key = {"tenant_id": tenant_id, "inbox_id": inbox_id, "since": now - GRACE}
+    due = await tx.fetch_one(
+        """
+        SELECT 1 FROM inboxes
+        WHERE tenant_id = :tenant_id AND inbox_id = :inbox_id AND deleted_at <= :since
+        """,
+        key,
+    )
+    if due is None:
+        return Purged(0, (), True)
+    rows = await tx.fetch_all(
+        f"SELECT message_id FROM copies WHERE inbox_id = :inbox_id LIMIT {_COPIES_AT_ONCE}", key
+    )
+    files = [
+        await delete_copy(tx, tenant_id=tenant_id, inbox_id=inbox_id, message_id=row["message_id"])
+        for row in rows
+    ]
+    # Without a message there is nothing to count; the copy must go all the same.
+    await tx.execute_many(
+        "DELETE FROM copies WHERE inbox_id = :inbox_id AND message_id = :message_id",
+        [{"inbox_id": inbox_id, "message_id": row["message_id"]} for row in rows],
+    )
+    whole = len(rows) < _COPIES_AT_ONCE
+    if whole:
+        for table in _FINAL:
+            await tx.execute(f"DELETE FROM {table} WHERE inbox_id = :inbox_id", key)
+    return Purged(len(rows), tuple(file for file in files if file), whole)
