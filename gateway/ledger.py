@@ -4,7 +4,9 @@
   the 250 was handed to the kernel), or closed without that.
 - Confirmed digests are handed to the next delivery transaction, or to one of their own when none
   comes along soon; those of a closed session stay on record as unconfirmed.
-- `is_open` is asked from the store's thread: it is one look-up in a dict.
+- `is_open` is asked from the store's thread, where a digest must never be missing from both the
+  open and the confirmed: it would be taken for one that was closed unseen. So it is confirmed
+  first and no longer open then, and each is one look-up in a dict.
 """
 
 from __future__ import annotations
@@ -20,7 +22,7 @@ class Ledger:
 
     def __init__(self) -> None:
         self._open: dict[bytes, asyncio.Event] = {}
-        self._confirmed: list[bytes] = []
+        self._confirmed: dict[bytes, None] = {}
 
     def open(self, digests: Iterable[bytes]) -> None:
         """Note that these are committed and their reply is about to be sent."""
@@ -29,14 +31,14 @@ class Ledger:
             self._open[digest] = settled
 
     def is_open(self, digest: bytes) -> bool:
-        """Whether the session of this delivery may still confirm it."""
-        return digest in self._open
+        """Whether this delivery may still be confirmed, or was since `take_confirmed`."""
+        return digest in self._open or digest in self._confirmed
 
     def confirm(self, digests: Iterable[bytes]) -> None:
         """Note that the sender has seen the reply."""
         for digest in digests:
+            self._confirmed[digest] = None
             self._settle(digest)
-            self._confirmed.append(digest)
 
     def close(self, digests: Iterable[bytes]) -> None:
         """Note that the session ended and the sender may never have seen the reply."""
@@ -61,9 +63,9 @@ class Ledger:
 
     def take_confirmed(self) -> list[bytes]:
         """The confirmed digests whose receipts are still on record; they are the caller's now."""
-        taken, self._confirmed = self._confirmed, []
-        return taken
+        taken, self._confirmed = self._confirmed, {}
+        return list(taken)
 
     def give_back(self, digests: list[bytes]) -> None:
         """Undo `take_confirmed`: the transaction failed."""
-        self._confirmed = digests + self._confirmed
+        self._confirmed = dict.fromkeys(digests) | self._confirmed

@@ -221,15 +221,18 @@ class Connection(SMTP):
         """Hand the reply to the dot to the kernel, and begin to listen for its confirmation."""
         self.flush()
         wire = self._wire
+        # Counted before the write: a quick peer's answer is there before the write returns.
+        unasked = self.inbound.total + self._readable()
         if wire is not None:
             self._write_now(wire, reply.line)
             if wire.get_write_buffer_size():
                 with contextlib.suppress(ConnectionError):
                     await self._writer.drain()
+                unasked = self.inbound.total + self._readable()
         if self._wire is None:
             self._ledger.close(digests)
             return
-        self._confirmed_above = self.inbound.total + self._readable()
+        self._confirmed_above = unasked
         self._unconfirmed = digests
 
     def _write_now(self, wire: asyncio.Transport, line: bytes) -> None:
