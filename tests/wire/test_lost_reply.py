@@ -95,20 +95,22 @@ def test_twins_in_one_session_are_two_messages(server: Server, agent: Mailbox) -
 
 
 def test_twins_in_two_sessions_are_two_messages(server: Server, agent: Mailbox) -> None:
-    content = unique()
-    send(server, content)
-    send(server, content)
-    assert copies(agent, content) == 2
+    for _ in range(10):  # the answer to the 250 is there within microseconds
+        content = unique()
+        send(server, content)
+        send(server, content)
+        assert copies(agent, content) == 2
 
 
 def test_twins_at_the_same_time_are_two_messages(server: Server, agent: Mailbox) -> None:
-    content = unique()
-    threads = [threading.Thread(target=send, args=(server, content)) for _ in range(2)]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join(30)
-    assert copies(agent, content) == 2
+    for _ in range(10):
+        content = unique()
+        threads = [threading.Thread(target=send, args=(server, content)) for _ in range(2)]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join(30)
+        assert copies(agent, content) == 2
 
 
 @pytest.mark.parametrize("how", ["close", "reset"])
