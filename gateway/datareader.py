@@ -66,7 +66,7 @@ class DataReader:
         if self.done:
             self.leftover = b"".join((self.leftover, chunk))
             return b""
-        pending = b"".join((self._held, chunk))
+        pending = b"".join((self._held, chunk)) if self._held else bytes(chunk)
         dot = _LEADING_DOT.search(pending)
         if dot is None:
             return self._keep(pending, stuffed=False)

@@ -29,11 +29,12 @@ class Inbound:
     """The receiving side of one connection."""
 
     __slots__ = (
-        "_buffer",
+        "_chunks",
         "_eof",
         "_hang_up",
         "_loop",
         "_paused",
+        "_size",
         "_transport",
         "_waiter",
         "deadline",
@@ -42,7 +43,8 @@ class Inbound:
 
     def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
         self._loop = loop
-        self._buffer = bytearray()
+        self._chunks: list[bytes] = []
+        self._size = 0
         self._waiter: asyncio.Future[None] | None = None
         self._transport: asyncio.ReadTransport | None = None
         self._eof = False
@@ -57,9 +59,10 @@ class Inbound:
 
     def feed(self, chunk: bytes) -> None:
         """Take what the transport received."""
-        self._buffer += chunk
+        self._chunks.append(chunk)
+        self._size += len(chunk)
         self.total += len(chunk)
-        if len(self._buffer) > HIGH_WATER and not self._paused and self._transport:
+        if self._size > HIGH_WATER and not self._paused and self._transport:
             self._paused = True
             self._transport.pause_reading()
         self._wake()
@@ -75,7 +78,7 @@ class Inbound:
         self._wake()
 
     def __len__(self) -> int:
-        return len(self._buffer)
+        return self._size
 
     @property
     def waiting(self) -> bool:
@@ -83,9 +86,11 @@ class Inbound:
         return self._waiter is not None
 
     def take(self) -> bytes:
-        """Everything that lies here."""
-        taken = bytes(self._buffer)
-        self._buffer.clear()
+        """Everything that lies here; one chunk is handed on as it came, without a copy."""
+        chunks = self._chunks
+        taken = chunks[0] if len(chunks) == 1 else b"".join(chunks)
+        chunks.clear()
+        self._size = 0
         self._resume()
         return taken
 
@@ -94,19 +99,22 @@ class Inbound:
 
         A line longer than `limit` comes back cut after `limit` bytes, without an LF.
         """
-        end = self._buffer.find(b"\n", 0, limit)
-        if end < 0 and len(self._buffer) < limit:
+        if not self._size:
+            return None
+        pending = self.take()
+        end = pending.find(b"\n", 0, limit)
+        if end < 0 and len(pending) < limit:
+            self.put_back(pending)
             return None
         cut = end + 1 if end >= 0 else limit
-        line = bytes(self._buffer[:cut])
-        del self._buffer[:cut]
-        self._resume()
-        return line
+        self.put_back(pending[cut:])
+        return pending[:cut]
 
     def put_back(self, leftover: bytes) -> None:
         """Return bytes that were taken and belong to whoever reads next."""
         if leftover:
-            self._buffer[:0] = leftover
+            self._chunks.insert(0, leftover)
+            self._size += len(leftover)
 
     async def more(self, seconds: float) -> bool:
         """Wait until there is more than now; False when the peer has ended its stream.

@@ -141,26 +141,26 @@ class _Keeper:
             await self._write_out()
 
     async def _write_out(self) -> None:
-        chunk = b"".join(self._parts)
-        self._parts.clear()
-        if self._spool is None:
-            self._spool = await asyncio.to_thread(self._contents.new_spool, os.urandom(16))
-        await asyncio.to_thread(self._spool.write, chunk)
+        parts, self._parts = self._parts, []
+        await asyncio.to_thread(self._append, parts)
         self._space.held -= self._pending
         self.held -= self._pending
         self._pending = 0
 
+    def _append(self, parts: list[bytes]) -> None:
+        if self._spool is None:
+            self._spool = self._contents.new_spool(os.urandom(16))
+        self._spool.write(parts)
+
     async def finish(self) -> Received:
+        digest = self._digest.digest()
         if self._spool is None:
             body = b"".join(self._parts)
-            content = Content(self._digest.digest(), self._size, body, None)
-            return Received(content, self._head, None)
-        if self._pending:
-            await self._write_out()
-        await asyncio.to_thread(self._spool.finish)
-        name = content_name(self._spool.path.name)
-        content = Content(self._digest.digest(), self._size, None, name)
-        return Received(content, self._head, self._spool)
+            return Received(Content(digest, self._size, body, None), self._head, None)
+        spool = self._spool
+        await asyncio.to_thread(spool.finish, self._parts)
+        content = Content(digest, self._size, None, content_name(spool.path.name))
+        return Received(content, self._head, spool)
 
     def discard(self) -> None:
         if self._spool is not None:

@@ -14,7 +14,7 @@ import asyncio
 import contextlib
 import errno
 import os
-from collections.abc import AsyncGenerator, Iterable, Iterator
+from collections.abc import AsyncGenerator, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -132,15 +132,22 @@ class SpoolFile:
         self.path = path
         self._descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
 
-    def write(self, chunk: bytes) -> None:
-        """Append; blocks. Raises StoreFull, StoreUnavailable."""
+    def write(self, parts: Sequence[bytes]) -> None:
+        """Append `parts`; blocks. Raises StoreFull, StoreUnavailable."""
         with _translating():
-            view = memoryview(chunk)
-            while view:
-                view = view[os.write(self._descriptor, view) :]
+            left = sum(map(len, parts)) - os.writev(self._descriptor, parts)
+            if left:  # a short write: a signal, or the last of the space
+                rest = memoryview(b"".join(parts))[-left:]
+                while rest:
+                    rest = rest[os.write(self._descriptor, rest) :]
 
-    def finish(self) -> None:
-        """Put the bytes on stable storage and close; blocks. Raises StoreFull, StoreUnavailable."""
+    def finish(self, parts: Sequence[bytes] = ()) -> None:
+        """Append the last `parts`, put it all on stable storage and close; blocks.
+
+        Raises StoreFull, StoreUnavailable.
+        """
+        if parts:
+            self.write(parts)
         with _translating():
             os.fdatasync(self._descriptor)
         self._close()
