@@ -34,6 +34,7 @@ import psycopg
 from psycopg import AsyncConnection, AsyncCursor, AsyncRawCursor
 from psycopg.abc import Buffer
 from psycopg.adapt import Dumper
+from psycopg.pq import TransactionStatus
 from psycopg.rows import DictRow, dict_row
 from psycopg.types.numeric import NumericBinaryLoader, NumericLoader
 from psycopg_pool import AsyncConnectionPool
@@ -202,6 +203,7 @@ _BEGIN_READ = "BEGIN ISOLATION LEVEL REPEATABLE READ, READ ONLY"
 _BEGIN_WRITE = "BEGIN ISOLATION LEVEL READ COMMITTED, READ WRITE"
 _HAS_FLOOR = "SELECT to_regclass('store_state') IS NOT NULL AS is_there"
 _FLOOR = "SELECT value FROM store_state WHERE name = 'last_id'"
+_KEEP_FLOOR = "UPDATE store_state SET value = {} WHERE name = 'last_id'"
 
 
 async def _control(connection: Connection, text: str) -> AsyncCursor[DictRow]:
@@ -214,15 +216,11 @@ async def _control(connection: Connection, text: str) -> AsyncCursor[DictRow]:
 
 
 async def _commit(connection: Connection, last_id: int | None) -> None:
-    keep = (
-        ""
-        if last_id is None
-        else f"UPDATE store_state SET value = {last_id} WHERE name = 'last_id'; "
-    )
-    answer = await _control(connection, f"{keep}COMMIT")
-    # The server answers ROLLBACK, and no error, when a statement failed and the work went on.
-    if answer.statusmessage != "COMMIT":
+    # A COMMIT after a statement that failed would roll back, without an error.
+    if connection.info.transaction_status is TransactionStatus.INERROR:
         raise RuntimeError("the work hid an error of its transaction; nothing was stored")
+    keep = "" if last_id is None else f"{_KEEP_FLOOR.format(last_id)}; "
+    await _control(connection, f"{keep}COMMIT")
 
 
 async def _roll_back(connection: Connection) -> None:

@@ -56,7 +56,9 @@ class Databases:
         self.url = url
         self._admin = psycopg.connect(url, autocommit=True)
         self._numbers = itertools.count()
-        self._strategy = "STRATEGY file_copy" if self._admin.info.server_version >= 150000 else ""
+        newer = self._admin.info.server_version >= 150_000
+        self._strategy = "STRATEGY file_copy" if newer else ""
+        self._octets = "LOCALE_PROVIDER libc" if newer else ""
         self._template = self._named()
         self._admin.execute(f"CREATE DATABASE {self._template}".encode())
         with ThreadPoolExecutor(1) as thread:  # the test's own loop may be set, and stays so
@@ -73,10 +75,13 @@ class Databases:
         )
         return self._at(name)
 
-    def make_empty(self, options: str = "") -> str:
-        """Return the URL of a new database that Postroom has not seen."""
+    def make_ascii(self) -> str:
+        """Return the URL of a new database whose encoding is not UTF-8."""
         name = self._named()
-        self._admin.execute(f"CREATE DATABASE {name} TEMPLATE template0 {options}".encode())
+        self._admin.execute(
+            f"CREATE DATABASE {name} TEMPLATE template0 ENCODING 'SQL_ASCII'"
+            f" LC_COLLATE 'C' LC_CTYPE 'C' {self._octets}".encode()
+        )
         return self._at(name)
 
     def drop(self, url: str) -> None:

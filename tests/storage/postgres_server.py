@@ -30,6 +30,7 @@ SETTINGS = {
     "min_wal_size": "32MB",
     "max_wal_size": "128MB",
     "autovacuum": "off",
+    "dynamic_shared_memory_type": "mmap",
     "logging_collector": "off",
 }
 
