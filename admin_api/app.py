@@ -10,11 +10,22 @@ import time
 
 from starlette.applications import Starlette
 
-from admin_api import distribution_lists, health, inboxes, messages, sign_in, tokens
+from admin_api import (
+    distribution_lists,
+    domains,
+    health,
+    inboxes,
+    messages,
+    sign_in,
+    tokens,
+    users,
+)
 from admin_api.call import Service
 from admin_api.dispatch import Dispatcher
 from admin_api.limits import Buckets, Ticks
 from admin_api.policy import (
+    ADMIN,
+    CHANGE_INBOX,
     CHANGE_LISTS,
     CHANGE_MAIL,
     PUBLIC,
@@ -31,6 +42,13 @@ from storage.database import Database
 
 _PASSWORDS_AT_ONCE = 1  # each takes 46 MiB for some 30 ms
 
+_USERS = "/v1/users/"
+_USER = _USERS + "{user_id}/"
+_DOMAINS = "/v1/domains/"
+_DOMAIN = _DOMAINS + "{name}/"
+_INBOXES = "/v1/inboxes/"
+_INBOX = _INBOXES + "{inbox_id}/"
+_TOKEN = "/v1/tokens/{token_id}/"
 _LISTS = "/v1/distribution-lists/"
 _LIST = _LISTS + "{list_id}/"
 _MEMBERS = _LIST + "members/"
@@ -41,17 +59,58 @@ ROUTES: tuple[Route, ...] = (
     Route("GET", "/readyz", health.readyz, PUBLIC),
     Route("POST", "/auth/login/", sign_in.login, PUBLIC, payload=sign_in.LoginIn),
     Route("POST", "/auth/logout/", sign_in.logout, SESSION),
+    Route(
+        "POST",
+        "/auth/change-password/",
+        sign_in.change_password,
+        SESSION,
+        payload=sign_in.PasswordChange,
+    ),
     Route("GET", "/v1/me/", sign_in.me, SIGNED_IN),
-    Route("GET", "/v1/inboxes/", inboxes.list_inboxes, SIGNED_IN),
+    Route("GET", _USERS, users.list_users, ADMIN),
+    Route("POST", _USERS, users.create_user, ADMIN, payload=users.UserIn),
+    Route("GET", _USER, users.show_user, ADMIN, locate=users.locate),
+    Route(
+        "PATCH",
+        _USER,
+        users.change_user,
+        ADMIN,
+        payload=users.UserChange,
+        locate=users.locate_to_change,
+    ),
+    Route("DELETE", _USER, users.delete_user, ADMIN, locate=users.locate_to_change),
+    Route("GET", _DOMAINS, domains.list_domains, ADMIN),
+    Route("POST", _DOMAINS, domains.add_domain, ADMIN, payload=domains.DomainIn),
+    Route("GET", _DOMAIN, domains.show_domain, ADMIN, locate=domains.locate),
+    Route("DELETE", _DOMAIN, domains.delete_domain, ADMIN, locate=domains.locate),
+    Route("GET", _DOMAIN + "check/", domains.check_domain, ADMIN, locate=domains.locate),
+    Route("POST", _DOMAIN + "verify/", domains.verify_domain, ADMIN, locate=domains.locate),
+    Route("GET", _INBOXES, inboxes.list_inboxes, SIGNED_IN),
+    Route("POST", _INBOXES, inboxes.create_inbox, ADMIN, payload=inboxes.InboxIn),
+    Route("GET", _INBOX, inboxes.show_inbox, SIGNED_IN, locate=inboxes.locate),
+    Route(
+        "PATCH",
+        _INBOX,
+        inboxes.change_inbox,
+        CHANGE_INBOX,
+        payload=inboxes.InboxChange,
+        locate=inboxes.locate_to_change,
+    ),
+    Route("DELETE", _INBOX, inboxes.delete_inbox, ADMIN, locate=inboxes.locate),
+    Route(
+        "POST", _INBOX + "restore/", inboxes.restore_inbox, ADMIN, locate=inboxes.locate_to_restore
+    ),
     Route("GET", "/v1/tokens/", tokens.list_tokens, SESSION),
     Route("POST", "/v1/tokens/", tokens.create_token, SESSION, payload=tokens.TokenIn),
     Route(
-        "DELETE",
-        "/v1/tokens/{token_id}/",
-        tokens.delete_token,
+        "PATCH",
+        _TOKEN,
+        tokens.change_token,
         SESSION,
+        payload=tokens.TokenChange,
         locate=tokens.locate,
     ),
+    Route("DELETE", _TOKEN, tokens.delete_token, SESSION, locate=tokens.locate),
     Route("GET", _LISTS, distribution_lists.list_lists, READ_LISTS),
     Route(
         "POST",

@@ -154,7 +154,7 @@ def _take_inbox(route: Route, call: Call, given: _Given) -> None:
         named += [given.body.pop("inbox_id")] if "inbox_id" in given.body else []
     if isinstance(call.caller, Agent):
         if not all(_names(call.caller, name) for name in named):
-            raise Problem(403, "inbox_mismatch", "This token belongs to another inbox.")
+            raise policy.inbox_mismatch()
         return
     if any(not isinstance(name, str) for name in named):
         given.faults.append(FieldFault("inbox_id", "must be a string"))

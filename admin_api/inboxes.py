@@ -1,32 +1,209 @@
-"""Inboxes: how teammates are found."""
+"""Inboxes: how teammates are found, and what an inbox is like.
+
+- Everybody of the tenant sees that an inbox is there; its settings are for itself, its owner and
+  admins, who may also change them. Who owns it, and whether it is there, admins decide.
+- The address never changes.
+"""
 
 from __future__ import annotations
 
+from contextlib import suppress
+from functools import lru_cache
+from typing import Annotated
+
+from pydantic import AfterValidator, Field
 from starlette.responses import Response
 
-from admin_api.answers import answer
-from admin_api.call import Call, may_act_for
-from admin_api.records import inbox_record
-from storage import inboxes
+from admin_api.answers import answer, no_content
+from admin_api.auth import Agent
+from admin_api.call import Call, inbox_in_path, may_act_for, named_inbox
+from admin_api.payload import OneLine, OwnAddress, Payload, Reference, address_of
+from admin_api.policy import admin_required, inbox_mismatch, is_admin
+from admin_api.records import Record, inbox_record
+from storage import inboxes, removal
+from storage.address import canonical_or_none
 from storage.database import Tx
+from storage.errors import Conflict, FieldFault, Invalid
+from storage.ids import from_text
 from storage.inboxes import Alias, Inbox
+from storage.removal import DeletedInbox
+
+
+def _timezone(name: str) -> str:
+    if name not in _timezones():
+        raise ValueError("must be the name of a time zone, as Europe/Berlin")
+    return name
+
+
+@lru_cache(maxsize=1)
+def _timezones() -> frozenset[str]:
+    from zoneinfo import available_timezones
+
+    return frozenset(available_timezones() - {"localtime"})  # the machine's, whatever that is
+
+
+Timezone = Annotated[str, Field(max_length=100), AfterValidator(_timezone)]
+
+
+class InboxIn(Payload):
+    """An inbox to make."""
+
+    address: OwnAddress
+    display_name: OneLine = ""
+    owner_user_id: Reference | None = None
+
+
+class InboxChange(Payload):
+    """What of an inbox can change; a field left out stays as it is."""
+
+    display_name: OneLine = ""
+    owner_user_id: Reference | None = None
+    default_timezone: Timezone = "UTC"
+    share_relationships: bool = True
 
 
 async def list_inboxes(call: Call) -> Response:
-    """GET /v1/inboxes/: settings are shown to the inbox itself, its owner and admins."""
+    """GET /v1/inboxes/."""
 
     async def work(tx: Tx) -> tuple[list[Inbox], dict[bytes, list[Alias]]]:
         found = await inboxes.list_inboxes(tx, tenant_id=call.tenant_id)
         return found, await inboxes.aliases(tx, tenant_id=call.tenant_id)
 
     found, aliases = await call.database.read(work)
-    return answer(
-        [
-            inbox_record(
-                inbox,
-                aliases.get(inbox.inbox_id, ()),
-                settings=may_act_for(call.caller, inbox),
-            )
-            for inbox in found
-        ]
+    return answer([_record(call, inbox, aliases.get(inbox.inbox_id, [])) for inbox in found])
+
+
+def _record(call: Call, inbox: Inbox, aliases: list[Alias]) -> Record:
+    return inbox_record(inbox, aliases, settings=may_act_for(call.caller, inbox))
+
+
+async def create_inbox(call: Call) -> Response:
+    """POST /v1/inboxes/."""
+    payload = call.payload(InboxIn)
+
+    async def work(tx: Tx) -> Inbox:
+        return await inboxes.create_inbox(
+            tx,
+            tenant_id=call.tenant_id,
+            address=address_of(payload.address),
+            display_name=payload.display_name,
+            owner_user_id=_owner(payload.owner_user_id),
+            now=call.now,
+        )
+
+    return answer(_record(call, await call.database.write(work), []), 201)
+
+
+def _owner(text: str | None) -> bytes | None:
+    """Raises Invalid for what is no user's id."""
+    user_id = None if text is None else from_text("usr", text)
+    if text is not None and user_id is None:
+        raise Invalid(FieldFault("owner_user_id", "names no user of this tenant"))
+    return user_id
+
+
+async def show_inbox(call: Call) -> Response:
+    """GET /v1/inboxes/{inbox_id}/."""
+
+    async def work(tx: Tx) -> Record:
+        return await _whole(tx, call, await inbox_in_path(tx, call))
+
+    return answer(await call.database.read(work))
+
+
+async def _whole(tx: Tx, call: Call, inbox: Inbox) -> Record:
+    aliases = await inboxes.aliases_of(tx, tenant_id=call.tenant_id, inbox_id=inbox.inbox_id)
+    return _record(call, inbox, aliases)
+
+
+async def change_inbox(call: Call) -> Response:
+    """PATCH /v1/inboxes/{inbox_id}/."""
+    payload = call.payload(InboxChange)
+    change = payload.model_dump(exclude_unset=True, exclude={"owner_user_id"})
+    has_owner = "owner_user_id" in payload.model_fields_set
+    owner = _owner(payload.owner_user_id)
+
+    async def work(tx: Tx) -> Record:
+        inbox = await locate_to_change(tx, call)
+        if has_owner:
+            await _give(tx, call, inbox, owner)
+        changed = await inboxes.update_inbox(
+            tx, tenant_id=call.tenant_id, inbox_id=inbox.inbox_id, **change
+        )
+        return await _whole(tx, call, changed)
+
+    return answer(await call.database.write(work))
+
+
+async def _give(tx: Tx, call: Call, inbox: Inbox, owner: bytes | None) -> None:
+    if not is_admin(call.caller):
+        raise admin_required()
+    await inboxes.set_inbox_owner(
+        tx, tenant_id=call.tenant_id, inbox_id=inbox.inbox_id, owner_user_id=owner
     )
+
+
+async def delete_inbox(call: Call) -> Response:
+    """DELETE /v1/inboxes/{inbox_id}/: it can be restored for 30 days."""
+
+    async def work(tx: Tx) -> None:
+        inbox = await inbox_in_path(tx, call)
+        await removal.delete_inbox(
+            tx, tenant_id=call.tenant_id, inbox_id=inbox.inbox_id, now=call.now
+        )
+
+    await call.database.write(work)
+    return no_content()
+
+
+async def restore_inbox(call: Call) -> Response:
+    """POST /v1/inboxes/{inbox_id}/restore/: with its mail, without memberships and tokens."""
+
+    async def work(tx: Tx) -> Record:
+        deleted = await _deleted(tx, call)
+        restored = await removal.restore_inbox(
+            tx, tenant_id=call.tenant_id, inbox_id=deleted.inbox_id, now=call.now
+        )
+        return await _whole(tx, call, restored)
+
+    return answer(await call.database.write(work))
+
+
+async def _deleted(tx: Tx, call: Call) -> DeletedInbox:
+    """The deleted inbox that the path names. Raises NotFound, Conflict `not_deleted`."""
+    name = call.arguments["inbox_id"]
+    return await removal.find_deleted_inbox(
+        tx,
+        tenant_id=call.tenant_id,
+        inbox_id=from_text("inb", name),
+        canonical=canonical_or_none(name),
+        now=call.now,
+    )
+
+
+async def locate(tx: Tx, call: Call) -> Inbox:
+    """The inbox that the path names, by id or address. Raises NotFound."""
+    return await inbox_in_path(tx, call)
+
+
+async def locate_to_change(tx: Tx, call: Call) -> Inbox:
+    """The inbox that the path names, if the caller may change it.
+
+    Raises Problem: 404, and 403 for one that the caller sees without having a say in it.
+    """
+    if isinstance(call.caller, Agent):
+        name = call.arguments["inbox_id"]
+        named = await named_inbox(tx, tenant_id=call.tenant_id, name=name)
+        if named is None or not may_act_for(call.caller, named):
+            raise inbox_mismatch()
+        return named
+    inbox = await inbox_in_path(tx, call)
+    if not may_act_for(call.caller, inbox):
+        raise admin_required()
+    return inbox
+
+
+async def locate_to_restore(tx: Tx, call: Call) -> None:
+    """Raises NotFound when the path names no inbox, deleted or not."""
+    with suppress(Conflict):
+        await _deleted(tx, call)

@@ -37,6 +37,12 @@ def hash_password(password: str) -> str:
     return _hasher().hash(_normal(password))
 
 
+async def hash_in_turn(turns: asyncio.Semaphore, password: str) -> str:
+    """The hash to keep, made beside the event loop by whoever's turn it is."""
+    async with turns:
+        return await asyncio.to_thread(hash_password, password)
+
+
 async def verify_password(password_hash: str | None, password: str) -> bool:
     """Whether `password` is the one; `None` is the hash of a user who is not there."""
     known = password_hash is not None

@@ -14,6 +14,7 @@ from urllib.parse import parse_qsl
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
 from pydantic_core import ErrorDetails
 
+from admin_api.passwords import check_password
 from admin_api.strict_json import MAX_FAULTS, JsonValue, field_path
 from storage.address import Address, parse_address
 from storage.clock import parse_rfc3339
@@ -34,9 +35,13 @@ class Parameters(BaseModel):
     model_config = ConfigDict(strict=True, extra="forbid", frozen=True)
 
 
-def _one_line(text: str) -> str:
+def _not_empty(text: str) -> str:
     if not text.strip():
         raise ValueError("must not be empty")
+    return text
+
+
+def _one_line(text: str) -> str:
     if any(ord(character) < 32 or 127 <= ord(character) < 160 for character in text):
         raise ValueError("must be one line without control characters")
     return text
@@ -48,6 +53,22 @@ def _own_address(text: str) -> str:
         parse_address(text, for_creation=True)
     except ValueError as error:
         raise ValueError(str(error)) from None
+    return text
+
+
+def _address(text: str) -> str:
+    """Somebody's address, wherever it is; kept as it was typed."""
+    try:
+        parse_address(text)
+    except ValueError as error:
+        raise ValueError(str(error)) from None
+    return text
+
+
+def _password(text: str) -> str:
+    fault = check_password(text)
+    if fault:
+        raise ValueError(fault)
     return text
 
 
@@ -70,10 +91,13 @@ def _truth(value: object) -> object:
     return {"true": True, "false": False}.get(value, value) if isinstance(value, str) else value
 
 
-Name = Annotated[str, Field(max_length=200), AfterValidator(_one_line)]
+OneLine = Annotated[str, Field(max_length=200), AfterValidator(_one_line)]
+Name = Annotated[OneLine, AfterValidator(_not_empty)]
+EmailAddress = Annotated[str, Field(max_length=320), AfterValidator(_address)]
 OwnAddress = Annotated[str, Field(max_length=320), AfterValidator(_own_address)]
 Reference = Annotated[str, Field(min_length=1, max_length=320)]
 Instant = Annotated[str, Field(max_length=40), AfterValidator(_instant)]
+NewPassword = Annotated[str, Field(max_length=1024), AfterValidator(_password)]
 Limit = Annotated[int, BeforeValidator(_whole_number), Field(ge=1, le=200)]
 Truth = Annotated[bool, BeforeValidator(_truth)]
 

@@ -36,9 +36,11 @@ class Access:
 PUBLIC = Access(caller="anybody")
 SIGNED_IN = Access()
 SESSION = Access(caller="session")
+ADMIN = Access(caller="admin")
 READ_MAIL = Access(scopes=("email:read",), acts=True)
 CHANGE_MAIL = Access(scopes=("email:write",), acts=True)
 READ_LISTS = Access(scopes=("email:read",), governance="token_controls")
+CHANGE_INBOX = Access(scopes=("alerts:write",))
 CHANGE_LISTS = Access(caller="admin", governance="token_controls")
 
 
@@ -68,3 +70,8 @@ def check(access: Access, principal: Principal) -> None:
 def admin_required() -> Problem:
     """For what takes a user's session, and mostly an owner's or admin's."""
     return Problem(403, "admin_required", "This needs the session of a user with that right.")
+
+
+def inbox_mismatch() -> Problem:
+    """For a token and any inbox but its own, whether or not there is one."""
+    return Problem(403, "inbox_mismatch", "This token belongs to another inbox.")

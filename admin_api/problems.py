@@ -13,11 +13,13 @@ from http import HTTPStatus
 import orjson
 from starlette.responses import Response
 
+from admin_api.dns_records import DnsUnavailable
 from admin_api.strict_json import MalformedJson
 from storage.errors import Conflict, FieldFault, Invalid, NotFound, StoreUnavailable
 
 MEDIA_TYPE = "application/problem+json"
 RETRY_SECONDS = 2
+DNS_RETRY_SECONDS = 30
 
 
 class Problem(Exception):
@@ -78,6 +80,13 @@ def problem_of(error: Exception) -> Problem:
             return _invalid(error)
         case Conflict():
             return Problem(409, error.code, error.detail)
+        case DnsUnavailable():
+            return Problem(
+                503,
+                "dns_unavailable",
+                "The DNS does not answer; nothing was changed.",
+                headers={"Retry-After": str(DNS_RETRY_SECONDS)},
+            )
         case StoreUnavailable():
             return Problem(
                 503,

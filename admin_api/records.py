@@ -8,7 +8,9 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 
+from admin_api.dns_records import Checked, records_of
 from storage.clock import rfc3339
+from storage.domains import Domain
 from storage.ids import to_text
 from storage.inboxes import Alias, Inbox
 from storage.lists import DistributionList, Member
@@ -43,6 +45,43 @@ def user_record(user: User) -> Record:
         "name": user.name,
         "role": user.role,
         "tenant_id": to_text("tnt", user.tenant_id),
+    }
+
+
+def account_record(user: User) -> Record:
+    """A user, as admins see it."""
+    return user_record(user) | {"created_at": rfc3339(user.created_at)}
+
+
+def domain_record(domain: Domain, hostname: str) -> Record:
+    """A domain with the DNS records that it needs; `hostname` is where its mail shall go."""
+    return {
+        "domain_id": to_text("dom", domain.domain_id),
+        "name": domain.name,
+        "status": domain.status,
+        "verified_at": time_or_none(domain.verified_at),
+        "dns_records": [
+            {
+                "type": record.type,
+                "name": record.name,
+                "value": record.value,
+                "purpose": record.purpose,
+            }
+            for record in records_of(domain, hostname)
+        ],
+        "created_at": rfc3339(domain.created_at),
+    }
+
+
+def checked_record(checked: Checked) -> Record:
+    """A DNS record, and what was found in its place."""
+    return {
+        "type": checked.record.type,
+        "name": checked.record.name,
+        "purpose": checked.record.purpose,
+        "expected": checked.record.value,
+        "found": checked.found,
+        "status": checked.status,
     }
 
 

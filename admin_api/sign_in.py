@@ -1,7 +1,8 @@
-"""Signing in and out, and who one is.
+"""Signing in and out, one's password, and who one is.
 
 - A wrong password and an unknown user get one answer at one speed.
-- Logins are counted by account and by client, whatever comes of them, before a password is judged.
+- Logins are counted by account and by client, whatever comes of them, before a password is judged;
+  so is a change of password, which judges one as well.
 """
 
 from __future__ import annotations
@@ -16,19 +17,19 @@ from admin_api.answers import answer, no_content
 from admin_api.auth import Agent, Person
 from admin_api.call import Call
 from admin_api.client import client_network
-from admin_api.passwords import verify_password
-from admin_api.payload import Payload
+from admin_api.passwords import hash_in_turn, verify_password
+from admin_api.payload import NewPassword, Payload
 from admin_api.problems import Problem, rate_limited
 from admin_api.records import tenant_record, token_record, user_record
 from config.logs import event
 from storage.address import canonical_or_none
 from storage.clock import rfc3339
 from storage.database import Tx
-from storage.errors import NotFound
+from storage.errors import FieldFault, Invalid, NotFound
 from storage.ids import to_text
 from storage.sessions import Session, create_session, end_session
 from storage.tokens import SCOPES
-from storage.users import User, find_user_by_email
+from storage.users import User, find_user_by_email, set_password
 
 logger = logging.getLogger("postroom.http")
 
@@ -38,6 +39,13 @@ class LoginIn(Payload):
 
     email: Annotated[str, Field(max_length=320)]
     password: Annotated[str, Field(max_length=1024)]
+
+
+class PasswordChange(Payload):
+    """A new password, by who knows the present one."""
+
+    current_password: Annotated[str, Field(max_length=1024)]
+    new_password: NewPassword
 
 
 async def login(call: Call) -> Response:
@@ -111,6 +119,32 @@ async def logout(call: Call) -> Response:
     return no_content()
 
 
+async def change_password(call: Call) -> Response:
+    """POST /auth/change-password/: ends the user's other sessions."""
+    payload = call.payload(PasswordChange)
+    user = call.person.user
+    _count(call, canonical_or_none(user.email) or user.email)
+    matched = await _user_with_password(
+        call, canonical_or_none(user.email), payload.current_password
+    )
+    if matched is None or matched.user_id != user.user_id:
+        event(logger, "password_change_refused", user=to_text("usr", user.user_id))
+        raise Invalid(FieldFault("current_password", "is not the current password"))
+    password_hash = await hash_in_turn(call.service.password_turns, payload.new_password)
+
+    async def work(tx: Tx) -> None:
+        await set_password(
+            tx,
+            tenant_id=call.tenant_id,
+            user_id=user.user_id,
+            password_hash=password_hash,
+            keep=call.person.session.session_id,
+        )
+
+    await call.database.write(work)
+    return no_content()
+
+
 async def me(call: Call) -> Response:
     """GET /v1/me/."""
     caller = call.caller
@@ -129,6 +163,7 @@ def _agent(agent: Agent, now: int) -> dict[str, object]:
     return {
         "type": "token",
         "user": None,
+        "session": None,
         "token": token_record(agent.token, now=now),
         "inbox": {"inbox_id": inbox_id, "address": agent.inbox.address},
         "scopes": agent.token.scopes,
@@ -139,6 +174,11 @@ def _person(person: Person) -> dict[str, object]:
     return {
         "type": "session",
         "user": user_record(person.user),
+        "session": {
+            "session_id": to_text("ses", person.session.session_id),
+            "created_at": rfc3339(person.session.created_at),
+            "expires_at": rfc3339(person.session.expires_at),
+        },
         "token": None,
         "inbox": None,
         "scopes": SCOPES,

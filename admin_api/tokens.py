@@ -1,4 +1,4 @@
-"""Agent tokens, made and revoked by sessions: an admin's, or that of the inbox's owner."""
+"""Agent tokens, made, changed and revoked by sessions: an admin's, or that of the inbox's owner."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from admin_api.records import token_record
 from storage import tokens
 from storage.clock import parse_rfc3339
 from storage.database import Tx
-from storage.errors import NotFound
+from storage.errors import FieldFault, Invalid, NotFound
 from storage.inboxes import find_inbox
 from storage.tokens import Token
 
@@ -32,12 +32,24 @@ Scope = Literal[
 ]
 
 
+Scopes = Annotated[list[Scope], Field(min_length=1, max_length=50)]
+
+
 class TokenIn(Payload):
     """A token to make for an inbox, named by id or address."""
 
     inbox_id: Reference
     label: Name
-    scopes: Annotated[list[Scope], Field(min_length=1, max_length=50)]
+    scopes: Scopes
+    expires_at: Instant | None = None
+
+
+class TokenChange(Payload):
+    """Either an action, or what of a token can change; a field left out stays as it is."""
+
+    action: Literal["pause", "resume", "rotate"] = "resume"
+    label: Name = ""
+    scopes: Scopes = Field(default_factory=list)
     expires_at: Instant | None = None
 
 
@@ -66,12 +78,56 @@ async def create_token(call: Call) -> Response:
             label=payload.label,
             scopes=payload.scopes,
             created_by=call.person.user.user_id,
-            expires_at=None if payload.expires_at is None else parse_rfc3339(payload.expires_at),
+            expires_at=_instant(payload.expires_at),
             now=call.now,
         )
 
     token, secret = await call.database.write(work)
     return answer(token_record(token, now=call.now) | {"token": secret}, 201)
+
+
+def _instant(text: str | None) -> int | None:
+    return None if text is None else parse_rfc3339(text)
+
+
+async def change_token(call: Call) -> Response:
+    """PATCH /v1/tokens/{token_id}/: after `rotate` the answer shows the new secret, once."""
+    payload = call.payload(TokenChange)
+    given = payload.model_fields_set
+    if "action" in given and len(given) > 1:
+        raise Invalid(FieldFault("action", "stands alone"))
+    if payload.action == "rotate":
+        return await _rotate(call)
+
+    async def work(tx: Tx) -> Token:
+        token = await locate(tx, call)
+        key = {"tenant_id": call.tenant_id, "token_id": token.token_id}
+        if "action" in given:
+            return await tokens.set_paused(tx, **key, paused=payload.action == "pause")
+        return await tokens.update_token(
+            tx,
+            **key,
+            label=payload.label if "label" in given else token.label,
+            scopes=payload.scopes if "scopes" in given else token.scopes,
+            expires_at=_instant(payload.expires_at) if "expires_at" in given else token.expires_at,
+            now=call.now,
+        )
+
+    return answer(token_record(await call.database.write(work), now=call.now))
+
+
+async def _rotate(call: Call) -> Response:
+    async def work(tx: Tx) -> tuple[Token, str]:
+        token = await locate(tx, call)
+        return await tokens.rotate_token(
+            tx,
+            tenant_id=call.tenant_id,
+            token_id=token.token_id,
+            rotated_by=call.person.user.user_id,
+        )
+
+    token, secret = await call.database.write(work)
+    return answer(token_record(token, now=call.now) | {"token": secret})
 
 
 async def delete_token(call: Call) -> Response:

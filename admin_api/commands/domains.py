@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 @click.group()
 @common
 def domain() -> None:
-    """Add, trust and list domains."""
+    """Add, trust, revoke and list domains."""
 
 
 @domain.command()
@@ -40,17 +40,35 @@ def add(call: Invocation, name: str, tenant_text: str) -> None:
 @common
 @click.argument("name", metavar="DOMAIN")
 @click.option("--tenant", "tenant_text", metavar="TENANT", required=True, help="Its id or name.")
+@click.option("--move", is_flag=True, help="Take it from the tenant that has it.")
 @click.pass_obj
-def trust(call: Invocation, name: str, tenant_text: str) -> None:
+def trust(call: Invocation, name: str, tenant_text: str, *, move: bool) -> None:
     """Take a domain as verified without asking the DNS, adding it if need be."""
+    from functools import partial
+
     from storage.domains import trust_domain
 
-    _change(call, name, tenant_text, trust_domain)
+    _change(call, name, tenant_text, partial(trust_domain, move=move))
+
+
+@domain.command()
+@common
+@click.argument("name", metavar="DOMAIN")
+@click.option("--tenant", "tenant_text", metavar="TENANT", required=True, help="Its id or name.")
+@click.pass_obj
+def revoke(call: Invocation, name: str, tenant_text: str) -> None:
+    """Take no mail for a domain from now on; senders are told to wait while it has addresses."""
+    from storage.domains import revoke_domain
+
+    async def change(tx: Tx, *, tenant_id: bytes, name: str, now: int) -> Domain:
+        return await revoke_domain(tx, tenant_id=tenant_id, name=name)
+
+    _change(call, name, tenant_text, change)
 
 
 def _change(call: Invocation, name: str, tenant_text: str, change: Change) -> None:
     from admin_api.commands import typed
-    from admin_api.commands.records import domain_record
+    from admin_api.records import domain_record
     from storage.clock import system_clock
     from storage.lookups import tenant_meant
 
@@ -71,7 +89,7 @@ def _change(call: Invocation, name: str, tenant_text: str, change: Change) -> No
 def show_all(call: Invocation, name: str | None, tenant_text: str) -> None:
     """List a tenant's domains, oldest first, or the one that is named."""
     from admin_api.commands import typed
-    from admin_api.commands.records import domain_record
+    from admin_api.records import domain_record
     from storage.domains import list_domains
     from storage.lookups import tenant_meant
 

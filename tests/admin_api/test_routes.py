@@ -6,12 +6,19 @@ from dataclasses import dataclass, field
 import pytest
 
 from admin_api.app import ROUTES
+from storage.address import parse_address
+from storage.database import Tx
+from storage.domains import add_domain
+from storage.ids import to_text
+from storage.inboxes import create_inbox
+from storage.removal import delete_inbox
 from storage.tokens import SCOPES
 from tests.builders import (
     AGENT,
     FOREIGN_INBOX,
     FOREIGN_LIST,
     MEMBER,
+    PASSWORD,
     SALES,
     STRANGER,
     TEAM,
@@ -26,6 +33,8 @@ UNKNOWN = {
     "token_id": "tok_" + "0" * 26,
     "message_id": "msg_" + "0" * 26,
     "inbox_id": "inb_" + "0" * 26,
+    "user_id": "usr_" + "0" * 26,
+    "name": "unknown.test",
 }
 
 
@@ -52,11 +61,43 @@ TABLE = {
     "GET /readyz": Row(public=True),
     "POST /auth/login/": Row(public=True, body={"email": "a@b.test", "password": "x"}, status=401),
     "POST /auth/logout/": Row(None, status=204),
+    "POST /auth/change-password/": Row(
+        None, body={"current_password": PASSWORD, "new_password": PASSWORD}, status=204
+    ),
     "GET /v1/me/": Row(),
+    "GET /v1/users/": Row(None, admin=True),
+    "POST /v1/users/": Row(
+        None, admin=True, body={"email": "new@people.test", "password": PASSWORD}, status=201
+    ),
+    "GET /v1/users/{user_id}/": Row(None, admin=True, names={"user_id": "user"}),
+    "PATCH /v1/users/{user_id}/": Row(
+        None, admin=True, body={"name": "New"}, names={"user_id": "user"}
+    ),
+    "DELETE /v1/users/{user_id}/": Row(None, admin=True, names={"user_id": "user"}, status=204),
+    "GET /v1/domains/": Row(None, admin=True),
+    "POST /v1/domains/": Row(None, admin=True, body={"domain": "new.test"}, status=201),
+    "GET /v1/domains/{name}/": Row(None, admin=True, names={"name": "domain"}),
+    "DELETE /v1/domains/{name}/": Row(None, admin=True, names={"name": "domain"}, status=204),
+    "GET /v1/domains/{name}/check/": Row(None, admin=True, names={"name": "domain"}),
+    "POST /v1/domains/{name}/verify/": Row(None, admin=True, names={"name": "domain"}),
     "GET /v1/inboxes/": Row(),
+    "POST /v1/inboxes/": Row(None, admin=True, body={"address": "new@example.test"}, status=201),
+    "GET /v1/inboxes/{inbox_id}/": Row(names={"inbox_id": "inbox"}),
+    "PATCH /v1/inboxes/{inbox_id}/": Row(
+        ("alerts:write",), body={"display_name": "New"}, names={"inbox_id": "inbox"}
+    ),
+    "DELETE /v1/inboxes/{inbox_id}/": Row(
+        None, admin=True, names={"inbox_id": "inbox"}, status=204
+    ),
+    "POST /v1/inboxes/{inbox_id}/restore/": Row(
+        None, admin=True, names={"inbox_id": "deleted inbox"}
+    ),
     "GET /v1/tokens/": Row(None),
     "POST /v1/tokens/": Row(
         None, body={"inbox_id": SALES, "label": "x", "scopes": ["email:read"]}, status=201
+    ),
+    "PATCH /v1/tokens/{token_id}/": Row(
+        None, body={"action": "rotate"}, names={"token_id": "token of"}
     ),
     "DELETE /v1/tokens/{token_id}/": Row(None, names={"token_id": "token of"}, status=204),
     "GET /v1/distribution-lists/": Row(READ),
@@ -118,13 +159,36 @@ def test_what_a_route_declares_is_what_its_row_says(key: str, row: Row) -> None:
 async def ids(world: World, *, own: bool) -> dict[str, str]:
     """For each kind of path parameter one of this tenant, or of the other."""
     inbox, shared = (SALES, TEAM) if own else (FOREIGN_INBOX, FOREIGN_LIST)
-    message = await deliver(world, shared.lower(), tenant="Example" if own else "Other")
+    tenant = "Example" if own else "Other"
+    message = await deliver(world, shared.lower(), tenant=tenant)
+    tenant_id, address = world.raw[tenant], f"gone@{inbox.rpartition('@')[2]}"
+    spare = f"spare.{address.partition('@')[2]}"
+    await world.database.write(lambda tx: add_domain(tx, tenant_id=tenant_id, name=spare, now=1))
     return {
+        "user": world.ids[MEMBER if own else STRANGER],
+        "domain": spare,
+        "deleted inbox": to_text("inb", await deleted_inbox(world, tenant_id, address)),
         "list": world.ids[shared],
         "inbox": world.ids[inbox],
         "token of": world.ids[f"token of {inbox}"],
         "message": message,
     }
+
+
+async def deleted_inbox(world: World, tenant_id: bytes, address: str) -> bytes:
+    async def work(tx: Tx) -> bytes:
+        inbox = await create_inbox(
+            tx,
+            tenant_id=tenant_id,
+            address=parse_address(address),
+            display_name="",
+            owner_user_id=None,
+            now=world.clock(),
+        )
+        await delete_inbox(tx, tenant_id=tenant_id, inbox_id=inbox.inbox_id, now=world.clock())
+        return inbox.inbox_id
+
+    return await world.database.write(work)
 
 
 async def call(

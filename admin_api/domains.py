@@ -1,0 +1,133 @@
+"""Domains: shown to be a tenant's by a record in the DNS.
+
+The DNS is asked between transactions, never within one; what it said counts for the value that was
+asked for.
+"""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+from pydantic import AfterValidator, Field
+from starlette.responses import Response
+
+from admin_api import dns_records
+from admin_api.answers import answer, no_content
+from admin_api.call import Call
+from admin_api.dns_records import Checked, records_of
+from admin_api.payload import Payload
+from admin_api.records import checked_record, domain_record
+from storage import domains
+from storage.address import canonical_domain
+from storage.database import Tx
+from storage.domains import Domain
+from storage.errors import NotFound
+
+
+def _own_domain(text: str) -> str:
+    """A domain as it is kept: an A-label under which nobody else registers."""
+    try:
+        name = canonical_domain(text)
+    except ValueError:
+        raise ValueError("is not a valid domain name") from None
+    reason = dns_records.why_not(name)
+    if reason:
+        raise ValueError(reason)
+    return name
+
+
+class DomainIn(Payload):
+    """A domain to add, in any spelling."""
+
+    domain: Annotated[str, Field(min_length=1, max_length=300), AfterValidator(_own_domain)]
+
+
+async def list_domains(call: Call) -> Response:
+    """GET /v1/domains/."""
+    found = await call.database.read(lambda tx: domains.list_domains(tx, tenant_id=call.tenant_id))
+    return answer([domain_record(domain, _hostname(call)) for domain in found])
+
+
+async def add_domain(call: Call) -> Response:
+    """POST /v1/domains/: pending, with the records to publish."""
+    name = call.payload(DomainIn).domain
+
+    async def work(tx: Tx) -> Domain:
+        return await domains.add_domain(tx, tenant_id=call.tenant_id, name=name, now=call.now)
+
+    return answer(domain_record(await call.database.write(work), _hostname(call)), 201)
+
+
+async def show_domain(call: Call) -> Response:
+    """GET /v1/domains/{name}/."""
+    domain = await call.database.read(lambda tx: locate(tx, call))
+    return answer(domain_record(domain, _hostname(call)))
+
+
+async def delete_domain(call: Call) -> Response:
+    """DELETE /v1/domains/{name}/: 409 while inboxes or lists use it."""
+
+    async def work(tx: Tx) -> None:
+        await domains.delete_domain(tx, tenant_id=call.tenant_id, name=_name(call))
+
+    await call.database.write(work)
+    return no_content()
+
+
+async def check_domain(call: Call) -> Response:
+    """GET /v1/domains/{name}/check/: what the DNS has now; changes nothing."""
+    domain = await call.database.read(lambda tx: locate(tx, call))
+    checked = await _ask(call, domain)
+    return answer({"name": domain.name, "records": [checked_record(one) for one in checked]})
+
+
+async def verify_domain(call: Call) -> Response:
+    """POST /v1/domains/{name}/verify/: verified once the ownership record is right."""
+
+    async def unowned(tx: Tx) -> Domain:
+        domain = await locate(tx, call)
+        await domains.require_unowned(tx, tenant_id=call.tenant_id, name=domain.name)
+        return domain
+
+    domain = await call.database.read(unowned)
+    checked = await _ask(call, domain)
+
+    async def settle(tx: Tx) -> Domain:
+        if not _is_owned(checked):
+            return await locate(tx, call)
+        return await domains.mark_verified(
+            tx,
+            tenant_id=call.tenant_id,
+            name=domain.name,
+            value=domain.verification,
+            now=call.service.clock(),
+        )
+
+    settled = await call.database.write(settle)
+    records = [checked_record(one) for one in checked]
+    return answer(domain_record(settled, _hostname(call)) | {"records": records})
+
+
+def _is_owned(checked: list[Checked]) -> bool:
+    return any(one.record.purpose == "ownership" and one.status == "ok" for one in checked)
+
+
+async def _ask(call: Call, domain: Domain) -> list[Checked]:
+    records = records_of(domain, _hostname(call))
+    return await dns_records.check(records, call.service.settings.dns_server)
+
+
+def _hostname(call: Call) -> str:
+    return call.service.settings.hostname
+
+
+async def locate(tx: Tx, call: Call) -> Domain:
+    """The domain that the path names, in any spelling. Raises NotFound."""
+    return await domains.find_domain(tx, tenant_id=call.tenant_id, name=_name(call))
+
+
+def _name(call: Call) -> str:
+    try:
+        return canonical_domain(call.arguments["name"])
+    except ValueError:
+        raise NotFound("no domain name") from None

@@ -1,0 +1,136 @@
+"""Users: the people of a tenant, kept by its owners and admins.
+
+Only an owner makes an owner, changes one or deletes one: an admin who could set an owner's password
+would be one.
+"""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from starlette.responses import Response
+
+from admin_api.answers import answer, no_content
+from admin_api.call import Call
+from admin_api.passwords import hash_in_turn
+from admin_api.payload import EmailAddress, NewPassword, OneLine, Payload
+from admin_api.policy import admin_required
+from admin_api.records import account_record
+from storage import users
+from storage.address import parse_address
+from storage.database import Tx
+from storage.users import User
+
+Role = Literal["owner", "admin", "member"]
+
+
+class UserIn(Payload):
+    """A user to make."""
+
+    email: EmailAddress
+    name: OneLine = ""
+    role: Role = "member"
+    password: NewPassword
+
+
+class UserChange(Payload):
+    """What of a user can change; a field left out stays as it is."""
+
+    email: EmailAddress = ""
+    name: OneLine = ""
+    role: Role = "member"
+    password: NewPassword = ""
+
+
+async def list_users(call: Call) -> Response:
+    """GET /v1/users/."""
+    found = await call.database.read(lambda tx: users.list_users(tx, tenant_id=call.tenant_id))
+    return answer([account_record(user) for user in found])
+
+
+async def create_user(call: Call) -> Response:
+    """POST /v1/users/."""
+    payload = call.payload(UserIn)
+    _require_right(call, payload.role)
+    password_hash = await hash_in_turn(call.service.password_turns, payload.password)
+
+    async def work(tx: Tx) -> User:
+        return await users.create_user(
+            tx,
+            tenant_id=call.tenant_id,
+            email=parse_address(payload.email),
+            name=payload.name,
+            role=payload.role,
+            password_hash=password_hash,
+            now=call.now,
+        )
+
+    return answer(account_record(await call.database.write(work)), 201)
+
+
+async def show_user(call: Call) -> Response:
+    """GET /v1/users/{user_id}/."""
+    return answer(account_record(await call.database.read(lambda tx: locate(tx, call))))
+
+
+async def change_user(call: Call) -> Response:
+    """PATCH /v1/users/{user_id}/: a new password ends the user's other sessions."""
+    payload = call.payload(UserChange)
+    given = payload.model_fields_set
+    password_hash = None
+    if "password" in given:
+        await call.database.read(lambda tx: locate_to_change(tx, call))
+        password_hash = await hash_in_turn(call.service.password_turns, payload.password)
+
+    async def work(tx: Tx) -> User:
+        user = await locate_to_change(tx, call)
+        if "role" in given:
+            _require_right(call, payload.role)
+        if password_hash is not None:
+            await users.set_password(
+                tx,
+                tenant_id=call.tenant_id,
+                user_id=user.user_id,
+                password_hash=password_hash,
+                keep=call.person.session.session_id,
+            )
+        return await users.update_user(
+            tx,
+            tenant_id=call.tenant_id,
+            user_id=user.user_id,
+            email=parse_address(payload.email) if "email" in given else None,
+            name=payload.name if "name" in given else None,
+            role=payload.role if "role" in given else None,
+        )
+
+    return answer(account_record(await call.database.write(work)))
+
+
+async def delete_user(call: Call) -> Response:
+    """DELETE /v1/users/{user_id}/: sessions end with the next call, inboxes stay."""
+
+    async def work(tx: Tx) -> None:
+        user = await locate_to_change(tx, call)
+        await users.delete_user(tx, tenant_id=call.tenant_id, user_id=user.user_id)
+
+    await call.database.write(work)
+    return no_content()
+
+
+async def locate(tx: Tx, call: Call) -> User:
+    """The user that the path names. Raises NotFound."""
+    user_id = call.path_id("usr", "user_id")
+    return await users.find_user(tx, tenant_id=call.tenant_id, user_id=user_id)
+
+
+async def locate_to_change(tx: Tx, call: Call) -> User:
+    """The user that the path names. Raises NotFound, Problem 403 for an owner and an admin."""
+    user = await locate(tx, call)
+    _require_right(call, user.role)
+    return user
+
+
+def _require_right(call: Call, role: str) -> None:
+    """Raises Problem 403 when the caller may not have to do with users of this role."""
+    if role == "owner" and call.person.user.role != "owner":
+        raise admin_required()
