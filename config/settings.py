@@ -130,6 +130,11 @@ class Settings:
         300, values.count(), "New SMTP connections a minute from one IPv4 address or IPv6 /64."
     )
     max_recipients: int = setting(1000, values.count(), "Recipients of one SMTP transaction.")
+    mail_processes: int = setting(
+        0,
+        values.count(minimum=0),
+        "Processes that take mail; 0: one for each processor, at most 4.",
+    )
     command_timeout: float = setting(
         300, values.seconds(minimum=0.01), "Seconds to wait for an SMTP command."
     )

@@ -11,14 +11,22 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
 
 from config.logs import event
 from gateway.ledger import Ledger
 from storage.content import ContentDirectory, SpoolFile
 from storage.database import Database, Tx
-from storage.delivery import Arrival, Outcome, Repeated, Stored, Unsettled, deliver
+from storage.delivery import (
+    Arrival,
+    Outcome,
+    Repeated,
+    Stored,
+    Unsettled,
+    deliver,
+    forget_confirmed,
+)
 from storage.errors import StoreFull, StoreUnavailable
 
 logger = logging.getLogger(__name__)
@@ -26,6 +34,7 @@ logger = logging.getLogger(__name__)
 _MAX_MESSAGES = 100
 _MAX_BYTES = 16 * 1024 * 1024
 _SETTLE_SECONDS = 2.0
+_LOOK_AGAIN_SECONDS = 0.25
 _FLUSH_SECONDS = 1.0
 
 
@@ -44,8 +53,16 @@ class Deliverer:
     """Writes messages to the store. `run` is its one task; `submit` may be called by many."""
 
     def __init__(
-        self, database: Database, contents: ContentDirectory, ledger: Ledger, *, postmaster: str
+        self,
+        database: Database,
+        contents: ContentDirectory,
+        ledger: Ledger,
+        *,
+        postmaster: str,
+        committed: Callable[[], None],
     ) -> None:
+        """`committed` is called after each transaction that stored a message."""
+        self._committed = committed
         self._database = database
         self._contents = contents
         self._ledger = ledger
@@ -64,12 +81,20 @@ class Deliverer:
         return await self._settled(job)
 
     async def _settled(self, job: _Job) -> Outcome:
+        loop = asyncio.get_running_loop()
+        patient_until = loop.time() + _SETTLE_SECONDS
         while True:
             outcome = await job.outcome
             if not isinstance(outcome, Unsettled):
                 return outcome
-            await self._ledger.wait(outcome.digest, _SETTLE_SECONDS)
-            job.outcome = asyncio.get_running_loop().create_future()
+            left = patient_until - loop.time()
+            if left <= 0:
+                job.arrival = replace(job.arrival, patient=False)
+            elif outcome.is_ours:
+                await self._ledger.wait(outcome.digest, left)
+            else:
+                await asyncio.sleep(min(left, _LOOK_AGAIN_SECONDS))
+            job.outcome = loop.create_future()
             self._queue.put_nowait(job)
 
     async def run(self) -> None:
@@ -117,6 +142,8 @@ class Deliverer:
             return
         for job, outcome in zip(jobs, outcomes, strict=True):
             self._finish(job, outcome)
+        if any(isinstance(outcome, Stored) for outcome in outcomes):
+            self._committed()
 
     async def _commit(self, jobs: Sequence[_Job]) -> list[Outcome]:
         spools = [job.spool for job in jobs if job.spool is not None]
@@ -129,6 +156,7 @@ class Deliverer:
                 tx,
                 [job.arrival for job in jobs],
                 confirmed=confirmed,
+                owner=self._ledger.owner,
                 is_open=self._ledger.is_open,
                 postmaster=self._postmaster,
             )
@@ -163,9 +191,7 @@ class Deliverer:
             return
         try:
             await self._database.write(
-                lambda tx: deliver(
-                    tx, [], confirmed=confirmed, is_open=self._ledger.is_open, postmaster=""
-                )
+                lambda tx: forget_confirmed(tx, confirmed)
             )
         except StoreUnavailable as error:
             self._ledger.give_back(confirmed)

@@ -66,6 +66,16 @@ def readable(text: str) -> str:
     return harmless(text[: MAX_TEXT * 2]).strip()[:MAX_TEXT]
 
 
+def codec_of(charset: str) -> str | None:
+    """Python's name of a charset that mail uses; None for any other."""
+    return _CODECS.get(charset.lower())
+
+
+def is_codec(name: str) -> bool:
+    """Whether `name` is one that `codec_of` gives."""
+    return name in _CODECS.values()
+
+
 def harmless(text: str) -> str:
     """`text` without NUL, lone surrogates and control characters."""
     if text.isprintable():

@@ -12,15 +12,18 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
+import os
 from collections.abc import Iterable
 
 
 class Ledger:
-    """The open deliveries of this process, by digest."""
+    """The open deliveries of this process, by digest; `owner` names the process in receipts."""
 
-    __slots__ = ("_confirmed", "_open")
+    __slots__ = ("_confirmed", "_open", "owner")
 
     def __init__(self) -> None:
+        self.owner = os.urandom(8)
         self._open: dict[bytes, asyncio.Event] = {}
         self._confirmed: dict[bytes, None] = {}
 
@@ -55,11 +58,9 @@ class Ledger:
         settled = self._open.get(digest)
         if settled is None:
             return
-        try:
+        with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(seconds):
                 await settled.wait()
-        except TimeoutError:
-            self._settle(digest)
 
     def take_confirmed(self) -> list[bytes]:
         """The confirmed digests whose receipts are still on record; they are the caller's now."""

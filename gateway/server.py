@@ -12,6 +12,7 @@ import asyncio
 import contextlib
 import gc
 import logging
+import os
 import signal
 import socket
 import sys
@@ -26,11 +27,11 @@ from config.logs import event
 from config.settings import Settings
 from config.values import Endpoint
 from gateway import retention
-from gateway.deliver import Deliverer
-from gateway.ledger import Ledger
+from gateway.connections import Connections
 from gateway.listener import Listener, listening_socket
-from gateway.session import Edge
-from gateway.space import Space
+from gateway.mail import mail_side, serve_sibling
+from gateway.siblings import Sibling, start_siblings
+from gateway.space import Reservations
 from storage import migrations
 from storage.address import canonical_or_none
 from storage.clock import Clock, system_clock
@@ -42,6 +43,7 @@ from storage.engine import open_database
 logger = logging.getLogger(__name__)
 
 _FILE_THREADS = 16
+_MOST_BY_DEFAULT = 4
 _SWITCH_SECONDS = 0.0005
 _API_CLOSE_SECONDS = 3
 
@@ -58,13 +60,25 @@ def run(settings: Settings, *, ready: Callable[[Running], None] | None = None) -
     """Serve until told to stop; the exit status.
 
     `ready` is called once both sides accept. Raises OSError for an address that cannot be bound,
-    StoreUnavailable for a store that cannot be opened.
+    StoreUnavailable for a store that cannot be opened. To be called before any thread is started:
+    it forks the other mail processes.
     """
     # The store's threads give up the interpreter lock at every statement; with Python's 5 ms they
     # would wait that long for it whenever the loop is busy.
     sys.setswitchinterval(_SWITCH_SECONDS)
+    gc.set_threshold(20_000, 20, 50)
+    processes = settings.mail_processes or min(os.cpu_count() or 1, _MOST_BY_DEFAULT)
+    reservations = Reservations(processes)
+
+    async def serve_beside(number: int, control: socket.socket) -> None:
+        reservations.own = number
+        await serve_sibling(settings, reservations, control)
+
+    siblings = start_siblings(processes - 1, serve_beside, _loop_factory())
+    for sibling in siblings:
+        sibling.on_lost = reservations.forget
     with asyncio.Runner(loop_factory=_loop_factory()) as runner:
-        return runner.run(_serve(settings, ready))
+        return runner.run(_serve(settings, siblings, reservations, ready))
 
 
 def _loop_factory() -> Callable[[], asyncio.AbstractEventLoop] | None:
@@ -75,17 +89,28 @@ def _loop_factory() -> Callable[[], asyncio.AbstractEventLoop] | None:
     return uvloop.new_event_loop
 
 
-async def _serve(settings: Settings, ready: Callable[[Running], None] | None) -> int:
+async def _serve(
+    settings: Settings,
+    siblings: Sequence[Sibling],
+    reservations: Reservations,
+    ready: Callable[[Running], None] | None,
+) -> int:
     asyncio.get_running_loop().set_default_executor(ThreadPoolExecutor(_FILE_THREADS, "files"))
     stopping = Stopping()
     async with (
         _store(settings, system_clock) as (database, contents),
         _api(settings, database, contents) as http,
-        _mail(settings, database, contents, stopping) as smtp,
+        _mail(
+            settings,
+            database,
+            contents,
+            siblings=siblings,
+            reservations=reservations,
+            stopping=stopping,
+        ) as smtp,
     ):
         gc.collect()
         gc.freeze()
-        gc.set_threshold(20_000, 20, 50)
         event(logger, "listening", smtp=_shown(smtp), http=_shown(http))
         with stopping.on_signals():
             if ready is not None:
@@ -102,7 +127,7 @@ class Stopping:
     def __init__(self) -> None:
         self.requested = asyncio.Event()
         self.forced = False
-        self.on_force: Callable[[], None] = lambda: None
+        self.on_force: Callable[[], object] = lambda: None
 
     @contextlib.contextmanager
     def on_signals(self) -> Iterator[None]:
@@ -135,29 +160,29 @@ async def _store(
 
 @contextlib.asynccontextmanager
 async def _mail(
-    settings: Settings, database: Database, contents: ContentDirectory, stopping: Stopping
+    settings: Settings,
+    database: Database,
+    contents: ContentDirectory,
+    *,
+    siblings: Sequence[Sibling],
+    reservations: Reservations,
+    stopping: Stopping,
 ) -> AsyncIterator[list[tuple[str, int]]]:
-    ledger = Ledger()
-    postmaster = canonical_or_none(settings.postmaster) or ""
-    deliverer = Deliverer(database, contents, ledger, postmaster=postmaster)
-    space = Space(settings.data, size_limit=settings.size_limit)
-    edge = Edge(settings, database, contents, deliverer, space, system_clock, postmaster)
-    await _warn_of_unread_postmasters(database, postmaster)
-    listener = Listener(edge, ledger)
-    stopping.on_force = listener.abort
-    writing = asyncio.create_task(deliverer.run())
-    jobs = [
-        asyncio.create_task(listener.watch()),
-        asyncio.create_task(retention.run(database, contents, system_clock)),
-    ]
-    try:
-        yield listener.listen(settings.smtp)
-    finally:
-        await listener.drain(settings.drain_seconds)
-        for job in jobs:
-            job.cancel()
-        deliverer.stop()
-        await writing
+    await _warn_of_unread_postmasters(database, canonical_or_none(settings.postmaster) or "")
+    forgetting = asyncio.create_task(retention.run(database, contents, system_clock))
+    async with mail_side(
+        settings, database, contents, reservations, committed=lambda: None
+    ) as connections:
+        await asyncio.gather(*(sibling.start() for sibling in siblings))
+        listener = Listener(settings, connections, siblings)
+        everybody: list[Connections | Sibling] = [connections, *siblings]
+        stopping.on_force = lambda: [each.abort() for each in everybody]
+        try:
+            yield listener.listen(settings.smtp)
+        finally:
+            listener.close()
+            await asyncio.gather(*(each.drain(settings.drain_seconds) for each in everybody))
+            forgetting.cancel()
 
 
 async def _warn_of_unread_postmasters(database: Database, postmaster: str) -> None:

@@ -250,13 +250,13 @@ class Session:
 
     def _begin_transaction(self, command: MailCommand) -> None:
         reserved = command.size or 0
-        self._edge.space.reserved += reserved
+        self._edge.space.reservations.add(reserved)
         self._envelope = Envelope(command.reverse_path, command.smtputf8, reserved)
         self._idle_commands = 0
 
     def _end_transaction(self) -> None:
         if self._envelope is not None:
-            self._edge.space.reserved -= self._envelope.reserved
+            self._edge.space.reservations.add(-self._envelope.reserved)
             self._envelope = None
 
     async def _rcpt(self, argument: bytes) -> Reply:

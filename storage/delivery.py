@@ -16,12 +16,14 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from hashlib import blake2b
 
-from storage.clock import DAY
+from storage.clock import DAY, SECOND
 from storage.content import Content
 from storage.database import Tx
 from storage.directory import Resolution, Verdict, resolve
 
 RECEIPTS_KEPT = 5 * DAY
+# Within this time another process has written down what its senders confirmed.
+OTHERS_SETTLE = 3 * SECOND
 _MAX_REFERENCES = 100
 
 
@@ -40,7 +42,8 @@ class Arrival:
 
     `references` are the ids that may name its thread, the likeliest first; `mailboxes` is a JSON
     object of To and Cc; `received_field` the trace field this gateway adds; `received_at` in
-    microseconds since the epoch.
+    microseconds since the epoch. `patient` says that an earlier delivery of the same bytes, which
+    may still be confirmed, is to be waited for.
     """
 
     tenant_id: bytes
@@ -60,6 +63,7 @@ class Arrival:
     mailboxes: bytes
     automatic: bool
     content: Content
+    patient: bool = True
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,9 +89,13 @@ class RouteChanged:
 
 @dataclass(frozen=True, slots=True)
 class Unsettled:
-    """The same bytes came in a session that is still open: judge again when that one settles."""
+    """The same bytes came in a session that is still open: judge again when that one settles.
+
+    `is_ours` says that it is a session of this process.
+    """
 
     digest: bytes
+    is_ours: bool
 
 
 Outcome = Stored | Repeated | RouteChanged | Unsettled
@@ -98,23 +106,29 @@ async def deliver(
     arrivals: Sequence[Arrival],
     *,
     confirmed: Sequence[bytes],
+    owner: bytes,
     is_open: Callable[[bytes], bool],
     postmaster: str,
 ) -> list[Outcome]:
     """Store `arrivals` in order; one outcome for each.
 
-    `confirmed` are digests whose receipts are done with; `is_open` tells of a digest whether its
-    session may still confirm it.
+    `confirmed` are digests whose receipts are done with. `owner` names this process in receipts;
+    of its own deliveries `is_open` tells by digest whether their session may still confirm them.
     """
+    await forget_confirmed(tx, confirmed)
+    batch = _Batch(tx, owner, is_open, postmaster)
+    outcomes = [await _deliver_one(batch, arrival) for arrival in arrivals]
+    await batch.write_rows()
+    return outcomes
+
+
+async def forget_confirmed(tx: Tx, confirmed: Sequence[bytes]) -> None:
+    """Drop the receipts of deliveries whose sender has seen the reply."""
     if confirmed:
         await tx.execute_many(
             "DELETE FROM receipts WHERE digest = :digest",
             [{"digest": digest} for digest in confirmed],
         )
-    batch = _Batch(tx, is_open, postmaster)
-    outcomes = [await _deliver_one(batch, arrival) for arrival in arrivals]
-    await batch.write_rows()
-    return outcomes
 
 
 async def forget_receipts(tx: Tx, *, now: int) -> int:
@@ -129,11 +143,12 @@ class _Batch:
     """What the messages of one transaction share: answers already known, rows still to write."""
 
     tx: Tx
+    owner: bytes
     is_open: Callable[[bytes], bool]
     postmaster: str
     resolutions: dict[tuple[str, str], Resolution] = field(default_factory=dict)
     threads: dict[tuple[bytes, bytes], bytes] = field(default_factory=dict)
-    receipts: set[bytes] = field(default_factory=set)
+    receipts: dict[bytes, bytes] = field(default_factory=dict)
     rows: dict[str, list[dict[str, object]]] = field(default_factory=dict)
 
     def add(self, statement: str, **row: object) -> None:
@@ -149,10 +164,13 @@ async def _deliver_one(batch: _Batch, arrival: Arrival) -> Outcome:
     if routes is None:
         return RouteChanged()
     digests = _digests(arrival, routes)
-    earlier = await _earlier_deliveries(batch, digests, arrival.received_at - RECEIPTS_KEPT)
-    for digest in digests:
-        if digest in batch.receipts or (digest in earlier and batch.is_open(digest)):
-            return Unsettled(digest)
+    earlier: dict[bytes, bytes] = {}
+    for digest in dict.fromkeys(digests):
+        found = await _earlier_delivery(batch, digest, arrival)
+        if isinstance(found, Unsettled):
+            return found
+        if found is not None:
+            earlier[digest] = found
     if len(earlier) == len(set(digests)):
         return Repeated(earlier[digests[0]], tuple(earlier))
     fresh = [
@@ -165,8 +183,14 @@ async def _deliver_one(batch: _Batch, arrival: Arrival) -> Outcome:
     message_id = await _store(batch, arrival, fresh)
     for digest in dict.fromkeys(digests):
         if digest not in earlier:
-            batch.receipts.add(digest)
-            batch.add(_RECEIPT, digest=digest, message_id=message_id, now=arrival.received_at)
+            batch.receipts[digest] = message_id
+            batch.add(
+                _RECEIPT,
+                digest=digest,
+                message_id=message_id,
+                owner=batch.owner,
+                now=arrival.received_at,
+            )
     return Stored(message_id, tuple(dict.fromkeys(digests)))
 
 
@@ -202,18 +226,27 @@ def _digests(arrival: Arrival, routes: Iterable[Resolution]) -> list[bytes]:
     return digests
 
 
-async def _earlier_deliveries(
-    batch: _Batch, digests: Iterable[bytes], since: int
-) -> dict[bytes, bytes]:
-    earlier = {}
-    for digest in dict.fromkeys(digests):
-        row = await batch.tx.fetch_one(
-            "SELECT message_id FROM receipts WHERE digest = :digest AND received_at > :since",
-            {"digest": digest, "since": since},
-        )
-        if row is not None:
-            earlier[digest] = bytes(row["message_id"])
-    return earlier
+async def _earlier_delivery(
+    batch: _Batch, digest: bytes, arrival: Arrival
+) -> bytes | Unsettled | None:
+    """The message that brought the same before and was never confirmed, if there is one."""
+    just_now = batch.receipts.get(digest)
+    if just_now is not None:
+        return Unsettled(digest, is_ours=True) if arrival.patient else just_now
+    row = await batch.tx.fetch_one(
+        """
+        SELECT message_id, received_at, owner FROM receipts
+        WHERE digest = :digest AND received_at > :since
+        """,
+        {"digest": digest, "since": arrival.received_at - RECEIPTS_KEPT},
+    )
+    if row is None:
+        return None
+    is_ours = bytes(row["owner"]) == batch.owner
+    recent = row["received_at"] > arrival.received_at - OTHERS_SETTLE
+    if arrival.patient and (batch.is_open(digest) if is_ours else recent):
+        return Unsettled(digest, is_ours)
+    return bytes(row["message_id"])
 
 
 async def _store(
@@ -335,6 +368,13 @@ async def _reopen(batch: _Batch, arrival: Arrival, thread_id: bytes) -> None:
     )
     if reopened:
         _record(batch, "thread.reopened", arrival, None, thread_id)
+        batch.add(
+            _REOPENED,
+            entry_id=batch.tx.new_id(),
+            tenant_id=arrival.tenant_id,
+            thread_id=thread_id,
+            now=arrival.received_at,
+        )
 
 
 def _record(
@@ -401,9 +441,14 @@ _EVENT = """
     INSERT INTO events (event_id, tenant_id, type, message_id, thread_id, created_at)
     VALUES (:event_id, :tenant_id, :type, :message_id, :thread_id, :now)
 """
+_REOPENED = """
+    INSERT INTO thread_history (entry_id, tenant_id, thread_id, type, created_at)
+    VALUES (:entry_id, :tenant_id, :thread_id, 'reopened', :now)
+"""
 _RECEIPT = """
-    INSERT INTO receipts (digest, message_id, received_at)
-    VALUES (:digest, :message_id, :now)
+    INSERT INTO receipts (digest, message_id, received_at, owner)
+    VALUES (:digest, :message_id, :now, :owner)
     ON CONFLICT (digest) DO UPDATE
-    SET message_id = excluded.message_id, received_at = excluded.received_at
+    SET message_id = excluded.message_id, received_at = excluded.received_at,
+        owner = excluded.owner
 """

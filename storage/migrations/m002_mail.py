@@ -106,6 +106,7 @@ CREATE INDEX events_by_tenant ON events (tenant_id, event_id);
 CREATE TABLE receipts (
     digest {bytes} PRIMARY KEY,
     message_id {id} NOT NULL,
-    received_at {int64} NOT NULL
+    received_at {int64} NOT NULL,
+    owner {bytes} NOT NULL
 ) {clustered}
 """
