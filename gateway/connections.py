@@ -1,0 +1,98 @@
+"""All SMTP connections of one process: opened, watched, drained.
+
+- One task watches the deadlines of all of them; none has a timer of its own.
+- Draining: whoever waits for a command is told to come again, and what is past DATA may finish.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import socket
+from collections.abc import Callable
+
+from config.settings import Settings
+from gateway import replies
+from gateway.gate import is_exempt
+from gateway.ledger import Ledger
+from gateway.protocol import Connection
+from gateway.session import Edge, Session
+
+
+class Connections:
+    """Lives within one event loop."""
+
+    def __init__(self, edge: Edge, ledger: Ledger) -> None:
+        self._edge = edge
+        self._ledger = ledger
+        self._loop = asyncio.get_running_loop()
+        self._present: dict[Connection, Callable[[], None]] = {}
+        self._opening: set[asyncio.Task[object]] = set()
+        self._empty = asyncio.Event()
+        self._empty.set()
+
+    def __len__(self) -> int:
+        return len(self._present)
+
+    def open(self, client: socket.socket, closed: Callable[[], None]) -> None:
+        """Begin a session on an accepted socket, which is ours now; `closed` tells of its end."""
+        client.setblocking(False)
+        client.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        connection = Connection(
+            self._converse,
+            self._closed,
+            ledger=self._ledger,
+            hostname=self._edge.settings.hostname,
+            loop=self._loop,
+        )
+        self._present[connection] = closed
+        self._empty.clear()
+        opening = self._loop.create_task(
+            self._loop.connect_accepted_socket(lambda: connection, client)
+        )
+        self._opening.add(opening)
+        opening.add_done_callback(lambda done: self._opened(connection, done))
+
+    def _opened(self, connection: Connection, opening: asyncio.Task[object]) -> None:
+        self._opening.discard(opening)
+        if opening.cancelled() or opening.exception() is not None:
+            self._closed(connection)
+
+    async def _converse(self, connection: Connection) -> None:
+        exempt = is_exempt(self._edge.settings, connection.client_ip)
+        await Session(self._edge, connection, exempt=exempt).converse()
+
+    def _closed(self, connection: Connection) -> None:
+        closed = self._present.pop(connection, None)
+        if closed is not None:
+            closed()
+        if not self._present:
+            self._empty.set()
+
+    async def watch(self) -> None:
+        """Hang up on connections whose time to speak has passed; runs until cancelled."""
+        interval = _watch_interval(self._edge.settings)
+        while True:
+            await asyncio.sleep(interval)
+            now = self._loop.time()
+            for connection in tuple(self._present):
+                if connection.inbound.deadline < now:
+                    connection.inbound.hang_up(replies.IDLE_TIMEOUT)
+
+    async def drain(self, seconds: float) -> None:
+        """Let messages under way finish, at most for `seconds`, then close all."""
+        for connection in tuple(self._present):
+            connection.drain()
+        try:
+            async with asyncio.timeout(seconds):
+                await self._empty.wait()
+        except TimeoutError:
+            self.abort()
+
+    def abort(self) -> None:
+        """Drop every connection now."""
+        for connection in tuple(self._present):
+            connection.abort()
+
+
+def _watch_interval(settings: Settings) -> float:
+    return min(1.0, settings.command_timeout / 4, settings.data_timeout / 4)

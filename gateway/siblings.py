@@ -1,0 +1,239 @@
+"""The processes beside the first one that take mail, so that it uses more than one processor.
+
+- They are forked before the first thread or event loop is made, and share the pages of what was
+  imported until then. Each has its own event loop, store connection and group commit; the store is
+  made for several processes.
+- The first process accepts all connections, so that every limit holds for the whole, and hands some
+  of them on as descriptors. Nothing else is shared but the count of bytes reserved on disk.
+- They talk in small packets: to a sibling `g` (the store is ready), `c` and a network with a
+  descriptor (a connection), `d` (drain), `a` (abort); from it `r` (ready), `x` and a network (a
+  connection has ended), `m` (messages were committed).
+- A sibling whose first process is gone drains and ends. One that is lost itself takes its
+  connections with it, and mail goes on without it.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import gc
+import logging
+import os
+import signal
+import socket
+import sys
+from collections.abc import Callable, Coroutine
+from typing import Any, NoReturn
+
+from config.logs import event
+
+logger = logging.getLogger(__name__)
+
+_PACKET = 256
+_EXIT_SECONDS = 5.0
+
+Serve = Callable[[int, socket.socket], Coroutine[Any, Any, None]]
+LoopFactory = Callable[[], asyncio.AbstractEventLoop]
+
+
+class Sibling:
+    """A mail process, as the first process sees it; its length is the number of its connections."""
+
+    def __init__(self, number: int, pid: int, control: socket.socket) -> None:
+        self.number = number
+        self._pid = pid
+        self._control = control
+        self._count = 0
+        self._networks: dict[str, int] = {}
+        self._lost = False
+        self._ready = asyncio.Event()
+        self._gone = asyncio.Event()
+        self.on_closed: Callable[[str], None] = lambda network: None
+        self.on_commit: Callable[[], None] = lambda: None
+        self.on_lost: Callable[[int], None] = lambda number: None
+
+    def __len__(self) -> int:
+        return sys.maxsize if self._lost else self._count
+
+    async def start(self) -> None:
+        """Tell it that the store is ready, and wait until it can take connections."""
+        asyncio.get_running_loop().add_reader(self._control, self._hear)
+        self._tell(b"g")
+        await self._ready.wait()
+
+    def take(self, client: socket.socket, network: str) -> bool:
+        """Hand a connection over, and close it here; False when it cannot be taken now."""
+        if self._lost:
+            return False
+        try:
+            socket.send_fds(self._control, [b"c" + network.encode()], [client.fileno()])
+        except OSError as error:  # its packets pile up: it is too busy, or gone
+            event(logger, "sibling_busy", level=logging.WARNING, cause=error.strerror)
+            return False
+        client.close()
+        self._count += 1
+        self._networks[network] = self._networks.get(network, 0) + 1
+        return True
+
+    def abort(self) -> None:
+        """Make it drop all its connections now."""
+        self._tell(b"a")
+
+    async def drain(self, seconds: float) -> None:
+        """Make it drain and end; it is killed when it has not after `seconds` and a few more."""
+        self._tell(b"d")
+        try:
+            async with asyncio.timeout(seconds + _EXIT_SECONDS):
+                await self._gone.wait()
+        except TimeoutError:
+            event(logger, "sibling_killed", level=logging.ERROR, pid=self._pid)
+            os.kill(self._pid, signal.SIGKILL)
+        asyncio.get_running_loop().remove_reader(self._control)
+        self._control.close()
+        await asyncio.to_thread(os.waitpid, self._pid, 0)
+
+    def _tell(self, packet: bytes) -> None:
+        try:
+            self._control.send(packet)
+        except OSError as error:
+            event(logger, "sibling_deaf", level=logging.WARNING, cause=error.strerror)
+
+    def _hear(self) -> None:
+        try:
+            packet = self._control.recv(_PACKET)
+        except BlockingIOError:
+            return
+        except OSError:
+            packet = b""
+        match packet[:1]:
+            case b"x":
+                self._connection_ended(packet[1:].decode())
+            case b"m":
+                self.on_commit()
+            case b"r":
+                self._ready.set()
+            case b"":
+                self._end()
+
+    def _connection_ended(self, network: str) -> None:
+        self._count -= 1
+        self._networks[network] -= 1
+        if not self._networks[network]:
+            del self._networks[network]
+        self.on_closed(network)
+
+    def _end(self) -> None:
+        """It has ended, asked or not: its connections are gone with it."""
+        asyncio.get_running_loop().remove_reader(self._control)
+        self._lost = True
+        self.on_lost(self.number)
+        for network, count in self._networks.items():
+            for _ in range(count):
+                self.on_closed(network)
+        self._networks.clear()
+        self._ready.set()
+        self._gone.set()
+
+
+def start_siblings(count: int, serve: Serve, loop_factory: LoopFactory | None) -> list[Sibling]:
+    """Fork `count` mail processes, numbered from 1.
+
+    To be called before any thread and any event loop. Each runs `serve` with its number and its
+    end of the control socket, and never returns from here.
+    """
+    gc.collect()
+    gc.freeze()
+    started: list[tuple[int, socket.socket]] = []
+    for number in range(1, count + 1):
+        ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+        pid = os.fork()
+        if pid == 0:
+            for _, other in started:
+                other.close()
+            ours.close()
+            _become_sibling(number, theirs, serve, loop_factory)
+        theirs.close()
+        ours.setblocking(False)
+        started.append((pid, ours))
+    return [Sibling(number, *one) for number, one in enumerate(started, start=1)]
+
+
+def _become_sibling(
+    number: int, control: socket.socket, serve: Serve, loop_factory: LoopFactory | None
+) -> NoReturn:
+    """Be a mail process until told to end; the process ends here."""
+    status = 1
+    try:
+        for word in (signal.SIGINT, signal.SIGTERM):  # the first process decides when we end
+            signal.signal(word, signal.SIG_IGN)
+        control.setblocking(False)
+        with asyncio.Runner(loop_factory=loop_factory) as runner:
+            runner.run(serve(number, control))
+        status = 0
+    except BaseException:  # nothing above us may run twice, so nothing may leave this process
+        logger.exception("fault in a mail process")
+    finally:
+        logging.shutdown()
+        os._exit(status)
+
+
+async def wait_for_store(control: socket.socket) -> bool:
+    """Until the first process says that the store is ready; False when it is gone."""
+    return (await asyncio.get_running_loop().sock_recv(control, _PACKET)) == b"g"
+
+
+class Orders:
+    """What the first process says to a sibling, heard in the sibling."""
+
+    def __init__(
+        self, control: socket.socket, take: Callable[[socket.socket, Callable[[], None]], None]
+    ) -> None:
+        self._control = control
+        self._take = take
+        self._loop = asyncio.get_running_loop()
+        self._owed: list[bytes] = []
+        self.draining = asyncio.Event()
+        self.on_abort: Callable[[], None] = lambda: None
+
+    def listen(self) -> None:
+        """Begin to hear, and say that we can take connections."""
+        self._loop.add_reader(self._control, self._hear)
+        self.tell(b"r")
+
+    def _hear(self) -> None:
+        try:
+            packet, descriptors, _, _ = socket.recv_fds(self._control, _PACKET, 1)
+        except BlockingIOError:
+            return
+        except OSError:
+            packet, descriptors = b"", []
+        match packet[:1]:
+            case b"c":
+                network = packet[1:]
+                client = socket.socket(fileno=descriptors[0])
+                self._take(client, lambda: self.tell(b"x" + network))
+            case b"a":
+                self.on_abort()
+            case b"d":
+                self.draining.set()
+            case b"":
+                self._loop.remove_reader(self._control)
+                self.draining.set()
+
+    def tell(self, packet: bytes) -> None:
+        """Say something to the first process, later when it is slow to listen."""
+        self._owed.append(packet)
+        if len(self._owed) == 1:
+            self._send_owed()
+
+    def _send_owed(self) -> None:
+        self._loop.remove_writer(self._control)
+        while self._owed:
+            try:
+                self._control.send(self._owed[0])
+            except BlockingIOError:
+                self._loop.add_writer(self._control, self._send_owed)
+                return
+            except OSError:  # the first process is gone; `_hear` learns it as well
+                self._owed.clear()
+                return
+            del self._owed[0]
