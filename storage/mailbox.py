@@ -3,6 +3,8 @@
 - A message is the tenant's, a copy is the inbox's; every look-up here is by both.
 - A copy tells only the routes by which this inbox was reached: whom else the message went to by
   Bcc stays unknown (RFC 5321 7.2).
+- A message may be open to an inbox that holds no copy of it; `storage.access` tells which. It looks
+  like a copy without folder, marks and routes, and cannot be changed.
 - Listings are by keyset: ids rise with time, so a page costs the same at any depth.
 - When the last copy goes, the message and its content go with it.
 """
@@ -13,8 +15,10 @@ import json
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
+from storage import parsed
 from storage.database import Row, Tx
-from storage.errors import NotFound
+from storage.errors import Conflict, NotFound
+from storage.openings import forget_message, keep_what_a_copy_opened
 
 # The JMAP roles (RFC 8621 2); a copy keeps the position.
 FOLDERS = ("inbox", "archive", "junk", "trash")
@@ -40,13 +44,16 @@ class Route:
 
 @dataclass(frozen=True, slots=True)
 class Copy:
-    """A message as one inbox has it. Sizes in octets, times in microseconds."""
+    """A message as one inbox has it. Sizes in octets, times in microseconds.
+
+    Folder and marks are None for a message that is only open to this inbox.
+    """
 
     message_id: bytes
     thread_id: bytes
-    folder: str
-    is_read: bool
-    is_flagged: bool
+    folder: str | None
+    is_read: bool | None
+    is_flagged: bool | None
     received_at: int
     size: int
     sender: Mailbox
@@ -60,6 +67,17 @@ class Copy:
     received_field: bytes
     parse_status: str
     routes: tuple[Route, ...]
+
+    @property
+    def is_held(self) -> bool:
+        """Whether there is a copy at all."""
+        return self.folder is not None
+
+
+def require_held(copy: Copy) -> None:
+    """Raises Conflict `no_copy` for a message that is only open to this inbox."""
+    if not copy.is_held:
+        raise Conflict("no_copy", "This inbox holds no copy of the message.")
 
 
 async def list_copies(
@@ -92,7 +110,7 @@ async def list_copies(
             "limit": limit,
         },
     )
-    return await _with_routes(tx, inbox_id, rows)
+    return await copies_of_rows(tx, inbox_id, rows)
 
 
 async def find_copy(tx: Tx, *, tenant_id: bytes, inbox_id: bytes, message_id: bytes) -> Copy:
@@ -103,7 +121,7 @@ async def find_copy(tx: Tx, *, tenant_id: bytes, inbox_id: bytes, message_id: by
     )
     if row is None:
         raise NotFound("no such message")
-    return (await _with_routes(tx, inbox_id, [row]))[0]
+    return (await copies_of_rows(tx, inbox_id, [row]))[0]
 
 
 async def update_copy(
@@ -174,6 +192,7 @@ async def delete_copy(
     )
     if not counted:
         return None
+    await keep_what_a_copy_opened(tx, tenant_id=tenant_id, inbox_id=inbox_id, message_id=message_id)
     for table in ("copies", "copy_routes"):
         await tx.execute(
             f"DELETE FROM {table} WHERE inbox_id = :inbox_id AND message_id = :message_id", key
@@ -193,8 +212,10 @@ async def _drop_message_without_copies(tx: Tx, message_id: bytes) -> str | None:
     )
     if row is None or row["copies_left"] > 0:
         return None
+    await parsed.drop(tx, message_id=message_id)
     for table in ("contents", "routes", "messages"):
         await tx.execute(f"DELETE FROM {table} WHERE message_id = :message_id", key)
+    await forget_message(tx, message_id=message_id)
     return str(row["file"]) if row["file"] else None
 
 
@@ -202,8 +223,10 @@ def trace_fields(copy: Copy) -> bytes:
     """What the receiving side puts before the content of this copy (RFC 5321 4.4).
 
     One Delivered-To for each address by which this copy came, then the Received field that was
-    made when the message arrived.
+    made when the message arrived. A message without a copy has none: they would tell of another's.
     """
+    if not copy.is_held:
+        return b""
     lines = [f"Return-Path: <{copy.reverse_path}>"]
     lines += [f"Delivered-To: {route.address}" for route in distinct_addresses(copy.routes)]
     head = "".join(line + "\r\n" for line in lines)
@@ -218,18 +241,21 @@ def distinct_addresses(routes: Iterable[Route]) -> list[Route]:
     return list(first.values())
 
 
+COPY_COLUMNS = """
+    m.message_id, c.folder, c.is_read, c.is_flagged, c.route, m.thread_id, m.received_at,
+    m.size, m.from_name, m.from_email, m.subject, m.recipients, m.reverse_path,
+    m.client_ip, m.helo, m.tls, m.received_field, m.parse_status
+"""
 # CROSS JOIN keeps SQLite at reading the copies first, in the order of their index.
-_COPY = """
-    SELECT c.message_id, c.folder, c.is_read, c.is_flagged, c.route, m.thread_id, m.received_at,
-           m.size, m.from_name, m.from_email, m.subject, m.recipients, m.reverse_path,
-           m.client_ip, m.helo, m.tls, m.received_field, m.parse_status
+_COPY = f"""
+    SELECT {COPY_COLUMNS}
     FROM copies c CROSS JOIN messages m
     WHERE m.message_id = c.message_id AND m.tenant_id = :tenant_id AND c.inbox_id = :inbox_id
 """
 
 
-async def _with_routes(tx: Tx, inbox_id: bytes, rows: Sequence[Row]) -> list[Copy]:
-    """The copies of `rows`, each with the routes that led to this inbox, in the sender's order."""
+async def copies_of_rows(tx: Tx, inbox_id: bytes, rows: Sequence[Row]) -> list[Copy]:
+    """What `rows` of COPY_COLUMNS say, each with the routes to this inbox in the sender's order."""
     routes: dict[bytes, list[Route]] = {}
     for route in await _routes(tx, inbox_id, rows):
         named = Route(route["recipient"], route["address"], route["list_id"])
@@ -263,9 +289,9 @@ def _copy(row: Row, routes: Sequence[Route]) -> Copy:
     return Copy(
         message_id=bytes(row["message_id"]),
         thread_id=bytes(row["thread_id"]),
-        folder=FOLDERS[row["folder"]],
-        is_read=bool(row["is_read"]),
-        is_flagged=bool(row["is_flagged"]),
+        folder=None if row["folder"] is None else FOLDERS[row["folder"]],
+        is_read=None if row["folder"] is None else bool(row["is_read"]),
+        is_flagged=None if row["folder"] is None else bool(row["is_flagged"]),
         received_at=row["received_at"],
         size=row["size"],
         sender=Mailbox(row["from_name"], row["from_email"]),
