@@ -11,26 +11,43 @@ import time
 from starlette.applications import Starlette
 
 from admin_api import (
+    agenda,
+    assignment,
     distribution_lists,
     domains,
+    handoff,
     health,
     inboxes,
     messages,
+    notes,
     sign_in,
+    tasks,
+    templates,
+    threads,
     tokens,
     users,
 )
 from admin_api.call import Service
 from admin_api.dispatch import Dispatcher
 from admin_api.limits import Buckets, Ticks
+from admin_api.paging import Page
 from admin_api.policy import (
     ADMIN,
     CHANGE_INBOX,
     CHANGE_LISTS,
     CHANGE_MAIL,
+    CHANGE_NOTES,
+    CHANGE_TASKS,
+    CHANGE_TEMPLATES,
+    COMPLETE_TASKS,
     PUBLIC,
+    READ_AGENDA,
     READ_LISTS,
     READ_MAIL,
+    READ_NOTES,
+    READ_TASKS,
+    READ_TEMPLATES,
+    RENDER_TEMPLATES,
     SESSION,
     SIGNED_IN,
 )
@@ -53,6 +70,13 @@ _LISTS = "/v1/distribution-lists/"
 _LIST = _LISTS + "{list_id}/"
 _MEMBERS = _LIST + "members/"
 _MESSAGE = "/v1/messages/{message_id}/"
+_THREADS = "/v1/messages/threads/"
+_THREAD = _THREADS + "{thread_id}/"
+_NOTES = _THREAD + "notes/"
+_ASSIGN = _THREAD + "assign/"
+_TASK = "/v1/tasks/{task_id}/"
+_TEMPLATES = "/v1/templates/"
+_TEMPLATE = _TEMPLATES + "{template_id}/"
 
 ROUTES: tuple[Route, ...] = (
     Route("GET", "/healthz", health.healthz, PUBLIC),
@@ -175,6 +199,94 @@ ROUTES: tuple[Route, ...] = (
     ),
     Route("DELETE", _MESSAGE, messages.delete_message, CHANGE_MAIL, locate=messages.locate),
     Route("GET", _MESSAGE + "raw/", messages.show_raw, READ_MAIL, locate=messages.locate),
+    Route("GET", _THREADS, threads.show_threads, READ_MAIL, parameters=threads.Listing),
+    Route("GET", _THREAD, threads.show_thread, READ_MAIL, locate=threads.locate),
+    Route(
+        "PATCH",
+        _THREAD,
+        threads.change_thread,
+        CHANGE_MAIL,
+        payload=threads.ThreadChange,
+        locate=threads.locate,
+    ),
+    Route("GET", _THREAD + "history/", threads.show_history, READ_MAIL, locate=threads.locate),
+    Route("GET", _NOTES, notes.list_notes, READ_NOTES, parameters=Page, locate=notes.locate_notes),
+    Route(
+        "POST",
+        _NOTES,
+        notes.create_note,
+        CHANGE_NOTES,
+        payload=notes.NoteIn,
+        locate=threads.locate,
+    ),
+    Route(
+        "DELETE",
+        _NOTES + "{note_id}/",
+        notes.delete_note,
+        CHANGE_NOTES,
+        locate=notes.locate_note,
+    ),
+    Route(
+        "POST",
+        _ASSIGN,
+        assignment.assign_thread,
+        CHANGE_NOTES,
+        payload=assignment.AssignmentIn,
+        locate=threads.locate,
+    ),
+    Route("DELETE", _ASSIGN, assignment.unassign_thread, CHANGE_NOTES, locate=threads.locate),
+    Route(
+        "POST",
+        _THREAD + "handoff/",
+        handoff.hand_off_thread,
+        CHANGE_NOTES,
+        payload=handoff.HandoffIn,
+        locate=threads.locate,
+    ),
+    Route("GET", "/v1/agenda/", agenda.show_agenda, READ_AGENDA, parameters=agenda.Listing),
+    Route("POST", "/v1/tasks/", tasks.create_task, CHANGE_TASKS, payload=tasks.TaskIn),
+    Route("GET", _TASK, tasks.show_task, READ_TASKS, locate=tasks.locate),
+    Route(
+        "PATCH",
+        _TASK,
+        tasks.change_task,
+        COMPLETE_TASKS,
+        payload=tasks.TaskChange,
+        locate=tasks.locate,
+    ),
+    Route("DELETE", _TASK, tasks.delete_task, CHANGE_TASKS, locate=tasks.locate),
+    Route("GET", _TEMPLATES, templates.list_templates, READ_TEMPLATES, parameters=Page),
+    Route(
+        "POST",
+        _TEMPLATES,
+        templates.create_template,
+        CHANGE_TEMPLATES,
+        payload=templates.TemplateIn,
+    ),
+    Route("GET", _TEMPLATE, templates.show_template, READ_TEMPLATES, locate=templates.locate),
+    Route(
+        "POST",
+        _TEMPLATE,
+        templates.render_template,
+        RENDER_TEMPLATES,
+        payload=templates.Rendering,
+        locate=templates.locate,
+    ),
+    Route(
+        "PATCH",
+        _TEMPLATE,
+        templates.change_template,
+        CHANGE_TEMPLATES,
+        payload=templates.TemplateChange,
+        locate=templates.locate,
+    ),
+    Route(
+        "DELETE",
+        _TEMPLATE,
+        templates.delete_template,
+        CHANGE_TEMPLATES,
+        locate=templates.locate,
+    ),
 )
 
 

@@ -22,6 +22,7 @@ from admin_api.policy import is_admin
 from admin_api.problems import Problem, not_found
 from config.logs import event
 from config.settings import Settings
+from storage.access import View
 from storage.address import canonical_or_none
 from storage.clock import Clock
 from storage.content import ContentDirectory
@@ -80,6 +81,11 @@ class Call:
     def tenant_id(self) -> bytes:
         return self.caller.tenant.tenant_id
 
+    @property
+    def user_id(self) -> bytes | None:
+        """The person who calls; None for a token."""
+        return self.principal.user.user_id if isinstance(self.principal, Person) else None
+
     def payload(self, model: type[P]) -> P:
         """The body, which the route declares to be this model."""
         assert isinstance(self.body, model)
@@ -120,6 +126,11 @@ async def acting_inbox(tx: Tx, call: Call) -> bytes:
             method=call.request.method,
         )
     return inbox.inbox_id
+
+
+async def acting_view(tx: Tx, call: Call) -> View:
+    """What the acting inbox sees now. Raises as `acting_inbox`."""
+    return View(call.tenant_id, await acting_inbox(tx, call), call.now)
 
 
 def may_act_for(caller: Principal, inbox: Inbox) -> bool:

@@ -10,16 +10,16 @@ from typing import Literal
 from starlette.responses import Response, StreamingResponse
 
 from admin_api.answers import answer, no_content
-from admin_api.call import Call, acting_inbox
+from admin_api.call import Call, acting_inbox, acting_view
 from admin_api.headers import head_of, header_fields
 from admin_api.payload import Limit, Parameters, Payload, Truth
 from admin_api.records import message_item, message_record
-from storage import mailbox
+from storage import access, mailbox
 from storage.content import Content, find_content
 from storage.database import Tx
 from storage.errors import FieldFault, Invalid
 from storage.ids import to_text
-from storage.mailbox import Copy, trace_fields
+from storage.mailbox import Copy, require_held, trace_fields
 
 Folder = Literal["inbox", "archive", "junk", "trash"]
 
@@ -114,6 +114,7 @@ async def change_message(call: Call) -> Response:
 
     async def work(tx: Tx) -> tuple[Copy, Content]:
         copy = await locate(tx, call)
+        require_held(copy)
         changed = await mailbox.update_copy(
             tx,
             tenant_id=call.tenant_id,
@@ -130,11 +131,13 @@ async def delete_message(call: Call) -> Response:
     """DELETE /v1/messages/{message_id}/: to trash, and from trash for good."""
 
     async def work(tx: Tx) -> str | None:
+        copy = await locate(tx, call)
+        require_held(copy)
         return await mailbox.discard_copy(
             tx,
             tenant_id=call.tenant_id,
             inbox_id=await acting_inbox(tx, call),
-            message_id=call.path_id("msg", "message_id"),
+            message_id=copy.message_id,
         )
 
     file = await call.database.write(work)
@@ -144,14 +147,9 @@ async def delete_message(call: Call) -> Response:
 
 
 async def locate(tx: Tx, call: Call) -> Copy:
-    """The acting inbox's copy of the message that the path names. Raises NotFound."""
-    inbox_id = await acting_inbox(tx, call)
-    return await mailbox.find_copy(
-        tx,
-        tenant_id=call.tenant_id,
-        inbox_id=inbox_id,
-        message_id=call.path_id("msg", "message_id"),
-    )
+    """The message that the path names, as the acting inbox has it. Raises NotFound."""
+    view = await acting_view(tx, call)
+    return await access.find_message(tx, view=view, message_id=call.path_id("msg", "message_id"))
 
 
 async def _with_content(tx: Tx, call: Call) -> tuple[Copy, Content]:

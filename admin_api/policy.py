@@ -39,6 +39,17 @@ SESSION = Access(caller="session")
 ADMIN = Access(caller="admin")
 READ_MAIL = Access(scopes=("email:read",), acts=True)
 CHANGE_MAIL = Access(scopes=("email:write",), acts=True)
+READ_NOTES = Access(scopes=("email:read",), plan="startup", acts=True)
+CHANGE_NOTES = Access(scopes=("email:write",), plan="startup", acts=True)
+READ_AGENDA = Access(scopes=("task:read", "email:read"), acts=True)
+READ_TASKS = Access(scopes=("task:read",), acts=True)
+CHANGE_TASKS = Access(scopes=("task:write",), acts=True)
+# With `email:write` alone a token may complete what it was given, and nothing else.
+COMPLETE_TASKS = Access(scopes=("task:write", "email:write"), acts=True)
+READ_TEMPLATES = Access(scopes=("email:read",), plan="startup")
+# A session names its inbox only when it renders for a thread.
+RENDER_TEMPLATES = Access(scopes=("email:read",), plan="startup", acts=True)
+CHANGE_TEMPLATES = Access(caller="admin", plan="startup")
 READ_LISTS = Access(scopes=("email:read",), governance="token_controls")
 CHANGE_INBOX = Access(scopes=("alerts:write",))
 CHANGE_LISTS = Access(caller="admin", governance="token_controls")
@@ -57,7 +68,7 @@ def check(access: Access, principal: Principal) -> None:
     if access.caller == "session" and agent:
         raise admin_required()
     if agent and access.scopes and not set(access.scopes) & set(agent.token.scopes):
-        raise Problem(403, "missing_scope", f"This needs the scope {' or '.join(access.scopes)}.")
+        raise missing_scope(*access.scopes)
     tenant = principal.tenant
     if PLANS.index(tenant.plan) < PLANS.index(access.plan):
         raise Problem(403, "plan_required", f"This needs the plan {access.plan} or a higher one.")
@@ -65,6 +76,16 @@ def check(access: Access, principal: Principal) -> None:
         raise Problem(
             403, "governance_required", f"This needs the governance {access.governance} or higher."
         )
+
+
+def missing_scope(*scopes: str) -> Problem:
+    """For a token that carries none of `scopes`."""
+    return Problem(403, "missing_scope", f"This needs the scope {' or '.join(scopes)}.")
+
+
+def not_author() -> Problem:
+    """For what only the one who made it may change."""
+    return Problem(403, "not_author", "Only the one who made this may change it.")
 
 
 def admin_required() -> Problem:

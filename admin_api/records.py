@@ -11,11 +11,16 @@ from collections.abc import Iterable, Mapping
 from admin_api.dns_records import Checked, records_of
 from storage.clock import rfc3339
 from storage.domains import Domain
+from storage.history import Entry, Party
 from storage.ids import to_text
 from storage.inboxes import Alias, Inbox
 from storage.lists import DistributionList, Member
 from storage.mailbox import Copy, Mailbox, distinct_addresses
+from storage.notes import Note
+from storage.tasks import Task
+from storage.templates import Template
 from storage.tenants import Tenant
+from storage.threads import Thread
 from storage.tokens import Token
 from storage.users import User
 
@@ -147,7 +152,7 @@ def member_record(member: Member) -> Record:
 
 
 def message_item(copy: Copy) -> Record:
-    """A message as it stands in a list."""
+    """A message as it stands in a list; without a copy it has no folder, marks and ways in."""
     return {
         "message_id": to_text("msg", copy.message_id),
         "thread_id": to_text("thr", copy.thread_id),
@@ -165,7 +170,9 @@ def message_item(copy: Copy) -> Record:
         "via": [
             {"address": route.address, "list_id": id_or_none("lst", route.list_id)}
             for route in distinct_addresses(copy.routes)
-        ],
+        ]
+        if copy.is_held
+        else None,
     }
 
 
@@ -178,16 +185,99 @@ def message_record(copy: Copy, headers: Iterable[Mapping[str, str]]) -> Record:
         "html_body": None,
         "attachments": [],
         "authentication": None,
-        "envelope": {
-            "mail_from": copy.reverse_path,
-            "rcpt_to": [*dict.fromkeys(route.recipient for route in copy.routes)],
-            "client_ip": copy.client_ip,
-            "helo": copy.helo,
-            "tls": copy.tls,
-        },
+        "envelope": _envelope(copy) if copy.is_held else None,
         "parse_status": copy.parse_status,
+    }
+
+
+def _envelope(copy: Copy) -> Record:
+    return {
+        "mail_from": copy.reverse_path,
+        "rcpt_to": [*dict.fromkeys(route.recipient for route in copy.routes)],
+        "client_ip": copy.client_ip,
+        "helo": copy.helo,
+        "tls": copy.tls,
     }
 
 
 def _mailbox(mailbox: Mailbox) -> Record:
     return {"email": mailbox.email, "name": mailbox.name}
+
+
+def thread_record(thread: Thread) -> Record:
+    """A thread as the acting inbox sees it."""
+    return {
+        "thread_id": to_text("thr", thread.thread_id),
+        "subject": thread.subject,
+        "participants": [_mailbox(one) for one in thread.participants],
+        "status": thread.status,
+        "assignee": thread.assignee
+        and {
+            "inbox_id": to_text("inb", thread.assignee.inbox_id),
+            "address": thread.assignee.address,
+        },
+        "message_count": thread.message_count,
+        "note_count": thread.note_count,
+        "last_message_at": rfc3339(thread.last_message_at),
+    }
+
+
+def history_record(entry: Entry) -> Record:
+    """One act in the history of a thread."""
+    return {
+        "type": entry.kind,
+        "assignee": _party(entry.assignee),
+        "by": _party(entry.by),
+        "user_id": id_or_none("usr", entry.user_id),
+        "created_at": rfc3339(entry.created_at),
+    }
+
+
+def _party(party: Party | None) -> Record | None:
+    if party is None:
+        return None
+    return {"inbox_id": to_text("inb", party.inbox_id), "address": party.address}
+
+
+def note_record(note: Note) -> Record:
+    """A note on a thread."""
+    return {
+        "note_id": to_text("note", note.note_id),
+        "author_inbox_id": to_text("inb", note.author_inbox_id),
+        "body": note.body,
+        "mentions": [*note.mentions],
+        "created_at": rfc3339(note.created_at),
+    }
+
+
+def task_record(task: Task) -> Record:
+    """A task; without a due date it is pending until it is completed."""
+    return {
+        "task_id": to_text("task", task.task_id),
+        "type": task.kind,
+        "title": task.title,
+        "description": task.description,
+        "pending": task.due_at is None and task.completed_at is None,
+        "due_at": time_or_none(task.due_at),
+        "thread_id": id_or_none("thr", task.thread_id),
+        "note_id": id_or_none("note", task.note_id),
+        "contact_id": id_or_none("ctc", task.contact_id),
+        "share_id": id_or_none("shr", task.share_id),
+        "created_by": id_or_none("inb", task.created_by),
+        "created_at": rfc3339(task.created_at),
+        "completed_at": time_or_none(task.completed_at),
+    }
+
+
+def template_record(template: Template) -> Record:
+    """A template."""
+    return {
+        "template_id": to_text("tpl", template.template_id),
+        "name": template.name,
+        "subject": template.subject,
+        "body": template.body,
+        "variables": [*template.variables],
+        "created_by": id_or_none("usr", template.created_by),
+        "created_at": rfc3339(template.created_at),
+        "updated_at": rfc3339(template.updated_at),
+    }

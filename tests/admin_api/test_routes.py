@@ -35,6 +35,10 @@ UNKNOWN = {
     "inbox_id": "inb_" + "0" * 26,
     "user_id": "usr_" + "0" * 26,
     "name": "unknown.test",
+    "thread_id": "thr_" + "0" * 26,
+    "note_id": "note_" + "0" * 26,
+    "task_id": "task_" + "0" * 26,
+    "template_id": "tpl_" + "0" * 26,
 }
 
 
@@ -55,6 +59,10 @@ class Row:
 
 READ = ("email:read",)
 WRITE = ("email:write",)
+THREAD = {"thread_id": "thread"}
+NOTE = {"thread_id": "thread", "note_id": "note"}
+TASK = {"task_id": "task"}
+TEMPLATE = {"template_id": "template"}
 
 TABLE = {
     "GET /healthz": Row(public=True),
@@ -127,6 +135,45 @@ TABLE = {
         WRITE, acts=True, names={"message_id": "message"}, status=204
     ),
     "GET /v1/messages/{message_id}/raw/": Row(READ, acts=True, names={"message_id": "message"}),
+    "GET /v1/messages/threads/": Row(READ, acts=True),
+    "GET /v1/messages/threads/{thread_id}/": Row(READ, acts=True, names=THREAD),
+    "PATCH /v1/messages/threads/{thread_id}/": Row(
+        WRITE, acts=True, body={"status": "closed"}, names=THREAD
+    ),
+    "GET /v1/messages/threads/{thread_id}/history/": Row(READ, acts=True, names=THREAD),
+    "GET /v1/messages/threads/{thread_id}/notes/": Row(READ, acts=True, names=THREAD),
+    "POST /v1/messages/threads/{thread_id}/notes/": Row(
+        WRITE, acts=True, body={"body": "Call back."}, names=THREAD, status=201
+    ),
+    "DELETE /v1/messages/threads/{thread_id}/notes/{note_id}/": Row(
+        WRITE, acts=True, names=NOTE, status=204
+    ),
+    "POST /v1/messages/threads/{thread_id}/assign/": Row(
+        WRITE, acts=True, body={"to": SALES}, names=THREAD
+    ),
+    "DELETE /v1/messages/threads/{thread_id}/assign/": Row(
+        WRITE, acts=True, names=THREAD, status=204
+    ),
+    "POST /v1/messages/threads/{thread_id}/handoff/": Row(
+        WRITE, acts=True, body={"to": SALES, "note": "Yours."}, names=THREAD
+    ),
+    "GET /v1/agenda/": Row(("task:read", "email:read"), acts=True),
+    "POST /v1/tasks/": Row(("task:write",), acts=True, body={"title": "Call"}, status=201),
+    "GET /v1/tasks/{task_id}/": Row(("task:read",), acts=True, names=TASK),
+    "PATCH /v1/tasks/{task_id}/": Row(
+        ("task:write", "email:write"), acts=True, body={"completed": True}, names=TASK
+    ),
+    "DELETE /v1/tasks/{task_id}/": Row(("task:write",), acts=True, names=TASK, status=204),
+    "GET /v1/templates/": Row(READ),
+    "POST /v1/templates/": Row(None, admin=True, body={"name": "Follow-up"}, status=201),
+    "GET /v1/templates/{template_id}/": Row(READ, names=TEMPLATE),
+    "POST /v1/templates/{template_id}/": Row(
+        READ, acts=True, body={"context": {"topic": "x"}}, names=TEMPLATE
+    ),
+    "PATCH /v1/templates/{template_id}/": Row(
+        None, admin=True, body={"name": "New"}, names=TEMPLATE
+    ),
+    "DELETE /v1/templates/{template_id}/": Row(None, admin=True, names=TEMPLATE, status=204),
 }
 PATHS = [pytest.param(key, row, id=key) for key, row in TABLE.items()]
 GUARDED = [pytest.param(key, row, id=key) for key, row in TABLE.items() if not row.public]
@@ -172,6 +219,23 @@ async def ids(world: World, *, own: bool) -> dict[str, str]:
         "inbox": world.ids[inbox],
         "token of": world.ids[f"token of {inbox}"],
         "message": message,
+        **await shared_work(world, inbox, TENANT_OWNER if own else STRANGER),
+    }
+
+
+async def shared_work(world: World, inbox: str, owner: str) -> dict[str, str]:
+    """A thread with a note, a task of the inbox and a template."""
+    async with world.client(inbox) as api, world.client(owner) as admin:
+        (thread, *_) = (await api.get("/v1/messages/threads/")).json()["results"]
+        notes = f"/v1/messages/threads/{thread['thread_id']}/notes/"
+        note = (await api.post(notes, json={"body": "Mine."})).json()
+        task = (await api.post("/v1/tasks/", json={"title": "Call"})).json()
+        template = (await admin.post("/v1/templates/", json={"name": "Follow-up"})).json()
+    return {
+        "thread": thread["thread_id"],
+        "note": note["note_id"],
+        "task": task["task_id"],
+        "template": template["template_id"],
     }
 
 

@@ -1,0 +1,70 @@
+"""Pages: opaque cursors, and the Link header by which bare arrays lead on.
+
+- A cursor is what the listing made of the last entry; a client can only hand it back.
+- A bare array without `limit` comes whole up to 1,000 entries.
+"""
+
+from __future__ import annotations
+
+import base64
+from collections.abc import Callable, Sequence
+from typing import TypeVar
+from urllib.parse import urlencode
+
+from starlette.responses import Response
+
+from admin_api.answers import answer
+from admin_api.call import Call
+from admin_api.payload import Limit, Parameters
+from storage.errors import FieldFault, Invalid
+
+WHOLE = 1000
+_ID_LENGTH = 16
+
+T = TypeVar("T")
+
+
+class Page(Parameters):
+    """Which part of a bare array."""
+
+    limit: Limit | None = None
+    cursor: str | None = None
+
+    @property
+    def length(self) -> int:
+        return self.limit or WHOLE
+
+
+def cursor_of(position: bytes) -> str:
+    """The cursor that means `position`."""
+    return base64.urlsafe_b64encode(position).decode().rstrip("=")
+
+
+def position_of(cursor: str | None, length: int = _ID_LENGTH) -> bytes | None:
+    """What a cursor means; `length` octets. Raises Invalid on `cursor`."""
+    if cursor is None:
+        return None
+    try:
+        position = base64.b64decode(cursor + "==", altchars=b"-_", validate=True)
+    except ValueError:
+        position = b""
+    if len(position) != length:
+        raise Invalid(FieldFault("cursor", "is none that was given here"))
+    return position
+
+
+def page_answer(
+    call: Call,
+    page: Page,
+    found: Sequence[T],
+    record: Callable[[T], object],
+    position: Callable[[T], bytes],
+) -> Response:
+    """The bare array of the first `page.length` of `found`; when there are more, the way on."""
+    shown = found[: page.length]
+    response = answer([record(one) for one in shown])
+    if len(found) > len(shown):
+        query = dict(call.request.query_params)
+        query |= {"limit": str(min(page.length, 200)), "cursor": cursor_of(position(shown[-1]))}
+        response.headers["Link"] = f'<{call.request.url.path}?{urlencode(query)}>; rel="next"'
+    return response
