@@ -375,13 +375,6 @@ async def _reopen(batch: _Batch, arrival: Arrival, thread_id: bytes) -> None:
             thread_id=thread_id,
             now=arrival.received_at,
         )
-        batch.add(
-            _REOPENED,
-            entry_id=batch.tx.new_id(),
-            tenant_id=arrival.tenant_id,
-            thread_id=thread_id,
-            now=arrival.received_at,
-        )
 
 
 def _record(
@@ -447,10 +440,6 @@ _REFERENCE = """
 _EVENT = """
     INSERT INTO events (event_id, tenant_id, type, message_id, thread_id, created_at)
     VALUES (:event_id, :tenant_id, :type, :message_id, :thread_id, :now)
-"""
-_REOPENED = """
-    INSERT INTO thread_history (entry_id, tenant_id, thread_id, type, created_at)
-    VALUES (:entry_id, :tenant_id, :thread_id, 'reopened', :now)
 """
 _REOPENED = """
     INSERT INTO thread_history (entry_id, tenant_id, thread_id, type, created_at)
