@@ -1,0 +1,113 @@
+"""HTML mail: what of it may be shown, and what it says.
+
+- Nothing in the result runs, asks for input or loads anything: no script, no form, no frame; an
+  image is a part of the same message (`cid:`) or small data in place; styles are those of a short
+  list and name no address.
+- A link opens a web page, a letter or a telephone; it tells the page nothing of where it was.
+- The text is read from the sanitised HTML, which is well-formed: what is not shown is not said.
+"""
+
+from __future__ import annotations
+
+import re
+from functools import lru_cache
+from html import unescape
+
+import nh3
+
+MAX_SOURCE = 1024 * 1024
+MAX_RESULT = 2 * 1024 * 1024
+_MAX_INLINE_IMAGE = 32 * 1024
+
+_TAGS = (
+    "a abbr acronym address article aside b bdi bdo big blockquote br caption center cite code col"
+    " colgroup dd del details dfn div dl dt em figcaption figure font footer h1 h2 h3 h4 h5 h6"
+    " header hr i img ins kbd li main mark nav ol p pre q rp rt ruby s samp section small span"
+    " strike strong sub summary sup table tbody td tfoot th thead time tr tt u ul var wbr"
+)
+_WITHOUT_CONTENT = "script style title noscript template iframe object svg math textarea select"
+_TABLE = {"align", "bgcolor", "border", "cellpadding", "cellspacing", "height", "valign", "width"}
+_ATTRIBUTES: dict[str, set[str]] = {
+    "*": {"align", "dir", "lang", "style", "title"},
+    "a": {"href"},
+    "col": {"span", "width"},
+    "colgroup": {"span", "width"},
+    "del": {"datetime"},
+    "font": {"color", "face", "size"},
+    "img": {"alt", "height", "src", "width"},
+    "ins": {"datetime"},
+    "ol": {"start", "type"},
+    "table": _TABLE,
+    "td": _TABLE | {"colspan", "rowspan"},
+    "th": _TABLE | {"colspan", "rowspan", "scope"},
+    "time": {"datetime"},
+    "tr": _TABLE,
+    "ul": {"type"},
+}
+_STYLES = {
+    "background-color", "border", "border-bottom", "border-collapse", "border-color",
+    "border-left", "border-radius", "border-right", "border-spacing", "border-style",
+    "border-top", "border-width", "clear", "color", "direction", "display", "float",
+    "font-family", "font-size", "font-style", "font-variant", "font-weight", "height",
+    "letter-spacing", "line-height", "margin", "margin-bottom", "margin-left", "margin-right",
+    "margin-top", "max-height", "max-width", "min-height", "min-width", "padding",
+    "padding-bottom", "padding-left", "padding-right", "padding-top", "table-layout",
+    "text-align", "text-decoration", "text-indent", "text-transform", "vertical-align",
+    "white-space", "width", "word-break", "word-wrap",
+}  # fmt: skip
+_SCHEMES = {"http", "https", "mailto", "tel", "cid", "data"}
+
+_LINK = re.compile(r"\s*(?:https?|mailto|tel):", re.IGNORECASE)
+_IMAGE = re.compile(r"cid:|data:image/(?:gif|jpeg|png|webp);base64,", re.IGNORECASE)
+# A function or an escape in a value could name an address.
+_SAFE_STYLE = re.compile(r"(?:[^()\\@]|\brgba?\([0-9.,%\s/]*\)|\bhsla?\([0-9.,%\s/a-z]*\))*+")
+
+_TAG = re.compile(r"<(/?)([a-z0-9]+)(?:[^>\"]++|\"[^\"]*\")*+>")
+_SPACE = re.compile(r"[ \t\r\n\f]+")
+_GAPS = re.compile(r" *\n[ \n]*\n")
+_BLOCK_NAMES = (
+    "address article aside blockquote br caption center dd details div dl dt figcaption figure"
+    " footer h1 h2 h3 h4 h5 h6 header hr li main nav ol p pre section summary table tr ul"
+)
+_BLOCKS = frozenset(_BLOCK_NAMES.split())
+
+
+def sanitised(source: str) -> str:
+    """What of `source` may be shown, as well-formed HTML; only its first mebibyte is looked at."""
+    return _cleaner().clean(source[:MAX_SOURCE])[:MAX_RESULT]
+
+
+@lru_cache(maxsize=1)
+def _cleaner() -> nh3.Cleaner:
+    return nh3.Cleaner(
+        tags=set(_TAGS.split()),
+        clean_content_tags=set(_WITHOUT_CONTENT.split()),
+        attributes=_ATTRIBUTES,
+        attribute_filter=_allowed,
+        strip_comments=True,
+        link_rel="noopener nofollow noreferrer",
+        url_schemes=_SCHEMES,
+        filter_style_properties=_STYLES,
+    )
+
+
+def _allowed(tag: str, name: str, value: str) -> str | None:
+    if name == "href":
+        return value if _LINK.match(value) else None
+    if name == "src":
+        return value if _IMAGE.match(value) and len(value) <= _MAX_INLINE_IMAGE else None
+    if name == "style":
+        return value if _SAFE_STYLE.fullmatch(value) else None
+    return value
+
+
+def said(clean: str) -> str:
+    """The text of HTML that was sanitised, with a line for each block."""
+    lines = _TAG.sub(_line_end, _SPACE.sub(" ", clean))
+    return _GAPS.sub("\n\n", unescape(lines)).strip()
+
+
+def _line_end(tag: re.Match[str]) -> str:
+    if tag[2] in _BLOCKS:
+        return "\n"
+    return " " if tag[2] in {"td", "th"} else ""

@@ -1,0 +1,144 @@
+"""The gateway's side of the parser's process: started when needed, replaced when it dies.
+
+- A batch is sent at once and answered in order, so the gateway wakes for a batch and not for each
+  of its messages.
+- The process has `HARD_SECONDS` of CPU for a message, which the system sees to. Here only the wall
+  is watched, more patiently: on a busy machine a process that gives way may have to wait.
+- The message on which it died is the first that has no answer; those behind it were not begun.
+- It inherits two pipes, no socket, and of the environment nothing but how to find its modules.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import os
+import signal
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+from gateway.parser.wire import (
+    HEADER,
+    MAX_JSON,
+    READY,
+    BadFrame,
+    Request,
+    lengths,
+    read_result,
+    request_frame,
+)
+from storage.parts import Parsed
+
+WALL_SECONDS = 5.0
+_START_SECONDS = 20.0
+_KEPT = ("PATH", "LANG", "LC_ALL", "LD_LIBRARY_PATH", "TZ")
+_ROOT = Path(__file__).resolve().parents[2]
+
+
+class ParserUnavailable(Exception):
+    """The process cannot be started; no message is to blame."""
+
+
+class ParserProcess:
+    """At most one process at a time; used by one task."""
+
+    def __init__(self, *, size_limit: int) -> None:
+        self._size_limit = size_limit
+        self._process: asyncio.subprocess.Process | None = None
+
+    @property
+    def pid(self) -> int | None:
+        """The running process, if there is one."""
+        return None if self._process is None else self._process.pid
+
+    async def parse(self, requests: Sequence[Request]) -> list[Parsed | str]:
+        """Results, or the reasons for none, in order; fewer than asked when the process died.
+
+        The last of them is then the reason; what follows has not been looked at. Raises
+        ParserUnavailable.
+        """
+        process = await self._running()
+        assert process.stdin is not None
+        for request in requests:
+            process.stdin.write(request_frame(request))
+        answers: list[Parsed | str] = []
+        for request in requests:
+            try:
+                answers.append(await self._answer(process, request.size))
+            except (TimeoutError, asyncio.IncompleteReadError, BadFrame, OSError) as error:
+                answers.append(await self._end(process, error))
+                break
+        return answers
+
+    async def _answer(self, process: asyncio.subprocess.Process, size: int) -> Parsed | str:
+        assert process.stdout is not None
+        async with asyncio.timeout(WALL_SECONDS):
+            json, octets = lengths(await process.stdout.readexactly(HEADER))
+            head = await process.stdout.readexactly(json)
+            return read_result(head, await process.stdout.readexactly(octets), size)
+
+    async def _running(self) -> asyncio.subprocess.Process:
+        if self._process is not None and self._process.returncode is None:
+            return self._process
+        try:
+            self._process = await self._start()
+            assert self._process.stdout is not None
+            async with asyncio.timeout(_START_SECONDS):
+                if await self._process.stdout.readexactly(len(READY)) == READY:
+                    return self._process
+        except (OSError, TimeoutError, asyncio.IncompleteReadError) as error:
+            await self.stop()
+            raise ParserUnavailable(type(error).__name__) from error
+        await self.stop()
+        raise ParserUnavailable("it says something else")
+
+    async def _start(self) -> asyncio.subprocess.Process:
+        environment = {name: os.environ[name] for name in _KEPT if name in os.environ}
+        return await asyncio.create_subprocess_exec(
+            sys.executable,
+            "-P",
+            "-m",
+            "gateway.parser.worker",
+            str(self._size_limit),
+            stdin=asyncio.subprocess.PIPE,
+            stdout=asyncio.subprocess.PIPE,
+            stderr=asyncio.subprocess.DEVNULL,
+            env={**environment, "PYTHONPATH": str(_ROOT)},
+            limit=MAX_JSON,
+        )
+
+    async def _end(self, process: asyncio.subprocess.Process, error: Exception) -> str:
+        """Make sure that the process is gone; why it had to go."""
+        if not isinstance(error, asyncio.IncompleteReadError):
+            _kill(process)
+        self._process = None
+        status = await _gone(process)
+        if isinstance(error, TimeoutError):
+            return f"took more than {WALL_SECONDS:g} seconds"
+        if isinstance(error, BadFrame):
+            return f"the parser's answer is not usable: {error}"
+        if status == -signal.SIGPROF:
+            return "took more than a second of the processor"
+        return f"the parser's process ended with status {status}"
+
+    async def stop(self) -> None:
+        """End the process; the next message starts another."""
+        process, self._process = self._process, None
+        if process is not None:
+            _kill(process)
+            await _gone(process)
+
+
+def _kill(process: asyncio.subprocess.Process) -> None:
+    with contextlib.suppress(ProcessLookupError):
+        process.kill()
+
+
+async def _gone(process: asyncio.subprocess.Process) -> int:
+    try:
+        async with asyncio.timeout(WALL_SECONDS):
+            return await process.wait()
+    except TimeoutError:  # it closed its output and goes on
+        _kill(process)
+        return await process.wait()

@@ -1,0 +1,198 @@
+"""Parsing after the commit: takes what waits, has it parsed, keeps the results.
+
+- The store's writer belongs to deliveries. While mail streams in, parsing takes a small share of
+  the time and leaves the rest; what piles up is worked off after. Nobody waits for it.
+- One transaction keeps the results of a batch and claims the next one.
+- A message that fails is tried again later, from the third time on without its HTML, and five times
+  in all; it takes no other message with it, neither in the parser nor in the store.
+- The parser's process is started for the first message and ended when there was none for a while.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import logging
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+from config.logs import event
+from gateway.parser.process import ParserProcess, ParserUnavailable
+from gateway.parser.wire import Request
+from storage import parse_queue, parsed
+from storage.clock import SECOND, Clock
+from storage.content import ContentDirectory
+from storage.database import Database, Tx
+from storage.errors import StoreUnavailable
+from storage.ids import to_text
+from storage.parse_queue import Claim
+from storage.parts import Parsed
+from storage.signals import Signal, heard
+
+logger = logging.getLogger("postroom.parser")
+
+BATCH = 25
+HOLD = 60 * SECOND
+TRIES_WITH_HTML = 2
+_RETRY_AFTER = 2 * SECOND
+_POLL_SECONDS = 30.0
+_SOON_SECONDS = 2.0
+_IDLE_SECONDS = 60.0
+_AWAY_SECONDS = 2.0
+
+# Mail streams in when the last commit is not longer ago than this; then one part of the time is for
+# parsing and so many parts are left alone.
+_STREAMING_SECONDS = 0.25
+_LEFT_ALONE = 12
+_LONGEST_PAUSE = 2.0
+
+
+@dataclass(slots=True)
+class _Done:
+    """What came of a batch: results to keep, and failures to try again or to park."""
+
+    results: list[tuple[Claim, Parsed]] = field(default_factory=list)
+    failures: list[tuple[Claim, str]] = field(default_factory=list)
+
+
+class Parsing:
+    """The one task of this process that parses; `commits` rings for every delivery."""
+
+    def __init__(
+        self,
+        database: Database,
+        contents: ContentDirectory,
+        commits: Signal,
+        clock: Clock,
+        *,
+        size_limit: int,
+    ) -> None:
+        self._database = database
+        self._contents = contents
+        self._commits = commits
+        self._clock = clock
+        self._process = ParserProcess(size_limit=size_limit)
+        self._claims: list[Claim] = []
+        self._last_parsed = 0.0
+        self._last_failure = float("-inf")
+
+    async def run(self) -> None:
+        """Parse what waits, and whatever comes, until cancelled."""
+        try:
+            while True:
+                ring = self._commits.listen()
+                try:
+                    await self._turn()
+                except (StoreUnavailable, ParserUnavailable) as error:
+                    event(logger, "parsing_waits", level=logging.WARNING, cause=repr(error))
+                    await asyncio.sleep(_AWAY_SECONDS)
+                    continue
+                except Exception:  # a fault of ours must not leave all later mail unparsed
+                    logger.exception("parsing_failed")
+                    await asyncio.sleep(_AWAY_SECONDS)
+                    continue
+                if not self._claims:
+                    await self._rest(ring)
+        finally:
+            await self._process.stop()
+            await self._give_back()
+
+    async def _turn(self) -> None:
+        """Parse what is claimed, keep it and claim the next."""
+        done = await self._parse(self._claims)
+        began = time.monotonic()
+        claimed = await self._keep(done)
+        self._claims = []
+        self._claims = await self._database.read(lambda tx: parse_queue.load(tx, claimed))
+        now = time.monotonic()
+        if self._claims and now - self._commits.last_rung < _STREAMING_SECONDS:
+            await asyncio.sleep(min((now - began) * _LEFT_ALONE, _LONGEST_PAUSE))
+
+    async def _rest(self, ring: asyncio.Future[None]) -> None:
+        """Wait for mail. A process that has nothing to do is memory for nothing."""
+        failed_lately = time.monotonic() - self._last_failure < _POLL_SECONDS
+        if await heard(ring, _SOON_SECONDS if failed_lately else _POLL_SECONDS):
+            return
+        if time.monotonic() - self._last_parsed > _IDLE_SECONDS:
+            await self._process.stop()
+
+    async def _give_back(self) -> None:
+        """What was claimed and not parsed is somebody else's at once."""
+        claims, self._claims = self._claims, []
+        if claims:
+            with contextlib.suppress(StoreUnavailable):
+                await self._database.write(
+                    lambda tx: parse_queue.release(tx, claims, now=self._clock())
+                )
+
+    async def _parse(self, claims: Sequence[Claim]) -> _Done:
+        done = _Done()
+        left = list(claims)
+        while left:
+            answers = await self._process.parse([self._request(one) for one in left])
+            for claimed, answer in zip(left, answers, strict=False):
+                if isinstance(answer, Parsed):
+                    done.results.append((claimed, answer))
+                else:
+                    done.failures.append((claimed, answer))
+            left = left[len(answers) :]
+            self._last_parsed = time.monotonic()
+        return done
+
+    def _request(self, claimed: Claim) -> Request:
+        content = claimed.content
+        path = None if content.file is None else str(self._contents.files / content.file)
+        with_html = claimed.tries <= TRIES_WITH_HTML
+        return Request(content.body or b"", path, content.size, with_html)
+
+    async def _keep(self, done: _Done) -> dict[bytes, int]:
+        """Keep what is done and claim the next batch; ids and tries."""
+
+        async def work(tx: Tx) -> dict[bytes, int]:
+            await self._write(tx, done)
+            return await parse_queue.claim(tx, limit=BATCH, hold=HOLD, now=self._clock())
+
+        try:
+            claimed = await self._database.write(work)
+        except StoreUnavailable:
+            raise
+        except Exception as error:  # one of the results is not such as the store can keep
+            if not done.results:
+                raise
+            event(logger, "results_refused", level=logging.ERROR, cause=repr(error))
+            for one in done.results:
+                await self._keep_alone(one)
+            return await self._keep(_Done(failures=done.failures))
+        self._tell(done.failures)
+        return claimed
+
+    async def _keep_alone(self, result: tuple[Claim, Parsed]) -> None:
+        """A result in a transaction of its own: one that cannot be kept is a failure of its own."""
+        try:
+            await self._database.write(lambda tx: parsed.record(tx, [result]))
+        except StoreUnavailable:
+            raise
+        except Exception as error:
+            failed = [(result[0], f"{type(error).__name__} when the result was kept")]
+            await self._database.write(lambda tx: self._write(tx, _Done(failures=failed)))
+            self._tell(failed)
+
+    async def _write(self, tx: Tx, done: _Done) -> None:
+        await parsed.record(tx, done.results)
+        now = self._clock()
+        for claimed, reason in done.failures:
+            retry_at = now + _RETRY_AFTER * claimed.tries
+            await parse_queue.fail(tx, claimed, reason=reason, retry_at=retry_at)
+
+    def _tell(self, failures: Sequence[tuple[Claim, str]]) -> None:
+        for claimed, reason in failures:
+            self._last_failure = time.monotonic()
+            event(
+                logger,
+                "parked" if claimed.tries >= parse_queue.TRIES else "parse_failed",
+                level=logging.WARNING,
+                message=to_text("msg", claimed.message_id),
+                tries=claimed.tries,
+                cause=reason,
+            )

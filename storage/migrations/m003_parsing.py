@@ -1,0 +1,50 @@
+"""What the parser finds out after the commit, and the index of words."""
+
+from __future__ import annotations
+
+from storage.database import Tx
+from storage.indexing import engine_of
+from storage.migrations.schema import run_schema
+
+
+async def m003_parsing(tx: Tx) -> None:
+    """Make room for previews, attachments and bodies; messages that wait are their own queue."""
+    await run_schema(tx, _PARSING)
+    await run_schema(tx, engine_of(tx).SCHEMA)
+
+
+_PARSING = """
+ALTER TABLE messages ADD COLUMN preview {text} NOT NULL DEFAULT '';
+ALTER TABLE messages ADD COLUMN has_attachments INTEGER NOT NULL DEFAULT 0;
+ALTER TABLE messages ADD COLUMN text_parts {text} NOT NULL DEFAULT '[]';
+ALTER TABLE messages ADD COLUMN reply_to {text} NOT NULL DEFAULT '[]';
+CREATE INDEX messages_pending ON messages (message_id) WHERE parse_status = 'pending';
+
+CREATE TABLE parse_attempts (
+    message_id {id} PRIMARY KEY,
+    tries INTEGER NOT NULL,
+    held_until {int64} NOT NULL,
+    reason {text}
+) {clustered};
+
+CREATE TABLE bodies (
+    message_id {id} PRIMARY KEY,
+    text {bytes},
+    html {bytes}
+);
+
+CREATE TABLE attachments (
+    message_id {id} NOT NULL,
+    position INTEGER NOT NULL,
+    attachment_id {id} NOT NULL,
+    filename {text},
+    content_type {text} NOT NULL,
+    size {int64} NOT NULL,
+    is_inline INTEGER NOT NULL,
+    content_id {text},
+    part_start {int64} NOT NULL,
+    part_end {int64} NOT NULL,
+    encoding {text} NOT NULL,
+    PRIMARY KEY (message_id, position)
+) {clustered}
+"""

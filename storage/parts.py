@@ -1,0 +1,58 @@
+"""What the parser says of a message, as values. They hold places in the content, not its octets."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal, NamedTuple
+
+Status = Literal["parsed", "partial"]
+Encoding = Literal["base64", "quoted-printable", "identity"]
+
+STATUSES: tuple[Status, ...] = ("parsed", "partial")
+ENCODINGS: tuple[Encoding, ...] = ("base64", "quoted-printable", "identity")
+
+# Of the letter itself, in octets as they were sent. What is longer has its raw message.
+MAX_TEXT_OCTETS = 1024 * 1024
+
+
+class Slice(NamedTuple):
+    """A text part: octets `start` to `end` of the content, and Python's name of its charset."""
+
+    start: int
+    end: int
+    encoding: Encoding
+    charset: str
+
+
+@dataclass(frozen=True, slots=True)
+class Part:
+    """An attachment: what the message says of it, and its place in the content.
+
+    `size` is in octets once decoded.
+    """
+
+    filename: str | None
+    content_type: str
+    size: int
+    is_inline: bool
+    content_id: str | None
+    start: int
+    end: int
+    encoding: Encoding
+
+
+@dataclass(frozen=True, slots=True)
+class Parsed:
+    """The parser's result. `text` and `html` are compressed; `words` are packed.
+
+    `text` is there only when it was made from HTML. `reply_to` are names and addresses.
+    """
+
+    status: Status
+    preview: str
+    reply_to: tuple[tuple[str, str], ...]
+    text_parts: tuple[Slice, ...]
+    text: bytes | None
+    html: bytes | None
+    attachments: tuple[Part, ...]
+    words: bytes

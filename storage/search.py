@@ -1,0 +1,276 @@
+"""Finding messages: the one look-up that every filter goes through.
+
+- A search is always within the copies of one inbox, newest first, by keyset.
+- A message that is not parsed yet is judged by what the header scan gave: sender, recipients,
+  subject. Of very many such only the newest are looked at.
+- Dates are compared with `received_at`. They also bound the ids looked at, a day wider: a clock
+  that was wrong by more than that hides messages from searches by date.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from storage.address import canonical_or_none
+from storage.clock import DAY
+from storage.database import Row, Tx
+from storage.ids import from_text
+from storage.indexing import ATTACHMENT, engine_of, inbox_scope, list_scope, scanned_text
+from storage.mailbox import FOLDERS
+from storage.query import Query, matches
+from storage.words import document
+
+_FEW = 300
+_PENDING_LOOKED_AT = 2_000
+_PENDING_JUDGED = 500
+_HIGHEST = (1 << 63) - 1
+
+
+@dataclass(frozen=True, slots=True)
+class Wanted:
+    """Which copies of an inbox: the query, and what of a copy or message must be so."""
+
+    query: Query = field(default_factory=Query)
+    folders: tuple[str, ...] = FOLDERS
+    is_read: bool | None = None
+    thread_id: bytes | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class _Search:
+    """One look-up: conditions on `c` and `m` in SQL, with what they name."""
+
+    tx: Tx
+    query: Query
+    scopes: tuple[str, ...]
+    conditions: str
+    params: Mapping[str, Any]
+    after: bytes | None
+    before: bytes | None
+
+
+async def search_messages(
+    tx: Tx, *, tenant_id: bytes, inbox_id: bytes, wanted: Wanted, before: bytes | None, limit: int
+) -> list[bytes]:
+    """The ids of at most `limit` messages, newest first, all older than the message `before`."""
+    lists = await _lists(tx, tenant_id, wanted.query.lists)
+    if lists is None:
+        return []
+    search = _prepared(
+        tx,
+        wanted,
+        lists,
+        tenant_id=tenant_id,
+        inbox_id=inbox_id,
+        before=before,
+        limit=limit,
+    )
+    pending = await _pending(search, lists)
+    if wanted.query.terms or search.scopes[1:]:
+        found = await _indexed(search, wanted)
+    else:
+        found = await _copies(search, wanted)
+    return sorted({*found, *pending}, reverse=True)[:limit]
+
+
+def _prepared(
+    tx: Tx,
+    wanted: Wanted,
+    lists: Sequence[bytes],
+    *,
+    tenant_id: bytes,
+    inbox_id: bytes,
+    before: bytes | None,
+    limit: int,
+) -> _Search:
+    query = wanted.query
+    scopes = [inbox_scope(inbox_id), *map(list_scope, lists)]
+    if query.has_attachment:
+        scopes.append(ATTACHMENT)
+    conditions, params = _conditions(wanted)
+    return _Search(
+        tx=tx,
+        query=query,
+        scopes=tuple(scopes),
+        conditions=conditions,
+        params={"tenant_id": tenant_id, "inbox_id": inbox_id, "limit": limit, **params},
+        after=None if query.after is None else _id_at(query.after - DAY),
+        before=_earlier(before, None if query.before is None else _id_at(query.before + DAY)),
+    )
+
+
+def _conditions(wanted: Wanted) -> tuple[str, dict[str, object]]:
+    """What must hold of the copy, then of the message."""
+    query = wanted.query
+    params: dict[str, object] = {
+        "is_read": None if wanted.is_read is None else int(wanted.is_read),
+        "thread_id": wanted.thread_id,
+        "received_after": query.after,
+        "received_before": query.before,
+    }
+    parts = []
+    if set(wanted.folders) != set(FOLDERS):
+        listed = ", ".join(str(FOLDERS.index(folder)) for folder in wanted.folders)
+        parts.append(f"c.folder IN ({listed})")
+    if wanted.is_read is not None:
+        parts.append("c.is_read = :is_read")
+    if wanted.thread_id is not None:
+        parts.append("m.thread_id = :thread_id")
+    if query.after is not None:
+        parts.append("m.received_at >= :received_after")
+    if query.before is not None:
+        parts.append("m.received_at < :received_before")
+    if query.has_attachment is False:
+        parts.append("m.has_attachments = 0 AND m.parse_status <> 'pending'")
+    return "".join(f" AND {part}" for part in parts), params
+
+
+async def _lists(tx: Tx, tenant_id: bytes, named: Iterable[str]) -> list[bytes] | None:
+    """The ids of lists that were typed as ids or addresses; None when one is none of the tenant's.
+
+    An address that was deleted since is none; its id still finds what came by it.
+    """
+    found = []
+    for text in named:
+        list_id = from_text("lst", text)
+        if list_id is None:
+            row = await tx.fetch_one(
+                "SELECT list_id FROM lists WHERE tenant_id = :tenant_id AND canonical = :canonical",
+                {"tenant_id": tenant_id, "canonical": canonical_or_none(text) or ""},
+            )
+            list_id = bytes(row["list_id"]) if row else None
+        if list_id is None:
+            return None
+        found.append(list_id)
+    return found
+
+
+async def _indexed(search: _Search, wanted: Wanted) -> list[bytes]:
+    few = await _few_copies(search, wanted)
+    if few is None:
+        return await _hits(search, "", {})
+    if not few:
+        return []
+    condition, params = engine_of(search.tx).among(few)
+    return await _hits(search, condition, params)
+
+
+async def _few_copies(search: _Search, wanted: Wanted) -> list[bytes] | None:
+    """The copies of a folder or thread that has but a few: the index need not be walked for them.
+
+    Otherwise a common word would be looked up in every message of the inbox.
+    """
+    if wanted.thread_id is None and len(wanted.folders) == len(FOLDERS):
+        return None
+    rows = await search.tx.fetch_all(
+        _COPIES_OF_THREAD if wanted.thread_id else _COPIES_OF_FOLDER.format(_chosen(wanted)),
+        {**search.params, "few": _FEW + 1},
+    )
+    return None if len(rows) > _FEW else [bytes(row["message_id"]) for row in rows]
+
+
+def _chosen(wanted: Wanted) -> str:
+    return ", ".join(str(FOLDERS.index(folder)) for folder in wanted.folders)
+
+
+_COPIES_OF_FOLDER = """
+    SELECT message_id FROM copies WHERE inbox_id = :inbox_id AND folder IN ({}) LIMIT :few
+"""
+_COPIES_OF_THREAD = """
+    SELECT c.message_id FROM messages m
+    JOIN copies c ON c.inbox_id = :inbox_id AND c.message_id = m.message_id
+    WHERE m.thread_id = :thread_id LIMIT :few
+"""
+
+
+async def _hits(search: _Search, extra: str, params: Mapping[str, object]) -> list[bytes]:
+    engine = engine_of(search.tx)
+    bounds, limits = engine.bounds(search.after, search.before)
+    rows = await search.tx.fetch_all(
+        f"SELECT c.message_id {engine.HITS} {bounds} {extra} {search.conditions}"
+        f" ORDER BY {engine.ORDER} LIMIT :limit",
+        {
+            **search.params,
+            **limits,
+            **params,
+            "match": engine.match(search.scopes, search.query.terms),
+        },
+    )
+    return [bytes(row["message_id"]) for row in rows]
+
+
+async def _copies(search: _Search, wanted: Wanted) -> list[bytes]:
+    """Without words there is nothing to look up: the copies themselves, parsed or not."""
+    found: list[bytes] = []
+    for folder in [None] if wanted.thread_id else wanted.folders:
+        rows = await search.tx.fetch_all(
+            _copies_sql(search, by_thread=folder is None),
+            {
+                **search.params,
+                "before": search.before,
+                "after": search.after,
+                "folder": None if folder is None else FOLDERS.index(folder),
+            },
+        )
+        found += [bytes(row["message_id"]) for row in rows]
+    return found
+
+
+def _copies_sql(search: _Search, *, by_thread: bool) -> str:
+    """CROSS JOIN keeps SQLite at the order of the index that fits: a folder's, or a thread's."""
+    older = "AND c.message_id < :before" if search.before else ""
+    newer = "AND c.message_id > :after" if search.after else ""
+    one_folder = "" if by_thread else "AND c.folder = :folder"
+    joined = "messages m CROSS JOIN copies c" if by_thread else "copies c CROSS JOIN messages m"
+    return f"""
+        SELECT c.message_id FROM {joined}
+        WHERE m.message_id = c.message_id AND m.tenant_id = :tenant_id
+          AND c.inbox_id = :inbox_id {one_folder} {older} {newer} {search.conditions}
+        ORDER BY c.message_id DESC LIMIT :limit
+    """
+
+
+async def _pending(search: _Search, lists: Sequence[bytes]) -> list[bytes]:
+    """Those that match among the newest messages that wait for the parser."""
+    if search.query.has_attachment is not None:
+        return []
+    older = "AND message_id < :before" if search.before else ""
+    routes = "".join(_BY_LIST.format(f"list{place}") for place in range(len(lists)))
+    rows = await search.tx.fetch_all(
+        f"""
+        SELECT m.message_id, m.from_name, m.from_email, m.recipients, m.subject
+        FROM (SELECT message_id FROM messages WHERE parse_status = 'pending' {older}
+              ORDER BY message_id DESC LIMIT {_PENDING_LOOKED_AT}) p
+        CROSS JOIN copies c CROSS JOIN messages m
+        WHERE c.inbox_id = :inbox_id AND c.message_id = p.message_id
+          AND m.message_id = p.message_id AND m.tenant_id = :tenant_id
+          {routes} {search.conditions}
+        ORDER BY m.message_id DESC LIMIT {_PENDING_JUDGED}
+        """,
+        {
+            **search.params,
+            "before": search.before,
+            **{f"list{place}": one for place, one in enumerate(lists)},
+        },
+    )
+    return [bytes(row["message_id"]) for row in rows if _scan_matches(search.query, row)]
+
+
+_BY_LIST = """
+    AND EXISTS (SELECT 1 FROM routes r WHERE r.message_id = m.message_id AND r.list_id = :{})
+"""
+
+
+def _scan_matches(query: Query, row: Row) -> bool:
+    return not query.terms or matches(query, document(**scanned_text(row), body=()))
+
+
+def _id_at(instant: int) -> bytes:
+    return min(max(instant, 0), _HIGHEST).to_bytes(8, "big") + bytes(8)
+
+
+def _earlier(first: bytes | None, second: bytes | None) -> bytes | None:
+    given = [one for one in (first, second) if one is not None]
+    return min(given, default=None)

@@ -1,0 +1,1 @@
+"""The parser, its process, and what becomes of its results."""
