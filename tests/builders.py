@@ -7,7 +7,6 @@ from collections.abc import AsyncIterator, Iterable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from functools import lru_cache
-from pathlib import Path
 
 import httpx2
 import orjson
@@ -23,8 +22,7 @@ from storage.content import Content, ContentDirectory
 from storage.database import Database, Tx
 from storage.delivery import Arrival, Recipient, Stored
 from storage.ids import to_text
-from storage.migrations import migrate
-from storage.sqlite import open_sqlite
+from tests.storage.engines import Engine
 
 PASSWORD = "correct horse battery"
 START = 1_800_000_000 * SECOND
@@ -84,23 +82,22 @@ class World:
 
 @asynccontextmanager
 async def open_store(
-    data: Path, clock: FakeClock | None = None
+    engine: Engine, clock: FakeClock | None = None
 ) -> AsyncIterator[tuple[Database, FakeClock]]:
     """An empty store of this release, and its clock."""
     clock = clock or FakeClock()
-    database = await open_sqlite(data, clock)
+    database = await engine.open(clock)
     try:
-        await migrate(database, now=clock())
         yield database, clock
     finally:
         await database.close()
 
 
 @asynccontextmanager
-async def open_world(data: Path, **settings: object) -> AsyncIterator[World]:
+async def open_world(engine: Engine, **settings: object) -> AsyncIterator[World]:
     """Tenant Example, with a list of two members and an inbox beside it, and a tenant Other."""
-    async with open_store(data) as (database, clock):
-        content = ContentDirectory(data)
+    async with open_store(engine) as (database, clock):
+        content = ContentDirectory(engine.data)
         content.prepare()
         app = create_app(
             database=database,
@@ -260,7 +257,12 @@ async def deliver(
     )
     outcomes = await world.database.write(
         lambda tx: delivery.deliver(
-            tx, [arrival], confirmed=(), is_open=lambda digest: False, postmaster=""
+            tx,
+            [arrival],
+            confirmed=(),
+            owner=b"x" * 16,
+            is_open=lambda digest: False,
+            postmaster="",
         )
     )
     (outcome,) = outcomes
@@ -272,5 +274,10 @@ async def deliver(
 async def _confirm(tx: Tx, stored: Stored) -> None:
     """The sender saw the reply, so the same bytes again are a new message."""
     await delivery.deliver(
-        tx, [], confirmed=stored.digests, is_open=lambda digest: False, postmaster=""
+        tx,
+        [],
+        confirmed=stored.digests,
+        owner=b"x" * 16,
+        is_open=lambda digest: False,
+        postmaster="",
     )

@@ -7,9 +7,9 @@ import os
 
 from hypothesis import settings
 
-from tests.storage.engines import database, databases, engine
+from tests.storage.engines import database, databases, engine, engines
 
-__all__ = ["database", "databases", "engine"]
+__all__ = ["database", "databases", "engine", "engines"]
 
 settings.register_profile("here", deadline=None)
 settings.register_profile("ci", deadline=None, derandomize=True, print_blob=True)

@@ -1,12 +1,12 @@
 """A world for a test: real store, real ASGI, a real DNS server."""
 
 from collections.abc import AsyncIterator
-from pathlib import Path
 
 import pytest
 
 from config.values import Endpoint
 from tests.builders import World, open_world
+from tests.storage.engines import Engine
 from tests.support.dns_server import DnsServer, open_dns_server
 
 
@@ -18,10 +18,10 @@ async def dns() -> AsyncIterator[DnsServer]:
 
 
 @pytest.fixture
-async def world(tmp_path: Path, dns: DnsServer) -> AsyncIterator[World]:
+async def world(engine: Engine, dns: DnsServer) -> AsyncIterator[World]:
     """Two tenants with people, addresses and credentials; limits that no test reaches by chance."""
     async with open_world(
-        tmp_path,
+        engine,
         login_rate_per_minute=1000,
         hostname="mx.postroom.test",
         dns_server=Endpoint("127.0.0.1", dns.port),

@@ -15,7 +15,20 @@ from admin_api.app import ROUTES
 from admin_api.payload import read_query
 from admin_api.routing import Route, Router
 from admin_api.strict_json import MalformedJson, parse_object
-from tests.builders import MEMBER, SALES, SUPPORT, TEAM, TENANT_OWNER, World, deliver, open_world
+from config.values import Endpoint
+from tests.builders import (
+    MEMBER,
+    SALES,
+    SUPPORT,
+    TEAM,
+    TENANT_ADMIN,
+    TENANT_OWNER,
+    World,
+    deliver,
+    open_world,
+)
+from tests.storage.engines import Engines
+from tests.support.dns_server import open_dns_server
 
 ROUTER = Router(ROUTES)
 FIELDS = sorted(
@@ -79,11 +92,18 @@ def test_a_segment_comes_through_as_it_was_encoded(text: str) -> None:
 
 
 @asynccontextmanager
-async def world_with_mail() -> AsyncIterator[tuple[World, str]]:
-    with TemporaryDirectory() as folder:
-        async with open_world(
-            Path(folder), login_rate_per_minute=1000, api_rate_per_minute=10**6, api_burst=10**6
-        ) as world:
+async def world_with_mail(engines: Engines) -> AsyncIterator[tuple[World, str]]:
+    with TemporaryDirectory() as folder, engines(Path(folder)) as engine:
+        async with (
+            open_dns_server() as dns,
+            open_world(
+                engine,
+                login_rate_per_minute=1000,
+                api_rate_per_minute=10**6,
+                api_burst=10**6,
+                dns_server=Endpoint("127.0.0.1", dns.port),
+            ) as world,
+        ):
             yield world, await deliver(world, "team@example.test")
 
 
@@ -94,14 +114,17 @@ def path_of(route: Route, names: dict[str, str]) -> str:
 @settings(max_examples=5)
 @given(st.lists(st.tuples(QUERIES, BODIES), min_size=10, max_size=10))
 async def test_no_input_makes_a_fault_of_ours(
+    engines: Engines,
     inputs: list[tuple[dict[str, str], dict[str, object]]],
 ) -> None:
-    async with world_with_mail() as (world, message_id):
+    async with world_with_mail(engines) as (world, message_id):
         names = {
             "message_id": message_id,
             "list_id": world.ids[TEAM],
             "inbox_id": world.ids[SALES],
             "token_id": world.ids[f"token of {SUPPORT}"],
+            "user_id": world.ids[TENANT_ADMIN],
+            "name": "example.test",
         }
         for who in (TENANT_OWNER, MEMBER, SALES):
             async with world.client(who) as api:

@@ -1,7 +1,6 @@
 """Rate limits, and the client address they count by."""
 
 from ipaddress import ip_network
-from pathlib import Path
 
 import pytest
 from starlette.requests import Request
@@ -10,6 +9,7 @@ from admin_api.client import client_network
 from admin_api.limits import Buckets
 from storage.clock import SECOND
 from tests.builders import AGENT, SALES, open_world
+from tests.storage.engines import Engine
 
 
 def request_from(peer: str | None, *forwarded: str) -> Request:
@@ -57,9 +57,9 @@ def test_full_buckets_are_forgotten() -> None:
     assert len(buckets._levels) == 1
 
 
-async def test_calls_are_limited_for_each_credential_and_say_what_is_left(tmp_path: Path) -> None:
+async def test_calls_are_limited_for_each_credential_and_say_what_is_left(engine: Engine) -> None:
     async with (
-        open_world(tmp_path, api_rate_per_minute=60, api_burst=3) as world,
+        open_world(engine, api_rate_per_minute=60, api_burst=3) as world,
         world.client(SALES) as api,
         world.client(AGENT) as other,
     ):

@@ -1,7 +1,5 @@
 """Signing in and out, and what a session is worth."""
 
-from pathlib import Path
-
 import httpx2
 import pytest
 
@@ -16,6 +14,7 @@ from tests.builders import (
     World,
     open_world,
 )
+from tests.storage.engines import Engine
 
 
 async def login(
@@ -108,8 +107,8 @@ async def test_a_clock_that_jumps_back_ends_no_session(world: World) -> None:
     assert await me(world, world.secrets[MEMBER]) == 200
 
 
-async def test_logins_are_limited_for_each_account_and_each_client(tmp_path: Path) -> None:
-    async with open_world(tmp_path, login_rate_per_minute=2) as world:
+async def test_logins_are_limited_for_each_account_and_each_client(engine: Engine) -> None:
+    async with open_world(engine, login_rate_per_minute=2) as world:
         statuses = [(await login(world, password="wrong")).status_code for _ in range(2)]
         refused = await login(world)
         assert statuses == [401, 401]
@@ -120,8 +119,8 @@ async def test_logins_are_limited_for_each_account_and_each_client(tmp_path: Pat
         assert (await login(world)).status_code == 200
 
 
-async def test_forwarding_headers_count_from_a_trusted_proxy_only(tmp_path: Path) -> None:
-    async with open_world(tmp_path, login_rate_per_minute=1) as world:
+async def test_forwarding_headers_count_from_a_trusted_proxy_only(engine: Engine) -> None:
+    async with open_world(engine, login_rate_per_minute=1) as world:
         assert (await login(world, **{"X-Forwarded-For": "192.0.2.1"})).status_code == 200
         other = await login(world, TENANT_OWNER, **{"X-Forwarded-For": "192.0.2.2"})
         assert other.status_code == 429

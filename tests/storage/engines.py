@@ -9,8 +9,9 @@ import asyncio
 import itertools
 import os
 import re
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -47,6 +48,9 @@ class Engine:
             await database.close()
             raise
         return database
+
+
+Engines = Callable[[Path], AbstractContextManager[Engine]]
 
 
 class Databases:
@@ -118,16 +122,27 @@ def databases() -> Iterator[Databases]:
         server.remove()
 
 
-@pytest.fixture(params=ENGINES)
-def engine(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Engine]:
-    """Give a store that nobody has opened yet, on one engine and then on the other."""
+@pytest.fixture(scope="session", params=ENGINES)
+def engines(request: pytest.FixtureRequest) -> Engines:
+    """Give a maker of stores, `with engines(directory) as engine`, for each engine."""
     if request.param == "sqlite":
-        yield Engine("sqlite", "sqlite", tmp_path)
-        return
+        return lambda data: nullcontext(Engine("sqlite", "sqlite", data))
     databases: Databases = request.getfixturevalue("databases")
+    return lambda data: _on_postgres(databases, data)
+
+
+@contextmanager
+def _on_postgres(databases: Databases, data: Path) -> Iterator[Engine]:
     url = databases.make()
-    yield Engine("postgresql", url, tmp_path)
+    yield Engine("postgresql", url, data)
     databases.drop(url)
+
+
+@pytest.fixture
+def engine(engines: Engines, tmp_path: Path) -> Iterator[Engine]:
+    """Give a store that nobody has opened yet, on one engine and then on the other."""
+    with engines(tmp_path) as made:
+        yield made
 
 
 @pytest.fixture

@@ -1,11 +1,10 @@
 """Where an address leads."""
 
-from pathlib import Path
-
 import pytest
 
 from storage.directory import Resolution, Verdict, resolve
 from tests.builders import AGENT, SALES, TEAM, World, open_world
+from tests.storage.engines import Engine
 
 
 async def ask(world: World, text: str, postmaster: str = "") -> Resolution:
@@ -29,8 +28,8 @@ async def ask(world: World, text: str, postmaster: str = "") -> Resolution:
         ("postmaster", SALES),
     ],
 )
-async def test_what_leads_to_an_inbox_or_a_list(tmp_path: Path, text: str, address: str) -> None:
-    async with open_world(tmp_path) as world:
+async def test_what_leads_to_an_inbox_or_a_list(engine: Engine, text: str, address: str) -> None:
+    async with open_world(engine) as world:
         found = await ask(world, text)
     assert (found.verdict, found.address) == (Verdict.ROUTE, address)
     assert found.tenant_id == world.tenant_id
@@ -50,13 +49,13 @@ async def test_what_leads_to_an_inbox_or_a_list(tmp_path: Path, text: str, addre
         ("postmaster@elsewhere.test", Verdict.NOT_OURS),
     ],
 )
-async def test_what_leads_nowhere(tmp_path: Path, text: str, verdict: Verdict) -> None:
-    async with open_world(tmp_path) as world:
+async def test_what_leads_nowhere(engine: Engine, text: str, verdict: Verdict) -> None:
+    async with open_world(engine) as world:
         assert (await ask(world, text)).verdict is verdict
 
 
-async def test_a_list_without_members_and_a_revoked_domain_say_so(tmp_path: Path) -> None:
-    async with open_world(tmp_path) as world:
+async def test_a_list_without_members_and_a_revoked_domain_say_so(engine: Engine) -> None:
+    async with open_world(engine) as world:
         await world.database.write(lambda tx: tx.execute("DELETE FROM list_members"))
         assert (await ask(world, "team@example.test")).verdict is Verdict.EMPTY_LIST
         await world.database.write(lambda tx: tx.execute("UPDATE domains SET status = 'revoked'"))
@@ -64,16 +63,16 @@ async def test_a_list_without_members_and_a_revoked_domain_say_so(tmp_path: Path
             assert (await ask(world, text)).verdict is Verdict.DOMAIN_REVOKED
 
 
-async def test_postmaster_falls_back_to_the_setting_and_then_waits(tmp_path: Path) -> None:
-    async with open_world(tmp_path) as world:
+async def test_postmaster_falls_back_to_the_setting_and_then_waits(engine: Engine) -> None:
+    async with open_world(engine) as world:
         await world.database.write(lambda tx: tx.execute("UPDATE inboxes SET owner_user_id = NULL"))
         assert (await ask(world, "postmaster@example.test")).verdict is Verdict.NO_POSTMASTER
         assert (await ask(world, "postmaster@example.test", AGENT)).address == AGENT
         assert (await ask(world, "postmaster", AGENT)).address == AGENT
 
 
-async def test_mail_for_a_deleted_inbox_is_never_delivered(tmp_path: Path) -> None:
-    async with open_world(tmp_path) as world:
+async def test_mail_for_a_deleted_inbox_is_never_delivered(engine: Engine) -> None:
+    async with open_world(engine) as world:
         await world.database.write(lambda tx: tx.execute("UPDATE inboxes SET deleted_at = 1"))
         assert (await ask(world, "sales@example.test")).verdict is Verdict.UNKNOWN
         assert (await ask(world, "sales+tag@example.test")).verdict is Verdict.UNKNOWN

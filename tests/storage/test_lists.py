@@ -1,7 +1,5 @@
 """Distribution lists in the store."""
 
-from pathlib import Path
-
 import pytest
 
 from storage import inboxes, lists
@@ -10,6 +8,7 @@ from storage.database import Tx
 from storage.errors import Conflict, Invalid, NotFound
 from storage.lists import DistributionList
 from tests.builders import AGENT, FOREIGN_INBOX, SALES, SUPPORT, TEAM, World, open_world
+from tests.storage.engines import Engine
 
 
 async def members(world: World) -> list[str]:
@@ -19,8 +18,8 @@ async def members(world: World) -> list[str]:
     return [member.inbox_address for member in found]
 
 
-async def test_membership_is_what_puts_the_address_among_the_aliases(tmp_path: Path) -> None:
-    async with open_world(tmp_path) as world:
+async def test_membership_is_what_puts_the_address_among_the_aliases(engine: Engine) -> None:
+    async with open_world(engine) as world:
         before = await world.database.read(
             lambda tx: inboxes.aliases(tx, tenant_id=world.tenant_id)
         )
@@ -39,8 +38,8 @@ async def test_membership_is_what_puts_the_address_among_the_aliases(tmp_path: P
         assert await members(world) == [SUPPORT]
 
 
-async def test_nothing_of_another_tenant_joins_or_changes_a_list(tmp_path: Path) -> None:
-    async with open_world(tmp_path) as world:
+async def test_nothing_of_another_tenant_joins_or_changes_a_list(engine: Engine) -> None:
+    async with open_world(engine) as world:
         team, own, strange = world.raw[TEAM], world.raw[AGENT], world.raw[FOREIGN_INBOX]
         us, they, now = world.tenant_id, world.raw["Other"], world.clock()
         with pytest.raises(Invalid):
@@ -79,8 +78,8 @@ async def make(world: World, address: str) -> DistributionList:
     )
 
 
-async def test_a_refused_list_leaves_nothing_behind(tmp_path: Path) -> None:
-    async with open_world(tmp_path) as world:
+async def test_a_refused_list_leaves_nothing_behind(engine: Engine) -> None:
+    async with open_world(engine) as world:
         for address, error in ((SALES, Conflict), ("x@other.test", Invalid), (TEAM, Conflict)):
             with pytest.raises(error):
                 await make(world, address)
@@ -88,8 +87,8 @@ async def test_a_refused_list_leaves_nothing_behind(tmp_path: Path) -> None:
         assert [item.address for item in found] == [TEAM]
 
 
-async def test_a_deleted_lists_address_can_be_used_again(tmp_path: Path) -> None:
-    async with open_world(tmp_path) as world:
+async def test_a_deleted_lists_address_can_be_used_again(engine: Engine) -> None:
+    async with open_world(engine) as world:
 
         async def swap(tx: Tx) -> object:
             await lists.delete_list(

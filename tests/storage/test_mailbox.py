@@ -1,6 +1,5 @@
 """Copies of one inbox in the store."""
 
-from pathlib import Path
 from typing import NamedTuple
 
 import pytest
@@ -10,6 +9,7 @@ from storage.errors import NotFound
 from storage.ids import from_text
 from storage.mailbox import Copy, Route, distinct_addresses, trace_fields
 from tests.builders import AGENT, FOREIGN_INBOX, SALES, SUPPORT, TEAM, World, deliver, open_world
+from tests.storage.engines import Engine
 
 
 class Key(NamedTuple):
@@ -49,8 +49,8 @@ async def find(world: World, address: str, message_id: str, tenant: str = "Examp
     )
 
 
-async def test_a_copy_names_every_route_by_which_this_inbox_was_reached(tmp_path: Path) -> None:
-    async with open_world(tmp_path) as world:
+async def test_a_copy_names_every_route_by_which_this_inbox_was_reached(engine: Engine) -> None:
+    async with open_world(engine) as world:
         await deliver(
             world,
             "agent@example.test",
@@ -72,8 +72,8 @@ async def test_a_copy_names_every_route_by_which_this_inbox_was_reached(tmp_path
     assert trace_fields(support).count(b"Delivered-To:") == 1
 
 
-async def test_a_page_has_the_routes_of_its_own_messages_only(tmp_path: Path) -> None:
-    async with open_world(tmp_path) as world:
+async def test_a_page_has_the_routes_of_its_own_messages_only(engine: Engine) -> None:
+    async with open_world(engine) as world:
         sent = [
             await deliver(world, *recipients)
             for recipients in (
@@ -89,8 +89,8 @@ async def test_a_page_has_the_routes_of_its_own_messages_only(tmp_path: Path) ->
         assert [await find(world, SALES, one) for one in reversed(sent)] == page
 
 
-async def test_another_tenant_or_inbox_finds_no_copy(tmp_path: Path) -> None:
-    async with open_world(tmp_path) as world:
+async def test_another_tenant_or_inbox_finds_no_copy(engine: Engine) -> None:
+    async with open_world(engine) as world:
         message_id = await deliver(world, "team@example.test")
         for address, tenant in ((AGENT, "Example"), (SALES, "Other"), (FOREIGN_INBOX, "Other")):
             with pytest.raises(NotFound):
@@ -103,8 +103,8 @@ async def test_another_tenant_or_inbox_finds_no_copy(tmp_path: Path) -> None:
         assert (await find(world, SALES, message_id)).folder == "inbox"
 
 
-async def test_a_null_reverse_path_is_written_as_such(tmp_path: Path) -> None:
-    async with open_world(tmp_path) as world:
+async def test_a_null_reverse_path_is_written_as_such(engine: Engine) -> None:
+    async with open_world(engine) as world:
         message_id = await deliver(world, "sales@example.test")
         await world.database.write(lambda tx: tx.execute("UPDATE messages SET reverse_path = ''"))
         copy = await find(world, SALES, message_id)

@@ -1,13 +1,12 @@
 """Sessions in the store."""
 
-from pathlib import Path
-
 import pytest
 
 from storage import sessions
 from storage.clock import HOUR
 from storage.errors import NotFound
 from tests.builders import MEMBER, STRANGER, World, open_world
+from tests.storage.engines import Engine
 
 
 async def sign_in(world: World) -> str:
@@ -28,8 +27,8 @@ async def is_live(world: World, secret: str) -> bool:
     return found is not None
 
 
-async def test_a_login_removes_this_users_lapsed_sessions_and_no_others(tmp_path: Path) -> None:
-    async with open_world(tmp_path) as world:
+async def test_a_login_removes_this_users_lapsed_sessions_and_no_others(engine: Engine) -> None:
+    async with open_world(engine) as world:
         world.clock.advance(11 * HOUR)
         recent = await sign_in(world)
         world.clock.advance(HOUR)
@@ -44,8 +43,8 @@ async def test_a_login_removes_this_users_lapsed_sessions_and_no_others(tmp_path
         assert not await is_live(world, world.secrets[MEMBER])
 
 
-async def test_a_session_is_made_for_a_user_of_the_tenant_only(tmp_path: Path) -> None:
-    async with open_world(tmp_path) as world:
+async def test_a_session_is_made_for_a_user_of_the_tenant_only(engine: Engine) -> None:
+    async with open_world(engine) as world:
         with pytest.raises(NotFound):
             await world.database.write(
                 lambda tx: sessions.create_session(
@@ -54,8 +53,8 @@ async def test_a_session_is_made_for_a_user_of_the_tenant_only(tmp_path: Path) -
             )
 
 
-async def test_an_ended_session_is_gone_and_ending_it_twice_is_the_same(tmp_path: Path) -> None:
-    async with open_world(tmp_path) as world:
+async def test_an_ended_session_is_gone_and_ending_it_twice_is_the_same(engine: Engine) -> None:
+    async with open_world(engine) as world:
         secret = await sign_in(world)
         found = await world.database.read(
             lambda tx: sessions.find_session_by_secret(tx, secret=secret, now=world.clock())

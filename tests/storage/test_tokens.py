@@ -1,7 +1,5 @@
 """Agent tokens in the store."""
 
-from pathlib import Path
-
 import pytest
 
 from storage import tokens
@@ -10,6 +8,7 @@ from storage.database import Tx
 from storage.errors import Invalid, NotFound
 from storage.tokens import Token
 from tests.builders import FOREIGN_INBOX, SALES, TENANT_OWNER, World, open_world
+from tests.storage.engines import Engine
 
 
 async def find(world: World, secret: str) -> Token | None:
@@ -30,18 +29,19 @@ async def touch(world: World, now: int) -> None:
     )
 
 
-async def test_a_secret_is_recognisable_long_and_kept_only_as_a_hash(tmp_path: Path) -> None:
-    async with open_world(tmp_path) as world:
+async def test_a_secret_is_recognisable_long_and_kept_only_as_a_hash(engine: Engine) -> None:
+    async with open_world(engine) as world:
         secret = world.secrets[SALES]
         row = await world.database.read(lambda tx: tx.fetch_one("SELECT * FROM tokens"))
     assert secret.startswith("prt_") and len(secret) == 47
     assert 62 ** (len(secret) - 4) > 2**256
     assert row is not None and secret not in str(dict(row))
-    assert secret.encode() not in b"".join(path.read_bytes() for path in tmp_path.glob("*.db*"))
+    files = b"".join(path.read_bytes() for path in engine.data.glob("*.db*"))
+    assert secret.encode() not in files
 
 
-async def test_only_the_whole_secret_finds_the_token(tmp_path: Path) -> None:
-    async with open_world(tmp_path) as world:
+async def test_only_the_whole_secret_finds_the_token(engine: Engine) -> None:
+    async with open_world(engine) as world:
         secret = world.secrets[SALES]
         found = await find(world, secret)
         assert found is not None and found.inbox_id == world.raw[SALES]
@@ -49,20 +49,22 @@ async def test_only_the_whole_secret_finds_the_token(tmp_path: Path) -> None:
             assert await find(world, other) is None
 
 
-async def test_a_paused_revoked_or_orphaned_token_is_none(tmp_path: Path) -> None:
-    changes = (
+@pytest.mark.parametrize(
+    "change",
+    [
         "UPDATE tokens SET status = 'paused'",
         "UPDATE tokens SET status = 'revoked'",
         "UPDATE inboxes SET deleted_at = 1",
-    )
-    for number, change in enumerate(changes):
-        async with open_world(tmp_path / str(number)) as world:
-            await run(world, change)
-            assert await find(world, world.secrets[SALES]) is None
+    ],
+)
+async def test_a_paused_revoked_or_orphaned_token_is_none(engine: Engine, change: str) -> None:
+    async with open_world(engine) as world:
+        await run(world, change)
+        assert await find(world, world.secrets[SALES]) is None
 
 
-async def test_a_token_ends_at_its_expiry_to_the_microsecond(tmp_path: Path) -> None:
-    async with open_world(tmp_path) as world:
+async def test_a_token_ends_at_its_expiry_to_the_microsecond(engine: Engine) -> None:
+    async with open_world(engine) as world:
         end = world.clock() + MINUTE
         await run(world, "UPDATE tokens SET expires_at = :end", end=end)
         world.clock.advance(MINUTE - 1)
@@ -71,8 +73,8 @@ async def test_a_token_ends_at_its_expiry_to_the_microsecond(tmp_path: Path) -> 
         assert await find(world, world.secrets[SALES]) is None
 
 
-async def test_every_fault_of_a_new_token_is_told(tmp_path: Path) -> None:
-    async with open_world(tmp_path) as world:
+async def test_every_fault_of_a_new_token_is_told(engine: Engine) -> None:
+    async with open_world(engine) as world:
 
         async def make(tx: Tx) -> object:
             return await tokens.create_token(
@@ -96,8 +98,8 @@ async def test_every_fault_of_a_new_token_is_told(tmp_path: Path) -> None:
     ]
 
 
-async def test_a_use_is_due_once_a_minute_and_never_goes_back(tmp_path: Path) -> None:
-    async with open_world(tmp_path) as world:
+async def test_a_use_is_due_once_a_minute_and_never_goes_back(engine: Engine) -> None:
+    async with open_world(engine) as world:
         now = world.clock()
         token = await find(world, world.secrets[SALES])
         assert token is not None and tokens.is_touch_due(token, now=now)
@@ -109,8 +111,8 @@ async def test_a_use_is_due_once_a_minute_and_never_goes_back(tmp_path: Path) ->
         assert tokens.is_touch_due(token, now=now + MINUTE)
 
 
-async def test_a_tenant_neither_sees_nor_revokes_anothers_tokens(tmp_path: Path) -> None:
-    async with open_world(tmp_path) as world:
+async def test_a_tenant_neither_sees_nor_revokes_anothers_tokens(engine: Engine) -> None:
+    async with open_world(engine) as world:
         foreign = world.raw[f"token of {FOREIGN_INBOX}"]
         listed = await world.database.read(
             lambda tx: tokens.list_tokens(tx, tenant_id=world.tenant_id)
