@@ -1,6 +1,7 @@
 """The group commit: messages that arrive together share one transaction and one fsync.
 
 - One task writes. While a batch commits, the next one collects; a message never waits for company.
+  The sync that makes a batch durable runs beside the next transaction, and comes before any reply.
 - Content files of a batch are in place, and their directory synced, before the transaction begins.
 - A batch that fails is tried again message by message, so that no message takes its neighbours
   down with it; the error of a message goes to its own session.
@@ -17,7 +18,7 @@ from dataclasses import dataclass, replace
 from config.logs import event
 from gateway.ledger import Ledger
 from storage.content import ContentDirectory, SpoolFile
-from storage.database import Database, Tx
+from storage.database import Database, Durable, Tx
 from storage.delivery import (
     Arrival,
     Outcome,
@@ -69,6 +70,7 @@ class Deliverer:
         self._postmaster = postmaster
         self._queue: asyncio.Queue[_Job | None] = asyncio.Queue()
         self._stopping = False
+        self._syncing: set[asyncio.Task[None]] = set()
 
     async def submit(self, arrival: Arrival, spool: SpoolFile | None) -> Outcome:
         """Store one message; returns when it is durable.
@@ -98,11 +100,13 @@ class Deliverer:
             self._queue.put_nowait(job)
 
     async def run(self) -> None:
-        """Write batches until `stop` was called and everything submitted before is written."""
+        """Write batches until `stop` was called and everything submitted before is durable."""
         while not (self._stopping and self._queue.empty()):
             jobs = await self._next_batch()
             if jobs:
                 await self._write(jobs)
+        if self._syncing:
+            await asyncio.wait(self._syncing)
         await self._flush_confirmed()
 
     def stop(self) -> None:
@@ -130,7 +134,7 @@ class Deliverer:
 
     async def _write(self, jobs: Sequence[_Job]) -> None:
         try:
-            outcomes = await self._commit(jobs)
+            outcomes, durable = await self._commit(jobs)
         except Exception as error:  # whatever it is, each session must hear of its own
             away = isinstance(error, StoreUnavailable) and not isinstance(error, StoreFull)
             if len(jobs) == 1 or away:
@@ -140,12 +144,31 @@ class Deliverer:
             for job in jobs:
                 await self._write([job])
             return
+        for outcome in outcomes:
+            if isinstance(outcome, Stored | Repeated):
+                self._ledger.open(outcome.digests)
+        syncing = asyncio.create_task(self._report(jobs, outcomes, durable))
+        self._syncing.add(syncing)
+        syncing.add_done_callback(self._syncing.discard)
+
+    async def _report(
+        self, jobs: Sequence[_Job], outcomes: Sequence[Outcome], durable: Durable
+    ) -> None:
+        """Tell the sessions, once what they wait for is on stable storage."""
+        try:
+            await durable
+        except StoreUnavailable as error:
+            for outcome in outcomes:
+                if isinstance(outcome, Stored | Repeated):
+                    self._ledger.close(outcome.digests)
+            self._fail([replace(job, spool=None) for job in jobs], error)
+            return
         for job, outcome in zip(jobs, outcomes, strict=True):
             self._finish(job, outcome)
         if any(isinstance(outcome, Stored) for outcome in outcomes):
             self._committed()
 
-    async def _commit(self, jobs: Sequence[_Job]) -> list[Outcome]:
+    async def _commit(self, jobs: Sequence[_Job]) -> tuple[list[Outcome], Durable]:
         spools = [job.spool for job in jobs if job.spool is not None]
         if spools:
             await asyncio.to_thread(self._contents.place, spools)
@@ -162,16 +185,14 @@ class Deliverer:
             )
 
         try:
-            return await self._database.write(work)
+            return await self._database.commit(work)
         except BaseException:
             self._ledger.give_back(confirmed)
             raise
 
     def _finish(self, job: _Job, outcome: Outcome) -> None:
-        if isinstance(outcome, Stored | Repeated):
-            self._ledger.open(outcome.digests)
-            if job.outcome.cancelled():
-                self._ledger.close(outcome.digests)
+        if isinstance(outcome, Stored | Repeated) and job.outcome.cancelled():
+            self._ledger.close(outcome.digests)
         if job.spool is not None and not isinstance(outcome, Stored | Unsettled):
             job.spool.discard()
         if not job.outcome.done():
@@ -190,9 +211,7 @@ class Deliverer:
         if not confirmed:
             return
         try:
-            await self._database.write(
-                lambda tx: forget_confirmed(tx, confirmed)
-            )
+            await self._database.write(lambda tx: forget_confirmed(tx, confirmed))
         except StoreUnavailable as error:
             self._ledger.give_back(confirmed)
             event(logger, "receipts_kept", level=logging.WARNING, cause=str(error))

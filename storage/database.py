@@ -19,6 +19,7 @@ Params = Mapping[str, object]
 
 T = TypeVar("T")
 Work = Callable[["Tx"], Coroutine[Any, Any, T]]
+Durable = Coroutine[Any, Any, None]
 
 
 class Tx(Protocol):
@@ -67,6 +68,14 @@ class Database(Protocol):
 
     async def write(self, work: Work[T]) -> T:
         """Run `work` in the writer's transaction; on return it is on stable storage."""
+        ...
+
+    async def commit(self, work: Work[T]) -> tuple[T, Durable]:
+        """Like `write`, but returns at the commit, with the wait until it is on stable storage.
+
+        The next transaction may run meanwhile. Nothing is to be acknowledged before that wait is
+        over; it raises StoreUnavailable when the storage failed.
+        """
         ...
 
     async def close(self) -> None:

@@ -40,7 +40,7 @@ from psycopg.types.numeric import NumericBinaryLoader, NumericLoader
 from psycopg_pool import AsyncConnectionPool
 
 from storage.clock import Clock
-from storage.database import Params, Row, T, Work
+from storage.database import Durable, Params, Row, T, Work
 from storage.errors import StoreFull, StoreUnavailable
 from storage.ids import IdSource
 
@@ -149,6 +149,9 @@ class PostgresDatabase:
 
     async def write(self, work: Work[T]) -> T:
         return await self._apart(self._write(work))
+
+    async def commit(self, work: Work[T]) -> tuple[T, Durable]:
+        return await self.write(work), _durable_already()
 
     async def close(self) -> None:
         while self._running:
@@ -433,3 +436,7 @@ def _translated(error: psycopg.Error) -> Exception:
         return StoreUnavailable(text)
     lost = not state and isinstance(error, psycopg.OperationalError)
     return StoreUnavailable(text) if lost else error
+
+
+async def _durable_already() -> None:
+    """COMMIT has returned: the server has flushed it (`synchronous_commit` is checked at start)."""

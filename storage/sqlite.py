@@ -1,6 +1,7 @@
 """The embedded engine: SQLite through aiosqlite.
 
-- WAL and `synchronous=FULL`: a commit that returned survives a loss of power.
+- WAL; a write that returned survives a loss of power. What `synchronous=FULL` would do within the
+  commit, while everybody else waits for the lock, `storage.durability` does right behind it.
 - One writer connection. A transaction begins with BEGIN IMMEDIATE, so it never fails half way for a
   lock; another process that holds the lock is waited for, at most `PATIENCE` seconds.
 - Reader connections are query-only and see one snapshot for one use. One more of them, without a
@@ -22,13 +23,15 @@ from typing import cast
 import aiosqlite
 
 from storage.clock import Clock
-from storage.database import Params, Row, T, Work
+from storage.database import Durable, Params, Row, T, Work
+from storage.durability import LogSync
 from storage.errors import StoreFull, StoreUnavailable
 from storage.ids import IdSource
 
 FILE_NAME = "postroom.db"
 PATIENCE = 5.0
-_POLL = 0.001
+_POLL_LEAST = 0.00005
+_POLL_MOST = 0.002
 _READERS = 2
 
 _DIALECT = {
@@ -92,7 +95,9 @@ class SqliteDatabase:
         readers: list[aiosqlite.Connection],
         peeker: sqlite3.Connection,
         ids: IdSource,
+        log: LogSync,
     ) -> None:
+        self._log = log
         self._writer = writer
         self._peeker = peeker
         self._readers = readers
@@ -117,16 +122,24 @@ class SqliteDatabase:
             raise _translated(error) from error
 
     async def write(self, work: Work[T]) -> T:
+        result, durable = await self.commit(work)
+        await durable
+        return result
+
+    async def commit(self, work: Work[T]) -> tuple[T, Durable]:
+        self._log.check()
         writer = self._writer
         try:
-            return await _in_thread(writer, partial(_run_write, writer._conn, self._ids, work))
+            result = await _in_thread(writer, partial(_run_write, writer._conn, self._ids, work))
         except sqlite3.Error as error:
             raise _translated(error) from error
+        return result, self._log.wait()
 
     async def close(self) -> None:
         for connection in (*self._readers, self._writer):
             await connection.close()
         self._peeker.close()
+        self._log.close()
 
 
 async def open_sqlite(data: Path, clock: Clock) -> SqliteDatabase:
@@ -140,11 +153,12 @@ async def open_sqlite(data: Path, clock: Clock) -> SqliteDatabase:
         readers = [await _connect(path, query_only=True) for _ in range(_READERS)]
         peeker = _opened(path)
         _prepare(peeker, True)
+        log = LogSync(path.with_name(FILE_NAME + "-wal"))
     except sqlite3.Error as error:
         raise _translated(error) from error
     except OSError as error:
         raise StoreUnavailable(f"cannot use the data directory: {error.strerror}") from error
-    return SqliteDatabase(writer, readers, peeker, IdSource(clock))
+    return SqliteDatabase(writer, readers, peeker, IdSource(clock), log)
 
 
 def _prepare_file(data: Path) -> Path:
@@ -180,10 +194,10 @@ def _prepare(connection: sqlite3.Connection, query_only: bool) -> None:
     connection.row_factory = sqlite3.Row
     connection.execute(f"PRAGMA busy_timeout={int(PATIENCE * 1000)}")
     if not query_only:
-        connection.execute("PRAGMA page_size=8192")
+        connection.execute("PRAGMA page_size=4096")
         connection.execute("PRAGMA journal_mode=WAL")
-    connection.execute("PRAGMA synchronous=FULL")
-    connection.execute("PRAGMA wal_autocheckpoint=2000")
+    connection.execute("PRAGMA synchronous=NORMAL")
+    connection.execute("PRAGMA wal_autocheckpoint=4000")
     connection.execute("PRAGMA foreign_keys=ON")
     connection.execute("PRAGMA temp_store=MEMORY")
     connection.execute("PRAGMA cache_size=-16000")
@@ -217,16 +231,20 @@ def _run_write(connection: sqlite3.Connection, ids: IdSource, work: Work[T]) -> 
 
 
 def _begin_immediate(connection: sqlite3.Connection) -> None:
-    """Take the write lock, asking every millisecond: SQLite's own waiting sleeps up to 100."""
-    deadline = time.monotonic() + PATIENCE
+    """Take the write lock. Whoever holds it does so for a millisecond or two: ask often at first.
+
+    SQLite's own waiting begins at 1 ms and soon sleeps 100.
+    """
+    began = time.monotonic()
     while True:
         try:
             connection.execute("BEGIN IMMEDIATE")
             return
         except sqlite3.OperationalError as error:
-            if error.sqlite_errorcode & 0xFF not in _LOCK_CODES or time.monotonic() > deadline:
+            waited = time.monotonic() - began
+            if error.sqlite_errorcode & 0xFF not in _LOCK_CODES or waited > PATIENCE:
                 raise
-        time.sleep(_POLL)
+        time.sleep(min(_POLL_MOST, _POLL_LEAST + waited / 8))
 
 
 _KEEP_FLOOR = "UPDATE store_state SET value = ? WHERE name = 'last_id'"

@@ -64,9 +64,9 @@ CREATE TABLE copies (
     is_read INTEGER NOT NULL,
     is_flagged INTEGER NOT NULL,
     route INTEGER NOT NULL,
-    PRIMARY KEY (inbox_id, message_id)
+    PRIMARY KEY (message_id, inbox_id)
 ) {clustered};
-CREATE INDEX copies_by_folder ON copies (inbox_id, folder, message_id);
+CREATE INDEX copies_by_folder ON copies (inbox_id, folder, message_id, is_read);
 
 CREATE TABLE copy_routes (
     inbox_id {id} NOT NULL,
