@@ -7,14 +7,17 @@ never are. A level that is off costs one comparison.
 
 import json
 import logging
+import re
 import sys
 import time
 from collections.abc import Iterable, Mapping
+from functools import lru_cache
 from typing import Literal
 
 Value = str | bytes | int | float | bool | None | Iterable[str]
 
 VALUE_MAX = 200
+_NEEDS_QUOTES = re.compile('[ "=]')
 MESSAGE_MAX = 1000
 # aiosmtpd and uvicorn tell every command and request at INFO; our own events say it once.
 QUIET = ("mail.log", "mail.debug", "uvicorn.access", "asyncio", "psycopg.pool")
@@ -69,7 +72,7 @@ class TextLines(logging.Formatter):
 
 
 def _quoted(text: str) -> str:
-    if text and not any(char in text for char in ' "='):
+    if text and not _NEEDS_QUOTES.search(text):
         return text
     return '"' + text.replace("\\", "\\\\").replace('"', '\\"') + '"'
 
@@ -91,8 +94,12 @@ class JsonLines(logging.Formatter):
 
 
 def _time(record: logging.LogRecord) -> str:
-    second = time.strftime("%Y-%m-%dT%H:%M:%S", time.gmtime(record.created))
-    return f"{second}.{int(record.msecs):03d}Z"
+    return f"{_second(int(record.created))}.{int(record.msecs):03d}Z"
+
+
+@lru_cache(maxsize=2)
+def _second(created: int) -> str:
+    return time.strftime("%Y-%m-%dT%H:%M:%S", time.gmtime(created))
 
 
 def _word(record: logging.LogRecord) -> str:
