@@ -14,10 +14,13 @@ from dataclasses import dataclass
 
 from storage.access import View, in_list, newest_visible, opened_threads
 from storage.database import Tx
+from storage.mailbox import FOLDERS
 from storage.threads import Status, Thread, describe_threads
 
 _FIRST_STEP = 200
-_LOOKED_AT = 8_000
+_LOOKED_AT = 5_000
+_FEW = 500
+_ALL = 1_000_000_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,8 +55,9 @@ async def list_threads(
     tx: Tx, *, view: View, wanted: Filter, before: bytes | None, limit: int
 ) -> ThreadPage:
     """At most `limit` threads, all with their newest message older than the message `before`."""
-    if wanted.assignee is not None:
-        spots, rest = await _assigned(tx, view, wanted, before), None
+    few = await _few_threads(tx, view, wanted)
+    if few is not None:
+        spots, rest = await _one_by_one(tx, view, wanted, few, before), None
     else:
         spots, rest = await _walked(tx, view, wanted, before, limit)
     if len(spots) > limit:
@@ -63,19 +67,28 @@ async def list_threads(
     return ThreadPage(threads, rest)
 
 
-async def _assigned(tx: Tx, view: View, wanted: Filter, before: bytes | None) -> list[_Spot]:
-    """All that somebody has in hand and the viewer sees: begin with the threads, they are few."""
+async def _few_threads(tx: Tx, view: View, wanted: Filter) -> list[bytes] | None:
+    """The threads to begin with where they are few: those somebody has in hand, or closed ones."""
+    if wanted.assignee is not None:
+        condition, limit = "assignee_inbox_id = :assignee", _ALL
+    elif wanted.status == "closed":
+        condition, limit = "status = 'closed'", _FEW + 1
+    else:
+        return None
     rows = await tx.fetch_all(
-        """
-        SELECT thread_id FROM threads
-        WHERE assignee_inbox_id = :assignee AND tenant_id = :tenant_id
-        """,
-        {"assignee": wanted.assignee, "tenant_id": view.tenant_id},
+        f"SELECT thread_id FROM threads WHERE tenant_id = :tenant_id AND {condition} LIMIT :limit",
+        {"tenant_id": view.tenant_id, "assignee": wanted.assignee, "limit": limit},
     )
+    return None if limit != _ALL and len(rows) == limit else [bytes(r["thread_id"]) for r in rows]
+
+
+async def _one_by_one(
+    tx: Tx, view: View, wanted: Filter, thread_ids: Sequence[bytes], before: bytes | None
+) -> list[_Spot]:
+    """Those of the threads that are wanted and that the viewer sees."""
     spots: list[_Spot] = []
-    ids = [bytes(row["thread_id"]) for row in rows]
-    for start in range(0, len(ids), _FIRST_STEP):
-        some = ids[start : start + _FIRST_STEP]
+    for start in range(0, len(thread_ids), _FEW):
+        some = thread_ids[start : start + _FEW]
         newest = await newest_visible(tx, view=view, thread_ids=some)
         spots += await _fitting(tx, view, wanted, _placed(newest, before, b""))
     return _sorted(spots)
@@ -103,17 +116,28 @@ async def _walked(
 
 
 async def _copies(tx: Tx, view: View, before: bytes | None, limit: int) -> list[_Spot]:
+    """The newest copies, whatever folder they are in, with their threads."""
     older = "AND c.message_id < :before" if before else ""
+    folders = " UNION ALL ".join(_OF_FOLDER.format(place, older) for place in range(len(FOLDERS)))
     rows = await tx.fetch_all(
         f"""
-        SELECT c.message_id, m.thread_id FROM copies c CROSS JOIN messages m
-        WHERE m.message_id = c.message_id AND m.tenant_id = :tenant_id
-          AND c.inbox_id = :viewer {older}
-        ORDER BY c.message_id DESC LIMIT :limit
+        SELECT p.message_id, m.thread_id
+        FROM (SELECT f.message_id FROM ({folders}) f ORDER BY f.message_id DESC LIMIT :limit) p
+        CROSS JOIN messages m
+        WHERE m.message_id = p.message_id AND m.tenant_id = :tenant_id
+        ORDER BY p.message_id DESC
         """,
         {**view.params, "before": before, "limit": limit},
     )
     return [_Spot(bytes(row["message_id"]), bytes(row["thread_id"])) for row in rows]
+
+
+# Copies are in the order of their ids within a folder: the newest of each, then those of all.
+_OF_FOLDER = """
+    SELECT o{0}.message_id FROM (
+        SELECT c.message_id FROM copies c WHERE c.inbox_id = :viewer AND c.folder = {0} {1}
+        ORDER BY c.message_id DESC LIMIT :limit) o{0}
+"""
 
 
 async def _unmet(
@@ -130,9 +154,11 @@ async def _unmet(
     chosen, names = in_list(first)
     earlier = await tx.fetch_all(
         f"""
-        SELECT DISTINCT m.thread_id FROM messages m
-        JOIN copies c ON c.inbox_id = :viewer AND c.message_id = m.message_id
-        WHERE m.thread_id IN ({chosen}) AND m.message_id >= :before
+        SELECT t.thread_id FROM threads t
+        WHERE t.tenant_id = :tenant_id AND t.thread_id IN ({chosen}) AND EXISTS (
+            SELECT 1 FROM messages m CROSS JOIN copies c
+            WHERE m.thread_id = t.thread_id AND m.message_id >= :before
+              AND c.inbox_id = :viewer AND c.message_id = m.message_id)
         """,
         {**view.params, **names, "before": before},
     )

@@ -18,6 +18,7 @@ _THREADS = """
 ALTER TABLE threads ADD COLUMN assignee_inbox_id {id};
 CREATE INDEX threads_assigned ON threads (assignee_inbox_id, thread_id)
     WHERE assignee_inbox_id IS NOT NULL;
+CREATE INDEX threads_closed ON threads (tenant_id, thread_id) WHERE status = 'closed';
 
 CREATE TABLE thread_openings (
     to_inbox_id {id} NOT NULL,
