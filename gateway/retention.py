@@ -16,6 +16,7 @@ from storage.database import Database, Tx
 from storage.delivery import forget_receipts
 from storage.errors import StoreUnavailable
 from storage.ids import to_text
+from storage.notes import remove_expired_notes
 from storage.removal import DeletedInbox, Purged, next_to_purge, purge_some
 
 logger = logging.getLogger(__name__)
@@ -39,6 +40,7 @@ async def one_round(database: Database, contents: ContentDirectory, *, now: int)
         "spools": await asyncio.to_thread(contents.remove_abandoned, now=time.time()),
         "receipts": await database.write(lambda tx: forget_receipts(tx, now=now)),
         "copies": await _purge_inboxes(database, contents, now),
+        "notes": await _remove_notes(database, now),
     }
     if any(removed.values()):
         event(logger, "retention", **removed)
@@ -66,3 +68,11 @@ async def _purge(
             await contents.remove(file)
         copies, whole = copies + purged.copies, purged.whole
     return copies
+
+
+async def _remove_notes(database: Database, now: int) -> int:
+    """Remove the notes that nobody sees any more for their age; how many."""
+    notes = 0
+    while some := await database.write(lambda tx: remove_expired_notes(tx, now=now)):
+        notes += some
+    return notes

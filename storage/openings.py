@@ -74,3 +74,11 @@ async def forget_message(tx: Tx, *, message_id: bytes) -> None:
     await tx.execute(
         "DELETE FROM message_openings WHERE message_id = :message_id", {"message_id": message_id}
     )
+
+
+async def forget_inbox(tx: Tx, *, inbox_id: bytes) -> None:
+    """Drop the openings of threads to and by an inbox whose copies are all gone."""
+    for column in ("to_inbox_id", "by_inbox_id"):
+        await tx.execute(
+            f"DELETE FROM thread_openings WHERE {column} = :inbox_id", {"inbox_id": inbox_id}
+        )
