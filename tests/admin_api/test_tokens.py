@@ -2,7 +2,7 @@
 
 import pytest
 
-from storage.clock import DAY
+from storage.clock import DAY, SECOND
 from tests.builders import (
     AGENT,
     FOREIGN_INBOX,
@@ -15,6 +15,9 @@ from tests.builders import (
 )
 
 GOOD = {"label": "crawler", "scopes": ["email:write", "email:read", "email:read"]}
+
+
+Body = dict[str, object]
 
 
 async def create(world: World, who: str, **fields: object) -> tuple[int, dict[str, object]]:
@@ -119,3 +122,107 @@ async def test_what_a_token_cannot_be_is_400_on_that_field(
     status, body = await create(world, TENANT_OWNER, inbox_id=SALES, **fields)
     assert status == 400
     assert [fault["field"] for fault in body["errors"]] == [field]  # type: ignore[attr-defined]
+
+
+async def change(world: World, who: str, address: str, **fields: object) -> tuple[int, Body]:
+    path = f"/v1/tokens/{world.ids[f'token of {address}']}/"
+    async with world.client(who) as api:
+        answer = await api.patch(path, json=fields)
+    return answer.status_code, answer.json()
+
+
+async def is_let_in(world: World, secret: str) -> bool:
+    async with world.client(secret=secret) as api:
+        return (await api.get("/v1/me/")).status_code == 200
+
+
+async def test_a_paused_token_looks_like_none_until_it_is_resumed(world: World) -> None:
+    for action, status in (
+        ("resume", "active"),
+        ("pause", "paused"),
+        ("pause", "paused"),
+        ("resume", "active"),
+    ):
+        code, body = await change(world, TENANT_ADMIN, SALES, action=action)
+        assert (code, body["status"]) == (200, status)
+        assert "token" not in body
+        assert await is_let_in(world, world.secrets[SALES]) == (status == "active")
+
+
+async def test_a_rotated_token_has_a_new_secret_and_keeps_all_else(world: World) -> None:
+    async with world.client(TENANT_OWNER) as api:
+        before = (await api.get("/v1/tokens/")).json()
+    old = world.secrets[SUPPORT]
+    code, body = await change(world, MEMBER, SUPPORT, action="rotate")
+    secret = str(body.pop("token"))
+    assert code == 200
+    assert body in [one | {"created_by": world.ids[MEMBER]} for one in before]
+    assert not await is_let_in(world, old)
+    assert await is_let_in(world, secret)
+    await change(world, MEMBER, SUPPORT, action="pause")
+    code, body = await change(world, MEMBER, SUPPORT, action="rotate")
+    assert body["status"] == "paused"
+    assert not await is_let_in(world, str(body["token"]))
+
+
+async def test_who_rotated_a_token_loses_it_with_the_inbox(world: World) -> None:
+    _, body = await change(world, MEMBER, SUPPORT, action="rotate")
+    async with world.client(TENANT_OWNER) as api:
+        await api.patch(f"/v1/inboxes/{SUPPORT}/", json={"owner_user_id": None})
+    assert not await is_let_in(world, str(body["token"]))
+
+
+async def test_what_a_token_is_like_can_change(world: World) -> None:
+    code, body = await change(
+        world,
+        TENANT_OWNER,
+        SALES,
+        label="new",
+        scopes=["task:read"],
+        expires_at="2027-01-15T08:00:01Z",
+    )
+    assert code == 200
+    assert (body["label"], body["scopes"]) == ("new", ["task:read"])
+    assert body["expires_at"] == "2027-01-15T08:00:01.000Z"
+    async with world.client(SALES) as agent:
+        assert (await agent.get("/v1/messages/")).json()["code"] == "missing_scope"
+        world.clock.advance(SECOND)
+        assert (await agent.get("/v1/me/")).status_code == 401
+    code, body = await change(world, TENANT_OWNER, SALES, label="renamed while expired")
+    assert (code, body["status"]) == (200, "expired")
+    code, body = await change(world, TENANT_OWNER, SALES, expires_at=None)
+    assert (body["label"], body["status"]) == ("renamed while expired", "active")
+    assert await is_let_in(world, world.secrets[SALES])
+    assert (await change(world, TENANT_OWNER, SALES))[1] == body | {
+        "last_used_at": "2027-01-15T08:00:00.000Z"
+    }
+
+
+@pytest.mark.parametrize(
+    ("fields", "faulty"),
+    [
+        ({"action": "revoke"}, ["action"]),
+        ({"action": None}, ["action"]),
+        ({"action": "pause", "label": "x"}, ["action"]),
+        ({"scopes": [], "label": ""}, ["label", "scopes"]),
+        ({"scopes": None, "label": None}, ["label", "scopes"]),
+        ({"expires_at": "2027-01-15T08:00:00Z"}, ["expires_at"]),
+        ({"inbox_id": SUPPORT, "status": "active"}, ["inbox_id", "status"]),
+    ],
+)
+async def test_what_a_token_cannot_become_is_400_and_changes_nothing(
+    world: World, fields: dict[str, object], faulty: list[str]
+) -> None:
+    code, body = await change(world, TENANT_OWNER, SALES, **fields)
+    assert code == 400
+    assert [fault["field"] for fault in body["errors"]] == faulty  # type: ignore[attr-defined]
+    async with world.client(TENANT_OWNER) as api:
+        labels = {one["label"] for one in (await api.get("/v1/tokens/")).json()}
+    assert labels == {"tests"}
+    assert await is_let_in(world, world.secrets[SALES])
+
+
+async def test_a_token_never_changes_a_token(world: World) -> None:
+    for fields in ({"action": "rotate"}, {"scopes": ["email:write"]}):
+        code, body = await change(world, SALES, SALES, **fields)
+        assert (code, body["code"]) == (403, "admin_required")
