@@ -28,7 +28,7 @@ from storage.delivery import (
     deliver,
     forget_confirmed,
 )
-from storage.errors import StoreFull, StoreUnavailable
+from storage.errors import OutcomeUnknown, StoreFull, StoreUnavailable
 
 logger = logging.getLogger(__name__)
 
@@ -199,8 +199,10 @@ class Deliverer:
             job.outcome.set_result(outcome)
 
     def _fail(self, jobs: Sequence[_Job], error: Exception) -> None:
+        # What may have been committed names its content files: at worst they are orphans.
+        keeps = isinstance(error, OutcomeUnknown)
         for job in jobs:
-            if job.spool is not None:
+            if job.spool is not None and not keeps:
                 job.spool.discard()
             if not job.outcome.done():
                 job.outcome.set_exception(error)

@@ -49,3 +49,10 @@ class StoreUnavailable(StorageError):
 
 class StoreFull(StoreUnavailable):
     """No space is left on the device that holds the store."""
+
+
+class OutcomeUnknown(StoreUnavailable):
+    """The store was lost while it committed: the transaction happened, or it did not.
+
+    Nothing that the transaction names may be thrown away.
+    """

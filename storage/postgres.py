@@ -10,8 +10,8 @@
 - The server is asked at every new connection whether a commit survives a loss of power; one where
   it does not is refused.
 - A transaction runs in a task of its own: a caller that goes away does not stop its commit.
-- A connection lost in COMMIT leaves the outcome unknown. That is StoreUnavailable, too: who tries
-  again must be able to, as a delivery is by its receipts.
+- A connection lost in COMMIT leaves the outcome unknown, and says so. Who tries again must be able
+  to bear both, as a delivery does by its receipts.
 - A connection is looked at before it is lent, without asking the server; when one is dead the
   others are replaced with it, so one restart of the server costs a store one fault at most.
 """
@@ -41,7 +41,7 @@ from psycopg_pool import AsyncConnectionPool
 
 from storage.clock import Clock
 from storage.database import Durable, Params, Row, T, Work
-from storage.errors import StoreFull, StoreUnavailable
+from storage.errors import OutcomeUnknown, StoreFull, StoreUnavailable
 from storage.ids import IdSource
 
 OLDEST_SERVER = 14
@@ -223,7 +223,12 @@ async def _commit(connection: Connection, last_id: int | None) -> None:
     if connection.info.transaction_status is TransactionStatus.INERROR:
         raise RuntimeError("the work hid an error of its transaction; nothing was stored")
     keep = "" if last_id is None else f"{_KEEP_FLOOR.format(last_id)}; "
-    await _control(connection, f"{keep}COMMIT")
+    try:
+        await _control(connection, f"{keep}COMMIT")
+    except psycopg.OperationalError as error:
+        if connection.closed:
+            raise OutcomeUnknown("the connection was lost in the middle of a COMMIT") from error
+        raise
 
 
 async def _roll_back(connection: Connection) -> None:
