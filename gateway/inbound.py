@@ -14,7 +14,7 @@ import math
 
 from gateway.replies import Reply
 
-HIGH_WATER = 256 * 1024
+HIGH_WATER = 128 * 1024
 
 
 class HangUp(Exception):

@@ -25,6 +25,7 @@ from storage.errors import StoreUnavailable
 
 IN_MEMORY = 256 * 1024
 HEAD = 100 * 1024
+_WRITE_FROM = 128 * 1024
 _FLOOR_WINDOW = 60.0
 
 
@@ -137,7 +138,8 @@ class _Keeper:
         self._pending += len(chunk)
         self.held += len(chunk)
         self._space.held += len(chunk)
-        if self._pending > IN_MEMORY or not self._space.may_hold():
+        most = IN_MEMORY if self._spool is None else _WRITE_FROM
+        if self._pending > most or not self._space.may_hold():
             await self._write_out()
 
     async def _write_out(self) -> None:

@@ -13,7 +13,7 @@ import mmap
 import os
 from pathlib import Path
 
-MEMORY_BUDGET = 32 * 1024 * 1024
+MEMORY_BUDGET = 16 * 1024 * 1024
 _SLOT_OCTETS = 8
 
 
