@@ -87,6 +87,7 @@ def test_a_name_that_two_tenants_have_is_refused(operator: Operator) -> None:
         (["domain", "add", "no_domain!", "--tenant", "Acme"], "domain: This is not a valid domain"),
         (["domain", "trust", "acme.test", "--tenant", "Nobody"], "tenant: there is no such tenant"),
         (["domain", "add", "acme.test", "--tenant", "Acme"], "domain: This domain is in use"),
+        (["domain", "revoke", "other.test", "--tenant", "Acme"], "no such domain\n"),
         (["inbox", "create", "c+d@acme.test", "--tenant", "Acme"], "address: The part before"),
         (["inbox", "create", "c@other.test", "--tenant", "Acme"], "address: must be on a domain"),
         (["inbox", "create", "A@Acme.test", "--tenant", "Acme"], "address: This address is in use"),
@@ -186,6 +187,45 @@ def test_trusting_a_domain_verifies_it_for_one_tenant_only(operator: Operator) -
     assert operator.ask_all("domain", "list", "BÜCHER.test", "--tenant", "Acme") == [trusted]
     assert operator.ask_all("domain", "list", "acme.test", "--tenant", "Acme") == []
     assert operator.ask_all("domain", "list", "--tenant", "Other") == []
+
+
+def test_a_revoked_domain_keeps_its_addresses_and_takes_no_mail(operator: Operator) -> None:
+    operator.furnish()
+    before = operator.ask_all("domain", "list", "--tenant", "Acme")
+
+    revoked = operator.ask("domain", "revoke", "ACME.test", "--tenant", "Acme")
+
+    assert (revoked["status"], revoked["verified_at"]) == ("revoked", None)
+    assert revoked["dns_records"][0]["value"] != before[0]["dns_records"][0]["value"]
+    assert operator.ask("domain", "revoke", "acme.test", "--tenant", "Acme") == revoked
+    assert operator.ask("resolve", "team@acme.test")["verdict"] == "domain_revoked"
+    assert operator.ask("resolve", "nobody@acme.test")["verdict"] == "domain_revoked"
+    told = operator.fault("inbox", "create", "c@acme.test", "--tenant", "Acme")
+    assert told == "address: must be on a domain that is verified for this tenant\n"
+
+    operator.ask("domain", "trust", "acme.test", "--tenant", "Acme")
+    assert operator.ask("resolve", "team@acme.test")["verdict"] == "route"
+
+
+def test_a_domain_moves_to_another_tenant_only_when_told_to(operator: Operator) -> None:
+    operator.furnish()
+    operator.ask("tenant", "create", "Other")
+    words = ["domain", "trust", "acme.test", "--tenant", "Other"]
+    assert operator.fault(*words) == "domain: This domain is in use already.\n"
+
+    moved = operator.ask(*words, "--move")
+
+    (left,) = operator.ask_all("domain", "list", "--tenant", "Acme")
+    assert (moved["status"], left["status"]) == ("verified", "revoked")
+    assert operator.ask("resolve", "team@acme.test")["verdict"] == "domain_revoked"
+    assert operator.ask("resolve", "nobody@acme.test")["verdict"] == "unknown"
+    told = operator.fault("domain", "trust", "acme.test", "--tenant", "Acme")
+    assert told == "domain: This domain is in use already.\n"
+    operator.ask("inbox", "create", "c@acme.test", "--tenant", "Other")
+    assert (
+        operator.ask("resolve", "c@acme.test")["tenant_id"]
+        == operator.ask_all("tenant", "list")[1]["tenant_id"]
+    )
 
 
 def test_a_password_is_shown_only_when_it_was_made(operator: Operator) -> None:

@@ -2,6 +2,7 @@
 
 import pytest
 
+from storage import domains
 from storage.directory import Resolution, Verdict, resolve
 from tests.builders import AGENT, SALES, TEAM, World, open_world
 from tests.storage.engines import Engine
@@ -77,3 +78,39 @@ async def test_mail_for_a_deleted_inbox_is_never_delivered(engine: Engine) -> No
         assert (await ask(world, "sales@example.test")).verdict is Verdict.UNKNOWN
         assert (await ask(world, "sales+tag@example.test")).verdict is Verdict.UNKNOWN
         assert (await ask(world, "postmaster@example.test")).verdict is Verdict.NO_POSTMASTER
+
+
+async def test_of_several_who_had_a_domain_the_one_with_addresses_makes_mail_wait(
+    engine: Engine,
+) -> None:
+    async with open_world(engine) as world:
+        other = world.raw["Other"]
+        await world.database.write(
+            lambda tx: domains.revoke_domain(tx, tenant_id=world.tenant_id, name="example.test")
+        )
+        await world.database.write(
+            lambda tx: domains.add_domain(tx, tenant_id=other, name="example.test", now=1)
+        )
+        assert (await ask(world, "nobody@example.test")).verdict is Verdict.DOMAIN_REVOKED
+        await world.database.write(
+            lambda tx: domains.revoke_domain(tx, tenant_id=other, name="example.test")
+        )
+        assert (await ask(world, "nobody@example.test")).verdict is Verdict.DOMAIN_REVOKED
+        await world.database.write(
+            lambda tx: domains.trust_domain(tx, tenant_id=other, name="example.test", now=1)
+        )
+        assert (await ask(world, "nobody@example.test")).verdict is Verdict.UNKNOWN
+        assert (await ask(world, "team@example.test")).verdict is Verdict.DOMAIN_REVOKED
+
+
+async def test_a_revoked_domain_without_addresses_is_not_ours(engine: Engine) -> None:
+    async with open_world(engine) as world:
+        tenant_id = world.tenant_id
+        await world.database.write(
+            lambda tx: domains.trust_domain(tx, tenant_id=tenant_id, name="bare.test", now=1)
+        )
+        assert (await ask(world, "x@bare.test")).verdict is Verdict.UNKNOWN
+        await world.database.write(
+            lambda tx: domains.revoke_domain(tx, tenant_id=tenant_id, name="bare.test")
+        )
+        assert (await ask(world, "x@bare.test")).verdict is Verdict.NOT_OURS
