@@ -32,6 +32,7 @@ from gateway.listener import Listener, listening_socket
 from gateway.mail import mail_side, serve_sibling
 from gateway.siblings import Sibling, start_siblings
 from gateway.space import Reservations
+from gateway.workers import Parsing
 from storage import migrations
 from storage.address import canonical_or_none
 from storage.clock import Clock, system_clock
@@ -39,6 +40,7 @@ from storage.content import ContentDirectory
 from storage.database import Database
 from storage.directory import domains_without_postmaster
 from storage.engine import open_database
+from storage.signals import Signal
 
 logger = logging.getLogger(__name__)
 
@@ -67,7 +69,7 @@ def run(settings: Settings, *, ready: Callable[[Running], None] | None = None) -
     # would wait that long for it whenever the loop is busy.
     sys.setswitchinterval(_SWITCH_SECONDS)
     gc.set_threshold(20_000, 20, 50)
-    processes = settings.mail_processes or min(os.cpu_count() or 1, _MOST_BY_DEFAULT)
+    processes = settings.mail_processes or _processes_by_default()
     reservations = Reservations(processes)
 
     async def serve_beside(number: int, control: socket.socket) -> None:
@@ -79,6 +81,11 @@ def run(settings: Settings, *, ready: Callable[[Running], None] | None = None) -
         sibling.on_lost = reservations.forget
     with asyncio.Runner(loop_factory=_loop_factory()) as runner:
         return runner.run(_serve(settings, siblings, reservations, ready))
+
+
+def _processes_by_default() -> int:
+    """One for each processor; elsewhere than on Linux, packets with descriptors may be missing."""
+    return min(os.cpu_count() or 1, _MOST_BY_DEFAULT) if sys.platform == "linux" else 1
 
 
 def _loop_factory() -> Callable[[], asyncio.AbstractEventLoop] | None:
@@ -97,13 +104,16 @@ async def _serve(
 ) -> int:
     asyncio.get_running_loop().set_default_executor(ThreadPoolExecutor(_FILE_THREADS, "files"))
     stopping = Stopping()
+    commits = Signal()
     async with (
         _store(settings, system_clock) as (database, contents),
+        _jobs(settings, database, contents, commits),
         _api(settings, database, contents) as http,
         _mail(
             settings,
             database,
             contents,
+            commits=commits,
             siblings=siblings,
             reservations=reservations,
             stopping=stopping,
@@ -159,19 +169,41 @@ async def _store(
 
 
 @contextlib.asynccontextmanager
+async def _jobs(
+    settings: Settings, database: Database, contents: ContentDirectory, commits: Signal
+) -> AsyncIterator[None]:
+    """What goes on beside mail and calls, until the end."""
+    parsing = Parsing(database, contents, commits, system_clock, size_limit=settings.size_limit)
+    jobs = [
+        asyncio.create_task(parsing.run()),
+        asyncio.create_task(retention.run(database, contents, system_clock)),
+    ]
+    try:
+        yield
+    finally:
+        for job in jobs:
+            job.cancel()
+        for ended in await asyncio.gather(*jobs, return_exceptions=True):
+            if isinstance(ended, Exception):
+                logger.error("a job had failed", exc_info=ended)
+
+
+@contextlib.asynccontextmanager
 async def _mail(
     settings: Settings,
     database: Database,
     contents: ContentDirectory,
     *,
+    commits: Signal,
     siblings: Sequence[Sibling],
     reservations: Reservations,
     stopping: Stopping,
 ) -> AsyncIterator[list[tuple[str, int]]]:
     await _warn_of_unread_postmasters(database, canonical_or_none(settings.postmaster) or "")
-    forgetting = asyncio.create_task(retention.run(database, contents, system_clock))
+    for sibling in siblings:
+        sibling.on_commit = commits.ring
     async with mail_side(
-        settings, database, contents, reservations, committed=lambda: None
+        settings, database, contents, reservations, committed=commits.ring
     ) as connections:
         await asyncio.gather(*(sibling.start() for sibling in siblings))
         listener = Listener(settings, connections, siblings)
@@ -182,7 +214,6 @@ async def _mail(
         finally:
             listener.close()
             await asyncio.gather(*(each.drain(settings.drain_seconds) for each in everybody))
-            forgetting.cancel()
 
 
 async def _warn_of_unread_postmasters(database: Database, postmaster: str) -> None:
