@@ -149,6 +149,9 @@ def _main_cf(root: Path, recipient: pwd.struct_passwd) -> str:
         "queue_directory": root / "queue",
         "data_directory": root / "data",
         "mail_owner": "postfix",
+        # A mail server that keeps no log is none; without a syslog daemon it would be free.
+        "maillog_file": root / "postfix.log",
+        "maillog_file_prefixes": root,
         "setgid_group": "postdrop",
         "inet_interfaces": "loopback-only",
         "inet_protocols": "ipv4",
