@@ -1,0 +1,101 @@
+"""The store on PostgreSQL, from outside: killed gateways, crashed and stopped servers.
+
+`hostile.md`, section 3, as the tests beside this one show it on the embedded engine.
+"""
+
+import random
+import signal
+import time
+from collections.abc import Iterator
+
+import pytest
+
+from tests.storage.postgres_server import PostgresServer
+from tests.support.fixtures import Servers
+from tests.support.mailbox import Api
+from tests.support.senders import Senders, every_message_exactly_once
+from tests.support.server import Server, quiet_port
+from tests.support.smtp import Reply, message
+
+TEAM = ["team@example.test"]
+CURED_WITHIN = 5.0
+
+
+@pytest.fixture
+def postgres() -> Iterator[PostgresServer]:
+    """Give a running PostgreSQL server of this test alone."""
+    server = PostgresServer()
+    server.start()
+    yield server
+    server.remove()
+
+
+@pytest.fixture
+def gateway(servers: Servers, postgres: PostgresServer) -> Iterator[Server]:
+    """Give a demo server whose store is there."""
+    server = servers.new({"store": postgres.url()}, smtp=quiet_port(), http=quiet_port())
+    server.start_demo()
+    yield server
+    servers.stop(server)
+
+
+def deliver(server: Server, subject: str) -> Reply:
+    with server.client(timeout=60) as client:
+        return client.deliver(message(subject), TEAM)
+
+
+@pytest.mark.xdist_group("heavy")
+@pytest.mark.timeout(300)
+def test_after_kills_and_crashes_every_acknowledged_message_is_there_once(
+    gateway: Server, postgres: PostgresServer
+) -> None:
+    seed = random.randrange(1 << 30)
+    moments = random.Random(seed)
+    with Senders(gateway.demo.smtp, count=4, seed=seed, pause=0.01) as senders:
+        for _ in range(6):
+            time.sleep(moments.uniform(0.05, 1.0))
+            gateway.kill()
+            gateway.start()
+            time.sleep(moments.uniform(0.05, 1.0))
+            postgres.stop(signal.SIGQUIT)
+            time.sleep(moments.uniform(0.0, 1.0))
+            postgres.start()
+    outcome = senders.outcome()
+    assert outcome.acknowledged and outcome.retried, f"seed {seed}: the load was too small"
+    mailboxes = gateway.mailboxes()
+    try:
+        every_message_exactly_once(mailboxes, outcome, sample=200, seed=seed)
+    finally:
+        for mailbox in mailboxes:
+            mailbox.close()
+    gateway.audit_is_clean()
+
+
+def test_a_stopped_server_defers_and_is_well_again(
+    gateway: Server, postgres: PostgresServer
+) -> None:
+    postgres.stop()
+    reply = deliver(gateway, "while stopped")
+    assert reply.starts("451 4.3.0"), reply
+    with Api(gateway.demo.http) as api:
+        answer = api.call("GET", "/readyz")
+        assert answer.status == 503
+    postgres.start()
+    back = time.monotonic()
+    while (reply := deliver(gateway, "after the cure")).code != 250:
+        assert time.monotonic() - back < CURED_WITHIN, reply
+        time.sleep(0.1)
+    with gateway.mailboxes()[0] as mailbox:
+        assert [item["subject"] for item in mailbox.newest()] == ["after the cure"]
+    gateway.audit_is_clean()
+
+
+def test_the_command_line_names_the_setting_at_fault_and_no_password(gateway: Server) -> None:
+    gateway.settings["store"] = "postgresql://ann:hush@127.0.0.1:1/mail"
+
+    done = gateway.postroom("tenant", "list")
+
+    assert done.returncode == 1
+    assert done.stderr.startswith("store: the store is not available: ")
+    assert "hush" not in done.stderr + done.stdout
+    assert "hush" not in gateway.postroom("config", "show").stdout
