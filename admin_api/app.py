@@ -91,7 +91,7 @@ ROUTES: tuple[Route, ...] = (
         payload=sign_in.PasswordChange,
     ),
     Route("GET", "/v1/me/", sign_in.me, SIGNED_IN),
-    Route("GET", _USERS, users.list_users, ADMIN),
+    Route("GET", _USERS, users.list_users, ADMIN, parameters=Page),
     Route("POST", _USERS, users.create_user, ADMIN, payload=users.UserIn),
     Route("GET", _USER, users.show_user, ADMIN, locate=users.locate),
     Route(
@@ -103,13 +103,13 @@ ROUTES: tuple[Route, ...] = (
         locate=users.locate_to_change,
     ),
     Route("DELETE", _USER, users.delete_user, ADMIN, locate=users.locate_to_change),
-    Route("GET", _DOMAINS, domains.list_domains, ADMIN),
+    Route("GET", _DOMAINS, domains.list_domains, ADMIN, parameters=Page),
     Route("POST", _DOMAINS, domains.add_domain, ADMIN, payload=domains.DomainIn),
     Route("GET", _DOMAIN, domains.show_domain, ADMIN, locate=domains.locate),
     Route("DELETE", _DOMAIN, domains.delete_domain, ADMIN, locate=domains.locate),
     Route("GET", _DOMAIN + "check/", domains.check_domain, ADMIN, locate=domains.locate),
     Route("POST", _DOMAIN + "verify/", domains.verify_domain, ADMIN, locate=domains.locate),
-    Route("GET", _INBOXES, inboxes.list_inboxes, SIGNED_IN),
+    Route("GET", _INBOXES, inboxes.list_inboxes, SIGNED_IN, parameters=Page),
     Route("POST", _INBOXES, inboxes.create_inbox, ADMIN, payload=inboxes.InboxIn),
     Route("GET", _INBOX, inboxes.show_inbox, SIGNED_IN, locate=inboxes.locate),
     Route(
@@ -124,7 +124,7 @@ ROUTES: tuple[Route, ...] = (
     Route(
         "POST", _INBOX + "restore/", inboxes.restore_inbox, ADMIN, locate=inboxes.locate_to_restore
     ),
-    Route("GET", "/v1/tokens/", tokens.list_tokens, SESSION),
+    Route("GET", "/v1/tokens/", tokens.list_tokens, SESSION, parameters=Page),
     Route("POST", "/v1/tokens/", tokens.create_token, SESSION, payload=tokens.TokenIn),
     Route(
         "PATCH",
@@ -135,7 +135,7 @@ ROUTES: tuple[Route, ...] = (
         locate=tokens.locate,
     ),
     Route("DELETE", _TOKEN, tokens.delete_token, SESSION, locate=tokens.locate),
-    Route("GET", _LISTS, distribution_lists.list_lists, READ_LISTS),
+    Route("GET", _LISTS, distribution_lists.list_lists, READ_LISTS, parameters=Page),
     Route(
         "POST",
         _LISTS,
@@ -164,6 +164,7 @@ ROUTES: tuple[Route, ...] = (
         _MEMBERS,
         distribution_lists.list_members,
         READ_LISTS,
+        parameters=Page,
         locate=distribution_lists.locate,
     ),
     Route(

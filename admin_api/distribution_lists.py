@@ -6,6 +6,7 @@ from starlette.responses import Response
 
 from admin_api.answers import answer, no_content
 from admin_api.call import Call, inbox_in_body, inbox_in_path
+from admin_api.paging import Page, page_answer
 from admin_api.payload import Name, OwnAddress, Payload, Reference, address_of
 from admin_api.records import list_record, member_record
 from storage import lists
@@ -34,8 +35,14 @@ class MemberIn(Payload):
 
 async def list_lists(call: Call) -> Response:
     """GET /v1/distribution-lists/."""
-    found = await call.database.read(lambda tx: lists.all_lists(tx, tenant_id=call.tenant_id))
-    return answer([list_record(item) for item in found])
+    page = call.parameters(Page)
+    span = page.span()
+
+    async def work(tx: Tx) -> list[DistributionList]:
+        return await lists.all_lists(tx, tenant_id=call.tenant_id, span=span)
+
+    found = await call.database.read(work)
+    return page_answer(call, page, found, list_record, lambda item: item.list_id)
 
 
 async def create_list(call: Call) -> Response:
@@ -89,11 +96,15 @@ async def delete_list(call: Call) -> Response:
 async def list_members(call: Call) -> Response:
     """GET /v1/distribution-lists/{list_id}/members/."""
 
+    page = call.parameters(Page)
+    span = page.span()
+
     async def work(tx: Tx) -> list[Member]:
         list_id = call.path_id("lst", "list_id")
-        return await lists.list_members(tx, tenant_id=call.tenant_id, list_id=list_id)
+        return await lists.list_members(tx, tenant_id=call.tenant_id, list_id=list_id, span=span)
 
-    return answer([member_record(member) for member in await call.database.read(work)])
+    found = await call.database.read(work)
+    return page_answer(call, page, found, member_record, lambda member: member.member_id)
 
 
 async def add_member(call: Call) -> Response:

@@ -15,8 +15,9 @@ from admin_api import dns_records
 from admin_api.answers import answer, no_content
 from admin_api.call import Call
 from admin_api.dns_records import Checked, records_of
+from admin_api.paging import Page, page_answer
 from admin_api.payload import Payload
-from admin_api.records import checked_record, domain_record
+from admin_api.records import Record, checked_record, domain_record
 from storage import domains
 from storage.address import canonical_domain
 from storage.database import Tx
@@ -44,8 +45,17 @@ class DomainIn(Payload):
 
 async def list_domains(call: Call) -> Response:
     """GET /v1/domains/."""
-    found = await call.database.read(lambda tx: domains.list_domains(tx, tenant_id=call.tenant_id))
-    return answer([domain_record(domain, _hostname(call)) for domain in found])
+    page = call.parameters(Page)
+    span = page.span()
+
+    async def work(tx: Tx) -> list[Domain]:
+        return await domains.list_domains(tx, tenant_id=call.tenant_id, span=span)
+
+    def record(domain: Domain) -> Record:
+        return domain_record(domain, _hostname(call))
+
+    found = await call.database.read(work)
+    return page_answer(call, page, found, record, lambda domain: domain.domain_id)
 
 
 async def add_domain(call: Call) -> Response:

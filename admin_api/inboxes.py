@@ -17,6 +17,7 @@ from starlette.responses import Response
 from admin_api.answers import answer, no_content
 from admin_api.auth import Agent
 from admin_api.call import Call, inbox_in_path, may_act_for, named_inbox
+from admin_api.paging import Page, page_answer
 from admin_api.payload import OneLine, OwnAddress, Payload, Reference, address_of
 from admin_api.policy import admin_required, inbox_mismatch, is_admin
 from admin_api.records import Record, inbox_record
@@ -65,12 +66,19 @@ class InboxChange(Payload):
 async def list_inboxes(call: Call) -> Response:
     """GET /v1/inboxes/."""
 
+    page = call.parameters(Page)
+    span = page.span()
+
     async def work(tx: Tx) -> tuple[list[Inbox], dict[bytes, list[Alias]]]:
-        found = await inboxes.list_inboxes(tx, tenant_id=call.tenant_id)
+        found = await inboxes.list_inboxes(tx, tenant_id=call.tenant_id, span=span)
         return found, await inboxes.aliases(tx, tenant_id=call.tenant_id)
 
     found, aliases = await call.database.read(work)
-    return answer([_record(call, inbox, aliases.get(inbox.inbox_id, [])) for inbox in found])
+
+    def record(inbox: Inbox) -> Record:
+        return _record(call, inbox, aliases.get(inbox.inbox_id, []))
+
+    return page_answer(call, page, found, record, lambda inbox: inbox.inbox_id)
 
 
 def _record(call: Call, inbox: Inbox, aliases: list[Alias]) -> Record:

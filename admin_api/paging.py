@@ -17,6 +17,7 @@ from admin_api.answers import answer
 from admin_api.call import Call
 from admin_api.payload import Limit, Parameters
 from storage.errors import FieldFault, Invalid
+from storage.span import Span
 
 WHOLE = 1000
 _ID_LENGTH = 16
@@ -33,6 +34,13 @@ class Page(Parameters):
     @property
     def length(self) -> int:
         return self.limit or WHOLE
+
+    def span(self) -> Span:
+        """What to fetch: one more than is shown tells whether there is more.
+
+        Raises Invalid on `cursor`.
+        """
+        return Span(position_of(self.cursor), self.length + 1)
 
 
 def cursor_of(position: bytes) -> str:
@@ -66,5 +74,6 @@ def page_answer(
     if len(found) > len(shown):
         query = dict(call.request.query_params)
         query |= {"limit": str(min(page.length, 200)), "cursor": cursor_of(position(shown[-1]))}
-        response.headers["Link"] = f'<{call.request.url.path}?{urlencode(query)}>; rel="next"'
+        path = call.request.scope["raw_path"].decode("ascii")
+        response.headers["Link"] = f'<{path}?{urlencode(query)}>; rel="next"'
     return response

@@ -9,9 +9,10 @@ from starlette.responses import Response
 
 from admin_api.answers import answer, no_content
 from admin_api.call import Call, inbox_in_body, may_act_for
+from admin_api.paging import Page, page_answer
 from admin_api.payload import Instant, Name, Payload, Reference
 from admin_api.policy import is_admin
-from admin_api.records import token_record
+from admin_api.records import Record, token_record
 from storage import tokens
 from storage.clock import parse_rfc3339
 from storage.database import Tx
@@ -55,14 +56,20 @@ class TokenChange(Payload):
 
 async def list_tokens(call: Call) -> Response:
     """GET /v1/tokens/: a member sees those of their own inboxes."""
-    user = call.person.user
+    user, page = call.person.user, call.parameters(Page)
+    span = page.span()
 
     async def work(tx: Tx) -> list[Token]:
         owner = None if is_admin(call.caller) else user.user_id
-        return await tokens.list_tokens(tx, tenant_id=call.tenant_id, owner_user_id=owner)
+        return await tokens.list_tokens(
+            tx, tenant_id=call.tenant_id, owner_user_id=owner, span=span
+        )
+
+    def record(token: Token) -> Record:
+        return token_record(token, now=call.now)
 
     found = await call.database.read(work)
-    return answer([token_record(token, now=call.now) for token in found])
+    return page_answer(call, page, found, record, lambda token: token.token_id)
 
 
 async def create_token(call: Call) -> Response:

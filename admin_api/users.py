@@ -12,6 +12,7 @@ from starlette.responses import Response
 
 from admin_api.answers import answer, no_content
 from admin_api.call import Call
+from admin_api.paging import Page, page_answer
 from admin_api.passwords import hash_in_turn
 from admin_api.payload import EmailAddress, NewPassword, OneLine, Payload
 from admin_api.policy import admin_required
@@ -44,8 +45,14 @@ class UserChange(Payload):
 
 async def list_users(call: Call) -> Response:
     """GET /v1/users/."""
-    found = await call.database.read(lambda tx: users.list_users(tx, tenant_id=call.tenant_id))
-    return answer([account_record(user) for user in found])
+    page = call.parameters(Page)
+    span = page.span()
+
+    async def work(tx: Tx) -> list[User]:
+        return await users.list_users(tx, tenant_id=call.tenant_id, span=span)
+
+    found = await call.database.read(work)
+    return page_answer(call, page, found, account_record, lambda user: user.user_id)
 
 
 async def create_user(call: Call) -> Response:

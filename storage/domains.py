@@ -15,6 +15,7 @@ from dataclasses import dataclass
 
 from storage.database import Row, Tx
 from storage.errors import Conflict, FieldFault, Invalid, NotFound
+from storage.span import ALL, Span
 
 
 @dataclass(frozen=True, slots=True)
@@ -168,10 +169,11 @@ async def find_domain(tx: Tx, *, tenant_id: bytes, name: str) -> Domain:
     return _domain(row)
 
 
-async def list_domains(tx: Tx, *, tenant_id: bytes) -> list[Domain]:
+async def list_domains(tx: Tx, *, tenant_id: bytes, span: Span = ALL) -> list[Domain]:
     """The tenant's domains, oldest first."""
     rows = await tx.fetch_all(
-        _DOMAIN + " WHERE tenant_id = :tenant_id ORDER BY domain_id", {"tenant_id": tenant_id}
+        f"{_DOMAIN} WHERE tenant_id = :tenant_id {span.sql('domain_id')}",
+        {"tenant_id": tenant_id, **span.params},
     )
     return [_domain(row) for row in rows]
 

@@ -14,6 +14,7 @@ from storage.address import Address
 from storage.database import Row, Tx
 from storage.domains import require_verified
 from storage.errors import Conflict, FieldFault, Invalid, NotFound
+from storage.span import ALL, Span
 from storage.tokens import revoke_without_right
 
 
@@ -193,9 +194,11 @@ async def find_inbox_by_address(tx: Tx, *, tenant_id: bytes, canonical: str) -> 
     return _inbox(row)
 
 
-async def list_inboxes(tx: Tx, *, tenant_id: bytes) -> list[Inbox]:
+async def list_inboxes(tx: Tx, *, tenant_id: bytes, span: Span = ALL) -> list[Inbox]:
     """The tenant's inboxes, oldest first."""
-    rows = await tx.fetch_all(_INBOX + " ORDER BY inbox_id", {"tenant_id": tenant_id})
+    rows = await tx.fetch_all(
+        f"{_INBOX} {span.sql('inbox_id')}", {"tenant_id": tenant_id, **span.params}
+    )
     return [_inbox(row) for row in rows]
 
 

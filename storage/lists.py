@@ -14,6 +14,7 @@ from storage.database import Row, Tx
 from storage.domains import require_verified
 from storage.errors import FieldFault, Invalid, NotFound
 from storage.inboxes import require_free
+from storage.span import ALL, Span
 
 
 @dataclass(frozen=True, slots=True)
@@ -131,9 +132,11 @@ async def find_list_by_address(tx: Tx, *, canonical: str) -> DistributionList:
     return await find_list(tx, tenant_id=row["tenant_id"], list_id=row["list_id"])
 
 
-async def all_lists(tx: Tx, *, tenant_id: bytes) -> list[DistributionList]:
+async def all_lists(tx: Tx, *, tenant_id: bytes, span: Span = ALL) -> list[DistributionList]:
     """The tenant's lists, oldest first."""
-    rows = await tx.fetch_all(_LIST + " ORDER BY l.list_id", {"tenant_id": tenant_id})
+    rows = await tx.fetch_all(
+        f"{_LIST} {span.sql('l.list_id')}", {"tenant_id": tenant_id, **span.params}
+    )
     return [_list(row) for row in rows]
 
 
@@ -156,11 +159,14 @@ def _list(row: Row) -> DistributionList:
     )
 
 
-async def list_members(tx: Tx, *, tenant_id: bytes, list_id: bytes) -> list[Member]:
+async def list_members(
+    tx: Tx, *, tenant_id: bytes, list_id: bytes, span: Span = ALL
+) -> list[Member]:
     """The members in the order they were added. Raises NotFound for the list."""
     await find_list(tx, tenant_id=tenant_id, list_id=list_id)
     rows = await tx.fetch_all(
-        _MEMBER + " WHERE m.list_id = :list_id ORDER BY m.member_id", {"list_id": list_id}
+        f"{_MEMBER} WHERE m.list_id = :list_id {span.sql('m.member_id')}",
+        {"list_id": list_id, **span.params},
     )
     return [_member(row) for row in rows]
 

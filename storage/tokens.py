@@ -19,6 +19,7 @@ from dataclasses import dataclass
 from storage.clock import MINUTE
 from storage.database import Row, Tx
 from storage.errors import FieldFault, Invalid, NotFound
+from storage.span import ALL, Span
 
 PREFIX = "prt_"
 SCOPES = (
@@ -167,7 +168,7 @@ async def touch_token(tx: Tx, *, tenant_id: bytes, token_id: bytes, now: int) ->
 
 
 async def list_tokens(
-    tx: Tx, *, tenant_id: bytes, owner_user_id: bytes | None = None
+    tx: Tx, *, tenant_id: bytes, owner_user_id: bytes | None = None, span: Span = ALL
 ) -> list[Token]:
     """The tenant's tokens that are not revoked, oldest first.
 
@@ -177,9 +178,9 @@ async def list_tokens(
     rows = await tx.fetch_all(
         f"""
         {_TOKEN} JOIN inboxes i ON i.inbox_id = t.inbox_id AND i.deleted_at IS NULL
-        WHERE t.tenant_id = :tenant_id AND t.status <> 'revoked' {owned} ORDER BY t.token_id
+        WHERE t.tenant_id = :tenant_id AND t.status <> 'revoked' {owned} {span.sql("t.token_id")}
         """,
-        {"tenant_id": tenant_id, "owner": owner_user_id},
+        {"tenant_id": tenant_id, "owner": owner_user_id, **span.params},
     )
     return [_token(row) for row in rows]
 

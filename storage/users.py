@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from storage.address import Address
 from storage.database import Row, Tx
 from storage.errors import Conflict, FieldFault, Invalid, NotFound
+from storage.span import ALL, Span
 from storage.tokens import revoke_without_right
 
 ROLES = ("owner", "admin", "member")
@@ -190,10 +191,10 @@ def _user(row: Row) -> User:
     )
 
 
-async def list_users(tx: Tx, *, tenant_id: bytes) -> list[User]:
+async def list_users(tx: Tx, *, tenant_id: bytes, span: Span = ALL) -> list[User]:
     """The tenant's users, oldest first."""
     rows = await tx.fetch_all(
-        f"SELECT {_USER} FROM users WHERE tenant_id = :tenant_id ORDER BY user_id",
-        {"tenant_id": tenant_id},
+        f"SELECT {_USER} FROM users WHERE tenant_id = :tenant_id {span.sql('user_id')}",
+        {"tenant_id": tenant_id, **span.params},
     )
     return [_user(row) for row in rows]
