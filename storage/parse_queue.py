@@ -76,11 +76,13 @@ def _claim(row: Row, claimed: Mapping[bytes, int]) -> Claim:
 
 
 async def release(tx: Tx, claims: Sequence[Claim], *, now: int) -> None:
-    """Give back what was not begun; that was no try."""
+    """Give back what was not parsed; that was no try."""
     await tx.execute_many(
         """
         UPDATE parse_attempts SET tries = tries - 1, held_until = :now
         WHERE message_id = :message_id AND tries = :tries
+          AND EXISTS (SELECT 1 FROM messages m
+                      WHERE m.message_id = :message_id AND m.parse_status = 'pending')
         """,
         [
             {"message_id": claimed.message_id, "tries": claimed.tries, "now": now}

@@ -5,6 +5,8 @@
   list and name no address.
 - A link opens a web page, a letter or a telephone; it tells the page nothing of where it was.
 - The text is read from the sanitised HTML, which is well-formed: what is not shown is not said.
+- What is nested too deep is not shown: sanitising takes time with the square of the depth. Its text
+  is then what is left without its tags.
 """
 
 from __future__ import annotations
@@ -17,6 +19,7 @@ import nh3
 
 MAX_SOURCE = 1024 * 1024
 MAX_RESULT = 2 * 1024 * 1024
+MAX_DEPTH = 300
 _MAX_INLINE_IMAGE = 32 * 1024
 
 _TAGS = (
@@ -62,14 +65,40 @@ _IMAGE = re.compile(r"cid:|data:image/(?:gif|jpeg|png|webp);base64,", re.IGNOREC
 # A function or an escape in a value could name an address.
 _SAFE_STYLE = re.compile(r"(?:[^()\\@]|\brgba?\([0-9.,%\s/]*\)|\bhsla?\([0-9.,%\s/a-z]*\))*+")
 
+_RAW_TAG = re.compile(r"<(/?)([a-zA-Z][a-zA-Z0-9]*)")
+_UNSAID = re.compile(
+    r"<(script|style)\b.*?(?:</\1|\Z)|<!--.*?(?:-->|\Z)", re.DOTALL | re.IGNORECASE
+)
 _TAG = re.compile(r"<(/?)([a-z0-9]+)(?:[^>\"]++|\"[^\"]*\")*+>")
 _SPACE = re.compile(r"[ \t\r\n\f]+")
 _GAPS = re.compile(r" *\n[ \n]*\n")
+# Elements that hold nothing, and those whose end tag people leave out.
+_FLAT_NAMES = (
+    "area base br col embed hr img input link meta wbr dd dt li option p tbody td tfoot th thead tr"
+)
+_FLAT = frozenset(_FLAT_NAMES.split())
 _BLOCK_NAMES = (
     "address article aside blockquote br caption center dd details div dl dt figcaption figure"
     " footer h1 h2 h3 h4 h5 h6 header hr li main nav ol p pre section summary table tr ul"
 )
 _BLOCKS = frozenset(_BLOCK_NAMES.split())
+
+
+def is_deep(source: str) -> bool:
+    """Whether more elements are open at once than in any letter that people send."""
+    depth = 0
+    for tag in _RAW_TAG.finditer(source, 0, MAX_SOURCE):
+        if tag[2].lower() in _FLAT:
+            continue
+        depth = max(depth - 1, 0) if tag[1] else depth + 1
+        if depth > MAX_DEPTH:
+            return True
+    return False
+
+
+def without_tags(source: str) -> str:
+    """The text of HTML that cannot be sanitised; to be read and found, never shown as HTML."""
+    return unescape(_SPACE.sub(" ", _UNSAID.sub(" ", source[:MAX_SOURCE]))).strip()
 
 
 def sanitised(source: str) -> str:
@@ -110,4 +139,4 @@ def said(clean: str) -> str:
 def _line_end(tag: re.Match[str]) -> str:
     if tag[2] in _BLOCKS:
         return "\n"
-    return " " if tag[2] in {"td", "th"} else ""
+    return " " if tag[2] in {"td", "th"} and not tag[1] else ""

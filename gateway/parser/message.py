@@ -92,14 +92,15 @@ def _slice(data: Octets, leaf: Leaf, budget: _Budget) -> Slice:
     kind = leaf.kind
     charset = kind.charset
     if charset is None or charset == "ascii":
-        charset = _likely_charset(decode(data[leaf.start : end], kind.encoding))
+        octets = decode(data[leaf.start : end], kind.encoding)
+        charset = _likely_charset(octets, whole=end == leaf.end)
     return Slice(leaf.start, end, kind.encoding, charset)
 
 
-def _likely_charset(octets: bytes) -> str:
+def _likely_charset(octets: bytes, *, whole: bool) -> str:
     """For text that names no charset, or a wrong one: UTF-8 when it can be."""
     try:
-        codecs.getincrementaldecoder("utf-8")().decode(octets)
+        codecs.getincrementaldecoder("utf-8")().decode(octets, whole)
     except UnicodeDecodeError:
         return "cp1252"
     return "utf-8"
@@ -115,10 +116,13 @@ def _html(
     """Sanitised HTML and what it says; nothing when there is none, or no time."""
     if not slices or not in_time():
         return None, None
-    from gateway.parser.html import said, sanitised  # plain mail never needs it
+    from gateway.parser import html  # plain mail never needs it
 
-    clean = sanitised(joined(_read(data, one) for one in slices))
-    return clean, said(clean)
+    source = joined(_read(data, one) for one in slices)
+    if html.is_deep(source):
+        return None, html.without_tags(source)
+    clean = html.sanitised(source)
+    return clean, html.said(clean)
 
 
 def _attachments(

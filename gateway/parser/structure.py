@@ -136,8 +136,11 @@ def _open(cutter: _Cutter, values: dict[bytes, bytes], body: int, default: str) 
     """Begin a part whose body begins at `body`; where to go on."""
     cutter.parts += 1
     kind = kind_of(values, default)
-    if not kind.content_type.startswith("multipart/") or not kind.boundary:
+    if not kind.content_type.startswith("multipart/"):
         cutter.open_leaf = kind, body
+        return body
+    if not kind.boundary:
+        cutter.open_leaf = _text_of(kind), body
         return body
     if len(cutter.levels) >= MAX_DEPTH or len(kind.boundary) > _MAX_BOUNDARY:
         cutter.whole = False
