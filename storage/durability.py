@@ -56,8 +56,10 @@ class LogSync:
             done.set_result(None)
         self._syncing = None
 
-    def close(self) -> None:
-        """Let go of the file; nobody may wait any more."""
+    async def close(self) -> None:
+        """Serve those who wait, then let go of the file."""
+        if self._syncing is not None:
+            await self._syncing
         os.close(self._descriptor)
 
 

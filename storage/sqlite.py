@@ -139,7 +139,7 @@ class SqliteDatabase:
         for connection in (*self._readers, self._writer):
             await connection.close()
         self._peeker.close()
-        self._log.close()
+        await self._log.close()
 
 
 async def open_sqlite(data: Path, clock: Clock) -> SqliteDatabase:

@@ -20,6 +20,7 @@ from tests.programs import need
 
 MEMORY = Path("/dev/shm")
 ROOM = 1 << 30
+PREFIX = "postroom-pg-"
 START_SECONDS = 30.0
 # Debian keeps the server's programs off everybody's PATH, one directory a version.
 PLACES = tuple(sorted(Path("/usr/lib/postgresql").glob("*/bin"), reverse=True))
@@ -41,7 +42,9 @@ class PostgresServer:
     def __init__(self) -> None:
         self._programs = Path(need("initdb", "postgresql", *PLACES)).parent
         in_memory = MEMORY.is_dir() and shutil.disk_usage(MEMORY).free > ROOM
-        self.folder = Path(tempfile.mkdtemp(prefix="pg-", dir=MEMORY if in_memory else None))
+        place = MEMORY if in_memory else Path(tempfile.gettempdir())
+        _sweep(place)
+        self.folder = Path(tempfile.mkdtemp(prefix=f"{PREFIX}{os.getpid()}-", dir=place))
         self._user = "nobody" if os.geteuid() == 0 else None
         if self._user:
             shutil.chown(self.folder, self._user)
@@ -120,6 +123,14 @@ class PostgresServer:
                 time.sleep(0.02)
             else:
                 return
+
+
+def _sweep(place: Path) -> None:
+    """Remove what test processes that were killed have left behind."""
+    for folder in place.glob(f"{PREFIX}*"):
+        owner = folder.name.removeprefix(PREFIX).partition("-")[0]
+        if not Path("/proc", owner).exists():
+            shutil.rmtree(folder, ignore_errors=True)
 
 
 def _icu(programs: Path) -> list[str]:
