@@ -92,7 +92,7 @@ ROUTES: tuple[Route, ...] = (
     ),
     Route("GET", "/v1/me/", sign_in.me, SIGNED_IN),
     Route("GET", _USERS, users.list_users, ADMIN, parameters=Page),
-    Route("POST", _USERS, users.create_user, ADMIN, payload=users.UserIn),
+    Route("POST", _USERS, users.create_user, ADMIN, payload=users.UserIn, waits=True),
     Route("GET", _USER, users.show_user, ADMIN, locate=users.locate),
     Route(
         "PATCH",
@@ -108,7 +108,9 @@ ROUTES: tuple[Route, ...] = (
     Route("GET", _DOMAIN, domains.show_domain, ADMIN, locate=domains.locate),
     Route("DELETE", _DOMAIN, domains.delete_domain, ADMIN, locate=domains.locate),
     Route("GET", _DOMAIN + "check/", domains.check_domain, ADMIN, locate=domains.locate),
-    Route("POST", _DOMAIN + "verify/", domains.verify_domain, ADMIN, locate=domains.locate),
+    Route(
+        "POST", _DOMAIN + "verify/", domains.verify_domain, ADMIN, locate=domains.locate, waits=True
+    ),
     Route("GET", _INBOXES, inboxes.list_inboxes, SIGNED_IN, parameters=Page),
     Route("POST", _INBOXES, inboxes.create_inbox, ADMIN, payload=inboxes.InboxIn),
     Route("GET", _INBOX, inboxes.show_inbox, SIGNED_IN, locate=inboxes.locate),
@@ -189,7 +191,14 @@ ROUTES: tuple[Route, ...] = (
         READ_MAIL,
         parameters=messages.Listing,
     ),
-    Route("GET", _MESSAGE, messages.show_message, READ_MAIL, locate=messages.locate),
+    Route(
+        "GET",
+        _MESSAGE,
+        messages.show_message,
+        READ_MAIL,
+        locate=messages.locate,
+        version=messages.locate,
+    ),
     Route(
         "PATCH",
         _MESSAGE,

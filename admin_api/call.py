@@ -52,7 +52,11 @@ class Service:
 
 @dataclass(slots=True)
 class Call:
-    """One call that was let in. `inbox_named` is the `inbox_id` a session gave."""
+    """One call that was let in. `inbox_named` is the `inbox_id` a session gave.
+
+    `store` stands in for the service's, where its transactions are to hold more; `noted` tells that
+    it is on record for whom an admin acts.
+    """
 
     service: Service
     request: Request
@@ -62,10 +66,12 @@ class Call:
     inbox_named: str | None = None
     body: Payload | None = None
     query: Parameters | None = None
+    store: Database | None = None
+    noted: bool = False
 
     @property
     def database(self) -> Database:
-        return self.service.database
+        return self.store or self.service.database
 
     @property
     def caller(self) -> Principal:
@@ -117,7 +123,8 @@ async def acting_inbox(tx: Tx, call: Call) -> bytes:
     inbox = await named_inbox(tx, tenant_id=call.tenant_id, name=call.inbox_named)
     if inbox is None or not may_act_for(caller, inbox):
         raise NotFound("no inbox this user may act for")
-    if inbox.owner_user_id != caller.user.user_id:
+    if inbox.owner_user_id != caller.user.user_id and not call.noted:
+        call.noted = True
         event(
             logger,
             "acted_for",

@@ -1,8 +1,8 @@
 """The way of a call: from the request to the handler, in the order in which errors count.
 
-404 for a path that is none; 401; 429; 405 and 415; 413 and malformed JSON; 403; 404 for what the
-path names; 400 for fields; then the handler. Whatever is raised becomes a problem document, and
-every response carries a request id.
+404 for a path that is none; 401; 429; 405 and 415; 413 and malformed JSON; 403; what was answered
+to the same Idempotency-Key; 404 for what the path names; 412; 400 for fields; then the handler.
+Whatever is raised becomes a problem document, and every response carries a request id.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from starlette.requests import ClientDisconnect, Request
 from starlette.responses import Response
 from starlette.types import Receive, Scope, Send
 
-from admin_api import auth, policy
+from admin_api import auth, etags, idempotency, policy
 from admin_api.auth import Agent, Principal
 from admin_api.body import check_media_type, read_object
 from admin_api.call import Call, Service, acting_inbox
@@ -89,9 +89,13 @@ class Dispatcher:
         call = Call(self._service, request, match.arguments, now, principal)
         if principal is not None:
             policy.check(route.access, principal)
+            content = (dict(given.query), dict(given.body))
             _take_inbox(route, call, given)
-        await _judge(route, call, given)
-        return await route.handler(call)
+            if idempotency.HEADER in request.headers and idempotency.takes_key(route):
+                return await idempotency.once(
+                    route, call, content, lambda keyed: _respond(match, route, keyed, given)
+                )
+        return await _respond(match, route, call, given)
 
     async def _identified(self, request: Request, now: int) -> Principal:
         secret = auth.bearer(request.headers.get("authorization"))
@@ -171,19 +175,35 @@ def _names(agent: Agent, name: JsonValue) -> bool:
     return from_text("inb", name) == inbox.inbox_id or canonical_or_none(name) == inbox.canonical
 
 
-async def _judge(route: Route, call: Call, given: _Given) -> None:
-    """Read the input by its models. Raises Invalid, unless the path names nothing: NotFound."""
+async def _respond(match: Match, route: Route, call: Call, given: _Given) -> Response:
+    shown = etags.shown_by(match)
+    await _judge(route, shown, call, given)
+    return await etags.respond(route, shown, call)
+
+
+async def _judge(route: Route, shown: Route | None, call: Call, given: _Given) -> None:
+    """Read the input by its models. Raises Invalid, unless the path names nothing (NotFound) or
+    nothing that If-Match asks for (Problem 412).
+    """
     call.query, faults = read(route.parameters, given.query)
-    given.faults += faults
+    faults = given.faults + faults
     if route.payload is not None:
-        call.body, faults = read(route.payload, given.body)
-        given.faults += faults
-    if not given.faults:
+        call.body, more = read(route.payload, given.body)
+        faults += more
+    condition = etags.condition_of(call.request, route)
+    if not faults and condition is None:
         return
     locate = route.locate or (acting_inbox if route.access.acts else None)
-    if locate is not None:
-        await call.database.read(lambda tx: locate(tx, call))
-    raise Invalid(*given.faults)
+
+    async def look(tx: Tx) -> None:
+        if locate is not None:
+            await locate(tx, call)
+        if condition is not None:
+            await etags.require(tx, condition, shown, call)
+
+    await call.database.read(look)
+    if faults:
+        raise Invalid(*faults)
 
 
 def _without_body(response: Response) -> Response:

@@ -29,6 +29,8 @@ class Route:
 
     `payload` and `parameters` are what the body and the query hold. `locate` finds what the path
     names: when the input has faults, it says first whether there is anything to be wrong about.
+    `version` is what an ETag is made of where making the body takes more than the store; `waits`
+    says that a POST waits for more than the store.
     """
 
     method: str
@@ -38,6 +40,8 @@ class Route:
     payload: type[Payload] | None = None
     parameters: type[Parameters] = Parameters
     locate: Locate | None = None
+    version: Locate | None = None
+    waits: bool = False
 
 
 @dataclass(frozen=True, slots=True)

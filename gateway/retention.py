@@ -15,6 +15,7 @@ from storage.content import ContentDirectory
 from storage.database import Database, Tx
 from storage.delivery import forget_receipts
 from storage.errors import StoreUnavailable
+from storage.idempotency import forget_keys
 from storage.ids import to_text
 from storage.notes import remove_expired_notes
 from storage.removal import DeletedInbox, Purged, next_to_purge, purge_some
@@ -39,6 +40,7 @@ async def one_round(database: Database, contents: ContentDirectory, *, now: int)
     removed = {
         "spools": await asyncio.to_thread(contents.remove_abandoned, now=time.time()),
         "receipts": await database.write(lambda tx: forget_receipts(tx, now=now)),
+        "idempotency_keys": await database.write(lambda tx: forget_keys(tx, now=now)),
         "copies": await _purge_inboxes(database, contents, now),
         "notes": await _remove_notes(database, now),
     }

@@ -17,6 +17,7 @@ from storage.migrations.m001_identity import m001_identity
 from storage.migrations.m002_mail import m002_mail
 from storage.migrations.m003_parsing import m003_parsing
 from storage.migrations.m004_threads import m004_threads
+from storage.migrations.m005_idempotency import m005_idempotency
 
 Step = Callable[[Tx], Coroutine[Any, Any, None]]
 
@@ -75,4 +76,4 @@ async def _run_once(tx: Tx, number: int, step: Step, now: int) -> int:
     return 1
 
 
-STEPS: tuple[Step, ...] = (m001_identity, m002_mail, m003_parsing, m004_threads)
+STEPS: tuple[Step, ...] = (m001_identity, m002_mail, m003_parsing, m004_threads, m005_idempotency)

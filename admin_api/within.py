@@ -1,0 +1,75 @@
+"""Stores for code that opens its own transactions, when more belongs into them.
+
+- `Within` is a transaction that runs already: what is written there stands or falls with it.
+- `Around` does something in each writing transaction, before and after what is asked for.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Coroutine
+from dataclasses import dataclass
+from typing import Any, TypeVar
+
+from storage.database import Database, Durable, Tx, Work
+
+T = TypeVar("T")
+Step = Callable[[Tx], Coroutine[Any, Any, None]]
+
+
+@dataclass(frozen=True, slots=True)
+class Within:
+    """A Database whose every use is part of `tx`."""
+
+    tx: Tx
+
+    async def read(self, work: Work[T]) -> T:
+        return await work(self.tx)
+
+    async def peek(self, work: Work[T]) -> T:
+        return await work(self.tx)
+
+    async def write(self, work: Work[T]) -> T:
+        return await work(self.tx)
+
+    async def commit(self, work: Work[T]) -> tuple[T, Durable]:
+        return await work(self.tx), _nothing()
+
+    async def close(self) -> None:
+        """The transaction ends where it began."""
+
+
+async def _nothing(tx: Tx | None = None) -> None:
+    pass
+
+
+@dataclass(frozen=True, slots=True)
+class Around:
+    """A Database that runs `before` and `after` in the transaction of each write."""
+
+    database: Database
+    before: Step = _nothing
+    after: Step = _nothing
+
+    def _whole(self, work: Work[T]) -> Work[T]:
+        async def run(tx: Tx) -> T:
+            await self.before(tx)
+            result = await work(tx)
+            await self.after(tx)
+            return result
+
+        return run
+
+    async def read(self, work: Work[T]) -> T:
+        return await self.database.read(work)
+
+    async def peek(self, work: Work[T]) -> T:
+        return await self.database.peek(work)
+
+    async def write(self, work: Work[T]) -> T:
+        return await self.database.write(self._whole(work))
+
+    async def commit(self, work: Work[T]) -> tuple[T, Durable]:
+        return await self.database.commit(self._whole(work))
+
+    async def close(self) -> None:
+        """The store belongs to the process."""

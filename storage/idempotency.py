@@ -1,0 +1,134 @@
+"""Calls that carry a key: each has its effect once, and a repetition gets the first answer.
+
+- A call claims its key before it runs; whoever comes meanwhile is told that it runs.
+- The answer is kept in the transaction of the effect: after a crash there are both or neither. A
+  claim that was left behind by a crash can be taken over after `LEASE`; whoever lost a claim that
+  way cannot commit any more.
+- Keys and bodies are kept as hashes that the edge makes; nothing here can read them.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from storage.clock import DAY, SECOND
+from storage.database import Tx
+from storage.errors import Conflict
+
+KEPT = DAY
+LEASE = 60 * SECOND
+
+
+@dataclass(frozen=True, slots=True)
+class Claim:
+    """The right to run a call and to keep its answer."""
+
+    key: bytes
+    claim_id: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class KeptAnswer:
+    """What the first call was answered."""
+
+    status: int
+    body: bytes
+
+
+async def claim_key(
+    tx: Tx, *, tenant_id: bytes, key: bytes, body: bytes, now: int
+) -> Claim | KeptAnswer:
+    """Claim `key` for a call with this body, or find what such a call was answered.
+
+    Raises Conflict `idempotency_mismatch` for another body, `idempotency_in_progress` while the
+    first call runs.
+    """
+    await tx.execute(
+        "DELETE FROM idempotency_keys WHERE key = :key AND claimed_at <= :since",
+        {"key": key, "since": now - KEPT},
+    )
+    claim = Claim(key, tx.new_id())
+    made = await tx.execute(
+        """
+        INSERT INTO idempotency_keys (key, tenant_id, body, claim_id, claimed_at)
+        VALUES (:key, :tenant_id, :body, :claim_id, :now)
+        ON CONFLICT (key) DO NOTHING
+        """,
+        {
+            "key": key,
+            "tenant_id": tenant_id,
+            "body": body,
+            "claim_id": claim.claim_id,
+            "now": now,
+        },
+    )
+    return claim if made else await _claimed_before(tx, claim, body=body, now=now)
+
+
+async def _claimed_before(tx: Tx, claim: Claim, *, body: bytes, now: int) -> Claim | KeptAnswer:
+    row = await tx.fetch_one(
+        "SELECT body, status, answer FROM idempotency_keys WHERE key = :key", {"key": claim.key}
+    )
+    if row is None:
+        raise in_progress()
+    if bytes(row["body"]) != body:
+        raise Conflict(
+            "idempotency_mismatch", "This Idempotency-Key was used with another request."
+        )
+    if row["status"] is not None:
+        return KeptAnswer(row["status"], bytes(row["answer"]))
+    taken = await tx.execute(
+        """
+        UPDATE idempotency_keys SET claim_id = :claim_id, claimed_at = :now
+        WHERE key = :key AND status IS NULL AND claimed_at <= :since
+        """,
+        {"key": claim.key, "claim_id": claim.claim_id, "now": now, "since": now - LEASE},
+    )
+    if not taken:
+        raise in_progress()
+    return claim
+
+
+def in_progress() -> Conflict:
+    """For a repetition that comes while the first call runs."""
+    return Conflict("idempotency_in_progress", "A call with this Idempotency-Key is running.")
+
+
+async def require_claim(tx: Tx, claim: Claim) -> None:
+    """Raises Conflict `idempotency_in_progress` when the claim was taken over."""
+    held = await tx.execute(
+        """
+        UPDATE idempotency_keys SET claim_id = :claim_id
+        WHERE key = :key AND claim_id = :claim_id AND status IS NULL
+        """,
+        {"key": claim.key, "claim_id": claim.claim_id},
+    )
+    if not held:
+        raise in_progress()
+
+
+async def keep_answer(tx: Tx, claim: Claim, answer: KeptAnswer) -> None:
+    """Keep what a repetition is answered. Raises Conflict when the claim was taken over."""
+    await require_claim(tx, claim)
+    await tx.execute(
+        "UPDATE idempotency_keys SET status = :status, answer = :answer WHERE key = :key",
+        {"key": claim.key, "status": answer.status, "answer": answer.body},
+    )
+
+
+async def release_claim(tx: Tx, claim: Claim) -> None:
+    """Let go of a call that had no effect; one whose answer is kept stays."""
+    await tx.execute(
+        """
+        DELETE FROM idempotency_keys
+        WHERE key = :key AND claim_id = :claim_id AND status IS NULL
+        """,
+        {"key": claim.key, "claim_id": claim.claim_id},
+    )
+
+
+async def forget_keys(tx: Tx, *, now: int) -> int:
+    """Drop the keys that are too old to stop a repetition; how many there were."""
+    return await tx.execute(
+        "DELETE FROM idempotency_keys WHERE claimed_at <= :since", {"since": now - KEPT}
+    )
