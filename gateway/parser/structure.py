@@ -111,25 +111,38 @@ def _candidates(data: Octets, position: int) -> Iterator[int]:
 
 def _meet(cutter: _Cutter, start: int) -> int | None:
     """Take a line that may be a boundary; where to go on when it is one."""
-    line = _REST_OF_LINE.match(cutter.data, start, start + _MAX_BOUNDARY + 8)
-    assert line is not None
-    level = cutter.level_of(line[0])
+    level, after = _boundary_at(cutter, start)
     if level is None:
         return None
     number, closes = level
-    line_end = _LINE_END.search(cutter.data, line.end())
-    assert line_end is not None
     _close_to(cutter, number + 1, _before_line_end(cutter.data, start))
     cutter.levels[number].has_parts = True
     if closes:
         _close_to(cutter, number, start)
-        return line_end.end()
-    header = read_header(
-        cutter.data, line_end.end(), lambda line: cutter.level_of(line) is not None
-    )
+        return after
+    while True:  # boundaries in a row part nothing from nothing
+        level, behind = _boundary_at(cutter, after)
+        if level is None or level[0] != number:
+            break
+        after = behind
+    header = read_header(cutter.data, after, lambda line: cutter.level_of(line) is not None)
     cutter.whole = cutter.whole and header.whole
     digest = cutter.levels[number].kind.content_type == "multipart/digest"
     return _open(cutter, header.values, header.body, "message/rfc822" if digest else "text/plain")
+
+
+def _boundary_at(cutter: _Cutter, start: int) -> tuple[tuple[int, bool] | None, int]:
+    """What boundary the line at `start` is, if it is one, and where the next line begins."""
+    if cutter.data[start : start + 2] != b"--":
+        return None, start
+    line = _REST_OF_LINE.match(cutter.data, start, start + _MAX_BOUNDARY + 8)
+    assert line is not None
+    level = cutter.level_of(line[0])
+    if level is None:
+        return None, start
+    line_end = _LINE_END.search(cutter.data, line.end())
+    assert line_end is not None
+    return level, line_end.end()
 
 
 def _open(cutter: _Cutter, values: dict[bytes, bytes], body: int, default: str) -> int:
