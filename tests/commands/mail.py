@@ -49,7 +49,14 @@ async def _put(
             automatic=False,
             content=kept,
         )
-        return await deliver(tx, [arrival], confirmed=[], is_open=lambda _: False, postmaster="")
+        return await deliver(
+            tx,
+            [arrival],
+            confirmed=[],
+            owner=bytes(16),
+            is_open=lambda _: False,
+            postmaster="",
+        )
 
     try:
         (outcome,) = await database.write(work)
@@ -68,7 +75,7 @@ def _in_file(data: Path, content: bytes) -> Content:
     directory.prepare()
     spool = directory.new_spool(os.urandom(16))
     name = content_name(spool.path.name)
-    spool.write(content)
+    spool.write([content])
     spool.finish()
     directory.place([spool])
     return Content(hashlib.sha256(content).digest(), len(content), None, name)

@@ -1,0 +1,51 @@
+"""Who looks, and at which thread: what the commands of shared work have in common.
+
+What the operator does by them is on record as done by the inbox, by no person.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import click
+
+if TYPE_CHECKING:
+    from storage.access import View
+    from storage.database import Tx
+
+INBOX = click.option("--inbox", metavar="INBOX", required=True, help="Who looks or acts.")
+
+
+async def view_of(tx: Tx, inbox: str) -> View:
+    """What the inbox with this id or address sees now. Raises Invalid."""
+    from storage.access import View
+    from storage.clock import system_clock
+    from storage.lookups import inbox_meant
+
+    found = await inbox_meant(tx, text=inbox)
+    return View(found.tenant_id, found.inbox_id, system_clock())
+
+
+async def thread_of(tx: Tx, view: View, text: str) -> bytes:
+    """The thread with this id, if the inbox sees it. Raises Invalid on `thread`."""
+    from storage.access import sees_thread
+    from storage.errors import FieldFault, Invalid
+    from storage.ids import from_text
+
+    thread_id = from_text("thr", text)
+    if thread_id is None or not await sees_thread(tx, view=view, thread_id=thread_id):
+        raise Invalid(FieldFault("thread", "this inbox sees no such thread"))
+    return thread_id
+
+
+async def assignee_of(tx: Tx, view: View, text: str | None) -> bytes | None:
+    """Whose threads are meant by `me` or an address; None by `none`. Raises Invalid."""
+    from storage.teammates import find_teammates
+
+    if text is None or text == "none":
+        return None
+    if text == "me":
+        return view.inbox_id
+    named = [("assigned-to", text)]
+    (found,) = await find_teammates(tx, tenant_id=view.tenant_id, named=named)
+    return found.inbox_id

@@ -1,0 +1,164 @@
+"""`postroom threads` and `postroom assign`: threads, as one inbox sees them."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import click
+
+from admin_api.commands.invocation import Faults, Invocation, common, printable, table
+from admin_api.commands.shared_work import INBOX, assignee_of, thread_of, view_of
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from storage.database import Tx
+    from storage.inboxes import Inbox
+    from storage.mailbox import Copy
+    from storage.notes import Note
+    from storage.thread_list import ThreadPage
+    from storage.threads import Thread
+
+
+@click.group()
+@common
+def threads() -> None:
+    """List and show the threads that an inbox sees."""
+
+
+@threads.command("list")
+@common
+@INBOX
+@click.option("--assigned-to", metavar="WHO", help="me, none, or the address of a teammate.")
+@click.option("--status", type=click.Choice(["open", "closed"]))
+@click.option("--limit", type=click.IntRange(1, 200), default=50, show_default=True)
+@click.option("--cursor", metavar="TEXT", help="Go on where a list before this one ended.")
+@click.pass_obj
+def show_all(
+    call: Invocation,
+    *,
+    inbox: str,
+    assigned_to: str | None,
+    status: str | None,
+    limit: int,
+    cursor: str | None,
+) -> None:
+    """List the threads of an inbox, newest first."""
+    from admin_api.records import thread_record
+    from storage.ids import from_text, to_text
+    from storage.thread_list import Filter, list_threads
+
+    before = None if cursor is None else from_text("msg", cursor)
+    if cursor is not None and before is None:
+        raise Faults("cursor: is not one that a list gave")
+
+    async def work(tx: Tx) -> ThreadPage:
+        view = await view_of(tx, inbox)
+        wanted = Filter(
+            status="open" if status == "open" else "closed" if status else None,
+            assignee=await assignee_of(tx, view, assigned_to),
+            unassigned=assigned_to == "none",
+        )
+        return await list_threads(tx, view=view, wanted=wanted, before=before, limit=limit)
+
+    page = call.read(work)
+    more = None if page.before is None else to_text("msg", page.before)
+    text = table([_line(thread) for thread in page.threads], "There are no threads.")
+    if more:
+        text += f"\nOlder ones: --cursor {more}"
+    records = [thread_record(thread) for thread in page.threads]
+    call.answer({"results": records, "cursor": more}, text)
+
+
+def _line(thread: Thread) -> tuple[object, ...]:
+    from storage.clock import rfc3339
+    from storage.ids import to_text
+
+    return (
+        to_text("thr", thread.thread_id),
+        rfc3339(thread.last_message_at),
+        thread.status,
+        thread.assignee and thread.assignee.address,
+        f"{thread.message_count} messages, {thread.note_count} notes",
+        thread.subject or "(no subject)",
+    )
+
+
+@threads.command()
+@common
+@click.argument("thread")
+@INBOX
+@click.pass_obj
+def show(call: Invocation, thread: str, inbox: str) -> None:
+    """Show a thread: its messages and the notes on it."""
+    from admin_api.records import message_item, note_record, thread_record
+    from storage.access import thread_messages
+    from storage.notes import list_notes
+    from storage.threads import find_thread
+
+    async def work(tx: Tx) -> tuple[Thread, list[Copy], list[Note]]:
+        view = await view_of(tx, inbox)
+        thread_id = await thread_of(tx, view, thread)
+        return (
+            await find_thread(tx, view=view, thread_id=thread_id),
+            await thread_messages(tx, view=view, thread_id=thread_id, limit=1000),
+            await list_notes(tx, view=view, thread_id=thread_id, after=None, limit=1000),
+        )
+
+    found, messages, notes = call.read(work)
+    record = thread_record(found) | {
+        "messages": [message_item(copy) for copy in messages],
+        "notes": [note_record(note) for note in notes],
+    }
+    call.answer(record, _told(found, messages, notes))
+
+
+def _told(thread: Thread, messages: Sequence[Copy], notes: Sequence[Note]) -> str:
+    from storage.clock import rfc3339
+
+    lines = [(rfc3339(one.received_at), one.sender.email, one.subject) for one in messages]
+    parts = [table([_line(thread)], ""), table(lines, "")]
+    for note in notes:
+        parts.append(f"Note of {rfc3339(note.created_at)}:\n{printable(note.body)}")
+    return "\n\n".join(parts)
+
+
+@click.command()
+@common
+@click.argument("thread")
+@click.argument("to", required=False)
+@INBOX
+@click.option("--note", "text", metavar="TEXT", help="For the description of the task.")
+@click.option("--nobody", is_flag=True, help="Take the thread from who has it.")
+@click.pass_obj
+def assign(
+    call: Invocation, *, thread: str, to: str | None, inbox: str, text: str | None, nobody: bool
+) -> None:
+    """Give THREAD to the teammate with the address TO."""
+    from storage.assignment import assign_thread, unassign_thread
+    from storage.teammates import find_teammates
+
+    if (to is None) != nobody:
+        raise click.UsageError("Say either to whom, or --nobody.")
+    if text is not None and len(text) > 10_000:
+        raise Faults("note: must have at most 10000 characters")
+
+    async def work(tx: Tx) -> Inbox | None:
+        view = await view_of(tx, inbox)
+        thread_id = await thread_of(tx, view, thread)
+        if to is None:
+            await unassign_thread(tx, view=view, thread_id=thread_id, user_id=None)
+            return None
+        (receiver,) = await find_teammates(tx, tenant_id=view.tenant_id, named=[("to", to)])
+        await assign_thread(
+            tx,
+            view=view,
+            thread_id=thread_id,
+            to_inbox_id=receiver.inbox_id,
+            text=text or None,
+            user_id=None,
+        )
+        return receiver
+
+    receiver = call.write(work)
+    call.show({"assigned": receiver is not None, "to": receiver and receiver.address})
