@@ -232,8 +232,14 @@ async def deliver(
     body: bytes = MESSAGE,
     tenant: str = "Example",
     file: str | None = None,
+    subject: str = "Hello",
+    name: str | None = None,
+    references: tuple[str, ...] = (),
 ) -> str:
-    """Store a message as the gateway does, a second after the last one; its id."""
+    """Store a message as the gateway does, a second after the last one; its id.
+
+    `name` is its Message-ID; `references` are the ids it refers to, the likeliest first.
+    """
     world.clock.advance(SECOND)
     content = Content(hashlib.sha256(body).digest(), len(body), None if file else body, file)
     arrival = Arrival(
@@ -246,11 +252,11 @@ async def deliver(
         tls=None,
         received_field=b"Received: from mx.sender.test by here; now\r\n",
         received_at=world.clock(),
-        header_message_id=None,
-        references=(),
+        header_message_id=name,
+        references=references,
         from_name="Grace",
         from_email="grace@sender.test",
-        subject="Hello",
+        subject=subject,
         mailboxes=orjson.dumps({"to": [["", "team@example.test"]], "cc": []}),
         automatic=False,
         content=content,
