@@ -11,7 +11,7 @@ from pathlib import Path
 import psycopg
 import pytest
 
-from storage import postgres, tenants
+from storage import postgres_connections, tenants
 from storage.clock import system_clock
 from storage.database import Database, Tx
 from storage.engine import open_database
@@ -115,7 +115,7 @@ async def test_a_schema_that_is_not_there_is_refused(url: str) -> None:
 async def test_a_server_that_is_too_old_is_refused(
     url: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(postgres, "OLDEST_SERVER", 99)
+    monkeypatch.setattr(postgres_connections, "OLDEST_SERVER", 99)
 
     assert "is too old; Postroom needs 99 or newer" in await refusal(url)
 
@@ -155,7 +155,9 @@ async def test_two_schemas_of_one_database_are_two_stores(url: str) -> None:
 async def test_a_lock_that_is_held_too_long_is_unavailable(
     url: str, opened: Database, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(postgres, "_SET_UP", postgres._SET_UP.replace("'5000'", "'100'"))
+    monkeypatch.setattr(
+        postgres_connections, "_SET_UP", postgres_connections._SET_UP.replace("'5000'", "'100'")
+    )
     other = await open_postgres(url, system_clock)
     inside, done = asyncio.Event(), asyncio.Event()
 
@@ -345,7 +347,7 @@ async def test_a_short_restart_is_waited_for(own_server: PostgresServer) -> None
 async def test_a_server_that_says_nothing_is_hung_up_on(
     own_server: PostgresServer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(postgres, "_ANSWER_WITHIN", 0.5)
+    monkeypatch.setattr(postgres_connections, "_ANSWER_WITHIN", 0.5)
     own_server.start()
     database = await Engine("", own_server.url(), HERE).open()
     await database.write(make_tenant)

@@ -1,0 +1,242 @@
+"""Connections to PostgreSQL: how they are made, looked at, lent, and what their errors mean.
+
+- The server is asked at every new connection whether a commit survives a loss of power; one where
+  it does not is refused.
+- A connection is looked at before it is lent, without asking the server; when one is dead the
+  others are replaced with it, so one restart of the server costs a store one fault at most.
+- Whoever waits for a connection waits for `PATIENCE` seconds. The pool keeps on trying so often
+  that a store is well again within that time of its server.
+- What libpq says of a malformed URL is told to nobody: it repeats the URL, with the password.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import os
+import select
+import socket
+from collections.abc import AsyncIterator, Iterator
+from decimal import Decimal
+from typing import Any
+
+import psycopg
+from psycopg import AsyncConnection, AsyncCursor, AsyncRawCursor
+from psycopg.abc import Buffer
+from psycopg.adapt import Dumper
+from psycopg.rows import DictRow, dict_row
+from psycopg.types.numeric import NumericBinaryLoader, NumericLoader
+from psycopg_pool import AsyncConnectionPool
+
+from storage.database import Row
+from storage.errors import StoreFull, StoreUnavailable
+
+OLDEST_SERVER = 14
+PATIENCE = 5.0
+_ANSWER_WITHIN = PATIENCE + 3
+_CONNECT_WITHIN = 3
+
+Connection = AsyncConnection[DictRow]
+
+
+class Lender:
+    """Connections of one kind, lent one at a time and replaced when they are lost."""
+
+    def __init__(self, store: str, name: str, most: int) -> None:
+        # The pool doubles its delay after each failed attempt, and gives an attempt up after
+        # PATIENCE seconds; the next who asks begins anew. So it is never idle for more than 2 s.
+        self._pool = AsyncConnectionPool[Connection](
+            store,
+            kwargs=_OPTIONS,
+            min_size=1,
+            max_size=most,
+            open=False,
+            configure=_configure,
+            check=self._check,
+            name=name,
+            timeout=PATIENCE,
+            reconnect_timeout=PATIENCE,
+        )
+
+    async def open(self) -> None:
+        await self._pool.open()
+
+    async def close(self) -> None:
+        await self._pool.close()
+
+    @contextlib.asynccontextmanager
+    async def lend(self) -> AsyncIterator[Connection]:
+        """A connection for one transaction. Raises StoreUnavailable, StoreFull."""
+        try:
+            connection = await self._pool.getconn()
+            try:
+                yield connection
+            finally:
+                if connection.closed:
+                    await self._pool.drain()
+                await self._pool.putconn(connection)
+        except psycopg.Error as error:
+            raise _translated(error) from error
+
+    async def _check(self, connection: Connection) -> None:
+        """An idle server has nothing to say, but that it is going."""
+        poll = select.poll()
+        poll.register(connection.fileno(), select.POLLIN)
+        if poll.poll(0):
+            await connection.close()
+            await self._pool.drain()
+            raise psycopg.OperationalError("the server closed the connection")
+
+
+async def inspect(store: str) -> Row:
+    """What the server that the URL `store` names says of itself: names of database and schema.
+
+    Raises StoreUnavailable when it cannot be reached, or may lose what it committed.
+    """
+    try:
+        async with await AsyncConnection.connect(store, **_OPTIONS) as connection:
+            return await _inspected(connection)
+    except psycopg.ProgrammingError:
+        raise StoreUnavailable("the URL of the store is not one that PostgreSQL takes") from None
+    except psycopg.Error as error:
+        raise _translated(error) from error
+
+
+async def control(connection: Connection, text: str) -> AsyncCursor[DictRow]:
+    """Send several statements without parameters in one message; the answer of the last."""
+    cursor = connection.cursor()
+    await cursor.execute(text.encode(), prepare=False)
+    while cursor.nextset():
+        pass
+    return cursor
+
+
+@contextlib.contextmanager
+def answering(connection: Connection) -> Iterator[None]:
+    """Hang up when the server says nothing for too long: one that is stopped keeps its sockets."""
+    timer = asyncio.get_running_loop().call_later(_ANSWER_WITHIN, _hang_up, connection)
+    try:
+        yield
+    finally:
+        timer.cancel()
+
+
+def _hang_up(connection: Connection) -> None:
+    with contextlib.suppress(OSError), socket.socket(fileno=os.dup(connection.fileno())) as line:
+        line.shutdown(socket.SHUT_RDWR)
+
+
+async def _configure(connection: Connection) -> None:
+    try:
+        await _inspected(connection)
+    except BaseException:
+        await connection.close()
+        raise
+
+
+async def _inspected(connection: Connection) -> Row:
+    """Set a new connection up and look at its server. Raises StoreUnavailable to refuse it."""
+    version = connection.info.server_version // 10_000
+    if version < OLDEST_SERVER:
+        raise StoreUnavailable(
+            f"PostgreSQL {version} is too old; Postroom needs {OLDEST_SERVER} or newer"
+        )
+    connection.adapters.register_dumper(bool, _TruthDumper)
+    connection.adapters.register_loader("numeric", _NumberLoader)
+    connection.adapters.register_loader("numeric", _BinaryNumberLoader)
+    server = await (await control(connection, _SET_UP)).fetchone()
+    assert server is not None
+    refusal = _refusal(server)
+    if refusal:
+        raise StoreUnavailable(refusal)
+    return server
+
+
+def _refusal(server: Row) -> str:
+    for name in ("fsync", "full_page_writes", "synchronous_commit"):
+        if server[name] == "off":
+            return f"PostgreSQL has {name} = off, so that mail could be lost with the power"
+    if server["encoding"] != "UTF8":
+        return f"the database has the encoding {server['encoding']}; Postroom needs UTF8"
+    if not server["schema"]:
+        return "the database has no schema of the name that search_path gives"
+    if server["is_standby"]:
+        return "the server is a standby, which takes no writes"
+    return ""
+
+
+# The schema is named alone, so that no table of another store is ever found behind it. A writer
+# whose machine is gone must not keep the lock: the server ends its session. JIT compilation costs
+# such small statements more than it saves.
+_SET_UP = f"""
+    SELECT set_config('search_path', quote_ident(current_schema()), false),
+           set_config('lock_timeout', '{int(PATIENCE * 1000)}', false),
+           set_config('statement_timeout', '0', false),
+           set_config('idle_in_transaction_session_timeout', '60000', false),
+           set_config('tcp_keepalives_idle', '10', false),
+           set_config('tcp_keepalives_interval', '5', false),
+           set_config('tcp_keepalives_count', '3', false),
+           set_config('jit', 'off', false);
+    SELECT current_database() AS database, current_schema() AS schema,
+           current_setting('fsync') AS fsync,
+           current_setting('full_page_writes') AS full_page_writes,
+           current_setting('synchronous_commit') AS synchronous_commit,
+           current_setting('server_encoding') AS encoding,
+           pg_is_in_recovery() AS is_standby
+"""
+
+_OPTIONS: dict[str, Any] = {
+    "autocommit": True,  # transactions begin and end as written here
+    "cursor_factory": AsyncRawCursor,
+    "row_factory": dict_row,
+    "client_encoding": "UTF8",
+    "fallback_application_name": "postroom",
+    "connect_timeout": _CONNECT_WITHIN,
+    "keepalives_idle": 10,
+    "keepalives_interval": 5,
+    "keepalives_count": 3,
+    "tcp_user_timeout": 20_000,
+}
+
+
+class _TruthDumper(Dumper):
+    """Truth goes to the store as 1 and 0: the schema has integers for it, as SQLite must."""
+
+    oid = psycopg.adapters.types["int2"].oid
+
+    def dump(self, obj: bool) -> bytes:
+        return b"1" if obj else b"0"
+
+
+class _NumberLoader(NumericLoader):
+    """The sum of a column is a plain number, as on SQLite."""
+
+    def load(self, data: Buffer) -> Any:  # noqa: ANN401
+        return _plain(super().load(data))
+
+
+class _BinaryNumberLoader(NumericBinaryLoader):
+    def load(self, data: Buffer) -> Any:  # noqa: ANN401
+        return _plain(super().load(data))
+
+
+def _plain(number: Decimal) -> int | float:
+    whole = int(number)
+    return whole if whole == number else float(number)
+
+
+_FULL_STATES = {"53100"}
+_AWAY_STATES = {"25006", "25P03", "25P04", "42501", "55P03", "57014"}
+_AWAY_CLASSES = {"08", "28", "3D", "40", "53", "57", "58"}
+
+
+def _translated(error: psycopg.Error) -> Exception:
+    """Errors of the machine become ours; a fault in our SQL or data stays what it is."""
+    state = error.sqlstate or ""
+    text = " ".join(str(error).split())
+    if state in _FULL_STATES:
+        return StoreFull(text)
+    if state in _AWAY_STATES or state[:2] in _AWAY_CLASSES:
+        return StoreUnavailable(text)
+    lost = not state and isinstance(error, psycopg.OperationalError)
+    return StoreUnavailable(text) if lost else error
