@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import Annotated, Literal
 
+from pydantic import Field
 from starlette.responses import Response
 
 from admin_api.answers import answer
@@ -17,6 +18,7 @@ from storage.errors import FieldFault, Invalid
 from storage.history import Entry
 from storage.ids import from_text
 from storage.mailbox import Copy
+from storage.query import parse_query
 from storage.teammates import find_teammates
 from storage.thread_list import Filter, ThreadPage, list_threads
 from storage.threads import Status, Thread
@@ -28,6 +30,7 @@ class Listing(Parameters):
     assigned_to: Reference | None = None
     status: Status | None = None
     list_id: Reference | None = None
+    q: Annotated[str, Field(max_length=1_000)] | None = None
     limit: Limit = 50
     cursor: str | None = None
 
@@ -64,6 +67,7 @@ async def _filter(tx: Tx, call: Call, wanted: Listing) -> Filter:
         assignee=await _assignee(tx, call, wanted.assigned_to),
         unassigned=wanted.assigned_to == "none",
         list_id=list_id,
+        query=None if wanted.q is None or not wanted.q.strip() else parse_query(wanted.q),
     )
 
 

@@ -36,6 +36,11 @@ HITS = """
     WHERE search_words MATCH :match
 """
 ORDER = "w.rowid DESC"
+# The same without asking whose copy it is, for messages that are known to be seen.
+DOCUMENTS = """
+    FROM search_words w CROSS JOIN search_documents c ON c.document_id = w.rowid
+    WHERE search_words MATCH :match
+"""
 _MANY_FIELDS = "{" + " ".join(FIELDS) + "}"
 
 

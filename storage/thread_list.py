@@ -3,6 +3,7 @@
 - Newest first by the newest message that the inbox sees, whose id is the place in the list.
 - The copies are walked from the newest on, by their index; a thread counts where it comes first.
   Threads in which something was opened to the inbox are few, and placed one by one.
+- With a query only messages that match it count, for the place as well.
 - A page looks at a bounded number of messages: it may hold fewer threads than were asked for, or
   none, and still lead on.
 """
@@ -15,6 +16,8 @@ from dataclasses import dataclass
 from storage.access import View, in_list, newest_visible, opened_threads
 from storage.database import Tx
 from storage.mailbox import FOLDERS
+from storage.query import Query
+from storage.thread_search import matching_copies, newest_matching_copies, opened_matches
 from storage.threads import Status, Thread, describe_threads
 
 _FIRST_STEP = 200
@@ -33,6 +36,7 @@ class Filter:
     assignee: bytes | None = None
     unassigned: bool = False
     list_id: bytes | None = None
+    query: Query | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,7 +59,7 @@ async def list_threads(
     tx: Tx, *, view: View, wanted: Filter, before: bytes | None, limit: int
 ) -> ThreadPage:
     """At most `limit` threads, all with their newest message older than the message `before`."""
-    few = await _few_threads(tx, view, wanted)
+    few = None if wanted.query else await _few_threads(tx, view, wanted)
     if few is not None:
         spots, rest = await _one_by_one(tx, view, wanted, few, before), None
     else:
@@ -98,15 +102,16 @@ async def _walked(
     tx: Tx, view: View, wanted: Filter, before: bytes | None, limit: int
 ) -> tuple[list[_Spot], bytes | None]:
     """More than `limit` threads if there are, and where the walk stopped if it did not end."""
-    opened = await opened_threads(tx, view=view)
+    opened = await _opened(tx, view, wanted)
     met = set(opened)
     spots: list[_Spot] = []
-    position, step, left = before, max(_FIRST_STEP, limit + 1), _LOOKED_AT
+    position, left = before, _LOOKED_AT
+    step = limit + 1 if wanted.query else max(_FIRST_STEP, limit + 1)
     while left > 0:
-        rows = await _copies(tx, view, position, min(step, left))
+        rows = await _copies(tx, view, wanted, position, min(step, left))
         is_end = len(rows) < min(step, left)
         floor = b"" if is_end else rows[-1].message_id
-        fresh = await _unmet(tx, view, met, rows, before)
+        fresh = await _unmet(tx, view, wanted, rows, met=met, before=before)
         found = [*fresh, *_placed(opened, position, floor)]
         spots += _sorted(await _fitting(tx, view, wanted, found))
         if is_end or len(spots) > limit:
@@ -115,8 +120,20 @@ async def _walked(
     return spots, position
 
 
-async def _copies(tx: Tx, view: View, before: bytes | None, limit: int) -> list[_Spot]:
-    """The newest copies, whatever folder they are in, with their threads."""
+async def _opened(tx: Tx, view: View, wanted: Filter) -> dict[bytes, bytes]:
+    """The threads in which something counts that was only opened, each at its place."""
+    if wanted.query is None:
+        return await opened_threads(tx, view=view)
+    return await opened_matches(tx, view=view, query=wanted.query)
+
+
+async def _copies(
+    tx: Tx, view: View, wanted: Filter, before: bytes | None, limit: int
+) -> list[_Spot]:
+    """The newest copies that count, whatever folder they are in, with their threads."""
+    if wanted.query is not None:
+        found = await matching_copies(tx, view=view, query=wanted.query, before=before, limit=limit)
+        return [_Spot(*one) for one in found]
     older = "AND c.message_id < :before" if before else ""
     folders = " UNION ALL ".join(_OF_FOLDER.format(place, older) for place in range(len(FOLDERS)))
     rows = await tx.fetch_all(
@@ -141,18 +158,37 @@ _OF_FOLDER = """
 
 
 async def _unmet(
-    tx: Tx, view: View, met: set[bytes], rows: Sequence[_Spot], before: bytes | None
+    tx: Tx,
+    view: View,
+    wanted: Filter,
+    rows: Sequence[_Spot],
+    *,
+    met: set[bytes],
+    before: bytes | None,
 ) -> list[_Spot]:
-    """The threads that come first here; those of an earlier page have a copy from `before` on."""
+    """The threads that come first here, without those that stood on an earlier page."""
     first: dict[bytes, _Spot] = {}
     for spot in rows:
         if spot.thread_id not in met:
             met.add(spot.thread_id)
             first[spot.thread_id] = spot
-    if before is None or not first:
-        return [*first.values()]
-    chosen, names = in_list(first)
-    earlier = await tx.fetch_all(
+    if before is not None and first:
+        for thread_id in await _shown(tx, view, wanted, first, before):
+            del first[thread_id]
+    return [*first.values()]
+
+
+async def _shown(
+    tx: Tx, view: View, wanted: Filter, thread_ids: Collection[bytes], before: bytes
+) -> list[bytes]:
+    """Those of the threads that have a copy which counts from `before` on."""
+    if wanted.query is not None:
+        newest = await newest_matching_copies(
+            tx, view=view, query=wanted.query, thread_ids=thread_ids
+        )
+        return [thread_id for thread_id, place in newest.items() if place >= before]
+    chosen, names = in_list(thread_ids)
+    rows = await tx.fetch_all(
         f"""
         SELECT t.thread_id FROM threads t
         WHERE t.tenant_id = :tenant_id AND t.thread_id IN ({chosen}) AND EXISTS (
@@ -162,9 +198,7 @@ async def _unmet(
         """,
         {**view.params, **names, "before": before},
     )
-    for row in earlier:
-        del first[bytes(row["thread_id"])]
-    return [*first.values()]
+    return [bytes(row["thread_id"]) for row in rows]
 
 
 def _placed(newest: dict[bytes, bytes], before: bytes | None, floor: bytes) -> list[_Spot]:
@@ -191,7 +225,13 @@ async def _fitting(tx: Tx, view: View, wanted: Filter, spots: Collection[_Spot])
         SELECT t.thread_id FROM threads t
         WHERE t.tenant_id = :tenant_id AND t.thread_id IN ({chosen}) AND {conditions}
         """,
-        {**view.params, **names, "status": wanted.status, "list_id": wanted.list_id},
+        {
+            **view.params,
+            **names,
+            "assignee": wanted.assignee,
+            "status": wanted.status,
+            "list_id": wanted.list_id,
+        },
     )
     fitting = {bytes(row["thread_id"]) for row in rows}
     return [spot for spot in spots if spot.thread_id in fitting]
@@ -199,6 +239,8 @@ async def _fitting(tx: Tx, view: View, wanted: Filter, spots: Collection[_Spot])
 
 def _conditions(wanted: Filter) -> str:
     parts = []
+    if wanted.assignee is not None:
+        parts.append("t.assignee_inbox_id = :assignee")
     if wanted.status is not None:
         parts.append("t.status = :status")
     if wanted.unassigned:
