@@ -12,7 +12,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from hashlib import blake2b
 
@@ -171,6 +171,8 @@ async def _deliver_one(batch: _Batch, arrival: Arrival) -> Outcome:
             return found
         if found is not None:
             earlier[digest] = found
+    # The session that may confirm them now is this one, and another process has to know.
+    _keep_receipts(batch, arrival, earlier)
     if len(earlier) == len(set(digests)):
         return Repeated(earlier[digests[0]], tuple(earlier))
     fresh = [
@@ -181,17 +183,21 @@ async def _deliver_one(batch: _Batch, arrival: Arrival) -> Outcome:
         if digest not in earlier
     ]
     message_id = await _store(batch, arrival, fresh)
-    for digest in dict.fromkeys(digests):
-        if digest not in earlier:
-            batch.receipts[digest] = message_id
-            batch.add(
-                _RECEIPT,
-                digest=digest,
-                message_id=message_id,
-                owner=batch.owner,
-                now=arrival.received_at,
-            )
+    stored = dict.fromkeys((digest for digest in digests if digest not in earlier), message_id)
+    batch.receipts |= stored
+    _keep_receipts(batch, arrival, stored)
     return Stored(message_id, tuple(dict.fromkeys(digests)))
+
+
+def _keep_receipts(batch: _Batch, arrival: Arrival, messages: Mapping[bytes, bytes]) -> None:
+    for digest, message_id in messages.items():
+        batch.add(
+            _RECEIPT,
+            digest=digest,
+            message_id=message_id,
+            owner=batch.owner,
+            now=arrival.received_at,
+        )
 
 
 async def _resolve_all(batch: _Batch, arrival: Arrival) -> list[Resolution] | None:
