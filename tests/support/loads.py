@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 
-from tests.support.memory import MIB, peak_resident, reset_peak, resident
+from tests.support.memory import MIB, peak_resident, reset_peaks, resident
 from tests.support.server import Server
 from tests.support.smtp import SmtpClient, message
 
@@ -32,19 +32,25 @@ class Growth:
 
 @contextmanager
 def growth(server: Server) -> Iterator[Growth]:
-    """Measure the resident set's peak while the block runs."""
-    reset_peak(server.pid)
-    measured = Growth(resident(server.pid))
+    """Measure the resident sets' peaks, of all the server's processes, while the block runs."""
+    processes = server.processes()
+    reset_peaks(processes)
+    measured = Growth(resident(processes))
     yield measured
-    measured.peak = peak_resident(server.pid)
+    measured.peak = peak_resident(processes)
 
 
 def warm_up(server: Server) -> None:
-    """Deliver a small message and one that spools, so that all that is imported on use is there."""
-    with server.client() as client:
-        for size in (100, 1_000_000):
-            reply = client.deliver(message("warm up", b"line\r\n" * (size // 6)), TEAM)
-            assert reply.code == 250, reply
+    """Have each process take a small message and one that spools, so that all is there that is
+    made on first use.
+    """
+    with ExitStack() as open_ones:
+        clients = [open_ones.enter_context(server.client()) for _ in range(8)]
+        for client in clients:
+            for size in (100, 1_000_000):
+                reply = client.deliver(message("warm up", b"line\r\n" * (size // 6)), TEAM)
+                assert reply.code == 250, reply
+            client.quit()
 
 
 def empty_lines(server: Server, size: int) -> None:

@@ -7,7 +7,6 @@ enhanced status code); whatever the dialogue opened is closed at its end; each w
 import json
 import re
 import shlex
-import signal
 import time
 from collections.abc import Callable
 from types import TracebackType
@@ -235,12 +234,11 @@ class Player:
     # The server's process, its store and its other doors
 
     def _pause(self) -> None:
-        self.server.process.send_signal(signal.SIGSTOP)
+        self.server.pause()
         self.asleep = True
-        time.sleep(0.05)  # the signal takes effect at the process's next breath
 
     def _resume(self) -> None:
-        self.server.process.send_signal(signal.SIGCONT)
+        self.server.resume()
         self.asleep = False
 
     def _expect_exit(self, text: str) -> None:

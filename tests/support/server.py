@@ -7,13 +7,14 @@ started is stopped again, by SIGTERM first; settings come from the environment o
 import json
 import os
 import random
+import shutil
 import signal
 import socket
 import subprocess
 import sys
 import time
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
@@ -88,6 +89,7 @@ class Server:
         self.wrapper = tuple(wrapper)
         self._asked = (smtp, http)
         self._process: subprocess.Popen[bytes] | None = None
+        self._left_behind: list[int] = []  # children of a process that was killed alone
         self._demo: Demo | None = None
 
     def __enter__(self) -> Self:
@@ -133,11 +135,33 @@ class Server:
         self._await_ready()
         return time.monotonic() - started
 
+    def processes(self) -> list[int]:
+        """Return the ids of the process and of those it made."""
+        return [self.pid, *_descendants(self.pid)]
+
     def kill(self) -> None:
-        """End the process as a power switch would."""
+        """End all its processes as a power switch would."""
+        for pid in self.processes():
+            _signal(pid, signal.SIGKILL)
+        self.process.wait(STOP_SECONDS)
+        self._process = None
+
+    def kill_first(self) -> None:
+        """End the first process alone; those it made have to notice, and end by themselves."""
+        self._left_behind += self.processes()[1:]
         self.process.kill()
         self.process.wait(STOP_SECONDS)
         self._process = None
+
+    def pause(self) -> None:
+        """Hold all its processes still, so that what is sent is there when they wake."""
+        for pid in self.processes():
+            _signal(pid, signal.SIGSTOP)
+        time.sleep(0.05)  # the signal takes effect at a process's next breath
+
+    def resume(self) -> None:
+        for pid in self.processes():
+            _signal(pid, signal.SIGCONT)
 
     def terminate(self) -> None:
         self.process.send_signal(signal.SIGTERM)
@@ -152,23 +176,16 @@ class Server:
         """Stop by SIGTERM, in the end by SIGKILL; the exit status, None when none was running."""
         if self._process is None:
             return None
-        with suppress(ProcessLookupError):
-            self._process.send_signal(signal.SIGCONT)
+        made = [*self._left_behind, *self.processes()[1:]]
+        self.resume()
         self.terminate()
         try:
-            return self.wait()
+            status = self.wait()
         except subprocess.TimeoutExpired:
             self.kill()
             raise ServerFault(f"SIGTERM was not obeyed in {STOP_SECONDS} s") from None
-
-    @contextmanager
-    def paused(self) -> Iterator[None]:
-        """Hold the process still, so that what is sent meanwhile is there when it wakes."""
-        self.process.send_signal(signal.SIGSTOP)
-        try:
-            yield
-        finally:
-            self.process.send_signal(signal.SIGCONT)
+        self._must_be_gone(made)
+        return status
 
     def client(self, *, source: str | None = None, timeout: float = 15.0) -> SmtpClient:
         """Return a connection that has been greeted and has said EHLO."""
@@ -236,7 +253,7 @@ class Server:
             (self.folder / "stderr.log").open("ab") as err,
         ):
             self._process = subprocess.Popen(
-                [*self.wrapper, *self._command(arguments)],
+                [*_dying_with_us(), *self.wrapper, *self._command(arguments)],
                 env=self._environment(),
                 cwd=ROOT,
                 stdin=subprocess.DEVNULL,
@@ -284,11 +301,48 @@ class Server:
         except OSError:
             return False
 
+    def _must_be_gone(self, pids: Sequence[int]) -> None:
+        for _ in _attempts(STOP_SECONDS):
+            left = [pid for pid in pids if _is_running(pid)]
+            if not left:
+                return
+        for pid in left:
+            _signal(pid, signal.SIGKILL)
+        raise ServerFault(f"{len(left)} of its processes did not end with it")
+
     def _must_be_running(self) -> None:
         status = self.process.poll()
         if status is not None:
             self._process = None
             raise ServerFault(f"the server ended with {status}\n{self.log_tail()}")
+
+
+def _descendants(pid: int) -> list[int]:
+    found: list[int] = []
+    for children in Path(f"/proc/{pid}/task").glob("*/children"):
+        with suppress(OSError):
+            for child in map(int, children.read_text().split()):
+                found += [child, *_descendants(child)]
+    return found
+
+
+def _signal(pid: int, what: signal.Signals) -> None:
+    with suppress(ProcessLookupError):
+        os.kill(pid, what)
+
+
+def _is_running(pid: int) -> bool:
+    try:
+        state = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0]
+    except OSError:
+        return False
+    return state != "Z"
+
+
+def _dying_with_us() -> list[str]:
+    """Return the words before a command that end it when this process is ended unawares."""
+    setpriv = shutil.which("setpriv")
+    return [setpriv, "--pdeathsig", "KILL", "--"] if setpriv else []
 
 
 def _attempts(seconds: float, pause: float = 0.01) -> Iterator[None]:

@@ -69,7 +69,7 @@ def test_at_rest_and_at_start(servers: Servers) -> None:
         for _ in range(4):
             seconds.append(server.start())
             time.sleep(0.3)
-            held = proportional_set(server.pid)
+            held = proportional_set(server.processes())
             server.terminate()
             server.wait()
         assert min(seconds) <= 1.5, seconds

@@ -1,0 +1,65 @@
+"""Holds answers against what the OpenAPI document says that a call may be answered."""
+
+from functools import cache
+from typing import Any
+
+import httpx2
+from pydantic import TypeAdapter
+
+from admin_api import schemas
+from admin_api.app import ROUTES
+from admin_api.described import DESCRIBED
+from admin_api.openapi import described, refusals
+from admin_api.routing import Router
+
+ROUTER = Router(ROUTES)
+
+
+@cache
+def adapter(key: str) -> TypeAdapter[Any] | None:
+    about = DESCRIBED[key]
+    if about.model is None:
+        return None
+    return TypeAdapter(list[about.model] if about.many else about.model)  # type: ignore[name-defined]
+
+
+def check(method: str, raw_path: bytes, status: int, media_type: str, body: bytes) -> None:
+    """Fails for an answer that the document does not tell of."""
+    match = ROUTER.match(raw_path)
+    route = match and match.routes.get("GET" if method == "HEAD" else method)
+    if status >= 400:
+        problem = schemas.ProblemRecord.model_validate_json(body) if body else None
+        assert media_type == "application/problem+json"
+        if route is None:
+            assert status in (401, 404, 405, 429)
+            return
+        codes = refusals(route, described(route)).get(status)
+        assert codes is not None, f"{method} {route.path} may not answer {status}"
+        assert problem is None or problem.code in codes, (method, route.path, status, problem.code)
+        return
+    assert route is not None
+    about = described(route)
+    assert status in about.status, (method, route.path, status)
+    if status != 204:
+        assert media_type == about.media_type
+    model = adapter(f"{route.method} {route.path}")
+    if model is not None and method != "HEAD":
+        model.validate_json(body, strict=True)
+
+
+async def check_response(response: httpx2.Response) -> None:
+    """A hook for a client; what is not described yet fails in its own test."""
+    request = response.request
+    match = ROUTER.match(request.url.raw_path.partition(b"?")[0])
+    route = match and match.routes.get(request.method)
+    if route is not None and f"{route.method} {route.path}" not in DESCRIBED:
+        return
+    media_type = response.headers.get("content-type", "").partition(";")[0]
+    body = await response.aread()
+    check(
+        request.method,
+        request.url.raw_path.partition(b"?")[0],
+        response.status_code,
+        media_type,
+        body,
+    )
