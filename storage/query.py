@@ -10,14 +10,14 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, date, datetime, time
 from typing import Literal
 
 from storage.clock import SECOND, parse_rfc3339
 from storage.errors import FieldFault, Invalid
-from storage.words import FIELDS, Document, looked_for
+from storage.words import FIELDS, Document, looked_for, unpack
 
 MAX_TERMS = 50
 MAX_PHRASE = 64
@@ -129,3 +129,14 @@ def _same(term: Term, there: Sequence[str]) -> bool:
     *head, last = term.words
     ends = there[-1].startswith(last) if term.prefix else there[-1] == last
     return ends and list(there[:-1]) == head
+
+
+def packed_matches(terms: Iterable[Term], packed: bytes) -> bool:
+    """The same of words as they are kept beside an index, quicker."""
+    texts = {field: f" {text} " for field, text in unpack(packed).items()}
+    for term in terms:
+        wanted = " " + " ".join(term.words) + ("" if term.prefix else " ")
+        fields = FIELDS if term.scope == "any" else (term.scope,)
+        if not any(wanted in texts[field] for field in fields):
+            return False
+    return True

@@ -3,8 +3,8 @@
 - A search is always within the copies of one inbox, newest first, by keyset.
 - A message that is not parsed yet is judged by what the header scan gave: sender, recipients,
   subject. Of very many such only the newest are looked at.
-- Dates are compared with `received_at`. They also bound the ids looked at, a day wider: a clock
-  that was wrong by more than that hides messages from searches by date.
+- Dates are compared with `received_at`. They also bound the ids looked at, an hour wider: after a
+  clock was set back by more than that, a search for what came before a date may miss messages.
 """
 
 from __future__ import annotations
@@ -14,15 +14,15 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from storage.address import canonical_or_none
-from storage.clock import DAY
+from storage.clock import HOUR
 from storage.database import Row, Tx
 from storage.ids import from_text
 from storage.indexing import ATTACHMENT, engine_of, inbox_scope, list_scope, scanned_text
+from storage.lookup import Lookup
 from storage.mailbox import FOLDERS
 from storage.query import Query, matches
 from storage.words import document
 
-_FEW = 300
 _PENDING_LOOKED_AT = 2_000
 _PENDING_JUDGED = 500
 _HIGHEST = (1 << 63) - 1
@@ -69,7 +69,7 @@ async def search_messages(
     )
     pending = await _pending(search, lists)
     if wanted.query.terms or search.scopes[1:]:
-        found = await _indexed(search, wanted)
+        found = await engine_of(tx).find(tx, _lookup(search, wanted))
     else:
         found = await _copies(search, wanted)
     return sorted({*found, *pending}, reverse=True)[:limit]
@@ -96,8 +96,8 @@ def _prepared(
         scopes=tuple(scopes),
         conditions=conditions,
         params={"tenant_id": tenant_id, "inbox_id": inbox_id, "limit": limit, **params},
-        after=None if query.after is None else _id_at(query.after - DAY),
-        before=_earlier(before, None if query.before is None else _id_at(query.before + DAY)),
+        after=None if query.after is None else _id_at(query.after - HOUR),
+        before=_earlier(before, None if query.before is None else _id_at(query.before + HOUR)),
     )
 
 
@@ -147,58 +147,26 @@ async def _lists(tx: Tx, tenant_id: bytes, named: Iterable[str]) -> list[bytes] 
     return found
 
 
-async def _indexed(search: _Search, wanted: Wanted) -> list[bytes]:
-    few = await _few_copies(search, wanted)
-    if few is None:
-        return await _hits(search, "", {})
-    if not few:
-        return []
-    condition, params = engine_of(search.tx).among(few)
-    return await _hits(search, condition, params)
-
-
-async def _few_copies(search: _Search, wanted: Wanted) -> list[bytes] | None:
-    """The copies of a folder or thread that has but a few: the index need not be walked for them.
-
-    Otherwise a common word would be looked up in every message of the inbox.
-    """
-    if wanted.thread_id is None and len(wanted.folders) == len(FOLDERS):
-        return None
-    rows = await search.tx.fetch_all(
-        _COPIES_OF_THREAD if wanted.thread_id else _COPIES_OF_FOLDER.format(_chosen(wanted)),
-        {**search.params, "few": _FEW + 1},
+def _lookup(search: _Search, wanted: Wanted) -> Lookup:
+    return Lookup(
+        scopes=search.scopes,
+        terms=search.query.terms,
+        conditions=search.conditions,
+        params=search.params,
+        after=search.after,
+        before=search.before,
+        limit=search.params["limit"],
+        narrow=_narrow(wanted),
     )
-    return None if len(rows) > _FEW else [bytes(row["message_id"]) for row in rows]
 
 
-def _chosen(wanted: Wanted) -> str:
-    return ", ".join(str(FOLDERS.index(folder)) for folder in wanted.folders)
-
-
-_COPIES_OF_FOLDER = """
-    SELECT message_id FROM copies WHERE inbox_id = :inbox_id AND folder IN ({}) LIMIT :few
-"""
-_COPIES_OF_THREAD = """
-    SELECT c.message_id FROM messages m
-    JOIN copies c ON c.inbox_id = :inbox_id AND c.message_id = m.message_id
-    WHERE m.thread_id = :thread_id LIMIT :few
-"""
-
-
-async def _hits(search: _Search, extra: str, params: Mapping[str, object]) -> list[bytes]:
-    engine = engine_of(search.tx)
-    bounds, limits = engine.bounds(search.after, search.before)
-    rows = await search.tx.fetch_all(
-        f"SELECT c.message_id {engine.HITS} {bounds} {extra} {search.conditions}"
-        f" ORDER BY {engine.ORDER} LIMIT :limit",
-        {
-            **search.params,
-            **limits,
-            **params,
-            "match": engine.match(search.scopes, search.query.terms),
-        },
-    )
-    return [bytes(row["message_id"]) for row in rows]
+def _narrow(wanted: Wanted) -> tuple[str, ...]:
+    """The indexes of copies that a condition goes by, if any: a thread's, or those of folders."""
+    if wanted.thread_id is not None:
+        return ("m.thread_id = :thread_id",)
+    if wanted.is_read is None and len(wanted.folders) == len(FOLDERS):
+        return ()
+    return tuple(f"c.folder = {FOLDERS.index(folder)}" for folder in wanted.folders)
 
 
 async def _copies(search: _Search, wanted: Wanted) -> list[bytes]:

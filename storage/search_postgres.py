@@ -11,7 +11,8 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 
-from storage.database import Params, Tx
+from storage.database import Tx
+from storage.lookup import Lookup
 from storage.query import Term
 from storage.words import FIELDS, FILLER, unpack
 
@@ -23,15 +24,6 @@ CREATE TABLE search_documents (
 CREATE INDEX search_documents_by_words ON search_documents USING GIN (words)
 """
 
-HITS = """
-    FROM copies c
-    JOIN search_documents d ON d.message_id = c.message_id
-    JOIN messages m ON m.message_id = c.message_id AND m.tenant_id = :tenant_id
-    WHERE c.inbox_id = :inbox_id AND d.words @@ CAST(:match AS tsquery)
-"""
-ORDER = "c.message_id DESC"
-# The same without asking whose copy it is, for messages that are known to be seen.
-DOCUMENTS = "FROM search_documents c WHERE c.words @@ CAST(:match AS tsquery)"
 _WEIGHTS = dict(zip(FIELDS, "ABCD", strict=True))
 
 
@@ -72,6 +64,29 @@ def vector(scopes: Iterable[str], found: dict[str, str]) -> str:
     return " ".join(parts)
 
 
+async def find(tx: Tx, lookup: Lookup) -> list[bytes]:
+    """The ids of what is looked for, newest first."""
+    older = "AND c.message_id < :before_id" if lookup.before else ""
+    newer = "AND c.message_id > :after_id" if lookup.after else ""
+    rows = await tx.fetch_all(
+        f"""
+        SELECT c.message_id FROM copies c
+        JOIN search_documents d ON d.message_id = c.message_id
+        JOIN messages m ON m.message_id = c.message_id AND m.tenant_id = :tenant_id
+        WHERE c.inbox_id = :inbox_id AND d.words @@ CAST(:match AS tsquery)
+          {older} {newer} {lookup.conditions}
+        ORDER BY c.message_id DESC LIMIT :limit
+        """,
+        {
+            **lookup.params,
+            "match": match(lookup.scopes, lookup.terms),
+            "before_id": lookup.before,
+            "after_id": lookup.after,
+        },
+    )
+    return [bytes(row["message_id"]) for row in rows]
+
+
 def match(scopes: Iterable[str], terms: Iterable[Term]) -> str:
     """What the index is asked for; words and scopes hold no character that means anything there."""
     parts = [f"'={scope}'" for scope in scopes]
@@ -82,19 +97,3 @@ def match(scopes: Iterable[str], terms: Iterable[Term]) -> str:
             words[-1] += "*"
         parts.append("(" + " <-> ".join(words) + ")")
     return " & ".join(parts)
-
-
-def bounds(after: bytes | None, before: bytes | None) -> tuple[str, Params]:
-    """The part of the index between two ids, neither of them within."""
-    condition = ""
-    if after is not None:
-        condition += " AND c.message_id > :after_id"
-    if before is not None:
-        condition += " AND c.message_id < :before_id"
-    return condition, {"after_id": after, "before_id": before}
-
-
-def among(message_ids: Sequence[bytes]) -> tuple[str, Params]:
-    """The condition that a hit is one of a few messages."""
-    named = {f"n{place}": one for place, one in enumerate(message_ids)}
-    return f" AND c.message_id IN ({', '.join(f':{name}' for name in named)})", named

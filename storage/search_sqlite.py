@@ -3,16 +3,19 @@
 - The row's number is the time part of the message's id, which rises with the messages and is given
   once in a store: a look-up comes out newest first without sorting.
 - FTS5 forgets a row only when it is told the same words again (SQLite 3.40 knows no other way for
-  a table without content), so they are kept, compressed, in `search_documents`.
+  a table without content), so they are kept, compressed, in `search_texts`.
 - The tokenizer parts words at the spaces we put there; all else about words is decided before.
+- A common word in a folder of few messages is not looked up in all the others: after so many hits
+  outside it, the folder's own messages are judged by their words.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 
-from storage.database import Params, Tx
-from storage.query import Term
+from storage.database import Row, Tx
+from storage.lookup import Lookup
+from storage.query import Term, packed_matches
 from storage.words import FIELDS, unpack
 
 SCHEMA = """
@@ -21,58 +24,56 @@ CREATE VIRTUAL TABLE search_words USING fts5(
 );
 CREATE TABLE search_documents (
     document_id INTEGER PRIMARY KEY,
-    message_id BLOB NOT NULL,
+    message_id BLOB NOT NULL
+);
+CREATE TABLE search_texts (
+    document_id INTEGER PRIMARY KEY,
     scope TEXT NOT NULL,
     words BLOB NOT NULL
 )
 """
 
-# The rest of a condition: a copy of the inbox, then its message.
-HITS = """
-    FROM search_words w
-    CROSS JOIN search_documents d ON d.document_id = w.rowid
-    CROSS JOIN copies c ON c.message_id = d.message_id AND c.inbox_id = :inbox_id
-    CROSS JOIN messages m ON m.message_id = c.message_id AND m.tenant_id = :tenant_id
-    WHERE search_words MATCH :match
-"""
-ORDER = "w.rowid DESC"
-# The same without asking whose copy it is, for messages that are known to be seen.
-DOCUMENTS = """
-    FROM search_words w CROSS JOIN search_documents c ON c.document_id = w.rowid
-    WHERE search_words MATCH :match
-"""
 _MANY_FIELDS = "{" + " ".join(FIELDS) + "}"
+_HITS_WALKED = (200, 5_000)
+_JUDGED_AT_ONCE = 250
+_JUDGED = 2_000
 
 
 async def index(tx: Tx, entries: Sequence[tuple[bytes, Sequence[str], bytes]]) -> None:
     """Add messages: id, scopes, packed words. None of them is there already."""
-    documents = []
-    rows = []
-    for message_id, scopes, packed in entries:
-        key = {"document_id": number(message_id), "scope": " ".join(scopes)}
-        documents.append({**key, "message_id": message_id, "words": packed})
-        rows.append({**key, **unpack(packed)})
-    await tx.execute_many(
-        """
-        INSERT INTO search_documents (document_id, message_id, scope, words)
-        VALUES (:document_id, :message_id, :scope, :words)
-        """,
-        documents,
-    )
-    await tx.execute_many(
-        """
-        INSERT INTO search_words (rowid, scope, sender, recipient, subject, body)
-        VALUES (:document_id, :scope, :sender, :recipient, :subject, :body)
-        """,
-        rows,
-    )
+    rows = [
+        {
+            "document_id": number(message_id),
+            "message_id": message_id,
+            "scope": " ".join(scopes),
+            "words": packed,
+            **unpack(packed),
+        }
+        for message_id, scopes, packed in entries
+    ]
+    for statement in _INDEX:
+        await tx.execute_many(statement, rows)
+
+
+_INDEX = (
+    """
+    INSERT INTO search_documents (document_id, message_id) VALUES (:document_id, :message_id)
+    """,
+    """
+    INSERT INTO search_texts (document_id, scope, words) VALUES (:document_id, :scope, :words)
+    """,
+    """
+    INSERT INTO search_words (rowid, scope, sender, recipient, subject, body)
+    VALUES (:document_id, :scope, :sender, :recipient, :subject, :body)
+    """,
+)
 
 
 async def forget(tx: Tx, message_id: bytes) -> None:
     """Take a message out; nothing happens when it is not there."""
     key = {"document_id": number(message_id)}
     row = await tx.fetch_one(
-        "SELECT scope, words FROM search_documents WHERE document_id = :document_id", key
+        "SELECT scope, words FROM search_texts WHERE document_id = :document_id", key
     )
     if row is None:
         return
@@ -83,7 +84,110 @@ async def forget(tx: Tx, message_id: bytes) -> None:
         """,
         {**key, "scope": row["scope"], **unpack(bytes(row["words"]))},
     )
-    await tx.execute("DELETE FROM search_documents WHERE document_id = :document_id", key)
+    for table in ("search_documents", "search_texts"):
+        await tx.execute(f"DELETE FROM {table} WHERE document_id = :document_id", key)
+
+
+async def find(tx: Tx, lookup: Lookup) -> list[bytes]:
+    """The ids of what is looked for, newest first."""
+    if not lookup.narrow:
+        return await _walk(tx, lookup, None)
+    for most in _HITS_WALKED:
+        found = await _walk(tx, lookup, most)
+        if len(found) == lookup.limit or await _hit_after(tx, lookup, most) is None:
+            return found
+    judged = await _judge(tx, lookup)
+    return await _walk(tx, lookup, None) if judged is None else judged
+
+
+async def _walk(tx: Tx, lookup: Lookup, most: int | None) -> list[bytes]:
+    """Go through the hits, newest first, at most so many of them."""
+    capped = "" if most is None else f"LIMIT {most}"
+    rows = await tx.fetch_all(
+        f"""
+        SELECT c.message_id FROM ({_HITS.format(_bounds(lookup))} {capped}) w
+        CROSS JOIN search_documents d ON d.document_id = w.document_id
+        CROSS JOIN copies c ON c.message_id = d.message_id AND c.inbox_id = :inbox_id
+        CROSS JOIN messages m ON m.message_id = c.message_id AND m.tenant_id = :tenant_id
+        WHERE 1 = 1 {lookup.conditions}
+        ORDER BY w.document_id DESC LIMIT :limit
+        """,
+        _params(lookup),
+    )
+    return [bytes(row["message_id"]) for row in rows]
+
+
+_HITS = """
+    SELECT rowid AS document_id FROM search_words
+    WHERE search_words MATCH :match {} ORDER BY rowid DESC
+"""
+
+
+async def _hit_after(tx: Tx, lookup: Lookup, count: int) -> Row | None:
+    """A hit behind so many others, if there are as many."""
+    statement = _HITS.format(_bounds(lookup)) + f" LIMIT 1 OFFSET {count}"
+    return await tx.fetch_one(statement, _params(lookup))
+
+
+def _bounds(lookup: Lookup) -> str:
+    newer = "AND rowid > :after_number" if lookup.after else ""
+    older = "AND rowid < :before_number" if lookup.before else ""
+    return f"{newer} {older}"
+
+
+def _params(lookup: Lookup) -> dict[str, object]:
+    return {
+        **lookup.params,
+        "match": match(lookup.scopes, lookup.terms),
+        "after_number": number(lookup.after) if lookup.after else None,
+        "before_number": number(lookup.before) if lookup.before else None,
+    }
+
+
+async def _judge(tx: Tx, lookup: Lookup) -> list[bytes] | None:
+    """Go through the copies instead, newest first; None when that leads nowhere soon."""
+    found: list[bytes] = []
+    below = lookup.before
+    for _ in range(0, _JUDGED, _JUDGED_AT_ONCE):
+        copies = await _copies_below(tx, lookup, below)
+        found += [one for one in copies if await _is_meant(tx, lookup, one)]
+        if len(found) >= lookup.limit or len(copies) < _JUDGED_AT_ONCE:
+            return found[: lookup.limit]
+        below = copies[-1]
+    return None
+
+
+async def _copies_below(tx: Tx, lookup: Lookup, below: bytes | None) -> list[bytes]:
+    found: list[bytes] = []
+    for one in lookup.narrow:
+        joined = (
+            "messages m CROSS JOIN copies c" if one[0] == "m" else "copies c CROSS JOIN messages m"
+        )
+        rows = await tx.fetch_all(
+            f"""
+            SELECT c.message_id FROM {joined}
+            WHERE m.message_id = c.message_id AND c.inbox_id = :inbox_id
+              AND m.tenant_id = :tenant_id AND {one} {"AND c.message_id < :below" if below else ""}
+              {"AND c.message_id > :after" if lookup.after else ""} {lookup.conditions}
+            ORDER BY c.message_id DESC LIMIT {_JUDGED_AT_ONCE}
+            """,
+            {**lookup.params, "below": below, "after": lookup.after},
+        )
+        found += [bytes(row["message_id"]) for row in rows]
+    return sorted(found, reverse=True)[:_JUDGED_AT_ONCE]
+
+
+async def _is_meant(tx: Tx, lookup: Lookup, message_id: bytes) -> bool:
+    row = await tx.fetch_one(
+        "SELECT scope, words FROM search_texts WHERE document_id = :document_id",
+        {"document_id": number(message_id)},
+    )
+    if row is None:
+        return False
+    scopes = row["scope"].split(" ")
+    return all(one in scopes for one in lookup.scopes) and packed_matches(
+        lookup.terms, bytes(row["words"])
+    )
 
 
 def match(scopes: Iterable[str], terms: Iterable[Term]) -> str:
@@ -94,25 +198,6 @@ def match(scopes: Iterable[str], terms: Iterable[Term]) -> str:
         beginning = " *" if term.prefix else ""
         parts.append(f'{field} : "{" ".join(term.words)}"{beginning}')
     return " AND ".join(parts)
-
-
-def bounds(after: bytes | None, before: bytes | None) -> tuple[str, Params]:
-    """The part of the index between two ids, neither of them within."""
-    condition = ""
-    if after is not None:
-        condition += " AND w.rowid > :after_number"
-    if before is not None:
-        condition += " AND w.rowid < :before_number"
-    return condition, {
-        "after_number": number(after) if after else None,
-        "before_number": number(before) if before else None,
-    }
-
-
-def among(message_ids: Sequence[bytes]) -> tuple[str, Params]:
-    """The condition that a hit is one of a few messages."""
-    named = {f"n{place}": number(one) for place, one in enumerate(message_ids)}
-    return f" AND w.rowid IN ({', '.join(f':{name}' for name in named)})", named
 
 
 def number(message_id: bytes) -> int:

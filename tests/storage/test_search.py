@@ -6,7 +6,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from storage import lists, mailbox, parsed
+from storage import lists, mailbox, parsed, search_sqlite
 from storage.clock import DAY, SECOND, rfc3339
 from storage.errors import Invalid
 from storage.ids import to_text
@@ -286,3 +286,39 @@ async def test_an_engine_finds_what_the_words_say(
             expected = sorted((one for one in sent if matches(query, sent[one])), reverse=True)
             here = with_words(query, "subject", mark)  # earlier examples are in the store as well
             assert await found(post, here) == expected, text
+
+
+async def test_a_sparse_folder_is_searched_by_its_own_messages(
+    post: Post, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(search_sqlite, "_HITS_WALKED", (1, 2))
+    monkeypatch.setattr(search_sqlite, "_JUDGED_AT_ONCE", 2)
+    sent = [await post.deliver(letter(f"same number {number}")) for number in range(12)]
+    await post.parse_all()
+    for one in sent[:5]:
+        await post.database.write(
+            lambda tx, one=one: mailbox.update_copy(  # type: ignore[misc]
+                tx,
+                tenant_id=post.tenant_id,
+                inbox_id=post.raw[ANN],
+                message_id=one,
+                folder="archive",
+                is_read=True,
+            )
+        )
+
+    expected = sent[:5][::-1]
+    thread = await post.database.read(
+        lambda tx: tx.fetch_one(
+            "SELECT thread_id FROM messages WHERE message_id = :one", {"one": sent[3]}
+        )
+    )
+    assert thread is not None
+    for judged in (2_000, 2):
+        monkeypatch.setattr(search_sqlite, "_JUDGED", judged)
+        assert await found(post, '"same number"', folders=("archive",)) == expected
+        assert await found(post, f"same list:{TEAM}", is_read=True) == expected
+        assert await found(post, "same", folders=("archive", "junk")) == expected
+        assert await found(post, "same 3", folders=("archive",)) == [sent[3]]
+        assert await found(post, "same", thread_id=bytes(thread["thread_id"])) == [sent[3]]
+        assert await found(post, "same", is_read=False) == sent[5:][::-1]
