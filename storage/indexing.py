@@ -16,6 +16,7 @@ from types import ModuleType
 
 from storage import search_postgres, search_sqlite
 from storage.database import Row, Tx
+from storage.query import Term
 
 ATTACHMENT = "attachment"
 
@@ -47,6 +48,16 @@ def scanned_text(row: Row) -> dict[str, str]:
         "recipient": " ".join(f"{name} {email}" for name, email in named),
         "subject": row["subject"],
     }
+
+
+async def matching(
+    tx: Tx, *, message_ids: Sequence[bytes], scopes: Sequence[str], terms: Sequence[Term]
+) -> set[bytes]:
+    """Those of a few messages that have all scopes and terms, whoever holds them."""
+    if not message_ids:
+        return set()
+    found: set[bytes] = await engine_of(tx).matching(tx, message_ids, scopes, terms)
+    return found
 
 
 async def scopes_of(tx: Tx, *, message_id: bytes, has_attachments: bool) -> list[str]:

@@ -87,6 +87,22 @@ async def find(tx: Tx, lookup: Lookup) -> list[bytes]:
     return [bytes(row["message_id"]) for row in rows]
 
 
+async def matching(
+    tx: Tx, message_ids: Sequence[bytes], scopes: Sequence[str], terms: Sequence[Term]
+) -> set[bytes]:
+    """Those of the messages that have all scopes and terms, whoever holds them."""
+    names = {f"n{place}": one for place, one in enumerate(message_ids)}
+    rows = await tx.fetch_all(
+        f"""
+        SELECT message_id FROM search_documents
+        WHERE message_id IN ({", ".join(f":{name}" for name in names)})
+          AND words @@ CAST(:match AS tsquery)
+        """,
+        {**names, "match": match(scopes, terms)},
+    )
+    return {bytes(row["message_id"]) for row in rows}
+
+
 def match(scopes: Iterable[str], terms: Iterable[Term]) -> str:
     """What the index is asked for; words and scopes hold no character that means anything there."""
     parts = [f"'={scope}'" for scope in scopes]

@@ -150,7 +150,8 @@ async def _judge(tx: Tx, lookup: Lookup) -> list[bytes] | None:
     below = lookup.before
     for _ in range(0, _JUDGED, _JUDGED_AT_ONCE):
         copies = await _copies_below(tx, lookup, below)
-        found += [one for one in copies if await _is_meant(tx, lookup, one)]
+        meant = await matching(tx, copies, lookup.scopes, lookup.terms)
+        found += [one for one in copies if one in meant]
         if len(found) >= lookup.limit or len(copies) < _JUDGED_AT_ONCE:
             return found[: lookup.limit]
         below = copies[-1]
@@ -177,17 +178,21 @@ async def _copies_below(tx: Tx, lookup: Lookup, below: bytes | None) -> list[byt
     return sorted(found, reverse=True)[:_JUDGED_AT_ONCE]
 
 
-async def _is_meant(tx: Tx, lookup: Lookup, message_id: bytes) -> bool:
-    row = await tx.fetch_one(
-        "SELECT scope, words FROM search_texts WHERE document_id = :document_id",
-        {"document_id": number(message_id)},
-    )
-    if row is None:
-        return False
-    scopes = row["scope"].split(" ")
-    return all(one in scopes for one in lookup.scopes) and packed_matches(
-        lookup.terms, bytes(row["words"])
-    )
+async def matching(
+    tx: Tx, message_ids: Iterable[bytes], scopes: Sequence[str], terms: Sequence[Term]
+) -> set[bytes]:
+    """Those of the messages that have all scopes and terms, whoever holds them."""
+    found = set()
+    for message_id in message_ids:
+        row = await tx.fetch_one(
+            "SELECT scope, words FROM search_texts WHERE document_id = :document_id",
+            {"document_id": number(message_id)},
+        )
+        if row is None or not {*scopes} <= {*row["scope"].split(" ")}:
+            continue
+        if packed_matches(terms, bytes(row["words"])):
+            found.add(message_id)
+    return found
 
 
 def match(scopes: Iterable[str], terms: Iterable[Term]) -> str:

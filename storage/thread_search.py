@@ -13,7 +13,7 @@ from collections.abc import Collection, Sequence
 
 from storage.access import OPENED_THREADS, VISIBLE, View, in_list
 from storage.database import Row, Tx
-from storage.indexing import ATTACHMENT, engine_of, scanned_text
+from storage.indexing import ATTACHMENT, matching, scanned_text
 from storage.query import Query, matches
 from storage.search import Wanted, search_messages
 from storage.words import document
@@ -70,11 +70,11 @@ async def opened_matches(tx: Tx, *, view: View, query: Query) -> dict[bytes, byt
     Copies of the same thread count as well.
     """
     rows = [] if query.lists else await _opened(tx, view, query)
-    matching = await _matching(tx, query, rows)
+    meant = await _matching(tx, query, rows)
     newest: dict[bytes, bytes] = {}
     for row in rows:
         message_id, thread_id = bytes(row["message_id"]), bytes(row["thread_id"])
-        if message_id in matching:
+        if message_id in meant:
             newest.setdefault(thread_id, message_id)
     held = await newest_matching_copies(tx, view=view, query=query, thread_ids=[*newest])
     return {one: max(message_id, held.get(one, b"")) for one, message_id in newest.items()}
@@ -120,13 +120,5 @@ async def _matching(tx: Tx, query: Query, rows: Sequence[Row]) -> set[bytes]:
 
 async def _indexed(tx: Tx, query: Query, message_ids: Sequence[bytes]) -> set[bytes]:
     """Those of the messages whose words match, whoever holds them."""
-    if not message_ids:
-        return set()
-    engine = engine_of(tx)
-    condition, names = engine.among(message_ids)
     scopes = [ATTACHMENT] if query.has_attachment else []
-    rows = await tx.fetch_all(
-        f"SELECT c.message_id {engine.DOCUMENTS} {condition}",
-        {**names, "match": engine.match(scopes, query.terms)},
-    )
-    return {bytes(row["message_id"]) for row in rows}
+    return await matching(tx, message_ids=message_ids, scopes=scopes, terms=query.terms)
