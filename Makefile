@@ -3,11 +3,12 @@
 #   make serve     the server with your settings, e.g. make serve ARGS="--config postroom.toml"
 #   make test      the whole test suite         make soak   the long versions
 #   make lint      ruff and mypy                make bench  measure against Postfix
+#   make openapi   write docs/openapi.json anew from the route table
 #   make lock      write the lock files anew from pyproject.toml (UPGRADE=--upgrade for newer versions)
 
 SHELL := /bin/sh
 .DEFAULT_GOAL := venv
-.PHONY: venv demo serve test lint bench soak lock clean
+.PHONY: venv demo serve test lint bench soak openapi lock clean
 
 PYTHON ?= $(shell for python in python3.11 python3.12 python3.13 python3; do \
 	$$python -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null \
@@ -55,6 +56,11 @@ lint: $(STAMP)
 
 bench: $(STAMP)
 	@$(BIN)/python -m benchmarks $(ARGS)
+
+openapi: $(STAMP)
+	@$(BIN)/python -c 'import sys; from admin_api.app import ROUTES; \
+		from admin_api.openapi import document_bytes; \
+		sys.stdout.buffer.write(document_bytes(ROUTES))' > docs/openapi.json
 
 # The locks hold versions and hashes for every platform, and no address of any index.
 COMPILE = .venv/lock/bin/uv pip compile pyproject.toml --no-config --quiet --universal \

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import time
+from functools import lru_cache
 
 from starlette.applications import Starlette
 
@@ -14,6 +15,7 @@ from admin_api import (
     agenda,
     assignment,
     distribution_lists,
+    docs_page,
     domains,
     handoff,
     health,
@@ -30,6 +32,7 @@ from admin_api import (
 from admin_api.call import Service
 from admin_api.dispatch import Dispatcher
 from admin_api.limits import Buckets, Ticks
+from admin_api.openapi import document_bytes
 from admin_api.paging import Page
 from admin_api.policy import (
     ADMIN,
@@ -81,6 +84,8 @@ _TEMPLATE = _TEMPLATES + "{template_id}/"
 ROUTES: tuple[Route, ...] = (
     Route("GET", "/healthz", health.healthz, PUBLIC),
     Route("GET", "/readyz", health.readyz, PUBLIC),
+    Route("GET", "/docs", docs_page.show_docs, PUBLIC),
+    Route("GET", "/v1/openapi.json", docs_page.show_openapi, PUBLIC),
     Route("POST", "/auth/login/", sign_in.login, PUBLIC, payload=sign_in.LoginIn),
     Route("POST", "/auth/logout/", sign_in.logout, SESSION),
     Route(
@@ -323,8 +328,14 @@ def create_app(
             ticks=ticks,
         ),
         password_turns=asyncio.Semaphore(_PASSWORDS_AT_ONCE),
+        document=_document,
     )
     app = Starlette()
     # Starlette's own routes match decoded paths and answer in plain text; ours do neither.
     app.router.default = Dispatcher(Router(ROUTES), service)
     return app
+
+
+@lru_cache(maxsize=1)
+def _document() -> bytes:
+    return document_bytes(ROUTES)

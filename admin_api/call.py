@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import TypeVar
 
@@ -39,7 +39,7 @@ Q = TypeVar("Q", bound=Parameters)
 
 @dataclass(frozen=True, slots=True)
 class Service:
-    """What the process lends to its calls."""
+    """What the process lends to its calls. `document` makes the OpenAPI document."""
 
     database: Database
     content: ContentDirectory
@@ -48,6 +48,7 @@ class Service:
     calls: Buckets
     logins: Buckets
     password_turns: asyncio.Semaphore
+    document: Callable[[], bytes]
 
 
 @dataclass(slots=True)

@@ -23,6 +23,7 @@ from storage.database import Database, Tx
 from storage.delivery import Arrival, Recipient, Stored
 from storage.ids import to_text
 from tests.storage.engines import Engine
+from tests.support.documented import check_response
 
 PASSWORD = "correct horse battery"
 START = 1_800_000_000 * SECOND
@@ -73,6 +74,7 @@ class World:
             transport=httpx2.ASGITransport(self.app),
             base_url="http://postroom.test",
             headers={"Authorization": f"Bearer {secret}"} if secret else {},
+            event_hooks={"response": [check_response]},
         )
 
     def remember(self, name: str, prefix: str, raw: bytes) -> None:

@@ -67,6 +67,8 @@ TEMPLATE = {"template_id": "template"}
 TABLE = {
     "GET /healthz": Row(public=True),
     "GET /readyz": Row(public=True),
+    "GET /docs": Row(public=True),
+    "GET /v1/openapi.json": Row(public=True),
     "POST /auth/login/": Row(public=True, body={"email": "a@b.test", "password": "x"}, status=401),
     "POST /auth/logout/": Row(None, status=204),
     "POST /auth/change-password/": Row(

@@ -1,0 +1,182 @@
+"""What the OpenAPI document says of each route beyond what its line in the route table says.
+
+Every route has its entry here; a test holds that. `conflicts`, `refusals` and `faults` are the
+codes of 409, 403 and 400 that the handler itself gives; `body` is a request that a test sends as it
+stands here.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+from pydantic import BaseModel
+
+from admin_api import schemas
+
+
+@dataclass(frozen=True, slots=True)
+class Described:
+    """What a route answers: a record of `model`, an array of them (`many`), or another type."""
+
+    model: type[BaseModel] | None = None
+    status: tuple[int, ...] = (200,)
+    many: bool = False
+    media_type: str = "application/json"
+    body: dict[str, object] = field(default_factory=dict)
+    conflicts: tuple[str, ...] = ()
+    refusals: tuple[str, ...] = ()
+    faults: tuple[str, ...] = ()
+    dns: bool = False
+
+
+def _made(model: type[BaseModel], **body: object) -> Described:
+    return Described(model, (201,), body=body)
+
+
+NOTHING = Described(status=(204,))
+
+DESCRIBED: dict[str, Described] = {
+    "GET /healthz": Described(schemas.Health),
+    "GET /readyz": Described(schemas.Health),
+    "GET /docs": Described(media_type="text/html"),
+    "GET /v1/openapi.json": Described(),
+    "POST /auth/login/": Described(
+        schemas.SignedIn, body={"email": "alice@people.example", "password": "a long password"}
+    ),
+    "POST /auth/logout/": NOTHING,
+    "POST /auth/change-password/": Described(
+        status=(204,),
+        body={"current_password": "a long password", "new_password": "a longer password"},
+    ),
+    "GET /v1/me/": Described(schemas.Me),
+    "GET /v1/users/": Described(schemas.AccountRecord, many=True),
+    "POST /v1/users/": Described(
+        schemas.AccountRecord,
+        (201,),
+        body={
+            "email": "bob@people.example",
+            "name": "Bob",
+            "role": "member",
+            "password": "a long password",
+        },
+        conflicts=("email_taken",),
+    ),
+    "GET /v1/users/{user_id}/": Described(schemas.AccountRecord),
+    "PATCH /v1/users/{user_id}/": Described(
+        schemas.AccountRecord,
+        body={"name": "Alice Example", "role": "admin"},
+        conflicts=("email_taken", "last_owner"),
+    ),
+    "DELETE /v1/users/{user_id}/": Described(status=(204,), conflicts=("last_owner",)),
+    "GET /v1/domains/": Described(schemas.DomainRecord, many=True),
+    "POST /v1/domains/": Described(
+        schemas.DomainRecord,
+        (201,),
+        body={"domain": "mail.example.com"},
+        conflicts=("domain_taken",),
+    ),
+    "GET /v1/domains/{name}/": Described(schemas.DomainRecord),
+    "DELETE /v1/domains/{name}/": Described(status=(204,), conflicts=("domain_in_use",)),
+    "GET /v1/domains/{name}/check/": Described(schemas.DomainCheck, dns=True),
+    "POST /v1/domains/{name}/verify/": Described(
+        schemas.VerifiedDomain, conflicts=("domain_taken",), dns=True
+    ),
+    "GET /v1/inboxes/": Described(schemas.InboxRecord, many=True),
+    "POST /v1/inboxes/": Described(
+        schemas.InboxRecord,
+        (201,),
+        body={"address": "carol@example.com", "display_name": "Carol"},
+        faults=("domain_not_verified",),
+        conflicts=("address_taken",),
+    ),
+    "GET /v1/inboxes/{inbox_id}/": Described(schemas.InboxRecord),
+    "PATCH /v1/inboxes/{inbox_id}/": Described(
+        schemas.InboxRecord,
+        body={"display_name": "Alice", "default_timezone": "Europe/Berlin"},
+        refusals=("admin_required",),
+    ),
+    "DELETE /v1/inboxes/{inbox_id}/": NOTHING,
+    "POST /v1/inboxes/{inbox_id}/restore/": Described(
+        schemas.InboxRecord, conflicts=("not_deleted",)
+    ),
+    "GET /v1/tokens/": Described(schemas.TokenRecord, many=True),
+    "POST /v1/tokens/": _made(
+        schemas.ShownToken,
+        inbox_id="alice@example.com",
+        label="nightly report",
+        scopes=["email:read", "email:write"],
+    ),
+    "PATCH /v1/tokens/{token_id}/": Described(schemas.ChangedToken, body={"action": "pause"}),
+    "DELETE /v1/tokens/{token_id}/": NOTHING,
+    "GET /v1/distribution-lists/": Described(schemas.ListRecord, many=True),
+    "POST /v1/distribution-lists/": Described(
+        schemas.ListRecord,
+        (201,),
+        body={"address": "support@example.com", "name": "Support Team"},
+        faults=("domain_not_verified",),
+        conflicts=("address_taken",),
+    ),
+    "GET /v1/distribution-lists/{list_id}/": Described(schemas.ListRecord),
+    "PATCH /v1/distribution-lists/{list_id}/": Described(
+        schemas.ListRecord, body={"name": "New name"}
+    ),
+    "DELETE /v1/distribution-lists/{list_id}/": NOTHING,
+    "GET /v1/distribution-lists/{list_id}/members/": Described(schemas.MemberRecord, many=True),
+    "POST /v1/distribution-lists/{list_id}/members/": Described(
+        schemas.MemberRecord, (201, 200), body={"inbox_id": "alice@example.com"}
+    ),
+    "DELETE /v1/distribution-lists/{list_id}/members/{inbox_id}/": NOTHING,
+    "GET /v1/messages/": Described(schemas.MessagePage),
+    "GET /v1/messages/{message_id}/": Described(schemas.MessageRecord),
+    "PATCH /v1/messages/{message_id}/": Described(
+        schemas.MessageRecord, body={"is_read": True, "folder": "archive"}, conflicts=("no_copy",)
+    ),
+    "DELETE /v1/messages/{message_id}/": Described(status=(204,), conflicts=("no_copy",)),
+    "GET /v1/messages/{message_id}/raw/": Described(media_type="message/rfc822"),
+    "GET /v1/messages/threads/": Described(schemas.ThreadPage),
+    "GET /v1/messages/threads/{thread_id}/": Described(schemas.WholeThread),
+    "PATCH /v1/messages/threads/{thread_id}/": Described(
+        schemas.WholeThread, body={"status": "closed"}
+    ),
+    "GET /v1/messages/threads/{thread_id}/history/": Described(schemas.HistoryRecord, many=True),
+    "GET /v1/messages/threads/{thread_id}/notes/": Described(schemas.NoteRecord, many=True),
+    "POST /v1/messages/threads/{thread_id}/notes/": _made(
+        schemas.NoteRecord,
+        body="@alice@example.com review this before replying",
+        mentions=["alice@example.com"],
+    ),
+    "DELETE /v1/messages/threads/{thread_id}/notes/{note_id}/": Described(
+        status=(204,), refusals=("not_author",)
+    ),
+    "POST /v1/messages/threads/{thread_id}/assign/": Described(
+        schemas.Assigned, body={"to": "alice@example.com", "note": "Needs legal review"}
+    ),
+    "DELETE /v1/messages/threads/{thread_id}/assign/": NOTHING,
+    "POST /v1/messages/threads/{thread_id}/handoff/": Described(
+        schemas.HandedOver, body={"to": "alice@example.com", "note": "Yours from here on."}
+    ),
+    "GET /v1/agenda/": Described(schemas.TaskRecord, many=True),
+    "POST /v1/tasks/": _made(schemas.TaskRecord, title="Call back", due_at="2026-12-01T09:00:00Z"),
+    "GET /v1/tasks/{task_id}/": Described(schemas.TaskRecord),
+    "PATCH /v1/tasks/{task_id}/": Described(
+        schemas.TaskRecord, body={"completed": True}, refusals=("not_author",)
+    ),
+    "DELETE /v1/tasks/{task_id}/": Described(status=(204,), refusals=("not_author",)),
+    "GET /v1/templates/": Described(schemas.TemplateRecord, many=True),
+    "POST /v1/templates/": _made(
+        schemas.TemplateRecord,
+        name="Follow-up",
+        subject="Following up on {topic}",
+        body="Hi {first_name}, just following up",
+        variables=["first_name", "topic"],
+    ),
+    "GET /v1/templates/{template_id}/": Described(schemas.TemplateRecord),
+    "POST /v1/templates/{template_id}/": Described(
+        schemas.RenderedTemplate,
+        body={"context": {"first_name": "Alice", "topic": "your proposal"}},
+    ),
+    "PATCH /v1/templates/{template_id}/": Described(
+        schemas.TemplateRecord, body={"subject": "New subject", "variables": ["first_name"]}
+    ),
+    "DELETE /v1/templates/{template_id}/": NOTHING,
+}

@@ -1,0 +1,440 @@
+"""The shape of every answer, for the OpenAPI document; tests hold real answers against it.
+
+Each class is one record of `records.py`, each field with an example. Nothing is validated with
+these while serving.
+"""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal
+
+from pydantic import BaseModel, ConfigDict, Field
+
+_EXAMPLE = "01kas3v9t2q5nq8x7d4m6c0wfe"
+
+
+def _id(prefix: str) -> object:
+    return Field(pattern=f"^{prefix}_[0-9a-hjkmnp-tv-z]{{26}}$", examples=[f"{prefix}_{_EXAMPLE}"])
+
+
+TenantId = Annotated[str, _id("tnt")]
+UserId = Annotated[str, _id("usr")]
+InboxId = Annotated[str, _id("inb")]
+DomainId = Annotated[str, _id("dom")]
+ListId = Annotated[str, _id("lst")]
+MemberId = Annotated[str, _id("mem")]
+MessageId = Annotated[str, _id("msg")]
+ThreadId = Annotated[str, _id("thr")]
+NoteId = Annotated[str, _id("note")]
+TaskId = Annotated[str, _id("task")]
+TemplateId = Annotated[str, _id("tpl")]
+ContactId = Annotated[str, _id("ctc")]
+ShareId = Annotated[str, _id("shr")]
+TokenId = Annotated[str, _id("tok")]
+SessionId = Annotated[str, _id("ses")]
+AttachmentId = Annotated[str, _id("att")]
+
+Time = Annotated[
+    str,
+    Field(
+        pattern=r"^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z$",
+        json_schema_extra={"format": "date-time"},
+        examples=["2026-11-21T09:30:00.000Z"],
+    ),
+]
+Address = Annotated[str, Field(examples=["alice@example.com"])]
+ListAddress = Annotated[str, Field(examples=["team@example.com"])]
+Count = Annotated[int, Field(ge=0, examples=[2])]
+Cursor = Annotated[str, Field(examples=["AZqy1SvoXrQ"])]
+Scope = Annotated[str, Field(examples=["email:read"])]
+Role = Annotated[Literal["owner", "admin", "member"], Field(examples=["member"])]
+Folder = Annotated[Literal["inbox", "archive", "junk", "trash"], Field(examples=["inbox"])]
+
+
+class Answer(BaseModel):
+    """A record: exactly these fields."""
+
+    model_config = ConfigDict(extra="forbid")
+
+
+class Health(Answer):
+    """The state of the process."""
+
+    status: Annotated[Literal["ok", "ready"], Field(examples=["ok"])]
+
+
+class TenantRecord(Answer):
+    """The tenant of the caller."""
+
+    tenant_id: TenantId
+    name: Annotated[str, Field(examples=["Example"])]
+
+
+class UserRecord(Answer):
+    """A person who can sign in."""
+
+    user_id: UserId
+    email: Annotated[str, Field(examples=["alice@people.example"])]
+    name: Annotated[str, Field(examples=["Alice"])]
+    role: Role
+    tenant_id: TenantId
+
+
+class AccountRecord(UserRecord):
+    """A user, as admins see it."""
+
+    created_at: Time
+
+
+class SignedIn(Answer):
+    """A session; its secret is shown once."""
+
+    access_token: Annotated[str, Field(examples=["prs_" + "x" * 43])]
+    expires_at: Time
+    user: UserRecord
+
+
+class SessionRecord(Answer):
+    """The session of the caller."""
+
+    session_id: SessionId
+    created_at: Time
+    expires_at: Time
+
+
+class InboxName(Answer):
+    """An inbox by id and address."""
+
+    inbox_id: InboxId
+    address: Address
+
+
+class DnsRecord(Answer):
+    """A DNS record to publish."""
+
+    type: Annotated[Literal["TXT", "MX"], Field(examples=["TXT"])]
+    name: Annotated[str, Field(examples=["_postroom-verify.example.com"])]
+    value: Annotated[str, Field(examples=["postroom-verify=7c2b"])]
+    purpose: Annotated[Literal["ownership", "mail"], Field(examples=["ownership"])]
+
+
+class CheckedRecord(Answer):
+    """A DNS record, and what was found in its place."""
+
+    type: Annotated[Literal["TXT", "MX"], Field(examples=["TXT"])]
+    name: Annotated[str, Field(examples=["_postroom-verify.example.com"])]
+    purpose: Annotated[Literal["ownership", "mail"], Field(examples=["ownership"])]
+    expected: Annotated[str, Field(examples=["postroom-verify=7c2b"])]
+    found: list[Annotated[str, Field(examples=["postroom-verify=7c2b"])]]
+    status: Annotated[Literal["ok", "missing", "wrong"], Field(examples=["ok"])]
+
+
+class DomainCheck(Answer):
+    """What the DNS has now."""
+
+    name: Annotated[str, Field(examples=["example.com"])]
+    records: list[CheckedRecord]
+
+
+class DomainRecord(Answer):
+    """A domain with the DNS records that it needs."""
+
+    domain_id: DomainId
+    name: Annotated[str, Field(examples=["example.com"])]
+    status: Annotated[Literal["pending", "verified", "revoked"], Field(examples=["verified"])]
+    verified_at: Time | None
+    dns_records: list[DnsRecord]
+    created_at: Time
+
+
+class VerifiedDomain(DomainRecord):
+    """A domain after the DNS was asked, with what was found."""
+
+    records: list[CheckedRecord]
+
+
+class Alias(Answer):
+    """A list by which mail reaches an inbox."""
+
+    address: ListAddress
+    list_id: ListId
+
+
+class InboxRecord(Answer):
+    """An inbox; the settings only for itself, its owner and admins."""
+
+    inbox_id: InboxId
+    address: Address
+    display_name: Annotated[str, Field(examples=["Alice"])]
+    owner_user_id: UserId | None
+    aliases: list[Alias]
+    created_at: Time
+    default_timezone: Annotated[str, Field(examples=["Europe/Berlin"])] = "UTC"
+    share_relationships: bool = True
+    webhook_url: Annotated[str | None, Field(examples=[None])] = None
+    webhook_events: list[str] = Field(default_factory=list)
+
+
+class TokenRecord(Answer):
+    """An agent token, without its secret."""
+
+    token_id: TokenId
+    inbox_id: InboxId
+    label: Annotated[str, Field(examples=["nightly report"])]
+    scopes: list[Scope]
+    status: Annotated[Literal["active", "paused", "expired", "revoked"], Field(examples=["active"])]
+    created_by: UserId | None
+    last_used_at: Time | None
+    expires_at: Time | None
+    created_at: Time
+
+
+class ShownToken(TokenRecord):
+    """A token with its secret, which is shown once; null when an answer is repeated."""
+
+    token: Annotated[str | None, Field(examples=["prt_" + "x" * 43])]
+
+
+class ChangedToken(TokenRecord):
+    """A token after a change; with its new secret when it was rotated."""
+
+    token: Annotated[str, Field(examples=["prt_" + "x" * 43])] = ""
+
+
+class Me(Answer):
+    """Who the credential is."""
+
+    type: Annotated[Literal["token", "session"], Field(examples=["session"])]
+    user: UserRecord | None
+    session: SessionRecord | None
+    token: TokenRecord | None
+    inbox: InboxName | None
+    scopes: list[Scope]
+    tenant: TenantRecord
+    plan: Annotated[
+        Literal["free", "startup", "business", "enterprise"], Field(examples=["enterprise"])
+    ]
+    governance: Annotated[Literal["none", "token_controls", "full"], Field(examples=["full"])]
+
+
+class ListRecord(Answer):
+    """A distribution list."""
+
+    list_id: ListId
+    address: ListAddress
+    name: Annotated[str, Field(examples=["Team intake"])]
+    created_by: UserId | None
+    created_at: Time
+    member_count: Count
+
+
+class MemberRecord(Answer):
+    """An inbox's membership in a list."""
+
+    member_id: MemberId
+    inbox_id: InboxId
+    inbox_address: Address
+    added_at: Time
+
+
+class Mailbox(Answer):
+    """A name and an address as a header gave them."""
+
+    email: Annotated[str, Field(examples=["grace@sender.example"])]
+    name: Annotated[str, Field(examples=["Grace"])]
+
+
+class Via(Answer):
+    """An address by which a copy came."""
+
+    address: ListAddress
+    list_id: ListId | None
+
+
+class MessageItem(Answer):
+    """A message in a list; without a copy its folder, marks and ways in are null."""
+
+    message_id: MessageId
+    thread_id: ThreadId
+    folder: Folder | None
+    sender: Mailbox = Field(alias="from")
+    to: list[Mailbox]
+    cc: list[Mailbox]
+    subject: Annotated[str, Field(examples=["Renewal"])]
+    preview: Annotated[str, Field(examples=["When does our contract end?"])]
+    received_at: Time
+    size: Annotated[int, Field(ge=0, examples=[2048])]
+    is_read: bool | None
+    is_flagged: bool | None
+    has_attachments: bool
+    via: list[Via] | None
+
+
+class HeaderField(Answer):
+    """A header field, unfolded."""
+
+    name: Annotated[str, Field(examples=["Subject"])]
+    value: Annotated[str, Field(examples=["Renewal"])]
+
+
+class AttachmentRecord(Answer):
+    """A file in a message."""
+
+    attachment_id: AttachmentId
+    filename: Annotated[str, Field(examples=["contract.pdf"])] | None
+    content_type: Annotated[str, Field(examples=["application/pdf"])]
+    size: Annotated[int, Field(ge=0, examples=[20480])]
+    inline: Annotated[bool, Field(examples=[False])]
+    content_id: Annotated[str | None, Field(examples=[None])]
+
+
+class Envelope(Answer):
+    """How this inbox's copy came by SMTP."""
+
+    mail_from: Annotated[str, Field(examples=["grace@sender.example"])]
+    rcpt_to: list[ListAddress]
+    client_ip: Annotated[str, Field(examples=["192.0.2.7"])]
+    helo: Annotated[str, Field(examples=["mx.sender.example"])]
+    tls: Annotated[str | None, Field(examples=["TLSv1.3"])]
+
+
+class MessageRecord(MessageItem):
+    """A message by itself."""
+
+    headers: list[HeaderField]
+    reply_to: list[Mailbox]
+    text_body: Annotated[str | None, Field(examples=["When does our contract end?\n"])]
+    html_body: Annotated[str | None, Field(examples=[None])]
+    attachments: list[AttachmentRecord]
+    authentication: None
+    envelope: Envelope | None
+    parse_status: Annotated[
+        Literal["pending", "parsed", "partial", "unparsed"], Field(examples=["parsed"])
+    ]
+
+
+class MessagePage(Answer):
+    """Messages, newest first, and the way on."""
+
+    results: list[MessageItem]
+    cursor: Cursor | None
+
+
+class ThreadRecord(Answer):
+    """A thread as the acting inbox sees it."""
+
+    thread_id: ThreadId
+    subject: Annotated[str, Field(examples=["Renewal"])]
+    participants: list[Mailbox]
+    status: Annotated[Literal["open", "closed"], Field(examples=["open"])]
+    assignee: InboxName | None
+    message_count: Count
+    note_count: Count
+    last_message_at: Time
+
+
+class WholeThread(ThreadRecord):
+    """A thread with its messages, oldest first."""
+
+    messages: list[MessageItem]
+
+
+class ThreadPage(Answer):
+    """Threads by their newest message, and the way on."""
+
+    results: list[ThreadRecord]
+    cursor: Cursor | None
+
+
+class HistoryRecord(Answer):
+    """One act in the history of a thread."""
+
+    type: Annotated[
+        Literal["assigned", "unassigned", "closed", "reopened"], Field(examples=["assigned"])
+    ]
+    assignee: InboxName | None
+    by: InboxName | None
+    user_id: UserId | None
+    created_at: Time
+
+
+class NoteRecord(Answer):
+    """An internal note on a thread."""
+
+    note_id: NoteId
+    author_inbox_id: InboxId
+    body: Annotated[str, Field(examples=["This contact needs a follow-up call by EOW"])]
+    mentions: list[Address]
+    created_at: Time
+
+
+class Assigned(Answer):
+    """An assignment that was made."""
+
+    assigned: Literal[True] = Field(examples=[True])
+    to: Address
+
+
+class HandedOver(Assigned):
+    """An assignment with the note that went with it."""
+
+    note: NoteRecord | None
+
+
+class TaskRecord(Answer):
+    """A task on an inbox's agenda."""
+
+    task_id: TaskId
+    type: Annotated[
+        Literal["mention", "assignment", "contact_share", "contact_handoff", "alert", "manual"],
+        Field(examples=["assignment"]),
+    ]
+    title: Annotated[str, Field(examples=["[Assigned] Renewal"])]
+    description: Annotated[str | None, Field(examples=["Needs legal review"])]
+    pending: bool
+    due_at: Annotated[Time | None, Field(examples=[None])]
+    thread_id: ThreadId | None
+    note_id: Annotated[NoteId | None, Field(examples=[None])]
+    contact_id: Annotated[ContactId | None, Field(examples=[None])]
+    share_id: Annotated[ShareId | None, Field(examples=[None])]
+    created_by: InboxId | None
+    created_at: Time
+    completed_at: Annotated[Time | None, Field(examples=[None])]
+
+
+class TemplateRecord(Answer):
+    """A template for mail."""
+
+    template_id: TemplateId
+    name: Annotated[str, Field(examples=["Follow-up"])]
+    subject: Annotated[str, Field(examples=["Following up on {topic}"])]
+    body: Annotated[str, Field(examples=["Hi {first_name},\n\nJust following up..."])]
+    variables: list[Annotated[str, Field(examples=["topic"])]]
+    created_by: UserId | None
+    created_at: Time
+    updated_at: Time
+
+
+class RenderedTemplate(Answer):
+    """A template, filled in."""
+
+    subject: Annotated[str, Field(examples=["Following up on your proposal"])]
+    body: Annotated[str, Field(examples=["Hi Alice,\n\nJust following up..."])]
+
+
+class FieldProblem(Answer):
+    """One fault of the input."""
+
+    field: Annotated[str, Field(examples=["mentions[1]"])]
+    message: Annotated[str, Field(examples=["names no inbox of this tenant"])]
+
+
+class ProblemRecord(Answer):
+    """Why a call was refused (RFC 9457)."""
+
+    type: Annotated[str, Field(examples=["about:blank"])]
+    title: Annotated[str, Field(examples=["Not Found"])]
+    status: Annotated[int, Field(ge=400, le=599, examples=[404])]
+    detail: Annotated[str, Field(examples=["There is nothing here that this credential may see."])]
+    code: Annotated[str, Field(pattern="^[a-z][a-z_]*$", examples=["not_found"])]
+    errors: list[FieldProblem] = Field(default_factory=list)
