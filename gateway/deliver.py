@@ -1,7 +1,7 @@
 """The group commit: messages that arrive together share one transaction and one fsync.
 
-- One task writes. While a batch commits, the next one collects; a message never waits for company.
-  The sync that makes a batch durable runs beside the next transaction, and comes before any reply.
+- One task writes. While a batch is made durable, the next one collects; a message never waits for
+  company.
 - Content files of a batch are in place, and their directory synced, before the transaction begins.
 - A batch that fails is tried again message by message, so that no message takes its neighbours
   down with it; the error of a message goes to its own session.
@@ -32,7 +32,7 @@ from storage.errors import OutcomeUnknown, StoreFull, StoreUnavailable
 
 logger = logging.getLogger(__name__)
 
-_MAX_MESSAGES = 100
+_MAX_MESSAGES = 50
 _MAX_BYTES = 16 * 1024 * 1024
 _SETTLE_SECONDS = 2.0
 _LOOK_AGAIN_SECONDS = 0.25
@@ -70,7 +70,6 @@ class Deliverer:
         self._postmaster = postmaster
         self._queue: asyncio.Queue[_Job | None] = asyncio.Queue()
         self._stopping = False
-        self._syncing: set[asyncio.Task[None]] = set()
 
     async def submit(self, arrival: Arrival, spool: SpoolFile | None) -> Outcome:
         """Store one message; returns when it is durable.
@@ -105,8 +104,6 @@ class Deliverer:
             jobs = await self._next_batch()
             if jobs:
                 await self._write(jobs)
-        if self._syncing:
-            await asyncio.wait(self._syncing)
         await self._flush_confirmed()
 
     def stop(self) -> None:
@@ -147,9 +144,7 @@ class Deliverer:
         for outcome in outcomes:
             if isinstance(outcome, Stored | Repeated):
                 self._ledger.open(outcome.digests)
-        syncing = asyncio.create_task(self._report(jobs, outcomes, durable))
-        self._syncing.add(syncing)
-        syncing.add_done_callback(self._syncing.discard)
+        await self._report(jobs, outcomes, durable)
 
     async def _report(
         self, jobs: Sequence[_Job], outcomes: Sequence[Outcome], durable: Durable

@@ -74,7 +74,8 @@ class Database(Protocol):
         """Like `write`, but returns at the commit, with the wait until it is on stable storage.
 
         The next transaction may run meanwhile. Nothing is to be acknowledged before that wait is
-        over; it raises StoreUnavailable when the storage failed.
+        over; it raises StoreUnavailable when the storage failed. For short work only: the embedded
+        engine does it on the event loop's own thread.
         """
         ...
 

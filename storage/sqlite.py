@@ -2,17 +2,20 @@
 
 - WAL; a write that returned survives a loss of power. What `synchronous=FULL` would do within the
   commit, while everybody else waits for the lock, `storage.durability` does right behind it.
-- One writer connection. A transaction begins with BEGIN IMMEDIATE, so it never fails half way for a
-  lock; another process that holds the lock is waited for, at most `PATIENCE` seconds.
-- Reader connections are query-only and see one snapshot for one use. One more of them, without a
-  thread, serves `peek`: in WAL a reader waits for nobody.
-- A whole transaction is one call into the connection's thread: a hop for each statement would cost
-  more than the statements.
+- A write begins with BEGIN IMMEDIATE, so it never fails half way for a lock; whoever else holds the
+  lock is waited for, at most `PATIENCE` seconds.
+- Reader connections are query-only and see one snapshot for one use: in WAL a reader waits for
+  nobody.
+- A whole transaction is one call into a connection's thread: a hop for each statement would cost
+  more than the statements. `peek` and `commit`, which every message needs, do without a thread:
+  what they do is shorter than the hop, and waits for no disk.
+- So committing never checkpoints. A thread does, once a second while there is something to do.
 """
 
 from __future__ import annotations
 
 import asyncio
+import logging
 import sqlite3
 import time
 from collections.abc import Callable, Mapping, Sequence
@@ -28,10 +31,16 @@ from storage.durability import LogSync
 from storage.errors import StoreFull, StoreUnavailable
 from storage.ids import IdSource
 
+logger = logging.getLogger(__name__)
+
 FILE_NAME = "postroom.db"
 PATIENCE = 5.0
 _POLL_LEAST = 0.00005
 _POLL_MOST = 0.002
+_POLL_HERE = 0.0005
+_CHECKPOINT_SECONDS = 1.0
+_LONG_LOG_PAGES = 4000
+_RESTART_MILLISECONDS = 100
 _READERS = 2
 
 _DIALECT = {
@@ -91,15 +100,19 @@ class SqliteDatabase:
 
     def __init__(
         self,
+        *,
         writer: aiosqlite.Connection,
         readers: list[aiosqlite.Connection],
         peeker: sqlite3.Connection,
+        quick: sqlite3.Connection,
         ids: IdSource,
         log: LogSync,
     ) -> None:
         self._log = log
         self._writer = writer
         self._peeker = peeker
+        self._quick = quick
+        self._checkpointing: asyncio.Task[None] | None = None
         self._readers = readers
         self._idle: asyncio.Queue[aiosqlite.Connection] = asyncio.Queue()
         for reader in readers:
@@ -122,23 +135,53 @@ class SqliteDatabase:
             raise _translated(error) from error
 
     async def write(self, work: Work[T]) -> T:
-        result, durable = await self.commit(work)
-        await durable
-        return result
-
-    async def commit(self, work: Work[T]) -> tuple[T, Durable]:
         self._log.check()
         writer = self._writer
         try:
             result = await _in_thread(writer, partial(_run_write, writer._conn, self._ids, work))
         except sqlite3.Error as error:
             raise _translated(error) from error
+        await self._log.wait()
+        return result
+
+    async def commit(self, work: Work[T]) -> tuple[T, Durable]:
+        self._log.check()
+        try:
+            await self._begin_here()
+            result = _finish_write(self._quick, self._ids, work)
+        except sqlite3.Error as error:
+            raise _translated(error) from error
+        self._checkpoint_soon()
         return result, self._log.wait()
 
+    def _checkpoint_soon(self) -> None:
+        if self._checkpointing is None or self._checkpointing.done():
+            self._checkpointing = asyncio.create_task(self._checkpoint())
+
+    async def _checkpoint(self) -> None:
+        """Move what a second of commits left in the log into the database file."""
+        await asyncio.sleep(_CHECKPOINT_SECONDS)
+        writer = self._writer
+        try:
+            await _in_thread(writer, partial(_run_checkpoint, writer._conn))
+        except sqlite3.Error as error:  # the log only grows until the next one
+            logger.warning("checkpoint failed: %s", error)
+
+    async def _begin_here(self) -> None:
+        """Take the write lock for the connection of this thread; others hold it for a moment."""
+        began = time.monotonic()
+        while not _has_begun(self._quick):
+            if time.monotonic() - began > PATIENCE:
+                raise StoreUnavailable("the store is locked")
+            await asyncio.sleep(_POLL_HERE)
+
     async def close(self) -> None:
+        if self._checkpointing is not None:
+            self._checkpointing.cancel()
         for connection in (*self._readers, self._writer):
             await connection.close()
         self._peeker.close()
+        self._quick.close()
         await self._log.close()
 
 
@@ -153,12 +196,22 @@ async def open_sqlite(data: Path, clock: Clock) -> SqliteDatabase:
         readers = [await _connect(path, query_only=True) for _ in range(_READERS)]
         peeker = _opened(path)
         _prepare(peeker, True)
+        quick = _opened(path)
+        _prepare(quick, False)
+        quick.execute("PRAGMA wal_autocheckpoint=0")
         log = LogSync(path.with_name(FILE_NAME + "-wal"))
     except sqlite3.Error as error:
         raise _translated(error) from error
     except OSError as error:
         raise StoreUnavailable(f"cannot use the data directory: {error.strerror}") from error
-    return SqliteDatabase(writer, readers, peeker, IdSource(clock), log)
+    return SqliteDatabase(
+        writer=writer,
+        readers=readers,
+        peeker=peeker,
+        quick=quick,
+        ids=IdSource(clock),
+        log=log,
+    )
 
 
 def _prepare_file(data: Path) -> Path:
@@ -217,6 +270,10 @@ def _run_read(connection: sqlite3.Connection, work: Work[T]) -> T:
 
 def _run_write(connection: sqlite3.Connection, ids: IdSource, work: Work[T]) -> T:
     _begin_immediate(connection)
+    return _finish_write(connection, ids, work)
+
+
+def _finish_write(connection: sqlite3.Connection, ids: IdSource, work: Work[T]) -> T:
     try:
         before = _raise_floor(connection, ids)
         result = _drive(work, SqliteTx(connection, ids))
@@ -230,21 +287,40 @@ def _run_write(connection: sqlite3.Connection, ids: IdSource, work: Work[T]) -> 
         raise
 
 
+def _run_checkpoint(connection: sqlite3.Connection) -> None:
+    """Checkpoint beside readers and writers; when the log is long, let it begin anew.
+
+    Only the short end of a restart needs the write lock, because nearly all is moved by then.
+    """
+    moved = connection.execute("PRAGMA wal_checkpoint(PASSIVE)").fetchone()
+    if moved[1] > _LONG_LOG_PAGES:
+        connection.execute(f"PRAGMA busy_timeout={_RESTART_MILLISECONDS}")
+        connection.execute("PRAGMA wal_checkpoint(RESTART)").fetchone()
+        connection.execute("PRAGMA busy_timeout=0")
+
+
 def _begin_immediate(connection: sqlite3.Connection) -> None:
     """Take the write lock. Whoever holds it does so for a millisecond or two: ask often at first.
 
     SQLite's own waiting begins at 1 ms and soon sleeps 100.
     """
     began = time.monotonic()
-    while True:
-        try:
-            connection.execute("BEGIN IMMEDIATE")
-            return
-        except sqlite3.OperationalError as error:
-            waited = time.monotonic() - began
-            if error.sqlite_errorcode & 0xFF not in _LOCK_CODES or waited > PATIENCE:
-                raise
+    while not _has_begun(connection):
+        waited = time.monotonic() - began
+        if waited > PATIENCE:
+            raise StoreUnavailable("the store is locked")
         time.sleep(min(_POLL_MOST, _POLL_LEAST + waited / 8))
+
+
+def _has_begun(connection: sqlite3.Connection) -> bool:
+    """Whether the write lock could be taken at once."""
+    try:
+        connection.execute("BEGIN IMMEDIATE")
+    except sqlite3.OperationalError as error:
+        if error.sqlite_errorcode & 0xFF not in _LOCK_CODES:
+            raise
+        return False
+    return True
 
 
 _KEEP_FLOOR = "UPDATE store_state SET value = ? WHERE name = 'last_id'"
