@@ -21,15 +21,19 @@ async def record_event(
     thread_id: bytes | None = None,
     note_id: bytes | None = None,
     task_id: bytes | None = None,
+    contact_id: bytes | None = None,
+    share_id: bytes | None = None,
     by_inbox_id: bytes | None = None,
 ) -> None:
     """Put one event of the type `kind` on record; `by_inbox_id` is the inbox that acted."""
     await tx.execute(
         """
         INSERT INTO events
-            (event_id, tenant_id, type, inbox_id, thread_id, note_id, task_id, actor, created_at)
+            (event_id, tenant_id, type, inbox_id, thread_id, note_id, task_id, contact_id,
+             share_id, actor, created_at)
         VALUES
-            (:event_id, :tenant_id, :type, :inbox_id, :thread_id, :note_id, :task_id, :actor, :now)
+            (:event_id, :tenant_id, :type, :inbox_id, :thread_id, :note_id, :task_id, :contact_id,
+             :share_id, :actor, :now)
         """,
         {
             "event_id": tx.new_id(),
@@ -39,6 +43,8 @@ async def record_event(
             "thread_id": thread_id,
             "note_id": note_id,
             "task_id": task_id,
+            "contact_id": contact_id,
+            "share_id": share_id,
             "actor": None if by_inbox_id is None else to_text("inb", by_inbox_id),
             "now": now,
         },

@@ -18,6 +18,7 @@ from storage.migrations.m002_mail import m002_mail
 from storage.migrations.m003_parsing import m003_parsing
 from storage.migrations.m004_threads import m004_threads
 from storage.migrations.m005_idempotency import m005_idempotency
+from storage.migrations.m006_contacts import m006_contacts
 
 Step = Callable[[Tx], Coroutine[Any, Any, None]]
 
@@ -76,4 +77,11 @@ async def _run_once(tx: Tx, number: int, step: Step, now: int) -> int:
     return 1
 
 
-STEPS: tuple[Step, ...] = (m001_identity, m002_mail, m003_parsing, m004_threads, m005_idempotency)
+STEPS: tuple[Step, ...] = (
+    m001_identity,
+    m002_mail,
+    m003_parsing,
+    m004_threads,
+    m005_idempotency,
+    m006_contacts,
+)
