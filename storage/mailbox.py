@@ -19,6 +19,7 @@ from storage import parsed
 from storage.database import Row, Tx
 from storage.errors import Conflict, NotFound
 from storage.openings import forget_message, keep_what_a_copy_opened
+from storage.relationships import count_before_it_goes, forget_sender
 
 # The JMAP roles (RFC 8621 2); a copy keeps the position.
 FOLDERS = ("inbox", "archive", "junk", "trash")
@@ -192,6 +193,7 @@ async def delete_copy(
     )
     if not counted:
         return None
+    await count_before_it_goes(tx, tenant_id=tenant_id, inbox_id=inbox_id, message_id=message_id)
     await keep_what_a_copy_opened(tx, tenant_id=tenant_id, inbox_id=inbox_id, message_id=message_id)
     for table in ("copies", "copy_routes"):
         await tx.execute(
@@ -213,6 +215,7 @@ async def _drop_message_without_copies(tx: Tx, message_id: bytes) -> str | None:
     if row is None or row["copies_left"] > 0:
         return None
     await parsed.drop(tx, message_id=message_id)
+    await forget_sender(tx, message_id=message_id)
     for table in ("contents", "routes", "messages"):
         await tx.execute(f"DELETE FROM {table} WHERE message_id = :message_id", key)
     await forget_message(tx, message_id=message_id)
