@@ -21,13 +21,26 @@ from storage.inboxes import Inbox, find_inbox
 from storage.lists import leave_all_lists
 from storage.mailbox import delete_copy
 from storage.openings import forget_inbox
+from storage.shares import forget_shares_of, lapse_shares_of
 from storage.tokens import revoke_tokens_of_inbox
 
 GRACE = 30 * DAY
 
 _COPIES_AT_ONCE = 100
 # Tables whose rows belong to one inbox, in the order in which they refer to each other.
-_FINAL = ("tasks", "note_mentions", "message_openings", "tokens", "addresses", "inboxes")
+_FINAL = (
+    "tasks",
+    "note_mentions",
+    "message_openings",
+    "contact_addresses",
+    "contact_merges",
+    "contacts",
+    "relationships",
+    "activity",
+    "tokens",
+    "addresses",
+    "inboxes",
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,6 +70,7 @@ async def _let_go(tx: Tx, *, tenant_id: bytes, inbox_id: bytes, now: int) -> Non
     await leave_all_lists(tx, tenant_id=tenant_id, inbox_id=inbox_id, now=now)
     await revoke_tokens_of_inbox(tx, tenant_id=tenant_id, inbox_id=inbox_id)
     await unassign_all(tx, tenant_id=tenant_id, inbox_id=inbox_id, now=now)
+    await lapse_shares_of(tx, tenant_id=tenant_id, inbox_id=inbox_id, now=now)
 
 
 async def find_deleted_inbox(
@@ -151,6 +165,7 @@ async def purge_some(tx: Tx, *, tenant_id: bytes, inbox_id: bytes, now: int) -> 
     whole = len(rows) < _COPIES_AT_ONCE
     if whole:
         await forget_inbox(tx, inbox_id=inbox_id)
+        await forget_shares_of(tx, inbox_id=inbox_id)
         for table in _FINAL:
             await tx.execute(f"DELETE FROM {table} WHERE inbox_id = :inbox_id", key)
     return Purged(len(rows), tuple(file for file in files if file), whole)
