@@ -17,7 +17,7 @@ from pydantic_core import ErrorDetails
 from admin_api.passwords import check_password
 from admin_api.strict_json import MAX_FAULTS, JsonValue, field_path
 from storage.address import Address, parse_address
-from storage.clock import parse_rfc3339
+from storage.clock import parse_rfc3339, rfc3339
 from storage.errors import FieldFault
 
 MAX_PARAMETERS = 100
@@ -74,7 +74,7 @@ def _password(text: str) -> str:
 
 def _instant(text: str) -> str:
     try:
-        parse_rfc3339(text)
+        rfc3339(parse_rfc3339(text))  # in UTC it may be of a year that has no four digits
     except (ValueError, OverflowError):
         raise ValueError("must be a date-time with an offset, as 2026-01-31T12:00:00Z") from None
     return text
