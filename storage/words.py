@@ -42,7 +42,7 @@ _UNSPACED = (
 # Hebrew and Arabic points, the vowels of India.
 _MARKS = "\u0300-\u036f\u0591-\u05bd\u0610-\u061a\u064b-\u065f\u0670\u0900-\u0963\u0971-\u0d7f"
 _WORD = re.compile(rf"([{_UNSPACED}]+)|((?:[^\W_{_UNSPACED}]|[{_MARKS}])+)")
-_QUOTING = re.compile(r"['\"\\\x00]")
+_QUOTING = "'\"\\\0"
 _MAX_PACKED = 4 * MAX_CHARACTERS * 2
 _ASCII_WORD = re.compile(r"[0-9a-z]+")
 
@@ -150,4 +150,6 @@ def is_packed(octets: bytes) -> bool:
         text = stream.decompress(octets, _MAX_PACKED).decode()
     except (zlib.error, UnicodeDecodeError):
         return False
-    return stream.eof and text.count("\n") == len(FIELDS) - 1 and not _QUOTING.search(text)
+    if not stream.eof or text.count("\n") != len(FIELDS) - 1:
+        return False
+    return not any(sign in text for sign in _QUOTING)
