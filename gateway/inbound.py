@@ -1,7 +1,8 @@
 """The bytes a peer has sent and nobody has used yet.
 
 - One reader waits at a time; `feed` wakes it. When more than `HIGH_WATER` bytes lie here the
-  transport is told to stop reading, so a peer cannot make us hold more.
+  transport is told to stop reading, until no more than `LOW_WATER` are left: whatever a peer sends,
+  we hold that much and one read.
 - The end of the stream is found only after every byte before it was used: a client that half-closes
   right behind its commands gets all its replies.
 - `hang_up` makes the reader stop at once, with the reply to give as the last one.
@@ -15,6 +16,7 @@ import math
 from gateway.replies import Reply
 
 HIGH_WATER = 128 * 1024
+LOW_WATER = 32 * 1024
 
 
 class HangUp(Exception):
@@ -36,6 +38,7 @@ class Inbound:
         "_paused",
         "_size",
         "_transport",
+        "_used",
         "_waiter",
         "deadline",
         "total",
@@ -44,6 +47,7 @@ class Inbound:
     def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
         self._loop = loop
         self._chunks: list[bytes] = []
+        self._used = 0  # so many bytes of the first chunk are no longer here
         self._size = 0
         self._waiter: asyncio.Future[None] | None = None
         self._transport: asyncio.ReadTransport | None = None
@@ -62,9 +66,7 @@ class Inbound:
         self._chunks.append(chunk)
         self._size += len(chunk)
         self.total += len(chunk)
-        if self._size > HIGH_WATER and not self._paused and self._transport:
-            self._paused = True
-            self._transport.pause_reading()
+        self._pause()
         self._wake()
 
     def feed_eof(self) -> None:
@@ -87,9 +89,8 @@ class Inbound:
 
     def take(self) -> bytes:
         """Everything that lies here; one chunk is handed on as it came, without a copy."""
-        chunks = self._chunks
-        taken = chunks[0] if len(chunks) == 1 else b"".join(chunks)
-        chunks.clear()
+        self._join()
+        taken = self._chunks.pop() if self._chunks else b""
         self._size = 0
         self._resume()
         return taken
@@ -97,24 +98,51 @@ class Inbound:
     def take_line(self, limit: int) -> bytes | None:
         """The next line with its LF; None when none is complete and the limit is not reached.
 
-        A line longer than `limit` comes back cut after `limit` bytes, without an LF.
+        A line longer than `limit` comes back cut after `limit` bytes, without an LF. What follows
+        the line is not copied: ten thousand lines in one chunk cost no more than in as many.
         """
         if not self._size:
             return None
-        pending = self.take()
-        end = pending.find(b"\n", 0, limit)
-        if end < 0 and len(pending) < limit:
-            self.put_back(pending)
+        end = self._end_of_line(limit)
+        if end is None:
+            self._join()  # this also lets go of lines that were used
+            end = self._end_of_line(limit)
+        if end is None:
             return None
-        cut = end + 1 if end >= 0 else limit
-        self.put_back(pending[cut:])
-        return pending[:cut]
+        chunk, start = self._chunks[0], self._used
+        if end == len(chunk):
+            del self._chunks[0]
+            self._used = 0
+        else:
+            self._used = end
+        self._size -= end - start
+        self._resume()
+        return chunk[start:end]
+
+    def _end_of_line(self, limit: int) -> int | None:
+        """Where the line that the first chunk begins with ends, if it does so there."""
+        chunk, start = self._chunks[0], self._used
+        end = chunk.find(b"\n", start, start + limit) + 1
+        if end:
+            return end
+        return start + limit if len(chunk) - start >= limit else None
+
+    def _join(self) -> None:
+        """Make one chunk of what lies here."""
+        chunks = self._chunks
+        if self._used:
+            chunks[0] = chunks[0][self._used :]
+            self._used = 0
+        if len(chunks) > 1:
+            chunks[:] = [b"".join(chunks)]
 
     def put_back(self, leftover: bytes) -> None:
         """Return bytes that were taken and belong to whoever reads next."""
         if leftover:
+            self._join()
             self._chunks.insert(0, leftover)
             self._size += len(leftover)
+            self._pause()
 
     async def more(self, seconds: float) -> bool:
         """Wait until there is more than now; False when the peer has ended its stream.
@@ -141,7 +169,12 @@ class Inbound:
         if self._waiter is not None and not self._waiter.done():
             self._waiter.set_result(None)
 
+    def _pause(self) -> None:
+        if self._size > HIGH_WATER and not self._paused and self._transport:
+            self._paused = True
+            self._transport.pause_reading()
+
     def _resume(self) -> None:
-        if self._paused and self._transport:
+        if self._paused and self._size <= LOW_WATER and self._transport:
             self._paused = False
             self._transport.resume_reading()

@@ -4,7 +4,9 @@
   DATA is replaced: commands are bytes, DATA is read in chunks, and the end of a peer's stream never
   cancels what is being done for it.
 - Replies wait until the gateway would wait for the peer, so that a pipelined group of commands is
-  answered in one write (RFC 2920 3.2).
+  answered in one write (RFC 2920 3.2). A peer that sends and does not read is not read either: no
+  further command is served before its replies have left us, and it is dropped when that lasts.
+- However many commands lie here, other connections get their turn after a few of them.
 - The reply to the dot is handed to the kernel at once. From then on the first byte that was not
   already on its way confirms that the sender has seen it.
 """
@@ -33,6 +35,9 @@ logger = logging.getLogger(__name__)
 COMMAND_LIMIT = 2048
 _SKIP_LIMIT = 1024 * 1024
 _LINGER_SECONDS = 2.0
+_CLOSE_SECONDS = 10.0
+_MOST_UNSENT = 16 * 1024
+_COMMANDS_A_TURN = 25
 
 
 class Command(NamedTuple):
@@ -59,6 +64,8 @@ class Connection(SMTP):
         self._closed_callback = closed
         self._ledger = ledger
         self._out: list[bytes] = []
+        self._unsent = 0
+        self._served = 0
         self._descriptor = -1
         self._unconfirmed: Sequence[bytes] = ()
         self._confirmed_above = 0
@@ -122,8 +129,14 @@ class Connection(SMTP):
         finally:
             self.flush()
             self._settle()
-            if self._wire is not None:
-                self._wire.close()
+            self._close()
+
+    def _close(self) -> None:
+        """End the connection; what was said last has a moment to leave us."""
+        if self._wire is not None:
+            self._wire.close()
+            if self._wire.get_write_buffer_size():
+                self.loop.call_later(_CLOSE_SECONDS, self.abort)
 
     async def _linger(self) -> None:
         """Let a peer that is still talking read our last word: a close now would reset it away."""
@@ -178,15 +191,45 @@ class Connection(SMTP):
         return Command(verb.upper(), argument)
 
     async def _read_line(self, seconds: float) -> bytes | None:
+        await self._take_turns(seconds)
         while True:
             line = self.inbound.take_line(COMMAND_LIMIT)
             if line is not None:
                 return line
             self.flush()
+            if await self._await_room(seconds):
+                continue
+            self._served = 0
             if self._draining:
                 raise HangUp(replies.SHUTTING_DOWN)
             if not await self.inbound.more(seconds):
                 return None
+
+    async def _take_turns(self, seconds: float) -> None:
+        """Let other connections be served, and our replies leave, before the next of many lines."""
+        self._served += 1
+        if self._unsent >= _MOST_UNSENT:
+            self.flush()
+            await self._await_room(seconds)
+        if self._served >= _COMMANDS_A_TURN:
+            self._served = 0
+            await asyncio.sleep(0)
+
+    async def _await_room(self, seconds: float) -> bool:
+        """Wait while the kernel takes no more of our replies; whether there was need to.
+
+        Raises HangUp when the peer is gone, or reads nothing for so many seconds.
+        """
+        wire = self._wire
+        if wire is None or not wire.get_write_buffer_size():
+            return False
+        try:
+            async with asyncio.timeout(seconds):
+                await self._writer.drain()
+        except OSError as error:  # the connection broke, or the time is over
+            self.abort()
+            raise HangUp(None) from error
+        return True
 
     async def _skip_line(self, seconds: float) -> None:
         """Pass over the rest of a line that is too long, holding none of it."""
@@ -211,24 +254,32 @@ class Connection(SMTP):
 
     def send(self, reply: Reply) -> None:
         """Answer; HangUp follows when the reply says that we close."""
-        self._out.append(reply.line)
+        self.send_lines(reply.line)
 
     def send_lines(self, lines: bytes) -> None:
         """Answer with a reply of several lines."""
         self._out.append(lines)
+        self._unsent += len(lines)
 
-    async def send_accepted(self, reply: Reply, digests: Sequence[bytes]) -> None:
-        """Hand the reply to the dot to the kernel, and begin to listen for its confirmation."""
+    async def send_accepted(
+        self, reply: Reply, digests: Sequence[bytes], *, seconds: float
+    ) -> None:
+        """Hand the reply to the dot to the kernel, and begin to listen for its confirmation.
+
+        Raises HangUp when the peer does not take it for so many seconds.
+        """
         self.flush()
         wire = self._wire
         # Counted before the write: a quick peer's answer is there before the write returns.
         unasked = self.inbound.total + self._readable()
         if wire is not None:
             self._write_now(wire, reply.line)
-            if wire.get_write_buffer_size():
-                with contextlib.suppress(ConnectionError):
-                    await self._writer.drain()
-                unasked = self.inbound.total + self._readable()
+            try:
+                if await self._await_room(seconds):
+                    unasked = self.inbound.total + self._readable()
+            except BaseException:
+                self._ledger.close(digests)
+                raise
         if self._wire is None:
             self._ledger.close(digests)
             return
@@ -252,6 +303,7 @@ class Connection(SMTP):
         if self._out and self._wire is not None and not self._wire.is_closing():
             self._wire.write(b"".join(self._out))
         self._out.clear()
+        self._unsent = 0
 
     def _readable(self) -> int:
         """How many bytes lie in the kernel for us."""

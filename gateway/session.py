@@ -346,16 +346,22 @@ class Session:
             return replies.ROUTE_CHANGED
         assert isinstance(outcome, Stored | Repeated)
         message = ids.to_text("msg", outcome.message_id)
-        await self._connection.send_accepted(replies.accepted(message), outcome.digests)
-        event(
-            logger,
-            "accepted" if isinstance(outcome, Stored) else "repeated",
-            session=self.id,
-            message=message,
-            client=self._connection.client_ip,
-            sender=envelope.reverse_path.raw if envelope.reverse_path else "",
-            rcpt=[recipient.text for recipient in envelope.recipients],
-            size=received.content.size,
-            ms=round(seconds * 1000, 1),
-        )
+        try:
+            await self._connection.send_accepted(
+                replies.accepted(message),
+                outcome.digests,
+                seconds=self._edge.settings.command_timeout,
+            )
+        finally:  # it is stored, whether or not the reply could be given
+            event(
+                logger,
+                "accepted" if isinstance(outcome, Stored) else "repeated",
+                session=self.id,
+                message=message,
+                client=self._connection.client_ip,
+                sender=envelope.reverse_path.raw if envelope.reverse_path else "",
+                rcpt=[recipient.text for recipient in envelope.recipients],
+                size=received.content.size,
+                ms=round(seconds * 1000, 1),
+            )
         return None
