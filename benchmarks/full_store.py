@@ -9,7 +9,7 @@ Rules kept here:
 from collections.abc import Callable
 from pathlib import Path
 
-from benchmarks import load
+from benchmarks import load, reading
 from benchmarks.figures import Figure
 from benchmarks.plan import KIB, Plan, Workload
 from benchmarks.postroom_server import copy_store, run_postroom
@@ -31,6 +31,7 @@ def measure(
     workload = Workload(5, 10 * KIB)
     with run_postroom(full) as full_server, run_postroom(empty) as empty_server:
         in_full, in_empty = alternate([(full_server, workload), (empty_server, workload)], plan)
+    read = reading.measure(full, plan.stored, tell=tell)
     stored = f"{plan.stored:,} messages in the store"
     return [
         Figure(
@@ -47,6 +48,7 @@ def measure(
             note=f"{in_full.cpu_ms:.2f} and {in_empty.cpu_ms:.2f} ms",
         ),
         Figure(f"start to ready, {stored}", full_server.ready_seconds, "s", at_most=1.5),
+        *read,
     ]
 
 

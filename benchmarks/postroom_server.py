@@ -79,9 +79,20 @@ def copy_store(prepared: Path, data: Path) -> Path:
     return data
 
 
+def make_token(data: Path, inbox: str, scopes: str) -> str:
+    """Make a token of an inbox and return its secret."""
+    return str(
+        _run(data, "token", "create", inbox, "--label", "bench", "--scopes", scopes)["token"]
+    )
+
+
 @contextlib.contextmanager
-def run_postroom(data: Path) -> Iterator[PostroomServer]:
+def run_postroom(
+    data: Path, *, settings: Mapping[str, str] | None = None
+) -> Iterator[PostroomServer]:
     """Start `postroom serve` on a store, wait until it is ready, and stop it at the end.
+
+    `settings` are environment variables for what is not measured at its default.
 
     Raises BenchmarkFault when it is not ready within a minute or does not end cleanly.
     """
@@ -91,7 +102,7 @@ def run_postroom(data: Path) -> Iterator[PostroomServer]:
         started = time.perf_counter()
         process = subprocess.Popen(
             [_COMMAND, "serve"],
-            env=_environment(data, smtp=smtp, http=http_endpoint),
+            env=_environment(data, smtp=smtp, http=http_endpoint) | dict(settings or {}),
             stdin=subprocess.DEVNULL,
             stdout=output,
             stderr=subprocess.STDOUT,

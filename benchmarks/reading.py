@@ -1,0 +1,92 @@
+"""What listing and searching cost in an inbox that is full.
+
+Rules kept here:
+- One connection, kept; each call waits for the answer before. Seconds are those of the client.
+- The words looked for are one that every message has and one that none has: neither may cost more
+  for the size of the inbox.
+- The limit on calls is raised, for nothing else could be measured at this pace.
+"""
+
+import http.client
+import json
+import time
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from urllib.parse import urlencode
+
+from benchmarks.faults import BenchmarkFault
+from benchmarks.figures import Figure
+from benchmarks.latency import percentile
+from benchmarks.postroom_server import PostroomServer, make_token, run_postroom
+from benchmarks.servers import member_address
+
+_CALLS = 500
+_PATH = "/v1/messages/"
+_SETTLE_SECONDS = 900.0
+_SETTINGS = {"POSTROOM_API_RATE_PER_MINUTE": "1000000", "POSTROOM_API_BURST": "1000000"}
+
+_LISTING: Mapping[str, str] = {"limit": "50"}
+_SEARCHES: Mapping[str, Mapping[str, str]] = {
+    "a word of every message": {"q": "from:sender", "limit": "50"},
+    "a word of none": {"q": "nowhere", "limit": "50"},
+}
+
+
+def measure(data: Path, stored: int, *, tell: Callable[[str], None]) -> list[Figure]:
+    """Time the calls on a store whose first member has `stored` messages."""
+    token = make_token(data, member_address(1), "email:read")
+    label = f"in {stored:,} messages"
+    with run_postroom(data, settings=_SETTINGS) as server:
+        tell("reading: waiting for the parser")
+        _wait_parsed(server, token)
+        tell("reading: listing")
+        figures = [_figure(server, token, f"list 50 {label}, p99", _LISTING, at_most=20)]
+        for what, query in _SEARCHES.items():
+            tell(f"reading: search for {what}")
+            name = f"search for {what} {label}, p99"
+            figures.append(_figure(server, token, name, query, at_most=60))
+    return figures
+
+
+def _figure(
+    server: PostroomServer, token: str, what: str, query: Mapping[str, str], *, at_most: float
+) -> Figure:
+    connection = http.client.HTTPConnection(server.http.host, server.http.port, timeout=30)
+    path = f"{_PATH}?{urlencode(query)}"
+    try:
+        seconds = []
+        for _ in range(_CALLS):
+            began = time.perf_counter()
+            answer = _get(connection, path, token)
+            seconds.append(time.perf_counter() - began)
+    finally:
+        connection.close()
+    found = len(json.loads(answer)["results"])
+    middle = percentile(seconds, 50) * 1000
+    note = f"p50 {middle:.1f} ms, {found} found, {_CALLS} calls"
+    return Figure(what, percentile(seconds, 99) * 1000, "ms", at_most=at_most, note=note)
+
+
+def _get(connection: http.client.HTTPConnection, path: str, token: str) -> bytes:
+    connection.request("GET", path, headers={"Authorization": f"Bearer {token}"})
+    response = connection.getresponse()
+    body = response.read()
+    if response.status != 200:
+        raise BenchmarkFault(f"GET {path}: {response.status} {body[:200].decode()}")
+    return body
+
+
+def _wait_parsed(server: PostroomServer, token: str) -> None:
+    """Until the newest message is parsed, which is the last one in the parser's queue."""
+    deadline = time.monotonic() + _SETTLE_SECONDS
+    connection = http.client.HTTPConnection(server.http.host, server.http.port, timeout=30)
+    try:
+        while time.monotonic() < deadline:
+            newest = json.loads(_get(connection, f"{_PATH}?limit=1", token))["results"][0]
+            message = json.loads(_get(connection, f"{_PATH}{newest['message_id']}/", token))
+            if message["parse_status"] != "pending":
+                return
+            time.sleep(1.0)
+    finally:
+        connection.close()
+    raise BenchmarkFault(f"the parser was not done after {_SETTLE_SECONDS:.0f} s")
