@@ -4,11 +4,13 @@
 - The first 256 KiB stay in memory; a longer content goes to a spool file, in writes that never
   block the event loop, and is on stable storage when `receive` returns.
 - SHA-256 and the header are taken on the way; the bytes are never touched again.
+- What is left of a content is never read as commands: a fault before its end closes the connection.
 """
 
 from __future__ import annotations
 
 import asyncio
+import logging
 import os
 from dataclasses import dataclass
 from hashlib import sha256
@@ -23,10 +25,14 @@ from gateway.space import Space
 from storage.content import Content, ContentDirectory, SpoolFile, content_name
 from storage.errors import StoreUnavailable
 
+logger = logging.getLogger(__name__)
+
 IN_MEMORY = 256 * 1024
 HEAD = 100 * 1024
 _WRITE_FROM = 128 * 1024
 _FLOOR_WINDOW = 60.0
+# One write takes so many pieces (IOV_MAX), and many tiny ones cost far more than their bytes.
+_MOST_PARTS = 512
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,13 +46,18 @@ class Received:
     head: bytes
     spool: SpoolFile | None
 
+    def discard(self) -> None:
+        """Leave nothing behind of a content that will not be stored."""
+        if self.spool is not None:
+            self.spool.discard()
+
 
 async def receive(
     connection: Connection, settings: Settings, contents: ContentDirectory, space: Space
 ) -> Received | Reply:
     """Read up to the end of data; the content, or the reply that refuses it.
 
-    Raises HangUp, StoreFull, StoreUnavailable; nothing is left behind then.
+    Raises HangUp; after the end of data StoreFull, StoreUnavailable. Nothing is left behind then.
     """
     keeper = _Keeper(contents, space)
     try:
@@ -55,9 +66,13 @@ async def receive(
             keeper.discard()
             return reply
         return await keeper.finish()
-    except BaseException:
+    except (HangUp, StoreUnavailable, asyncio.CancelledError):
         keeper.discard()
         raise
+    except Exception as error:  # a bug, or no memory: what still comes is no command
+        logger.exception("fault within content")
+        keeper.discard()
+        raise HangUp(replies.FAULT_CLOSING) from error
     finally:
         space.held -= keeper.held
 
@@ -138,6 +153,8 @@ class _Keeper:
         self._pending += len(chunk)
         self.held += len(chunk)
         self._space.held += len(chunk)
+        if len(self._parts) > _MOST_PARTS:
+            self._parts = [b"".join(self._parts)]
         most = IN_MEMORY if self._spool is None else _WRITE_FROM
         if self._pending > most or not self._space.may_hold():
             await self._write_out()

@@ -33,7 +33,7 @@ from storage import ids
 from storage.clock import Clock
 from storage.content import ContentDirectory
 from storage.database import Database
-from storage.delivery import Outcome, Recipient, Repeated, RouteChanged, Stored
+from storage.delivery import Arrival, Outcome, Recipient, Repeated, RouteChanged, Stored
 from storage.directory import Resolution, Verdict, resolve
 from storage.errors import StoreFull, StoreUnavailable
 
@@ -201,6 +201,7 @@ class Session:
             return False
         if not name.decode("ascii").isprintable():
             return False
+        self._idle_commands += bool(self._helo)
         self._end_transaction()
         self._helo = name.decode("ascii")
         self._protocol = protocol
@@ -222,6 +223,7 @@ class Session:
         return replies.CANNOT_VERIFY if argument.strip(b" ") else replies.ARGUMENT_NEEDED
 
     async def _help(self, argument: bytes) -> Reply:
+        self._idle_commands += 1
         return replies.HELP
 
     async def _not_implemented(self, argument: bytes) -> Reply:
@@ -316,14 +318,25 @@ class Session:
         if isinstance(received, Reply):
             return received
         ended_at = perf_counter()
+        try:
+            judged = self._judge(envelope, received)
+        except Exception:
+            received.discard()
+            raise
+        if isinstance(judged, Reply):
+            received.discard()
+            return judged
+        with edge.space.holding(len(received.content.body or b"")):
+            outcome = await edge.deliverer.submit(judged, received.spool)
+        return await self._report(envelope, received, outcome, perf_counter() - ended_at)
+
+    def _judge(self, envelope: Envelope, received: Received) -> Arrival | Reply:
+        """The message as it will be stored, or the reply that refuses it."""
         scan = headers.scan(received.head)
         lists = [route.address for route in envelope.routes]
-        refusal = accept.check_hops(scan, lists, edge.settings.hostname)
-        if refusal is not None:
-            if received.spool is not None:
-                received.spool.discard()
-            return refusal
-        message = arrival(
+        hostname = self._edge.settings.hostname
+        refusal = accept.check_hops(scan, lists, hostname)
+        return refusal or arrival(
             scan,
             received.content,
             tenant_id=envelope.routes[0].tenant_id,
@@ -332,12 +345,10 @@ class Session:
             client_ip=self._connection.client_ip,
             helo=self._helo,
             protocol="UTF8SMTP" if envelope.smtputf8 else self._protocol,
-            hostname=edge.settings.hostname,
+            hostname=hostname,
             transaction_id=self.id,
-            now=edge.clock(),
+            now=self._edge.clock(),
         )
-        outcome = await edge.deliverer.submit(message, received.spool)
-        return await self._report(envelope, received, outcome, perf_counter() - ended_at)
 
     async def _report(
         self, envelope: Envelope, received: Received, outcome: Outcome, seconds: float

@@ -3,14 +3,16 @@
 - Disk: what is free, less what sessions in progress have declared, must stay above one and a half
   times the size limit; asked at MAIL, so that no sender pushes 50 MiB at a full disk. The sessions
   of all mail processes count.
-- Memory: all sessions of a process have one budget for contents that are not spooled; past it, a
-  content goes to its spool file from the first byte.
+- Memory: all sessions of a process have one budget for contents that are not spooled, until they
+  are stored; past it, a content goes to its spool file from the first byte.
 """
 
 from __future__ import annotations
 
+import contextlib
 import mmap
 import os
+from collections.abc import Iterator
 from pathlib import Path
 
 MEMORY_BUDGET = 16 * 1024 * 1024
@@ -62,3 +64,12 @@ class Space:
     def may_hold(self) -> bool:
         """Whether contents may be kept in memory."""
         return self.held < MEMORY_BUDGET
+
+    @contextlib.contextmanager
+    def holding(self, octets: int) -> Iterator[None]:
+        """Count so many bytes as held for a while."""
+        self.held += octets
+        try:
+            yield
+        finally:
+            self.held -= octets

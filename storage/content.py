@@ -92,14 +92,16 @@ class ContentDirectory:
                         removed += 1
         return removed
 
-    async def chunks(self, content: Content) -> AsyncGenerator[bytes, None]:
-        """The content's bytes, at most 256 KiB at a time.
+    async def chunks(
+        self, content: Content, start: int = 0, end: int | None = None
+    ) -> AsyncGenerator[bytes, None]:
+        """The content's bytes, or those from `start` to `end`, at most 256 KiB at a time.
 
         Raises ContentDamaged when the file does not hold what the record promises,
         StoreUnavailable when it cannot be opened now.
         """
         if content.body is not None:
-            yield content.body
+            yield content.body[start:end]
             return
         assert content.file is not None
         try:
@@ -108,8 +110,9 @@ class ContentDirectory:
             raise ContentDamaged("the content file is missing") from error
         except OSError as error:
             raise StoreUnavailable(f"message content: {error.strerror}") from error
-        left = content.size
+        left = content.size - start if end is None else end - start
         with source:
+            source.seek(start)
             while left > 0:
                 chunk = await asyncio.to_thread(source.read, min(_CHUNK, left))
                 if not chunk:
@@ -150,17 +153,19 @@ class SpoolFile:
             self.write(parts)
         with _translating():
             os.fdatasync(self._descriptor)
-        self._close()
+            self._close()
 
     def discard(self) -> None:
-        """Close and remove, wherever the file is by now; harmless when it is gone."""
-        self._close()
-        self.path.unlink(missing_ok=True)
+        """Close and remove, wherever the file is by now; what cannot be removed is an orphan."""
+        with contextlib.suppress(OSError):
+            self._close()
+        with contextlib.suppress(OSError):
+            self.path.unlink(missing_ok=True)
 
     def _close(self) -> None:
-        if self._descriptor >= 0:
-            os.close(self._descriptor)
-            self._descriptor = -1
+        descriptor, self._descriptor = self._descriptor, -1
+        if descriptor >= 0:
+            os.close(descriptor)
 
 
 def content_name(content_id: str) -> str:

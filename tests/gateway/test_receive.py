@@ -1,0 +1,99 @@
+"""The content of one message: kept whole, in few pieces, and nothing left behind."""
+
+import asyncio
+import os
+from collections.abc import Callable, Coroutine, Iterable
+from pathlib import Path
+from typing import Any, cast
+
+import pytest
+
+from config.settings import Settings
+from gateway import replies
+from gateway.inbound import HangUp, Inbound
+from gateway.protocol import Connection
+from gateway.receive import IN_MEMORY, Received, receive
+from gateway.replies import Reply
+from gateway.space import Reservations, Space
+from storage.content import ContentDirectory
+from storage.errors import StoreFull
+
+Receive = Callable[[Iterable[bytes]], Coroutine[Any, Any, Received | Reply]]
+
+
+class Peer:
+    """The part of a connection that content comes from."""
+
+    def __init__(self, chunks: Iterable[bytes]) -> None:
+        self.inbound = Inbound(asyncio.get_running_loop())
+        self._chunks = iter(chunks)
+
+    async def read_chunk(self, seconds: float) -> bytes:
+        return next(self._chunks)
+
+
+@pytest.fixture
+def space(tmp_path: Path) -> Space:
+    return Space(tmp_path, size_limit=1000, reservations=Reservations(1))
+
+
+@pytest.fixture
+def take(tmp_path: Path, space: Space) -> Receive:
+    """Give what receives the content that is cut into these chunks."""
+    contents = ContentDirectory(tmp_path)
+    contents.prepare()
+
+    def work(chunks: Iterable[bytes]) -> Coroutine[Any, Any, Received | Reply]:
+        return receive(cast(Connection, Peer(chunks)), Settings(), contents, space)
+
+    return work
+
+
+def spooled(tmp_path: Path) -> list[Path]:
+    return list((tmp_path / "spool").iterdir())
+
+
+async def test_content_in_thousands_of_pieces_is_kept_whole(take: Receive, tmp_path: Path) -> None:
+    line = b"A line as a client without a buffer sends it: one write, one packet.\r\n"
+    count = 3 * IN_MEMORY // len(line)
+
+    received = await take([*[line] * count, b".\r\n"])
+
+    assert isinstance(received, Received)
+    assert received.spool is not None
+    assert received.spool.path.read_bytes() == line * count
+    received.discard()
+    assert spooled(tmp_path) == []
+
+
+async def test_a_full_disk_is_told_after_the_end_of_data(
+    take: Receive, tmp_path: Path, space: Space, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def no_space(*_: object) -> int:
+        raise OSError(28, os.strerror(28))
+
+    monkeypatch.setattr(os, "writev", no_space)
+    chunks = iter([b"x" * IN_MEMORY, b"y" * IN_MEMORY, b"\r\n.\r\n"])
+
+    with pytest.raises(StoreFull):
+        await take(chunks)
+
+    assert list(chunks) == []
+    assert spooled(tmp_path) == []
+    assert space.held == 0
+
+
+async def test_a_fault_within_content_ends_the_session(
+    take: Receive, tmp_path: Path, space: Space, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fault(*_: object) -> int:
+        raise RuntimeError("a bug")
+
+    monkeypatch.setattr(os, "writev", fault)
+
+    with pytest.raises(HangUp) as over:
+        await take([b"x" * (IN_MEMORY + 1), b"\r\nMAIL FROM:<>\r\n", b".\r\n"])
+
+    assert over.value.reply is replies.FAULT_CLOSING
+    assert spooled(tmp_path) == []
+    assert space.held == 0
