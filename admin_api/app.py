@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import time
+from collections.abc import Callable
 from functools import lru_cache
 
 from starlette.applications import Starlette
@@ -14,6 +15,7 @@ from starlette.applications import Starlette
 from admin_api import (
     agenda,
     assignment,
+    deliveries,
     distribution_lists,
     docs_page,
     domains,
@@ -59,6 +61,7 @@ from config.settings import Settings
 from storage.clock import Clock
 from storage.content import ContentDirectory
 from storage.database import Database
+from storage.directory import Resolution
 
 _PASSWORDS_AT_ONCE = 1  # each takes 46 MiB for some 30 ms
 
@@ -214,6 +217,14 @@ ROUTES: tuple[Route, ...] = (
     ),
     Route("DELETE", _MESSAGE, messages.delete_message, CHANGE_MAIL, locate=messages.locate),
     Route("GET", _MESSAGE + "raw/", messages.show_raw, READ_MAIL, locate=messages.locate),
+    Route(
+        "GET",
+        _MESSAGE + "deliveries/",
+        deliveries.show_deliveries,
+        READ_MAIL,
+        locate=deliveries.locate,
+    ),
+    Route("GET", "/v1/resolve/", deliveries.show_route, ADMIN, parameters=deliveries.Asked),
     Route("GET", _THREADS, threads.show_threads, READ_MAIL, parameters=threads.Listing),
     Route("GET", _THREAD, threads.show_thread, READ_MAIL, locate=threads.locate),
     Route(
@@ -312,6 +323,7 @@ def create_app(
     settings: Settings,
     clock: Clock,
     ticks: Ticks = time.monotonic,
+    reply_to: Callable[[Resolution], str | None] = lambda found: None,
 ) -> Starlette:
     """The ASGI application. `ticks` are the seconds by which limits refill; they never jump."""
     service = Service(
@@ -329,6 +341,7 @@ def create_app(
         ),
         password_turns=asyncio.Semaphore(_PASSWORDS_AT_ONCE),
         document=_document,
+        reply_to=reply_to,
     )
     app = Starlette()
     # Starlette's own routes match decoded paths and answer in plain text; ours do neither.

@@ -27,6 +27,7 @@ from storage.address import canonical_or_none
 from storage.clock import Clock
 from storage.content import ContentDirectory
 from storage.database import Database, Tx
+from storage.directory import Resolution
 from storage.errors import FieldFault, Invalid, NotFound
 from storage.ids import from_text, to_text
 from storage.inboxes import Inbox, find_inbox, find_inbox_by_address
@@ -39,7 +40,11 @@ Q = TypeVar("Q", bound=Parameters)
 
 @dataclass(frozen=True, slots=True)
 class Service:
-    """What the process lends to its calls. `document` makes the OpenAPI document."""
+    """What the process lends to its calls.
+
+    `document` makes the OpenAPI document; `reply_to` tells what a sender is answered to a recipient
+    that leads there.
+    """
 
     database: Database
     content: ContentDirectory
@@ -49,6 +54,7 @@ class Service:
     logins: Buckets
     password_turns: asyncio.Semaphore
     document: Callable[[], bytes]
+    reply_to: Callable[[Resolution], str | None]
 
 
 @dataclass(slots=True)

@@ -2,7 +2,7 @@
 
 Every route has its entry here; a test holds that. `conflicts`, `refusals` and `faults` are the
 codes of 409, 403 and 400 that the handler itself gives; `body` is a request that a test sends as it
-stands here.
+stands here. `names` tells that a parameter names what may not be there; `dns` that it is asked.
 """
 
 from __future__ import annotations
@@ -27,6 +27,7 @@ class Described:
     refusals: tuple[str, ...] = ()
     faults: tuple[str, ...] = ()
     dns: bool = False
+    names: bool = False
 
 
 def _made(model: type[BaseModel], **body: object) -> Described:
@@ -133,6 +134,12 @@ DESCRIBED: dict[str, Described] = {
     ),
     "DELETE /v1/messages/{message_id}/": Described(status=(204,), conflicts=("no_copy",)),
     "GET /v1/messages/{message_id}/raw/": Described(media_type="message/rfc822"),
+    "GET /v1/messages/{message_id}/attachments/{attachment_id}/": Described(
+        media_type="application/octet-stream"
+    ),
+    "GET /v1/messages/wait/": Described(schemas.MessageRecord, (200, 204)),
+    "GET /v1/messages/{message_id}/deliveries/": Described(schemas.Deliveries),
+    "GET /v1/resolve/": Described(schemas.Resolved, names=True),
     "GET /v1/messages/threads/": Described(schemas.ThreadPage),
     "GET /v1/messages/threads/{thread_id}/": Described(schemas.WholeThread),
     "PATCH /v1/messages/threads/{thread_id}/": Described(

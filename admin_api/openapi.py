@@ -287,7 +287,7 @@ def refusals(route: Route, about: Described) -> dict[int, list[str]]:
         refusals[401] = ["invalid_credentials"]
     if route.access.acts:
         refusals[400].append("inbox_required")
-    if route.access.acts or "{" in route.path:
+    if route.access.acts or "{" in route.path or about.names:
         refusals[404] = ["not_found"]
     conflicts = [*about.conflicts]
     if takes_key(route):

@@ -11,6 +11,7 @@ from collections.abc import Iterable, Mapping
 from admin_api.dns_records import Checked, records_of
 from storage.clock import rfc3339
 from storage.domains import Domain
+from storage.explain import Explanation, Part, Way
 from storage.history import Entry, Party
 from storage.ids import to_text
 from storage.inboxes import Alias, Inbox
@@ -280,4 +281,34 @@ def template_record(template: Template) -> Record:
         "created_by": id_or_none("usr", template.created_by),
         "created_at": rfc3339(template.created_at),
         "updated_at": rfc3339(template.updated_at),
+    }
+
+
+def explanation_record(found: Explanation, own: bytes | None) -> Record:
+    """What became of a message: all of it, or one inbox's own part."""
+    parts = [part for part in found.parts if own in (None, part.inbox_id)]
+    repeated = found.repeated if own is None else ()
+    return {
+        "message_id": to_text("msg", found.message_id),
+        "received_at": rfc3339(found.received_at),
+        "deliveries": [_part(part) for part in parts],
+        "not_delivered": [_way(way) | {"reason": "repeated"} for way in repeated],
+    }
+
+
+def _part(part: Part) -> Record:
+    return {
+        "inbox_id": to_text("inb", part.inbox_id),
+        "address": part.address,
+        "status": "deleted" if part.is_deleted else "delivered",
+        "via": [_way(way) for way in part.ways],
+    }
+
+
+def _way(way: Way) -> Record:
+    return {
+        "recipient": way.recipient,
+        "address": way.address,
+        "list_id": id_or_none("lst", way.list_id),
+        "rule": way.rule,
     }

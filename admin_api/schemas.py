@@ -47,6 +47,7 @@ ListAddress = Annotated[str, Field(examples=["team@example.com"])]
 Count = Annotated[int, Field(ge=0, examples=[2])]
 Cursor = Annotated[str, Field(examples=["AZqy1SvoXrQ"])]
 Scope = Annotated[str, Field(examples=["email:read"])]
+Rule = Annotated[Literal["address", "subaddress", "postmaster"], Field(examples=["subaddress"])]
 Role = Annotated[Literal["owner", "admin", "member"], Field(examples=["member"])]
 Folder = Annotated[Literal["inbox", "archive", "junk", "trash"], Field(examples=["inbox"])]
 
@@ -420,6 +421,53 @@ class RenderedTemplate(Answer):
 
     subject: Annotated[str, Field(examples=["Following up on your proposal"])]
     body: Annotated[str, Field(examples=["Hi Alice,\n\nJust following up..."])]
+
+
+class Way(Answer):
+    """A recipient of the envelope, and where it led."""
+
+    recipient: Annotated[str, Field(examples=["Team+x@example.com"])]
+    address: ListAddress
+    list_id: ListId | None
+    rule: Rule
+
+
+class UnusedWay(Way):
+    """A way by which nobody got a copy, and why."""
+
+    reason: Annotated[Literal["repeated"], Field(examples=["repeated"])]
+
+
+class Delivery(Answer):
+    """What one inbox got."""
+
+    inbox_id: InboxId
+    address: Address | None
+    status: Annotated[Literal["delivered", "deleted"], Field(examples=["delivered"])]
+    via: list[Way]
+
+
+class Deliveries(Answer):
+    """What became of a message."""
+
+    message_id: MessageId
+    received_at: Time
+    deliveries: list[Delivery]
+    not_delivered: list[UnusedWay]
+
+
+class Resolved(Answer):
+    """Where mail for an address goes now."""
+
+    verdict: Annotated[
+        Literal["route", "unknown", "not_ours", "empty_list", "domain_revoked", "no_postmaster"],
+        Field(examples=["route"]),
+    ]
+    reply: Annotated[str | None, Field(examples=["250 2.1.5 OK"])]
+    rule: Rule | None
+    address: ListAddress | None
+    list_id: ListId | None
+    copies: list[InboxName]
 
 
 class FieldProblem(Answer):

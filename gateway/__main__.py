@@ -31,6 +31,7 @@ COMMANDS = {
     "assign": "admin_api.commands.threads:assign",
     "agenda": "admin_api.commands.agenda:agenda",
     "resolve": "gateway.commands:resolve",
+    "explain": "admin_api.commands.explain:explain",
     "audit": "admin_api.commands.audit:audit",
     "send": "gateway.commands:send",
 }

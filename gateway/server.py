@@ -30,6 +30,7 @@ from gateway import retention
 from gateway.connections import Connections
 from gateway.listener import Listener, listening_socket
 from gateway.mail import mail_side, serve_sibling
+from gateway.session import reply_for
 from gateway.siblings import Sibling, start_siblings
 from gateway.space import Reservations
 from gateway.workers import Parsing
@@ -228,7 +229,13 @@ async def _warn_of_unread_postmasters(database: Database, postmaster: str) -> No
 async def _api(
     settings: Settings, database: Database, contents: ContentDirectory
 ) -> AsyncIterator[list[tuple[str, int]]]:
-    app = create_app(database=database, content=contents, settings=settings, clock=system_clock)
+    app = create_app(
+        database=database,
+        content=contents,
+        settings=settings,
+        clock=system_clock,
+        reply_to=lambda found: reply_for(found).line.decode("ascii").rstrip(),
+    )
     sockets = [listening_socket(endpoint) for endpoint in settings.http]
     server = ApiServer(
         uvicorn.Config(

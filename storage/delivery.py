@@ -99,6 +99,7 @@ class Unsettled:
 
 
 Outcome = Stored | Repeated | RouteChanged | Unsettled
+_Chosen = tuple[int, Recipient, Resolution]
 
 
 async def deliver(
@@ -175,14 +176,23 @@ async def _deliver_one(batch: _Batch, arrival: Arrival) -> Outcome:
     _keep_receipts(batch, arrival, earlier)
     if len(earlier) == len(set(digests)):
         return Repeated(earlier[digests[0]], tuple(earlier))
-    fresh = [
-        (position, recipient, route)
-        for position, (recipient, route, digest) in enumerate(
-            zip(arrival.recipients, routes, digests, strict=True)
-        )
-        if digest not in earlier
-    ]
+    fresh: list[_Chosen] = []
+    repeated: list[_Chosen] = []
+    for position, (recipient, route, digest) in enumerate(
+        zip(arrival.recipients, routes, digests, strict=True)
+    ):
+        (repeated if digest in earlier else fresh).append((position, recipient, route))
     message_id = await _store(batch, arrival, fresh)
+    for position, recipient, route in repeated:
+        batch.add(
+            _REPEATED_ROUTE,
+            message_id=message_id,
+            position=position,
+            recipient=recipient.text,
+            address=route.address,
+            list_id=route.list_id,
+            rule=route.rule,
+        )
     stored = dict.fromkeys((digest for digest in digests if digest not in earlier), message_id)
     batch.receipts |= stored
     _keep_receipts(batch, arrival, stored)
@@ -271,6 +281,7 @@ async def _store(
             address=route.address,
             inbox_id=route.inbox_id,
             list_id=route.list_id,
+            rule=route.rule,
         )
         owed += await _copy(tx, message_id, position, route, several=len(routes) > 1)
     batch.add(
@@ -398,8 +409,12 @@ def _record(
 
 
 _ROUTE = """
-    INSERT INTO routes (message_id, position, recipient, address, inbox_id, list_id)
-    VALUES (:message_id, :position, :recipient, :address, :inbox_id, :list_id)
+    INSERT INTO routes (message_id, position, recipient, address, inbox_id, list_id, rule)
+    VALUES (:message_id, :position, :recipient, :address, :inbox_id, :list_id, :rule)
+"""
+_REPEATED_ROUTE = """
+    INSERT INTO repeated_routes (message_id, position, recipient, address, list_id, rule)
+    VALUES (:message_id, :position, :recipient, :address, :list_id, :rule)
 """
 _LIST_COPIES = """
     INSERT INTO copies (inbox_id, message_id, folder, is_read, is_flagged, route)

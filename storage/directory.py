@@ -33,7 +33,8 @@ class Verdict(Enum):
 class Resolution:
     """Where a recipient leads. For ROUTE and EMPTY_LIST the ids and `address` are there.
 
-    `address` is the stored spelling of the inbox or list; exactly one of the ids is set.
+    `address` is the stored spelling of the inbox or list; exactly one of the ids is set. `rule` is
+    how it was found: `address`, `subaddress` or `postmaster`.
     """
 
     verdict: Verdict
@@ -41,6 +42,7 @@ class Resolution:
     address: str = ""
     inbox_id: bytes | None = None
     list_id: bytes | None = None
+    rule: str = "address"
 
 
 UNKNOWN = Resolution(Verdict.UNKNOWN)
@@ -98,18 +100,20 @@ async def _look_up(tx: Tx, address: Address) -> Resolution | None:
     for wanted in (exact, plain):
         for row in rows:
             if row["canonical"] == wanted and row["deleted_at"] is None:
-                return _routed(row)
+                return _routed(row, "address" if wanted == exact else "subaddress")
     return None
 
 
-def _routed(row: Row) -> Resolution:
+def _routed(row: Row, rule: str) -> Resolution:
     if row["status"] != "verified":
         verdict = Verdict.DOMAIN_REVOKED
     elif row["list_id"] is not None and not row["has_members"]:
         verdict = Verdict.EMPTY_LIST
     else:
         verdict = Verdict.ROUTE
-    return Resolution(verdict, row["tenant_id"], row["address"], row["inbox_id"], row["list_id"])
+    return Resolution(
+        verdict, row["tenant_id"], row["address"], row["inbox_id"], row["list_id"], rule
+    )
 
 
 async def _unlisted(tx: Tx, local_part: str, domain: str, postmaster: str) -> Resolution:
@@ -154,7 +158,7 @@ async def _named_postmaster(tx: Tx, postmaster: str) -> Resolution:
     )
     if row is None:
         return NO_POSTMASTER
-    return Resolution(Verdict.ROUTE, row["tenant_id"], row["address"], row["inbox_id"])
+    return _postmaster(row["tenant_id"], row)
 
 
 async def _owners_inbox(tx: Tx, tenant_id: bytes) -> Resolution | None:
@@ -169,4 +173,8 @@ async def _owners_inbox(tx: Tx, tenant_id: bytes) -> Resolution | None:
     )
     if row is None:
         return None
-    return Resolution(Verdict.ROUTE, tenant_id, row["address"], row["inbox_id"])
+    return _postmaster(tenant_id, row)
+
+
+def _postmaster(tenant_id: bytes, row: Row) -> Resolution:
+    return Resolution(Verdict.ROUTE, tenant_id, row["address"], row["inbox_id"], rule="postmaster")

@@ -18,6 +18,7 @@ from dataclasses import dataclass
 from storage import parsed
 from storage.database import Row, Tx
 from storage.errors import Conflict, NotFound
+from storage.explain import forget_explanation, keep_deleted
 from storage.openings import forget_message, keep_what_a_copy_opened
 from storage.relationships import count_before_it_goes, forget_sender
 
@@ -195,6 +196,7 @@ async def delete_copy(
         return None
     await count_before_it_goes(tx, tenant_id=tenant_id, inbox_id=inbox_id, message_id=message_id)
     await keep_what_a_copy_opened(tx, tenant_id=tenant_id, inbox_id=inbox_id, message_id=message_id)
+    await keep_deleted(tx, inbox_id=inbox_id, message_id=message_id)
     for table in ("copies", "copy_routes"):
         await tx.execute(
             f"DELETE FROM {table} WHERE inbox_id = :inbox_id AND message_id = :message_id", key
@@ -219,6 +221,7 @@ async def _drop_message_without_copies(tx: Tx, message_id: bytes) -> str | None:
     for table in ("contents", "routes", "messages"):
         await tx.execute(f"DELETE FROM {table} WHERE message_id = :message_id", key)
     await forget_message(tx, message_id=message_id)
+    await forget_explanation(tx, message_id=message_id)
     return str(row["file"]) if row["file"] else None
 
 

@@ -19,6 +19,7 @@ from storage.migrations.m003_parsing import m003_parsing
 from storage.migrations.m004_threads import m004_threads
 from storage.migrations.m005_idempotency import m005_idempotency
 from storage.migrations.m006_contacts import m006_contacts
+from storage.migrations.m007_explain import m007_explain
 
 Step = Callable[[Tx], Coroutine[Any, Any, None]]
 
@@ -84,4 +85,5 @@ STEPS: tuple[Step, ...] = (
     m004_threads,
     m005_idempotency,
     m006_contacts,
+    m007_explain,
 )

@@ -137,6 +137,10 @@ TABLE = {
         WRITE, acts=True, names={"message_id": "message"}, status=204
     ),
     "GET /v1/messages/{message_id}/raw/": Row(READ, acts=True, names={"message_id": "message"}),
+    "GET /v1/messages/{message_id}/deliveries/": Row(
+        READ, acts=True, names={"message_id": "message"}
+    ),
+    "GET /v1/resolve/": Row(None, admin=True, status=400),
     "GET /v1/messages/threads/": Row(READ, acts=True),
     "GET /v1/messages/threads/{thread_id}/": Row(READ, acts=True, names=THREAD),
     "PATCH /v1/messages/threads/{thread_id}/": Row(
