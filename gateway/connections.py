@@ -7,15 +7,19 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 import socket
 from collections.abc import Callable
 
+from config.logs import event
 from config.settings import Settings
 from gateway import replies
 from gateway.gate import is_exempt
 from gateway.ledger import Ledger
 from gateway.protocol import Connection
 from gateway.session import Edge, Session
+
+logger = logging.getLogger(__name__)
 
 
 class Connections:
@@ -26,7 +30,7 @@ class Connections:
         self._ledger = ledger
         self._loop = asyncio.get_running_loop()
         self._present: dict[Connection, Callable[[], None]] = {}
-        self._opening: set[asyncio.Task[object]] = set()
+        self._opening: set[asyncio.Task[None]] = set()
         self._empty = asyncio.Event()
         self._empty.set()
 
@@ -35,8 +39,6 @@ class Connections:
 
     def open(self, client: socket.socket, closed: Callable[[], None]) -> None:
         """Begin a session on an accepted socket, which is ours now; `closed` tells of its end."""
-        client.setblocking(False)
-        client.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         connection = Connection(
             self._converse,
             self._closed,
@@ -46,18 +48,23 @@ class Connections:
         )
         self._present[connection] = closed
         self._empty.clear()
-        opening = self._loop.create_task(
-            self._loop.connect_accepted_socket(lambda: connection, client)
-        )
+        opening = self._loop.create_task(self._open(connection, client))
         self._opening.add(opening)
-        opening.add_done_callback(lambda done: self._opened(connection, done))
+        opening.add_done_callback(self._opening.discard)
 
-    def _opened(self, connection: Connection, opening: asyncio.Task[object]) -> None:
-        self._opening.discard(opening)
-        if opening.cancelled() or opening.exception() is not None:
+    async def _open(self, connection: Connection, client: socket.socket) -> None:
+        try:
+            client.setblocking(False)
+            client.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+            await self._loop.connect_accepted_socket(lambda: connection, client)
+        except Exception as error:  # the client was gone already, or something has run out
+            event(logger, "connection_unopened", level=logging.WARNING, cause=repr(error))
+            client.close()
             self._closed(connection)
 
     async def _converse(self, connection: Connection) -> None:
+        if not connection.client_ip:  # it was gone before we looked
+            return
         exempt = is_exempt(self._edge.settings, connection.client_ip)
         await Session(self._edge, connection, exempt=exempt).converse()
 

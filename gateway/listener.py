@@ -65,9 +65,10 @@ class Listener:
         except (BlockingIOError, ConnectionAbortedError):
             return
         except OSError as error:
-            if error.errno not in _OUT_OF_RESOURCES:
-                raise
-            self._pause(listening, error)
+            if error.errno in _OUT_OF_RESOURCES:
+                self._pause(listening, error)
+            else:  # accept(2): what the network did to this connection is told here
+                event(logger, "accept_failed", level=logging.WARNING, cause=error.strerror)
             return
         refusal = self._gate.refusal(peer[0], self._loop.time())
         if refusal is not None:

@@ -10,18 +10,21 @@
   connection has ended), `m` (messages were committed).
 - A sibling whose first process is gone drains and ends. One that is lost itself takes its
   connections with it, and mail goes on without it.
+- Every connection handed over is told of at its end, also one that could not be served: the counts
+  of the first process never drift.
 """
 
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import gc
 import logging
 import os
 import signal
 import socket
 import sys
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable, Coroutine, Sequence
 from typing import Any, NoReturn
 
 from config.logs import event
@@ -47,6 +50,7 @@ class Sibling:
         self._lost = False
         self._ready = asyncio.Event()
         self._gone = asyncio.Event()
+        self._patience: asyncio.Timeout | None = None
         self.on_closed: Callable[[str], None] = lambda network: None
         self.on_commit: Callable[[], None] = lambda: None
         self.on_lost: Callable[[int], None] = lambda number: None
@@ -75,14 +79,18 @@ class Sibling:
         return True
 
     def abort(self) -> None:
-        """Make it drop all its connections now."""
+        """Make it drop all its connections now; it is killed when that takes long."""
         self._tell(b"a")
+        if self._patience is not None and not self._gone.is_set():
+            self._patience.reschedule(asyncio.get_running_loop().time() + _EXIT_SECONDS)
 
     async def drain(self, seconds: float) -> None:
         """Make it drain and end; it is killed when it has not after `seconds` and a few more."""
-        self._tell(b"d")
+        if not self._tell(b"d") and not self._lost:
+            with contextlib.suppress(OSError):  # heard behind all that waits, it means the same
+                self._control.shutdown(socket.SHUT_WR)
         try:
-            async with asyncio.timeout(seconds + _EXIT_SECONDS):
+            async with asyncio.timeout(seconds + _EXIT_SECONDS) as self._patience:
                 await self._gone.wait()
         except TimeoutError:
             event(logger, "sibling_killed", level=logging.ERROR, pid=self._pid)
@@ -91,11 +99,15 @@ class Sibling:
         self._control.close()
         await asyncio.to_thread(os.waitpid, self._pid, 0)
 
-    def _tell(self, packet: bytes) -> None:
+    def _tell(self, packet: bytes) -> bool:
+        if self._lost:
+            return False
         try:
             self._control.send(packet)
         except OSError as error:
             event(logger, "sibling_deaf", level=logging.WARNING, cause=error.strerror)
+            return False
+        return True
 
     def _hear(self) -> None:
         try:
@@ -125,6 +137,8 @@ class Sibling:
         """It has ended, asked or not: its connections are gone with it."""
         asyncio.get_running_loop().remove_reader(self._control)
         self._lost = True
+        if self._patience is None:
+            event(logger, "sibling_lost", level=logging.ERROR, pid=self._pid, open=self._count)
         self.on_lost(self.number)
         for network, count in self._networks.items():
             for _ in range(count):
@@ -208,9 +222,7 @@ class Orders:
             packet, descriptors = b"", []
         match packet[:1]:
             case b"c":
-                network = packet[1:]
-                client = socket.socket(fileno=descriptors[0])
-                self._take(client, lambda: self.tell(b"x" + network))
+                self._take_over(packet[1:], descriptors)
             case b"a":
                 self.on_abort()
             case b"d":
@@ -218,6 +230,16 @@ class Orders:
             case b"":
                 self._loop.remove_reader(self._control)
                 self.draining.set()
+
+    def _take_over(self, network: bytes, descriptors: Sequence[int]) -> None:
+        def ended() -> None:
+            self.tell(b"x" + network)
+
+        if not descriptors:  # none was left here, and so the kernel has closed the connection
+            event(logger, "connection_dropped", level=logging.ERROR, cause="no descriptor is left")
+            ended()
+            return
+        self._take(socket.socket(fileno=descriptors[0]), ended)
 
     def tell(self, packet: bytes) -> None:
         """Say something to the first process, later when it is slow to listen."""

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import logging
+import resource
 import sqlite3
 from collections.abc import Callable, Iterator
 
@@ -13,6 +15,10 @@ from gateway.listener import listening_socket
 from gateway.server import Running, run
 from storage.errors import StorageError
 
+logger = logging.getLogger(__name__)
+
+_OTHER_DESCRIPTORS = 1000  # stores, spool files, the API's connections, with room to spare
+
 
 def serve_until_told(settings: Settings, announce: Callable[[Running], None]) -> int:
     """Serve until a signal ends it; the exit status. `announce` is called once both sides accept.
@@ -20,6 +26,7 @@ def serve_until_told(settings: Settings, announce: Callable[[Running], None]) ->
     Raises Faults for an address or a store that cannot be used.
     """
     logs.setup(settings.log_format, settings.log_level)
+    _allow_descriptors(settings.max_connections)
     try:
         return run(settings, ready=announce)
     except OSError as error:
@@ -28,6 +35,18 @@ def serve_until_told(settings: Settings, announce: Callable[[Running], None]) ->
         raise Faults(*fault_lines(error, settings)) from error
     except sqlite3.DatabaseError as error:
         raise Faults(f"data: the store cannot be read: {error}") from error
+
+
+def _allow_descriptors(connections: int) -> None:
+    """Raise this process's limit to what so many connections may need in one mail process."""
+    needed = connections + _OTHER_DESCRIPTORS
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    if soft == resource.RLIM_INFINITY or soft >= needed:
+        return
+    allowed = needed if hard == resource.RLIM_INFINITY else min(needed, hard)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (allowed, hard))
+    if allowed < needed:
+        logs.event(logger, "few_descriptors", level=logging.WARNING, allowed=allowed, needed=needed)
 
 
 def _unusable(settings: Settings) -> list[str]:

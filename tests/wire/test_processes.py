@@ -1,0 +1,113 @@
+"""Several mail processes: one may be lost, limits count for all, none outlives the first."""
+
+import os
+import signal
+import socket
+import time
+from contextlib import ExitStack
+
+import pytest
+
+from tests.support.fixtures import MakeServer
+from tests.support.server import Server
+from tests.support.smtp import ConnectionEnded, SmtpClient, message
+
+TEAM = ["team@example.test"]
+
+
+@pytest.fixture
+def pair(own_server: MakeServer) -> Server:
+    """Give a server of two mail processes."""
+    return own_server({"mail_processes": "2"})
+
+
+def sibling_of(server: Server) -> int:
+    """Return the id of the one process that was forked and not executed anew."""
+    own = command_line(server.pid)
+    (found,) = [pid for pid in server.processes()[1:] if command_line(pid) == own]
+    return found
+
+
+def command_line(pid: int) -> bytes:
+    with open(f"/proc/{pid}/cmdline", "rb") as line:
+        return line.read()
+
+
+def deliver(client: SmtpClient, subject: str) -> str:
+    try:
+        return str(client.deliver(message(subject), TEAM).code)
+    except (ConnectionEnded, OSError):
+        return "lost"
+
+
+def test_a_lost_process_takes_only_its_own_connections_with_it(pair: Server) -> None:
+    with ExitStack() as open_ones:
+        clients = [open_ones.enter_context(pair.client()) for _ in range(6)]
+        os.kill(sibling_of(pair), signal.SIGKILL)
+        time.sleep(0.2)
+
+        outcomes = [deliver(client, f"open {number}") for number, client in enumerate(clients)]
+        assert sorted(outcomes) == ["250"] * 3 + ["lost"] * 3
+    for number in range(4):
+        with pair.client() as client:
+            assert deliver(client, f"new {number}") == "250"
+    with pair.mailboxes()[0] as mailbox:
+        assert len(mailbox.newest()) == 7
+    assert "sibling_lost" in pair.log_tail()
+
+
+def test_a_lost_process_gives_back_the_places_of_its_clients(own_server: MakeServer) -> None:
+    server = own_server({"mail_processes": "2", "max_connections": "4"})
+    with ExitStack() as open_ones:
+        clients = [open_ones.enter_context(server.client()) for _ in range(4)]
+        assert refused(server)
+        os.kill(sibling_of(server), signal.SIGKILL)
+        time.sleep(0.2)
+        clients += [open_ones.enter_context(server.client()) for _ in range(2)]
+        assert refused(server)
+
+
+def test_limits_count_over_all_processes(own_server: MakeServer) -> None:
+    server = own_server(
+        {"mail_processes": "3", "max_connections_per_client": "5", "exempt_networks": ""}
+    )
+    for _ in range(3):
+        with ExitStack() as open_ones:
+            for _ in range(5):
+                open_ones.enter_context(server.client())
+            assert refused(server)
+        time.sleep(0.2)
+
+
+def refused(server: Server) -> bool:
+    with SmtpClient(server.demo.smtp) as client:
+        return client.greeting.code == 421
+
+
+def test_the_port_is_free_as_soon_as_the_first_process_is_gone(pair: Server) -> None:
+    with ExitStack() as open_ones:
+        clients = [open_ones.enter_context(pair.client()) for _ in range(4)]
+        sibling = sibling_of(pair)
+        pair.kill_first()
+        with socket.socket() as probe:
+            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            probe.bind(pair.demo.smtp)
+            probe.listen()
+        assert sorted(last_word(client) for client in clients) == ["421", "421", "lost", "lost"]
+    for _ in range(500):
+        if not os.path.exists(f"/proc/{sibling}") or zombie(sibling):
+            return
+        time.sleep(0.01)
+    pytest.fail("a process outlives the first one")
+
+
+def last_word(client: SmtpClient) -> str:
+    try:
+        return str(client.reply().code)
+    except (ConnectionEnded, OSError):
+        return "lost"
+
+
+def zombie(pid: int) -> bool:
+    with open(f"/proc/{pid}/stat") as stat:
+        return stat.read().rpartition(")")[2].split()[0] == "Z"
