@@ -6,6 +6,7 @@
 - A batch that fails is tried again message by message, so that no message takes its neighbours
   down with it; the error of a message goes to its own session.
 - A session that goes away does not stop its commit. Its receipt then stays unconfirmed.
+- What may have been committed keeps its content file: at worst it is an orphan.
 """
 
 from __future__ import annotations
@@ -17,18 +18,12 @@ from dataclasses import dataclass, replace
 
 from config.logs import event
 from gateway.ledger import Ledger
+from storage.arrivals import Arrival, Outcome, Repeated, Stored, Unsettled
 from storage.content import ContentDirectory, SpoolFile
 from storage.database import Database, Durable, Tx
-from storage.delivery import (
-    Arrival,
-    Outcome,
-    Repeated,
-    Stored,
-    Unsettled,
-    deliver,
-    forget_confirmed,
-)
+from storage.delivery import deliver
 from storage.errors import OutcomeUnknown, StoreFull, StoreUnavailable
+from storage.receipts import forget_confirmed
 
 logger = logging.getLogger(__name__)
 
@@ -152,7 +147,7 @@ class Deliverer:
         """Tell the sessions, once what they wait for is on stable storage."""
         try:
             await durable
-        except StoreUnavailable as error:
+        except Exception as error:  # the one task that writes must outlive whatever happens
             for outcome in outcomes:
                 if isinstance(outcome, Stored | Repeated):
                     self._ledger.close(outcome.digests)
@@ -209,6 +204,6 @@ class Deliverer:
             return
         try:
             await self._database.write(lambda tx: forget_confirmed(tx, confirmed))
-        except StoreUnavailable as error:
+        except Exception as error:  # tried again with the next batch, or in a second
             self._ledger.give_back(confirmed)
-            event(logger, "receipts_kept", level=logging.WARNING, cause=str(error))
+            event(logger, "receipts_kept", level=logging.WARNING, cause=repr(error))

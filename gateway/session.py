@@ -30,10 +30,10 @@ from gateway.receive import Received, receive
 from gateway.replies import Reply
 from gateway.space import Space
 from storage import ids
+from storage.arrivals import Arrival, Outcome, Recipient, Repeated, RouteChanged, Stored
 from storage.clock import Clock
 from storage.content import ContentDirectory
 from storage.database import Database
-from storage.delivery import Arrival, Outcome, Recipient, Repeated, RouteChanged, Stored
 from storage.directory import Resolution, Verdict, resolve
 from storage.errors import StoreFull, StoreUnavailable
 

@@ -12,93 +12,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
-from hashlib import blake2b
+from collections.abc import Callable, Sequence
 
-from storage.clock import DAY, SECOND
-from storage.content import Content
+from storage.arrivals import (
+    Arrival,
+    Outcome,
+    Recipient,
+    Repeated,
+    RouteChanged,
+    Stored,
+    Unsettled,
+)
+from storage.batch import Batch
 from storage.database import Tx
 from storage.directory import Resolution, Verdict, resolve
+from storage.joining import thread_of
+from storage.receipts import digests_of, earlier_delivery, forget_confirmed, keep_receipts
 
-RECEIPTS_KEPT = 5 * DAY
-# Within this time another process has written down what its senders confirmed.
-OTHERS_SETTLE = 3 * SECOND
-_MAX_REFERENCES = 100
-
-
-@dataclass(frozen=True, slots=True)
-class Recipient:
-    """One forward-path that was accepted: `text` as the peer wrote it, and its parts."""
-
-    text: str
-    local_part: str
-    domain: str
-
-
-@dataclass(frozen=True, slots=True)
-class Arrival:
-    """A message that has arrived whole and waits to be stored.
-
-    `references` are the ids that may name its thread, the likeliest first; `mailboxes` is a JSON
-    object of To and Cc; `received_field` the trace field this gateway adds; `received_at` in
-    microseconds since the epoch. `patient` says that an earlier delivery of the same bytes, which
-    may still be confirmed, is to be waited for.
-    """
-
-    tenant_id: bytes
-    recipients: tuple[Recipient, ...]
-    reverse_path: str
-    client_ip: str
-    helo: str
-    protocol: str
-    tls: str | None
-    received_field: bytes
-    received_at: int
-    header_message_id: str | None
-    references: tuple[str, ...]
-    from_name: str
-    from_email: str
-    subject: str
-    mailboxes: bytes
-    automatic: bool
-    content: Content
-    patient: bool = True
-
-
-@dataclass(frozen=True, slots=True)
-class Stored:
-    """Every copy is in its inbox. `digests` name the receipts that wait for confirmation."""
-
-    message_id: bytes
-    digests: tuple[bytes, ...]
-
-
-@dataclass(frozen=True, slots=True)
-class Repeated:
-    """All of it was here already, from a delivery whose reply was never confirmed."""
-
-    message_id: bytes
-    digests: tuple[bytes, ...]
-
-
-@dataclass(frozen=True, slots=True)
-class RouteChanged:
-    """A recipient accepted before is gone, empty or another tenant's now; nothing was stored."""
-
-
-@dataclass(frozen=True, slots=True)
-class Unsettled:
-    """The same bytes came in a session that is still open: judge again when that one settles.
-
-    `is_ours` says that it is a session of this process.
-    """
-
-    digest: bytes
-    is_ours: bool
-
-
-Outcome = Stored | Repeated | RouteChanged | Unsettled
 _Chosen = tuple[int, Recipient, Resolution]
 
 
@@ -117,63 +47,26 @@ async def deliver(
     of its own deliveries `is_open` tells by digest whether their session may still confirm them.
     """
     await forget_confirmed(tx, confirmed)
-    batch = _Batch(tx, owner, is_open, postmaster)
+    batch = Batch(tx, owner, is_open, postmaster)
     outcomes = [await _deliver_one(batch, arrival) for arrival in arrivals]
     await batch.write_rows()
     return outcomes
 
 
-async def forget_confirmed(tx: Tx, confirmed: Sequence[bytes]) -> None:
-    """Drop the receipts of deliveries whose sender has seen the reply."""
-    if confirmed:
-        await tx.execute_many(
-            "DELETE FROM receipts WHERE digest = :digest",
-            [{"digest": digest} for digest in confirmed],
-        )
-
-
-async def forget_receipts(tx: Tx, *, now: int) -> int:
-    """Drop the receipts that are too old to stop a repetition; how many there were."""
-    return await tx.execute(
-        "DELETE FROM receipts WHERE received_at <= :since", {"since": now - RECEIPTS_KEPT}
-    )
-
-
-@dataclass(slots=True)
-class _Batch:
-    """What the messages of one transaction share: answers already known, rows still to write."""
-
-    tx: Tx
-    owner: bytes
-    is_open: Callable[[bytes], bool]
-    postmaster: str
-    resolutions: dict[tuple[str, str], Resolution] = field(default_factory=dict)
-    threads: dict[tuple[bytes, bytes], bytes] = field(default_factory=dict)
-    receipts: dict[bytes, bytes] = field(default_factory=dict)
-    rows: dict[str, list[dict[str, object]]] = field(default_factory=dict)
-
-    def add(self, statement: str, **row: object) -> None:
-        self.rows.setdefault(statement, []).append(row)
-
-    async def write_rows(self) -> None:
-        for statement, rows in self.rows.items():
-            await self.tx.execute_many(statement, rows)
-
-
-async def _deliver_one(batch: _Batch, arrival: Arrival) -> Outcome:
+async def _deliver_one(batch: Batch, arrival: Arrival) -> Outcome:
     routes = await _resolve_all(batch, arrival)
     if routes is None:
         return RouteChanged()
-    digests = _digests(arrival, routes)
+    digests = digests_of(arrival, routes)
     earlier: dict[bytes, bytes] = {}
     for digest in dict.fromkeys(digests):
-        found = await _earlier_delivery(batch, digest, arrival)
+        found = await earlier_delivery(batch, digest, arrival)
         if isinstance(found, Unsettled):
             return found
         if found is not None:
             earlier[digest] = found
     # The session that may confirm them now is this one, and another process has to know.
-    _keep_receipts(batch, arrival, earlier)
+    keep_receipts(batch, arrival, earlier)
     if len(earlier) == len(set(digests)):
         return Repeated(earlier[digests[0]], tuple(earlier))
     fresh: list[_Chosen] = []
@@ -195,22 +88,11 @@ async def _deliver_one(batch: _Batch, arrival: Arrival) -> Outcome:
         )
     stored = dict.fromkeys((digest for digest in digests if digest not in earlier), message_id)
     batch.receipts |= stored
-    _keep_receipts(batch, arrival, stored)
+    keep_receipts(batch, arrival, stored)
     return Stored(message_id, tuple(dict.fromkeys(digests)))
 
 
-def _keep_receipts(batch: _Batch, arrival: Arrival, messages: Mapping[bytes, bytes]) -> None:
-    for digest, message_id in messages.items():
-        batch.add(
-            _RECEIPT,
-            digest=digest,
-            message_id=message_id,
-            owner=batch.owner,
-            now=arrival.received_at,
-        )
-
-
-async def _resolve_all(batch: _Batch, arrival: Arrival) -> list[Resolution] | None:
+async def _resolve_all(batch: Batch, arrival: Arrival) -> list[Resolution] | None:
     routes = []
     for recipient in arrival.recipients:
         key = (recipient.local_part, recipient.domain)
@@ -229,48 +111,12 @@ async def _resolve_all(batch: _Batch, arrival: Arrival) -> list[Resolution] | No
     return routes
 
 
-def _digests(arrival: Arrival, routes: Iterable[Resolution]) -> list[bytes]:
-    """For each route: what a repetition of this delivery by that route would have as well."""
-    sender = arrival.reverse_path.encode("utf-8", "surrogateescape")
-    base = blake2b(arrival.content.sha256, digest_size=16)
-    base.update(len(sender).to_bytes(2, "big") + sender)
-    digests = []
-    for route in routes:
-        one = base.copy()
-        one.update(route.list_id or route.inbox_id or b"")
-        digests.append(one.digest())
-    return digests
-
-
-async def _earlier_delivery(
-    batch: _Batch, digest: bytes, arrival: Arrival
-) -> bytes | Unsettled | None:
-    """The message that brought the same before and was never confirmed, if there is one."""
-    just_now = batch.receipts.get(digest)
-    if just_now is not None:
-        return Unsettled(digest, is_ours=True) if arrival.patient else just_now
-    row = await batch.tx.fetch_one(
-        """
-        SELECT message_id, received_at, owner FROM receipts
-        WHERE digest = :digest AND received_at > :since
-        """,
-        {"digest": digest, "since": arrival.received_at - RECEIPTS_KEPT},
-    )
-    if row is None:
-        return None
-    is_ours = bytes(row["owner"]) == batch.owner
-    recent = row["received_at"] > arrival.received_at - OTHERS_SETTLE
-    if arrival.patient and (batch.is_open(digest) if is_ours else recent):
-        return Unsettled(digest, is_ours)
-    return bytes(row["message_id"])
-
-
 async def _store(
-    batch: _Batch, arrival: Arrival, routes: Sequence[tuple[int, Recipient, Resolution]]
+    batch: Batch, arrival: Arrival, routes: Sequence[tuple[int, Recipient, Resolution]]
 ) -> bytes:
     tx = batch.tx
     message_id = tx.new_id()
-    thread_id = await _thread(batch, arrival)
+    thread_id = await thread_of(batch, arrival)
     owed = 0
     for position, recipient, route in routes:
         batch.add(
@@ -314,7 +160,7 @@ async def _store(
         body=content.body,
         file=content.file,
     )
-    _record(batch, "message.received", arrival, message_id, thread_id)
+    batch.record("message.received", arrival, message_id, thread_id)
     return message_id
 
 
@@ -332,80 +178,6 @@ async def _copy(
     if several:
         await tx.execute(_LIST_COPY_ROUTES if to_list else _INBOX_COPY_ROUTE, target)
     return await tx.execute(_LIST_COPIES if to_list else _INBOX_COPY, target)
-
-
-async def _thread(batch: _Batch, arrival: Arrival) -> bytes:
-    """The thread of the first reference the tenant knows, else a new one; remember them all."""
-    named = [*arrival.references[:_MAX_REFERENCES]]
-    if arrival.header_message_id:
-        named.append(arrival.header_message_id)
-    keys = [blake2b(name.encode("utf-8", "replace"), digest_size=16).digest() for name in named]
-    known: dict[bytes, bytes] = {}
-    for key in keys:
-        found = await _known_thread(batch, arrival.tenant_id, key)
-        if found is not None:
-            known[key] = found
-            break
-    thread_id = next(iter(known.values()), None)
-    if thread_id is None:
-        thread_id = batch.tx.new_id()
-        batch.add(
-            _THREAD, thread_id=thread_id, tenant_id=arrival.tenant_id, now=arrival.received_at
-        )
-    else:
-        await _reopen(batch, arrival, thread_id)
-    for key in keys:
-        if key not in known and (arrival.tenant_id, key) not in batch.threads:
-            batch.threads[arrival.tenant_id, key] = thread_id
-            batch.add(_REFERENCE, tenant_id=arrival.tenant_id, reference=key, thread_id=thread_id)
-    return thread_id
-
-
-async def _known_thread(batch: _Batch, tenant_id: bytes, reference: bytes) -> bytes | None:
-    made = batch.threads.get((tenant_id, reference))
-    if made is not None:
-        return made
-    row = await batch.tx.fetch_one(
-        """
-        SELECT thread_id FROM thread_references
-        WHERE tenant_id = :tenant_id AND reference = :reference
-        """,
-        {"tenant_id": tenant_id, "reference": reference},
-    )
-    return bytes(row["thread_id"]) if row else None
-
-
-async def _reopen(batch: _Batch, arrival: Arrival, thread_id: bytes) -> None:
-    reopened = await batch.tx.execute(
-        """
-        UPDATE threads SET status = 'open'
-        WHERE tenant_id = :tenant_id AND thread_id = :thread_id AND status = 'closed'
-        """,
-        {"tenant_id": arrival.tenant_id, "thread_id": thread_id},
-    )
-    if reopened:
-        _record(batch, "thread.reopened", arrival, None, thread_id)
-        batch.add(
-            _REOPENED,
-            entry_id=batch.tx.new_id(),
-            tenant_id=arrival.tenant_id,
-            thread_id=thread_id,
-            now=arrival.received_at,
-        )
-
-
-def _record(
-    batch: _Batch, event: str, arrival: Arrival, message_id: bytes | None, thread_id: bytes
-) -> None:
-    batch.add(
-        _EVENT,
-        event_id=batch.tx.new_id(),
-        tenant_id=arrival.tenant_id,
-        type=event,
-        message_id=message_id,
-        thread_id=thread_id,
-        now=arrival.received_at,
-    )
 
 
 _ROUTE = """
@@ -448,28 +220,4 @@ _MESSAGE = """
 _CONTENT = """
     INSERT INTO contents (message_id, sha256, size, body, file)
     VALUES (:message_id, :sha256, :size, :body, :file)
-"""
-_THREAD = """
-    INSERT INTO threads (thread_id, tenant_id, status, created_at)
-    VALUES (:thread_id, :tenant_id, 'open', :now)
-"""
-_REFERENCE = """
-    INSERT INTO thread_references (tenant_id, reference, thread_id)
-    VALUES (:tenant_id, :reference, :thread_id)
-    ON CONFLICT (tenant_id, reference) DO NOTHING
-"""
-_EVENT = """
-    INSERT INTO events (event_id, tenant_id, type, message_id, thread_id, created_at)
-    VALUES (:event_id, :tenant_id, :type, :message_id, :thread_id, :now)
-"""
-_REOPENED = """
-    INSERT INTO thread_history (entry_id, tenant_id, thread_id, type, created_at)
-    VALUES (:entry_id, :tenant_id, :thread_id, 'reopened', :now)
-"""
-_RECEIPT = """
-    INSERT INTO receipts (digest, message_id, received_at, owner)
-    VALUES (:digest, :message_id, :now, :owner)
-    ON CONFLICT (digest) DO UPDATE
-    SET message_id = excluded.message_id, received_at = excluded.received_at,
-        owner = excluded.owner
 """

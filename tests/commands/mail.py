@@ -5,10 +5,11 @@ import hashlib
 import os
 from pathlib import Path
 
+from storage.arrivals import Arrival, Outcome, Recipient, Stored
 from storage.clock import system_clock
 from storage.content import Content, ContentDirectory, content_name
 from storage.database import Tx
-from storage.delivery import Arrival, Outcome, Recipient, Stored, deliver
+from storage.delivery import deliver
 from storage.directory import resolve
 from storage.ids import to_text
 from storage.sqlite import open_sqlite

@@ -12,10 +12,10 @@ from gateway.headers import scan
 from gateway.parser.message import parse
 from storage import delivery, domains, inboxes, lists, parse_queue, parsed, tenants
 from storage.address import parse_address
+from storage.arrivals import Recipient, Stored
 from storage.clock import SECOND
 from storage.content import Content
 from storage.database import Database, Tx
-from storage.delivery import Recipient, Stored
 from storage.parse_queue import Claim
 from tests.storage.engines import Engine
 
@@ -85,11 +85,19 @@ class Post:
 
     async def parse_all(self) -> None:
         """Do the work of the parser on everything that waits."""
-        for claimed in await self.claim():
-            result = parse(claimed.content.body or b"", lambda: True)
-            await self.database.write(
-                lambda tx, one=(claimed, result): parsed.record(tx, [one])  # type: ignore[misc]
-            )
+        await parse_waiting(self.database, self.now)
+
+
+async def parse_waiting(database: Database, now: int) -> None:
+    """Do the work of the parser, in a store that need not be a post room's."""
+    claimed = await database.write(
+        lambda tx: parse_queue.claim(tx, limit=1_000, hold=60 * SECOND, now=now)
+    )
+    for one in await database.read(lambda tx: parse_queue.load(tx, claimed)):
+        result = (one, parse(one.content.body or b"", lambda: True))
+        await database.write(
+            lambda tx, result=result: parsed.record(tx, [result])  # type: ignore[misc]
+        )
 
 
 @asynccontextmanager

@@ -14,21 +14,11 @@ from hypothesis import strategies as st
 from gateway import headers
 from gateway.arrival import arrival as arrival_of
 from storage import delivery, inboxes, lists
+from storage.arrivals import Arrival, Outcome, Recipient, Repeated, RouteChanged, Stored, Unsettled
 from storage.clock import DAY, SECOND
 from storage.content import Content
 from storage.database import Row, Tx
-from storage.delivery import (
-    OTHERS_SETTLE,
-    RECEIPTS_KEPT,
-    Arrival,
-    Outcome,
-    Recipient,
-    Repeated,
-    RouteChanged,
-    Stored,
-    Unsettled,
-    forget_receipts,
-)
+from storage.receipts import OTHERS_SETTLE, RECEIPTS_KEPT, forget_receipts
 from tests.builders import (
     AGENT,
     FOREIGN_INBOX,

@@ -4,12 +4,13 @@ from collections.abc import AsyncIterator
 
 import pytest
 
+from storage.arrivals import Stored
 from storage.clock import DAY
 from storage.errors import NotFound
 from storage.explain import Way, explain
 from tests.builders import AGENT, TEAM, World, open_world
 from tests.storage.engines import Engine
-from tests.storage.test_delivery import Stored, deliver, mail
+from tests.storage.test_delivery import deliver, mail
 
 
 @pytest.fixture
