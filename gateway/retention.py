@@ -10,14 +10,17 @@ import logging
 import time
 
 from config.logs import event
+from storage import shares
+from storage.activity import forget_activity
 from storage.clock import Clock
 from storage.content import ContentDirectory
-from storage.database import Database, Tx
-from storage.delivery import forget_receipts
+from storage.database import Database, Tx, Work
 from storage.errors import StoreUnavailable
 from storage.idempotency import forget_keys
 from storage.ids import to_text
+from storage.merges import forget_merges
 from storage.notes import remove_expired_notes
+from storage.receipts import forget_receipts
 from storage.removal import DeletedInbox, Purged, next_to_purge, purge_some
 
 logger = logging.getLogger(__name__)
@@ -32,6 +35,8 @@ async def run(database: Database, contents: ContentDirectory, clock: Clock) -> N
             await one_round(database, contents, now=clock())
         except StoreUnavailable as error:
             event(logger, "retention_put_off", level=logging.WARNING, cause=str(error))
+        except Exception:  # a fault of ours must not end the job
+            logger.exception("retention_failed")
         await asyncio.sleep(_EVERY_SECONDS)
 
 
@@ -42,7 +47,11 @@ async def one_round(database: Database, contents: ContentDirectory, *, now: int)
         "receipts": await database.write(lambda tx: forget_receipts(tx, now=now)),
         "idempotency_keys": await database.write(lambda tx: forget_keys(tx, now=now)),
         "copies": await _purge_inboxes(database, contents, now),
-        "notes": await _remove_notes(database, now),
+        "notes": await _all(database, lambda tx: remove_expired_notes(tx, now=now)),
+        "shares_lapsed": await _all(database, lambda tx: shares.lapse_some(tx, now=now)),
+        "shares": await database.write(lambda tx: shares.forget_shares(tx, now=now)),
+        "merges": await database.write(lambda tx: forget_merges(tx, now=now)),
+        "activity": await _all(database, lambda tx: forget_activity(tx, now=now)),
     }
     if any(removed.values()):
         event(logger, "retention", **removed)
@@ -72,9 +81,9 @@ async def _purge(
     return copies
 
 
-async def _remove_notes(database: Database, now: int) -> int:
-    """Remove the notes that nobody sees any more for their age; how many."""
-    notes = 0
-    while some := await database.write(lambda tx: remove_expired_notes(tx, now=now)):
-        notes += some
-    return notes
+async def _all(database: Database, some: Work[int]) -> int:
+    """Do `some` until there is nothing left to do; how much it was."""
+    done = 0
+    while more := await database.write(some):
+        done += more
+    return done

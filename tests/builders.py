@@ -6,7 +6,7 @@ import hashlib
 from collections.abc import AsyncIterator, Iterable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
-from functools import lru_cache
+from functools import lru_cache, partial
 
 import httpx2
 import orjson
@@ -15,13 +15,24 @@ from starlette.applications import Starlette
 from admin_api.app import create_app
 from admin_api.passwords import hash_password
 from config.settings import Settings
-from storage import delivery, domains, inboxes, lists, sessions, tenants, tokens, users
+from storage import (
+    delivery,
+    domains,
+    inboxes,
+    lists,
+    relationships,
+    sessions,
+    tenants,
+    tokens,
+    users,
+)
 from storage.address import parse_address
+from storage.arrivals import Arrival, Recipient, Stored
 from storage.clock import SECOND
 from storage.content import Content, ContentDirectory
 from storage.database import Database, Tx
-from storage.delivery import Arrival, Recipient, Stored
 from storage.ids import to_text
+from storage.signals import Signal
 from tests.storage.engines import Engine
 from tests.support.documented import check_response
 
@@ -66,6 +77,7 @@ class World:
     raw: dict[str, bytes] = field(default_factory=dict)
     ids: dict[str, str] = field(default_factory=dict)
     secrets: dict[str, str] = field(default_factory=dict)
+    commits: Signal = field(default_factory=Signal)
 
     def client(self, who: str | None = None, *, secret: str | None = None) -> httpx2.AsyncClient:
         """The API as an inbox's token or a user's session sees it; without either, as nobody."""
@@ -107,8 +119,9 @@ async def open_world(engine: Engine, **settings: object) -> AsyncIterator[World]
             settings=Settings(**settings),  # type: ignore[arg-type]  # a test names real ones
             clock=clock,
             ticks=lambda: clock.elapsed,
+            commits=(commits := Signal()),
         )
-        world = World(database, content, clock, app)
+        world = World(database, content, clock, app, commits=commits)
         await database.write(lambda tx: _people_example(tx, world))
         await database.write(lambda tx: _people_other(tx, world))
         yield world
@@ -237,6 +250,10 @@ async def deliver(
     subject: str = "Hello",
     name: str | None = None,
     references: tuple[str, ...] = (),
+    sender: str = "grace@sender.test",
+    reverse_path: str | None = None,
+    automatic: bool = False,
+    count: bool = False,
 ) -> str:
     """Store a message as the gateway does, a second after the last one; its id.
 
@@ -247,7 +264,7 @@ async def deliver(
     arrival = Arrival(
         tenant_id=world.raw[tenant],
         recipients=tuple(Recipient(text, *text.rpartition("@")[::2]) for text in recipients),
-        reverse_path="grace@sender.test",
+        reverse_path=sender if reverse_path is None else reverse_path,
         client_ip="192.0.2.7",
         helo="mx.sender.test",
         protocol="ESMTP",
@@ -257,10 +274,10 @@ async def deliver(
         header_message_id=name,
         references=references,
         from_name="Grace",
-        from_email="grace@sender.test",
+        from_email=sender,
         subject=subject,
         mailboxes=orjson.dumps({"to": [["", "team@example.test"]], "cc": []}),
-        automatic=False,
+        automatic=automatic,
         content=content,
     )
     outcomes = await world.database.write(
@@ -276,6 +293,8 @@ async def deliver(
     (outcome,) = outcomes
     assert isinstance(outcome, Stored), outcome
     await world.database.write(lambda tx: _confirm(tx, outcome))
+    if count:
+        await count_all(world)
     return to_text("msg", outcome.message_id)
 
 
@@ -289,3 +308,9 @@ async def _confirm(tx: Tx, stored: Stored) -> None:
         is_open=lambda digest: False,
         postmaster="",
     )
+
+
+async def count_all(world: World) -> None:
+    """Do what the worker of relationships does after a commit."""
+    while some := await world.database.read(relationships.uncounted):
+        await world.database.write(partial(relationships.count_some, some=some))
