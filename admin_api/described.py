@@ -2,7 +2,8 @@
 
 Every route has its entry here; a test holds that. `conflicts`, `refusals` and `faults` are the
 codes of 409, 403 and 400 that the handler itself gives; `body` is a request that a test sends as it
-stands here. `names` tells that a parameter names what may not be there; `dns` that it is asked.
+stands here, `takes` the media type of one that is not JSON. `names` tells that a parameter names
+what may not be there; `dns` that it is asked.
 """
 
 from __future__ import annotations
@@ -11,7 +12,7 @@ from dataclasses import dataclass, field
 
 from pydantic import BaseModel
 
-from admin_api import schemas
+from admin_api import contact_schemas, schemas
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,6 +28,7 @@ class Described:
     refusals: tuple[str, ...] = ()
     faults: tuple[str, ...] = ()
     dns: bool = False
+    takes: str | None = None
     names: bool = False
 
 
@@ -186,4 +188,61 @@ DESCRIBED: dict[str, Described] = {
         schemas.TemplateRecord, body={"subject": "New subject", "variables": ["first_name"]}
     ),
     "DELETE /v1/templates/{template_id}/": NOTHING,
+    "GET /v1/contacts/": Described(contact_schemas.ContactPage),
+    "POST /v1/contacts/": Described(
+        contact_schemas.ContactRecord,
+        (201,),
+        body={
+            "full_name": "Grace Hopper",
+            "emails": [{"label": "work", "address": "grace@sender.example"}],
+            "anniversaries": [{"type": "birthday", "date": "1906-12-09"}],
+        },
+        conflicts=("address_taken",),
+    ),
+    "GET /v1/contacts/{contact_id}/": Described(contact_schemas.ContactRecord),
+    "PATCH /v1/contacts/{contact_id}/": Described(
+        contact_schemas.ContactRecord,
+        body={"labels": ["vip"]},
+        conflicts=("address_taken", "read_only"),
+    ),
+    "DELETE /v1/contacts/{contact_id}/": NOTHING,
+    "POST /v1/contacts/{contact_id}/merge/": Described(
+        contact_schemas.ContactRecord,
+        body={"contact_id": "ctc_01kas3v9t2q5nq8x7d4m6c0wfe"},
+        conflicts=("read_only",),
+    ),
+    "POST /v1/contacts/{contact_id}/unmerge/": Described(
+        contact_schemas.ContactRecord, conflicts=("not_merged", "read_only", "address_taken")
+    ),
+    "POST /v1/contacts/{contact_id}/handoff/": Described(
+        contact_schemas.ContactRecord,
+        body={"to_inbox_id": "alice@example.com", "note": "She is yours."},
+        conflicts=("read_only",),
+    ),
+    "GET /v1/contacts/{contact_id}/vcard/": Described(media_type="text/vcard"),
+    "GET /v1/contacts/export/": Described(media_type="text/vcard"),
+    "POST /v1/contacts/import/": Described(contact_schemas.ImportReport, takes="text/vcard"),
+    "GET /v1/contacts/shares/": Described(contact_schemas.ShareRecord, many=True),
+    "POST /v1/contacts/shares/": Described(
+        contact_schemas.ShareRecord,
+        (201, 200),
+        body={
+            "type": "offer",
+            "to_inbox_id": "alice@example.com",
+            "contact_id": "ctc_01kas3v9t2q5nq8x7d4m6c0wfe",
+        },
+    ),
+    "DELETE /v1/contacts/shares/{share_id}/": Described(
+        status=(204,), conflicts=("share_resolved",)
+    ),
+    "POST /v1/contacts/shares/{share_id}/accept/": Described(
+        contact_schemas.ShareRecord, conflicts=("share_resolved", "contact_missing")
+    ),
+    "POST /v1/contacts/shares/{share_id}/decline/": Described(
+        contact_schemas.ShareRecord, conflicts=("share_resolved",)
+    ),
+    "GET /v1/activity/": Described(contact_schemas.ActivityPage),
+    "GET /v1/relationships/": Described(contact_schemas.RelationshipPage),
+    "GET /v1/relationships/graph/": Described(contact_schemas.GraphRecord),
+    "GET /v1/relationships/{address}/": Described(contact_schemas.RelationshipRecord),
 }

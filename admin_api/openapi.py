@@ -129,6 +129,9 @@ def _operation(route: Route) -> Json:
     if route.payload is not None:
         content = {"schema": _ref(_payload_name(route)), "example": described(route).body}
         operation["requestBody"] = {"required": True, "content": {"application/json": content}}
+    elif takes := described(route).takes:
+        upload: Json = {"schema": {"type": "string"}}
+        operation["requestBody"] = {"required": True, "content": {takes: upload}}
     return operation
 
 
@@ -298,6 +301,7 @@ def refusals(route: Route, about: Described) -> dict[int, list[str]]:
         refusals[412] = ["precondition_failed"]
     if route.payload is not None:
         refusals[400].append("malformed_json")
+    if route.payload is not None or about.takes:
         refusals |= {413: ["body_too_large"], 415: ["unsupported_media_type"]}
     if route.path not in ("/healthz", "/docs", "/v1/openapi.json"):
         refusals[503] = ["store_unavailable", *(["dns_unavailable"] if about.dns else [])]

@@ -80,7 +80,7 @@ def _instant(text: str) -> str:
     return text
 
 
-def _whole_number(value: object) -> object:
+def whole_number(value: object) -> object:
     """A parameter is text; only plain ASCII digits are a number (int() takes more)."""
     if isinstance(value, str) and value.isascii() and value.isdigit() and len(value) < 10:
         return int(value)
@@ -98,7 +98,7 @@ OwnAddress = Annotated[str, Field(max_length=320), AfterValidator(_own_address)]
 Reference = Annotated[str, Field(min_length=1, max_length=320)]
 Instant = Annotated[str, Field(max_length=40), AfterValidator(_instant)]
 NewPassword = Annotated[str, Field(max_length=1024), AfterValidator(_password)]
-Limit = Annotated[int, BeforeValidator(_whole_number), Field(ge=1, le=200)]
+Limit = Annotated[int, BeforeValidator(whole_number), Field(ge=1, le=200)]
 Truth = Annotated[bool, BeforeValidator(_truth)]
 
 M = TypeVar("M", bound=BaseModel)

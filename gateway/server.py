@@ -26,7 +26,7 @@ from admin_api.app import create_app
 from config.logs import event
 from config.settings import Settings
 from config.values import Endpoint
-from gateway import retention
+from gateway import acquainting, retention
 from gateway.connections import Connections
 from gateway.listener import Listener, listening_socket
 from gateway.mail import mail_side, serve_sibling
@@ -177,6 +177,7 @@ async def _jobs(
     parsing = Parsing(database, contents, commits, system_clock, size_limit=settings.size_limit)
     jobs = [
         asyncio.create_task(parsing.run()),
+        asyncio.create_task(acquainting.run(database, commits)),
         asyncio.create_task(retention.run(database, contents, system_clock)),
     ]
     try:

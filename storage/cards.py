@@ -127,9 +127,10 @@ def _notes(kept: Card, other: Card) -> Iterable[str]:
         )
         if ours and theirs and ours != theirs
     ]
-    present = kept.notes.split("\n\n") if kept.notes else []
-    for text in (*present, "\n".join(lost), other.notes):
-        if text and (text in present or text not in kept.notes):
+    if kept.notes:
+        yield kept.notes
+    for text in ("\n".join(lost), other.notes):
+        if text and text not in kept.notes:
             yield text
 
 

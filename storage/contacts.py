@@ -9,7 +9,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from storage.cards import Card, folded, packed, unpacked
@@ -70,18 +70,41 @@ async def create_contact(
     """
     contact = Contact(contact_id or tx.new_id(), inbox_id, card, sources or {}, False, now, now)
     await _take_addresses(tx, contact)
-    await tx.execute(
-        """
-        INSERT INTO contacts
-            (contact_id, tenant_id, inbox_id, sort_key, search, uid, card, sources, read_only,
-             created_at, updated_at)
-        VALUES
-            (:contact_id, :tenant_id, :inbox_id, :sort_key, :search, :uid, :card, :sources, 0,
-             :now, :now)
-        """,
-        {**_columns(contact), "tenant_id": tenant_id, "now": now},
-    )
+    await tx.execute(_INSERT, {**_columns(contact), "tenant_id": tenant_id, "now": now})
     return contact
+
+
+async def create_contacts(
+    tx: Tx, *, tenant_id: bytes, inbox_id: bytes, cards: Sequence[Card], now: int
+) -> list[bytes]:
+    """New cards, none of which has an address that is in the book or on another; their ids."""
+    made = [Contact(tx.new_id(), inbox_id, card, {}, False, now, now) for card in cards]
+    await tx.execute_many(
+        _INSERT, [{**_columns(contact), "tenant_id": tenant_id, "now": now} for contact in made]
+    )
+    await tx.execute_many(_ADDRESS, [row for contact in made for row in _address_rows(contact)])
+    return [contact.contact_id for contact in made]
+
+
+_INSERT = """
+    INSERT INTO contacts
+        (contact_id, tenant_id, inbox_id, sort_key, search, uid, card, sources, read_only,
+         created_at, updated_at)
+    VALUES
+        (:contact_id, :tenant_id, :inbox_id, :sort_key, :search, :uid, :card, :sources, 0,
+         :now, :now)
+"""
+_ADDRESS = """
+    INSERT INTO contact_addresses (inbox_id, canonical, contact_id)
+    VALUES (:inbox_id, :canonical, :contact_id)
+"""
+
+
+def _address_rows(contact: Contact) -> list[dict[str, object]]:
+    return [
+        {"inbox_id": contact.inbox_id, "contact_id": contact.contact_id, "canonical": canonical}
+        for canonical in contact.card.canonicals
+    ]
 
 
 async def replace_card(
@@ -172,10 +195,27 @@ async def contact_with_uid(
 ) -> Contact | None:
     """The oldest card of a book that has this UID."""
     row = await tx.fetch_one(
-        _CONTACT + " AND uid = :uid ORDER BY contact_id LIMIT 1",
+        _CONTACT + " AND uid = :uid AND uid <> '' ORDER BY contact_id LIMIT 1",
         {"tenant_id": tenant_id, "inbox_id": inbox_id, "uid": uid},
     )
     return _contact(row) if row else None
+
+
+async def known_uids(
+    tx: Tx, *, tenant_id: bytes, inbox_id: bytes, uids: Collection[str]
+) -> set[str]:
+    """Those of `uids` that a card of the book has."""
+    if not uids:
+        return set()
+    chosen, names = in_texts(uids)
+    rows = await tx.fetch_all(
+        f"""
+        SELECT uid FROM contacts
+        WHERE tenant_id = :tenant_id AND inbox_id = :inbox_id AND uid <> '' AND uid IN ({chosen})
+        """,
+        {"tenant_id": tenant_id, "inbox_id": inbox_id, **names},
+    )
+    return {row["uid"] for row in rows}
 
 
 async def contact_ids(tx: Tx, *, inbox_id: bytes, canonicals: Collection[str]) -> dict[str, bytes]:
@@ -240,13 +280,7 @@ async def _take_addresses(tx: Tx, contact: Contact) -> None:
     await tx.execute(
         "DELETE FROM contact_addresses WHERE inbox_id = :inbox_id AND contact_id = :contact_id", key
     )
-    await tx.execute_many(
-        """
-        INSERT INTO contact_addresses (inbox_id, canonical, contact_id)
-        VALUES (:inbox_id, :canonical, :contact_id)
-        """,
-        [{**key, "canonical": canonical} for canonical in canonicals],
-    )
+    await tx.execute_many(_ADDRESS, _address_rows(contact))
 
 
 def in_texts(values: Iterable[str]) -> tuple[str, dict[str, object]]:

@@ -28,7 +28,7 @@ from storage.errors import NotFound
 
 HALF_LIFE = 90 * DAY
 HALF_STRENGTH = 5.0
-BATCH = 500
+BATCH = 250
 
 # Where the weight of a message would no longer be a number: the year 2222.
 _MOST_HALF_LIVES = 1000.0

@@ -244,16 +244,24 @@ def _modern(line: Line) -> str:
 
 
 def _named(card: Card) -> Card:
-    """The card with its name out of the parts of it, when it is not there as a whole."""
+    """The card with its name out of the parts of it, when it is not there as a whole.
+
+    Parts that only repeat the name, as `write_card` makes them for 3.0, tell nothing.
+    """
     if card.full_name:
-        return card
+        repeated = _parts_of_name(card)
+        return replace(card, lines=tuple(raw for raw in card.lines if raw != repeated))
     for raw in card.lines:
         line = _line(raw)
         if line is not None and line.name == "N":
             family, given = [*_split(line.value, ";"), "", ""][:2]
-            name = " ".join(part for part in (_text(given), _text(family)) if part.strip())
+            name = f"{_text(given)} {_text(family)}"
             return replace(card, full_name=" ".join(name.split()))
     return card
+
+
+def _parts_of_name(card: Card) -> str:
+    return f"N:{_escaped(card.full_name or card.title)};;;;"
 
 
 def _judged(card: Card) -> Card | Unreadable:
@@ -281,7 +289,7 @@ def _properties(card: Card, version: Version) -> Iterator[str]:
     beside = _Beside(card.lines)
     yield beside.instead_of(_property("FN", card.full_name or card.title))
     if version == "3.0" and not beside.has("N"):
-        yield f"N:{_escaped(card.full_name or card.title)};;;;"
+        yield _parts_of_name(card)
     if card.organization:
         yield beside.instead_of(_property("ORG", card.organization))
     for email in card.emails:

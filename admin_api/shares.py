@@ -1,0 +1,186 @@
+"""Sharing: offering a card to a teammate, asking for one, and the answer."""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal
+
+from pydantic import Field
+from starlette.responses import Response
+
+from admin_api.answers import answer, no_content
+from admin_api.call import Call, acting_inbox
+from admin_api.contact_records import share_record
+from admin_api.contacts import Notes, contact_in_body, teammate_in_body
+from admin_api.paging import Page, page_answer, position_of
+from admin_api.payload import EmailAddress, Name, Payload, Reference
+from storage import shares
+from storage.contacts import Contact
+from storage.database import Tx
+from storage.errors import FieldFault, Invalid
+from storage.shares import Direction, Share, Status
+
+_ONLY_OF = {
+    "offer": ("contact_id", "include_notes"),
+    "request": ("contact_address", "note", "labels"),
+}
+_NEEDED = {"offer": "contact_id", "request": "contact_address"}
+
+
+class ShareIn(Payload):
+    """An offer of a card, or a request for one."""
+
+    type: Literal["offer", "request"]
+    to_inbox_id: Reference
+    contact_id: Reference | None = None
+    include_notes: bool = False
+    contact_address: EmailAddress | None = None
+    note: Notes | None = None
+    labels: Annotated[list[Annotated[Name, Field(max_length=100)]], Field(max_length=100)] = Field(
+        default_factory=list
+    )
+
+
+class Listing(Page):
+    """Which shares; without any condition the pending ones that came to this inbox."""
+
+    direction: Direction = "incoming"
+    status: Status = "pending"
+
+
+async def list_shares(call: Call) -> Response:
+    """GET /v1/contacts/shares/: oldest first."""
+    wanted = call.parameters(Listing)
+    after = position_of(wanted.cursor)
+
+    async def work(tx: Tx) -> list[Share]:
+        return await shares.list_shares(
+            tx,
+            tenant_id=call.tenant_id,
+            inbox_id=await acting_inbox(tx, call),
+            direction=wanted.direction,
+            status=wanted.status,
+            after=after,
+            limit=wanted.length + 1,
+            now=call.now,
+        )
+
+    found = await call.database.read(work)
+    return page_answer(call, wanted, found, share_record, lambda share: share.share_id)
+
+
+async def create_share(call: Call) -> Response:
+    """POST /v1/contacts/shares/: 200 with the pending share when there is one already."""
+    payload = call.payload(ShareIn)
+
+    async def work(tx: Tx) -> tuple[Share, bool]:
+        inbox_id = await acting_inbox(tx, call)
+        _check_fields(payload)
+        contact, to_inbox_id = await _named(tx, call, payload)
+        if contact is not None:
+            return await shares.offer_contact(
+                tx,
+                tenant_id=call.tenant_id,
+                contact=contact,
+                to_inbox_id=to_inbox_id,
+                include_notes=payload.include_notes,
+                now=call.now,
+            )
+        return await shares.request_contact(
+            tx,
+            tenant_id=call.tenant_id,
+            from_inbox_id=inbox_id,
+            to_inbox_id=to_inbox_id,
+            address=payload.contact_address or "",
+            note=payload.note or None,
+            labels=payload.labels,
+            now=call.now,
+        )
+
+    share, is_new = await call.database.write(work)
+    return answer(share_record(share), 201 if is_new else 200)
+
+
+def _check_fields(payload: ShareIn) -> None:
+    """Raises Invalid for what the kind of share lacks, or does not have."""
+    given = payload.model_fields_set
+    needed = _NEEDED[payload.type]
+    faults = [] if getattr(payload, needed) else [FieldFault(needed, "is required")]
+    for kind, fields in _ONLY_OF.items():
+        if kind != payload.type:
+            faults += [
+                FieldFault(field, f"belongs to the type {kind}")
+                for field in fields
+                if field in given
+            ]
+    if faults:
+        raise Invalid(*faults)
+
+
+async def _named(tx: Tx, call: Call, payload: ShareIn) -> tuple[Contact | None, bytes]:
+    """The card of an offer, and the other inbox. Raises Invalid with the faults of both."""
+    faults: list[FieldFault] = []
+    contact, to_inbox_id = None, b""
+    try:
+        to_inbox_id = await teammate_in_body(tx, call, named=payload.to_inbox_id)
+    except Invalid as error:
+        faults += error.faults
+    if payload.contact_id is not None:
+        try:
+            contact = await contact_in_body(tx, call, named=payload.contact_id)
+        except Invalid as error:
+            faults += error.faults
+    if faults:
+        raise Invalid(*faults)
+    return contact, to_inbox_id
+
+
+async def accept_share(call: Call) -> Response:
+    """POST /v1/contacts/shares/{share_id}/accept/."""
+
+    async def work(tx: Tx) -> Share:
+        share = await locate_incoming(tx, call)
+        return await shares.accept_share(tx, tenant_id=call.tenant_id, share=share, now=call.now)
+
+    return answer(share_record(await call.database.write(work)))
+
+
+async def decline_share(call: Call) -> Response:
+    """POST /v1/contacts/shares/{share_id}/decline/."""
+
+    async def work(tx: Tx) -> Share:
+        share = await locate_incoming(tx, call)
+        return await shares.decline_share(tx, tenant_id=call.tenant_id, share=share, now=call.now)
+
+    return answer(share_record(await call.database.write(work)))
+
+
+async def withdraw_share(call: Call) -> Response:
+    """DELETE /v1/contacts/shares/{share_id}/: by its sender, while it is pending."""
+
+    async def work(tx: Tx) -> None:
+        share = await locate_outgoing(tx, call)
+        await shares.withdraw_share(tx, tenant_id=call.tenant_id, share=share, now=call.now)
+
+    await call.database.write(work)
+    return no_content()
+
+
+async def locate_incoming(tx: Tx, call: Call) -> Share:
+    """The share that the path names, for its receiver. Raises NotFound, for its sender too."""
+    return await _locate(tx, call, "incoming")
+
+
+async def locate_outgoing(tx: Tx, call: Call) -> Share:
+    """The share that the path names, for its sender. Raises NotFound, for its receiver too."""
+    return await _locate(tx, call, "outgoing")
+
+
+async def _locate(tx: Tx, call: Call, direction: Direction) -> Share:
+    return await shares.find_share(
+        tx,
+        tenant_id=call.tenant_id,
+        inbox_id=await acting_inbox(tx, call),
+        share_id=call.path_id("shr", "share_id"),
+        direction=direction,
+        now=call.now,
+    )

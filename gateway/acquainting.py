@@ -1,0 +1,57 @@
+"""Counting who writes to whom, after the commit: the one task of this installation that does it.
+
+- The store's writer belongs to deliveries. While mail streams in, counting waits a moment between
+  batches, so that each batch is large and many copies of one sender cost one row; what piles up is
+  worked off after.
+- Several processes on one store may each run it: a batch is counted by the one that moves the
+  place, in the same transaction, and by nobody else (`storage.relationships`).
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import time
+
+from config.logs import event
+from storage import relationships
+from storage.database import Database
+from storage.errors import StoreUnavailable
+from storage.signals import Signal, heard
+
+logger = logging.getLogger("postroom.relationships")
+
+_POLL_SECONDS = 30.0
+_AWAY_SECONDS = 2.0
+# Mail streams in when the last commit is not longer ago than this.
+_STREAMING_SECONDS = 0.25
+_PAUSE_SECONDS = 0.25
+
+
+async def run(database: Database, commits: Signal) -> None:
+    """Count what was committed, and whatever comes, until cancelled."""
+    while True:
+        ring = commits.listen()
+        try:
+            full = await count_batch(database)
+        except StoreUnavailable as error:
+            event(logger, "counting_waits", level=logging.WARNING, cause=repr(error))
+            await asyncio.sleep(_AWAY_SECONDS)
+            continue
+        except Exception:  # a fault of ours must not leave all later mail uncounted
+            logger.exception("counting_failed")
+            await asyncio.sleep(_POLL_SECONDS)
+            continue
+        if time.monotonic() - commits.last_rung < _STREAMING_SECONDS:
+            await asyncio.sleep(_PAUSE_SECONDS)
+        elif not full:
+            await heard(ring, _POLL_SECONDS)
+
+
+async def count_batch(database: Database) -> bool:
+    """Count some of what has not been counted; whether there may be more."""
+    some = await database.read(relationships.uncounted)
+    if some is None:
+        return False
+    await database.write(lambda tx: relationships.count_some(tx, some))
+    return len(some.messages) == relationships.BATCH
