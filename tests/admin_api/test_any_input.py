@@ -107,6 +107,19 @@ async def world_with_mail(engines: Engines) -> AsyncIterator[tuple[World, str]]:
             yield world, await deliver(world, "team@example.test")
 
 
+async def shared_work(world: World) -> dict[str, str]:
+    """A thread with a note, a task and a template."""
+    async with world.client(SALES) as api, world.client(TENANT_OWNER) as admin:
+        (thread,) = (await api.get("/v1/messages/threads/")).json()["results"]
+        notes = f"/v1/messages/threads/{thread['thread_id']}/notes/"
+        return {
+            "thread_id": thread["thread_id"],
+            "note_id": (await api.post(notes, json={"body": "x"})).json()["note_id"],
+            "task_id": (await api.post("/v1/tasks/", json={"title": "x"})).json()["task_id"],
+            "template_id": (await admin.post("/v1/templates/", json={})).json()["template_id"],
+        }
+
+
 def path_of(route: Route, names: dict[str, str]) -> str:
     return re.sub(r"\{(\w+)\}", lambda found: names[found[1]], route.path)
 
@@ -120,11 +133,13 @@ async def test_no_input_makes_a_fault_of_ours(
     async with world_with_mail(engines) as (world, message_id):
         names = {
             "message_id": message_id,
+            "attachment_id": "att_" + "0" * 26,
             "list_id": world.ids[TEAM],
             "inbox_id": world.ids[SALES],
             "token_id": world.ids[f"token of {SUPPORT}"],
             "user_id": world.ids[TENANT_ADMIN],
             "name": "example.test",
+            **await shared_work(world),
         }
         for who in (TENANT_OWNER, MEMBER, SALES):
             async with world.client(who) as api:
