@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import logging
 import socket
 from collections.abc import AsyncGenerator, Callable
 
@@ -22,6 +23,8 @@ from storage.clock import system_clock
 from storage.content import ContentDirectory
 from storage.database import Database
 from storage.engine import open_database
+
+logger = logging.getLogger(__name__)
 
 
 @contextlib.asynccontextmanager
@@ -46,12 +49,19 @@ async def mail_side(
     connections = Connections(edge, ledger)
     writing = asyncio.create_task(deliverer.run())
     watching = asyncio.create_task(connections.watch())
+    for task in (writing, watching):
+        task.add_done_callback(_tell_of_fault)
     try:
         yield connections
     finally:
         watching.cancel()
         deliverer.stop()
         await writing
+
+
+def _tell_of_fault(task: asyncio.Task[None]) -> None:
+    if not task.cancelled() and (error := task.exception()) is not None:
+        logger.critical("a task that mail needs has ended", exc_info=error)
 
 
 async def serve_sibling(

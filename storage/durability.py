@@ -25,12 +25,12 @@ class LogSync:
         _sync_directory(path.parent)
         self._next: asyncio.Future[None] | None = None
         self._syncing: asyncio.Task[None] | None = None
-        self._failure: OSError | None = None
+        self._failure: Exception | None = None
 
     def check(self) -> None:
         """Raises StoreUnavailable when a sync has failed before."""
         if self._failure is not None:
-            raise StoreUnavailable(f"the log could not be synced: {self._failure.strerror}")
+            raise StoreUnavailable(f"the log could not be synced: {self._failure}")
 
     async def wait(self) -> None:
         """Until everything committed before this call is on stable storage.
@@ -51,7 +51,7 @@ class LogSync:
             done, self._next = self._next, None
             try:
                 await asyncio.to_thread(os.fdatasync, self._descriptor)
-            except OSError as error:
+            except Exception as error:  # whatever it was, nobody may believe that it was done
                 self._failure = error
             done.set_result(None)
         self._syncing = None

@@ -19,8 +19,9 @@ from storage.database import Tx
 from storage.directory import Resolution
 
 RECEIPTS_KEPT = 5 * DAY
-# Within this time another process has written down what its senders confirmed.
-OTHERS_SETTLE = 3 * SECOND
+# Within this time another process has written down what its senders confirmed, though it may have
+# had to wait for the store first.
+OTHERS_SETTLE = 10 * SECOND
 
 
 def digests_of(arrival: Arrival, routes: Iterable[Resolution]) -> list[bytes]:

@@ -28,7 +28,7 @@ import aiosqlite
 from storage.clock import Clock
 from storage.database import Durable, Params, Row, T, Work
 from storage.durability import LogSync
-from storage.errors import StoreFull, StoreUnavailable
+from storage.errors import OutcomeUnknown, StoreFull, StoreUnavailable
 from storage.ids import IdSource
 
 logger = logging.getLogger(__name__)
@@ -41,6 +41,7 @@ _POLL_HERE = 0.0005
 _CHECKPOINT_SECONDS = 1.0
 _LONG_LOG_PAGES = 4000
 _RESTART_MILLISECONDS = 100
+_PEEK_MILLISECONDS = 100
 _READERS = 2
 
 _DIALECT = {
@@ -196,6 +197,7 @@ async def open_sqlite(data: Path, clock: Clock) -> SqliteDatabase:
         readers = [await _connect(path, query_only=True) for _ in range(_READERS)]
         peeker = _opened(path)
         _prepare(peeker, True)
+        peeker.execute(f"PRAGMA busy_timeout={_PEEK_MILLISECONDS}")
         quick = _opened(path)
         _prepare(quick, False)
         quick.execute("PRAGMA wal_autocheckpoint=0")
@@ -265,7 +267,8 @@ def _run_read(connection: sqlite3.Connection, work: Work[T]) -> T:
     try:
         return _drive(work, SqliteTx(connection, None))
     finally:
-        connection.execute("ROLLBACK")
+        if connection.in_transaction:  # some errors have ended it already
+            connection.execute("ROLLBACK")
 
 
 def _run_write(connection: sqlite3.Connection, ids: IdSource, work: Work[T]) -> T:
@@ -279,12 +282,22 @@ def _finish_write(connection: sqlite3.Connection, ids: IdSource, work: Work[T]) 
         result = _drive(work, SqliteTx(connection, ids))
         if ids.last != before:
             connection.execute(_KEEP_FLOOR, (ids.last,))
-        connection.execute("COMMIT")
+        _commit(connection)
         return result
     except BaseException:
         if connection.in_transaction:
             connection.execute("ROLLBACK")
         raise
+
+
+def _commit(connection: sqlite3.Connection) -> None:
+    try:
+        connection.execute("COMMIT")
+    except sqlite3.OperationalError as error:
+        if error.sqlite_errorcode & 0xFF != sqlite3.SQLITE_IOERR:
+            raise
+        # It is rolled back; but who finds the log after a crash may find all of it there.
+        raise OutcomeUnknown(f"a commit failed: {error}") from error
 
 
 def _run_checkpoint(connection: sqlite3.Connection) -> None:

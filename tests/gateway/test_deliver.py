@@ -1,0 +1,193 @@
+"""The group commit when the store fails: what is told, what is kept, and that it goes on."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Awaitable, Callable
+from pathlib import Path
+from typing import cast
+
+import pytest
+
+from gateway import headers
+from gateway.arrival import arrival
+from gateway.deliver import Deliverer
+from gateway.ledger import Ledger
+from storage.arrivals import Arrival, Outcome, Repeated, RouteChanged, Stored
+from storage.content import Content, ContentDirectory, SpoolFile, content_name
+from storage.database import Database
+from storage.errors import OutcomeUnknown, StoreFull, StoreUnavailable
+
+Answer = Exception | list[Outcome]
+STORED = Stored(b"m" * 16, (b"receipt",))
+
+
+class ScriptedStore:
+    """Answers each commit as the script says, without doing anything; then each sync."""
+
+    def __init__(self, *answers: Answer, sync: Exception | None = None) -> None:
+        self._answers = list(answers)
+        self._sync = sync
+        self.confirmed: Exception | None = None
+
+    async def commit(self, work: object) -> tuple[list[Outcome], Awaitable[None]]:
+        answer = self._answers.pop(0)
+        if isinstance(answer, Exception):
+            raise answer
+        return answer, self._durable()
+
+    async def _durable(self) -> None:
+        if self._sync is not None:
+            raise self._sync
+
+    async def write(self, work: object) -> None:
+        if self.confirmed is not None:
+            raise self.confirmed
+
+
+class Desk:
+    """A deliverer at work on a scripted store."""
+
+    def __init__(self, store: ScriptedStore, data: Path) -> None:
+        self.contents = ContentDirectory(data)
+        self.contents.prepare()
+        self.ledger = Ledger()
+        self.deliverer = Deliverer(
+            cast(Database, store),
+            self.contents,
+            self.ledger,
+            postmaster="",
+            committed=lambda: None,
+        )
+        self._working = asyncio.create_task(self.deliverer.run())
+
+    async def close(self) -> None:
+        self.deliverer.stop()
+        await self._working
+
+    def spool(self, name: bytes = b"c" * 16) -> SpoolFile:
+        spool = self.contents.new_spool(name)
+        spool.finish([b"large"])
+        return spool
+
+    def kept(self, name: bytes = b"c" * 16) -> bool:
+        return (self.contents.files / content_name(name.hex())).exists()
+
+
+def message() -> Arrival:
+    return arrival(
+        headers.scan(b""),
+        Content(b"", 5, None, "file"),
+        tenant_id=b"",
+        recipients=(),
+        reverse_path="",
+        client_ip="192.0.2.1",
+        helo="client.example",
+        protocol="ESMTP",
+        hostname="mx.example.test",
+        transaction_id="1",
+        now=0,
+    )
+
+
+Open = Callable[[ScriptedStore], Desk]
+
+
+@pytest.fixture
+async def opened(tmp_path: Path) -> AsyncIterator[Open]:
+    made: list[Desk] = []
+
+    def make(store: ScriptedStore) -> Desk:
+        made.append(Desk(store, tmp_path))
+        return made[-1]
+
+    yield make
+    for desk in made:
+        await desk.close()
+
+
+@pytest.mark.parametrize(
+    ("answer", "kept"),
+    [
+        ([STORED], True),
+        ([Repeated(b"m" * 16, (b"receipt",))], False),
+        ([RouteChanged()], False),
+        (StoreUnavailable("locked"), False),
+        (StoreFull("full"), False),
+        (RuntimeError("a bug"), False),
+        (OutcomeUnknown("lost in the middle of a COMMIT"), True),
+    ],
+    ids=lambda value: type(value[0] if isinstance(value, list) else value).__name__,
+)
+async def test_a_content_file_is_kept_when_a_row_may_name_it(
+    opened: Open, answer: Answer, kept: bool
+) -> None:
+    desk = opened(ScriptedStore(answer))
+
+    if isinstance(answer, Exception):
+        with pytest.raises(type(answer)):
+            await desk.deliverer.submit(message(), desk.spool())
+    else:
+        assert await desk.deliverer.submit(message(), desk.spool()) == answer[0]
+
+    assert desk.kept() is kept
+
+
+@pytest.mark.parametrize("fault", [StoreUnavailable("not synced"), RuntimeError("a bug")])
+async def test_what_is_not_durable_is_not_acknowledged_and_not_thrown_away(
+    opened: Open, fault: Exception
+) -> None:
+    desk = opened(ScriptedStore([STORED], [STORED], sync=fault))
+
+    for _ in range(2):  # and the next one is served
+        with pytest.raises(type(fault)):
+            await desk.deliverer.submit(message(), desk.spool())
+        assert desk.kept()
+        desk.contents.files.joinpath(content_name((b"c" * 16).hex())).unlink()
+    assert not desk.ledger.is_open(b"receipt")
+
+
+async def test_a_message_of_a_failed_batch_is_tried_alone_with_its_file_in_place(
+    opened: Open,
+) -> None:
+    desk = opened(ScriptedStore(RuntimeError("a batch"), [STORED], RuntimeError("this one")))
+
+    first, second = await asyncio.gather(
+        desk.deliverer.submit(message(), desk.spool(b"1" * 16)),
+        desk.deliverer.submit(message(), desk.spool(b"2" * 16)),
+        return_exceptions=True,
+    )
+
+    assert first == STORED
+    assert isinstance(second, RuntimeError)
+    assert desk.kept(b"1" * 16)
+    assert not desk.kept(b"2" * 16)
+
+
+async def test_receipts_that_cannot_be_dropped_now_stop_nothing(
+    opened: Open, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("gateway.deliver._FLUSH_SECONDS", 0.02)
+    store = ScriptedStore([STORED], [STORED])
+    desk = opened(store)
+    store.confirmed = RuntimeError("malformed")
+    await desk.deliverer.submit(message(), None)
+    desk.ledger.confirm([b"receipt"])
+    await asyncio.sleep(0.1)
+
+    assert desk.ledger.is_open(b"receipt")
+    assert await desk.deliverer.submit(message(), None) == STORED
+
+
+async def test_a_session_that_is_gone_does_not_stop_its_commit(opened: Open) -> None:
+    desk = opened(ScriptedStore([STORED]))
+    leaving = asyncio.create_task(desk.deliverer.submit(message(), desk.spool()))
+    await asyncio.sleep(0)
+
+    leaving.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await leaving
+    await desk.close()
+
+    assert desk.kept()
+    assert not desk.ledger.is_open(b"receipt")
