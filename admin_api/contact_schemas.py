@@ -8,10 +8,12 @@ from pydantic import Field
 
 from admin_api.schemas import (
     Answer,
+    Assigned,
     ContactId,
     Count,
     Cursor,
     InboxId,
+    NoteRecord,
     ShareId,
     ThreadId,
     Time,
@@ -131,6 +133,13 @@ class ShareRecord(Answer):
     parameters: ShareParameters
     created_at: Time
     resolved_at: Time | None
+
+
+class HandedOver(Assigned):
+    """An assignment with the note that went with it; with `share_contact` also the offer."""
+
+    note: NoteRecord | None
+    share: ShareRecord | None = None
 
 
 class AcquaintanceRecord(Answer):

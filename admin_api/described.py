@@ -162,7 +162,8 @@ DESCRIBED: dict[str, Described] = {
     ),
     "DELETE /v1/messages/threads/{thread_id}/assign/": NOTHING,
     "POST /v1/messages/threads/{thread_id}/handoff/": Described(
-        schemas.HandedOver, body={"to": "alice@example.com", "note": "Yours from here on."}
+        contact_schemas.HandedOver,
+        body={"to": "alice@example.com", "note": "Yours from here on."},
     ),
     "GET /v1/agenda/": Described(schemas.TaskRecord, many=True),
     "POST /v1/tasks/": _made(schemas.TaskRecord, title="Call back", due_at="2026-12-01T09:00:00Z"),

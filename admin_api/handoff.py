@@ -1,17 +1,27 @@
-"""Handing a thread over: the assignment and a note that mentions its receiver, as one act."""
+"""Handing a thread over: the assignment, a note that mentions its receiver, and the sender's card,
+as one act.
+"""
 
 from __future__ import annotations
 
 from starlette.responses import Response
 
 from admin_api.answers import answer
+from admin_api.auth import Agent
 from admin_api.call import Call, acting_view
+from admin_api.contact_records import share_record
 from admin_api.notes import Text
 from admin_api.payload import Payload, Reference
+from admin_api.policy import missing_scope
 from admin_api.records import Record, note_record
 from admin_api.threads import locate, thread_id_of
 from storage import assignment, notes
+from storage.access import View, thread_senders
+from storage.contacts import Contact, contacts_with
 from storage.database import Tx
+from storage.errors import FieldFault, Invalid
+from storage.inboxes import Inbox
+from storage.shares import Share, offer_contact
 from storage.teammates import find_teammates
 
 
@@ -20,17 +30,23 @@ class HandoffIn(Payload):
 
     to: Reference
     note: Text | None = None
+    share_contact: bool = False
 
 
 async def hand_off_thread(call: Call) -> Response:
     """POST /v1/messages/threads/{thread_id}/handoff/: one transaction, one task."""
     payload = call.payload(HandoffIn)
+    if payload.share_contact:
+        _check_right(call)
 
     async def work(tx: Tx) -> Record:
         await locate(tx, call)
         view, thread_id = await acting_view(tx, call), thread_id_of(call)
         named = [("to", payload.to)]
         (receiver,) = await find_teammates(tx, tenant_id=call.tenant_id, named=named)
+        share = None
+        if payload.share_contact:
+            share = await _offer_card(tx, view=view, thread_id=thread_id, to=receiver)
         note = None
         if payload.note is not None:
             note = await notes.add_note(
@@ -51,6 +67,44 @@ async def hand_off_thread(call: Call) -> Response:
             note_id=None if note is None else note.note_id,
             user_id=call.user_id,
         )
-        return {"assigned": True, "to": receiver.address, "note": note and note_record(note)}
+        record: Record = {
+            "assigned": True,
+            "to": receiver.address,
+            "note": note and note_record(note),
+        }
+        return record if share is None else record | {"share": share_record(share)}
 
     return answer(await call.database.write(work))
+
+
+def _check_right(call: Call) -> None:
+    """Raises Problem 403 for a token that may not share contacts."""
+    caller = call.caller
+    if isinstance(caller, Agent) and "contacts:write" not in caller.token.scopes:
+        raise missing_scope("contacts:write")
+
+
+async def _offer_card(tx: Tx, *, view: View, thread_id: bytes, to: Inbox) -> Share:
+    """Offer the card of who last wrote in the thread and has one. Raises Invalid without one."""
+    senders = await thread_senders(tx, view=view, thread_id=thread_id)
+    cards = await contacts_with(
+        tx, tenant_id=view.tenant_id, inbox_id=view.inbox_id, canonicals=senders
+    )
+    if not cards or to.inbox_id == view.inbox_id:
+        fault = FieldFault("share_contact", "there is no card of the sender to offer to them")
+        raise Invalid(fault)
+    latest = min(cards, key=lambda one: min(map(senders.index, _known_of(one, senders))))
+    share, _ = await offer_contact(
+        tx,
+        tenant_id=view.tenant_id,
+        contact=latest,
+        to_inbox_id=to.inbox_id,
+        include_notes=False,
+        now=view.now,
+    )
+    return share
+
+
+def _known_of(contact: Contact, senders: list[str]) -> list[str]:
+    """Those of the senders that the card has."""
+    return [canonical for canonical in contact.card.canonicals if canonical in senders]

@@ -376,12 +376,6 @@ class Assigned(Answer):
     to: Address
 
 
-class HandedOver(Assigned):
-    """An assignment with the note that went with it."""
-
-    note: NoteRecord | None
-
-
 class TaskRecord(Answer):
     """A task on an inbox's agenda."""
 

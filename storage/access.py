@@ -19,6 +19,7 @@ from __future__ import annotations
 from collections.abc import Collection
 from dataclasses import dataclass
 
+from storage.address import canonical_or_none
 from storage.database import Row, Tx
 from storage.errors import NotFound
 from storage.mailbox import COPY_COLUMNS, Copy, copies_of_rows
@@ -133,6 +134,20 @@ async def thread_subject(tx: Tx, *, view: View, thread_id: bytes) -> str:
         {**view.params, "thread_id": thread_id},
     )
     return str(row["subject"]) if row else ""
+
+
+async def thread_senders(tx: Tx, *, view: View, thread_id: bytes) -> list[str]:
+    """The canonical addresses that wrote what the viewer sees of the thread, the latest first."""
+    rows = await tx.fetch_all(
+        f"""
+        SELECT m.from_email FROM messages m
+        WHERE m.thread_id = :thread_id AND m.tenant_id = :tenant_id AND {VISIBLE}
+        ORDER BY m.message_id DESC LIMIT 1000
+        """,
+        {**view.params, "thread_id": thread_id},
+    )
+    found = (canonical_or_none(row["from_email"]) for row in rows)
+    return [*dict.fromkeys(canonical for canonical in found if canonical)]
 
 
 async def newest_visible(

@@ -18,6 +18,7 @@ from tests.builders import (
     TENANT_OWNER,
     World,
     deliver,
+    token_with,
 )
 
 CONTACTS, SHARES = "/v1/contacts/", "/v1/contacts/shares/"
@@ -344,3 +345,27 @@ async def test_a_card_that_comes_back_can_be_changed_again(world: World) -> None
         assert (await other.post(path, json={"to_inbox_id": SALES})).status_code == 200
         (mine,) = await book(api)
         assert (mine["id"], mine["read_only"]) == (card, False)
+
+
+async def test_a_thread_is_handed_over_with_the_senders_card(world: World) -> None:
+    message = await deliver(world, SALES)
+    async with world.client(SALES) as api, world.client(AGENT) as other:
+        thread = (await api.get(f"/v1/messages/{message}/")).json()["thread_id"]
+        path = f"/v1/messages/threads/{thread}/handoff/"
+        body = {"to": AGENT, "note": "Yours.", "share_contact": True}
+        answer = await api.post(path, json=body)
+        assert [fault["field"] for fault in answer.json()["errors"]] == ["share_contact"]
+        assert await tasks(other) == []
+
+        card = await made(api)
+        assert (await api.post(path, json=body | {"to": SALES})).status_code == 400
+        narrow = await token_with(world, SALES, "email:read", "email:write")
+        async with world.client(secret=narrow) as token:
+            answer = await token.post(path, json=body)
+            assert (answer.status_code, answer.json()["code"]) == (403, "missing_scope")
+        answer = await api.post(path, json=body)
+        assert answer.status_code == 200, answer.text
+        share = answer.json()["share"]
+        assert (share["contact_id"], share["status"]) == (card, "pending")
+        assert (await other.get(SHARES)).json() == [share]
+        assert "share" not in (await api.post(path, json={"to": AGENT})).json()
