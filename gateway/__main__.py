@@ -29,6 +29,8 @@ COMMANDS = {
     "threads": "admin_api.commands.threads:threads",
     "note": "admin_api.commands.notes:note",
     "assign": "admin_api.commands.threads:assign",
+    "contacts": "admin_api.commands.contacts:contacts",
+    "who": "admin_api.commands.contacts:who",
     "agenda": "admin_api.commands.agenda:agenda",
     "resolve": "gateway.commands:resolve",
     "explain": "admin_api.commands.explain:explain",

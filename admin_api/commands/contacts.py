@@ -1,0 +1,193 @@
+"""`postroom contacts` and `postroom who`: an inbox's cards, and who in a team knows an address."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import click
+
+from admin_api.commands.invocation import Faults, Invocation, common
+from admin_api.commands.shared_work import INBOX, view_of
+
+if TYPE_CHECKING:
+    from typing import IO
+
+    from storage.card_import import Imported
+    from storage.cards import Card
+    from storage.contacts import Contact, ContactPage
+    from storage.database import Tx
+    from storage.relationships import Acquaintance
+    from storage.vcards import Unreadable
+
+_AT_ONCE = 200
+
+
+@click.group()
+@common
+def contacts() -> None:
+    """List, show, import and export the cards of an inbox."""
+
+
+@contacts.command("list")
+@common
+@INBOX
+@click.option("--search", metavar="WORDS", default="", help="Words, each of which must be there.")
+@click.option("--position", type=click.IntRange(min=0), default=0)
+@click.option("--limit", type=click.IntRange(1, 1000), default=1000)
+@click.pass_obj
+def list_contacts(call: Invocation, *, inbox: str, search: str, position: int, limit: int) -> None:
+    """List the cards of an inbox by name."""
+    from admin_api.contact_records import contact_record
+    from storage.contacts import search_contacts
+
+    async def work(tx: Tx) -> ContactPage:
+        view = await view_of(tx, inbox)
+        return await search_contacts(
+            tx,
+            tenant_id=view.tenant_id,
+            inbox_id=view.inbox_id,
+            text=search,
+            position=position,
+            limit=limit,
+        )
+
+    records = [contact_record(one) for one in call.read(work).contacts]
+    call.show_all(records, "id", "full_name", "emails", "organization", empty="No contacts.")
+
+
+@contacts.command("show")
+@common
+@click.argument("contact")
+@INBOX
+@click.pass_obj
+def show_contact(call: Invocation, *, contact: str, inbox: str) -> None:
+    """Show one card of an inbox."""
+    from admin_api.contact_records import contact_record
+    from storage.contacts import find_contact
+    from storage.errors import FieldFault, Invalid, NotFound
+    from storage.ids import from_text
+
+    async def work(tx: Tx) -> Contact:
+        view = await view_of(tx, inbox)
+        try:
+            return await find_contact(
+                tx,
+                tenant_id=view.tenant_id,
+                inbox_id=view.inbox_id,
+                contact_id=from_text("ctc", contact) or b"",
+            )
+        except NotFound:
+            raise Invalid(FieldFault("contact", "this inbox has no such card")) from None
+
+    call.show(contact_record(call.read(work)))
+
+
+@contacts.command("import")
+@common
+@click.argument("file", type=click.File("rb"))
+@INBOX
+@click.pass_obj
+def import_contacts(call: Invocation, *, file: IO[bytes], inbox: str) -> None:
+    """Take the cards of a vCard FILE into an inbox's book; - is stdin."""
+    from itertools import islice
+
+    from storage.vcards import read_cards
+
+    found = read_cards(file)
+    counts: dict[str, int] = dict.fromkeys(
+        ("created", "merged", "unchanged", "skipped", "failed"), 0
+    )
+    while some := list(islice(found, _AT_ONCE)):
+        for status in _take(call, inbox, some):
+            counts[status] += 1
+    call.show(counts)
+    if counts["failed"]:
+        raise Faults(f"{counts['failed']} of the cards could not be read")
+
+
+def _take(call: Invocation, inbox: str, some: list[Card | Unreadable]) -> list[str]:
+    from storage.card_import import import_cards
+    from storage.vcards import Unreadable
+
+    cards = [one for one in some if not isinstance(one, Unreadable)]
+
+    async def work(tx: Tx) -> list[Imported]:
+        view = await view_of(tx, inbox)
+        return await import_cards(
+            tx, tenant_id=view.tenant_id, inbox_id=view.inbox_id, cards=cards, now=view.now
+        )
+
+    done = [one.status for one in call.write(work)] if cards else []
+    return [*done, *["failed"] * (len(some) - len(cards))]
+
+
+@contacts.command("export")
+@common
+@INBOX
+@click.option("--format", "version", type=click.Choice(["4.0", "3.0"]), default="4.0")
+@click.pass_obj
+def export_contacts(call: Invocation, *, inbox: str, version: str) -> None:
+    """Write the cards of an inbox as vCards to stdout."""
+    from storage.contacts import contacts_after
+    from storage.ids import to_text
+    from storage.vcards import write_card
+
+    after = b""
+    while True:
+
+        async def work(tx: Tx, after: bytes = after) -> list[Contact]:
+            view = await view_of(tx, inbox)
+            return await contacts_after(
+                tx, tenant_id=view.tenant_id, inbox_id=view.inbox_id, after=after
+            )
+
+        page = call.read(work)
+        for one in page:
+            text = write_card(
+                one.card,
+                uid=to_text("ctc", one.contact_id),
+                updated_at=one.updated_at,
+                version="3.0" if version == "3.0" else "4.0",
+            )
+            click.echo(text, nl=False)
+        if not page:
+            return
+        after = page[-1].contact_id
+
+
+@click.command()
+@common
+@click.argument("address")
+@click.option("--tenant", metavar="TENANT", help="Which team; needed when there are several.")
+@click.pass_obj
+def who(call: Invocation, *, address: str, tenant: str | None) -> None:
+    """Show who in a team knows ADDRESS, and how well: the best first.
+
+    Inboxes that keep their relationships to themselves are left out.
+    """
+    from admin_api.contact_records import acquaintance_record
+    from storage.address import canonical_or_none
+    from storage.clock import system_clock
+    from storage.errors import FieldFault, Invalid
+    from storage.lookups import tenant_meant
+    from storage.relationships import known_by
+    from storage.tenants import list_tenants
+
+    canonical = canonical_or_none(address)
+    if canonical is None:
+        raise Faults("address: is no address")
+
+    async def work(tx: Tx) -> list[Acquaintance]:
+        if tenant is not None:
+            found = await tenant_meant(tx, text=tenant)
+        else:
+            tenants = await list_tenants(tx)
+            if len(tenants) != 1:
+                raise Invalid(FieldFault("tenant", "must be named"))
+            found = tenants[0]
+        known = await known_by(tx, tenant_id=found.tenant_id, inbox_id=None, canonicals=[canonical])
+        return known.get(canonical, [])
+
+    now = system_clock()
+    records = [acquaintance_record(one, now=now) for one in call.read(work)]
+    call.show_all(records, "inbox_id", "address", "strength", empty="Nobody knows this address.")
