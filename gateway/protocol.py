@@ -177,65 +177,67 @@ class Connection(SMTP):
     async def read_command(self, seconds: float) -> Command | Reply | None:
         """The next command, or the reply to a line that is none, or None at the end of the stream.
 
-        Raises HangUp.
+        It must be there in whole after so many seconds: octet by octet it could take days. Raises
+        HangUp.
         """
-        line = await self._read_line(seconds)
+        until = self.loop.time() + seconds
+        line = await self._read_line(until)
         if line is None:
             return None
         if not line.endswith(b"\r\n"):
             if line.endswith(b"\n"):
                 return replies.COMMAND_BARE_LF
-            await self._skip_line(seconds)
+            await self._skip_line(until)
             return replies.COMMAND_TOO_LONG
         verb, _, argument = line[:-2].partition(b" ")
         return Command(verb.upper(), argument)
 
-    async def _read_line(self, seconds: float) -> bytes | None:
-        await self._take_turns(seconds)
+    async def _read_line(self, until: float) -> bytes | None:
+        await self._take_turns(until)
         while True:
             line = self.inbound.take_line(COMMAND_LIMIT)
             if line is not None:
                 return line
             self.flush()
-            if await self._await_room(seconds):
+            if await self._await_room(until):
                 continue
             self._served = 0
             if self._draining:
                 raise HangUp(replies.SHUTTING_DOWN)
-            if not await self.inbound.more(seconds):
+            if not await self.inbound.more(until - self.loop.time()):
                 return None
 
-    async def _take_turns(self, seconds: float) -> None:
+    async def _take_turns(self, until: float) -> None:
         """Let other connections be served, and our replies leave, before the next of many lines."""
         self._served += 1
         if self._unsent >= _MOST_UNSENT:
             self.flush()
-            await self._await_room(seconds)
+            await self._await_room(until)
         if self._served >= _COMMANDS_A_TURN:
             self._served = 0
             await asyncio.sleep(0)
 
-    async def _await_room(self, seconds: float) -> bool:
+    async def _await_room(self, until: float) -> bool:
         """Wait while the kernel takes no more of our replies; whether there was need to.
 
-        Raises HangUp when the peer is gone, or reads nothing for so many seconds.
+        Raises HangUp when the peer is gone, or has not read them until then.
         """
         wire = self._wire
         if wire is None or not wire.get_write_buffer_size():
             return False
         try:
-            async with asyncio.timeout(seconds):
+            async with asyncio.timeout_at(until):
                 await self._writer.drain()
         except OSError as error:  # the connection broke, or the time is over
             self.abort()
             raise HangUp(None) from error
         return True
 
-    async def _skip_line(self, seconds: float) -> None:
+    async def _skip_line(self, until: float) -> None:
         """Pass over the rest of a line that is too long, holding none of it."""
         skipped = 0
         while skipped < _SKIP_LIMIT:
-            line = await self._read_line(seconds)
+            line = await self._read_line(until)
             if line is None or line.endswith(b"\n"):
                 return
             skipped += len(line)
@@ -275,7 +277,7 @@ class Connection(SMTP):
         if wire is not None:
             self._write_now(wire, reply.line)
             try:
-                if await self._await_room(seconds):
+                if await self._await_room(self.loop.time() + seconds):
                     unasked = self.inbound.total + self._readable()
             except BaseException:
                 self._ledger.close(digests)

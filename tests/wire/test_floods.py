@@ -1,15 +1,20 @@
 """Peers that say much and read nothing: bounded, dropped in time, nobody else's trouble."""
 
+import os
 import socket
 import threading
 import time
+from contextlib import ExitStack
+from pathlib import Path
 
 import pytest
 
+from tests.programs import need
 from tests.support.fixtures import MakeServer, Servers
 from tests.support.loads import growth
 from tests.support.memory import MIB, need_proc
 from tests.support.server import Server
+from tests.support.smtp import SmtpClient, message
 
 
 @pytest.fixture
@@ -40,6 +45,42 @@ def test_a_peer_that_never_reads_is_held_to_little_memory_and_dropped(hasty: Ser
     assert grown.octets <= 8 * MIB, grown
     with hasty.client() as client:
         client.quit()
+
+
+def test_a_command_octet_by_octet_is_not_waited_for(hasty: Server) -> None:
+    with hasty.client() as client:
+        client.socket.settimeout(0.2)
+        began = time.monotonic()
+        while not client.buffer:
+            assert time.monotonic() - began < 10
+            client.send(b"N")
+            try:
+                client.buffer = client.socket.recv(100)
+            except TimeoutError:
+                continue
+        assert client.reply().starts("421 4.4.2")
+
+
+def test_out_of_descriptors_it_waits_for_some_without_spinning(servers: Servers) -> None:
+    server = servers.new({"mail_processes": "1"})
+    server.wrapper = (need("prlimit", "util-linux"), "--nofile=120:120")
+    server.start_demo()
+    with ExitStack() as open_ones:
+        for _ in range(150):
+            waiting = SmtpClient(server.demo.smtp, greet=False)
+            open_ones.enter_context(waiting)
+        first = processor_seconds(server.pid)
+        time.sleep(1.5)
+        assert processor_seconds(server.pid) - first < 0.5
+    assert "accept_paused" in server.log_tail()
+    with server.client() as client:
+        assert client.deliver(message("after"), ["team@example.test"]).code == 250
+    servers.stop(server)
+
+
+def processor_seconds(pid: int) -> float:
+    fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
 
 
 @pytest.mark.timeout(60)
