@@ -6,11 +6,13 @@ Nothing is read past the limit, and nothing is parsed that was not declared as J
 from __future__ import annotations
 
 from starlette.requests import Request
+from starlette.types import Message
 
 from admin_api.problems import Problem
 from admin_api.strict_json import JsonValue, MalformedJson, parse_object
 
 MAX_BODY = 256 * 1024
+MAX_FILE = 16 * 1024 * 1024
 
 
 def check_media_type(request: Request) -> None:
@@ -53,10 +55,28 @@ async def read_object(request: Request) -> dict[str, JsonValue]:
     return parse_object(bytes(body))
 
 
-def _too_large() -> Problem:
+async def replayable(request: Request) -> tuple[Request, bytes]:
+    """The same request with a body that has been read and can be read again; and that body.
+
+    For what the route does not declare as JSON: a file to take in. Raises Problem 413.
+    """
+    body = bytearray()
+    async for chunk in request.stream():
+        body += chunk
+        if len(body) > MAX_FILE:
+            raise _too_large(MAX_FILE)
+    read = bytes(body)
+
+    async def receive() -> Message:
+        return {"type": "http.request", "body": read, "more_body": False}
+
+    return Request(request.scope, receive), read
+
+
+def _too_large(most: int = MAX_BODY) -> Problem:
     return Problem(
         413,
         "body_too_large",
-        f"A body has at most {MAX_BODY} octets.",
+        f"A body has at most {most} octets.",
         headers={"Connection": "close"},
     )

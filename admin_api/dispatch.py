@@ -10,6 +10,7 @@ from __future__ import annotations
 import logging
 import secrets
 from dataclasses import dataclass
+from hashlib import sha256
 
 from starlette.requests import ClientDisconnect, Request
 from starlette.responses import Response
@@ -17,7 +18,7 @@ from starlette.types import Receive, Scope, Send
 
 from admin_api import auth, etags, idempotency, policy
 from admin_api.auth import Agent, Principal
-from admin_api.body import check_media_type, read_object
+from admin_api.body import check_media_type, read_object, replayable
 from admin_api.call import Call, Service, acting_inbox
 from admin_api.payload import read, read_query
 from admin_api.problems import Problem, not_found, problem_of, rate_limited, response_of
@@ -86,14 +87,18 @@ class Dispatcher:
         if route.payload is not None:
             check_media_type(request)
         given = await _given(route, request)
+        keyed = idempotency.HEADER in request.headers and idempotency.takes_key(route)
+        raw = b""
+        if keyed and route.payload is None:
+            request, raw = await replayable(request)
         call = Call(self._service, request, match.arguments, now, principal)
         if principal is not None:
             policy.check(route.access, principal)
-            content = (dict(given.query), dict(given.body))
+            content = (given.query | {}, given.body | {}, sha256(raw).hexdigest())
             _take_inbox(route, call, given)
-            if idempotency.HEADER in request.headers and idempotency.takes_key(route):
+            if keyed:
                 return await idempotency.once(
-                    route, call, content, lambda keyed: _respond(match, route, keyed, given)
+                    route, call, content, lambda once: _respond(match, route, once, given)
                 )
         return await _respond(match, route, call, given)
 
