@@ -11,7 +11,6 @@ from __future__ import annotations
 
 import asyncio
 import logging
-import os
 from dataclasses import dataclass
 from hashlib import sha256
 
@@ -22,7 +21,8 @@ from gateway.inbound import HangUp
 from gateway.protocol import Connection
 from gateway.replies import Reply
 from gateway.space import Space
-from storage.content import Content, ContentDirectory, SpoolFile, content_name
+from storage.clock import Clock
+from storage.content import Content, ContentDirectory, SpoolFile, content_name, new_content_id
 from storage.errors import StoreUnavailable
 
 logger = logging.getLogger(__name__)
@@ -53,13 +53,17 @@ class Received:
 
 
 async def receive(
-    connection: Connection, settings: Settings, contents: ContentDirectory, space: Space
+    connection: Connection,
+    settings: Settings,
+    contents: ContentDirectory,
+    space: Space,
+    clock: Clock,
 ) -> Received | Reply:
     """Read up to the end of data; the content, or the reply that refuses it.
 
     Raises HangUp; after the end of data StoreFull, StoreUnavailable. Nothing is left behind then.
     """
-    keeper = _Keeper(contents, space)
+    keeper = _Keeper(contents, space, clock)
     try:
         reply = await _read(connection, settings, keeper)
         if reply is not None:
@@ -128,10 +132,11 @@ class _Pace:
 class _Keeper:
     """Keeps what arrives: in memory, then in a spool file."""
 
-    __slots__ = ("_contents", "_digest", "_head", "_parts", "_pending", "_size", "_space", "_spool",
-                 "held")  # fmt: skip
+    __slots__ = ("_clock", "_contents", "_digest", "_head", "_parts", "_pending", "_size",
+                 "_space", "_spool", "held")  # fmt: skip
 
-    def __init__(self, contents: ContentDirectory, space: Space) -> None:
+    def __init__(self, contents: ContentDirectory, space: Space, clock: Clock) -> None:
+        self._clock = clock
         self._contents = contents
         self._space = space
         self._digest = sha256()
@@ -168,7 +173,7 @@ class _Keeper:
 
     def _append(self, parts: list[bytes]) -> None:
         if self._spool is None:
-            self._spool = self._contents.new_spool(os.urandom(16))
+            self._spool = self._contents.new_spool(new_content_id(self._clock()))
         self._spool.write(parts)
 
     async def finish(self) -> Received:

@@ -314,7 +314,9 @@ class Session:
 
     async def _take_message(self, envelope: Envelope) -> Reply | None:
         edge = self._edge
-        received = await receive(self._connection, edge.settings, edge.contents, edge.space)
+        received = await receive(
+            self._connection, edge.settings, edge.contents, edge.space, edge.clock
+        )
         if isinstance(received, Reply):
             return received
         ended_at = perf_counter()

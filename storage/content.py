@@ -43,17 +43,19 @@ class ContentDamaged(StorageError):
 class ContentDirectory:
     """The part of the data directory that holds large contents and what is still arriving."""
 
-    __slots__ = ("files", "spool")
+    __slots__ = ("_lasting", "files", "spool")
 
     def __init__(self, data: Path) -> None:
         self.files = data / "content"
         self.spool = data / "spool"
+        self._lasting: set[Path] = set()
 
     def prepare(self) -> None:
-        """Make the directories. Raises StoreUnavailable."""
+        """Make the directories, on stable storage. Raises StoreUnavailable."""
         with _translating():
             for directory in (self.files, self.spool):
                 directory.mkdir(mode=0o700, parents=True, exist_ok=True)
+            _sync_directory(self.files.parent)
 
     def new_spool(self, content_id: bytes) -> SpoolFile:
         """An empty file for a content that is arriving. Raises StoreFull, StoreUnavailable."""
@@ -65,18 +67,19 @@ class ContentDirectory:
 
         Raises StoreFull, StoreUnavailable; what was placed before the fault stays an orphan.
         """
-        touched = set()
+        used: set[Path] = set()
         with _translating():
             for spool in spools:
                 target = self.files / content_name(spool.path.name)
-                if not target.parent.is_dir():
-                    target.parent.mkdir(mode=0o700, exist_ok=True)
-                    touched.add(self.files)
+                target.parent.mkdir(mode=0o700, exist_ok=True)
                 spool.path.rename(target)
                 spool.path = target
-                touched.add(target.parent)
-            for directory in touched:
+                used.add(target.parent)
+            for directory in used:
                 _sync_directory(directory)
+            if not used <= self._lasting:  # another process may have made it and not synced yet
+                _sync_directory(self.files)
+        self._lasting = used
 
     def remove_abandoned(self, *, now: float, age: float = _ABANDONED_SECONDS) -> int:
         """Remove spool files nobody has written to for `age` seconds; blocks. How many there were.
@@ -166,6 +169,11 @@ class SpoolFile:
         descriptor, self._descriptor = self._descriptor, -1
         if descriptor >= 0:
             os.close(descriptor)
+
+
+def new_content_id(now: int) -> bytes:
+    """A name for a content that begins to arrive `now` (microseconds since the epoch)."""
+    return now.to_bytes(8, "big") + os.urandom(8)
 
 
 def content_name(content_id: str) -> str:

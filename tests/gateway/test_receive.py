@@ -44,7 +44,8 @@ def take(tmp_path: Path, space: Space) -> Receive:
     contents.prepare()
 
     def work(chunks: Iterable[bytes]) -> Coroutine[Any, Any, Received | Reply]:
-        return receive(cast(Connection, Peer(chunks)), Settings(), contents, space)
+        peer = cast(Connection, Peer(chunks))
+        return receive(peer, Settings(), contents, space, lambda: 1_800_000_000_000_000)
 
     return work
 
@@ -64,6 +65,23 @@ async def test_content_in_thousands_of_pieces_is_kept_whole(take: Receive, tmp_p
     assert received.spool.path.read_bytes() == line * count
     received.discard()
     assert spooled(tmp_path) == []
+
+
+async def test_large_contents_of_one_time_share_a_directory(
+    take: Receive, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    synced: list[Path] = []
+    monkeypatch.setattr("storage.content._sync_directory", synced.append)
+    contents = ContentDirectory(tmp_path)
+    for _ in range(2):
+        received = await take([b"x" * (IN_MEMORY + 1), b"\r\n.\r\n"])
+        assert isinstance(received, Received)
+        assert received.spool is not None
+        contents.place([received.spool])
+
+    (shared,) = contents.files.iterdir()
+    assert len(list(shared.iterdir())) == 2
+    assert synced == [shared, contents.files, shared]
 
 
 async def test_a_full_disk_is_told_after_the_end_of_data(
