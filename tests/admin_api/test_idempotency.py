@@ -1,7 +1,6 @@
 """Idempotency-Key: a POST that is sent again has its effect once and gets the first answer."""
 
 import asyncio
-import re
 
 import httpx2
 import pytest
@@ -14,6 +13,7 @@ from storage.database import Tx
 from storage.errors import Conflict, StoreUnavailable
 from storage.idempotency import Claim, KeptAnswer
 from tests.admin_api.test_routes import TABLE, ids
+from tests.admin_api.test_tenants import path_of
 from tests.builders import (
     MEMBER,
     PASSWORD,
@@ -270,7 +270,7 @@ async def test_every_post_takes_a_key_and_fails_of_nothing_but_its_input(world: 
             if route.method != "POST" or route.path.startswith("/auth/"):
                 continue
             row = TABLE[f"POST {route.path}"]
-            path = re.sub(r"\{(\w+)\}", lambda found, row=row: own[row.names[found[1]]], route.path)
+            path = path_of(route, {name: own.get(kind) for name, kind in row.names.items()})
             query = {"inbox_id": SALES} if row.acts else {}
             answers = [
                 await api.post(path, params=query, json=row.body, headers=KEY) for _ in range(2)
