@@ -24,7 +24,7 @@ from tests.builders import (
 async def told(api: httpx2.AsyncClient, message: str, **query: str) -> dict[str, Any]:
     answer = await api.get(f"/v1/messages/{message}/deliveries/", params=query)
     assert answer.status_code == 200
-    return answer.json()
+    return dict(answer.json())
 
 
 def way(world: World, recipient: str, address: str, rule: str = "address") -> dict[str, object]:
