@@ -16,6 +16,7 @@ from admin_api import (
     activity,
     agenda,
     assignment,
+    attachments,
     contacts,
     deliveries,
     distribution_lists,
@@ -24,6 +25,7 @@ from admin_api import (
     handoff,
     health,
     inboxes,
+    message_filters,
     messages,
     notes,
     relationships,
@@ -35,6 +37,7 @@ from admin_api import (
     tokens,
     users,
     vcards,
+    waiting,
 )
 from admin_api.call import Service
 from admin_api.dispatch import Dispatcher
@@ -72,6 +75,7 @@ from storage.clock import Clock
 from storage.content import ContentDirectory
 from storage.database import Database
 from storage.directory import Resolution
+from storage.signals import Signal
 
 _PASSWORDS_AT_ONCE = 1  # each takes 46 MiB for some 30 ms
 
@@ -212,7 +216,7 @@ ROUTES: tuple[Route, ...] = (
         "/v1/messages/",
         messages.list_messages,
         READ_MAIL,
-        parameters=messages.Listing,
+        parameters=message_filters.Listing,
     ),
     Route(
         "GET",
@@ -240,6 +244,21 @@ ROUTES: tuple[Route, ...] = (
         locate=deliveries.locate,
     ),
     Route("GET", "/v1/resolve/", deliveries.show_route, ADMIN, parameters=deliveries.Asked),
+    Route(
+        "GET",
+        _MESSAGE + "attachments/{attachment_id}/",
+        attachments.show_attachment,
+        READ_MAIL,
+        locate=attachments.locate,
+        version=attachments.locate,
+    ),
+    Route(
+        "GET",
+        "/v1/messages/wait/",
+        waiting.wait_for_message,
+        READ_MAIL,
+        parameters=waiting.Expected,
+    ),
     Route("GET", _THREADS, threads.show_threads, READ_MAIL, parameters=threads.Listing),
     Route("GET", _THREAD, threads.show_thread, READ_MAIL, locate=threads.locate),
     Route(
@@ -437,8 +456,12 @@ def create_app(
     clock: Clock,
     ticks: Ticks = time.monotonic,
     reply_to: Callable[[Resolution], str | None] = lambda found: None,
+    commits: Signal | None = None,
 ) -> Starlette:
-    """The ASGI application. `ticks` are the seconds by which limits refill; they never jump."""
+    """The ASGI application.
+
+    `ticks` are the seconds by which limits refill; they never jump. `commits` rings for deliveries.
+    """
     service = Service(
         database=database,
         content=content,
@@ -455,6 +478,7 @@ def create_app(
         password_turns=asyncio.Semaphore(_PASSWORDS_AT_ONCE),
         document=_document,
         reply_to=reply_to,
+        commits=commits or Signal(),
     )
     app = Starlette()
     # Starlette's own routes match decoded paths and answer in plain text; ours do neither.

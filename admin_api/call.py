@@ -31,6 +31,7 @@ from storage.directory import Resolution
 from storage.errors import FieldFault, Invalid, NotFound
 from storage.ids import from_text, to_text
 from storage.inboxes import Inbox, find_inbox, find_inbox_by_address
+from storage.signals import Signal
 
 logger = logging.getLogger("postroom.http")
 
@@ -42,8 +43,8 @@ Q = TypeVar("Q", bound=Parameters)
 class Service:
     """What the process lends to its calls.
 
-    `document` makes the OpenAPI document; `reply_to` tells what a sender is answered to a recipient
-    that leads there.
+    `document` makes the OpenAPI document; `commits` rings when a delivery was committed;
+    `reply_to` tells what a sender is answered to a recipient that leads there.
     """
 
     database: Database
@@ -54,6 +55,7 @@ class Service:
     logins: Buckets
     password_turns: asyncio.Semaphore
     document: Callable[[], bytes]
+    commits: Signal
     reply_to: Callable[[Resolution], str | None]
 
 

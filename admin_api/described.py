@@ -136,9 +136,7 @@ DESCRIBED: dict[str, Described] = {
     ),
     "DELETE /v1/messages/{message_id}/": Described(status=(204,), conflicts=("no_copy",)),
     "GET /v1/messages/{message_id}/raw/": Described(media_type="message/rfc822"),
-    "GET /v1/messages/{message_id}/attachments/{attachment_id}/": Described(
-        media_type="application/octet-stream"
-    ),
+    "GET /v1/messages/{message_id}/attachments/{attachment_id}/": Described(media_type="*/*"),
     "GET /v1/messages/wait/": Described(schemas.MessageRecord, (200, 204)),
     "GET /v1/messages/{message_id}/deliveries/": Described(schemas.Deliveries),
     "GET /v1/resolve/": Described(schemas.Resolved, names=True),

@@ -2,35 +2,26 @@
 
 from __future__ import annotations
 
-import base64
 from collections.abc import AsyncIterator
 from contextlib import aclosing
-from typing import Literal
+from typing import NamedTuple
 
 from starlette.responses import Response, StreamingResponse
 
 from admin_api.answers import answer, no_content
 from admin_api.call import Call, acting_inbox, acting_view
 from admin_api.headers import head_of, header_fields
-from admin_api.payload import Limit, Parameters, Payload, Truth
+from admin_api.message_filters import Folder, Listing
+from admin_api.paging import cursor_of, position_of
+from admin_api.payload import Payload
 from admin_api.records import message_item, message_record
 from storage import access, mailbox
 from storage.content import Content, find_content
 from storage.database import Tx
-from storage.errors import FieldFault, Invalid
 from storage.ids import to_text
+from storage.letters import Outline, find_outline, read_letter
 from storage.mailbox import Copy, require_held, trace_fields
-
-Folder = Literal["inbox", "archive", "junk", "trash"]
-
-
-class Listing(Parameters):
-    """Which messages; without `folder` those in the inbox."""
-
-    folder: Folder = "inbox"
-    unread: Truth | None = None
-    limit: Limit = 50
-    cursor: str | None = None
+from storage.search import search_messages
 
 
 class CopyChange(Payload):
@@ -44,43 +35,44 @@ class CopyChange(Payload):
 async def list_messages(call: Call) -> Response:
     """GET /v1/messages/: newest first."""
     wanted = call.parameters(Listing)
+    before = position_of(wanted.cursor)
 
     async def work(tx: Tx) -> list[Copy]:
         inbox_id = await acting_inbox(tx, call)
-        return await mailbox.list_copies(
+        if wanted.is_plain:
+            return await mailbox.list_copies(
+                tx,
+                tenant_id=call.tenant_id,
+                inbox_id=inbox_id,
+                folder=wanted.folder,
+                is_read=None if wanted.unread is None else not wanted.unread,
+                before=before,
+                limit=wanted.limit + 1,
+            )
+        filters = wanted.filters()
+        if filters is None:
+            return []
+        found = await search_messages(
             tx,
             tenant_id=call.tenant_id,
             inbox_id=inbox_id,
-            folder=wanted.folder,
-            is_read=None if wanted.unread is None else not wanted.unread,
-            before=None if wanted.cursor is None else _position(wanted.cursor),
+            wanted=filters,
+            before=before,
             limit=wanted.limit + 1,
+        )
+        return await mailbox.copies_by_id(
+            tx, tenant_id=call.tenant_id, inbox_id=inbox_id, message_ids=found
         )
 
     found = await call.database.read(work)
     shown = found[: wanted.limit]
-    cursor = _cursor(shown[-1].message_id) if len(found) > len(shown) else None
+    cursor = cursor_of(shown[-1].message_id) if len(found) > len(shown) else None
     return answer({"results": [message_item(copy) for copy in shown], "cursor": cursor})
-
-
-def _cursor(message_id: bytes) -> str:
-    return base64.urlsafe_b64encode(message_id).decode().rstrip("=")
-
-
-def _position(cursor: str) -> bytes:
-    """Raises Invalid on `cursor`."""
-    try:
-        position = base64.b64decode(cursor + "==", altchars=b"-_", validate=True)
-    except ValueError:
-        position = b""
-    if len(position) != 16:
-        raise Invalid(FieldFault("cursor", "is none that was given here"))
-    return position
 
 
 async def show_message(call: Call) -> Response:
     """GET /v1/messages/{message_id}/."""
-    return await _whole(call, *await call.database.read(lambda tx: _with_content(tx, call)))
+    return await whole_message(call, await call.database.read(lambda tx: _entire(tx, call)))
 
 
 async def show_raw(call: Call) -> Response:
@@ -112,7 +104,7 @@ async def change_message(call: Call) -> Response:
     payload = call.payload(CopyChange)
     change = payload.model_dump(exclude_unset=True)
 
-    async def work(tx: Tx) -> tuple[Copy, Content]:
+    async def work(tx: Tx) -> Entire:
         copy = await locate(tx, call)
         require_held(copy)
         changed = await mailbox.update_copy(
@@ -122,9 +114,9 @@ async def change_message(call: Call) -> Response:
             message_id=copy.message_id,
             **change,
         )
-        return changed, await _content(tx, call, copy)
+        return await entire(tx, call, changed)
 
-    return await _whole(call, *await call.database.write(work))
+    return await whole_message(call, await call.database.write(work))
 
 
 async def delete_message(call: Call) -> Response:
@@ -154,14 +146,31 @@ async def locate(tx: Tx, call: Call) -> Copy:
 
 async def _with_content(tx: Tx, call: Call) -> tuple[Copy, Content]:
     copy = await locate(tx, call)
-    return copy, await _content(tx, call, copy)
+    return copy, await find_content(tx, tenant_id=call.tenant_id, message_id=copy.message_id)
 
 
-async def _content(tx: Tx, call: Call, copy: Copy) -> Content:
-    return await find_content(tx, tenant_id=call.tenant_id, message_id=copy.message_id)
+class Entire(NamedTuple):
+    """All that the store has of a message, as one inbox has it."""
+
+    copy: Copy
+    content: Content
+    outline: Outline
 
 
-async def _whole(call: Call, copy: Copy, content: Content) -> Response:
-    async with aclosing(call.service.content.chunks(content)) as chunks:
+async def _entire(tx: Tx, call: Call) -> Entire:
+    return await entire(tx, call, await locate(tx, call))
+
+
+async def entire(tx: Tx, call: Call, copy: Copy) -> Entire:
+    """The rest of a message that this call may see."""
+    key = {"tenant_id": call.tenant_id, "message_id": copy.message_id}
+    return Entire(copy, await find_content(tx, **key), await find_outline(tx, **key))
+
+
+async def whole_message(call: Call, found: Entire) -> Response:
+    """The message by itself: what is on record, and what is read from its bytes."""
+    contents = call.service.content
+    async with aclosing(contents.chunks(found.content)) as chunks:
         head = await head_of(chunks)
-    return answer(message_record(copy, header_fields(head)))
+    letter = await read_letter(contents, found.content, found.outline)
+    return answer(message_record(found.copy, header_fields(head), letter))

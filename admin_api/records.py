@@ -15,9 +15,11 @@ from storage.explain import Explanation, Part, Way
 from storage.history import Entry, Party
 from storage.ids import to_text
 from storage.inboxes import Alias, Inbox
+from storage.letters import Letter
 from storage.lists import DistributionList, Member
 from storage.mailbox import Copy, Mailbox, distinct_addresses
 from storage.notes import Note
+from storage.parsed import Attachment
 from storage.tasks import Task
 from storage.templates import Template
 from storage.tenants import Tenant
@@ -162,12 +164,12 @@ def message_item(copy: Copy) -> Record:
         "to": [_mailbox(one) for one in copy.to],
         "cc": [_mailbox(one) for one in copy.cc],
         "subject": copy.subject,
-        "preview": "",
+        "preview": copy.preview,
         "received_at": rfc3339(copy.received_at),
         "size": copy.size,
         "is_read": copy.is_read,
         "is_flagged": copy.is_flagged,
-        "has_attachments": False,
+        "has_attachments": copy.has_attachments,
         "via": [
             {"address": route.address, "list_id": id_or_none("lst", route.list_id)}
             for route in distinct_addresses(copy.routes)
@@ -177,17 +179,30 @@ def message_item(copy: Copy) -> Record:
     }
 
 
-def message_record(copy: Copy, headers: Iterable[Mapping[str, str]]) -> Record:
+def message_record(copy: Copy, headers: Iterable[Mapping[str, str]], letter: Letter) -> Record:
     """A message by itself; what takes parsing is empty until that has been done."""
     return message_item(copy) | {
         "headers": [*headers],
-        "reply_to": [],
-        "text_body": None,
-        "html_body": None,
-        "attachments": [],
+        "reply_to": [{"email": email, "name": name} for name, email in letter.reply_to],
+        "text_body": letter.text,
+        "html_body": letter.html,
+        "attachments": [attachment_record(one) for one in letter.attachments],
         "authentication": None,
         "envelope": _envelope(copy) if copy.is_held else None,
         "parse_status": copy.parse_status,
+    }
+
+
+def attachment_record(attachment: Attachment) -> Record:
+    """A file that came with a message; its octets have a path of their own."""
+    part = attachment.part
+    return {
+        "attachment_id": to_text("att", attachment.attachment_id),
+        "filename": part.filename,
+        "content_type": part.content_type,
+        "size": part.size,
+        "inline": part.is_inline,
+        "content_id": part.content_id,
     }
 
 

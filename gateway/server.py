@@ -109,7 +109,7 @@ async def _serve(
     async with (
         _store(settings, system_clock) as (database, contents),
         _jobs(settings, database, contents, commits),
-        _api(settings, database, contents) as http,
+        _api(settings, database, contents, commits) as http,
         _mail(
             settings,
             database,
@@ -177,9 +177,10 @@ async def _jobs(
     parsing = Parsing(database, contents, commits, system_clock, size_limit=settings.size_limit)
     jobs = [
         asyncio.create_task(parsing.run()),
-        asyncio.create_task(acquainting.run(database, commits)),
         asyncio.create_task(retention.run(database, contents, system_clock)),
     ]
+    if settings.relationships == "on":
+        jobs.append(asyncio.create_task(acquainting.run(database, commits)))
     try:
         yield
     finally:
@@ -228,13 +229,14 @@ async def _warn_of_unread_postmasters(database: Database, postmaster: str) -> No
 
 @contextlib.asynccontextmanager
 async def _api(
-    settings: Settings, database: Database, contents: ContentDirectory
+    settings: Settings, database: Database, contents: ContentDirectory, commits: Signal
 ) -> AsyncIterator[list[tuple[str, int]]]:
     app = create_app(
         database=database,
         content=contents,
         settings=settings,
         clock=system_clock,
+        commits=commits,
         reply_to=lambda found: reply_for(found).line.decode("ascii").rstrip(),
     )
     sockets = [listening_socket(endpoint) for endpoint in settings.http]

@@ -68,6 +68,8 @@ class Copy:
     tls: str | None
     received_field: bytes
     parse_status: str
+    preview: str
+    has_attachments: bool
     routes: tuple[Route, ...]
 
     @property
@@ -111,6 +113,21 @@ async def list_copies(
             "is_read": int(bool(is_read)),
             "limit": limit,
         },
+    )
+    return await copies_of_rows(tx, inbox_id, rows)
+
+
+async def copies_by_id(
+    tx: Tx, *, tenant_id: bytes, inbox_id: bytes, message_ids: Sequence[bytes]
+) -> list[Copy]:
+    """The inbox's copies of these messages, newest first."""
+    if not message_ids:
+        return []
+    names = {f"m{number}": message_id for number, message_id in enumerate(message_ids)}
+    chosen = ", ".join(f":{name}" for name in names)
+    rows = await tx.fetch_all(
+        f"{_COPY} AND c.message_id IN ({chosen}) ORDER BY c.message_id DESC",
+        {"tenant_id": tenant_id, "inbox_id": inbox_id, **names},
     )
     return await copies_of_rows(tx, inbox_id, rows)
 
@@ -250,7 +267,8 @@ def distinct_addresses(routes: Iterable[Route]) -> list[Route]:
 COPY_COLUMNS = """
     m.message_id, c.folder, c.is_read, c.is_flagged, c.route, m.thread_id, m.received_at,
     m.size, m.from_name, m.from_email, m.subject, m.recipients, m.reverse_path,
-    m.client_ip, m.helo, m.tls, m.received_field, m.parse_status
+    m.client_ip, m.helo, m.tls, m.received_field, m.parse_status,
+    m.preview, m.has_attachments
 """
 # CROSS JOIN keeps SQLite at reading the copies first, in the order of their index.
 _COPY = f"""
@@ -310,5 +328,7 @@ def _copy(row: Row, routes: Sequence[Route]) -> Copy:
         tls=row["tls"],
         received_field=bytes(row["received_field"]),
         parse_status=row["parse_status"],
+        preview=row["preview"],
+        has_attachments=bool(row["has_attachments"]),
         routes=tuple(routes),
     )

@@ -65,17 +65,27 @@ def parse_query(text: str) -> Query:
     return query
 
 
+def with_lists(query: Query, *named: str) -> Query:
+    """`query`, and that a message came by each of these lists."""
+    return replace(query, lists=(*query.lists, *named)[:MAX_TERMS])
+
+
+def with_span(query: Query, after: int | None, before: int | None) -> Query:
+    """`query`, and that a message came from `after` on and until `before`."""
+    starts = [one for one in (query.after, after) if one is not None]
+    ends = [one for one in (query.before, before) if one is not None]
+    return replace(query, after=max(starts, default=None), before=min(ends, default=None))
+
+
 def _with(query: Query, key: str, value: str) -> Query:
     if key == "has" and value.lower() in {"attachment", "attachments"}:
         return replace(query, has_attachment=True)
     if key == "list":
-        return replace(query, lists=(*query.lists, value)[:MAX_TERMS])
+        return with_lists(query, value)
     if key == "after":
-        after = instant(value, field="q")
-        return replace(query, after=after if query.after is None else max(after, query.after))
+        return with_span(query, instant(value, field="q"), None)
     if key == "before":
-        before = instant(value, field="q")
-        return replace(query, before=before if query.before is None else min(before, query.before))
+        return with_span(query, None, instant(value, field="q"))
     if key == "has":
         value = f"has {value}"
     return with_words(query, _FIELD_OF.get(key, "any"), value)

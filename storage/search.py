@@ -30,12 +30,16 @@ _HIGHEST = (1 << 63) - 1
 
 @dataclass(frozen=True, slots=True)
 class Wanted:
-    """Which copies of an inbox: the query, and what of a copy or message must be so."""
+    """Which copies of an inbox: the query, and what of a copy or message must be so.
+
+    `from_email` is in lower-case letters.
+    """
 
     query: Query = field(default_factory=Query)
     folders: tuple[str, ...] = FOLDERS
     is_read: bool | None = None
     thread_id: bytes | None = None
+    from_email: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,7 +71,7 @@ async def search_messages(
         before=before,
         limit=limit,
     )
-    pending = await _pending(search, lists)
+    pending = await _pending(search)
     if wanted.query.terms or search.scopes[1:]:
         found = await engine_of(tx).find(tx, _lookup(search, wanted))
     else:
@@ -89,7 +93,7 @@ def _prepared(
     scopes = [inbox_scope(inbox_id), *map(list_scope, lists)]
     if query.has_attachment:
         scopes.append(ATTACHMENT)
-    conditions, params = _conditions(wanted)
+    conditions, params = _conditions(wanted, lists)
     return _Search(
         tx=tx,
         query=query,
@@ -101,12 +105,13 @@ def _prepared(
     )
 
 
-def _conditions(wanted: Wanted) -> tuple[str, dict[str, object]]:
+def _conditions(wanted: Wanted, lists: Sequence[bytes]) -> tuple[str, dict[str, object]]:
     """What must hold of the copy, then of the message."""
     query = wanted.query
     params: dict[str, object] = {
         "is_read": None if wanted.is_read is None else int(wanted.is_read),
         "thread_id": wanted.thread_id,
+        "from_email": wanted.from_email,
         "received_after": query.after,
         "received_before": query.before,
     }
@@ -118,13 +123,30 @@ def _conditions(wanted: Wanted) -> tuple[str, dict[str, object]]:
         parts.append("c.is_read = :is_read")
     if wanted.thread_id is not None:
         parts.append("m.thread_id = :thread_id")
+    if wanted.from_email is not None:
+        parts.append("LOWER(m.from_email) = :from_email")
     if query.after is not None:
         parts.append("m.received_at >= :received_after")
     if query.before is not None:
         parts.append("m.received_at < :received_before")
     if query.has_attachment is False:
         parts.append("m.has_attachments = 0 AND m.parse_status <> 'pending'")
+    for place, list_id in enumerate(lists):
+        params[f"list{place}"] = list_id
+        parts.append(_CAME_BY.format(f"list{place}"))
     return "".join(f" AND {part}" for part in parts), params
+
+
+# The scope of a list is the message's. Whether this copy came by the list is what may be told: that
+# another inbox got the message by it may be a blind copy's secret.
+_CAME_BY = """
+    EXISTS (SELECT 1 FROM routes r
+            WHERE r.message_id = c.message_id AND r.list_id = :{0}
+              AND (r.position = c.route OR EXISTS (
+                  SELECT 1 FROM copy_routes o
+                  WHERE o.message_id = c.message_id AND o.inbox_id = c.inbox_id
+                    AND o.position = r.position)))
+"""
 
 
 async def _lists(tx: Tx, tenant_id: bytes, named: Iterable[str]) -> list[bytes] | None:
@@ -200,12 +222,11 @@ def _copies_sql(search: _Search, *, by_thread: bool) -> str:
     """
 
 
-async def _pending(search: _Search, lists: Sequence[bytes]) -> list[bytes]:
+async def _pending(search: _Search) -> list[bytes]:
     """Those that match among the newest messages that wait for the parser."""
     if search.query.has_attachment is not None:
         return []
     older = "AND message_id < :before" if search.before else ""
-    routes = "".join(_BY_LIST.format(f"list{place}") for place in range(len(lists)))
     rows = await search.tx.fetch_all(
         f"""
         SELECT m.message_id, m.from_name, m.from_email, m.recipients, m.subject
@@ -214,21 +235,12 @@ async def _pending(search: _Search, lists: Sequence[bytes]) -> list[bytes]:
         CROSS JOIN copies c CROSS JOIN messages m
         WHERE c.inbox_id = :inbox_id AND c.message_id = p.message_id
           AND m.message_id = p.message_id AND m.tenant_id = :tenant_id
-          {routes} {search.conditions}
+          {search.conditions}
         ORDER BY m.message_id DESC LIMIT {_PENDING_JUDGED}
         """,
-        {
-            **search.params,
-            "before": search.before,
-            **{f"list{place}": one for place, one in enumerate(lists)},
-        },
+        {**search.params, "before": search.before},
     )
     return [bytes(row["message_id"]) for row in rows if _scan_matches(search.query, row)]
-
-
-_BY_LIST = """
-    AND EXISTS (SELECT 1 FROM routes r WHERE r.message_id = m.message_id AND r.list_id = :{})
-"""
 
 
 def _scan_matches(query: Query, row: Row) -> bool:

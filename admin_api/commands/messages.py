@@ -13,6 +13,7 @@ from admin_api.commands.invocation import Faults, Invocation, common, printable,
 if TYPE_CHECKING:
     from storage.content import Content, ContentDirectory
     from storage.database import Database, Tx
+    from storage.letters import Letter, Outline
     from storage.mailbox import Copy
 
 _SHOWN = 1024 * 1024
@@ -107,18 +108,22 @@ def show(call: Invocation, message: str, inbox: str, raw: bool) -> None:
     if raw:
         run(settings, lambda database: _write_raw(database, contents, message, inbox))
         return
-    copy, beginning = run(settings, lambda database: _beginning(database, contents, message, inbox))
-    call.answer(message_record(copy, header_fields(beginning)), printable(readable(beginning)))
+    copy, beginning, letter = run(
+        settings, lambda database: _shown(database, contents, message, inbox)
+    )
+    record = message_record(copy, header_fields(beginning), letter)
+    call.answer(record, printable(readable(beginning)))
 
 
-async def _found(database: Database, message: str, inbox: str) -> tuple[Copy, Content]:
+async def _found(database: Database, message: str, inbox: str) -> tuple[Copy, Content, Outline]:
     from storage.content import find_content
     from storage.errors import FieldFault, Invalid, NotFound
     from storage.ids import from_text
+    from storage.letters import find_outline
     from storage.lookups import inbox_meant
     from storage.mailbox import find_copy
 
-    async def work(tx: Tx) -> tuple[Copy, Content]:
+    async def work(tx: Tx) -> tuple[Copy, Content, Outline]:
         owner = await inbox_meant(tx, text=inbox)
         key = {"tenant_id": owner.tenant_id, "message_id": from_text("msg", message) or b""}
         try:
@@ -126,7 +131,7 @@ async def _found(database: Database, message: str, inbox: str) -> tuple[Copy, Co
         except NotFound:
             fault = FieldFault("message", "this inbox holds no such message")
             raise Invalid(fault) from None
-        return copy, await find_content(tx, **key)
+        return copy, await find_content(tx, **key), await find_outline(tx, **key)
 
     return await database.read(work)
 
@@ -136,7 +141,7 @@ async def _write_raw(
 ) -> None:
     from storage.mailbox import trace_fields
 
-    copy, content = await _found(database, message, inbox)
+    copy, content, _ = await _found(database, message, inbox)
     out = sys.stdout.buffer
     out.write(trace_fields(copy))
     async with aclosing(contents.chunks(content)) as chunks:
@@ -145,15 +150,17 @@ async def _write_raw(
     out.flush()
 
 
-async def _beginning(
+async def _shown(
     database: Database, contents: ContentDirectory, message: str, inbox: str
-) -> tuple[Copy, bytes]:
-    """The copy, and as much of its content as is shown."""
-    copy, content = await _found(database, message, inbox)
+) -> tuple[Copy, bytes, Letter]:
+    """The copy, as much of its content as is shown, and what the parser made of it."""
+    from storage.letters import read_letter
+
+    copy, content, outline = await _found(database, message, inbox)
     beginning = b""
     async with aclosing(contents.chunks(content)) as chunks:
         async for chunk in chunks:
             beginning += chunk
             if len(beginning) >= _SHOWN:
                 break
-    return copy, beginning[:_SHOWN]
+    return copy, beginning[:_SHOWN], await read_letter(contents, content, outline)

@@ -153,7 +153,8 @@ async def test_no_input_makes_a_fault_of_ours(
                             params={
                                 name: value.encode("utf-8", "replace")
                                 for name, value in query.items()
-                            },
+                            }
+                            | ({"timeout": b"0"} if route.path.endswith("/wait/") else {}),
                             content=json.dumps(body),
                             headers={"Content-Type": "application/json"},
                         )

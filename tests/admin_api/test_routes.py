@@ -6,10 +6,11 @@ from dataclasses import dataclass, field
 import pytest
 
 from admin_api.app import ROUTES
+from storage import parsed
 from storage.address import parse_address
 from storage.database import Tx
 from storage.domains import add_domain
-from storage.ids import to_text
+from storage.ids import from_text, to_text
 from storage.inboxes import create_inbox
 from storage.removal import delete_inbox
 from storage.tokens import SCOPES
@@ -27,11 +28,13 @@ from tests.builders import (
     deliver,
     token_with,
 )
+from tests.parsing.post import parse_waiting
 
 UNKNOWN = {
     "list_id": "lst_" + "0" * 26,
     "token_id": "tok_" + "0" * 26,
     "message_id": "msg_" + "0" * 26,
+    "attachment_id": "att_" + "0" * 26,
     "inbox_id": "inb_" + "0" * 26,
     "user_id": "usr_" + "0" * 26,
     "name": "unknown.test",
@@ -137,6 +140,10 @@ TABLE = {
         WRITE, acts=True, names={"message_id": "message"}, status=204
     ),
     "GET /v1/messages/{message_id}/raw/": Row(READ, acts=True, names={"message_id": "message"}),
+    "GET /v1/messages/{message_id}/attachments/{attachment_id}/": Row(
+        READ, acts=True, names={"message_id": "message", "attachment_id": "attachment"}
+    ),
+    "GET /v1/messages/wait/": Row(READ, acts=True),
     "GET /v1/messages/{message_id}/deliveries/": Row(
         READ, acts=True, names={"message_id": "message"}
     ),
@@ -213,7 +220,7 @@ async def ids(world: World, *, own: bool) -> dict[str, str]:
     """For each kind of path parameter one of this tenant, or of the other."""
     inbox, shared = (SALES, TEAM) if own else (FOREIGN_INBOX, FOREIGN_LIST)
     tenant = "Example" if own else "Other"
-    message = await deliver(world, shared.lower(), tenant=tenant)
+    message = await deliver(world, shared.lower(), tenant=tenant, body=WITH_FILE)
     tenant_id, address = world.raw[tenant], f"gone@{inbox.rpartition('@')[2]}"
     spare = f"spare.{address.partition('@')[2]}"
     await world.database.write(lambda tx: add_domain(tx, tenant_id=tenant_id, name=spare, now=1))
@@ -225,8 +232,19 @@ async def ids(world: World, *, own: bool) -> dict[str, str]:
         "inbox": world.ids[inbox],
         "token of": world.ids[f"token of {inbox}"],
         "message": message,
+        "attachment": await attachment_of(world, message, tenant),
         **await shared_work(world, inbox, TENANT_OWNER if own else STRANGER),
     }
+
+
+WITH_FILE = b"Content-Type: application/pdf; name=a.pdf\r\n\r\n%PDF"
+
+
+async def attachment_of(world: World, message: str, tenant: str) -> str:
+    await parse_waiting(world.database, world.clock())
+    key = {"tenant_id": world.raw[tenant], "message_id": from_text("msg", message) or b""}
+    (found,) = await world.database.read(lambda tx: parsed.list_attachments(tx, **key))
+    return to_text("att", found.attachment_id)
 
 
 async def shared_work(world: World, inbox: str, owner: str) -> dict[str, str]:

@@ -1,0 +1,96 @@
+"""Which messages a listing is to hold.
+
+- Without `folder` it is the inbox; `all` is every folder.
+- Who names a list or a thread that is not there, or not the tenant's, finds nothing: all alike.
+- `from` is an address, or words of the sender's name.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Annotated, Literal
+
+from pydantic import AfterValidator, Field
+
+from admin_api.payload import Limit, Parameters, Truth
+from storage.address import parse_address
+from storage.errors import Invalid
+from storage.ids import from_text
+from storage.mailbox import FOLDERS
+from storage.query import instant, parse_query, with_lists, with_span, with_words
+from storage.search import Wanted
+
+Folder = Literal["inbox", "archive", "junk", "trash"]
+MAX_QUERY = 1_000
+
+
+def _query(text: str) -> str:
+    try:
+        parse_query(text)
+    except Invalid as error:
+        raise ValueError(error.faults[0].message) from None
+    return text
+
+
+def _moment(text: str) -> str:
+    try:
+        instant(text, field="")
+    except Invalid:
+        raise ValueError("must be a date, or a date-time with an offset") from None
+    return text
+
+
+Query = Annotated[str, Field(max_length=MAX_QUERY), AfterValidator(_query)]
+Moment = Annotated[str, Field(max_length=40), AfterValidator(_moment)]
+
+
+class Listing(Parameters):
+    """The parameters of a listing of messages."""
+
+    folder: Literal["inbox", "archive", "junk", "trash", "all"] = "inbox"
+    q: Query = ""
+    unread: Truth | None = None
+    sender: Annotated[str, Field(alias="from", max_length=320)] = ""
+    list_id: Annotated[str, Field(max_length=320)] = ""
+    thread_id: Annotated[str, Field(max_length=320)] = ""
+    has_attachment: Truth | None = None
+    after: Moment | None = None
+    before: Moment | None = None
+    limit: Limit = 50
+    cursor: str | None = None
+
+    @property
+    def is_plain(self) -> bool:
+        """Whether it is one folder, read or unread, and nothing else."""
+        given = self.model_fields_set - {"folder", "unread", "limit", "cursor"}
+        return not given and self.folder != "all"
+
+    def filters(self) -> Wanted | None:
+        """What to look for; None when nothing can be found."""
+        thread_id = from_text("thr", self.thread_id) if self.thread_id else None
+        if self.thread_id and thread_id is None:
+            return None
+        query = with_words(parse_query(self.q), "sender", self.sender)
+        if self.list_id:
+            query = with_lists(query, self.list_id)
+        query = with_span(query, _instant(self.after), _instant(self.before))
+        if self.has_attachment is not None:
+            query = replace(query, has_attachment=self.has_attachment)
+        return Wanted(
+            query=query,
+            folders=FOLDERS if self.folder == "all" else (self.folder,),
+            is_read=None if self.unread is None else not self.unread,
+            thread_id=thread_id,
+            from_email=_address(self.sender),
+        )
+
+
+def _instant(text: str | None) -> int | None:
+    return None if text is None else instant(text, field="")
+
+
+def _address(text: str) -> str | None:
+    try:
+        return parse_address(text).text.lower() if "@" in text else None
+    except ValueError:
+        return None
