@@ -14,7 +14,7 @@ import tempfile
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
-from benchmarks import ceiling, environment, full_store, latency, memory, throughput
+from benchmarks import acquaintance, ceiling, environment, full_store, latency, memory, throughput
 from benchmarks.faults import BenchmarkFault
 from benchmarks.plan import FULL, GIB, QUICK, Plan
 from benchmarks.postfix_server import run_postfix
@@ -23,7 +23,7 @@ from benchmarks.report import Report, as_json, markdown, write_between
 from benchmarks.servers import MailServer
 
 _PAGE = Path(__file__).parent.parent / "docs" / "performance.md"
-_PARTS = ("throughput", "latency", "ceiling", "start", "growth", "full-store")
+_PARTS = ("throughput", "latency", "ceiling", "start", "growth", "relationships", "full-store")
 _SERVERS = ("postfix", "postroom")
 
 
@@ -115,6 +115,8 @@ def _measure(directory: Path, plan: Plan, options: argparse.Namespace) -> Report
         report.figures += memory.measure_start(prepared, directory, plan, tell=_tell)
     if "growth" in parts:
         report.figures += memory.measure_growth(prepared, directory, tell=_tell)
+    if "relationships" in parts:
+        report.figures += acquaintance.measure(prepared, directory, plan, tell=_tell)
     if "full-store" in parts:
         report.figures += full_store.measure(prepared, directory, plan, tell=_tell)
     return report

@@ -17,9 +17,11 @@ from config.values import HIDDEN, Endpoint, Network, Parser
 
 T = TypeVar("T")
 BareNewline = Literal["accept", "reject"]
+Relationships = Literal["on", "off"]
 LogFormat = Literal["text", "json"]
 LogLevel = Literal["debug", "info", "warning", "error"]
 BARE_NEWLINES: tuple[BareNewline, ...] = ("accept", "reject")
+RELATIONSHIPS: tuple[Relationships, ...] = ("on", "off")
 LOG_FORMATS: tuple[LogFormat, ...] = ("text", "json")
 LOG_LEVELS: tuple[LogLevel, ...] = ("debug", "info", "warning", "error")
 
@@ -107,6 +109,11 @@ class Settings:
         "accept",
         values.choice(BARE_NEWLINES),
         "Whether a message with a CR or LF alone in it is stored (accept) or refused (reject).",
+    )
+    relationships: Relationships = setting(
+        "on",
+        values.choice(RELATIONSHIPS),
+        "Whether it is counted who writes to whom (on) or not (off).",
     )
     exempt_networks: tuple[Network, ...] = setting(
         "127.0.0.0/8, ::1/128",
