@@ -7,7 +7,9 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from storage import lists, mailbox, parsed, search_sqlite
+from storage.address import parse_address
 from storage.clock import DAY, SECOND, rfc3339
+from storage.database import Tx
 from storage.errors import Invalid
 from storage.ids import to_text
 from storage.query import Query, Term, matches, parse_query, with_words
@@ -124,6 +126,35 @@ async def test_an_inbox_finds_its_own_copies_only(post: Post) -> None:
 
     assert await found(post, "same", ANN) == [one]
     assert await found(post, "same", BEN) == [mine, one]
+
+
+async def test_a_list_by_which_only_others_got_the_message_finds_nothing(post: Post) -> None:
+    async def board(tx: Tx) -> None:
+        made = await lists.create_list(
+            tx,
+            tenant_id=post.tenant_id,
+            address=parse_address("board@example.test"),
+            name="Board",
+            created_by=None,
+            now=post.now,
+        )
+        await lists.add_member(
+            tx,
+            tenant_id=post.tenant_id,
+            list_id=made.list_id,
+            inbox_id=post.raw[BEN],
+            now=post.now,
+        )
+
+    await post.database.write(board)
+    one = await post.deliver(letter("same"), ANN, "board@example.test")
+
+    for _ in range(2):  # before the parser has seen it, and after
+        assert await found(post, "list:board@example.test", ANN) == []
+        assert await found(post, "list:board@example.test", BEN) == [one]
+        await post.parse_all()
+    assert await found(post, "same list:board@example.test", ANN) == []
+    assert await found(post, "same list:board@example.test", BEN) == [one]
 
 
 async def test_who_left_a_list_before_the_parsing_still_finds_the_copy(post: Post) -> None:
