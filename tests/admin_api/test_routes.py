@@ -362,7 +362,8 @@ async def test_an_unknown_parameter_is_400_and_changes_nothing(
     async with world.client(None if row.public else TENANT_OWNER) as api:
         answer = await api.request(method, path, params=query, json=row.body)
     assert answer.status_code == 400
-    assert answer.json()["errors"] == [{"field": "surprise", "message": "is not known here"}]
+    fault = {"field": "surprise", "message": "is not known here"}
+    assert fault in answer.json()["errors"]
     if not row.public:
         status, _ = await call(world, key, row, names, who=TENANT_OWNER)
         assert status == row.status
