@@ -160,7 +160,7 @@ async def test_pages_lead_through_everything_once_whatever_comes_meanwhile(world
         ("folder=sent", "folder"),
         ("unread=yes", "unread"),
         ("unread=1", "unread"),
-        ("q=hello", "q"),
+        ("surprise=hello", "surprise"),
     ],
 )
 async def test_a_parameter_that_makes_no_sense_is_400(world: World, query: str, field: str) -> None:
