@@ -6,8 +6,9 @@ from dataclasses import dataclass, field
 import pytest
 
 from admin_api.app import ROUTES
-from storage import parsed
+from storage import contacts, parsed
 from storage.address import parse_address
+from storage.cards import Card
 from storage.database import Tx
 from storage.domains import add_domain
 from storage.ids import from_text, to_text
@@ -22,9 +23,11 @@ from tests.builders import (
     PASSWORD,
     SALES,
     STRANGER,
+    SUPPORT,
     TEAM,
     TENANT_OWNER,
     World,
+    count_all,
     deliver,
     token_with,
 )
@@ -42,6 +45,9 @@ UNKNOWN = {
     "note_id": "note_" + "0" * 26,
     "task_id": "task_" + "0" * 26,
     "template_id": "tpl_" + "0" * 26,
+    "contact_id": "ctc_" + "0" * 26,
+    "share_id": "shr_" + "0" * 26,
+    "address": "nobody@unknown.test",
 }
 
 
@@ -66,6 +72,9 @@ THREAD = {"thread_id": "thread"}
 NOTE = {"thread_id": "thread", "note_id": "note"}
 TASK = {"task_id": "task"}
 TEMPLATE = {"template_id": "template"}
+CONTACT = {"contact_id": "contact"}
+OTHER_CARD = "ctc_01kas3v9t2q5nq8x7d4m6c0wfe"
+BOOK, BOOK_WRITE, CONTEXT = ("contacts:read",), ("contacts:write",), ("context:read",)
 
 TABLE = {
     "GET /healthz": Row(public=True),
@@ -187,6 +196,45 @@ TABLE = {
         None, admin=True, body={"name": "New"}, names=TEMPLATE
     ),
     "DELETE /v1/templates/{template_id}/": Row(None, admin=True, names=TEMPLATE, status=204),
+    "GET /v1/contacts/": Row(BOOK, acts=True),
+    "POST /v1/contacts/": Row(BOOK_WRITE, acts=True, body={"full_name": "Ann"}, status=201),
+    "GET /v1/contacts/{contact_id}/": Row(BOOK, acts=True, names=CONTACT),
+    "PATCH /v1/contacts/{contact_id}/": Row(
+        BOOK_WRITE, acts=True, body={"notes": "Met."}, names=CONTACT
+    ),
+    "DELETE /v1/contacts/{contact_id}/": Row(BOOK_WRITE, acts=True, names=CONTACT, status=204),
+    "POST /v1/contacts/{contact_id}/merge/": Row(
+        BOOK_WRITE, acts=True, body={"contact_id": OTHER_CARD}, names=CONTACT
+    ),
+    "POST /v1/contacts/{contact_id}/unmerge/": Row(
+        BOOK_WRITE, acts=True, names=CONTACT, status=409
+    ),
+    "POST /v1/contacts/{contact_id}/handoff/": Row(
+        BOOK_WRITE, acts=True, body={"to_inbox_id": AGENT}, names=CONTACT
+    ),
+    "GET /v1/contacts/{contact_id}/vcard/": Row(BOOK, acts=True, names=CONTACT),
+    "GET /v1/contacts/export/": Row(BOOK, acts=True),
+    "POST /v1/contacts/import/": Row(BOOK_WRITE, acts=True, status=415),
+    "GET /v1/contacts/shares/": Row(BOOK, acts=True),
+    "POST /v1/contacts/shares/": Row(
+        BOOK_WRITE,
+        acts=True,
+        body={"type": "request", "to_inbox_id": AGENT, "contact_address": "x@y.test"},
+        status=201,
+    ),
+    "DELETE /v1/contacts/shares/{share_id}/": Row(
+        BOOK_WRITE, acts=True, names={"share_id": "sent share"}, status=204
+    ),
+    "POST /v1/contacts/shares/{share_id}/accept/": Row(
+        BOOK_WRITE, acts=True, names={"share_id": "share"}, status=409
+    ),
+    "POST /v1/contacts/shares/{share_id}/decline/": Row(
+        BOOK_WRITE, acts=True, names={"share_id": "share"}
+    ),
+    "GET /v1/activity/": Row(CONTEXT, acts=True, status=400),
+    "GET /v1/relationships/": Row(CONTEXT, acts=True),
+    "GET /v1/relationships/graph/": Row(CONTEXT, acts=True),
+    "GET /v1/relationships/{address}/": Row(CONTEXT, acts=True, names={"address": "sender"}),
 }
 PATHS = [pytest.param(key, row, id=key) for key, row in TABLE.items()]
 GUARDED = [pytest.param(key, row, id=key) for key, row in TABLE.items() if not row.public]
@@ -234,6 +282,7 @@ async def ids(world: World, *, own: bool) -> dict[str, str]:
         "message": message,
         "attachment": await attachment_of(world, message, tenant),
         **await shared_work(world, inbox, TENANT_OWNER if own else STRANGER),
+        **await shared_contacts(world, own=own),
     }
 
 
@@ -245,6 +294,39 @@ async def attachment_of(world: World, message: str, tenant: str) -> str:
     key = {"tenant_id": world.raw[tenant], "message_id": from_text("msg", message) or b""}
     (found,) = await world.database.read(lambda tx: parsed.list_attachments(tx, **key))
     return to_text("att", found.attachment_id)
+
+
+async def shared_contacts(world: World, *, own: bool) -> dict[str, str]:
+    """A card, a request for a card to this inbox and one from it, a sender who is known."""
+    await count_all(world)
+    if not own:
+        async with world.client(FOREIGN_INBOX) as api:
+            card = (await api.post("/v1/contacts/", json={"full_name": "Ann"})).json()
+        none = "shr_" + "1" * 26
+        sender = "grace@sender.test"
+        return {"contact": card["id"], "share": none, "sent share": none, "sender": sender}
+    await world.database.write(
+        lambda tx: contacts.create_contact(
+            tx,
+            tenant_id=world.tenant_id,
+            inbox_id=world.raw[SALES],
+            card=Card(full_name="Bea"),
+            contact_id=from_text("ctc", OTHER_CARD),
+            now=world.clock(),
+        )
+    )
+    ask = {"type": "request", "contact_address": "ann@people.test"}
+    async with world.client(SALES) as api, world.client(SUPPORT) as other:
+        card = (await api.post("/v1/contacts/", json={"full_name": "Ann"})).json()
+        shares = "/v1/contacts/shares/"
+        came = (await other.post(shares, json=ask | {"to_inbox_id": SALES})).json()
+        sent = (await api.post(shares, json=ask | {"to_inbox_id": SUPPORT})).json()
+    return {
+        "contact": card["id"],
+        "share": came["share_id"],
+        "sent share": sent["share_id"],
+        "sender": "grace@sender.test",
+    }
 
 
 async def shared_work(world: World, inbox: str, owner: str) -> dict[str, str]:
