@@ -16,6 +16,7 @@ from admin_api.payload import read_query
 from admin_api.routing import Route, Router
 from admin_api.strict_json import MalformedJson, parse_object
 from config.values import Endpoint
+from tests.admin_api.test_routes import UNKNOWN
 from tests.builders import (
     MEMBER,
     SALES,
@@ -131,9 +132,8 @@ async def test_no_input_makes_a_fault_of_ours(
     inputs: list[tuple[dict[str, str], dict[str, object]]],
 ) -> None:
     async with world_with_mail(engines) as (world, message_id):
-        names = {
+        names = UNKNOWN | {
             "message_id": message_id,
-            "attachment_id": "att_" + "0" * 26,
             "list_id": world.ids[TEAM],
             "inbox_id": world.ids[SALES],
             "token_id": world.ids[f"token of {SUPPORT}"],

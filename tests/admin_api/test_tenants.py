@@ -35,7 +35,11 @@ TABLES = {
     "postgresql": "SELECT table_name AS name FROM information_schema.tables"
     " WHERE table_schema = current_schema()",
 }
-CALLS = [route for route in ROUTES if not route.path.startswith("/auth/")]
+CALLS = [
+    route
+    for route in ROUTES
+    if not route.path.startswith("/auth/") and not route.path.endswith("/wait/")
+]
 SHARED = {"store_state", "migrations"}
 
 Cell = bytes | str | int | float | None
