@@ -1,10 +1,13 @@
 """Contacts over HTTP: cards, search, merging, vCards."""
 
+from typing import Any
+
 import httpx2
 
 from storage.clock import DAY
 from tests.builders import AGENT, FOREIGN_INBOX, MEMBER, SALES, SUPPORT, World
 
+Record = dict[str, Any]  # one JSON object; the border of the API
 CONTACTS = "/v1/contacts/"
 GRACE = {
     "full_name": "Grace Hopper",
@@ -16,7 +19,7 @@ GRACE = {
 }
 
 
-async def made(api: httpx2.AsyncClient, **card: object) -> dict[str, object]:
+async def made(api: httpx2.AsyncClient, **card: object) -> Record:
     answer = await api.post(CONTACTS, json=card)
     assert answer.status_code == 201, answer.text
     return dict(answer.json())
@@ -210,7 +213,7 @@ async def test_a_card_goes_out_as_vcard_and_comes_back(world: World) -> None:
         assert copy["notes"] == card["notes"]
 
 
-async def imported(api: httpx2.AsyncClient, file: bytes) -> dict[str, object]:
+async def imported(api: httpx2.AsyncClient, file: bytes) -> Record:
     headers = {"Content-Type": "text/vcard; charset=utf-8"}
     answer = await api.post(f"{CONTACTS}import/", content=file, headers=headers)
     assert answer.status_code == 200, answer.text
@@ -231,7 +234,7 @@ async def test_an_import_tells_of_every_card(world: World) -> None:
     async with world.client(SALES) as api:
         report = await imported(api, file + b"BEGIN:VCARD\r\nVERSION:4.0\r\n")
         kinds = ["created", "failed", "created", "merged", "failed"]
-        assert [one["status"] for one in report["results"]] == kinds  # type: ignore[index]
+        assert [one["status"] for one in report["results"]] == kinds
         assert (report["created"], report["merged"], report["failed"]) == (2, 1, 2)
         again = await imported(api, file)
         assert (again["unchanged"], again["created"], again["merged"]) == (3, 0, 0)

@@ -1,6 +1,7 @@
 """Relationships, who knows whom, the graph and activity over HTTP."""
 
 from itertools import pairwise
+from typing import Any
 
 import httpx2
 
@@ -20,17 +21,18 @@ from tests.builders import (
     deliver,
 )
 
+Record = dict[str, Any]  # one JSON object; the border of the API
 LIST, GRAPH, ACTIVITY = "/v1/relationships/", "/v1/relationships/graph/", "/v1/activity/"
 GRACE = "grace@sender.test"
 
 
-async def one(api: httpx2.AsyncClient, address: str = GRACE) -> dict[str, object]:
+async def one(api: httpx2.AsyncClient, address: str = GRACE) -> Record:
     answer = await api.get(f"{LIST}{address}/")
     assert answer.status_code == 200, answer.text
     return dict(answer.json())
 
 
-async def listed(api: httpx2.AsyncClient, **query: str) -> list[dict[str, object]]:
+async def listed(api: httpx2.AsyncClient, **query: str) -> list[Record]:
     answer = await api.get(LIST, params=query)
     assert answer.status_code == 200, answer.text
     return list(answer.json()["results"])
@@ -138,12 +140,12 @@ async def test_teammates_who_know_somebody_are_named_with_how_well(world: World)
         world.client(AGENT) as other,
         world.client(FOREIGN_INBOX) as foreign,
     ):
-        (known,) = (await one(api))["known_by"]  # type: ignore[misc, attr-defined]
+        (known,) = (await one(api))["known_by"]
         assert (known["inbox_id"], known["address"]) == (world.ids[SUPPORT], SUPPORT)
         assert 0 < known["strength"] < float(str((await one(api))["strength"]))
         mine = await one(other, "Grace@SENDER.test")
         assert (mine["message_count"], mine["strength"], mine["first_seen"]) == (0, 0, None)
-        inboxes = [known["inbox_id"] for known in mine["known_by"]]  # type: ignore[attr-defined]
+        inboxes = [known["inbox_id"] for known in mine["known_by"]]
         assert inboxes == [world.ids[SALES], world.ids[SUPPORT]]
         assert (await one(foreign))["known_by"] == []
         await hide(world, SUPPORT)
@@ -184,7 +186,7 @@ async def test_the_graph_joins_inboxes_and_addresses_outside(world: World) -> No
         assert [edge["source"] for edge in graph["edges"]] == [world.ids[SUPPORT]]
 
 
-async def activity(api: httpx2.AsyncClient, **query: str) -> list[dict[str, object]]:
+async def activity(api: httpx2.AsyncClient, **query: str) -> list[Record]:
     answer = await api.get(ACTIVITY, params={"address": GRACE} | query)
     assert answer.status_code == 200, answer.text
     return list(answer.json()["results"])
@@ -228,7 +230,7 @@ async def test_activity_holds_what_happened_each_once_newest_first(world: World)
         received = await activity(other)
         kinds = [entry["type"] for entry in received]
         assert kinds == ["contact.share_accepted", "contact.share_offered"]
-        source = received[0]["metadata"]["source"]  # type: ignore[index]
+        source = received[0]["metadata"]["source"]
         assert source["inbox_id"] == world.ids[SALES]
         async with world.client(SUPPORT) as third:
             kinds = [str(entry["type"]) for entry in await activity(third)]

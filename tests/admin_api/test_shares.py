@@ -1,6 +1,7 @@
 """Sharing and handing over contacts over HTTP."""
 
 import asyncio
+from typing import Any
 
 import httpx2
 import pytest
@@ -21,6 +22,7 @@ from tests.builders import (
     token_with,
 )
 
+Record = dict[str, Any]  # one JSON object; the border of the API
 CONTACTS, SHARES = "/v1/contacts/", "/v1/contacts/shares/"
 GRACE = {
     "full_name": "Grace",
@@ -64,7 +66,7 @@ async def events(world: World, kind: str) -> list[bytes]:
     return [bytes(row["inbox_id"]) for row in rows]
 
 
-async def book(api: httpx2.AsyncClient) -> list[dict[str, object]]:
+async def book(api: httpx2.AsyncClient) -> list[Record]:
     return list((await api.get(CONTACTS)).json()["results"])
 
 
@@ -88,8 +90,8 @@ async def test_an_accepted_offer_copies_the_card_and_closes_its_task(world: Worl
         assert answer.json()["status"] == "accepted"
         (copy,) = await book(other)
         assert (copy["full_name"], copy["notes"], copy["read_only"]) == ("Grace", "", False)
-        assert copy["source"]["inbox_id"] == world.ids[SALES]  # type: ignore[index]
-        assert set(copy["source"]["fields"]) == {"full_name", "emails", "labels"}  # type: ignore[index]
+        assert copy["source"]["inbox_id"] == world.ids[SALES]
+        assert set(copy["source"]["fields"]) == {"full_name", "emails", "labels"}
         assert await tasks(other) == []
         both = {world.raw[SALES], world.raw[SUPPORT]}
         assert set(await events(world, "contact.share_resolved")) == both
