@@ -19,6 +19,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from storage.database import Tx
+from storage.durability import sync_directory
 from storage.errors import NotFound, StorageError, StoreFull, StoreUnavailable
 
 _CHUNK = 256 * 1024
@@ -55,7 +56,7 @@ class ContentDirectory:
         with _translating():
             for directory in (self.files, self.spool):
                 directory.mkdir(mode=0o700, parents=True, exist_ok=True)
-            _sync_directory(self.files.parent)
+            sync_directory(self.files.parent)
 
     def new_spool(self, content_id: bytes) -> SpoolFile:
         """An empty file for a content that is arriving. Raises StoreFull, StoreUnavailable."""
@@ -76,9 +77,9 @@ class ContentDirectory:
                 spool.path = target
                 used.add(target.parent)
             for directory in used:
-                _sync_directory(directory)
+                sync_directory(directory)
             if not used <= self._lasting:  # another process may have made it and not synced yet
-                _sync_directory(self.files)
+                sync_directory(self.files)
         self._lasting = used
 
     def remove_abandoned(self, *, now: float, age: float = _ABANDONED_SECONDS) -> int:
@@ -205,11 +206,3 @@ def _translating() -> Iterator[None]:
         if error.errno in _NO_SPACE:
             raise StoreFull("no space for message content") from error
         raise StoreUnavailable(f"message content: {error.strerror}") from error
-
-
-def _sync_directory(directory: Path) -> None:
-    descriptor = os.open(directory, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)

@@ -22,7 +22,7 @@ class LogSync:
 
     def __init__(self, path: Path) -> None:
         self._descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
-        _sync_directory(path.parent)
+        sync_directory(path.parent)
         self._next: asyncio.Future[None] | None = None
         self._syncing: asyncio.Task[None] | None = None
         self._failure: Exception | None = None
@@ -63,7 +63,8 @@ class LogSync:
         os.close(self._descriptor)
 
 
-def _sync_directory(directory: Path) -> None:
+def sync_directory(directory: Path) -> None:
+    """Put the names in `directory` on stable storage; blocks. Raises OSError."""
     descriptor = os.open(directory, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
     try:
         os.fsync(descriptor)

@@ -71,7 +71,7 @@ async def test_large_contents_of_one_time_share_a_directory(
     take: Receive, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     synced: list[Path] = []
-    monkeypatch.setattr("storage.content._sync_directory", synced.append)
+    monkeypatch.setattr("storage.content.sync_directory", synced.append)
     contents = ContentDirectory(tmp_path)
     for _ in range(2):
         received = await take([b"x" * (IN_MEMORY + 1), b"\r\n.\r\n"])
