@@ -13,8 +13,7 @@ from tests.support.smtp import message
 
 
 def counted(owner: Api, mailbox: Mailbox) -> int:
-    query = {"inbox_id": mailbox.address, "limit": 200}
-    results = owner.get("/v1/relationships/", **query)["results"]
+    results = owner.get("/v1/relationships/", inbox_id=mailbox.address, limit=200)["results"]
     return sum(found["message_count"] for found in results)
 
 
