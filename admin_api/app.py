@@ -219,6 +219,13 @@ ROUTES: tuple[Route, ...] = (
         parameters=message_filters.Listing,
     ),
     Route(
+        "PATCH",
+        "/v1/messages/",
+        messages.change_messages,
+        CHANGE_MAIL,
+        payload=messages.CopiesChange,
+    ),
+    Route(
         "GET",
         _MESSAGE,
         messages.show_message,

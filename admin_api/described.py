@@ -130,6 +130,11 @@ DESCRIBED: dict[str, Described] = {
     ),
     "DELETE /v1/distribution-lists/{list_id}/members/{inbox_id}/": NOTHING,
     "GET /v1/messages/": Described(schemas.MessagePage),
+    "PATCH /v1/messages/": Described(
+        schemas.ChangedMessages,
+        body={"message_ids": ["msg_01kas3v9t2q5nq8x7d4m6c0wfe"], "set": {"is_read": True}},
+        conflicts=("no_copy",),
+    ),
     "GET /v1/messages/{message_id}/": Described(schemas.MessageRecord),
     "PATCH /v1/messages/{message_id}/": Described(
         schemas.MessageRecord, body={"is_read": True, "folder": "archive"}, conflicts=("no_copy",)

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from contextlib import aclosing
-from typing import NamedTuple
+from typing import Annotated, NamedTuple
 
+from pydantic import ConfigDict, Field, model_validator
 from starlette.responses import Response, StreamingResponse
 
 from admin_api.answers import answer, no_content
@@ -15,12 +16,15 @@ from admin_api.message_filters import Folder, Listing
 from admin_api.paging import cursor_of, position_of
 from admin_api.payload import Payload
 from admin_api.records import message_item, message_record
+from admin_api.strict_json import MAX_FAULTS
 from storage import access, mailbox
+from storage.access import View
 from storage.content import Content, find_content
 from storage.database import Tx
-from storage.ids import to_text
+from storage.errors import FieldFault, Invalid
+from storage.ids import from_text, to_text
 from storage.letters import Outline, find_outline, read_letter
-from storage.mailbox import Copy, require_held, trace_fields
+from storage.mailbox import Copy, no_copy, require_held, trace_fields
 from storage.search import search_messages
 
 
@@ -30,6 +34,25 @@ class CopyChange(Payload):
     is_read: bool = False
     is_flagged: bool = False
     folder: Folder = "inbox"
+
+
+class SharedChange(CopyChange):
+    """What many copies are to have in common: at least one field."""
+
+    model_config = ConfigDict(json_schema_extra={"minProperties": 1})
+
+    @model_validator(mode="after")
+    def _says_something(self) -> SharedChange:
+        if not self.model_fields_set:
+            raise ValueError("must name at least one field")
+        return self
+
+
+class CopiesChange(Payload):
+    """Which copies are to change, and how; one named twice is named once."""
+
+    message_ids: Annotated[list[str], Field(min_length=1, max_length=500)]
+    set: SharedChange
 
 
 async def list_messages(call: Call) -> Response:
@@ -117,6 +140,51 @@ async def change_message(call: Call) -> Response:
         return await entire(tx, call, changed)
 
     return await whole_message(call, await call.database.write(work))
+
+
+async def change_messages(call: Call) -> Response:
+    """PATCH /v1/messages/: All of them or none, in the order in which they were named."""
+    payload = call.payload(CopiesChange)
+    change = payload.set.model_dump(exclude_unset=True)
+
+    async def work(tx: Tx) -> list[Copy]:
+        view = await acting_view(tx, call)
+        chosen = await _held(tx, view, payload.message_ids)
+        await mailbox.update_copies(
+            tx, tenant_id=view.tenant_id, inbox_id=view.inbox_id, message_ids=chosen, **change
+        )
+        changed = await mailbox.copies_by_id(
+            tx, tenant_id=view.tenant_id, inbox_id=view.inbox_id, message_ids=chosen
+        )
+        by_id = {copy.message_id: copy for copy in changed}
+        return [by_id[message_id] for message_id in chosen]
+
+    changed = await call.database.write(work)
+    return answer({"results": [message_item(copy) for copy in changed]})
+
+
+async def _held(tx: Tx, view: View, named: Sequence[str]) -> list[bytes]:
+    """The messages that the body names, each once. Raises Conflict `no_copy`.
+
+    Raises Invalid: malformed, unknown, another tenant's and not visible look alike.
+    """
+    given = [from_text("msg", text) for text in named]
+    chosen = [*dict.fromkeys(one for one in given if one is not None)]
+    held = await mailbox.held_of(
+        tx, tenant_id=view.tenant_id, inbox_id=view.inbox_id, message_ids=chosen
+    )
+    without = [one for one in chosen if one not in held]
+    opened = await access.seen_of(tx, view=view, message_ids=without)
+    faults = [
+        FieldFault(f"message_ids[{place}]", "names no message that this inbox sees")
+        for place, one in enumerate(given)
+        if one not in held and one not in opened
+    ]
+    if faults:
+        raise Invalid(*faults[:MAX_FAULTS])
+    if opened:
+        raise no_copy()
+    return chosen
 
 
 async def delete_message(call: Call) -> Response:

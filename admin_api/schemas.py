@@ -321,6 +321,12 @@ class MessagePage(Answer):
     cursor: Cursor | None
 
 
+class ChangedMessages(Answer):
+    """Messages as they are now, in the order in which they were named."""
+
+    results: list[MessageItem]
+
+
 class ThreadRecord(Answer):
     """A thread as the acting inbox sees it."""
 

@@ -96,6 +96,21 @@ async def find_message(tx: Tx, *, view: View, message_id: bytes) -> Copy:
     return (await copies_of_rows(tx, view.inbox_id, [row]))[0]
 
 
+async def seen_of(tx: Tx, *, view: View, message_ids: Collection[bytes]) -> set[bytes]:
+    """Those of these messages that the viewer sees."""
+    if not message_ids:
+        return set()
+    chosen, names = in_list(message_ids)
+    rows = await tx.fetch_all(
+        f"""
+        SELECT m.message_id FROM messages m
+        WHERE m.tenant_id = :tenant_id AND m.message_id IN ({chosen}) AND {VISIBLE}
+        """,
+        {**view.params, **names},
+    )
+    return {bytes(row["message_id"]) for row in rows}
+
+
 async def thread_messages(tx: Tx, *, view: View, thread_id: bytes, limit: int) -> list[Copy]:
     """The newest `limit` messages of a thread that the viewer sees, oldest first."""
     rows = await tx.fetch_all(

@@ -25,6 +25,7 @@ from storage.relationships import count_before_it_goes, forget_sender
 # The JMAP roles (RFC 8621 2); a copy keeps the position.
 FOLDERS = ("inbox", "archive", "junk", "trash")
 _TRASH = FOLDERS.index("trash")
+_CHANGED_AT_ONCE = 500  # by one statement; each names its messages one by one
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,7 +82,12 @@ class Copy:
 def require_held(copy: Copy) -> None:
     """Raises Conflict `no_copy` for a message that is only open to this inbox."""
     if not copy.is_held:
-        raise Conflict("no_copy", "This inbox holds no copy of the message.")
+        raise no_copy()
+
+
+def no_copy() -> Conflict:
+    """The refusal to change what is only open to an inbox."""
+    return Conflict("no_copy", "This inbox holds no copy of the message.")
 
 
 async def list_copies(
@@ -123,8 +129,7 @@ async def copies_by_id(
     """The inbox's copies of these messages, newest first."""
     if not message_ids:
         return []
-    names = {f"m{number}": message_id for number, message_id in enumerate(message_ids)}
-    chosen = ", ".join(f":{name}" for name in names)
+    chosen, names = _in_list(message_ids)
     rows = await tx.fetch_all(
         f"{_COPY} AND c.message_id IN ({chosen}) ORDER BY c.message_id DESC",
         {"tenant_id": tenant_id, "inbox_id": inbox_id, **names},
@@ -154,25 +159,65 @@ async def update_copy(
     folder: str | None = None,
 ) -> Copy:
     """Change what is given, leave what is None. Raises NotFound."""
-    await tx.execute(
-        """
-        UPDATE copies
-        SET is_read = COALESCE(:is_read, is_read), is_flagged = COALESCE(:is_flagged, is_flagged),
-            folder = COALESCE(:folder, folder)
-        WHERE inbox_id = :inbox_id AND message_id = :message_id
-          AND EXISTS (SELECT 1 FROM messages m
-                      WHERE m.message_id = :message_id AND m.tenant_id = :tenant_id)
-        """,
-        {
-            "tenant_id": tenant_id,
-            "inbox_id": inbox_id,
-            "message_id": message_id,
-            "is_read": None if is_read is None else int(is_read),
-            "is_flagged": None if is_flagged is None else int(is_flagged),
-            "folder": None if folder is None else FOLDERS.index(folder),
-        },
+    await update_copies(
+        tx,
+        tenant_id=tenant_id,
+        inbox_id=inbox_id,
+        message_ids=[message_id],
+        is_read=is_read,
+        is_flagged=is_flagged,
+        folder=folder,
     )
     return await find_copy(tx, tenant_id=tenant_id, inbox_id=inbox_id, message_id=message_id)
+
+
+async def update_copies(
+    tx: Tx,
+    *,
+    tenant_id: bytes,
+    inbox_id: bytes,
+    message_ids: Sequence[bytes],
+    is_read: bool | None = None,
+    is_flagged: bool | None = None,
+    folder: str | None = None,
+) -> None:
+    """Change what is given of each of these copies; what has no copy here is passed over."""
+    change = {
+        "is_read": None if is_read is None else int(is_read),
+        "is_flagged": None if is_flagged is None else int(is_flagged),
+        "folder": None if folder is None else FOLDERS.index(folder),
+    }
+    for start in range(0, len(message_ids), _CHANGED_AT_ONCE):
+        chosen, names = _in_list(message_ids[start : start + _CHANGED_AT_ONCE])
+        await tx.execute(
+            f"""
+            UPDATE copies
+            SET is_read = COALESCE(:is_read, is_read),
+                is_flagged = COALESCE(:is_flagged, is_flagged),
+                folder = COALESCE(:folder, folder)
+            WHERE inbox_id = :inbox_id AND message_id IN (
+                SELECT m.message_id FROM messages m
+                WHERE m.tenant_id = :tenant_id AND m.message_id IN ({chosen}))
+            """,
+            {"tenant_id": tenant_id, "inbox_id": inbox_id, **change, **names},
+        )
+
+
+async def held_of(
+    tx: Tx, *, tenant_id: bytes, inbox_id: bytes, message_ids: Sequence[bytes]
+) -> set[bytes]:
+    """Those of these messages of which the inbox holds a copy."""
+    if not message_ids:
+        return set()
+    chosen, names = _in_list(message_ids)
+    rows = await tx.fetch_all(
+        f"""
+        SELECT c.message_id FROM copies c JOIN messages m ON m.message_id = c.message_id
+        WHERE m.tenant_id = :tenant_id AND c.inbox_id = :inbox_id AND c.message_id IN ({chosen})
+        """,
+        {"tenant_id": tenant_id, "inbox_id": inbox_id, **names},
+    )
+    return {bytes(row["message_id"]) for row in rows}
 
 
 async def discard_copy(
@@ -290,8 +335,7 @@ async def copies_of_rows(tx: Tx, inbox_id: bytes, rows: Sequence[Row]) -> list[C
 async def _routes(tx: Tx, inbox_id: bytes, rows: Sequence[Row]) -> list[Row]:
     if not rows:
         return []
-    names = {f"m{number}": row["message_id"] for number, row in enumerate(rows)}
-    chosen = ", ".join(f":{name}" for name in names)
+    chosen, names = _in_list([row["message_id"] for row in rows])
     return await tx.fetch_all(
         f"""
         SELECT r.message_id, r.position, r.recipient, r.address, r.list_id
@@ -306,6 +350,11 @@ async def _routes(tx: Tx, inbox_id: bytes, rows: Sequence[Row]) -> list[Row]:
         """,
         {"inbox_id": inbox_id, **names},
     )
+
+
+def _in_list(message_ids: Sequence[bytes]) -> tuple[str, dict[str, bytes]]:
+    names = {f"m{number}": message_id for number, message_id in enumerate(message_ids)}
+    return ", ".join(f":{name}" for name in names), names
 
 
 def _copy(row: Row, routes: Sequence[Route]) -> Copy:

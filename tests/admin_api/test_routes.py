@@ -73,6 +73,7 @@ NOTE = {"thread_id": "thread", "note_id": "note"}
 TASK = {"task_id": "task"}
 TEMPLATE = {"template_id": "template"}
 CONTACT = {"contact_id": "contact"}
+OTHER_MESSAGE = "msg_01kas3v9t2q5nq8x7d4m6c0wfe"
 OTHER_CARD = "ctc_01kas3v9t2q5nq8x7d4m6c0wfe"
 BOOK, BOOK_WRITE, CONTEXT = ("contacts:read",), ("contacts:write",), ("context:read",)
 
@@ -141,6 +142,9 @@ TABLE = {
         None, admin=True, names={"list_id": "list", "inbox_id": "inbox"}, status=204
     ),
     "GET /v1/messages/": Row(READ, acts=True),
+    "PATCH /v1/messages/": Row(
+        WRITE, acts=True, body={"message_ids": [OTHER_MESSAGE], "set": {"is_read": True}}
+    ),
     "GET /v1/messages/{message_id}/": Row(READ, acts=True, names={"message_id": "message"}),
     "PATCH /v1/messages/{message_id}/": Row(
         WRITE, acts=True, body={"is_read": True}, names={"message_id": "message"}
@@ -267,6 +271,8 @@ def test_what_a_route_declares_is_what_its_row_says(key: str, row: Row) -> None:
 async def ids(world: World, *, own: bool) -> dict[str, str]:
     """For each kind of path parameter one of this tenant, or of the other."""
     inbox, shared = (SALES, TEAM) if own else (FOREIGN_INBOX, FOREIGN_LIST)
+    if own:
+        await deliver_as(world, OTHER_MESSAGE)
     tenant = "Example" if own else "Other"
     message = await deliver(world, shared.lower(), tenant=tenant, body=WITH_FILE)
     tenant_id, address = world.raw[tenant], f"gone@{inbox.rpartition('@')[2]}"
@@ -284,6 +290,20 @@ async def ids(world: World, *, own: bool) -> dict[str, str]:
         **await shared_work(world, inbox, TENANT_OWNER if own else STRANGER),
         **await shared_contacts(world, own=own),
     }
+
+
+async def deliver_as(world: World, message_id: str) -> None:
+    """A message to Sales that has the id which the example of a body names."""
+    made = await deliver(world, SALES.lower())
+    change = {"given": from_text("msg", message_id), "made": from_text("msg", made)}
+
+    async def rename(tx: Tx) -> None:
+        for table in ("messages", "contents", "routes", "copies"):
+            await tx.execute(
+                f"UPDATE {table} SET message_id = :given WHERE message_id = :made", change
+            )
+
+    await world.database.write(rename)
 
 
 WITH_FILE = b"Content-Type: application/pdf; name=a.pdf\r\n\r\n%PDF"
