@@ -43,7 +43,7 @@ def create(
     """Make a user who signs in with EMAIL."""
     from admin_api.commands import typed
     from admin_api.passwords import hash_password
-    from admin_api.records import user_record
+    from admin_api.records import account_record
     from storage.clock import system_clock
     from storage.lookups import tenant_meant
     from storage.users import create_user
@@ -68,5 +68,5 @@ def create(
             now=system_clock(),
         )
 
-    made = user_record(call.write(work))
+    made = account_record(call.write(work))
     call.show(made | {"password": secret} if given is None else made)
