@@ -119,8 +119,9 @@ async def show_history(call: Call) -> Response:
 
     async def work(tx: Tx) -> list[Entry]:
         await locate(tx, call)
+        view = await acting_view(tx, call)
         return await history.thread_history(
-            tx, tenant_id=call.tenant_id, thread_id=thread_id_of(call), limit=WHOLE
+            tx, view=view, thread_id=thread_id_of(call), limit=WHOLE
         )
 
     return answer([history_record(entry) for entry in await call.database.read(work)])

@@ -9,9 +9,12 @@
 - Only copies are passed on, never what was merely opened. Nobody opens anything to themselves.
 - A note is seen by its author, by those it mentions, and by who sees a message that the author saw
   when writing it.
+- An act on a thread (it was assigned, closed, …) is seen by who did it, by whom it names, and by
+  who sees a message that the actor sees too and that was there before. So is who has it in hand.
 - A forged reference puts a message into a thread; that gives nobody a copy, so it shows nothing.
 
-The conditions take `:viewer` (an inbox), `:tenant_id` and `:now`; messages are `m`, notes are `n`.
+The conditions take `:viewer` (an inbox), `:tenant_id` and `:now`; messages are `m`, notes are `n`,
+entries of the history `h`, threads `t`.
 """
 
 from __future__ import annotations
@@ -67,6 +70,21 @@ VISIBLE_NOTE = f"""(
                    JOIN messages m ON m.message_id = read_by_author.message_id
                    WHERE read_by_author.note_id = n.note_id AND {VISIBLE}))
 )"""
+
+_ACTOR_SEES = VISIBLE.replace(":viewer", "h.by_inbox_id")
+
+VISIBLE_ACT = f"""(
+    h.inbox_id = :viewer OR h.by_inbox_id = :viewer
+    OR EXISTS (SELECT 1 FROM messages m
+               WHERE m.thread_id = h.thread_id AND m.tenant_id = :tenant_id
+                 AND m.message_id < h.entry_id AND {VISIBLE}
+                 AND (h.by_inbox_id IS NULL OR {_ACTOR_SEES})))"""
+
+VISIBLE_ASSIGNEE = f"""(
+    t.assignee_inbox_id = :viewer
+    OR EXISTS (SELECT 1 FROM thread_history h
+               WHERE h.thread_id = t.thread_id AND h.tenant_id = :tenant_id
+                 AND h.type = 'assigned' AND h.inbox_id = t.assignee_inbox_id AND {VISIBLE_ACT}))"""
 
 # The threads in which something was opened to the viewer, whether or not it is still there.
 OPENED_THREADS = """

@@ -14,7 +14,7 @@ import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from storage.access import VISIBLE, VISIBLE_NOTE, View, in_list
+from storage.access import VISIBLE, VISIBLE_ACT, VISIBLE_NOTE, View, in_list
 from storage.clock import DAY
 from storage.contacts import in_texts
 from storage.database import Row, Tx
@@ -220,6 +220,7 @@ async def _assignments(tx: Tx, span: _Span, threads: dict[bytes, str]) -> list[A
         LEFT JOIN inboxes b ON b.inbox_id = h.by_inbox_id
         WHERE h.tenant_id = :tenant_id AND h.thread_id IN ({chosen}) AND h.entry_id < :before
           AND h.type IN ('assigned', 'unassigned') AND h.created_at >= :since
+          AND {VISIBLE_ACT}
         ORDER BY h.entry_id DESC LIMIT :limit
         """,
         span.params(**names),

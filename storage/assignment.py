@@ -11,7 +11,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from storage.access import View, require_thread, thread_subject
+from storage.access import VISIBLE_ASSIGNEE, View, require_thread, thread_subject
 from storage.database import Tx
 from storage.events import record_event
 from storage.history import Kind, record_history
@@ -72,9 +72,12 @@ async def assign_thread(
 
 
 async def unassign_thread(tx: Tx, *, view: View, thread_id: bytes, user_id: bytes | None) -> None:
-    """Take a thread that the viewer sees from its assignee, if it has one. Raises NotFound."""
+    """Take a thread from its assignee, if it has one as far as the viewer knows.
+
+    Raises NotFound.
+    """
     await require_thread(tx, view=view, thread_id=thread_id)
-    former = await find_assignee(tx, tenant_id=view.tenant_id, thread_id=thread_id)
+    former = await _known_assignee(tx, view, thread_id)
     if former is not None:
         await _unassign(tx, _Act(view, thread_id, user_id), former)
 
@@ -104,6 +107,17 @@ async def find_assignee(tx: Tx, *, tenant_id: bytes, thread_id: bytes) -> bytes 
     )
     assignee = row and row["assignee_inbox_id"]
     return bytes(assignee) if assignee else None
+
+
+async def _known_assignee(tx: Tx, view: View, thread_id: bytes) -> bytes | None:
+    row = await tx.fetch_one(
+        f"""
+        SELECT t.assignee_inbox_id FROM threads t
+        WHERE t.tenant_id = :tenant_id AND t.thread_id = :thread_id AND {VISIBLE_ASSIGNEE}
+        """,
+        {**view.params, "thread_id": thread_id},
+    )
+    return bytes(row["assignee_inbox_id"]) if row else None
 
 
 async def _unassign(tx: Tx, act: _Act, former: bytes) -> None:

@@ -115,8 +115,9 @@ async def _store(
     batch: Batch, arrival: Arrival, routes: Sequence[tuple[int, Recipient, Resolution]]
 ) -> bytes:
     tx = batch.tx
-    message_id = tx.new_id()
+    # Before the message's own id: who sees only this message is not to see what it reopens.
     thread_id = await thread_of(batch, arrival)
+    message_id = tx.new_id()
     owed = 0
     for position, recipient, route in routes:
         batch.add(

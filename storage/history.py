@@ -1,6 +1,6 @@
 """The history of a thread: who assigned it to whom, who closed and reopened it, and when.
 
-Entries stay as long as their thread; who sees the thread sees them.
+Entries stay as long as their thread; who sees them is said in `storage.access`.
 """
 
 from __future__ import annotations
@@ -8,6 +8,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal
 
+from storage.access import VISIBLE_ACT, View
 from storage.database import Tx
 
 Kind = Literal["assigned", "unassigned", "closed", "reopened"]
@@ -68,19 +69,19 @@ async def record_history(
     )
 
 
-async def thread_history(tx: Tx, *, tenant_id: bytes, thread_id: bytes, limit: int) -> list[Entry]:
-    """The newest `limit` entries, oldest first."""
+async def thread_history(tx: Tx, *, view: View, thread_id: bytes, limit: int) -> list[Entry]:
+    """The newest `limit` entries that the viewer sees, oldest first."""
     rows = await tx.fetch_all(
-        """
+        f"""
         SELECT h.type, h.inbox_id, h.by_inbox_id, h.by_user_id, h.created_at,
                a.address AS assignee_address, b.address AS by_address
         FROM thread_history h
         LEFT JOIN inboxes a ON a.inbox_id = h.inbox_id
         LEFT JOIN inboxes b ON b.inbox_id = h.by_inbox_id
-        WHERE h.tenant_id = :tenant_id AND h.thread_id = :thread_id
+        WHERE h.tenant_id = :tenant_id AND h.thread_id = :thread_id AND {VISIBLE_ACT}
         ORDER BY h.entry_id DESC LIMIT :limit
         """,
-        {"tenant_id": tenant_id, "thread_id": thread_id, "limit": limit},
+        {**view.params, "thread_id": thread_id, "limit": limit},
     )
     return [
         Entry(

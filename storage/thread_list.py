@@ -13,7 +13,7 @@ from __future__ import annotations
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 
-from storage.access import View, in_list, newest_visible, opened_threads
+from storage.access import VISIBLE_ASSIGNEE, View, in_list, newest_visible, opened_threads
 from storage.database import Tx
 from storage.mailbox import FOLDERS
 from storage.query import Query
@@ -240,11 +240,11 @@ async def _fitting(tx: Tx, view: View, wanted: Filter, spots: Collection[_Spot])
 def _conditions(wanted: Filter) -> str:
     parts = []
     if wanted.assignee is not None:
-        parts.append("t.assignee_inbox_id = :assignee")
+        parts.append(f"t.assignee_inbox_id = :assignee AND {VISIBLE_ASSIGNEE}")
     if wanted.status is not None:
         parts.append("t.status = :status")
     if wanted.unassigned:
-        parts.append("t.assignee_inbox_id IS NULL")
+        parts.append(f"(t.assignee_inbox_id IS NULL OR NOT {VISIBLE_ASSIGNEE})")
     if wanted.list_id is not None:
         parts.append(_BY_LIST)
     return " AND ".join(parts)

@@ -1,6 +1,7 @@
 """Threads, as one inbox sees them: everything told of one comes from the messages it sees.
 
-- Only status and assignee belong to the thread itself and are the same for all who see it.
+- Only the status belongs to the thread itself and is the same for all who see it. Its assignee is
+  told to who may see the assignment.
 - The subject is that of the oldest message seen; participants are whom the newest messages seen
   name in From, To and Cc, the first 200 of them in the order in which they came in.
 """
@@ -12,7 +13,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal
 
-from storage.access import VISIBLE, View, in_list, require_thread
+from storage.access import VISIBLE, VISIBLE_ASSIGNEE, View, in_list, require_thread
 from storage.address import canonical_or_none
 from storage.database import Row, Tx
 from storage.errors import NotFound
@@ -68,7 +69,7 @@ async def describe_threads(tx: Tx, *, view: View, thread_ids: Sequence[bytes]) -
         messages.setdefault(bytes(row["thread_id"]), []).append(row)
     states = {
         bytes(row["thread_id"]): row
-        for row in await tx.fetch_all(_STATE.format(chosen), {"tenant_id": view.tenant_id, **names})
+        for row in await tx.fetch_all(_STATE.format(chosen), {**view.params, **names})
     }
     notes = await count_notes(tx, view=view, thread_ids=thread_ids)
     return [
@@ -95,10 +96,10 @@ _MESSAGES = f"""
     WHERE r.place <= {_READ_FOR_PARTICIPANTS} OR r.place = r.total
     ORDER BY m.message_id
 """
-_STATE = """
+_STATE = f"""
     SELECT t.thread_id, t.status, i.inbox_id, i.address FROM threads t
-    LEFT JOIN inboxes i ON i.inbox_id = t.assignee_inbox_id
-    WHERE t.tenant_id = :tenant_id AND t.thread_id IN ({})
+    LEFT JOIN inboxes i ON i.inbox_id = t.assignee_inbox_id AND {VISIBLE_ASSIGNEE}
+    WHERE t.tenant_id = :tenant_id AND t.thread_id IN ({{}})
 """
 
 

@@ -49,6 +49,28 @@ async def test_an_assigned_thread_is_on_the_agenda_with_the_note(world: World) -
     assert await events(world) == [("thread.assigned", SUPPORT), ("task.created", SUPPORT)]
 
 
+async def test_a_forged_reference_tells_nothing_of_who_has_a_private_thread(world: World) -> None:
+    thread = await thread_with(world, SALES, name="private@client.test")
+    await post(world, SALES, thread + "assign/", to=AGENT)
+    async with world.client(SALES) as api:
+        await api.patch(thread, json={"status": "closed"})
+    assert await thread_with(world, SUPPORT, references=("private@client.test",)) == thread
+
+    seen = await get(world, SUPPORT, thread)
+    assert seen["assignee"] is None
+    assert await get(world, SUPPORT, thread + "history/") == []
+    found = await get(world, SUPPORT, "/v1/messages/threads/", assigned_to=AGENT)
+    assert found["results"] == []
+    found = await get(world, SUPPORT, "/v1/messages/threads/", assigned_to="none")
+    assert len(found["results"]) == 1
+    assert await delete(world, SUPPORT, thread + "assign/") == 204
+
+    assert (await get(world, SALES, thread))["assignee"]["address"] == AGENT
+    assert len(await agenda(world, AGENT)) == 1
+    kinds = [entry["type"] for entry in await get(world, AGENT, thread + "history/")]
+    assert kinds[:2] == ["assigned", "closed"]
+
+
 async def test_the_same_again_makes_no_second_task(world: World) -> None:
     thread = await thread_with(world, "team@example.test")
     for text in ("first", None, "second"):

@@ -33,6 +33,7 @@ class Team:
     assignee: dict[str, str] = field(default_factory=dict)
     givers: dict[str, set[str]] = field(default_factory=dict)
     notes: dict[str, NoteTold] = field(default_factory=dict)
+    assigned: list[tuple[str, str, str, frozenset[str]]] = field(default_factory=list)
 
     def deliver(self, message: str, thread: str, inboxes: set[str]) -> None:
         self.thread_of[message] = thread
@@ -50,6 +51,7 @@ class Team:
         if self.assignee.get(thread) != to:
             self.givers[thread] = set()
         self.assignee[thread] = to
+        self.assigned.append((thread, by, to, frozenset(self._messages(thread))))
         if by != to:
             self.givers[thread].add(by)
             self.opened |= {(to, message) for message in self.held(by, thread)}
@@ -57,6 +59,18 @@ class Team:
     def unassign(self, thread: str) -> None:
         self.assignee.pop(thread, None)
         self.givers.pop(thread, None)
+
+    def known_assignee(self, inbox: str, thread: str) -> str | None:
+        """Who has the thread, for whoever may know of an act by which it was given to them."""
+        has_it = self.assignee.get(thread)
+        if has_it == inbox:
+            return has_it
+        for about, by, to, messages in self.assigned:
+            if (about, to) != (thread, has_it):
+                continue
+            if by == inbox or any(self.sees(inbox, m) and self.sees(by, m) for m in messages):
+                return has_it
+        return None
 
     def annotate(self, name: str, by: str, thread: str, mentions: set[str]) -> None:
         self.notes[name] = NoteTold(

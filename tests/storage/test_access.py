@@ -155,11 +155,12 @@ class Office:
             return
         thread, raw = found
         view = self.view(by)
+        known = self.told.known_assignee(by, thread)
 
         async def work(tx: Tx) -> None:
             await assignment.unassign_thread(tx, view=view, thread_id=raw, user_id=None)
 
-        if await self._succeeds(work, bool(self.told.seen(by, thread))):
+        if await self._succeeds(work, bool(self.told.seen(by, thread))) and known:
             self.told.unassign(thread)
 
     async def _succeeds(self, work: Callable[[Tx], Coroutine[Any, Any, T]], may: bool) -> bool:
@@ -291,7 +292,7 @@ class Office:
         assert one.note_count == len(expected)
         assert one.subject == shown[0].subject
         assert one.last_message_at == shown[-1].received_at
-        assignee = told.assignee.get(thread)
+        assignee = told.known_assignee(inbox, thread)
         address = assignee and f"{assignee}@{self.domain}"
         assert (one.assignee and one.assignee.address) == address
 
