@@ -1,0 +1,181 @@
+"""The audit log: who did what to which object, when, from where, by which credential.
+
+- An entry is written in the transaction of what it tells, so neither is there without the other.
+- Entries are only ever added and read; after a year they are forgotten, nothing else removes them.
+- Actor and object are kept as they were called then; no secret and no text of anybody is in it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Literal
+
+import orjson
+
+from storage.clock import DAY
+from storage.database import Row, Tx
+
+KEPT = 365 * DAY
+
+_AT_ONCE = 1000
+
+ActorType = Literal["user", "token", "operator"]
+Details = Mapping[str, "str | int | bool | None | list[str]"]
+
+
+@dataclass(frozen=True, slots=True)
+class Actor:
+    """Who acts: `id` and `credential_id` as texts, `client` the address the call came from."""
+
+    kind: ActorType
+    id: str | None
+    name: str
+    credential_id: str | None = None
+    client: str | None = None
+
+
+OPERATOR = Actor("operator", None, "operator")
+
+
+@dataclass(frozen=True, slots=True)
+class Act:
+    """What was done: the verb (`user.created`), its object, and the inbox it was done for.
+
+    `details` say which fields were given, and such values as are nobody's text or secret.
+    """
+
+    action: str
+    object_type: str
+    object_id: str
+    object_name: str = ""
+    inbox_id: bytes | None = None
+    details: Details = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Logged:
+    """One entry as stored; the time in microseconds."""
+
+    entry_id: bytes
+    actor: Actor
+    act: Act
+    created_at: int
+
+
+@dataclass(frozen=True, slots=True)
+class Wanted:
+    """Which entries; None leaves a condition out. `until` is not included.
+
+    `action` is a verb, or its first part (`user`) for all of that kind; `actor` and `object_id`
+    are ids as shown, or how the actor was called.
+    """
+
+    actor: str | None = None
+    action: str | None = None
+    object_id: str | None = None
+    inbox_id: bytes | None = None
+    since: int | None = None
+    until: int | None = None
+
+
+async def record_act(tx: Tx, *, tenant_id: bytes, actor: Actor, act: Act, now: int) -> None:
+    """Put one act on record."""
+    await tx.execute(
+        """
+        INSERT INTO audit_log
+            (tenant_id, entry_id, action, actor_type, actor_id, actor_name, credential_id, client,
+             object_type, object_id, object_name, inbox_id, details, created_at)
+        VALUES
+            (:tenant_id, :entry_id, :action, :actor_type, :actor_id, :actor_name, :credential_id,
+             :client, :object_type, :object_id, :object_name, :inbox_id, :details, :now)
+        """,
+        {
+            "tenant_id": tenant_id,
+            "entry_id": tx.new_id(),
+            "action": act.action,
+            "actor_type": actor.kind,
+            "actor_id": actor.id,
+            "actor_name": actor.name,
+            "credential_id": actor.credential_id,
+            "client": actor.client,
+            "object_type": act.object_type,
+            "object_id": act.object_id,
+            "object_name": act.object_name,
+            "inbox_id": act.inbox_id,
+            "details": orjson.dumps(dict(act.details)).decode(),
+            "now": now,
+        },
+    )
+
+
+async def list_acts(
+    tx: Tx, *, tenant_id: bytes, wanted: Wanted, before: bytes | None, limit: int
+) -> list[Logged]:
+    """The tenant's entries below `before`, newest first, at most `limit`."""
+    chosen = {name: value for name, value in _values(wanted).items() if value is not None}
+    conditions = [_CONDITIONS[name] for name in chosen]
+    if before is not None:
+        conditions.append("entry_id < :before")
+    rows = await tx.fetch_all(
+        f"""
+        SELECT entry_id, action, actor_type, actor_id, actor_name, credential_id, client,
+               object_type, object_id, object_name, inbox_id, details, created_at
+        FROM audit_log WHERE {" AND ".join(["tenant_id = :tenant_id", *conditions])}
+        ORDER BY entry_id DESC LIMIT :limit
+        """,
+        {**chosen, "tenant_id": tenant_id, "before": before, "limit": limit},
+    )
+    return [_logged(row) for row in rows]
+
+
+def _values(wanted: Wanted) -> dict[str, object]:
+    whole = wanted.action is not None and "." in wanted.action
+    return {
+        "actor": wanted.actor,
+        "action": wanted.action if whole else None,
+        "noun": None if whole or wanted.action is None else f"{wanted.action}.",
+        "object_id": wanted.object_id,
+        "inbox_id": wanted.inbox_id,
+        "since": wanted.since,
+        "until": wanted.until,
+    }
+
+
+_CONDITIONS = {
+    "actor": "(actor_id = :actor OR actor_name = :actor)",
+    "action": "action = :action",
+    "noun": "SUBSTR(action, 1, LENGTH(:noun)) = :noun",
+    "object_id": "object_id = :object_id",
+    "inbox_id": "inbox_id = :inbox_id",
+    "since": "created_at >= :since",
+    "until": "created_at < :until",
+}
+
+
+async def forget_audit(tx: Tx, *, now: int) -> int:
+    """Remove some entries of more than a year ago; how many; 0 when none is left."""
+    return await tx.execute(
+        """
+        DELETE FROM audit_log WHERE (tenant_id, entry_id) IN (
+            SELECT tenant_id, entry_id FROM audit_log WHERE created_at < :before
+            ORDER BY created_at LIMIT :limit)
+        """,
+        {"before": now - KEPT, "limit": _AT_ONCE},
+    )
+
+
+def _logged(row: Row) -> Logged:
+    actor = Actor(
+        row["actor_type"], row["actor_id"], row["actor_name"], row["credential_id"], row["client"]
+    )
+    inbox_id = row["inbox_id"]
+    act = Act(
+        action=row["action"],
+        object_type=row["object_type"],
+        object_id=row["object_id"],
+        object_name=row["object_name"],
+        inbox_id=None if inbox_id is None else bytes(inbox_id),
+        details=orjson.loads(row["details"]),
+    )
+    return Logged(bytes(row["entry_id"]), actor, act, row["created_at"])
