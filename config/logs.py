@@ -40,7 +40,10 @@ def event(
 ) -> None:
     """Log an event: event(logger, "accepted", session=…, rcpt=…); a pair of None is left out."""
     if logger.isEnabledFor(level):
-        logger.log(level, word, extra={"pairs": pairs})
+        # Not `logger.log`, which looks up the caller's file and line: no line of ours shows them.
+        extra = {"pairs": pairs}
+        record = logger.makeRecord(logger.name, level, "", 0, word, (), None, extra=extra)
+        logger.handle(record)
 
 
 def clean(value: Value, most: int = VALUE_MAX) -> str:

@@ -59,4 +59,4 @@ def arrival(
 
 
 def _pairs(mailboxes: Iterable[Mailbox]) -> list[tuple[str, str]]:
-    return [(mailbox.name, mailbox.email) for mailbox in mailboxes]
+    return [tuple(mailbox) for mailbox in mailboxes]

@@ -15,7 +15,7 @@ from config.logs import event
 from config.settings import Settings
 from gateway import replies
 from gateway.gate import is_exempt
-from gateway.ledger import Ledger
+from gateway.handover import Settles
 from gateway.protocol import Connection
 from gateway.session import Edge, Session
 
@@ -25,7 +25,7 @@ logger = logging.getLogger(__name__)
 class Connections:
     """Lives within one event loop."""
 
-    def __init__(self, edge: Edge, ledger: Ledger) -> None:
+    def __init__(self, edge: Edge, ledger: Settles) -> None:
         self._edge = edge
         self._ledger = ledger
         self._loop = asyncio.get_running_loop()

@@ -1,7 +1,8 @@
 """The group commit: messages that arrive together share one transaction and one fsync.
 
-- One task writes. While a batch is made durable, the next one collects; a message never waits for
-  company.
+- One task of one process writes, for all mail processes. While a batch is made durable, the next
+  one collects. It waits a moment longer, and only then, while other transactions have begun: the
+  messages of a busy moment share a transaction, one that comes alone is written at once.
 - Content files of a batch are in place, and their directory synced, before the transaction begins.
 - A batch that fails is tried again message by message, so that no message takes its neighbours
   down with it; the error of a message goes to its own session.
@@ -12,8 +13,10 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import logging
-from collections.abc import Callable, Sequence
+from collections import deque
+from collections.abc import AsyncGenerator, Callable, Sequence
 from dataclasses import dataclass, replace
 
 from config.logs import event
@@ -32,6 +35,7 @@ _MAX_BYTES = 16 * 1024 * 1024
 _SETTLE_SECONDS = 2.0
 _LOOK_AGAIN_SECONDS = 0.25
 _FLUSH_SECONDS = 1.0
+_COMPANY_SECONDS = 0.005
 
 
 @dataclass(slots=True, eq=False)
@@ -39,10 +43,44 @@ class _Job:
     arrival: Arrival
     spool: SpoolFile | None
     outcome: asyncio.Future[Outcome]
+    patient_until: float
 
     @property
     def inline_size(self) -> int:
         return 0 if self.spool is not None else self.arrival.content.size
+
+
+@contextlib.asynccontextmanager
+async def delivering(
+    database: Database,
+    contents: ContentDirectory,
+    ledger: Ledger,
+    *,
+    postmaster: str,
+    committed: Callable[[], None],
+    under_way: Callable[[], int],
+) -> AsyncGenerator[Deliverer, None]:
+    """A deliverer at work; at the end all that was submitted is durable, or has failed."""
+    deliverer = Deliverer(
+        database,
+        contents,
+        ledger,
+        postmaster=postmaster,
+        committed=committed,
+        under_way=under_way,
+    )
+    writing = asyncio.create_task(deliverer.run())
+    writing.add_done_callback(_tell_of_fault)
+    try:
+        yield deliverer
+    finally:
+        deliverer.stop()
+        await writing
+
+
+def _tell_of_fault(task: asyncio.Task[None]) -> None:
+    if not task.cancelled() and (error := task.exception()) is not None:
+        logger.critical("the task that writes mail has ended", exc_info=error)
 
 
 class Deliverer:
@@ -56,72 +94,82 @@ class Deliverer:
         *,
         postmaster: str,
         committed: Callable[[], None],
+        under_way: Callable[[], int],
     ) -> None:
-        """`committed` is called after each transaction that stored a message."""
+        """`committed` is called after each transaction that stored a message.
+
+        `under_way` tells how many messages may come soon.
+        """
         self._committed = committed
+        self._under_way = under_way
         self._database = database
         self._contents = contents
         self._ledger = ledger
         self._postmaster = postmaster
-        self._queue: asyncio.Queue[_Job | None] = asyncio.Queue()
+        self._loop = asyncio.get_running_loop()
+        self._waiting: deque[_Job] = deque()
+        self._wake: asyncio.Future[None] | None = None
+        self._settling: set[asyncio.Task[None]] = set()
         self._stopping = False
 
-    async def submit(self, arrival: Arrival, spool: SpoolFile | None) -> Outcome:
-        """Store one message; returns when it is durable.
+    def submit(self, arrival: Arrival, spool: SpoolFile | None) -> asyncio.Future[Outcome]:
+        """Store one message; the answer is there when it is durable.
 
-        The spool file is this object's from here on. Raises StoreUnavailable, StoreFull. Cancelling
-        the call does not stop the commit.
+        The spool file is this object's from here on. The answer may be StoreUnavailable or
+        StoreFull. Cancelling it does not stop the commit.
         """
-        job = _Job(arrival, spool, asyncio.get_running_loop().create_future())
-        self._queue.put_nowait(job)
-        return await self._settled(job)
+        patient_until = self._loop.time() + _SETTLE_SECONDS
+        job = _Job(arrival, spool, self._loop.create_future(), patient_until)
+        self._enter(job)
+        return job.outcome
 
-    async def _settled(self, job: _Job) -> Outcome:
-        loop = asyncio.get_running_loop()
-        patient_until = loop.time() + _SETTLE_SECONDS
-        while True:
-            outcome = await job.outcome
-            if not isinstance(outcome, Unsettled):
-                return outcome
-            left = patient_until - loop.time()
-            if left <= 0:
-                job.arrival = replace(job.arrival, patient=False)
-            elif outcome.is_ours:
-                await self._ledger.wait(outcome.digest, left)
-            else:
-                await asyncio.sleep(min(left, _LOOK_AGAIN_SECONDS))
-            job.outcome = loop.create_future()
-            self._queue.put_nowait(job)
+    def _enter(self, job: _Job) -> None:
+        self._waiting.append(job)
+        if len(self._waiting) == 1 or self._is_complete():
+            self._go_on()
+
+    def _is_complete(self) -> bool:
+        """Whether what waits is worth a transaction now: half of what can be expected soon."""
+        waiting = len(self._waiting)
+        return waiting >= _MAX_MESSAGES or waiting >= self._under_way()
 
     async def run(self) -> None:
         """Write batches until `stop` was called and everything submitted before is durable."""
-        while not (self._stopping and self._queue.empty()):
-            jobs = await self._next_batch()
-            if jobs:
-                await self._write(jobs)
+        while not self._stopping or self._waiting or self._settling:
+            if not self._waiting:
+                if not await self._woken(_FLUSH_SECONDS):
+                    await self._flush_confirmed()
+                continue
+            if not self._is_complete():
+                await self._woken(_COMPANY_SECONDS)
+            await self._write(self._next_batch())
         await self._flush_confirmed()
 
     def stop(self) -> None:
         """Let `run` end when nothing is left to write."""
         self._stopping = True
-        self._queue.put_nowait(None)
+        self._go_on()
 
-    async def _next_batch(self) -> list[_Job]:
+    def _go_on(self) -> None:
+        if self._wake is not None and not self._wake.done():
+            self._wake.set_result(None)
+
+    async def _woken(self, seconds: float) -> bool:
+        """Wait until there is something to do; False when there was not in time."""
+        self._wake = self._loop.create_future()
         try:
-            async with asyncio.timeout(_FLUSH_SECONDS):
-                first = await self._queue.get()
+            async with asyncio.timeout(seconds):
+                await self._wake
         except TimeoutError:
-            await self._flush_confirmed()
-            return []
-        return [] if first is None else self._take([first])
+            return False
+        return True
 
-    def _take(self, jobs: list[_Job]) -> list[_Job]:
+    def _next_batch(self) -> list[_Job]:
+        jobs = [self._waiting.popleft()]
         size = jobs[0].inline_size
-        while not self._queue.empty() and len(jobs) < _MAX_MESSAGES and size < _MAX_BYTES:
-            job = self._queue.get_nowait()
-            if job is not None:
-                jobs.append(job)
-                size += job.inline_size
+        while self._waiting and len(jobs) < _MAX_MESSAGES and size < _MAX_BYTES:
+            jobs.append(self._waiting.popleft())
+            size += jobs[-1].inline_size
         return jobs
 
     async def _write(self, jobs: Sequence[_Job]) -> None:
@@ -181,12 +229,28 @@ class Deliverer:
             raise
 
     def _finish(self, job: _Job, outcome: Outcome) -> None:
-        if isinstance(outcome, Stored | Repeated) and job.outcome.cancelled():
-            self._ledger.close(outcome.digests)
-        if job.spool is not None and not isinstance(outcome, Stored | Unsettled):
+        if isinstance(outcome, Unsettled):
+            task = self._loop.create_task(self._settle(job, outcome))
+            self._settling.add(task)
+            task.add_done_callback(self._settling.discard)
+            return
+        if job.spool is not None and not isinstance(outcome, Stored):
             job.spool.discard()
         if not job.outcome.done():
             job.outcome.set_result(outcome)
+        elif isinstance(outcome, Stored | Repeated):  # nobody is there who could confirm it
+            self._ledger.close(outcome.digests)
+
+    async def _settle(self, job: _Job, outcome: Unsettled) -> None:
+        """Judge `job` again once the delivery it may repeat is settled, or patience is over."""
+        left = job.patient_until - self._loop.time()
+        if left <= 0:
+            job.arrival = job.arrival._replace(patient=False)
+        elif outcome.is_ours:
+            await self._ledger.wait(outcome.digest, left)
+        else:
+            await asyncio.sleep(min(left, _LOOK_AGAIN_SECONDS))
+        self._enter(job)
 
     def _fail(self, jobs: Sequence[_Job], error: Exception) -> None:
         # What may have been committed names its content files: at worst they are orphans.

@@ -14,8 +14,8 @@ RFC 5322 2.2 and 3.6, RFC 3834 5 (Auto-Submitted), RFC 2919 (List-Id).
 
 import re
 from collections.abc import Iterable
-from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from typing import NamedTuple
 
 from gateway.encoded_words import MAX_RAW, MAX_TEXT, harmless, readable
 from gateway.mailboxes import Mailbox, parse_mailboxes
@@ -49,13 +49,12 @@ _ONCE = frozenset(
 )
 
 
-@dataclass(frozen=True, slots=True)
-class HeaderScan:
+class HeaderScan(NamedTuple):
     """What the gateway and the store need of a header.
 
-    Ids stand without their angle brackets; `references` are the last 100, oldest first. `date` is
-    the sender's claim in microseconds since the epoch. `received_by` has the lower-cased host after
-    "by" of each Received that has one. `auto` tells automatic mail.
+    Ids stand without their angle brackets; `references` are the last 100, oldest first.
+    `received_by` has the lower-cased host after "by" of each Received that has one. `auto` tells
+    automatic mail.
     """
 
     message_id: str | None
@@ -65,12 +64,17 @@ class HeaderScan:
     to: tuple[Mailbox, ...]
     cc: tuple[Mailbox, ...]
     subject: str
-    date: int | None
+    date_field: bytes
     received_count: int
     delivered_to: tuple[str, ...]
     received_by: tuple[str, ...]
     auto: bool
     truncated: bool
+
+    @property
+    def date(self) -> int | None:
+        """The sender's claim of when it was written, in microseconds since the epoch."""
+        return _date(_unfolded(self.date_field))
 
 
 def scan(head: bytes) -> HeaderScan:
@@ -84,7 +88,7 @@ def scan(head: bytes) -> HeaderScan:
         to=_mailboxes(once.get(b"to")),
         cc=_mailboxes(once.get(b"cc")),
         subject=readable(_unfolded(once.get(b"subject", b"")[:MAX_RAW])),
-        date=_date(_unfolded(once.get(b"date", b"")[:200])),
+        date_field=once.get(b"date", b"")[:200],
         received_count=len(received),
         delivered_to=tuple(harmless(_unfolded(v[:MAX_TEXT])).strip() for v in delivered_to),
         received_by=tuple(_by_hosts(received)),

@@ -1,7 +1,7 @@
 """The listening sockets of the SMTP side.
 
-- One connection is taken at a time, judged by the gate, and answered 421 or handed to the process
-  that has the fewest.
+- One connection is taken at a time, judged by the gate, and answered 421 or handed to the mail
+  process that has the fewest; this process takes it when no other can.
 - Out of descriptors, accepting pauses: a listening socket that stays readable would spin.
 """
 
@@ -80,11 +80,9 @@ class Listener:
             self._connections.open(client, partial(self._gate.leave, network))
 
     def _hand_over(self, client: socket.socket, network: str) -> bool:
-        """Give the connection to a sibling that has fewer than this process, if there is one."""
+        """Give the connection to the sibling that has the fewest, if one can take it."""
         sibling = min(self._siblings, key=len, default=None)
-        if sibling is None or len(sibling) > len(self._connections):
-            return False
-        return sibling.take(client, network)
+        return sibling is not None and sibling.take(client, network)
 
     def _pause(self, listening: socket.socket, error: OSError) -> None:
         event(logger, "accept_paused", level=logging.ERROR, cause=error.strerror)

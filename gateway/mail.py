@@ -1,6 +1,6 @@
-"""The mail side of one process: its sessions, and the group commit they share.
+"""The mail side of one process: its sessions, and where what they receive goes.
 
-The first process has it beside everything else; a sibling has nothing but it.
+The first process writes all mail; it has sessions of its own only while it has no sibling.
 """
 
 from __future__ import annotations
@@ -8,15 +8,13 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
-import socket
-from collections.abc import AsyncGenerator, Callable
+from collections.abc import AsyncGenerator
 
 from config.settings import Settings
 from gateway.connections import Connections
-from gateway.deliver import Deliverer
-from gateway.ledger import Ledger
+from gateway.handover import Delivers, Handover, Settles
 from gateway.session import Edge
-from gateway.siblings import Orders, wait_for_store
+from gateway.siblings import Orders, Wires, wait_for_store
 from gateway.space import Reservations, Space
 from storage.address import canonical_or_none
 from storage.clock import system_clock
@@ -28,58 +26,50 @@ logger = logging.getLogger(__name__)
 
 
 @contextlib.asynccontextmanager
-async def mail_side(
+async def sessions(
     settings: Settings,
     database: Database,
     contents: ContentDirectory,
     reservations: Reservations,
     *,
-    committed: Callable[[], None],
+    deliverer: Delivers,
+    ledger: Settles,
 ) -> AsyncGenerator[Connections, None]:
-    """Sessions can be opened within; at the end what they submitted is written.
-
-    `committed` is called after each transaction that stored a message. Who leaves has drained the
-    connections before.
-    """
-    ledger = Ledger()
-    postmaster = canonical_or_none(settings.postmaster) or ""
-    deliverer = Deliverer(database, contents, ledger, postmaster=postmaster, committed=committed)
+    """Connections can be opened within. Who leaves has drained them before."""
     space = Space(settings.data, size_limit=settings.size_limit, reservations=reservations)
+    postmaster = canonical_or_none(settings.postmaster) or ""
     edge = Edge(settings, database, contents, deliverer, space, system_clock, postmaster)
     connections = Connections(edge, ledger)
-    writing = asyncio.create_task(deliverer.run())
     watching = asyncio.create_task(connections.watch())
-    for task in (writing, watching):
-        task.add_done_callback(_tell_of_fault)
+    watching.add_done_callback(_tell_of_fault)
     try:
         yield connections
     finally:
         watching.cancel()
-        deliverer.stop()
-        await writing
 
 
 def _tell_of_fault(task: asyncio.Task[None]) -> None:
     if not task.cancelled() and (error := task.exception()) is not None:
-        logger.critical("a task that mail needs has ended", exc_info=error)
+        logger.critical("the task that watches connections has ended", exc_info=error)
 
 
-async def serve_sibling(
-    settings: Settings, reservations: Reservations, control: socket.socket
-) -> None:
+async def serve_sibling(settings: Settings, reservations: Reservations, wires: Wires) -> None:
     """Be a sibling: take the connections that the first process hands on, until told to drain."""
-    if not await wait_for_store(control):
+    if not await wait_for_store(wires.control):
         return
+    loop = asyncio.get_running_loop()
+    _, handover = await loop.create_unix_connection(Handover, sock=wires.handover)
     database = await open_database(settings.store, settings.data, system_clock)
     contents = ContentDirectory(settings.data)
     try:
-        async with mail_side(
-            settings, database, contents, reservations, committed=lambda: orders.tell(b"m")
+        async with sessions(
+            settings, database, contents, reservations, deliverer=handover, ledger=handover
         ) as connections:
-            orders = Orders(control, connections.open)
+            orders = Orders(wires.control, connections.open)
             orders.on_abort = connections.abort
             orders.listen()
             await orders.draining.wait()
             await connections.drain(settings.drain_seconds)
     finally:
+        handover.end()
         await database.close()

@@ -12,6 +12,7 @@ RFC 5322 3.4 and 4.4.
 
 import re
 from dataclasses import dataclass, field
+from typing import NamedTuple
 
 from gateway.encoded_words import harmless, readable
 
@@ -32,8 +33,7 @@ _TOKEN = re.compile(
 _QUOTED_PAIR = re.compile(r"\\(.)", re.DOTALL)
 
 
-@dataclass(frozen=True, slots=True)
-class Mailbox:
+class Mailbox(NamedTuple):
     """Whom a header names: the display name as read by people, the address as written."""
 
     name: str

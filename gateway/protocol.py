@@ -26,8 +26,8 @@ from typing import Any, NamedTuple, cast
 from aiosmtpd.smtp import SMTP
 
 from gateway import replies
+from gateway.handover import Settles
 from gateway.inbound import HangUp, Inbound
-from gateway.ledger import Ledger
 from gateway.replies import Reply
 
 logger = logging.getLogger(__name__)
@@ -55,7 +55,7 @@ class Connection(SMTP):
         converse: Callable[[Connection], Coroutine[Any, Any, None]],
         closed: Callable[[Connection], None],
         *,
-        ledger: Ledger,
+        ledger: Settles,
         hostname: str,
         loop: asyncio.AbstractEventLoop,
     ) -> None:

@@ -19,6 +19,7 @@ import sys
 from collections.abc import AsyncIterator, Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from functools import partial
 
 import uvicorn
 
@@ -28,10 +29,13 @@ from config.settings import Settings
 from config.values import Endpoint
 from gateway import acquainting, retention
 from gateway.connections import Connections
+from gateway.deliver import delivering
+from gateway.handover import Intake
+from gateway.ledger import Ledger
 from gateway.listener import Listener, listening_socket
-from gateway.mail import mail_side, serve_sibling
+from gateway.mail import serve_sibling, sessions
 from gateway.session import reply_for
-from gateway.siblings import Sibling, start_siblings
+from gateway.siblings import Sibling, Wires, start_siblings
 from gateway.space import Reservations
 from gateway.workers import Parsing
 from storage import migrations
@@ -71,13 +75,14 @@ def run(settings: Settings, *, ready: Callable[[Running], None] | None = None) -
     sys.setswitchinterval(_SWITCH_SECONDS)
     gc.set_threshold(20_000, 20, 50)
     processes = settings.mail_processes or _processes_by_default()
-    reservations = Reservations(processes)
+    processes = processes if processes > 1 else 0
+    reservations = Reservations(1 + processes)
 
-    async def serve_beside(number: int, control: socket.socket) -> None:
-        reservations.own = number
-        await serve_sibling(settings, reservations, control)
+    async def serve_beside(wires: Wires) -> None:
+        reservations.own = wires.number
+        await serve_sibling(settings, reservations, wires)
 
-    siblings = start_siblings(processes - 1, serve_beside, _loop_factory())
+    siblings = start_siblings(processes, serve_beside, _loop_factory())
     for sibling in siblings:
         sibling.on_lost = reservations.forget
     with asyncio.Runner(loop_factory=_loop_factory()) as runner:
@@ -203,12 +208,23 @@ async def _mail(
     stopping: Stopping,
 ) -> AsyncIterator[list[tuple[str, int]]]:
     await _warn_of_unread_postmasters(database, canonical_or_none(settings.postmaster) or "")
-    for sibling in siblings:
-        sibling.on_commit = commits.ring
-    async with mail_side(
-        settings, database, contents, reservations, committed=commits.ring
-    ) as connections:
-        await asyncio.gather(*(sibling.start() for sibling in siblings))
+    ledger = Ledger()
+    postmaster = canonical_or_none(settings.postmaster) or ""
+    async with (
+        delivering(
+            database,
+            contents,
+            ledger,
+            postmaster=postmaster,
+            committed=commits.ring,
+            under_way=reservations.under_way,
+        ) as deliverer,
+        sessions(
+            settings, database, contents, reservations, deliverer=deliverer, ledger=ledger
+        ) as connections,
+    ):
+        intake = partial(Intake, deliverer, ledger, contents)
+        await asyncio.gather(*(sibling.start(intake) for sibling in siblings))
         listener = Listener(settings, connections, siblings)
         everybody: list[Connections | Sibling] = [connections, *siblings]
         stopping.on_force = lambda: [each.abort() for each in everybody]

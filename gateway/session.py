@@ -22,7 +22,7 @@ from config.logs import event
 from config.settings import Settings
 from gateway import accept, headers, replies
 from gateway.arrival import arrival
-from gateway.deliver import Deliverer
+from gateway.handover import Delivers
 from gateway.inbound import HangUp
 from gateway.paths import BadCommand, MailCommand, Path, parse_mail, parse_rcpt
 from gateway.protocol import Command, Connection
@@ -52,7 +52,7 @@ class Edge:
     settings: Settings
     database: Database
     contents: ContentDirectory
-    deliverer: Deliverer
+    deliverer: Delivers
     space: Space
     clock: Clock
     postmaster: str
@@ -71,6 +71,7 @@ class Envelope:
     reverse_path: Path | None
     smtputf8: bool
     reserved: int
+    under_way: bool = True
     tenant_id: bytes | None = None
     recipients: list[Recipient] = field(default_factory=list)
     routes: list[Resolution] = field(default_factory=list)
@@ -252,14 +253,20 @@ class Session:
 
     def _begin_transaction(self, command: MailCommand) -> None:
         reserved = command.size or 0
-        self._edge.space.reservations.add(reserved)
+        self._edge.space.reservations.begin(reserved)
         self._envelope = Envelope(command.reverse_path, command.smtputf8, reserved)
         self._idle_commands = 0
 
     def _end_transaction(self) -> None:
         if self._envelope is not None:
-            self._edge.space.reservations.add(-self._envelope.reserved)
+            self._arrived(self._envelope)
+            self._edge.space.reservations.give_back(self._envelope.reserved)
             self._envelope = None
+
+    def _arrived(self, envelope: Envelope) -> None:
+        if envelope.under_way:
+            envelope.under_way = False
+            self._edge.space.reservations.arrived()
 
     async def _rcpt(self, argument: bytes) -> Reply:
         envelope = self._envelope
@@ -328,6 +335,7 @@ class Session:
         if isinstance(judged, Reply):
             received.discard()
             return judged
+        self._arrived(envelope)
         with edge.space.holding(len(received.content.body or b"")):
             outcome = await edge.deliverer.submit(judged, received.spool)
         return await self._report(envelope, received, outcome, perf_counter() - ended_at)

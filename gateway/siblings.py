@@ -1,13 +1,13 @@
-"""The processes beside the first one that take mail, so that it uses more than one processor.
+"""The processes beside the first one that talk to clients, so that more processors are used.
 
 - They are forked before the first thread or event loop is made, and share the pages of what was
-  imported until then. Each has its own event loop, store connection and group commit; the store is
-  made for several processes.
-- The first process accepts all connections, so that every limit holds for the whole, and hands some
-  of them on as descriptors. Nothing else is shared but the count of bytes reserved on disk.
+  imported until then. Each has its own event loop, and its own view of the store to look up
+  recipients; what it has received it hands to the first process (`gateway.handover`).
+- The first process accepts all connections, so that every limit holds for the whole, and hands
+  them on as descriptors. Nothing else is shared but the count of bytes reserved on disk.
 - They talk in small packets: to a sibling `g` (the store is ready), `c` and a network with a
   descriptor (a connection), `d` (drain), `a` (abort); from it `r` (ready), `x` and a network (a
-  connection has ended), `m` (messages were committed).
+  connection has ended).
 - A sibling whose first process is gone drains and ends. One that is lost itself takes its
   connections with it, and mail goes on without it.
 - Every connection handed over is told of at its end, also one that could not be served: the counts
@@ -25,26 +25,42 @@ import signal
 import socket
 import sys
 from collections.abc import Callable, Coroutine, Sequence
-from typing import Any, NoReturn
+from typing import Any, NamedTuple, NoReturn
 
 from config.logs import event
+from gateway.handover import Intake
 
 logger = logging.getLogger(__name__)
 
 _PACKET = 256
 _EXIT_SECONDS = 5.0
 
-Serve = Callable[[int, socket.socket], Coroutine[Any, Any, None]]
+Serve = Callable[["Wires"], Coroutine[Any, Any, None]]
 LoopFactory = Callable[[], asyncio.AbstractEventLoop]
+
+
+class Wires(NamedTuple):
+    """One end of what connects the first process with its sibling of this number."""
+
+    number: int
+    control: socket.socket
+    handover: socket.socket
+
+    def close(self) -> None:
+        """Let go of this end."""
+        self.control.close()
+        self.handover.close()
 
 
 class Sibling:
     """A mail process, as the first process sees it; its length is the number of its connections."""
 
-    def __init__(self, number: int, pid: int, control: socket.socket) -> None:
-        self.number = number
+    def __init__(self, pid: int, wires: Wires) -> None:
+        self.number = wires.number
         self._pid = pid
-        self._control = control
+        self._control = wires.control
+        self._handover = wires.handover
+        self._intake: Intake | None = None
         self._count = 0
         self._networks: dict[str, int] = {}
         self._lost = False
@@ -52,15 +68,19 @@ class Sibling:
         self._gone = asyncio.Event()
         self._patience: asyncio.Timeout | None = None
         self.on_closed: Callable[[str], None] = lambda network: None
-        self.on_commit: Callable[[], None] = lambda: None
         self.on_lost: Callable[[int], None] = lambda number: None
 
     def __len__(self) -> int:
         return sys.maxsize if self._lost else self._count
 
-    async def start(self) -> None:
-        """Tell it that the store is ready, and wait until it can take connections."""
-        asyncio.get_running_loop().add_reader(self._control, self._hear)
+    async def start(self, intake: Callable[[], Intake]) -> None:
+        """Tell it that the store is ready, and wait until it can take connections.
+
+        What it hands over goes to an `intake`.
+        """
+        loop = asyncio.get_running_loop()
+        _, self._intake = await loop.create_unix_connection(intake, sock=self._handover)
+        loop.add_reader(self._control, self._hear)
         self._tell(b"g")
         await self._ready.wait()
 
@@ -95,6 +115,8 @@ class Sibling:
         except TimeoutError:
             event(logger, "sibling_killed", level=logging.ERROR, pid=self._pid)
             os.kill(self._pid, signal.SIGKILL)
+        if self._intake is not None:
+            await self._intake.ended.wait()
         asyncio.get_running_loop().remove_reader(self._control)
         self._control.close()
         await asyncio.to_thread(os.waitpid, self._pid, 0)
@@ -119,8 +141,6 @@ class Sibling:
         match packet[:1]:
             case b"x":
                 self._connection_ended(packet[1:].decode())
-            case b"m":
-                self.on_commit()
             case b"r":
                 self._ready.set()
             case b"":
@@ -151,37 +171,41 @@ class Sibling:
 def start_siblings(count: int, serve: Serve, loop_factory: LoopFactory | None) -> list[Sibling]:
     """Fork `count` mail processes, numbered from 1.
 
-    To be called before any thread and any event loop. Each runs `serve` with its number and its
-    end of the control socket, and never returns from here.
+    To be called before any thread and any event loop. Each runs `serve` with its end of the wires,
+    and never returns from here.
     """
     gc.collect()
     gc.freeze()
-    started: list[tuple[int, socket.socket]] = []
+    started: list[tuple[int, Wires]] = []
     for number in range(1, count + 1):
-        ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+        ours, theirs = _wires(number)
         pid = os.fork()
         if pid == 0:
             for _, other in started:
                 other.close()
             ours.close()
-            _become_sibling(number, theirs, serve, loop_factory)
+            _become_sibling(theirs, serve, loop_factory)
         theirs.close()
-        ours.setblocking(False)
         started.append((pid, ours))
-    return [Sibling(number, *one) for number, one in enumerate(started, start=1)]
+    return [Sibling(pid, wires) for pid, wires in started]
 
 
-def _become_sibling(
-    number: int, control: socket.socket, serve: Serve, loop_factory: LoopFactory | None
-) -> NoReturn:
+def _wires(number: int) -> tuple[Wires, Wires]:
+    control = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+    handover = socket.socketpair(socket.AF_UNIX, socket.SOCK_STREAM)
+    for end in (*control, *handover):
+        end.setblocking(False)
+    return Wires(number, control[0], handover[0]), Wires(number, control[1], handover[1])
+
+
+def _become_sibling(wires: Wires, serve: Serve, loop_factory: LoopFactory | None) -> NoReturn:
     """Be a mail process until told to end; the process ends here."""
     status = 1
     try:
         for word in (signal.SIGINT, signal.SIGTERM):  # the first process decides when we end
             signal.signal(word, signal.SIG_IGN)
-        control.setblocking(False)
         with asyncio.Runner(loop_factory=loop_factory) as runner:
-            runner.run(serve(number, control))
+            runner.run(serve(wires))
         status = 0
     except BaseException:  # nothing above us may run twice, so nothing may leave this process
         logger.exception("fault in a mail process")

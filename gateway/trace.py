@@ -11,6 +11,7 @@ RFC 5321 4.4, RFC 3848 and RFC 6531 4.3 (names after "with").
 
 import re
 import time
+from functools import lru_cache
 
 _HOST = re.compile(r"[A-Za-z0-9_](?:[A-Za-z0-9_.-]{0,253}[A-Za-z0-9_])?\.?")
 _LITERAL = re.compile(r"\[[A-Za-z0-9.:-]{1,60}\]")
@@ -47,7 +48,12 @@ def received_field(
 
 def date_time(moment: int) -> str:
     """Microseconds since the epoch as RFC 5322 writes them, in UTC whatever the locale."""
-    at = time.gmtime(moment // 1_000_000)
+    return _second(moment // 1_000_000)
+
+
+@lru_cache(maxsize=2)
+def _second(moment: int) -> str:
+    at = time.gmtime(moment)
     return (
         f"{_DAYS[at.tm_wday]}, {at.tm_mday} {_MONTHS[at.tm_mon - 1]} {at.tm_year:04}"
         f" {at.tm_hour:02}:{at.tm_min:02}:{at.tm_sec:02} +0000"

@@ -1,14 +1,17 @@
-"""What arrives, and what becomes of it: the values that a delivery takes and gives."""
+"""What arrives, and what becomes of it: the values that a delivery takes and gives.
+
+What arrives is named tuples, which are cheap to make and to hand to another process.
+"""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import NamedTuple
 
 from storage.content import Content
 
 
-@dataclass(frozen=True, slots=True)
-class Recipient:
+class Recipient(NamedTuple):
     """One forward-path that was accepted: `text` as the peer wrote it, and its parts."""
 
     text: str
@@ -16,8 +19,7 @@ class Recipient:
     domain: str
 
 
-@dataclass(frozen=True, slots=True)
-class Arrival:
+class Arrival(NamedTuple):
     """A message that has arrived whole and waits to be stored.
 
     `references` are the ids that may name its thread, the likeliest first; `mailboxes` is a JSON

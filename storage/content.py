@@ -15,8 +15,8 @@ import contextlib
 import errno
 import os
 from collections.abc import AsyncGenerator, Iterable, Iterator, Sequence
-from dataclasses import dataclass
 from pathlib import Path
+from typing import NamedTuple
 
 from storage.database import Tx
 from storage.durability import sync_directory
@@ -24,11 +24,11 @@ from storage.errors import NotFound, StorageError, StoreFull, StoreUnavailable
 
 _CHUNK = 256 * 1024
 _ABANDONED_SECONDS = 3600.0
+_CLOSED = -1
 _NO_SPACE = {errno.ENOSPC, errno.EDQUOT}
 
 
-@dataclass(frozen=True, slots=True)
-class Content:
+class Content(NamedTuple):
     """Where the bytes of one message are: exactly one of `body` and `file` is there."""
 
     sha256: bytes
@@ -61,7 +61,11 @@ class ContentDirectory:
     def new_spool(self, content_id: bytes) -> SpoolFile:
         """An empty file for a content that is arriving. Raises StoreFull, StoreUnavailable."""
         with _translating():
-            return SpoolFile(self.spool / content_id.hex())
+            return SpoolFile.new(self.spool / content_id.hex())
+
+    def finished_spool(self, name: str) -> SpoolFile:
+        """The file of a content that another process has received and finished."""
+        return SpoolFile(self.spool / name, _CLOSED)
 
     def place(self, spools: Iterable[SpoolFile]) -> None:
         """Make finished spool files content files, and their names durable; blocks.
@@ -135,9 +139,15 @@ class SpoolFile:
 
     __slots__ = ("_descriptor", "path")
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, descriptor: int) -> None:
         self.path = path
-        self._descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
+        self._descriptor = descriptor
+
+    @classmethod
+    def new(cls, path: Path) -> SpoolFile:
+        """An empty file. Raises OSError."""
+        flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC
+        return cls(path, os.open(path, flags, 0o600))
 
     def write(self, parts: Sequence[bytes]) -> None:
         """Append `parts`; blocks. Raises StoreFull, StoreUnavailable."""
@@ -167,8 +177,8 @@ class SpoolFile:
             self.path.unlink(missing_ok=True)
 
     def _close(self) -> None:
-        descriptor, self._descriptor = self._descriptor, -1
-        if descriptor >= 0:
+        descriptor, self._descriptor = self._descriptor, _CLOSED
+        if descriptor != _CLOSED:
             os.close(descriptor)
 
 

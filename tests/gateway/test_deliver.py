@@ -29,8 +29,10 @@ class ScriptedStore:
         self._answers = list(answers)
         self._sync = sync
         self.confirmed: Exception | None = None
+        self.commits = 0
 
     async def commit(self, work: object) -> tuple[list[Outcome], Awaitable[None]]:
+        self.commits += 1
         answer = self._answers.pop(0)
         if isinstance(answer, Exception):
             raise answer
@@ -52,12 +54,14 @@ class Desk:
         self.contents = ContentDirectory(data)
         self.contents.prepare()
         self.ledger = Ledger()
+        self.under_way = 0
         self.deliverer = Deliverer(
             cast(Database, store),
             self.contents,
             self.ledger,
             postmaster="",
             committed=lambda: None,
+            under_way=lambda: self.under_way,
         )
         self._working = asyncio.create_task(self.deliverer.run())
 
@@ -181,8 +185,7 @@ async def test_receipts_that_cannot_be_dropped_now_stop_nothing(
 
 async def test_a_session_that_is_gone_does_not_stop_its_commit(opened: Open) -> None:
     desk = opened(ScriptedStore([STORED]))
-    leaving = asyncio.create_task(desk.deliverer.submit(message(), desk.spool()))
-    await asyncio.sleep(0)
+    leaving = desk.deliverer.submit(message(), desk.spool())
 
     leaving.cancel()
     with pytest.raises(asyncio.CancelledError):
@@ -191,3 +194,37 @@ async def test_a_session_that_is_gone_does_not_stop_its_commit(opened: Open) -> 
 
     assert desk.kept()
     assert not desk.ledger.is_open(b"receipt")
+
+
+async def test_a_message_that_comes_alone_is_written_at_once(
+    opened: Open, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("gateway.deliver._COMPANY_SECONDS", 60)
+    desk = opened(ScriptedStore([STORED]))
+
+    assert await desk.deliverer.submit(message(), None) == STORED
+
+
+async def test_messages_under_way_are_waited_for_and_share_the_transaction(
+    opened: Open, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("gateway.deliver._COMPANY_SECONDS", 60)
+    store = ScriptedStore([STORED, STORED])
+    desk = opened(store)
+    desk.under_way = 2
+    first = desk.deliverer.submit(message(), None)
+    await asyncio.sleep(0.01)
+    assert store.commits == 0
+
+    second = desk.deliverer.submit(message(), None)
+
+    assert await asyncio.gather(first, second) == [STORED, STORED]
+    assert store.commits == 1
+
+
+async def test_no_message_waits_long_for_company_that_does_not_come(opened: Open) -> None:
+    desk = opened(ScriptedStore([STORED]))
+    desk.under_way = 1000
+
+    async with asyncio.timeout(1):
+        assert await desk.deliverer.submit(message(), None) == STORED

@@ -6,22 +6,35 @@ import signal
 import socket
 from collections.abc import Iterator
 from contextlib import suppress
+from pathlib import Path
+from typing import cast
 
 import pytest
 
-from gateway.siblings import Orders, Sibling
+from gateway.deliver import Deliverer
+from gateway.handover import Intake
+from gateway.ledger import Ledger
+from gateway.siblings import Orders, Sibling, Wires
+from storage.content import ContentDirectory
 
-Pair = tuple[socket.socket, socket.socket]
+Pair = tuple[Wires, Wires]
 
 
 @pytest.fixture
-def control() -> Iterator[Pair]:
-    ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
-    ours.setblocking(False)
-    theirs.setblocking(False)
+def wires() -> Iterator[Pair]:
+    control = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+    handover = socket.socketpair()
+    for end in (*control, *handover):
+        end.setblocking(False)
+    ours, theirs = Wires(1, control[0], handover[0]), Wires(1, control[1], handover[1])
     yield ours, theirs
     ours.close()
     theirs.close()
+
+
+def intake() -> Intake:
+    """Give one that nothing is submitted to."""
+    return Intake(cast(Deliverer, None), Ledger(), ContentDirectory(Path()))
 
 
 async def heard(control: socket.socket) -> bytes:
@@ -42,8 +55,8 @@ def is_child(pid: int) -> bool:
     return True
 
 
-async def test_a_connection_without_its_descriptor_is_told_to_have_ended(control: Pair) -> None:
-    first, sibling = control
+async def test_a_connection_without_its_descriptor_is_told_to_have_ended(wires: Pair) -> None:
+    first, sibling = (end.control for end in wires)
     taken: list[socket.socket] = []
     orders = Orders(sibling, lambda client, ended: taken.append(client))
     orders.listen()
@@ -56,18 +69,18 @@ async def test_a_connection_without_its_descriptor_is_told_to_have_ended(control
     asyncio.get_running_loop().remove_reader(sibling)
 
 
-async def test_a_lost_sibling_gives_back_what_it_had(control: Pair) -> None:
-    ours, theirs = control
+async def test_a_lost_sibling_gives_back_what_it_had(wires: Pair) -> None:
+    ours, theirs = wires
     left: asyncio.Queue[str] = asyncio.Queue()
-    sibling = Sibling(1, sleeper(), ours)
+    sibling = Sibling(sleeper(), ours)
     sibling.on_closed = left.put_nowait
-    theirs.send(b"r")
-    await sibling.start()
+    theirs.control.send(b"r")
+    await sibling.start(intake)
     for network in ("192.0.2.1", "192.0.2.1", "192.0.2.2"):
         client = socket.socket()
         assert sibling.take(client, network)
         assert client.fileno() < 0
-    theirs.send(b"x192.0.2.1")
+    theirs.control.send(b"x192.0.2.1")
     async with asyncio.timeout(5):
         assert await left.get() == "192.0.2.1"
         assert len(sibling) == 2
@@ -84,36 +97,37 @@ async def test_a_lost_sibling_gives_back_what_it_had(control: Pair) -> None:
 
 
 async def test_a_sibling_that_ignores_its_orders_is_killed_when_forced(
-    control: Pair, monkeypatch: pytest.MonkeyPatch
+    wires: Pair, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("gateway.siblings._EXIT_SECONDS", 0.1)
-    ours, theirs = control
-    sibling = Sibling(1, sleeper(), ours)
-    theirs.send(b"r")
-    await sibling.start()
+    ours, theirs = wires
+    sibling = Sibling(sleeper(), ours)
+    theirs.control.send(b"r")
+    await sibling.start(intake)
 
     draining = asyncio.create_task(sibling.drain(60))
     await asyncio.sleep(0.05)
     sibling.abort()
+    theirs.handover.close()  # as the kernel does for a process that is killed
 
     async with asyncio.timeout(5):
         await draining
     assert not is_child(sibling._pid)
 
 
-async def test_a_sibling_too_busy_for_an_order_still_learns_to_drain(control: Pair) -> None:
-    ours, theirs = control
-    sibling = Sibling(1, sleeper(), ours)
-    theirs.send(b"r")
-    await sibling.start()
+async def test_a_sibling_too_busy_for_an_order_still_learns_to_drain(wires: Pair) -> None:
+    ours, theirs = wires
+    sibling = Sibling(sleeper(), ours)
+    theirs.control.send(b"r")
+    await sibling.start(intake)
     with suppress(BlockingIOError):
         while True:
-            ours.send(b"a")
+            ours.control.send(b"a")
 
     draining = asyncio.create_task(sibling.drain(60))
     await asyncio.sleep(0)
     packets = 0
-    while await heard(theirs):
+    while await heard(theirs.control):
         packets += 1
 
     assert packets > 1

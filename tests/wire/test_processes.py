@@ -18,15 +18,14 @@ TEAM = ["team@example.test"]
 
 @pytest.fixture
 def pair(own_server: MakeServer) -> Server:
-    """Give a server of two mail processes."""
+    """Give a server with two mail processes beside the first one."""
     return own_server({"mail_processes": "2"})
 
 
-def sibling_of(server: Server) -> int:
-    """Return the id of the one process that was forked and not executed anew."""
+def siblings_of(server: Server) -> list[int]:
+    """Return the ids of the processes that were forked and not executed anew."""
     own = command_line(server.pid)
-    (found,) = [pid for pid in server.processes()[1:] if command_line(pid) == own]
-    return found
+    return [pid for pid in server.processes()[1:] if command_line(pid) == own]
 
 
 def command_line(pid: int) -> bytes:
@@ -43,7 +42,7 @@ def deliver(client: SmtpClient, subject: str) -> str:
 def test_a_lost_process_takes_only_its_own_connections_with_it(pair: Server) -> None:
     with ExitStack() as open_ones:
         clients = [open_ones.enter_context(pair.client()) for _ in range(6)]
-        os.kill(sibling_of(pair), signal.SIGKILL)
+        os.kill(siblings_of(pair)[0], signal.SIGKILL)
         time.sleep(0.2)
 
         outcomes = [deliver(client, f"open {number}") for number, client in enumerate(clients)]
@@ -56,12 +55,23 @@ def test_a_lost_process_takes_only_its_own_connections_with_it(pair: Server) -> 
     assert "sibling_lost" in pair.log_tail()
 
 
+def test_the_first_process_takes_mail_when_no_other_is_left(pair: Server) -> None:
+    for sibling in siblings_of(pair):
+        os.kill(sibling, signal.SIGKILL)
+    time.sleep(0.2)
+
+    with pair.client() as client:
+        assert deliver(client, "alone") == "250"
+    with pair.mailboxes()[0] as mailbox:
+        assert len(mailbox.newest()) == 1
+
+
 def test_a_lost_process_gives_back_the_places_of_its_clients(own_server: MakeServer) -> None:
     server = own_server({"mail_processes": "2", "max_connections": "4"})
     with ExitStack() as open_ones:
         clients = [open_ones.enter_context(server.client()) for _ in range(4)]
         assert refused(server)
-        os.kill(sibling_of(server), signal.SIGKILL)
+        os.kill(siblings_of(server)[0], signal.SIGKILL)
         time.sleep(0.2)
         clients += [open_ones.enter_context(server.client()) for _ in range(2)]
         assert refused(server)
@@ -87,15 +97,15 @@ def refused(server: Server) -> bool:
 def test_the_port_is_free_as_soon_as_the_first_process_is_gone(pair: Server) -> None:
     with ExitStack() as open_ones:
         clients = [open_ones.enter_context(pair.client()) for _ in range(4)]
-        sibling = sibling_of(pair)
+        siblings = siblings_of(pair)
         pair.kill_first()
         with socket.socket() as probe:
             probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
             probe.bind(pair.demo.smtp)
             probe.listen()
-        assert sorted(last_word(client) for client in clients) == ["421", "421", "lost", "lost"]
+        assert sorted(last_word(client) for client in clients) == ["421"] * 4
     deadline = time.monotonic() + 10
-    while is_alive(sibling):
+    while any(map(is_alive, siblings)):
         assert time.monotonic() < deadline, "a process outlives the first one"
         time.sleep(0.01)
 

@@ -1,0 +1,156 @@
+"""What the first process and its mail processes say to each other about messages, as octets.
+
+- A frame is a length in four octets and a marshalled tuple, whose first element tells its kind:
+  plain values only, since both ends run the same interpreter and a message takes few microseconds
+  to write and to read.
+- What is said within one turn of the event loop leaves in one write: each wakes the other process.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import marshal
+import struct
+from collections.abc import Iterator
+from typing import NamedTuple, cast
+
+from storage.arrivals import Arrival, Outcome, Recipient, Repeated, RouteChanged, Stored
+from storage.content import Content
+from storage.errors import OutcomeUnknown, StoreFull, StoreUnavailable
+
+_LENGTH = struct.Struct(">I")
+
+
+class Submission(NamedTuple):
+    """To the first process: a message, and the name of its spool file when it has one."""
+
+    number: int
+    arrival: Arrival
+    spool: str | None
+
+
+class Settled(NamedTuple):
+    """To the first process: the senders of these deliveries have seen the reply, or never may."""
+
+    confirmed: bool
+    digests: tuple[bytes, ...]
+
+
+class Answer(NamedTuple):
+    """From the first process: what became of the submission of that number."""
+
+    number: int
+    outcome: Outcome | Exception
+
+
+Frame = Submission | Settled | Answer
+
+_SUBMISSION, _SETTLED, _ANSWER = range(3)
+_OUTCOMES: tuple[type[Stored] | type[Repeated], ...] = (Stored, Repeated)
+_FAULTS: tuple[type[Exception], ...] = (
+    OutcomeUnknown,
+    StoreFull,
+    StoreUnavailable,
+    RuntimeError,
+)
+_ROUTE_CHANGED = "route changed"
+
+
+class Frames:
+    """One end of the stream."""
+
+    __slots__ = ("_buffer", "_loop", "_said", "_transport")
+
+    def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
+        self._loop = loop
+        self._transport: asyncio.Transport | None = None
+        self._said: list[bytes] = []
+        self._buffer = bytearray()
+
+    def attach(self, transport: asyncio.BaseTransport) -> None:
+        """Where what is said goes."""
+        self._transport = cast(asyncio.Transport, transport)
+
+    def lose(self) -> None:
+        """Nobody is at the other end any more."""
+        self._transport = None
+
+    @property
+    def lost(self) -> bool:
+        """Whether what is said is not heard."""
+        return self._transport is None
+
+    def send(self, frame: Frame) -> None:
+        """Say this by the end of the loop's turn."""
+        if not self._said:
+            self._loop.call_soon(self._flush)
+        packed = marshal.dumps(_plain(frame))
+        self._said += (_LENGTH.pack(len(packed)), packed)
+
+    def _flush(self) -> None:
+        if self._transport is not None and self._said:
+            self._transport.write(b"".join(self._said))
+        self._said.clear()
+
+    def close(self) -> None:
+        """Close once all that was said has left."""
+        self._flush()
+        if self._transport is not None:
+            self._transport.close()
+
+    def feed(self, data: bytes) -> Iterator[Frame]:
+        """Whatever is whole with `data`."""
+        buffer = self._buffer
+        buffer += data
+        start = 0
+        while len(buffer) - start >= _LENGTH.size:
+            (size,) = _LENGTH.unpack_from(buffer, start)
+            end = start + _LENGTH.size + size
+            if len(buffer) < end:
+                break
+            yield _meant(marshal.loads(buffer[start + _LENGTH.size : end]))
+            start = end
+        del buffer[:start]
+
+
+def _plain(frame: Frame) -> tuple[object, ...]:
+    match frame:
+        case Submission(number, arrival, spool):
+            parts = [*arrival]
+            parts[_RECIPIENTS] = [tuple(recipient) for recipient in arrival.recipients]
+            parts[_CONTENT] = tuple(arrival.content)
+            return _SUBMISSION, number, parts, spool
+        case Settled(confirmed, digests):
+            return _SETTLED, confirmed, digests
+        case Answer(number, outcome):
+            return _ANSWER, number, *_plain_outcome(outcome)
+
+
+_RECIPIENTS = Arrival._fields.index("recipients")
+_CONTENT = Arrival._fields.index("content")
+
+
+def _plain_outcome(outcome: Outcome | Exception) -> tuple[object, ...]:
+    if isinstance(outcome, Stored | Repeated):
+        return _OUTCOMES.index(type(outcome)), outcome.message_id, outcome.digests
+    if isinstance(outcome, Exception):
+        kind = next(kind for kind in _FAULTS if isinstance(outcome, kind))
+        return _FAULTS.index(kind), str(outcome)
+    return (_ROUTE_CHANGED,)
+
+
+def _meant(plain: tuple[object, ...]) -> Frame:
+    match plain:
+        case (0, int(number), list(parts), spool):
+            parts[_RECIPIENTS] = tuple([Recipient(*one) for one in parts[_RECIPIENTS]])
+            parts[_CONTENT] = Content(*parts[_CONTENT])
+            return Submission(number, Arrival(*parts), cast("str | None", spool))
+        case (1, bool(confirmed), tuple(digests)):
+            return Settled(confirmed, digests)
+        case (2, int(number), int(kind), bytes(message_id), tuple(digests)):
+            return Answer(number, _OUTCOMES[kind](message_id, digests))
+        case (2, int(number), int(kind), str(text)):
+            return Answer(number, _FAULTS[kind](text))
+        case (2, int(number), _):
+            return Answer(number, RouteChanged())
+    raise ValueError("no such frame")
