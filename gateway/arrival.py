@@ -59,4 +59,4 @@ def arrival(
 
 
 def _pairs(mailboxes: Iterable[Mailbox]) -> list[tuple[str, str]]:
-    return [tuple(mailbox) for mailbox in mailboxes]
+    return [(name, email) for name, email in mailboxes]

@@ -12,13 +12,16 @@ import asyncio
 import marshal
 import struct
 from collections.abc import Iterator
-from typing import NamedTuple, cast
+from typing import Any, NamedTuple, cast
 
 from storage.arrivals import Arrival, Outcome, Recipient, Repeated, RouteChanged, Stored
 from storage.content import Content
 from storage.errors import OutcomeUnknown, StoreFull, StoreUnavailable
 
 _LENGTH = struct.Struct(">I")
+
+# The border of `marshal`: what an element is, its place tells.
+Plain = tuple[Any, ...]
 
 
 class Submission(NamedTuple):
@@ -53,7 +56,6 @@ _FAULTS: tuple[type[Exception], ...] = (
     StoreUnavailable,
     RuntimeError,
 )
-_ROUTE_CHANGED = "route changed"
 
 
 class Frames:
@@ -113,44 +115,40 @@ class Frames:
         del buffer[:start]
 
 
-def _plain(frame: Frame) -> tuple[object, ...]:
+def _plain(frame: Frame) -> Plain:
     match frame:
         case Submission(number, arrival, spool):
-            parts = [*arrival]
-            parts[_RECIPIENTS] = [tuple(recipient) for recipient in arrival.recipients]
-            parts[_CONTENT] = tuple(arrival.content)
-            return _SUBMISSION, number, parts, spool
+            content, recipients, *rest = arrival
+            named = [tuple(recipient) for recipient in recipients]
+            return _SUBMISSION, number, rest, tuple(content), named, spool
         case Settled(confirmed, digests):
             return _SETTLED, confirmed, digests
         case Answer(number, outcome):
             return _ANSWER, number, *_plain_outcome(outcome)
 
 
-_RECIPIENTS = Arrival._fields.index("recipients")
-_CONTENT = Arrival._fields.index("content")
-
-
-def _plain_outcome(outcome: Outcome | Exception) -> tuple[object, ...]:
+def _plain_outcome(outcome: Outcome | Exception) -> Plain:
     if isinstance(outcome, Stored | Repeated):
         return _OUTCOMES.index(type(outcome)), outcome.message_id, outcome.digests
     if isinstance(outcome, Exception):
         kind = next(kind for kind in _FAULTS if isinstance(outcome, kind))
         return _FAULTS.index(kind), str(outcome)
-    return (_ROUTE_CHANGED,)
+    return ()
 
 
-def _meant(plain: tuple[object, ...]) -> Frame:
+def _meant(plain: Plain) -> Frame:
     match plain:
-        case (0, int(number), list(parts), spool):
-            parts[_RECIPIENTS] = tuple([Recipient(*one) for one in parts[_RECIPIENTS]])
-            parts[_CONTENT] = Content(*parts[_CONTENT])
-            return Submission(number, Arrival(*parts), cast("str | None", spool))
-        case (1, bool(confirmed), tuple(digests)):
+        case (0, number, rest, content, recipients, spool):
+            arrival = Arrival(
+                Content(*content), tuple([Recipient(*one) for one in recipients]), *rest
+            )
+            return Submission(number, arrival, spool)
+        case (1, confirmed, digests):
             return Settled(confirmed, digests)
-        case (2, int(number), int(kind), bytes(message_id), tuple(digests)):
+        case (2, number, kind, message_id, digests):
             return Answer(number, _OUTCOMES[kind](message_id, digests))
-        case (2, int(number), int(kind), str(text)):
+        case (2, number, kind, text):
             return Answer(number, _FAULTS[kind](text))
-        case (2, int(number), _):
+        case (2, number):
             return Answer(number, RouteChanged())
     raise ValueError("no such frame")

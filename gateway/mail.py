@@ -19,8 +19,8 @@ from gateway.space import Reservations, Space
 from storage.address import canonical_or_none
 from storage.clock import system_clock
 from storage.content import ContentDirectory
-from storage.database import Database
-from storage.engine import open_database
+from storage.database import Lookups
+from storage.engine import open_lookups
 
 logger = logging.getLogger(__name__)
 
@@ -28,7 +28,7 @@ logger = logging.getLogger(__name__)
 @contextlib.asynccontextmanager
 async def sessions(
     settings: Settings,
-    database: Database,
+    lookups: Lookups,
     contents: ContentDirectory,
     reservations: Reservations,
     *,
@@ -38,7 +38,7 @@ async def sessions(
     """Connections can be opened within. Who leaves has drained them before."""
     space = Space(settings.data, size_limit=settings.size_limit, reservations=reservations)
     postmaster = canonical_or_none(settings.postmaster) or ""
-    edge = Edge(settings, database, contents, deliverer, space, system_clock, postmaster)
+    edge = Edge(settings, lookups, contents, deliverer, space, system_clock, postmaster)
     connections = Connections(edge, ledger)
     watching = asyncio.create_task(connections.watch())
     watching.add_done_callback(_tell_of_fault)
@@ -59,11 +59,11 @@ async def serve_sibling(settings: Settings, reservations: Reservations, wires: W
         return
     loop = asyncio.get_running_loop()
     _, handover = await loop.create_unix_connection(Handover, sock=wires.handover)
-    database = await open_database(settings.store, settings.data, system_clock)
+    lookups = await open_lookups(settings.store, settings.data, system_clock)
     contents = ContentDirectory(settings.data)
     try:
         async with sessions(
-            settings, database, contents, reservations, deliverer=handover, ledger=handover
+            settings, lookups, contents, reservations, deliverer=handover, ledger=handover
         ) as connections:
             orders = Orders(wires.control, connections.open)
             orders.on_abort = connections.abort
@@ -72,4 +72,4 @@ async def serve_sibling(settings: Settings, reservations: Reservations, wires: W
             await connections.drain(settings.drain_seconds)
     finally:
         handover.end()
-        await database.close()
+        await lookups.close()

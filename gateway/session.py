@@ -33,7 +33,7 @@ from storage import ids
 from storage.arrivals import Arrival, Outcome, Recipient, Repeated, RouteChanged, Stored
 from storage.clock import Clock
 from storage.content import ContentDirectory
-from storage.database import Database
+from storage.database import Lookups
 from storage.directory import Resolution, Verdict, resolve
 from storage.errors import StoreFull, StoreUnavailable
 
@@ -50,7 +50,7 @@ class Edge:
     """What all sessions of the process share; `postmaster` is the setting in canonical form."""
 
     settings: Settings
-    database: Database
+    lookups: Lookups
     contents: ContentDirectory
     deliverer: Delivers
     space: Space
@@ -95,6 +95,19 @@ def reply_for(resolution: Resolution) -> Reply:
 class Session:
     """One client's conversation, from the greeting to the end."""
 
+    __slots__ = (
+        "_connection",
+        "_edge",
+        "_envelope",
+        "_errors",
+        "_exempt",
+        "_helo",
+        "_idle_commands",
+        "_protocol",
+        "_unknown",
+        "id",
+    )
+
     def __init__(self, edge: Edge, connection: Connection, *, exempt: bool) -> None:
         self.id = os.urandom(5).hex()
         self._edge = edge
@@ -104,20 +117,6 @@ class Session:
         self._protocol = "SMTP"
         self._envelope: Envelope | None = None
         self._errors = self._unknown = self._idle_commands = 0
-        self._verbs: dict[bytes, Callable[[bytes], Awaitable[Reply | None]]] = {
-            b"HELO": self._hello,
-            b"EHLO": self._extended_hello,
-            b"MAIL": self._mail,
-            b"RCPT": self._rcpt,
-            b"DATA": self._data,
-            b"RSET": self._rset,
-            b"NOOP": self._noop,
-            b"QUIT": self._quit,
-            b"VRFY": self._vrfy,
-            b"EXPN": self._not_implemented,
-            b"HELP": self._help,
-            b"BDAT": self._bdat,
-        }
 
     async def converse(self) -> None:
         """Until the client leaves or is told to. Raises HangUp with a last reply."""
@@ -144,13 +143,13 @@ class Session:
 
     async def _serve(self, command: Command) -> Reply | None:
         verb = command.verb
-        serve = self._verbs.get(verb)
+        serve = _VERBS.get(verb)
         if serve is None:
             if verb and (verb in _NOT_SMTP or not verb.isalpha()):
                 return replies.NOT_SMTP
             return replies.COMMAND_UNKNOWN
         try:
-            return await serve(command.argument)
+            return await serve(self, command.argument)
         except BadCommand as error:
             return error.reply
         except StoreFull as error:
@@ -275,7 +274,7 @@ class Session:
         path = parse_rcpt(argument, smtputf8=envelope.smtputf8).forward_path
         if len(envelope.recipients) >= self._edge.settings.max_recipients:
             return replies.TOO_MANY_RECIPIENTS
-        route = await self._edge.database.peek(
+        route = await self._edge.lookups.peek(
             lambda tx: resolve(
                 tx,
                 local_part=path.local_part,
@@ -386,3 +385,19 @@ class Session:
                 ms=round(seconds * 1000, 1),
             )
         return None
+
+
+_VERBS: dict[bytes, Callable[[Session, bytes], Awaitable[Reply | None]]] = {
+    b"HELO": Session._hello,
+    b"EHLO": Session._extended_hello,
+    b"MAIL": Session._mail,
+    b"RCPT": Session._rcpt,
+    b"DATA": Session._data,
+    b"RSET": Session._rset,
+    b"NOOP": Session._noop,
+    b"QUIT": Session._quit,
+    b"VRFY": Session._vrfy,
+    b"EXPN": Session._not_implemented,
+    b"HELP": Session._help,
+    b"BDAT": Session._bdat,
+}

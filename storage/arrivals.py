@@ -28,8 +28,9 @@ class Arrival(NamedTuple):
     may still be confirmed, is to be waited for.
     """
 
-    tenant_id: bytes
+    content: Content
     recipients: tuple[Recipient, ...]
+    tenant_id: bytes
     reverse_path: str
     client_ip: str
     helo: str
@@ -44,7 +45,6 @@ class Arrival(NamedTuple):
     subject: str
     mailboxes: bytes
     automatic: bool
-    content: Content
     patient: bool = True
 
 

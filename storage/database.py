@@ -51,19 +51,27 @@ class Tx(Protocol):
         ...
 
 
-class Database(Protocol):
-    """An open store. Raises StoreUnavailable or StoreFull when it cannot serve."""
-
-    async def read(self, work: Work[T]) -> T:
-        """Run `work` on a snapshot and return what it returns."""
-        ...
+class Lookups(Protocol):
+    """A store that is open for looking up a few rows. Raises StoreUnavailable when it cannot."""
 
     async def peek(self, work: Work[T]) -> T:
-        """Like `read`, for a look-up of a few rows by key: where that is quick, it runs at once.
+        """Like `Database.read`, for a few rows by key: where that is quick, it runs at once.
 
         The embedded engine serves it on the event loop's own thread; a look-up costs less there
         than handing it to another. Nothing that scans belongs here.
         """
+        ...
+
+    async def close(self) -> None:
+        """Wait for what is running, then let go of the store."""
+        ...
+
+
+class Database(Lookups, Protocol):
+    """An open store. Raises StoreUnavailable or StoreFull when it cannot serve."""
+
+    async def read(self, work: Work[T]) -> T:
+        """Run `work` on a snapshot and return what it returns."""
         ...
 
     async def write(self, work: Work[T]) -> T:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from storage.clock import Clock
-from storage.database import Database
+from storage.database import Database, Lookups
 
 EMBEDDED = "sqlite"
 
@@ -22,3 +22,12 @@ async def open_database(store: str, data: Path, clock: Clock) -> Database:
     from storage.postgres import open_postgres  # a store without a server never needs psycopg
 
     return await open_postgres(store, clock)
+
+
+async def open_lookups(store: str, data: Path, clock: Clock) -> Lookups:
+    """Open the store for nothing but looking up. Raises StoreUnavailable."""
+    if store == EMBEDDED:
+        from storage.sqlite import SqliteLookups
+
+        return SqliteLookups.open(data)
+    return await open_database(store, data, clock)

@@ -96,7 +96,31 @@ class SqliteTx:
         return self._ids.next()
 
 
-class SqliteDatabase:
+class SqliteLookups:
+    """The store, for look-ups on the event loop's own thread."""
+
+    def __init__(self, connection: sqlite3.Connection) -> None:
+        self._peeker = connection
+
+    @classmethod
+    def open(cls, data: Path) -> SqliteLookups:
+        """Open the store in `data`, which is there. Raises StoreUnavailable."""
+        try:
+            return cls(_peeker(data / FILE_NAME))
+        except sqlite3.Error as error:
+            raise _translated(error) from error
+
+    async def peek(self, work: Work[T]) -> T:
+        try:
+            return _run_read(self._peeker, work)
+        except sqlite3.Error as error:
+            raise _translated(error) from error
+
+    async def close(self) -> None:
+        self._peeker.close()
+
+
+class SqliteDatabase(SqliteLookups):
     """The store in one file of the data directory. Made by `open_sqlite`."""
 
     def __init__(
@@ -109,9 +133,9 @@ class SqliteDatabase:
         ids: IdSource,
         log: LogSync,
     ) -> None:
+        super().__init__(peeker)
         self._log = log
         self._writer = writer
-        self._peeker = peeker
         self._quick = quick
         self._checkpointing: asyncio.Task[None] | None = None
         self._readers = readers
@@ -128,12 +152,6 @@ class SqliteDatabase:
             raise _translated(error) from error
         finally:
             self._idle.put_nowait(reader)
-
-    async def peek(self, work: Work[T]) -> T:
-        try:
-            return _run_read(self._peeker, work)
-        except sqlite3.Error as error:
-            raise _translated(error) from error
 
     async def write(self, work: Work[T]) -> T:
         self._log.check()
@@ -181,7 +199,7 @@ class SqliteDatabase:
             self._checkpointing.cancel()
         for connection in (*self._readers, self._writer):
             await connection.close()
-        self._peeker.close()
+        await super().close()
         self._quick.close()
         await self._log.close()
 
@@ -195,9 +213,7 @@ async def open_sqlite(data: Path, clock: Clock) -> SqliteDatabase:
         path = _prepare_file(data)
         writer = await _connect(path, query_only=False)
         readers = [await _connect(path, query_only=True) for _ in range(_READERS)]
-        peeker = _opened(path)
-        _prepare(peeker, True)
-        peeker.execute(f"PRAGMA busy_timeout={_PEEK_MILLISECONDS}")
+        peeker = _peeker(path)
         quick = _opened(path)
         _prepare(quick, False)
         quick.execute("PRAGMA wal_autocheckpoint=0")
@@ -229,6 +245,13 @@ async def _connect(path: Path, *, query_only: bool) -> aiosqlite.Connection:
     await connection
     await _in_thread(connection, partial(_prepare, connection._conn, query_only))
     return connection
+
+
+def _peeker(path: Path) -> sqlite3.Connection:
+    peeker = _opened(path)
+    _prepare(peeker, True)
+    peeker.execute(f"PRAGMA busy_timeout={_PEEK_MILLISECONDS}")
+    return peeker
 
 
 def _opened(path: Path) -> sqlite3.Connection:

@@ -218,7 +218,7 @@ async def test_messages_under_way_are_waited_for_and_share_the_transaction(
 
     second = desk.deliverer.submit(message(), None)
 
-    assert await asyncio.gather(first, second) == [STORED, STORED]
+    assert [await first, await second] == [STORED, STORED]
     assert store.commits == 1
 
 

@@ -4,6 +4,7 @@ import contextlib
 import select
 import socket
 import threading
+import time
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
@@ -51,6 +52,16 @@ def warm_up(server: Server) -> None:
                 reply = client.deliver(message("warm up", b"line\r\n" * (size // 6)), TEAM)
                 assert reply.code == 250, reply
             client.quit()
+    _wait_until_parsed(server)
+
+
+def _wait_until_parsed(server: Server) -> None:
+    with server.mailboxes()[0] as mailbox:
+        deadline = time.monotonic() + 30
+        for message_id in [item["message_id"] for item in mailbox.newest()]:
+            while mailbox.get(f"/v1/messages/{message_id}/")["parse_status"] == "pending":
+                assert time.monotonic() < deadline, "a message is not parsed"
+                time.sleep(0.05)
 
 
 def empty_lines(server: Server, size: int) -> None:
