@@ -20,6 +20,8 @@ from storage.migrations.m004_threads import m004_threads
 from storage.migrations.m005_idempotency import m005_idempotency
 from storage.migrations.m006_contacts import m006_contacts
 from storage.migrations.m007_explain import m007_explain
+from storage.migrations.m009_audit_log import m009_audit_log
+from storage.migrations.m010_event_log import m010_event_log
 
 Step = Callable[[Tx], Coroutine[Any, Any, None]]
 
@@ -86,4 +88,6 @@ STEPS: tuple[Step, ...] = (
     m005_idempotency,
     m006_contacts,
     m007_explain,
+    m009_audit_log,
+    m010_event_log,
 )
