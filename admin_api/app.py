@@ -17,11 +17,13 @@ from admin_api import (
     agenda,
     assignment,
     attachments,
+    audit_log,
     contacts,
     deliveries,
     distribution_lists,
     docs_page,
     domains,
+    events,
     handoff,
     health,
     inboxes,
@@ -59,6 +61,7 @@ from admin_api.policy import (
     READ_AGENDA,
     READ_CONTACTS,
     READ_CONTEXT,
+    READ_EVENTS,
     READ_LISTS,
     READ_MAIL,
     READ_NOTES,
@@ -102,6 +105,7 @@ _CONTACT = _CONTACTS + "{contact_id}/"
 _SHARES = _CONTACTS + "shares/"
 _SHARE = _SHARES + "{share_id}/"
 _RELATIONSHIPS = "/v1/relationships/"
+_EVENTS = "/v1/events/"
 
 ROUTES: tuple[Route, ...] = (
     Route("GET", "/healthz", health.healthz, PUBLIC),
@@ -118,6 +122,7 @@ ROUTES: tuple[Route, ...] = (
         payload=sign_in.PasswordChange,
     ),
     Route("GET", "/v1/me/", sign_in.me, SIGNED_IN),
+    Route("GET", "/v1/audit-log/", audit_log.list_entries, ADMIN, parameters=audit_log.Listing),
     Route("GET", _USERS, users.list_users, ADMIN, parameters=Page),
     Route("POST", _USERS, users.create_user, ADMIN, payload=users.UserIn, waits=True),
     Route("GET", _USER, users.show_user, ADMIN, locate=users.locate),
@@ -452,6 +457,8 @@ ROUTES: tuple[Route, ...] = (
         READ_CONTEXT,
         locate=relationships.locate,
     ),
+    Route("GET", _EVENTS + "types/", events.list_event_types, PUBLIC),
+    Route("GET", _EVENTS, events.list_events, READ_EVENTS, parameters=events.Listing),
 )
 
 

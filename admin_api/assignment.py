@@ -11,8 +11,10 @@ from admin_api.answers import answer, no_content
 from admin_api.call import Call, acting_view
 from admin_api.payload import Payload, Reference
 from admin_api.threads import locate, thread_id_of
+from admin_api.trail import note
 from storage import assignment
 from storage.database import Tx
+from storage.ids import to_text
 from storage.teammates import find_teammates
 
 
@@ -39,6 +41,8 @@ async def assign_thread(call: Call) -> Response:
             text=payload.note or None,
             user_id=call.user_id,
         )
+        to = to_text("inb", receiver.inbox_id)
+        await note(tx, call, "thread.assigned", thread_id_of(call), to_inbox_id=to)
         return receiver.address
 
     return answer({"assigned": True, "to": await call.database.write(work)})
@@ -49,7 +53,11 @@ async def unassign_thread(call: Call) -> Response:
 
     async def work(tx: Tx) -> None:
         view, thread_id = await acting_view(tx, call), thread_id_of(call)
-        await assignment.unassign_thread(tx, view=view, thread_id=thread_id, user_id=call.user_id)
+        done = await assignment.unassign_thread(
+            tx, view=view, thread_id=thread_id, user_id=call.user_id
+        )
+        if done:
+            await note(tx, call, "thread.unassigned", thread_id)
 
     await call.database.write(work)
     return no_content()

@@ -8,9 +8,8 @@
 from __future__ import annotations
 
 import asyncio
-import logging
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TypeVar
 
 from starlette.requests import Request
@@ -20,7 +19,6 @@ from admin_api.limits import Buckets
 from admin_api.payload import Parameters, Payload
 from admin_api.policy import is_admin
 from admin_api.problems import Problem, not_found
-from config.logs import event
 from config.settings import Settings
 from storage.access import View
 from storage.address import canonical_or_none
@@ -29,11 +27,9 @@ from storage.content import ContentDirectory
 from storage.database import Database, Tx
 from storage.directory import Resolution
 from storage.errors import FieldFault, Invalid, NotFound
-from storage.ids import from_text, to_text
+from storage.ids import from_text
 from storage.inboxes import Inbox, find_inbox, find_inbox_by_address
 from storage.signals import Signal
-
-logger = logging.getLogger("postroom.http")
 
 P = TypeVar("P", bound=Payload)
 Q = TypeVar("Q", bound=Parameters)
@@ -60,11 +56,26 @@ class Service:
 
 
 @dataclass(slots=True)
+class Trail:
+    """For whom a call acts, and what of it is in the audit log (`admin_api.trail`).
+
+    `foreign` tells that the inbox is another user's; `writing` that the transaction holds an entry,
+    `told` that one is committed.
+    """
+
+    inbox_id: bytes | None = None
+    address: str = ""
+    foreign: bool = False
+    writing: bool = False
+    told: bool = False
+
+
+@dataclass(slots=True)
 class Call:
     """One call that was let in. `inbox_named` is the `inbox_id` a session gave.
 
-    `store` stands in for the service's, where its transactions are to hold more; `noted` tells that
-    it is on record for whom an admin acts.
+    `store` stands in for the service's, where its transactions are to hold more; copies of a call
+    share its `trail`.
     """
 
     service: Service
@@ -76,7 +87,7 @@ class Call:
     body: Payload | None = None
     query: Parameters | None = None
     store: Database | None = None
-    noted: bool = False
+    trail: Trail = field(default_factory=Trail)
 
     @property
     def database(self) -> Database:
@@ -132,15 +143,8 @@ async def acting_inbox(tx: Tx, call: Call) -> bytes:
     inbox = await named_inbox(tx, tenant_id=call.tenant_id, name=call.inbox_named)
     if inbox is None or not may_act_for(caller, inbox):
         raise NotFound("no inbox this user may act for")
-    if inbox.owner_user_id != caller.user.user_id and not call.noted:
-        call.noted = True
-        event(
-            logger,
-            "acted_for",
-            user=to_text("usr", caller.user.user_id),
-            inbox=to_text("inb", inbox.inbox_id),
-            method=call.request.method,
-        )
+    call.trail.inbox_id, call.trail.address = inbox.inbox_id, inbox.address
+    call.trail.foreign = inbox.owner_user_id != caller.user.user_id
     return inbox.inbox_id
 
 

@@ -23,13 +23,14 @@ from admin_api.payload import (
     Reference,
     whole_number,
 )
+from admin_api.trail import note
 from storage import contacts, merges, shares
 from storage.cards import Anniversary, Card, Email, Phone
 from storage.contact_handoff import hand_over
 from storage.contacts import Contact, ContactPage
 from storage.database import Tx
 from storage.errors import FieldFault, Invalid, NotFound
-from storage.ids import from_text
+from storage.ids import from_text, to_text
 
 _DATE = re.compile(r"(\d{4}|-)-(\d\d)-(\d\d)", re.ASCII)
 _LEAP_YEAR = 2000
@@ -221,7 +222,7 @@ async def hand_contact_over(call: Call) -> Response:
     async def work(tx: Tx) -> Contact:
         contact = await locate(tx, call)
         to_inbox_id = await teammate_in_body(tx, call, named=payload.to_inbox_id)
-        return await hand_over(
+        kept = await hand_over(
             tx,
             tenant_id=call.tenant_id,
             contact=contact,
@@ -229,6 +230,10 @@ async def hand_contact_over(call: Call) -> Response:
             note=payload.note or None,
             now=call.now,
         )
+        name, receiver = contact.card.full_name, to_text("inb", to_inbox_id)
+        key = contact.contact_id
+        await note(tx, call, "contact.handed_over", key, name=name, to_inbox_id=receiver)
+        return kept
 
     return answer(contact_record(await call.database.write(work)))
 

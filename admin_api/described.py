@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 
 from pydantic import BaseModel
 
-from admin_api import contact_schemas, schemas
+from admin_api import audit_schemas, contact_schemas, event_schemas, schemas
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,6 +52,7 @@ DESCRIBED: dict[str, Described] = {
         body={"current_password": "a long password", "new_password": "a longer password"},
     ),
     "GET /v1/me/": Described(schemas.Me),
+    "GET /v1/audit-log/": Described(audit_schemas.AuditPage),
     "GET /v1/users/": Described(schemas.AccountRecord, many=True),
     "POST /v1/users/": Described(
         schemas.AccountRecord,
@@ -249,4 +250,10 @@ DESCRIBED: dict[str, Described] = {
     "GET /v1/relationships/": Described(contact_schemas.RelationshipPage),
     "GET /v1/relationships/graph/": Described(contact_schemas.GraphRecord),
     "GET /v1/relationships/{address}/": Described(contact_schemas.RelationshipRecord),
+    "GET /v1/events/types/": Described(event_schemas.EventTypeRecord, many=True),
+    "GET /v1/events/": Described(
+        event_schemas.EventPage,
+        refusals=("plan_required", "governance_required"),
+        faults=("position_expired",),
+    ),
 }

@@ -24,6 +24,7 @@ from admin_api.payload import read, read_query
 from admin_api.problems import Problem, not_found, problem_of, rate_limited, response_of
 from admin_api.routing import Match, Route, Router
 from admin_api.strict_json import JsonValue
+from admin_api.trail import respond_on_record
 from config.logs import event
 from storage.address import canonical_or_none
 from storage.database import Tx
@@ -183,7 +184,7 @@ def _names(agent: Agent, name: JsonValue) -> bool:
 async def _respond(match: Match, route: Route, call: Call, given: _Given) -> Response:
     shown = etags.shown_by(match)
     await _judge(route, shown, call, given)
-    return await etags.respond(route, shown, call)
+    return await respond_on_record(route, shown, call)
 
 
 async def _judge(route: Route, shown: Route | None, call: Call, given: _Given) -> None:

@@ -15,11 +15,13 @@ from admin_api.payload import Payload, Reference
 from admin_api.policy import missing_scope
 from admin_api.records import Record, note_record
 from admin_api.threads import locate, thread_id_of
+from admin_api.trail import note as note_act
 from storage import assignment, notes
 from storage.access import View, thread_senders
 from storage.contacts import Contact, contacts_with
 from storage.database import Tx
 from storage.errors import FieldFault, Invalid
+from storage.ids import to_text
 from storage.inboxes import Inbox
 from storage.shares import Share, offer_contact
 from storage.teammates import find_teammates
@@ -67,6 +69,9 @@ async def hand_off_thread(call: Call) -> Response:
             note_id=None if note is None else note.note_id,
             user_id=call.user_id,
         )
+        shared = None if share is None else to_text("shr", share.share_id)
+        to = to_text("inb", receiver.inbox_id)
+        await note_act(tx, call, "thread.handed_off", thread_id, to_inbox_id=to, share_id=shared)
         record: Record = {
             "assigned": True,
             "to": receiver.address,

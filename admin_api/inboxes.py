@@ -7,6 +7,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from contextlib import suppress
 from functools import lru_cache
 from typing import Annotated
@@ -20,9 +21,11 @@ from admin_api.call import Call, inbox_in_path, may_act_for, named_inbox
 from admin_api.paging import Page, page_answer
 from admin_api.payload import OneLine, OwnAddress, Payload, Reference, address_of
 from admin_api.policy import admin_required, inbox_mismatch, is_admin
-from admin_api.records import Record, inbox_record
+from admin_api.records import Record, id_or_none, inbox_record
+from admin_api.trail import note
 from storage import inboxes, removal
 from storage.address import canonical_or_none
+from storage.audit_log import Detail
 from storage.database import Tx
 from storage.errors import Conflict, FieldFault, Invalid
 from storage.ids import from_text
@@ -90,7 +93,7 @@ async def create_inbox(call: Call) -> Response:
     payload = call.payload(InboxIn)
 
     async def work(tx: Tx) -> Inbox:
-        return await inboxes.create_inbox(
+        made = await inboxes.create_inbox(
             tx,
             tenant_id=call.tenant_id,
             address=address_of(payload.address),
@@ -98,6 +101,9 @@ async def create_inbox(call: Call) -> Response:
             owner_user_id=_owner(payload.owner_user_id),
             now=call.now,
         )
+        owner = id_or_none("usr", made.owner_user_id)
+        await note(tx, call, "inbox.created", made.inbox_id, name=made.address, owner_user_id=owner)
+        return made
 
     return answer(_record(call, await call.database.write(work), []), 201)
 
@@ -138,9 +144,18 @@ async def change_inbox(call: Call) -> Response:
         changed = await inboxes.update_inbox(
             tx, tenant_id=call.tenant_id, inbox_id=inbox.inbox_id, **change
         )
+        await _note_change(tx, call, changed, payload.model_fields_set)
         return await _whole(tx, call, changed)
 
     return answer(await call.database.write(work))
+
+
+async def _note_change(tx: Tx, call: Call, inbox: Inbox, given: Collection[str]) -> None:
+    if given:
+        changed: dict[str, Detail] = {"fields": sorted(given)}
+        if "owner_user_id" in given:
+            changed["owner_user_id"] = id_or_none("usr", inbox.owner_user_id)
+        await note(tx, call, "inbox.changed", inbox.inbox_id, name=inbox.address, **changed)
 
 
 async def _give(tx: Tx, call: Call, inbox: Inbox, owner: bytes | None) -> None:
@@ -159,6 +174,7 @@ async def delete_inbox(call: Call) -> Response:
         await removal.delete_inbox(
             tx, tenant_id=call.tenant_id, inbox_id=inbox.inbox_id, now=call.now
         )
+        await note(tx, call, "inbox.deleted", inbox.inbox_id, name=inbox.address)
 
     await call.database.write(work)
     return no_content()
@@ -172,6 +188,7 @@ async def restore_inbox(call: Call) -> Response:
         restored = await removal.restore_inbox(
             tx, tenant_id=call.tenant_id, inbox_id=deleted.inbox_id, now=call.now
         )
+        await note(tx, call, "inbox.restored", restored.inbox_id, name=restored.address)
         return await _whole(tx, call, restored)
 
     return answer(await call.database.write(work))

@@ -31,8 +31,11 @@ TemplateId = Annotated[str, _id("tpl")]
 ContactId = Annotated[str, _id("ctc")]
 ShareId = Annotated[str, _id("shr")]
 TokenId = Annotated[str, _id("tok")]
+EventId = Annotated[str, _id("evt")]
 SessionId = Annotated[str, _id("ses")]
 AttachmentId = Annotated[str, _id("att")]
+EntryId = Annotated[str, _id("aud")]
+AlertId = Annotated[str, _id("alr")]
 
 Time = Annotated[
     str,

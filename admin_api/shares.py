@@ -13,10 +13,12 @@ from admin_api.contact_records import share_record
 from admin_api.contacts import Notes, contact_in_body, teammate_in_body
 from admin_api.paging import Page, page_answer, position_of
 from admin_api.payload import EmailAddress, Name, Payload, Reference
+from admin_api.trail import note
 from storage import shares
 from storage.contacts import Contact
 from storage.database import Tx
 from storage.errors import FieldFault, Invalid
+from storage.ids import to_text
 from storage.shares import Direction, Share, Status
 
 _ONLY_OF = {
@@ -73,31 +75,48 @@ async def create_share(call: Call) -> Response:
     payload = call.payload(ShareIn)
 
     async def work(tx: Tx) -> tuple[Share, bool]:
-        inbox_id = await acting_inbox(tx, call)
-        _check_fields(payload)
-        contact, to_inbox_id = await _named(tx, call, payload)
-        if contact is not None:
-            return await shares.offer_contact(
-                tx,
-                tenant_id=call.tenant_id,
-                contact=contact,
-                to_inbox_id=to_inbox_id,
-                include_notes=payload.include_notes,
-                now=call.now,
-            )
-        return await shares.request_contact(
-            tx,
-            tenant_id=call.tenant_id,
-            from_inbox_id=inbox_id,
-            to_inbox_id=to_inbox_id,
-            address=payload.contact_address or "",
-            note=payload.note or None,
-            labels=payload.labels,
-            now=call.now,
-        )
+        share, is_new = await _share(tx, call, payload)
+        if is_new:
+            verb = "share.offered" if share.type == "offer" else "share.requested"
+            await _note(tx, call, verb, share)
+        return share, is_new
 
     share, is_new = await call.database.write(work)
     return answer(share_record(share), 201 if is_new else 200)
+
+
+async def _share(tx: Tx, call: Call, payload: ShareIn) -> tuple[Share, bool]:
+    """The share, and whether it is new."""
+    inbox_id = await acting_inbox(tx, call)
+    _check_fields(payload)
+    contact, to_inbox_id = await _named(tx, call, payload)
+    if contact is not None:
+        return await shares.offer_contact(
+            tx,
+            tenant_id=call.tenant_id,
+            contact=contact,
+            to_inbox_id=to_inbox_id,
+            include_notes=payload.include_notes,
+            now=call.now,
+        )
+    return await shares.request_contact(
+        tx,
+        tenant_id=call.tenant_id,
+        from_inbox_id=inbox_id,
+        to_inbox_id=to_inbox_id,
+        address=payload.contact_address or "",
+        note=payload.note or None,
+        labels=payload.labels,
+        now=call.now,
+    )
+
+
+async def _note(tx: Tx, call: Call, action: str, share: Share) -> None:
+    parties = {
+        "from_inbox_id": to_text("inb", share.from_inbox_id),
+        "to_inbox_id": to_text("inb", share.to_inbox_id),
+    }
+    await note(tx, call, action, share.share_id, name=share.address or "", **parties)
 
 
 def _check_fields(payload: ShareIn) -> None:
@@ -139,7 +158,11 @@ async def accept_share(call: Call) -> Response:
 
     async def work(tx: Tx) -> Share:
         share = await locate_incoming(tx, call)
-        return await shares.accept_share(tx, tenant_id=call.tenant_id, share=share, now=call.now)
+        accepted = await shares.accept_share(
+            tx, tenant_id=call.tenant_id, share=share, now=call.now
+        )
+        await _note(tx, call, "share.accepted", accepted)
+        return accepted
 
     return answer(share_record(await call.database.write(work)))
 
@@ -149,7 +172,11 @@ async def decline_share(call: Call) -> Response:
 
     async def work(tx: Tx) -> Share:
         share = await locate_incoming(tx, call)
-        return await shares.decline_share(tx, tenant_id=call.tenant_id, share=share, now=call.now)
+        declined = await shares.decline_share(
+            tx, tenant_id=call.tenant_id, share=share, now=call.now
+        )
+        await _note(tx, call, "share.declined", declined)
+        return declined
 
     return answer(share_record(await call.database.write(work)))
 
@@ -160,6 +187,7 @@ async def withdraw_share(call: Call) -> Response:
     async def work(tx: Tx) -> None:
         share = await locate_outgoing(tx, call)
         await shares.withdraw_share(tx, tenant_id=call.tenant_id, share=share, now=call.now)
+        await _note(tx, call, "share.withdrawn", share)
 
     await call.database.write(work)
     return no_content()

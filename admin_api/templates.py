@@ -14,6 +14,7 @@ from admin_api.paging import Page, page_answer, position_of
 from admin_api.payload import Payload, Reference
 from admin_api.records import template_record
 from admin_api.threads import thread_in_body
+from admin_api.trail import note
 from storage import greeting, templates
 from storage.database import Tx
 from storage.templates import NAME, Rendered, Template, render
@@ -78,7 +79,7 @@ async def create_template(call: Call) -> Response:
     payload = call.payload(TemplateIn)
 
     async def work(tx: Tx) -> Template:
-        return await templates.create_template(
+        made = await templates.create_template(
             tx,
             tenant_id=call.tenant_id,
             name=payload.name,
@@ -88,6 +89,8 @@ async def create_template(call: Call) -> Response:
             created_by=call.person.user.user_id,
             now=call.now,
         )
+        await note(tx, call, "template.created", made.template_id, name=made.name)
+        return made
 
     return answer(template_record(await call.database.write(work)), 201)
 
@@ -103,7 +106,7 @@ async def change_template(call: Call) -> Response:
     given = payload.model_fields_set
 
     async def work(tx: Tx) -> Template:
-        return await templates.update_template(
+        changed = await templates.update_template(
             tx,
             tenant_id=call.tenant_id,
             template_id=call.path_id("tpl", "template_id"),
@@ -113,6 +116,11 @@ async def change_template(call: Call) -> Response:
             declared=_declared(payload),
             now=call.now,
         )
+        if given:
+            fields, name = sorted(given), changed.name
+            key = changed.template_id
+            await note(tx, call, "template.changed", key, name=name, fields=fields)
+        return changed
 
     return answer(template_record(await call.database.write(work)))
 
@@ -125,8 +133,10 @@ async def delete_template(call: Call) -> Response:
     """DELETE /v1/templates/{template_id}/."""
 
     async def work(tx: Tx) -> None:
-        template_id = call.path_id("tpl", "template_id")
-        await templates.delete_template(tx, tenant_id=call.tenant_id, template_id=template_id)
+        found = await locate(tx, call)
+        key = {"tenant_id": call.tenant_id, "template_id": found.template_id}
+        await templates.delete_template(tx, **key)
+        await note(tx, call, "template.deleted", found.template_id, name=found.name)
 
     await call.database.write(work)
     return no_content()

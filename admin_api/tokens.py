@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Annotated, Literal
 
 from pydantic import Field
@@ -13,10 +14,12 @@ from admin_api.paging import Page, page_answer
 from admin_api.payload import Instant, Name, Payload, Reference
 from admin_api.policy import is_admin
 from admin_api.records import Record, token_record
+from admin_api.trail import note
 from storage import tokens
 from storage.clock import parse_rfc3339
 from storage.database import Tx
 from storage.errors import FieldFault, Invalid, NotFound
+from storage.ids import to_text
 from storage.inboxes import find_inbox
 from storage.tokens import Token
 
@@ -78,7 +81,7 @@ async def create_token(call: Call) -> Response:
 
     async def work(tx: Tx) -> tuple[Token, str]:
         inbox = await inbox_in_body(tx, call, name=payload.inbox_id, own=True)
-        return await tokens.create_token(
+        made, secret = await tokens.create_token(
             tx,
             tenant_id=call.tenant_id,
             inbox_id=inbox.inbox_id,
@@ -88,9 +91,16 @@ async def create_token(call: Call) -> Response:
             expires_at=_instant(payload.expires_at),
             now=call.now,
         )
+        await _note(tx, call, "token.created", made, scopes=made.scopes)
+        return made, secret
 
     token, secret = await call.database.write(work)
     return answer(token_record(token, now=call.now) | {"token": secret}, 201)
+
+
+async def _note(tx: Tx, call: Call, action: str, token: Token, **details: Sequence[str]) -> None:
+    inbox_id = to_text("inb", token.inbox_id)
+    await note(tx, call, action, token.token_id, name=token.label, of_inbox_id=inbox_id, **details)
 
 
 def _instant(text: str | None) -> int | None:
@@ -110,8 +120,10 @@ async def change_token(call: Call) -> Response:
         token = await locate(tx, call)
         key = {"tenant_id": call.tenant_id, "token_id": token.token_id}
         if "action" in given:
-            return await tokens.set_paused(tx, **key, paused=payload.action == "pause")
-        return await tokens.update_token(
+            token = await tokens.set_paused(tx, **key, paused=payload.action == "pause")
+            await _note(tx, call, f"token.{payload.action}d", token)
+            return token
+        changed = await tokens.update_token(
             tx,
             **key,
             label=payload.label if "label" in given else token.label,
@@ -119,6 +131,12 @@ async def change_token(call: Call) -> Response:
             expires_at=_instant(payload.expires_at) if "expires_at" in given else token.expires_at,
             now=call.now,
         )
+        if given:
+            fields: dict[str, Sequence[str]] = {"fields": sorted(given)}
+            if "scopes" in given:
+                fields["scopes"] = changed.scopes
+            await _note(tx, call, "token.changed", changed, **fields)
+        return changed
 
     return answer(token_record(await call.database.write(work), now=call.now))
 
@@ -126,12 +144,14 @@ async def change_token(call: Call) -> Response:
 async def _rotate(call: Call) -> Response:
     async def work(tx: Tx) -> tuple[Token, str]:
         token = await locate(tx, call)
-        return await tokens.rotate_token(
+        rotated, secret = await tokens.rotate_token(
             tx,
             tenant_id=call.tenant_id,
             token_id=token.token_id,
             rotated_by=call.person.user.user_id,
         )
+        await _note(tx, call, "token.rotated", rotated)
+        return rotated, secret
 
     token, secret = await call.database.write(work)
     return answer(token_record(token, now=call.now) | {"token": secret})
@@ -143,6 +163,7 @@ async def delete_token(call: Call) -> Response:
     async def work(tx: Tx) -> None:
         token = await locate(tx, call)
         await tokens.revoke_token(tx, tenant_id=call.tenant_id, token_id=token.token_id)
+        await _note(tx, call, "token.revoked", token)
 
     await call.database.write(work)
     return no_content()

@@ -6,6 +6,7 @@ would be one.
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from typing import Literal
 
 from starlette.responses import Response
@@ -17,6 +18,7 @@ from admin_api.passwords import hash_in_turn
 from admin_api.payload import EmailAddress, NewPassword, OneLine, Payload
 from admin_api.policy import admin_required
 from admin_api.records import account_record
+from admin_api.trail import note
 from storage import users
 from storage.address import parse_address
 from storage.database import Tx
@@ -62,7 +64,7 @@ async def create_user(call: Call) -> Response:
     password_hash = await hash_in_turn(call.service.password_turns, payload.password)
 
     async def work(tx: Tx) -> User:
-        return await users.create_user(
+        made = await users.create_user(
             tx,
             tenant_id=call.tenant_id,
             email=parse_address(payload.email),
@@ -71,6 +73,8 @@ async def create_user(call: Call) -> Response:
             password_hash=password_hash,
             now=call.now,
         )
+        await note(tx, call, "user.created", made.user_id, name=made.email, role=made.role)
+        return made
 
     return answer(account_record(await call.database.write(work)), 201)
 
@@ -101,7 +105,7 @@ async def change_user(call: Call) -> Response:
                 password_hash=password_hash,
                 keep=call.person.session.session_id,
             )
-        return await users.update_user(
+        changed = await users.update_user(
             tx,
             tenant_id=call.tenant_id,
             user_id=user.user_id,
@@ -109,8 +113,17 @@ async def change_user(call: Call) -> Response:
             name=payload.name if "name" in given else None,
             role=payload.role if "role" in given else None,
         )
+        await _note_change(tx, call, changed, given)
+        return changed
 
     return answer(account_record(await call.database.write(work)))
+
+
+async def _note_change(tx: Tx, call: Call, user: User, given: Collection[str]) -> None:
+    if given:
+        fields = sorted(given)
+        changed = {"fields": fields} | ({"role": user.role} if "role" in given else {})
+        await note(tx, call, "user.changed", user.user_id, name=user.email, **changed)
 
 
 async def delete_user(call: Call) -> Response:
@@ -119,6 +132,7 @@ async def delete_user(call: Call) -> Response:
     async def work(tx: Tx) -> None:
         user = await locate_to_change(tx, call)
         await users.delete_user(tx, tenant_id=call.tenant_id, user_id=user.user_id)
+        await note(tx, call, "user.deleted", user.user_id, name=user.email)
 
     await call.database.write(work)
     return no_content()

@@ -71,8 +71,8 @@ async def assign_thread(
     await _make_task(tx, act, to_inbox_id, text=text, note_id=note_id)
 
 
-async def unassign_thread(tx: Tx, *, view: View, thread_id: bytes, user_id: bytes | None) -> None:
-    """Take a thread from its assignee, if it has one as far as the viewer knows.
+async def unassign_thread(tx: Tx, *, view: View, thread_id: bytes, user_id: bytes | None) -> bool:
+    """Take a thread from its assignee; whether it had one as far as the viewer knows.
 
     Raises NotFound.
     """
@@ -80,6 +80,7 @@ async def unassign_thread(tx: Tx, *, view: View, thread_id: bytes, user_id: byte
     former = await _known_assignee(tx, view, thread_id)
     if former is not None:
         await _unassign(tx, _Act(view, thread_id, user_id), former)
+    return former is not None
 
 
 async def unassign_all(tx: Tx, *, tenant_id: bytes, inbox_id: bytes, now: int) -> None:

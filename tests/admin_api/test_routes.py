@@ -88,6 +88,7 @@ TABLE = {
         None, body={"current_password": PASSWORD, "new_password": PASSWORD}, status=204
     ),
     "GET /v1/me/": Row(),
+    "GET /v1/audit-log/": Row(None, admin=True),
     "GET /v1/users/": Row(None, admin=True),
     "POST /v1/users/": Row(
         None, admin=True, body={"email": "new@people.test", "password": PASSWORD}, status=201
@@ -239,6 +240,8 @@ TABLE = {
     "GET /v1/relationships/": Row(CONTEXT, acts=True),
     "GET /v1/relationships/graph/": Row(CONTEXT, acts=True),
     "GET /v1/relationships/{address}/": Row(CONTEXT, acts=True, names={"address": "sender"}),
+    "GET /v1/events/types/": Row(public=True),
+    "GET /v1/events/": Row(("email:read", "contacts:read", "task:read"), acts=True),
 }
 PATHS = [pytest.param(key, row, id=key) for key, row in TABLE.items()]
 GUARDED = [pytest.param(key, row, id=key) for key, row in TABLE.items() if not row.public]
