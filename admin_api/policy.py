@@ -54,6 +54,8 @@ READ_CONTACTS = Access(scopes=("contacts:read",), acts=True)
 CHANGE_CONTACTS = Access(scopes=("contacts:write",), acts=True)
 READ_SHARES = Access(scopes=("contacts:read",), plan="startup", acts=True)
 CHANGE_SHARES = Access(scopes=("contacts:write",), plan="startup", acts=True)
+# Each type of event asks for more: see `admin_api.event_types`.
+READ_EVENTS = Access(scopes=("email:read", "contacts:read", "task:read"), acts=True)
 READ_CONTEXT = Access(scopes=("context:read",), acts=True)
 READ_LISTS = Access(scopes=("email:read",), governance="token_controls")
 CHANGE_INBOX = Access(scopes=("alerts:write",))
