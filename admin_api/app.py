@@ -29,6 +29,7 @@ from admin_api import (
     inboxes,
     message_filters,
     messages,
+    metrics,
     notes,
     relationships,
     shares,
@@ -44,6 +45,7 @@ from admin_api import (
 from admin_api.call import Service
 from admin_api.dispatch import Dispatcher
 from admin_api.limits import Buckets, Ticks
+from admin_api.measures import Measured, Measures
 from admin_api.openapi import document_bytes
 from admin_api.paging import Page
 from admin_api.policy import (
@@ -110,6 +112,7 @@ _EVENTS = "/v1/events/"
 ROUTES: tuple[Route, ...] = (
     Route("GET", "/healthz", health.healthz, PUBLIC),
     Route("GET", "/readyz", health.readyz, PUBLIC),
+    Route("GET", "/metrics", metrics.show_metrics, PUBLIC),
     Route("GET", "/docs", docs_page.show_docs, PUBLIC),
     Route("GET", "/v1/openapi.json", docs_page.show_openapi, PUBLIC),
     Route("POST", "/auth/login/", sign_in.login, PUBLIC, payload=sign_in.LoginIn),
@@ -471,10 +474,12 @@ def create_app(
     ticks: Ticks = time.monotonic,
     reply_to: Callable[[Resolution], str | None] = lambda found: None,
     commits: Signal | None = None,
+    measures: Measures | None = None,
 ) -> Starlette:
     """The ASGI application.
 
     `ticks` are the seconds by which limits refill; they never jump. `commits` rings for deliveries.
+    `measures` counts the calls.
     """
     service = Service(
         database=database,
@@ -493,10 +498,12 @@ def create_app(
         document=_document,
         reply_to=reply_to,
         commits=commits or Signal(),
+        measures=measures or Measures(),
     )
     app = Starlette()
     # Starlette's own routes match decoded paths and answer in plain text; ours do neither.
-    app.router.default = Dispatcher(Router(ROUTES), service)
+    router = Router(ROUTES)
+    app.router.default = Measured(Dispatcher(router, service), router, service.measures)
     return app
 
 

@@ -16,6 +16,7 @@ from starlette.requests import Request
 
 from admin_api.auth import Agent, Person, Principal
 from admin_api.limits import Buckets
+from admin_api.measures import Measures
 from admin_api.payload import Parameters, Payload
 from admin_api.policy import is_admin
 from admin_api.problems import Problem, not_found
@@ -40,7 +41,8 @@ class Service:
     """What the process lends to its calls.
 
     `document` makes the OpenAPI document; `commits` rings when a delivery was committed;
-    `reply_to` tells what a sender is answered to a recipient that leads there.
+    `reply_to` tells what a sender is answered to a recipient that leads there; `measures` is what
+    an operator can read.
     """
 
     database: Database
@@ -53,6 +55,7 @@ class Service:
     document: Callable[[], bytes]
     commits: Signal
     reply_to: Callable[[Resolution], str | None]
+    measures: Measures
 
 
 @dataclass(slots=True)

@@ -3,7 +3,7 @@
 Every route has its entry here; a test holds that. `conflicts`, `refusals` and `faults` are the
 codes of 409, 403 and 400 that the handler itself gives; `body` is a request that a test sends as it
 stands here, `takes` the media type of one that is not JSON. `names` tells that a parameter names
-what may not be there; `dns` that it is asked.
+what may not be there; `dns` that it is asked; `bearer` that the operator's token may be asked for.
 """
 
 from __future__ import annotations
@@ -30,6 +30,7 @@ class Described:
     dns: bool = False
     takes: str | None = None
     names: bool = False
+    bearer: bool = False
 
 
 def _made(model: type[BaseModel], **body: object) -> Described:
@@ -41,6 +42,7 @@ NOTHING = Described(status=(204,))
 DESCRIBED: dict[str, Described] = {
     "GET /healthz": Described(schemas.Health),
     "GET /readyz": Described(schemas.Health),
+    "GET /metrics": Described(media_type="text/plain", bearer=True, names=True),
     "GET /docs": Described(media_type="text/html"),
     "GET /v1/openapi.json": Described(),
     "POST /auth/login/": Described(

@@ -80,6 +80,7 @@ BOOK, BOOK_WRITE, CONTEXT = ("contacts:read",), ("contacts:write",), ("context:r
 TABLE = {
     "GET /healthz": Row(public=True),
     "GET /readyz": Row(public=True),
+    "GET /metrics": Row(public=True),
     "GET /docs": Row(public=True),
     "GET /v1/openapi.json": Row(public=True),
     "POST /auth/login/": Row(public=True, body={"email": "a@b.test", "password": "x"}, status=401),
