@@ -135,6 +135,7 @@ async def change_message(call: Call) -> Response:
             tenant_id=call.tenant_id,
             inbox_id=await acting_inbox(tx, call),
             message_id=copy.message_id,
+            now=call.now,
             **change,
         )
         return await entire(tx, call, changed)
@@ -151,7 +152,12 @@ async def change_messages(call: Call) -> Response:
         view = await acting_view(tx, call)
         chosen = await _held(tx, view, payload.message_ids)
         await mailbox.update_copies(
-            tx, tenant_id=view.tenant_id, inbox_id=view.inbox_id, message_ids=chosen, **change
+            tx,
+            tenant_id=view.tenant_id,
+            inbox_id=view.inbox_id,
+            message_ids=chosen,
+            now=call.now,
+            **change,
         )
         changed = await mailbox.copies_by_id(
             tx, tenant_id=view.tenant_id, inbox_id=view.inbox_id, message_ids=chosen
@@ -198,6 +204,7 @@ async def delete_message(call: Call) -> Response:
             tenant_id=call.tenant_id,
             inbox_id=await acting_inbox(tx, call),
             message_id=copy.message_id,
+            now=call.now,
         )
 
     file = await call.database.write(work)
