@@ -162,7 +162,7 @@ async def _give(tx: Tx, call: Call, inbox: Inbox, owner: bytes | None) -> None:
     if not is_admin(call.caller):
         raise admin_required()
     await inboxes.set_inbox_owner(
-        tx, tenant_id=call.tenant_id, inbox_id=inbox.inbox_id, owner_user_id=owner
+        tx, tenant_id=call.tenant_id, inbox_id=inbox.inbox_id, owner_user_id=owner, now=call.now
     )
 
 

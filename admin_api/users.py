@@ -112,6 +112,7 @@ async def change_user(call: Call) -> Response:
             email=parse_address(payload.email) if "email" in given else None,
             name=payload.name if "name" in given else None,
             role=payload.role if "role" in given else None,
+            now=call.now,
         )
         await _note_change(tx, call, changed, given)
         return changed
@@ -131,8 +132,9 @@ async def delete_user(call: Call) -> Response:
 
     async def work(tx: Tx) -> None:
         user = await locate_to_change(tx, call)
-        await users.delete_user(tx, tenant_id=call.tenant_id, user_id=user.user_id)
-        await note(tx, call, "user.deleted", user.user_id, name=user.email)
+        key = user.user_id
+        await users.delete_user(tx, tenant_id=call.tenant_id, user_id=key, now=call.now)
+        await note(tx, call, "user.deleted", key, name=user.email)
 
     await call.database.write(work)
     return no_content()

@@ -5,8 +5,8 @@
 - A webhook has a secret, which is shown when it is made and never again. A new one stands beside
   the former for a day, so that a receiver has time to learn it.
 - A new target, or enabling, makes an alert active again that had been disabled by its failures.
-- An alert never outlives its maker's right: when a user may no longer act for an inbox, what they
-  set up for it, by session or by a token of theirs, is disabled with that very change.
+- While an alert is off nothing is kept for it: what it was still owed is dropped when it is
+  switched off, and once it is on again it is told of what happens from then on.
 """
 
 from __future__ import annotations
@@ -27,9 +27,9 @@ MOST = 50
 OVERLAP = DAY
 WEBHOOK, TASK = "webhook", "task"
 OF_INBOX, OF_ITSELF = "inbox", "alert"
+ACTIVE, DISABLED = "active", "disabled"
 
 _SECRET_OCTETS = 32
-_NO_RIGHT = "who set it up may no longer act for this inbox"
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,10 +86,10 @@ async def create_alert(
         """
         INSERT INTO alerts
             (alert_id, tenant_id, inbox_id, origin, events, delivery, target, filter, enabled,
-             status, secret, created_by, created_at, updated_at)
+             status, secret, created_by, created_at, updated_at, since)
         VALUES
             (:alert_id, :tenant_id, :inbox_id, :origin, :events, :delivery, :target, :filter,
-             :enabled, 'active', :secret, :created_by, :now, :now)
+             :enabled, 'active', :secret, :created_by, :now, :now, :alert_id)
         """,
         {
             "alert_id": alert_id,
@@ -138,17 +138,22 @@ async def update_alert(
     new = draft.delivery == WEBHOOK and alert.delivery != WEBHOOK
     secret = secrets.token_bytes(_SECRET_OCTETS) if new else None
     kept = "secret = :secret, former_secret = NULL," if new or draft.delivery == TASK else ""
-    revived = "status = 'active', last_error = NULL," if revive else ""
+    revived = _REVIVED if revive else ""
+    was_off = not alert.enabled or alert.status != ACTIVE
+    since = "since = :since," if revive and was_off else ""
+    if not draft.enabled or draft.delivery == TASK:
+        await drop_owed(tx, tenant_id=alert.tenant_id, alert_id=alert.alert_id, now=now)
     await tx.execute(
         f"""
         UPDATE alerts
         SET events = :events, delivery = :delivery, target = :target, filter = :filter,
-            {kept} {revived} enabled = :enabled, updated_at = :now
+            {kept} {revived} {since} enabled = :enabled, updated_at = :now
         WHERE tenant_id = :tenant_id AND alert_id = :alert_id
         """,
         {
             **_columns(draft),
             "secret": secret,
+            "since": tx.new_id(),
             "now": now,
             "tenant_id": alert.tenant_id,
             "alert_id": alert.alert_id,
@@ -157,6 +162,28 @@ async def update_alert(
     key = {"tenant_id": alert.tenant_id, "inbox_id": alert.inbox_id}
     changed = await find_alert(tx, **key, alert_id=alert.alert_id)
     return changed, None if secret is None else shown_secret(secret)
+
+
+# What waits behind a failure goes out at once, by the new target.
+_REVIVED = """
+    status = 'active', last_error = NULL, failures = 0,
+    due_at = CASE WHEN due_at IS NULL THEN NULL ELSE :now END,
+"""
+
+
+async def drop_owed(tx: Tx, *, tenant_id: bytes, alert_id: bytes, now: int) -> None:
+    """Give up what an alert is still owed; it can be sent again one by one."""
+    key = {"tenant_id": tenant_id, "alert_id": alert_id, "now": now}
+    await tx.execute(
+        """
+        UPDATE deliveries SET status = 'dropped', finished_at = :now
+        WHERE tenant_id = :tenant_id AND alert_id = :alert_id AND status = 'pending'
+        """,
+        key,
+    )
+    await tx.execute(
+        "UPDATE alerts SET due_at = NULL WHERE tenant_id = :tenant_id AND alert_id = :alert_id", key
+    )
 
 
 async def renew_secret(tx: Tx, *, alert: Alert, now: int) -> str:
@@ -212,8 +239,7 @@ async def webhooks_of_inboxes(tx: Tx, *, tenant_id: bytes) -> dict[bytes, Alert]
 
 async def webhook_of_inbox(tx: Tx, *, tenant_id: bytes, inbox_id: bytes) -> Alert | None:
     """The webhook that an inbox has of its own."""
-    key = {"tenant_id": tenant_id, "inbox_id": inbox_id}
-    found = await list_alerts(tx, **key, origin=OF_INBOX)
+    found = await list_alerts(tx, tenant_id=tenant_id, inbox_id=inbox_id, origin=OF_INBOX)
     return found[0] if found else None
 
 

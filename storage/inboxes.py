@@ -3,7 +3,7 @@
 - A deleted inbox is not there for anybody, but keeps its address until its mail is gone
   (`storage.removal`).
 - When an inbox gets another owner, the tokens that the former one made for it and may no longer
-  have are revoked in the same transaction.
+  have are revoked in the same transaction, and alerts are disabled.
 """
 
 from __future__ import annotations
@@ -11,6 +11,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from storage.address import Address
+from storage.alert_rights import disable_without_right
 from storage.database import Row, Tx
 from storage.domains import require_verified
 from storage.errors import Conflict, FieldFault, Invalid, NotFound
@@ -158,7 +159,7 @@ async def update_inbox(
 
 
 async def set_inbox_owner(
-    tx: Tx, *, tenant_id: bytes, inbox_id: bytes, owner_user_id: bytes | None
+    tx: Tx, *, tenant_id: bytes, inbox_id: bytes, owner_user_id: bytes | None, now: int
 ) -> Inbox:
     """Give the inbox to a user, or to nobody. Raises NotFound, Invalid on `owner_user_id`."""
     await find_inbox(tx, tenant_id=tenant_id, inbox_id=inbox_id)
@@ -171,6 +172,7 @@ async def set_inbox_owner(
         {"owner_user_id": owner_user_id, "tenant_id": tenant_id, "inbox_id": inbox_id},
     )
     await revoke_without_right(tx, tenant_id=tenant_id, inbox_id=inbox_id)
+    await disable_without_right(tx, tenant_id=tenant_id, inbox_id=inbox_id, now=now)
     return await find_inbox(tx, tenant_id=tenant_id, inbox_id=inbox_id)
 
 

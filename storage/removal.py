@@ -1,8 +1,8 @@
 """Deleting an inbox, bringing it back, and the end of its mail.
 
-- A deleted inbox is off every list, its tokens are revoked, and it takes no mail; its address stays
-  taken and its mail stays where it is for 30 days. Until then it can be restored, without its
-  memberships and tokens.
+- A deleted inbox is off every list, its tokens are revoked, its alerts are gone, and it takes no
+  mail; its address stays taken and its mail stays where it is for 30 days. Until then it can be
+  restored, without its memberships, tokens and alerts.
 - After that its copies go, a few in each transaction, then its rows and its address. A content goes
   with its last copy.
 - Whatever else comes to belong to an inbox is let go of in `_let_go` and ends in `_FINAL`, nowhere
@@ -13,6 +13,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from storage.alerts import delete_alerts_of_inbox
 from storage.assignment import unassign_all
 from storage.clock import DAY
 from storage.database import Tx
@@ -67,6 +68,7 @@ async def delete_inbox(tx: Tx, *, tenant_id: bytes, inbox_id: bytes, now: int) -
 
 async def _let_go(tx: Tx, *, tenant_id: bytes, inbox_id: bytes, now: int) -> None:
     """End at once what an inbox that is not there cannot have."""
+    await delete_alerts_of_inbox(tx, tenant_id=tenant_id, inbox_id=inbox_id)
     await leave_all_lists(tx, tenant_id=tenant_id, inbox_id=inbox_id, now=now)
     await revoke_tokens_of_inbox(tx, tenant_id=tenant_id, inbox_id=inbox_id)
     await unassign_all(tx, tenant_id=tenant_id, inbox_id=inbox_id, now=now)
