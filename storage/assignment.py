@@ -77,7 +77,7 @@ async def unassign_thread(tx: Tx, *, view: View, thread_id: bytes, user_id: byte
     Raises NotFound.
     """
     await require_thread(tx, view=view, thread_id=thread_id)
-    former = await _known_assignee(tx, view, thread_id)
+    former = await known_assignee(tx, view, thread_id)
     if former is not None:
         await _unassign(tx, _Act(view, thread_id, user_id), former)
     return former is not None
@@ -110,7 +110,8 @@ async def find_assignee(tx: Tx, *, tenant_id: bytes, thread_id: bytes) -> bytes 
     return bytes(assignee) if assignee else None
 
 
-async def _known_assignee(tx: Tx, view: View, thread_id: bytes) -> bytes | None:
+async def known_assignee(tx: Tx, view: View, thread_id: bytes) -> bytes | None:
+    """The inbox that has the thread in hand, if the viewer may know."""
     row = await tx.fetch_one(
         f"""
         SELECT t.assignee_inbox_id FROM threads t
