@@ -12,7 +12,8 @@ async def m008_alerts(tx: Tx) -> None:
 
 
 # `since` is an id: an alert is told of events behind it only. `due_at` is when there is something
-# to do for it, null when nothing is owed. `queued` is an id too, and the order of deliveries.
+# to do for it, null when nothing is owed. `lane` is 0 while its endpoint answers as it should; all
+# others share what is left. `queued` is an id too, and the order of an alert's deliveries.
 # `routed` has one row, the last event for which deliveries were made.
 _ALERTS = """
 CREATE TABLE alerts (
@@ -35,15 +36,16 @@ CREATE TABLE alerts (
     updated_at {int64} NOT NULL,
     since {id} NOT NULL,
     failures INTEGER NOT NULL DEFAULT 0,
-    delivered_at {int64},
+    lane INTEGER NOT NULL DEFAULT 1,
     due_at {int64},
     lease_owner {bytes},
     lease_until {int64}
 );
 CREATE INDEX alerts_by_inbox ON alerts (inbox_id, alert_id);
 CREATE UNIQUE INDEX alerts_of_inboxes ON alerts (inbox_id) WHERE origin = 'inbox';
-CREATE INDEX alerts_told ON alerts (inbox_id) WHERE enabled = 1 AND status = 'active';
-CREATE INDEX alerts_due ON alerts (due_at) WHERE due_at IS NOT NULL;
+CREATE INDEX alerts_told ON alerts (since) WHERE enabled = 1 AND status = 'active';
+CREATE INDEX alerts_of_tenants ON alerts (tenant_id, inbox_id);
+CREATE INDEX alerts_due ON alerts (lane, due_at) WHERE due_at IS NOT NULL;
 
 CREATE TABLE deliveries (
     delivery_id {id} PRIMARY KEY,
