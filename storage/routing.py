@@ -18,12 +18,14 @@ import orjson
 
 from storage import event_log
 from storage.access import in_list
-from storage.alert_effects import make_task, passes
+from storage.alert_filters import matches
+from storage.alert_tasks import KIND, make_alert_task
+from storage.alerts import ACTIVE, TASK, WEBHOOK, find_alert
 from storage.database import Row, Tx
+from storage.errors import NotFound
 from storage.event_log import Event
 
 BATCH = 500
-ALERT_TASK = "alert"
 _NAME = "events"
 _OF_TASKS = frozenset({"task.created", "task.completed"})
 
@@ -37,7 +39,6 @@ class Subscriber:
     inbox_id: bytes
     events: frozenset[str]
     delivery: str
-    target: str
     filter: Mapping[str, str]
     since: bytes
 
@@ -102,7 +103,7 @@ async def _owed(tx: Tx, events: Sequence[Event], now: int) -> list[tuple[Subscri
         if event.tenant_id == each.tenant_id
         and event.type in each.events
         and event.event_id > each.since
-        and await passes(tx, event=event, inbox_id=inbox_id, wanted=each.filter, now=now)
+        and await matches(tx, inbox_id=inbox_id, chosen=each.filter, event=event, now=now)
     ]
 
 
@@ -110,7 +111,7 @@ async def _subscribers(tx: Tx, tenant_ids: Collection[bytes]) -> list[Subscriber
     chosen, names = in_list(tenant_ids)
     rows = await tx.fetch_all(
         f"""
-        SELECT alert_id, tenant_id, inbox_id, events, delivery, target, filter, since FROM alerts
+        SELECT alert_id, tenant_id, inbox_id, events, delivery, filter, since FROM alerts
         WHERE tenant_id IN ({chosen}) AND enabled = 1 AND status = 'active'
         ORDER BY alert_id
         """,
@@ -126,7 +127,6 @@ def _subscriber(row: Row) -> Subscriber:
         bytes(row["inbox_id"]),
         frozenset(orjson.loads(row["events"])),
         row["delivery"],
-        row["target"],
         orjson.loads(row["filter"]),
         bytes(row["since"]),
     )
@@ -140,7 +140,7 @@ async def _made_by_alerts(tx: Tx, events: Sequence[Event]) -> set[bytes]:
     chosen, names = in_list(task_ids)
     rows = await tx.fetch_all(
         f"SELECT task_id FROM tasks WHERE task_id IN ({chosen}) AND type = :alert",
-        {**names, "alert": ALERT_TASK},
+        {**names, "alert": KIND},
     )
     made = {bytes(row["task_id"]) for row in rows}
     return {event.event_id for event in events if event.task_id in made}
@@ -153,22 +153,25 @@ async def route(tx: Tx, batch: Batch, *, now: int) -> int:
     """
     if not await _move(tx, batch):
         return 0
-    calls = [(each, event) for each, event in batch.owed if each.delivery == "webhook"]
+    calls = [(each, event) for each, event in batch.owed if each.delivery == WEBHOOK]
     for each, event in calls:
         await tx.execute(_OWE, _delivery(tx, each, event, now))
     for alert_id in {each.alert_id for each, _ in calls}:
         await tx.execute(_DUE, {"alert_id": alert_id, "now": now})
     for each, event in batch.owed:
-        if each.delivery != "webhook":
-            await make_task(
-                tx,
-                tenant_id=each.tenant_id,
-                inbox_id=each.inbox_id,
-                title=each.target,
-                event=event,
-                now=now,
-            )
+        if each.delivery == TASK:
+            await _make_task(tx, each, event, now)
     return len(calls)
+
+
+async def _make_task(tx: Tx, each: Subscriber, event: Event, now: int) -> None:
+    key = {"tenant_id": each.tenant_id, "inbox_id": each.inbox_id}
+    try:
+        alert = await find_alert(tx, **key, alert_id=each.alert_id)
+    except NotFound:  # it is gone since the snapshot
+        return
+    if alert.enabled and alert.status == ACTIVE and alert.delivery == TASK:
+        await make_alert_task(tx, alert=alert, event=event, now=now)
 
 
 async def _move(tx: Tx, batch: Batch) -> bool:
