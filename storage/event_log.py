@@ -71,6 +71,18 @@ async def new_events(tx: Tx, *, after: bytes, limit: int) -> list[Event]:
     return [_event(row) for row in rows]
 
 
+async def find_events(tx: Tx, *, event_ids: Collection[bytes]) -> dict[bytes, Event]:
+    """Those of these events that are still there, by id."""
+    found: dict[bytes, Event] = {}
+    for some in _chunks(sorted(event_ids)):
+        chosen, names = in_list(some)
+        rows = await tx.fetch_all(
+            f"SELECT {_COLUMNS} FROM events e WHERE e.event_id IN ({chosen})", names
+        )
+        found |= {bytes(row["event_id"]): _event(row) for row in rows}
+    return found
+
+
 async def events_after(
     tx: Tx,
     *,
