@@ -44,6 +44,7 @@ from admin_api import (
 )
 from admin_api.call import Service
 from admin_api.dispatch import Dispatcher
+from admin_api.feed import Feed
 from admin_api.limits import Buckets, Ticks
 from admin_api.measures import Measured, Measures
 from admin_api.openapi import document_bytes
@@ -75,6 +76,7 @@ from admin_api.policy import (
     SIGNED_IN,
 )
 from admin_api.routing import Route, Router
+from admin_api.within import Announced
 from config.settings import Settings
 from storage.clock import Clock
 from storage.content import ContentDirectory
@@ -462,6 +464,7 @@ ROUTES: tuple[Route, ...] = (
     ),
     Route("GET", _EVENTS + "types/", events.list_event_types, PUBLIC),
     Route("GET", _EVENTS, events.list_events, READ_EVENTS, parameters=events.Listing),
+    Route("GET", _EVENTS + "stream/", events.stream_events, READ_EVENTS, parameters=events.Live),
 )
 
 
@@ -474,15 +477,18 @@ def create_app(
     ticks: Ticks = time.monotonic,
     reply_to: Callable[[Resolution], str | None] = lambda found: None,
     commits: Signal | None = None,
+    feed: Feed | None = None,
     measures: Measures | None = None,
 ) -> Starlette:
     """The ASGI application.
 
-    `ticks` are the seconds by which limits refill; they never jump. `commits` rings for deliveries.
+    `ticks` are the seconds by which limits refill; they never jump. `commits` rings for deliveries,
+    and for what is written here. Who made the `feed` closes it before the store.
     `measures` counts the calls.
     """
+    commits = commits or Signal()
     service = Service(
-        database=database,
+        database=Announced(database, commits),
         content=content,
         settings=settings,
         clock=clock,
@@ -497,7 +503,8 @@ def create_app(
         password_turns=asyncio.Semaphore(_PASSWORDS_AT_ONCE),
         document=_document,
         reply_to=reply_to,
-        commits=commits or Signal(),
+        commits=commits,
+        feed=feed or Feed(database, clock, commits),
         measures=measures or Measures(),
     )
     app = Starlette()

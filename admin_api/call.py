@@ -15,6 +15,7 @@ from typing import TypeVar
 from starlette.requests import Request
 
 from admin_api.auth import Agent, Person, Principal
+from admin_api.feed import Feed
 from admin_api.limits import Buckets
 from admin_api.measures import Measures
 from admin_api.payload import Parameters, Payload
@@ -40,7 +41,8 @@ Q = TypeVar("Q", bound=Parameters)
 class Service:
     """What the process lends to its calls.
 
-    `document` makes the OpenAPI document; `commits` rings when a delivery was committed;
+    `document` makes the OpenAPI document; `commits` rings when something was committed,
+    which `feed` reads for all streams;
     `reply_to` tells what a sender is answered to a recipient that leads there; `measures` is what
     an operator can read.
     """
@@ -54,6 +56,7 @@ class Service:
     password_turns: asyncio.Semaphore
     document: Callable[[], bytes]
     commits: Signal
+    feed: Feed
     reply_to: Callable[[Resolution], str | None]
     measures: Measures
 

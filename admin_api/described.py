@@ -258,4 +258,9 @@ DESCRIBED: dict[str, Described] = {
         refusals=("plan_required", "governance_required"),
         faults=("position_expired",),
     ),
+    "GET /v1/events/stream/": Described(
+        media_type="text/event-stream",
+        refusals=("plan_required", "governance_required"),
+        faults=("position_expired",),
+    ),
 }

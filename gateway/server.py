@@ -23,11 +23,13 @@ from dataclasses import dataclass
 import uvicorn
 
 from admin_api.app import create_app
+from admin_api.feed import Feed
 from config.logs import event
 from config.settings import Settings
 from config.values import Endpoint
 from gateway import acquainting, retention
 from gateway.connections import Connections
+from gateway.http_protocol import HttpProtocol
 from gateway.listener import Listener, listening_socket
 from gateway.mail import mail_side, serve_sibling
 from gateway.session import reply_for
@@ -231,18 +233,21 @@ async def _warn_of_unread_postmasters(database: Database, postmaster: str) -> No
 async def _api(
     settings: Settings, database: Database, contents: ContentDirectory, commits: Signal
 ) -> AsyncIterator[list[tuple[str, int]]]:
+    feed = Feed(database, system_clock, commits)
     app = create_app(
         database=database,
         content=contents,
         settings=settings,
         clock=system_clock,
         commits=commits,
+        feed=feed,
         reply_to=lambda found: reply_for(found).line.decode("ascii").rstrip(),
     )
     sockets = [listening_socket(endpoint) for endpoint in settings.http]
     server = ApiServer(
         uvicorn.Config(
             app,
+            http=HttpProtocol,
             log_config=None,
             access_log=False,
             lifespan="off",
@@ -257,6 +262,7 @@ async def _api(
         await server.accepting.wait()
         yield [bound.getsockname()[:2] for bound in sockets]
     finally:
+        feed.close()
         server.should_exit = True
         await serving
 

@@ -54,7 +54,8 @@ UNKNOWN = {
 @dataclass(frozen=True)
 class Row:
     """What a route declares: the scopes of which a token needs one (None: no token may), whether
-    only admins may, whether it belongs to an inbox; a body that is good; its parameters.
+    only admins may, whether it belongs to an inbox; a body that is good; its parameters. `query` is
+    for a call that would not end: it is refused by that.
     """
 
     scopes: tuple[str, ...] | None = ()
@@ -64,6 +65,7 @@ class Row:
     body: dict[str, object] | None = None
     names: dict[str, str] = field(default_factory=dict)
     status: int = 200
+    query: dict[str, str] = field(default_factory=dict)
 
 
 READ = ("email:read",)
@@ -75,6 +77,7 @@ TEMPLATE = {"template_id": "template"}
 CONTACT = {"contact_id": "contact"}
 OTHER_MESSAGE = "msg_01kas3v9t2q5nq8x7d4m6c0wfe"
 OTHER_CARD = "ctc_01kas3v9t2q5nq8x7d4m6c0wfe"
+EVENTS = ("email:read", "contacts:read", "task:read")
 BOOK, BOOK_WRITE, CONTEXT = ("contacts:read",), ("contacts:write",), ("context:read",)
 
 TABLE = {
@@ -242,7 +245,8 @@ TABLE = {
     "GET /v1/relationships/graph/": Row(CONTEXT, acts=True),
     "GET /v1/relationships/{address}/": Row(CONTEXT, acts=True, names={"address": "sender"}),
     "GET /v1/events/types/": Row(public=True),
-    "GET /v1/events/": Row(("email:read", "contacts:read", "task:read"), acts=True),
+    "GET /v1/events/": Row(EVENTS, acts=True),
+    "GET /v1/events/stream/": Row(EVENTS, acts=True, status=400, query={"after": "evt_"}),
 }
 PATHS = [pytest.param(key, row, id=key) for key, row in TABLE.items()]
 GUARDED = [pytest.param(key, row, id=key) for key, row in TABLE.items() if not row.public]
@@ -397,7 +401,7 @@ async def call(
     method, path = key.split(" ")
     path = re.sub(r"\{(\w+)\}", lambda found: names[found[1]], path)
     session = who is not None and who not in (SALES, FOREIGN_INBOX)
-    query = {"inbox_id": SALES} if row.acts and session else {}
+    query = row.query | ({"inbox_id": SALES} if row.acts and session else {})
     async with world.client(who, secret=secret) as api:
         answer = await api.request(method, path, params=query, json=row.body)
     return answer.status_code, answer.content
