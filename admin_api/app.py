@@ -15,6 +15,8 @@ from starlette.applications import Starlette
 from admin_api import (
     activity,
     agenda,
+    alert_payloads,
+    alerts,
     assignment,
     attachments,
     audit_log,
@@ -51,6 +53,7 @@ from admin_api.openapi import document_bytes
 from admin_api.paging import Page
 from admin_api.policy import (
     ADMIN,
+    CHANGE_ALERTS,
     CHANGE_CONTACTS,
     CHANGE_INBOX,
     CHANGE_LISTS,
@@ -62,6 +65,7 @@ from admin_api.policy import (
     COMPLETE_TASKS,
     PUBLIC,
     READ_AGENDA,
+    READ_ALERTS,
     READ_CONTACTS,
     READ_CONTEXT,
     READ_EVENTS,
@@ -76,6 +80,7 @@ from admin_api.policy import (
     SIGNED_IN,
 )
 from admin_api.routing import Route, Router
+from admin_api.webhooks import Webhooks
 from admin_api.within import Announced
 from config.settings import Settings
 from storage.clock import Clock
@@ -110,6 +115,8 @@ _SHARES = _CONTACTS + "shares/"
 _SHARE = _SHARES + "{share_id}/"
 _RELATIONSHIPS = "/v1/relationships/"
 _EVENTS = "/v1/events/"
+_ALERTS = "/v1/alerts/"
+_ALERT = _ALERTS + "{alert_id}/"
 
 ROUTES: tuple[Route, ...] = (
     Route("GET", "/healthz", health.healthz, PUBLIC),
@@ -162,6 +169,13 @@ ROUTES: tuple[Route, ...] = (
     Route("DELETE", _INBOX, inboxes.delete_inbox, ADMIN, locate=inboxes.locate),
     Route(
         "POST", _INBOX + "restore/", inboxes.restore_inbox, ADMIN, locate=inboxes.locate_to_restore
+    ),
+    Route(
+        "POST",
+        _INBOX + "webhook-secret/",
+        inboxes.renew_secret,
+        CHANGE_INBOX,
+        locate=inboxes.locate_to_change,
     ),
     Route("GET", "/v1/tokens/", tokens.list_tokens, SESSION, parameters=Page),
     Route("POST", "/v1/tokens/", tokens.create_token, SESSION, payload=tokens.TokenIn),
@@ -462,6 +476,21 @@ ROUTES: tuple[Route, ...] = (
         READ_CONTEXT,
         locate=relationships.locate,
     ),
+    Route("GET", _ALERTS, alerts.list_alerts, READ_ALERTS, parameters=alerts.Listing),
+    Route("POST", _ALERTS, alerts.create_alert, CHANGE_ALERTS, payload=alert_payloads.AlertIn),
+    Route("GET", _ALERT, alerts.show_alert, READ_ALERTS, locate=alerts.locate),
+    Route(
+        "PATCH",
+        _ALERT,
+        alerts.change_alert,
+        CHANGE_ALERTS,
+        payload=alert_payloads.AlertChange,
+        locate=alerts.locate,
+    ),
+    Route("DELETE", _ALERT, alerts.delete_alert, CHANGE_ALERTS, locate=alerts.locate),
+    Route(
+        "POST", _ALERT + "webhook-secret/", alerts.renew_secret, CHANGE_ALERTS, locate=alerts.locate
+    ),
     Route("GET", _EVENTS + "types/", events.list_event_types, PUBLIC),
     Route("GET", _EVENTS, events.list_events, READ_EVENTS, parameters=events.Listing),
     Route("GET", _EVENTS + "stream/", events.stream_events, READ_EVENTS, parameters=events.Live),
@@ -479,12 +508,13 @@ def create_app(
     commits: Signal | None = None,
     feed: Feed | None = None,
     measures: Measures | None = None,
+    webhooks: Webhooks | None = None,
 ) -> Starlette:
     """The ASGI application.
 
     `ticks` are the seconds by which limits refill; they never jump. `commits` rings for deliveries,
     and for what is written here. Who made the `feed` closes it before the store.
-    `measures` counts the calls.
+    `measures` counts the calls. `webhooks` judges the targets of alerts and sends to them.
     """
     commits = commits or Signal()
     service = Service(
@@ -506,6 +536,7 @@ def create_app(
         commits=commits,
         feed=feed or Feed(database, clock, commits),
         measures=measures or Measures(),
+        webhooks=webhooks or Webhooks(),
     )
     app = Starlette()
     # Starlette's own routes match decoded paths and answer in plain text; ours do neither.

@@ -21,6 +21,7 @@ from admin_api.measures import Measures
 from admin_api.payload import Parameters, Payload
 from admin_api.policy import is_admin
 from admin_api.problems import Problem, not_found
+from admin_api.webhooks import Webhooks
 from config.settings import Settings
 from storage.access import View
 from storage.address import canonical_or_none
@@ -44,7 +45,7 @@ class Service:
     `document` makes the OpenAPI document; `commits` rings when something was committed,
     which `feed` reads for all streams;
     `reply_to` tells what a sender is answered to a recipient that leads there; `measures` is what
-    an operator can read.
+    an operator can read; `webhooks` judges targets and sends.
     """
 
     database: Database
@@ -59,6 +60,7 @@ class Service:
     feed: Feed
     reply_to: Callable[[Resolution], str | None]
     measures: Measures
+    webhooks: Webhooks = field(default_factory=Webhooks)
 
 
 @dataclass(slots=True)

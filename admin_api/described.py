@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 
 from pydantic import BaseModel
 
-from admin_api import audit_schemas, contact_schemas, event_schemas, schemas
+from admin_api import alert_schemas, audit_schemas, contact_schemas, event_schemas, schemas
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,11 +97,14 @@ DESCRIBED: dict[str, Described] = {
     ),
     "GET /v1/inboxes/{inbox_id}/": Described(schemas.InboxRecord),
     "PATCH /v1/inboxes/{inbox_id}/": Described(
-        schemas.InboxRecord,
+        schemas.ChangedInbox,
         body={"display_name": "Alice", "default_timezone": "Europe/Berlin"},
         refusals=("admin_required",),
     ),
     "DELETE /v1/inboxes/{inbox_id}/": NOTHING,
+    "POST /v1/inboxes/{inbox_id}/webhook-secret/": Described(
+        schemas.InboxSecret, conflicts=("no_webhook",), refusals=("admin_required",)
+    ),
     "POST /v1/inboxes/{inbox_id}/restore/": Described(
         schemas.InboxRecord, conflicts=("not_deleted",)
     ),
@@ -252,6 +255,25 @@ DESCRIBED: dict[str, Described] = {
     "GET /v1/relationships/": Described(contact_schemas.RelationshipPage),
     "GET /v1/relationships/graph/": Described(contact_schemas.GraphRecord),
     "GET /v1/relationships/{address}/": Described(contact_schemas.RelationshipRecord),
+    "GET /v1/alerts/": Described(alert_schemas.AlertRecord, many=True),
+    "POST /v1/alerts/": Described(
+        alert_schemas.ShownAlert,
+        (201,),
+        body={
+            "events": ["message.received"],
+            "delivery": {"type": "task", "target": "New mail from {from}"},
+            "filter": {"from": "@sender.example"},
+        },
+        conflicts=("too_many_alerts",),
+    ),
+    "GET /v1/alerts/{alert_id}/": Described(alert_schemas.AlertRecord),
+    "PATCH /v1/alerts/{alert_id}/": Described(
+        alert_schemas.ShownAlert, body={"enabled": False}, conflicts=("inbox_webhook",)
+    ),
+    "DELETE /v1/alerts/{alert_id}/": Described(status=(204,), conflicts=("inbox_webhook",)),
+    "POST /v1/alerts/{alert_id}/webhook-secret/": Described(
+        alert_schemas.ShownAlert, conflicts=("inbox_webhook", "no_webhook")
+    ),
     "GET /v1/events/types/": Described(event_schemas.EventTypeRecord, many=True),
     "GET /v1/events/": Described(
         event_schemas.EventPage,

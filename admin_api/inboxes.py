@@ -15,16 +15,20 @@ from typing import Annotated
 from pydantic import AfterValidator, Field
 from starlette.responses import Response
 
+from admin_api import inbox_webhooks
+from admin_api.alert_payloads import EventNames, Target
 from admin_api.answers import answer, no_content
 from admin_api.auth import Agent
 from admin_api.call import Call, inbox_in_path, may_act_for, named_inbox
+from admin_api.inbox_webhooks import FIELDS as WEBHOOK_FIELDS
 from admin_api.paging import Page, page_answer
 from admin_api.payload import OneLine, OwnAddress, Payload, Reference, address_of
 from admin_api.policy import admin_required, inbox_mismatch, is_admin
 from admin_api.records import Record, id_or_none, inbox_record
 from admin_api.trail import note
-from storage import inboxes, removal
+from storage import alerts, inboxes, removal
 from storage.address import canonical_or_none
+from storage.alerts import Alert
 from storage.audit_log import Detail
 from storage.database import Tx
 from storage.errors import Conflict, FieldFault, Invalid
@@ -64,6 +68,8 @@ class InboxChange(Payload):
     owner_user_id: Reference | None = None
     default_timezone: Timezone = "UTC"
     share_relationships: bool = True
+    webhook_url: Target | None = None
+    webhook_events: EventNames = Field(default_factory=list)
 
 
 async def list_inboxes(call: Call) -> Response:
@@ -72,20 +78,28 @@ async def list_inboxes(call: Call) -> Response:
     page = call.parameters(Page)
     span = page.span()
 
-    async def work(tx: Tx) -> tuple[list[Inbox], dict[bytes, list[Alias]]]:
+    async def work(tx: Tx) -> tuple[list[Inbox], dict[bytes, list[Alias]], dict[bytes, Alert]]:
         found = await inboxes.list_inboxes(tx, tenant_id=call.tenant_id, span=span)
-        return found, await inboxes.aliases(tx, tenant_id=call.tenant_id)
+        aliases = await inboxes.aliases(tx, tenant_id=call.tenant_id)
+        return found, aliases, await alerts.webhooks_of_inboxes(tx, tenant_id=call.tenant_id)
 
-    found, aliases = await call.database.read(work)
+    found, aliases, webhooks = await call.database.read(work)
 
     def record(inbox: Inbox) -> Record:
-        return _record(call, inbox, aliases.get(inbox.inbox_id, []))
+        key = inbox.inbox_id
+        return _record(call, inbox, aliases.get(key, []), webhooks.get(key))
 
     return page_answer(call, page, found, record, lambda inbox: inbox.inbox_id)
 
 
-def _record(call: Call, inbox: Inbox, aliases: list[Alias]) -> Record:
-    return inbox_record(inbox, aliases, settings=may_act_for(call.caller, inbox))
+def _record(call: Call, inbox: Inbox, aliases: list[Alias], webhook: Alert | None) -> Record:
+    return inbox_record(
+        inbox,
+        aliases,
+        settings=may_act_for(call.caller, inbox),
+        webhook=webhook,
+        webhooks=inbox_webhooks.may_see(call),
+    )
 
 
 async def create_inbox(call: Call) -> Response:
@@ -105,7 +119,7 @@ async def create_inbox(call: Call) -> Response:
         await note(tx, call, "inbox.created", made.inbox_id, name=made.address, owner_user_id=owner)
         return made
 
-    return answer(_record(call, await call.database.write(work), []), 201)
+    return answer(_record(call, await call.database.write(work), [], None), 201)
 
 
 def _owner(text: str | None) -> bytes | None:
@@ -126,14 +140,15 @@ async def show_inbox(call: Call) -> Response:
 
 
 async def _whole(tx: Tx, call: Call, inbox: Inbox) -> Record:
-    aliases = await inboxes.aliases_of(tx, tenant_id=call.tenant_id, inbox_id=inbox.inbox_id)
-    return _record(call, inbox, aliases)
+    key = {"tenant_id": call.tenant_id, "inbox_id": inbox.inbox_id}
+    aliases = await inboxes.aliases_of(tx, **key)
+    return _record(call, inbox, aliases, await alerts.webhook_of_inbox(tx, **key))
 
 
 async def change_inbox(call: Call) -> Response:
-    """PATCH /v1/inboxes/{inbox_id}/."""
+    """PATCH /v1/inboxes/{inbox_id}/: with a new webhook_url, the answer shows its secret, once."""
     payload = call.payload(InboxChange)
-    change = payload.model_dump(exclude_unset=True, exclude={"owner_user_id"})
+    change = payload.model_dump(exclude_unset=True, exclude={"owner_user_id", *WEBHOOK_FIELDS})
     has_owner = "owner_user_id" in payload.model_fields_set
     owner = _owner(payload.owner_user_id)
 
@@ -144,8 +159,12 @@ async def change_inbox(call: Call) -> Response:
         changed = await inboxes.update_inbox(
             tx, tenant_id=call.tenant_id, inbox_id=inbox.inbox_id, **change
         )
+        secret = None
+        if WEBHOOK_FIELDS & payload.model_fields_set:
+            secret = await inbox_webhooks.set_webhook(tx, call, inbox, payload)
         await _note_change(tx, call, changed, payload.model_fields_set)
-        return await _whole(tx, call, changed)
+        record = await _whole(tx, call, changed)
+        return record if secret is None else record | {"webhook_secret": secret}
 
     return answer(await call.database.write(work))
 
@@ -164,6 +183,16 @@ async def _give(tx: Tx, call: Call, inbox: Inbox, owner: bytes | None) -> None:
     await inboxes.set_inbox_owner(
         tx, tenant_id=call.tenant_id, inbox_id=inbox.inbox_id, owner_user_id=owner, now=call.now
     )
+
+
+async def renew_secret(call: Call) -> Response:
+    """POST /v1/inboxes/{inbox_id}/webhook-secret/: the former one signs as well for a day."""
+
+    async def work(tx: Tx) -> tuple[Inbox, str]:
+        inbox = await locate_to_change(tx, call)
+        return inbox, await inbox_webhooks.renew_secret(tx, call, inbox)
+
+    return inbox_webhooks.secret_answer(*await call.database.write(work))
 
 
 async def delete_inbox(call: Call) -> Response:

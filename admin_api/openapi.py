@@ -47,6 +47,7 @@ _PATHS: dict[str, object] = {
     "token_id": schemas.TokenId,
     "contact_id": schemas.ContactId,
     "share_id": schemas.ShareId,
+    "alert_id": schemas.AlertId,
 }
 _HEADERS: dict[str, Json] = {
     "X-Request-Id": {"description": "Names this call in the log."},

@@ -179,6 +179,19 @@ class InboxRecord(Answer):
     webhook_events: list[str] = Field(default_factory=list)
 
 
+class ChangedInbox(InboxRecord):
+    """An inbox; with a new `webhook_url` also its secret, which is shown this once."""
+
+    webhook_secret: Annotated[str, Field(examples=["whsec_MDEy…"])] = ""
+
+
+class InboxSecret(Answer):
+    """The new secret of an inbox's webhook, which is shown this once."""
+
+    inbox_id: InboxId
+    webhook_secret: Annotated[str | None, Field(examples=["whsec_MDEy…"])]
+
+
 class TokenRecord(Answer):
     """An agent token, without its secret."""
 

@@ -10,7 +10,7 @@
 | `from` | the address in From, or every address `@domain` | `message.received` |
 | `list_id` | mail that came by the list; its members | `message.received`, `list.…` |
 | `thread_id` | what happens in the thread | `message.received`, `thread.…`, `task.…` |
-| `assignee` | threads in the hand of that inbox, or of nobody (`none`) | as `thread_id` without tasks |
+| `assignee` | threads that inbox, or nobody (`none`), has in hand | as `thread_id`, but tasks |
 """
 
 from __future__ import annotations

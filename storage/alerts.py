@@ -129,18 +129,18 @@ async def _require_room(tx: Tx, tenant_id: bytes, inbox_id: bytes, origin: str) 
 
 
 async def update_alert(
-    tx: Tx, *, alert: Alert, draft: Draft, now: int, revive: bool
+    tx: Tx, *, alert: Alert, draft: Draft, now: int, revived_by: str | None = None
 ) -> tuple[Alert, str | None]:
-    """Change an alert; with `revive` it is active again, whatever it failed of.
+    """Change an alert; with `revived_by` it is active again, whatever it failed of, and theirs.
 
     The secret is there when a task became a webhook, which has none before.
     """
     new = draft.delivery == WEBHOOK and alert.delivery != WEBHOOK
     secret = secrets.token_bytes(_SECRET_OCTETS) if new else None
     kept = "secret = :secret, former_secret = NULL," if new or draft.delivery == TASK else ""
-    revived = _REVIVED if revive else ""
+    revived = "" if revived_by is None else _REVIVED
     was_off = not alert.enabled or alert.status != ACTIVE
-    since = "since = :since," if revive and was_off else ""
+    since = "since = :since," if revived_by is not None and was_off else ""
     if not draft.enabled or draft.delivery == TASK:
         await drop_owed(tx, tenant_id=alert.tenant_id, alert_id=alert.alert_id, now=now)
     await tx.execute(
@@ -154,6 +154,7 @@ async def update_alert(
             **_columns(draft),
             "secret": secret,
             "since": tx.new_id(),
+            "maker": revived_by,
             "now": now,
             "tenant_id": alert.tenant_id,
             "alert_id": alert.alert_id,
@@ -166,7 +167,7 @@ async def update_alert(
 
 # What waits behind a failure goes out at once, by the new target.
 _REVIVED = """
-    status = 'active', last_error = NULL, failures = 0,
+    status = 'active', last_error = NULL, failures = 0, created_by = :maker,
     due_at = CASE WHEN due_at IS NULL THEN NULL ELSE :now END,
 """
 
@@ -250,10 +251,14 @@ async def set_inbox_webhook(
     inbox_id: bytes,
     url: str | None,
     events: Sequence[str],
-    created_by: str | None,
+    created_by: str,
+    revive: bool,
     now: int,
 ) -> tuple[Alert | None, str | None]:
-    """Set the inbox's own webhook, or remove it (None); the secret when the URL is a new one."""
+    """Set the inbox's own webhook, or remove it (None); the secret when the URL is a new one.
+
+    With `revive` one that is disabled is active again.
+    """
     key = {"tenant_id": tenant_id, "inbox_id": inbox_id}
     known = await webhook_of_inbox(tx, **key)
     if known is not None and known.target != url:
@@ -263,7 +268,8 @@ async def set_inbox_webhook(
         return None, None
     draft = Draft(events, WEBHOOK, url, {})
     if known is not None:
-        return await update_alert(tx, alert=known, draft=draft, now=now, revive=True)
+        by = created_by if revive else None
+        return await update_alert(tx, alert=known, draft=draft, now=now, revived_by=by)
     return await create_alert(
         tx, **key, draft=draft, created_by=created_by, now=now, origin=OF_INBOX
     )

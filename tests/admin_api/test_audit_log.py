@@ -40,6 +40,7 @@ ACTIONS: dict[str, str | None] = {
     "POST /v1/inboxes/": "inbox.created",
     "PATCH /v1/inboxes/{inbox_id}/": "inbox.changed",
     "DELETE /v1/inboxes/{inbox_id}/": "inbox.deleted",
+    "POST /v1/inboxes/{inbox_id}/webhook-secret/": None,  # 409: it has no webhook
     "POST /v1/inboxes/{inbox_id}/restore/": "inbox.restored",
     "POST /v1/tokens/": "token.created",
     "PATCH /v1/tokens/{token_id}/": "token.rotated",
@@ -72,6 +73,10 @@ ACTIONS: dict[str, str | None] = {
     "POST /v1/contacts/{contact_id}/unmerge/": None,
     "POST /v1/contacts/{contact_id}/handoff/": "contact.handed_over",
     "POST /v1/contacts/import/": None,
+    "POST /v1/alerts/": "alert.created",
+    "PATCH /v1/alerts/{alert_id}/": "alert.changed",
+    "DELETE /v1/alerts/{alert_id}/": "alert.deleted",
+    "POST /v1/alerts/{alert_id}/webhook-secret/": "alert.secret_renewed",
     "POST /v1/contacts/shares/": "share.requested",
     "DELETE /v1/contacts/shares/{share_id}/": "share.withdrawn",
     "POST /v1/contacts/shares/{share_id}/accept/": None,  # 409: there is no such card

@@ -47,6 +47,7 @@ UNKNOWN = {
     "template_id": "tpl_" + "0" * 26,
     "contact_id": "ctc_" + "0" * 26,
     "share_id": "shr_" + "0" * 26,
+    "alert_id": "alr_" + "0" * 26,
     "address": "nobody@unknown.test",
 }
 
@@ -78,6 +79,11 @@ CONTACT = {"contact_id": "contact"}
 OTHER_MESSAGE = "msg_01kas3v9t2q5nq8x7d4m6c0wfe"
 OTHER_CARD = "ctc_01kas3v9t2q5nq8x7d4m6c0wfe"
 EVENTS = ("email:read", "contacts:read", "task:read")
+ALERTS_WRITE = ("alerts:write",)
+ALERT: dict[str, object] = {
+    "events": ["message.received"],
+    "delivery": {"type": "webhook", "target": "https://hooks.example.test/"},
+}
 BOOK, BOOK_WRITE, CONTEXT = ("contacts:read",), ("contacts:write",), ("context:read",)
 
 TABLE = {
@@ -116,6 +122,9 @@ TABLE = {
     ),
     "DELETE /v1/inboxes/{inbox_id}/": Row(
         None, admin=True, names={"inbox_id": "inbox"}, status=204
+    ),
+    "POST /v1/inboxes/{inbox_id}/webhook-secret/": Row(
+        ("alerts:write",), names={"inbox_id": "inbox"}, status=409
     ),
     "POST /v1/inboxes/{inbox_id}/restore/": Row(
         None, admin=True, names={"inbox_id": "deleted inbox"}
@@ -240,6 +249,18 @@ TABLE = {
     "POST /v1/contacts/shares/{share_id}/decline/": Row(
         BOOK_WRITE, acts=True, names={"share_id": "share"}
     ),
+    "GET /v1/alerts/": Row(("alerts:read",), acts=True),
+    "POST /v1/alerts/": Row(ALERTS_WRITE, acts=True, body=ALERT, status=201),
+    "GET /v1/alerts/{alert_id}/": Row(("alerts:read",), acts=True, names={"alert_id": "alert"}),
+    "PATCH /v1/alerts/{alert_id}/": Row(
+        ALERTS_WRITE, acts=True, body={"enabled": False}, names={"alert_id": "alert"}
+    ),
+    "DELETE /v1/alerts/{alert_id}/": Row(
+        ALERTS_WRITE, acts=True, names={"alert_id": "alert"}, status=204
+    ),
+    "POST /v1/alerts/{alert_id}/webhook-secret/": Row(
+        ALERTS_WRITE, acts=True, names={"alert_id": "alert"}
+    ),
     "GET /v1/activity/": Row(CONTEXT, acts=True, status=400),
     "GET /v1/relationships/": Row(CONTEXT, acts=True),
     "GET /v1/relationships/graph/": Row(CONTEXT, acts=True),
@@ -358,14 +379,16 @@ async def shared_contacts(world: World, *, own: bool) -> dict[str, str]:
 
 
 async def shared_work(world: World, inbox: str, owner: str) -> dict[str, str]:
-    """A thread with a note, a task of the inbox and a template."""
+    """A thread with a note, a task of the inbox, an alert and a template."""
     async with world.client(inbox) as api, world.client(owner) as admin:
         (thread, *_) = (await api.get("/v1/messages/threads/")).json()["results"]
         notes = f"/v1/messages/threads/{thread['thread_id']}/notes/"
         note = (await api.post(notes, json={"body": "Mine."})).json()
         task = (await api.post("/v1/tasks/", json={"title": "Call"})).json()
+        alert = (await api.post("/v1/alerts/", json=ALERT)).json()
         template = (await admin.post("/v1/templates/", json={"name": "Follow-up"})).json()
     return {
+        "alert": alert["alert_id"],
         "thread": thread["thread_id"],
         "note": note["note_id"],
         "task": task["task_id"],
