@@ -21,6 +21,7 @@ _CELL_OCTETS = 8
 # The plain ones; each has a help text in `gateway.metrics`.
 NAMES = (
     "connections",
+    "connections_closed",
     "connections_refused",
     "messages_accepted",
     "messages_repeated",

@@ -10,7 +10,7 @@ from __future__ import annotations
 import os
 import platform
 import time
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterable, Iterator
 from importlib.metadata import version
 from pathlib import Path
 
@@ -37,6 +37,7 @@ _TOTALS_SECONDS = 60.0
 # Each of `gateway.counters.NAMES`, in words.
 _COUNTED = {
     "connections": "SMTP connections that were let in.",
+    "connections_closed": "SMTP connections that were let in and have ended.",
     "connections_refused": "SMTP connections that were turned away at once.",
     "messages_accepted": "Messages stored; each was answered 250.",
     "messages_repeated": "Messages answered 250 that were stored before, from an unseen reply.",
@@ -56,13 +57,11 @@ class Figures:
         data: Path,
         counters: Counters,
         tally: Tally,
-        connections: Callable[[], int],
     ) -> None:
         self._database = database
         self._data = data
         self._counters = counters
         self._tally = tally
-        self._connections = connections
         self._messages = 0
         self._counted_at = float("-inf")
 
@@ -77,8 +76,11 @@ class Figures:
         ]
 
     def _of_mail(self) -> Iterator[Metric]:
+        gone = self._counters.total("connections_closed")
         yield GaugeMetricFamily(
-            "postroom_smtp_connections_open", "SMTP connections now.", self._connections()
+            "postroom_smtp_connections_open",
+            "SMTP connections now.",
+            self._counters.total("connections") - gone,
         )
         for name, about in _COUNTED.items():
             yield CounterMetricFamily(f"postroom_{_unit(name)}", about, self._counters.total(name))

@@ -16,19 +16,22 @@ import os
 import signal
 import socket
 import sys
-from collections.abc import AsyncIterator, Callable, Iterator, Sequence
+from collections.abc import AsyncIterator, Callable, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import uvicorn
 
 from admin_api.app import create_app
 from admin_api.feed import Feed
+from admin_api.measures import Measures
 from config.logs import event
 from config.settings import Settings
 from config.values import Endpoint
 from gateway import acquainting, retention
 from gateway.connections import Connections
+from gateway.counters import Counters
 from gateway.http_protocol import HttpProtocol
 from gateway.listener import Listener, listening_socket
 from gateway.mail import mail_side, serve_sibling
@@ -44,6 +47,11 @@ from storage.database import Database
 from storage.directory import domains_without_postmaster
 from storage.engine import open_database
 from storage.signals import Signal
+
+if TYPE_CHECKING:
+    from prometheus_client.core import Metric
+
+    from gateway.metrics import Figures
 
 logger = logging.getLogger(__name__)
 
@@ -73,17 +81,19 @@ def run(settings: Settings, *, ready: Callable[[Running], None] | None = None) -
     sys.setswitchinterval(_SWITCH_SECONDS)
     gc.set_threshold(20_000, 20, 50)
     processes = settings.mail_processes or _processes_by_default()
-    reservations = Reservations(processes)
+    reservations, counters = Reservations(processes), Counters(processes)
 
     async def serve_beside(number: int, control: socket.socket) -> None:
         reservations.own = number
+        counters.begin(number)
         await serve_sibling(settings, reservations, control)
 
     siblings = start_siblings(processes - 1, serve_beside, _loop_factory())
     for sibling in siblings:
         sibling.on_lost = reservations.forget
+    counters.begin(0)
     with asyncio.Runner(loop_factory=_loop_factory()) as runner:
-        return runner.run(_serve(settings, siblings, reservations, ready))
+        return runner.run(_serve(settings, siblings, reservations, counters, ready))
 
 
 def _processes_by_default() -> int:
@@ -103,15 +113,18 @@ async def _serve(
     settings: Settings,
     siblings: Sequence[Sibling],
     reservations: Reservations,
+    counters: Counters,
     ready: Callable[[Running], None] | None,
 ) -> int:
     asyncio.get_running_loop().set_default_executor(ThreadPoolExecutor(_FILE_THREADS, "files"))
     stopping = Stopping()
-    commits = Signal()
+    commits, tally = Signal(), retention.Tally()
     async with (
         _store(settings, system_clock) as (database, contents),
-        _jobs(settings, database, contents, commits),
-        _api(settings, database, contents, commits) as http,
+        _jobs(settings, database, contents, commits, tally),
+        _api(
+            settings, database, contents, commits, _measures(settings, database, counters, tally)
+        ) as http,
         _mail(
             settings,
             database,
@@ -119,6 +132,7 @@ async def _serve(
             commits=commits,
             siblings=siblings,
             reservations=reservations,
+            counters=counters,
             stopping=stopping,
         ) as smtp,
     ):
@@ -173,13 +187,17 @@ async def _store(
 
 @contextlib.asynccontextmanager
 async def _jobs(
-    settings: Settings, database: Database, contents: ContentDirectory, commits: Signal
+    settings: Settings,
+    database: Database,
+    contents: ContentDirectory,
+    commits: Signal,
+    tally: retention.Tally,
 ) -> AsyncIterator[None]:
     """What goes on beside mail and calls, until the end."""
     parsing = Parsing(database, contents, commits, system_clock, size_limit=settings.size_limit)
     jobs = [
         asyncio.create_task(parsing.run()),
-        asyncio.create_task(retention.run(database, contents, system_clock)),
+        asyncio.create_task(retention.run(database, contents, system_clock, tally)),
     ]
     if settings.relationships == "on":
         jobs.append(asyncio.create_task(acquainting.run(database, commits)))
@@ -202,6 +220,7 @@ async def _mail(
     commits: Signal,
     siblings: Sequence[Sibling],
     reservations: Reservations,
+    counters: Counters,
     stopping: Stopping,
 ) -> AsyncIterator[list[tuple[str, int]]]:
     await _warn_of_unread_postmasters(database, canonical_or_none(settings.postmaster) or "")
@@ -211,7 +230,7 @@ async def _mail(
         settings, database, contents, reservations, committed=commits.ring
     ) as connections:
         await asyncio.gather(*(sibling.start() for sibling in siblings))
-        listener = Listener(settings, connections, siblings)
+        listener = Listener(settings, connections, siblings, counters)
         everybody: list[Connections | Sibling] = [connections, *siblings]
         stopping.on_force = lambda: [each.abort() for each in everybody]
         try:
@@ -229,9 +248,30 @@ async def _warn_of_unread_postmasters(database: Database, postmaster: str) -> No
         event(logger, "postmaster_unread", level=logging.WARNING, domain=name)
 
 
+def _measures(
+    settings: Settings, database: Database, counters: Counters, tally: retention.Tally
+) -> Measures:
+    """What an operator can read; what writes it down is imported when somebody does."""
+    figures: list[Figures] = []
+
+    async def read() -> Iterable[Metric]:
+        from gateway.metrics import Figures
+
+        figures[:] = figures or [Figures(database, settings.data, counters, tally)]
+        return await figures[0].read()
+
+    measures = Measures()
+    measures.sources.append(read)
+    return measures
+
+
 @contextlib.asynccontextmanager
 async def _api(
-    settings: Settings, database: Database, contents: ContentDirectory, commits: Signal
+    settings: Settings,
+    database: Database,
+    contents: ContentDirectory,
+    commits: Signal,
+    measures: Measures,
 ) -> AsyncIterator[list[tuple[str, int]]]:
     feed = Feed(database, system_clock, commits)
     app = create_app(
@@ -241,6 +281,7 @@ async def _api(
         clock=system_clock,
         commits=commits,
         feed=feed,
+        measures=measures,
         reply_to=lambda found: reply_for(found).line.decode("ascii").rstrip(),
     )
     sockets = [listening_socket(endpoint) for endpoint in settings.http]
