@@ -18,9 +18,10 @@ from admin_api.auth import Agent, Person, Principal
 from admin_api.feed import Feed
 from admin_api.limits import Buckets
 from admin_api.measures import Measures
-from admin_api.payload import Parameters, Payload
+from admin_api.payload import Given, Parameters, Payload
 from admin_api.policy import is_admin
 from admin_api.problems import Problem, not_found
+from admin_api.strict_json import JsonValue
 from admin_api.webhooks import Webhooks
 from config.settings import Settings
 from storage.access import View
@@ -80,7 +81,8 @@ class Trail:
 
 @dataclass(slots=True)
 class Call:
-    """One call that was let in. `inbox_named` is the `inbox_id` a session gave.
+    """One call that was let in. `inbox_names` are what a session gave as `inbox_id`: in the query,
+    in the body, or in both. `sent` is the body as it came, before it was judged.
 
     `store` stands in for the service's, where its transactions are to hold more; copies of a call
     share its `trail`.
@@ -91,9 +93,10 @@ class Call:
     arguments: Mapping[str, str]
     now: int
     principal: Principal | None = None
-    inbox_named: str | None = None
-    body: Payload | None = None
-    query: Parameters | None = None
+    inbox_names: tuple[str, ...] = ()
+    sent: Mapping[str, JsonValue] = field(default_factory=dict)
+    body: Given | None = None
+    query: Given | None = None
     store: Database | None = None
     trail: Trail = field(default_factory=Trail)
 
@@ -141,19 +144,27 @@ class Call:
 async def acting_inbox(tx: Tx, call: Call) -> bytes:
     """The inbox that this call is made for.
 
-    Raises Problem `inbox_required`, and NotFound for one that this user may not act for.
+    Raises Problem `inbox_required`, NotFound for one that this user may not act for, and Invalid
+    when the call names two.
     """
     caller = call.caller
     if isinstance(caller, Agent):
         return caller.inbox.inbox_id
-    if call.inbox_named is None:
+    if not call.inbox_names:
         raise _inbox_required()
-    inbox = await named_inbox(tx, tenant_id=call.tenant_id, name=call.inbox_named)
-    if inbox is None or not may_act_for(caller, inbox):
+    inbox, *others = [await _own_inbox(tx, call, name) for name in call.inbox_names]
+    if any(other != inbox for other in others):
+        raise Invalid(FieldFault("inbox_id", "differs between body and query"))
+    if inbox is None:
         raise NotFound("no inbox this user may act for")
     call.trail.inbox_id, call.trail.address = inbox.inbox_id, inbox.address
     call.trail.foreign = inbox.owner_user_id != caller.user.user_id
     return inbox.inbox_id
+
+
+async def _own_inbox(tx: Tx, call: Call, name: str) -> Inbox | None:
+    inbox = await named_inbox(tx, tenant_id=call.tenant_id, name=name)
+    return inbox if inbox is not None and may_act_for(call.caller, inbox) else None
 
 
 async def acting_view(tx: Tx, call: Call) -> View:
@@ -187,17 +198,6 @@ async def inbox_in_path(tx: Tx, call: Call) -> Inbox:
     inbox = await named_inbox(tx, tenant_id=call.tenant_id, name=call.arguments["inbox_id"])
     if inbox is None:
         raise not_found()
-    return inbox
-
-
-async def inbox_in_body(tx: Tx, call: Call, *, name: str, own: bool) -> Inbox:
-    """The inbox that the body's `inbox_id` refers to; with `own` one this caller may act for.
-
-    Raises Invalid on that field: unknown, another tenant's and not visible look alike.
-    """
-    inbox = await named_inbox(tx, tenant_id=call.tenant_id, name=name)
-    if inbox is None or (own and not may_act_for(call.caller, inbox)):
-        raise Invalid(FieldFault("inbox_id", "names no inbox of this tenant"))
     return inbox
 
 

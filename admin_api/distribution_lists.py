@@ -5,9 +5,10 @@ from __future__ import annotations
 from starlette.responses import Response
 
 from admin_api.answers import answer, no_content
-from admin_api.call import Call, inbox_in_body, inbox_in_path
+from admin_api.call import Call, inbox_in_path
+from admin_api.meanings import AnyInbox, NewAddress, any_inbox
 from admin_api.paging import Page, page_answer
-from admin_api.payload import Name, OwnAddress, Payload, Reference, address_of
+from admin_api.payload import Name, Payload, address_of
 from admin_api.records import list_record, member_record
 from admin_api.trail import note
 from storage import lists
@@ -20,7 +21,7 @@ from storage.lists import DistributionList, Member
 class ListIn(Payload):
     """A list to make."""
 
-    address: OwnAddress
+    address: NewAddress
     name: Name
 
 
@@ -33,7 +34,7 @@ class ListChange(Payload):
 class MemberIn(Payload):
     """An inbox, by id or address, to put on a list."""
 
-    inbox_id: Reference
+    inbox_id: AnyInbox
 
 
 async def list_lists(call: Call) -> Response:
@@ -122,7 +123,7 @@ async def add_member(call: Call) -> Response:
 
     async def work(tx: Tx) -> tuple[Member, bool]:
         found = await locate(tx, call)
-        inbox = await inbox_in_body(tx, call, name=payload.inbox_id, own=False)
+        inbox = await any_inbox(tx, call, "inbox_id", payload.inbox_id)
         member, is_new = await lists.add_member(
             tx,
             tenant_id=call.tenant_id,

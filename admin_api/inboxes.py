@@ -21,8 +21,9 @@ from admin_api.answers import answer, no_content
 from admin_api.auth import Agent
 from admin_api.call import Call, inbox_in_path, may_act_for, named_inbox
 from admin_api.inbox_webhooks import FIELDS as WEBHOOK_FIELDS
+from admin_api.meanings import NewAddress, UserName, user
 from admin_api.paging import Page, page_answer
-from admin_api.payload import OneLine, OwnAddress, Payload, Reference, address_of
+from admin_api.payload import OneLine, Payload, address_of
 from admin_api.policy import admin_required, inbox_mismatch, is_admin
 from admin_api.records import Record, id_or_none, inbox_record
 from admin_api.trail import note
@@ -31,7 +32,7 @@ from storage.address import canonical_or_none
 from storage.alerts import Alert
 from storage.audit_log import Detail
 from storage.database import Tx
-from storage.errors import Conflict, FieldFault, Invalid
+from storage.errors import Conflict
 from storage.ids import from_text
 from storage.inboxes import Alias, Inbox
 from storage.removal import DeletedInbox
@@ -56,16 +57,16 @@ Timezone = Annotated[str, Field(max_length=100), AfterValidator(_timezone)]
 class InboxIn(Payload):
     """An inbox to make."""
 
-    address: OwnAddress
+    address: NewAddress
     display_name: OneLine = ""
-    owner_user_id: Reference | None = None
+    owner_user_id: UserName | None = None
 
 
 class InboxChange(Payload):
     """What of an inbox can change; a field left out stays as it is."""
 
     display_name: OneLine = ""
-    owner_user_id: Reference | None = None
+    owner_user_id: UserName | None = None
     default_timezone: Timezone = "UTC"
     share_relationships: bool = True
     webhook_url: Target | None = None
@@ -112,7 +113,7 @@ async def create_inbox(call: Call) -> Response:
             tenant_id=call.tenant_id,
             address=address_of(payload.address),
             display_name=payload.display_name,
-            owner_user_id=_owner(payload.owner_user_id),
+            owner_user_id=await _owner(tx, call, payload.owner_user_id),
             now=call.now,
         )
         owner = id_or_none("usr", made.owner_user_id)
@@ -122,12 +123,8 @@ async def create_inbox(call: Call) -> Response:
     return answer(_record(call, await call.database.write(work), [], None), 201)
 
 
-def _owner(text: str | None) -> bytes | None:
-    """Raises Invalid for what is no user's id."""
-    user_id = None if text is None else from_text("usr", text)
-    if text is not None and user_id is None:
-        raise Invalid(FieldFault("owner_user_id", "names no user of this tenant"))
-    return user_id
+async def _owner(tx: Tx, call: Call, text: str | None) -> bytes | None:
+    return None if text is None else await user(tx, call, "owner_user_id", text)
 
 
 async def show_inbox(call: Call) -> Response:
@@ -149,13 +146,17 @@ async def change_inbox(call: Call) -> Response:
     """PATCH /v1/inboxes/{inbox_id}/: with a new webhook_url, the answer shows its secret, once."""
     payload = call.payload(InboxChange)
     change = payload.model_dump(exclude_unset=True, exclude={"owner_user_id", *WEBHOOK_FIELDS})
-    has_owner = "owner_user_id" in payload.model_fields_set
-    owner = _owner(payload.owner_user_id)
 
     async def work(tx: Tx) -> Record:
         inbox = await locate_to_change(tx, call)
-        if has_owner:
-            await _give(tx, call, inbox, owner)
+        if "owner_user_id" in payload.model_fields_set:
+            await inboxes.set_inbox_owner(
+                tx,
+                tenant_id=call.tenant_id,
+                inbox_id=inbox.inbox_id,
+                owner_user_id=await _owner(tx, call, payload.owner_user_id),
+                now=call.now,
+            )
         changed = await inboxes.update_inbox(
             tx, tenant_id=call.tenant_id, inbox_id=inbox.inbox_id, **change
         )
@@ -175,14 +176,6 @@ async def _note_change(tx: Tx, call: Call, inbox: Inbox, given: Collection[str])
         if "owner_user_id" in given:
             changed["owner_user_id"] = id_or_none("usr", inbox.owner_user_id)
         await note(tx, call, "inbox.changed", inbox.inbox_id, name=inbox.address, **changed)
-
-
-async def _give(tx: Tx, call: Call, inbox: Inbox, owner: bytes | None) -> None:
-    if not is_admin(call.caller):
-        raise admin_required()
-    await inboxes.set_inbox_owner(
-        tx, tenant_id=call.tenant_id, inbox_id=inbox.inbox_id, owner_user_id=owner, now=call.now
-    )
 
 
 async def renew_secret(call: Call) -> Response:
@@ -233,6 +226,12 @@ async def _deleted(tx: Tx, call: Call) -> DeletedInbox:
         canonical=canonical_or_none(name),
         now=call.now,
     )
+
+
+def permit_owner(call: Call) -> None:
+    """Raises Problem 403 for who would give an inbox to somebody without being an admin."""
+    if "owner_user_id" in call.sent and not is_admin(call.caller):
+        raise admin_required()
 
 
 async def locate(tx: Tx, call: Call) -> Inbox:

@@ -325,7 +325,11 @@ def _forbidden(route: Route, about: Described) -> Iterable[str]:
 
 
 def _refusal(status: int, codes: list[str]) -> Json:
-    headers = {401: ["WWW-Authenticate"], 429: ["Retry-After"], 503: ["Retry-After"]}
+    headers = {
+        401: ["WWW-Authenticate"],
+        429: ["Retry-After", "RateLimit", "RateLimit-Policy"],
+        503: ["Retry-After"],
+    }
     schema: Json = {
         "allOf": [
             _ref(schemas.ProblemRecord.__name__),

@@ -71,11 +71,12 @@ async def login(call: Call) -> Response:
 def _count(call: Call, account: str) -> None:
     """Raises Problem 429."""
     client = client_network(call.request, call.service.settings.trusted_proxies)
+    logins = call.service.logins
     for key in (("account", account), ("client", client)):
-        allowance = call.service.logins.take(key)
+        allowance = logins.take(key)
         if not allowance.granted:
             event(logger, "login_limited", level=logging.WARNING, email=account, client=client)
-            raise rate_limited(allowance.seconds)
+            raise rate_limited(allowance.seconds, logins.headers(allowance, "logins"))
 
 
 async def _user_with_password(call: Call, canonical: str | None, password: str) -> User | None:

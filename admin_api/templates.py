@@ -10,10 +10,10 @@ from starlette.responses import Response
 
 from admin_api.answers import answer, no_content
 from admin_api.call import Call, acting_view
+from admin_api.meanings import VisibleThread, visible_thread
 from admin_api.paging import Page, page_answer, position_of
-from admin_api.payload import Payload, Reference
+from admin_api.payload import Payload
 from admin_api.records import template_record
-from admin_api.threads import thread_in_body
 from admin_api.trail import note
 from storage import greeting, templates
 from storage.database import Tx
@@ -57,7 +57,7 @@ class Rendering(Payload):
     context: dict[str, Annotated[object, AfterValidator(_text_or_number)]] = Field(
         default_factory=dict
     )
-    thread_id: Reference | None = None
+    thread_id: VisibleThread | None = None
 
 
 async def list_templates(call: Call) -> Response:
@@ -154,7 +154,7 @@ async def render_template(call: Call) -> Response:
             known = await greeting.from_thread(
                 tx,
                 view=await acting_view(tx, call),
-                thread_id=await thread_in_body(tx, call, named=payload.thread_id),
+                thread_id=await visible_thread(tx, call, "thread_id", payload.thread_id),
             )
         return render(template, {**known, **said})
 

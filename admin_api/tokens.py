@@ -2,50 +2,39 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Annotated, Literal
 
 from pydantic import Field
 from starlette.responses import Response
 
 from admin_api.answers import answer, no_content
-from admin_api.call import Call, inbox_in_body, may_act_for
+from admin_api.call import Call, may_act_for
+from admin_api.meanings import FutureInstant, OwnInbox, own_inbox
 from admin_api.paging import Page, page_answer
-from admin_api.payload import Instant, Name, Payload, Reference
+from admin_api.payload import Name, Payload
 from admin_api.policy import is_admin
 from admin_api.records import Record, token_record
+from admin_api.strict_json import JsonValue
 from admin_api.trail import note
 from storage import tokens
 from storage.clock import parse_rfc3339
 from storage.database import Tx
-from storage.errors import FieldFault, Invalid, NotFound
+from storage.errors import FieldFault, NotFound
 from storage.ids import to_text
 from storage.inboxes import find_inbox
 from storage.tokens import Token
 
-Scope = Literal[
-    "email:read",
-    "email:write",
-    "contacts:read",
-    "contacts:write",
-    "context:read",
-    "task:read",
-    "task:write",
-    "alerts:read",
-    "alerts:write",
-]
-
-
-Scopes = Annotated[list[Scope], Field(min_length=1, max_length=50)]
+Scopes = Annotated[list[tokens.Scope], Field(min_length=1, max_length=50)]
 
 
 class TokenIn(Payload):
     """A token to make for an inbox, named by id or address."""
 
-    inbox_id: Reference
+    inbox_id: OwnInbox
     label: Name
     scopes: Scopes
-    expires_at: Instant | None = None
+    expires_at: FutureInstant | None = None
 
 
 class TokenChange(Payload):
@@ -54,7 +43,12 @@ class TokenChange(Payload):
     action: Literal["pause", "resume", "rotate"] = "resume"
     label: Name = ""
     scopes: Scopes = Field(default_factory=list)
-    expires_at: Instant | None = None
+    expires_at: FutureInstant | None = None
+
+    @classmethod
+    def between(cls, given: Mapping[str, JsonValue]) -> Iterable[FieldFault]:
+        if "action" in given and len(given) > 1:
+            yield FieldFault("action", "stands alone")
 
 
 async def list_tokens(call: Call) -> Response:
@@ -80,7 +74,7 @@ async def create_token(call: Call) -> Response:
     payload = call.payload(TokenIn)
 
     async def work(tx: Tx) -> tuple[Token, str]:
-        inbox = await inbox_in_body(tx, call, name=payload.inbox_id, own=True)
+        inbox = await own_inbox(tx, call, "inbox_id", payload.inbox_id)
         made, secret = await tokens.create_token(
             tx,
             tenant_id=call.tenant_id,
@@ -111,8 +105,6 @@ async def change_token(call: Call) -> Response:
     """PATCH /v1/tokens/{token_id}/: after `rotate` the answer shows the new secret, once."""
     payload = call.payload(TokenChange)
     given = payload.model_fields_set
-    if "action" in given and len(given) > 1:
-        raise Invalid(FieldFault("action", "stands alone"))
     if payload.action == "rotate":
         return await _rotate(call)
 

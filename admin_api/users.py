@@ -18,6 +18,7 @@ from admin_api.passwords import hash_in_turn
 from admin_api.payload import EmailAddress, NewPassword, OneLine, Payload
 from admin_api.policy import admin_required
 from admin_api.records import account_record
+from admin_api.strict_json import JsonValue
 from admin_api.trail import note
 from storage import users
 from storage.address import parse_address
@@ -60,7 +61,6 @@ async def list_users(call: Call) -> Response:
 async def create_user(call: Call) -> Response:
     """POST /v1/users/."""
     payload = call.payload(UserIn)
-    _require_right(call, payload.role)
     password_hash = await hash_in_turn(call.service.password_turns, payload.password)
 
     async def work(tx: Tx) -> User:
@@ -95,8 +95,6 @@ async def change_user(call: Call) -> Response:
 
     async def work(tx: Tx) -> User:
         user = await locate_to_change(tx, call)
-        if "role" in given:
-            _require_right(call, payload.role)
         if password_hash is not None:
             await users.set_password(
                 tx,
@@ -140,6 +138,11 @@ async def delete_user(call: Call) -> Response:
     return no_content()
 
 
+def permit_role(call: Call) -> None:
+    """Raises Problem 403 for an admin who would make somebody an owner."""
+    _require_right(call, call.sent.get("role"))
+
+
 async def locate(tx: Tx, call: Call) -> User:
     """The user that the path names. Raises NotFound."""
     user_id = call.path_id("usr", "user_id")
@@ -153,7 +156,7 @@ async def locate_to_change(tx: Tx, call: Call) -> User:
     return user
 
 
-def _require_right(call: Call, role: str) -> None:
+def _require_right(call: Call, role: JsonValue) -> None:
     """Raises Problem 403 when the caller may not have to do with users of this role."""
     if role == "owner" and call.person.user.role != "owner":
         raise admin_required()

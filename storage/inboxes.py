@@ -117,14 +117,18 @@ async def require_free(tx: Tx, canonical: str) -> None:
 
 
 async def _check_owner(tx: Tx, tenant_id: bytes, owner_user_id: bytes | None) -> None:
-    if owner_user_id is None:
-        return
+    if owner_user_id is not None:
+        await require_owner(tx, tenant_id=tenant_id, user_id=owner_user_id, field="owner_user_id")
+
+
+async def require_owner(tx: Tx, *, tenant_id: bytes, user_id: bytes, field: str) -> None:
+    """Raises Invalid on `field` when this is no user of the tenant."""
     row = await tx.fetch_one(
         "SELECT 1 FROM users WHERE tenant_id = :tenant_id AND user_id = :user_id",
-        {"tenant_id": tenant_id, "user_id": owner_user_id},
+        {"tenant_id": tenant_id, "user_id": user_id},
     )
     if row is None:
-        raise Invalid(FieldFault("owner_user_id", "names no user of this tenant"))
+        raise Invalid(FieldFault(field, "names no user of this tenant"))
 
 
 async def update_inbox(

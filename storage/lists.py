@@ -9,10 +9,11 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from storage.address import Address
+from storage.address import Address, canonical_or_none
 from storage.database import Row, Tx
 from storage.domains import require_verified
 from storage.errors import FieldFault, Invalid, NotFound
+from storage.ids import from_text
 from storage.inboxes import require_free
 from storage.span import ALL, Span
 
@@ -119,6 +120,22 @@ async def find_list(tx: Tx, *, tenant_id: bytes, list_id: bytes) -> Distribution
     if row is None:
         raise NotFound("no such list")
     return _list(row)
+
+
+async def list_named(tx: Tx, *, tenant_id: bytes, name: str) -> bytes | None:
+    """The id of the tenant's list that `name` is the id or the address of."""
+    row = await tx.fetch_one(
+        """
+        SELECT list_id FROM lists
+        WHERE tenant_id = :tenant_id AND (list_id = :list_id OR canonical = :canonical)
+        """,
+        {
+            "tenant_id": tenant_id,
+            "list_id": from_text("lst", name) or b"",
+            "canonical": canonical_or_none(name) or "",
+        },
+    )
+    return None if row is None else bytes(row["list_id"])
 
 
 async def find_list_by_address(tx: Tx, *, canonical: str) -> DistributionList:
