@@ -36,6 +36,7 @@ COMMANDS = {
     "explain": "admin_api.commands.explain:explain",
     "audit": "admin_api.commands.audit:audit",
     "audit-log": "admin_api.commands.audit_log:audit_log",
+    "retention": "gateway.upkeep:retention",
     "send": "gateway.commands:send",
 }
 

@@ -1,7 +1,8 @@
 """The job that removes what is kept for a time only, when the time is over.
 
 - One process of all on one store is at it: it has the turn (`storage.turns`), and each of its
-  transactions holds it. Whoever comes meanwhile leaves it be until the next hour.
+  transactions holds it. Whoever comes meanwhile looks again when the turn of one that was killed
+  would be over.
 - Small transactions, and after each the store is left alone for a multiple of what it took.
 - A kind that fails is put off to the next round and stops no other one.
 """
@@ -17,13 +18,13 @@ from collections import Counter
 from dataclasses import dataclass, field
 
 from config.logs import event
-from storage.clock import Clock
+from storage.clock import SECOND, Clock
 from storage.content import ContentDirectory
 from storage.database import Database, Row, Tx
 from storage.errors import StoreUnavailable
 from storage.orphans import orphans, remove_orphans
 from storage.retention import KINDS, Kind, Removed, count_due, find_due
-from storage.turns import TurnLost, end_turn, keep_turn, take_turn
+from storage.turns import HELD, TurnLost, end_turn, keep_turn, take_turn
 
 logger = logging.getLogger(__name__)
 
@@ -56,18 +57,20 @@ async def run(
     """One round at once and one every hour, until cancelled."""
     tally = tally or Tally()
     while True:
+        wait = _EVERY_SECONDS
         try:
             await one_round(database, contents, now=clock(), clock=clock, tally=tally)
             tally.ended["done"] += 1
         except TurnLost:
             tally.ended["left_to_another"] += 1
+            wait = HELD / SECOND
         except StoreUnavailable as error:
             tally.ended["failed"] += 1
             event(logger, "retention_put_off", level=logging.WARNING, cause=str(error))
         except Exception:  # a fault of ours must not end the job
             tally.ended["failed"] += 1
             logger.exception("retention_failed")
-        await asyncio.sleep(_EVERY_SECONDS)
+        await asyncio.sleep(wait)
 
 
 async def due(database: Database, contents: ContentDirectory, *, now: int) -> dict[str, int]:
