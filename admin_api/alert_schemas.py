@@ -6,7 +6,18 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
-from admin_api.schemas import AlertId, Answer, InboxId, Time, TokenId, UserId
+from admin_api.schemas import (
+    AlertId,
+    Answer,
+    Count,
+    Cursor,
+    DeliveryId,
+    EventId,
+    InboxId,
+    Time,
+    TokenId,
+    UserId,
+)
 
 Secret = Annotated[
     str,
@@ -49,3 +60,38 @@ class ShownAlert(AlertRecord):
     """An alert with the secret of its webhook, which is shown this once."""
 
     secret: Secret | None = None
+
+
+class DeliveryRecord(Answer):
+    """One event that is, or was, owed to a webhook."""
+
+    delivery_id: DeliveryId
+    alert_id: AlertId
+    event_id: EventId
+    type: EventName
+    status: Annotated[
+        Literal["pending", "delivered", "failed", "dropped"], Field(examples=["delivered"])
+    ]
+    attempts: Count
+    last_attempt_at: Time | None
+    next_attempt_at: Time | None
+    last_status: Annotated[int | None, Field(examples=[204])]
+    last_error: Annotated[str | None, Field(examples=[None])]
+    created_at: Time
+    finished_at: Time | None
+
+
+class DeliveryPage(Answer):
+    """A page of deliveries, newest first."""
+
+    results: list[DeliveryRecord]
+    cursor: Cursor | None
+
+
+class TestResult(Answer):
+    """What came of one request: the status of the answer, or why there was none."""
+
+    delivered: bool
+    status: Annotated[int | None, Field(examples=[204])]
+    error: Annotated[str | None, Field(examples=[None])]
+    milliseconds: Count

@@ -15,6 +15,7 @@ from starlette.applications import Starlette
 from admin_api import (
     activity,
     agenda,
+    alert_deliveries,
     alert_payloads,
     alerts,
     assignment,
@@ -117,6 +118,7 @@ _RELATIONSHIPS = "/v1/relationships/"
 _EVENTS = "/v1/events/"
 _ALERTS = "/v1/alerts/"
 _ALERT = _ALERTS + "{alert_id}/"
+_DELIVERIES = _ALERT + "deliveries/"
 
 ROUTES: tuple[Route, ...] = (
     Route("GET", "/healthz", health.healthz, PUBLIC),
@@ -501,6 +503,29 @@ ROUTES: tuple[Route, ...] = (
     Route("DELETE", _ALERT, alerts.delete_alert, CHANGE_ALERTS, locate=alerts.locate),
     Route(
         "POST", _ALERT + "webhook-secret/", alerts.renew_secret, CHANGE_ALERTS, locate=alerts.locate
+    ),
+    Route(
+        "GET",
+        _DELIVERIES,
+        alert_deliveries.list_deliveries,
+        READ_ALERTS,
+        parameters=alert_deliveries.Listing,
+        locate=alerts.locate,
+    ),
+    Route(
+        "POST",
+        _DELIVERIES + "{delivery_id}/redeliver/",
+        alert_deliveries.redeliver,
+        CHANGE_ALERTS,
+        locate=alert_deliveries.locate_delivery,
+    ),
+    Route(
+        "POST",
+        _ALERT + "test/",
+        alert_deliveries.test_alert,
+        CHANGE_ALERTS,
+        locate=alerts.locate,
+        waits=True,
     ),
     Route("GET", _EVENTS + "types/", events.list_event_types, PUBLIC),
     Route("GET", _EVENTS, events.list_events, READ_EVENTS, parameters=events.Listing),

@@ -274,6 +274,13 @@ DESCRIBED: dict[str, Described] = {
     "POST /v1/alerts/{alert_id}/webhook-secret/": Described(
         alert_schemas.ShownAlert, conflicts=("inbox_webhook", "no_webhook")
     ),
+    "GET /v1/alerts/{alert_id}/deliveries/": Described(alert_schemas.DeliveryPage),
+    "POST /v1/alerts/{alert_id}/deliveries/{delivery_id}/redeliver/": Described(
+        alert_schemas.DeliveryRecord, conflicts=("alert_off", "event_gone")
+    ),
+    "POST /v1/alerts/{alert_id}/test/": Described(
+        alert_schemas.TestResult, conflicts=("no_webhook",)
+    ),
     "GET /v1/events/types/": Described(event_schemas.EventTypeRecord, many=True),
     "GET /v1/events/": Described(
         event_schemas.EventPage,

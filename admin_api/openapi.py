@@ -48,6 +48,7 @@ _PATHS: dict[str, object] = {
     "contact_id": schemas.ContactId,
     "share_id": schemas.ShareId,
     "alert_id": schemas.AlertId,
+    "delivery_id": schemas.DeliveryId,
 }
 _HEADERS: dict[str, Json] = {
     "X-Request-Id": {"description": "Names this call in the log."},

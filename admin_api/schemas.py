@@ -36,6 +36,7 @@ SessionId = Annotated[str, _id("ses")]
 AttachmentId = Annotated[str, _id("att")]
 EntryId = Annotated[str, _id("aud")]
 AlertId = Annotated[str, _id("alr")]
+DeliveryId = Annotated[str, _id("dlv")]
 
 Time = Annotated[
     str,

@@ -77,6 +77,8 @@ ACTIONS: dict[str, str | None] = {
     "PATCH /v1/alerts/{alert_id}/": "alert.changed",
     "DELETE /v1/alerts/{alert_id}/": "alert.deleted",
     "POST /v1/alerts/{alert_id}/webhook-secret/": "alert.secret_renewed",
+    "POST /v1/alerts/{alert_id}/deliveries/{delivery_id}/redeliver/": "alert.redelivered",
+    "POST /v1/alerts/{alert_id}/test/": None,
     "POST /v1/contacts/shares/": "share.requested",
     "DELETE /v1/contacts/shares/{share_id}/": "share.withdrawn",
     "POST /v1/contacts/shares/{share_id}/accept/": None,  # 409: there is no such card

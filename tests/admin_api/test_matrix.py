@@ -57,6 +57,7 @@ OWN = {
     "share",
     "sent share",
     "alert",
+    "delivery",
 }
 CHANGE_INBOX = ("PATCH /v1/inboxes/{inbox_id}/", "POST /v1/inboxes/{inbox_id}/webhook-secret/")
 # An inbox named for rendering counts only when a thread is named too.

@@ -48,6 +48,7 @@ UNKNOWN = {
     "contact_id": "ctc_" + "0" * 26,
     "share_id": "shr_" + "0" * 26,
     "alert_id": "alr_" + "0" * 26,
+    "delivery_id": "dlv_" + "0" * 26,
     "address": "nobody@unknown.test",
 }
 
@@ -261,6 +262,13 @@ TABLE = {
     "POST /v1/alerts/{alert_id}/webhook-secret/": Row(
         ALERTS_WRITE, acts=True, names={"alert_id": "alert"}
     ),
+    "GET /v1/alerts/{alert_id}/deliveries/": Row(
+        ("alerts:read",), acts=True, names={"alert_id": "alert"}
+    ),
+    "POST /v1/alerts/{alert_id}/deliveries/{delivery_id}/redeliver/": Row(
+        ALERTS_WRITE, acts=True, names={"alert_id": "alert", "delivery_id": "delivery"}
+    ),
+    "POST /v1/alerts/{alert_id}/test/": Row(ALERTS_WRITE, acts=True, names={"alert_id": "alert"}),
     "GET /v1/activity/": Row(CONTEXT, acts=True, status=400),
     "GET /v1/relationships/": Row(CONTEXT, acts=True),
     "GET /v1/relationships/graph/": Row(CONTEXT, acts=True),
@@ -389,11 +397,37 @@ async def shared_work(world: World, inbox: str, owner: str) -> dict[str, str]:
         template = (await admin.post("/v1/templates/", json={"name": "Follow-up"})).json()
     return {
         "alert": alert["alert_id"],
+        "delivery": await owed(world, alert["alert_id"]),
         "thread": thread["thread_id"],
         "note": note["note_id"],
         "task": task["task_id"],
         "template": template["template_id"],
     }
+
+
+async def owed(world: World, alert_id: str) -> str:
+    """A delivery of the newest event to this alert, made as routing makes it."""
+
+    async def work(tx: Tx) -> bytes:
+        delivery_id = tx.new_id()
+        await tx.execute(
+            """
+            INSERT INTO deliveries (delivery_id, tenant_id, alert_id, event_id, type, status,
+                                    queued, created_at)
+            SELECT :delivery_id, tenant_id, alert_id,
+                   (SELECT event_id FROM events ORDER BY event_id DESC LIMIT 1),
+                   'message.received', 'pending', :delivery_id, :now
+            FROM alerts WHERE alert_id = :alert_id
+            """,
+            {
+                "delivery_id": delivery_id,
+                "alert_id": from_text("alr", alert_id),
+                "now": world.clock(),
+            },
+        )
+        return delivery_id
+
+    return to_text("dlv", await world.database.write(work))
 
 
 async def deleted_inbox(world: World, tenant_id: bytes, address: str) -> bytes:
