@@ -8,7 +8,6 @@ Whatever is raised becomes a problem document, and every response carries a requ
 from __future__ import annotations
 
 import logging
-import secrets
 from hashlib import sha256
 
 from starlette.requests import ClientDisconnect, Request
@@ -16,6 +15,7 @@ from starlette.responses import Response
 from starlette.types import Receive, Scope, Send
 
 from admin_api import auth, idempotency, policy
+from admin_api.answers import common_headers
 from admin_api.auth import Principal
 from admin_api.body import check_media_type, replayable
 from admin_api.call import Call, Service
@@ -41,19 +41,14 @@ class Dispatcher:
             await send({"type": "websocket.close", "code": 1000})
             return
         request = Request(scope, receive)
-        request_id = secrets.token_hex(12)
-        headers = {
-            "X-Request-Id": request_id,
-            "X-Content-Type-Options": "nosniff",
-            "Cache-Control": "no-store",
-        }
+        headers = common_headers()
         try:
             response = await self._response(request, headers)
         except ClientDisconnect:
             return
         except Exception as error:
             problem = problem_of(error)
-            _log(problem, request_id, error)
+            _log(problem, headers["X-Request-Id"], error)
             response = response_of(problem)
         for name, value in headers.items():
             response.headers.setdefault(name, value)
