@@ -19,6 +19,7 @@ import sys
 from collections.abc import AsyncIterator, Callable, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from functools import partial
 from typing import TYPE_CHECKING
 
 import uvicorn
@@ -26,18 +27,24 @@ import uvicorn
 from admin_api.app import create_app
 from admin_api.feed import Feed
 from admin_api.measures import Measures
+from admin_api.webhooks import Webhooks
 from config.logs import event
 from config.settings import Settings
 from config.values import Endpoint
 from gateway import acquainting, retention
+from gateway.alerting import Alerting
+from gateway.calling import Caller
 from gateway.connections import Connections
 from gateway.counters import Counters
 from gateway.http_protocol import HttpProtocol
 from gateway.listener import Listener, listening_socket
 from gateway.mail import mail_side, serve_sibling
+from gateway.names import Names
 from gateway.session import reply_for
 from gateway.siblings import Sibling, start_siblings
 from gateway.space import Reservations
+from gateway.targets import why_not
+from gateway.webhooks import WebhookCalls
 from gateway.workers import Parsing
 from storage import migrations
 from storage.address import canonical_or_none
@@ -121,9 +128,14 @@ async def _serve(
     commits, tally = Signal(), retention.Tally()
     async with (
         _store(settings, system_clock) as (database, contents),
-        _jobs(settings, database, contents, commits, tally),
+        _jobs(settings, database, contents, commits, tally) as webhooks,
         _api(
-            settings, database, contents, commits, _measures(settings, database, counters, tally)
+            settings,
+            database,
+            contents,
+            commits=commits,
+            measures=_measures(settings, database, counters, tally),
+            webhooks=webhooks,
         ) as http,
         _mail(
             settings,
@@ -192,17 +204,22 @@ async def _jobs(
     contents: ContentDirectory,
     commits: Signal,
     tally: retention.Tally,
-) -> AsyncIterator[None]:
-    """What goes on beside mail and calls, until the end."""
+) -> AsyncIterator[Webhooks]:
+    """What goes on beside mail and calls, until the end; and what of it calls may use."""
+    caller = Caller(Names(settings.dns_server), settings.webhook_allow_networks)
+    calls = WebhookCalls(database, system_clock, caller)
+    alerting = Alerting(database, commits, system_clock, calls.wake.ring)
     parsing = Parsing(database, contents, commits, system_clock, size_limit=settings.size_limit)
     jobs = [
         asyncio.create_task(parsing.run()),
+        asyncio.create_task(alerting.run()),
+        asyncio.create_task(calls.run()),
         asyncio.create_task(retention.run(database, contents, system_clock, tally)),
     ]
     if settings.relationships == "on":
         jobs.append(asyncio.create_task(acquainting.run(database, commits)))
     try:
-        yield
+        yield Webhooks(partial(why_not, allowed=settings.webhook_allow_networks), calls.test)
     finally:
         for job in jobs:
             job.cancel()
@@ -270,8 +287,10 @@ async def _api(
     settings: Settings,
     database: Database,
     contents: ContentDirectory,
+    *,
     commits: Signal,
     measures: Measures,
+    webhooks: Webhooks,
 ) -> AsyncIterator[list[tuple[str, int]]]:
     feed = Feed(database, system_clock, commits)
     app = create_app(
@@ -282,6 +301,7 @@ async def _api(
         commits=commits,
         feed=feed,
         measures=measures,
+        webhooks=webhooks,
         reply_to=lambda found: reply_for(found).line.decode("ascii").rstrip(),
     )
     sockets = [listening_socket(endpoint) for endpoint in settings.http]

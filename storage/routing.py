@@ -146,13 +146,13 @@ async def _made_by_alerts(tx: Tx, events: Sequence[Event]) -> set[bytes]:
     return {event.event_id for event in events if event.task_id in made}
 
 
-async def route(tx: Tx, batch: Batch, *, now: int) -> int:
-    """Put on record what is owed, and the place; how many deliveries to webhooks there are now.
+async def route(tx: Tx, batch: Batch, *, now: int) -> int | None:
+    """Put on record what is owed, and the place; how many calls to webhooks that makes.
 
-    Nothing happens when another process was there first.
+    None when another process was there first: then nothing has happened.
     """
     if not await _move(tx, batch):
-        return 0
+        return None
     calls = [(each, event) for each, event in batch.owed if each.delivery == WEBHOOK]
     for each, event in calls:
         await tx.execute(_OWE, _delivery(tx, each, event, now))
