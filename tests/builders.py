@@ -14,7 +14,9 @@ from starlette.applications import Starlette
 
 from admin_api.app import create_app
 from admin_api.passwords import hash_password
+from admin_api.webhooks import Webhooks
 from config.settings import Settings
+from gateway.targets import why_not
 from storage import (
     delivery,
     domains,
@@ -120,6 +122,7 @@ async def open_world(engine: Engine, **settings: object) -> AsyncIterator[World]
             clock=clock,
             ticks=lambda: clock.elapsed,
             commits=(commits := Signal()),
+            webhooks=Webhooks(check=why_not),
         )
         world = World(database, content, clock, app, commits=commits)
         await database.write(lambda tx: _people_example(tx, world))
