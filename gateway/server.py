@@ -28,7 +28,6 @@ from admin_api.app import create_app
 from admin_api.feed import Feed
 from admin_api.measures import Measures
 from admin_api.webhooks import Webhooks
-from admin_api.webhooks import Webhooks
 from config.logs import event
 from config.settings import Settings
 from config.values import Endpoint
