@@ -9,7 +9,8 @@ from admin_api.call import Call, inbox_in_path
 from admin_api.meanings import AnyInbox, NewAddress, any_inbox
 from admin_api.paging import Page, page_answer
 from admin_api.payload import Name, Payload, address_of
-from admin_api.records import list_record, member_record
+from admin_api.policy import is_admin
+from admin_api.records import Record, list_record, member_record
 from admin_api.trail import note
 from storage import lists
 from storage.database import Tx
@@ -46,7 +47,13 @@ async def list_lists(call: Call) -> Response:
         return await lists.all_lists(tx, tenant_id=call.tenant_id, span=span)
 
     found = await call.database.read(work)
-    return page_answer(call, page, found, list_record, lambda item: item.list_id)
+    return page_answer(
+        call, page, found, lambda item: _record(call, item), lambda item: item.list_id
+    )
+
+
+def _record(call: Call, item: DistributionList) -> Record:
+    return list_record(item, for_admin=is_admin(call.caller))
 
 
 async def create_list(call: Call) -> Response:
@@ -70,7 +77,7 @@ async def create_list(call: Call) -> Response:
 
 async def show_list(call: Call) -> Response:
     """GET /v1/distribution-lists/{list_id}/."""
-    return answer(list_record(await call.database.read(lambda tx: locate(tx, call))))
+    return answer(_record(call, await call.database.read(lambda tx: locate(tx, call))))
 
 
 async def rename_list(call: Call) -> Response:

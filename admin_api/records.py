@@ -162,8 +162,14 @@ def token_record(token: Token, *, now: int) -> Record:
     }
 
 
-def list_record(item: DistributionList) -> Record:
-    """A distribution list."""
+def list_record(item: DistributionList, *, for_admin: bool = True) -> Record:
+    """A distribution list; an admin is told of mail that waits for its first member."""
+    waiting: Record = {}
+    if for_admin and item.last_deferred_at is not None:
+        waiting = {
+            "deferred_count": item.deferred,
+            "last_deferred_at": rfc3339(item.last_deferred_at),
+        }
     return {
         "list_id": to_text("lst", item.list_id),
         "address": item.address,
@@ -171,6 +177,7 @@ def list_record(item: DistributionList) -> Record:
         "created_by": id_or_none("usr", item.created_by),
         "created_at": rfc3339(item.created_at),
         "member_count": item.member_count,
+        **waiting,
     }
 
 

@@ -244,6 +244,8 @@ class ListRecord(Answer):
     created_by: UserId | None
     created_at: Time
     member_count: Count
+    deferred_count: Count = 0
+    last_deferred_at: Time | None = None
 
 
 class MemberRecord(Answer):
