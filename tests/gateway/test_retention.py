@@ -237,6 +237,25 @@ async def test_a_delivery_that_is_owed_stays(world: World) -> None:
     assert "deliveries" not in await removed_at(world, made + 100 * DAY)
 
 
+async def test_an_event_that_a_webhook_is_owed_stays_until_it_is_told(world: World) -> None:
+    made = START + 3000 * DAY
+    await one_round(world.database, world.content, now=made)
+    table, columns = made_at("events", made, world)
+    await insert(world, table, **columns)
+    table, owed = made_at("deliveries", made, world)
+    pending = owed | {"event_id": columns["event_id"], "finished_at": None, "status": "pending"}
+    await insert(world, table, **pending)
+    assert await removed_at(world, made + 9 * DAY) == {}
+    told = {"now": made + 9 * DAY}
+    await world.database.write(
+        lambda tx: tx.execute(
+            "UPDATE deliveries SET status = 'delivered', finished_at = :now", told
+        )
+    )
+    assert await removed_at(world, made + 9 * DAY) == {"events": 1}
+    assert await removed_at(world, made + 16 * DAY) == {"deliveries": 1}
+
+
 async def put_in_trash(world: World, who: str, message: str) -> int:
     async with world.client(who) as api:
         assert (await api.delete(f"/v1/messages/{message}/")).status_code == 204
