@@ -2,32 +2,40 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Mapping
+
 from starlette.responses import Response
 
 from admin_api.answers import answer
 from admin_api.call import Call, acting_inbox, acting_view
 from admin_api.contact_records import activity_record
-from admin_api.contacts import contact_in_body
-from admin_api.paging import cursor_of, position_of
-from admin_api.payload import EmailAddress, Instant, Limit, Parameters, Reference
+from admin_api.meanings import OwnContact, own_contact
+from admin_api.paging import Cursor, cursor_of, position_of
+from admin_api.payload import EmailAddress, Instant, Limit, Parameters
 from admin_api.records import Record
+from admin_api.strict_json import JsonValue
 from storage import activity
 from storage.activity import Activity, Contacted
 from storage.address import canonical_or_none
 from storage.clock import parse_rfc3339
 from storage.contacts import contact_ids
 from storage.database import Tx
-from storage.errors import FieldFault, Invalid
+from storage.errors import FieldFault
 
 
 class Listing(Parameters):
     """Whose activity, and which part of it."""
 
-    contact_id: Reference | None = None
+    contact_id: OwnContact | None = None
     address: EmailAddress | None = None
     since: Instant | None = None
     limit: Limit = 50
-    cursor: str | None = None
+    cursor: Cursor | None = None
+
+    @classmethod
+    def between(cls, given: Mapping[str, JsonValue]) -> Iterable[FieldFault]:
+        if "contact_id" not in given and "address" not in given:
+            yield FieldFault("contact_id", "is required, or address")
 
 
 async def list_activity(call: Call) -> Response:
@@ -55,14 +63,11 @@ async def list_activity(call: Call) -> Response:
 
 
 async def _contacted(tx: Tx, call: Call, wanted: Listing) -> Contacted:
-    """Raises Invalid when neither a card nor an address is named, or the card is none."""
-    if wanted.contact_id is None and wanted.address is None:
-        message = "is required, or address"
-        raise Invalid(FieldFault("contact_id", message))
+    """Raises Invalid when the card is none of this inbox's."""
     canonicals: list[str] = []
     contact_id = None
     if wanted.contact_id is not None:
-        contact = await contact_in_body(tx, call, named=wanted.contact_id)
+        contact = await own_contact(tx, call, "contact_id", wanted.contact_id)
         contact_id = contact.contact_id
         canonicals += contact.card.canonicals
     if wanted.address is not None:

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from typing import Annotated
+
 from starlette.responses import Response
 
 from admin_api.call import Call, acting_inbox
 from admin_api.paging import Page, page_answer, position_of
-from admin_api.payload import Truth
+from admin_api.payload import Truth, checked
 from admin_api.records import task_record
 from storage import tasks
 from storage.database import Tx
@@ -16,10 +18,21 @@ from storage.tasks import Place, Task, place_of
 _SECTIONS = 3
 
 
+def _place(cursor: str | None) -> Place | None:
+    """Raises Invalid on `cursor`."""
+    position = position_of(cursor, 1 + 8 + 16)
+    if position is None:
+        return None
+    if position[0] >= _SECTIONS:
+        raise Invalid(FieldFault("cursor", "is none that was given here"))
+    return Place(position[0], int.from_bytes(position[1:9], "big", signed=True), position[9:])
+
+
 class Listing(Page):
     """Which tasks; without `include_completed` the open ones."""
 
     include_completed: Truth = False
+    cursor: Annotated[str, checked(_place)] | None = None
 
 
 async def show_agenda(call: Call) -> Response:
@@ -44,13 +57,3 @@ async def show_agenda(call: Call) -> Response:
 def _position(task: Task) -> bytes:
     place = place_of(task)
     return bytes([place.section]) + place.key.to_bytes(8, "big", signed=True) + place.task_id
-
-
-def _place(cursor: str | None) -> Place | None:
-    """Raises Invalid on `cursor`."""
-    position = position_of(cursor, 1 + 8 + 16)
-    if position is None:
-        return None
-    if position[0] >= _SECTIONS:
-        raise Invalid(FieldFault("cursor", "is none that was given here"))
-    return Place(position[0], int.from_bytes(position[1:9], "big", signed=True), position[9:])

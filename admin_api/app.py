@@ -15,18 +15,24 @@ from starlette.applications import Starlette
 from admin_api import (
     activity,
     agenda,
+    alert_deliveries,
+    alert_payloads,
+    alerts,
     assignment,
     attachments,
+    audit_log,
     contacts,
     deliveries,
     distribution_lists,
     docs_page,
     domains,
+    events,
     handoff,
     health,
     inboxes,
     message_filters,
     messages,
+    metrics,
     notes,
     relationships,
     shares,
@@ -41,11 +47,14 @@ from admin_api import (
 )
 from admin_api.call import Service
 from admin_api.dispatch import Dispatcher
+from admin_api.feed import Feed
 from admin_api.limits import Buckets, Ticks
+from admin_api.measures import Measured, Measures
 from admin_api.openapi import document_bytes
 from admin_api.paging import Page
 from admin_api.policy import (
     ADMIN,
+    CHANGE_ALERTS,
     CHANGE_CONTACTS,
     CHANGE_INBOX,
     CHANGE_LISTS,
@@ -57,8 +66,10 @@ from admin_api.policy import (
     COMPLETE_TASKS,
     PUBLIC,
     READ_AGENDA,
+    READ_ALERTS,
     READ_CONTACTS,
     READ_CONTEXT,
+    READ_EVENTS,
     READ_LISTS,
     READ_MAIL,
     READ_NOTES,
@@ -70,6 +81,8 @@ from admin_api.policy import (
     SIGNED_IN,
 )
 from admin_api.routing import Route, Router
+from admin_api.webhooks import Webhooks
+from admin_api.within import Announced
 from config.settings import Settings
 from storage.clock import Clock
 from storage.content import ContentDirectory
@@ -102,10 +115,15 @@ _CONTACT = _CONTACTS + "{contact_id}/"
 _SHARES = _CONTACTS + "shares/"
 _SHARE = _SHARES + "{share_id}/"
 _RELATIONSHIPS = "/v1/relationships/"
+_EVENTS = "/v1/events/"
+_ALERTS = "/v1/alerts/"
+_ALERT = _ALERTS + "{alert_id}/"
+_DELIVERIES = _ALERT + "deliveries/"
 
 ROUTES: tuple[Route, ...] = (
     Route("GET", "/healthz", health.healthz, PUBLIC),
     Route("GET", "/readyz", health.readyz, PUBLIC),
+    Route("GET", "/metrics", metrics.show_metrics, PUBLIC),
     Route("GET", "/docs", docs_page.show_docs, PUBLIC),
     Route("GET", "/v1/openapi.json", docs_page.show_openapi, PUBLIC),
     Route("POST", "/auth/login/", sign_in.login, PUBLIC, payload=sign_in.LoginIn),
@@ -118,8 +136,17 @@ ROUTES: tuple[Route, ...] = (
         payload=sign_in.PasswordChange,
     ),
     Route("GET", "/v1/me/", sign_in.me, SIGNED_IN),
+    Route("GET", "/v1/audit-log/", audit_log.list_entries, ADMIN, parameters=audit_log.Listing),
     Route("GET", _USERS, users.list_users, ADMIN, parameters=Page),
-    Route("POST", _USERS, users.create_user, ADMIN, payload=users.UserIn, waits=True),
+    Route(
+        "POST",
+        _USERS,
+        users.create_user,
+        ADMIN,
+        payload=users.UserIn,
+        permit=users.permit_role,
+        waits=True,
+    ),
     Route("GET", _USER, users.show_user, ADMIN, locate=users.locate),
     Route(
         "PATCH",
@@ -127,6 +154,7 @@ ROUTES: tuple[Route, ...] = (
         users.change_user,
         ADMIN,
         payload=users.UserChange,
+        permit=users.permit_role,
         locate=users.locate_to_change,
     ),
     Route("DELETE", _USER, users.delete_user, ADMIN, locate=users.locate_to_change),
@@ -147,11 +175,19 @@ ROUTES: tuple[Route, ...] = (
         inboxes.change_inbox,
         CHANGE_INBOX,
         payload=inboxes.InboxChange,
+        permit=inboxes.permit_owner,
         locate=inboxes.locate_to_change,
     ),
     Route("DELETE", _INBOX, inboxes.delete_inbox, ADMIN, locate=inboxes.locate),
     Route(
         "POST", _INBOX + "restore/", inboxes.restore_inbox, ADMIN, locate=inboxes.locate_to_restore
+    ),
+    Route(
+        "POST",
+        _INBOX + "webhook-secret/",
+        inboxes.renew_secret,
+        CHANGE_INBOX,
+        locate=inboxes.locate_to_change,
     ),
     Route("GET", "/v1/tokens/", tokens.list_tokens, SESSION, parameters=Page),
     Route("POST", "/v1/tokens/", tokens.create_token, SESSION, payload=tokens.TokenIn),
@@ -308,6 +344,7 @@ ROUTES: tuple[Route, ...] = (
         handoff.hand_off_thread,
         CHANGE_NOTES,
         payload=handoff.HandoffIn,
+        permit=handoff.permit_sharing,
         locate=threads.locate,
     ),
     Route("GET", "/v1/agenda/", agenda.show_agenda, READ_AGENDA, parameters=agenda.Listing),
@@ -452,6 +489,47 @@ ROUTES: tuple[Route, ...] = (
         READ_CONTEXT,
         locate=relationships.locate,
     ),
+    Route("GET", _ALERTS, alerts.list_alerts, READ_ALERTS, parameters=alerts.Listing),
+    Route("POST", _ALERTS, alerts.create_alert, CHANGE_ALERTS, payload=alert_payloads.AlertIn),
+    Route("GET", _ALERT, alerts.show_alert, READ_ALERTS, locate=alerts.locate),
+    Route(
+        "PATCH",
+        _ALERT,
+        alerts.change_alert,
+        CHANGE_ALERTS,
+        payload=alert_payloads.AlertChange,
+        locate=alerts.locate,
+    ),
+    Route("DELETE", _ALERT, alerts.delete_alert, CHANGE_ALERTS, locate=alerts.locate),
+    Route(
+        "POST", _ALERT + "webhook-secret/", alerts.renew_secret, CHANGE_ALERTS, locate=alerts.locate
+    ),
+    Route(
+        "GET",
+        _DELIVERIES,
+        alert_deliveries.list_deliveries,
+        READ_ALERTS,
+        parameters=alert_deliveries.Listing,
+        locate=alerts.locate,
+    ),
+    Route(
+        "POST",
+        _DELIVERIES + "{delivery_id}/redeliver/",
+        alert_deliveries.redeliver,
+        CHANGE_ALERTS,
+        locate=alert_deliveries.locate_delivery,
+    ),
+    Route(
+        "POST",
+        _ALERT + "test/",
+        alert_deliveries.test_alert,
+        CHANGE_ALERTS,
+        locate=alerts.locate,
+        waits=True,
+    ),
+    Route("GET", _EVENTS + "types/", events.list_event_types, PUBLIC),
+    Route("GET", _EVENTS, events.list_events, READ_EVENTS, parameters=events.Listing),
+    Route("GET", _EVENTS + "stream/", events.stream_events, READ_EVENTS, parameters=events.Live),
 )
 
 
@@ -464,13 +542,19 @@ def create_app(
     ticks: Ticks = time.monotonic,
     reply_to: Callable[[Resolution], str | None] = lambda found: None,
     commits: Signal | None = None,
+    feed: Feed | None = None,
+    measures: Measures | None = None,
+    webhooks: Webhooks | None = None,
 ) -> Starlette:
     """The ASGI application.
 
-    `ticks` are the seconds by which limits refill; they never jump. `commits` rings for deliveries.
+    `ticks` are the seconds by which limits refill; they never jump. `commits` rings for deliveries,
+    and for what is written here. Who made the `feed` closes it before the store.
+    `measures` counts the calls. `webhooks` judges the targets of alerts and sends to them.
     """
+    commits = commits or Signal()
     service = Service(
-        database=database,
+        database=Announced(database, commits),
         content=content,
         settings=settings,
         clock=clock,
@@ -485,11 +569,15 @@ def create_app(
         password_turns=asyncio.Semaphore(_PASSWORDS_AT_ONCE),
         document=_document,
         reply_to=reply_to,
-        commits=commits or Signal(),
+        commits=commits,
+        feed=feed or Feed(database, clock, commits),
+        measures=measures or Measures(),
+        webhooks=webhooks or Webhooks(),
     )
     app = Starlette()
     # Starlette's own routes match decoded paths and answer in plain text; ours do neither.
-    app.router.default = Dispatcher(Router(ROUTES), service)
+    router = Router(ROUTES)
+    app.router.default = Measured(Dispatcher(router, service), router, service.measures)
     return app
 
 

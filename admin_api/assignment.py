@@ -9,17 +9,19 @@ from starlette.responses import Response
 
 from admin_api.answers import answer, no_content
 from admin_api.call import Call, acting_view
-from admin_api.payload import Payload, Reference
+from admin_api.meanings import Teammate, teammate
+from admin_api.payload import Payload
 from admin_api.threads import locate, thread_id_of
+from admin_api.trail import note
 from storage import assignment
 from storage.database import Tx
-from storage.teammates import find_teammates
+from storage.ids import to_text
 
 
 class AssignmentIn(Payload):
     """Who is to have the thread in hand, and what to tell them in the task."""
 
-    to: Reference
+    to: Teammate
     note: Annotated[str, Field(max_length=10_000)] | None = None
 
 
@@ -29,8 +31,7 @@ async def assign_thread(call: Call) -> Response:
 
     async def work(tx: Tx) -> str:
         await locate(tx, call)
-        named = [("to", payload.to)]
-        (receiver,) = await find_teammates(tx, tenant_id=call.tenant_id, named=named)
+        receiver = await teammate(tx, call, "to", payload.to)
         await assignment.assign_thread(
             tx,
             view=await acting_view(tx, call),
@@ -39,6 +40,8 @@ async def assign_thread(call: Call) -> Response:
             text=payload.note or None,
             user_id=call.user_id,
         )
+        to = to_text("inb", receiver.inbox_id)
+        await note(tx, call, "thread.assigned", thread_id_of(call), to_inbox_id=to)
         return receiver.address
 
     return answer({"assigned": True, "to": await call.database.write(work)})
@@ -49,7 +52,11 @@ async def unassign_thread(call: Call) -> Response:
 
     async def work(tx: Tx) -> None:
         view, thread_id = await acting_view(tx, call), thread_id_of(call)
-        await assignment.unassign_thread(tx, view=view, thread_id=thread_id, user_id=call.user_id)
+        done = await assignment.unassign_thread(
+            tx, view=view, thread_id=thread_id, user_id=call.user_id
+        )
+        if done:
+            await note(tx, call, "thread.unassigned", thread_id)
 
     await call.database.write(work)
     return no_content()

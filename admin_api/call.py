@@ -8,19 +8,21 @@
 from __future__ import annotations
 
 import asyncio
-import logging
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TypeVar
 
 from starlette.requests import Request
 
 from admin_api.auth import Agent, Person, Principal
+from admin_api.feed import Feed
 from admin_api.limits import Buckets
-from admin_api.payload import Parameters, Payload
+from admin_api.measures import Measures
+from admin_api.payload import Given, Parameters, Payload
 from admin_api.policy import is_admin
 from admin_api.problems import Problem, not_found
-from config.logs import event
+from admin_api.strict_json import JsonValue
+from admin_api.webhooks import Webhooks
 from config.settings import Settings
 from storage.access import View
 from storage.address import canonical_or_none
@@ -29,11 +31,9 @@ from storage.content import ContentDirectory
 from storage.database import Database, Tx
 from storage.directory import Resolution
 from storage.errors import FieldFault, Invalid, NotFound
-from storage.ids import from_text, to_text
+from storage.ids import from_text
 from storage.inboxes import Inbox, find_inbox, find_inbox_by_address
 from storage.signals import Signal
-
-logger = logging.getLogger("postroom.http")
 
 P = TypeVar("P", bound=Payload)
 Q = TypeVar("Q", bound=Parameters)
@@ -43,8 +43,10 @@ Q = TypeVar("Q", bound=Parameters)
 class Service:
     """What the process lends to its calls.
 
-    `document` makes the OpenAPI document; `commits` rings when a delivery was committed;
-    `reply_to` tells what a sender is answered to a recipient that leads there.
+    `document` makes the OpenAPI document; `commits` rings when something was committed,
+    which `feed` reads for all streams;
+    `reply_to` tells what a sender is answered to a recipient that leads there; `measures` is what
+    an operator can read; `webhooks` judges targets and sends.
     """
 
     database: Database
@@ -56,15 +58,34 @@ class Service:
     password_turns: asyncio.Semaphore
     document: Callable[[], bytes]
     commits: Signal
+    feed: Feed
     reply_to: Callable[[Resolution], str | None]
+    measures: Measures
+    webhooks: Webhooks = field(default_factory=Webhooks)
+
+
+@dataclass(slots=True)
+class Trail:
+    """For whom a call acts, and what of it is in the audit log (`admin_api.trail`).
+
+    `foreign` tells that the inbox is another user's; `writing` that the transaction holds an entry,
+    `told` that one is committed.
+    """
+
+    inbox_id: bytes | None = None
+    address: str = ""
+    foreign: bool = False
+    writing: bool = False
+    told: bool = False
 
 
 @dataclass(slots=True)
 class Call:
-    """One call that was let in. `inbox_named` is the `inbox_id` a session gave.
+    """One call that was let in. `inbox_names` are what a session gave as `inbox_id`: in the query,
+    in the body, or in both. `sent` is the body as it came, before it was judged.
 
-    `store` stands in for the service's, where its transactions are to hold more; `noted` tells that
-    it is on record for whom an admin acts.
+    `store` stands in for the service's, where its transactions are to hold more; copies of a call
+    share its `trail`.
     """
 
     service: Service
@@ -72,11 +93,12 @@ class Call:
     arguments: Mapping[str, str]
     now: int
     principal: Principal | None = None
-    inbox_named: str | None = None
-    body: Payload | None = None
-    query: Parameters | None = None
+    inbox_names: tuple[str, ...] = ()
+    sent: Mapping[str, JsonValue] = field(default_factory=dict)
+    body: Given | None = None
+    query: Given | None = None
     store: Database | None = None
-    noted: bool = False
+    trail: Trail = field(default_factory=Trail)
 
     @property
     def database(self) -> Database:
@@ -122,26 +144,27 @@ class Call:
 async def acting_inbox(tx: Tx, call: Call) -> bytes:
     """The inbox that this call is made for.
 
-    Raises Problem `inbox_required`, and NotFound for one that this user may not act for.
+    Raises Problem `inbox_required`, NotFound for one that this user may not act for, and Invalid
+    when the call names two.
     """
     caller = call.caller
     if isinstance(caller, Agent):
         return caller.inbox.inbox_id
-    if call.inbox_named is None:
+    if not call.inbox_names:
         raise _inbox_required()
-    inbox = await named_inbox(tx, tenant_id=call.tenant_id, name=call.inbox_named)
-    if inbox is None or not may_act_for(caller, inbox):
+    inbox, *others = [await _own_inbox(tx, call, name) for name in call.inbox_names]
+    if any(other != inbox for other in others):
+        raise Invalid(FieldFault("inbox_id", "differs between body and query"))
+    if inbox is None:
         raise NotFound("no inbox this user may act for")
-    if inbox.owner_user_id != caller.user.user_id and not call.noted:
-        call.noted = True
-        event(
-            logger,
-            "acted_for",
-            user=to_text("usr", caller.user.user_id),
-            inbox=to_text("inb", inbox.inbox_id),
-            method=call.request.method,
-        )
+    call.trail.inbox_id, call.trail.address = inbox.inbox_id, inbox.address
+    call.trail.foreign = inbox.owner_user_id != caller.user.user_id
     return inbox.inbox_id
+
+
+async def _own_inbox(tx: Tx, call: Call, name: str) -> Inbox | None:
+    inbox = await named_inbox(tx, tenant_id=call.tenant_id, name=name)
+    return inbox if inbox is not None and may_act_for(call.caller, inbox) else None
 
 
 async def acting_view(tx: Tx, call: Call) -> View:
@@ -175,17 +198,6 @@ async def inbox_in_path(tx: Tx, call: Call) -> Inbox:
     inbox = await named_inbox(tx, tenant_id=call.tenant_id, name=call.arguments["inbox_id"])
     if inbox is None:
         raise not_found()
-    return inbox
-
-
-async def inbox_in_body(tx: Tx, call: Call, *, name: str, own: bool) -> Inbox:
-    """The inbox that the body's `inbox_id` refers to; with `own` one this caller may act for.
-
-    Raises Invalid on that field: unknown, another tenant's and not visible look alike.
-    """
-    inbox = await named_inbox(tx, tenant_id=call.tenant_id, name=name)
-    if inbox is None or (own and not may_act_for(call.caller, inbox)):
-        raise Invalid(FieldFault("inbox_id", "names no inbox of this tenant"))
     return inbox
 
 

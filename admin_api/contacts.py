@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import replace
 from datetime import date
 from typing import Annotated
@@ -11,8 +12,9 @@ from pydantic import AfterValidator, BeforeValidator, Field
 from starlette.responses import Response
 
 from admin_api.answers import answer, no_content
-from admin_api.call import Call, acting_inbox, named_inbox
+from admin_api.call import Call, acting_inbox
 from admin_api.contact_records import contact_record
+from admin_api.meanings import OtherInbox, OwnContact, other_inbox, own_contact
 from admin_api.payload import (
     EmailAddress,
     Limit,
@@ -20,16 +22,18 @@ from admin_api.payload import (
     OneLine,
     Parameters,
     Payload,
-    Reference,
     whole_number,
 )
+from admin_api.strict_json import JsonValue
+from admin_api.trail import note
 from storage import contacts, merges, shares
+from storage.address import canonical_or_none
 from storage.cards import Anniversary, Card, Email, Phone
 from storage.contact_handoff import hand_over
 from storage.contacts import Contact, ContactPage
 from storage.database import Tx
-from storage.errors import FieldFault, Invalid, NotFound
-from storage.ids import from_text
+from storage.errors import FieldFault, Invalid
+from storage.ids import to_text
 
 _DATE = re.compile(r"(\d{4}|-)-(\d\d)-(\d\d)", re.ASCII)
 _LEAP_YEAR = 2000
@@ -49,6 +53,21 @@ def _day(text: str) -> str:
 Label = Annotated[OneLine, Field(max_length=100)]
 Notes = Annotated[str, Field(max_length=10_000)]
 Position = Annotated[int, BeforeValidator(whole_number), Field(ge=0, le=10_000_000)]
+
+
+_CALLED_BY = ("full_name", "emails", "phones", "organization")
+_NAMELESS = FieldFault("full_name", "is required without address, number and organization")
+
+
+def _repeated(emails: JsonValue) -> Iterator[FieldFault]:
+    """The addresses of a card that it has already, whatever else is wrong with it."""
+    seen = set()
+    for place, one in enumerate(emails if isinstance(emails, list) else []):
+        address = one.get("address") if isinstance(one, dict) else None
+        canonical = canonical_or_none(address) if isinstance(address, str) else None
+        if canonical in seen:
+            yield FieldFault(f"emails[{place}].address", "is there twice")
+        seen.add(canonical or object())
 
 
 class EmailIn(Payload):
@@ -87,9 +106,19 @@ class ContactIn(Payload):
         default_factory=list
     )
 
+    @classmethod
+    def between(cls, given: Mapping[str, JsonValue]) -> Iterable[FieldFault]:
+        yield from _repeated(given.get("emails"))
+        if not any(given.get(field) for field in _CALLED_BY):
+            yield _NAMELESS
+
 
 class ContactChange(ContactIn):
     """What of a card can change; a field left out stays as it is, an array is replaced whole."""
+
+    @classmethod
+    def between(cls, given: Mapping[str, JsonValue]) -> Iterable[FieldFault]:
+        yield from _repeated(given.get("emails"))
 
 
 class Listing(Parameters):
@@ -103,13 +132,13 @@ class Listing(Parameters):
 class MergeIn(Payload):
     """The card that goes into the one of the path."""
 
-    contact_id: Reference
+    contact_id: OwnContact
 
 
 class ContactHandoffIn(Payload):
     """Who gets the card, and what to tell them."""
 
-    to_inbox_id: Reference
+    to_inbox_id: OtherInbox
     note: Notes | None = None
 
 
@@ -192,7 +221,7 @@ async def merge_contacts(call: Call) -> Response:
 
     async def work(tx: Tx) -> Contact:
         kept = await locate(tx, call)
-        other = await contact_in_body(tx, call, named=payload.contact_id)
+        other = await own_contact(tx, call, "contact_id", payload.contact_id)
         if other.contact_id == kept.contact_id:
             raise Invalid(FieldFault("contact_id", "names the card itself"))
         return await merges.merge_contacts(
@@ -220,15 +249,19 @@ async def hand_contact_over(call: Call) -> Response:
 
     async def work(tx: Tx) -> Contact:
         contact = await locate(tx, call)
-        to_inbox_id = await teammate_in_body(tx, call, named=payload.to_inbox_id)
-        return await hand_over(
+        receiver = await other_inbox(tx, call, "to_inbox_id", payload.to_inbox_id)
+        kept = await hand_over(
             tx,
             tenant_id=call.tenant_id,
             contact=contact,
-            to_inbox_id=to_inbox_id,
+            to_inbox_id=receiver.inbox_id,
             note=payload.note or None,
             now=call.now,
         )
+        name, to = contact.card.full_name, to_text("inb", receiver.inbox_id)
+        key = contact.contact_id
+        await note(tx, call, "contact.handed_over", key, name=name, to_inbox_id=to)
+        return kept
 
     return answer(contact_record(await call.database.write(work)))
 
@@ -243,32 +276,6 @@ async def locate(tx: Tx, call: Call) -> Contact:
     )
 
 
-async def contact_in_body(tx: Tx, call: Call, *, named: str) -> Contact:
-    """The acting inbox's card that a `contact_id` refers to.
-
-    Raises Invalid on that field: unknown, another tenant's and another inbox's look alike.
-    """
-    contact_id = from_text("ctc", named)
-    inbox_id = await acting_inbox(tx, call)
-    try:
-        return await contacts.find_contact(
-            tx, tenant_id=call.tenant_id, inbox_id=inbox_id, contact_id=contact_id or b""
-        )
-    except NotFound:
-        raise Invalid(FieldFault("contact_id", "names no contact of this inbox")) from None
-
-
-async def teammate_in_body(tx: Tx, call: Call, *, named: str) -> bytes:
-    """The inbox that the body's `to_inbox_id` refers to, which is another than the acting one.
-
-    Raises Invalid on that field: unknown, another tenant's and deleted look alike.
-    """
-    inbox = await named_inbox(tx, tenant_id=call.tenant_id, name=named)
-    if inbox is None or inbox.inbox_id == await acting_inbox(tx, call):
-        raise Invalid(FieldFault("to_inbox_id", "names no other inbox of this tenant"))
-    return inbox.inbox_id
-
-
 def _changed(card: Card, payload: ContactIn) -> Card:
     """The card with the fields that were given. Raises Invalid."""
     given = payload.model_fields_set
@@ -277,7 +284,8 @@ def _changed(card: Card, payload: ContactIn) -> Card:
         lines = tuple(line for line in card.lines if not line.upper().startswith(("N:", "N;")))
         card = replace(card, full_name=payload.full_name, lines=lines)
     if "emails" in given:
-        card = replace(card, emails=_emails(payload))
+        emails = (Email(one.label, one.address) for one in payload.emails)
+        card = replace(card, emails=tuple(emails))
     if "phones" in given:
         phones = (Phone(one.label, one.number) for one in payload.phones)
         card = replace(card, phones=tuple(phones))
@@ -291,18 +299,5 @@ def _changed(card: Card, payload: ContactIn) -> Card:
         days = (Anniversary(one.type, one.date) for one in payload.anniversaries)
         card = replace(card, anniversaries=tuple(dict.fromkeys(days)))
     if not (card.full_name.strip() or card.emails or card.phones or card.organization.strip()):
-        fault = FieldFault("full_name", "is required without address, number and organization")
-        raise Invalid(fault)
+        raise Invalid(_NAMELESS)
     return card
-
-
-def _emails(payload: ContactIn) -> tuple[Email, ...]:
-    emails = tuple(Email(one.label, one.address) for one in payload.emails)
-    first: dict[str, int] = {}
-    faults = []
-    for number, email in enumerate(emails):
-        if first.setdefault(email.canonical, number) != number:
-            faults.append(FieldFault(f"emails[{number}].address", "is there twice"))
-    if faults:
-        raise Invalid(*faults)
-    return emails

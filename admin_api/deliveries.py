@@ -47,7 +47,7 @@ async def locate(tx: Tx, call: Call) -> tuple[Explanation, bytes | None]:
     """
     message_id = call.path_id("msg", "message_id")
     own = None
-    if call.inbox_named is not None or not is_admin(call.caller):
+    if call.inbox_names or not is_admin(call.caller):
         own = await acting_inbox(tx, call)
         await find_copy(tx, tenant_id=call.tenant_id, inbox_id=own, message_id=message_id)
     return await explain(tx, tenant_id=call.tenant_id, message_id=message_id), own

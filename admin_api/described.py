@@ -3,7 +3,7 @@
 Every route has its entry here; a test holds that. `conflicts`, `refusals` and `faults` are the
 codes of 409, 403 and 400 that the handler itself gives; `body` is a request that a test sends as it
 stands here, `takes` the media type of one that is not JSON. `names` tells that a parameter names
-what may not be there; `dns` that it is asked.
+what may not be there; `dns` that it is asked; `bearer` that the operator's token may be asked for.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 
 from pydantic import BaseModel
 
-from admin_api import contact_schemas, schemas
+from admin_api import alert_schemas, audit_schemas, contact_schemas, event_schemas, schemas
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,6 +30,7 @@ class Described:
     dns: bool = False
     takes: str | None = None
     names: bool = False
+    bearer: bool = False
 
 
 def _made(model: type[BaseModel], **body: object) -> Described:
@@ -41,6 +42,7 @@ NOTHING = Described(status=(204,))
 DESCRIBED: dict[str, Described] = {
     "GET /healthz": Described(schemas.Health),
     "GET /readyz": Described(schemas.Health),
+    "GET /metrics": Described(media_type="text/plain", bearer=True, names=True),
     "GET /docs": Described(media_type="text/html"),
     "GET /v1/openapi.json": Described(),
     "POST /auth/login/": Described(
@@ -52,6 +54,7 @@ DESCRIBED: dict[str, Described] = {
         body={"current_password": "a long password", "new_password": "a longer password"},
     ),
     "GET /v1/me/": Described(schemas.Me),
+    "GET /v1/audit-log/": Described(audit_schemas.AuditPage),
     "GET /v1/users/": Described(schemas.AccountRecord, many=True),
     "POST /v1/users/": Described(
         schemas.AccountRecord,
@@ -94,11 +97,14 @@ DESCRIBED: dict[str, Described] = {
     ),
     "GET /v1/inboxes/{inbox_id}/": Described(schemas.InboxRecord),
     "PATCH /v1/inboxes/{inbox_id}/": Described(
-        schemas.InboxRecord,
+        schemas.ChangedInbox,
         body={"display_name": "Alice", "default_timezone": "Europe/Berlin"},
         refusals=("admin_required",),
     ),
     "DELETE /v1/inboxes/{inbox_id}/": NOTHING,
+    "POST /v1/inboxes/{inbox_id}/webhook-secret/": Described(
+        schemas.InboxSecret, conflicts=("no_webhook",), refusals=("admin_required",)
+    ),
     "POST /v1/inboxes/{inbox_id}/restore/": Described(
         schemas.InboxRecord, conflicts=("not_deleted",)
     ),
@@ -249,4 +255,41 @@ DESCRIBED: dict[str, Described] = {
     "GET /v1/relationships/": Described(contact_schemas.RelationshipPage),
     "GET /v1/relationships/graph/": Described(contact_schemas.GraphRecord),
     "GET /v1/relationships/{address}/": Described(contact_schemas.RelationshipRecord),
+    "GET /v1/alerts/": Described(alert_schemas.AlertRecord, many=True),
+    "POST /v1/alerts/": Described(
+        alert_schemas.ShownAlert,
+        (201,),
+        body={
+            "events": ["message.received"],
+            "delivery": {"type": "task", "target": "New mail from {from}"},
+            "filter": {"from": "@sender.example"},
+        },
+        conflicts=("too_many_alerts",),
+    ),
+    "GET /v1/alerts/{alert_id}/": Described(alert_schemas.AlertRecord),
+    "PATCH /v1/alerts/{alert_id}/": Described(
+        alert_schemas.ShownAlert, body={"enabled": False}, conflicts=("inbox_webhook",)
+    ),
+    "DELETE /v1/alerts/{alert_id}/": Described(status=(204,), conflicts=("inbox_webhook",)),
+    "POST /v1/alerts/{alert_id}/webhook-secret/": Described(
+        alert_schemas.ShownAlert, conflicts=("inbox_webhook", "no_webhook")
+    ),
+    "GET /v1/alerts/{alert_id}/deliveries/": Described(alert_schemas.DeliveryPage),
+    "POST /v1/alerts/{alert_id}/deliveries/{delivery_id}/redeliver/": Described(
+        alert_schemas.DeliveryRecord, conflicts=("alert_off", "event_gone")
+    ),
+    "POST /v1/alerts/{alert_id}/test/": Described(
+        alert_schemas.TestResult, conflicts=("no_webhook",)
+    ),
+    "GET /v1/events/types/": Described(event_schemas.EventTypeRecord, many=True),
+    "GET /v1/events/": Described(
+        event_schemas.EventPage,
+        refusals=("plan_required", "governance_required"),
+        faults=("position_expired",),
+    ),
+    "GET /v1/events/stream/": Described(
+        media_type="text/event-stream",
+        refusals=("plan_required", "governance_required"),
+        faults=("position_expired",),
+    ),
 }

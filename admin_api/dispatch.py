@@ -8,38 +8,25 @@ Whatever is raised becomes a problem document, and every response carries a requ
 from __future__ import annotations
 
 import logging
-import secrets
-from dataclasses import dataclass
 from hashlib import sha256
 
 from starlette.requests import ClientDisconnect, Request
 from starlette.responses import Response
 from starlette.types import Receive, Scope, Send
 
-from admin_api import auth, etags, idempotency, policy
-from admin_api.auth import Agent, Principal
-from admin_api.body import check_media_type, read_object, replayable
-from admin_api.call import Call, Service, acting_inbox
-from admin_api.payload import read, read_query
+from admin_api import auth, idempotency, policy
+from admin_api.answers import common_headers
+from admin_api.auth import Principal
+from admin_api.body import check_media_type, replayable
+from admin_api.call import Call, Service
+from admin_api.judging import given_by, judged, take_inbox
 from admin_api.problems import Problem, not_found, problem_of, rate_limited, response_of
 from admin_api.routing import Match, Route, Router
-from admin_api.strict_json import JsonValue
 from config.logs import event
-from storage.address import canonical_or_none
 from storage.database import Tx
-from storage.errors import FieldFault, Invalid, StoreUnavailable
-from storage.ids import from_text
+from storage.errors import StoreUnavailable
 
 logger = logging.getLogger("postroom.http")
-
-
-@dataclass(slots=True)
-class _Given:
-    """The input of a call as it came, before its model has judged it."""
-
-    query: dict[str, JsonValue]
-    body: dict[str, JsonValue]
-    faults: list[FieldFault]
 
 
 class Dispatcher:
@@ -54,19 +41,14 @@ class Dispatcher:
             await send({"type": "websocket.close", "code": 1000})
             return
         request = Request(scope, receive)
-        request_id = secrets.token_hex(12)
-        headers = {
-            "X-Request-Id": request_id,
-            "X-Content-Type-Options": "nosniff",
-            "Cache-Control": "no-store",
-        }
+        headers = common_headers()
         try:
             response = await self._response(request, headers)
         except ClientDisconnect:
             return
         except Exception as error:
             problem = problem_of(error)
-            _log(problem, request_id, error)
+            _log(problem, headers["X-Request-Id"], error)
             response = response_of(problem)
         for name, value in headers.items():
             response.headers.setdefault(name, value)
@@ -86,21 +68,23 @@ class Dispatcher:
         route = _route(match, request.method)
         if route.payload is not None:
             check_media_type(request)
-        given = await _given(route, request)
+        given = await given_by(route, request)
         keyed = idempotency.HEADER in request.headers and idempotency.takes_key(route)
         raw = b""
         if keyed and route.payload is None:
             request, raw = await replayable(request)
-        call = Call(self._service, request, match.arguments, now, principal)
+        call = Call(self._service, request, match.arguments, now, principal, sent=given.body)
         if principal is not None:
             policy.check(route.access, principal)
+            if route.permit is not None:
+                route.permit(call)
             content = (given.query | {}, given.body | {}, sha256(raw).hexdigest())
-            _take_inbox(route, call, given)
+            take_inbox(route, call, given)
             if keyed:
                 return await idempotency.once(
-                    route, call, content, lambda once: _respond(match, route, once, given)
+                    route, call, content, lambda once: judged(match, route, once, given)
                 )
-        return await _respond(match, route, call, given)
+        return await judged(match, route, call, given)
 
     async def _identified(self, request: Request, now: int) -> Principal:
         secret = auth.bearer(request.headers.get("authorization"))
@@ -127,8 +111,7 @@ class Dispatcher:
         """Raises Problem 429; tells how much is left either way."""
         buckets = self._service.calls
         allowance = buckets.take(principal.credential_id)
-        headers["RateLimit-Policy"] = f'"calls";q={buckets.per_minute};w=60'
-        headers["RateLimit"] = f'"calls";r={allowance.remaining};t={allowance.seconds}'
+        headers |= buckets.headers(allowance, "calls")
         if not allowance.granted:
             raise rate_limited(allowance.seconds)
 
@@ -143,72 +126,6 @@ def _route(match: Match, method: str) -> Route:
             headers={"Allow": match.allow},
         )
     return route
-
-
-async def _given(route: Route, request: Request) -> _Given:
-    body = await read_object(request) if route.payload is not None else {}
-    query, faults = read_query(request.scope["query_string"])
-    return _Given(query, body, faults)
-
-
-def _take_inbox(route: Route, call: Call, given: _Given) -> None:
-    """Take out of the input which inbox the call is made for.
-
-    Raises Problem `inbox_mismatch`, Invalid when body and query say different things.
-    """
-    named = []
-    if route.access.acts or isinstance(call.caller, Agent):
-        named += [given.query.pop("inbox_id")] if "inbox_id" in given.query else []
-    if route.access.acts:
-        named += [given.body.pop("inbox_id")] if "inbox_id" in given.body else []
-    if isinstance(call.caller, Agent):
-        if not all(_names(call.caller, name) for name in named):
-            raise policy.inbox_mismatch()
-        return
-    if any(not isinstance(name, str) for name in named):
-        given.faults.append(FieldFault("inbox_id", "must be a string"))
-    elif len({*map(str, named)}) > 1:
-        given.faults.append(FieldFault("inbox_id", "differs between body and query"))
-    elif named:
-        call.inbox_named = str(named[0])
-
-
-def _names(agent: Agent, name: JsonValue) -> bool:
-    if not isinstance(name, str):
-        return False
-    inbox = agent.inbox
-    return from_text("inb", name) == inbox.inbox_id or canonical_or_none(name) == inbox.canonical
-
-
-async def _respond(match: Match, route: Route, call: Call, given: _Given) -> Response:
-    shown = etags.shown_by(match)
-    await _judge(route, shown, call, given)
-    return await etags.respond(route, shown, call)
-
-
-async def _judge(route: Route, shown: Route | None, call: Call, given: _Given) -> None:
-    """Read the input by its models. Raises Invalid, unless the path names nothing (NotFound) or
-    nothing that If-Match asks for (Problem 412).
-    """
-    call.query, faults = read(route.parameters, given.query)
-    faults = given.faults + faults
-    if route.payload is not None:
-        call.body, more = read(route.payload, given.body)
-        faults += more
-    condition = etags.condition_of(call.request, route)
-    if not faults and condition is None:
-        return
-    locate = route.locate or (acting_inbox if route.access.acts else None)
-
-    async def look(tx: Tx) -> None:
-        if locate is not None:
-            await locate(tx, call)
-        if condition is not None:
-            await etags.require(tx, condition, shown, call)
-
-    await call.database.read(look)
-    if faults:
-        raise Invalid(*faults)
 
 
 def _without_body(response: Response) -> Response:

@@ -5,19 +5,24 @@ from __future__ import annotations
 from starlette.responses import Response
 
 from admin_api.answers import answer, no_content
-from admin_api.call import Call, inbox_in_body, inbox_in_path
+from admin_api.call import Call, inbox_in_path
+from admin_api.meanings import AnyInbox, NewAddress, any_inbox
 from admin_api.paging import Page, page_answer
-from admin_api.payload import Name, OwnAddress, Payload, Reference, address_of
-from admin_api.records import list_record, member_record
+from admin_api.payload import Name, Payload, address_of
+from admin_api.policy import is_admin
+from admin_api.records import Record, list_record, member_record
+from admin_api.trail import note
 from storage import lists
 from storage.database import Tx
+from storage.ids import to_text
+from storage.inboxes import Inbox
 from storage.lists import DistributionList, Member
 
 
 class ListIn(Payload):
     """A list to make."""
 
-    address: OwnAddress
+    address: NewAddress
     name: Name
 
 
@@ -30,7 +35,7 @@ class ListChange(Payload):
 class MemberIn(Payload):
     """An inbox, by id or address, to put on a list."""
 
-    inbox_id: Reference
+    inbox_id: AnyInbox
 
 
 async def list_lists(call: Call) -> Response:
@@ -42,7 +47,13 @@ async def list_lists(call: Call) -> Response:
         return await lists.all_lists(tx, tenant_id=call.tenant_id, span=span)
 
     found = await call.database.read(work)
-    return page_answer(call, page, found, list_record, lambda item: item.list_id)
+    return page_answer(
+        call, page, found, lambda item: _record(call, item), lambda item: item.list_id
+    )
+
+
+def _record(call: Call, item: DistributionList) -> Record:
+    return list_record(item, for_admin=is_admin(call.caller))
 
 
 async def create_list(call: Call) -> Response:
@@ -50,7 +61,7 @@ async def create_list(call: Call) -> Response:
     payload = call.payload(ListIn)
 
     async def work(tx: Tx) -> DistributionList:
-        return await lists.create_list(
+        made = await lists.create_list(
             tx,
             tenant_id=call.tenant_id,
             address=address_of(payload.address),
@@ -58,13 +69,15 @@ async def create_list(call: Call) -> Response:
             created_by=call.person.user.user_id,
             now=call.now,
         )
+        await note(tx, call, "list.created", made.list_id, name=made.address)
+        return made
 
     return answer(list_record(await call.database.write(work)), 201)
 
 
 async def show_list(call: Call) -> Response:
     """GET /v1/distribution-lists/{list_id}/."""
-    return answer(list_record(await call.database.read(lambda tx: locate(tx, call))))
+    return answer(_record(call, await call.database.read(lambda tx: locate(tx, call))))
 
 
 async def rename_list(call: Call) -> Response:
@@ -72,12 +85,14 @@ async def rename_list(call: Call) -> Response:
     payload = call.payload(ListChange)
 
     async def work(tx: Tx) -> DistributionList:
-        return await lists.rename_list(
+        renamed = await lists.rename_list(
             tx,
             tenant_id=call.tenant_id,
             list_id=call.path_id("lst", "list_id"),
             name=payload.name,
         )
+        await note(tx, call, "list.renamed", renamed.list_id, name=renamed.address)
+        return renamed
 
     return answer(list_record(await call.database.write(work)))
 
@@ -86,8 +101,10 @@ async def delete_list(call: Call) -> Response:
     """DELETE /v1/distribution-lists/{list_id}/: its address is refused from the next RCPT on."""
 
     async def work(tx: Tx) -> None:
-        list_id = call.path_id("lst", "list_id")
-        await lists.delete_list(tx, tenant_id=call.tenant_id, list_id=list_id, now=call.now)
+        found = await locate(tx, call)
+        key = {"tenant_id": call.tenant_id, "list_id": found.list_id}
+        await lists.delete_list(tx, **key, now=call.now)
+        await note(tx, call, "list.deleted", found.list_id, name=found.address)
 
     await call.database.write(work)
     return no_content()
@@ -113,31 +130,44 @@ async def add_member(call: Call) -> Response:
 
     async def work(tx: Tx) -> tuple[Member, bool]:
         found = await locate(tx, call)
-        inbox = await inbox_in_body(tx, call, name=payload.inbox_id, own=False)
-        return await lists.add_member(
+        inbox = await any_inbox(tx, call, "inbox_id", payload.inbox_id)
+        member, is_new = await lists.add_member(
             tx,
             tenant_id=call.tenant_id,
             list_id=found.list_id,
             inbox_id=inbox.inbox_id,
             now=call.now,
         )
+        if is_new:
+            await _note_member(tx, call, "list.member_added", found, inbox)
+        return member, is_new
 
     member, is_new = await call.database.write(work)
     return answer(member_record(member), 201 if is_new else 200)
+
+
+async def _note_member(
+    tx: Tx, call: Call, action: str, found: DistributionList, inbox: Inbox
+) -> None:
+    inbox_id, address = to_text("inb", inbox.inbox_id), inbox.address
+    await note(
+        tx, call, action, found.list_id, name=found.address, member_id=inbox_id, member=address
+    )
 
 
 async def remove_member(call: Call) -> Response:
     """DELETE /v1/distribution-lists/{list_id}/members/{inbox_id}/."""
 
     async def work(tx: Tx) -> None:
-        inbox = await inbox_in_path(tx, call)
+        found, inbox = await locate(tx, call), await inbox_in_path(tx, call)
         await lists.remove_member(
             tx,
             tenant_id=call.tenant_id,
-            list_id=call.path_id("lst", "list_id"),
+            list_id=found.list_id,
             inbox_id=inbox.inbox_id,
             now=call.now,
         )
+        await _note_member(tx, call, "list.member_removed", found, inbox)
 
     await call.database.write(work)
     return no_content()

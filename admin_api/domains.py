@@ -18,6 +18,7 @@ from admin_api.dns_records import Checked, records_of
 from admin_api.paging import Page, page_answer
 from admin_api.payload import Payload
 from admin_api.records import Record, checked_record, domain_record
+from admin_api.trail import note
 from storage import domains
 from storage.address import canonical_domain
 from storage.database import Tx
@@ -63,7 +64,9 @@ async def add_domain(call: Call) -> Response:
     name = call.payload(DomainIn).domain
 
     async def work(tx: Tx) -> Domain:
-        return await domains.add_domain(tx, tenant_id=call.tenant_id, name=name, now=call.now)
+        added = await domains.add_domain(tx, tenant_id=call.tenant_id, name=name, now=call.now)
+        await note(tx, call, "domain.added", added.domain_id, name=added.name)
+        return added
 
     return answer(domain_record(await call.database.write(work), _hostname(call)), 201)
 
@@ -78,7 +81,9 @@ async def delete_domain(call: Call) -> Response:
     """DELETE /v1/domains/{name}/: 409 while inboxes or lists use it."""
 
     async def work(tx: Tx) -> None:
-        await domains.delete_domain(tx, tenant_id=call.tenant_id, name=_name(call))
+        domain = await locate(tx, call)
+        await domains.delete_domain(tx, tenant_id=call.tenant_id, name=domain.name)
+        await note(tx, call, "domain.deleted", domain.domain_id, name=domain.name)
 
     await call.database.write(work)
     return no_content()
@@ -103,15 +108,19 @@ async def verify_domain(call: Call) -> Response:
     checked = await _ask(call, domain)
 
     async def settle(tx: Tx) -> Domain:
+        before = await locate(tx, call)
         if not _is_owned(checked):
-            return await locate(tx, call)
-        return await domains.mark_verified(
+            return before
+        settled = await domains.mark_verified(
             tx,
             tenant_id=call.tenant_id,
             name=domain.name,
             value=domain.verification,
             now=call.service.clock(),
         )
+        if settled.status != before.status:
+            await note(tx, call, "domain.verified", settled.domain_id, name=settled.name)
+        return settled
 
     settled = await call.database.write(settle)
     records = [checked_record(one) for one in checked]

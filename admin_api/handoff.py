@@ -10,25 +10,27 @@ from admin_api.answers import answer
 from admin_api.auth import Agent
 from admin_api.call import Call, acting_view
 from admin_api.contact_records import share_record
+from admin_api.meanings import Teammate, teammate
 from admin_api.notes import Text
-from admin_api.payload import Payload, Reference
+from admin_api.payload import Payload
 from admin_api.policy import missing_scope
 from admin_api.records import Record, note_record
 from admin_api.threads import locate, thread_id_of
+from admin_api.trail import note as note_act
 from storage import assignment, notes
 from storage.access import View, thread_senders
 from storage.contacts import Contact, contacts_with
 from storage.database import Tx
 from storage.errors import FieldFault, Invalid
+from storage.ids import to_text
 from storage.inboxes import Inbox
 from storage.shares import Share, offer_contact
-from storage.teammates import find_teammates
 
 
 class HandoffIn(Payload):
     """Who gets the thread, and a note for them and for who sees the thread."""
 
-    to: Reference
+    to: Teammate
     note: Text | None = None
     share_contact: bool = False
 
@@ -36,14 +38,11 @@ class HandoffIn(Payload):
 async def hand_off_thread(call: Call) -> Response:
     """POST /v1/messages/threads/{thread_id}/handoff/: one transaction, one task."""
     payload = call.payload(HandoffIn)
-    if payload.share_contact:
-        _check_right(call)
 
     async def work(tx: Tx) -> Record:
         await locate(tx, call)
         view, thread_id = await acting_view(tx, call), thread_id_of(call)
-        named = [("to", payload.to)]
-        (receiver,) = await find_teammates(tx, tenant_id=call.tenant_id, named=named)
+        receiver = await teammate(tx, call, "to", payload.to)
         share = None
         if payload.share_contact:
             share = await _offer_card(tx, view=view, thread_id=thread_id, to=receiver)
@@ -67,6 +66,9 @@ async def hand_off_thread(call: Call) -> Response:
             note_id=None if note is None else note.note_id,
             user_id=call.user_id,
         )
+        shared = None if share is None else to_text("shr", share.share_id)
+        to = to_text("inb", receiver.inbox_id)
+        await note_act(tx, call, "thread.handed_off", thread_id, to_inbox_id=to, share_id=shared)
         record: Record = {
             "assigned": True,
             "to": receiver.address,
@@ -77,10 +79,11 @@ async def hand_off_thread(call: Call) -> Response:
     return answer(await call.database.write(work))
 
 
-def _check_right(call: Call) -> None:
-    """Raises Problem 403 for a token that may not share contacts."""
+def permit_sharing(call: Call) -> None:
+    """Raises Problem 403 for a token that may not share contacts and would."""
     caller = call.caller
-    if isinstance(caller, Agent) and "contacts:write" not in caller.token.scopes:
+    may_share = not isinstance(caller, Agent) or "contacts:write" in caller.token.scopes
+    if call.sent.get("share_contact") is True and not may_share:
         raise missing_scope("contacts:write")
 
 

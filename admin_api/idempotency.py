@@ -61,7 +61,7 @@ async def once(route: Route, call: Call, content: object, respond: Respond) -> R
 
     found = await call.database.write(claim)
     if isinstance(found, KeptAnswer):
-        if route.access.acts and call.inbox_named is not None:
+        if route.access.acts and call.inbox_names:
             await call.database.read(lambda tx: acting_inbox(tx, call))
         return _replay(found)
     try:

@@ -7,6 +7,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from contextlib import suppress
 from functools import lru_cache
 from typing import Annotated
@@ -14,17 +15,24 @@ from typing import Annotated
 from pydantic import AfterValidator, Field
 from starlette.responses import Response
 
+from admin_api import inbox_webhooks
+from admin_api.alert_payloads import EventNames, Target
 from admin_api.answers import answer, no_content
 from admin_api.auth import Agent
 from admin_api.call import Call, inbox_in_path, may_act_for, named_inbox
+from admin_api.inbox_webhooks import FIELDS as WEBHOOK_FIELDS
+from admin_api.meanings import NewAddress, UserName, user
 from admin_api.paging import Page, page_answer
-from admin_api.payload import OneLine, OwnAddress, Payload, Reference, address_of
+from admin_api.payload import OneLine, Payload, address_of
 from admin_api.policy import admin_required, inbox_mismatch, is_admin
-from admin_api.records import Record, inbox_record
-from storage import inboxes, removal
+from admin_api.records import Record, id_or_none, inbox_record
+from admin_api.trail import note
+from storage import alerts, inboxes, removal
 from storage.address import canonical_or_none
+from storage.alerts import Alert
+from storage.audit_log import Detail
 from storage.database import Tx
-from storage.errors import Conflict, FieldFault, Invalid
+from storage.errors import Conflict
 from storage.ids import from_text
 from storage.inboxes import Alias, Inbox
 from storage.removal import DeletedInbox
@@ -49,18 +57,20 @@ Timezone = Annotated[str, Field(max_length=100), AfterValidator(_timezone)]
 class InboxIn(Payload):
     """An inbox to make."""
 
-    address: OwnAddress
+    address: NewAddress
     display_name: OneLine = ""
-    owner_user_id: Reference | None = None
+    owner_user_id: UserName | None = None
 
 
 class InboxChange(Payload):
     """What of an inbox can change; a field left out stays as it is."""
 
     display_name: OneLine = ""
-    owner_user_id: Reference | None = None
+    owner_user_id: UserName | None = None
     default_timezone: Timezone = "UTC"
     share_relationships: bool = True
+    webhook_url: Target | None = None
+    webhook_events: EventNames = Field(default_factory=list)
 
 
 async def list_inboxes(call: Call) -> Response:
@@ -69,20 +79,28 @@ async def list_inboxes(call: Call) -> Response:
     page = call.parameters(Page)
     span = page.span()
 
-    async def work(tx: Tx) -> tuple[list[Inbox], dict[bytes, list[Alias]]]:
+    async def work(tx: Tx) -> tuple[list[Inbox], dict[bytes, list[Alias]], dict[bytes, Alert]]:
         found = await inboxes.list_inboxes(tx, tenant_id=call.tenant_id, span=span)
-        return found, await inboxes.aliases(tx, tenant_id=call.tenant_id)
+        aliases = await inboxes.aliases(tx, tenant_id=call.tenant_id)
+        return found, aliases, await alerts.webhooks_of_inboxes(tx, tenant_id=call.tenant_id)
 
-    found, aliases = await call.database.read(work)
+    found, aliases, webhooks = await call.database.read(work)
 
     def record(inbox: Inbox) -> Record:
-        return _record(call, inbox, aliases.get(inbox.inbox_id, []))
+        key = inbox.inbox_id
+        return _record(call, inbox, aliases.get(key, []), webhooks.get(key))
 
     return page_answer(call, page, found, record, lambda inbox: inbox.inbox_id)
 
 
-def _record(call: Call, inbox: Inbox, aliases: list[Alias]) -> Record:
-    return inbox_record(inbox, aliases, settings=may_act_for(call.caller, inbox))
+def _record(call: Call, inbox: Inbox, aliases: list[Alias], webhook: Alert | None) -> Record:
+    return inbox_record(
+        inbox,
+        aliases,
+        settings=may_act_for(call.caller, inbox),
+        webhook=webhook,
+        webhooks=inbox_webhooks.may_see(call),
+    )
 
 
 async def create_inbox(call: Call) -> Response:
@@ -90,24 +108,23 @@ async def create_inbox(call: Call) -> Response:
     payload = call.payload(InboxIn)
 
     async def work(tx: Tx) -> Inbox:
-        return await inboxes.create_inbox(
+        made = await inboxes.create_inbox(
             tx,
             tenant_id=call.tenant_id,
             address=address_of(payload.address),
             display_name=payload.display_name,
-            owner_user_id=_owner(payload.owner_user_id),
+            owner_user_id=await _owner(tx, call, payload.owner_user_id),
             now=call.now,
         )
+        owner = id_or_none("usr", made.owner_user_id)
+        await note(tx, call, "inbox.created", made.inbox_id, name=made.address, owner_user_id=owner)
+        return made
 
-    return answer(_record(call, await call.database.write(work), []), 201)
+    return answer(_record(call, await call.database.write(work), [], None), 201)
 
 
-def _owner(text: str | None) -> bytes | None:
-    """Raises Invalid for what is no user's id."""
-    user_id = None if text is None else from_text("usr", text)
-    if text is not None and user_id is None:
-        raise Invalid(FieldFault("owner_user_id", "names no user of this tenant"))
-    return user_id
+async def _owner(tx: Tx, call: Call, text: str | None) -> bytes | None:
+    return None if text is None else await user(tx, call, "owner_user_id", text)
 
 
 async def show_inbox(call: Call) -> Response:
@@ -120,35 +137,55 @@ async def show_inbox(call: Call) -> Response:
 
 
 async def _whole(tx: Tx, call: Call, inbox: Inbox) -> Record:
-    aliases = await inboxes.aliases_of(tx, tenant_id=call.tenant_id, inbox_id=inbox.inbox_id)
-    return _record(call, inbox, aliases)
+    key = {"tenant_id": call.tenant_id, "inbox_id": inbox.inbox_id}
+    aliases = await inboxes.aliases_of(tx, **key)
+    return _record(call, inbox, aliases, await alerts.webhook_of_inbox(tx, **key))
 
 
 async def change_inbox(call: Call) -> Response:
-    """PATCH /v1/inboxes/{inbox_id}/."""
+    """PATCH /v1/inboxes/{inbox_id}/: with a new webhook_url, the answer shows its secret, once."""
     payload = call.payload(InboxChange)
-    change = payload.model_dump(exclude_unset=True, exclude={"owner_user_id"})
-    has_owner = "owner_user_id" in payload.model_fields_set
-    owner = _owner(payload.owner_user_id)
+    change = payload.model_dump(exclude_unset=True, exclude={"owner_user_id", *WEBHOOK_FIELDS})
 
     async def work(tx: Tx) -> Record:
         inbox = await locate_to_change(tx, call)
-        if has_owner:
-            await _give(tx, call, inbox, owner)
+        if "owner_user_id" in payload.model_fields_set:
+            await inboxes.set_inbox_owner(
+                tx,
+                tenant_id=call.tenant_id,
+                inbox_id=inbox.inbox_id,
+                owner_user_id=await _owner(tx, call, payload.owner_user_id),
+                now=call.now,
+            )
         changed = await inboxes.update_inbox(
             tx, tenant_id=call.tenant_id, inbox_id=inbox.inbox_id, **change
         )
-        return await _whole(tx, call, changed)
+        secret = None
+        if WEBHOOK_FIELDS & payload.model_fields_set:
+            secret = await inbox_webhooks.set_webhook(tx, call, inbox, payload)
+        await _note_change(tx, call, changed, payload.model_fields_set)
+        record = await _whole(tx, call, changed)
+        return record if secret is None else record | {"webhook_secret": secret}
 
     return answer(await call.database.write(work))
 
 
-async def _give(tx: Tx, call: Call, inbox: Inbox, owner: bytes | None) -> None:
-    if not is_admin(call.caller):
-        raise admin_required()
-    await inboxes.set_inbox_owner(
-        tx, tenant_id=call.tenant_id, inbox_id=inbox.inbox_id, owner_user_id=owner
-    )
+async def _note_change(tx: Tx, call: Call, inbox: Inbox, given: Collection[str]) -> None:
+    if given:
+        changed: dict[str, Detail] = {"fields": sorted(given)}
+        if "owner_user_id" in given:
+            changed["owner_user_id"] = id_or_none("usr", inbox.owner_user_id)
+        await note(tx, call, "inbox.changed", inbox.inbox_id, name=inbox.address, **changed)
+
+
+async def renew_secret(call: Call) -> Response:
+    """POST /v1/inboxes/{inbox_id}/webhook-secret/: the former one signs as well for a day."""
+
+    async def work(tx: Tx) -> tuple[Inbox, str]:
+        inbox = await locate_to_change(tx, call)
+        return inbox, await inbox_webhooks.renew_secret(tx, call, inbox)
+
+    return inbox_webhooks.secret_answer(*await call.database.write(work))
 
 
 async def delete_inbox(call: Call) -> Response:
@@ -159,6 +196,7 @@ async def delete_inbox(call: Call) -> Response:
         await removal.delete_inbox(
             tx, tenant_id=call.tenant_id, inbox_id=inbox.inbox_id, now=call.now
         )
+        await note(tx, call, "inbox.deleted", inbox.inbox_id, name=inbox.address)
 
     await call.database.write(work)
     return no_content()
@@ -172,6 +210,7 @@ async def restore_inbox(call: Call) -> Response:
         restored = await removal.restore_inbox(
             tx, tenant_id=call.tenant_id, inbox_id=deleted.inbox_id, now=call.now
         )
+        await note(tx, call, "inbox.restored", restored.inbox_id, name=restored.address)
         return await _whole(tx, call, restored)
 
     return answer(await call.database.write(work))
@@ -187,6 +226,12 @@ async def _deleted(tx: Tx, call: Call) -> DeletedInbox:
         canonical=canonical_or_none(name),
         now=call.now,
     )
+
+
+def permit_owner(call: Call) -> None:
+    """Raises Problem 403 for who would give an inbox to somebody without being an admin."""
+    if "owner_user_id" in call.sent and not is_admin(call.caller):
+        raise admin_required()
 
 
 async def locate(tx: Tx, call: Call) -> Inbox:

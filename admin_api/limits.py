@@ -48,6 +48,13 @@ class Buckets:
         self._forget(now)
         return Allowance(granted, int(level), math.ceil(max(0.0, 1 - level) / self._rate))
 
+    def headers(self, allowance: Allowance, name: str) -> dict[str, str]:
+        """What a client is told of the limit called `name`, and how much is left of it."""
+        return {
+            "RateLimit-Policy": f'"{name}";q={self.per_minute};w=60',
+            "RateLimit": f'"{name}";r={allowance.remaining};t={allowance.seconds}',
+        }
+
     def _forget(self, now: float) -> None:
         """Drop from the least recently used end what is full again, or too many."""
         while self._levels:

@@ -1,7 +1,6 @@
 """Which messages a listing is to hold.
 
 - Without `folder` it is the inbox; `all` is every folder.
-- Who names a list or a thread that is not there, or not the tenant's, finds nothing: all alike.
 - `from` is an address, or words of the sender's name.
 """
 
@@ -12,24 +11,20 @@ from typing import Annotated, Literal
 
 from pydantic import AfterValidator, Field
 
-from admin_api.payload import Limit, Parameters, Truth
+from admin_api.call import Call
+from admin_api.meanings import KnownList, VisibleThread, known_list, visible_thread
+from admin_api.paging import Cursor
+from admin_api.payload import Limit, Parameters, Truth, checked
 from storage.address import parse_address
+from storage.database import Tx
 from storage.errors import Invalid
-from storage.ids import from_text
+from storage.ids import to_text
 from storage.mailbox import FOLDERS
 from storage.query import instant, parse_query, with_lists, with_span, with_words
 from storage.search import Wanted
 
 Folder = Literal["inbox", "archive", "junk", "trash"]
 MAX_QUERY = 1_000
-
-
-def _query(text: str) -> str:
-    try:
-        parse_query(text)
-    except Invalid as error:
-        raise ValueError(error.faults[0].message) from None
-    return text
 
 
 def _moment(text: str) -> str:
@@ -40,7 +35,7 @@ def _moment(text: str) -> str:
     return text
 
 
-Query = Annotated[str, Field(max_length=MAX_QUERY), AfterValidator(_query)]
+Query = Annotated[str, Field(max_length=MAX_QUERY), checked(parse_query)]
 Moment = Annotated[str, Field(max_length=40), AfterValidator(_moment)]
 
 
@@ -51,13 +46,13 @@ class Listing(Parameters):
     q: Query = ""
     unread: Truth | None = None
     sender: Annotated[str, Field(alias="from", max_length=320)] = ""
-    list_id: Annotated[str, Field(max_length=320)] = ""
-    thread_id: Annotated[str, Field(max_length=320)] = ""
+    list_id: KnownList | None = None
+    thread_id: VisibleThread | None = None
     has_attachment: Truth | None = None
     after: Moment | None = None
     before: Moment | None = None
     limit: Limit = 50
-    cursor: str | None = None
+    cursor: Cursor | None = None
 
     @property
     def is_plain(self) -> bool:
@@ -65,14 +60,15 @@ class Listing(Parameters):
         given = self.model_fields_set - {"folder", "unread", "limit", "cursor"}
         return not given and self.folder != "all"
 
-    def filters(self) -> Wanted | None:
-        """What to look for; None when nothing can be found."""
-        thread_id = from_text("thr", self.thread_id) if self.thread_id else None
-        if self.thread_id and thread_id is None:
-            return None
+    async def filters(self, tx: Tx, call: Call) -> Wanted:
+        """What to look for. Raises Invalid for a list or a thread that is none."""
+        thread_id = None
+        if self.thread_id is not None:
+            thread_id = await visible_thread(tx, call, "thread_id", self.thread_id)
         query = with_words(parse_query(self.q), "sender", self.sender)
-        if self.list_id:
-            query = with_lists(query, self.list_id)
+        if self.list_id is not None:
+            list_id = await known_list(tx, call, "list_id", self.list_id)
+            query = with_lists(query, to_text("lst", list_id))
         query = with_span(query, _instant(self.after), _instant(self.before))
         if self.has_attachment is not None:
             query = replace(query, has_attachment=self.has_attachment)

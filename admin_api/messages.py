@@ -12,11 +12,11 @@ from starlette.responses import Response, StreamingResponse
 from admin_api.answers import answer, no_content
 from admin_api.call import Call, acting_inbox, acting_view
 from admin_api.headers import head_of, header_fields
+from admin_api.meanings import Meaning, visible_message
 from admin_api.message_filters import Folder, Listing
 from admin_api.paging import cursor_of, position_of
 from admin_api.payload import Payload
 from admin_api.records import message_item, message_record
-from admin_api.strict_json import MAX_FAULTS
 from storage import access, mailbox
 from storage.access import View
 from storage.content import Content, find_content
@@ -48,10 +48,13 @@ class SharedChange(CopyChange):
         return self
 
 
+NamedMessage = Annotated[str, Meaning(visible_message)]
+
+
 class CopiesChange(Payload):
     """Which copies are to change, and how; one named twice is named once."""
 
-    message_ids: Annotated[list[str], Field(min_length=1, max_length=500)]
+    message_ids: Annotated[list[NamedMessage], Field(min_length=1, max_length=500)]
     set: SharedChange
 
 
@@ -72,14 +75,11 @@ async def list_messages(call: Call) -> Response:
                 before=before,
                 limit=wanted.limit + 1,
             )
-        filters = wanted.filters()
-        if filters is None:
-            return []
         found = await search_messages(
             tx,
             tenant_id=call.tenant_id,
             inbox_id=inbox_id,
-            wanted=filters,
+            wanted=await wanted.filters(tx, call),
             before=before,
             limit=wanted.limit + 1,
         )
@@ -135,6 +135,7 @@ async def change_message(call: Call) -> Response:
             tenant_id=call.tenant_id,
             inbox_id=await acting_inbox(tx, call),
             message_id=copy.message_id,
+            now=call.now,
             **change,
         )
         return await entire(tx, call, changed)
@@ -151,7 +152,12 @@ async def change_messages(call: Call) -> Response:
         view = await acting_view(tx, call)
         chosen = await _held(tx, view, payload.message_ids)
         await mailbox.update_copies(
-            tx, tenant_id=view.tenant_id, inbox_id=view.inbox_id, message_ids=chosen, **change
+            tx,
+            tenant_id=view.tenant_id,
+            inbox_id=view.inbox_id,
+            message_ids=chosen,
+            now=call.now,
+            **change,
         )
         changed = await mailbox.copies_by_id(
             tx, tenant_id=view.tenant_id, inbox_id=view.inbox_id, message_ids=chosen
@@ -181,7 +187,7 @@ async def _held(tx: Tx, view: View, named: Sequence[str]) -> list[bytes]:
         if one not in held and one not in opened
     ]
     if faults:
-        raise Invalid(*faults[:MAX_FAULTS])
+        raise Invalid(*faults)
     if opened:
         raise no_copy()
     return chosen
@@ -198,6 +204,7 @@ async def delete_message(call: Call) -> Response:
             tenant_id=call.tenant_id,
             inbox_id=await acting_inbox(tx, call),
             message_id=copy.message_id,
+            now=call.now,
         )
 
     file = await call.database.write(work)

@@ -9,8 +9,9 @@ from starlette.responses import Response
 
 from admin_api.answers import answer, no_content
 from admin_api.call import Call, acting_view
+from admin_api.meanings import Teammate
 from admin_api.paging import Page, page_answer, position_of
-from admin_api.payload import Payload, Reference
+from admin_api.payload import Payload
 from admin_api.policy import not_author
 from admin_api.records import note_record
 from admin_api.threads import locate, thread_id_of
@@ -28,7 +29,7 @@ class NoteIn(Payload):
     """A note to leave; `mentions` are addresses of teammates."""
 
     body: Text
-    mentions: Annotated[list[Reference], Field(max_length=200)] = Field(default_factory=list)
+    mentions: Annotated[list[Teammate], Field(max_length=200)] = Field(default_factory=list)
 
 
 async def list_notes(call: Call) -> Response:

@@ -47,6 +47,8 @@ _PATHS: dict[str, object] = {
     "token_id": schemas.TokenId,
     "contact_id": schemas.ContactId,
     "share_id": schemas.ShareId,
+    "alert_id": schemas.AlertId,
+    "delivery_id": schemas.DeliveryId,
 }
 _HEADERS: dict[str, Json] = {
     "X-Request-Id": {"description": "Names this call in the log."},
@@ -286,8 +288,8 @@ def refusals(route: Route, about: Described) -> dict[int, list[str]]:
         refusals |= {401: ["unauthorized"], 403: [*_forbidden(route, about)], 429: ["rate_limited"]}
     if route.path.startswith("/auth/") and route.payload is not None:
         refusals |= {429: ["rate_limited"], 401: ["unauthorized"]}
-    if route.access.caller == "anybody" and route.payload is not None:
-        refusals[401] = ["invalid_credentials"]
+    if route.access.caller == "anybody" and (route.payload is not None or about.bearer):
+        refusals[401] = ["unauthorized" if about.bearer else "invalid_credentials"]
     if route.access.acts:
         refusals[400].append("inbox_required")
     if route.access.acts or "{" in route.path or about.names:
@@ -303,7 +305,7 @@ def refusals(route: Route, about: Described) -> dict[int, list[str]]:
         refusals[400].append("malformed_json")
     if route.payload is not None or about.takes:
         refusals |= {413: ["body_too_large"], 415: ["unsupported_media_type"]}
-    if route.path not in ("/healthz", "/docs", "/v1/openapi.json"):
+    if route.path not in ("/healthz", "/metrics", "/docs", "/v1/openapi.json"):
         refusals[503] = ["store_unavailable", *(["dns_unavailable"] if about.dns else [])]
     return refusals
 
@@ -324,7 +326,11 @@ def _forbidden(route: Route, about: Described) -> Iterable[str]:
 
 
 def _refusal(status: int, codes: list[str]) -> Json:
-    headers = {401: ["WWW-Authenticate"], 429: ["Retry-After"], 503: ["Retry-After"]}
+    headers = {
+        401: ["WWW-Authenticate"],
+        429: ["Retry-After", "RateLimit", "RateLimit-Policy"],
+        503: ["Retry-After"],
+    }
     schema: Json = {
         "allOf": [
             _ref(schemas.ProblemRecord.__name__),

@@ -8,14 +8,14 @@ from __future__ import annotations
 
 import base64
 from collections.abc import Callable, Sequence
-from typing import TypeVar
+from typing import Annotated, TypeVar
 from urllib.parse import urlencode
 
 from starlette.responses import Response
 
 from admin_api.answers import answer
 from admin_api.call import Call
-from admin_api.payload import Limit, Parameters
+from admin_api.payload import Limit, Parameters, checked
 from storage.errors import FieldFault, Invalid
 from storage.span import Span
 
@@ -23,24 +23,6 @@ WHOLE = 1000
 _ID_LENGTH = 16
 
 T = TypeVar("T")
-
-
-class Page(Parameters):
-    """Which part of a bare array."""
-
-    limit: Limit | None = None
-    cursor: str | None = None
-
-    @property
-    def length(self) -> int:
-        return self.limit or WHOLE
-
-    def span(self) -> Span:
-        """What to fetch: one more than is shown tells whether there is more.
-
-        Raises Invalid on `cursor`.
-        """
-        return Span(position_of(self.cursor), self.length + 1)
 
 
 def cursor_of(position: bytes) -> str:
@@ -59,6 +41,27 @@ def position_of(cursor: str | None, length: int = _ID_LENGTH) -> bytes | None:
     if len(position) != length:
         raise Invalid(FieldFault("cursor", "is none that was given here"))
     return position
+
+
+Cursor = Annotated[str, checked(position_of)]
+
+
+class Page(Parameters):
+    """Which part of a bare array."""
+
+    limit: Limit | None = None
+    cursor: Cursor | None = None
+
+    @property
+    def length(self) -> int:
+        return self.limit or WHOLE
+
+    def span(self) -> Span:
+        """What to fetch: one more than is shown tells whether there is more.
+
+        Raises Invalid on `cursor`.
+        """
+        return Span(position_of(self.cursor), self.length + 1)
 
 
 def page_answer(

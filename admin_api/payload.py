@@ -2,37 +2,58 @@
 
 - Unknown fields and parameters are faults; nothing is coerced: `"true"` is no boolean in a body.
 - A fault's message never holds what was sent.
-- Whether what is named exists is not judged here: that needs the store.
+- Whether what is named exists is not judged here: that needs the store (`admin_api.meanings`).
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
-from typing import Annotated, TypeVar
-from urllib.parse import parse_qsl
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Annotated
+from urllib.parse import unquote_to_bytes
 
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
-from pydantic_core import ErrorDetails
 
 from admin_api.passwords import check_password
-from admin_api.strict_json import MAX_FAULTS, JsonValue, field_path
+from admin_api.strict_json import JsonValue, field_path
+from admin_api.wording import message_of
 from storage.address import Address, parse_address
 from storage.clock import parse_rfc3339, rfc3339
-from storage.errors import FieldFault
+from storage.errors import FieldFault, Invalid
 
 MAX_PARAMETERS = 100
 
 
-class Payload(BaseModel):
+class Given(BaseModel):
+    """What a client sends: a body or a query."""
+
+    model_config = ConfigDict(strict=True, extra="forbid", frozen=True)
+
+    @classmethod
+    def between(cls, given: Mapping[str, JsonValue]) -> Iterable[FieldFault]:
+        """What is wrong with how fields go together, whatever else is wrong with each."""
+        return ()
+
+
+class Payload(Given):
     """The body of a call."""
 
-    model_config = ConfigDict(strict=True, extra="forbid", frozen=True)
 
-
-class Parameters(BaseModel):
+class Parameters(Given):
     """The query of a call; `inbox_id`, which says who acts, is taken before."""
 
-    model_config = ConfigDict(strict=True, extra="forbid", frozen=True)
+
+def checked(read: Callable[[str], object]) -> AfterValidator:
+    """A check of a text by what reads it: what that raises as Invalid is a fault of the field."""
+
+    def check(text: str) -> str:
+        try:
+            read(text)
+        except Invalid as error:
+            raise ValueError(error.faults[0].message) from None
+        return text
+
+    return AfterValidator(check)
 
 
 def _not_empty(text: str) -> str:
@@ -101,62 +122,77 @@ NewPassword = Annotated[str, Field(max_length=1024), AfterValidator(_password)]
 Limit = Annotated[int, BeforeValidator(whole_number), Field(ge=1, le=200)]
 Truth = Annotated[bool, BeforeValidator(_truth)]
 
-M = TypeVar("M", bound=BaseModel)
-
 
 def address_of(text: str) -> Address:
     """The address behind an `OwnAddress`."""
     return parse_address(text, for_creation=True)
 
 
-def read(model: type[M], given: Mapping[str, JsonValue]) -> tuple[M | None, list[FieldFault]]:
-    """The model, or every fault of what was given (the first hundred of them)."""
+@dataclass(frozen=True, slots=True)
+class Form:
+    """A body or a query as its model judged it: `value` when it has no `faults`."""
+
+    model: type[Given]
+    given: Mapping[str, JsonValue]
+    value: Given | None
+    faults: list[FieldFault]
+
+    def texts(self, name: str) -> Iterator[tuple[str, str]]:
+        """The well-formed strings of a field, or of the array that it is, with their places."""
+        value = self.given.get(name)
+        faulty = {fault.field for fault in self.faults}
+        places = {name: value}
+        if isinstance(value, list) and name not in faulty:
+            places = {f"{name}[{place}]": one for place, one in enumerate(value)}
+        for place, one in places.items():
+            if isinstance(one, str) and place not in faulty:
+                yield place, one
+
+
+def read(
+    model: type[Given], given: Mapping[str, JsonValue], known: Sequence[FieldFault] = ()
+) -> Form:
+    """What was given, judged as this model, with every fault; `known` are those found before."""
+    value, faults = None, []
     try:
-        return model.model_validate(dict(given)), []
+        value = model.model_validate(dict(given))
     except ValidationError as error:
         found = error.errors(include_url=False, include_input=False)
-        return None, [_fault(one) for one in found[:MAX_FAULTS]]
-
-
-def _fault(error: ErrorDetails) -> FieldFault:
-    return FieldFault(field_path(error["loc"]), _message(error))
-
-
-def _message(error: ErrorDetails) -> str:
-    kind = error["type"]
-    if kind == "value_error":
-        return str(error.get("ctx", {})["error"])
-    return _MESSAGES.get(kind) or error["msg"].replace("Input should", "should", 1)
-
-
-_MESSAGES = {
-    "missing": "is required",
-    "extra_forbidden": "is not known here",
-    "string_type": "must be a string",
-    "bool_type": "must be true or false",
-    "int_type": "must be a whole number",
-    "list_type": "must be an array",
-}
+        faults += [FieldFault(field_path(one["loc"]), message_of(one)) for one in found]
+    faults += model.between(given)
+    told = {fault.field for fault in known}
+    faults = [*known, *(fault for fault in faults if fault.field not in told)]
+    return Form(model, given, None if faults else value, faults)
 
 
 def read_query(raw: bytes) -> tuple[dict[str, JsonValue], list[FieldFault]]:
     """The parameters of a query string, and what is wrong with it as such."""
+    given: dict[str, JsonValue] = {}
+    faults = []
+    pairs = [pair for pair in raw.split(b"&") if pair]
+    if len(pairs) > MAX_PARAMETERS:
+        return {}, [FieldFault("(query)", f"holds more than {MAX_PARAMETERS} parameters")]
+    for name, value in (map(_decoded, pair.partition(b"=")[::2]) for pair in pairs):
+        if name is None:
+            faults.append(FieldFault("(query)", "holds a name that is not percent-encoded UTF-8"))
+        elif message := _why_odd(value, known=name in given):
+            faults.append(FieldFault(field_path((name,)), message))
+        if name is not None:
+            given[name] = value
+    return given, faults
+
+
+def _decoded(raw: bytes) -> str | None:
+    """None for what is not percent-encoded UTF-8."""
     try:
-        text = raw.decode("ascii")
-        pairs = parse_qsl(
-            text, keep_blank_values=True, errors="strict", max_num_fields=MAX_PARAMETERS
-        )
-    except ValueError:
-        return {}, [FieldFault("(query)", "is not percent-encoded UTF-8, or holds too much")]
-    given: dict[str, JsonValue] = dict(pairs)
-    return given, [*_odd_parameters(pairs)]
+        return unquote_to_bytes(raw.decode("ascii").replace("+", " ")).decode("utf-8")
+    except UnicodeDecodeError:
+        return None
 
 
-def _odd_parameters(pairs: Iterable[tuple[str, str]]) -> Iterable[FieldFault]:
-    seen = set()
-    for name, value in pairs:
-        if name in seen:
-            yield FieldFault(field_path((name,)), "is there more than once")
-        elif "\x00" in value:
-            yield FieldFault(field_path((name,)), "holds U+0000")
-        seen.add(name)
+def _why_odd(text: str | None, *, known: bool) -> str | None:
+    if known:
+        return "is there more than once"
+    if text is None:
+        return "is not percent-encoded UTF-8"
+    return "holds U+0000" if "\x00" in text else None

@@ -54,8 +54,12 @@ READ_CONTACTS = Access(scopes=("contacts:read",), acts=True)
 CHANGE_CONTACTS = Access(scopes=("contacts:write",), acts=True)
 READ_SHARES = Access(scopes=("contacts:read",), plan="startup", acts=True)
 CHANGE_SHARES = Access(scopes=("contacts:write",), plan="startup", acts=True)
+# Each type of event asks for more: see `admin_api.event_types`.
+READ_EVENTS = Access(scopes=("email:read", "contacts:read", "task:read"), acts=True)
 READ_CONTEXT = Access(scopes=("context:read",), acts=True)
 READ_LISTS = Access(scopes=("email:read",), governance="token_controls")
+READ_ALERTS = Access(scopes=("alerts:read",), acts=True)
+CHANGE_ALERTS = Access(scopes=("alerts:write",), acts=True)
 CHANGE_INBOX = Access(scopes=("alerts:write",))
 CHANGE_LISTS = Access(caller="admin", governance="token_controls")
 

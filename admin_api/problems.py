@@ -57,13 +57,13 @@ def not_found() -> Problem:
     return Problem(404, "not_found", "There is nothing here that this credential may see.")
 
 
-def rate_limited(seconds: int) -> Problem:
-    """Too many calls, or too many logins; one more in `seconds`."""
+def rate_limited(seconds: int, headers: Mapping[str, str] | None = None) -> Problem:
+    """Too many calls, or too many logins; one more in `seconds`. `headers` tell of the limit."""
     return Problem(
         429,
         "rate_limited",
         "Too many calls; try again later.",
-        headers={"Retry-After": str(max(1, seconds))},
+        headers={"Retry-After": str(max(1, seconds)), **(headers or {})},
     )
 
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 
 from admin_api.dns_records import Checked, records_of
+from storage.alerts import Alert
 from storage.clock import rfc3339
 from storage.domains import Domain
 from storage.explain import Explanation, Part, Way
@@ -93,8 +94,17 @@ def checked_record(checked: Checked) -> Record:
     }
 
 
-def inbox_record(inbox: Inbox, aliases: Iterable[Alias], *, settings: bool) -> Record:
-    """With `settings` also what only the inbox itself, its owner and admins see."""
+def inbox_record(
+    inbox: Inbox,
+    aliases: Iterable[Alias],
+    *,
+    settings: bool,
+    webhook: Alert | None = None,
+    webhooks: bool = True,
+) -> Record:
+    """With `settings` also what only the inbox itself, its owner and admins see; `webhook` is the
+    inbox's own, `webhooks` tells whether they see that as well.
+    """
     record: Record = {
         "inbox_id": to_text("inb", inbox.inbox_id),
         "address": inbox.address,
@@ -110,10 +120,30 @@ def inbox_record(inbox: Inbox, aliases: Iterable[Alias], *, settings: bool) -> R
         record |= {
             "default_timezone": inbox.default_timezone,
             "share_relationships": inbox.share_relationships,
-            "webhook_url": None,
-            "webhook_events": [],
+        }
+    if settings and webhooks:
+        record |= {
+            "webhook_url": None if webhook is None else webhook.target,
+            "webhook_events": [] if webhook is None else webhook.events,
         }
     return record
+
+
+def alert_record(alert: Alert) -> Record:
+    """An alert; never its secret."""
+    return {
+        "alert_id": to_text("alr", alert.alert_id),
+        "inbox_id": to_text("inb", alert.inbox_id),
+        "events": alert.events,
+        "delivery": {"type": alert.delivery, "target": alert.target},
+        "filter": alert.filter,
+        "enabled": alert.enabled,
+        "status": alert.status,
+        "last_error": alert.last_error,
+        "created_by": alert.created_by,
+        "created_at": rfc3339(alert.created_at),
+        "updated_at": rfc3339(alert.updated_at),
+    }
 
 
 def token_record(token: Token, *, now: int) -> Record:
@@ -132,8 +162,14 @@ def token_record(token: Token, *, now: int) -> Record:
     }
 
 
-def list_record(item: DistributionList) -> Record:
-    """A distribution list."""
+def list_record(item: DistributionList, *, for_admin: bool = True) -> Record:
+    """A distribution list; an admin is told of mail that waits for its first member."""
+    waiting: Record = {}
+    if for_admin and item.last_deferred_at is not None:
+        waiting = {
+            "deferred_count": item.deferred,
+            "last_deferred_at": rfc3339(item.last_deferred_at),
+        }
     return {
         "list_id": to_text("lst", item.list_id),
         "address": item.address,
@@ -141,6 +177,7 @@ def list_record(item: DistributionList) -> Record:
         "created_by": id_or_none("usr", item.created_by),
         "created_at": rfc3339(item.created_at),
         "member_count": item.member_count,
+        **waiting,
     }
 
 

@@ -14,7 +14,7 @@ from admin_api.answers import answer
 from admin_api.call import Call, acting_inbox
 from admin_api.contact_records import graph_record, relationship_record
 from admin_api.paging import cursor_of
-from admin_api.payload import Limit, Parameters
+from admin_api.payload import Limit, Parameters, checked
 from admin_api.records import Record
 from storage import graph, relationships
 from storage.address import canonical_or_none
@@ -32,11 +32,28 @@ def _share(value: object) -> object:
     return value
 
 
+def _place(cursor: str | None) -> Place | None:
+    """Raises Invalid on `cursor`."""
+    if cursor is None:
+        return None
+    try:
+        position = base64.b64decode(
+            cursor + "=" * (-len(cursor) % 4), altchars=b"-_", validate=True
+        )
+        (score,) = struct.unpack(">d", position[:8])
+        canonical = position[8:].decode()
+        if "\x00" in canonical or not math.isfinite(score):
+            raise ValueError
+        return Place(score, canonical)
+    except (ValueError, struct.error):
+        raise Invalid(FieldFault("cursor", "is none that was given here")) from None
+
+
 class Listing(Parameters):
     """Which part of the list."""
 
     limit: Limit = 50
-    cursor: str | None = None
+    cursor: Annotated[str, checked(_place)] | None = None
 
 
 class Picture(Parameters):
@@ -134,20 +151,3 @@ async def _records(tx: Tx, call: Call, found: list[Relationship]) -> list[Record
 
 def _cursor(place: Place) -> str:
     return cursor_of(struct.pack(">d", place.score) + place.canonical.encode())
-
-
-def _place(cursor: str | None) -> Place | None:
-    """Raises Invalid on `cursor`."""
-    if cursor is None:
-        return None
-    try:
-        position = base64.b64decode(
-            cursor + "=" * (-len(cursor) % 4), altchars=b"-_", validate=True
-        )
-        (score,) = struct.unpack(">d", position[:8])
-        canonical = position[8:].decode()
-        if "\x00" in canonical or not math.isfinite(score):
-            raise ValueError
-        return Place(score, canonical)
-    except (ValueError, struct.error):
-        raise Invalid(FieldFault("cursor", "is none that was given here")) from None

@@ -20,6 +20,7 @@ from admin_api.policy import Access
 from storage.database import Tx
 
 Handler = Callable[[Call], Coroutine[Any, Any, Response]]
+Permit = Callable[[Call], None]
 Locate = Callable[[Tx, Call], Coroutine[Any, Any, object]]
 
 
@@ -27,7 +28,8 @@ Locate = Callable[[Tx, Call], Coroutine[Any, Any, object]]
 class Route:
     """One line of the route table.
 
-    `payload` and `parameters` are what the body and the query hold. `locate` finds what the path
+    `payload` and `parameters` are what the body and the query hold. `permit` raises Problem 403 for
+    what a body asks for and this caller may not. `locate` finds what the path
     names: when the input has faults, it says first whether there is anything to be wrong about.
     `version` is what an ETag is made of where making the body takes more than the store; `waits`
     says that a POST waits for more than the store.
@@ -39,6 +41,7 @@ class Route:
     access: Access
     payload: type[Payload] | None = None
     parameters: type[Parameters] = Parameters
+    permit: Permit | None = None
     locate: Locate | None = None
     version: Locate | None = None
     waits: bool = False

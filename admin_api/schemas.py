@@ -31,8 +31,12 @@ TemplateId = Annotated[str, _id("tpl")]
 ContactId = Annotated[str, _id("ctc")]
 ShareId = Annotated[str, _id("shr")]
 TokenId = Annotated[str, _id("tok")]
+EventId = Annotated[str, _id("evt")]
 SessionId = Annotated[str, _id("ses")]
 AttachmentId = Annotated[str, _id("att")]
+EntryId = Annotated[str, _id("aud")]
+AlertId = Annotated[str, _id("alr")]
+DeliveryId = Annotated[str, _id("dlv")]
 
 Time = Annotated[
     str,
@@ -176,6 +180,19 @@ class InboxRecord(Answer):
     webhook_events: list[str] = Field(default_factory=list)
 
 
+class ChangedInbox(InboxRecord):
+    """An inbox; with a new `webhook_url` also its secret, which is shown this once."""
+
+    webhook_secret: Annotated[str, Field(examples=["whsec_MDEy…"])] = ""
+
+
+class InboxSecret(Answer):
+    """The new secret of an inbox's webhook, which is shown this once."""
+
+    inbox_id: InboxId
+    webhook_secret: Annotated[str | None, Field(examples=["whsec_MDEy…"])]
+
+
 class TokenRecord(Answer):
     """An agent token, without its secret."""
 
@@ -227,6 +244,8 @@ class ListRecord(Answer):
     created_by: UserId | None
     created_at: Time
     member_count: Count
+    deferred_count: Count = 0
+    last_deferred_at: Time | None = None
 
 
 class MemberRecord(Answer):

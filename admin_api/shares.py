@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Mapping
 from typing import Annotated, Literal
 
 from pydantic import Field
@@ -10,13 +11,17 @@ from starlette.responses import Response
 from admin_api.answers import answer, no_content
 from admin_api.call import Call, acting_inbox
 from admin_api.contact_records import share_record
-from admin_api.contacts import Notes, contact_in_body, teammate_in_body
+from admin_api.contacts import Notes
+from admin_api.meanings import OtherInbox, OwnContact, other_inbox, own_contact
 from admin_api.paging import Page, page_answer, position_of
-from admin_api.payload import EmailAddress, Name, Payload, Reference
+from admin_api.payload import EmailAddress, Name, Payload
+from admin_api.strict_json import JsonValue
+from admin_api.trail import note
 from storage import shares
 from storage.contacts import Contact
 from storage.database import Tx
-from storage.errors import FieldFault, Invalid
+from storage.errors import FieldFault
+from storage.ids import to_text
 from storage.shares import Direction, Share, Status
 
 _ONLY_OF = {
@@ -30,14 +35,28 @@ class ShareIn(Payload):
     """An offer of a card, or a request for one."""
 
     type: Literal["offer", "request"]
-    to_inbox_id: Reference
-    contact_id: Reference | None = None
+    to_inbox_id: OtherInbox
+    contact_id: OwnContact | None = None
     include_notes: bool = False
     contact_address: EmailAddress | None = None
     note: Notes | None = None
     labels: Annotated[list[Annotated[Name, Field(max_length=100)]], Field(max_length=100)] = Field(
         default_factory=list
     )
+
+    @classmethod
+    def between(cls, given: Mapping[str, JsonValue]) -> Iterable[FieldFault]:
+        """What the kind of share lacks, or does not have."""
+        kind = given.get("type")
+        if not isinstance(kind, str) or kind not in _NEEDED:
+            return
+        needed = _NEEDED[kind]
+        if given.get(needed) is None:
+            yield FieldFault(needed, "is required")
+        (other,) = _ONLY_OF.keys() - {kind}
+        for name in _ONLY_OF[other]:
+            if name in given:
+                yield FieldFault(name, f"belongs to the type {other}")
 
 
 class Listing(Page):
@@ -73,65 +92,55 @@ async def create_share(call: Call) -> Response:
     payload = call.payload(ShareIn)
 
     async def work(tx: Tx) -> tuple[Share, bool]:
-        inbox_id = await acting_inbox(tx, call)
-        _check_fields(payload)
-        contact, to_inbox_id = await _named(tx, call, payload)
-        if contact is not None:
-            return await shares.offer_contact(
-                tx,
-                tenant_id=call.tenant_id,
-                contact=contact,
-                to_inbox_id=to_inbox_id,
-                include_notes=payload.include_notes,
-                now=call.now,
-            )
-        return await shares.request_contact(
-            tx,
-            tenant_id=call.tenant_id,
-            from_inbox_id=inbox_id,
-            to_inbox_id=to_inbox_id,
-            address=payload.contact_address or "",
-            note=payload.note or None,
-            labels=payload.labels,
-            now=call.now,
-        )
+        share, is_new = await _share(tx, call, payload)
+        if is_new:
+            verb = "share.offered" if share.type == "offer" else "share.requested"
+            await _note(tx, call, verb, share)
+        return share, is_new
 
     share, is_new = await call.database.write(work)
     return answer(share_record(share), 201 if is_new else 200)
 
 
-def _check_fields(payload: ShareIn) -> None:
-    """Raises Invalid for what the kind of share lacks, or does not have."""
-    given = payload.model_fields_set
-    needed = _NEEDED[payload.type]
-    faults = [] if getattr(payload, needed) else [FieldFault(needed, "is required")]
-    for kind, fields in _ONLY_OF.items():
-        if kind != payload.type:
-            faults += [
-                FieldFault(field, f"belongs to the type {kind}")
-                for field in fields
-                if field in given
-            ]
-    if faults:
-        raise Invalid(*faults)
+async def _share(tx: Tx, call: Call, payload: ShareIn) -> tuple[Share, bool]:
+    """The share, and whether it is new."""
+    inbox_id = await acting_inbox(tx, call)
+    contact, to_inbox_id = await _named(tx, call, payload)
+    if contact is not None:
+        return await shares.offer_contact(
+            tx,
+            tenant_id=call.tenant_id,
+            contact=contact,
+            to_inbox_id=to_inbox_id,
+            include_notes=payload.include_notes,
+            now=call.now,
+        )
+    return await shares.request_contact(
+        tx,
+        tenant_id=call.tenant_id,
+        from_inbox_id=inbox_id,
+        to_inbox_id=to_inbox_id,
+        address=payload.contact_address or "",
+        note=payload.note or None,
+        labels=payload.labels,
+        now=call.now,
+    )
+
+
+async def _note(tx: Tx, call: Call, action: str, share: Share) -> None:
+    parties = {
+        "from_inbox_id": to_text("inb", share.from_inbox_id),
+        "to_inbox_id": to_text("inb", share.to_inbox_id),
+    }
+    await note(tx, call, action, share.share_id, name=share.address or "", **parties)
 
 
 async def _named(tx: Tx, call: Call, payload: ShareIn) -> tuple[Contact | None, bytes]:
-    """The card of an offer, and the other inbox. Raises Invalid with the faults of both."""
-    faults: list[FieldFault] = []
-    contact, to_inbox_id = None, b""
-    try:
-        to_inbox_id = await teammate_in_body(tx, call, named=payload.to_inbox_id)
-    except Invalid as error:
-        faults += error.faults
-    if payload.contact_id is not None:
-        try:
-            contact = await contact_in_body(tx, call, named=payload.contact_id)
-        except Invalid as error:
-            faults += error.faults
-    if faults:
-        raise Invalid(*faults)
-    return contact, to_inbox_id
+    """The card of an offer, and the other inbox. Raises Invalid."""
+    receiver = await other_inbox(tx, call, "to_inbox_id", payload.to_inbox_id)
+    if payload.contact_id is None:
+        return None, receiver.inbox_id
+    return await own_contact(tx, call, "contact_id", payload.contact_id), receiver.inbox_id
 
 
 async def accept_share(call: Call) -> Response:
@@ -139,7 +148,11 @@ async def accept_share(call: Call) -> Response:
 
     async def work(tx: Tx) -> Share:
         share = await locate_incoming(tx, call)
-        return await shares.accept_share(tx, tenant_id=call.tenant_id, share=share, now=call.now)
+        accepted = await shares.accept_share(
+            tx, tenant_id=call.tenant_id, share=share, now=call.now
+        )
+        await _note(tx, call, "share.accepted", accepted)
+        return accepted
 
     return answer(share_record(await call.database.write(work)))
 
@@ -149,7 +162,11 @@ async def decline_share(call: Call) -> Response:
 
     async def work(tx: Tx) -> Share:
         share = await locate_incoming(tx, call)
-        return await shares.decline_share(tx, tenant_id=call.tenant_id, share=share, now=call.now)
+        declined = await shares.decline_share(
+            tx, tenant_id=call.tenant_id, share=share, now=call.now
+        )
+        await _note(tx, call, "share.declined", declined)
+        return declined
 
     return answer(share_record(await call.database.write(work)))
 
@@ -160,6 +177,7 @@ async def withdraw_share(call: Call) -> Response:
     async def work(tx: Tx) -> None:
         share = await locate_outgoing(tx, call)
         await shares.withdraw_share(tx, tenant_id=call.tenant_id, share=share, now=call.now)
+        await _note(tx, call, "share.withdrawn", share)
 
     await call.database.write(work)
     return no_content()

@@ -21,6 +21,7 @@ from admin_api.passwords import hash_in_turn, verify_password
 from admin_api.payload import NewPassword, Payload
 from admin_api.problems import Problem, rate_limited
 from admin_api.records import tenant_record, token_record, user_record
+from admin_api.trail import note
 from config.logs import event
 from storage.address import canonical_or_none
 from storage.clock import rfc3339
@@ -70,11 +71,12 @@ async def login(call: Call) -> Response:
 def _count(call: Call, account: str) -> None:
     """Raises Problem 429."""
     client = client_network(call.request, call.service.settings.trusted_proxies)
+    logins = call.service.logins
     for key in (("account", account), ("client", client)):
-        allowance = call.service.logins.take(key)
+        allowance = logins.take(key)
         if not allowance.granted:
             event(logger, "login_limited", level=logging.WARNING, email=account, client=client)
-            raise rate_limited(allowance.seconds)
+            raise rate_limited(allowance.seconds, logins.headers(allowance, "logins"))
 
 
 async def _user_with_password(call: Call, canonical: str | None, password: str) -> User | None:
@@ -140,6 +142,7 @@ async def change_password(call: Call) -> Response:
             password_hash=password_hash,
             keep=call.person.session.session_id,
         )
+        await note(tx, call, "user.password_changed", user.user_id, name=user.email)
 
     await call.database.write(work)
     return no_content()

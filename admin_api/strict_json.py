@@ -3,7 +3,8 @@
 - UTF-8 only; one object; no key twice; no NaN or infinity; integers within 64 bits; no lone
   surrogate and no U+0000, which some engine could not store; nesting to 32.
 - Every fault that has a place in the document is told with it, as `mentions[1]`.
-- A key is named in an answer only if it looks like one of ours: an answer never echoes addresses.
+- A key is named in an answer only if it may be one of ours: an answer never echoes an address, an
+  id or a secret, all of which are longer or have other letters.
 """
 
 from __future__ import annotations
@@ -23,7 +24,7 @@ MAX_DEPTH = 32
 MAX_FAULTS = 100
 _MAX_INTEGER = 2**63
 _INTEGER_DIGITS = 20
-_PLAIN_KEY = re.compile(r"[A-Za-z_][A-Za-z0-9_-]{0,63}")
+_PLAIN_KEY = re.compile(r"[A-Za-z_][A-Za-z0-9_-]{0,23}")
 _FORBIDDEN = re.compile("[\x00\ud800-\udfff]")
 
 

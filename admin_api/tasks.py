@@ -10,10 +10,10 @@ from starlette.responses import Response
 from admin_api.answers import answer, no_content
 from admin_api.auth import Agent
 from admin_api.call import Call, acting_inbox
-from admin_api.payload import Instant, Name, Payload, Reference
+from admin_api.meanings import VisibleThread, visible_thread
+from admin_api.payload import Instant, Name, Payload
 from admin_api.policy import missing_scope, not_author
 from admin_api.records import task_record
-from admin_api.threads import thread_in_body
 from storage import tasks
 from storage.clock import parse_rfc3339
 from storage.database import Tx
@@ -39,7 +39,7 @@ class TaskIn(Payload):
     title: Name
     description: Description | None = None
     due_at: Due | None = None
-    thread_id: Reference | None = None
+    thread_id: VisibleThread | None = None
 
 
 class TaskChange(Payload):
@@ -48,7 +48,7 @@ class TaskChange(Payload):
     title: Name = ""
     description: Description | None = None
     due_at: Due | None = None
-    thread_id: Reference | None = None
+    thread_id: VisibleThread | None = None
     completed: bool = False
 
 
@@ -175,4 +175,4 @@ def _instant(text: str | None) -> int | None:
 
 
 async def _thread(tx: Tx, call: Call, named: str | None) -> bytes | None:
-    return None if named is None else await thread_in_body(tx, call, named=named)
+    return None if named is None else await visible_thread(tx, call, "thread_id", named)

@@ -10,10 +10,11 @@ from starlette.responses import Response
 
 from admin_api.answers import answer, no_content
 from admin_api.call import Call, acting_view
+from admin_api.meanings import VisibleThread, visible_thread
 from admin_api.paging import Page, page_answer, position_of
-from admin_api.payload import Payload, Reference
+from admin_api.payload import Payload
 from admin_api.records import template_record
-from admin_api.threads import thread_in_body
+from admin_api.trail import note
 from storage import greeting, templates
 from storage.database import Tx
 from storage.templates import NAME, Rendered, Template, render
@@ -56,7 +57,7 @@ class Rendering(Payload):
     context: dict[str, Annotated[object, AfterValidator(_text_or_number)]] = Field(
         default_factory=dict
     )
-    thread_id: Reference | None = None
+    thread_id: VisibleThread | None = None
 
 
 async def list_templates(call: Call) -> Response:
@@ -78,7 +79,7 @@ async def create_template(call: Call) -> Response:
     payload = call.payload(TemplateIn)
 
     async def work(tx: Tx) -> Template:
-        return await templates.create_template(
+        made = await templates.create_template(
             tx,
             tenant_id=call.tenant_id,
             name=payload.name,
@@ -88,6 +89,8 @@ async def create_template(call: Call) -> Response:
             created_by=call.person.user.user_id,
             now=call.now,
         )
+        await note(tx, call, "template.created", made.template_id, name=made.name)
+        return made
 
     return answer(template_record(await call.database.write(work)), 201)
 
@@ -103,7 +106,7 @@ async def change_template(call: Call) -> Response:
     given = payload.model_fields_set
 
     async def work(tx: Tx) -> Template:
-        return await templates.update_template(
+        changed = await templates.update_template(
             tx,
             tenant_id=call.tenant_id,
             template_id=call.path_id("tpl", "template_id"),
@@ -113,6 +116,11 @@ async def change_template(call: Call) -> Response:
             declared=_declared(payload),
             now=call.now,
         )
+        if given:
+            fields, name = sorted(given), changed.name
+            key = changed.template_id
+            await note(tx, call, "template.changed", key, name=name, fields=fields)
+        return changed
 
     return answer(template_record(await call.database.write(work)))
 
@@ -125,8 +133,10 @@ async def delete_template(call: Call) -> Response:
     """DELETE /v1/templates/{template_id}/."""
 
     async def work(tx: Tx) -> None:
-        template_id = call.path_id("tpl", "template_id")
-        await templates.delete_template(tx, tenant_id=call.tenant_id, template_id=template_id)
+        found = await locate(tx, call)
+        key = {"tenant_id": call.tenant_id, "template_id": found.template_id}
+        await templates.delete_template(tx, **key)
+        await note(tx, call, "template.deleted", found.template_id, name=found.name)
 
     await call.database.write(work)
     return no_content()
@@ -144,7 +154,7 @@ async def render_template(call: Call) -> Response:
             known = await greeting.from_thread(
                 tx,
                 view=await acting_view(tx, call),
-                thread_id=await thread_in_body(tx, call, named=payload.thread_id),
+                thread_id=await visible_thread(tx, call, "thread_id", payload.thread_id),
             )
         return render(template, {**known, **said})
 

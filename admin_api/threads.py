@@ -4,35 +4,45 @@ from __future__ import annotations
 
 from typing import Annotated, Literal
 
-from pydantic import Field
 from starlette.responses import Response
 
 from admin_api.answers import answer
 from admin_api.call import Call, acting_inbox, acting_view
-from admin_api.paging import WHOLE, cursor_of, position_of
+from admin_api.meanings import KnownList, Meaning, known_list, teammate
+from admin_api.message_filters import Query
+from admin_api.paging import WHOLE, Cursor, cursor_of, position_of
 from admin_api.payload import Limit, Parameters, Payload, Reference
 from admin_api.records import Record, history_record, message_item, thread_record
 from storage import access, history, threads
 from storage.database import Tx
-from storage.errors import FieldFault, Invalid
 from storage.history import Entry
-from storage.ids import from_text
 from storage.mailbox import Copy
 from storage.query import parse_query
-from storage.teammates import find_teammates
 from storage.thread_list import Filter, ThreadPage, list_threads
 from storage.threads import Status, Thread
+
+
+async def assignee(tx: Tx, call: Call, field: str, name: str) -> bytes | None:
+    """The inbox that has a thread in hand: `me`, `none`, or a teammate's."""
+    if name == "none":
+        return None
+    if name == "me":
+        return await acting_inbox(tx, call)
+    return (await teammate(tx, call, field, name)).inbox_id
+
+
+Assignee = Annotated[Reference, Meaning(assignee)]
 
 
 class Listing(Parameters):
     """Which threads; without any condition all of them."""
 
-    assigned_to: Reference | None = None
+    assigned_to: Assignee | None = None
     status: Status | None = None
-    list_id: Reference | None = None
-    q: Annotated[str, Field(max_length=1_000)] | None = None
+    list_id: KnownList | None = None
+    q: Query | None = None
     limit: Limit = 50
-    cursor: str | None = None
+    cursor: Cursor | None = None
 
 
 class ThreadChange(Payload):
@@ -57,28 +67,14 @@ async def show_threads(call: Call) -> Response:
 
 
 async def _filter(tx: Tx, call: Call, wanted: Listing) -> Filter:
-    list_id = None
-    if wanted.list_id is not None:
-        list_id = from_text("lst", wanted.list_id)
-        if list_id is None:
-            raise Invalid(FieldFault("list_id", "is no id of a list"))
+    named, listed = wanted.assigned_to, wanted.list_id
     return Filter(
         status=wanted.status,
-        assignee=await _assignee(tx, call, wanted.assigned_to),
-        unassigned=wanted.assigned_to == "none",
-        list_id=list_id,
+        assignee=None if named is None else await assignee(tx, call, "assigned_to", named),
+        unassigned=named == "none",
+        list_id=None if listed is None else await known_list(tx, call, "list_id", listed),
         query=None if wanted.q is None or not wanted.q.strip() else parse_query(wanted.q),
     )
-
-
-async def _assignee(tx: Tx, call: Call, named: str | None) -> bytes | None:
-    if named is None or named == "none":
-        return None
-    if named == "me":
-        return await acting_inbox(tx, call)
-    fields = [("assigned_to", named)]
-    (found,) = await find_teammates(tx, tenant_id=call.tenant_id, named=fields)
-    return found.inbox_id
 
 
 async def show_thread(call: Call) -> Response:
@@ -136,16 +132,3 @@ async def locate(tx: Tx, call: Call) -> None:
     """Raises NotFound when the acting inbox sees no message of the thread that the path names."""
     view = await acting_view(tx, call)
     await access.require_thread(tx, view=view, thread_id=thread_id_of(call))
-
-
-async def thread_in_body(tx: Tx, call: Call, *, named: str) -> bytes:
-    """The thread that the body's `thread_id` refers to.
-
-    Raises Invalid on that field: unknown, another tenant's and not visible look alike.
-    """
-    thread_id = from_text("thr", named)
-    if thread_id is not None:
-        view = await acting_view(tx, call)
-        if await access.sees_thread(tx, view=view, thread_id=thread_id):
-            return thread_id
-    raise Invalid(FieldFault("thread_id", "names no thread that this inbox sees"))

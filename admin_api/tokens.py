@@ -2,47 +2,39 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Annotated, Literal
 
 from pydantic import Field
 from starlette.responses import Response
 
 from admin_api.answers import answer, no_content
-from admin_api.call import Call, inbox_in_body, may_act_for
+from admin_api.call import Call, may_act_for
+from admin_api.meanings import FutureInstant, OwnInbox, own_inbox
 from admin_api.paging import Page, page_answer
-from admin_api.payload import Instant, Name, Payload, Reference
+from admin_api.payload import Name, Payload
 from admin_api.policy import is_admin
 from admin_api.records import Record, token_record
+from admin_api.strict_json import JsonValue
+from admin_api.trail import note
 from storage import tokens
 from storage.clock import parse_rfc3339
 from storage.database import Tx
-from storage.errors import FieldFault, Invalid, NotFound
+from storage.errors import FieldFault, NotFound
+from storage.ids import to_text
 from storage.inboxes import find_inbox
 from storage.tokens import Token
 
-Scope = Literal[
-    "email:read",
-    "email:write",
-    "contacts:read",
-    "contacts:write",
-    "context:read",
-    "task:read",
-    "task:write",
-    "alerts:read",
-    "alerts:write",
-]
-
-
-Scopes = Annotated[list[Scope], Field(min_length=1, max_length=50)]
+Scopes = Annotated[list[tokens.Scope], Field(min_length=1, max_length=50)]
 
 
 class TokenIn(Payload):
     """A token to make for an inbox, named by id or address."""
 
-    inbox_id: Reference
+    inbox_id: OwnInbox
     label: Name
     scopes: Scopes
-    expires_at: Instant | None = None
+    expires_at: FutureInstant | None = None
 
 
 class TokenChange(Payload):
@@ -51,7 +43,12 @@ class TokenChange(Payload):
     action: Literal["pause", "resume", "rotate"] = "resume"
     label: Name = ""
     scopes: Scopes = Field(default_factory=list)
-    expires_at: Instant | None = None
+    expires_at: FutureInstant | None = None
+
+    @classmethod
+    def between(cls, given: Mapping[str, JsonValue]) -> Iterable[FieldFault]:
+        if "action" in given and len(given) > 1:
+            yield FieldFault("action", "stands alone")
 
 
 async def list_tokens(call: Call) -> Response:
@@ -77,8 +74,8 @@ async def create_token(call: Call) -> Response:
     payload = call.payload(TokenIn)
 
     async def work(tx: Tx) -> tuple[Token, str]:
-        inbox = await inbox_in_body(tx, call, name=payload.inbox_id, own=True)
-        return await tokens.create_token(
+        inbox = await own_inbox(tx, call, "inbox_id", payload.inbox_id)
+        made, secret = await tokens.create_token(
             tx,
             tenant_id=call.tenant_id,
             inbox_id=inbox.inbox_id,
@@ -88,9 +85,16 @@ async def create_token(call: Call) -> Response:
             expires_at=_instant(payload.expires_at),
             now=call.now,
         )
+        await _note(tx, call, "token.created", made, scopes=made.scopes)
+        return made, secret
 
     token, secret = await call.database.write(work)
     return answer(token_record(token, now=call.now) | {"token": secret}, 201)
+
+
+async def _note(tx: Tx, call: Call, action: str, token: Token, **details: Sequence[str]) -> None:
+    inbox_id = to_text("inb", token.inbox_id)
+    await note(tx, call, action, token.token_id, name=token.label, of_inbox_id=inbox_id, **details)
 
 
 def _instant(text: str | None) -> int | None:
@@ -101,8 +105,6 @@ async def change_token(call: Call) -> Response:
     """PATCH /v1/tokens/{token_id}/: after `rotate` the answer shows the new secret, once."""
     payload = call.payload(TokenChange)
     given = payload.model_fields_set
-    if "action" in given and len(given) > 1:
-        raise Invalid(FieldFault("action", "stands alone"))
     if payload.action == "rotate":
         return await _rotate(call)
 
@@ -110,8 +112,10 @@ async def change_token(call: Call) -> Response:
         token = await locate(tx, call)
         key = {"tenant_id": call.tenant_id, "token_id": token.token_id}
         if "action" in given:
-            return await tokens.set_paused(tx, **key, paused=payload.action == "pause")
-        return await tokens.update_token(
+            token = await tokens.set_paused(tx, **key, paused=payload.action == "pause")
+            await _note(tx, call, f"token.{payload.action}d", token)
+            return token
+        changed = await tokens.update_token(
             tx,
             **key,
             label=payload.label if "label" in given else token.label,
@@ -119,6 +123,12 @@ async def change_token(call: Call) -> Response:
             expires_at=_instant(payload.expires_at) if "expires_at" in given else token.expires_at,
             now=call.now,
         )
+        if given:
+            fields: dict[str, Sequence[str]] = {"fields": sorted(given)}
+            if "scopes" in given:
+                fields["scopes"] = changed.scopes
+            await _note(tx, call, "token.changed", changed, **fields)
+        return changed
 
     return answer(token_record(await call.database.write(work), now=call.now))
 
@@ -126,12 +136,14 @@ async def change_token(call: Call) -> Response:
 async def _rotate(call: Call) -> Response:
     async def work(tx: Tx) -> tuple[Token, str]:
         token = await locate(tx, call)
-        return await tokens.rotate_token(
+        rotated, secret = await tokens.rotate_token(
             tx,
             tenant_id=call.tenant_id,
             token_id=token.token_id,
             rotated_by=call.person.user.user_id,
         )
+        await _note(tx, call, "token.rotated", rotated)
+        return rotated, secret
 
     token, secret = await call.database.write(work)
     return answer(token_record(token, now=call.now) | {"token": secret})
@@ -143,6 +155,7 @@ async def delete_token(call: Call) -> Response:
     async def work(tx: Tx) -> None:
         token = await locate(tx, call)
         await tokens.revoke_token(tx, tenant_id=call.tenant_id, token_id=token.token_id)
+        await _note(tx, call, "token.revoked", token)
 
     await call.database.write(work)
     return no_content()

@@ -6,6 +6,7 @@ would be one.
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from typing import Literal
 
 from starlette.responses import Response
@@ -17,6 +18,8 @@ from admin_api.passwords import hash_in_turn
 from admin_api.payload import EmailAddress, NewPassword, OneLine, Payload
 from admin_api.policy import admin_required
 from admin_api.records import account_record
+from admin_api.strict_json import JsonValue
+from admin_api.trail import note
 from storage import users
 from storage.address import parse_address
 from storage.database import Tx
@@ -58,11 +61,10 @@ async def list_users(call: Call) -> Response:
 async def create_user(call: Call) -> Response:
     """POST /v1/users/."""
     payload = call.payload(UserIn)
-    _require_right(call, payload.role)
     password_hash = await hash_in_turn(call.service.password_turns, payload.password)
 
     async def work(tx: Tx) -> User:
-        return await users.create_user(
+        made = await users.create_user(
             tx,
             tenant_id=call.tenant_id,
             email=parse_address(payload.email),
@@ -71,6 +73,8 @@ async def create_user(call: Call) -> Response:
             password_hash=password_hash,
             now=call.now,
         )
+        await note(tx, call, "user.created", made.user_id, name=made.email, role=made.role)
+        return made
 
     return answer(account_record(await call.database.write(work)), 201)
 
@@ -91,8 +95,6 @@ async def change_user(call: Call) -> Response:
 
     async def work(tx: Tx) -> User:
         user = await locate_to_change(tx, call)
-        if "role" in given:
-            _require_right(call, payload.role)
         if password_hash is not None:
             await users.set_password(
                 tx,
@@ -101,16 +103,26 @@ async def change_user(call: Call) -> Response:
                 password_hash=password_hash,
                 keep=call.person.session.session_id,
             )
-        return await users.update_user(
+        changed = await users.update_user(
             tx,
             tenant_id=call.tenant_id,
             user_id=user.user_id,
             email=parse_address(payload.email) if "email" in given else None,
             name=payload.name if "name" in given else None,
             role=payload.role if "role" in given else None,
+            now=call.now,
         )
+        await _note_change(tx, call, changed, given)
+        return changed
 
     return answer(account_record(await call.database.write(work)))
+
+
+async def _note_change(tx: Tx, call: Call, user: User, given: Collection[str]) -> None:
+    if given:
+        fields = sorted(given)
+        changed = {"fields": fields} | ({"role": user.role} if "role" in given else {})
+        await note(tx, call, "user.changed", user.user_id, name=user.email, **changed)
 
 
 async def delete_user(call: Call) -> Response:
@@ -118,10 +130,17 @@ async def delete_user(call: Call) -> Response:
 
     async def work(tx: Tx) -> None:
         user = await locate_to_change(tx, call)
-        await users.delete_user(tx, tenant_id=call.tenant_id, user_id=user.user_id)
+        key = user.user_id
+        await users.delete_user(tx, tenant_id=call.tenant_id, user_id=key, now=call.now)
+        await note(tx, call, "user.deleted", key, name=user.email)
 
     await call.database.write(work)
     return no_content()
+
+
+def permit_role(call: Call) -> None:
+    """Raises Problem 403 for an admin who would make somebody an owner."""
+    _require_right(call, call.sent.get("role"))
 
 
 async def locate(tx: Tx, call: Call) -> User:
@@ -137,7 +156,7 @@ async def locate_to_change(tx: Tx, call: Call) -> User:
     return user
 
 
-def _require_right(call: Call, role: str) -> None:
+def _require_right(call: Call, role: JsonValue) -> None:
     """Raises Problem 403 when the caller may not have to do with users of this role."""
     if role == "owner" and call.person.user.role != "owner":
         raise admin_required()

@@ -2,6 +2,7 @@
 
 - `Within` is a transaction that runs already: what is written there stands or falls with it.
 - `Around` does something in each writing transaction, before and after what is asked for.
+- `Announced` rings a bell when something was written.
 """
 
 from __future__ import annotations
@@ -11,6 +12,7 @@ from dataclasses import dataclass
 from typing import Any, TypeVar
 
 from storage.database import Database, Durable, Tx, Work
+from storage.signals import Signal
 
 T = TypeVar("T")
 Step = Callable[[Tx], Coroutine[Any, Any, None]]
@@ -70,6 +72,33 @@ class Around:
 
     async def commit(self, work: Work[T]) -> tuple[T, Durable]:
         return await self.database.commit(self._whole(work))
+
+    async def close(self) -> None:
+        """The store belongs to the process."""
+
+
+@dataclass(frozen=True, slots=True)
+class Announced:
+    """A Database whose writes ring `commits`."""
+
+    database: Database
+    commits: Signal
+
+    async def read(self, work: Work[T]) -> T:
+        return await self.database.read(work)
+
+    async def peek(self, work: Work[T]) -> T:
+        return await self.database.peek(work)
+
+    async def write(self, work: Work[T]) -> T:
+        result = await self.database.write(work)
+        self.commits.ring()
+        return result
+
+    async def commit(self, work: Work[T]) -> tuple[T, Durable]:
+        committed = await self.database.commit(work)
+        self.commits.ring()
+        return committed
 
     async def close(self) -> None:
         """The store belongs to the process."""

@@ -126,8 +126,13 @@ class Settings:
     dns_server: Endpoint | None = setting(
         "",
         values.name_server,
-        "DNS server for the records of domains, host:port; empty: the machine's own.",
+        "DNS server for domains and webhooks, host:port; empty: the machine's own.",
         write=values.name_server_text,
+    )
+    webhook_allow_networks: tuple[Network, ...] = setting(
+        "",
+        values.networks,
+        "Inside networks that webhooks may reach, by http too; empty: only the outside, by https.",
     )
     max_connections: int = setting(2000, values.count(), "SMTP connections at a time.")
     max_connections_per_client: int = setting(
@@ -165,6 +170,9 @@ class Settings:
     )
     api_rate_per_minute: int = setting(600, values.count(), "API calls a minute per credential.")
     api_burst: int = setting(100, values.count(), "API calls at once per credential.")
+    api_streams: int = setting(
+        20, values.count(), "Streams of events that a credential may hold open."
+    )
     login_rate_per_minute: int = setting(
         5, values.count(), "Logins tried a minute per account and per client address."
     )

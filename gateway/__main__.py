@@ -35,6 +35,8 @@ COMMANDS = {
     "resolve": "gateway.commands:resolve",
     "explain": "admin_api.commands.explain:explain",
     "audit": "admin_api.commands.audit:audit",
+    "audit-log": "admin_api.commands.audit_log:audit_log",
+    "retention": "gateway.upkeep:retention",
     "send": "gateway.commands:send",
 }
 

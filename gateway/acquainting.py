@@ -1,8 +1,8 @@
 """Counting who writes to whom, after the commit: the one task of this installation that does it.
 
-- The store's writer belongs to deliveries. While mail streams in, counting waits a moment between
-  batches, so that each batch is large and many copies of one sender cost one row; what piles up is
-  worked off after.
+- The store's writer belongs to deliveries. While mail streams in there is one batch a second, so
+  that it is large and many copies of one sender cost one row; when there is more than a batch,
+  counting takes a small share of the time. What piles up is worked off after.
 - Several processes on one store may each run it: a batch is counted by the one that moves the
   place, in the same transaction, and by nobody else (`storage.relationships`).
 """
@@ -23,15 +23,19 @@ logger = logging.getLogger("postroom.relationships")
 
 _POLL_SECONDS = 30.0
 _AWAY_SECONDS = 2.0
-# Mail streams in when the last commit is not longer ago than this.
+# Mail streams in when the last commit is not longer ago than this; then one part of the time is for
+# counting and so many parts are left alone.
 _STREAMING_SECONDS = 0.25
-_PAUSE_SECONDS = 0.25
+_LEFT_ALONE = 12
+_SHORTEST_PAUSE = 0.25
+_PAUSE_SECONDS = 1.0
 
 
 async def run(database: Database, commits: Signal) -> None:
     """Count what was committed, and whatever comes, until cancelled."""
     while True:
         ring = commits.listen()
+        began = time.monotonic()
         try:
             full = await count_batch(database)
         except StoreUnavailable as error:
@@ -42,10 +46,16 @@ async def run(database: Database, commits: Signal) -> None:
             logger.exception("counting_failed")
             await asyncio.sleep(_POLL_SECONDS)
             continue
-        if time.monotonic() - commits.last_rung < _STREAMING_SECONDS:
-            await asyncio.sleep(_PAUSE_SECONDS)
+        now = time.monotonic()
+        if now - commits.last_rung < _STREAMING_SECONDS:
+            await asyncio.sleep(_pause(now - began) if full else _PAUSE_SECONDS)
         elif not full:
             await heard(ring, _POLL_SECONDS)
+
+
+def _pause(took: float) -> float:
+    """How long to leave the store alone after a full batch that took so many seconds."""
+    return min(max(_SHORTEST_PAUSE, took * _LEFT_ALONE), _PAUSE_SECONDS)
 
 
 async def count_batch(database: Database) -> bool:

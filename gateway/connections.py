@@ -14,6 +14,7 @@ from collections.abc import Callable
 from config.logs import event
 from config.settings import Settings
 from gateway import replies
+from gateway.counters import Counters
 from gateway.gate import is_exempt
 from gateway.handover import Settles
 from gateway.protocol import Connection
@@ -25,9 +26,10 @@ logger = logging.getLogger(__name__)
 class Connections:
     """Lives within one event loop."""
 
-    def __init__(self, edge: Edge, ledger: Settles) -> None:
+    def __init__(self, edge: Edge, ledger: Settles, counters: Counters) -> None:
         self._edge = edge
         self._ledger = ledger
+        self._counters = counters
         self._loop = asyncio.get_running_loop()
         self._present: dict[Connection, Callable[[], None]] = {}
         self._opening: set[asyncio.Task[None]] = set()
@@ -43,6 +45,7 @@ class Connections:
             self._converse,
             self._closed,
             ledger=self._ledger,
+            counters=self._counters,
             hostname=self._edge.settings.hostname,
             loop=self._loop,
         )

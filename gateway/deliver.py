@@ -20,6 +20,7 @@ from collections.abc import AsyncGenerator, Callable, Sequence
 from dataclasses import dataclass, replace
 
 from config.logs import event
+from gateway.counters import Counters
 from gateway.ledger import Ledger
 from storage.arrivals import Arrival, Outcome, Repeated, Stored, Unsettled
 from storage.content import ContentDirectory, SpoolFile
@@ -55,6 +56,7 @@ async def delivering(
     database: Database,
     contents: ContentDirectory,
     ledger: Ledger,
+    counters: Counters,
     *,
     postmaster: str,
     committed: Callable[[], None],
@@ -65,6 +67,7 @@ async def delivering(
         database,
         contents,
         ledger,
+        counters,
         postmaster=postmaster,
         committed=committed,
         under_way=under_way,
@@ -91,6 +94,7 @@ class Deliverer:
         database: Database,
         contents: ContentDirectory,
         ledger: Ledger,
+        counters: Counters,
         *,
         postmaster: str,
         committed: Callable[[], None],
@@ -105,6 +109,7 @@ class Deliverer:
         self._database = database
         self._contents = contents
         self._ledger = ledger
+        self._counters = counters
         self._postmaster = postmaster
         self._loop = asyncio.get_running_loop()
         self._waiting: deque[_Job] = deque()
@@ -173,9 +178,11 @@ class Deliverer:
         return jobs
 
     async def _write(self, jobs: Sequence[_Job]) -> None:
+        began = self._loop.time()
         try:
             outcomes, durable = await self._commit(jobs)
         except Exception as error:  # whatever it is, each session must hear of its own
+            self._counters.add("commits_failed")
             away = isinstance(error, StoreUnavailable) and not isinstance(error, StoreFull)
             if len(jobs) == 1 or away:
                 self._fail(jobs, error)
@@ -187,15 +194,16 @@ class Deliverer:
         for outcome in outcomes:
             if isinstance(outcome, Stored | Repeated):
                 self._ledger.open(outcome.digests)
-        await self._report(jobs, outcomes, durable)
+        await self._report(jobs, outcomes, durable, began)
 
     async def _report(
-        self, jobs: Sequence[_Job], outcomes: Sequence[Outcome], durable: Durable
+        self, jobs: Sequence[_Job], outcomes: Sequence[Outcome], durable: Durable, began: float
     ) -> None:
         """Tell the sessions, once what they wait for is on stable storage."""
         try:
             await durable
         except Exception as error:  # the one task that writes must outlive whatever happens
+            self._counters.add("commits_failed")
             for outcome in outcomes:
                 if isinstance(outcome, Stored | Repeated):
                     self._ledger.close(outcome.digests)
@@ -203,8 +211,22 @@ class Deliverer:
             return
         for job, outcome in zip(jobs, outcomes, strict=True):
             self._finish(job, outcome)
-        if any(isinstance(outcome, Stored) for outcome in outcomes):
-            self._committed()
+        self._count(jobs, outcomes, self._loop.time() - began)
+
+    def _count(self, jobs: Sequence[_Job], outcomes: Sequence[Outcome], seconds: float) -> None:
+        stored = [
+            (outcome.copies, job.arrival.content.size)
+            for job, outcome in zip(jobs, outcomes, strict=True)
+            if isinstance(outcome, Stored)
+        ]
+        self._counters.add("messages_repeated", sum(isinstance(o, Repeated) for o in outcomes))
+        if not stored:
+            return
+        copies, octets = map(sum, zip(*stored, strict=True))
+        self._counters.committed(
+            messages=len(stored), copies=copies, octets=octets, seconds=seconds
+        )
+        self._committed()
 
     async def _commit(self, jobs: Sequence[_Job]) -> tuple[list[Outcome], Durable]:
         spools = [job.spool for job in jobs if job.spool is not None]

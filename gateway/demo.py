@@ -218,7 +218,7 @@ def _block(scene: Scene, ends: Ends, settings: Settings, *, kept: bool) -> str:
     team, sender = scene.team.address, "customer@client.example"
     python = shlex.quote(str(Path(sys.executable).with_name("python")))
     data = shlex.quote(str(settings.data.absolute()))
-    first = scene.inboxes[0][0].address
+    first, token = scene.inboxes[0][0].address, scene.inboxes[0][1]
     lines = [
         f"Postroom demo: tenant {scene.tenant.name}, domain {DOMAIN}",
         f"  SMTP    {ends.smtp}",
@@ -243,6 +243,9 @@ def _block(scene: Scene, ends: Ends, settings: Settings, *, kept: bool) -> str:
             for _, token in scene.inboxes
         ),
         f"  {python} -m gateway messages list --data {data} --inbox {first}",
+        "",
+        f"Watch what happens to {first}:",
+        f"  curl -sSN -H 'Authorization: Bearer {token}' {ends.http}/v1/events/stream/",
         "",
         "Ctrl-C ends the demo.",
     ]

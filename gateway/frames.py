@@ -11,7 +11,7 @@ from __future__ import annotations
 import asyncio
 import marshal
 import struct
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Any, NamedTuple, cast
 
 from storage.arrivals import Arrival, Outcome, Recipient, Repeated, RouteChanged, Stored
@@ -39,6 +39,12 @@ class Settled(NamedTuple):
     digests: tuple[bytes, ...]
 
 
+class Refusal(NamedTuple):
+    """To the first process: a list without members told a sender to wait."""
+
+    list_id: bytes
+
+
 class Answer(NamedTuple):
     """From the first process: what became of the submission of that number."""
 
@@ -46,10 +52,10 @@ class Answer(NamedTuple):
     outcome: Outcome | Exception
 
 
-Frame = Submission | Settled | Answer
+Frame = Submission | Settled | Refusal | Answer
 
-_SUBMISSION, _SETTLED, _ANSWER = range(3)
-_OUTCOMES: tuple[type[Stored] | type[Repeated], ...] = (Stored, Repeated)
+_SUBMISSION, _SETTLED, _REFUSAL, _ANSWER = range(4)
+_STORED, _REPEATED, _ROUTE_CHANGED, _FAULT = range(4)
 _FAULTS: tuple[type[Exception], ...] = (
     OutcomeUnknown,
     StoreFull,
@@ -123,32 +129,55 @@ def _plain(frame: Frame) -> Plain:
             return _SUBMISSION, number, rest, tuple(content), named, spool
         case Settled(confirmed, digests):
             return _SETTLED, confirmed, digests
+        case Refusal(list_id):
+            return _REFUSAL, list_id
         case Answer(number, outcome):
             return _ANSWER, number, *_plain_outcome(outcome)
 
 
 def _plain_outcome(outcome: Outcome | Exception) -> Plain:
-    if isinstance(outcome, Stored | Repeated):
-        return _OUTCOMES.index(type(outcome)), outcome.message_id, outcome.digests
-    if isinstance(outcome, Exception):
-        kind = next(kind for kind in _FAULTS if isinstance(outcome, kind))
-        return _FAULTS.index(kind), str(outcome)
-    return ()
+    match outcome:
+        case Stored():
+            return _STORED, outcome.message_id, outcome.digests, outcome.copies
+        case Repeated():
+            return _REPEATED, outcome.message_id, outcome.digests
+        case Exception():
+            kind = next(kind for kind in _FAULTS if isinstance(outcome, kind))
+            return _FAULT, _FAULTS.index(kind), str(outcome)
+    return (_ROUTE_CHANGED,)
 
 
 def _meant(plain: Plain) -> Frame:
-    match plain:
-        case (0, number, rest, content, recipients, spool):
-            arrival = Arrival(
-                Content(*content), tuple([Recipient(*one) for one in recipients]), *rest
-            )
-            return Submission(number, arrival, spool)
-        case (1, confirmed, digests):
-            return Settled(confirmed, digests)
-        case (2, number, kind, message_id, digests):
-            return Answer(number, _OUTCOMES[kind](message_id, digests))
-        case (2, number, kind, text):
-            return Answer(number, _FAULTS[kind](text))
-        case (2, number):
-            return Answer(number, RouteChanged())
-    raise ValueError("no such frame")
+    kind, *rest = plain
+    if kind == _SUBMISSION:
+        return _submission(*rest)
+    if kind == _SETTLED:
+        return Settled(*rest)
+    if kind == _REFUSAL:
+        return Refusal(*rest)
+    number, *outcome = rest
+    return Answer(number, _outcome(outcome))
+
+
+def _submission(
+    number: int,
+    rest: Plain,
+    content: Plain,
+    recipients: Sequence[Plain],
+    spool: str | None,
+) -> Submission:
+    named = tuple([Recipient(*one) for one in recipients])
+    return Submission(number, Arrival(Content(*content), named, *rest), spool)
+
+
+def _outcome(plain: list[Any]) -> Outcome | Exception:
+    kind, *told = plain
+    if kind == _STORED:
+        return Stored(*told)
+    if kind == _REPEATED:
+        return Repeated(*told)
+    if kind == _ROUTE_CHANGED:
+        return RouteChanged()
+    number, text = told
+    fault: Exception = _FAULTS[number](text)
+    return fault

@@ -18,8 +18,9 @@ from functools import partial
 from itertools import count
 from typing import Protocol
 
+from gateway.deferred import Deferred
 from gateway.deliver import Deliverer
-from gateway.frames import Answer, Frames, Settled, Submission
+from gateway.frames import Answer, Frames, Refusal, Settled, Submission
 from gateway.ledger import Ledger
 from storage.arrivals import Arrival, Outcome, Repeated, Stored
 from storage.content import ContentDirectory, SpoolFile
@@ -47,6 +48,14 @@ class Settles(Protocol):
 
     def close(self, digests: Iterable[bytes]) -> None:
         """See `gateway.ledger.Ledger.close`."""
+        ...
+
+
+class Notes(Protocol):
+    """What a session needs to tell of a list without members, here or in the first process."""
+
+    def note(self, list_id: bytes) -> None:
+        """See `gateway.deferred.Deferred.note`."""
         ...
 
 
@@ -88,6 +97,9 @@ class Handover(asyncio.Protocol):
     def close(self, digests: Iterable[bytes]) -> None:
         self._owe(Settled(False, tuple(digests)))
 
+    def note(self, list_id: bytes) -> None:
+        self._frames.send(Refusal(list_id))
+
     def _owe(self, settled: Settled) -> None:
         if not self._owed:
             self._loop.call_later(_TELL_SECONDS, self._tell_owed)
@@ -123,9 +135,12 @@ class Handover(asyncio.Protocol):
 class Intake(asyncio.Protocol):
     """The end in the first process, one for each mail process; `ended` when that one is gone."""
 
-    def __init__(self, deliverer: Deliverer, ledger: Ledger, contents: ContentDirectory) -> None:
+    def __init__(
+        self, deliverer: Deliverer, ledger: Ledger, deferred: Deferred, contents: ContentDirectory
+    ) -> None:
         self._deliverer = deliverer
         self._ledger = ledger
+        self._deferred = deferred
         self._contents = contents
         self._frames = Frames(asyncio.get_running_loop())
         self._open: set[bytes] = set()
@@ -146,6 +161,8 @@ class Intake(asyncio.Protocol):
                 self._submit(frame)
             elif isinstance(frame, Settled):
                 self._settle(frame.confirmed, frame.digests)
+            elif isinstance(frame, Refusal):
+                self._deferred.note(frame.list_id)
 
     def _submit(self, submission: Submission) -> None:
         name = submission.spool

@@ -18,6 +18,7 @@ from config.logs import event
 from config.settings import Settings
 from config.values import Endpoint
 from gateway.connections import Connections
+from gateway.counters import Counters
 from gateway.gate import Gate
 from gateway.replies import Reply
 from gateway.siblings import Sibling
@@ -33,8 +34,13 @@ class Listener:
     """Listens, judges and hands on. Made and closed within one event loop."""
 
     def __init__(
-        self, settings: Settings, connections: Connections, siblings: Sequence[Sibling]
+        self,
+        settings: Settings,
+        connections: Connections,
+        siblings: Sequence[Sibling],
+        counters: Counters,
     ) -> None:
+        self._counters = counters
         self._gate = Gate(settings)
         self._connections = connections
         self._siblings = siblings
@@ -42,7 +48,7 @@ class Listener:
         self._sockets: list[socket.socket] = []
         self._closed = False
         for sibling in siblings:
-            sibling.on_closed = self._gate.leave
+            sibling.on_closed = self._left
 
     def listen(self, endpoints: Sequence[Endpoint]) -> list[tuple[str, int]]:
         """Bind and listen on all endpoints; where. Raises OSError."""
@@ -73,11 +79,18 @@ class Listener:
         refusal = self._gate.refusal(peer[0], self._loop.time())
         if refusal is not None:
             _refuse(client, refusal)
+            self._counters.add("connections_refused")
+            self._counters.replied(refusal)
             event(logger, "turned_away", client=peer[0], reply=refusal.text)
             return
         network = self._gate.enter(peer[0])
+        self._counters.add("connections")
         if not self._hand_over(client, network):
-            self._connections.open(client, partial(self._gate.leave, network))
+            self._connections.open(client, partial(self._left, network))
+
+    def _left(self, network: str) -> None:
+        self._gate.leave(network)
+        self._counters.add("connections_closed")
 
     def _hand_over(self, client: socket.socket, network: str) -> bool:
         """Give the connection to the sibling that has the fewest, if one can take it."""

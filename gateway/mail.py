@@ -12,7 +12,8 @@ from collections.abc import AsyncGenerator
 
 from config.settings import Settings
 from gateway.connections import Connections
-from gateway.handover import Delivers, Handover, Settles
+from gateway.counters import Counters
+from gateway.handover import Delivers, Handover, Notes, Settles
 from gateway.session import Edge
 from gateway.siblings import Orders, Wires, wait_for_store
 from gateway.space import Reservations, Space
@@ -31,15 +32,17 @@ async def sessions(
     lookups: Lookups,
     contents: ContentDirectory,
     reservations: Reservations,
+    counters: Counters,
     *,
     deliverer: Delivers,
     ledger: Settles,
+    deferred: Notes,
 ) -> AsyncGenerator[Connections, None]:
     """Connections can be opened within. Who leaves has drained them before."""
     space = Space(settings.data, size_limit=settings.size_limit, reservations=reservations)
     postmaster = canonical_or_none(settings.postmaster) or ""
-    edge = Edge(settings, lookups, contents, deliverer, space, system_clock, postmaster)
-    connections = Connections(edge, ledger)
+    edge = Edge(settings, lookups, contents, deliverer, space, deferred, system_clock, postmaster)
+    connections = Connections(edge, ledger, counters)
     watching = asyncio.create_task(connections.watch())
     watching.add_done_callback(_tell_of_fault)
     try:
@@ -53,7 +56,9 @@ def _tell_of_fault(task: asyncio.Task[None]) -> None:
         logger.critical("the task that watches connections has ended", exc_info=error)
 
 
-async def serve_sibling(settings: Settings, reservations: Reservations, wires: Wires) -> None:
+async def serve_sibling(
+    settings: Settings, reservations: Reservations, counters: Counters, wires: Wires
+) -> None:
     """Be a sibling: take the connections that the first process hands on, until told to drain."""
     if not await wait_for_store(wires.control):
         return
@@ -63,7 +68,14 @@ async def serve_sibling(settings: Settings, reservations: Reservations, wires: W
     contents = ContentDirectory(settings.data)
     try:
         async with sessions(
-            settings, lookups, contents, reservations, deliverer=handover, ledger=handover
+            settings,
+            lookups,
+            contents,
+            reservations,
+            counters,
+            deliverer=handover,
+            ledger=handover,
+            deferred=handover,
         ) as connections:
             orders = Orders(wires.control, connections.open)
             orders.on_abort = connections.abort

@@ -26,6 +26,7 @@ from typing import Any, NamedTuple, cast
 from aiosmtpd.smtp import SMTP
 
 from gateway import replies
+from gateway.counters import Counters
 from gateway.handover import Settles
 from gateway.inbound import HangUp, Inbound
 from gateway.replies import Reply
@@ -56,6 +57,7 @@ class Connection(SMTP):
         closed: Callable[[Connection], None],
         *,
         ledger: Settles,
+        counters: Counters,
         hostname: str,
         loop: asyncio.AbstractEventLoop,
     ) -> None:
@@ -63,6 +65,7 @@ class Connection(SMTP):
         self._converse = converse
         self._closed_callback = closed
         self._ledger = ledger
+        self._counters = counters
         self._out: list[bytes] = []
         self._unsent = 0
         self._served = 0
@@ -256,10 +259,15 @@ class Connection(SMTP):
 
     def send(self, reply: Reply) -> None:
         """Answer; HangUp follows when the reply says that we close."""
-        self.send_lines(reply.line)
+        self._counters.replied(reply)
+        self._answer(reply.line)
 
-    def send_lines(self, lines: bytes) -> None:
-        """Answer with a reply of several lines."""
+    def send_greeting(self, lines: bytes) -> None:
+        """Answer EHLO: a reply of several lines."""
+        self._counters.replied_code(250)
+        self._answer(lines)
+
+    def _answer(self, lines: bytes) -> None:
         self._out.append(lines)
         self._unsent += len(lines)
 
@@ -271,6 +279,7 @@ class Connection(SMTP):
         Raises HangUp when the peer does not take it for so many seconds.
         """
         self.flush()
+        self._counters.replied(reply)
         wire = self._wire
         # Counted before the write: a quick peer's answer is there before the write returns.
         unasked = self.inbound.total + self._readable()

@@ -1,89 +1,196 @@
-"""What is kept for a time only, and the job that removes it when the time is over.
+"""The job that removes what is kept for a time only, when the time is over.
 
-Everything goes in small transactions; a fault is logged and tried again at the next round.
+- One process of all on one store is at it: it has the turn (`storage.turns`), and each of its
+  transactions holds it. Whoever comes meanwhile looks again when the turn of one that was killed
+  would be over.
+- Small transactions, and after each the store is left alone for a multiple of what it took.
+- A kind that fails is put off to the next round and stops no other one.
 """
 
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import logging
+import os
 import time
+from collections import Counter
+from dataclasses import dataclass, field
 
 from config.logs import event
-from storage import shares
-from storage.activity import forget_activity
-from storage.clock import Clock
+from storage.clock import SECOND, Clock
 from storage.content import ContentDirectory
-from storage.database import Database, Tx, Work
+from storage.database import Database, Row, Tx
 from storage.errors import StoreUnavailable
-from storage.idempotency import forget_keys
-from storage.ids import to_text
-from storage.merges import forget_merges
-from storage.notes import remove_expired_notes
-from storage.receipts import forget_receipts
-from storage.removal import DeletedInbox, Purged, next_to_purge, purge_some
+from storage.orphans import orphans, remove_orphans
+from storage.retention import KINDS, Kind, Removed, count_due, find_due
+from storage.turns import HELD, TurnLost, end_turn, keep_turn, take_turn
 
 logger = logging.getLogger(__name__)
 
+SPOOLS, FILES = "spools", "content_files"
+
 _EVERY_SECONDS = 3600.0
+_LEFT_ALONE = 4
+_LONGEST_PAUSE = 0.25
 
 
-async def run(database: Database, contents: ContentDirectory, clock: Clock) -> None:
+@dataclass(slots=True)
+class Tally:
+    """What this process removed, by kind, and how its rounds ended, since it began."""
+
+    removed: Counter[str] = field(default_factory=Counter)
+    ended: Counter[str] = field(default_factory=Counter)
+
+
+class Incomplete(Exception):
+    """A round that left some kinds for the next one: which, and why."""
+
+    def __init__(self, faults: dict[str, Exception]) -> None:
+        super().__init__(", ".join(f"{name}: {fault!r}" for name, fault in faults.items()))
+        self.faults = faults
+
+
+async def run(
+    database: Database, contents: ContentDirectory, clock: Clock, tally: Tally | None = None
+) -> None:
     """One round at once and one every hour, until cancelled."""
+    tally = tally or Tally()
     while True:
+        wait = _EVERY_SECONDS
         try:
-            await one_round(database, contents, now=clock())
+            await one_round(database, contents, now=clock(), clock=clock, tally=tally)
+            tally.ended["done"] += 1
+        except TurnLost:
+            tally.ended["left_to_another"] += 1
+            wait = HELD / SECOND
         except StoreUnavailable as error:
+            tally.ended["failed"] += 1
             event(logger, "retention_put_off", level=logging.WARNING, cause=str(error))
         except Exception:  # a fault of ours must not end the job
+            tally.ended["failed"] += 1
             logger.exception("retention_failed")
-        await asyncio.sleep(_EVERY_SECONDS)
+        await asyncio.sleep(wait)
 
 
-async def one_round(database: Database, contents: ContentDirectory, *, now: int) -> None:
-    """Remove what is over at `now` (microseconds). Raises StoreUnavailable."""
-    removed = {
-        "spools": await asyncio.to_thread(contents.remove_abandoned, now=time.time()),
-        "receipts": await database.write(lambda tx: forget_receipts(tx, now=now)),
-        "idempotency_keys": await database.write(lambda tx: forget_keys(tx, now=now)),
-        "copies": await _purge_inboxes(database, contents, now),
-        "notes": await _all(database, lambda tx: remove_expired_notes(tx, now=now)),
-        "shares_lapsed": await _all(database, lambda tx: shares.lapse_some(tx, now=now)),
-        "shares": await database.write(lambda tx: shares.forget_shares(tx, now=now)),
-        "merges": await database.write(lambda tx: forget_merges(tx, now=now)),
-        "activity": await _all(database, lambda tx: forget_activity(tx, now=now)),
-    }
-    if any(removed.values()):
-        event(logger, "retention", **removed)
+async def due(database: Database, contents: ContentDirectory, *, now: int) -> dict[str, int]:
+    """How much of each kind a round would remove at `now`; changes nothing."""
+    found = {SPOOLS: len(await asyncio.to_thread(contents.abandoned, now=time.time()))}
+    for kind in KINDS:
+
+        async def count(tx: Tx, kind: Kind = kind) -> int:
+            return await count_due(tx, kind, now=now)
+
+        found[kind.name] = await database.read(count)
+    found[FILES] = 0
+    async for files in orphans(database, contents, now=time.time()):
+        found[FILES] += len(files)
+    return found
 
 
-async def _purge_inboxes(database: Database, contents: ContentDirectory, now: int) -> int:
-    """Remove the inboxes whose days of grace are over; how many copies went with them."""
-    copies = 0
-    while inbox := await database.read(lambda tx: next_to_purge(tx, now=now)):
-        copies += await _purge(database, contents, inbox, now)
-        event(logger, "inbox_purged", inbox=to_text("inb", inbox.inbox_id))
-    return copies
+async def one_round(
+    database: Database,
+    contents: ContentDirectory,
+    *,
+    now: int,
+    clock: Clock | None = None,
+    tally: Tally | None = None,
+) -> dict[str, int]:
+    """Remove what is over at `now` (microseconds); how much of each kind.
+
+    Raises TurnLost when another process is at it, StoreUnavailable, and Incomplete at the end when
+    only some kinds failed.
+    """
+    one = _Round(database, contents, now, clock or (lambda: now), tally or Tally())
+    await one.begin()
+    finished = False
+    try:
+        await one.remove_all()
+        finished = True
+    finally:
+        with contextlib.suppress(StoreUnavailable):
+            await one.end(finished)
+    return dict(one.removed)
 
 
-async def _purge(
-    database: Database, contents: ContentDirectory, inbox: DeletedInbox, now: int
-) -> int:
-    async def some(tx: Tx) -> Purged:
-        return await purge_some(tx, tenant_id=inbox.tenant_id, inbox_id=inbox.inbox_id, now=now)
+class _Round:
+    """One turn at removing; nobody else has it meanwhile."""
 
-    copies, whole = 0, False
-    while not whole:
-        purged = await database.write(some)
-        for file in purged.files:
-            await contents.remove(file)
-        copies, whole = copies + purged.copies, purged.whole
-    return copies
+    def __init__(
+        self,
+        database: Database,
+        contents: ContentDirectory,
+        now: int,
+        clock: Clock,
+        tally: Tally,
+    ) -> None:
+        self._database = database
+        self._contents = contents
+        self._now = now
+        self._clock = clock
+        self._tally = tally
+        self._owner = os.urandom(16)
+        self.removed: Counter[str] = Counter()
 
+    async def begin(self) -> None:
+        await self._database.write(lambda tx: take_turn(tx, owner=self._owner, now=self._clock()))
 
-async def _all(database: Database, some: Work[int]) -> int:
-    """Do `some` until there is nothing left to do; how much it was."""
-    done = 0
-    while more := await database.write(some):
-        done += more
-    return done
+    async def end(self, finished: bool) -> None:
+        await self._database.write(
+            lambda tx: end_turn(tx, owner=self._owner, now=self._clock(), finished=finished)
+        )
+
+    async def remove_all(self) -> None:
+        faults: dict[str, Exception] = {}
+        for name in (SPOOLS, *(kind.name for kind in KINDS), FILES):
+            try:
+                await self._remove(name)
+            except (TurnLost, StoreUnavailable):
+                raise
+            except Exception as fault:
+                logger.exception("retention_of_a_kind_failed")
+                faults[name] = fault
+        if self.removed.total():
+            event(logger, "retention", **self.removed)
+        if faults:
+            raise Incomplete(faults)
+
+    async def _remove(self, name: str) -> None:
+        if name == SPOOLS:
+            spools = await asyncio.to_thread(self._contents.remove_abandoned, now=time.time())
+            self._count(name, spools)
+        elif name == FILES:
+            await self._remove_files()
+        else:
+            await self._remove_rows(next(kind for kind in KINDS if kind.name == name))
+
+    async def _remove_rows(self, kind: Kind) -> None:
+        while rows := await self._database.read(lambda tx: find_due(tx, kind, now=self._now)):
+            began = time.monotonic()
+            taken = await self._take(kind, rows)
+            for file in taken.files:
+                await self._contents.remove(file)
+            self._count(kind.name, taken.count)
+            if not (taken.count or taken.progress):
+                return
+            took = time.monotonic() - began
+            await asyncio.sleep(min(took * _LEFT_ALONE, _LONGEST_PAUSE))
+
+    async def _take(self, kind: Kind, rows: list[Row]) -> Removed:
+        async def work(tx: Tx) -> Removed:
+            await keep_turn(tx, owner=self._owner, now=self._clock())
+            return await kind.some(tx, rows, kind.at(self._now))
+
+        return await self._database.write(work)
+
+    async def _remove_files(self) -> None:
+        async for files in orphans(self._database, self._contents, now=time.time()):
+            await self._database.write(
+                lambda tx: keep_turn(tx, owner=self._owner, now=self._clock())
+            )
+            self._count(FILES, await remove_orphans(self._database, self._contents, files))
+
+    def _count(self, name: str, count: int) -> None:
+        if count:
+            self.removed[name] += count
+            self._tally.removed[name] += count

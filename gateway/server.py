@@ -16,27 +16,39 @@ import os
 import signal
 import socket
 import sys
-from collections.abc import AsyncIterator, Callable, Iterator, Sequence
+from collections.abc import AsyncIterator, Callable, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import partial
+from typing import TYPE_CHECKING
 
 import uvicorn
 
 from admin_api.app import create_app
+from admin_api.feed import Feed
+from admin_api.measures import Measures
+from admin_api.webhooks import Webhooks
 from config.logs import event
 from config.settings import Settings
 from config.values import Endpoint
 from gateway import acquainting, retention
+from gateway.alerting import Alerting
+from gateway.calling import Caller
 from gateway.connections import Connections
+from gateway.counters import Counters
+from gateway.deferred import deferring
 from gateway.deliver import delivering
 from gateway.handover import Intake
+from gateway.http_protocol import HttpProtocol
 from gateway.ledger import Ledger
 from gateway.listener import Listener, listening_socket
 from gateway.mail import serve_sibling, sessions
+from gateway.names import Names
 from gateway.session import reply_for
 from gateway.siblings import Sibling, Wires, start_siblings
 from gateway.space import Reservations
+from gateway.targets import why_not
+from gateway.webhooks import WebhookCalls
 from gateway.workers import Parsing
 from storage import migrations
 from storage.address import canonical_or_none
@@ -46,6 +58,11 @@ from storage.database import Database
 from storage.directory import domains_without_postmaster
 from storage.engine import open_database
 from storage.signals import Signal
+
+if TYPE_CHECKING:
+    from prometheus_client.core import Metric
+
+    from gateway.metrics import Figures
 
 logger = logging.getLogger(__name__)
 
@@ -76,17 +93,19 @@ def run(settings: Settings, *, ready: Callable[[Running], None] | None = None) -
     gc.set_threshold(20_000, 20, 50)
     processes = settings.mail_processes or _processes_by_default()
     processes = processes if processes > 1 else 0
-    reservations = Reservations(1 + processes)
+    reservations, counters = Reservations(1 + processes), Counters(1 + processes)
 
     async def serve_beside(wires: Wires) -> None:
         reservations.own = wires.number
-        await serve_sibling(settings, reservations, wires)
+        counters.begin(wires.number)
+        await serve_sibling(settings, reservations, counters, wires)
 
     siblings = start_siblings(processes, serve_beside, _loop_factory())
     for sibling in siblings:
         sibling.on_lost = reservations.forget
+    counters.begin(0)
     with asyncio.Runner(loop_factory=_loop_factory()) as runner:
-        return runner.run(_serve(settings, siblings, reservations, ready))
+        return runner.run(_serve(settings, siblings, reservations, counters, ready))
 
 
 def _processes_by_default() -> int:
@@ -106,15 +125,23 @@ async def _serve(
     settings: Settings,
     siblings: Sequence[Sibling],
     reservations: Reservations,
+    counters: Counters,
     ready: Callable[[Running], None] | None,
 ) -> int:
     asyncio.get_running_loop().set_default_executor(ThreadPoolExecutor(_FILE_THREADS, "files"))
     stopping = Stopping()
-    commits = Signal()
+    commits, tally = Signal(), retention.Tally()
     async with (
         _store(settings, system_clock) as (database, contents),
-        _jobs(settings, database, contents, commits),
-        _api(settings, database, contents, commits) as http,
+        _jobs(settings, database, contents, commits, tally) as webhooks,
+        _api(
+            settings,
+            database,
+            contents,
+            commits=commits,
+            measures=_measures(settings, database, counters, tally),
+            webhooks=webhooks,
+        ) as http,
         _mail(
             settings,
             database,
@@ -122,6 +149,7 @@ async def _serve(
             commits=commits,
             siblings=siblings,
             reservations=reservations,
+            counters=counters,
             stopping=stopping,
         ) as smtp,
     ):
@@ -176,18 +204,27 @@ async def _store(
 
 @contextlib.asynccontextmanager
 async def _jobs(
-    settings: Settings, database: Database, contents: ContentDirectory, commits: Signal
-) -> AsyncIterator[None]:
-    """What goes on beside mail and calls, until the end."""
+    settings: Settings,
+    database: Database,
+    contents: ContentDirectory,
+    commits: Signal,
+    tally: retention.Tally,
+) -> AsyncIterator[Webhooks]:
+    """What goes on beside mail and calls, until the end; and what of it calls may use."""
+    caller = Caller(Names(settings.dns_server), settings.webhook_allow_networks)
+    calls = WebhookCalls(database, system_clock, caller)
+    alerting = Alerting(database, commits, system_clock, calls.wake.ring)
     parsing = Parsing(database, contents, commits, system_clock, size_limit=settings.size_limit)
     jobs = [
         asyncio.create_task(parsing.run()),
-        asyncio.create_task(retention.run(database, contents, system_clock)),
+        asyncio.create_task(alerting.run()),
+        asyncio.create_task(calls.run()),
+        asyncio.create_task(retention.run(database, contents, system_clock, tally)),
     ]
     if settings.relationships == "on":
         jobs.append(asyncio.create_task(acquainting.run(database, commits)))
     try:
-        yield
+        yield Webhooks(partial(why_not, allowed=settings.webhook_allow_networks), calls.test)
     finally:
         for job in jobs:
             job.cancel()
@@ -205,6 +242,7 @@ async def _mail(
     commits: Signal,
     siblings: Sequence[Sibling],
     reservations: Reservations,
+    counters: Counters,
     stopping: Stopping,
 ) -> AsyncIterator[list[tuple[str, int]]]:
     await _warn_of_unread_postmasters(database, canonical_or_none(settings.postmaster) or "")
@@ -215,17 +253,26 @@ async def _mail(
             database,
             contents,
             ledger,
+            counters,
             postmaster=postmaster,
             committed=commits.ring,
             under_way=reservations.under_way,
         ) as deliverer,
+        deferring(database, system_clock) as deferred,
         sessions(
-            settings, database, contents, reservations, deliverer=deliverer, ledger=ledger
+            settings,
+            database,
+            contents,
+            reservations,
+            counters,
+            deliverer=deliverer,
+            ledger=ledger,
+            deferred=deferred,
         ) as connections,
     ):
-        intake = partial(Intake, deliverer, ledger, contents)
+        intake = partial(Intake, deliverer, ledger, deferred, contents)
         await asyncio.gather(*(sibling.start(intake) for sibling in siblings))
-        listener = Listener(settings, connections, siblings)
+        listener = Listener(settings, connections, siblings, counters)
         everybody: list[Connections | Sibling] = [connections, *siblings]
         stopping.on_force = lambda: [each.abort() for each in everybody]
         try:
@@ -243,22 +290,50 @@ async def _warn_of_unread_postmasters(database: Database, postmaster: str) -> No
         event(logger, "postmaster_unread", level=logging.WARNING, domain=name)
 
 
+def _measures(
+    settings: Settings, database: Database, counters: Counters, tally: retention.Tally
+) -> Measures:
+    """What an operator can read; what writes it down is imported when somebody does."""
+    figures: list[Figures] = []
+
+    async def read() -> Iterable[Metric]:
+        from gateway.metrics import Figures
+
+        figures[:] = figures or [Figures(database, settings.data, counters, tally)]
+        return await figures[0].read()
+
+    measures = Measures()
+    measures.sources.append(read)
+    return measures
+
+
 @contextlib.asynccontextmanager
 async def _api(
-    settings: Settings, database: Database, contents: ContentDirectory, commits: Signal
+    settings: Settings,
+    database: Database,
+    contents: ContentDirectory,
+    *,
+    commits: Signal,
+    measures: Measures,
+    webhooks: Webhooks,
 ) -> AsyncIterator[list[tuple[str, int]]]:
+    feed = Feed(database, system_clock, commits)
     app = create_app(
         database=database,
         content=contents,
         settings=settings,
         clock=system_clock,
         commits=commits,
+        feed=feed,
+        measures=measures,
+        webhooks=webhooks,
         reply_to=lambda found: reply_for(found).line.decode("ascii").rstrip(),
     )
     sockets = [listening_socket(endpoint) for endpoint in settings.http]
     server = ApiServer(
         uvicorn.Config(
             app,
+            http=HttpProtocol,
             log_config=None,
             access_log=False,
             lifespan="off",
@@ -273,6 +348,7 @@ async def _api(
         await server.accepting.wait()
         yield [bound.getsockname()[:2] for bound in sockets]
     finally:
+        feed.close()
         server.should_exit = True
         await serving
 

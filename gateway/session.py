@@ -22,7 +22,7 @@ from config.logs import event
 from config.settings import Settings
 from gateway import accept, headers, replies
 from gateway.arrival import arrival
-from gateway.handover import Delivers
+from gateway.handover import Delivers, Notes
 from gateway.inbound import HangUp
 from gateway.paths import BadCommand, MailCommand, Path, parse_mail, parse_rcpt
 from gateway.protocol import Command, Connection
@@ -54,6 +54,7 @@ class Edge:
     contents: ContentDirectory
     deliverer: Delivers
     space: Space
+    deferred: Notes
     clock: Clock
     postmaster: str
 
@@ -192,7 +193,9 @@ class Session:
     async def _extended_hello(self, argument: bytes) -> Reply | None:
         if not self._greet(argument, "ESMTP"):
             return replies.SYNTAX_HELO
-        self._connection.send_lines(replies.ehlo(self._edge.settings.hostname, self._edge.keywords))
+        self._connection.send_greeting(
+            replies.ehlo(self._edge.settings.hostname, self._edge.keywords)
+        )
         return None
 
     def _greet(self, argument: bytes, protocol: str) -> bool:
@@ -284,6 +287,8 @@ class Session:
         )
         if route.verdict is not Verdict.ROUTE:
             self._log_refusal(path, route.verdict)
+            if route.verdict is Verdict.EMPTY_LIST and route.list_id is not None:
+                self._edge.deferred.note(route.list_id)
             return reply_for(route)
         if envelope.tenant_id not in (None, route.tenant_id):
             return replies.OTHER_TENANT

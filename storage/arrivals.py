@@ -54,6 +54,7 @@ class Stored:
 
     message_id: bytes
     digests: tuple[bytes, ...]
+    copies: int = 0
 
 
 @dataclass(frozen=True, slots=True)

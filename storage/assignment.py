@@ -71,15 +71,16 @@ async def assign_thread(
     await _make_task(tx, act, to_inbox_id, text=text, note_id=note_id)
 
 
-async def unassign_thread(tx: Tx, *, view: View, thread_id: bytes, user_id: bytes | None) -> None:
-    """Take a thread from its assignee, if it has one as far as the viewer knows.
+async def unassign_thread(tx: Tx, *, view: View, thread_id: bytes, user_id: bytes | None) -> bool:
+    """Take a thread from its assignee; whether it had one as far as the viewer knows.
 
     Raises NotFound.
     """
     await require_thread(tx, view=view, thread_id=thread_id)
-    former = await _known_assignee(tx, view, thread_id)
+    former = await known_assignee(tx, view, thread_id)
     if former is not None:
         await _unassign(tx, _Act(view, thread_id, user_id), former)
+    return former is not None
 
 
 async def unassign_all(tx: Tx, *, tenant_id: bytes, inbox_id: bytes, now: int) -> None:
@@ -109,7 +110,8 @@ async def find_assignee(tx: Tx, *, tenant_id: bytes, thread_id: bytes) -> bytes 
     return bytes(assignee) if assignee else None
 
 
-async def _known_assignee(tx: Tx, view: View, thread_id: bytes) -> bytes | None:
+async def known_assignee(tx: Tx, view: View, thread_id: bytes) -> bytes | None:
+    """The inbox that has the thread in hand, if the viewer may know."""
     row = await tx.fetch_one(
         f"""
         SELECT t.assignee_inbox_id FROM threads t

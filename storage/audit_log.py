@@ -7,7 +7,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Literal
 
@@ -21,7 +21,8 @@ KEPT = 365 * DAY
 _AT_ONCE = 1000
 
 ActorType = Literal["user", "token", "operator"]
-Details = Mapping[str, "str | int | bool | None | list[str]"]
+Detail = str | int | Sequence[str] | None
+Details = Mapping[str, Detail]
 
 
 @dataclass(frozen=True, slots=True)

@@ -93,12 +93,21 @@ class ContentDirectory:
         """
         removed = 0
         with _translating():
+            for path in self.abandoned(now=now, age=age):
+                with contextlib.suppress(FileNotFoundError):
+                    path.unlink()
+                    removed += 1
+        return removed
+
+    def abandoned(self, *, now: float, age: float = _ABANDONED_SECONDS) -> list[Path]:
+        """The spool files nobody has written to for `age` seconds; blocks."""
+        found = []
+        with _translating():
             for path in self.spool.iterdir():
                 with contextlib.suppress(FileNotFoundError):
                     if path.stat().st_mtime < now - age:
-                        path.unlink()
-                        removed += 1
-        return removed
+                        found.append(path)
+        return found
 
     async def chunks(
         self, content: Content, start: int = 0, end: int | None = None

@@ -75,7 +75,7 @@ async def _deliver_one(batch: Batch, arrival: Arrival) -> Outcome:
         zip(arrival.recipients, routes, digests, strict=True)
     ):
         (repeated if digest in earlier else fresh).append((position, recipient, route))
-    message_id = await _store(batch, arrival, fresh)
+    message_id, copies = await _store(batch, arrival, fresh)
     for position, recipient, route in repeated:
         batch.add(
             _REPEATED_ROUTE,
@@ -89,7 +89,7 @@ async def _deliver_one(batch: Batch, arrival: Arrival) -> Outcome:
     stored = dict.fromkeys((digest for digest in digests if digest not in earlier), message_id)
     batch.receipts |= stored
     keep_receipts(batch, arrival, stored)
-    return Stored(message_id, tuple(dict.fromkeys(digests)))
+    return Stored(message_id, tuple(dict.fromkeys(digests)), copies)
 
 
 async def _resolve_all(batch: Batch, arrival: Arrival) -> list[Resolution] | None:
@@ -113,7 +113,8 @@ async def _resolve_all(batch: Batch, arrival: Arrival) -> list[Resolution] | Non
 
 async def _store(
     batch: Batch, arrival: Arrival, routes: Sequence[tuple[int, Recipient, Resolution]]
-) -> bytes:
+) -> tuple[bytes, int]:
+    """The message's id, and how many copies were made."""
     tx = batch.tx
     # Before the message's own id: who sees only this message is not to see what it reopens.
     thread_id = await thread_of(batch, arrival)
@@ -162,7 +163,7 @@ async def _store(
         file=content.file,
     )
     batch.record("message.received", arrival, message_id, thread_id)
-    return message_id
+    return message_id, owed
 
 
 async def _copy(

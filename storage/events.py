@@ -2,13 +2,12 @@
 
 - An event tells ids, inbox and time only, never a text.
 - `inbox_id` is whom it concerns; without one it concerns every inbox that sees the thread.
-- What an inbox may see of it is judged when it is delivered, not here.
+- What an inbox may see of it is judged when it is told, by `storage.event_log`, not here.
 """
 
 from __future__ import annotations
 
 from storage.database import Tx
-from storage.ids import to_text
 
 
 async def record_event(
@@ -30,10 +29,10 @@ async def record_event(
         """
         INSERT INTO events
             (event_id, tenant_id, type, inbox_id, thread_id, note_id, task_id, contact_id,
-             share_id, actor, created_at)
+             share_id, by_inbox_id, created_at)
         VALUES
             (:event_id, :tenant_id, :type, :inbox_id, :thread_id, :note_id, :task_id, :contact_id,
-             :share_id, :actor, :now)
+             :share_id, :by_inbox_id, :now)
         """,
         {
             "event_id": tx.new_id(),
@@ -45,7 +44,7 @@ async def record_event(
             "task_id": task_id,
             "contact_id": contact_id,
             "share_id": share_id,
-            "actor": None if by_inbox_id is None else to_text("inb", by_inbox_id),
+            "by_inbox_id": by_inbox_id,
             "now": now,
         },
     )

@@ -38,6 +38,11 @@ class IdSource:
         return self.last.to_bytes(8, "big") + os.urandom(8)
 
 
+def lowest_at(time: int) -> bytes:
+    """Below every id that is given at this time, in microseconds, or later."""
+    return max(0, time).to_bytes(8, "big") + bytes(8)
+
+
 def to_text(prefix: str, raw: bytes) -> str:
     """`to_text("msg", raw)` is `msg_` and 26 characters."""
     number = int.from_bytes(raw, "big")

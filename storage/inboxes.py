@@ -3,7 +3,7 @@
 - A deleted inbox is not there for anybody, but keeps its address until its mail is gone
   (`storage.removal`).
 - When an inbox gets another owner, the tokens that the former one made for it and may no longer
-  have are revoked in the same transaction.
+  have are revoked in the same transaction, and alerts are disabled.
 """
 
 from __future__ import annotations
@@ -11,6 +11,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from storage.address import Address
+from storage.alert_rights import disable_without_right
 from storage.database import Row, Tx
 from storage.domains import require_verified
 from storage.errors import Conflict, FieldFault, Invalid, NotFound
@@ -116,14 +117,18 @@ async def require_free(tx: Tx, canonical: str) -> None:
 
 
 async def _check_owner(tx: Tx, tenant_id: bytes, owner_user_id: bytes | None) -> None:
-    if owner_user_id is None:
-        return
+    if owner_user_id is not None:
+        await require_owner(tx, tenant_id=tenant_id, user_id=owner_user_id, field="owner_user_id")
+
+
+async def require_owner(tx: Tx, *, tenant_id: bytes, user_id: bytes, field: str) -> None:
+    """Raises Invalid on `field` when this is no user of the tenant."""
     row = await tx.fetch_one(
         "SELECT 1 FROM users WHERE tenant_id = :tenant_id AND user_id = :user_id",
-        {"tenant_id": tenant_id, "user_id": owner_user_id},
+        {"tenant_id": tenant_id, "user_id": user_id},
     )
     if row is None:
-        raise Invalid(FieldFault("owner_user_id", "names no user of this tenant"))
+        raise Invalid(FieldFault(field, "names no user of this tenant"))
 
 
 async def update_inbox(
@@ -158,7 +163,7 @@ async def update_inbox(
 
 
 async def set_inbox_owner(
-    tx: Tx, *, tenant_id: bytes, inbox_id: bytes, owner_user_id: bytes | None
+    tx: Tx, *, tenant_id: bytes, inbox_id: bytes, owner_user_id: bytes | None, now: int
 ) -> Inbox:
     """Give the inbox to a user, or to nobody. Raises NotFound, Invalid on `owner_user_id`."""
     await find_inbox(tx, tenant_id=tenant_id, inbox_id=inbox_id)
@@ -171,6 +176,7 @@ async def set_inbox_owner(
         {"owner_user_id": owner_user_id, "tenant_id": tenant_id, "inbox_id": inbox_id},
     )
     await revoke_without_right(tx, tenant_id=tenant_id, inbox_id=inbox_id)
+    await disable_without_right(tx, tenant_id=tenant_id, inbox_id=inbox_id, now=now)
     return await find_inbox(tx, tenant_id=tenant_id, inbox_id=inbox_id)
 
 

@@ -9,17 +9,22 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from storage.address import Address
+from storage.address import Address, canonical_or_none
 from storage.database import Row, Tx
+from storage.deferred import forget_deferred
 from storage.domains import require_verified
 from storage.errors import FieldFault, Invalid, NotFound
+from storage.ids import from_text
 from storage.inboxes import require_free
 from storage.span import ALL, Span
 
 
 @dataclass(frozen=True, slots=True)
 class DistributionList:
-    """A list as stored; `created_by` is None for what the command line made."""
+    """A list as stored; `created_by` is None for what the command line made.
+
+    `deferred` is how often mail was told to wait, and when last, while it has no members.
+    """
 
     list_id: bytes
     tenant_id: bytes
@@ -28,6 +33,8 @@ class DistributionList:
     created_by: bytes | None
     created_at: int
     member_count: int
+    deferred: int = 0
+    last_deferred_at: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,6 +115,7 @@ async def delete_list(tx: Tx, *, tenant_id: bytes, list_id: bytes, now: int) -> 
     key = {"list_id": list_id}
     await tx.execute("DELETE FROM list_members WHERE list_id = :list_id", key)
     await tx.execute("DELETE FROM addresses WHERE list_id = :list_id", key)
+    await forget_deferred(tx, list_id=list_id)
     await tx.execute("DELETE FROM lists WHERE list_id = :list_id", key)
 
 
@@ -119,6 +127,22 @@ async def find_list(tx: Tx, *, tenant_id: bytes, list_id: bytes) -> Distribution
     if row is None:
         raise NotFound("no such list")
     return _list(row)
+
+
+async def list_named(tx: Tx, *, tenant_id: bytes, name: str) -> bytes | None:
+    """The id of the tenant's list that `name` is the id or the address of."""
+    row = await tx.fetch_one(
+        """
+        SELECT list_id FROM lists
+        WHERE tenant_id = :tenant_id AND (list_id = :list_id OR canonical = :canonical)
+        """,
+        {
+            "tenant_id": tenant_id,
+            "list_id": from_text("lst", name) or b"",
+            "canonical": canonical_or_none(name) or "",
+        },
+    )
+    return None if row is None else bytes(row["list_id"])
 
 
 async def find_list_by_address(tx: Tx, *, canonical: str) -> DistributionList:
@@ -142,8 +166,10 @@ async def all_lists(tx: Tx, *, tenant_id: bytes, span: Span = ALL) -> list[Distr
 
 _LIST = """
     SELECT l.list_id, l.tenant_id, l.address, l.name, l.created_by, l.created_at,
-           (SELECT COUNT(*) FROM list_members m WHERE m.list_id = l.list_id) AS member_count
-    FROM lists l WHERE l.tenant_id = :tenant_id
+           (SELECT COUNT(*) FROM list_members m WHERE m.list_id = l.list_id) AS member_count,
+           d.deferred, d.last_at
+    FROM lists l LEFT JOIN deferred_lists d ON d.list_id = l.list_id
+    WHERE l.tenant_id = :tenant_id
 """
 
 
@@ -156,6 +182,8 @@ def _list(row: Row) -> DistributionList:
         row["created_by"],
         row["created_at"],
         row["member_count"],
+        row["deferred"] or 0,
+        row["last_at"],
     )
 
 
@@ -197,6 +225,7 @@ async def add_member(
         {"list_id": list_id, "inbox_id": inbox_id, "member_id": tx.new_id(), "now": now},
     )
     if added:
+        await forget_deferred(tx, list_id=list_id)
         await _record(
             tx,
             "list.member_added",

@@ -21,6 +21,7 @@ from storage.errors import Conflict, NotFound
 from storage.explain import forget_explanation, keep_deleted
 from storage.openings import forget_message, keep_what_a_copy_opened
 from storage.relationships import count_before_it_goes, forget_sender
+from storage.trash import note_moves
 
 # The JMAP roles (RFC 8621 2); a copy keeps the position.
 FOLDERS = ("inbox", "archive", "junk", "trash")
@@ -154,6 +155,7 @@ async def update_copy(
     tenant_id: bytes,
     inbox_id: bytes,
     message_id: bytes,
+    now: int,
     is_read: bool | None = None,
     is_flagged: bool | None = None,
     folder: str | None = None,
@@ -164,6 +166,7 @@ async def update_copy(
         tenant_id=tenant_id,
         inbox_id=inbox_id,
         message_ids=[message_id],
+        now=now,
         is_read=is_read,
         is_flagged=is_flagged,
         folder=folder,
@@ -177,6 +180,7 @@ async def update_copies(
     tenant_id: bytes,
     inbox_id: bytes,
     message_ids: Sequence[bytes],
+    now: int,
     is_read: bool | None = None,
     is_flagged: bool | None = None,
     folder: str | None = None,
@@ -201,6 +205,10 @@ async def update_copies(
             """,
             {"tenant_id": tenant_id, "inbox_id": inbox_id, **change, **names},
         )
+        if folder is not None:
+            await note_moves(
+                tx, inbox_id=inbox_id, chosen=chosen, names=names, trash=_TRASH, now=now
+            )
 
 
 async def held_of(
@@ -221,7 +229,7 @@ async def held_of(
 
 
 async def discard_copy(
-    tx: Tx, *, tenant_id: bytes, inbox_id: bytes, message_id: bytes
+    tx: Tx, *, tenant_id: bytes, inbox_id: bytes, message_id: bytes, now: int
 ) -> str | None:
     """Move the copy to trash; one that is there already is deleted.
 
@@ -231,7 +239,12 @@ async def discard_copy(
     copy = await find_copy(tx, tenant_id=tenant_id, inbox_id=inbox_id, message_id=message_id)
     if copy.folder != "trash":
         await update_copy(
-            tx, tenant_id=tenant_id, inbox_id=inbox_id, message_id=message_id, folder="trash"
+            tx,
+            tenant_id=tenant_id,
+            inbox_id=inbox_id,
+            message_id=message_id,
+            now=now,
+            folder="trash",
         )
         return None
     return await delete_copy(tx, tenant_id=tenant_id, inbox_id=inbox_id, message_id=message_id)
@@ -259,7 +272,7 @@ async def delete_copy(
     await count_before_it_goes(tx, tenant_id=tenant_id, inbox_id=inbox_id, message_id=message_id)
     await keep_what_a_copy_opened(tx, tenant_id=tenant_id, inbox_id=inbox_id, message_id=message_id)
     await keep_deleted(tx, inbox_id=inbox_id, message_id=message_id)
-    for table in ("copies", "copy_routes"):
+    for table in ("copies", "copy_routes", "trashed"):
         await tx.execute(
             f"DELETE FROM {table} WHERE inbox_id = :inbox_id AND message_id = :message_id", key
         )

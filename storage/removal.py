@@ -1,11 +1,11 @@
 """Deleting an inbox, bringing it back, and the end of its mail.
 
-- A deleted inbox is off every list, its tokens are revoked, and it takes no mail; its address stays
-  taken and its mail stays where it is for 30 days. Until then it can be restored, without its
-  memberships and tokens.
+- A deleted inbox is off every list, its tokens are revoked, its alerts are gone, and it takes no
+  mail; its address stays taken and its mail stays where it is for 30 days. Until then it can be
+  restored, without its memberships, tokens and alerts.
 - After that its copies go, a few in each transaction, then its rows and its address. A content goes
   with its last copy.
-- Whatever else comes to belong to an inbox is let go of in `_let_go` and ends in `_FINAL`, nowhere
+- Whatever else comes to belong to an inbox is let go of in `_let_go` and ends in `_MANY`, nowhere
   else.
 """
 
@@ -13,6 +13,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from storage.alerts import delete_alerts_of_inbox
 from storage.assignment import unassign_all
 from storage.clock import DAY
 from storage.database import Tx
@@ -27,20 +28,20 @@ from storage.tokens import revoke_tokens_of_inbox
 GRACE = 30 * DAY
 
 _COPIES_AT_ONCE = 100
-# Tables whose rows belong to one inbox, in the order in which they refer to each other.
-_FINAL = (
-    "tasks",
-    "note_mentions",
-    "message_openings",
-    "contact_addresses",
-    "contact_merges",
-    "contacts",
-    "relationships",
-    "activity",
-    "tokens",
-    "addresses",
-    "inboxes",
-)
+_ROWS_AT_ONCE = 250
+# Tables whose rows belong to one inbox, in the order in which they refer to each other: those of
+# which it may have many, with what tells them apart, and then the few that are left.
+_MANY = {
+    "tasks": "task_id",
+    "note_mentions": "note_id",
+    "message_openings": "message_id",
+    "contact_addresses": "canonical",
+    "contact_merges": "merge_id",
+    "contacts": "contact_id",
+    "relationships": "canonical",
+    "activity": "activity_id",
+}
+_FINAL = ("tokens", "addresses", "inboxes")
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,6 +68,7 @@ async def delete_inbox(tx: Tx, *, tenant_id: bytes, inbox_id: bytes, now: int) -
 
 async def _let_go(tx: Tx, *, tenant_id: bytes, inbox_id: bytes, now: int) -> None:
     """End at once what an inbox that is not there cannot have."""
+    await delete_alerts_of_inbox(tx, tenant_id=tenant_id, inbox_id=inbox_id)
     await leave_all_lists(tx, tenant_id=tenant_id, inbox_id=inbox_id, now=now)
     await revoke_tokens_of_inbox(tx, tenant_id=tenant_id, inbox_id=inbox_id)
     await unassign_all(tx, tenant_id=tenant_id, inbox_id=inbox_id, now=now)
@@ -127,7 +129,7 @@ async def next_to_purge(tx: Tx, *, now: int) -> DeletedInbox | None:
 class Purged:
     """What one transaction took: copies, and the content files to remove after the commit.
 
-    With `whole` the inbox is gone.
+    With `whole` the inbox went with it.
     """
 
     copies: int
@@ -149,7 +151,7 @@ async def purge_some(tx: Tx, *, tenant_id: bytes, inbox_id: bytes, now: int) -> 
         key,
     )
     if due is None:
-        return Purged(0, (), True)
+        return Purged(0, (), False)
     rows = await tx.fetch_all(
         f"SELECT message_id FROM copies WHERE inbox_id = :inbox_id LIMIT {_COPIES_AT_ONCE}", key
     )
@@ -162,10 +164,25 @@ async def purge_some(tx: Tx, *, tenant_id: bytes, inbox_id: bytes, now: int) -> 
         "DELETE FROM copies WHERE inbox_id = :inbox_id AND message_id = :message_id",
         [{"inbox_id": inbox_id, "message_id": row["message_id"]} for row in rows],
     )
-    whole = len(rows) < _COPIES_AT_ONCE
+    whole = len(rows) < _COPIES_AT_ONCE and await _drop_rows(tx, inbox_id)
     if whole:
         await forget_inbox(tx, inbox_id=inbox_id)
         await forget_shares_of(tx, inbox_id=inbox_id)
         for table in _FINAL:
             await tx.execute(f"DELETE FROM {table} WHERE inbox_id = :inbox_id", key)
     return Purged(len(rows), tuple(file for file in files if file), whole)
+
+
+async def _drop_rows(tx: Tx, inbox_id: bytes) -> bool:
+    """Drop some of what belonged to an inbox; whether that was the last of it."""
+    for table, column in _MANY.items():
+        dropped = await tx.execute(
+            f"""
+            DELETE FROM {table} WHERE inbox_id = :inbox_id AND {column} IN (
+                SELECT {column} FROM {table} WHERE inbox_id = :inbox_id LIMIT {_ROWS_AT_ONCE})
+            """,
+            {"inbox_id": inbox_id},
+        )
+        if dropped >= _ROWS_AT_ONCE:
+            return False
+    return True

@@ -73,6 +73,11 @@ def render(template: Template, context: Mapping[str, str]) -> Rendered:
     return Rendered(_LINE_END.sub(" ", "".join(subject)), "".join(body))
 
 
+def fill(text: str, context: Mapping[str, str]) -> str:
+    """One text, filled in; for short ones, whose length nobody measures."""
+    return "".join(_pieces(text, context))
+
+
 def _pieces(text: str, context: Mapping[str, str]) -> list[str]:
     pieces = []
     end = 0

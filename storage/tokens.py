@@ -15,6 +15,7 @@ import hashlib
 import secrets
 from collections.abc import Collection, Iterable, Iterator
 from dataclasses import dataclass
+from typing import Literal, get_args
 
 from storage.clock import MINUTE
 from storage.database import Row, Tx
@@ -22,7 +23,7 @@ from storage.errors import FieldFault, Invalid, NotFound
 from storage.span import ALL, Span
 
 PREFIX = "prt_"
-SCOPES = (
+Scope = Literal[
     "email:read",
     "email:write",
     "contacts:read",
@@ -32,7 +33,8 @@ SCOPES = (
     "task:write",
     "alerts:read",
     "alerts:write",
-)
+]
+SCOPES: tuple[str, ...] = get_args(Scope)
 LABEL_LENGTH = 200
 
 _ALPHABET = "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"

@@ -11,6 +11,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from storage.address import Address
+from storage.alert_rights import disable_without_right
 from storage.database import Row, Tx
 from storage.errors import Conflict, FieldFault, Invalid, NotFound
 from storage.span import ALL, Span
@@ -80,6 +81,7 @@ async def update_user(
     email: Address | None = None,
     name: str | None = None,
     role: str | None = None,
+    now: int,
 ) -> User:
     """Change what is given. Raises NotFound, Invalid, Conflict `email_taken`, `last_owner`."""
     user = await find_user(tx, tenant_id=tenant_id, user_id=user_id)
@@ -106,10 +108,11 @@ async def update_user(
         },
     )
     await revoke_without_right(tx, tenant_id=tenant_id, made_by=user_id)
+    await disable_without_right(tx, tenant_id=tenant_id, now=now)
     return await find_user(tx, tenant_id=tenant_id, user_id=user_id)
 
 
-async def delete_user(tx: Tx, *, tenant_id: bytes, user_id: bytes) -> None:
+async def delete_user(tx: Tx, *, tenant_id: bytes, user_id: bytes, now: int) -> None:
     """Remove the user; what they made stays. Raises NotFound, Conflict `last_owner`."""
     user = await find_user(tx, tenant_id=tenant_id, user_id=user_id)
     await _require_another_owner(tx, user)
@@ -125,6 +128,7 @@ async def delete_user(tx: Tx, *, tenant_id: bytes, user_id: bytes) -> None:
     await tx.execute(f"DELETE FROM sessions {of_user}", key)
     await tx.execute(f"DELETE FROM users {of_user}", key)
     await revoke_without_right(tx, tenant_id=tenant_id, made_by=user_id)
+    await disable_without_right(tx, tenant_id=tenant_id, now=now)
 
 
 async def _require_another_owner(tx: Tx, user: User) -> None:

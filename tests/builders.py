@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import AsyncIterator, Iterable
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from functools import lru_cache, partial
@@ -14,7 +14,9 @@ from starlette.applications import Starlette
 
 from admin_api.app import create_app
 from admin_api.passwords import hash_password
+from admin_api.webhooks import Tried, Webhooks
 from config.settings import Settings
+from gateway.targets import why_not
 from storage import (
     delivery,
     domains,
@@ -27,6 +29,7 @@ from storage import (
     users,
 )
 from storage.address import parse_address
+from storage.alerts import Alert
 from storage.arrivals import Arrival, Recipient, Stored
 from storage.clock import SECOND
 from storage.content import Content, ContentDirectory
@@ -61,6 +64,20 @@ class FakeClock:
         self.elapsed += max(0, microseconds) / SECOND
 
 
+async def _unreachable(alert: Alert) -> Tried:
+    return Tried(None, "the connection was refused", 1)
+
+
+@dataclass(slots=True)
+class FakeSender:
+    """What is tried out goes where a test says."""
+
+    send: Callable[[Alert], Awaitable[Tried]] = _unreachable
+
+    async def __call__(self, alert: Alert) -> Tried:
+        return await self.send(alert)
+
+
 @dataclass(slots=True)
 class World:
     """Two tenants in one store, and the API over it.
@@ -78,6 +95,7 @@ class World:
     ids: dict[str, str] = field(default_factory=dict)
     secrets: dict[str, str] = field(default_factory=dict)
     commits: Signal = field(default_factory=Signal)
+    webhooks: FakeSender = field(default_factory=FakeSender)
 
     def client(self, who: str | None = None, *, secret: str | None = None) -> httpx2.AsyncClient:
         """The API as an inbox's token or a user's session sees it; without either, as nobody."""
@@ -113,6 +131,7 @@ async def open_world(engine: Engine, **settings: object) -> AsyncIterator[World]
     async with open_store(engine) as (database, clock):
         content = ContentDirectory(engine.data)
         content.prepare()
+        webhooks = FakeSender()
         app = create_app(
             database=database,
             content=content,
@@ -120,8 +139,9 @@ async def open_world(engine: Engine, **settings: object) -> AsyncIterator[World]
             clock=clock,
             ticks=lambda: clock.elapsed,
             commits=(commits := Signal()),
+            webhooks=Webhooks(why_not, webhooks),
         )
-        world = World(database, content, clock, app, commits=commits)
+        world = World(database, content, clock, app, commits=commits, webhooks=webhooks)
         await database.write(lambda tx: _people_example(tx, world))
         await database.write(lambda tx: _people_other(tx, world))
         yield world

@@ -33,7 +33,7 @@ def add(call: Invocation, name: str, tenant_text: str) -> None:
     """Add a domain that is verified later, and show the DNS records it needs."""
     from storage.domains import add_domain
 
-    _change(call, name, tenant_text, add_domain)
+    _change(call, name, tenant_text, add_domain, "domain.added")
 
 
 @domain.command()
@@ -48,7 +48,7 @@ def trust(call: Invocation, name: str, tenant_text: str, *, move: bool) -> None:
 
     from storage.domains import trust_domain
 
-    _change(call, name, tenant_text, partial(trust_domain, move=move))
+    _change(call, name, tenant_text, partial(trust_domain, move=move), "domain.trusted")
 
 
 @domain.command()
@@ -63,11 +63,12 @@ def revoke(call: Invocation, name: str, tenant_text: str) -> None:
     async def change(tx: Tx, *, tenant_id: bytes, name: str, now: int) -> Domain:
         return await revoke_domain(tx, tenant_id=tenant_id, name=name)
 
-    _change(call, name, tenant_text, change)
+    _change(call, name, tenant_text, change, "domain.revoked")
 
 
-def _change(call: Invocation, name: str, tenant_text: str, change: Change) -> None:
+def _change(call: Invocation, name: str, tenant_text: str, change: Change, action: str) -> None:
     from admin_api.commands import typed
+    from admin_api.commands.trail import note
     from admin_api.records import domain_record
     from storage.clock import system_clock
     from storage.lookups import tenant_meant
@@ -76,7 +77,9 @@ def _change(call: Invocation, name: str, tenant_text: str, change: Change) -> No
 
     async def work(tx: Tx) -> Domain:
         tenant = await tenant_meant(tx, text=tenant_text)
-        return await change(tx, tenant_id=tenant.tenant_id, name=canonical, now=system_clock())
+        changed = await change(tx, tenant_id=tenant.tenant_id, name=canonical, now=system_clock())
+        await note(tx, action, changed.domain_id, tenant_id=tenant.tenant_id, name=canonical)
+        return changed
 
     call.show(domain_record(call.write(work), call.settings().hostname))
 

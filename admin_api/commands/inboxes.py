@@ -29,6 +29,7 @@ def inbox() -> None:
 def create(call: Invocation, address: str, tenant_text: str, owner: str | None) -> None:
     """Make an inbox on a domain that is verified or trusted for the tenant."""
     from admin_api.commands import typed
+    from admin_api.commands.trail import note
     from admin_api.records import inbox_record
     from storage.clock import system_clock
     from storage.inboxes import create_inbox
@@ -39,7 +40,7 @@ def create(call: Invocation, address: str, tenant_text: str, owner: str | None) 
     async def work(tx: Tx) -> Inbox:
         tenant_id = (await tenant_meant(tx, text=tenant_text)).tenant_id
         user = owner and await user_meant(tx, tenant_id=tenant_id, email=owner, field="owner")
-        return await create_inbox(
+        made = await create_inbox(
             tx,
             tenant_id=tenant_id,
             address=wanted,
@@ -47,6 +48,8 @@ def create(call: Invocation, address: str, tenant_text: str, owner: str | None) 
             owner_user_id=user.user_id if user else None,
             now=system_clock(),
         )
+        await note(tx, "inbox.created", made.inbox_id, tenant_id=tenant_id, name=made.address)
+        return made
 
     call.show(inbox_record(call.write(work), [], settings=True))
 

@@ -28,6 +28,7 @@ def distribution_list() -> None:
 def create(call: Invocation, address: str, tenant_text: str, name: str) -> None:
     """Make a list without members on a domain that is verified or trusted for the tenant."""
     from admin_api.commands import typed
+    from admin_api.commands.trail import note
     from admin_api.records import list_record
     from storage.clock import system_clock
     from storage.lists import create_list
@@ -37,7 +38,7 @@ def create(call: Invocation, address: str, tenant_text: str, name: str) -> None:
 
     async def work(tx: Tx) -> DistributionList:
         tenant = await tenant_meant(tx, text=tenant_text)
-        return await create_list(
+        made = await create_list(
             tx,
             tenant_id=tenant.tenant_id,
             address=wanted,
@@ -45,6 +46,8 @@ def create(call: Invocation, address: str, tenant_text: str, name: str) -> None:
             created_by=None,
             now=system_clock(),
         )
+        await note(tx, "list.created", made.list_id, tenant_id=tenant.tenant_id, name=made.address)
+        return made
 
     call.show(list_record(call.write(work)))
 
@@ -56,9 +59,11 @@ def create(call: Invocation, address: str, tenant_text: str, name: str) -> None:
 @click.pass_obj
 def add(call: Invocation, address: str, inbox: str) -> None:
     """Make INBOX (id or address) a member of the list ADDRESS; once more changes nothing."""
+    from admin_api.commands.trail import note
     from admin_api.records import member_record
     from storage.clock import system_clock
     from storage.errors import FieldFault, Invalid
+    from storage.ids import to_text
     from storage.lists import add_member
     from storage.lookups import inbox_meant, list_meant
 
@@ -67,13 +72,25 @@ def add(call: Invocation, address: str, inbox: str) -> None:
         member = await inbox_meant(tx, text=inbox)
         if member.tenant_id != found.tenant_id:
             raise Invalid(FieldFault("inbox", "is another tenant's than the list"))
-        made, _ = await add_member(
+        made, is_new = await add_member(
             tx,
             tenant_id=found.tenant_id,
             list_id=found.list_id,
             inbox_id=member.inbox_id,
             now=system_clock(),
         )
+        if is_new:
+            await note(
+                tx,
+                "list.member_added",
+                found.list_id,
+                tenant_id=found.tenant_id,
+                name=found.address,
+                details={
+                    "member_id": to_text("inb", member.inbox_id),
+                    "member": member.address,
+                },
+            )
         return made
 
     call.show(member_record(call.write(work)))

@@ -27,13 +27,16 @@ def create(call: Invocation, name: str) -> None:
     """Make a tenant with everything allowed; the store too, when it is not there."""
     from admin_api.commands import typed
     from admin_api.commands.records import tenant_record
+    from admin_api.commands.trail import note
     from storage.clock import system_clock
     from storage.tenants import create_tenant
 
     chosen = typed.name(name)
 
     async def work(tx: Tx) -> Tenant:
-        return await create_tenant(tx, name=chosen, now=system_clock())
+        made = await create_tenant(tx, name=chosen, now=system_clock())
+        await note(tx, "tenant.created", made.tenant_id, tenant_id=made.tenant_id, name=made.name)
+        return made
 
     call.show(tenant_record(call.write(work, make=True)))
 
@@ -59,6 +62,7 @@ def show_all(call: Invocation) -> None:
 def change(call: Invocation, tenant_text: str, plan: str | None, governance: str | None) -> None:
     """Set what a tenant (id or name) may use; what is not named stays."""
     from admin_api.commands.records import tenant_record
+    from admin_api.commands.trail import note
     from storage.lookups import tenant_meant
     from storage.tenants import set_tenant
 
@@ -67,11 +71,15 @@ def change(call: Invocation, tenant_text: str, plan: str | None, governance: str
 
     async def work(tx: Tx) -> Tenant:
         known = await tenant_meant(tx, text=tenant_text)
-        return await set_tenant(
+        key = known.tenant_id
+        changed = await set_tenant(
             tx,
-            tenant_id=known.tenant_id,
+            tenant_id=key,
             plan=known.plan if plan is None else plan,
             governance=known.governance if governance is None else governance,
         )
+        level = {"plan": changed.plan, "governance": changed.governance}
+        await note(tx, "tenant.changed", key, tenant_id=key, name=changed.name, details=level)
+        return changed
 
     call.show(tenant_record(call.write(work)))

@@ -12,6 +12,7 @@ from admin_api.commands.shared_work import INBOX, assignee_of, thread_of, view_o
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from storage.access import View
     from storage.database import Tx
     from storage.inboxes import Inbox
     from storage.mailbox import Copy
@@ -147,7 +148,8 @@ def assign(
         view = await view_of(tx, inbox)
         thread_id = await thread_of(tx, view, thread)
         if to is None:
-            await unassign_thread(tx, view=view, thread_id=thread_id, user_id=None)
+            if await unassign_thread(tx, view=view, thread_id=thread_id, user_id=None):
+                await _note(tx, "thread.unassigned", view, thread_id, None)
             return None
         (receiver,) = await find_teammates(tx, tenant_id=view.tenant_id, named=[("to", to)])
         await assign_thread(
@@ -158,7 +160,17 @@ def assign(
             text=text or None,
             user_id=None,
         )
+        await _note(tx, "thread.assigned", view, thread_id, receiver)
         return receiver
 
     receiver = call.write(work)
     call.show({"assigned": receiver is not None, "to": receiver and receiver.address})
+
+
+async def _note(tx: Tx, action: str, view: View, thread_id: bytes, to: Inbox | None) -> None:
+    from admin_api.commands.trail import note
+    from storage.ids import to_text
+
+    details = None if to is None else {"to_inbox_id": to_text("inb", to.inbox_id)}
+    key = view.tenant_id
+    await note(tx, action, thread_id, tenant_id=key, inbox_id=view.inbox_id, details=details)

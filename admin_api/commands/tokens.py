@@ -28,8 +28,10 @@ def token() -> None:
 def create(call: Invocation, inbox: str, label: str, scopes: str) -> None:
     """Make a token for INBOX (id or address) and show it, once."""
     from admin_api.commands import typed
+    from admin_api.commands.trail import note
     from admin_api.records import token_record
     from storage.clock import system_clock
+    from storage.ids import to_text
     from storage.lookups import inbox_meant
     from storage.tokens import create_token
 
@@ -39,7 +41,7 @@ def create(call: Invocation, inbox: str, label: str, scopes: str) -> None:
 
     async def work(tx: Tx) -> tuple[Token, str]:
         found = await inbox_meant(tx, text=inbox)
-        return await create_token(
+        made, secret = await create_token(
             tx,
             tenant_id=found.tenant_id,
             inbox_id=found.inbox_id,
@@ -49,6 +51,15 @@ def create(call: Invocation, inbox: str, label: str, scopes: str) -> None:
             expires_at=None,
             now=now,
         )
+        await note(
+            tx,
+            "token.created",
+            made.token_id,
+            tenant_id=found.tenant_id,
+            name=made.label,
+            details={"of_inbox_id": to_text("inb", made.inbox_id), "scopes": made.scopes},
+        )
+        return made, secret
 
     made, secret = call.write(work)
     call.show(token_record(made, now=now) | {"token": secret})

@@ -42,6 +42,7 @@ def create(
 ) -> None:
     """Make a user who signs in with EMAIL."""
     from admin_api.commands import typed
+    from admin_api.commands.trail import note
     from admin_api.passwords import hash_password
     from admin_api.records import account_record
     from storage.clock import system_clock
@@ -57,16 +58,19 @@ def create(
     password_hash = hash_password(typed.password(secret))
 
     async def work(tx: Tx) -> User:
-        owner = await tenant_meant(tx, text=tenant_text)
-        return await create_user(
+        key = (await tenant_meant(tx, text=tenant_text)).tenant_id
+        made = await create_user(
             tx,
-            tenant_id=owner.tenant_id,
+            tenant_id=key,
             email=address,
             name=called,
             role=role,
             password_hash=password_hash,
             now=system_clock(),
         )
+        level = {"role": made.role}
+        await note(tx, "user.created", made.user_id, tenant_id=key, name=made.email, details=level)
+        return made
 
     made = account_record(call.write(work))
     call.show(made | {"password": secret} if given is None else made)

@@ -20,6 +20,10 @@ from storage.migrations.m004_threads import m004_threads
 from storage.migrations.m005_idempotency import m005_idempotency
 from storage.migrations.m006_contacts import m006_contacts
 from storage.migrations.m007_explain import m007_explain
+from storage.migrations.m008_alerts import m008_alerts
+from storage.migrations.m009_audit_log import m009_audit_log
+from storage.migrations.m010_event_log import m010_event_log
+from storage.migrations.m011_retention import m011_retention
 
 Step = Callable[[Tx], Coroutine[Any, Any, None]]
 
@@ -86,4 +90,8 @@ STEPS: tuple[Step, ...] = (
     m005_idempotency,
     m006_contacts,
     m007_explain,
+    m008_alerts,
+    m009_audit_log,
+    m010_event_log,
+    m011_retention,
 )

@@ -180,7 +180,8 @@ async def test_settings_are_changed_and_what_is_left_out_stays(world: World) -> 
         *({"default_timezone": zone} for zone in ("Europe/Atlantis", "", "utc+1", "../x", None)),
         *({"share_relationships": value} for value in ("true", 1, None)),
         *({"display_name": value} for value in (None, "x" * 201, "a\u0085b")),
-        *({"webhook_url": "https://hook.test"}, {"webhook_events": ["message.received"]}),
+        *({"webhook_url": url} for url in ("hook.test", "http://hook.test/", "", 7)),
+        *({"webhook_events": names} for names in (["message.received"], ["x"], None, [7])),
         *({"address": "other@example.test"}, {"created_at": "2027-01-15T08:00:00Z"}),
     ],
 )
@@ -191,7 +192,8 @@ async def test_what_cannot_be_set_is_400_and_changes_nothing(
         before = (await api.get(f"{INBOXES}{SALES}/")).json()
         answer = await api.patch(f"{INBOXES}{SALES}/", json=body)
         assert answer.status_code == 400
-        assert [fault["field"] for fault in answer.json()["errors"]] == [*body]
+        fields = [fault["field"].partition("[")[0] for fault in answer.json()["errors"]]
+        assert fields == [*body]
         assert (await api.get(f"{INBOXES}{SALES}/")).json() == before
 
 

@@ -118,15 +118,24 @@ async def test_a_message_that_is_only_open_cannot_be_changed_nor_what_is_named_b
         ({"message_ids": [], "set": READ}, ["message_ids"]),
         ({"message_ids": "msg_x", "set": READ}, ["message_ids"]),
         ({"message_ids": [UNKNOWN] * 501, "set": READ}, ["message_ids"]),
-        ({"message_ids": [UNKNOWN, 7, None], "set": READ}, ["message_ids[1]", "message_ids[2]"]),
-        ({"message_ids": [UNKNOWN], "set": {}}, ["set"]),
-        ({"message_ids": [UNKNOWN], "set": None}, ["set"]),
-        ({"message_ids": [UNKNOWN], "set": {"is_read": None}}, ["set.is_read"]),
-        ({"message_ids": [UNKNOWN], "set": {"is_read": 1}}, ["set.is_read"]),
-        ({"message_ids": [UNKNOWN], "set": {"folder": "sent"}}, ["set.folder"]),
-        ({"message_ids": [UNKNOWN], "set": READ | {"subject": "x"}}, ["set.subject"]),
-        ({"message_ids": [UNKNOWN], "set": READ | {"inbox_id": SALES}}, ["set.inbox_id"]),
-        ({"message_ids": [UNKNOWN], "set": READ, "is_read": True}, ["is_read"]),
+        (
+            {"message_ids": [UNKNOWN, 7, None], "set": READ},
+            ["message_ids[1]", "message_ids[2]", "message_ids[0]"],
+        ),
+        ({"message_ids": [UNKNOWN], "set": {}}, ["set", "message_ids[0]"]),
+        ({"message_ids": [UNKNOWN], "set": None}, ["set", "message_ids[0]"]),
+        ({"message_ids": [UNKNOWN], "set": {"is_read": None}}, ["set.is_read", "message_ids[0]"]),
+        ({"message_ids": [UNKNOWN], "set": {"is_read": 1}}, ["set.is_read", "message_ids[0]"]),
+        ({"message_ids": [UNKNOWN], "set": {"folder": "sent"}}, ["set.folder", "message_ids[0]"]),
+        (
+            {"message_ids": [UNKNOWN], "set": READ | {"subject": "x"}},
+            ["set.subject", "message_ids[0]"],
+        ),
+        (
+            {"message_ids": [UNKNOWN], "set": READ | {"inbox_id": SALES}},
+            ["set.inbox_id", "message_ids[0]"],
+        ),
+        ({"message_ids": [UNKNOWN], "set": READ, "is_read": True}, ["is_read", "message_ids[0]"]),
     ],
 )
 async def test_what_makes_no_sense_is_400(

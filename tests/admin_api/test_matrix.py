@@ -56,8 +56,10 @@ OWN = {
     "contact",
     "share",
     "sent share",
+    "alert",
+    "delivery",
 }
-CHANGE_INBOX = "PATCH /v1/inboxes/{inbox_id}/"
+CHANGE_INBOX = ("PATCH /v1/inboxes/{inbox_id}/", "POST /v1/inboxes/{inbox_id}/webhook-secret/")
 # An inbox named for rendering counts only when a thread is named too.
 RENDER = "POST /v1/templates/{template_id}/"
 
@@ -194,7 +196,7 @@ def expected(key: str, row: Row, caller: Caller, whose: str) -> int:
         return 404
     if not row.names:
         return 400
-    if key == CHANGE_INBOX and token and whose != "own":
+    if key in CHANGE_INBOX and token and whose != "own":
         return 403
     if whose in ("foreign", "unknown"):
         return 404
@@ -208,7 +210,7 @@ def _within_the_tenant(key: str, row: Row, caller: Caller, whose: str) -> int:
     mine = whose == "own" and not caller.stranger
     if "token of" in kinds and not caller.admin and not mine:
         return 404
-    if key == CHANGE_INBOX and not caller.admin and not mine:
+    if key in CHANGE_INBOX and not caller.admin and not mine:
         return 403
     return 400
 

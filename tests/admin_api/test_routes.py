@@ -47,6 +47,8 @@ UNKNOWN = {
     "template_id": "tpl_" + "0" * 26,
     "contact_id": "ctc_" + "0" * 26,
     "share_id": "shr_" + "0" * 26,
+    "alert_id": "alr_" + "0" * 26,
+    "delivery_id": "dlv_" + "0" * 26,
     "address": "nobody@unknown.test",
 }
 
@@ -54,7 +56,8 @@ UNKNOWN = {
 @dataclass(frozen=True)
 class Row:
     """What a route declares: the scopes of which a token needs one (None: no token may), whether
-    only admins may, whether it belongs to an inbox; a body that is good; its parameters.
+    only admins may, whether it belongs to an inbox; a body that is good; its parameters. `query` is
+    for a call that would not end: it is refused by that.
     """
 
     scopes: tuple[str, ...] | None = ()
@@ -64,6 +67,7 @@ class Row:
     body: dict[str, object] | None = None
     names: dict[str, str] = field(default_factory=dict)
     status: int = 200
+    query: dict[str, str] = field(default_factory=dict)
 
 
 READ = ("email:read",)
@@ -75,11 +79,18 @@ TEMPLATE = {"template_id": "template"}
 CONTACT = {"contact_id": "contact"}
 OTHER_MESSAGE = "msg_01kas3v9t2q5nq8x7d4m6c0wfe"
 OTHER_CARD = "ctc_01kas3v9t2q5nq8x7d4m6c0wfe"
+EVENTS = ("email:read", "contacts:read", "task:read")
+ALERTS_WRITE = ("alerts:write",)
+ALERT: dict[str, object] = {
+    "events": ["message.received"],
+    "delivery": {"type": "webhook", "target": "https://hooks.example.test/"},
+}
 BOOK, BOOK_WRITE, CONTEXT = ("contacts:read",), ("contacts:write",), ("context:read",)
 
 TABLE = {
     "GET /healthz": Row(public=True),
     "GET /readyz": Row(public=True),
+    "GET /metrics": Row(public=True),
     "GET /docs": Row(public=True),
     "GET /v1/openapi.json": Row(public=True),
     "POST /auth/login/": Row(public=True, body={"email": "a@b.test", "password": "x"}, status=401),
@@ -88,6 +99,7 @@ TABLE = {
         None, body={"current_password": PASSWORD, "new_password": PASSWORD}, status=204
     ),
     "GET /v1/me/": Row(),
+    "GET /v1/audit-log/": Row(None, admin=True),
     "GET /v1/users/": Row(None, admin=True),
     "POST /v1/users/": Row(
         None, admin=True, body={"email": "new@people.test", "password": PASSWORD}, status=201
@@ -111,6 +123,9 @@ TABLE = {
     ),
     "DELETE /v1/inboxes/{inbox_id}/": Row(
         None, admin=True, names={"inbox_id": "inbox"}, status=204
+    ),
+    "POST /v1/inboxes/{inbox_id}/webhook-secret/": Row(
+        ("alerts:write",), names={"inbox_id": "inbox"}, status=409
     ),
     "POST /v1/inboxes/{inbox_id}/restore/": Row(
         None, admin=True, names={"inbox_id": "deleted inbox"}
@@ -235,10 +250,32 @@ TABLE = {
     "POST /v1/contacts/shares/{share_id}/decline/": Row(
         BOOK_WRITE, acts=True, names={"share_id": "share"}
     ),
+    "GET /v1/alerts/": Row(("alerts:read",), acts=True),
+    "POST /v1/alerts/": Row(ALERTS_WRITE, acts=True, body=ALERT, status=201),
+    "GET /v1/alerts/{alert_id}/": Row(("alerts:read",), acts=True, names={"alert_id": "alert"}),
+    "PATCH /v1/alerts/{alert_id}/": Row(
+        ALERTS_WRITE, acts=True, body={"enabled": False}, names={"alert_id": "alert"}
+    ),
+    "DELETE /v1/alerts/{alert_id}/": Row(
+        ALERTS_WRITE, acts=True, names={"alert_id": "alert"}, status=204
+    ),
+    "POST /v1/alerts/{alert_id}/webhook-secret/": Row(
+        ALERTS_WRITE, acts=True, names={"alert_id": "alert"}
+    ),
+    "GET /v1/alerts/{alert_id}/deliveries/": Row(
+        ("alerts:read",), acts=True, names={"alert_id": "alert"}
+    ),
+    "POST /v1/alerts/{alert_id}/deliveries/{delivery_id}/redeliver/": Row(
+        ALERTS_WRITE, acts=True, names={"alert_id": "alert", "delivery_id": "delivery"}
+    ),
+    "POST /v1/alerts/{alert_id}/test/": Row(ALERTS_WRITE, acts=True, names={"alert_id": "alert"}),
     "GET /v1/activity/": Row(CONTEXT, acts=True, status=400),
     "GET /v1/relationships/": Row(CONTEXT, acts=True),
     "GET /v1/relationships/graph/": Row(CONTEXT, acts=True),
     "GET /v1/relationships/{address}/": Row(CONTEXT, acts=True, names={"address": "sender"}),
+    "GET /v1/events/types/": Row(public=True),
+    "GET /v1/events/": Row(EVENTS, acts=True),
+    "GET /v1/events/stream/": Row(EVENTS, acts=True, status=400, query={"after": "evt_"}),
 }
 PATHS = [pytest.param(key, row, id=key) for key, row in TABLE.items()]
 GUARDED = [pytest.param(key, row, id=key) for key, row in TABLE.items() if not row.public]
@@ -350,19 +387,47 @@ async def shared_contacts(world: World, *, own: bool) -> dict[str, str]:
 
 
 async def shared_work(world: World, inbox: str, owner: str) -> dict[str, str]:
-    """A thread with a note, a task of the inbox and a template."""
+    """A thread with a note, a task of the inbox, an alert and a template."""
     async with world.client(inbox) as api, world.client(owner) as admin:
         (thread, *_) = (await api.get("/v1/messages/threads/")).json()["results"]
         notes = f"/v1/messages/threads/{thread['thread_id']}/notes/"
         note = (await api.post(notes, json={"body": "Mine."})).json()
         task = (await api.post("/v1/tasks/", json={"title": "Call"})).json()
+        alert = (await api.post("/v1/alerts/", json=ALERT)).json()
         template = (await admin.post("/v1/templates/", json={"name": "Follow-up"})).json()
     return {
+        "alert": alert["alert_id"],
+        "delivery": await owed(world, alert["alert_id"]),
         "thread": thread["thread_id"],
         "note": note["note_id"],
         "task": task["task_id"],
         "template": template["template_id"],
     }
+
+
+async def owed(world: World, alert_id: str) -> str:
+    """A delivery of the newest event to this alert, made as routing makes it."""
+
+    async def work(tx: Tx) -> bytes:
+        delivery_id = tx.new_id()
+        await tx.execute(
+            """
+            INSERT INTO deliveries (delivery_id, tenant_id, alert_id, event_id, type, status,
+                                    queued, created_at)
+            SELECT :delivery_id, tenant_id, alert_id,
+                   (SELECT event_id FROM events ORDER BY event_id DESC LIMIT 1),
+                   'message.received', 'pending', :delivery_id, :now
+            FROM alerts WHERE alert_id = :alert_id
+            """,
+            {
+                "delivery_id": delivery_id,
+                "alert_id": from_text("alr", alert_id),
+                "now": world.clock(),
+            },
+        )
+        return delivery_id
+
+    return to_text("dlv", await world.database.write(work))
 
 
 async def deleted_inbox(world: World, tenant_id: bytes, address: str) -> bytes:
@@ -393,7 +458,7 @@ async def call(
     method, path = key.split(" ")
     path = re.sub(r"\{(\w+)\}", lambda found: names[found[1]], path)
     session = who is not None and who not in (SALES, FOREIGN_INBOX)
-    query = {"inbox_id": SALES} if row.acts and session else {}
+    query = row.query | ({"inbox_id": SALES} if row.acts and session else {})
     async with world.client(who, secret=secret) as api:
         answer = await api.request(method, path, params=query, json=row.body)
     return answer.status_code, answer.content

@@ -6,6 +6,7 @@ from storage.clock import DAY
 from tests.builders import (
     AGENT,
     FOREIGN_INBOX,
+    FOREIGN_LIST,
     MESSAGE,
     SALES,
     SUPPORT,
@@ -90,10 +91,7 @@ async def test_every_filter_of_a_listing_filters(world: World) -> None:
     assert await listed(world, from_="grace", folder="all") == [plain, letter]
     assert await listed(world, list_id=found["via"][0]["list_id"]) == [letter]
     assert await listed(world, list_id=TEAM) == [letter]
-    assert await listed(world, list_id="lst_" + "0" * 26) == []
     assert await listed(world, thread_id=found["thread_id"]) == [letter]
-    assert await listed(world, thread_id="thr_" + "0" * 26) == []
-    assert await listed(world, thread_id="garbage") == []
     assert await listed(world, has_attachment="true") == [letter]
     assert await listed(world, has_attachment="false") == [late]
     assert await listed(world, after=day) == [late]
@@ -103,6 +101,44 @@ async def test_every_filter_of_a_listing_filters(world: World) -> None:
     assert await listed(world, q=" ", folder="all") == [late, plain, letter]
     assert await listed(world, SUPPORT, q="morning") == []
     assert await listed(world, AGENT, q="contract") == []
+
+
+@pytest.mark.parametrize("who", [SALES, TENANT_OWNER])
+async def test_a_list_and_a_thread_that_are_none_are_one_answer(world: World, who: str) -> None:
+    unseen = await deliver(world, "agent@example.test")
+    async with world.client(AGENT) as api:
+        hidden = (await api.get(f"{MESSAGES}{unseen}/")).json()["thread_id"]
+    lists = ("lst_" + "0" * 26, world.ids[FOREIGN_LIST], FOREIGN_LIST, SALES, "x")
+    threads = ("thr_" + "0" * 26, hidden, "garbage")
+    async with world.client(who) as api:
+        own = {} if who == SALES else {"inbox_id": SALES}
+        answers = [
+            await api.get(path, params={"list_id": name, **own})
+            for name in lists
+            for path in (MESSAGES, f"{MESSAGES}threads/")
+        ]
+        assert {answer.status_code for answer in answers} == {400}
+        assert len({answer.content for answer in answers}) == 1
+        answers = [await api.get(MESSAGES, params={"thread_id": name, **own}) for name in threads]
+        assert {answer.status_code for answer in answers} == {400}
+        assert len({answer.content for answer in answers}) == 1
+
+
+async def test_a_list_that_is_gone_is_known_to_who_has_mail_by_it(world: World) -> None:
+    message_id = await deliver(world, "team@example.test")
+    await parse(world)
+    async with world.client(TENANT_OWNER) as admin:
+        await admin.delete(f"/v1/distribution-lists/{world.ids[TEAM]}/")
+
+    assert await listed(world, list_id=world.ids[TEAM]) == [message_id]
+    async with world.client(SALES) as api, world.client(AGENT) as other:
+        threads = await api.get(f"{MESSAGES}threads/", params={"list_id": world.ids[TEAM]})
+        assert len(threads.json()["results"]) == 1
+        for answer in (
+            await api.get(MESSAGES, params={"list_id": TEAM}),
+            await other.get(MESSAGES, params={"list_id": world.ids[TEAM]}),
+        ):
+            assert answer.status_code == 400
 
 
 async def test_a_sender_is_found_before_the_parser_comes(world: World) -> None:

@@ -113,6 +113,8 @@ async def test_logins_are_limited_for_each_account_and_each_client(engine: Engin
         refused = await login(world)
         assert statuses == [401, 401]
         assert (refused.status_code, refused.json()["code"]) == (429, "rate_limited")
+        assert refused.headers["RateLimit"].startswith('"logins";r=0;t=')
+        assert refused.headers["RateLimit-Policy"].startswith('"logins";q=')
         assert refused.headers["retry-after"] == "30"
         assert (await login(world, email=TENANT_OWNER)).status_code == 429  # the same client
         world.clock.advance(MINUTE)

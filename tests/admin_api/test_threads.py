@@ -153,7 +153,7 @@ async def test_threads_are_listed_by_who_has_them_and_how_they_stand(world: Worl
     assert await listed(SALES, status="open", assigned_to="none") == [3]
     assert await listed(SALES, status="closed", assigned_to="me") == []
     assert await listed(SALES, list_id=world.ids["Team@example.test"]) == [3, 2, 1, 0]
-    assert await listed(SALES, list_id="lst_" + "0" * 26) == []
+    assert await listed(SALES, list_id="TEAM@example.test") == [3, 2, 1, 0]
     assert await listed(SALES, q="hello") == [3, 2, 1, 0]
     assert await listed(SALES, q="hello", status="closed") == [2]
     assert await listed(SALES, q="hello", assigned_to="me") == [0]
@@ -168,6 +168,8 @@ async def test_threads_are_listed_by_who_has_them_and_how_they_stand(world: Worl
         ({"assigned_to": FOREIGN_INBOX}, "assigned_to"),
         ({"status": "x"}, "status"),
         ({"list_id": "x"}, "list_id"),
+        ({"list_id": "lst_" + "0" * 26}, "list_id"),
+        ({"list_id": "all@other.test"}, "list_id"),
         ({"q": "after:yesterday"}, "q"),
         ({"limit": "0"}, "limit"),
         ({"cursor": "x"}, "cursor"),

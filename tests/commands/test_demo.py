@@ -166,6 +166,18 @@ def test_the_curl_line_reads_what_the_swaks_line_sent(shown: Shown, tmp_path: Pa
     assert '"Hello"' in shown.run(shown.line("curl "), tmp_path)
 
 
+def test_the_watching_line_shows_what_is_sent_meanwhile(shown: Shown, tmp_path: Path) -> None:
+    need("curl", "curl")
+    line = f"exec {shown.line('curl -sSN ')} --max-time 20"
+    with subprocess.Popen(["/bin/sh", "-c", line], stdout=subprocess.PIPE, text=True) as watching:
+        assert watching.stdout is not None
+        assert watching.stdout.readline() == "retry: 2000\n"
+        shown.run(shown.line(r"\S+ -m gateway send"), tmp_path)
+        told = [watching.stdout.readline() for _ in range(3)]
+        watching.terminate()
+    assert told[2] == "event: message.received\n"
+
+
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
 def test_the_temporary_store_is_removed_at_the_end(
     shown: Shown, tmp_path: Path, number: signal.Signals

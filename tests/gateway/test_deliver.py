@@ -11,6 +11,7 @@ import pytest
 
 from gateway import headers
 from gateway.arrival import arrival
+from gateway.counters import Counters
 from gateway.deliver import Deliverer
 from gateway.ledger import Ledger
 from storage.arrivals import Arrival, Outcome, Repeated, RouteChanged, Stored
@@ -59,6 +60,7 @@ class Desk:
             cast(Database, store),
             self.contents,
             self.ledger,
+            Counters(1),
             postmaster="",
             committed=lambda: None,
             under_way=lambda: self.under_way,

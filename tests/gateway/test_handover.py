@@ -10,6 +10,7 @@ from typing import cast
 
 import pytest
 
+from gateway.deferred import Deferred
 from gateway.deliver import Deliverer
 from gateway.handover import Handover, Intake
 from gateway.ledger import Ledger
@@ -67,8 +68,14 @@ class Pair:
         self.contents.prepare()
         self.writer = Writer()
         self.ledger = Ledger()
+        self.noted: asyncio.Queue[bytes] = asyncio.Queue()
         self.handover = Handover()
-        self.intake = Intake(cast(Deliverer, self.writer), self.ledger, self.contents)
+        self.intake = Intake(
+            cast(Deliverer, self.writer), self.ledger, cast(Deferred, self), self.contents
+        )
+
+    def note(self, list_id: bytes) -> None:
+        self.noted.put_nowait(list_id)
 
     async def connect(self) -> None:
         loop = asyncio.get_running_loop()
@@ -96,7 +103,7 @@ async def pair(tmp_path: Path) -> AsyncIterator[Pair]:
 
 
 @pytest.mark.parametrize(
-    "outcome", [Stored(b"m" * 16, SEEN), Repeated(b"m" * 16, SEEN), RouteChanged()]
+    "outcome", [Stored(b"m" * 16, SEEN, 50), Repeated(b"m" * 16, SEEN), RouteChanged()]
 )
 async def test_a_message_and_its_outcome_arrive_as_they_were(pair: Pair, outcome: Outcome) -> None:
     answer = pair.handover.submit(IN_MEMORY, None)
@@ -227,3 +234,9 @@ async def test_what_is_said_last_arrives_before_the_end(pair: Pair) -> None:
     await pair.intake.ended.wait()
 
     assert sorted(pair.ledger.take_confirmed()) == sorted(SEEN)
+
+
+async def test_mail_for_a_list_without_members_is_counted_by_the_first_process(pair: Pair) -> None:
+    pair.handover.note(b"l" * 16)
+
+    assert await pair.noted.get() == b"l" * 16

@@ -11,6 +11,7 @@ from typing import cast
 
 import pytest
 
+from gateway.deferred import Deferred
 from gateway.deliver import Deliverer
 from gateway.handover import Intake
 from gateway.ledger import Ledger
@@ -34,7 +35,7 @@ def wires() -> Iterator[Pair]:
 
 def intake() -> Intake:
     """Give one that nothing is submitted to."""
-    return Intake(cast(Deliverer, None), Ledger(), ContentDirectory(Path()))
+    return Intake(cast(Deliverer, None), Ledger(), cast(Deferred, None), ContentDirectory(Path()))
 
 
 async def heard(control: socket.socket) -> bytes:

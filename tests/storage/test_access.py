@@ -224,7 +224,7 @@ class Office:
     async def _move(self, inbox: str, number: int) -> None:
         if found := self._held(inbox, number):
             _, key = found
-            change: dict[str, Any] = {**key}
+            change: dict[str, Any] = {**key, "now": self.world.clock()}
             folder = mailbox.FOLDERS[number % 4]
             await self.world.database.write(
                 lambda tx: mailbox.update_copy(tx, **change, folder=folder)

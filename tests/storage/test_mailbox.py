@@ -97,9 +97,9 @@ async def test_another_tenant_or_inbox_finds_no_copy(engine: Engine) -> None:
                 await find(world, address, message_id, tenant)
         key = Key(world.raw["Other"], world.raw[SALES], raw(message_id))
         with pytest.raises(NotFound):
-            await world.database.write(lambda tx: mailbox.update_copy(tx, **key._asdict()))
+            await world.database.write(lambda tx: mailbox.update_copy(tx, **key._asdict(), now=1))
         with pytest.raises(NotFound):
-            await world.database.write(lambda tx: mailbox.discard_copy(tx, **key._asdict()))
+            await world.database.write(lambda tx: mailbox.discard_copy(tx, **key._asdict(), now=1))
         assert (await find(world, SALES, message_id)).folder == "inbox"
 
 

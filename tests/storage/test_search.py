@@ -182,6 +182,7 @@ async def test_a_folder_and_a_read_state_narrow_a_search(post: Post) -> None:
             tenant_id=post.tenant_id,
             inbox_id=post.raw[ANN],
             message_id=one,
+            now=post.clock(),
             folder="archive",
             is_read=True,
         )
@@ -333,6 +334,7 @@ async def test_a_sparse_folder_is_searched_by_its_own_messages(
                 tenant_id=post.tenant_id,
                 inbox_id=post.raw[ANN],
                 message_id=one,
+                now=post.clock(),
                 folder="archive",
                 is_read=True,
             )

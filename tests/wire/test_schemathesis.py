@@ -11,8 +11,8 @@ import pytest
 from tests.support.fixtures import MakeServer
 
 CONFIG = Path(__file__).parents[1] / "support" / "schemathesis.toml"
-# What would end the session, or keep its one thread busy: a long poll, and hashing passwords.
-LEFT_OUT = r"^/auth/|^/v1/users/|/wait/$|/check/$|/verify/$"
+# What would end the session, or keep its one thread busy: a long poll, a stream, hashing passwords.
+LEFT_OUT = r"^/auth/|^/v1/users/|/wait/$|/stream/$|/check/$|/verify/$"
 
 
 def run(http: str, secret: str, folder: Path, *options: str) -> subprocess.CompletedProcess[str]:

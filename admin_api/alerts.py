@@ -1,0 +1,243 @@
+"""Alerts: what an inbox is told of by webhook or task.
+
+- The secret of a webhook is in the answer that makes it, and in no other.
+- An inbox's own webhook is shown here too, with `origin=inbox`; it is changed at the inbox.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable
+from typing import Literal
+
+from starlette.responses import Response
+
+from admin_api.alert_payloads import AlertChange, AlertIn, filter_faults, title_faults
+from admin_api.answers import answer, no_content
+from admin_api.auth import Agent
+from admin_api.call import Call, acting_inbox, acting_view
+from admin_api.paging import Page, page_answer
+from admin_api.records import Record, alert_record
+from admin_api.trail import note
+from storage import alerts
+from storage.access import sees_thread
+from storage.alert_filters import NOBODY
+from storage.alerts import OF_INBOX, TASK, WEBHOOK, Alert, Draft
+from storage.database import Tx
+from storage.errors import Conflict, FieldFault, Invalid, NotFound
+from storage.ids import from_text, to_text
+from storage.lists import find_list
+from storage.teammates import find_teammates
+
+
+class Listing(Page):
+    """Which alerts; an inbox's own webhook is the one of the origin `inbox`."""
+
+    origin: Literal["alert", "inbox"] = "alert"
+
+
+async def list_alerts(call: Call) -> Response:
+    """GET /v1/alerts/: oldest first."""
+    page = call.parameters(Listing)
+    span = page.span()
+
+    async def work(tx: Tx) -> list[Alert]:
+        return await alerts.list_alerts(
+            tx,
+            tenant_id=call.tenant_id,
+            inbox_id=await acting_inbox(tx, call),
+            origin=page.origin,
+            span=span,
+        )
+
+    found = await call.database.read(work)
+    return page_answer(call, page, found, alert_record, lambda alert: alert.alert_id)
+
+
+async def create_alert(call: Call) -> Response:
+    """POST /v1/alerts/: for a webhook the only answer that ever shows the secret."""
+    payload = call.payload(AlertIn)
+
+    async def work(tx: Tx) -> tuple[Alert, str | None]:
+        inbox_id = await acting_inbox(tx, call)
+        draft = Draft(
+            tuple(dict.fromkeys(payload.events)),
+            payload.delivery.type,
+            payload.delivery.target,
+            payload.filter.chosen,
+            payload.enabled,
+        )
+        made, secret = await alerts.create_alert(
+            tx,
+            tenant_id=call.tenant_id,
+            inbox_id=inbox_id,
+            draft=await _judged(tx, call, draft, AlertIn.model_fields),
+            created_by=maker_of(call),
+            now=call.now,
+        )
+        kind, types = made.delivery, list(made.events)
+        await note(tx, call, "alert.created", made.alert_id, delivery=kind, events=types)
+        return made, secret
+
+    return answer(shown(*await call.database.write(work)), 201)
+
+
+def maker_of(call: Call) -> str:
+    """The id of who calls: a user or a token."""
+    caller = call.caller
+    if isinstance(caller, Agent):
+        return to_text("tok", caller.token.token_id)
+    return to_text("usr", caller.user.user_id)
+
+
+def shown(alert: Alert, secret: str | None) -> Record:
+    """The record, with a secret that is shown this once."""
+    return alert_record(alert) | ({} if secret is None else {"secret": secret})
+
+
+async def _judged(tx: Tx, call: Call, draft: Draft, given: Collection[str]) -> Draft:
+    """The draft with the references of what was given as ids. Raises Invalid with every fault."""
+    faults = [*_target_faults(call, draft)]
+    faults += filter_faults(draft.filter, draft.events)
+    chosen = dict(draft.filter)
+    for name, refer in _REFERENCES.items():
+        if name in chosen and "filter" in given:
+            try:
+                chosen[name] = await refer(tx, call, chosen[name])
+            except (Invalid, NotFound):
+                faults.append(FieldFault(f"filter.{name}", _NONE[name]))
+    if faults:
+        raise Invalid(*faults)
+    return Draft(draft.events, draft.delivery, draft.target, chosen, draft.enabled)
+
+
+def _target_faults(call: Call, draft: Draft) -> Iterable[FieldFault]:
+    if draft.delivery == WEBHOOK:
+        fault = call.service.webhooks.check(draft.target)
+        return [] if fault is None else [FieldFault("delivery.target", fault)]
+    return title_faults(draft.target)
+
+
+async def _list(tx: Tx, call: Call, named: str) -> str:
+    list_id = from_text("lst", named) or b""
+    found = await find_list(tx, tenant_id=call.tenant_id, list_id=list_id)
+    return to_text("lst", found.list_id)
+
+
+async def _thread(tx: Tx, call: Call, named: str) -> str:
+    thread_id = from_text("thr", named) or b""
+    if not await sees_thread(tx, view=await acting_view(tx, call), thread_id=thread_id):
+        raise NotFound("no such thread")
+    return to_text("thr", thread_id)
+
+
+async def _assignee(tx: Tx, call: Call, named: str) -> str:
+    if named == NOBODY:
+        return NOBODY
+    if named == "me":
+        return to_text("inb", await acting_inbox(tx, call))
+    (found,) = await find_teammates(tx, tenant_id=call.tenant_id, named=[("assignee", named)])
+    return to_text("inb", found.inbox_id)
+
+
+_REFERENCES = {"list_id": _list, "thread_id": _thread, "assignee": _assignee}
+_NONE = {
+    "list_id": "names no list of this tenant",
+    "thread_id": "names no thread that this inbox sees",
+    "assignee": "is neither me nor none nor the address of a teammate",
+}
+
+
+async def show_alert(call: Call) -> Response:
+    """GET /v1/alerts/{alert_id}/."""
+    return answer(alert_record(await call.database.read(lambda tx: locate(tx, call))))
+
+
+async def change_alert(call: Call) -> Response:
+    """PATCH /v1/alerts/{alert_id}/: a target that is given, or enabling, makes it active again."""
+    payload = call.payload(AlertChange)
+    given = payload.model_fields_set
+
+    async def work(tx: Tx) -> tuple[Alert, str | None]:
+        alert = await locate(tx, call)
+        draft = await _judged(tx, call, _changed(alert, payload), given)
+        _require_own(alert)
+        if not given:
+            return alert, None
+        revive = draft.enabled and bool(given & {"enabled", "delivery"})
+        changed, secret = await alerts.update_alert(
+            tx,
+            alert=alert,
+            draft=draft,
+            now=call.now,
+            revived_by=maker_of(call) if revive else None,
+        )
+        await note(tx, call, "alert.changed", alert.alert_id, fields=sorted(given))
+        return changed, secret
+
+    return answer(shown(*await call.database.write(work)))
+
+
+def _changed(alert: Alert, payload: AlertChange) -> Draft:
+    given, delivery = payload.model_fields_set, payload.delivery
+    if "delivery" in given and delivery is None:
+        raise Invalid(FieldFault("delivery", "must be an object"))
+    return Draft(
+        tuple(dict.fromkeys(payload.events)) if "events" in given else alert.events,
+        alert.delivery if delivery is None else delivery.type,
+        alert.target if delivery is None else delivery.target,
+        payload.filter.chosen if "filter" in given else alert.filter,
+        payload.enabled if "enabled" in given else alert.enabled,
+    )
+
+
+async def delete_alert(call: Call) -> Response:
+    """DELETE /v1/alerts/{alert_id}/: nothing is sent for it from now on."""
+
+    async def work(tx: Tx) -> None:
+        alert = await locate_own(tx, call)
+        await alerts.delete_alert(tx, tenant_id=call.tenant_id, alert_id=alert.alert_id)
+        await note(tx, call, "alert.deleted", alert.alert_id)
+
+    await call.database.write(work)
+    return no_content()
+
+
+async def renew_secret(call: Call) -> Response:
+    """POST /v1/alerts/{alert_id}/webhook-secret/: the former one signs as well for a day."""
+
+    async def work(tx: Tx) -> tuple[Alert, str]:
+        alert = await locate_own(tx, call)
+        require_webhook(alert)
+        secret = await alerts.renew_secret(tx, alert=alert, now=call.now)
+        await note(tx, call, "alert.secret_renewed", alert.alert_id)
+        return await locate(tx, call), secret
+
+    return answer(shown(*await call.database.write(work)))
+
+
+def require_webhook(alert: Alert) -> None:
+    """Raises Conflict `no_webhook` for an alert that makes tasks."""
+    if alert.delivery == TASK:
+        raise Conflict("no_webhook", "This alert makes tasks; it has no webhook.")
+
+
+async def locate(tx: Tx, call: Call) -> Alert:
+    """The acting inbox's alert that the path names. Raises NotFound."""
+    return await alerts.find_alert(
+        tx,
+        tenant_id=call.tenant_id,
+        inbox_id=await acting_inbox(tx, call),
+        alert_id=call.path_id("alr", "alert_id"),
+    )
+
+
+async def locate_own(tx: Tx, call: Call) -> Alert:
+    """The same, to be changed. Raises Conflict `inbox_webhook` for the inbox's own webhook."""
+    alert = await locate(tx, call)
+    _require_own(alert)
+    return alert
+
+
+def _require_own(alert: Alert) -> None:
+    if alert.origin == OF_INBOX:
+        raise Conflict("inbox_webhook", "This is the inbox's own webhook; change it at the inbox.")

@@ -1,0 +1,171 @@
+"""Events: the catalogue, what happened to an inbox in the last seven days, and what happens now.
+
+- A caller is told of what it may read, and no more: without `types` the others are left out, a type
+  that is asked for by name is refused.
+- `after` is the id of the last event one knows. One that is older than what is kept is refused, so
+  that nobody takes a gap for silence.
+"""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+from pydantic import AfterValidator, Field
+from starlette.responses import Response
+
+from admin_api.answers import answer
+from admin_api.call import Call, acting_view
+from admin_api.event_stream import EventStream, Source
+from admin_api.event_types import EVENT_TYPES, body_of, readable_types
+from admin_api.feed import Listener
+from admin_api.paging import cursor_of, position_of
+from admin_api.payload import Limit, Parameters
+from admin_api.policy import check
+from admin_api.problems import rate_limited, unauthorized
+from admin_api.records import Record
+from storage.database import Tx
+from storage.errors import FieldFault, Invalid
+from storage.event_log import Event, events_after, is_kept, newest_event_id
+from storage.ids import from_text, to_text
+from storage.standing import marks_of
+
+
+def _event_id(text: str) -> str:
+    if from_text("evt", text) is None:
+        raise ValueError("must be the id of an event")
+    return text
+
+
+def _types(text: str) -> str:
+    if not set(text.split(",")) <= EVENT_TYPES.keys():
+        raise ValueError("must be some of the types at /v1/events/types/, with commas")
+    return text
+
+
+_LAST_EVENT_ID = "Last-Event-ID"
+_FULL_SECONDS = 5
+
+EventId = Annotated[str, Field(max_length=40), AfterValidator(_event_id)]
+Types = Annotated[str, Field(max_length=1_000), AfterValidator(_types)]
+
+
+class Listing(Parameters):
+    """Which events, and which part of them."""
+
+    after: EventId | None = None
+    types: Types | None = None
+    limit: Limit = 50
+    cursor: str | None = None
+
+
+async def list_event_types(call: Call) -> Response:
+    """GET /v1/events/types/: what may be told, with the schema and an example of each."""
+    return answer(
+        [
+            {
+                "type": kind.name,
+                "description": kind.description,
+                "scopes": [*kind.access.scopes],
+                "schema": kind.schema,
+                "example": kind.example,
+            }
+            for kind in EVENT_TYPES.values()
+        ]
+    )
+
+
+async def list_events(call: Call) -> Response:
+    """GET /v1/events/: what the acting inbox may be told of, oldest first."""
+    wanted = call.parameters(Listing)
+    types = _wanted_types(call, wanted.types)
+    after = position_of(wanted.cursor)
+    field = "after" if after is None else "cursor"
+    if after is None and wanted.after is not None:
+        after = from_text("evt", wanted.after)
+
+    async def work(tx: Tx) -> tuple[list[Event], bytes]:
+        view = await acting_view(tx, call)
+        _require_kept(after, now=call.now, field=field)
+        limit = wanted.limit + 1
+        found = await events_after(tx, view=view, after=after, limit=limit, types=types)
+        return found, view.inbox_id
+
+    found, inbox_id = await call.database.read(work)
+    shown = found[: wanted.limit]
+    more = shown[-1].event_id if len(found) > len(shown) else None
+    return answer(
+        {
+            "results": [_record(event, inbox_id) for event in shown],
+            "cursor": None if more is None else cursor_of(more),
+        }
+    )
+
+
+class Live(Parameters):
+    """What a stream tells, and behind which event it begins; without one it begins now."""
+
+    after: EventId | None = None
+    types: Types | None = None
+
+
+async def stream_events(call: Call) -> Response:
+    """GET /v1/events/stream/: the same events as they happen, as server-sent events."""
+    wanted = call.parameters(Live)
+    types = _wanted_types(call, wanted.types)
+    field, after = _resumed(call, wanted)
+    credential_id, feed = call.caller.credential_id, call.service.feed
+
+    async def work(tx: Tx) -> tuple[Listener, bytes]:
+        view = await acting_view(tx, call)
+        _require_kept(after, now=call.now, field=field)
+        marks = await marks_of(tx, ids=(credential_id, view.inbox_id), now=call.now)
+        if len(marks) < 2:
+            raise unauthorized()  # it ended between two looks of ours
+        listener = Listener(
+            tenant_id=view.tenant_id,
+            inbox_id=view.inbox_id,
+            credential_id=credential_id,
+            types=types,
+            standing=(marks[credential_id], marks[view.inbox_id]),
+        )
+        return listener, after if after is not None else await newest_event_id(tx)
+
+    listener, begin = await call.database.read(work)
+    if feed.held_by(credential_id) >= call.service.settings.api_streams:
+        raise rate_limited(_FULL_SECONDS)
+    return EventStream(Source(feed, call.database, call.service.clock, listener, begin))
+
+
+def _resumed(call: Call, wanted: Live) -> tuple[str, bytes | None]:
+    """Behind which event the client goes on, and what tells it; the header is the newer one.
+
+    Raises Invalid.
+    """
+    header = call.request.headers.get(_LAST_EVENT_ID.lower())
+    if header:
+        after = from_text("evt", header)
+        if after is None:
+            raise Invalid(FieldFault(_LAST_EVENT_ID, "must be the id of an event"))
+        return _LAST_EVENT_ID, after
+    return "after", None if wanted.after is None else from_text("evt", wanted.after)
+
+
+def _wanted_types(call: Call, named: str | None) -> frozenset[str]:
+    """The types that the caller is to be told. Raises Problem 403 for one it may not be told."""
+    if named is None:
+        return readable_types(call.caller)
+    types = frozenset(named.split(","))
+    for name in sorted(types):
+        check(EVENT_TYPES[name].access, call.caller)
+    return types
+
+
+def _require_kept(after: bytes | None, *, now: int, field: str) -> None:
+    """Raises Invalid `position_expired` when there may have been events that are gone."""
+    if after is not None and not is_kept(after, now=now):
+        fault = FieldFault(field, "is older than the events that are kept", "position_expired")
+        raise Invalid(fault)
+
+
+def _record(event: Event, inbox_id: bytes) -> Record:
+    return {"event_id": to_text("evt", event.event_id), **body_of(event, inbox_id)}

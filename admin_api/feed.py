@@ -1,0 +1,271 @@
+"""The feed: one reader of the event log for all streams of the process.
+
+- It looks once for each ring of the bell, and otherwise twice a second, for what other processes
+  commit; only while somebody listens.
+- Who joins is told the id up to which the feed had read: what is behind it comes by the feed, what
+  is before it is read from the store. So nothing is skipped and nothing comes twice.
+- A listener that takes too little is told no more; it reads on from the store (`is_behind`).
+- Twice a second it is looked up, for all at once, whether the listeners' credentials still are what
+  they were; a listener whose is not has ended.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import logging
+import time
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+
+from storage.clock import Clock
+from storage.database import Database, Tx, Work
+from storage.errors import StoreUnavailable
+from storage.event_log import Event, audience, new_events, newest_event_id
+from storage.signals import Signal, heard
+from storage.standing import Mark, marks_of
+
+logger = logging.getLogger("postroom.http")
+
+_LOOK_SECONDS = 0.5
+_BREATH = 0.02
+_AT_ONCE = 500
+_MOST_WAITING = 1_000
+
+Standing = tuple[Mark, Mark]
+
+
+class Listener:
+    """One stream: who listens, for which inbox, to which types.
+
+    `standing` is what the credential and the inbox were marked with when it was let in.
+    """
+
+    __slots__ = (
+        "_heard",
+        "_waiting",
+        "credential_id",
+        "has_ended",
+        "inbox_id",
+        "is_behind",
+        "standing",
+        "tenant_id",
+        "types",
+    )
+
+    def __init__(
+        self,
+        *,
+        tenant_id: bytes,
+        inbox_id: bytes,
+        credential_id: bytes,
+        types: frozenset[str],
+        standing: Standing,
+    ) -> None:
+        self.tenant_id = tenant_id
+        self.inbox_id = inbox_id
+        self.credential_id = credential_id
+        self.types = types
+        self.standing = standing
+        self.has_ended = False
+        self.is_behind = False
+        self._waiting: list[Event] = []
+        self._heard = asyncio.Event()
+
+    @property
+    def is_told(self) -> bool:
+        """Whether it goes on being told."""
+        return not (self.is_behind or self.has_ended)
+
+    def offer(self, event: Event) -> None:
+        """Hand it an event that its inbox is told of."""
+        if self.is_behind or event.type not in self.types:
+            return
+        if len(self._waiting) >= _MOST_WAITING:
+            self.is_behind = True
+            self._waiting = []
+        else:
+            self._waiting.append(event)
+        self._heard.set()
+
+    def begin(self) -> None:
+        """Forget what was missed: from here on it is told again."""
+        self.is_behind = False
+        self._waiting = []
+
+    def end(self) -> None:
+        """Tell it that it is over."""
+        self.has_ended = True
+        self._heard.set()
+
+    async def take(self, seconds: float) -> Sequence[Event]:
+        """What was offered since; nothing when nothing was within that time, or it is over."""
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(seconds):
+                await self._heard.wait()
+        self._heard.clear()
+        taken, self._waiting = self._waiting, []
+        return taken
+
+
+@dataclass(frozen=True, slots=True)
+class _Found:
+    """What one look at the store found; `marks` are None when they were not asked for."""
+
+    position: bytes
+    told: Sequence[tuple[Event, bytes]]
+    marks: Mapping[bytes, Mark] | None
+    more: bool
+
+
+class Feed:
+    """Reads the log while somebody listens, and hands each event to the streams it is for."""
+
+    def __init__(self, database: Database, clock: Clock, commits: Signal) -> None:
+        self._database = database
+        self._clock = clock
+        self._commits = commits
+        self._listeners: dict[bytes, set[Listener]] = {}
+        self._tenants: Counter[bytes] = Counter()
+        self._held: Counter[bytes] = Counter()
+        self._joining: dict[Listener, asyncio.Future[bytes]] = {}
+        self._position: bytes | None = None
+        self._is_looking = False
+        self._checked_at = float("-inf")
+        self._reading: asyncio.Task[None] | None = None
+        self._is_closed = False
+
+    def held_by(self, credential_id: bytes) -> int:
+        """How many streams a credential holds open."""
+        return self._held[credential_id]
+
+    @contextlib.contextmanager
+    def listening(self, listener: Listener) -> Iterator[None]:
+        """Count the listener in, for as long as its stream lasts."""
+        self._held[listener.credential_id] += 1
+        if self._is_closed:
+            listener.end()
+        try:
+            yield
+        finally:
+            self._drop(listener)
+            self._held[listener.credential_id] -= 1
+            self._held += Counter()  # forgets those at nought
+
+    async def join(self, listener: Listener) -> bytes:
+        """Have the listener told from now on; the id behind which that begins."""
+        self._drop(listener)
+        joined: asyncio.Future[bytes] = asyncio.get_running_loop().create_future()
+        self._joining[listener] = joined
+        if self._reading is None or self._reading.done():
+            self._position = None
+            self._reading = asyncio.create_task(self._read())
+        elif not self._is_looking:
+            self._let_in()
+        return await joined
+
+    def close(self) -> None:
+        """End all streams, at once and for good."""
+        self._is_closed = True
+        self._end_all()
+
+    def _end_all(self) -> None:
+        for listener in [*self._joining, *(one for group in self._groups() for one in group)]:
+            listener.end()
+        self._position = self._position or b""
+        self._let_in()
+
+    def _groups(self) -> Sequence[set[Listener]]:
+        return [*self._listeners.values()]
+
+    def _drop(self, listener: Listener) -> None:
+        self._joining.pop(listener, None)
+        group = self._listeners.get(listener.inbox_id, set())
+        if listener not in group:
+            return
+        group.discard(listener)
+        if not group:
+            del self._listeners[listener.inbox_id]
+        self._tenants[listener.tenant_id] -= 1
+        self._tenants += Counter()
+
+    def _let_in(self) -> None:
+        """Take in who waits to join; nobody before it is known how far the log was read."""
+        if self._position is None:
+            return
+        joining, self._joining = self._joining, {}
+        for listener, joined in joining.items():
+            listener.begin()
+            self._listeners.setdefault(listener.inbox_id, set()).add(listener)
+            self._tenants[listener.tenant_id] += 1
+            if not joined.done():
+                joined.set_result(self._position)
+
+    async def _read(self) -> None:
+        try:
+            while (self._listeners or self._joining) and not self._is_closed:
+                ring = self._commits.listen()
+                if await self._look():
+                    continue
+                due = self._checked_at + _LOOK_SECONDS - time.monotonic()
+                if await heard(ring, max(_BREATH, due)):
+                    await asyncio.sleep(_BREATH)
+        except Exception:
+            logger.exception("feed_failed")
+            self._end_all()  # they come back, and with them a reader
+
+    async def _look(self) -> bool:
+        """Read on and hand out; whether there is more to read at once."""
+        self._is_looking = True
+        try:
+            if self._position is None:
+                self._position = await self._database.read(newest_event_id)
+                return True
+            found = await self._database.read(self._reader(self._position))
+            self._hand_out(found)
+            self._position = found.position
+            return found.more
+        except StoreUnavailable:
+            await asyncio.sleep(_LOOK_SECONDS)
+            return False  # the position stays: what came meanwhile is read when the store is back
+        finally:
+            self._is_looking = False
+            self._let_in()
+
+    def _reader(self, position: bytes) -> Work[_Found]:
+        """The look at the store, with what it needs of the state now; it may run in a thread."""
+        now, tenants = self._clock(), frozenset(self._tenants)
+        inboxes = frozenset(self._listeners)
+        marked = self._to_check()
+
+        async def look(tx: Tx) -> _Found:
+            events = await new_events(tx, after=position, limit=_AT_ONCE)
+            theirs = [event for event in events if event.tenant_id in tenants]
+            return _Found(
+                events[-1].event_id if events else position,
+                await audience(tx, events=theirs, among=inboxes, now=now),
+                None if marked is None else await marks_of(tx, ids=marked, now=now),
+                len(events) == _AT_ONCE,
+            )
+
+        return look
+
+    def _to_check(self) -> frozenset[bytes] | None:
+        """The ids to look up when a check is due."""
+        if time.monotonic() < self._checked_at + _LOOK_SECONDS:
+            return None
+        self._checked_at = time.monotonic()
+        credentials = {one.credential_id for group in self._groups() for one in group}
+        return frozenset(credentials | self._listeners.keys())
+
+    def _hand_out(self, found: _Found) -> None:
+        for event, inbox_id in found.told:
+            for listener in self._listeners.get(inbox_id, ()):
+                listener.offer(event)
+        if found.marks is None:
+            return
+        for listener in [one for group in self._groups() for one in group]:
+            marks = (found.marks.get(listener.credential_id), found.marks.get(listener.inbox_id))
+            if marks != listener.standing:
+                listener.end()

@@ -1,0 +1,122 @@
+"""What an operator can measure: calls of the API here, and what others of the process lend.
+
+- Calls are counted by the route's template, never by the path: what a stranger asks for makes no
+  new series. A path that is no route counts as `none`, a method that no route has as `other`.
+- A call has taken as long as until its response began, so that a live stream is no slow call.
+- prometheus-client, which writes it all down, is imported at the first reading.
+"""
+
+from __future__ import annotations
+
+import time
+from bisect import bisect_left
+from collections.abc import Callable, Coroutine, Iterable, Iterator
+from typing import TYPE_CHECKING, Any
+
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+if TYPE_CHECKING:
+    from prometheus_client.core import Metric
+
+    from admin_api.routing import Router
+
+CONTENT_TYPE = "text/plain; version=0.0.4; charset=utf-8"
+
+_METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"})
+_SECONDS = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0)
+
+Source = Callable[[], Coroutine[Any, Any, Iterable["Metric"]]]
+
+
+class Measures:
+    """The calls of one process, and `sources` of whatever else there is to read."""
+
+    def __init__(self) -> None:
+        self._calls: dict[tuple[str, str, int], int] = {}
+        self._seconds: dict[tuple[str, str], list[float]] = {}
+        self.sources: list[Source] = [self._of_calls]
+
+    def answered(self, route: str, method: str, status: int, seconds: float) -> None:
+        """Count a call whose response has begun."""
+        key = (route, method if method in _METHODS else "other", status)
+        self._calls[key] = self._calls.get(key, 0) + 1
+        buckets = self._seconds.setdefault(key[:2], [0.0] * (len(_SECONDS) + 2))
+        buckets[bisect_left(_SECONDS, seconds)] += 1
+        buckets[-1] += seconds
+
+    async def text(self) -> bytes:
+        """Everything, as Prometheus reads it."""
+        from prometheus_client import CollectorRegistry, generate_latest
+
+        families: list[Metric] = []
+        for source in self.sources:
+            families += await source()
+        registry = CollectorRegistry()
+        registry.register(_Read(families))
+        return generate_latest(registry)
+
+    async def _of_calls(self) -> Iterable[Metric]:
+        from prometheus_client.core import CounterMetricFamily, HistogramMetricFamily
+
+        calls = CounterMetricFamily(
+            "postroom_http_requests",
+            "Calls of the API by route template, method and status.",
+            labels=("route", "method", "status"),
+        )
+        for (route, method, status), count in self._calls.items():
+            calls.add_metric((route, method, str(status)), count)
+        seconds = HistogramMetricFamily(
+            "postroom_http_request_seconds",
+            "Seconds until the response of a call began.",
+            labels=("route", "method"),
+        )
+        for labels, buckets in self._seconds.items():
+            seconds.add_metric(labels, cumulated(_SECONDS, buckets[:-1]), buckets[-1])
+        return calls, seconds
+
+
+def cumulated(bounds: Iterable[float], counts: Iterable[float]) -> list[tuple[str, float]]:
+    """The buckets of a histogram: how often a value was at most the bound, the last one any."""
+    found, total = [], 0.0
+    for bound, count in zip([*map(str, bounds), "+Inf"], counts, strict=True):
+        total += count
+        found.append((bound, total))
+    return found
+
+
+class _Read:
+    """A collector that gives what has been read already."""
+
+    def __init__(self, families: Iterable[Metric]) -> None:
+        self._families = families
+
+    def collect(self) -> Iterator[Metric]:
+        return iter(self._families)
+
+
+class Measured:
+    """The application `inner`, with every call counted in `measures`."""
+
+    def __init__(self, inner: ASGIApp, router: Router, measures: Measures) -> None:
+        self._inner = inner
+        self._router = router
+        self._measures = measures
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http":
+            await self._inner(scope, receive, send)
+            return
+        began = time.monotonic()
+
+        async def send_counted(message: Message) -> None:
+            if message["type"] == "http.response.start":
+                taken = time.monotonic() - began
+                route = self._template(scope)
+                self._measures.answered(route, scope["method"], message["status"], taken)
+            await send(message)
+
+        await self._inner(scope, receive, send_counted)
+
+    def _template(self, scope: Scope) -> str:
+        match = self._router.match(scope.get("raw_path") or b"")
+        return "none" if match is None else next(iter(match.routes.values())).path

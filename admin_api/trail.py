@@ -1,0 +1,130 @@
+"""What a call leaves in the audit log.
+
+- A change that belongs there is noted by its handler, in the transaction that makes it.
+- Whatever an owner or admin does, or reads, in an inbox of another owner leaves one entry: that of
+  the change, or else `inbox.acted_for`. A read writes it before its answer goes out, so that
+  nothing is read unseen; when it cannot be written, the answer is 503.
+- A refused call leaves none, and so does one that changes nothing.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+from starlette.responses import Response
+
+from admin_api.acts import act_of
+from admin_api.auth import Agent
+from admin_api.call import Call
+from admin_api.client import client_address
+from admin_api.etags import respond
+from admin_api.routing import Route
+from storage.audit_log import Actor, Detail, record_act
+from storage.database import Database, Durable, T, Tx, Work
+from storage.ids import to_text
+
+_LONGEST_PATH = 500
+
+
+async def note(
+    tx: Tx,
+    call: Call,
+    action: str,
+    raw_id: bytes,
+    *,
+    name: str = "",
+    **details: Detail,
+) -> None:
+    """Put on record that the caller did this to the object with the id `raw_id`, called `name`.
+
+    `details` hold no secret and nobody's text.
+    """
+    act = act_of(action, raw_id, name=name, inbox_id=_inbox(call), details=details)
+    await record_act(tx, tenant_id=call.tenant_id, actor=_actor(call), act=act, now=call.now)
+    call.trail.writing = True
+
+
+def _inbox(call: Call) -> bytes | None:
+    """The inbox that the call is made for."""
+    caller = call.caller
+    return caller.inbox.inbox_id if isinstance(caller, Agent) else call.trail.inbox_id
+
+
+def _actor(call: Call) -> Actor:
+    client = client_address(call.request, call.service.settings.trusted_proxies)
+    address = None if client is None else str(client)
+    caller = call.caller
+    if isinstance(caller, Agent):
+        token_id = to_text("tok", caller.token.token_id)
+        return Actor("token", token_id, caller.token.label, token_id, address)
+    session_id = to_text("ses", caller.session.session_id)
+    user_id = to_text("usr", caller.user.user_id)
+    return Actor("user", user_id, caller.user.email, session_id, address)
+
+
+async def respond_on_record(route: Route, shown: Route | None, call: Call) -> Response:
+    """What the handler answers, once the audit log has what belongs there."""
+    audited = _Audited(call.database, call)
+    response = await respond(route, shown, replace(call, store=audited))
+    if call.trail.foreign and not call.trail.told and response.status_code < 400:
+        await audited.write(_nothing)
+    return response
+
+
+async def _nothing(tx: Tx) -> None:
+    pass
+
+
+@dataclass(frozen=True, slots=True)
+class _Audited:
+    """A Database in whose writing transactions an act in a foreign inbox is put on record."""
+
+    database: Database
+    call: Call
+
+    async def read(self, work: Work[T]) -> T:
+        return await self.database.read(work)
+
+    async def peek(self, work: Work[T]) -> T:
+        return await self.database.peek(work)
+
+    async def write(self, work: Work[T]) -> T:
+        result = await self.database.write(self._whole(work))
+        self._settle()
+        return result
+
+    async def commit(self, work: Work[T]) -> tuple[T, Durable]:
+        result = await self.database.commit(self._whole(work))
+        self._settle()
+        return result
+
+    async def close(self) -> None:
+        """The store belongs to the process."""
+
+    def _whole(self, work: Work[T]) -> Work[T]:
+        async def run(tx: Tx) -> T:
+            trail = self.call.trail
+            trail.writing = False
+            result = await work(tx)
+            if trail.foreign and not (trail.told or trail.writing):
+                await self._note_acting(tx)
+            return result
+
+        return run
+
+    async def _note_acting(self, tx: Tx) -> None:
+        call, inbox_id = self.call, self.call.trail.inbox_id
+        assert inbox_id is not None, "a foreign inbox has an id"
+        path = call.request.scope["raw_path"].decode("ascii", "replace")[:_LONGEST_PATH]
+        await note(
+            tx,
+            call,
+            "inbox.acted_for",
+            inbox_id,
+            name=call.trail.address,
+            method=call.request.method,
+            path=path,
+        )
+
+    def _settle(self) -> None:
+        self.call.trail.told |= self.call.trail.writing

@@ -1,0 +1,44 @@
+"""What the process lends to alerts: it judges targets and sends; this package sends nothing."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from urllib.parse import urlsplit
+
+from storage.alerts import Alert
+
+
+@dataclass(frozen=True, slots=True)
+class Tried:
+    """What came of one request: the status of the answer, or why there was none."""
+
+    status: int | None
+    error: str | None
+    milliseconds: int
+
+    @property
+    def delivered(self) -> bool:
+        return self.status is not None and 200 <= self.status < 300
+
+
+def is_https(target: str) -> str | None:
+    """What is wrong with a target as such; None when it is the URL of an https server."""
+    try:
+        parts = urlsplit(target)
+        named = parts.scheme == "https" and bool(parts.hostname) and parts.port != 0
+    except ValueError:
+        named = False
+    return None if named else "must be an https URL"
+
+
+async def _sends_nothing(alert: Alert) -> Tried:
+    return Tried(None, "this process sends nothing", 0)
+
+
+@dataclass(frozen=True, slots=True)
+class Webhooks:
+    """`check` tells what is wrong with a target; `test` sends one signed request to an alert's."""
+
+    check: Callable[[str], str | None] = is_https
+    test: Callable[[Alert], Awaitable[Tried]] = _sends_nothing

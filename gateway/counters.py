@@ -1,0 +1,150 @@
+"""What the mail processes count, in memory that all of them share: one row of cells for each.
+
+- To be made before the processes are forked; then each calls `begin` with its number. Nobody
+  writes to another's row, so nothing is locked, and whoever asks adds the rows up.
+- What a process counted stays when it is lost. A count never goes down.
+- A cell is a whole number; times are microseconds.
+"""
+
+from __future__ import annotations
+
+import mmap
+import os
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from gateway import replies
+from gateway.replies import Reply
+
+_CELL_OCTETS = 8
+
+# The plain ones; each has a help text in `gateway.metrics`.
+NAMES = (
+    "connections",
+    "connections_closed",
+    "connections_refused",
+    "messages_accepted",
+    "messages_repeated",
+    "copies_written",
+    "octets_accepted",
+    "commits",
+    "commits_failed",
+)
+
+# Upper bounds of what falls into a bucket: microseconds, and messages of one transaction.
+COMMIT_MICROSECONDS = (
+    *(500, 1_000, 2_500, 5_000, 10_000, 25_000, 50_000, 100_000, 250_000, 500_000),
+    *(1_000_000, 2_500_000, 5_000_000),
+)
+BATCH_SIZES = (1, 2, 5, 10, 20, 50, 100, 200)
+
+
+@dataclass(frozen=True, slots=True)
+class Distribution:
+    """How often a value was at most each of `bounds`, how often at all, and the sum of all."""
+
+    bounds: tuple[int, ...]
+    counts: tuple[int, ...]
+    total: int
+
+
+class Counters:
+    """All processes' counts; `add` and its like write to this process's row."""
+
+    __slots__ = ("_base", "_cells", "_index", "_replies", "_width", "processes")
+
+    def __init__(self, processes: int) -> None:
+        self.processes = processes
+        self._replies = _labels()
+        keys: list[tuple[str, object]] = [("pid", 0), *(("name", name) for name in NAMES)]
+        keys += [("reply", label) for label in sorted({*self._replies.values()})]
+        for kind, bounds in (("seconds", COMMIT_MICROSECONDS), ("batch", BATCH_SIZES)):
+            keys += [(kind, bucket) for bucket in range(len(bounds) + 2)]
+        self._index = {key: place for place, key in enumerate(keys)}
+        self._width = len(keys)
+        self._base = 0
+        shared = mmap.mmap(-1, processes * self._width * _CELL_OCTETS)
+        self._cells = memoryview(shared).cast("q")
+
+    def begin(self, number: int) -> None:
+        """Count in the row of process `number` from here on."""
+        self._base = number * self._width
+        self._cells[self._base + self._index["pid", 0]] = os.getpid()
+
+    def add(self, name: str, amount: int = 1) -> None:
+        """Count one of NAMES."""
+        self._add(("name", name), amount)
+
+    def replied(self, reply: Reply) -> None:
+        """Count a reply that was sent."""
+        label = self._replies.get((reply.code, reply.text)) or _nameless(reply.code)
+        self._add(("reply", label), 1)
+
+    def replied_code(self, code: int) -> None:
+        """Count a reply that is no `Reply`, as that to EHLO."""
+        self._add(("reply", _nameless(code)), 1)
+
+    def committed(self, *, messages: int, copies: int, octets: int, seconds: float) -> None:
+        """Count a transaction that is on stable storage and took so long from its beginning."""
+        self.add("commits")
+        self.add("messages_accepted", messages)
+        self.add("copies_written", copies)
+        self.add("octets_accepted", octets)
+        self._observe("seconds", COMMIT_MICROSECONDS, round(seconds * 1_000_000))
+        self._observe("batch", BATCH_SIZES, messages)
+
+    def _observe(self, kind: str, bounds: tuple[int, ...], value: int) -> None:
+        bucket = next((place for place, most in enumerate(bounds) if value <= most), len(bounds))
+        self._add((kind, bucket), 1)
+        self._add((kind, len(bounds) + 1), value)
+
+    def _add(self, key: tuple[str, object], amount: int) -> None:
+        place = self._index.get(key)
+        if place is not None:  # what nobody foresaw stops no mail
+            self._cells[self._base + place] += amount
+
+    def total(self, name: str) -> int:
+        """What all processes counted of one of NAMES."""
+        return self._sum(("name", name))
+
+    def replies(self) -> Iterator[tuple[tuple[str, str], int]]:
+        """Code and name of each reply that was ever sent, and how often."""
+        for kind, label in self._index:
+            if kind == "reply" and isinstance(label, tuple) and (count := self._sum((kind, label))):
+                yield label, count
+
+    def commit_microseconds(self) -> Distribution:
+        """How long commits took."""
+        return self._distribution("seconds", COMMIT_MICROSECONDS)
+
+    def batch_sizes(self) -> Distribution:
+        """How many messages a commit stored."""
+        return self._distribution("batch", BATCH_SIZES)
+
+    def _distribution(self, kind: str, bounds: tuple[int, ...]) -> Distribution:
+        counts = [self._sum((kind, bucket)) for bucket in range(len(bounds) + 2)]
+        return Distribution(bounds, tuple(counts[:-1]), counts[-1])
+
+    def _sum(self, key: tuple[str, object]) -> int:
+        place = self._index[key]
+        return sum(self._cells[row * self._width + place] for row in range(self.processes))
+
+    def pids(self) -> dict[int, int]:
+        """The process that counts in each row, by its number; without those that have not begun."""
+        place = self._index["pid", 0]
+        found = {row: self._cells[row * self._width + place] for row in range(self.processes)}
+        return {row: pid for row, pid in found.items() if pid}
+
+
+def _labels() -> dict[tuple[int, str], tuple[str, str]]:
+    """Code and name of every reply by its code and text; the nameless ones of each class."""
+    named = {
+        (reply.code, reply.text): (str(reply.code), name.lower())
+        for name, reply in vars(replies).items()
+        if isinstance(reply, Reply)
+    }
+    return named | {(code, ""): _nameless(code) for code in (220, 250, 354, 421, 450, 451, 452)}
+
+
+def _nameless(code: int) -> tuple[str, str]:
+    return str(code), "other"

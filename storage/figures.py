@@ -1,0 +1,54 @@
+"""How the store stands, in numbers for its operator.
+
+What waits is counted up to `MOST`, by an index; how many messages there are takes a look at all of
+them, which who asks often should not ask for every time.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from storage.database import Tx
+
+MOST = 100_000
+
+
+@dataclass(frozen=True, slots=True)
+class Waiting:
+    """What is still to be done; each at most `MOST`.
+
+    `parsing` messages wait for the parser, `counting` for relationships, `delivering` are calls
+    to webhooks that are owed.
+    """
+
+    parsing: int
+    counting: int
+    delivering: int
+
+
+async def waiting(tx: Tx) -> Waiting:
+    """What is behind, by kind."""
+    return Waiting(
+        await _count(tx, "SELECT 1 FROM messages WHERE parse_status = 'pending'"),
+        await _count(
+            tx,
+            """
+            SELECT 1 FROM messages WHERE message_id > COALESCE(
+                (SELECT w.message_id FROM relationships_worker w WHERE w.worker = 0), :first)
+            """,
+        ),
+        await _count(tx, "SELECT 1 FROM deliveries WHERE status = 'pending'"),
+    )
+
+
+async def _count(tx: Tx, rows: str) -> int:
+    row = await tx.fetch_one(
+        f"SELECT COUNT(*) AS rows_found FROM ({rows} LIMIT {MOST}) found", {"first": bytes(16)}
+    )
+    return int(row["rows_found"]) if row else 0
+
+
+async def messages_stored(tx: Tx) -> int:
+    """How many messages there are."""
+    row = await tx.fetch_one("SELECT COUNT(*) AS messages FROM messages")
+    return int(row["messages"]) if row else 0

@@ -1,0 +1,65 @@
+"""Counters in memory that forked processes share."""
+
+import os
+
+from gateway import replies
+from gateway.counters import BATCH_SIZES, COMMIT_MICROSECONDS, NAMES, Counters
+from gateway.metrics import _COUNTED
+from gateway.replies import Reply
+
+
+def test_what_every_process_counts_adds_up_and_stays_when_it_is_gone() -> None:
+    counters = Counters(3)
+    counters.begin(0)
+    counters.add("connections", 2)
+    for number in (1, 2):
+        child = os.fork()
+        if child == 0:
+            counters.begin(number)
+            counters.add("connections")
+            counters.replied(replies.LIST_EMPTY)
+            counters.committed(messages=3, copies=6, octets=700, seconds=0.004)
+            os._exit(0)
+        os.waitpid(child, 0)
+    counters.replied(replies.LIST_EMPTY)
+    assert counters.total("connections") == 4
+    assert counters.total("messages_accepted") == 6
+    assert counters.total("copies_written") == 12
+    assert dict(counters.replies()) == {("450", "list_empty"): 3}
+    assert list(counters.pids()) == [0, 1, 2]
+    assert counters.pids()[0] == os.getpid()
+    times, sizes = counters.commit_microseconds(), counters.batch_sizes()
+    assert times.total == 8000
+    assert times.counts[COMMIT_MICROSECONDS.index(5_000)] == sum(times.counts) == 2
+    assert (sizes.total, sizes.counts[BATCH_SIZES.index(5)]) == (6, 2)
+
+
+def test_values_beyond_every_bound_are_counted() -> None:
+    counters = Counters(1)
+    counters.committed(messages=1000, copies=1000, octets=1, seconds=100)
+    assert counters.commit_microseconds().counts[-1] == 1
+    assert counters.batch_sizes().counts[-1] == 1
+
+
+def test_every_reply_is_counted_by_its_name() -> None:
+    counters = Counters(1)
+    constants = {name: one for name, one in vars(replies).items() if isinstance(one, Reply)}
+    for reply in constants.values():
+        counters.replied(reply)
+    assert dict(counters.replies()) == {
+        (str(reply.code), name.lower()): 1 for name, reply in constants.items()
+    }
+
+
+def test_replies_made_for_one_peer_share_a_series() -> None:
+    counters = Counters(1)
+    for number in range(3):
+        counters.replied(replies.accepted(f"msg_{number}"))
+    counters.replied(replies.greeting("mx.example.test"))
+    counters.replied_code(250)
+    counters.replied_code(999)
+    assert dict(counters.replies()) == {("250", "other"): 4, ("220", "other"): 1}
+
+
+def test_every_count_is_explained() -> None:
+    assert tuple(_COUNTED) == NAMES

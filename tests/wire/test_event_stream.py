@@ -1,0 +1,143 @@
+"""Streams of events over real connections: what many cost, who does not read, how they end."""
+
+import resource
+import socket
+import time
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from typing import cast
+from urllib.parse import urlsplit
+
+import pytest
+
+from tests.support.fixtures import MakeServer, Servers
+from tests.support.loads import TEAM, growth, warm_up
+from tests.support.mailbox import Record
+from tests.support.memory import MIB, need_proc
+from tests.support.server import Server
+from tests.support.smtp import message
+
+pytestmark = pytest.mark.xdist_group("heavy")
+
+MANY = 1000
+
+
+@contextmanager
+def stream(server: Server, token: str, *, receives: int = 0) -> Iterator[socket.socket]:
+    """Open a stream and read its header; `receives` bounds what the kernel takes for us."""
+    http = urlsplit(server.demo.http)
+    with socket.socket() as end:
+        if receives:
+            end.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, receives)
+        end.settimeout(20)
+        end.connect((http.hostname or "", http.port or 0))
+        end.sendall(
+            b"GET /v1/events/stream/ HTTP/1.1\r\nHost: postroom.test\r\n"
+            b"Authorization: Bearer %s\r\n\r\n" % token.encode()
+        )
+        head = b""
+        while b"retry:" not in head:
+            head += end.recv(4096)
+        assert head.startswith(b"HTTP/1.1 200 ")
+        yield end
+
+
+def read_to_end(end: socket.socket, seconds: float) -> tuple[bytes, bool]:
+    """Return what comes within a time, and whether the connection ended."""
+    end.settimeout(0.2)
+    read, deadline = b"", time.monotonic() + seconds
+    while time.monotonic() < deadline:
+        try:
+            some = end.recv(1 << 16)
+        except TimeoutError:
+            continue
+        except ConnectionResetError:
+            return read, True
+        if not some:
+            return read, True
+        read += some
+    return read, False
+
+
+def read_until(end: socket.socket, text: bytes) -> bytes:
+    end.settimeout(20)
+    read = b""
+    while text not in read:
+        some = end.recv(1 << 16)
+        assert some, read
+        read += some
+    return read
+
+
+def send(server: Server, count: int) -> None:
+    with server.client() as client:
+        for number in range(count):
+            reply = client.deliver(message(f"Message {number}"), TEAM)
+            assert reply.code == 250, reply
+
+
+@pytest.mark.timeout(120)
+def test_a_thousand_streams_cost_less_than_100_mib_and_all_hear(servers: Servers) -> None:
+    need_proc()
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (min(hard, 8192), hard))
+    server = servers.new({"api_streams": str(MANY)})
+    server.start_demo()
+    warm_up(server)
+    token = str(server.demo.inboxes[0]["token"])
+    try:
+        with ExitStack() as stack, growth(server) as grown:
+            ends = [stack.enter_context(stream(server, token)) for _ in range(MANY)]
+            send(server, 1)
+            for end in ends:
+                assert b"event: message.received" in read_until(end, b"\n\n")
+        assert grown.octets < 100 * MIB, grown
+    finally:
+        servers.stop(server)
+        resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
+
+
+@pytest.mark.timeout(120)
+def test_who_does_not_read_is_cut_off_and_others_hear_on(own_server: MakeServer) -> None:
+    server = own_server()
+    token = str(server.demo.inboxes[0]["token"])
+    with (
+        stream(server, token, receives=4096) as idle,
+        stream(server, token) as reading,
+    ):
+        send(server, 1200)
+        heard = b""
+        while heard.count(b"event: message.received") < 1200:
+            heard += read_until(reading, b"\n\n")
+        time.sleep(12)
+        read, ended = read_to_end(idle, 5)
+        assert ended
+        assert read.count(b"event: message.received") < 1200
+
+
+def test_a_stream_ends_at_once_when_the_server_stops(servers: Servers) -> None:
+    server = servers.new()
+    server.start_demo()
+    token = str(server.demo.inboxes[0]["token"])
+    try:
+        with stream(server, token) as one, stream(server, token) as other:
+            began = time.monotonic()
+            server.terminate()
+            assert read_to_end(one, 5)[1]
+            assert read_to_end(other, 5)[1]
+            assert server.wait() == 0
+            assert time.monotonic() - began < 3
+    finally:
+        servers.stop(server)
+
+
+def test_a_token_that_is_revoked_ends_its_streams_within_a_second(
+    own_server: MakeServer,
+) -> None:
+    server = own_server()
+    inbox = server.demo.inboxes[0]
+    with stream(server, str(inbox["token"])) as end, server.owner() as owner:
+        listed = cast(list[Record], owner.call("GET", "/v1/tokens/").json())
+        (token,) = (one["token_id"] for one in listed if one["inbox_id"] == inbox["inbox_id"])
+        assert owner.call("DELETE", f"/v1/tokens/{token}/").status == 204
+        assert read_to_end(end, 1)[1]
