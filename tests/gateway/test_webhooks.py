@@ -25,7 +25,7 @@ from tests.gateway.telling import (
     webhook,
 )
 from tests.storage.engines import Engine
-from tests.support.receiver import answer, receiving
+from tests.support.receiver import Heard, answer, receiving
 
 TINY = 0.05
 
@@ -335,3 +335,27 @@ async def test_a_task_of_an_alert_triggers_none(engine: Engine) -> None:
 
     assert [row["title"] for row in rows] == ["Mail from grace@sender.test"]
     assert [each.body["type"] for each in receiver.calls] == ["message.received"]
+
+
+async def test_endpoints_that_are_dead_keep_no_other_waiting(engine: Engine) -> None:
+    """Ten of forty hang, drip, reset or refuse, and more is owed to them with every message."""
+    how: dict[str, bytes | str] = {"0": "hang", "1": "drip", "2": "reset"}
+
+    def behave(heard: Heard) -> bytes | str:
+        return how.get(heard.path.rpartition("/")[2], answer(204))
+
+    async with told_world(engine) as (world, _), receiving(behave) as receiver:
+        for number in range(10):
+            word = number % 4
+            where = "http://127.0.0.1:9" if word == 3 else receiver.url(f"/{number}/{word}")
+            await webhook(world, where)
+        for number in range(30):
+            await webhook(world, receiver.url(f"/{number}/live"))
+        slowest = 0.0
+        for number in range(10):
+            await mail(world)
+            began = asyncio.get_running_loop().time()
+            await receiver.hear(30 * (number + 1), "live")
+            slowest = max(slowest, asyncio.get_running_loop().time() - began)
+
+    assert slowest < 3

@@ -68,10 +68,10 @@ class Receiver:
     def url(self, path: str = "/hook", host: str = "127.0.0.1") -> str:
         return f"{self.scheme}://{host}:{self.port}{path}"
 
-    async def hear(self, count: int, seconds: float = 20.0) -> list[Heard]:
-        """Wait until it has heard so many calls, and return them."""
-        async with asyncio.timeout(seconds):
-            while len(self.calls) < count:
+    async def hear(self, count: int, path: str = "") -> list[Heard]:
+        """Wait until it has heard so many calls to paths that end so, and return all calls."""
+        async with asyncio.timeout(20):
+            while sum(each.path.endswith(path) for each in self.calls) < count:
                 self.news.clear()
                 await self.news.wait()
         return self.calls
