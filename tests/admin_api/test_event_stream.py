@@ -89,6 +89,17 @@ async def test_who_comes_back_goes_on_behind_the_last_event(world: World) -> Non
         assert await stream.silent()
 
 
+async def test_what_was_listed_a_moment_ago_is_not_told_again(world: World) -> None:
+    async with streaming(world, SALES) as another:
+        for _ in range(3):
+            await deliver(world, SALES.lower())  # by another process: nothing rings
+            listed = await get(world, SALES, "/v1/events/", types="message.received")
+            last = listed["results"][-1]["event_id"]
+            async with streaming(world, SALES, last=last) as stream:
+                assert await stream.silent()
+        assert len(await another.take(3)) == 3
+
+
 async def test_types_are_chosen_and_those_one_may_not_read_are_left_out(world: World) -> None:
     narrow = await token_with(world, SALES, "task:read")
     async with (
