@@ -124,9 +124,11 @@ async def _frames(source: Source) -> AsyncIterator[bytes]:
         joined = await source.feed.join(listener)
         async for events in _missed(source, position, joined):
             yield _told(events, listener.inbox_id)
-        position = joined
+        # The client may know more than the feed has read: it asked the store itself.
+        position = max(position, joined)
         while listener.is_told:
-            taken = await listener.take(_BEAT_SECONDS)
+            offered = await listener.take(_BEAT_SECONDS)
+            taken = [event for event in offered if event.event_id > position]
             if taken:
                 position = taken[-1].event_id
                 for start in range(0, len(taken), _PAGE):

@@ -191,6 +191,11 @@ def body_of(event: Event, inbox_id: bytes) -> Json:
     return {"type": event.type, "timestamp": rfc3339(event.created_at), "data": data}
 
 
+def event_record(event: Event, inbox_id: bytes) -> Json:
+    """The body with the event's id, as lists show it."""
+    return {"event_id": to_text("evt", event.event_id), **body_of(event, inbox_id)}
+
+
 def readable_types(principal: Principal) -> frozenset[str]:
     """The types of which this caller may be told."""
     return frozenset(name for name, kind in EVENT_TYPES.items() if _may_read(kind, principal))

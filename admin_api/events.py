@@ -16,17 +16,16 @@ from starlette.responses import Response
 from admin_api.answers import answer
 from admin_api.call import Call, acting_view
 from admin_api.event_stream import EventStream, Source
-from admin_api.event_types import EVENT_TYPES, body_of, readable_types
+from admin_api.event_types import EVENT_TYPES, event_record, readable_types
 from admin_api.feed import Listener
 from admin_api.paging import cursor_of, position_of
 from admin_api.payload import Limit, Parameters
 from admin_api.policy import check
 from admin_api.problems import rate_limited, unauthorized
-from admin_api.records import Record
 from storage.database import Tx
 from storage.errors import FieldFault, Invalid
 from storage.event_log import Event, events_after, is_kept, newest_event_id
-from storage.ids import from_text, to_text
+from storage.ids import from_text
 from storage.standing import marks_of
 
 
@@ -95,7 +94,7 @@ async def list_events(call: Call) -> Response:
     more = shown[-1].event_id if len(found) > len(shown) else None
     return answer(
         {
-            "results": [_record(event, inbox_id) for event in shown],
+            "results": [event_record(event, inbox_id) for event in shown],
             "cursor": None if more is None else cursor_of(more),
         }
     )
@@ -165,7 +164,3 @@ def _require_kept(after: bytes | None, *, now: int, field: str) -> None:
     if after is not None and not is_kept(after, now=now):
         fault = FieldFault(field, "is older than the events that are kept", "position_expired")
         raise Invalid(fault)
-
-
-def _record(event: Event, inbox_id: bytes) -> Record:
-    return {"event_id": to_text("evt", event.event_id), **body_of(event, inbox_id)}

@@ -20,6 +20,7 @@ from storage.database import Tx
 from storage.errors import Invalid
 from storage.ids import to_text
 from storage.mailbox import FOLDERS
+from storage.query import Query as Asked
 from storage.query import instant, parse_query, with_lists, with_span, with_words
 from storage.search import Wanted
 
@@ -65,7 +66,7 @@ class Listing(Parameters):
         thread_id = None
         if self.thread_id is not None:
             thread_id = await visible_thread(tx, call, "thread_id", self.thread_id)
-        query = with_words(parse_query(self.q), "sender", self.sender)
+        query = parse_query(self.q, with_words(Asked(), "sender", self.sender))
         if self.list_id is not None:
             list_id = await known_list(tx, call, "list_id", self.list_id)
             query = with_lists(query, to_text("lst", list_id))

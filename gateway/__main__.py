@@ -32,6 +32,7 @@ COMMANDS = {
     "contacts": "admin_api.commands.contacts:contacts",
     "who": "admin_api.commands.contacts:who",
     "agenda": "admin_api.commands.agenda:agenda",
+    "events": "admin_api.commands.events:events",
     "resolve": "gateway.commands:resolve",
     "explain": "admin_api.commands.explain:explain",
     "audit": "admin_api.commands.audit:audit",

@@ -141,6 +141,7 @@ async def _serve(
             commits=commits,
             measures=_measures(settings, database, counters, tally),
             webhooks=webhooks,
+            stopping=stopping,
         ) as http,
         _mail(
             settings,
@@ -171,6 +172,7 @@ class Stopping:
     def __init__(self) -> None:
         self.requested = asyncio.Event()
         self.forced = False
+        self.on_request: Callable[[], object] = lambda: None
         self.on_force: Callable[[], object] = lambda: None
 
     @contextlib.contextmanager
@@ -185,6 +187,8 @@ class Stopping:
         if self.requested.is_set():
             self.forced = True
             self.on_force()
+        else:
+            self.on_request()
         self.requested.set()
 
 
@@ -316,8 +320,10 @@ async def _api(
     commits: Signal,
     measures: Measures,
     webhooks: Webhooks,
+    stopping: Stopping,
 ) -> AsyncIterator[list[tuple[str, int]]]:
     feed = Feed(database, system_clock, commits)
+    stopping.on_request = feed.close
     app = create_app(
         database=database,
         content=contents,

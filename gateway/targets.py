@@ -49,7 +49,9 @@ _DEFAULT_PORTS = {"https": 443, "http": 80}
 _LEAST_FREE_PORT = 1024
 _GLOBAL_UNICAST = IPv6Network("2000::/3")
 _NAT64 = IPv6Network("64:ff9b::/96")
+# What the registries say, where releases of Python differ in their copies of them.
 _NEVER = (
+    IPv4Network("192.0.0.0/24"),  # protocol assignments
     IPv4Network("192.88.99.0/24"),  # relays of 6to4
     IPv6Network("2001::/23"),  # protocol assignments, Teredo among them
     IPv6Network("2001:db8::/32"),

@@ -81,7 +81,7 @@ async def claim(tx: Tx, *, owner: bytes, room: Room, now: int) -> list[Claim]:
             await tx.execute(_IDLE, {"alert_id": alert_id})
             continue
         claimed = _claim(row, found)
-        if claimed.tries > TRIES:  # its last caller was never heard of again
+        if claimed.tries - row["failures"] > TRIES:  # too many callers were never heard of again
             await disable(tx, claimed, UNKNOWN, now=now)
             continue
         await tx.execute(_ATTEMPT, {"delivery_id": claimed.delivery_id, "now": now})
@@ -97,7 +97,7 @@ async def _due(tx: Tx, room: Room, now: int) -> list[Row]:
     # A lease far ahead is one of a clock that was put back since.
     rows = await tx.fetch_all(
         f"""
-        SELECT alert_id, tenant_id, inbox_id, enabled, status, lane FROM alerts
+        SELECT alert_id, tenant_id, inbox_id, enabled, status, lane, failures FROM alerts
         WHERE lane = :lane AND due_at <= :now {but}
           AND (lease_until IS NULL OR lease_until <= :now OR lease_until > :absurd)
         ORDER BY due_at LIMIT :limit

@@ -1,7 +1,8 @@
 """What came of calls to webhooks, put on record.
 
 - A delivery that was answered with success is over. One that failed is tried again, each time
-  after a longer wait; after the last try its alert is disabled, and a task tells its inbox.
+  after a longer wait; after the last try its alert is disabled, and a task tells its inbox. What
+  counts are the alert's failures in a row: who sets a new target begins anew.
 - Who wants no more calls is disabled at once.
 - What a disabled alert, or one that is off, is still owed is dropped, some at a time.
 - Only who holds the lease decides what happens to the alert. Whoever was told of an event was told,
@@ -37,6 +38,11 @@ DISABLED = "the webhook was disabled"
 NOT_VISIBLE = "the inbox does not see it any more"
 
 _SWEPT_AT_ONCE = 1000
+
+
+def at_once(now: int) -> int:
+    """A due time that is over whatever the clock does, and keeps the order in which it was set."""
+    return now // 1000
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,18 +88,22 @@ async def finish(
         claimed = outcome.claim
         await tx.execute(_TELL, _told(outcome, now))
         row = await tx.fetch_one(
-            "SELECT target FROM alerts WHERE alert_id = :alert_id AND lease_owner = :owner",
+            """
+            SELECT target, failures FROM alerts
+            WHERE alert_id = :alert_id AND lease_owner = :owner
+            """,
             {"alert_id": claimed.alert_id, "owner": owner},
         )
         if row is None:
             continue
         if outcome.error is None or outcome.dropped or row["target"] != outcome.target:
             await _go_on(tx, outcome, now)
-        elif outcome.gone or claimed.tries >= TRIES:
+        elif outcome.gone or row["failures"] + 1 >= TRIES:
             await disable(tx, claimed, outcome.error, now=now)
             disabled.append(claimed)
         else:
-            await _put_off(tx, outcome, jitter, now)
+            wait = max(RETRIES[row["failures"]], min(outcome.wait, LONGEST_WAIT))
+            await _put_off(tx, outcome, now + round(wait * (1 + jitter / 10)))
     return disabled
 
 
@@ -126,16 +136,15 @@ async def _go_on(tx: Tx, outcome: Outcome, now: int) -> None:
             due_at = CASE WHEN EXISTS (
                 SELECT 1 FROM deliveries d
                 WHERE d.alert_id = alerts.alert_id AND d.status = 'pending')
-            THEN CAST(:now AS {tx.dialect["int64"]}) ELSE NULL END
+            THEN CAST(:due AS {tx.dialect["int64"]}) ELSE NULL END
         WHERE alert_id = :alert_id
         """,
-        {"alert_id": outcome.claim.alert_id, "now": now},
+        {"alert_id": outcome.claim.alert_id, "due": at_once(now)},
     )
 
 
-async def _put_off(tx: Tx, outcome: Outcome, jitter: float, now: int) -> None:
+async def _put_off(tx: Tx, outcome: Outcome, due: int) -> None:
     """Let go of the alert until it is time for the next try."""
-    wait = max(RETRIES[outcome.claim.tries - 1], min(outcome.wait, LONGEST_WAIT))
     await tx.execute(
         """
         UPDATE alerts
@@ -146,7 +155,7 @@ async def _put_off(tx: Tx, outcome: Outcome, jitter: float, now: int) -> None:
         {
             "alert_id": outcome.claim.alert_id,
             "error": outcome.error,
-            "due": now + round(wait * (1 + jitter / 10)),
+            "due": due,
         },
     )
 
@@ -169,10 +178,10 @@ async def disable(tx: Tx, claimed: Claim, error: str, *, now: int) -> None:
         """
         UPDATE alerts
         SET status = 'disabled', failures = failures + 1, lane = 1, last_error = :error,
-            due_at = :now, lease_owner = NULL, lease_until = NULL
+            due_at = :due, lease_owner = NULL, lease_until = NULL
         WHERE alert_id = :alert_id
         """,
-        {"alert_id": claimed.alert_id, "error": error, "now": now},
+        {"alert_id": claimed.alert_id, "error": error, "due": at_once(now)},
     )
     host = urlsplit(alert["target"]).hostname or ""
     draft = Draft(KIND, f"[Webhook disabled] {host}", f"It failed too often. Last: {error}.")

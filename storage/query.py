@@ -4,6 +4,8 @@
   after:2026-01-31 before:2026-03-01`: all of it must hold.
 - Nothing is wrong syntax: what is no known form is words. Only a date that is none is a fault.
 - What joins its words without a space (`ann@example.com`) is a phrase.
+- The first words count, those of phrases included; the others are passed over. Where ten words are
+  all there, hardly anything is left to choose from, and each one more costs as much as the first.
 - `matches` tells the same of a message's words as the index of an engine would.
 """
 
@@ -19,8 +21,8 @@ from storage.clock import SECOND, parse_rfc3339
 from storage.errors import FieldFault, Invalid
 from storage.words import FIELDS, Document, looked_for, unpack
 
-MAX_TERMS = 50
-MAX_PHRASE = 64
+MAX_WORDS = 10
+MAX_LISTS = 10
 
 Scope = Literal["any", "sender", "recipient", "subject"]
 
@@ -56,9 +58,12 @@ class Query:
     before: int | None = None
 
 
-def parse_query(text: str) -> Query:
-    """What `text` asks for. Raises Invalid on `q` for a date that is none."""
-    query = Query()
+def parse_query(text: str, beside: Query | None = None) -> Query:
+    """What `text` asks for, `beside` what must hold in any case.
+
+    Raises Invalid on `q` for a date that is none.
+    """
+    query = beside or Query()
     for part in _PART.finditer(text):
         value = part["plain"] if part["quoted"] is None else part["quoted"]
         query = _with(query, (part["key"] or "").lower(), value)
@@ -67,7 +72,7 @@ def parse_query(text: str) -> Query:
 
 def with_lists(query: Query, *named: str) -> Query:
     """`query`, and that a message came by each of these lists."""
-    return replace(query, lists=(*query.lists, *named)[:MAX_TERMS])
+    return replace(query, lists=(*query.lists, *named)[:MAX_LISTS])
 
 
 def with_span(query: Query, after: int | None, before: int | None) -> Query:
@@ -94,10 +99,10 @@ def _with(query: Query, key: str, value: str) -> Query:
 def with_words(query: Query, scope: Scope, text: str) -> Query:
     """`query`, and that `text` stands in a field as a phrase; without words nothing changes."""
     found, prefix = looked_for(text)
-    if not found or len(query.terms) == MAX_TERMS:
+    left = MAX_WORDS - sum(len(term.words) for term in query.terms)
+    if not found or left <= 0:
         return query
-    cut = len(found) > MAX_PHRASE
-    term = Term(scope, found[:MAX_PHRASE], prefix and not cut)
+    term = Term(scope, found[:left], prefix and len(found) <= left)
     return replace(query, terms=(*query.terms, term))
 
 

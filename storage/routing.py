@@ -24,6 +24,7 @@ from storage.alerts import ACTIVE, TASK, WEBHOOK, find_alert
 from storage.database import Row, Tx
 from storage.errors import NotFound
 from storage.event_log import Event
+from storage.outcomes import at_once
 
 BATCH = 500
 _NAME = "events"
@@ -157,7 +158,7 @@ async def route(tx: Tx, batch: Batch, *, now: int) -> int | None:
     for each, event in calls:
         await tx.execute(_OWE, _delivery(tx, each, event, now))
     for alert_id in {each.alert_id for each, _ in calls}:
-        await tx.execute(_DUE, {"alert_id": alert_id, "now": now})
+        await tx.execute(_DUE, {"alert_id": alert_id, "due": at_once(now)})
     for each, event in batch.owed:
         if each.delivery == TASK:
             await _make_task(tx, each, event, now)
@@ -210,4 +211,4 @@ _OWE = """
     WHERE alert_id = :alert_id AND enabled = 1 AND status = 'active' AND delivery = 'webhook'
     ON CONFLICT (alert_id, event_id) DO NOTHING
 """
-_DUE = "UPDATE alerts SET due_at = :now WHERE alert_id = :alert_id AND due_at IS NULL"
+_DUE = "UPDATE alerts SET due_at = :due WHERE alert_id = :alert_id AND due_at IS NULL"

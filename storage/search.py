@@ -209,9 +209,12 @@ async def _copies(search: _Search, wanted: Wanted) -> list[bytes]:
 
 
 def _copies_sql(search: _Search, *, by_thread: bool) -> str:
-    """CROSS JOIN keeps SQLite at the order of the index that fits: a folder's, or a thread's."""
-    older = "AND c.message_id < :before" if search.before else ""
-    newer = "AND c.message_id > :after" if search.after else ""
+    """CROSS JOIN keeps SQLite at the order of the index that fits: a folder's, or a thread's.
+
+    Both tables are told the bounds, which PostgreSQL does not carry over from one to the other.
+    """
+    older = "AND c.message_id < :before AND m.message_id < :before" if search.before else ""
+    newer = "AND c.message_id > :after AND m.message_id > :after" if search.after else ""
     one_folder = "" if by_thread else "AND c.folder = :folder"
     joined = "messages m CROSS JOIN copies c" if by_thread else "copies c CROSS JOIN messages m"
     return f"""

@@ -65,16 +65,23 @@ def vector(scopes: Iterable[str], found: dict[str, str]) -> str:
 
 
 async def find(tx: Tx, lookup: Lookup) -> list[bytes]:
-    """The ids of what is looked for, newest first."""
-    older = "AND c.message_id < :before_id" if lookup.before else ""
-    newer = "AND c.message_id > :after_id" if lookup.after else ""
+    """The ids of what is looked for, newest first.
+
+    Each table is told the bounds: the planner does not carry them over, and would begin at the
+    newest message of one to join it with the other's.
+    """
+    bounds = "".join(
+        (f" AND {table}.message_id < :before_id" if lookup.before else "")
+        + (f" AND {table}.message_id > :after_id" if lookup.after else "")
+        for table in ("c", "d", "m")
+    )
     rows = await tx.fetch_all(
         f"""
         SELECT c.message_id FROM copies c
         JOIN search_documents d ON d.message_id = c.message_id
         JOIN messages m ON m.message_id = c.message_id AND m.tenant_id = :tenant_id
         WHERE c.inbox_id = :inbox_id AND d.words @@ CAST(:match AS tsquery)
-          {older} {newer} {lookup.conditions}
+          {bounds} {lookup.conditions}
         ORDER BY c.message_id DESC LIMIT :limit
         """,
         {

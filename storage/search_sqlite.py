@@ -11,9 +11,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+import json
+from collections.abc import Iterable, Mapping, Sequence
 
-from storage.database import Row, Tx
+from storage.database import Tx
 from storage.lookup import Lookup
 from storage.query import Term, packed_matches
 from storage.words import FIELDS, unpack
@@ -35,6 +36,7 @@ CREATE TABLE search_texts (
 
 _MANY_FIELDS = "{" + " ".join(FIELDS) + "}"
 _HITS_WALKED = (200, 5_000)
+_HIGHEST = (1 << 63) - 1
 _JUDGED_AT_ONCE = 250
 _JUDGED = 2_000
 
@@ -90,64 +92,76 @@ async def forget(tx: Tx, message_id: bytes) -> None:
 
 async def find(tx: Tx, lookup: Lookup) -> list[bytes]:
     """The ids of what is looked for, newest first."""
-    if not lookup.narrow:
-        return await _walk(tx, lookup, None)
-    for most in _HITS_WALKED:
-        found = await _walk(tx, lookup, most)
-        if len(found) == lookup.limit or await _hit_after(tx, lookup, most) is None:
-            return found
-    judged = await _judge(tx, lookup)
-    return await _walk(tx, lookup, None) if judged is None else judged
+    found: list[bytes] = []
+    below = number(lookup.before) if lookup.before else _HIGHEST
+    for most in _HITS_WALKED if lookup.narrow else ():
+        hits = await _hits(tx, lookup, below, most)
+        found += await _fitting(tx, lookup, hits)
+        if len(found) >= lookup.limit or len(hits) < most:
+            return found[: lookup.limit]
+        below = hits[-1]
+    judged = await _judge(tx, lookup, below) if lookup.narrow else None
+    if judged is None:
+        judged = await _walk(tx, lookup, below)
+    return [*found, *judged][: lookup.limit]
 
 
-async def _walk(tx: Tx, lookup: Lookup, most: int | None) -> list[bytes]:
-    """Go through the hits, newest first, at most so many of them."""
-    capped = "" if most is None else f"LIMIT {most}"
+async def _hits(tx: Tx, lookup: Lookup, below: int, most: int) -> list[int]:
+    """At most so many hits, newest first, whatever else is asked of them."""
+    statement = f"{_HITS.format(_newer(lookup))} LIMIT {most}"
+    rows = await tx.fetch_all(statement, _params(lookup, below))
+    return [row["document_id"] for row in rows]
+
+
+_HITS = """
+    SELECT rowid AS document_id FROM search_words
+    WHERE search_words MATCH :match AND rowid < :below {} ORDER BY rowid DESC
+"""
+
+
+async def _fitting(tx: Tx, lookup: Lookup, hits: Sequence[int]) -> list[bytes]:
+    """Those of the hits of which the conditions hold."""
+    chosen = "SELECT value AS document_id FROM json_each(:hits)"
+    return await _ids(tx, lookup, chosen, {**lookup.params, "hits": json.dumps(hits)})
+
+
+async def _walk(tx: Tx, lookup: Lookup, below: int) -> list[bytes]:
+    """Go through all hits, newest first, until there are enough of which the conditions hold."""
+    return await _ids(tx, lookup, _HITS.format(_newer(lookup)), _params(lookup, below))
+
+
+async def _ids(tx: Tx, lookup: Lookup, chosen: str, params: Mapping[str, object]) -> list[bytes]:
     rows = await tx.fetch_all(
         f"""
-        SELECT c.message_id FROM ({_HITS.format(_bounds(lookup))} {capped}) w
+        SELECT c.message_id FROM ({chosen}) w
         CROSS JOIN search_documents d ON d.document_id = w.document_id
         CROSS JOIN copies c ON c.message_id = d.message_id AND c.inbox_id = :inbox_id
         CROSS JOIN messages m ON m.message_id = c.message_id AND m.tenant_id = :tenant_id
         WHERE 1 = 1 {lookup.conditions}
         ORDER BY w.document_id DESC LIMIT :limit
         """,
-        _params(lookup),
+        params,
     )
     return [bytes(row["message_id"]) for row in rows]
 
 
-_HITS = """
-    SELECT rowid AS document_id FROM search_words
-    WHERE search_words MATCH :match {} ORDER BY rowid DESC
-"""
+def _newer(lookup: Lookup) -> str:
+    return "AND rowid > :after_number" if lookup.after else ""
 
 
-async def _hit_after(tx: Tx, lookup: Lookup, count: int) -> Row | None:
-    """A hit behind so many others, if there are as many."""
-    statement = _HITS.format(_bounds(lookup)) + f" LIMIT 1 OFFSET {count}"
-    return await tx.fetch_one(statement, _params(lookup))
-
-
-def _bounds(lookup: Lookup) -> str:
-    newer = "AND rowid > :after_number" if lookup.after else ""
-    older = "AND rowid < :before_number" if lookup.before else ""
-    return f"{newer} {older}"
-
-
-def _params(lookup: Lookup) -> dict[str, object]:
+def _params(lookup: Lookup, below: int) -> dict[str, object]:
     return {
         **lookup.params,
         "match": match(lookup.scopes, lookup.terms),
         "after_number": number(lookup.after) if lookup.after else None,
-        "before_number": number(lookup.before) if lookup.before else None,
+        "below": below,
     }
 
 
-async def _judge(tx: Tx, lookup: Lookup) -> list[bytes] | None:
+async def _judge(tx: Tx, lookup: Lookup, under: int) -> list[bytes] | None:
     """Go through the copies instead, newest first; None when that leads nowhere soon."""
     found: list[bytes] = []
-    below = lookup.before
+    below = under.to_bytes(8, "big") + bytes(8)
     for _ in range(0, _JUDGED, _JUDGED_AT_ONCE):
         copies = await _copies_below(tx, lookup, below)
         meant = await matching(tx, copies, lookup.scopes, lookup.terms)
@@ -158,7 +172,7 @@ async def _judge(tx: Tx, lookup: Lookup) -> list[bytes] | None:
     return None
 
 
-async def _copies_below(tx: Tx, lookup: Lookup, below: bytes | None) -> list[bytes]:
+async def _copies_below(tx: Tx, lookup: Lookup, below: bytes) -> list[bytes]:
     found: list[bytes] = []
     for one in lookup.narrow:
         joined = (
@@ -168,7 +182,7 @@ async def _copies_below(tx: Tx, lookup: Lookup, below: bytes | None) -> list[byt
             f"""
             SELECT c.message_id FROM {joined}
             WHERE m.message_id = c.message_id AND c.inbox_id = :inbox_id
-              AND m.tenant_id = :tenant_id AND {one} {"AND c.message_id < :below" if below else ""}
+              AND m.tenant_id = :tenant_id AND {one} AND c.message_id < :below
               {"AND c.message_id > :after" if lookup.after else ""} {lookup.conditions}
             ORDER BY c.message_id DESC LIMIT {_JUDGED_AT_ONCE}
             """,

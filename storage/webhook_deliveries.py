@@ -12,6 +12,7 @@ from storage.alerts import ACTIVE, WEBHOOK, Alert
 from storage.database import Row, Tx
 from storage.errors import Conflict, NotFound
 from storage.event_log import KEPT
+from storage.outcomes import at_once
 
 _FORGOTTEN_AT_ONCE = 1000
 _LAST = b"\xff" * 16
@@ -84,8 +85,8 @@ async def redeliver(tx: Tx, *, alert: Alert, delivery_id: bytes, now: int) -> De
         {"delivery_id": delivery_id, "queued": tx.new_id()},
     )
     await tx.execute(
-        "UPDATE alerts SET due_at = COALESCE(due_at, :now) WHERE alert_id = :alert_id",
-        {"alert_id": alert.alert_id, "now": now},
+        "UPDATE alerts SET due_at = COALESCE(due_at, :due) WHERE alert_id = :alert_id",
+        {"alert_id": alert.alert_id, "due": at_once(now)},
     )
     return await find_delivery(tx, alert=alert, delivery_id=delivery_id)
 
@@ -112,7 +113,8 @@ _DELIVERY = """
            CASE WHEN d.delivery_id = (
                SELECT h.delivery_id FROM deliveries h
                WHERE h.alert_id = d.alert_id AND h.status = 'pending' ORDER BY h.queued LIMIT 1)
-           THEN a.due_at END AS next_attempt_at
+           THEN CASE WHEN a.due_at > d.created_at THEN a.due_at ELSE d.created_at END
+           END AS next_attempt_at
     FROM deliveries d JOIN alerts a ON a.alert_id = d.alert_id
     WHERE d.tenant_id = :tenant_id AND d.alert_id = :alert_id
 """

@@ -149,7 +149,7 @@ class Broken:
 @pytest.fixture
 def broken(world: World) -> Callable[[Exception], None]:
     """Let the API's store fail from now on."""
-    service = world.app.router.default._service  # type: ignore[attr-defined]
+    service = world.app.router.default._inner._service  # type: ignore[attr-defined]
 
     def break_with(error: Exception) -> None:
         object.__setattr__(service, "database", Broken(error))

@@ -7,11 +7,12 @@ import pytest
 
 from admin_api import event_stream
 from storage.clock import DAY, SECOND
-from storage.database import Tx
+from storage.database import Tx, Work
+from storage.errors import StoreUnavailable
 from storage.event_log import newest_event_id
 from storage.ids import lowest_at, to_text
 from storage.tasks import Draft, create_task
-from tests.admin_api.streams import Stream, streaming
+from tests.admin_api.streams import STREAM, Stream, streaming
 from tests.admin_api.team import delete, get, post, thread_with
 from tests.builders import (
     AGENT,
@@ -86,6 +87,17 @@ async def test_who_comes_back_goes_on_behind_the_last_event(world: World) -> Non
     assert [one.body["data"]["message_id"] for one in told] == [*missed, live]
     async with streaming(world, SALES, after=told[0].event_id, last=told[-1].event_id) as stream:
         assert await stream.silent()
+
+
+async def test_what_was_listed_a_moment_ago_is_not_told_again(world: World) -> None:
+    async with streaming(world, SALES) as another:
+        for _ in range(3):
+            await deliver(world, SALES.lower())  # by another process: nothing rings
+            listed = await get(world, SALES, "/v1/events/", types="message.received")
+            last = listed["results"][-1]["event_id"]
+            async with streaming(world, SALES, last=last) as stream:
+                assert await stream.silent()
+        assert len(await another.take(3)) == 3
 
 
 async def test_types_are_chosen_and_those_one_may_not_read_are_left_out(world: World) -> None:
@@ -216,6 +228,47 @@ async def test_a_place_that_is_none_or_too_old_is_refused(world: World) -> None:
             assert stream.status == status, last
     async with streaming(world, SALES, after=old) as stream:
         assert b"position_expired" in stream.body
+
+
+async def test_while_the_store_is_away_nothing_is_missed(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def away(work: Work[object]) -> object:
+        raise StoreUnavailable("away")
+
+    async with streaming(world, SALES) as stream:
+        await deliver(world, SALES.lower())
+        assert await stream.next() is not None
+        with monkeypatch.context() as for_now:
+            for_now.setattr(world.database, "read", away)
+            sent = [await deliver(world, SALES.lower()) for _ in range(3)]
+            assert await stream.silent(1)
+        told = await stream.take(3)
+    assert [one.body["data"]["message_id"] for one in told] == sent
+
+
+async def test_when_the_reader_fails_streams_end_and_the_next_one_is_served(
+    world: World, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    async def fail(work: Work[object]) -> object:
+        raise RuntimeError("a fault of ours")
+
+    async with streaming(world, SALES) as stream:
+        with monkeypatch.context() as for_now:
+            for_now.setattr(world.database, "read", fail)
+            assert await ends(stream)
+        assert "feed_failed" in caplog.text
+    async with streaming(world, SALES) as stream:
+        await deliver(world, SALES.lower())
+        assert await stream.next() is not None
+
+
+async def test_the_head_of_a_stream_is_shown_without_one(world: World) -> None:
+    async with world.client(AGENT) as api:
+        for _ in range(25):
+            answer = await api.head(STREAM)
+            assert answer.status_code == 200
+            assert answer.headers["content-type"].startswith("text/event-stream")
 
 
 async def test_nothing_is_told_of_another_tenant(world: World) -> None:

@@ -73,6 +73,19 @@ def test_names_become_numbers_outside_of_quotes(
     assert numbered(sql) == (text.encode(), names)
 
 
+async def test_what_scans_is_planned_for_its_own_values(opened: Database) -> None:
+    """A plan for any words and times takes a hundred times as long for some of them."""
+
+    async def mode(tx: Tx) -> object:
+        row = await tx.fetch_one("SELECT current_setting('plan_cache_mode') AS mode")
+        assert row is not None
+        return row["mode"]
+
+    assert await opened.read(mode) == "force_custom_plan"
+    assert await opened.peek(mode) == "auto"
+    assert await opened.write(mode) == "auto"
+
+
 async def test_a_server_that_may_lose_a_commit_is_refused(databases: Databases) -> None:
     url = databases.make()
     told = await refusal(with_parameter(url, "options=-csynchronous_commit%3Doff"))

@@ -313,11 +313,20 @@ async def test_an_engine_finds_what_the_words_say(
         )
     await post.parse_all()
 
+    here = with_words(Query(), "subject", mark)  # earlier examples are in the store as well
     for text in [*asked, *texts]:
-        for query in (with_words(Query(), "any", text), parse_query(text.replace(":", " "))):
+        for query in (with_words(here, "any", text), parse_query(text.replace(":", " "), here)):
             expected = sorted((one for one in sent if matches(query, sent[one])), reverse=True)
-            here = with_words(query, "subject", mark)  # earlier examples are in the store as well
-            assert await found(post, here) == expected, text
+            assert await found(post, query) == expected, text
+
+
+def test_the_first_ten_words_count_and_what_must_hold_beside_them_first() -> None:
+    many = " ".join(f"w{number}" for number in range(20))
+    assert [term.words for term in parse_query(many).terms] == [(f"w{n}",) for n in range(10)]
+    (phrase,) = parse_query(f'"{many}"').terms
+    assert phrase == Term("any", tuple(f"w{number}" for number in range(10)))
+    sender, *others = parse_query(many, with_words(Query(), "sender", "ann")).terms
+    assert (sender, len(others)) == (Term("sender", ("ann",)), 9)
 
 
 async def test_a_sparse_folder_is_searched_by_its_own_messages(
