@@ -108,8 +108,9 @@ async def trust_domain(
 
     With `move` it is revoked for the tenant that has it. Raises Conflict `domain_taken`.
     """
-    if move:
-        await _revoke_elsewhere(tx, tenant_id=tenant_id, name=name)
+    former = await verified_elsewhere(tx, tenant_id=tenant_id, name=name) if move else None
+    if former is not None:
+        await revoke_domain(tx, tenant_id=former, name=name)
     known = await tx.fetch_one(
         "SELECT verification FROM domains WHERE tenant_id = :tenant_id AND name = :name",
         {"tenant_id": tenant_id, "name": name},
@@ -121,7 +122,8 @@ async def trust_domain(
     return await mark_verified(tx, tenant_id=tenant_id, name=name, value=value, now=now)
 
 
-async def _revoke_elsewhere(tx: Tx, *, tenant_id: bytes, name: str) -> None:
+async def verified_elsewhere(tx: Tx, *, tenant_id: bytes, name: str) -> bytes | None:
+    """The other tenant that the domain is verified for."""
     row = await tx.fetch_one(
         """
         SELECT tenant_id FROM domains
@@ -129,8 +131,7 @@ async def _revoke_elsewhere(tx: Tx, *, tenant_id: bytes, name: str) -> None:
         """,
         {"name": name, "tenant_id": tenant_id},
     )
-    if row is not None:
-        await revoke_domain(tx, tenant_id=row["tenant_id"], name=name)
+    return bytes(row["tenant_id"]) if row else None
 
 
 async def revoke_domain(tx: Tx, *, tenant_id: bytes, name: str) -> Domain:

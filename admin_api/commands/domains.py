@@ -44,11 +44,18 @@ def add(call: Invocation, name: str, tenant_text: str) -> None:
 @click.pass_obj
 def trust(call: Invocation, name: str, tenant_text: str, *, move: bool) -> None:
     """Take a domain as verified without asking the DNS, adding it if need be."""
-    from functools import partial
+    from admin_api.commands.trail import note
+    from storage.domains import find_domain, trust_domain, verified_elsewhere
 
-    from storage.domains import trust_domain
+    async def change(tx: Tx, *, tenant_id: bytes, name: str, now: int) -> Domain:
+        former = await verified_elsewhere(tx, tenant_id=tenant_id, name=name) if move else None
+        trusted = await trust_domain(tx, tenant_id=tenant_id, name=name, now=now, move=move)
+        if former is not None:
+            lost = await find_domain(tx, tenant_id=former, name=name)
+            await note(tx, "domain.revoked", lost.domain_id, tenant_id=former, name=name)
+        return trusted
 
-    _change(call, name, tenant_text, partial(trust_domain, move=move), "domain.trusted")
+    _change(call, name, tenant_text, change, "domain.trusted")
 
 
 @domain.command()

@@ -1,6 +1,7 @@
 """The audit log: one entry for each change that belongs there, none for a refusal."""
 
 import re
+from ipaddress import ip_network
 from typing import Any
 
 import pytest
@@ -21,7 +22,9 @@ from tests.builders import (
     TENANT_OWNER,
     World,
     deliver,
+    open_world,
 )
+from tests.storage.engines import Engine
 
 Entry = dict[str, Any]  # one JSON object; the border of the API
 
@@ -225,6 +228,28 @@ async def test_an_admin_reading_in_an_inbox_of_another_owner_is_on_record(world:
     assert owners[1]["details"] == {"method": "GET", "path": path}
 
 
+async def test_every_way_of_reading_in_a_foreign_inbox_is_on_record(world: World) -> None:
+    message = await deliver(world, SUPPORT)
+    paths = [
+        "/v1/messages/wait/",
+        f"/v1/messages/{message}/raw/",
+        "/v1/messages/threads/",
+        "/v1/contacts/export/",
+        "/v1/activity/?address=grace@sender.test",
+        "/v1/relationships/graph/",
+        "/v1/events/",
+        "/v1/alerts/",
+    ]
+    async with world.client(TENANT_ADMIN) as api:
+        for path in paths:
+            query = f"{'&' if '?' in path else '?'}inbox_id={SUPPORT}"
+            assert (await api.get(path + query)).status_code == 200, path
+        assert (await api.head(paths[1], params={"inbox_id": SUPPORT})).status_code == 200
+
+    told = [entry["details"]["path"] for entry in await entries(world)]
+    assert told == [paths[1], *(path.partition("?")[0] for path in reversed(paths))]
+
+
 async def test_reading_in_an_inbox_of_ones_own_is_not(world: World) -> None:
     async with world.client(MEMBER) as api:
         assert (await api.get("/v1/messages/", params={"inbox_id": SUPPORT})).status_code == 200
@@ -248,6 +273,21 @@ async def test_a_change_for_a_foreign_inbox_leaves_one_entry_also_with_a_key(wor
     found = await entries(world)
     assert [entry["action"] for entry in found] == ["inbox.acted_for", "share.requested"]
     assert {entry["inbox_id"] for entry in found} == {world.ids[SUPPORT]}
+
+
+@pytest.mark.parametrize(
+    ("trusted", "address"), [((), "127.0.0.1"), (("127.0.0.0/8",), "198.51.100.7")]
+)
+async def test_the_client_is_who_the_trusted_proxy_says(
+    engine: Engine, trusted: tuple[str, ...], address: str
+) -> None:
+    forwarded = {"X-Forwarded-For": "203.0.113.9, 198.51.100.7"}
+    networks = tuple(ip_network(one) for one in trusted)
+    async with open_world(engine, trusted_proxies=networks) as world:
+        async with world.client(TENANT_OWNER) as api:
+            await api.post("/v1/templates/", json={"name": "One"}, headers=forwarded)
+        (entry,) = await entries(world)
+    assert entry["client_ip"] == address
 
 
 async def test_what_changes_nothing_leaves_nothing(world: World) -> None:

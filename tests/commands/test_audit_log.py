@@ -30,6 +30,17 @@ def test_what_the_operator_changes_is_in_the_log_of_the_tenant(operator: Operato
     assert found[1]["details"] == {"plan": "free", "governance": "full"}
 
 
+def test_a_domain_that_is_moved_is_in_the_log_of_both_tenants(operator: Operator) -> None:
+    operator.furnish()
+    operator.ask("tenant", "create", "Other")
+    operator.ask("domain", "trust", "acme.test", "--tenant", "Other", "--move")
+
+    lost = operator.ask_all("audit-log", "--tenant", "Acme", "--limit", "1")
+    won = operator.ask_all("audit-log", "--tenant", "Other", "--limit", "1")
+
+    assert [entry["action"] for entry in (*lost, *won)] == ["domain.revoked", "domain.trusted"]
+
+
 def test_the_log_can_be_narrowed_and_read_by_people(operator: Operator) -> None:
     operator.furnish()
 
