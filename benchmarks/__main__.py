@@ -14,7 +14,16 @@ import tempfile
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
-from benchmarks import acquaintance, ceiling, environment, full_store, latency, memory, throughput
+from benchmarks import (
+    acquaintance,
+    ceiling,
+    environment,
+    full_store,
+    latency,
+    memory,
+    throughput,
+    webhooks,
+)
 from benchmarks.faults import BenchmarkFault
 from benchmarks.plan import FULL, GIB, QUICK, Plan
 from benchmarks.postfix_server import run_postfix
@@ -23,7 +32,16 @@ from benchmarks.report import Report, as_json, markdown, write_between
 from benchmarks.servers import MailServer
 
 _PAGE = Path(__file__).parent.parent / "docs" / "performance.md"
-_PARTS = ("throughput", "latency", "ceiling", "start", "growth", "relationships", "full-store")
+_PARTS = (
+    "throughput",
+    "latency",
+    "ceiling",
+    "start",
+    "growth",
+    "relationships",
+    "webhooks",
+    "full-store",
+)
 _SERVERS = ("postfix", "postroom")
 
 
@@ -117,6 +135,8 @@ def _measure(directory: Path, plan: Plan, options: argparse.Namespace) -> Report
         report.figures += memory.measure_growth(prepared, directory, tell=_tell)
     if "relationships" in parts:
         report.figures += acquaintance.measure(prepared, directory, plan, tell=_tell)
+    if "webhooks" in parts:
+        report.figures += webhooks.measure(prepared, directory, plan, tell=_tell)
     if "full-store" in parts:
         report.figures += full_store.measure(prepared, directory, plan, tell=_tell)
     return report

@@ -86,6 +86,12 @@ def make_token(data: Path, inbox: str, scopes: str) -> str:
     )
 
 
+def make_admin(data: Path) -> str:
+    """Make the user admin@bench.test, who may act for every inbox, and return the password."""
+    words = (f"admin@{DOMAIN}", "--tenant", _TENANT, "--role", "owner")
+    return str(_run(data, "user", "create", *words)["password"])
+
+
 @contextlib.contextmanager
 def run_postroom(
     data: Path, *, settings: Mapping[str, str] | None = None
