@@ -22,6 +22,7 @@ from storage.alerts import Alert
 from storage.database import Tx
 from storage.errors import Conflict, FieldFault, Invalid
 from storage.ids import to_text
+from storage.inbox_webhooks import set_inbox_webhook, webhook_of_inbox
 from storage.inboxes import Inbox
 
 FIELDS = frozenset({"webhook_url", "webhook_events"})
@@ -50,12 +51,12 @@ async def set_webhook(tx: Tx, call: Call, inbox: Inbox, change: Settings) -> str
     """Change what is given of an inbox's webhook; the secret of a new URL. Raises Invalid."""
     given = change.model_fields_set
     key = {"tenant_id": call.tenant_id, "inbox_id": inbox.inbox_id}
-    known = await alerts.webhook_of_inbox(tx, **key)
+    known = await webhook_of_inbox(tx, **key)
     url = None if known is None else known.target
     if "webhook_url" in given:
         url = change.webhook_url
     _check(call, change, url)
-    _, secret = await alerts.set_inbox_webhook(
+    _, secret = await set_inbox_webhook(
         tx,
         **key,
         url=url,
@@ -87,7 +88,7 @@ def _events(change: Settings, known: Alert | None) -> tuple[str, ...]:
 async def renew_secret(tx: Tx, call: Call, inbox: Inbox) -> str:
     """A new secret for the webhook of an inbox. Raises Conflict `no_webhook`."""
     key = {"tenant_id": call.tenant_id, "inbox_id": inbox.inbox_id}
-    known = await alerts.webhook_of_inbox(tx, **key)
+    known = await webhook_of_inbox(tx, **key)
     if known is None:
         raise Conflict("no_webhook", "This inbox has no webhook_url.")
     secret = await alerts.renew_secret(tx, alert=known, now=call.now)

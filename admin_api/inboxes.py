@@ -27,13 +27,14 @@ from admin_api.payload import OneLine, Payload, address_of
 from admin_api.policy import admin_required, inbox_mismatch, is_admin
 from admin_api.records import Record, id_or_none, inbox_record
 from admin_api.trail import note
-from storage import alerts, inboxes, removal
+from storage import inboxes, removal
 from storage.address import canonical_or_none
 from storage.alerts import Alert
 from storage.audit_log import Detail
 from storage.database import Tx
 from storage.errors import Conflict
 from storage.ids import from_text
+from storage.inbox_webhooks import webhook_of_inbox, webhooks_of_inboxes
 from storage.inboxes import Alias, Inbox
 from storage.removal import DeletedInbox
 
@@ -82,7 +83,7 @@ async def list_inboxes(call: Call) -> Response:
     async def work(tx: Tx) -> tuple[list[Inbox], dict[bytes, list[Alias]], dict[bytes, Alert]]:
         found = await inboxes.list_inboxes(tx, tenant_id=call.tenant_id, span=span)
         aliases = await inboxes.aliases(tx, tenant_id=call.tenant_id)
-        return found, aliases, await alerts.webhooks_of_inboxes(tx, tenant_id=call.tenant_id)
+        return found, aliases, await webhooks_of_inboxes(tx, tenant_id=call.tenant_id)
 
     found, aliases, webhooks = await call.database.read(work)
 
@@ -139,7 +140,7 @@ async def show_inbox(call: Call) -> Response:
 async def _whole(tx: Tx, call: Call, inbox: Inbox) -> Record:
     key = {"tenant_id": call.tenant_id, "inbox_id": inbox.inbox_id}
     aliases = await inboxes.aliases_of(tx, **key)
-    return _record(call, inbox, aliases, await alerts.webhook_of_inbox(tx, **key))
+    return _record(call, inbox, aliases, await webhook_of_inbox(tx, **key))
 
 
 async def change_inbox(call: Call) -> Response:

@@ -230,49 +230,10 @@ async def list_alerts(
     return [_alert(row) for row in rows]
 
 
-async def webhooks_of_inboxes(tx: Tx, *, tenant_id: bytes) -> dict[bytes, Alert]:
-    """For each inbox of the tenant that has a webhook of its own: that."""
-    rows = await tx.fetch_all(
-        _ALERT + " AND origin = :origin", {"tenant_id": tenant_id, "origin": OF_INBOX}
-    )
-    return {bytes(row["inbox_id"]): _alert(row) for row in rows}
-
-
-async def webhook_of_inbox(tx: Tx, *, tenant_id: bytes, inbox_id: bytes) -> Alert | None:
-    """The webhook that an inbox has of its own."""
-    found = await list_alerts(tx, tenant_id=tenant_id, inbox_id=inbox_id, origin=OF_INBOX)
-    return found[0] if found else None
-
-
-async def set_inbox_webhook(
-    tx: Tx,
-    *,
-    tenant_id: bytes,
-    inbox_id: bytes,
-    url: str | None,
-    events: Sequence[str],
-    created_by: str,
-    revive: bool,
-    now: int,
-) -> tuple[Alert | None, str | None]:
-    """Set the inbox's own webhook, or remove it (None); the secret when the URL is a new one.
-
-    With `revive` one that is disabled is active again.
-    """
-    key = {"tenant_id": tenant_id, "inbox_id": inbox_id}
-    known = await webhook_of_inbox(tx, **key)
-    if known is not None and known.target != url:
-        await delete_alert(tx, tenant_id=tenant_id, alert_id=known.alert_id)
-        known = None
-    if url is None:
-        return None, None
-    draft = Draft(events, WEBHOOK, url, {})
-    if known is not None:
-        by = created_by if revive else None
-        return await update_alert(tx, alert=known, draft=draft, now=now, revived_by=by)
-    return await create_alert(
-        tx, **key, draft=draft, created_by=created_by, now=now, origin=OF_INBOX
-    )
+async def alerts_of_inboxes(tx: Tx, *, tenant_id: bytes) -> list[Alert]:
+    """The alerts of the origin `inbox`, of all inboxes of the tenant."""
+    rows = await tx.fetch_all(f"{_ALERT} AND origin = '{OF_INBOX}'", {"tenant_id": tenant_id})
+    return [_alert(row) for row in rows]
 
 
 async def delete_alert(tx: Tx, *, tenant_id: bytes, alert_id: bytes) -> None:

@@ -61,6 +61,7 @@ def create(call: Invocation, address: str, tenant_text: str, owner: str | None) 
 def show_all(call: Invocation, tenant_text: str | None) -> None:
     """List the inboxes, tenant by tenant."""
     from admin_api.records import inbox_record
+    from storage.inbox_webhooks import webhooks_of_inboxes
     from storage.inboxes import aliases, list_inboxes
     from storage.lookups import tenant_meant
     from storage.tenants import list_tenants
@@ -70,8 +71,11 @@ def show_all(call: Invocation, tenant_text: str | None) -> None:
         found = []
         for tenant in asked or await list_tenants(tx):
             known = await aliases(tx, tenant_id=tenant.tenant_id)
+            webhooks = await webhooks_of_inboxes(tx, tenant_id=tenant.tenant_id)
             for item in await list_inboxes(tx, tenant_id=tenant.tenant_id):
-                found.append(inbox_record(item, known.get(item.inbox_id, []), settings=True))
+                key = item.inbox_id
+                lists, webhook = known.get(key, []), webhooks.get(key)
+                found.append(inbox_record(item, lists, settings=True, webhook=webhook))
         return found
 
     call.show_all(call.read(work), "inbox_id", "address", empty="There are no inboxes.")
