@@ -136,6 +136,11 @@ class Feed:
         self._reading: asyncio.Task[None] | None = None
         self._is_closed = False
 
+    @property
+    def streams_open(self) -> int:
+        """How many streams there are now."""
+        return self._held.total()
+
     def held_by(self, credential_id: bytes) -> int:
         """How many streams a credential holds open."""
         return self._held[credential_id]

@@ -188,6 +188,11 @@ class Figures:
             )
 
 
+def streams_open(count: int) -> Metric:
+    """How many streams of events there are now."""
+    return GaugeMetricFamily("postroom_event_streams_open", "Streams of events now.", count)
+
+
 def _about_us() -> Iterator[Metric]:
     yield InfoMetricFamily(
         "postroom_build",

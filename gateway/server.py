@@ -324,6 +324,7 @@ async def _api(
 ) -> AsyncIterator[list[tuple[str, int]]]:
     feed = Feed(database, system_clock, commits)
     stopping.on_request = feed.close
+    measures.sources.append(partial(_streams, feed))
     app = create_app(
         database=database,
         content=contents,
@@ -357,6 +358,12 @@ async def _api(
         feed.close()
         server.should_exit = True
         await serving
+
+
+async def _streams(feed: Feed) -> Iterable[Metric]:
+    from gateway.metrics import streams_open
+
+    return [streams_open(feed.streams_open)]
 
 
 class ApiServer(uvicorn.Server):

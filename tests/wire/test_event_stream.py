@@ -137,7 +137,9 @@ def test_a_token_that_is_revoked_ends_its_streams_within_a_second(
     server = own_server()
     inbox = server.demo.inboxes[0]
     with stream(server, str(inbox["token"])) as end, server.owner() as owner:
+        assert b"postroom_event_streams_open 1.0\n" in owner.call("GET", "/metrics").body
         listed = cast(list[Record], owner.call("GET", "/v1/tokens/").json())
         (token,) = (one["token_id"] for one in listed if one["inbox_id"] == inbox["inbox_id"])
         assert owner.call("DELETE", f"/v1/tokens/{token}/").status == 204
         assert read_to_end(end, 1.5)[1]  # a second, and what a busy machine needs
+        assert b"postroom_event_streams_open 0.0\n" in owner.call("GET", "/metrics").body
