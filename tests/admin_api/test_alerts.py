@@ -15,6 +15,7 @@ from storage.ids import from_text
 from storage.routing import look, route
 from tests.admin_api.team import agenda, delete, fields, get, post, thread_with
 from tests.builders import (
+    AGENT,
     FOREIGN_INBOX,
     FOREIGN_LIST,
     MEMBER,
@@ -511,3 +512,59 @@ async def test_another_tenants_alert_is_as_one_that_is_not_there(world: World) -
 
     assert theirs.status_code == crossing.status_code == 404
     assert theirs.content == unknown.content
+
+
+async def test_no_filter_and_no_title_tells_how_another_inbox_got_its_copy(world: World) -> None:
+    """Support is on no envelope of the list here; that Sales got it by the list is not its."""
+    async with world.client(TENANT_OWNER) as api:
+        members = f"/v1/distribution-lists/{world.ids[TEAM]}/members/"
+        assert (await api.delete(f"{members}{SUPPORT}/")).status_code == 204
+    by_list = {"list_id": world.ids[TEAM]}
+    await made(world, SUPPORT, delivery=task("came by the list"), filter=by_list)
+    await made(world, SUPPORT, delivery=task("{list} {subject}"))
+    await deliver(world, TEAM.lower(), SUPPORT, subject="Both")
+    await routed(world)
+
+    assert [item["title"] for item in await agenda(world, SUPPORT)] == ["{list} Both"]
+
+
+async def test_no_filter_tells_of_an_assignment_that_the_inbox_may_not_know_of(
+    world: World,
+) -> None:
+    path = await thread_with(world, SALES, subject="Mine", name="<mine@x.test>")
+    await post(world, SALES, f"{path}assign/", to=AGENT)
+    await made(world, SUPPORT, delivery=task("nobody has it"), filter={"assignee": "none"})
+    await made(world, SUPPORT, delivery=task("the agent has it"), filter={"assignee": AGENT})
+
+    await deliver(world, SUPPORT, subject="Forged", references=("<mine@x.test>",))
+    await routed(world)
+
+    assert [item["title"] for item in await agenda(world, SUPPORT)] == ["nobody has it"]
+
+
+async def test_a_title_has_the_subject_of_what_the_inbox_itself_sees(world: World) -> None:
+    """Whoever forges a reference into a thread learns nothing of it by an alert."""
+    await thread_with(world, SALES, subject="Secret plans", name="<plans@x.test>")
+    await made(world, SUPPORT, events=["thread.closed"], delivery=task("{subject}"))
+    await deliver(world, SUPPORT, subject="Forged", references=("<plans@x.test>",))
+    (thread,) = (await get(world, SUPPORT, "/v1/messages/threads/"))["results"]
+    async with world.client(SUPPORT) as api:
+        path = f"/v1/messages/threads/{thread['thread_id']}/"
+        assert (await api.patch(path, json={"status": "closed"})).status_code == 200
+    await routed(world)
+
+    (item,) = [one for one in await agenda(world, SUPPORT) if one["type"] == "alert"]
+    assert item["title"] == "Forged"
+    assert "Secret plans" not in str(await get(world, SUPPORT, "/v1/agenda/"))
+
+
+async def test_what_the_inbox_deleted_before_routing_is_not_told(world: World) -> None:
+    hook = await made(world)
+    await made(world, delivery=task("{subject}"))
+    message = await deliver(world, SALES, subject="Gone")
+    for _ in range(2):
+        assert await delete(world, SALES, f"/v1/messages/{message}/") == 204
+    await routed(world)
+
+    assert await agenda(world, SALES) == []
+    assert await owed(world, hook) == []
