@@ -10,7 +10,7 @@ import click
 from admin_api.commands.invocation import Faults, Invocation, common, printable, table
 
 if TYPE_CHECKING:
-    from gateway.server import Running
+    from gateway.run import Running
     from storage.database import Tx
     from storage.directory import Resolution
     from storage.lists import Member

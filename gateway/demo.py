@@ -24,7 +24,7 @@ from config.settings import DEMO, Settings
 from config.sources import CONFIG
 from config.values import Endpoint
 from gateway.probe import reachable
-from gateway.server import Running
+from gateway.run import Running
 from gateway.start import serve_until_told
 from storage.address import parse_address
 from storage.clock import system_clock

@@ -1,4 +1,4 @@
-"""The wiring and the lifetime of the one process: store, listeners, API, jobs, signals.
+"""The wiring and the lifetime of the first process: store, listeners, API, jobs, signals.
 
 - Everything is made here and handed to whoever needs it; nothing else opens a store or a socket.
 - SIGTERM and SIGINT drain: no new connection, messages under way finish, then exit status 0. A
@@ -12,13 +12,10 @@ import asyncio
 import contextlib
 import gc
 import logging
-import os
 import signal
 import socket
-import sys
 from collections.abc import AsyncIterator, Callable, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING
 
@@ -42,10 +39,11 @@ from gateway.handover import Intake
 from gateway.http_protocol import HttpProtocol
 from gateway.ledger import Ledger
 from gateway.listener import Listener, listening_socket
-from gateway.mail import serve_sibling, sessions
+from gateway.mail import sessions
 from gateway.names import Names
+from gateway.run import Running
 from gateway.session import reply_for
-from gateway.siblings import Sibling, Wires, start_siblings
+from gateway.siblings import Sibling
 from gateway.space import Reservations
 from gateway.targets import why_not
 from gateway.webhooks import WebhookCalls
@@ -67,67 +65,17 @@ if TYPE_CHECKING:
 logger = logging.getLogger(__name__)
 
 _FILE_THREADS = 16
-_MOST_BY_DEFAULT = 4
-_SWITCH_SECONDS = 0.0005
 _API_CLOSE_SECONDS = 3
 
 
-@dataclass(frozen=True, slots=True)
-class Running:
-    """Where the process listens, once it does."""
-
-    smtp: list[tuple[str, int]]
-    http: list[tuple[str, int]]
-
-
-def run(settings: Settings, *, ready: Callable[[Running], None] | None = None) -> int:
-    """Serve until told to stop; the exit status.
-
-    `ready` is called once both sides accept. Raises OSError for an address that cannot be bound,
-    StoreUnavailable for a store that cannot be opened. To be called before any thread is started:
-    it forks the other mail processes.
-    """
-    # The store's threads give up the interpreter lock at every statement; with Python's 5 ms they
-    # would wait that long for it whenever the loop is busy.
-    sys.setswitchinterval(_SWITCH_SECONDS)
-    gc.set_threshold(20_000, 20, 50)
-    processes = settings.mail_processes or _processes_by_default()
-    processes = processes if processes > 1 else 0
-    reservations, counters = Reservations(1 + processes), Counters(1 + processes)
-
-    async def serve_beside(wires: Wires) -> None:
-        reservations.own = wires.number
-        counters.begin(wires.number)
-        await serve_sibling(settings, reservations, counters, wires)
-
-    siblings = start_siblings(processes, serve_beside, _loop_factory())
-    for sibling in siblings:
-        sibling.on_lost = reservations.forget
-    counters.begin(0)
-    with asyncio.Runner(loop_factory=_loop_factory()) as runner:
-        return runner.run(_serve(settings, siblings, reservations, counters, ready))
-
-
-def _processes_by_default() -> int:
-    """One for each processor; elsewhere than on Linux, packets with descriptors may be missing."""
-    return min(os.cpu_count() or 1, _MOST_BY_DEFAULT) if sys.platform == "linux" else 1
-
-
-def _loop_factory() -> Callable[[], asyncio.AbstractEventLoop] | None:
-    try:
-        import uvloop
-    except ImportError:  # not built for every platform; asyncio's own loop serves as well
-        return None
-    return uvloop.new_event_loop
-
-
-async def _serve(
+async def serve(
     settings: Settings,
     siblings: Sequence[Sibling],
     reservations: Reservations,
     counters: Counters,
     ready: Callable[[Running], None] | None,
 ) -> int:
+    """Serve until told to stop; the exit status. See `gateway.run.run`."""
     asyncio.get_running_loop().set_default_executor(ThreadPoolExecutor(_FILE_THREADS, "files"))
     stopping = Stopping()
     commits, tally = Signal(), retention.Tally()

@@ -12,7 +12,7 @@ from admin_api.commands.store import fault_lines
 from config import logs
 from config.settings import Settings
 from gateway.listener import listening_socket
-from gateway.server import Running, run
+from gateway.run import Running, run
 from storage.errors import StorageError
 
 logger = logging.getLogger(__name__)

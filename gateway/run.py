@@ -1,0 +1,80 @@
+"""The processes of one gateway: the mail processes are forked, then the first one serves.
+
+- What only the first process needs, the HTTP side above all, is imported behind the fork: the
+  others do not carry it.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import gc
+import os
+import sys
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from config.settings import Settings
+from gateway.counters import Counters
+from gateway.mail import serve_sibling
+from gateway.siblings import Wires, start_siblings
+from gateway.space import Reservations
+
+_MOST_BY_DEFAULT = 3
+_SWITCH_SECONDS = 0.0005
+
+
+@dataclass(frozen=True, slots=True)
+class Running:
+    """Where the process listens, once it does."""
+
+    smtp: list[tuple[str, int]]
+    http: list[tuple[str, int]]
+
+
+def run(settings: Settings, *, ready: Callable[[Running], None] | None = None) -> int:
+    """Serve until told to stop; the exit status.
+
+    `ready` is called once both sides accept. Raises OSError for an address that cannot be bound,
+    StoreUnavailable for a store that cannot be opened. To be called before any thread is started:
+    it forks the other mail processes.
+    """
+    # The store's threads give up the interpreter lock at every statement; with Python's 5 ms they
+    # would wait that long for it whenever the loop is busy.
+    sys.setswitchinterval(_SWITCH_SECONDS)
+    gc.set_threshold(20_000, 20, 50)
+    processes = settings.mail_processes or _processes_by_default()
+    processes = processes if processes > 1 else 0
+    reservations, counters = Reservations(1 + processes), Counters(1 + processes)
+
+    async def serve_beside(wires: Wires) -> None:
+        reservations.own = wires.number
+        counters.begin(wires.number)
+        await serve_sibling(settings, reservations, counters, wires)
+
+    siblings = start_siblings(processes, serve_beside, _loop_factory())
+    for sibling in siblings:
+        sibling.on_lost = reservations.forget
+    counters.begin(0)
+    from gateway.server import serve
+
+    with asyncio.Runner(loop_factory=_loop_factory()) as runner:
+        return runner.run(serve(settings, siblings, reservations, counters, ready))
+
+
+def _processes_by_default() -> int:
+    """As many as fill the processors together with the first process, which writes.
+
+    Elsewhere than on Linux, packets with descriptors may be missing.
+    """
+    processors = os.cpu_count() or 1
+    if processors == 1 or sys.platform != "linux":
+        return 1
+    return max(2, min(processors - 1, _MOST_BY_DEFAULT))
+
+
+def _loop_factory() -> Callable[[], asyncio.AbstractEventLoop] | None:
+    try:
+        import uvloop
+    except ImportError:  # not built for every platform; asyncio's own loop serves as well
+        return None
+    return uvloop.new_event_loop
