@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING
 
 import click
 
-from admin_api.commands.invocation import Faults, Invocation, common, printable, table
+from admin_api.commands.invocation import Invocation, common, printable
+from admin_api.commands.pages import paged, place_of, show_page
 
 if TYPE_CHECKING:
     from storage.content import Content, ContentDirectory
@@ -31,8 +32,7 @@ def messages() -> None:
 @click.option("--inbox", metavar="INBOX", required=True, help="Its id or address.")
 @click.option("--folder", type=_FOLDERS, default="inbox", show_default=True)
 @click.option("--unread", is_flag=True, help="Only what has not been read.")
-@click.option("--limit", type=click.IntRange(1, 200), default=50, show_default=True)
-@click.option("--cursor", metavar="TEXT", help="Go on where a list before this one ended.")
+@paged
 @click.pass_obj
 def show_all(
     call: Invocation,
@@ -45,13 +45,10 @@ def show_all(
 ) -> None:
     """List the messages of an inbox, newest first."""
     from admin_api.records import message_item
-    from storage.ids import from_text, to_text
     from storage.lookups import inbox_meant
     from storage.mailbox import list_copies
 
-    before = None if cursor is None else from_text("msg", cursor)
-    if cursor is not None and before is None:
-        raise Faults("cursor: is not one that a list gave")
+    before = place_of(cursor)
 
     async def work(tx: Tx) -> list[Copy]:
         owner = await inbox_meant(tx, text=inbox)
@@ -66,15 +63,16 @@ def show_all(
         )
 
     found = call.read(work)
-    more = to_text("msg", found[limit - 1].message_id) if len(found) > limit else None
-    records = [message_item(copy) for copy in found[:limit]]
-    text = table([_line(copy) for copy in found[:limit]], "There are no messages.")
-    if more:
-        text += f"\nOlder ones: --cursor {more}"
-    call.answer({"results": records, "cursor": more}, text)
+    show_page(
+        call,
+        [message_item(copy) for copy in found[:limit]],
+        [_line(copy) for copy in found[:limit]],
+        before=found[limit - 1].message_id if len(found) > limit else None,
+        empty="There are no messages.",
+    )
 
 
-def _line(copy: Copy) -> tuple[str, ...]:
+def _line(copy: Copy) -> tuple[object, ...]:
     from storage.clock import rfc3339
     from storage.ids import to_text
 

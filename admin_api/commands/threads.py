@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 import click
 
 from admin_api.commands.invocation import Faults, Invocation, common, printable, table
+from admin_api.commands.pages import paged, place_of, show_page
 from admin_api.commands.shared_work import INBOX, assignee_of, thread_of, view_of
 
 if TYPE_CHECKING:
@@ -32,8 +33,7 @@ def threads() -> None:
 @INBOX
 @click.option("--assigned-to", metavar="WHO", help="me, none, or the address of a teammate.")
 @click.option("--status", type=click.Choice(["open", "closed"]))
-@click.option("--limit", type=click.IntRange(1, 200), default=50, show_default=True)
-@click.option("--cursor", metavar="TEXT", help="Go on where a list before this one ended.")
+@paged
 @click.pass_obj
 def show_all(
     call: Invocation,
@@ -46,12 +46,9 @@ def show_all(
 ) -> None:
     """List the threads of an inbox, newest first."""
     from admin_api.records import thread_record
-    from storage.ids import from_text, to_text
     from storage.thread_list import Filter, list_threads
 
-    before = None if cursor is None else from_text("msg", cursor)
-    if cursor is not None and before is None:
-        raise Faults("cursor: is not one that a list gave")
+    before = place_of(cursor)
 
     async def work(tx: Tx) -> ThreadPage:
         view = await view_of(tx, inbox)
@@ -63,12 +60,13 @@ def show_all(
         return await list_threads(tx, view=view, wanted=wanted, before=before, limit=limit)
 
     page = call.read(work)
-    more = None if page.before is None else to_text("msg", page.before)
-    text = table([_line(thread) for thread in page.threads], "There are no threads.")
-    if more:
-        text += f"\nOlder ones: --cursor {more}"
-    records = [thread_record(thread) for thread in page.threads]
-    call.answer({"results": records, "cursor": more}, text)
+    show_page(
+        call,
+        [thread_record(thread) for thread in page.threads],
+        [_line(thread) for thread in page.threads],
+        before=page.before,
+        empty="There are no threads.",
+    )
 
 
 def _line(thread: Thread) -> tuple[object, ...]:

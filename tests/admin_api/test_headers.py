@@ -7,7 +7,8 @@ import re
 from hypothesis import given
 from hypothesis import strategies as st
 
-from admin_api.headers import MAX_FIELDS, MAX_OCTETS, header_fields
+from admin_api.headers import header_fields
+from storage.header_grammar import MAX_FIELDS, MAX_OCTETS
 
 PIECES = [
     b"Subject: a",
