@@ -2,8 +2,8 @@
 
 - One task talks to the store: a transaction of it keeps what came of calls and claims the next
   ones. Each call is a task of its own and cheap; no call waits for another.
-- Endpoints that answered last time have places of their own, so that those which hang, however
-  many, keep none of them waiting; and one tenant does not get all places.
+- Endpoints that answered last time have places of their own, and so have new ones: those that hang,
+  however many, keep none of them waiting. One tenant does not get all places.
 - A call is at least tried until its lease ends; when the process dies, another one calls again.
 - What this machine could not do (no descriptor left) is no failure of the endpoint.
 - A test call is made at once, beside all this, and leaves nothing on record.
@@ -34,14 +34,14 @@ from storage.database import Database, Tx
 from storage.errors import StoreUnavailable
 from storage.event_log import Event
 from storage.ids import to_text
-from storage.outbox import ANSWERING, OTHERS, Call, Room
+from storage.outbox import ANSWERING, FAILING, NEW, Call, Room
 from storage.outcomes import Claim, Outcome
 from storage.signals import Signal, heard
 
 logger = logging.getLogger("postroom.webhooks")
 
-PLACES = {ANSWERING: 256, OTHERS: 256}
-_OF_ONE_TENANT = 192
+PLACES = {ANSWERING: 256, NEW: 256, FAILING: 128}
+_OF_ONE_TENANT = 0.75
 _CLAIMED_AT_ONCE = 100
 _POLL_SECONDS = 1.0
 _PAUSE_SECONDS = 0.01
@@ -106,7 +106,7 @@ class WebhookCalls:
             later = now + _NOT_CALLED_AGAIN
             await outcomes.release(tx, given_back, owner=self._owner, now=later)
             claims: list[Claim] = []
-            for lane in (ANSWERING, OTHERS):
+            for lane in PLACES:
                 if room := self._room(lane, busy):
                     claims += await outbox.claim(tx, owner=self._owner, room=room, now=now)
             return claims, disabled
@@ -125,8 +125,9 @@ class WebhookCalls:
 
     def _room(self, lane: int, busy: set[bytes]) -> Room | None:
         mine = [one for one in self._under_way.values() if one.lane == lane]
+        most = PLACES[lane] * _OF_ONE_TENANT
         tenants = Counter(one.tenant_id for one in mine)
-        full = [tenant_id for tenant_id, count in tenants.items() if count >= _OF_ONE_TENANT]
+        full = [tenant_id for tenant_id, count in tenants.items() if count >= most]
         limit = min(PLACES[lane] - len(mine), _CLAIMED_AT_ONCE)
         return Room(lane, limit, busy, full) if limit > 0 else None
 

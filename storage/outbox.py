@@ -7,8 +7,8 @@
   never not at all; the number of tries is bounded all the same.
 - After a failure the alert waits, longer each time; after the last try it is disabled, what it was
   owed is dropped, and a task tells its inbox.
-- Alerts whose endpoint answered last time have a lane of their own: those that do not answer never
-  keep them waiting.
+- Alerts whose endpoint answered last time have a lane of their own, and so have new ones: those
+  that fail never keep them waiting.
 - What is sent is read after the claim, and an event that the inbox may not see any more is dropped.
 """
 
@@ -26,7 +26,7 @@ from storage.event_log import Event
 from storage.outcomes import TRIES, UNKNOWN, Claim, disable, sweep
 
 LEASE = 40 * SECOND
-ANSWERING, OTHERS = 0, 1
+ANSWERING, NEW, FAILING = LANES = range(3)
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,18 +41,18 @@ class Call:
 
 async def next_due(tx: Tx) -> int | None:
     """When the first alert has something to do; None when none has."""
-    row = await tx.fetch_one(
-        f"""
-        SELECT MIN(due_at) AS due FROM (
-            SELECT * FROM ({_FIRST_DUE.format(ANSWERING)}) AS answering
-            UNION ALL SELECT * FROM ({_FIRST_DUE.format(OTHERS)}) AS others) AS firsts
-        """
-    )
+    row = await tx.fetch_one(f"SELECT MIN(due_at) AS due FROM ({_FIRST_DUE}) AS firsts")
     return row["due"] if row else None
 
 
-_FIRST_DUE = """SELECT due_at FROM alerts WHERE lane = {} AND due_at IS NOT NULL
-    ORDER BY due_at LIMIT 1"""
+_FIRST_DUE = " UNION ALL ".join(
+    f"""
+    SELECT * FROM (
+        SELECT due_at FROM alerts WHERE lane = {lane} AND due_at IS NOT NULL
+        ORDER BY due_at LIMIT 1) AS lane{lane}
+    """
+    for lane in LANES
+)
 
 
 @dataclass(frozen=True, slots=True)

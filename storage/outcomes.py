@@ -148,7 +148,7 @@ async def _put_off(tx: Tx, outcome: Outcome, due: int) -> None:
     await tx.execute(
         """
         UPDATE alerts
-        SET failures = failures + 1, lane = 1, last_error = :error, due_at = :due,
+        SET failures = failures + 1, lane = 2, last_error = :error, due_at = :due,
             lease_owner = NULL, lease_until = NULL
         WHERE alert_id = :alert_id
         """,
@@ -177,7 +177,7 @@ async def disable(tx: Tx, claimed: Claim, error: str, *, now: int) -> None:
     await tx.execute(
         """
         UPDATE alerts
-        SET status = 'disabled', failures = failures + 1, lane = 1, last_error = :error,
+        SET status = 'disabled', failures = failures + 1, lane = 2, last_error = :error,
             due_at = :due, lease_owner = NULL, lease_until = NULL
         WHERE alert_id = :alert_id
         """,

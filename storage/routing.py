@@ -27,6 +27,7 @@ from storage.event_log import Event
 from storage.outcomes import at_once
 
 BATCH = 500
+MOST_OWED = 2000
 _NAME = "events"
 _OF_TASKS = frozenset({"task.created", "task.completed"})
 
@@ -76,6 +77,11 @@ async def look(tx: Tx, *, seen: bytes, now: int) -> Batch | None:
     if not events:
         return None
     owed = await _owed(tx, events, now)
+    if len(owed) > MOST_OWED:  # as many whole events as are not too much for one transaction
+        end = owed[MOST_OWED][1].event_id
+        some = [one for one in owed if one[1].event_id < end]
+        some = some or [one for one in owed if one[1].event_id == end]
+        return Batch(place, some[-1][1].event_id, some, True)
     return Batch(place, events[-1].event_id, owed, len(events) == BATCH)
 
 

@@ -11,10 +11,8 @@ from dataclasses import dataclass
 from storage.alerts import ACTIVE, WEBHOOK, Alert
 from storage.database import Row, Tx
 from storage.errors import Conflict, NotFound
-from storage.event_log import KEPT
 from storage.outcomes import at_once
 
-_FORGOTTEN_AT_ONCE = 1000
 _LAST = b"\xff" * 16
 
 
@@ -89,18 +87,6 @@ async def redeliver(tx: Tx, *, alert: Alert, delivery_id: bytes, now: int) -> De
         {"alert_id": alert.alert_id, "due": at_once(now)},
     )
     return await find_delivery(tx, alert=alert, delivery_id=delivery_id)
-
-
-async def forget_deliveries(tx: Tx, *, now: int) -> int:
-    """Remove some of what was finished as long ago as events are kept; how many."""
-    return await tx.execute(
-        """
-        DELETE FROM deliveries WHERE delivery_id IN (
-            SELECT delivery_id FROM deliveries
-            WHERE finished_at < :before ORDER BY finished_at LIMIT :most)
-        """,
-        {"before": now - KEPT, "most": _FORGOTTEN_AT_ONCE},
-    )
 
 
 def _key(alert: Alert) -> dict[str, object]:

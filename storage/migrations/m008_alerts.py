@@ -12,9 +12,9 @@ async def m008_alerts(tx: Tx) -> None:
 
 
 # `since` is an id: an alert is told of events behind it only. `due_at` is when there is something
-# to do for it, null when nothing is owed. `lane` is 0 while its endpoint answers as it should; all
-# others share what is left. `queued` is an id too, and the order of an alert's deliveries.
-# `routed` has one row, the last event for which deliveries were made.
+# to do for it, null when nothing is owed. `lane` is 0 while its endpoint answers as it should, 1
+# before it ever did, 2 while it fails. `queued` is an id too, and the order in which an alert's
+# deliveries go. `routed` has one row, the last event for which deliveries were made.
 _ALERTS = """
 CREATE TABLE alerts (
     alert_id {id} PRIMARY KEY,

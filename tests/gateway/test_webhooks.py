@@ -3,13 +3,15 @@
 import asyncio
 import base64
 import contextlib
+import subprocess
+import sys
 from collections.abc import AsyncIterator
 
 import pytest
 from standardwebhooks import WebhookVerificationError
 
 from gateway.webhooks import WebhookCalls
-from storage import alerts
+from storage import alerts, routing
 from storage.clock import DAY, HOUR, MINUTE, SECOND, system_clock
 from storage.errors import Conflict
 from storage.ids import to_text
@@ -359,3 +361,43 @@ async def test_endpoints_that_are_dead_keep_no_other_waiting(engine: Engine) -> 
             slowest = max(slowest, asyncio.get_running_loop().time() - began)
 
     assert slowest < 3
+
+
+async def test_what_is_owed_for_many_events_comes_in_pieces(
+    engine: Engine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(routing, "MOST_OWED", 3)
+    async with open_world(engine) as world, receiving() as receiver:
+        world.clock.now = system_clock()
+        made = [(await webhook(world, receiver.url(f"/{number}")))[0] for number in range(2)]
+        ids = await mail(world, count=7)
+        async with telling(world.database, world.clock, world.commits):
+            for alert in made:
+                await settled(world, alert, *["delivered"] * 7)
+
+    for path in ("/0", "/1"):
+        told = [each.body["data"]["message_id"] for each in receiver.calls if each.path == path]  # type: ignore[index]
+        assert told == ids
+
+
+async def test_nothing_is_written_for_mail_of_which_nobody_is_told(engine: Engine) -> None:
+    async with told_world(engine) as (world, _):
+        await mail(world, count=3)
+        await asyncio.sleep(3 * TINY)
+        rows = await world.database.read(
+            lambda tx: tx.fetch_all(
+                "SELECT name AS n FROM routed UNION SELECT type FROM deliveries"
+            )
+        )
+
+    assert rows == []
+
+
+def test_the_client_is_not_imported_before_the_first_call() -> None:
+    heavy = "{'aiohttp', 'yarl', 'dns', 'gateway.posting'}"
+    program = f"import sys, gateway.server; print(*({heavy} & set(sys.modules)))"
+    done = subprocess.run(
+        [sys.executable, "-c", program], capture_output=True, text=True, timeout=60, check=True
+    )
+
+    assert done.stdout.strip() == ""
