@@ -48,6 +48,8 @@ def event(
 
 def clean(value: Value, most: int = VALUE_MAX) -> str:
     """Return a value as printable text of about `most` characters; undecodable bytes as \\x."""
+    if isinstance(value, str):
+        return value if len(value) <= most and value.isprintable() else _escaped(value, most)
     if isinstance(value, bytes):
         value = value[: most * 4].decode("utf-8", "backslashreplace")
     elif value is not None and not isinstance(value, str | int | float):

@@ -3,10 +3,8 @@
 Rules this module keeps:
 - Never raises, and never decides whether a message is taken: what cannot be read is absent.
 - At most the first 100 KiB and 1,000 fields are looked at; `truncated` says that there was more.
-- Lines end, and the header stops, exactly where Python's `email` parser (compat32) says, since that
-  parser reads the same bytes later and the two must see one message: CRLF, LF and bare CR each end
-  a line; the header stops at the first line that is neither a field, a continuation nor an
-  mbox-like "From " line; a line with nothing before its colon and its continuations are skipped.
+- Lines end, and the header stops, where `storage.header_grammar` says, and so exactly where the
+  `email` parser does, which reads the same bytes later: the two must see one message.
 - Of a field that may stand once the first one counts.
 
 RFC 5322 2.2 and 3.6, RFC 3834 5 (Auto-Submitted), RFC 2919 (List-Id).
@@ -19,19 +17,11 @@ from typing import NamedTuple
 
 from gateway.encoded_words import MAX_RAW, MAX_TEXT, harmless, readable
 from gateway.mailboxes import Mailbox, parse_mailboxes
+from storage.header_grammar import FIELD, MAX_FIELDS, MAX_OCTETS
 
-MAX_OCTETS = 100 * 1024
-MAX_FIELDS = 1_000
 MAX_MAILBOXES = 100
 MAX_REFERENCES = 100
 
-_FIELD = re.compile(
-    rb"""([!-9;-~]*):([^\r\n]*(?:(?:\r\n?|\n)[ \t][^\r\n]*)*+)(?:\r\n?|\n|\Z)
-    | (?:From\ |[ \t])[^\r\n]*(?:\r\n?|\n|\Z)   # ignored, as the email parser does
-    | (.)                                       # anything else: here the header stops
-    """,
-    re.VERBOSE | re.DOTALL,
-)
 _ID = re.compile(r"<([^<>]+)>")
 _DATE = re.compile(
     r"""\s*(?:[a-z]+\s*,?\s*)?([0-9]{1,2})[\s-]+([a-z]{3})[a-z]*[\s-]+([0-9]{2,4})
@@ -103,7 +93,7 @@ def _fields(head: bytes) -> tuple[dict[bytes, bytes], list[bytes], list[bytes], 
     received: list[bytes] = []
     delivered_to: list[bytes] = []
     looked_at = head[:MAX_OCTETS]
-    for count, found in enumerate(_FIELD.finditer(looked_at)):
+    for count, found in enumerate(FIELD.finditer(looked_at)):
         if found.lastindex == 3:
             return once, received, delivered_to, False
         if count == MAX_FIELDS:

@@ -15,10 +15,11 @@ import zlib
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
-from gateway.headers import MAX_MAILBOXES, MAX_OCTETS, HeaderScan, scan
+from gateway.headers import MAX_MAILBOXES, HeaderScan, scan
 from gateway.mailboxes import Mailbox, parse_mailboxes
 from gateway.parser.fields import Octets, unfolded
 from gateway.parser.structure import Leaf, split
+from storage.header_grammar import MAX_OCTETS
 from storage.parts import MAX_TEXT_OCTETS, Parsed, Part, Slice
 from storage.transfer import decode, decoder, joined, read_text
 from storage.words import MAX_CHARACTERS, document, pack
