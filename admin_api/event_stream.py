@@ -14,6 +14,7 @@ import contextlib
 import socket
 from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass
+from functools import partial
 
 import orjson
 from starlette.responses import Response
@@ -34,6 +35,7 @@ CONNECTION = "postroom.connection"
 
 _BEAT_SECONDS = 15.0
 _PATIENCE = 10.0
+_FAREWELL = 1.0
 _BUFFERED = 32 << 10
 _RETRY = b"retry: 2000\n\n"
 _BEAT = b":\n\n"
@@ -62,10 +64,11 @@ class EventStream(Response):
         self._source = source
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        connection = _connection_of(scope)
+        connection, listener = _connection_of(scope), self._source.listener
         if connection is not None:
             _keep_little(connection)
-        listener = self._source.listener
+            later = asyncio.get_running_loop().call_later
+            listener.on_end = partial(later, _FAREWELL, connection.abort)
         hung_up = asyncio.create_task(_hang_up(receive, listener))
         try:
             with self._source.feed.listening(listener):

@@ -16,7 +16,7 @@ import contextlib
 import logging
 import time
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from storage.clock import Clock
@@ -39,7 +39,8 @@ Standing = tuple[Mark, Mark]
 class Listener:
     """One stream: who listens, for which inbox, to which types.
 
-    `standing` is what the credential and the inbox were marked with when it was let in.
+    `standing` is what the credential and the inbox were marked with when it was let in; `on_end` is
+    called when it is over.
     """
 
     __slots__ = (
@@ -49,6 +50,7 @@ class Listener:
         "has_ended",
         "inbox_id",
         "is_behind",
+        "on_end",
         "standing",
         "tenant_id",
         "types",
@@ -70,6 +72,7 @@ class Listener:
         self.standing = standing
         self.has_ended = False
         self.is_behind = False
+        self.on_end: Callable[[], object] = lambda: None
         self._waiting: list[Event] = []
         self._heard = asyncio.Event()
 
@@ -95,9 +98,12 @@ class Listener:
         self._waiting = []
 
     def end(self) -> None:
-        """Tell it that it is over."""
+        """Tell it that it is over; once more changes nothing."""
+        if self.has_ended:
+            return
         self.has_ended = True
         self._heard.set()
+        self.on_end()
 
     async def take(self, seconds: float) -> Sequence[Event]:
         """What was offered since; nothing when nothing was within that time, or it is over."""

@@ -157,9 +157,9 @@ class WebhookCalls:
     async def _make(self, call: Call, told: Event) -> None:
         claimed = call.claim
         name = to_text("dlv", claimed.delivery_id)
-        body = orjson.dumps(body_of(told, claimed.inbox_id))
         began = time.monotonic()
         try:
+            body = orjson.dumps(body_of(told, claimed.inbox_id))
             answer = await self._send(call.target, call.secrets, name, body)
         except NotCalled as error:
             event(logger, "webhook_not_called", level=logging.WARNING, cause=str(error))

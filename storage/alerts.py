@@ -27,6 +27,7 @@ MOST = 50
 OVERLAP = DAY
 WEBHOOK, TASK = "webhook", "task"
 OF_INBOX, OF_ITSELF = "inbox", "alert"
+SWITCHED_OFF = "the alert was switched off"
 ACTIVE, DISABLED = "active", "disabled"
 
 _SECRET_OCTETS = 32
@@ -50,6 +51,11 @@ class Alert:
     created_by: str | None
     created_at: int
     updated_at: int
+
+    @property
+    def is_on(self) -> bool:
+        """Whether it is told of what happens."""
+        return self.enabled and self.status == ACTIVE
 
 
 @dataclass(frozen=True, slots=True)
@@ -139,10 +145,11 @@ async def update_alert(
     secret = secrets.token_bytes(_SECRET_OCTETS) if new else None
     kept = "secret = :secret, former_secret = NULL," if new or draft.delivery == TASK else ""
     revived = "" if revived_by is None else _REVIVED
-    was_off = not alert.enabled or alert.status != ACTIVE
-    since = "since = :since," if revived_by is not None and was_off else ""
-    if not draft.enabled or draft.delivery == TASK:
+    since = "since = :since," if revived_by is not None and not alert.is_on else ""
+    if not (draft.enabled and draft.delivery == WEBHOOK and alert.is_on):
         await drop_owed(tx, tenant_id=alert.tenant_id, alert_id=alert.alert_id, now=now)
+    elif revived_by is not None:
+        await _begin_anew(tx, alert)
     await tx.execute(
         f"""
         UPDATE alerts
@@ -160,27 +167,42 @@ async def update_alert(
             "alert_id": alert.alert_id,
         },
     )
-    key = {"tenant_id": alert.tenant_id, "inbox_id": alert.inbox_id}
-    changed = await find_alert(tx, **key, alert_id=alert.alert_id)
+    changed = await _find_again(tx, alert)
     return changed, None if secret is None else shown_secret(secret)
+
+
+async def _find_again(tx: Tx, alert: Alert) -> Alert:
+    key = {"tenant_id": alert.tenant_id, "inbox_id": alert.inbox_id}
+    return await find_alert(tx, **key, alert_id=alert.alert_id)
 
 
 # What waits behind a failure goes out at once, by the new target.
 _REVIVED = """
-    status = 'active', last_error = NULL, failures = 0, created_by = :maker,
+    status = 'active', last_error = NULL, failures = 0, lane = 1, created_by = :maker,
     due_at = CASE WHEN due_at IS NULL THEN NULL ELSE :now END,
 """
 
 
-async def drop_owed(tx: Tx, *, tenant_id: bytes, alert_id: bytes, now: int) -> None:
-    """Give up what an alert is still owed; it can be sent again one by one."""
-    key = {"tenant_id": tenant_id, "alert_id": alert_id, "now": now}
+async def _begin_anew(tx: Tx, alert: Alert) -> None:
+    """Let what waits be tried as often as if nobody had tried yet."""
     await tx.execute(
         """
-        UPDATE deliveries SET status = 'dropped', finished_at = :now
+        UPDATE deliveries SET tries = 0
+        WHERE alert_id = :alert_id AND status = 'pending' AND tries > 0
+        """,
+        {"alert_id": alert.alert_id},
+    )
+
+
+async def drop_owed(tx: Tx, *, tenant_id: bytes, alert_id: bytes, now: int) -> None:
+    """Give up what an alert is still owed; it can be sent again one by one."""
+    key = {"tenant_id": tenant_id, "alert_id": alert_id}
+    await tx.execute(
+        """
+        UPDATE deliveries SET status = 'dropped', last_error = :why, finished_at = :now
         WHERE tenant_id = :tenant_id AND alert_id = :alert_id AND status = 'pending'
         """,
-        key,
+        {**key, "why": SWITCHED_OFF, "now": now},
     )
     await tx.execute(
         "UPDATE alerts SET due_at = NULL WHERE tenant_id = :tenant_id AND alert_id = :alert_id", key

@@ -135,7 +135,7 @@ def _values(wanted: Wanted) -> dict[str, object]:
     return {
         "actor": wanted.actor,
         "action": wanted.action if whole else None,
-        "noun": None if whole or wanted.action is None else f"{wanted.action}.",
+        "noun": None if whole else wanted.action,
         "object_id": wanted.object_id,
         "inbox_id": wanted.inbox_id,
         "since": wanted.since,
@@ -146,7 +146,7 @@ def _values(wanted: Wanted) -> dict[str, object]:
 _CONDITIONS = {
     "actor": "(actor_id = :actor OR actor_name = :actor)",
     "action": "action = :action",
-    "noun": "SUBSTR(action, 1, LENGTH(:noun)) = :noun",
+    "noun": "action > :noun || '.' AND action < :noun || '/'",  # what follows the dot
     "object_id": "object_id = :object_id",
     "inbox_id": "inbox_id = :inbox_id",
     "since": "created_at >= :since",

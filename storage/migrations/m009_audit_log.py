@@ -32,5 +32,6 @@ CREATE TABLE audit_log (
 ) {clustered};
 CREATE INDEX audit_log_by_actor ON audit_log (tenant_id, actor_id, entry_id);
 CREATE INDEX audit_log_by_object ON audit_log (tenant_id, object_id, entry_id);
+CREATE INDEX audit_log_by_action ON audit_log (tenant_id, action, entry_id);
 CREATE INDEX audit_log_by_time ON audit_log (created_at)
 """

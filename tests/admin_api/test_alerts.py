@@ -568,3 +568,20 @@ async def test_what_the_inbox_deleted_before_routing_is_not_told(world: World) -
 
     assert await agenda(world, SALES) == []
     assert await owed(world, hook) == []
+
+
+async def test_who_sets_a_target_again_and_again_is_not_disabled_for_it(world: World) -> None:
+    record = await made(world)
+    await deliver(world, SALES)
+    await routed(world)
+    await world.database.write(
+        lambda tx: tx.execute("UPDATE deliveries SET tries = 9, attempts = 9")
+    )
+
+    await change(world, f"{ALERTS}{record['alert_id']}/", delivery=HOOK)
+
+    row = await world.database.read(
+        lambda tx: tx.fetch_one("SELECT tries, attempts, status FROM deliveries")
+    )
+    assert row is not None
+    assert (row["tries"], row["attempts"], row["status"]) == (0, 9, "pending")

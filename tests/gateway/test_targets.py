@@ -5,9 +5,13 @@ import contextlib
 import ssl
 from collections.abc import AsyncIterator
 from ipaddress import ip_address, ip_network
+from urllib.parse import urlsplit
 
 import pytest
 import trustme
+from hypothesis import given
+from hypothesis import strategies as st
+from yarl import URL
 
 from config.values import Endpoint
 from gateway.calling import Caller
@@ -190,6 +194,37 @@ def test_the_operator_may_allow_networks() -> None:
 @pytest.mark.parametrize("text", ["1.1.1.1", "8.8.8.8", "2606:4700::1111", "::ffff:1.1.1.1"])
 def test_outside_addresses(text: str) -> None:
     assert is_outside(ip_address(text))
+
+
+_PIECES = st.sampled_from(
+    [
+        *"https://",
+        *"@:[]%#?/\\.",
+        "127.0.0.1",
+        "0x7f",
+        "1",
+        "::1",
+        "localhost",
+        "example.com",
+        "ü",
+        "。",
+    ]
+)
+
+
+@given(st.lists(_PIECES, max_size=8).map("".join))
+def test_the_client_reads_a_target_as_we_did(rest: str) -> None:
+    """What was judged is what is called: nobody downstream finds another host in it."""
+    try:
+        target = parse_target("https://" + rest)
+    except BadTarget:
+        return
+    read = URL(target.url, encoded=True)
+
+    assert (read.scheme, read.host, read.port) == (target.scheme, target.host, target.port)
+    assert (read.user, read.password, read.fragment) == (None, None, "")
+    assert target.address is None or is_outside(target.address)
+    assert urlsplit(target.url).hostname == target.host
 
 
 # ---- at the time of the call: what names lead to ---------------------------------------------
