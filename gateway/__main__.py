@@ -36,6 +36,7 @@ COMMANDS = {
     "resolve": "gateway.commands:resolve",
     "explain": "admin_api.commands.explain:explain",
     "audit": "admin_api.commands.audit:audit",
+    "verify": "admin_api.commands.audit:verify",
     "audit-log": "admin_api.commands.audit_log:audit_log",
     "retention": "gateway.upkeep:retention",
     "send": "gateway.commands:send",

@@ -1,4 +1,5 @@
 import json
+import os
 import sqlite3
 from collections.abc import Callable
 from contextlib import closing
@@ -144,3 +145,28 @@ def test_a_copy_in_another_tenants_inbox_is_found(filled: Operator) -> None:
     assert [fault["fault"] for fault in document(filled)["faults"]] == [
         "a copy is in an inbox that its tenant does not have"
     ]
+
+
+@pytest.mark.parametrize("damage", [flip, lambda data: content_file(data).unlink()])
+def test_verify_names_a_damaged_file_and_goes_on_to_the_orphans(
+    filled: Operator, damage: Callable[[Path], None]
+) -> None:
+    damage(filled.data)
+    orphan = filled.data / "content" / "0" / "orphan"
+    orphan.parent.mkdir()
+    orphan.write_bytes(b"x")
+    os.utime(orphan, (1, 1))
+
+    told = filled.type("verify", "--json")
+
+    found = json.loads(told.stdout)
+    assert told.exit_code == 1
+    assert found["orphaned_files"] == ["0/orphan"]
+    assert "content file" in found["faults"][0]["fault"]
+    assert orphan.exists()
+
+
+def test_verify_finds_nothing_in_a_sound_store(filled: Operator) -> None:
+    found = filled.ask("verify")
+
+    assert (found["copies_present"], found["orphaned_files"], found["faults"]) == (3, [], [])
