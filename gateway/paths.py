@@ -14,6 +14,7 @@ RFC 5321 4.1.2 and 4.5.3.1, RFC 1870 (SIZE), RFC 6152 (BODY), RFC 6531 (SMTPUTF8
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import NoReturn
 
 from gateway import replies
@@ -35,6 +36,9 @@ _POSTMASTER = re.compile(r"<(postmaster)>( .*)?", re.IGNORECASE | re.DOTALL)
 _STRAY_DOT = re.compile(r"\.\.|\A\.|\.\Z")
 _PARAMETER = re.compile(r"([A-Za-z0-9][A-Za-z0-9-]*)(?:=([!-<>-~]+))?")
 _SIZE = re.compile(r"[0-9]{1,20}")
+
+# A mail process hears the same few commands over and over; each is at most 2 KiB.
+_REMEMBERED = 256
 
 
 class BadCommand(Exception):
@@ -75,6 +79,7 @@ class RcptCommand:
     forward_path: Path
 
 
+@lru_cache(maxsize=_REMEMBERED)
 def parse_mail(argument: bytes, *, smtputf8_offered: bool = True) -> MailCommand:
     """What follows `MAIL` and a space. Raises `BadCommand`."""
     opening = _MAIL.fullmatch(_text(argument))
@@ -92,6 +97,7 @@ def parse_mail(argument: bytes, *, smtputf8_offered: bool = True) -> MailCommand
     return MailCommand(reverse_path, size, body, smtputf8)
 
 
+@lru_cache(maxsize=_REMEMBERED)
 def parse_rcpt(argument: bytes, *, smtputf8: bool) -> RcptCommand:
     """What follows `RCPT` and a space; `smtputf8` as MAIL declared it. Raises `BadCommand`."""
     opening = _RCPT.fullmatch(_text(argument))

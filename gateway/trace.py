@@ -60,11 +60,13 @@ def _second(moment: int) -> str:
     )
 
 
+@lru_cache(maxsize=256)
 def _host(name: str) -> str:
     safe = _HOST.fullmatch(name) or _LITERAL.fullmatch(name)
     return name if safe else "unknown"
 
 
+@lru_cache(maxsize=256)
 def _seen_from(client_ip: str) -> str:
     """The address the connection came from; nothing for a socket that has none."""
     address = client_ip.partition("%")[0]

@@ -92,6 +92,7 @@ def canonical_local_part(local_part: str) -> str:
     return unicodedata.normalize("NFC", lowered)
 
 
+@lru_cache(maxsize=256)
 def canonical_domain(text: str) -> str:
     """The domain as lower-case A-label without trailing dot; ValueError when it is no domain.
 
