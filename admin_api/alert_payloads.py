@@ -5,17 +5,23 @@ Faults of all its parts are told at once; what it refers to is judged in the tra
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Iterable, Mapping
 from typing import Annotated, Literal
 
 from pydantic import AfterValidator, Field
 
+from admin_api.call import Call
 from admin_api.event_types import EVENT_TYPES
-from admin_api.payload import Payload, Reference
+from admin_api.meanings import AnyList, Meaning, VisibleThread
+from admin_api.payload import Payload
+from admin_api.strict_json import JsonValue
+from admin_api.threads import Assignee
 from storage.address import canonical_domain, canonical_or_none
 from storage.alert_filters import FITS
 from storage.alert_tasks import TITLE_LENGTH
-from storage.errors import FieldFault
+from storage.alerts import TASK, WEBHOOK
+from storage.database import Tx
+from storage.errors import FieldFault, Invalid
 
 MOST_EVENTS = 50
 TARGET_LENGTH = 2_000
@@ -40,18 +46,34 @@ def _sender(text: str) -> str:
     return canonical
 
 
+async def _target(tx: Tx, call: Call, field: str, text: str) -> None:
+    """Where an alert is delivered to: what is sent beside it says whether that is a webhook."""
+    delivery = call.sent.get("delivery")
+    kind = delivery.get("type") if isinstance(delivery, dict) else None
+    faults = [*target_faults(call, str(kind), text)]
+    if faults:
+        raise Invalid(*faults)
+
+
+async def _url(tx: Tx, call: Call, field: str, text: str) -> None:
+    """Of a webhook that is an inbox's own."""
+    if fault := call.service.webhooks.check(text):
+        raise Invalid(FieldFault(field, fault))
+
+
 EventName = Annotated[
     str, Field(json_schema_extra={"enum": sorted(EVENT_TYPES)}), AfterValidator(_event)
 ]
 EventNames = Annotated[list[EventName], Field(max_length=MOST_EVENTS)]
 Target = Annotated[str, Field(min_length=1, max_length=TARGET_LENGTH)]
+WebhookUrl = Annotated[Target, Meaning(_url)]
 
 
 class DeliveryIn(Payload):
     """A webhook's URL, or the title of a task, with `{fields}`."""
 
     type: Literal["webhook", "task"]
-    target: Target
+    target: Annotated[Target, Meaning(_target)]
 
 
 class FilterIn(Payload):
@@ -60,9 +82,9 @@ class FilterIn(Payload):
     sender: Annotated[str, Field(max_length=320), AfterValidator(_sender)] | None = Field(
         None, alias="from"
     )
-    list_id: Reference | None = None
-    thread_id: Reference | None = None
-    assignee: Reference | None = None
+    list_id: AnyList | None = None
+    thread_id: VisibleThread | None = None
+    assignee: Assignee | None = None
 
     @property
     def chosen(self) -> dict[str, str]:
@@ -81,6 +103,13 @@ class AlertIn(Payload):
     filter: FilterIn = EVERYTHING
     enabled: bool = True
 
+    @classmethod
+    def between(cls, given: Mapping[str, JsonValue]) -> Iterable[FieldFault]:
+        conditions, types = given.get("filter"), given.get("events")
+        if isinstance(conditions, dict) and isinstance(types, list):
+            known = [one for one in types if isinstance(one, str) and one in EVENT_TYPES]
+            yield from filter_faults([*filter(FITS.__contains__, conditions)], known)
+
 
 class AlertChange(Payload):
     """What of an alert can change; a field left out stays, one that is given is replaced whole."""
@@ -89,6 +118,14 @@ class AlertChange(Payload):
     delivery: DeliveryIn | None = None
     filter: FilterIn = EVERYTHING
     enabled: bool = True
+
+
+def target_faults(call: Call, delivery: str, target: str) -> Iterable[FieldFault]:
+    """What is wrong with where an alert is delivered to."""
+    if delivery == TASK:
+        yield from title_faults(target)
+    elif delivery == WEBHOOK and (fault := call.service.webhooks.check(target)):
+        yield FieldFault("delivery.target", fault)
 
 
 def title_faults(target: str) -> Iterable[FieldFault]:

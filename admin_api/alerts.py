@@ -6,27 +6,26 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable
+from collections.abc import Collection
 from typing import Literal
 
 from starlette.responses import Response
 
-from admin_api.alert_payloads import AlertChange, AlertIn, filter_faults, title_faults
+from admin_api.alert_payloads import AlertChange, AlertIn, filter_faults, target_faults
 from admin_api.answers import answer, no_content
 from admin_api.auth import Agent
-from admin_api.call import Call, acting_inbox, acting_view
+from admin_api.call import Call, acting_inbox
+from admin_api.meanings import any_list, visible_thread
 from admin_api.paging import Page, page_answer
 from admin_api.records import Record, alert_record
+from admin_api.threads import assignee
 from admin_api.trail import note
 from storage import alerts
-from storage.access import sees_thread
 from storage.alert_filters import NOBODY
-from storage.alerts import OF_INBOX, TASK, WEBHOOK, Alert, Draft
+from storage.alerts import OF_INBOX, TASK, Alert, Draft
 from storage.database import Tx
-from storage.errors import Conflict, FieldFault, Invalid, NotFound
-from storage.ids import from_text, to_text
-from storage.lists import find_list
-from storage.teammates import find_teammates
+from storage.errors import Conflict, FieldFault, Invalid
+from storage.ids import to_text
 
 
 class Listing(Page):
@@ -96,55 +95,34 @@ def shown(alert: Alert, secret: str | None) -> Record:
 
 async def _judged(tx: Tx, call: Call, draft: Draft, given: Collection[str]) -> Draft:
     """The draft with the references of what was given as ids. Raises Invalid with every fault."""
-    faults = [*_target_faults(call, draft)]
+    faults = [*target_faults(call, draft.delivery, draft.target)]
     faults += filter_faults(draft.filter, draft.events)
     chosen = dict(draft.filter)
     for name, refer in _REFERENCES.items():
         if name in chosen and "filter" in given:
             try:
-                chosen[name] = await refer(tx, call, chosen[name])
-            except (Invalid, NotFound):
-                faults.append(FieldFault(f"filter.{name}", _NONE[name]))
+                chosen[name] = await refer(tx, call, f"filter.{name}", chosen[name])
+            except Invalid as error:
+                faults += error.faults
     if faults:
         raise Invalid(*faults)
     return Draft(draft.events, draft.delivery, draft.target, chosen, draft.enabled)
 
 
-def _target_faults(call: Call, draft: Draft) -> Iterable[FieldFault]:
-    if draft.delivery == WEBHOOK:
-        fault = call.service.webhooks.check(draft.target)
-        return [] if fault is None else [FieldFault("delivery.target", fault)]
-    return title_faults(draft.target)
+async def _list(tx: Tx, call: Call, field: str, named: str) -> str:
+    return to_text("lst", await any_list(tx, call, field, named))
 
 
-async def _list(tx: Tx, call: Call, named: str) -> str:
-    list_id = from_text("lst", named) or b""
-    found = await find_list(tx, tenant_id=call.tenant_id, list_id=list_id)
-    return to_text("lst", found.list_id)
+async def _thread(tx: Tx, call: Call, field: str, named: str) -> str:
+    return to_text("thr", await visible_thread(tx, call, field, named))
 
 
-async def _thread(tx: Tx, call: Call, named: str) -> str:
-    thread_id = from_text("thr", named) or b""
-    if not await sees_thread(tx, view=await acting_view(tx, call), thread_id=thread_id):
-        raise NotFound("no such thread")
-    return to_text("thr", thread_id)
-
-
-async def _assignee(tx: Tx, call: Call, named: str) -> str:
-    if named == NOBODY:
-        return NOBODY
-    if named == "me":
-        return to_text("inb", await acting_inbox(tx, call))
-    (found,) = await find_teammates(tx, tenant_id=call.tenant_id, named=[("assignee", named)])
-    return to_text("inb", found.inbox_id)
+async def _assignee(tx: Tx, call: Call, field: str, named: str) -> str:
+    inbox_id = await assignee(tx, call, field, named)
+    return NOBODY if inbox_id is None else to_text("inb", inbox_id)
 
 
 _REFERENCES = {"list_id": _list, "thread_id": _thread, "assignee": _assignee}
-_NONE = {
-    "list_id": "names no list of this tenant",
-    "thread_id": "names no thread that this inbox sees",
-    "assignee": "is neither me nor none nor the address of a teammate",
-}
 
 
 async def show_alert(call: Call) -> Response:

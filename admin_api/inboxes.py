@@ -16,7 +16,7 @@ from pydantic import AfterValidator, Field
 from starlette.responses import Response
 
 from admin_api import inbox_webhooks
-from admin_api.alert_payloads import EventNames, Target
+from admin_api.alert_payloads import EventNames, WebhookUrl
 from admin_api.answers import answer, no_content
 from admin_api.auth import Agent
 from admin_api.call import Call, inbox_in_path, may_act_for, named_inbox
@@ -70,7 +70,7 @@ class InboxChange(Payload):
     owner_user_id: UserName | None = None
     default_timezone: Timezone = "UTC"
     share_relationships: bool = True
-    webhook_url: Target | None = None
+    webhook_url: WebhookUrl | None = None
     webhook_events: EventNames = Field(default_factory=list)
 
 

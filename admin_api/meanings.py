@@ -32,7 +32,7 @@ from storage.teammates import find_teammates
 
 @dataclass(frozen=True, slots=True)
 class Meaning:
-    """Marks a field. `find` raises Invalid on the field that it is given."""
+    """Marks a field, or the entries of an array. `find` raises Invalid on the field it is given."""
 
     find: Callable[[Tx, Call, str, str], Coroutine[Any, Any, object]]
 
@@ -40,8 +40,8 @@ class Meaning:
 async def unmeant(tx: Tx, call: Call, form: Form) -> list[FieldFault]:
     """The faults of those fields of a form that are well-formed and mean nothing here."""
     faults: list[FieldFault] = []
-    for name, meaning in _marked(form.model):
-        for field, text in form.texts(name):
+    for path, meaning in marked(form.model):
+        for field, text in form.texts(path):
             try:
                 await meaning.find(tx, call, field, text)
             except Invalid as error:
@@ -50,26 +50,28 @@ async def unmeant(tx: Tx, call: Call, form: Form) -> list[FieldFault]:
 
 
 @lru_cache(maxsize=256)
-def _marked(model: type[BaseModel]) -> tuple[tuple[str, Meaning], ...]:
-    """The fields of a model that are marked, by the names which their senders use."""
+def marked(model: type[BaseModel]) -> tuple[tuple[tuple[str, ...], Meaning], ...]:
+    """The fields of a model that are marked, and of the objects in it, as their senders write
+    them; not those of objects in an array.
+    """
     return tuple(
-        (field.alias or name, meaning)
+        ((field.alias or name, *path), meaning)
         for name, field in model.model_fields.items()
-        for meaning in (*_among(field.metadata), *_within(field.annotation))
+        for path, meaning in _within(Annotated[field.annotation, *field.metadata, None])
     )
 
 
-def _within(annotation: object) -> Iterator[Meaning]:
+def _within(annotation: object) -> Iterator[tuple[tuple[str, ...], Meaning]]:
+    if isinstance(annotation, type) and issubclass(annotation, BaseModel):
+        yield from marked(annotation)
     arguments = get_args(annotation)
     if get_origin(annotation) is Annotated:
-        yield from _among(annotation.__metadata__)  # type: ignore[attr-defined]
+        yield from (((), one) for one in arguments[1:] if isinstance(one, Meaning))
         arguments = arguments[:1]
     for argument in arguments:
-        yield from _within(argument)
-
-
-def _among(metadata: tuple[object, ...] | list[object]) -> Iterator[Meaning]:
-    yield from (one for one in metadata if isinstance(one, Meaning))
+        for path, meaning in _within(argument):
+            if not path or get_origin(annotation) is not list:
+                yield path, meaning
 
 
 async def teammate(tx: Tx, call: Call, field: str, name: str) -> Inbox:
@@ -140,19 +142,24 @@ async def own_contact(tx: Tx, call: Call, field: str, name: str) -> Contact:
         raise Invalid(FieldFault(field, "names no contact of this inbox")) from None
 
 
-async def known_list(tx: Tx, call: Call, field: str, name: str) -> bytes:
-    """The id of the tenant's list with this id or address, or of one that is gone and by which the
-    acting inbox has mail.
-    """
+async def any_list(tx: Tx, call: Call, field: str, name: str) -> bytes:
+    """The id of the tenant's list with this id or address."""
     list_id = await lists.list_named(tx, tenant_id=call.tenant_id, name=name)
     if list_id is None:
-        given, inbox_id = from_text("lst", name), await acting_inbox(tx, call)
-        mail = Wanted(Query(lists=(name,)))
-        key = {"tenant_id": call.tenant_id, "inbox_id": inbox_id}
-        if given and await search_messages(tx, **key, wanted=mail, before=None, limit=1):
-            return given
         raise Invalid(FieldFault(field, "names no list of this tenant"))
     return list_id
+
+
+async def known_list(tx: Tx, call: Call, field: str, name: str) -> bytes:
+    """The same, or the id of a list that is gone and by which the acting inbox has mail."""
+    gone, mail = from_text("lst", name), Wanted(Query(lists=(name,)))
+    try:
+        return await any_list(tx, call, field, name)
+    except Invalid:
+        key = {"tenant_id": call.tenant_id, "inbox_id": await acting_inbox(tx, call)}
+        if gone and await search_messages(tx, **key, wanted=mail, before=None, limit=1):
+            return gone
+        raise
 
 
 async def on_own_domain(tx: Tx, call: Call, field: str, text: str) -> None:
@@ -176,6 +183,7 @@ OtherInbox = Annotated[Reference, Meaning(other_inbox)]
 UserName = Annotated[Reference, Meaning(user)]
 VisibleThread = Annotated[Reference, Meaning(visible_thread)]
 OwnContact = Annotated[Reference, Meaning(own_contact)]
+AnyList = Annotated[Reference, Meaning(any_list)]
 KnownList = Annotated[Reference, Meaning(known_list)]
 NewAddress = Annotated[OwnAddress, Meaning(on_own_domain)]
 FutureInstant = Annotated[Instant, Meaning(in_future)]

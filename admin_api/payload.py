@@ -137,13 +137,16 @@ class Form:
     value: Given | None
     faults: list[FieldFault]
 
-    def texts(self, name: str) -> Iterator[tuple[str, str]]:
+    def texts(self, path: tuple[str, ...]) -> Iterator[tuple[str, str]]:
         """The well-formed strings of a field, or of the array that it is, with their places."""
-        value = self.given.get(name)
+        value: JsonValue = dict(self.given)
+        for name in path:
+            value = value.get(name) if isinstance(value, dict) else None
+        field = field_path(path)
         faulty = {fault.field for fault in self.faults}
-        places = {name: value}
-        if isinstance(value, list) and name not in faulty:
-            places = {f"{name}[{place}]": one for place, one in enumerate(value)}
+        places = {field: value}
+        if isinstance(value, list) and field not in faulty:
+            places = {f"{field}[{place}]": one for place, one in enumerate(value)}
         for place, one in places.items():
             if isinstance(one, str) and place not in faulty:
                 yield place, one

@@ -97,6 +97,12 @@ async def test_a_webhook_shows_its_secret_once(world: World) -> None:
     assert await get(world, SALES, f"{ALERTS}{record['alert_id']}/") == record
 
 
+async def test_a_list_may_be_named_by_its_address(world: World) -> None:
+    body = {"events": ["message.received"], "delivery": task("x"), "filter": {"list_id": TEAM}}
+    made = await post(world, SALES, "/v1/alerts/", **body)
+    assert made.json()["filter"] == {"list_id": world.ids[TEAM]}
+
+
 async def test_a_repeated_call_makes_one_alert_and_hides_the_secret(world: World) -> None:
     body = {"events": NEWS, "delivery": HOOK}
     async with world.client(SALES) as api:
@@ -127,7 +133,7 @@ WRONG: list[tuple[Record, list[str]]] = [
     ({"filter": {"from": "@-"}}, ["filter.from"]),
     ({"filter": {"subject": "x"}}, ["filter.subject"]),
     ({"filter": {"list_id": "lst_" + "0" * 26}}, ["filter.list_id"]),
-    ({"filter": {"list_id": TEAM}}, ["filter.list_id"]),
+    ({"filter": {"list_id": FOREIGN_LIST}}, ["filter.list_id"]),
     ({"filter": {"thread_id": "thr_" + "0" * 26}}, ["filter.thread_id"]),
     ({"filter": {"assignee": TEAM}}, ["filter.assignee"]),
     ({"filter": {"assignee": FOREIGN_INBOX}}, ["filter.assignee"]),

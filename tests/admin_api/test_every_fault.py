@@ -10,7 +10,7 @@ import pytest
 from pydantic import BaseModel
 
 from admin_api.app import ROUTES
-from admin_api.meanings import _marked
+from admin_api.meanings import marked
 from admin_api.payload import Parameters, Payload, read
 from admin_api.wording import ANYTHING_ELSE
 from tests.admin_api.team import post, thread_with
@@ -48,8 +48,12 @@ CASES = {
         who=TENANT_OWNER,
     ),
     "PATCH /v1/inboxes/{inbox}/": Case(
-        ("default_timezone", "owner_user_id"),
-        {"owner_user_id": "usr_x", "default_timezone": "Nowhere"},
+        ("default_timezone", "owner_user_id", "webhook_url"),
+        {
+            "owner_user_id": "usr_x",
+            "default_timezone": "Nowhere",
+            "webhook_url": "https://127.0.0.1/",
+        },
         who=TENANT_OWNER,
     ),
     "POST /v1/tokens/": Case(
@@ -109,6 +113,23 @@ CASES = {
             "note": "x",
         },
     ),
+    "POST /v1/alerts/": Case(
+        ("filter.from", "enabled", "delivery.target", "filter.list_id", "filter.thread_id"),
+        {
+            "events": ["message.received"],
+            "delivery": {"type": "webhook", "target": "https://127.0.0.1/"},
+            "filter": {"from": "x", "list_id": "x", "thread_id": NO_THREAD},
+            "enabled": 1,
+        },
+    ),
+    "PATCH /v1/alerts/{alert}/": Case(
+        ("events", "delivery.target", "filter.assignee"),
+        {
+            "events": [],
+            "delivery": {"type": "task", "target": "\n"},
+            "filter": {"assignee": FOREIGN_INBOX},
+        },
+    ),
     "GET /v1/messages/": Case(
         ("q", "limit", "list_id", "thread_id"),
         query={"q": "after:x", "limit": "0", "list_id": "x", "thread_id": NO_THREAD},
@@ -122,7 +143,7 @@ CASES = {
 MARKED = {
     f"{route.method} {route.path}"
     for route in ROUTES
-    if _marked(route.parameters) or (route.payload is not None and _marked(route.payload))
+    if marked(route.parameters) or (route.payload is not None and marked(route.payload))
 }
 
 
@@ -132,8 +153,10 @@ def test_every_route_whose_input_names_something_has_a_case() -> None:
 
 async def _names(world: World) -> dict[str, str]:
     thread = await thread_with(world, "sales@example.test")
+    alert = {"events": ["message.received"], "delivery": {"type": "task", "target": "x"}}
     async with world.client(SALES) as api, world.client(TENANT_OWNER) as admin:
         return {
+            "alert": (await api.post("/v1/alerts/", json=alert)).json()["alert_id"],
             "inbox": SALES,
             "list": world.ids["Team@example.test"],
             "token": world.ids[f"token of {SALES}"],
