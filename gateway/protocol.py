@@ -36,6 +36,7 @@ logger = logging.getLogger(__name__)
 COMMAND_LIMIT = 2048
 _SKIP_LIMIT = 1024 * 1024
 _LINGER_SECONDS = 2.0
+_LINGER_OCTETS = 16 * 1024 * 1024
 _CLOSE_SECONDS = 10.0
 _MOST_UNSENT = 16 * 1024
 _COMMANDS_A_TURN = 25
@@ -142,15 +143,19 @@ class Connection(SMTP):
                 self.loop.call_later(_CLOSE_SECONDS, self.abort)
 
     async def _linger(self) -> None:
-        """Let a peer that is still talking read our last word: a close now would reset it away."""
+        """Let a peer that is still talking read our last word: a close now would reset it away.
+
+        No more is read for that than can have been on its way when we said it.
+        """
         self.flush()
         if self._wire is None or not self.spoke_early or not self._wire.can_write_eof():
             return
         self._wire.write_eof()
+        left = _LINGER_OCTETS
         with contextlib.suppress(HangUp, TimeoutError):
             async with asyncio.timeout(_LINGER_SECONDS):
-                while await self.read_chunk(_LINGER_SECONDS):
-                    pass
+                while left > 0:
+                    left -= len(await self.read_chunk(_LINGER_SECONDS))
 
     def _settle(self) -> None:
         if self._unconfirmed:
