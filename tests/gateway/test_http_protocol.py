@@ -11,7 +11,7 @@ import uvicorn
 from starlette.types import Receive, Scope, Send
 
 from gateway.http_protocol import HttpProtocol
-from gateway.server import ApiServer
+from gateway.http_server import ApiServer
 
 GOOD = b"GET / HTTP/1.1\r\nHost: x\r\n\r\n"
 
