@@ -413,7 +413,7 @@ async def test_an_outcome_is_kept_in_mind_while_the_store_is_away(
     async def fails_twice(
         tx: Tx, found: Sequence[Outcome], *, owner: bytes, jitter: float, now: int
     ) -> list[Claim]:
-        if found and next(faults, False):
+        if len(found) > 0 and next(faults, False):
             raise StoreUnavailable("for a moment")
         return await finish(tx, found, owner=owner, jitter=jitter, now=now)
 
