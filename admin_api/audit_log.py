@@ -9,7 +9,7 @@ from starlette.responses import Response
 
 from admin_api.answers import answer
 from admin_api.call import Call, named_inbox
-from admin_api.paging import cursor_of, position_of
+from admin_api.paging import Cursor, cursor_of, position_of
 from admin_api.payload import Instant, Limit, Parameters, Reference
 from admin_api.records import Record, id_or_none
 from storage.audit_log import Logged, Wanted, list_acts
@@ -32,7 +32,7 @@ class Listing(Parameters):
     since: Instant | None = None
     until: Instant | None = None
     limit: Limit = 50
-    cursor: str | None = None
+    cursor: Cursor | None = None
 
 
 async def list_entries(call: Call) -> Response:

@@ -26,7 +26,7 @@ from admin_api.payload import (
 )
 from admin_api.strict_json import JsonValue
 from admin_api.trail import note
-from storage import contacts, merges, shares
+from storage import contacts, merges, share_answers
 from storage.address import canonical_or_none
 from storage.cards import Anniversary, Card, Email, Phone
 from storage.contact_handoff import hand_over
@@ -208,7 +208,9 @@ async def delete_contact(call: Call) -> Response:
 
     async def work(tx: Tx) -> None:
         contact = await locate(tx, call)
-        await shares.withdraw_offers_of(tx, tenant_id=call.tenant_id, contact=contact, now=call.now)
+        await share_answers.withdraw_offers_of(
+            tx, tenant_id=call.tenant_id, contact=contact, now=call.now
+        )
         await contacts.remove_contact(tx, tenant_id=call.tenant_id, contact=contact)
 
     await call.database.write(work)

@@ -18,7 +18,7 @@ from admin_api.call import Call, acting_view
 from admin_api.event_stream import EventStream, Source
 from admin_api.event_types import EVENT_TYPES, event_record, readable_types
 from admin_api.feed import Listener
-from admin_api.paging import cursor_of, position_of
+from admin_api.paging import Cursor, cursor_of, position_of
 from admin_api.payload import Limit, Parameters
 from admin_api.policy import check
 from admin_api.problems import rate_limited, unauthorized
@@ -54,7 +54,7 @@ class Listing(Parameters):
     after: EventId | None = None
     types: Types | None = None
     limit: Limit = 50
-    cursor: str | None = None
+    cursor: Cursor | None = None
 
 
 async def list_event_types(call: Call) -> Response:

@@ -24,7 +24,8 @@ from storage.database import Tx
 from storage.errors import FieldFault, Invalid
 from storage.ids import to_text
 from storage.inboxes import Inbox
-from storage.shares import Share, offer_contact
+from storage.share_offers import offer_contact
+from storage.shares import Share
 
 
 class HandoffIn(Payload):

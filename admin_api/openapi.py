@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Mapping
-from http import HTTPStatus
 from importlib.metadata import version
 
 import orjson
@@ -17,18 +16,21 @@ from pydantic import BaseModel
 from pydantic.json_schema import models_json_schema
 
 from admin_api import schemas
-from admin_api.described import DESCRIBED, Described
 from admin_api.idempotency import HEADER as IDEMPOTENCY_KEY
 from admin_api.idempotency import takes_key
-from admin_api.paging import Page
+from admin_api.openapi_responses import (
+    HEADERS,
+    REF,
+    Json,
+    described,
+    ref,
+    responses_of,
+    shared_responses,
+)
 from admin_api.policy import Access
-from admin_api.problems import MEDIA_TYPE as PROBLEM
 from admin_api.routing import Route
 from storage.tokens import SCOPES
 
-Json = dict[str, object]
-
-_REF = "#/components/schemas/{model}"
 _INBOX = {
     "type": "string",
     "minLength": 1,
@@ -49,16 +51,6 @@ _PATHS: dict[str, object] = {
     "share_id": schemas.ShareId,
     "alert_id": schemas.AlertId,
     "delivery_id": schemas.DeliveryId,
-}
-_HEADERS: dict[str, Json] = {
-    "X-Request-Id": {"description": "Names this call in the log."},
-    "ETag": {"description": "The version of the resource, for If-Match."},
-    "Link": {"description": 'With rel="next": where the array goes on.'},
-    "Retry-After": {"description": "Seconds after which to try again."},
-    "WWW-Authenticate": {"description": "Bearer."},
-    "RateLimit": {"description": "How many calls are left, and until when."},
-    "RateLimit-Policy": {"description": "How many calls a minute are allowed."},
-    "Idempotency-Replayed": {"description": "true: the answer was given before."},
 }
 
 
@@ -88,9 +80,9 @@ def document(routes: Iterable[Route]) -> Json:
         "paths": paths,
         "components": {
             "schemas": _schemas(routes),
-            "responses": _shared_responses(routes),
+            "responses": shared_responses(routes),
             "headers": {
-                name: header | {"schema": {"type": "string"}} for name, header in _HEADERS.items()
+                name: header | {"schema": {"type": "string"}} for name, header in HEADERS.items()
             },
             "securitySchemes": _SECURITY,
         },
@@ -111,11 +103,6 @@ _SECURITY: Json = {
 }
 
 
-def described(route: Route) -> Described:
-    """What is said of the route; a new one without a word is in the document all the same."""
-    return DESCRIBED.get(f"{route.method} {route.path}") or Described()
-
-
 def _operation(route: Route) -> Json:
     handler = route.handler
     module = handler.__module__.rpartition(".")[2]
@@ -125,11 +112,11 @@ def _operation(route: Route) -> Json:
         "description": _description(route),
         "tags": [_tag(route)],
         "parameters": _parameters(route),
-        "responses": _responses(route),
+        "responses": responses_of(route),
         "security": _security(route.access),
     }
     if route.payload is not None:
-        content = {"schema": _ref(_payload_name(route)), "example": described(route).body}
+        content = {"schema": ref(_payload_name(route)), "example": described(route).body}
         operation["requestBody"] = {"required": True, "content": {"application/json": content}}
     elif takes := described(route).takes:
         upload: Json = {"schema": {"type": "string"}}
@@ -231,131 +218,6 @@ def _plain(schema: Json) -> Json:
     return {key: value for key, value in schema.items() if key != "title"}
 
 
-def _responses(route: Route) -> Json:
-    about = described(route)
-    responses: Json = {str(status): _success(route, about, status) for status in about.status}
-    for status, codes in sorted(refusals(route, about).items()):
-        responses[str(status)] = {"$ref": f"#/components/responses/{_named(status, codes)}"}
-    return responses
-
-
-def _named(status: int, codes: Iterable[str]) -> str:
-    return ".".join((str(status), *codes))
-
-
-def _shared_responses(routes: Iterable[Route]) -> Json:
-    """Every kind of refusal, once."""
-    found: Json = {}
-    for route in routes:
-        for status, codes in refusals(route, described(route)).items():
-            found[_named(status, codes)] = _refusal(status, codes)
-    return found
-
-
-def _success(route: Route, about: Described, status: int) -> Json:
-    headers = ["X-Request-Id"]
-    if route.access.caller != "anybody":
-        headers += ["RateLimit", "RateLimit-Policy"]
-    if issubclass(route.parameters, Page) and about.many:
-        headers.append("Link")
-    if route.path.endswith("}/") and route.method in ("GET", "PATCH"):
-        headers.append("ETag")
-    if takes_key(route):
-        headers.append("Idempotency-Replayed")
-    response: Json = {"description": HTTPStatus(status).phrase, "headers": _headers(headers)}
-    if status != 204:
-        response["content"] = {about.media_type: _content(about)}
-    return response
-
-
-def _content(about: Described) -> Json:
-    if about.model is None:
-        return {"schema": {} if about.media_type.endswith("json") else {"type": "string"}}
-    schema, example = _ref(about.model.__name__), example_of(about.model)
-    if about.many:
-        return {"schema": {"type": "array", "items": schema}, "example": [example]}
-    return {"schema": schema, "example": example}
-
-
-def _headers(names: Iterable[str]) -> Json:
-    return {name: {"$ref": f"#/components/headers/{name}"} for name in names}
-
-
-def refusals(route: Route, about: Described) -> dict[int, list[str]]:
-    """By status, the codes that a call may be refused with."""
-    refusals: dict[int, list[str]] = {400: ["invalid_fields", *about.faults]}
-    if route.access.caller != "anybody":
-        refusals |= {401: ["unauthorized"], 403: [*_forbidden(route, about)], 429: ["rate_limited"]}
-    if route.path.startswith("/auth/") and route.payload is not None:
-        refusals |= {429: ["rate_limited"], 401: ["unauthorized"]}
-    if route.access.caller == "anybody" and (route.payload is not None or about.bearer):
-        refusals[401] = ["unauthorized" if about.bearer else "invalid_credentials"]
-    if route.access.acts:
-        refusals[400].append("inbox_required")
-    if route.access.acts or "{" in route.path or about.names:
-        refusals[404] = ["not_found"]
-    conflicts = [*about.conflicts]
-    if takes_key(route):
-        conflicts += ["idempotency_in_progress", "idempotency_mismatch"]
-    if conflicts:
-        refusals[409] = conflicts
-    if route.method in ("PATCH", "DELETE"):
-        refusals[412] = ["precondition_failed"]
-    if route.payload is not None:
-        refusals[400].append("malformed_json")
-    if route.payload is not None or about.takes:
-        refusals |= {413: ["body_too_large"], 415: ["unsupported_media_type"]}
-    if route.path not in ("/healthz", "/metrics", "/docs", "/v1/openapi.json"):
-        refusals[503] = ["store_unavailable", *(["dns_unavailable"] if about.dns else [])]
-    return refusals
-
-
-def _forbidden(route: Route, about: Described) -> Iterable[str]:
-    access = route.access
-    if access.caller in ("admin", "session"):
-        yield "admin_required"
-    if access.scopes:
-        yield "missing_scope"
-    if access.plan != "free":
-        yield "plan_required"
-    if access.governance != "none":
-        yield "governance_required"
-    if access.caller == "any":
-        yield "inbox_mismatch"
-    yield from about.refusals
-
-
-def _refusal(status: int, codes: list[str]) -> Json:
-    headers = {
-        401: ["WWW-Authenticate"],
-        429: ["Retry-After", "RateLimit", "RateLimit-Policy"],
-        503: ["Retry-After"],
-    }
-    schema: Json = {
-        "allOf": [
-            _ref(schemas.ProblemRecord.__name__),
-            {"properties": {"status": {"const": status}}},
-        ]
-    }
-    phrase = HTTPStatus(status).phrase
-    example = {
-        "type": "about:blank",
-        "title": phrase,
-        "status": status,
-        "detail": f"{phrase}.",
-        "code": codes[0],
-    }
-    return {
-        "description": f"{phrase}: {', '.join(codes)}",
-        "headers": _headers(["X-Request-Id", *headers.get(status, [])]),
-        "content": {PROBLEM: {"schema": schema, "example": example}},
-    }
-
-
-def _ref(name: str) -> Json:
-    return {"$ref": _REF.format(model=name)}
-
-
 def _payload_name(route: Route) -> str:
     assert route.payload is not None
     return route.payload.__name__
@@ -371,11 +233,11 @@ def _schemas(routes: Iterable[Route]) -> Json:
         if route.payload is not None:
             payloads[route.payload] = route.access.acts
     _, made = models_json_schema(
-        [(model, "serialization") for model in answers], by_alias=True, ref_template=_REF
+        [(model, "serialization") for model in answers], by_alias=True, ref_template=REF
     )
     found: Json = made.get("$defs", {})
     _, taken = models_json_schema(
-        [(model, "validation") for model in payloads], by_alias=True, ref_template=_REF
+        [(model, "validation") for model in payloads], by_alias=True, ref_template=REF
     )
     for name, schema in taken.get("$defs", {}).items():
         acts = next((acts for model, acts in payloads.items() if model.__name__ == name), False)
@@ -393,25 +255,3 @@ def _payload_schema(schema: Json, *, acts: bool) -> Json:
         }
         schema = schema | {"properties": kept | ({"inbox_id": _INBOX} if acts else {})}
     return schema
-
-
-def example_of(model: type[BaseModel]) -> object:
-    """A record made of the examples of its fields."""
-    whole = model.model_json_schema(mode="serialization", by_alias=True)
-    return _example(whole, whole.get("$defs", {}))
-
-
-def _example(schema: Mapping[str, object], definitions: Mapping[str, Json]) -> object:
-    examples, kinds = schema.get("examples"), schema.get("anyOf")
-    properties, items = schema.get("properties"), schema.get("items")
-    if isinstance(examples, list):
-        return examples[0]
-    if "$ref" in schema:
-        return _example(definitions[str(schema["$ref"]).rpartition("/")[2]], definitions)
-    if isinstance(kinds, list):
-        return _example(kinds[0], definitions)
-    if isinstance(properties, dict):
-        return {name: _example(one, definitions) for name, one in properties.items()}
-    if isinstance(items, dict):
-        return [_example(items, definitions)]
-    return {"boolean": True, "null": None, "array": [], "string": ""}.get(str(schema.get("type")))

@@ -17,7 +17,7 @@ from admin_api.paging import Page, page_answer, position_of
 from admin_api.payload import EmailAddress, Name, Payload
 from admin_api.strict_json import JsonValue
 from admin_api.trail import note
-from storage import shares
+from storage import share_answers, share_offers, shares
 from storage.contacts import Contact
 from storage.database import Tx
 from storage.errors import FieldFault
@@ -107,7 +107,7 @@ async def _share(tx: Tx, call: Call, payload: ShareIn) -> tuple[Share, bool]:
     inbox_id = await acting_inbox(tx, call)
     contact, to_inbox_id = await _named(tx, call, payload)
     if contact is not None:
-        return await shares.offer_contact(
+        return await share_offers.offer_contact(
             tx,
             tenant_id=call.tenant_id,
             contact=contact,
@@ -115,7 +115,7 @@ async def _share(tx: Tx, call: Call, payload: ShareIn) -> tuple[Share, bool]:
             include_notes=payload.include_notes,
             now=call.now,
         )
-    return await shares.request_contact(
+    return await share_offers.request_contact(
         tx,
         tenant_id=call.tenant_id,
         from_inbox_id=inbox_id,
@@ -148,7 +148,7 @@ async def accept_share(call: Call) -> Response:
 
     async def work(tx: Tx) -> Share:
         share = await locate_incoming(tx, call)
-        accepted = await shares.accept_share(
+        accepted = await share_answers.accept_share(
             tx, tenant_id=call.tenant_id, share=share, now=call.now
         )
         await _note(tx, call, "share.accepted", accepted)
@@ -162,7 +162,7 @@ async def decline_share(call: Call) -> Response:
 
     async def work(tx: Tx) -> Share:
         share = await locate_incoming(tx, call)
-        declined = await shares.decline_share(
+        declined = await share_answers.decline_share(
             tx, tenant_id=call.tenant_id, share=share, now=call.now
         )
         await _note(tx, call, "share.declined", declined)
@@ -176,7 +176,7 @@ async def withdraw_share(call: Call) -> Response:
 
     async def work(tx: Tx) -> None:
         share = await locate_outgoing(tx, call)
-        await shares.withdraw_share(tx, tenant_id=call.tenant_id, share=share, now=call.now)
+        await share_answers.withdraw_share(tx, tenant_id=call.tenant_id, share=share, now=call.now)
         await _note(tx, call, "share.withdrawn", share)
 
     await call.database.write(work)

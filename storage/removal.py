@@ -22,7 +22,7 @@ from storage.inboxes import Inbox, find_inbox
 from storage.lists import leave_all_lists
 from storage.mailbox import delete_copy
 from storage.openings import forget_inbox
-from storage.shares import forget_shares_of, lapse_shares_of
+from storage.share_answers import forget_shares_of, lapse_shares_of
 from storage.tokens import revoke_tokens_of_inbox
 
 GRACE = 30 * DAY

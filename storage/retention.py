@@ -12,7 +12,17 @@ from collections.abc import Callable, Coroutine, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from storage import activity, audit_log, event_log, idempotency, merges, notes, receipts, shares
+from storage import (
+    activity,
+    audit_log,
+    event_log,
+    idempotency,
+    merges,
+    notes,
+    receipts,
+    share_answers,
+    shares,
+)
 from storage import trash as trash_folder
 from storage.clock import DAY
 from storage.database import Row, Tx
@@ -92,7 +102,7 @@ async def _notes(tx: Tx, rows: Sequence[Row], moment: Moment) -> Removed:
 
 
 async def _lapses(tx: Tx, rows: Sequence[Row], moment: Moment) -> Removed:
-    return Removed(await shares.lapse_some(tx, now=_now(moment)))
+    return Removed(await share_answers.lapse_some(tx, now=_now(moment)))
 
 
 async def _trash(tx: Tx, rows: Sequence[Row], moment: Moment) -> Removed:

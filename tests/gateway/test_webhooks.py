@@ -5,17 +5,18 @@ import base64
 import contextlib
 import subprocess
 import sys
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 
 import pytest
 from standardwebhooks import WebhookVerificationError
 
 from gateway.webhooks import WebhookCalls
-from storage import alerts, routing
+from storage import alerts, outcomes, routing
 from storage.clock import DAY, HOUR, MINUTE, SECOND, system_clock
-from storage.errors import Conflict
+from storage.database import Tx
+from storage.errors import Conflict, StoreUnavailable
 from storage.ids import to_text
-from storage.outcomes import RETRIES
+from storage.outcomes import RETRIES, Claim, Outcome
 from storage.webhook_deliveries import redeliver
 from tests.builders import SALES, SUPPORT, TEAM, World, deliver, open_world
 from tests.gateway.telling import (
@@ -401,3 +402,47 @@ def test_the_client_is_not_imported_before_the_first_call() -> None:
     )
 
     assert done.stdout.strip() == ""
+
+
+async def test_an_outcome_is_kept_in_mind_while_the_store_is_away(
+    engine: Engine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("gateway.webhooks._AWAY_SECONDS", TINY)
+    finish, faults = outcomes.finish, iter([True, True])
+
+    async def fails_twice(
+        tx: Tx, found: Sequence[Outcome], *, owner: bytes, jitter: float, now: int
+    ) -> list[Claim]:
+        if len(found) > 0 and next(faults, False):
+            raise StoreUnavailable("for a moment")
+        return await finish(tx, found, owner=owner, jitter=jitter, now=now)
+
+    monkeypatch.setattr(outcomes, "finish", fails_twice)
+    async with told_world(engine) as (world, _), receiving() as receiver:
+        alert, _ = await webhook(world, receiver.url())
+        await mail(world, count=2)
+        await settled(world, alert, "delivered", "delivered")
+
+    assert next(faults, None) is None
+    assert len(receiver.calls) == 2
+
+
+async def test_a_new_target_begins_anew(engine: Engine) -> None:
+    def behave(heard: Heard) -> bytes:
+        return answer(204 if heard.path == "/new" else 500)
+
+    async with told_world(engine) as (world, _), receiving(behave) as receiver:
+        alert, _ = await webhook(world, receiver.url("/old"))
+        await mail(world, count=2)
+        await attempted(world, alert, 1)
+        draft = alerts.Draft(alert.events, "webhook", receiver.url("/new"), {})
+        await world.database.write(
+            lambda tx: alerts.update_alert(
+                tx, alert=alert, draft=draft, now=world.clock(), revived_by=world.ids[SALES]
+            )
+        )
+        await settled(world, alert, "delivered", "delivered")
+        told = await current(world, alert)
+
+    assert [each.path for each in receiver.calls] == ["/old", "/new", "/new"]
+    assert (told.status, told.last_error) == ("active", None)
