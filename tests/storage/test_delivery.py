@@ -204,7 +204,7 @@ async def test_a_message_that_cannot_be_stored_does_not_keep_its_neighbours_out(
 
 async def test_a_fault_in_one_message_takes_the_whole_batch_back(world: World) -> None:
     """The gateway then tries them one by one."""
-    faulty = replace(mail(world, "team@example.test", body=b"2"), subject="\ud800")
+    faulty = mail(world, "team@example.test", body=b"2")._replace(subject="\ud800")
 
     with pytest.raises(UnicodeEncodeError):
         await deliver(world, mail(world, "team@example.test", body=b"1"), faulty)
@@ -236,7 +236,7 @@ async def test_what_differs_in_anything_is_another_message(world: World, field: 
     await deliver(world, mail(world, "team@example.test"))
     others = {
         "body": mail(world, "team@example.test", body=b"y"),
-        "reverse_path": replace(mail(world, "team@example.test"), reverse_path=""),
+        "reverse_path": mail(world, "team@example.test")._replace(reverse_path=""),
         "recipients": mail(world, "agent@example.test"),
     }
 
@@ -281,7 +281,7 @@ async def test_while_the_first_session_is_open_nothing_is_decided(world: World) 
     arrival = mail(world, "team@example.test")
 
     (waiting,) = await deliver(world, arrival, still_open=first.digests)
-    (settled,) = await deliver(world, replace(arrival, patient=False), still_open=first.digests)
+    (settled,) = await deliver(world, arrival._replace(patient=False), still_open=first.digests)
 
     assert waiting == Unsettled(first.digests[0], is_ours=True)
     assert isinstance(settled, Repeated)
@@ -313,7 +313,7 @@ async def test_parallel_deliveries_of_one_message_are_one(engine: Engine) -> Non
     """Two openings of the store, as two gateways have: one finds the other's receipt."""
     async with open_world(engine) as world:
         other = replace(world, database=await engine.open(world.clock))
-        arrival = replace(mail(world, "team@example.test"), patient=False)
+        arrival = mail(world, "team@example.test")._replace(patient=False)
 
         outcomes = await asyncio.gather(
             *(deliver(place, arrival, owner=owner) for place, owner in [(world, US), (other, THEM)])
@@ -328,7 +328,7 @@ async def test_parallel_deliveries_of_one_message_are_one(engine: Engine) -> Non
 def named(world: World, name: str | None, *references: str, tenant: str = "Example") -> Arrival:
     to = "team@example.test" if tenant == "Example" else FOREIGN_LIST
     made = mail(world, to, body=f"{name}{references}".encode(), tenant=tenant)
-    return replace(made, header_message_id=name, references=references)
+    return made._replace(header_message_id=name, references=references)
 
 
 async def threads_of(world: World, *arrivals: Arrival) -> list[int]:
@@ -365,8 +365,8 @@ async def test_the_likeliest_reference_decides(world: World) -> None:
 
 
 async def test_of_a_message_id_used_twice_the_first_counts(world: World) -> None:
-    first, second = named(world, "1@a"), replace(named(world, "1@a"), subject="other")
-    second = replace(second, content=mail(world, body=b"other").content)
+    first, second = named(world, "1@a"), named(world, "1@a")._replace(subject="other")
+    second = second._replace(content=mail(world, body=b"other").content)
     assert await threads_of(world, first, second, named(world, "2@a", "1@a")) == [0, 0, 0]
 
 
