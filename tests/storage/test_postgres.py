@@ -384,9 +384,17 @@ class Meddler:
 
     def __init__(self, socket: Path) -> None:
         self._socket = socket
+        self._talking: set[asyncio.Task[None]] = set()
         self.swallow = False
 
-    async def __call__(self, ours: asyncio.StreamReader, us: asyncio.StreamWriter) -> None:
+    def __call__(self, ours: asyncio.StreamReader, us: asyncio.StreamWriter) -> None:
+        self._talking.add(asyncio.create_task(self._talk(ours, us)))
+
+    async def ended(self) -> None:
+        """Wait until it has nobody to stand between."""
+        await asyncio.gather(*self._talking)
+
+    async def _talk(self, ours: asyncio.StreamReader, us: asyncio.StreamWriter) -> None:
         theirs, them = await asyncio.open_unix_connection(self._socket)
         answers = asyncio.create_task(pass_on(theirs, us))
         while octets := await ours.read(65536):
@@ -401,6 +409,7 @@ class Meddler:
         for writer in (them, us):
             writer.close()
         await asyncio.wait([answers])
+        await asyncio.gather(them.wait_closed(), us.wait_closed(), return_exceptions=True)
 
 
 async def pass_on(source: asyncio.StreamReader, target: asyncio.StreamWriter) -> None:
@@ -426,3 +435,4 @@ async def test_a_commit_whose_answer_is_lost_may_have_happened(
     await database.close()
     between.close()
     await between.wait_closed()
+    await meddler.ended()
