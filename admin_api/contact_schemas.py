@@ -6,18 +6,8 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
-from admin_api.schemas import (
-    Answer,
-    Assigned,
-    ContactId,
-    Count,
-    Cursor,
-    InboxId,
-    NoteRecord,
-    ShareId,
-    ThreadId,
-    Time,
-)
+from admin_api.mail_schemas import Assigned, NoteRecord
+from admin_api.schemas import Answer, ContactId, Count, Cursor, InboxId, ShareId, ThreadId, Time
 
 Outside = Annotated[str, Field(examples=["grace@sender.example"])]
 Label = Annotated[str, Field(examples=["work"])]

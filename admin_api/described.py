@@ -12,7 +12,14 @@ from dataclasses import dataclass, field
 
 from pydantic import BaseModel
 
-from admin_api import alert_schemas, audit_schemas, contact_schemas, event_schemas, schemas
+from admin_api import (
+    alert_schemas,
+    audit_schemas,
+    contact_schemas,
+    event_schemas,
+    mail_schemas,
+    schemas,
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -135,31 +142,35 @@ DESCRIBED: dict[str, Described] = {
         schemas.MemberRecord, (201, 200), body={"inbox_id": "alice@example.com"}
     ),
     "DELETE /v1/distribution-lists/{list_id}/members/{inbox_id}/": NOTHING,
-    "GET /v1/messages/": Described(schemas.MessagePage),
+    "GET /v1/messages/": Described(mail_schemas.MessagePage),
     "PATCH /v1/messages/": Described(
-        schemas.ChangedMessages,
+        mail_schemas.ChangedMessages,
         body={"message_ids": ["msg_01kas3v9t2q5nq8x7d4m6c0wfe"], "set": {"is_read": True}},
         conflicts=("no_copy",),
     ),
-    "GET /v1/messages/{message_id}/": Described(schemas.MessageRecord),
+    "GET /v1/messages/{message_id}/": Described(mail_schemas.MessageRecord),
     "PATCH /v1/messages/{message_id}/": Described(
-        schemas.MessageRecord, body={"is_read": True, "folder": "archive"}, conflicts=("no_copy",)
+        mail_schemas.MessageRecord,
+        body={"is_read": True, "folder": "archive"},
+        conflicts=("no_copy",),
     ),
     "DELETE /v1/messages/{message_id}/": Described(status=(204,), conflicts=("no_copy",)),
     "GET /v1/messages/{message_id}/raw/": Described(media_type="message/rfc822"),
     "GET /v1/messages/{message_id}/attachments/{attachment_id}/": Described(media_type="*/*"),
-    "GET /v1/messages/wait/": Described(schemas.MessageRecord, (200, 204)),
-    "GET /v1/messages/{message_id}/deliveries/": Described(schemas.Deliveries),
-    "GET /v1/resolve/": Described(schemas.Resolved, names=True),
-    "GET /v1/messages/threads/": Described(schemas.ThreadPage),
-    "GET /v1/messages/threads/{thread_id}/": Described(schemas.WholeThread),
+    "GET /v1/messages/wait/": Described(mail_schemas.MessageRecord, (200, 204)),
+    "GET /v1/messages/{message_id}/deliveries/": Described(mail_schemas.Deliveries),
+    "GET /v1/resolve/": Described(mail_schemas.Resolved, names=True),
+    "GET /v1/messages/threads/": Described(mail_schemas.ThreadPage),
+    "GET /v1/messages/threads/{thread_id}/": Described(mail_schemas.WholeThread),
     "PATCH /v1/messages/threads/{thread_id}/": Described(
-        schemas.WholeThread, body={"status": "closed"}
+        mail_schemas.WholeThread, body={"status": "closed"}
     ),
-    "GET /v1/messages/threads/{thread_id}/history/": Described(schemas.HistoryRecord, many=True),
-    "GET /v1/messages/threads/{thread_id}/notes/": Described(schemas.NoteRecord, many=True),
+    "GET /v1/messages/threads/{thread_id}/history/": Described(
+        mail_schemas.HistoryRecord, many=True
+    ),
+    "GET /v1/messages/threads/{thread_id}/notes/": Described(mail_schemas.NoteRecord, many=True),
     "POST /v1/messages/threads/{thread_id}/notes/": _made(
-        schemas.NoteRecord,
+        mail_schemas.NoteRecord,
         body="@alice@example.com review this before replying",
         mentions=["alice@example.com"],
     ),
@@ -167,35 +178,37 @@ DESCRIBED: dict[str, Described] = {
         status=(204,), refusals=("not_author",)
     ),
     "POST /v1/messages/threads/{thread_id}/assign/": Described(
-        schemas.Assigned, body={"to": "alice@example.com", "note": "Needs legal review"}
+        mail_schemas.Assigned, body={"to": "alice@example.com", "note": "Needs legal review"}
     ),
     "DELETE /v1/messages/threads/{thread_id}/assign/": NOTHING,
     "POST /v1/messages/threads/{thread_id}/handoff/": Described(
         contact_schemas.HandedOver,
         body={"to": "alice@example.com", "note": "Yours from here on."},
     ),
-    "GET /v1/agenda/": Described(schemas.TaskRecord, many=True),
-    "POST /v1/tasks/": _made(schemas.TaskRecord, title="Call back", due_at="2026-12-01T09:00:00Z"),
-    "GET /v1/tasks/{task_id}/": Described(schemas.TaskRecord),
+    "GET /v1/agenda/": Described(mail_schemas.TaskRecord, many=True),
+    "POST /v1/tasks/": _made(
+        mail_schemas.TaskRecord, title="Call back", due_at="2026-12-01T09:00:00Z"
+    ),
+    "GET /v1/tasks/{task_id}/": Described(mail_schemas.TaskRecord),
     "PATCH /v1/tasks/{task_id}/": Described(
-        schemas.TaskRecord, body={"completed": True}, refusals=("not_author",)
+        mail_schemas.TaskRecord, body={"completed": True}, refusals=("not_author",)
     ),
     "DELETE /v1/tasks/{task_id}/": Described(status=(204,), refusals=("not_author",)),
-    "GET /v1/templates/": Described(schemas.TemplateRecord, many=True),
+    "GET /v1/templates/": Described(mail_schemas.TemplateRecord, many=True),
     "POST /v1/templates/": _made(
-        schemas.TemplateRecord,
+        mail_schemas.TemplateRecord,
         name="Follow-up",
         subject="Following up on {topic}",
         body="Hi {first_name}, just following up",
         variables=["first_name", "topic"],
     ),
-    "GET /v1/templates/{template_id}/": Described(schemas.TemplateRecord),
+    "GET /v1/templates/{template_id}/": Described(mail_schemas.TemplateRecord),
     "POST /v1/templates/{template_id}/": Described(
-        schemas.RenderedTemplate,
+        mail_schemas.RenderedTemplate,
         body={"context": {"first_name": "Alice", "topic": "your proposal"}},
     ),
     "PATCH /v1/templates/{template_id}/": Described(
-        schemas.TemplateRecord, body={"subject": "New subject", "variables": ["first_name"]}
+        mail_schemas.TemplateRecord, body={"subject": "New subject", "variables": ["first_name"]}
     ),
     "DELETE /v1/templates/{template_id}/": NOTHING,
     "GET /v1/contacts/": Described(contact_schemas.ContactPage),
