@@ -7,6 +7,8 @@
 - A batch that fails is tried again message by message, so that no message takes its neighbours
   down with it; the error of a message goes to its own session.
 - A session that goes away does not stop its commit. Its receipt then stays unconfirmed.
+- But what may be a repetition, and waits to be judged, is given up when its sender is gone: that
+  sender may have sent it once more, and had that confirmed.
 - What may have been committed keeps its content file: at worst it is an orphan.
 """
 
@@ -114,7 +116,8 @@ class Deliverer:
         self._loop = asyncio.get_running_loop()
         self._waiting: deque[_Job] = deque()
         self._wake: asyncio.Future[None] | None = None
-        self._settling: set[asyncio.Task[None]] = set()
+        self._settling: dict[asyncio.Future[Outcome], tuple[_Job, asyncio.Task[None]]] = {}
+        self._withdrawn: set[asyncio.Future[Outcome]] = set()
         self._stopping = False
 
     def submit(self, arrival: Arrival, spool: SpoolFile | None) -> asyncio.Future[Outcome]:
@@ -127,6 +130,20 @@ class Deliverer:
         job = _Job(arrival, spool, self._loop.create_future(), patient_until)
         self._enter(job)
         return job.outcome
+
+    def withdraw(self, outcome: asyncio.Future[Outcome]) -> None:
+        """Tell that the sender of what was submitted is gone.
+
+        What waits to be judged again ends with StoreUnavailable; the rest takes its course.
+        """
+        if outcome.done():
+            return
+        self._withdrawn.add(outcome)
+        outcome.add_done_callback(self._withdrawn.discard)
+        if outcome in self._settling:
+            job, settling = self._settling.pop(outcome)
+            settling.cancel()
+            self._give_up(job)
 
     def _enter(self, job: _Job) -> None:
         self._waiting.append(job)
@@ -252,9 +269,7 @@ class Deliverer:
 
     def _finish(self, job: _Job, outcome: Outcome) -> None:
         if isinstance(outcome, Unsettled):
-            task = self._loop.create_task(self._settle(job, outcome))
-            self._settling.add(task)
-            task.add_done_callback(self._settling.discard)
+            self._wait_for_settlement(job, outcome)
             return
         if job.spool is not None and not isinstance(outcome, Stored):
             job.spool.discard()
@@ -262,6 +277,13 @@ class Deliverer:
             job.outcome.set_result(outcome)
         elif isinstance(outcome, Stored | Repeated):  # nobody is there who could confirm it
             self._ledger.close(outcome.digests)
+
+    def _wait_for_settlement(self, job: _Job, outcome: Unsettled) -> None:
+        if job.outcome in self._withdrawn or job.outcome.cancelled():
+            self._give_up(job)
+        else:
+            settling = self._loop.create_task(self._settle(job, outcome))
+            self._settling[job.outcome] = job, settling
 
     async def _settle(self, job: _Job, outcome: Unsettled) -> None:
         """Judge `job` again once the delivery it may repeat is settled, or patience is over."""
@@ -272,7 +294,12 @@ class Deliverer:
             await self._ledger.wait(outcome.digest, left)
         else:
             await asyncio.sleep(min(left, _LOOK_AGAIN_SECONDS))
+        del self._settling[job.outcome]
         self._enter(job)
+
+    def _give_up(self, job: _Job) -> None:
+        self._fail([job], StoreUnavailable("the sender of a possible repetition is gone"))
+        self._go_on()
 
     def _fail(self, jobs: Sequence[_Job], error: Exception) -> None:
         # What may have been committed names its content files: at worst they are orphans.

@@ -39,6 +39,12 @@ class Settled(NamedTuple):
     digests: tuple[bytes, ...]
 
 
+class Withdrawal(NamedTuple):
+    """To the first process: the sender of the submission of that number is gone."""
+
+    number: int
+
+
 class Refusal(NamedTuple):
     """To the first process: a list without members told a sender to wait."""
 
@@ -52,9 +58,9 @@ class Answer(NamedTuple):
     outcome: Outcome | Exception
 
 
-Frame = Submission | Settled | Refusal | Answer
+Frame = Submission | Withdrawal | Settled | Refusal | Answer
 
-_SUBMISSION, _SETTLED, _REFUSAL, _ANSWER = range(4)
+_SUBMISSION, _WITHDRAWAL, _SETTLED, _REFUSAL, _ANSWER = range(5)
 _STORED, _REPEATED, _ROUTE_CHANGED, _FAULT = range(4)
 _FAULTS: tuple[type[Exception], ...] = (
     OutcomeUnknown,
@@ -127,6 +133,8 @@ def _plain(frame: Frame) -> Plain:
             content, recipients, *rest = arrival
             named = [tuple(recipient) for recipient in recipients]
             return _SUBMISSION, number, rest, tuple(content), named, spool
+        case Withdrawal(number):
+            return _WITHDRAWAL, number
         case Settled(confirmed, digests):
             return _SETTLED, confirmed, digests
         case Refusal(list_id):
@@ -151,6 +159,8 @@ def _meant(plain: Plain) -> Frame:
     kind, *rest = plain
     if kind == _SUBMISSION:
         return _submission(*rest)
+    if kind == _WITHDRAWAL:
+        return Withdrawal(*rest)
     if kind == _SETTLED:
         return Settled(*rest)
     if kind == _REFUSAL:

@@ -5,8 +5,8 @@
   another.
 - Who hands a spool file over has finished it; it is the first process's from then on.
 - What a sender has seen may be told a moment late, with the next message, never out of order.
-- When a mail process is gone, nobody can confirm its replies any more: its receipts are closed.
-  When the first process is gone, whatever it was given has an unknown outcome.
+- When a mail process is gone, so are its senders, and nobody can confirm its replies any more: its
+  receipts are closed. When the first process is gone, whatever it was given has an unknown outcome.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from typing import Protocol
 
 from gateway.deferred import Deferred
 from gateway.deliver import Deliverer
-from gateway.frames import Answer, Frames, Refusal, Settled, Submission
+from gateway.frames import Answer, Frames, Refusal, Settled, Submission, Withdrawal
 from gateway.ledger import Ledger
 from storage.arrivals import Arrival, Outcome, Repeated, Stored
 from storage.content import ContentDirectory, SpoolFile
@@ -36,6 +36,10 @@ class Delivers(Protocol):
 
     def submit(self, arrival: Arrival, spool: SpoolFile | None) -> asyncio.Future[Outcome]:
         """See `gateway.deliver.Deliverer.submit`."""
+        ...
+
+    def withdraw(self, outcome: asyncio.Future[Outcome]) -> None:
+        """See `gateway.deliver.Deliverer.withdraw`."""
         ...
 
 
@@ -91,6 +95,11 @@ class Handover(asyncio.Protocol):
         self._frames.send(Submission(number, arrival, name))
         return outcome
 
+    def withdraw(self, outcome: asyncio.Future[Outcome]) -> None:
+        for number, waiting in self._pending.items():
+            if waiting is outcome:
+                self._frames.send(Withdrawal(number))
+
     def confirm(self, digests: Iterable[bytes]) -> None:
         self._owe(Settled(True, tuple(digests)))
 
@@ -144,6 +153,7 @@ class Intake(asyncio.Protocol):
         self._contents = contents
         self._frames = Frames(asyncio.get_running_loop())
         self._open: set[bytes] = set()
+        self._pending: dict[int, asyncio.Future[Outcome]] = {}
         self.ended = asyncio.Event()
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
@@ -151,6 +161,8 @@ class Intake(asyncio.Protocol):
 
     def connection_lost(self, error: Exception | None) -> None:
         self._frames.lose()
+        for outcome in [*self._pending.values()]:
+            self._deliverer.withdraw(outcome)
         self._ledger.close(self._open)
         self._open.clear()
         self.ended.set()
@@ -161,6 +173,8 @@ class Intake(asyncio.Protocol):
                 self._submit(frame)
             elif isinstance(frame, Settled):
                 self._settle(frame.confirmed, frame.digests)
+            elif isinstance(frame, Withdrawal):
+                self._withdraw(frame.number)
             elif isinstance(frame, Refusal):
                 self._deferred.note(frame.list_id)
 
@@ -168,7 +182,12 @@ class Intake(asyncio.Protocol):
         name = submission.spool
         spool = None if name is None else self._contents.finished_spool(name)
         outcome = self._deliverer.submit(submission.arrival, spool)
+        self._pending[submission.number] = outcome
         outcome.add_done_callback(partial(self._answer, submission.number))
+
+    def _withdraw(self, number: int) -> None:
+        if number in self._pending:
+            self._deliverer.withdraw(self._pending[number])
 
     def _settle(self, confirmed: bool, digests: Sequence[bytes]) -> None:
         self._open.difference_update(digests)
@@ -178,6 +197,7 @@ class Intake(asyncio.Protocol):
             self._ledger.close(digests)
 
     def _answer(self, number: int, future: asyncio.Future[Outcome]) -> None:
+        del self._pending[number]
         error = future.exception()
         outcome = future.result() if error is None else _told(error)
         digests = outcome.digests if isinstance(outcome, Stored | Repeated) else ()

@@ -83,6 +83,11 @@ class Inbound:
         return self._size
 
     @property
+    def ended(self) -> bool:
+        """Whether the peer has ended its stream, though bytes of it may still lie here."""
+        return self._eof
+
+    @property
     def waiting(self) -> bool:
         """Whether the reader waits for the peer."""
         return self._waiter is not None

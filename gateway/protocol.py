@@ -20,7 +20,7 @@ import logging
 import os
 import struct
 import termios
-from collections.abc import Callable, Coroutine, Iterable, Sequence
+from collections.abc import Callable, Coroutine, Iterable, Iterator, Sequence
 from typing import Any, NamedTuple, cast
 
 from aiosmtpd.smtp import SMTP
@@ -73,6 +73,7 @@ class Connection(SMTP):
         self._descriptor = -1
         self._unconfirmed: Sequence[bytes] = ()
         self._confirmed_above = 0
+        self._on_gone: Callable[[], None] | None = None
         self._draining = False
         self._in_content = False
         self._wire: asyncio.Transport | None = None
@@ -107,12 +108,14 @@ class Connection(SMTP):
 
     def eof_received(self) -> bool:
         self.inbound.feed_eof()
+        self._gone()
         return True
 
     def connection_lost(self, error: Exception | None) -> None:
         self._descriptor = -1
         self.inbound.hang_up(None)
         self._settle()
+        self._gone()
         self._wire = self.transport = None
         super(SMTP, self).connection_lost(error)
         self._closed_callback(self)
@@ -161,6 +164,10 @@ class Connection(SMTP):
         if self._unconfirmed:
             self._ledger.close(self._unconfirmed)
             self._unconfirmed = ()
+
+    def _gone(self) -> None:
+        if self._on_gone is not None:
+            self._on_gone()
 
     # What the listener calls
 
@@ -261,6 +268,17 @@ class Connection(SMTP):
         finally:
             self._in_content = False
         return self.inbound.take()
+
+    @contextlib.contextmanager
+    def telling_of_loss(self, on_gone: Callable[[], None]) -> Iterator[None]:
+        """Have `on_gone` called when the peer has ended its stream, or is lost."""
+        self._on_gone = on_gone
+        if self._wire is None or self.inbound.ended:
+            on_gone()
+        try:
+            yield
+        finally:
+            self._on_gone = None
 
     def send(self, reply: Reply) -> None:
         """Answer; HangUp follows when the reply says that we close."""

@@ -340,8 +340,12 @@ class Session:
             received.discard()
             return judged
         self._arrived(envelope)
-        with edge.space.holding(len(received.content.body or b"")):
-            outcome = await edge.deliverer.submit(judged, received.spool)
+        waiting = edge.deliverer.submit(judged, received.spool)
+        with (
+            edge.space.holding(len(received.content.body or b"")),
+            self._connection.telling_of_loss(lambda: edge.deliverer.withdraw(waiting)),
+        ):
+            outcome = await waiting
         return await self._report(envelope, received, outcome, perf_counter() - ended_at)
 
     def _judge(self, envelope: Envelope, received: Received) -> Arrival | Reply:

@@ -14,7 +14,7 @@ from gateway.arrival import arrival
 from gateway.counters import Counters
 from gateway.deliver import Deliverer
 from gateway.ledger import Ledger
-from storage.arrivals import Arrival, Outcome, Repeated, RouteChanged, Stored
+from storage.arrivals import Arrival, Outcome, Repeated, RouteChanged, Stored, Unsettled
 from storage.content import Content, ContentDirectory, SpoolFile, content_name
 from storage.database import Database
 from storage.errors import OutcomeUnknown, StoreFull, StoreUnavailable
@@ -183,6 +183,48 @@ async def test_receipts_that_cannot_be_dropped_now_stop_nothing(
 
     assert desk.ledger.is_open(b"receipt")
     assert await desk.deliverer.submit(message(), None) == STORED
+
+
+@pytest.mark.parametrize("is_ours", [True, False])
+async def test_a_possible_repetition_is_not_judged_again_when_its_sender_is_gone(
+    opened: Open, is_ours: bool
+) -> None:
+    store = ScriptedStore([Unsettled(b"receipt", is_ours)], [STORED])
+    desk = opened(store)
+    desk.ledger.open([b"receipt"])
+    outcome = desk.deliverer.submit(message(), desk.spool())
+    await asyncio.sleep(0.05)
+
+    desk.deliverer.withdraw(outcome)
+
+    with pytest.raises(StoreUnavailable):
+        await outcome
+    desk.ledger.confirm([b"receipt"])
+    await asyncio.sleep(0.3)
+    assert store.commits == 1
+    assert not any(desk.contents.spool.iterdir())
+    await desk.close()
+
+
+async def test_a_repetition_whose_sender_left_before_it_was_judged_is_given_up(
+    opened: Open,
+) -> None:
+    desk = opened(ScriptedStore([Unsettled(b"receipt", True)]))
+    outcome = desk.deliverer.submit(message(), None)
+
+    desk.deliverer.withdraw(outcome)
+
+    with pytest.raises(StoreUnavailable):
+        await outcome
+
+
+async def test_a_message_whose_sender_is_gone_is_stored_all_the_same(opened: Open) -> None:
+    desk = opened(ScriptedStore([STORED]))
+    outcome = desk.deliverer.submit(message(), None)
+
+    desk.deliverer.withdraw(outcome)
+
+    assert await outcome == STORED
 
 
 async def test_a_session_that_is_gone_does_not_stop_its_commit(opened: Open) -> None:

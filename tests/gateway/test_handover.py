@@ -53,6 +53,10 @@ class Writer:
     def __init__(self) -> None:
         self.taken: asyncio.Queue[tuple[Arrival, SpoolFile | None]] = asyncio.Queue()
         self.answers: list[asyncio.Future[Outcome]] = []
+        self.withdrawn: asyncio.Queue[asyncio.Future[Outcome]] = asyncio.Queue()
+
+    def withdraw(self, outcome: asyncio.Future[Outcome]) -> None:
+        self.withdrawn.put_nowait(outcome)
 
     def submit(self, arrival: Arrival, spool: SpoolFile | None) -> asyncio.Future[Outcome]:
         self.taken.put_nowait((arrival, spool))
@@ -240,3 +244,29 @@ async def test_mail_for_a_list_without_members_is_counted_by_the_first_process(p
     pair.handover.note(b"l" * 16)
 
     assert await pair.noted.get() == b"l" * 16
+
+
+async def test_the_writer_learns_that_a_sender_is_gone(pair: Pair) -> None:
+    pair.handover.submit(IN_MEMORY, None)
+    second = pair.handover.submit(IN_MEMORY, None)
+    for _ in range(2):
+        await pair.writer.taken.get()
+
+    pair.handover.withdraw(second)
+
+    assert await pair.writer.withdrawn.get() is pair.writer.answers[1]
+
+
+async def test_with_a_mail_process_all_its_senders_are_gone(pair: Pair) -> None:
+    answered, open_one = (pair.handover.submit(IN_MEMORY, None) for _ in range(2))
+    for _ in range(2):
+        await pair.writer.taken.get()
+    pair.writer.answers[0].set_result(RouteChanged())
+    await answered
+
+    pair.theirs.abort()
+    await pair.intake.ended.wait()
+
+    assert pair.writer.withdrawn.get_nowait() is pair.writer.answers[1]
+    assert pair.writer.withdrawn.empty()
+    assert isinstance(open_one.exception(), OutcomeUnknown)

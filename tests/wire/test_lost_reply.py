@@ -172,6 +172,22 @@ def test_a_twin_waits_for_the_first_to_be_confirmed(server: Server, agent: Mailb
     assert copies(agent, content) == 2
 
 
+def test_a_retry_that_was_given_up_while_it_waited_is_not_stored_later(
+    server: Server, agent: Mailbox
+) -> None:
+    content = unique()
+    with send_without_hearing(server, agent, content) as first:
+        with server.client() as retry:
+            retry.open_content(TEAM)
+            retry.send(stuffed(content) + b".\r\n")
+            time.sleep(0.3)
+        time.sleep(0.2)
+        assert first.reply().code == 250
+        assert first.command("NOOP").code == 250
+        time.sleep(2.5)
+    assert copies(agent, content) == 1
+
+
 def test_another_sender_of_the_same_bytes_is_no_retry(server: Server, agent: Mailbox) -> None:
     content = unique()
     send_without_hearing(server, agent, content).close()
