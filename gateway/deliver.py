@@ -35,6 +35,7 @@ logger = logging.getLogger(__name__)
 
 _MAX_MESSAGES = 50
 _MAX_BYTES = 16 * 1024 * 1024
+_MAX_RECIPIENTS = 1000
 _SETTLE_SECONDS = 2.0
 _LOOK_AGAIN_SECONDS = 0.25
 _FLUSH_SECONDS = 1.0
@@ -187,11 +188,15 @@ class Deliverer:
         return True
 
     def _next_batch(self) -> list[_Job]:
-        jobs = [self._waiting.popleft()]
-        size = jobs[0].inline_size
-        while self._waiting and len(jobs) < _MAX_MESSAGES and size < _MAX_BYTES:
+        """What waited longest, as much as does not keep everybody else from the event loop."""
+        jobs: list[_Job] = []
+        size = recipients = 0
+        while self._waiting and len(jobs) < _MAX_MESSAGES:
+            size += self._waiting[0].inline_size
+            recipients += len(self._waiting[0].arrival.recipients)
+            if jobs and (size > _MAX_BYTES or recipients > _MAX_RECIPIENTS):
+                break
             jobs.append(self._waiting.popleft())
-            size += jobs[-1].inline_size
         return jobs
 
     async def _write(self, jobs: Sequence[_Job]) -> None:
@@ -291,7 +296,8 @@ class Deliverer:
         if left <= 0:
             job.arrival = job.arrival._replace(patient=False)
         elif outcome.is_ours:
-            await self._ledger.wait(outcome.digest, left)
+            if await self._ledger.wait(outcome.digest, left):  # the next one may be open as long
+                job.patient_until = self._loop.time() + _SETTLE_SECONDS
         else:
             await asyncio.sleep(min(left, _LOOK_AGAIN_SECONDS))
         del self._settling[job.outcome]

@@ -116,15 +116,13 @@ class Frames:
         """Whatever is whole with `data`."""
         buffer = self._buffer
         buffer += data
-        start = 0
-        while len(buffer) - start >= _LENGTH.size:
-            (size,) = _LENGTH.unpack_from(buffer, start)
-            end = start + _LENGTH.size + size
+        while len(buffer) >= _LENGTH.size:
+            end = _LENGTH.size + _LENGTH.unpack_from(buffer)[0]
             if len(buffer) < end:
-                break
-            yield _meant(marshal.loads(buffer[start + _LENGTH.size : end]))
-            start = end
-        del buffer[:start]
+                return
+            plain = marshal.loads(buffer[_LENGTH.size : end])
+            del buffer[:end]
+            yield _meant(plain)
 
 
 def _plain(frame: Frame) -> Plain:

@@ -13,7 +13,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from functools import partial
 from itertools import count
 from typing import Protocol
@@ -64,7 +64,7 @@ class Notes(Protocol):
 
 
 class Handover(asyncio.Protocol):
-    """The end in a mail process."""
+    """The end in a mail process, which is of no use without the other: `on_lost` tells of that."""
 
     def __init__(self) -> None:
         self._loop = asyncio.get_running_loop()
@@ -72,6 +72,7 @@ class Handover(asyncio.Protocol):
         self._numbers = count(1)
         self._pending: dict[int, asyncio.Future[Outcome]] = {}
         self._owed: list[Settled] = []
+        self.on_lost: Callable[[], object] = lambda: None
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         self._frames.attach(transport)
@@ -82,17 +83,20 @@ class Handover(asyncio.Protocol):
             if not outcome.done():
                 outcome.set_exception(OutcomeUnknown("the process that writes is gone"))
         self._pending.clear()
+        self.on_lost()
 
     def submit(self, arrival: Arrival, spool: SpoolFile | None) -> asyncio.Future[Outcome]:
         outcome: asyncio.Future[Outcome] = self._loop.create_future()
         if self._frames.lost:
+            if spool is not None:
+                spool.discard()
             outcome.set_exception(StoreUnavailable("the process that writes is gone"))
             return outcome
         number = next(self._numbers)
-        self._pending[number] = outcome
         self._tell_owed()
         name = None if spool is None else spool.path.name
         self._frames.send(Submission(number, arrival, name))
+        self._pending[number] = outcome
         return outcome
 
     def withdraw(self, outcome: asyncio.Future[Outcome]) -> None:

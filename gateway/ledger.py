@@ -4,7 +4,7 @@
   the 250 was handed to the kernel), or closed without that.
 - Confirmed digests are handed to the next delivery transaction, or to one of their own when none
   comes along soon; those of a closed session stay on record as unconfirmed.
-- `is_open` is asked from the store's thread, where a digest must never be missing from both the
+- `is_open` may be asked from a store's thread, where a digest must never be missing from both the
   open and the confirmed: it would be taken for one that was closed unseen. So it is confirmed
   first and no longer open then, and each is one look-up in a dict.
 """
@@ -12,7 +12,6 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import os
 from collections.abc import Iterable
 
@@ -53,14 +52,17 @@ class Ledger:
         if settled is not None:
             settled.set()
 
-    async def wait(self, digest: bytes, seconds: float) -> None:
-        """Until this delivery is settled, but not longer than `seconds`."""
+    async def wait(self, digest: bytes, seconds: float) -> bool:
+        """Until this delivery is settled; False when it was not within `seconds`."""
         settled = self._open.get(digest)
         if settled is None:
-            return
-        with contextlib.suppress(TimeoutError):
+            return True
+        try:
             async with asyncio.timeout(seconds):
                 await settled.wait()
+        except TimeoutError:
+            return False
+        return True
 
     def take_confirmed(self) -> list[bytes]:
         """The confirmed digests whose receipts are still on record; they are the caller's now."""

@@ -1,7 +1,7 @@
 """The listening sockets of the SMTP side.
 
 - One connection is taken at a time, judged by the gate, and answered 421 or handed to the mail
-  process that has the fewest; this process takes it when no other can.
+  process that has the fewest; this process takes it when that one cannot, or none is left.
 - Out of descriptors, accepting pauses: a listening socket that stays readable would spin.
 """
 
@@ -93,8 +93,9 @@ class Listener:
         self._counters.add("connections_closed")
 
     def _hand_over(self, client: socket.socket, network: str) -> bool:
-        """Give the connection to the sibling that has the fewest, if one can take it."""
-        sibling = min(self._siblings, key=len, default=None)
+        """Give the connection to the sibling that has the fewest; False when it cannot take it."""
+        alive = [sibling for sibling in self._siblings if not sibling.lost]
+        sibling = min(alive, key=len, default=None)
         return sibling is not None and sibling.take(client, network)
 
     def _pause(self, listening: socket.socket, error: OSError) -> None:

@@ -9,6 +9,7 @@ import asyncio
 import contextlib
 import logging
 from collections.abc import AsyncGenerator
+from concurrent.futures import ThreadPoolExecutor
 
 from config.settings import Settings
 from gateway.connections import Connections
@@ -24,6 +25,8 @@ from storage.database import Lookups
 from storage.engine import open_lookups
 
 logger = logging.getLogger(__name__)
+
+FILE_THREADS = 16
 
 
 @contextlib.asynccontextmanager
@@ -63,8 +66,9 @@ async def serve_sibling(
     if not await wait_for_store(wires.control):
         return
     loop = asyncio.get_running_loop()
+    loop.set_default_executor(ThreadPoolExecutor(FILE_THREADS, "files"))
     _, handover = await loop.create_unix_connection(Handover, sock=wires.handover)
-    lookups = await open_lookups(settings.store, settings.data, system_clock)
+    lookups = await open_lookups(settings.store, settings.data)
     contents = ContentDirectory(settings.data)
     try:
         async with sessions(
@@ -79,6 +83,7 @@ async def serve_sibling(
         ) as connections:
             orders = Orders(wires.control, connections.open)
             orders.on_abort = connections.abort
+            handover.on_lost = orders.draining.set
             orders.listen()
             await orders.draining.wait()
             await connections.drain(settings.drain_seconds)

@@ -36,7 +36,7 @@ from gateway.handover import Intake
 from gateway.http_server import serving
 from gateway.ledger import Ledger
 from gateway.listener import Listener
-from gateway.mail import sessions
+from gateway.mail import FILE_THREADS, sessions
 from gateway.names import Names
 from gateway.run import Running
 from gateway.session import reply_for
@@ -62,8 +62,6 @@ if TYPE_CHECKING:
 
 logger = logging.getLogger(__name__)
 
-_FILE_THREADS = 16
-
 
 async def serve(
     settings: Settings,
@@ -73,7 +71,7 @@ async def serve(
     ready: Callable[[Running], None] | None,
 ) -> int:
     """Serve until told to stop; the exit status. See `gateway.run.run`."""
-    asyncio.get_running_loop().set_default_executor(ThreadPoolExecutor(_FILE_THREADS, "files"))
+    asyncio.get_running_loop().set_default_executor(ThreadPoolExecutor(FILE_THREADS, "files"))
     stopping = Stopping()
     async with _store(settings) as (database, contents):
         parts = _Parts(

@@ -340,13 +340,15 @@ class Session:
             received.discard()
             return judged
         self._arrived(envelope)
+        size, held = received.content.size, len(received.content.body or b"")
         waiting = edge.deliverer.submit(judged, received.spool)
+        del received, judged  # the bytes are another process's now, or soon the store's
         with (
-            edge.space.holding(len(received.content.body or b"")),
+            edge.space.holding(held),
             self._connection.telling_of_loss(lambda: edge.deliverer.withdraw(waiting)),
         ):
             outcome = await waiting
-        return await self._report(envelope, received, outcome, perf_counter() - ended_at)
+        return await self._report(envelope, size, outcome, perf_counter() - ended_at)
 
     def _judge(self, envelope: Envelope, received: Received) -> Arrival | Reply:
         """The message as it will be stored, or the reply that refuses it."""
@@ -369,7 +371,7 @@ class Session:
         )
 
     async def _report(
-        self, envelope: Envelope, received: Received, outcome: Outcome, seconds: float
+        self, envelope: Envelope, size: int, outcome: Outcome, seconds: float
     ) -> Reply | None:
         if isinstance(outcome, RouteChanged):
             return replies.ROUTE_CHANGED
@@ -390,7 +392,7 @@ class Session:
                 client=self._connection.client_ip,
                 sender=envelope.reverse_path.raw if envelope.reverse_path else "",
                 rcpt=[recipient.text for recipient in envelope.recipients],
-                size=received.content.size,
+                size=size,
                 ms=round(seconds * 1000, 1),
             )
         return None

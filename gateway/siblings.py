@@ -4,7 +4,7 @@
   imported until then. Each has its own event loop, and its own view of the store to look up
   recipients; what it has received it hands to the first process (`gateway.handover`).
 - The first process accepts all connections, so that every limit holds for the whole, and hands
-  them on as descriptors. Nothing else is shared but the count of bytes reserved on disk.
+  them on as descriptors. Nothing else is shared but counts (`gateway.space`, `gateway.counters`).
 - They talk in small packets: to a sibling `g` (the store is ready), `c` and a network with a
   descriptor (a connection), `d` (drain), `a` (abort); from it `r` (ready), `x` and a network (a
   connection has ended).
@@ -23,7 +23,6 @@ import logging
 import os
 import signal
 import socket
-import sys
 from collections.abc import Callable, Coroutine, Sequence
 from typing import Any, NamedTuple, NoReturn
 
@@ -53,7 +52,10 @@ class Wires(NamedTuple):
 
 
 class Sibling:
-    """A mail process, as the first process sees it; its length is the number of its connections."""
+    """A mail process, as the first process sees it.
+
+    Its length is the number of its connections; `lost` says that it can take no more.
+    """
 
     def __init__(self, pid: int, wires: Wires) -> None:
         self.number = wires.number
@@ -63,7 +65,7 @@ class Sibling:
         self._intake: Intake | None = None
         self._count = 0
         self._networks: dict[str, int] = {}
-        self._lost = False
+        self.lost = False
         self._ready = asyncio.Event()
         self._gone = asyncio.Event()
         self._patience: asyncio.Timeout | None = None
@@ -71,7 +73,7 @@ class Sibling:
         self.on_lost: Callable[[int], None] = lambda number: None
 
     def __len__(self) -> int:
-        return sys.maxsize if self._lost else self._count
+        return self._count
 
     async def start(self, intake: Callable[[], Intake]) -> None:
         """Tell it that the store is ready, and wait until it can take connections.
@@ -86,7 +88,7 @@ class Sibling:
 
     def take(self, client: socket.socket, network: str) -> bool:
         """Hand a connection over, and close it here; False when it cannot be taken now."""
-        if self._lost:
+        if self.lost:
             return False
         try:
             socket.send_fds(self._control, [b"c" + network.encode()], [client.fileno()])
@@ -101,12 +103,13 @@ class Sibling:
     def abort(self) -> None:
         """Make it drop all its connections now; it is killed when that takes long."""
         self._tell(b"a")
-        if self._patience is not None and not self._gone.is_set():
-            self._patience.reschedule(asyncio.get_running_loop().time() + _EXIT_SECONDS)
+        patience = self._patience
+        if patience is not None and not patience.expired() and not self._gone.is_set():
+            patience.reschedule(asyncio.get_running_loop().time() + _EXIT_SECONDS)
 
     async def drain(self, seconds: float) -> None:
         """Make it drain and end; it is killed when it has not after `seconds` and a few more."""
-        if not self._tell(b"d") and not self._lost:
+        if not self._tell(b"d") and not self.lost:
             with contextlib.suppress(OSError):  # heard behind all that waits, it means the same
                 self._control.shutdown(socket.SHUT_WR)
         try:
@@ -122,7 +125,7 @@ class Sibling:
         await asyncio.to_thread(os.waitpid, self._pid, 0)
 
     def _tell(self, packet: bytes) -> bool:
-        if self._lost:
+        if self.lost:
             return False
         try:
             self._control.send(packet)
@@ -156,7 +159,7 @@ class Sibling:
     def _end(self) -> None:
         """It has ended, asked or not: its connections are gone with it."""
         asyncio.get_running_loop().remove_reader(self._control)
-        self._lost = True
+        self.lost = True
         if self._patience is None:
             event(logger, "sibling_lost", level=logging.ERROR, pid=self._pid, open=self._count)
         self.on_lost(self.number)
@@ -164,6 +167,7 @@ class Sibling:
             for _ in range(count):
                 self.on_closed(network)
         self._networks.clear()
+        self._count = 0
         self._ready.set()
         self._gone.set()
 

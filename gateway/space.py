@@ -3,8 +3,8 @@
 - Disk: what is free, less what sessions in progress have declared, must stay above one and a half
   times the size limit; asked at MAIL, so that no sender pushes 50 MiB at a full disk. The sessions
   of all mail processes count.
-- Memory: all sessions of a process have one budget for contents that are not spooled, until they
-  are stored; past it, a content goes to its spool file from the first byte.
+- Memory: the mail processes share one budget for contents that are not spooled, until they are
+  stored; past its part of it, a process puts a content into its spool file from the first byte.
 """
 
 from __future__ import annotations
@@ -25,9 +25,10 @@ class Reservations:
     To be made before the processes are forked; then each sets `own` to the number of its counts.
     """
 
-    __slots__ = ("_octets", "_under_way", "own")
+    __slots__ = ("_octets", "_under_way", "own", "processes")
 
     def __init__(self, processes: int) -> None:
+        self.processes = processes
         shared = memoryview(mmap.mmap(-1, 2 * processes * _SLOT_OCTETS)).cast("q")
         self._octets = shared[:processes]
         self._under_way = shared[processes:]
@@ -62,11 +63,12 @@ class Reservations:
 class Space:
     """The room that is left, as the sessions of one process see it."""
 
-    __slots__ = ("_data", "_floor", "held", "reservations")
+    __slots__ = ("_budget", "_data", "_floor", "held", "reservations")
 
     def __init__(self, data: Path, *, size_limit: int, reservations: Reservations) -> None:
         self._data = data
         self._floor = size_limit * 3 // 2
+        self._budget = MEMORY_BUDGET // max(1, reservations.processes - 1)
         self.reservations = reservations
         self.held = 0
 
@@ -77,7 +79,7 @@ class Space:
 
     def may_hold(self) -> bool:
         """Whether contents may be kept in memory."""
-        return self.held < MEMORY_BUDGET
+        return self.held < self._budget
 
     @contextlib.contextmanager
     def holding(self, octets: int) -> Iterator[None]:

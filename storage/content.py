@@ -70,14 +70,18 @@ class ContentDirectory:
     def place(self, spools: Iterable[SpoolFile]) -> None:
         """Make finished spool files content files, and their names durable; blocks.
 
-        Raises StoreFull, StoreUnavailable; what was placed before the fault stays an orphan.
+        Raises StoreFull, StoreUnavailable, and ContentDamaged when a spool file is gone; what was
+        placed before the fault stays an orphan.
         """
         used: set[Path] = set()
         with _translating():
             for spool in spools:
                 target = self.files / content_name(spool.path.name)
                 target.parent.mkdir(mode=0o700, exist_ok=True)
-                spool.path.rename(target)
+                try:
+                    spool.path.rename(target)
+                except FileNotFoundError as error:
+                    raise ContentDamaged("a spool file is gone") from error
                 spool.path = target
                 used.add(target.parent)
             for directory in used:

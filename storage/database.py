@@ -4,7 +4,7 @@
   durable when it returns: an exception from the work rolls all of it back.
 - The work is a coroutine function over `Tx`. It may wait on nothing but the transaction it was
   given: no network, no sleep, no lock. The embedded engine enforces that, because it runs the whole
-  work in the store's own thread in one go.
+  work in one go.
 - SQL is plain text with `:name` parameters and means the same on every engine.
 """
 

@@ -24,10 +24,12 @@ async def open_database(store: str, data: Path, clock: Clock) -> Database:
     return await open_postgres(store, clock)
 
 
-async def open_lookups(store: str, data: Path, clock: Clock) -> Lookups:
+async def open_lookups(store: str, data: Path) -> Lookups:
     """Open the store for nothing but looking up. Raises StoreUnavailable."""
     if store == EMBEDDED:
         from storage.sqlite import SqliteLookups
 
         return SqliteLookups.open(data)
-    return await open_database(store, data, clock)
+    from storage.postgres import open_postgres_lookups
+
+    return await open_postgres_lookups(store)

@@ -34,6 +34,7 @@ from storage.ids import IdSource
 from storage.postgres_connections import Connection, Lender, answering, control, inspect
 
 _READERS = 6
+_LOOKING = 2
 
 # Text compares by its octets, as in SQLite: by a locale's rules order and uniqueness would change
 # with the machine's C library.
@@ -113,34 +114,20 @@ def numbered(sql: str) -> Statement:
     return Statement(_NAMED.sub(place, sql).encode(), tuple(numbers))
 
 
-class PostgresDatabase:
-    """The store in one schema of a PostgreSQL database. Made by `open_postgres`."""
+class PostgresLookups:
+    """The store, for reading alone. Made by `open_postgres_lookups`."""
 
-    def __init__(self, writer: Lender, readers: Lender, ids: IdSource, lock: int) -> None:
-        self._writer = writer
+    def __init__(self, readers: Lender) -> None:
         self._readers = readers
-        self._ids = ids
-        self._lock = lock
-        self._keeps_floor = False
         self._running: set[asyncio.Task[object]] = set()
-
-    async def read(self, work: Work[T]) -> T:
-        return await self._apart(self._read(work, _BEGIN_READ))
 
     async def peek(self, work: Work[T]) -> T:
         return await self._apart(self._read(work, _BEGIN_PEEK))
-
-    async def write(self, work: Work[T]) -> T:
-        return await self._apart(self._write(work))
-
-    async def commit(self, work: Work[T]) -> tuple[T, Durable]:
-        return await self.write(work), _durable_already()
 
     async def close(self) -> None:
         while self._running:
             await asyncio.wait(self._running)
         await self._readers.close()
-        await self._writer.close()
 
     async def _apart(self, use: Coroutine[Any, Any, T]) -> T:
         task = asyncio.create_task(use)
@@ -156,6 +143,30 @@ class PostgresDatabase:
                 return await work(PostgresTx(connection, None))
             finally:
                 await _roll_back(connection)
+
+
+class PostgresDatabase(PostgresLookups):
+    """The store in one schema of a PostgreSQL database. Made by `open_postgres`."""
+
+    def __init__(self, writer: Lender, readers: Lender, ids: IdSource, lock: int) -> None:
+        super().__init__(readers)
+        self._writer = writer
+        self._ids = ids
+        self._lock = lock
+        self._keeps_floor = False
+
+    async def read(self, work: Work[T]) -> T:
+        return await self._apart(self._read(work, _BEGIN_READ))
+
+    async def write(self, work: Work[T]) -> T:
+        return await self._apart(self._write(work))
+
+    async def commit(self, work: Work[T]) -> tuple[T, Durable]:
+        return await self.write(work), _durable_already()
+
+    async def close(self) -> None:
+        await super().close()
+        await self._writer.close()
 
     async def _write(self, work: Work[T]) -> T:
         async with self._writer.lend() as connection:
@@ -230,6 +241,13 @@ async def open_postgres(store: str, clock: Clock) -> PostgresDatabase:
     await writer.open()
     await readers.open()
     return PostgresDatabase(writer, readers, IdSource(clock), _lock_key(server))
+
+
+async def open_postgres_lookups(store: str) -> PostgresLookups:
+    """Open the store for look-ups; what is out of reach now is tried again at each of them."""
+    readers = Lender(store, "lookups", _LOOKING)
+    await readers.open()
+    return PostgresLookups(readers)
 
 
 def _lock_key(server: Row) -> int:

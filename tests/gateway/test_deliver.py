@@ -14,8 +14,22 @@ from gateway.arrival import arrival
 from gateway.counters import Counters
 from gateway.deliver import Deliverer
 from gateway.ledger import Ledger
-from storage.arrivals import Arrival, Outcome, Repeated, RouteChanged, Stored, Unsettled
-from storage.content import Content, ContentDirectory, SpoolFile, content_name
+from storage.arrivals import (
+    Arrival,
+    Outcome,
+    Recipient,
+    Repeated,
+    RouteChanged,
+    Stored,
+    Unsettled,
+)
+from storage.content import (
+    Content,
+    ContentDamaged,
+    ContentDirectory,
+    SpoolFile,
+    content_name,
+)
 from storage.database import Database
 from storage.errors import OutcomeUnknown, StoreFull, StoreUnavailable
 
@@ -264,6 +278,31 @@ async def test_messages_under_way_are_waited_for_and_share_the_transaction(
 
     assert [await first, await second] == [STORED, STORED]
     assert store.commits == 1
+
+
+async def test_a_batch_with_very_many_recipients_is_parted(opened: Open) -> None:
+    store = ScriptedStore([STORED], [STORED])
+    desk = opened(store)
+    many = message()._replace(recipients=(Recipient("a@b.test", "a", "b.test"),) * 600)
+
+    outcomes = [desk.deliverer.submit(many, None) for _ in range(2)]
+
+    assert [await outcome for outcome in outcomes] == [STORED, STORED]
+    assert store.commits == 2
+
+
+async def test_a_message_whose_spool_file_is_gone_takes_no_other_along(opened: Open) -> None:
+    desk = opened(ScriptedStore([STORED]))
+    lost = desk.spool(b"1" * 16)
+    lost.path.unlink()
+
+    first = desk.deliverer.submit(message(), lost)
+    second = desk.deliverer.submit(message(), desk.spool(b"2" * 16))
+
+    with pytest.raises(ContentDamaged):
+        await first
+    assert await second == STORED
+    assert desk.kept(b"2" * 16)
 
 
 async def test_no_message_waits_long_for_company_that_does_not_come(opened: Open) -> None:

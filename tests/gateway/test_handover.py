@@ -219,13 +219,20 @@ async def test_without_the_writer_what_was_handed_over_is_unknown_and_the_rest_r
     handed = pair.handover.submit(IN_MEMORY, None)
     await pair.writer.taken.get()
 
+    lost = asyncio.Event()
+    pair.handover.on_lost = lost.set
+    spool = pair.contents.new_spool(b"c" * 16)
+    spool.finish([b"large"])
+
     pair.ours.abort()
 
     with pytest.raises(OutcomeUnknown):
         await handed
+    assert lost.is_set()
     with pytest.raises(StoreUnavailable) as refused:
-        await pair.handover.submit(IN_MEMORY, None)
+        await pair.handover.submit(IN_FILE, spool)
     assert not isinstance(refused.value, OutcomeUnknown)
+    assert not spool.path.exists()
     pair.handover.confirm(SEEN)
     pair.handover.end()
 

@@ -5,9 +5,11 @@ route and content; what was confirmed never is (`design.md`, the way of a messag
 """
 
 import random
+import select
 import threading
 import time
 from collections.abc import Iterator
+from contextlib import ExitStack
 
 import pytest
 
@@ -111,6 +113,26 @@ def test_twins_at_the_same_time_are_two_messages(server: Server, agent: Mailbox)
         for thread in threads:
             thread.join(30)
         assert copies(agent, content) == 2
+
+
+def test_very_many_twins_at_the_same_time_are_as_many_messages(
+    server: Server, agent: Mailbox
+) -> None:
+    content = unique()
+    with ExitStack() as open_ones:
+        clients = [open_ones.enter_context(server.client(timeout=30)) for _ in range(120)]
+        for client in clients:
+            client.open_content(TEAM)
+        for client in clients:
+            client.send(stuffed(content) + b".\r\n")
+        waiting = set(clients)
+        while waiting:  # whoever hears of its 250 shows it; the others wait for that
+            for client in [*waiting]:
+                if select.select([client.socket], [], [], 0.001)[0]:
+                    assert client.reply().code == 250
+                    client.send(b"NOOP\r\n")
+                    waiting.remove(client)
+    assert copies(agent, content) == 120
 
 
 @pytest.mark.parametrize("how", ["close", "reset"])
