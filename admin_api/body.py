@@ -40,8 +40,11 @@ def _unsupported(detail: str) -> Problem:
     return Problem(415, "unsupported_media_type", detail, headers={"Accept": "application/json"})
 
 
-async def read_object(request: Request) -> dict[str, JsonValue]:
-    """The body's object. Raises Problem 413, MalformedJson."""
+async def read_object(request: Request, *, required: bool = True) -> dict[str, JsonValue]:
+    """The body's object; where none is `required`, an empty body is an empty object.
+
+    Raises Problem 413, MalformedJson; 415 for what came though nothing is required.
+    """
     declared = request.headers.get("content-length", "0")
     if declared.isdigit() and int(declared[:20]) > MAX_BODY:
         raise _too_large()
@@ -50,6 +53,10 @@ async def read_object(request: Request) -> dict[str, JsonValue]:
         body += chunk
         if len(body) > MAX_BODY:
             raise _too_large()
+    if not required:
+        if not body.strip():
+            return {}
+        check_media_type(request)
     if not body.strip():
         raise MalformedJson("A JSON object is required as body.")
     return parse_object(bytes(body))

@@ -71,7 +71,7 @@ class Dispatcher:
         given = await given_by(route, request)
         keyed = idempotency.HEADER in request.headers and idempotency.takes_key(route)
         raw = b""
-        if keyed and route.payload is None:
+        if keyed and route.takes_file:
             request, raw = await replayable(request)
         call = Call(self._service, request, match.arguments, now, principal, sent=given.body)
         if principal is not None:

@@ -6,6 +6,8 @@
   wrong with them is told together with it. Before that it is said whether the path names anything
   (404), and whether it is what If-Match asks for (412).
 - A conflict is only told when no field is at fault.
+- Where a call has nothing to say in its body, an object may still name the inbox, as the query may,
+  and anything else in it is unknown: nothing that came is carried out unread.
 """
 
 from __future__ import annotations
@@ -21,7 +23,7 @@ from admin_api.auth import Agent
 from admin_api.body import read_object
 from admin_api.call import Call, acting_inbox
 from admin_api.meanings import unmeant
-from admin_api.payload import Form, read, read_query
+from admin_api.payload import Form, Payload, read, read_query
 from admin_api.problems import Problem
 from admin_api.routing import Match, Route
 from admin_api.strict_json import MAX_FAULTS, JsonValue
@@ -45,7 +47,9 @@ class Sent:
 
 async def given_by(route: Route, request: Request) -> Sent:
     """Raises Problem 413, MalformedJson."""
-    body = await read_object(request) if route.payload is not None else {}
+    body: dict[str, JsonValue] = {}
+    if route.reads_json:
+        body = await read_object(request, required=route.payload is not None)
     query, faults = read_query(request.scope["query_string"])
     return Sent(query, body, faults)
 
@@ -53,9 +57,10 @@ async def given_by(route: Route, request: Request) -> Sent:
 def take_inbox(route: Route, call: Call, sent: Sent) -> None:
     """Take out of the input which inbox the call is made for. Raises Problem `inbox_mismatch`."""
     named = []
-    if route.access.acts or isinstance(call.caller, Agent):
+    by_token = isinstance(call.caller, Agent)
+    if route.access.acts or by_token:
         named += [sent.query.pop("inbox_id")] if "inbox_id" in sent.query else []
-    if route.access.acts:
+    if route.access.acts or (by_token and route.payload is None):
         named += [sent.body.pop("inbox_id")] if "inbox_id" in sent.body else []
     if isinstance(call.caller, Agent):
         if not all(_names(call.caller, name) for name in named):
@@ -85,9 +90,9 @@ async def judged(match: Match, route: Route, call: Call, sent: Sent) -> Response
     """
     shown = etags.shown_by(match)
     query = read(route.parameters, sent.query, sent.faults)
-    body = read(route.payload, sent.body) if route.payload is not None else None
-    forms = [query] if body is None else [query, body]
-    call.query, call.body = query.value, None if body is None else body.value
+    body = read(route.payload or Payload, sent.body)
+    forms = [query, body]
+    call.query, call.body = query.value, body.value
     faults = [fault for form in forms for fault in form.faults]
     if faults and route.access.acts and _is_told(sent.faults):
         raise _invalid(faults)  # nobody knows in whose name to look

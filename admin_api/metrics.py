@@ -16,14 +16,24 @@ from admin_api.call import Call
 from admin_api.measures import CONTENT_TYPE
 from admin_api.problems import not_found, unauthorized
 
-_FORWARDING = (
-    "forwarded",
-    "via",
-    "x-forwarded",
-    "x-forwarded-for",
-    "x-forwarded-host",
-    "x-forwarded-proto",
-    "x-real-ip",
+# And every name that begins with `x-forwarded`.
+_FORWARDING = frozenset(
+    {
+        "cdn-loop",
+        "cf-connecting-ip",
+        "cf-connecting-ipv6",
+        "fastly-client-ip",
+        "fly-client-ip",
+        "forwarded",
+        "true-client-ip",
+        "via",
+        "x-client-ip",
+        "x-cluster-client-ip",
+        "x-envoy-external-address",
+        "x-original-forwarded-for",
+        "x-original-host",
+        "x-real-ip",
+    }
 )
 
 
@@ -45,7 +55,7 @@ def _brings(request: Request, token: str) -> bool:
 
 
 def _is_local(request: Request) -> bool:
-    if request.client is None or any(name in request.headers for name in _FORWARDING):
+    if request.client is None or any(map(_is_forwarding, request.headers)):
         return False
     try:
         peer = ip_address(request.client.host.partition("%")[0])
@@ -53,3 +63,8 @@ def _is_local(request: Request) -> bool:
         return False
     mapped = getattr(peer, "ipv4_mapped", None)
     return bool((mapped or peer).is_loopback)
+
+
+def _is_forwarding(name: str) -> bool:
+    """Whether a proxy, or a network in front of one, adds this header."""
+    return name in _FORWARDING or name.startswith("x-forwarded")

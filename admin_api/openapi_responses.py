@@ -108,9 +108,9 @@ def refusals(route: Route, about: Described) -> dict[int, list[str]]:
         refusals[409] = conflicts
     if route.method in ("PATCH", "DELETE"):
         refusals[412] = ["precondition_failed"]
-    if route.payload is not None:
+    if route.reads_json:
         refusals[400].append("malformed_json")
-    if route.payload is not None or about.takes:
+    if route.reads_json or about.takes:
         refusals |= {413: ["body_too_large"], 415: ["unsupported_media_type"]}
     if route.path not in ("/healthz", "/metrics", "/docs", "/v1/openapi.json"):
         refusals[503] = ["store_unavailable", *(["dns_unavailable"] if about.dns else [])]

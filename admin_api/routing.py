@@ -32,7 +32,8 @@ class Route:
     what a body asks for and this caller may not. `locate` finds what the path
     names: when the input has faults, it says first whether there is anything to be wrong about.
     `version` is what an ETag is made of where making the body takes more than the store; `waits`
-    says that a POST waits for more than the store.
+    says that a POST waits for more than the store; `takes_file` that its body is a file, which the
+    handler reads.
     """
 
     method: str
@@ -45,6 +46,12 @@ class Route:
     locate: Locate | None = None
     version: Locate | None = None
     waits: bool = False
+    takes_file: bool = False
+
+    @property
+    def reads_json(self) -> bool:
+        """Whether a body is read as JSON: also where there is nothing to say in it."""
+        return self.method != "GET" and not self.takes_file
 
 
 @dataclass(frozen=True, slots=True)

@@ -52,7 +52,20 @@ async def test_without_a_token_only_this_machine_reads_and_others_find_nothing(
 
 
 @pytest.mark.parametrize(
-    "name", ["forwarded", "via", "x-forwarded-for", "x-forwarded-proto", "x-real-ip"]
+    "name",
+    [
+        "Forwarded",
+        "Via",
+        "X-Forwarded-For",
+        "X-Forwarded-Proto",
+        "X-Forwarded-Anything",
+        "X-Real-IP",
+        "X-Client-IP",
+        "X-Cluster-Client-IP",
+        "CF-Connecting-IP",
+        "True-Client-IP",
+        "Fastly-Client-IP",
+    ],
 )
 async def test_what_a_proxy_on_this_machine_forwards_is_not_local(world: World, name: str) -> None:
     async with asking(world, LOCAL) as client:
