@@ -145,7 +145,7 @@ class Settings:
     mail_processes: int = setting(
         0,
         values.count(minimum=0),
-        "Processes that talk to mail clients; 1: one for all; 0: as fits the processors.",
+        "Mail processes: one writes, the others talk to clients; 0: one a processor, at most 4.",
     )
     command_timeout: float = setting(
         300, values.seconds(minimum=0.01), "Seconds to wait for an SMTP command."

@@ -19,7 +19,7 @@ from gateway.mail import serve_sibling
 from gateway.siblings import Wires, start_siblings
 from gateway.space import Reservations
 
-_MOST_BY_DEFAULT = 3
+_MOST_BY_DEFAULT = 4
 _SWITCH_SECONDS = 0.0005
 
 
@@ -43,15 +43,14 @@ def run(settings: Settings, *, ready: Callable[[Running], None] | None = None) -
     sys.setswitchinterval(_SWITCH_SECONDS)
     gc.set_threshold(20_000, 20, 50)
     processes = settings.mail_processes or _processes_by_default()
-    processes = processes if processes > 1 else 0
-    reservations, counters = Reservations(1 + processes), Counters(1 + processes)
+    reservations, counters = Reservations(processes), Counters(processes)
 
     async def serve_beside(wires: Wires) -> None:
         reservations.own = wires.number
         counters.begin(wires.number)
         await serve_sibling(settings, reservations, counters, wires)
 
-    siblings = start_siblings(processes, serve_beside, _loop_factory())
+    siblings = start_siblings(processes - 1, serve_beside, _loop_factory())
     for sibling in siblings:
         sibling.on_lost = reservations.forget
     counters.begin(0)
@@ -62,14 +61,8 @@ def run(settings: Settings, *, ready: Callable[[Running], None] | None = None) -
 
 
 def _processes_by_default() -> int:
-    """As many as fill the processors together with the first process, which writes.
-
-    Elsewhere than on Linux, packets with descriptors may be missing.
-    """
-    processors = os.cpu_count() or 1
-    if processors == 1 or sys.platform != "linux":
-        return 1
-    return max(2, min(processors - 1, _MOST_BY_DEFAULT))
+    """One for each processor; elsewhere than on Linux, packets with descriptors may be missing."""
+    return min(os.cpu_count() or 1, _MOST_BY_DEFAULT) if sys.platform == "linux" else 1
 
 
 def _loop_factory() -> Callable[[], asyncio.AbstractEventLoop] | None:

@@ -17,7 +17,7 @@ from tests.support.server import Server, quiet_port
 def kill_rounds(servers: Servers, *, rounds: int, seed: int, longest: float = 1.0) -> None:
     """Kill and restart a server under four senders; fail unless all is there exactly once."""
     moments = random.Random(seed)
-    server = servers.new(smtp=quiet_port(), http=quiet_port())
+    server = servers.new({"mail_processes": "3"}, smtp=quiet_port(), http=quiet_port())
     try:
         server.start_demo()
         with Senders(server.demo.smtp, count=4, seed=seed, pause=0.01) as senders:

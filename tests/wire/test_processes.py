@@ -19,7 +19,7 @@ TEAM = ["team@example.test"]
 @pytest.fixture
 def pair(own_server: MakeServer) -> Server:
     """Give a server with two mail processes beside the first one."""
-    return own_server({"mail_processes": "2"})
+    return own_server({"mail_processes": "3"})
 
 
 def siblings_of(server: Server) -> list[int]:
@@ -67,7 +67,7 @@ def test_the_first_process_takes_mail_when_no_other_is_left(pair: Server) -> Non
 
 
 def test_a_lost_process_gives_back_the_places_of_its_clients(own_server: MakeServer) -> None:
-    server = own_server({"mail_processes": "2", "max_connections": "4"})
+    server = own_server({"mail_processes": "3", "max_connections": "4"})
     with ExitStack() as open_ones:
         clients = [open_ones.enter_context(server.client()) for _ in range(4)]
         assert refused(server)
