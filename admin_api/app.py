@@ -26,6 +26,7 @@ from admin_api import (
     distribution_lists,
     docs_page,
     domains,
+    event_places,
     events,
     handoff,
     health,
@@ -535,8 +536,24 @@ ROUTES: tuple[Route, ...] = (
         waits=True,
     ),
     Route("GET", _EVENTS + "types/", events.list_event_types, PUBLIC),
-    Route("GET", _EVENTS, events.list_events, READ_EVENTS, parameters=events.Listing),
-    Route("GET", _EVENTS + "stream/", events.stream_events, READ_EVENTS, parameters=events.Live),
+    Route(
+        "GET",
+        _EVENTS,
+        events.list_events,
+        READ_EVENTS,
+        parameters=events.Listing,
+        permit=events.permit_types,
+        locate=event_places.locate_listing,
+    ),
+    Route(
+        "GET",
+        _EVENTS + "stream/",
+        events.stream_events,
+        READ_EVENTS,
+        parameters=events.Live,
+        permit=events.permit_types,
+        locate=event_places.locate_stream,
+    ),
 )
 
 
