@@ -60,6 +60,8 @@ OWN = {
     "delivery",
 }
 CHANGE_INBOX = ("PATCH /v1/inboxes/{inbox_id}/", "POST /v1/inboxes/{inbox_id}/webhook-secret/")
+# Its body names a type of event, which takes the right to read it.
+NEW_ALERT = "POST /v1/alerts/"
 # An inbox named for rendering counts only when a thread is named too.
 RENDER = "POST /v1/templates/{template_id}/"
 
@@ -191,6 +193,8 @@ def expected(key: str, row: Row, caller: Caller, whose: str) -> int:
     if row.admin and not caller.admin:
         return 403
     if caller.scopes is not None and row.scopes and not caller.scopes & {*row.scopes}:
+        return 403
+    if key == NEW_ALERT and caller.scopes is not None and not caller.scopes & {"email:read"}:
         return 403
     if row.acts and caller.stranger and key != RENDER:
         return 404
