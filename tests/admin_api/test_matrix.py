@@ -192,9 +192,7 @@ def expected(key: str, row: Row, caller: Caller, whose: str) -> int:
         return 403
     if row.admin and not caller.admin:
         return 403
-    if caller.scopes is not None and row.scopes and not caller.scopes & {*row.scopes}:
-        return 403
-    if key == NEW_ALERT and caller.scopes is not None and not caller.scopes & {"email:read"}:
+    if caller.scopes is not None and not all(caller.scopes & one for one in _needed(key, row)):
         return 403
     if row.acts and caller.stranger and key != RENDER:
         return 404
@@ -205,6 +203,14 @@ def expected(key: str, row: Row, caller: Caller, whose: str) -> int:
     if whose in ("foreign", "unknown"):
         return 404
     return _within_the_tenant(key, row, caller, whose)
+
+
+def _needed(key: str, row: Row) -> Iterator[set[str]]:
+    """Of each of these a token needs one."""
+    if row.scopes:
+        yield {*row.scopes}
+    if key == NEW_ALERT:
+        yield {"email:read"}
 
 
 def _within_the_tenant(key: str, row: Row, caller: Caller, whose: str) -> int:
