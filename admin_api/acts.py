@@ -15,6 +15,7 @@ PREFIXES = {
     "template": "tpl",
     "share": "shr",
     "contact": "ctc",
+    "message": "msg",
     "thread": "thr",
     "alert": "alr",
 }

@@ -10,12 +10,12 @@ from typing import Annotated, Literal
 
 from pydantic import AfterValidator, Field
 
+from admin_api.alert_references import Referred
 from admin_api.call import Call
 from admin_api.event_types import EVENT_TYPES
-from admin_api.meanings import AnyList, Meaning, VisibleThread
+from admin_api.meanings import Meaning
 from admin_api.payload import Payload
 from admin_api.strict_json import JsonValue
-from admin_api.threads import Assignee
 from storage.address import canonical_domain, canonical_or_none
 from storage.alert_filters import FITS
 from storage.alert_tasks import TITLE_LENGTH
@@ -40,10 +40,17 @@ def _sender(text: str) -> str:
             return "@" + canonical_domain(text[1:])
         except ValueError:
             raise ValueError("is no domain behind its @") from None
-    canonical = canonical_or_none(text)
+    canonical = canonical_or_none(text) or _unquoted(text)
     if canonical is None:
         raise ValueError("is neither an address nor @ and a domain")
     return canonical
+
+
+def _unquoted(text: str) -> str | None:
+    """An address whose local part needs quotes, in the form in which it is shown: without them."""
+    local_part, _, domain = text.rpartition("@")
+    escaped = local_part.replace("\\", "\\\\").replace('"', '\\"')
+    return text if local_part and canonical_or_none(f'"{escaped}"@{domain}') == text else None
 
 
 async def _target(tx: Tx, call: Call, field: str, text: str) -> None:
@@ -77,19 +84,17 @@ class DeliveryIn(Payload):
 
 
 class FilterIn(Payload):
-    """Which of the events: all conditions have to hold."""
+    """Which of the events: all conditions that are given have to hold; none of them is null."""
 
-    sender: Annotated[str, Field(max_length=320), AfterValidator(_sender)] | None = Field(
-        None, alias="from"
-    )
-    list_id: AnyList | None = None
-    thread_id: VisibleThread | None = None
-    assignee: Assignee | None = None
+    sender: Annotated[str, Field(max_length=320), AfterValidator(_sender)] = Field("", alias="from")
+    list_id: Referred = ""
+    thread_id: Referred = ""
+    assignee: Referred = ""
 
     @property
     def chosen(self) -> dict[str, str]:
         """The conditions that were given, by name."""
-        return self.model_dump(by_alias=True, exclude_none=True)
+        return self.model_dump(by_alias=True, exclude_unset=True)
 
 
 EVERYTHING = FilterIn.model_validate({})
@@ -105,10 +110,14 @@ class AlertIn(Payload):
 
     @classmethod
     def between(cls, given: Mapping[str, JsonValue]) -> Iterable[FieldFault]:
-        conditions, types = given.get("filter"), given.get("events")
-        if isinstance(conditions, dict) and isinstance(types, list):
-            known = [one for one in types if isinstance(one, str) and one in EVENT_TYPES]
-            yield from filter_faults([*filter(FITS.__contains__, conditions)], known)
+        return _unfit(given)
+
+
+def _unfit(given: Mapping[str, JsonValue]) -> Iterable[FieldFault]:
+    conditions, types = given.get("filter"), given.get("events")
+    if isinstance(conditions, dict) and isinstance(types, list):
+        known = [one for one in types if isinstance(one, str) and one in EVENT_TYPES]
+        yield from filter_faults([*filter(FITS.__contains__, conditions)], known)
 
 
 class AlertChange(Payload):
@@ -118,6 +127,12 @@ class AlertChange(Payload):
     delivery: DeliveryIn | None = None
     filter: FilterIn = EVERYTHING
     enabled: bool = True
+
+    @classmethod
+    def between(cls, given: Mapping[str, JsonValue]) -> Iterable[FieldFault]:
+        if "delivery" in given and given["delivery"] is None:
+            yield FieldFault("delivery", "must be an object")
+        yield from _unfit(given)
 
 
 def target_faults(call: Call, delivery: str, target: str) -> Iterable[FieldFault]:

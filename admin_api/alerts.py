@@ -7,25 +7,27 @@
 from __future__ import annotations
 
 from collections.abc import Collection
+from dataclasses import replace
 from typing import Literal
 
 from starlette.responses import Response
 
 from admin_api.alert_payloads import AlertChange, AlertIn, filter_faults, target_faults
+from admin_api.alert_references import REFERENCES, alert_in_path, referred
+from admin_api.alert_rights import require_types
 from admin_api.answers import answer, no_content
 from admin_api.auth import Agent
 from admin_api.call import Call, acting_inbox
-from admin_api.meanings import any_list, visible_thread
 from admin_api.paging import Page, page_answer
 from admin_api.records import Record, alert_record
-from admin_api.threads import assignee
-from admin_api.trail import note
+from admin_api.trail import differing, note
 from storage import alerts
-from storage.alert_filters import NOBODY
 from storage.alerts import OF_INBOX, TASK, Alert, Draft
 from storage.database import Tx
-from storage.errors import Conflict, FieldFault, Invalid
+from storage.errors import Conflict, Invalid
 from storage.ids import to_text
+
+_OFF = {"enabled": False}
 
 
 class Listing(Page):
@@ -98,31 +100,15 @@ async def _judged(tx: Tx, call: Call, draft: Draft, given: Collection[str]) -> D
     faults = [*target_faults(call, draft.delivery, draft.target)]
     faults += filter_faults(draft.filter, draft.events)
     chosen = dict(draft.filter)
-    for name, refer in _REFERENCES.items():
+    for name in REFERENCES:
         if name in chosen and "filter" in given:
             try:
-                chosen[name] = await refer(tx, call, f"filter.{name}", chosen[name])
+                chosen[name] = await referred(tx, call, f"filter.{name}", chosen[name])
             except Invalid as error:
                 faults += error.faults
     if faults:
         raise Invalid(*faults)
     return Draft(draft.events, draft.delivery, draft.target, chosen, draft.enabled)
-
-
-async def _list(tx: Tx, call: Call, field: str, named: str) -> str:
-    return to_text("lst", await any_list(tx, call, field, named))
-
-
-async def _thread(tx: Tx, call: Call, field: str, named: str) -> str:
-    return to_text("thr", await visible_thread(tx, call, field, named))
-
-
-async def _assignee(tx: Tx, call: Call, field: str, named: str) -> str:
-    inbox_id = await assignee(tx, call, field, named)
-    return NOBODY if inbox_id is None else to_text("inb", inbox_id)
-
-
-_REFERENCES = {"list_id": _list, "thread_id": _thread, "assignee": _assignee}
 
 
 async def show_alert(call: Call) -> Response:
@@ -136,7 +122,7 @@ async def change_alert(call: Call) -> Response:
     given = payload.model_fields_set
 
     async def work(tx: Tx) -> tuple[Alert, str | None]:
-        alert = await locate(tx, call)
+        alert = await locate_to_change(tx, call)
         draft = await _judged(tx, call, _changed(alert, payload), given)
         _require_own(alert)
         if not given:
@@ -149,16 +135,22 @@ async def change_alert(call: Call) -> Response:
             now=call.now,
             revived_by=maker_of(call) if revive else None,
         )
-        await note(tx, call, "alert.changed", alert.alert_id, fields=sorted(given))
+        await _note_change(tx, call, alert, changed, given)
         return changed, secret
 
     return answer(shown(*await call.database.write(work)))
 
 
+async def _note_change(
+    tx: Tx, call: Call, alert: Alert, changed: Alert, given: Collection[str]
+) -> None:
+    if replace(alert, updated_at=changed.updated_at) != changed:
+        fields = differing(given, alert_record(alert), alert_record(changed)) or sorted(given)
+        await note(tx, call, "alert.changed", alert.alert_id, fields=fields)
+
+
 def _changed(alert: Alert, payload: AlertChange) -> Draft:
     given, delivery = payload.model_fields_set, payload.delivery
-    if "delivery" in given and delivery is None:
-        raise Invalid(FieldFault("delivery", "must be an object"))
     return Draft(
         tuple(dict.fromkeys(payload.events)) if "events" in given else alert.events,
         alert.delivery if delivery is None else delivery.type,
@@ -201,12 +193,15 @@ def require_webhook(alert: Alert) -> None:
 
 async def locate(tx: Tx, call: Call) -> Alert:
     """The acting inbox's alert that the path names. Raises NotFound."""
-    return await alerts.find_alert(
-        tx,
-        tenant_id=call.tenant_id,
-        inbox_id=await acting_inbox(tx, call),
-        alert_id=call.path_id("alr", "alert_id"),
-    )
+    return await alert_in_path(tx, call)
+
+
+async def locate_to_change(tx: Tx, call: Call) -> Alert:
+    """The same. Raises Problem 403 when it has types of which the caller may not be told."""
+    alert = await locate(tx, call)
+    if call.sent and "events" not in call.sent and call.sent != _OFF:
+        require_types(call, alert.events)
+    return alert
 
 
 async def locate_own(tx: Tx, call: Call) -> Alert:

@@ -32,7 +32,7 @@ async def assign_thread(call: Call) -> Response:
     async def work(tx: Tx) -> str:
         await locate(tx, call)
         receiver = await teammate(tx, call, "to", payload.to)
-        await assignment.assign_thread(
+        done = await assignment.assign_thread(
             tx,
             view=await acting_view(tx, call),
             thread_id=thread_id_of(call),
@@ -40,8 +40,9 @@ async def assign_thread(call: Call) -> Response:
             text=payload.note or None,
             user_id=call.user_id,
         )
-        to = to_text("inb", receiver.inbox_id)
-        await note(tx, call, "thread.assigned", thread_id_of(call), to_inbox_id=to)
+        if done:
+            to = to_text("inb", receiver.inbox_id)
+            await note(tx, call, "thread.assigned", thread_id_of(call), to_inbox_id=to)
         return receiver.address
 
     return answer({"assigned": True, "to": await call.database.write(work)})

@@ -1,7 +1,8 @@
 """Why mail went where it went, and where it would go now.
 
 An admin's session sees all of a message's deliveries; with `inbox_id`, as every holder of a copy,
-only that inbox's own part: whom else the message went to by Bcc stays unknown.
+only that inbox's own part: whom else the message went to by Bcc stays unknown. Being told of all is
+in the audit log: it is told of mail in other inboxes.
 """
 
 from __future__ import annotations
@@ -16,6 +17,7 @@ from admin_api.call import Call, acting_inbox
 from admin_api.payload import EmailAddress, Parameters
 from admin_api.policy import is_admin
 from admin_api.records import Record, explanation_record, id_or_none
+from admin_api.trail import note
 from storage.address import canonical_domain, canonical_or_none, parse_address
 from storage.database import Tx
 from storage.directory import Resolution, resolve
@@ -36,8 +38,19 @@ async def show_deliveries(call: Call) -> Response:
     """GET /v1/messages/{message_id}/deliveries/: who got a copy, by which address, list and rule;
     who did not, and why.
     """
-    found, own = await call.database.read(lambda tx: locate(tx, call))
-    return answer(explanation_record(found, own))
+    if _is_of_all(call):
+        return answer(await call.database.write(lambda tx: _of_all(tx, call)))
+    return answer(explanation_record(*await call.database.read(lambda tx: locate(tx, call))))
+
+
+def _is_of_all(call: Call) -> bool:
+    return is_admin(call.caller) and not call.inbox_names
+
+
+async def _of_all(tx: Tx, call: Call) -> Record:
+    found, own = await locate(tx, call)
+    await note(tx, call, "message.explained", found.message_id)
+    return explanation_record(found, own)
 
 
 async def locate(tx: Tx, call: Call) -> tuple[Explanation, bytes | None]:
@@ -47,7 +60,7 @@ async def locate(tx: Tx, call: Call) -> tuple[Explanation, bytes | None]:
     """
     message_id = call.path_id("msg", "message_id")
     own = None
-    if call.inbox_names or not is_admin(call.caller):
+    if not _is_of_all(call):
         own = await acting_inbox(tx, call)
         await find_copy(tx, tenant_id=call.tenant_id, inbox_id=own, message_id=message_id)
     return await explain(tx, tenant_id=call.tenant_id, message_id=message_id), own

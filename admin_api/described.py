@@ -106,7 +106,7 @@ DESCRIBED: dict[str, Described] = {
     "PATCH /v1/inboxes/{inbox_id}/": Described(
         schemas.ChangedInbox,
         body={"display_name": "Alice", "default_timezone": "Europe/Berlin"},
-        refusals=("admin_required",),
+        refusals=("admin_required", "plan_required", "governance_required"),
     ),
     "DELETE /v1/inboxes/{inbox_id}/": NOTHING,
     "POST /v1/inboxes/{inbox_id}/webhook-secret/": Described(
@@ -278,10 +278,14 @@ DESCRIBED: dict[str, Described] = {
             "filter": {"from": "@sender.example"},
         },
         conflicts=("too_many_alerts",),
+        refusals=("plan_required", "governance_required"),
     ),
     "GET /v1/alerts/{alert_id}/": Described(alert_schemas.AlertRecord),
     "PATCH /v1/alerts/{alert_id}/": Described(
-        alert_schemas.ShownAlert, body={"enabled": False}, conflicts=("inbox_webhook",)
+        alert_schemas.ShownAlert,
+        body={"enabled": False},
+        conflicts=("inbox_webhook",),
+        refusals=("plan_required", "governance_required"),
     ),
     "DELETE /v1/alerts/{alert_id}/": Described(status=(204,), conflicts=("inbox_webhook",)),
     "POST /v1/alerts/{alert_id}/webhook-secret/": Described(

@@ -85,13 +85,12 @@ async def rename_list(call: Call) -> Response:
     payload = call.payload(ListChange)
 
     async def work(tx: Tx) -> DistributionList:
+        found = await locate(tx, call)
         renamed = await lists.rename_list(
-            tx,
-            tenant_id=call.tenant_id,
-            list_id=call.path_id("lst", "list_id"),
-            name=payload.name,
+            tx, tenant_id=call.tenant_id, list_id=found.list_id, name=payload.name
         )
-        await note(tx, call, "list.renamed", renamed.list_id, name=renamed.address)
+        if renamed.name != found.name:
+            await note(tx, call, "list.renamed", renamed.list_id, name=renamed.address)
         return renamed
 
     return answer(list_record(await call.database.write(work)))

@@ -2,7 +2,8 @@
 
 - An event's body is `{type, timestamp, data}`; `data` has ids only, of the inbox that is told and
   of what it is told of. No subject, no name, no text.
-- A type is for whoever may read what it tells of; nobody is told of what they may not read.
+- A type is for whoever may read what it tells of; nobody is told of what they may not read. For
+  webhooks and tasks, which have no credential, `storage.event_needs` says the same.
 - Schema and example of a type are made from the same line as the bodies.
 """
 

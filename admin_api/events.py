@@ -2,19 +2,27 @@
 
 - A caller is told of what it may read, and no more: without `types` the others are left out, a type
   that is asked for by name is refused.
-- `after` is the id of the last event one knows. One that is older than what is kept is refused, so
-  that nobody takes a gap for silence.
+- `after` is the id of the last event one knows (`admin_api.event_places`).
 """
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Mapping
 from typing import Annotated
 
 from pydantic import AfterValidator, Field
 from starlette.responses import Response
 
 from admin_api.answers import answer
-from admin_api.call import Call, acting_view
+from admin_api.call import Call
+from admin_api.event_places import (
+    EventId,
+    locate_listing,
+    locate_stream,
+    place_of,
+    query_of,
+    resumed_place,
+)
 from admin_api.event_stream import EventStream, Source
 from admin_api.event_types import EVENT_TYPES, event_record, readable_types
 from admin_api.feed import Listener
@@ -22,17 +30,12 @@ from admin_api.paging import Cursor, cursor_of, position_of
 from admin_api.payload import Limit, Parameters
 from admin_api.policy import check
 from admin_api.problems import rate_limited, unauthorized
+from admin_api.strict_json import JsonValue
+from storage.access import View
 from storage.database import Tx
-from storage.errors import FieldFault, Invalid
-from storage.event_log import Event, events_after, is_kept, newest_event_id
-from storage.ids import from_text
+from storage.errors import FieldFault
+from storage.event_log import Event, events_after, newest_event_id
 from storage.standing import marks_of
-
-
-def _event_id(text: str) -> str:
-    if from_text("evt", text) is None:
-        raise ValueError("must be the id of an event")
-    return text
 
 
 def _types(text: str) -> str:
@@ -41,10 +44,8 @@ def _types(text: str) -> str:
     return text
 
 
-_LAST_EVENT_ID = "Last-Event-ID"
 _FULL_SECONDS = 5
 
-EventId = Annotated[str, Field(max_length=40), AfterValidator(_event_id)]
 Types = Annotated[str, Field(max_length=1_000), AfterValidator(_types)]
 
 
@@ -55,6 +56,11 @@ class Listing(Parameters):
     types: Types | None = None
     limit: Limit = 50
     cursor: Cursor | None = None
+
+    @classmethod
+    def between(cls, given: Mapping[str, JsonValue]) -> Iterable[FieldFault]:
+        if "after" in given and "cursor" in given:
+            yield FieldFault("after", "must not be given together with cursor")
 
 
 async def list_event_types(call: Call) -> Response:
@@ -77,14 +83,10 @@ async def list_events(call: Call) -> Response:
     """GET /v1/events/: what the acting inbox may be told of, oldest first."""
     wanted = call.parameters(Listing)
     types = _wanted_types(call, wanted.types)
-    after = position_of(wanted.cursor)
-    field = "after" if after is None else "cursor"
-    if after is None and wanted.after is not None:
-        after = from_text("evt", wanted.after)
+    after = position_of(wanted.cursor) or place_of(wanted.after)
 
     async def work(tx: Tx) -> tuple[list[Event], bytes]:
-        view = await acting_view(tx, call)
-        _require_kept(after, now=call.now, field=field)
+        view = View(call.tenant_id, await locate_listing(tx, call), call.now)
         limit = wanted.limit + 1
         found = await events_after(tx, view=view, after=after, limit=limit, types=types)
         return found, view.inbox_id
@@ -111,12 +113,11 @@ async def stream_events(call: Call) -> Response:
     """GET /v1/events/stream/: the same events as they happen, as server-sent events."""
     wanted = call.parameters(Live)
     types = _wanted_types(call, wanted.types)
-    field, after = _resumed(call, wanted)
+    after = resumed_place(call) or place_of(wanted.after)
     credential_id, feed = call.caller.credential_id, call.service.feed
 
     async def work(tx: Tx) -> tuple[Listener, bytes]:
-        view = await acting_view(tx, call)
-        _require_kept(after, now=call.now, field=field)
+        view = View(call.tenant_id, await locate_stream(tx, call), call.now)
         marks = await marks_of(tx, ids=(credential_id, view.inbox_id), now=call.now)
         if len(marks) < 2:
             raise unauthorized()  # it ended between two looks of ours
@@ -135,32 +136,14 @@ async def stream_events(call: Call) -> Response:
     return EventStream(Source(feed, call.database, call.service.clock, listener, begin))
 
 
-def _resumed(call: Call, wanted: Live) -> tuple[str, bytes | None]:
-    """Behind which event the client goes on, and what tells it; the header is the newer one.
-
-    Raises Invalid.
-    """
-    header = call.request.headers.get(_LAST_EVENT_ID.lower())
-    if header:
-        after = from_text("evt", header)
-        if after is None:
-            raise Invalid(FieldFault(_LAST_EVENT_ID, "must be the id of an event"))
-        return _LAST_EVENT_ID, after
-    return "after", None if wanted.after is None else from_text("evt", wanted.after)
+def permit_types(call: Call) -> None:
+    """Raises Problem 403 for a type that is asked for by name and may not be told."""
+    named = query_of(call).get("types")
+    if isinstance(named, str):
+        for name in sorted(EVENT_TYPES.keys() & set(named.split(","))):
+            check(EVENT_TYPES[name].access, call.caller)
 
 
 def _wanted_types(call: Call, named: str | None) -> frozenset[str]:
-    """The types that the caller is to be told. Raises Problem 403 for one it may not be told."""
-    if named is None:
-        return readable_types(call.caller)
-    types = frozenset(named.split(","))
-    for name in sorted(types):
-        check(EVENT_TYPES[name].access, call.caller)
-    return types
-
-
-def _require_kept(after: bytes | None, *, now: int, field: str) -> None:
-    """Raises Invalid `position_expired` when there may have been events that are gone."""
-    if after is not None and not is_kept(after, now=now):
-        fault = FieldFault(field, "is older than the events that are kept", "position_expired")
-        raise Invalid(fault)
+    """The types that the caller is to be told; those it names it may be told (`permit_types`)."""
+    return readable_types(call.caller) if named is None else frozenset(named.split(","))

@@ -7,6 +7,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Protocol
 
 from starlette.responses import Response
@@ -47,8 +48,12 @@ def may_see(call: Call) -> bool:
     return not isinstance(caller, Agent) or bool(_SCOPES & set(caller.token.scopes))
 
 
-async def set_webhook(tx: Tx, call: Call, inbox: Inbox, change: Settings) -> str | None:
-    """Change what is given of an inbox's webhook; the secret of a new URL. Raises Invalid."""
+async def set_webhook(
+    tx: Tx, call: Call, inbox: Inbox, change: Settings
+) -> tuple[list[str], str | None]:
+    """Change what is given of an inbox's webhook: the fields that changed, and the secret of a new
+    URL. Raises Invalid.
+    """
     given = change.model_fields_set
     key = {"tenant_id": call.tenant_id, "inbox_id": inbox.inbox_id}
     known = await webhook_of_inbox(tx, **key)
@@ -56,7 +61,7 @@ async def set_webhook(tx: Tx, call: Call, inbox: Inbox, change: Settings) -> str
     if "webhook_url" in given:
         url = change.webhook_url
     _check(call, change, url)
-    _, secret = await set_inbox_webhook(
+    changed, secret = await set_inbox_webhook(
         tx,
         **key,
         url=url,
@@ -65,7 +70,21 @@ async def set_webhook(tx: Tx, call: Call, inbox: Inbox, change: Settings) -> str
         revive="webhook_url" in given,
         now=call.now,
     )
-    return secret
+    return _differing(known, changed), secret
+
+
+def _differing(before: Alert | None, after: Alert | None) -> list[str]:
+    """That it works again, too, was done by giving the `webhook_url`."""
+    fields = [] if _endpoint(before) == _endpoint(after) else ["webhook_url"]
+    return fields if _types(before) == _types(after) else [*fields, "webhook_events"]
+
+
+def _endpoint(alert: Alert | None) -> Alert | None:
+    return None if alert is None else replace(alert, events=(), updated_at=0)
+
+
+def _types(alert: Alert | None) -> tuple[str, ...]:
+    return () if alert is None else alert.events
 
 
 def _check(call: Call, change: Settings, url: str | None) -> None:
@@ -82,7 +101,7 @@ def _check(call: Call, change: Settings, url: str | None) -> None:
 def _events(change: Settings, known: Alert | None) -> tuple[str, ...]:
     if "webhook_events" in change.model_fields_set:
         return tuple(dict.fromkeys(change.webhook_events))
-    return () if known is None else known.events
+    return _types(known)
 
 
 async def renew_secret(tx: Tx, call: Call, inbox: Inbox) -> str:

@@ -17,6 +17,7 @@ from starlette.responses import Response
 
 from admin_api import inbox_webhooks
 from admin_api.alert_payloads import EventNames, WebhookUrl
+from admin_api.alert_rights import permit_inbox_types, require_types
 from admin_api.answers import answer, no_content
 from admin_api.auth import Agent
 from admin_api.call import Call, inbox_in_path, may_act_for, named_inbox
@@ -26,7 +27,7 @@ from admin_api.paging import Page, page_answer
 from admin_api.payload import OneLine, Payload, address_of
 from admin_api.policy import admin_required, inbox_mismatch, is_admin
 from admin_api.records import Record, id_or_none, inbox_record
-from admin_api.trail import note
+from admin_api.trail import differing, note
 from storage import inboxes, removal
 from storage.address import canonical_or_none
 from storage.alerts import Alert
@@ -149,7 +150,8 @@ async def change_inbox(call: Call) -> Response:
     change = payload.model_dump(exclude_unset=True, exclude={"owner_user_id", *WEBHOOK_FIELDS})
 
     async def work(tx: Tx) -> Record:
-        inbox = await locate_to_change(tx, call)
+        inbox = await locate_to_set(tx, call)
+        before = await _whole(tx, call, inbox)
         if "owner_user_id" in payload.model_fields_set:
             await inboxes.set_inbox_owner(
                 tx,
@@ -161,20 +163,22 @@ async def change_inbox(call: Call) -> Response:
         changed = await inboxes.update_inbox(
             tx, tenant_id=call.tenant_id, inbox_id=inbox.inbox_id, **change
         )
+        fields: list[str] = []
         secret = None
         if WEBHOOK_FIELDS & payload.model_fields_set:
-            secret = await inbox_webhooks.set_webhook(tx, call, inbox, payload)
-        await _note_change(tx, call, changed, payload.model_fields_set)
+            fields, secret = await inbox_webhooks.set_webhook(tx, call, inbox, payload)
         record = await _whole(tx, call, changed)
+        fields += differing(payload.model_fields_set - WEBHOOK_FIELDS, before, record)
+        await _note_change(tx, call, changed, fields)
         return record if secret is None else record | {"webhook_secret": secret}
 
     return answer(await call.database.write(work))
 
 
-async def _note_change(tx: Tx, call: Call, inbox: Inbox, given: Collection[str]) -> None:
-    if given:
-        changed: dict[str, Detail] = {"fields": sorted(given)}
-        if "owner_user_id" in given:
+async def _note_change(tx: Tx, call: Call, inbox: Inbox, fields: Collection[str]) -> None:
+    if fields:
+        changed: dict[str, Detail] = {"fields": sorted(fields)}
+        if "owner_user_id" in fields:
             changed["owner_user_id"] = id_or_none("usr", inbox.owner_user_id)
         await note(tx, call, "inbox.changed", inbox.inbox_id, name=inbox.address, **changed)
 
@@ -229,10 +233,13 @@ async def _deleted(tx: Tx, call: Call) -> DeletedInbox:
     )
 
 
-def permit_owner(call: Call) -> None:
-    """Raises Problem 403 for who would give an inbox to somebody without being an admin."""
+def permit_change(call: Call) -> None:
+    """Raises Problem 403 for who would give an inbox to somebody without being an admin, or have it
+    told of types that they may not read.
+    """
     if "owner_user_id" in call.sent and not is_admin(call.caller):
         raise admin_required()
+    permit_inbox_types(call)
 
 
 async def locate(tx: Tx, call: Call) -> Inbox:
@@ -254,6 +261,18 @@ async def locate_to_change(tx: Tx, call: Call) -> Inbox:
     inbox = await inbox_in_path(tx, call)
     if not may_act_for(call.caller, inbox):
         raise admin_required()
+    return inbox
+
+
+async def locate_to_set(tx: Tx, call: Call) -> Inbox:
+    """The same. Raises Problem 403, too, when its webhook is to go elsewhere and has types of which
+    the caller may not be told.
+    """
+    inbox = await locate_to_change(tx, call)
+    if call.sent.get("webhook_url") is not None and "webhook_events" not in call.sent:
+        key = {"tenant_id": call.tenant_id, "inbox_id": inbox.inbox_id}
+        webhook = await webhook_of_inbox(tx, **key)
+        require_types(call, () if webhook is None else webhook.events)
     return inbox
 
 

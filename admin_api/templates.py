@@ -14,7 +14,7 @@ from admin_api.meanings import VisibleThread, visible_thread
 from admin_api.paging import Page, page_answer, position_of
 from admin_api.payload import Payload
 from admin_api.records import template_record
-from admin_api.trail import note
+from admin_api.trail import differing, note
 from storage import greeting, templates
 from storage.database import Tx
 from storage.templates import NAME, Rendered, Template, render
@@ -106,19 +106,20 @@ async def change_template(call: Call) -> Response:
     given = payload.model_fields_set
 
     async def work(tx: Tx) -> Template:
+        known = await locate(tx, call)
         changed = await templates.update_template(
             tx,
             tenant_id=call.tenant_id,
-            template_id=call.path_id("tpl", "template_id"),
+            template_id=known.template_id,
             name=payload.name if "name" in given else None,
             subject=payload.subject if "subject" in given else None,
             body=payload.body if "body" in given else None,
             declared=_declared(payload),
             now=call.now,
         )
-        if given:
-            fields, name = sorted(given), changed.name
-            key = changed.template_id
+        fields = differing(given, template_record(known), template_record(changed))
+        if fields:
+            key, name = changed.template_id, changed.name
             await note(tx, call, "template.changed", key, name=name, fields=fields)
         return changed
 

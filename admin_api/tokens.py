@@ -16,7 +16,7 @@ from admin_api.payload import Name, Payload
 from admin_api.policy import is_admin
 from admin_api.records import Record, token_record
 from admin_api.strict_json import JsonValue
-from admin_api.trail import note
+from admin_api.trail import differing, note
 from storage import tokens
 from storage.clock import parse_rfc3339
 from storage.database import Tx
@@ -112,9 +112,10 @@ async def change_token(call: Call) -> Response:
         token = await locate(tx, call)
         key = {"tenant_id": call.tenant_id, "token_id": token.token_id}
         if "action" in given:
-            token = await tokens.set_paused(tx, **key, paused=payload.action == "pause")
-            await _note(tx, call, f"token.{payload.action}d", token)
-            return token
+            switched = await tokens.set_paused(tx, **key, paused=payload.action == "pause")
+            if switched != token:
+                await _note(tx, call, f"token.{payload.action}d", switched)
+            return switched
         changed = await tokens.update_token(
             tx,
             **key,
@@ -123,11 +124,10 @@ async def change_token(call: Call) -> Response:
             expires_at=_instant(payload.expires_at) if "expires_at" in given else token.expires_at,
             now=call.now,
         )
-        if given:
-            fields: dict[str, Sequence[str]] = {"fields": sorted(given)}
-            if "scopes" in given:
-                fields["scopes"] = changed.scopes
-            await _note(tx, call, "token.changed", changed, **fields)
+        fields = differing(given, *(token_record(one, now=call.now) for one in (token, changed)))
+        if fields:
+            scopes = {"scopes": changed.scopes} if "scopes" in fields else {}
+            await _note(tx, call, "token.changed", changed, fields=fields, **scopes)
         return changed
 
     return answer(token_record(await call.database.write(work), now=call.now))

@@ -9,6 +9,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass, replace
 
 from starlette.responses import Response
@@ -18,6 +19,7 @@ from admin_api.auth import Agent
 from admin_api.call import Call
 from admin_api.client import client_address
 from admin_api.etags import respond
+from admin_api.records import Record
 from admin_api.routing import Route
 from storage.audit_log import Actor, Detail, record_act
 from storage.database import Database, Durable, T, Tx, Work
@@ -60,6 +62,11 @@ def _actor(call: Call) -> Actor:
     session_id = to_text("ses", caller.session.session_id)
     user_id = to_text("usr", caller.user.user_id)
     return Actor("user", user_id, caller.user.email, session_id, address)
+
+
+def differing(given: Iterable[str], before: Record, after: Record) -> list[str]:
+    """Those of the fields that were given that have another value now than before."""
+    return sorted(name for name in given if before.get(name) != after.get(name))
 
 
 async def respond_on_record(route: Route, shown: Route | None, call: Call) -> Response:

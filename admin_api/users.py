@@ -19,7 +19,7 @@ from admin_api.payload import EmailAddress, NewPassword, OneLine, Payload
 from admin_api.policy import admin_required
 from admin_api.records import account_record
 from admin_api.strict_json import JsonValue
-from admin_api.trail import note
+from admin_api.trail import differing, note
 from storage import users
 from storage.address import parse_address
 from storage.database import Tx
@@ -112,16 +112,16 @@ async def change_user(call: Call) -> Response:
             role=payload.role if "role" in given else None,
             now=call.now,
         )
-        await _note_change(tx, call, changed, given)
+        fields = differing(given, account_record(user), account_record(changed))
+        await _note_change(tx, call, changed, fields + ["password"] * ("password" in given))
         return changed
 
     return answer(account_record(await call.database.write(work)))
 
 
-async def _note_change(tx: Tx, call: Call, user: User, given: Collection[str]) -> None:
-    if given:
-        fields = sorted(given)
-        changed = {"fields": fields} | ({"role": user.role} if "role" in given else {})
+async def _note_change(tx: Tx, call: Call, user: User, fields: Collection[str]) -> None:
+    if fields:
+        changed = {"fields": sorted(fields)} | ({"role": user.role} if "role" in fields else {})
         await note(tx, call, "user.changed", user.user_id, name=user.email, **changed)
 
 

@@ -6,19 +6,21 @@
   however many, keep none of them waiting. One tenant does not get all places.
 - A call is at least tried until its lease ends; when the process dies, another one calls again.
 - What this machine could not do (no descriptor left) is no failure of the endpoint.
+- An outcome that the store does not take, by a fault of ours, concerns its own alert only: that one
+  waits as after a failure, and the others go on.
 - A test call is made at once, beside all this, and leaves nothing on record.
 """
 
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import logging
 import os
 import random
 import time
 from collections import Counter
 from collections.abc import Sequence
+from functools import partial
 
 import orjson
 
@@ -62,6 +64,7 @@ class WebhookCalls:
         self._under_way: dict[asyncio.Task[None], Claim] = {}
         self._outcomes: list[Outcome] = []
         self._not_called: list[Claim] = []
+        self._interrupted: list[Claim] = []
 
     async def run(self) -> None:
         """Call what is due, and whatever comes to be, until cancelled."""
@@ -100,28 +103,51 @@ class WebhookCalls:
 
         async def work(tx: Tx) -> tuple[list[Claim], list[Claim]]:
             now = self._clock()
-            disabled = await outcomes.finish(
-                tx, kept, owner=self._owner, jitter=random.random(), now=now
-            )
+            disabled = await self._finish(tx, kept, now)
             later = now + _NOT_CALLED_AGAIN
-            await outcomes.release(tx, given_back, owner=self._owner, now=later)
+            await outcomes.give_back(tx, given_back, owner=self._owner, now=later)
             claims: list[Claim] = []
             for lane in PLACES:
                 if room := self._room(lane, busy):
                     claims += await outbox.claim(tx, owner=self._owner, room=room, now=now)
             return claims, disabled
 
-        claims, disabled = await self._database.write(work)
+        try:
+            claims, disabled = await self._database.write(work)
+        except StoreUnavailable:
+            raise
+        except Exception:  # whatever of it was the fault, the rest is kept
+            for outcome in kept:
+                await self._keep_alone(outcome)
+                self._outcomes.remove(outcome)
+            raise
         del self._outcomes[: len(kept)], self._not_called[: len(given_back)]
-        for one in disabled:
-            event(
-                logger,
-                "webhook_disabled",
-                level=logging.WARNING,
-                alert=to_text("alr", one.alert_id),
-                inbox=to_text("inb", one.inbox_id),
-            )
+        _log_disabled(disabled)
         return claims
+
+    async def _finish(self, tx: Tx, kept: Sequence[Outcome], now: int) -> list[Claim]:
+        jitter = random.random()
+        return await outcomes.finish(tx, kept, owner=self._owner, jitter=jitter, now=now)
+
+    async def _keep_alone(self, outcome: Outcome) -> None:
+        """Keep one outcome; one that the store cannot take, as a failure of which nothing is known.
+
+        When that fails as well the lease runs out, and the call is made again: so many times at
+        most as any other.
+        """
+        unknown = Outcome(outcome.claim, outcome.target, error=outcomes.UNKNOWN)
+        for one in (outcome, unknown):
+            try:
+                finish = partial(self._finish, kept=[one], now=self._clock())
+                disabled = await self._database.write(finish)
+            except StoreUnavailable:
+                raise
+            except Exception:
+                alert = to_text("alr", outcome.claim.alert_id)
+                logger.exception("webhook_not_kept", extra={"pairs": {"alert": alert}})
+                continue
+            _log_disabled(disabled)
+            return
 
     def _room(self, lane: int, busy: set[bytes]) -> Room | None:
         mine = [one for one in self._under_way.values() if one.lane == lane]
@@ -151,7 +177,7 @@ class WebhookCalls:
     def _ended(self, task: asyncio.Task[None]) -> None:
         claimed = self._under_way.pop(task)
         if task.cancelled():
-            self._not_called.append(claimed)
+            self._interrupted.append(claimed)
         self.wake.ring()
 
     async def _make(self, call: Call, told: Event) -> None:
@@ -219,16 +245,32 @@ class WebhookCalls:
         for task in tasks:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
-        kept, given_back = self._outcomes, self._not_called
+        kept, given_back, interrupted = self._outcomes, self._not_called, self._interrupted
 
         async def work(tx: Tx) -> None:
             now = self._clock()
             await outcomes.finish(tx, kept, owner=self._owner, jitter=random.random(), now=now)
-            await outcomes.release(tx, given_back, owner=self._owner, now=now)
+            await outcomes.give_back(tx, given_back, owner=self._owner, now=now)
+            await outcomes.interrupt(tx, interrupted, owner=self._owner, now=now)
 
-        if kept or given_back:
-            with contextlib.suppress(StoreUnavailable):
+        if kept or given_back or interrupted:
+            try:
                 await self._database.write(work)
+            except StoreUnavailable as error:  # the leases run out
+                event(logger, "webhooks_not_kept", level=logging.WARNING, cause=repr(error))
+            except Exception:
+                logger.exception("webhooks_failed")
+
+
+def _log_disabled(claims: Sequence[Claim]) -> None:
+    for one in claims:
+        event(
+            logger,
+            "webhook_disabled",
+            level=logging.WARNING,
+            alert=to_text("alr", one.alert_id),
+            inbox=to_text("inb", one.inbox_id),
+        )
 
 
 _HEADERS = {"content-type": "application/json", "user-agent": "Postroom"}

@@ -11,6 +11,7 @@
   when writing it.
 - An act on a thread (it was assigned, closed, …) is seen by who did it, by whom it names, and by
   who sees a message that the actor sees too and that was there before. So is who has it in hand.
+- What a message did (it reopened the thread) is seen by who sees that message, and one before it.
 - A forged reference puts a message into a thread; that gives nobody a copy, so it shows nothing.
 
 The conditions take `:viewer` (an inbox), `:tenant_id` and `:now`; messages are `m`, notes are `n`,
@@ -73,12 +74,17 @@ VISIBLE_NOTE = f"""(
 
 _ACTOR_SEES = VISIBLE.replace(":viewer", "h.by_inbox_id")
 
+_CAUSE_SEEN = f"""EXISTS (
+    SELECT 1 FROM messages m
+    WHERE m.message_id = h.by_message_id AND m.tenant_id = :tenant_id AND {VISIBLE})"""
+
 VISIBLE_ACT = f"""(
     h.inbox_id = :viewer OR h.by_inbox_id = :viewer
-    OR EXISTS (SELECT 1 FROM messages m
-               WHERE m.thread_id = h.thread_id AND m.tenant_id = :tenant_id
-                 AND m.message_id < h.entry_id AND {VISIBLE}
-                 AND (h.by_inbox_id IS NULL OR {_ACTOR_SEES})))"""
+    OR (CASE WHEN h.by_inbox_id IS NULL THEN {_CAUSE_SEEN} ELSE 1 = 1 END
+        AND EXISTS (SELECT 1 FROM messages m
+                    WHERE m.thread_id = h.thread_id AND m.tenant_id = :tenant_id
+                      AND m.message_id < h.entry_id AND {VISIBLE}
+                      AND (h.by_inbox_id IS NULL OR {_ACTOR_SEES}))))"""
 
 VISIBLE_ASSIGNEE = f"""(
     t.assignee_inbox_id = :viewer

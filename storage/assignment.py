@@ -44,8 +44,9 @@ async def assign_thread(
     text: str | None,
     note_id: bytes | None = None,
     user_id: bytes | None,
-) -> None:
-    """Give a thread that the viewer sees to an inbox of the tenant.
+) -> bool:
+    """Give a thread that the viewer sees to an inbox of the tenant; whether that changed anything
+    but its history.
 
     `text` is for the task's description; `note_id` names a note that stands for it. `user_id` is
     the person who acts. Raises NotFound.
@@ -55,7 +56,7 @@ async def assign_thread(
     former = await find_assignee(tx, tenant_id=view.tenant_id, thread_id=thread_id)
     if former is not None and former != to_inbox_id:
         await _take_away(tx, act, former)
-    await open_thread(
+    opened = await open_thread(
         tx,
         tenant_id=view.tenant_id,
         thread_id=thread_id,
@@ -65,10 +66,11 @@ async def assign_thread(
     await _set_assignee(tx, act, to_inbox_id)
     await _record(tx, "assigned", act, to_inbox_id)
     if former == to_inbox_id:
-        await _renew_task(tx, act, to_inbox_id, text=text, note_id=note_id)
-        return
+        renewed = await _renew_task(tx, act, to_inbox_id, text=text, note_id=note_id)
+        return opened or renewed
     await _tell(tx, "thread.assigned", act, to_inbox_id)
     await _make_task(tx, act, to_inbox_id, text=text, note_id=note_id)
+    return True
 
 
 async def unassign_thread(tx: Tx, *, view: View, thread_id: bytes, user_id: bytes | None) -> bool:
@@ -174,8 +176,10 @@ async def _make_task(
 
 async def _renew_task(
     tx: Tx, act: _Act, to_inbox_id: bytes, *, text: str | None, note_id: bytes | None
-) -> None:
-    """Bring the task back that the assignee has of this assignment, with a text that is new."""
+) -> bool:
+    """Bring the task back that the assignee has of this assignment, with a text that is new;
+    whether there was anything to bring.
+    """
     tenant_id = act.view.tenant_id
     newest, *_ = await assignment_tasks(
         tx, tenant_id=tenant_id, inbox_id=to_inbox_id, thread_id=act.thread_id, now=act.view.now
@@ -183,6 +187,7 @@ async def _renew_task(
     await renew_assignment_task(
         tx, tenant_id=tenant_id, task_id=newest.task_id, description=text, note_id=note_id
     )
+    return newest.completed_at is not None or not (text is None and note_id is None)
 
 
 async def _record(tx: Tx, kind: Kind, act: _Act, assignee: bytes) -> None:

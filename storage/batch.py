@@ -40,22 +40,19 @@ class Batch:
         for statement, rows in self.rows.items():
             await self.tx.execute_many(statement, rows)
 
-    def record(
-        self, event: str, arrival: Arrival, message_id: bytes | None, thread_id: bytes
-    ) -> None:
-        """Write an event that this arrival causes; whom it concerns is derived from the copies."""
+    def record_received(self, arrival: Arrival, message_id: bytes, thread_id: bytes) -> None:
+        """Write the event of this message; whom it concerns is derived from the copies."""
         self.add(
-            _EVENT,
+            _RECEIVED,
             event_id=self.tx.new_id(),
             tenant_id=arrival.tenant_id,
-            type=event,
             message_id=message_id,
             thread_id=thread_id,
             now=arrival.received_at,
         )
 
 
-_EVENT = """
+_RECEIVED = """
     INSERT INTO events (event_id, tenant_id, type, message_id, thread_id, created_at)
-    VALUES (:event_id, :tenant_id, :type, :message_id, :thread_id, :now)
+    VALUES (:event_id, :tenant_id, 'message.received', :message_id, :thread_id, :now)
 """

@@ -26,7 +26,7 @@ from storage.arrivals import (
 from storage.batch import Batch
 from storage.database import Tx
 from storage.directory import Resolution, Verdict, resolve
-from storage.joining import thread_of
+from storage.joining import join_thread
 from storage.receipts import digests_of, earlier_delivery, forget_confirmed, keep_receipts
 
 _Chosen = tuple[int, Recipient, Resolution]
@@ -116,9 +116,7 @@ async def _store(
 ) -> tuple[bytes, int]:
     """The message's id, and how many copies were made."""
     tx = batch.tx
-    # Before the message's own id: who sees only this message is not to see what it reopens.
-    thread_id = await thread_of(batch, arrival)
-    message_id = tx.new_id()
+    thread_id, message_id = await join_thread(batch, arrival)
     owed = 0
     for position, recipient, route in routes:
         batch.add(
@@ -162,7 +160,7 @@ async def _store(
         body=content.body,
         file=content.file,
     )
-    batch.record("message.received", arrival, message_id, thread_id)
+    batch.record_received(arrival, message_id, thread_id)
     return message_id, owed
 
 

@@ -4,8 +4,9 @@
   So who has read up to an id has missed nothing below it.
 - `message.received` is for each inbox with a copy of the message. What is addressed to an inbox is
   for that inbox. Of the rest, a note is for who sees the note, an act on a thread for who sees the
-  act (`storage.access`).
-- That is judged when it is read: whose copy is gone, or from whom a note was taken, is not told.
+  act and still sees the thread (`storage.access`).
+- That is judged when it is read: whose copy is gone, or from whom a note was taken, is not told;
+  nor is anybody of a task, a card, an offer or a list that is gone since, but of its end.
 - Events are told for seven days.
 """
 
@@ -15,7 +16,7 @@ import re
 from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
 
-from storage.access import VISIBLE_ACT, VISIBLE_NOTE, View, in_list
+from storage.access import VISIBLE, VISIBLE_ACT, VISIBLE_NOTE, View, in_list
 from storage.clock import DAY, SECOND
 from storage.database import Row, Tx
 from storage.ids import lowest_at
@@ -60,6 +61,12 @@ async def newest_event_id(tx: Tx) -> bytes:
     """The id of the store's newest event; below all ids when there is none."""
     row = await tx.fetch_one("SELECT event_id FROM events ORDER BY event_id DESC LIMIT 1")
     return bytes(row["event_id"]) if row else b""
+
+
+async def was_given(tx: Tx, *, event_id: bytes) -> bool:
+    """Whether an id is none of the future: the store has given it, or a later one."""
+    row = await tx.fetch_one("SELECT value FROM store_state WHERE name = 'last_id'")
+    return row is not None and event_id < lowest_at(row["value"] + 1)
 
 
 async def new_events(tx: Tx, *, after: bytes, limit: int) -> list[Event]:
@@ -140,12 +147,17 @@ async def audience(
     for event in events:
         if event.type == RECEIVED:
             told = holders.get(event.message_id or b"", [])
-        elif event.inbox_id is not None and event.note_id is None:
-            told = [event.inbox_id] if event.inbox_id in listening else []
-        else:
+        elif event.inbox_id is None:
             told = await _who_sees(tx, event, listening, now)
+        else:
+            told = await _who_sees(tx, event, listening & {event.inbox_id}, now)
         pairs += [(event, inbox_id) for inbox_id in told]
     return pairs
+
+
+async def is_told(tx: Tx, *, event: Event, inbox_id: bytes, now: int) -> bool:
+    """Whether an event is for this inbox, as it sees it now."""
+    return bool(await audience(tx, events=[event], among=[inbox_id], now=now))
 
 
 async def _holders(
@@ -193,9 +205,24 @@ _COLUMNS = """e.event_id, e.tenant_id, e.type, e.inbox_id, e.message_id, e.threa
     e.note_id, e.task_id, e.contact_id, e.share_id, e.by_inbox_id, e.created_at"""
 
 _SEES_NOTE = f"EXISTS (SELECT 1 FROM notes n WHERE n.note_id = e.note_id AND {VISIBLE_NOTE})"
-# An event tells of an act as the thread's history does.
+# An event tells of an act as the thread's history does, to whom the thread is there.
+_SEES_THREAD = f"""EXISTS (
+    SELECT 1 FROM messages m
+    WHERE m.thread_id = e.thread_id AND m.tenant_id = :tenant_id AND {VISIBLE})"""
 _SEES_ACT = re.sub(r"\bh\.", "e.", VISIBLE_ACT.replace("h.entry_id", "e.event_id"))
-_SEES = f"CASE WHEN e.note_id IS NULL THEN {_SEES_ACT} ELSE {_SEES_NOTE} END"
+# That a share was resolved or a membership ended is told although there is none any more.
+_SEES = f"""CASE
+    WHEN e.note_id IS NOT NULL THEN {_SEES_NOTE}
+    WHEN e.task_id IS NOT NULL THEN EXISTS (
+        SELECT 1 FROM tasks k WHERE k.task_id = e.task_id AND k.inbox_id = :viewer)
+    WHEN e.type = 'contact.share_received' THEN EXISTS (
+        SELECT 1 FROM shares s WHERE s.share_id = e.share_id AND s.to_inbox_id = :viewer)
+    WHEN e.contact_id IS NOT NULL THEN EXISTS (
+        SELECT 1 FROM contacts o WHERE o.contact_id = e.contact_id AND o.inbox_id = :viewer)
+    WHEN e.type = 'list.member_added' THEN EXISTS (
+        SELECT 1 FROM lists l WHERE l.list_id = e.list_id)
+    WHEN e.thread_id IS NOT NULL THEN {_SEES_THREAD} AND {_SEES_ACT}
+    ELSE 1 = 1 END"""
 _SPAN = "e.tenant_id = :tenant_id AND e.event_id > :after AND e.event_id <= :until"
 
 # From the copies of one inbox, folder by folder as their index has them; never from the events of
@@ -214,7 +241,7 @@ _OF_MAIL = " UNION ALL ".join(
 _ADDRESSED = f"""
     SELECT {_COLUMNS} FROM events e
     WHERE e.inbox_id = :viewer AND {_SPAN} AND e.type IN ({{}})
-      AND (e.note_id IS NULL OR {_SEES_NOTE})
+      AND {_SEES}
     ORDER BY e.event_id LIMIT :limit
 """
 _OF_THREADS = f"""

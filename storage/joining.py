@@ -3,7 +3,10 @@
 - That of the message it replies to: In-Reply-To first, then References, the newest first; never
   across tenants. Of a Message-ID used twice the first counts.
 - Every id that is named is remembered for the thread, so replies to mail we never saw still meet.
-- A message that joins a closed thread reopens it. Where it joins changes nothing of who sees what.
+- A message that joins a closed thread reopens it, which is told to who sees that message. Where it
+  joins changes nothing of who sees what.
+- Threads and what is done to them get their ids before the message does: who sees only this message
+  is not to see what it reopens.
 """
 
 from __future__ import annotations
@@ -16,8 +19,11 @@ from storage.batch import Batch
 _MAX_REFERENCES = 100
 
 
-async def thread_of(batch: Batch, arrival: Arrival) -> bytes:
-    """The thread of the first reference the tenant knows, else a new one; remember them all."""
+async def join_thread(batch: Batch, arrival: Arrival) -> tuple[bytes, bytes]:
+    """The thread of the first reference the tenant knows, else a new one, and the message's new id.
+
+    All that is named is remembered for the thread.
+    """
     named = [*arrival.references[:_MAX_REFERENCES]]
     if arrival.header_message_id:
         named.append(arrival.header_message_id)
@@ -34,13 +40,14 @@ async def thread_of(batch: Batch, arrival: Arrival) -> bytes:
         batch.add(
             _THREAD, thread_id=thread_id, tenant_id=arrival.tenant_id, now=arrival.received_at
         )
+        message_id = batch.tx.new_id()
     else:
-        await _reopen(batch, arrival, thread_id)
+        message_id = await _reopen(batch, arrival, thread_id)
     for key in keys:
         if key not in known and (arrival.tenant_id, key) not in batch.threads:
             batch.threads[arrival.tenant_id, key] = thread_id
             batch.add(_REFERENCE, tenant_id=arrival.tenant_id, reference=key, thread_id=thread_id)
-    return thread_id
+    return thread_id, message_id
 
 
 async def _known_thread(batch: Batch, tenant_id: bytes, reference: bytes) -> bytes | None:
@@ -57,7 +64,8 @@ async def _known_thread(batch: Batch, tenant_id: bytes, reference: bytes) -> byt
     return bytes(row["thread_id"]) if row else None
 
 
-async def _reopen(batch: Batch, arrival: Arrival, thread_id: bytes) -> None:
+async def _reopen(batch: Batch, arrival: Arrival, thread_id: bytes) -> bytes:
+    """Reopen the thread if it is closed; the id of the message, by which it is done."""
     reopened = await batch.tx.execute(
         """
         UPDATE threads SET status = 'open'
@@ -65,15 +73,18 @@ async def _reopen(batch: Batch, arrival: Arrival, thread_id: bytes) -> None:
         """,
         {"tenant_id": arrival.tenant_id, "thread_id": thread_id},
     )
-    if reopened:
-        batch.record("thread.reopened", arrival, None, thread_id)
-        batch.add(
-            _REOPENED,
-            entry_id=batch.tx.new_id(),
-            tenant_id=arrival.tenant_id,
-            thread_id=thread_id,
-            now=arrival.received_at,
-        )
+    if not reopened:
+        return batch.tx.new_id()
+    event_id, entry_id, message_id = (batch.tx.new_id() for _ in range(3))
+    act: dict[str, object] = {
+        "tenant_id": arrival.tenant_id,
+        "thread_id": thread_id,
+        "message_id": message_id,
+        "now": arrival.received_at,
+    }
+    batch.add(_REOPENED_EVENT, event_id=event_id, **act)
+    batch.add(_REOPENED, entry_id=entry_id, **act)
+    return message_id
 
 
 _THREAD = """
@@ -85,7 +96,12 @@ _REFERENCE = """
     VALUES (:tenant_id, :reference, :thread_id)
     ON CONFLICT (tenant_id, reference) DO NOTHING
 """
+_REOPENED_EVENT = """
+    INSERT INTO events (event_id, tenant_id, type, thread_id, by_message_id, created_at)
+    VALUES (:event_id, :tenant_id, 'thread.reopened', :thread_id, :message_id, :now)
+"""
 _REOPENED = """
-    INSERT INTO thread_history (entry_id, tenant_id, thread_id, type, created_at)
-    VALUES (:entry_id, :tenant_id, :thread_id, 'reopened', :now)
+    INSERT INTO thread_history
+        (entry_id, tenant_id, thread_id, type, by_message_id, created_at)
+    VALUES (:entry_id, :tenant_id, :thread_id, 'reopened', :message_id, :now)
 """

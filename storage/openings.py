@@ -12,18 +12,20 @@ from storage.database import Tx
 
 async def open_thread(
     tx: Tx, *, tenant_id: bytes, thread_id: bytes, to_inbox_id: bytes, by_inbox_id: bytes
-) -> None:
-    """Open to one inbox what another holds and gets copies of in a thread, until it is closed.
+) -> bool:
+    """Open to one inbox what another holds and gets copies of in a thread, until it is closed;
+    whether it was not open.
 
     Nobody opens anything to themselves.
     """
     if to_inbox_id == by_inbox_id:
-        return
-    await tx.execute(
+        return False
+    opened = await tx.execute(
         """
         INSERT INTO thread_openings (to_inbox_id, thread_id, by_inbox_id, tenant_id)
         VALUES (:to_inbox_id, :thread_id, :by_inbox_id, :tenant_id)
         ON CONFLICT (to_inbox_id, thread_id, by_inbox_id) DO UPDATE SET ended_before = NULL
+        WHERE thread_openings.ended_before IS NOT NULL
         """,
         {
             "to_inbox_id": to_inbox_id,
@@ -32,6 +34,7 @@ async def open_thread(
             "tenant_id": tenant_id,
         },
     )
+    return opened > 0
 
 
 async def close_thread(tx: Tx, *, tenant_id: bytes, thread_id: bytes, to_inbox_id: bytes) -> None:

@@ -9,7 +9,8 @@
   owed is dropped, and a task tells its inbox.
 - Alerts whose endpoint answered last time have a lane of their own, and so have new ones: those
   that fail never keep them waiting.
-- What is sent is read after the claim, and an event that the inbox may not see any more is dropped.
+- What is sent is read after the claim, and an event that the inbox may not see any more, or that
+  the tenant's plan and governance do not cover any more, is dropped.
 """
 
 from __future__ import annotations
@@ -23,6 +24,7 @@ from storage.alerts import ACTIVE
 from storage.clock import SECOND
 from storage.database import Row, Tx
 from storage.event_log import Event
+from storage.event_needs import needs_of, terms_of
 from storage.outcomes import TRIES, UNKNOWN, Claim, disable, sweep
 
 LEASE = 40 * SECOND
@@ -114,7 +116,7 @@ async def _due(tx: Tx, room: Room, now: int) -> list[Row]:
 
 
 _HEAD = """
-    SELECT delivery_id, event_id, tries FROM deliveries
+    SELECT delivery_id, event_id, tries, attempted_at FROM deliveries
     WHERE alert_id = :alert_id AND status = 'pending' ORDER BY queued LIMIT 1
 """
 _IDLE = "UPDATE alerts SET due_at = NULL WHERE alert_id = :alert_id"
@@ -137,6 +139,7 @@ def _claim(row: Row, found: Row) -> Claim:
         bytes(found["event_id"]),
         found["tries"] + 1,
         row["lane"],
+        found["attempted_at"],
     )
 
 
@@ -177,9 +180,13 @@ async def _told(tx: Tx, claims: Sequence[Claim], now: int) -> dict[bytes, Event]
     events = await event_log.find_events(tx, event_ids={one.event_id for one in claims})
     # All mail is asked for at once; of the rest, each event for its own inbox.
     groups: dict[bytes, list[Claim]] = {}
+    terms = {
+        tenant_id: await terms_of(tx, tenant_id=tenant_id)
+        for tenant_id in {one.tenant_id for one in claims}
+    }
     for one in claims:
         event = events.get(one.event_id)
-        if event is not None:
+        if event is not None and terms[one.tenant_id].cover(needs_of(event.type)):
             is_mail = event.type == event_log.RECEIVED
             groups.setdefault(b"" if is_mail else one.delivery_id, []).append(one)
     told: dict[bytes, Event] = {}

@@ -47,7 +47,10 @@ def at_once(now: int) -> int:
 
 @dataclass(frozen=True, slots=True)
 class Claim:
-    """The next delivery of an alert, leased to us. `tries` counts the one that is to be made."""
+    """The next delivery of an alert, leased to us. `tries` counts the one that is to be made.
+
+    `attempted_at` is when it was tried before, if it was.
+    """
 
     alert_id: bytes
     tenant_id: bytes
@@ -56,6 +59,7 @@ class Claim:
     event_id: bytes
     tries: int
     lane: int
+    attempted_at: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,7 +90,10 @@ async def finish(
     disabled = []
     for outcome in outcomes:
         claimed = outcome.claim
-        await tx.execute(_TELL, _told(outcome, now))
+        if outcome.dropped:
+            await _drop(tx, claimed, now)
+        else:
+            await tx.execute(_TELL, _told(outcome, now))
         row = await tx.fetch_one(
             """
             SELECT target, failures FROM alerts
@@ -102,20 +109,19 @@ async def finish(
             await disable(tx, claimed, outcome.error, now=now)
             disabled.append(claimed)
         else:
-            wait = max(RETRIES[row["failures"]], min(outcome.wait, LONGEST_WAIT))
-            await _put_off(tx, outcome, now + round(wait * (1 + jitter / 10)))
+            wait = max(RETRIES[row["failures"]], outcome.wait) * (1 + jitter / 10)
+            await _put_off(tx, outcome, now + min(round(wait), LONGEST_WAIT))
     return disabled
 
 
 def _told(outcome: Outcome, now: int) -> dict[str, object]:
-    status = "delivered" if outcome.error is None else "pending"
-    status = "dropped" if outcome.dropped else status
+    is_over = outcome.error is None
     return {
         "delivery_id": outcome.claim.delivery_id,
-        "new": status,
+        "new": "delivered" if is_over else "pending",
         "last_status": outcome.status,
-        "error": NOT_VISIBLE if outcome.dropped else outcome.error,
-        "finished_at": None if status == "pending" else now,
+        "error": outcome.error,
+        "finished_at": now if is_over else None,
     }
 
 
@@ -124,6 +130,31 @@ _TELL = """
     SET status = :new, last_status = :last_status, last_error = :error, finished_at = :finished_at
     WHERE delivery_id = :delivery_id AND (status = 'pending' OR CAST(:new AS TEXT) = 'delivered')
 """
+
+
+async def _drop(tx: Tx, claimed: Claim, now: int) -> None:
+    """Give up what may not be told any more; what came of earlier calls stays on record."""
+    await _unmake(tx, claimed)
+    await tx.execute(
+        """
+        UPDATE deliveries SET status = 'dropped', last_error = :why, finished_at = :now
+        WHERE delivery_id = :delivery_id AND status = 'pending'
+        """,
+        {"delivery_id": claimed.delivery_id, "why": NOT_VISIBLE, "now": now},
+    )
+
+
+async def _unmake(tx: Tx, claimed: Claim) -> None:
+    """Take a call off the record that was not made."""
+    await tx.execute(
+        """
+        UPDATE deliveries
+        SET attempts = attempts - 1, tries = CASE WHEN tries > 0 THEN tries - 1 ELSE 0 END,
+            attempted_at = :before
+        WHERE delivery_id = :delivery_id AND attempts > 0
+        """,
+        {"delivery_id": claimed.delivery_id, "before": claimed.attempted_at},
+    )
 
 
 async def _go_on(tx: Tx, outcome: Outcome, now: int) -> None:
@@ -206,8 +237,18 @@ async def sweep(tx: Tx, *, alert_id: bytes, now: int) -> None:
         )
 
 
-async def release(tx: Tx, claims: Sequence[Claim], *, owner: bytes, now: int) -> None:
-    """Give back what was claimed and not called to the end, as we stop: somebody else's at once."""
+async def give_back(tx: Tx, claims: Sequence[Claim], *, owner: bytes, now: int) -> None:
+    """Give back what was claimed and not called at all; it is due at `now`."""
+    for one in claims:
+        await _unmake(tx, one)
+        await _release(tx, one, owner, now)
+
+
+async def interrupt(tx: Tx, claims: Sequence[Claim], *, owner: bytes, now: int) -> None:
+    """Give back what was not called to the end, as we stop: somebody else's at once.
+
+    The receiver may have heard, so the call stays on record; it is no failure.
+    """
     for one in claims:
         await tx.execute(
             """
@@ -215,10 +256,14 @@ async def release(tx: Tx, claims: Sequence[Claim], *, owner: bytes, now: int) ->
             """,
             {"delivery_id": one.delivery_id},
         )
-        await tx.execute(
-            """
-            UPDATE alerts SET lease_owner = NULL, lease_until = NULL, due_at = :now
-            WHERE alert_id = :alert_id AND lease_owner = :owner
-            """,
-            {"alert_id": one.alert_id, "owner": owner, "now": now},
-        )
+        await _release(tx, one, owner, now)
+
+
+async def _release(tx: Tx, claimed: Claim, owner: bytes, due: int) -> None:
+    await tx.execute(
+        """
+        UPDATE alerts SET lease_owner = NULL, lease_until = NULL, due_at = :due
+        WHERE alert_id = :alert_id AND lease_owner = :owner
+        """,
+        {"alert_id": claimed.alert_id, "owner": owner, "due": due},
+    )

@@ -5,6 +5,7 @@
   the one that writes, so each event is routed once.
 - An alert is told of the events of its inbox, of the types it names, that pass its filter, and that
   happened since it was switched on.
+- Nobody is told of what the tenant's plan and governance do not cover.
 - What an alert does is no news for alerts: a task that one made triggers none.
 - Without an alert in the store there is nothing to route, and nothing is written.
 """
@@ -20,10 +21,11 @@ from storage import event_log
 from storage.access import in_list
 from storage.alert_filters import matches
 from storage.alert_tasks import KIND, make_alert_task
-from storage.alerts import ACTIVE, TASK, WEBHOOK, find_alert
+from storage.alerts import TASK, WEBHOOK, find_alert
 from storage.database import Row, Tx
 from storage.errors import NotFound
 from storage.event_log import Event
+from storage.event_needs import Terms, needs_of, terms_of
 from storage.outcomes import at_once
 
 BATCH = 500
@@ -34,7 +36,10 @@ _OF_TASKS = frozenset({"task.created", "task.completed"})
 
 @dataclass(frozen=True, slots=True)
 class Subscriber:
-    """An alert that is to be told, as far as routing needs to know it."""
+    """An alert that is to be told, as far as routing needs to know it.
+
+    `events` are those of its types that the tenant may be told of.
+    """
 
     alert_id: bytes
     tenant_id: bytes
@@ -118,9 +123,11 @@ async def _subscribers(tx: Tx, tenant_ids: Collection[bytes]) -> list[Subscriber
     chosen, names = in_list(tenant_ids)
     rows = await tx.fetch_all(
         f"""
-        SELECT alert_id, tenant_id, inbox_id, events, delivery, filter, since FROM alerts
-        WHERE tenant_id IN ({chosen}) AND enabled = 1 AND status = 'active'
-        ORDER BY alert_id
+        SELECT a.alert_id, a.tenant_id, a.inbox_id, a.events, a.delivery, a.filter, a.since,
+               t.plan, t.governance
+        FROM alerts a JOIN tenants t ON t.tenant_id = a.tenant_id
+        WHERE a.tenant_id IN ({chosen}) AND a.enabled = 1 AND a.status = 'active'
+        ORDER BY a.alert_id
         """,
         names,
     )
@@ -128,11 +135,12 @@ async def _subscribers(tx: Tx, tenant_ids: Collection[bytes]) -> list[Subscriber
 
 
 def _subscriber(row: Row) -> Subscriber:
+    named, terms = orjson.loads(row["events"]), Terms(row["plan"], row["governance"])
     return Subscriber(
         bytes(row["alert_id"]),
         bytes(row["tenant_id"]),
         bytes(row["inbox_id"]),
-        frozenset(orjson.loads(row["events"])),
+        frozenset(name for name in named if terms.cover(needs_of(name))),
         row["delivery"],
         orjson.loads(row["filter"]),
         bytes(row["since"]),
@@ -177,8 +185,17 @@ async def _make_task(tx: Tx, each: Subscriber, event: Event, now: int) -> None:
         alert = await find_alert(tx, **key, alert_id=each.alert_id)
     except NotFound:  # it is gone since the snapshot
         return
-    if alert.enabled and alert.status == ACTIVE and alert.delivery == TASK:
-        await make_alert_task(tx, alert=alert, event=event, now=now)
+    if not (alert.is_on and alert.delivery == TASK and await _may_be_told(tx, each, event, now)):
+        return
+    await make_alert_task(tx, alert=alert, event=event, now=now)
+
+
+async def _may_be_told(tx: Tx, each: Subscriber, event: Event, now: int) -> bool:
+    """Whether what was found in the snapshot still holds."""
+    terms = await terms_of(tx, tenant_id=each.tenant_id)
+    return terms.cover(needs_of(event.type)) and await event_log.is_told(
+        tx, event=event, inbox_id=each.inbox_id, now=now
+    )
 
 
 async def _move(tx: Tx, batch: Batch) -> bool:

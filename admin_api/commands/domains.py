@@ -78,14 +78,18 @@ def _change(call: Invocation, name: str, tenant_text: str, change: Change, actio
     from admin_api.commands.trail import note
     from admin_api.records import domain_record
     from storage.clock import system_clock
+    from storage.domains import list_domains
     from storage.lookups import tenant_meant
 
     canonical = typed.domain(name)
 
     async def work(tx: Tx) -> Domain:
         tenant = await tenant_meant(tx, text=tenant_text)
-        changed = await change(tx, tenant_id=tenant.tenant_id, name=canonical, now=system_clock())
-        await note(tx, action, changed.domain_id, tenant_id=tenant.tenant_id, name=canonical)
+        key = tenant.tenant_id
+        known = {one.name: one.status for one in await list_domains(tx, tenant_id=key)}
+        changed = await change(tx, tenant_id=key, name=canonical, now=system_clock())
+        if changed.status != known.get(canonical):
+            await note(tx, action, changed.domain_id, tenant_id=key, name=canonical)
         return changed
 
     call.show(domain_record(call.write(work), call.settings().hostname))

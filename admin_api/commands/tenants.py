@@ -79,7 +79,8 @@ def change(call: Invocation, tenant_text: str, plan: str | None, governance: str
             governance=known.governance if governance is None else governance,
         )
         level = {"plan": changed.plan, "governance": changed.governance}
-        await note(tx, "tenant.changed", key, tenant_id=key, name=changed.name, details=level)
+        if changed != known:
+            await note(tx, "tenant.changed", key, tenant_id=key, name=changed.name, details=level)
         return changed
 
     call.show(tenant_record(call.write(work)))

@@ -150,7 +150,7 @@ def assign(
                 await _note(tx, "thread.unassigned", view, thread_id, None)
             return None
         (receiver,) = await find_teammates(tx, tenant_id=view.tenant_id, named=[("to", to)])
-        await assign_thread(
+        done = await assign_thread(
             tx,
             view=view,
             thread_id=thread_id,
@@ -158,7 +158,8 @@ def assign(
             text=text or None,
             user_id=None,
         )
-        await _note(tx, "thread.assigned", view, thread_id, receiver)
+        if done:
+            await _note(tx, "thread.assigned", view, thread_id, receiver)
         return receiver
 
     receiver = call.write(work)

@@ -24,6 +24,7 @@ from storage.migrations.m008_alerts import m008_alerts
 from storage.migrations.m009_audit_log import m009_audit_log
 from storage.migrations.m010_event_log import m010_event_log
 from storage.migrations.m011_retention import m011_retention
+from storage.migrations.m012_reopened import m012_reopened
 
 Step = Callable[[Tx], Coroutine[Any, Any, None]]
 
@@ -94,4 +95,5 @@ STEPS: tuple[Step, ...] = (
     m009_audit_log,
     m010_event_log,
     m011_retention,
+    m012_reopened,
 )

@@ -132,6 +132,32 @@ WRONG: list[tuple[Record, list[str]]] = [
     ({"filter": {"from": "grace"}}, ["filter.from"]),
     ({"filter": {"from": "@-"}}, ["filter.from"]),
     ({"filter": {"subject": "x"}}, ["filter.subject"]),
+    ({"filter": {"from": None}}, ["filter.from"]),
+    (
+        {"filter": {"list_id": None, "thread_id": None, "assignee": None}},
+        ["filter.list_id", "filter.thread_id", "filter.assignee"],
+    ),
+    ({"filter": None}, ["filter"]),
+    (
+        {
+            "events": [*NEWS, "zz"],
+            "delivery": HOOK | {"target": "ftp://x"},
+            "filter": {"list_id": "lst_none"},
+        },
+        ["events[1]", "delivery.target", "filter.list_id"],
+    ),
+    (
+        {
+            "filter": {
+                "foo": 1,
+                "from": 5,
+                "list_id": "lst_x",
+                "thread_id": "thr_x",
+                "assignee": "nobody@x",
+            }
+        },
+        ["filter.from", "filter.foo", "filter.list_id", "filter.thread_id", "filter.assignee"],
+    ),
     ({"filter": {"list_id": "lst_" + "0" * 26}}, ["filter.list_id"]),
     ({"filter": {"list_id": FOREIGN_LIST}}, ["filter.list_id"]),
     ({"filter": {"thread_id": "thr_" + "0" * 26}}, ["filter.thread_id"]),
@@ -412,8 +438,9 @@ async def test_an_alert_ends_with_the_right_of_who_set_it_up(world: World) -> No
     theirs = await made(world, MEMBER, inbox_id=SUPPORT)
     stays = await made(world, SUPPORT, delivery=task("x"))
     async with world.client(MEMBER) as api:
+        scopes = ["alerts:write", "email:read"]
         token = await api.post(
-            "/v1/tokens/", json={"inbox_id": SUPPORT, "label": "x", "scopes": ["alerts:write"]}
+            "/v1/tokens/", json={"inbox_id": SUPPORT, "label": "x", "scopes": scopes}
         )
     async with world.client(secret=token.json()["token"]) as api:
         by_token = (await api.post(ALERTS, json={"events": NEWS, "delivery": HOOK})).json()

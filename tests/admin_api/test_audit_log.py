@@ -29,6 +29,7 @@ from tests.storage.engines import Engine
 Entry = dict[str, Any]  # one JSON object; the border of the API
 
 LOG = "/v1/audit-log/"
+MESSAGE_DELIVERIES = "GET /v1/messages/{message_id}/deliveries/"
 
 # Every change of the API, with the one verb it leaves; None for what is nobody's but the inbox's.
 ACTIONS: dict[str, str | None] = {
@@ -390,3 +391,57 @@ async def test_the_change_and_its_entry_stand_or_fall_together(
     assert (made.status_code, read.status_code) == (500, 500)
     async with world.client(TENANT_ADMIN) as api:
         assert (await api.get("/v1/templates/")).json() == []
+
+
+SAME: list[tuple[str, dict[str, object]]] = [
+    ("PATCH /v1/users/{user_id}/", {"role": "member", "name": "Carol"}),
+    ("PATCH /v1/inboxes/{inbox_id}/", {"display_name": "Sales", "webhook_events": []}),
+    (
+        "PATCH /v1/inboxes/{inbox_id}/",
+        {"webhook_url": "https://hooks.example.test/", "webhook_events": ["message.received"]},
+    ),
+    ("PATCH /v1/tokens/{token_id}/", {"action": "pause"}),
+    ("PATCH /v1/tokens/{token_id}/", {"label": "Other", "scopes": ["email:read"]}),
+    ("PATCH /v1/distribution-lists/{list_id}/", {"name": "Other"}),
+    ("PATCH /v1/templates/{template_id}/", {"name": "Other", "body": "{x}"}),
+    ("PATCH /v1/alerts/{alert_id}/", {"enabled": False}),
+    ("PATCH /v1/alerts/{alert_id}/", {"events": ["thread.closed"], "filter": {}}),
+    ("POST /v1/messages/threads/{thread_id}/assign/", {"to": AGENT}),
+]
+
+
+@pytest.mark.parametrize(("key", "body"), SAME)
+async def test_what_changes_nothing_leaves_no_entry(
+    world: World, key: str, body: dict[str, object]
+) -> None:
+    row = TABLE[key]
+    names, query = named(row, await ids(world, own=True)), {"inbox_id": SALES} if row.acts else {}
+    await request(world, TENANT_OWNER, key, names, params=query, json=body)
+    await clear(world)
+
+    assert await request(world, TENANT_OWNER, key, names, params=query, json=body) == 200
+
+    assert await entries(world) == []
+
+
+async def test_fields_of_an_entry_are_those_that_changed(world: World) -> None:
+    names = {"user_id": world.ids[MEMBER]}
+    await clear(world)
+    body = {"role": "member", "name": "Another"}
+    await request(world, TENANT_OWNER, "PATCH /v1/users/{user_id}/", names, json=body)
+    (entry,) = await entries(world)
+    assert entry["details"] == {"fields": ["name"]}
+
+
+async def test_an_admin_who_is_told_of_all_copies_of_a_message_is_on_record(world: World) -> None:
+    names, key = {"message_id": await deliver(world, SUPPORT)}, MESSAGE_DELIVERIES
+    await clear(world)
+
+    assert await request(world, TENANT_OWNER, key, names) == 200
+    assert await request(world, SUPPORT, key, names) == 200
+
+    (entry,) = await entries(world)
+    assert (entry["action"], entry["object"]["id"]) == ("message.explained", names["message_id"])
+    assert entry["actor"]["name"] == TENANT_OWNER
+    assert await request(world, TENANT_OWNER, key, {"message_id": "msg_" + "0" * 26}) == 404
+    assert len(await entries(world)) == 1

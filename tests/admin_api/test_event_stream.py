@@ -336,7 +336,7 @@ async def test_over_any_number_of_reconnects_everything_comes_once_and_in_order(
         listed += [one["event_id"] for one in page["results"]]
         if page["cursor"] is None:
             break
-        query["cursor"] = page["cursor"]
+        query = {"limit": "200", "cursor": page["cursor"]}
     assert told == listed
     assert len(told) == expected
     assert told == sorted(set(told))

@@ -222,7 +222,8 @@ async def test_a_forged_reference_tells_nobody_of_a_thread(world: World) -> None
     await post(world, SALES, thread + "notes/", body="x")
 
     assert await types_told(world, AGENT) == ["message.received"]
-    assert "thread.reopened" in await types_told(world, SALES)
+    assert "thread.reopened" not in await types_told(world, SALES)
+    assert "thread.closed" in await types_told(world, SALES)
 
 
 async def test_a_token_is_told_of_what_it_may_read(world: World) -> None:

@@ -60,6 +60,8 @@ OWN = {
     "delivery",
 }
 CHANGE_INBOX = ("PATCH /v1/inboxes/{inbox_id}/", "POST /v1/inboxes/{inbox_id}/webhook-secret/")
+# Its body names a type of event, which takes the right to read it.
+NEW_ALERT = "POST /v1/alerts/"
 # An inbox named for rendering counts only when a thread is named too.
 RENDER = "POST /v1/templates/{template_id}/"
 
@@ -190,7 +192,7 @@ def expected(key: str, row: Row, caller: Caller, whose: str) -> int:
         return 403
     if row.admin and not caller.admin:
         return 403
-    if caller.scopes is not None and row.scopes and not caller.scopes & {*row.scopes}:
+    if caller.scopes is not None and not all(caller.scopes & one for one in _needed(key, row)):
         return 403
     if row.acts and caller.stranger and key != RENDER:
         return 404
@@ -201,6 +203,14 @@ def expected(key: str, row: Row, caller: Caller, whose: str) -> int:
     if whose in ("foreign", "unknown"):
         return 404
     return _within_the_tenant(key, row, caller, whose)
+
+
+def _needed(key: str, row: Row) -> Iterator[set[str]]:
+    """Of each of these a token needs one."""
+    if row.scopes:
+        yield {*row.scopes}
+    if key == NEW_ALERT:
+        yield {"email:read"}
 
 
 def _within_the_tenant(key: str, row: Row, caller: Caller, whose: str) -> int:

@@ -7,8 +7,11 @@ def test_what_the_operator_changes_is_in_the_log_of_the_tenant(operator: Operato
     operator.ask("list", "add", "team@acme.test", "a@acme.test")  # is one already: no change
     operator.ask("user", "create", "u@acme.test", "--tenant", "Acme", "--role", "owner")
     operator.ask("token", "create", "a@acme.test", "--label", "x", "--scopes", "email:read")
-    operator.ask("tenant", "set", "Acme", "--plan", "free")
-    operator.ask("domain", "revoke", "acme.test", "--tenant", "Acme")
+    operator.ask("domain", "trust", "acme.test", "--tenant", "Acme")  # is trusted: no change
+    operator.ask("tenant", "set", "Acme", "--governance", "full")  # no change either
+    for _ in range(2):
+        operator.ask("tenant", "set", "Acme", "--plan", "free")
+        operator.ask("domain", "revoke", "acme.test", "--tenant", "Acme")
     operator.fault("user", "create", "u@acme.test", "--tenant", "Acme", "--role", "owner")
 
     found = operator.ask_all("audit-log", "--tenant", "Acme")

@@ -80,7 +80,7 @@ class Tellers(Office):
                 return found
 
     def check_rules(self, events: Sequence[Event], read: Pairs) -> None:
-        for event in events:
+        for place, event in enumerate(events):
             shown = {inbox for inbox in INBOXES if (event.event_id, inbox) in read}
             if event.type == "message.received":
                 message = to_text("msg", event.message_id or b"")
@@ -92,11 +92,24 @@ class Tellers(Office):
                     for one in INBOXES
                     if note in self.told.notes and self.told.sees_note(one, note)
                 }
-            elif event.type in ("thread.closed", "thread.reopened"):
+            elif event.type == "thread.reopened" and event.by_inbox_id is None:
+                arrived = next(one for one in events[place:] if one.type == "message.received")
+                assert shown == self.who_hears(to_text("msg", arrived.message_id or b""))
+            elif event.type.startswith("thread.") and event.note_id is None:
                 thread = to_text("thr", event.thread_id or b"")
-                for one in shown:
-                    by = event.by_inbox_id == self.view(one).inbox_id
-                    assert by or self.told.seen(one, thread), (one, event.type)
+                assert all(self.told.seen(one, thread) for one in shown), event.type
+
+    def who_hears(self, message: str) -> set[str]:
+        """Who is told that this message reopened its thread."""
+        if message not in self.told.order:
+            return set()
+        thread = self.told.thread_of[message]
+        before = self.told.order[: self.told.order.index(message)]
+        return {
+            inbox
+            for inbox in INBOXES
+            if self.told.sees(inbox, message) and self.told.seen(inbox, thread) & {*before}
+        }
 
 
 @pytest.mark.timeout(600)
