@@ -302,7 +302,8 @@ def test_what_a_route_declares_is_what_its_row_says(key: str, row: Row) -> None:
     assert route.access.scopes == (row.scopes or ())
     assert route.access.acts == row.acts
     assert (route.payload is not None) == (row.body is not None)
-    assert bool(row.names) == (route.locate is not None)
+    # Where the path names nothing, it may be a place in what is listed that is found.
+    assert route.locate is not None or not row.names
 
 
 async def ids(world: World, *, own: bool) -> dict[str, str]:
