@@ -5,6 +5,7 @@ On CI hypothesis tries the same examples on every run.
 
 import os
 
+import pytest
 from hypothesis import settings
 
 from tests.storage.engines import database, databases, engine, engines
@@ -14,3 +15,19 @@ __all__ = ["database", "databases", "engine", "engines"]
 settings.register_profile("here", deadline=None)
 settings.register_profile("ci", deadline=None, derandomize=True, print_blob=True)
 settings.load_profile("ci" if os.environ.get("CI") == "true" else "here")
+
+
+def pytest_xdist_auto_num_workers() -> int:
+    """More workers than processors: many tests wait for something most of their time."""
+    return 2 * (os.cpu_count() or 1)
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Begin with what takes long and goes one after the other, so that nothing waits for it."""
+    items.sort(key=_weight)
+
+
+def _weight(item: pytest.Item) -> int:
+    if item.get_closest_marker("xdist_group") is not None:
+        return 0
+    return 1 if item.nodeid.startswith("tests/wire/") or "any_input" in item.nodeid else 2

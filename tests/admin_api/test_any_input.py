@@ -144,7 +144,8 @@ async def test_no_input_makes_a_fault_of_ours(
         for who in (TENANT_OWNER, MEMBER, SALES):
             async with world.client(who) as api:
                 for route in ROUTES:
-                    if route.path.startswith("/auth/"):
+                    # A stream has no end; what it is asked is tested with it.
+                    if route.path.startswith("/auth/") or route.path.endswith("/stream/"):
                         continue
                     for query, body in inputs:
                         answer = await api.request(
