@@ -12,12 +12,12 @@ RFC 1035, RFC 2308 (no such name, no such data), RFC 7505 (null MX).
 from __future__ import annotations
 
 import asyncio
-import socket
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import TYPE_CHECKING, Literal
 
+from admin_api.dns_questions import answers, resolver_at
 from config.values import Endpoint
 from storage.domains import Domain
 
@@ -92,7 +92,8 @@ async def check(
 
     try:
         async with asyncio.timeout(patience):
-            found = await _ask(await _resolver(server, patience), records)
+            resolver = await resolver_at(server, one_try=_ONE_TRY, patience=patience)
+            found = await _ask(resolver, records)
     except (DNSException, OSError) as error:  # asyncio's TimeoutError is an OSError
         raise DnsUnavailable(type(error).__name__) from error
     return [
@@ -103,20 +104,6 @@ async def check(
         )
         for record, texts in zip(records, found, strict=True)
     ]
-
-
-async def _resolver(server: Endpoint | None, patience: float) -> Resolver:
-    from dns.asyncresolver import Resolver
-    from dns.nameserver import Do53Nameserver
-
-    resolver = Resolver(configure=server is None)
-    if server is not None:
-        loop = asyncio.get_running_loop()
-        known = await loop.getaddrinfo(server.host, server.port, type=socket.SOCK_DGRAM)
-        resolver.nameservers = [Do53Nameserver(str(known[0][4][0]), server.port)]
-    resolver.timeout = _ONE_TRY
-    resolver.lifetime = patience
-    return resolver
 
 
 async def _ask(resolver: Resolver, records: Sequence[DnsRecord]) -> list[list[str]]:
@@ -132,14 +119,9 @@ async def _found(resolver: Resolver, record: DnsRecord) -> list[str]:
     """What is there; nothing when the DNS says that there is nothing."""
     from dns.rdtypes.ANY.MX import MX
     from dns.rdtypes.ANY.TXT import TXT
-    from dns.resolver import NXDOMAIN, NoAnswer
 
-    try:
-        answer = await resolver.resolve(f"{record.name}.", record.type, search=False)
-    except (NXDOMAIN, NoAnswer):
-        return []
     texts = []
-    for item in answer:
+    for item in await answers(resolver, record.name, record.type):
         if isinstance(item, TXT):
             texts.append(b"".join(item.strings).decode("utf-8", "replace"))
         elif isinstance(item, MX):

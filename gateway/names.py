@@ -7,10 +7,10 @@ A name that is not there, or has no address, is `NoSuchHost`; a server that is s
 from __future__ import annotations
 
 import asyncio
-import socket
 from ipaddress import ip_address
 from typing import TYPE_CHECKING
 
+from admin_api.dns_questions import answers, resolver_at
 from config.values import Endpoint
 from gateway.targets import Address
 
@@ -42,7 +42,9 @@ class Names:
 
         try:
             if self._resolver is None:
-                self._resolver = await _resolver(self._server)
+                self._resolver = await resolver_at(
+                    self._server, one_try=_ONE_TRY, patience=_PATIENCE
+                )
             both = await asyncio.gather(
                 *(_found(self._resolver, host, kind) for kind in ("A", "AAAA")),
                 return_exceptions=True,
@@ -61,26 +63,5 @@ class Names:
         return found
 
 
-async def _resolver(server: Endpoint | None) -> Resolver:
-    from dns.asyncresolver import Resolver
-    from dns.nameserver import Do53Nameserver
-
-    resolver = Resolver(configure=server is None)
-    if server is not None:
-        loop = asyncio.get_running_loop()
-        known = await loop.getaddrinfo(server.host, server.port, type=socket.SOCK_DGRAM)
-        resolver.nameservers = [Do53Nameserver(str(known[0][4][0]), server.port)]
-    resolver.timeout = _ONE_TRY
-    resolver.lifetime = _PATIENCE
-    resolver.cache = None
-    return resolver
-
-
 async def _found(resolver: Resolver, host: str, kind: str) -> list[Address]:
-    from dns.resolver import NXDOMAIN, NoAnswer
-
-    try:
-        answer = await resolver.resolve(f"{host}.", kind, search=False)
-    except (NXDOMAIN, NoAnswer):
-        return []
-    return [ip_address(item.to_text()) for item in answer]
+    return [ip_address(item.to_text()) for item in await answers(resolver, host, kind)]

@@ -53,17 +53,6 @@ def titled(target: str, values: dict[str, str]) -> str:
     return title if len(title) <= TITLE_LENGTH else title[: TITLE_LENGTH - 1] + "…"
 
 
-async def is_of_alert(tx: Tx, event: Event) -> bool:
-    """Whether the event tells of a task that an alert made."""
-    if event.task_id is None:
-        return False
-    row = await tx.fetch_one(
-        "SELECT type FROM tasks WHERE tenant_id = :tenant_id AND task_id = :task_id",
-        {"tenant_id": event.tenant_id, "task_id": event.task_id},
-    )
-    return row is not None and row["type"] == KIND
-
-
 async def _values(tx: Tx, view: View, event: Event) -> dict[str, str]:
     values = {"type": event.type}
     for name, inbox_id in (("inbox", view.inbox_id), ("by", event.by_inbox_id)):
