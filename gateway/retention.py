@@ -15,7 +15,9 @@ import logging
 import os
 import time
 from collections import Counter
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
+from functools import partial
 
 from config.logs import event
 from storage.clock import SECOND, Clock
@@ -142,9 +144,12 @@ class _Round:
 
     async def remove_all(self) -> None:
         faults: dict[str, Exception] = {}
-        for name in (SPOOLS, *(kind.name for kind in KINDS), FILES):
+        steps: dict[str, Callable[[], Awaitable[None]]] = {SPOOLS: self._remove_spools}
+        steps |= {kind.name: partial(self._remove_rows, kind) for kind in KINDS}
+        steps[FILES] = self._remove_files
+        for name, remove in steps.items():
             try:
-                await self._remove(name)
+                await remove()
             except (TurnLost, StoreUnavailable):
                 raise
             except Exception as fault:
@@ -155,14 +160,9 @@ class _Round:
         if faults:
             raise Incomplete(faults)
 
-    async def _remove(self, name: str) -> None:
-        if name == SPOOLS:
-            spools = await asyncio.to_thread(self._contents.remove_abandoned, now=time.time())
-            self._count(name, spools)
-        elif name == FILES:
-            await self._remove_files()
-        else:
-            await self._remove_rows(next(kind for kind in KINDS if kind.name == name))
+    async def _remove_spools(self) -> None:
+        spools = await asyncio.to_thread(self._contents.remove_abandoned, now=time.time())
+        self._count(SPOOLS, spools)
 
     async def _remove_rows(self, kind: Kind) -> None:
         while rows := await self._database.read(lambda tx: find_due(tx, kind, now=self._now)):

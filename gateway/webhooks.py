@@ -30,13 +30,13 @@ from config.logs import event
 from gateway.calling import Answer, Caller, NotCalled
 from gateway.signing import signed_headers
 from storage import outbox, outcomes
-from storage.alerts import Alert
+from storage.alerts import ANSWERING, FAILING, NEW, Alert
 from storage.clock import SECOND, Clock, rfc3339
 from storage.database import Database, Tx
 from storage.errors import StoreUnavailable
 from storage.event_log import Event
 from storage.ids import to_text
-from storage.outbox import ANSWERING, FAILING, NEW, Call, Room
+from storage.outbox import Call, Room
 from storage.outcomes import Claim, Outcome
 from storage.signals import Signal, heard
 
@@ -249,7 +249,7 @@ class WebhookCalls:
 
         async def work(tx: Tx) -> None:
             now = self._clock()
-            await outcomes.finish(tx, kept, owner=self._owner, jitter=random.random(), now=now)
+            await self._finish(tx, kept, now)
             await outcomes.give_back(tx, given_back, owner=self._owner, now=now)
             await outcomes.interrupt(tx, interrupted, owner=self._owner, now=now)
 

@@ -29,6 +29,8 @@ WEBHOOK, TASK = "webhook", "task"
 OF_INBOX, OF_ITSELF = "inbox", "alert"
 SWITCHED_OFF = "the alert was switched off"
 ACTIVE, DISABLED = "active", "disabled"
+# What its endpoint did last time: it answered, nobody has called it yet, it failed.
+ANSWERING, NEW, FAILING = LANES = range(3)
 
 _SECRET_OCTETS = 32
 
@@ -177,8 +179,8 @@ async def _find_again(tx: Tx, alert: Alert) -> Alert:
 
 
 # What waits behind a failure goes out at once, by the new target.
-_REVIVED = """
-    status = 'active', last_error = NULL, failures = 0, lane = 1, created_by = :maker,
+_REVIVED = f"""
+    status = 'active', last_error = NULL, failures = 0, lane = {NEW}, created_by = :maker,
     due_at = CASE WHEN due_at IS NULL THEN NULL ELSE :now END,
 """
 
@@ -268,11 +270,11 @@ async def delete_alert(tx: Tx, *, tenant_id: bytes, alert_id: bytes) -> None:
 
 async def delete_alerts_of_inbox(tx: Tx, *, tenant_id: bytes, inbox_id: bytes) -> None:
     """Remove all alerts of an inbox that is going, of either origin."""
-    rows = await tx.fetch_all(
-        _ALERT + " AND inbox_id = :inbox_id", {"tenant_id": tenant_id, "inbox_id": inbox_id}
-    )
-    for row in rows:
-        await delete_alert(tx, tenant_id=tenant_id, alert_id=row["alert_id"])
+    key = {"tenant_id": tenant_id, "inbox_id": inbox_id}
+    where = "WHERE tenant_id = :tenant_id AND inbox_id = :inbox_id"
+    of_inbox = f"SELECT alert_id FROM alerts {where}"
+    await tx.execute(f"DELETE FROM deliveries WHERE alert_id IN ({of_inbox})", key)
+    await tx.execute(f"DELETE FROM alerts {where}", key)
 
 
 _ALERT = """

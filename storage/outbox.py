@@ -20,7 +20,7 @@ from dataclasses import dataclass
 
 from storage import event_log
 from storage.access import in_list
-from storage.alerts import ACTIVE
+from storage.alerts import ACTIVE, LANES
 from storage.clock import SECOND
 from storage.database import Row, Tx
 from storage.event_log import Event
@@ -28,7 +28,6 @@ from storage.event_needs import needs_of, terms_of
 from storage.outcomes import TRIES, UNKNOWN, Claim, disable, sweep
 
 LEASE = 40 * SECOND
-ANSWERING, NEW, FAILING = LANES = range(3)
 
 
 @dataclass(frozen=True, slots=True)

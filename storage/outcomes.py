@@ -16,6 +16,7 @@ from dataclasses import dataclass
 from urllib.parse import urlsplit
 
 from storage.alert_tasks import KIND
+from storage.alerts import ANSWERING, FAILING
 from storage.clock import HOUR, MINUTE, SECOND
 from storage.database import Tx
 from storage.tasks import Draft, create_task
@@ -159,11 +160,12 @@ async def _unmake(tx: Tx, claimed: Claim) -> None:
 
 async def _go_on(tx: Tx, outcome: Outcome, now: int) -> None:
     """Let go of the alert; it has something to do at once, or nothing."""
-    answered = "failures = 0, lane = 0, last_error = NULL," if outcome.error is None else ""
+    answered = f"failures = 0, lane = {ANSWERING}, last_error = NULL,"
+    learned = "" if outcome.error is not None or outcome.dropped else answered
     await tx.execute(
         f"""
         UPDATE alerts
-        SET {"" if outcome.dropped else answered} lease_owner = NULL, lease_until = NULL,
+        SET {learned} lease_owner = NULL, lease_until = NULL,
             due_at = CASE WHEN EXISTS (
                 SELECT 1 FROM deliveries d
                 WHERE d.alert_id = alerts.alert_id AND d.status = 'pending')
@@ -177,9 +179,9 @@ async def _go_on(tx: Tx, outcome: Outcome, now: int) -> None:
 async def _put_off(tx: Tx, outcome: Outcome, due: int) -> None:
     """Let go of the alert until it is time for the next try."""
     await tx.execute(
-        """
+        f"""
         UPDATE alerts
-        SET failures = failures + 1, lane = 2, last_error = :error, due_at = :due,
+        SET failures = failures + 1, lane = {FAILING}, last_error = :error, due_at = :due,
             lease_owner = NULL, lease_until = NULL
         WHERE alert_id = :alert_id
         """,
@@ -206,9 +208,9 @@ async def disable(tx: Tx, claimed: Claim, error: str, *, now: int) -> None:
         {"delivery_id": claimed.delivery_id, "now": now},
     )
     await tx.execute(
-        """
+        f"""
         UPDATE alerts
-        SET status = 'disabled', failures = failures + 1, lane = 2, last_error = :error,
+        SET status = 'disabled', failures = failures + 1, lane = {FAILING}, last_error = :error,
             due_at = :due, lease_owner = NULL, lease_until = NULL
         WHERE alert_id = :alert_id
         """,
