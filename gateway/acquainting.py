@@ -12,17 +12,16 @@ from __future__ import annotations
 import asyncio
 import logging
 import time
+from functools import partial
 
-from config.logs import event
+from gateway.jobs import keep_on
 from storage import relationships
 from storage.database import Database
-from storage.errors import StoreUnavailable
 from storage.signals import Signal, heard
 
 logger = logging.getLogger("postroom.relationships")
 
 _POLL_SECONDS = 30.0
-_AWAY_SECONDS = 2.0
 # Mail streams in when the last commit is not longer ago than this; then one part of the time is for
 # counting and so many parts are left alone.
 _STREAMING_SECONDS = 0.25
@@ -33,24 +32,18 @@ _PAUSE_SECONDS = 1.0
 
 async def run(database: Database, commits: Signal) -> None:
     """Count what was committed, and whatever comes, until cancelled."""
-    while True:
-        ring = commits.listen()
-        began = time.monotonic()
-        try:
-            full = await count_batch(database)
-        except StoreUnavailable as error:
-            event(logger, "counting_waits", level=logging.WARNING, cause=repr(error))
-            await asyncio.sleep(_AWAY_SECONDS)
-            continue
-        except Exception:  # a fault of ours must not leave all later mail uncounted
-            logger.exception("counting_failed")
-            await asyncio.sleep(_POLL_SECONDS)
-            continue
-        now = time.monotonic()
-        if now - commits.last_rung < _STREAMING_SECONDS:
-            await asyncio.sleep(_pause(now - began) if full else _PAUSE_SECONDS)
-        elif not full:
-            await heard(ring, _POLL_SECONDS)
+    turn = partial(_round, database, commits)
+    await keep_on(turn, logger, job="counting", after_fault=_POLL_SECONDS)
+
+
+async def _round(database: Database, commits: Signal) -> None:
+    ring, began = commits.listen(), time.monotonic()
+    full = await count_batch(database)
+    now = time.monotonic()
+    if now - commits.last_rung < _STREAMING_SECONDS:
+        await asyncio.sleep(_pause(now - began) if full else _PAUSE_SECONDS)
+    elif not full:
+        await heard(ring, _POLL_SECONDS)
 
 
 def _pause(took: float) -> float:

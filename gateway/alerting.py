@@ -13,11 +13,10 @@ import logging
 import time
 from collections.abc import Callable
 
-from config.logs import event
+from gateway.jobs import keep_on
 from storage import routing
 from storage.clock import Clock
 from storage.database import Database
-from storage.errors import StoreUnavailable
 from storage.signals import Signal, heard
 
 logger = logging.getLogger("postroom.alerts")
@@ -25,7 +24,6 @@ logger = logging.getLogger("postroom.alerts")
 _POLL_SECONDS = 1.0
 _PAUSE_SECONDS = 0.05
 _NOBODY_SECONDS = 0.5
-_AWAY_SECONDS = 2.0
 _RECORD_SECONDS = 30.0
 
 
@@ -44,26 +42,17 @@ class Alerting:
 
     async def run(self) -> None:
         """Route what happened, and whatever comes, until cancelled."""
-        while True:
-            ring = self._commits.listen()
-            try:
-                pause = await self._turn(ring)
-            except StoreUnavailable as error:
-                event(logger, "routing_waits", level=logging.WARNING, cause=repr(error))
-                pause = _AWAY_SECONDS
-            except Exception:  # a fault of ours must not silence all later alerts
-                logger.exception("routing_failed")
-                pause = _AWAY_SECONDS
-            await asyncio.sleep(pause)
+        await keep_on(self._round, logger, job="routing")
 
-    async def _turn(self, ring: asyncio.Future[None]) -> float:
-        """One round; how long to pause after it."""
+    async def _round(self) -> None:
+        ring = self._commits.listen()
         if not await self._database.peek(routing.anybody):
             await heard(ring, _POLL_SECONDS)
-            return _NOBODY_SECONDS
+            await asyncio.sleep(_NOBODY_SECONDS)
+            return
         if not await self.route_some():
             await heard(ring, _POLL_SECONDS)
-        return _PAUSE_SECONDS
+        await asyncio.sleep(_PAUSE_SECONDS)
 
     async def route_some(self) -> bool:
         """Route the next events; whether there may be more."""

@@ -23,6 +23,7 @@ from dataclasses import dataclass, replace
 
 from config.logs import event
 from gateway.counters import Counters
+from gateway.jobs import tell_of_end
 from gateway.ledger import Ledger
 from storage.arrivals import Arrival, Outcome, Repeated, Stored, Unsettled
 from storage.content import ContentDirectory, SpoolFile
@@ -76,17 +77,12 @@ async def delivering(
         under_way=under_way,
     )
     writing = asyncio.create_task(deliverer.run())
-    writing.add_done_callback(_tell_of_fault)
+    tell_of_end(writing, logger, "writes mail")
     try:
         yield deliverer
     finally:
         deliverer.stop()
         await writing
-
-
-def _tell_of_fault(task: asyncio.Task[None]) -> None:
-    if not task.cancelled() and (error := task.exception()) is not None:
-        logger.critical("the task that writes mail has ended", exc_info=error)
 
 
 class Deliverer:

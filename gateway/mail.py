@@ -15,6 +15,7 @@ from config.settings import Settings
 from gateway.connections import Connections
 from gateway.counters import Counters
 from gateway.handover import Delivers, Handover, Notes, Settles
+from gateway.jobs import tell_of_end
 from gateway.session import Edge
 from gateway.siblings import Orders, Wires, wait_for_store
 from gateway.space import Reservations, Space
@@ -47,16 +48,11 @@ async def sessions(
     edge = Edge(settings, lookups, contents, deliverer, space, deferred, system_clock, postmaster)
     connections = Connections(edge, ledger, counters)
     watching = asyncio.create_task(connections.watch())
-    watching.add_done_callback(_tell_of_fault)
+    tell_of_end(watching, logger, "watches connections")
     try:
         yield connections
     finally:
         watching.cancel()
-
-
-def _tell_of_fault(task: asyncio.Task[None]) -> None:
-    if not task.cancelled() and (error := task.exception()) is not None:
-        logger.critical("the task that watches connections has ended", exc_info=error)
 
 
 async def serve_sibling(

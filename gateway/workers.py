@@ -18,6 +18,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 from config.logs import event
+from gateway.jobs import keep_on
 from gateway.parser.process import ParserProcess, ParserUnavailable
 from gateway.parser.wire import Request
 from storage import parse_queue, parsed
@@ -39,7 +40,6 @@ _RETRY_AFTER = 2 * SECOND
 _POLL_SECONDS = 30.0
 _SOON_SECONDS = 2.0
 _IDLE_SECONDS = 60.0
-_AWAY_SECONDS = 2.0
 
 # Mail streams in when the last commit is not longer ago than this; then one part of the time is for
 # parsing and so many parts are left alone.
@@ -79,24 +79,18 @@ class Parsing:
 
     async def run(self) -> None:
         """Parse what waits, and whatever comes, until cancelled."""
+        away = (StoreUnavailable, ParserUnavailable)
         try:
-            while True:
-                ring = self._commits.listen()
-                try:
-                    await self._turn()
-                except (StoreUnavailable, ParserUnavailable) as error:
-                    event(logger, "parsing_waits", level=logging.WARNING, cause=repr(error))
-                    await asyncio.sleep(_AWAY_SECONDS)
-                    continue
-                except Exception:  # a fault of ours must not leave all later mail unparsed
-                    logger.exception("parsing_failed")
-                    await asyncio.sleep(_AWAY_SECONDS)
-                    continue
-                if not self._claims:
-                    await self._rest(ring)
+            await keep_on(self._round, logger, job="parsing", away=away)
         finally:
             await self._process.stop()
             await self._give_back()
+
+    async def _round(self) -> None:
+        ring = self._commits.listen()
+        await self._turn()
+        if not self._claims:
+            await self._rest(ring)
 
     async def _turn(self) -> None:
         """Parse what is claimed, keep it and claim the next."""

@@ -160,7 +160,7 @@ async def test_a_result_that_cannot_be_kept_takes_no_other_with_it(
 async def test_parsing_goes_on_when_the_store_is_back(
     post: Post, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(workers, "_AWAY_SECONDS", 0.05)
+    monkeypatch.setattr("gateway.jobs._AWAY_SECONDS", 0.05)
     claim, faults = parse_queue.claim, iter([True, True])
 
     async def failing(tx: Tx, **rest: int) -> dict[bytes, int]:
