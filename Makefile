@@ -58,7 +58,7 @@ bench: $(STAMP)
 	@$(BIN)/python -m benchmarks $(ARGS)
 
 openapi: $(STAMP)
-	@$(BIN)/python -c 'import sys; from admin_api.app import ROUTES; \
+	@$(BIN)/python -c 'import sys; from admin_api.routes import ROUTES; \
 		from admin_api.openapi import document_bytes; \
 		sys.stdout.buffer.write(document_bytes(ROUTES))' > docs/openapi.json
 

@@ -11,8 +11,8 @@ from urllib.parse import quote
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from admin_api.app import ROUTES
 from admin_api.payload import read_query
+from admin_api.routes import ROUTES
 from admin_api.routing import Route, Router
 from admin_api.strict_json import MalformedJson, parse_object
 from config.values import Endpoint

@@ -5,7 +5,7 @@ import asyncio
 import httpx2
 import pytest
 
-from admin_api.app import ROUTES
+from admin_api.routes import ROUTES
 from tests.builders import MEMBER, SALES, TEAM, TENANT_OWNER, World, deliver
 
 STALE = '"0123456789abcdef"'

@@ -4,7 +4,7 @@ import re
 
 import pytest
 
-from admin_api.app import ROUTES
+from admin_api.routes import ROUTES
 from tests.admin_api.test_routes import TABLE, ids
 from tests.builders import FOREIGN_INBOX, SALES, SUPPORT, TENANT_OWNER, World
 

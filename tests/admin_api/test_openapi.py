@@ -11,10 +11,10 @@ import orjson
 import pytest
 from openapi_spec_validator import validate
 
-from admin_api.app import ROUTES
 from admin_api.described import DESCRIBED
 from admin_api.openapi import document, document_bytes
 from admin_api.openapi_responses import example_of
+from admin_api.routes import ROUTES
 from admin_api.routing import Route
 from config.values import Endpoint
 from storage.database import Tx

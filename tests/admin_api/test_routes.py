@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 
 import pytest
 
-from admin_api.app import ROUTES
+from admin_api.routes import ROUTES
 from storage import contacts, parsed
 from storage.address import parse_address
 from storage.cards import Card

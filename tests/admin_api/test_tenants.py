@@ -10,7 +10,7 @@ from tempfile import TemporaryDirectory
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from admin_api.app import ROUTES
+from admin_api.routes import ROUTES
 from admin_api.routing import Route
 from config.values import Endpoint
 from storage.database import Tx

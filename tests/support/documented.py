@@ -7,9 +7,9 @@ import httpx2
 from pydantic import TypeAdapter
 
 from admin_api import schemas
-from admin_api.app import ROUTES
 from admin_api.described import DESCRIBED
 from admin_api.openapi_responses import described, refusals
+from admin_api.routes import ROUTES
 from admin_api.routing import Router
 
 ROUTER = Router(ROUTES)

@@ -5,7 +5,7 @@ import subprocess
 from pathlib import Path
 from urllib.parse import urlsplit
 
-from admin_api.app import ROUTES
+from admin_api.routes import ROUTES
 from tests.programs import need
 from tests.support.server import Server
 
