@@ -7,7 +7,7 @@ from starlette.responses import Response
 from admin_api.alerts import locate, require_webhook
 from admin_api.answers import answer
 from admin_api.call import Call
-from admin_api.paging import cursor_of, position_of
+from admin_api.paging import cursor_answer, position_of
 from admin_api.payload import Limit, Parameters
 from admin_api.records import Record, time_or_none
 from admin_api.trail import note
@@ -38,9 +38,7 @@ async def list_deliveries(call: Call) -> Response:
         )
 
     found = await call.database.read(work)
-    shown = found[: listing.limit]
-    more = cursor_of(shown[-1].delivery_id) if len(found) > len(shown) else None
-    return answer({"results": [delivery_record(one) for one in shown], "cursor": more})
+    return cursor_answer(found, listing.limit, delivery_record, lambda one: one.delivery_id)
 
 
 def delivery_record(delivery: Delivery) -> Record:

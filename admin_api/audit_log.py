@@ -7,9 +7,8 @@ from typing import Annotated
 from pydantic import Field
 from starlette.responses import Response
 
-from admin_api.answers import answer
 from admin_api.call import Call, named_inbox
-from admin_api.paging import Cursor, cursor_of, position_of
+from admin_api.paging import Cursor, cursor_answer, position_of
 from admin_api.payload import Instant, Limit, Parameters, Reference
 from admin_api.records import Record, id_or_none
 from storage.audit_log import Logged, Wanted, list_acts
@@ -55,9 +54,7 @@ async def list_entries(call: Call) -> Response:
         )
 
     found = await call.database.read(work)
-    shown = found[: listing.limit]
-    more = cursor_of(shown[-1].entry_id) if len(found) > len(shown) else None
-    return answer({"results": [entry_record(one) for one in shown], "cursor": more})
+    return cursor_answer(found, listing.limit, entry_record, lambda one: one.entry_id)
 
 
 async def _inbox(tx: Tx, call: Call, named: str | None) -> bytes | None:

@@ -20,6 +20,7 @@ from admin_api.auth import Principal
 from admin_api.body import check_media_type, replayable
 from admin_api.call import Call, Service
 from admin_api.judging import given_by, judged, take_inbox
+from admin_api.measures import TEMPLATE
 from admin_api.problems import Problem, not_found, problem_of, rate_limited, response_of
 from admin_api.routing import Match, Route, Router
 from config.logs import event
@@ -60,6 +61,7 @@ class Dispatcher:
         match = self._router.match(request.scope.get("raw_path") or b"")
         if match is None:
             raise not_found()
+        request.scope[TEMPLATE] = next(iter(match.routes.values())).path
         now = self._service.clock()
         principal = None
         if any(route.access.caller != "anybody" for route in match.routes.values()):

@@ -8,6 +8,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
+from functools import partial
 from typing import Annotated
 
 from pydantic import AfterValidator, Field
@@ -26,7 +27,7 @@ from admin_api.event_places import (
 from admin_api.event_stream import EventStream, Source
 from admin_api.event_types import EVENT_TYPES, event_record, readable_types
 from admin_api.feed import Listener
-from admin_api.paging import Cursor, cursor_of, position_of
+from admin_api.paging import Cursor, cursor_answer, position_of
 from admin_api.payload import Limit, Parameters
 from admin_api.policy import check
 from admin_api.problems import rate_limited, unauthorized
@@ -92,14 +93,8 @@ async def list_events(call: Call) -> Response:
         return found, view.inbox_id
 
     found, inbox_id = await call.database.read(work)
-    shown = found[: wanted.limit]
-    more = shown[-1].event_id if len(found) > len(shown) else None
-    return answer(
-        {
-            "results": [event_record(event, inbox_id) for event in shown],
-            "cursor": None if more is None else cursor_of(more),
-        }
-    )
+    record = partial(event_record, inbox_id=inbox_id)
+    return cursor_answer(found, wanted.limit, record, lambda event: event.event_id)
 
 
 class Live(Parameters):

@@ -14,7 +14,7 @@ from admin_api.call import Call, acting_inbox, acting_view
 from admin_api.headers import head_of, header_fields
 from admin_api.meanings import Meaning, visible_message
 from admin_api.message_filters import Folder, Listing
-from admin_api.paging import cursor_of, position_of
+from admin_api.paging import cursor_answer, position_of
 from admin_api.payload import Payload
 from admin_api.records import message_item, message_record
 from storage import access, mailbox
@@ -88,9 +88,7 @@ async def list_messages(call: Call) -> Response:
         )
 
     found = await call.database.read(work)
-    shown = found[: wanted.limit]
-    cursor = cursor_of(shown[-1].message_id) if len(found) > len(shown) else None
-    return answer({"results": [message_item(copy) for copy in shown], "cursor": cursor})
+    return cursor_answer(found, wanted.limit, message_item, lambda copy: copy.message_id)
 
 
 async def show_message(call: Call) -> Response:

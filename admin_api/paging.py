@@ -80,3 +80,15 @@ def page_answer(
         path = call.request.scope["raw_path"].decode("ascii")
         response.headers["Link"] = f'<{path}?{urlencode(query)}>; rel="next"'
     return response
+
+
+def cursor_answer(
+    found: Sequence[T],
+    limit: int,
+    record: Callable[[T], object],
+    position: Callable[[T], bytes],
+) -> Response:
+    """The first `limit` of `found` with a cursor; one more than that tells that there are more."""
+    shown = found[:limit]
+    more = cursor_of(position(shown[-1])) if len(found) > len(shown) else None
+    return answer({"results": [record(one) for one in shown], "cursor": more})

@@ -10,7 +10,8 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass, replace
+from dataclasses import replace
+from functools import partial
 
 from starlette.responses import Response
 
@@ -21,8 +22,9 @@ from admin_api.client import client_address
 from admin_api.etags import respond
 from admin_api.records import Record
 from admin_api.routing import Route
+from admin_api.within import Around
 from storage.audit_log import Actor, Detail, record_act
-from storage.database import Database, Durable, T, Tx, Work
+from storage.database import Tx
 from storage.ids import to_text
 
 _LONGEST_PATH = 500
@@ -71,7 +73,7 @@ def differing(given: Iterable[str], before: Record, after: Record) -> list[str]:
 
 async def respond_on_record(route: Route, shown: Route | None, call: Call) -> Response:
     """What the handler answers, once the audit log has what belongs there."""
-    audited = _Audited(call.database, call)
+    audited = Around(call.database, before=partial(_begin, call), after=partial(_end, call))
     response = await respond(route, shown, replace(call, store=audited))
     if call.trail.foreign and not call.trail.told and response.status_code < 400:
         await audited.write(_nothing)
@@ -82,56 +84,28 @@ async def _nothing(tx: Tx) -> None:
     pass
 
 
-@dataclass(frozen=True, slots=True)
-class _Audited:
-    """A Database in whose writing transactions an act in a foreign inbox is put on record."""
+async def _begin(call: Call, tx: Tx) -> None:
+    call.trail.writing = False
 
-    database: Database
-    call: Call
 
-    async def read(self, work: Work[T]) -> T:
-        return await self.database.read(work)
+async def _end(call: Call, tx: Tx) -> None:
+    """Put an act in a foreign inbox on record, unless the call has left a word already."""
+    trail = call.trail
+    if trail.foreign and not (trail.told or trail.writing):
+        await _note_acting(tx, call)
+    trail.told |= trail.writing
 
-    async def peek(self, work: Work[T]) -> T:
-        return await self.database.peek(work)
 
-    async def write(self, work: Work[T]) -> T:
-        result = await self.database.write(self._whole(work))
-        self._settle()
-        return result
-
-    async def commit(self, work: Work[T]) -> tuple[T, Durable]:
-        result = await self.database.commit(self._whole(work))
-        self._settle()
-        return result
-
-    async def close(self) -> None:
-        """The store belongs to the process."""
-
-    def _whole(self, work: Work[T]) -> Work[T]:
-        async def run(tx: Tx) -> T:
-            trail = self.call.trail
-            trail.writing = False
-            result = await work(tx)
-            if trail.foreign and not (trail.told or trail.writing):
-                await self._note_acting(tx)
-            return result
-
-        return run
-
-    async def _note_acting(self, tx: Tx) -> None:
-        call, inbox_id = self.call, self.call.trail.inbox_id
-        assert inbox_id is not None, "a foreign inbox has an id"
-        path = call.request.scope["raw_path"].decode("ascii", "replace")[:_LONGEST_PATH]
-        await note(
-            tx,
-            call,
-            "inbox.acted_for",
-            inbox_id,
-            name=call.trail.address,
-            method=call.request.method,
-            path=path,
-        )
-
-    def _settle(self) -> None:
-        self.call.trail.told |= self.call.trail.writing
+async def _note_acting(tx: Tx, call: Call) -> None:
+    inbox_id = call.trail.inbox_id
+    assert inbox_id is not None, "a foreign inbox has an id"
+    path = call.request.scope["raw_path"].decode("ascii", "replace")[:_LONGEST_PATH]
+    await note(
+        tx,
+        call,
+        "inbox.acted_for",
+        inbox_id,
+        name=call.trail.address,
+        method=call.request.method,
+        path=path,
+    )
