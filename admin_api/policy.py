@@ -13,7 +13,7 @@ from typing import Literal
 
 from admin_api.auth import Agent, Principal
 from admin_api.problems import Problem
-from storage.tenants import GOVERNANCE, PLANS
+from storage.tenants import GOVERNANCE, PLANS, reaches
 
 ADMIN_ROLES = ("owner", "admin")
 
@@ -79,9 +79,9 @@ def check(access: Access, principal: Principal) -> None:
     if agent and access.scopes and not set(access.scopes) & set(agent.token.scopes):
         raise missing_scope(*access.scopes)
     tenant = principal.tenant
-    if PLANS.index(tenant.plan) < PLANS.index(access.plan):
+    if not reaches(PLANS, tenant.plan, access.plan):
         raise Problem(403, "plan_required", f"This needs the plan {access.plan} or a higher one.")
-    if GOVERNANCE.index(tenant.governance) < GOVERNANCE.index(access.governance):
+    if not reaches(GOVERNANCE, tenant.governance, access.governance):
         raise Problem(
             403, "governance_required", f"This needs the governance {access.governance} or higher."
         )

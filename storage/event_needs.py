@@ -11,7 +11,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from storage.database import Tx
-from storage.tenants import GOVERNANCE, PLANS
+from storage.tenants import GOVERNANCE, PLANS, reaches
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,9 +23,9 @@ class Terms:
 
     def cover(self, needed: Terms) -> bool:
         """Whether who has these may have what takes `needed`."""
-        return PLANS.index(self.plan) >= PLANS.index(needed.plan) and GOVERNANCE.index(
-            self.governance
-        ) >= GOVERNANCE.index(needed.governance)
+        return reaches(PLANS, self.plan, needed.plan) and reaches(
+            GOVERNANCE, self.governance, needed.governance
+        )
 
 
 _NOTHING = Terms()

@@ -5,6 +5,7 @@ Everything belongs to one tenant and nothing crosses between two.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from storage.database import Row, Tx
@@ -12,6 +13,11 @@ from storage.errors import FieldFault, Invalid, NotFound
 
 PLANS = ("free", "startup", "business", "enterprise")
 GOVERNANCE = ("none", "token_controls", "full")
+
+
+def reaches(ladder: Sequence[str], held: str, needed: str) -> bool:
+    """Whether what is held of PLANS or GOVERNANCE is what is needed, or more."""
+    return ladder.index(held) >= ladder.index(needed)
 
 
 @dataclass(frozen=True, slots=True)
