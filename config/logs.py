@@ -19,8 +19,8 @@ Value = str | bytes | int | float | bool | None | Iterable[str]
 VALUE_MAX = 200
 _NEEDS_QUOTES = re.compile('[ "=]')
 MESSAGE_MAX = 1000
-# aiosmtpd and uvicorn tell every command and request at INFO; our own events say it once.
-QUIET = ("mail.log", "mail.debug", "uvicorn.access", "asyncio", "psycopg.pool")
+# aiosmtpd and uvicorn tell every command, request and step at INFO; our own events say it once.
+QUIET = ("mail.log", "mail.debug", "uvicorn.access", "uvicorn.error", "asyncio", "psycopg.pool")
 
 
 def setup(log_format: Literal["text", "json"], level: str) -> None:

@@ -31,11 +31,6 @@ class Reply:
         object.__setattr__(self, "line", line.encode("ascii"))
 
     @property
-    def transient(self) -> bool:
-        """The sender keeps what it has and tries again (4yz)."""
-        return self.code // 100 == 4
-
-    @property
     def permanent(self) -> bool:
         """The sender gives up (5yz)."""
         return self.code // 100 == 5
@@ -122,7 +117,6 @@ BDAT_NOT_OFFERED = Reply(502, "5.5.1", "CHUNKING is not offered; closing", close
 HELO_FIRST = Reply(503, "5.5.1", "Send HELO or EHLO first")
 MAIL_FIRST = Reply(503, "5.5.1", "Send MAIL first")
 MAIL_NESTED = Reply(503, "5.5.1", "Sender already given; send RSET to begin again")
-BAD_SEQUENCE = Reply(503, "5.5.1", "Command out of sequence")
 UNKNOWN_PARAMETER = Reply(555, "5.5.4", "Parameter not recognized or not offered")
 
 # A verdict about the address

@@ -197,14 +197,16 @@ async def _warn_of_unread_postmasters(database: Database, postmaster: str) -> No
 
 def _measures(parts: _Parts, feed: Feed) -> Measures:
     """What an operator can read; what writes it down is imported when somebody does."""
-    figures: list[Figures] = []
+    figures: Figures | None = None
 
     async def read() -> Iterable[Metric]:
         from gateway.metrics import Figures
 
-        known = Figures(parts.database, parts.settings.data, parts.counters, parts.tally)
-        figures[:] = figures or [known]
-        return await figures[0].read()
+        nonlocal figures
+        if figures is None:
+            data, counters = parts.settings.data, parts.counters
+            figures = Figures(parts.database, data, counters, parts.tally)
+        return await figures.read()
 
     measures = Measures()
     measures.sources += [read, partial(_streams, feed)]

@@ -291,16 +291,5 @@ def _share(row: Row) -> Activity:
     )
 
 
-async def forget_activity(tx: Tx, *, now: int, limit: int = 500) -> int:
-    """Drop some of what is older than two years; how many entries."""
-    return await tx.execute(
-        f"""
-        DELETE FROM activity WHERE activity_id IN (
-            SELECT activity_id FROM activity WHERE created_at < :since LIMIT {limit})
-        """,
-        {"since": now - KEPT},
-    )
-
-
 def _id(raw: bytes | None) -> bytes | None:
     return None if raw is None else bytes(raw)

@@ -18,8 +18,6 @@ from storage.database import Row, Tx
 
 KEPT = 365 * DAY
 
-_AT_ONCE = 1000
-
 ActorType = Literal["user", "token", "operator"]
 Detail = str | int | Sequence[str] | None
 Details = Mapping[str, Detail]
@@ -152,18 +150,6 @@ _CONDITIONS = {
     "since": "created_at >= :since",
     "until": "created_at < :until",
 }
-
-
-async def forget_audit(tx: Tx, *, now: int) -> int:
-    """Remove some entries of more than a year ago; how many; 0 when none is left."""
-    return await tx.execute(
-        """
-        DELETE FROM audit_log WHERE (tenant_id, entry_id) IN (
-            SELECT tenant_id, entry_id FROM audit_log WHERE created_at < :before
-            ORDER BY created_at LIMIT :limit)
-        """,
-        {"before": now - KEPT, "limit": _AT_ONCE},
-    )
 
 
 def _logged(row: Row) -> Logged:

@@ -125,10 +125,3 @@ async def release_claim(tx: Tx, claim: Claim) -> None:
         """,
         {"key": claim.key, "claim_id": claim.claim_id},
     )
-
-
-async def forget_keys(tx: Tx, *, now: int) -> int:
-    """Drop the keys that are too old to stop a repetition; how many there were."""
-    return await tx.execute(
-        "DELETE FROM idempotency_keys WHERE claimed_at <= :since", {"since": now - KEPT}
-    )

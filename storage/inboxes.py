@@ -72,6 +72,22 @@ async def create_inbox(
         True,
         now,
     )
+    await _insert(tx, inbox, domain.domain_id)
+    return inbox
+
+
+async def _insert(tx: Tx, inbox: Inbox, domain_id: bytes) -> None:
+    """The inbox, and its address as taken."""
+    row = {
+        "inbox_id": inbox.inbox_id,
+        "tenant_id": inbox.tenant_id,
+        "domain_id": domain_id,
+        "address": inbox.address,
+        "canonical": inbox.canonical,
+        "display_name": inbox.display_name,
+        "owner_user_id": inbox.owner_user_id,
+        "now": inbox.created_at,
+    }
     await tx.execute(
         """
         INSERT INTO inboxes
@@ -81,30 +97,15 @@ async def create_inbox(
             (:inbox_id, :tenant_id, :domain_id, :address, :canonical, :display_name,
              :owner_user_id, 'UTC', 1, :now)
         """,
-        {
-            "inbox_id": inbox.inbox_id,
-            "tenant_id": tenant_id,
-            "domain_id": domain.domain_id,
-            "address": inbox.address,
-            "canonical": canonical,
-            "display_name": display_name,
-            "owner_user_id": owner_user_id,
-            "now": now,
-        },
+        row,
     )
     await tx.execute(
         """
         INSERT INTO addresses (canonical, tenant_id, domain_id, inbox_id)
         VALUES (:canonical, :tenant_id, :domain_id, :inbox_id)
         """,
-        {
-            "canonical": canonical,
-            "tenant_id": tenant_id,
-            "domain_id": domain.domain_id,
-            "inbox_id": inbox.inbox_id,
-        },
+        row,
     )
-    return inbox
 
 
 async def require_free(tx: Tx, canonical: str) -> None:

@@ -119,10 +119,3 @@ async def unmerge_contact(tx: Tx, *, tenant_id: bytes, contact: Contact, now: in
     return await find_contact(
         tx, tenant_id=tenant_id, inbox_id=contact.inbox_id, contact_id=contact.contact_id
     )
-
-
-async def forget_merges(tx: Tx, *, now: int) -> int:
-    """Drop what can no longer be taken back; how many merges."""
-    return await tx.execute(
-        "DELETE FROM contact_merges WHERE merged_at <= :since", {"since": now - UNDO}
-    )

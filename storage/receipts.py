@@ -81,13 +81,6 @@ async def forget_confirmed(tx: Tx, confirmed: Sequence[bytes]) -> None:
         )
 
 
-async def forget_receipts(tx: Tx, *, now: int) -> int:
-    """Drop the receipts that are too old to stop a repetition; how many there were."""
-    return await tx.execute(
-        "DELETE FROM receipts WHERE received_at <= :since", {"since": now - RECEIPTS_KEPT}
-    )
-
-
 _RECEIPT = """
     INSERT INTO receipts (digest, message_id, received_at, owner)
     VALUES (:digest, :message_id, :now, :owner)

@@ -111,20 +111,6 @@ async def restore_inbox(tx: Tx, *, tenant_id: bytes, inbox_id: bytes, now: int) 
     return await find_inbox(tx, tenant_id=tenant_id, inbox_id=inbox_id)
 
 
-async def next_to_purge(tx: Tx, *, now: int) -> DeletedInbox | None:
-    """An inbox whose days of grace are over."""
-    row = await tx.fetch_one(
-        """
-        SELECT inbox_id, tenant_id, deleted_at FROM inboxes
-        WHERE deleted_at <= :since ORDER BY deleted_at, inbox_id LIMIT 1
-        """,
-        {"since": now - GRACE},
-    )
-    if row is None:
-        return None
-    return DeletedInbox(bytes(row["inbox_id"]), bytes(row["tenant_id"]), row["deleted_at"])
-
-
 @dataclass(frozen=True, slots=True)
 class Purged:
     """What one transaction took: copies, and the content files to remove after the commit.

@@ -6,7 +6,7 @@ import httpx2
 import pytest
 
 from admin_api import idempotency as edge
-from admin_api.app import ROUTES
+from admin_api.routes import ROUTES
 from storage import idempotency
 from storage.clock import DAY, SECOND
 from storage.database import Tx
@@ -25,6 +25,7 @@ from tests.builders import (
     World,
     deliver,
 )
+from tests.support.retention import forgotten
 
 KEY = {"Idempotency-Key": "order 66"}
 
@@ -161,7 +162,7 @@ async def test_after_a_day_the_key_is_free_again(world: World) -> None:
         world.clock.advance(SECOND)
         assert (await api.post("/v1/tasks/", json=body, headers=KEY)).content != first.content
     now = world.clock() + DAY
-    assert await world.database.write(lambda tx: idempotency.forget_keys(tx, now=now)) == 1
+    assert await forgotten(world.database, "idempotency_keys", now=now) == 1
 
 
 async def test_parallel_repetitions_have_one_effect(world: World) -> None:

@@ -7,7 +7,7 @@ from storage.audit import audit
 from storage.clock import DAY
 from storage.directory import Verdict, resolve
 from storage.errors import NotFound
-from storage.removal import next_to_purge, restore_inbox
+from storage.removal import restore_inbox
 from tests.builders import (
     MEMBER,
     PASSWORD,
@@ -18,6 +18,7 @@ from tests.builders import (
     World,
     deliver,
 )
+from tests.support.retention import forgotten
 
 PATH = f"/v1/inboxes/{SALES}/"
 
@@ -161,7 +162,7 @@ async def test_after_30_days_the_mail_goes_and_the_address_is_free(world: World)
     assert dict(rows[0]) == {"messages": 1, "contents": 1, "inboxes": 3, "addresses": 5}
     async with world.client(SUPPORT) as api:
         assert (await api.get(f"/v1/messages/{shared}/")).status_code == 200
-    assert await world.database.read(lambda tx: next_to_purge(tx, now=world.clock())) is None
+    assert await forgotten(world.database, "inboxes", now=world.clock()) == 0
     assert await make_again(world) != world.ids[SALES]
 
 

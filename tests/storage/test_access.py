@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import Callable, Coroutine
 from functools import partial
+from itertools import count
 from typing import Any, TypeVar
 
 import pytest
@@ -297,32 +298,44 @@ class Office:
         assert (one.assignee and one.assignee.address) == address
 
 
-@pytest.mark.timeout(600)
-def test_an_inbox_sees_what_the_rules_say_and_nothing_else(engine: Engine) -> None:
+Story = list[tuple[Any, ...]]
+
+
+def play_stories(
+    engine: Engine,
+    play: Callable[[World, int, Story], Coroutine[Any, Any, None]],
+    *,
+    most: int,
+    few: int,
+) -> None:
+    """Play `most` stories, or `few` on a slower engine, in one world; each has its number."""
     with asyncio.Runner() as runner:
         opened = open_world(engine)
         world = runner.run(opened.__aenter__())
-        number = 0
-
-        async def play(acts: list[tuple[Any, ...]]) -> None:
-            nonlocal number
-            number += 1
-            office = Office(world, number)
-            await office.open()
-            for act in acts:
-                await office.act(act)
-            await office.check()
+        number = count(1)
 
         @settings(
-            max_examples=300 if engine.name == "sqlite" else 40,
+            max_examples=most if engine.name == "sqlite" else few,
             suppress_health_check=[HealthCheck.too_slow],
             deadline=None,
         )
         @given(stories)
-        def examples(acts: list[tuple[Any, ...]]) -> None:
-            runner.run(play(acts))
+        def examples(acts: Story) -> None:
+            runner.run(play(world, next(number), acts))
 
         try:
             examples()
         finally:
             runner.run(opened.__aexit__(None, None, None))
+
+
+@pytest.mark.timeout(600)
+def test_an_inbox_sees_what_the_rules_say_and_nothing_else(engine: Engine) -> None:
+    async def play(world: World, number: int, acts: Story) -> None:
+        office = Office(world, number)
+        await office.open()
+        for act in acts:
+            await office.act(act)
+        await office.check()
+
+    play_stories(engine, play, most=300, few=40)

@@ -18,7 +18,7 @@ from storage.arrivals import Arrival, Outcome, Recipient, Repeated, RouteChanged
 from storage.clock import DAY, SECOND
 from storage.content import Content
 from storage.database import Row, Tx
-from storage.receipts import OTHERS_SETTLE, RECEIPTS_KEPT, forget_receipts
+from storage.receipts import OTHERS_SETTLE, RECEIPTS_KEPT
 from tests.builders import (
     AGENT,
     FOREIGN_INBOX,
@@ -30,6 +30,7 @@ from tests.builders import (
     open_world,
 )
 from tests.storage.engines import Engine, Engines
+from tests.support.retention import forgotten
 
 US, THEM = b"u" * 16, b"t" * 16
 
@@ -272,7 +273,7 @@ async def test_a_receipt_is_forgotten_after_five_days(world: World) -> None:
     assert isinstance(outcome, Stored)
     assert await count(world, "copies") == 4
     world.clock.advance(RECEIPTS_KEPT)
-    assert await world.database.write(lambda tx: forget_receipts(tx, now=world.clock())) == 1
+    assert await forgotten(world.database, "receipts", now=world.clock()) == 1
 
 
 async def test_while_the_first_session_is_open_nothing_is_decided(world: World) -> None:

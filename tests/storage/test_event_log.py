@@ -4,10 +4,8 @@ import asyncio
 import random
 from collections.abc import AsyncIterator, Sequence
 from functools import partial
-from typing import Any
 
 import pytest
-from hypothesis import HealthCheck, given, settings
 
 from admin_api.event_types import EVENT_TYPES
 from storage.access import View
@@ -20,7 +18,7 @@ from storage.ids import lowest_at, to_text
 from storage.threads import set_status
 from tests.builders import AGENT, SALES, TEAM, World, deliver, open_world
 from tests.storage.engines import Engine
-from tests.storage.test_access import INBOXES, Office, stories
+from tests.storage.test_access import INBOXES, Office, Story, play_stories
 
 Pairs = set[tuple[bytes, str]]
 
@@ -114,35 +112,16 @@ class Tellers(Office):
 
 @pytest.mark.timeout(600)
 def test_what_an_inbox_reads_is_what_is_pushed_to_it(engine: Engine) -> None:
-    with asyncio.Runner() as runner:
-        opened = open_world(engine)
-        world = runner.run(opened.__aenter__())
-        number = 0
+    async def play(world: World, number: int, acts: Story) -> None:
+        office = Tellers(world, number)
+        await office.open()
+        for turn, act in enumerate(acts):
+            await office.act(act)
+            if turn % 3 == 1:
+                await office.close(INBOXES[turn % 4], turn)
+        await office.check_events()
 
-        async def play(acts: list[tuple[Any, ...]]) -> None:
-            nonlocal number
-            number += 1
-            office = Tellers(world, number)
-            await office.open()
-            for turn, act in enumerate(acts):
-                await office.act(act)
-                if turn % 3 == 1:
-                    await office.close(INBOXES[turn % 4], turn)
-            await office.check_events()
-
-        @settings(
-            max_examples=60 if engine.name == "sqlite" else 10,
-            suppress_health_check=[HealthCheck.too_slow],
-            deadline=None,
-        )
-        @given(stories)
-        def examples(acts: list[tuple[Any, ...]]) -> None:
-            runner.run(play(acts))
-
-        try:
-            examples()
-        finally:
-            runner.run(opened.__aexit__(None, None, None))
+    play_stories(engine, play, most=60, few=10)
 
 
 async def test_who_reads_while_others_write_misses_nothing(engine: Engine) -> None:
