@@ -71,6 +71,26 @@ async def test_one_sync_serves_all_who_wait(
     assert 1 <= len(synced) <= 2
 
 
+async def test_a_slow_disk_is_not_waited_for_on_the_event_loop(
+    database: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Only the first of the slow ones is, and the one after it has become quick again is."""
+    here = threading.get_ident()
+    threads: list[int] = []
+    lasts = iter([0.0, 0.02, 0.02, 0.0, 0.0])
+
+    def sync(_: int) -> None:
+        threads.append(threading.get_ident())
+        time.sleep(next(lasts))
+
+    with monkeypatch.context() as slow:
+        slow.setattr(os, "fdatasync", sync)
+        for _ in range(5):
+            await database.write(make_tenant)
+
+    assert [thread == here for thread in threads] == [True, True, False, False, True]
+
+
 async def test_a_sync_that_failed_is_never_taken_back(
     database: Database, monkeypatch: pytest.MonkeyPatch
 ) -> None:
