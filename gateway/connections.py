@@ -19,6 +19,7 @@ from gateway.gate import is_exempt
 from gateway.handover import Settles
 from gateway.protocol import Connection
 from gateway.session import Edge, Session
+from gateway.turns import Turns
 
 logger = logging.getLogger(__name__)
 
@@ -31,6 +32,7 @@ class Connections:
         self._ledger = ledger
         self._counters = counters
         self._loop = asyncio.get_running_loop()
+        self._turns = Turns(self._loop)
         self._present: dict[Connection, Callable[[], None]] = {}
         self._opening: set[asyncio.Task[None]] = set()
         self._empty = asyncio.Event()
@@ -48,6 +50,7 @@ class Connections:
             counters=self._counters,
             hostname=self._edge.settings.hostname,
             loop=self._loop,
+            turns=self._turns,
         )
         self._present[connection] = closed
         self._empty.clear()

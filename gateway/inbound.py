@@ -1,8 +1,8 @@
 """The bytes a peer has sent and nobody has used yet.
 
-- One reader waits at a time; `feed` wakes it. When more than `HIGH_WATER` bytes lie here the
-  transport is told to stop reading, until no more than `LOW_WATER` are left: whatever a peer sends,
-  we hold that much and one read.
+- One reader waits at a time; `feed` has it woken, when it is its turn (`gateway.turns`).
+- When more than `HIGH_WATER` bytes lie here the transport is told to stop reading, until no more
+  than `LOW_WATER` are left: whatever a peer sends, we hold that much and one read.
 - The end of the stream is found only after every byte before it was used: a client that half-closes
   right behind its commands gets all its replies.
 - `hang_up` makes the reader stop at once, with the reply to give as the last one.
@@ -14,6 +14,7 @@ import asyncio
 import math
 
 from gateway.replies import Reply
+from gateway.turns import Stage, Turns
 
 HIGH_WATER = 128 * 1024
 LOW_WATER = 32 * 1024
@@ -28,7 +29,7 @@ class HangUp(Exception):
 
 
 class Inbound:
-    """The receiving side of one connection."""
+    """The receiving side of one connection; `stage` says how far its message has come."""
 
     __slots__ = (
         "_chunks",
@@ -38,14 +39,17 @@ class Inbound:
         "_paused",
         "_size",
         "_transport",
+        "_turns",
         "_used",
         "_waiter",
         "deadline",
+        "stage",
         "total",
     )
 
-    def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
+    def __init__(self, loop: asyncio.AbstractEventLoop, turns: Turns) -> None:
         self._loop = loop
+        self._turns = turns
         self._chunks: list[bytes] = []
         self._used = 0  # so many bytes of the first chunk are no longer here
         self._size = 0
@@ -56,6 +60,7 @@ class Inbound:
         self._hang_up: HangUp | None = None
         self.total = 0
         self.deadline = math.inf
+        self.stage = Stage.NOTHING
 
     def attach(self, transport: asyncio.ReadTransport) -> None:
         """The transport to pause when too much lies here."""
@@ -172,7 +177,7 @@ class Inbound:
 
     def _wake(self) -> None:
         if self._waiter is not None and not self._waiter.done():
-            self._waiter.set_result(None)
+            self._turns.take(self.stage, self._waiter)
 
     def _pause(self) -> None:
         if self._size > HIGH_WATER and not self._paused and self._transport:

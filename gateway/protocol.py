@@ -30,6 +30,7 @@ from gateway.counters import Counters
 from gateway.handover import Settles
 from gateway.inbound import HangUp, Inbound
 from gateway.replies import Reply
+from gateway.turns import Turns
 
 logger = logging.getLogger(__name__)
 
@@ -61,6 +62,7 @@ class Connection(SMTP):
         counters: Counters,
         hostname: str,
         loop: asyncio.AbstractEventLoop,
+        turns: Turns,
     ) -> None:
         super().__init__(None, hostname=hostname, ident="ESMTP", loop=loop)
         self._converse = converse
@@ -77,7 +79,7 @@ class Connection(SMTP):
         self._draining = False
         self._in_content = False
         self._wire: asyncio.Transport | None = None
-        self.inbound = Inbound(loop)
+        self.inbound = Inbound(loop, turns)
         self.client_ip = ""
 
     def __dir__(self) -> Iterable[str]:
@@ -335,7 +337,7 @@ class Connection(SMTP):
     def flush(self) -> None:
         """Write what was answered so far."""
         if self._out and self._wire is not None and not self._wire.is_closing():
-            self._wire.write(b"".join(self._out))
+            self._write_now(self._wire, b"".join(self._out))
         self._out.clear()
         self._unsent = 0
 

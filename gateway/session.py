@@ -29,6 +29,7 @@ from gateway.protocol import Command, Connection
 from gateway.receive import Received, receive
 from gateway.replies import Reply
 from gateway.space import Space
+from gateway.turns import Stage
 from storage import ids
 from storage.arrivals import Arrival, Outcome, Recipient, Repeated, RouteChanged, Stored
 from storage.clock import Clock
@@ -257,9 +258,11 @@ class Session:
         reserved = command.size or 0
         self._edge.space.reservations.begin(reserved)
         self._envelope = Envelope(command.reverse_path, command.smtputf8, reserved)
+        self._connection.inbound.stage = Stage.SENDER_KNOWN
         self._idle_commands = 0
 
     def _end_transaction(self) -> None:
+        self._connection.inbound.stage = Stage.NOTHING
         if self._envelope is not None:
             self._arrived(self._envelope)
             self._edge.space.reservations.give_back(self._envelope.reserved)
@@ -295,6 +298,7 @@ class Session:
         envelope.tenant_id = route.tenant_id
         envelope.recipients.append(Recipient(path.raw, path.local_part, path.domain))
         envelope.routes.append(route)
+        self._connection.inbound.stage = Stage.RECIPIENT_KNOWN
         return replies.RECIPIENT_OK
 
     def _log_refusal(self, path: Path, verdict: Verdict) -> None:
@@ -318,6 +322,7 @@ class Session:
         if self._connection.spoke_early:
             return replies.TALKED_EARLY
         self._connection.send(replies.START_DATA)
+        self._connection.inbound.stage = Stage.CONTENT
         try:
             return await self._take_message(envelope)
         finally:

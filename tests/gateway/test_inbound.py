@@ -5,6 +5,7 @@ import asyncio
 import pytest
 
 from gateway.inbound import HIGH_WATER, LOW_WATER, Inbound
+from gateway.turns import Turns
 
 LIMIT = 2048
 
@@ -25,7 +26,8 @@ class Wire(asyncio.ReadTransport):
 
 @pytest.fixture
 async def inbound() -> Inbound:
-    return Inbound(asyncio.get_running_loop())
+    loop = asyncio.get_running_loop()
+    return Inbound(loop, Turns(loop))
 
 
 @pytest.mark.parametrize("cut", [1, 2, 3, 7, 100])

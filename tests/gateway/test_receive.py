@@ -15,6 +15,7 @@ from gateway.protocol import Connection
 from gateway.receive import IN_MEMORY, Received, receive
 from gateway.replies import Reply
 from gateway.space import Reservations, Space
+from gateway.turns import Turns
 from storage.content import ContentDirectory
 from storage.errors import StoreFull
 
@@ -25,7 +26,8 @@ class Peer:
     """The part of a connection that content comes from."""
 
     def __init__(self, chunks: Iterable[bytes]) -> None:
-        self.inbound = Inbound(asyncio.get_running_loop())
+        loop = asyncio.get_running_loop()
+        self.inbound = Inbound(loop, Turns(loop))
         self._chunks = iter(chunks)
 
     async def read_chunk(self, seconds: float) -> bytes:
