@@ -41,6 +41,7 @@ _SETTLE_SECONDS = 2.0
 _LOOK_AGAIN_SECONDS = 0.25
 _FLUSH_SECONDS = 1.0
 _COMPANY_SECONDS = 0.005
+_TURNS_TO_THE_WIRE = 3  # the answer's callback, its frame, the loop's write
 
 
 @dataclass(slots=True, eq=False)
@@ -162,6 +163,7 @@ class Deliverer:
             if not self._is_complete():
                 await self._woken(_COMPANY_SECONDS)
             await self._write(self._next_batch())
+            await self._let_answers_leave()
         await self._flush_confirmed()
 
     def stop(self) -> None:
@@ -182,6 +184,11 @@ class Deliverer:
         except TimeoutError:
             return False
         return True
+
+    async def _let_answers_leave(self) -> None:
+        """Let the loop make its turns up to the write: else they would wait for the next commit."""
+        for _ in range(_TURNS_TO_THE_WIRE):
+            await asyncio.sleep(0)
 
     def _next_batch(self) -> list[_Job]:
         """What waited longest, as much as does not keep everybody else from the event loop."""

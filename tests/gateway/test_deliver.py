@@ -184,6 +184,31 @@ async def test_a_message_of_a_failed_batch_is_tried_alone_with_its_file_in_place
     assert not desk.kept(b"2" * 16)
 
 
+async def test_an_answer_leaves_before_the_next_commit_begins(opened: Open) -> None:
+    """To a mail process it takes a callback, a frame and a write of the loop."""
+    submitted: list[asyncio.Future[Outcome]] = []
+
+    class BusyStore(ScriptedStore):
+        async def _durable(self) -> None:
+            if self.commits == 1:
+                submitted.append(desk.deliverer.submit(message(), None))
+
+    store = BusyStore([STORED], [STORED])
+    desk = opened(store)
+    loop = asyncio.get_running_loop()
+    commits_when_told: list[int] = []
+    submitted.append(desk.deliverer.submit(message(), None))
+    submitted[0].add_done_callback(
+        lambda _: loop.call_soon(loop.call_soon, lambda: commits_when_told.append(store.commits))
+    )
+
+    await submitted[0]
+    assert await submitted[1] == STORED
+
+    assert commits_when_told == [1]
+    assert store.commits == 2
+
+
 async def test_receipts_that_cannot_be_dropped_now_stop_nothing(
     opened: Open, monkeypatch: pytest.MonkeyPatch
 ) -> None:
