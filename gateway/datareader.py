@@ -67,18 +67,24 @@ class DataReader:
             self.leftover = b"".join((self.leftover, chunk))
             return b""
         pending = b"".join((self._held, chunk)) if self._held else bytes(chunk)
-        dot = _LEADING_DOT.search(pending)
+        dot = self._leading_dot(pending)
         if dot is None:
             return self._keep(pending, stuffed=False)
-        end = pending.find(_END, max(dot.start() - 2, 0))
+        end = pending.find(_END, max(dot - 2, 0))
         if end < 0:
-            self._look_for_smuggling(pending, dot.start(), len(pending))
+            self._look_for_smuggling(pending, dot, len(pending))
             return self._keep(pending, stuffed=True)
-        self._look_for_smuggling(pending, dot.start(), end + len(_END))
+        self._look_for_smuggling(pending, dot, end + len(_END))
         self.done = True
         self.leftover = pending[end + len(_END) :]
         self._held = b""
         return self._content(pending[: end + 2], stuffed=True)
+
+    def _leading_dot(self, pending: bytes) -> int | None:
+        """Where the first dot behind a line end stands. Most attachments have no dot at all."""
+        first = pending.find(b".")
+        found = _LEADING_DOT.search(pending, first) if first >= 0 else None
+        return found.start() if found else None
 
     def _look_for_smuggling(self, pending: bytes, start: int, stop: int) -> None:
         if not self.smuggling:

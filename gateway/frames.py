@@ -11,7 +11,7 @@ from __future__ import annotations
 import asyncio
 import marshal
 import struct
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from typing import Any, NamedTuple, cast
 
 from storage.arrivals import Arrival, Outcome, Recipient, Repeated, RouteChanged, Stored
@@ -73,13 +73,13 @@ _FAULTS: tuple[type[Exception], ...] = (
 class Frames:
     """One end of the stream."""
 
-    __slots__ = ("_buffer", "_loop", "_said", "_transport")
+    __slots__ = ("_loop", "_rest", "_said", "_transport")
 
     def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
         self._loop = loop
         self._transport: asyncio.Transport | None = None
         self._said: list[bytes] = []
-        self._buffer = bytearray()
+        self._rest = b""
 
     def attach(self, transport: asyncio.BaseTransport) -> None:
         """Where what is said goes."""
@@ -112,17 +112,21 @@ class Frames:
         if self._transport is not None:
             self._transport.close()
 
-    def feed(self, data: bytes) -> Iterator[Frame]:
+    def feed(self, data: bytes) -> list[Frame]:
         """Whatever is whole with `data`."""
-        buffer = self._buffer
-        buffer += data
-        while len(buffer) >= _LENGTH.size:
-            end = _LENGTH.size + _LENGTH.unpack_from(buffer)[0]
-            if len(buffer) < end:
-                return
-            plain = marshal.loads(buffer[_LENGTH.size : end])
-            del buffer[:end]
-            yield _meant(plain)
+        if self._rest:
+            data = self._rest + data
+        frames: list[Frame] = []
+        start, view = 0, memoryview(data)
+        while start + _LENGTH.size <= len(data):
+            begin = start + _LENGTH.size
+            end = begin + _LENGTH.unpack_from(data, start)[0]
+            if end > len(data):
+                break
+            frames.append(_meant(marshal.loads(view[begin:end])))
+            start = end
+        self._rest = data[start:]
+        return frames
 
 
 def _plain(frame: Frame) -> Plain:

@@ -15,7 +15,8 @@ import asyncio
 import logging
 from collections.abc import Callable, Iterable, Sequence
 from functools import partial
-from itertools import count
+from itertools import chain, count, groupby
+from operator import attrgetter
 from typing import Protocol
 
 from gateway.deferred import Deferred
@@ -119,8 +120,9 @@ class Handover(asyncio.Protocol):
         self._owed.append(settled)
 
     def _tell_owed(self) -> None:
-        for settled in self._owed:
-            self._frames.send(settled)
+        for confirmed, settled in groupby(self._owed, key=attrgetter("confirmed")):
+            digests = chain.from_iterable(one.digests for one in settled)
+            self._frames.send(Settled(confirmed, tuple(digests)))
         self._owed.clear()
 
     def data_received(self, data: bytes) -> None:

@@ -3,7 +3,8 @@
 - Counted first, kept after: over the limit nothing is kept, and at most the limit again is read.
 - The first 256 KiB stay in memory; a longer content goes to a spool file, in writes that never
   block the event loop, and is on stable storage when `receive` returns.
-- SHA-256 and the header are taken on the way; the bytes are never touched again.
+- SHA-256 and the header are taken on the way, of a long content by the thread that writes it; the
+  bytes are never touched again.
 - What is left of a content is never read as commands: a fault before its end closes the connection.
 """
 
@@ -11,6 +12,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+from collections.abc import Iterable
 from dataclasses import dataclass
 from hashlib import sha256
 
@@ -150,7 +152,6 @@ class _Keeper:
     async def keep(self, chunk: bytes) -> None:
         if not chunk:
             return
-        self._digest.update(chunk)
         if len(self._head) < HEAD:
             self._head += chunk[: HEAD - len(self._head)]
         self._size += len(chunk)
@@ -171,20 +172,32 @@ class _Keeper:
         self.held -= self._pending
         self._pending = 0
 
-    def _append(self, parts: list[bytes]) -> None:
+    def _append(self, parts: list[bytes]) -> SpoolFile:
         if self._spool is None:
             self._spool = self._contents.new_spool(new_content_id(self._clock()))
+        self._hash(parts)
         self._spool.write(parts)
+        return self._spool
+
+    def _hash(self, parts: Iterable[bytes]) -> None:
+        for part in parts:
+            self._digest.update(part)
 
     async def finish(self) -> Received:
-        digest = self._digest.digest()
-        if self._spool is None:
+        if self._spool is None and self._size <= IN_MEMORY:
+            self._hash(self._parts)
             body = b"".join(self._parts)
-            return Received(Content(digest, self._size, body, None), self._head, None)
-        spool = self._spool
-        await asyncio.to_thread(spool.finish, self._parts)
-        content = Content(digest, self._size, None, content_name(spool.path.name))
+            return Received(
+                Content(self._digest.digest(), self._size, body, None), self._head, None
+            )
+        spool = await asyncio.to_thread(self._finish_file)
+        content = Content(self._digest.digest(), self._size, None, content_name(spool.path.name))
         return Received(content, self._head, spool)
+
+    def _finish_file(self) -> SpoolFile:
+        spool = self._append(self._parts)
+        spool.finish(())
+        return spool
 
     def discard(self) -> None:
         if self._spool is not None:

@@ -1,7 +1,8 @@
 """Parsing after the commit: takes what waits, has it parsed, keeps the results.
 
-- The store's writer belongs to deliveries. While mail streams in, parsing takes a small share of
-  the time and leaves the rest; what piles up is worked off after. Nobody waits for it.
+- The store's writer and the processors belong to deliveries. While mail streams in, parsing takes
+  a small share of the time and leaves the rest; what piles up is worked off after. Nobody waits for
+  it.
 - One transaction keeps the results of a batch and claims the next one.
 - A message that fails is tried again later, from the third time on without its HTML, and five times
   in all; it takes no other message with it, neither in the parser nor in the store.
@@ -94,8 +95,8 @@ class Parsing:
 
     async def _turn(self) -> None:
         """Parse what is claimed, keep it and claim the next."""
-        done = await self._parse(self._claims)
         began = time.monotonic()
+        done = await self._parse(self._claims)
         claimed = await self._keep(done)
         self._claims = []
         self._claims = await self._database.read(lambda tx: parse_queue.load(tx, claimed))
