@@ -1,9 +1,10 @@
 """The content of one message, from the wire to memory or a spool file.
 
 - Counted first, kept after: over the limit nothing is kept, and at most the limit again is read.
-- The first 256 KiB stay in memory; a longer content goes to a spool file, in writes that never
-  block the event loop, and is on stable storage when `receive` returns.
-- SHA-256 and the header are taken on the way, of a long content by the thread that writes it; the
+- The first 256 KiB stay in memory; a longer content goes to a spool file, in writes that do not
+  keep the event loop from others when the disk is slow, and is on stable storage when `receive`
+  returns.
+- SHA-256 and the header are taken on the way, of a long content when it is written; the
   bytes are never touched again.
 - What is left of a content is never read as commands: a fault before its end closes the connection.
 """
@@ -14,6 +15,7 @@ import asyncio
 import logging
 from collections.abc import Iterable
 from dataclasses import dataclass
+from functools import partial
 from hashlib import sha256
 
 from config.settings import Settings
@@ -167,7 +169,7 @@ class _Keeper:
 
     async def _write_out(self) -> None:
         parts, self._parts = self._parts, []
-        await asyncio.to_thread(self._append, parts)
+        await self._contents.disk.run(partial(self._append, parts))
         self._space.held -= self._pending
         self.held -= self._pending
         self._pending = 0

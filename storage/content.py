@@ -19,6 +19,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from storage.database import Tx
+from storage.disk import Disk
 from storage.durability import sync_directory
 from storage.errors import NotFound, StorageError, StoreFull, StoreUnavailable
 
@@ -42,14 +43,18 @@ class ContentDamaged(StorageError):
 
 
 class ContentDirectory:
-    """The part of the data directory that holds large contents and what is still arriving."""
+    """The part of the data directory that holds large contents and what is still arriving.
 
-    __slots__ = ("_lasting", "files", "spool")
+    `disk` is how it takes what is written to spool files.
+    """
+
+    __slots__ = ("_lasting", "disk", "files", "spool")
 
     def __init__(self, data: Path) -> None:
         self.files = data / "content"
         self.spool = data / "spool"
         self._lasting: set[Path] = set()
+        self.disk = Disk()
 
     def prepare(self) -> None:
         """Make the directories, on stable storage. Raises StoreUnavailable."""

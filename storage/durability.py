@@ -4,8 +4,7 @@
   another, need not wait for the disk; then the write-ahead log is synced here, and only then is
   anything acknowledged. The log is one file written in order: one sync covers every commit before.
 - Whoever asks while a sync is under way waits for the next one, which began after their commit.
-- A disk that syncs within a few milliseconds is waited for at once, on the event loop: a thread
-  would cost as much again. When a sync took longer, threads make them until one is quick again.
+- A disk that syncs within a few milliseconds is waited for on the event loop (`storage.disk`).
 - A sync that fails is not tried again: the kernel may have dropped the pages, and a later sync
   would say that all is well. The store takes no more writes until it is opened anew.
 """
@@ -14,14 +13,13 @@ from __future__ import annotations
 
 import asyncio
 import os
-import time
 from collections.abc import Coroutine
+from functools import partial
 from pathlib import Path
 from typing import Any
 
+from storage.disk import Disk
 from storage.errors import StoreUnavailable
-
-_QUICK_SECONDS = 0.005
 
 
 class LogSync:
@@ -33,7 +31,7 @@ class LogSync:
         self._next: asyncio.Future[None] | None = None
         self._syncing: asyncio.Task[None] | None = None
         self._failure: Exception | None = None
-        self._is_quick = True
+        self._disk = Disk()
         self._asked = self._synced = 0
 
     def check(self) -> None:
@@ -53,7 +51,7 @@ class LogSync:
         self.check()
         if number <= self._synced:
             return
-        if self._syncing is None and self._is_quick:
+        if self._syncing is None and self._disk.is_quick:
             self._note(self._asked, self._sync_now())
         else:
             if self._next is None:
@@ -72,22 +70,20 @@ class LogSync:
             done.set_result(None)
         self._syncing = None
 
-    def _sync_now(self) -> float | Exception:
-        """How many seconds it took; or what went wrong."""
-        began = time.monotonic()
+    def _sync_now(self) -> Exception | None:
+        """What went wrong, if anything did."""
         try:
-            os.fdatasync(self._descriptor)
+            self._disk.timed(partial(os.fdatasync, self._descriptor))
         except Exception as error:  # whatever it was, nobody may believe that it was done
             return error
-        return time.monotonic() - began
+        return None
 
-    def _note(self, number: int, outcome: float | Exception) -> None:
+    def _note(self, number: int, failure: Exception | None) -> None:
         """What came of a sync that began when so many had asked."""
-        if isinstance(outcome, Exception):
-            self._failure = outcome
-        else:
+        if failure is None:
             self._synced = number
-            self._is_quick = outcome < _QUICK_SECONDS
+        else:
+            self._failure = failure
 
     async def close(self) -> None:
         """Serve those who wait, then let go of the file."""

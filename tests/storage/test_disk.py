@@ -1,0 +1,36 @@
+"""Where work on the disk is done, as its speed changes."""
+
+from __future__ import annotations
+
+import threading
+import time
+from functools import partial
+
+import pytest
+
+from storage.disk import Disk
+
+
+async def test_slow_work_is_followed_by_work_in_a_thread_until_some_is_quick() -> None:
+    disk, here = Disk(), threading.get_ident()
+
+    def work(seconds: float) -> bool:
+        time.sleep(seconds)
+        return threading.get_ident() == here
+
+    lasts = (0.0, 0.02, 0.02, 0.0, 0.0)
+    done_here = [await disk.run(partial(work, seconds)) for seconds in lasts]
+
+    assert done_here == [True, True, False, False, True]
+
+
+@pytest.mark.parametrize("quick", [True, False])
+async def test_a_fault_comes_to_who_asked_for_the_work(quick: bool) -> None:
+    disk = Disk()
+    disk.is_quick = quick
+
+    def fail() -> None:
+        raise OSError("no space")
+
+    with pytest.raises(OSError, match="no space"):
+        await disk.run(fail)
