@@ -4,6 +4,7 @@ Peaks are read from /proc after the kernel's high-water mark was set back. The f
 have their full 32 MB in `tests/soak`.
 """
 
+import math
 import time
 from collections.abc import Iterator
 
@@ -22,6 +23,9 @@ from tests.support.memory import MIB, need_proc, proportional_set
 from tests.support.server import Server
 
 pytestmark = pytest.mark.xdist_group("heavy")
+
+START_SECONDS = 1.5
+MOST_STARTS = 12
 
 
 @pytest.fixture
@@ -65,14 +69,15 @@ def test_at_rest_and_at_start(servers: Servers) -> None:
     server.start_demo()
     try:
         server.kill()
-        seconds = []
-        for _ in range(4):
+        seconds: list[float] = []
+        # Other tests use the processors as well: the first start they leave alone tells.
+        while len(seconds) < MOST_STARTS and min(seconds, default=math.inf) > START_SECONDS:
             seconds.append(server.start())
             time.sleep(0.3)
             held = proportional_set(server.processes())
             server.terminate()
             server.wait()
-        assert min(seconds) <= 1.5, seconds
+        assert min(seconds) <= START_SECONDS, seconds
         assert held < 80 * MIB, f"{held / MIB:.1f} MiB"
     finally:
         servers.stop(server)
