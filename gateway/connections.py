@@ -27,12 +27,12 @@ logger = logging.getLogger(__name__)
 class Connections:
     """Lives within one event loop."""
 
-    def __init__(self, edge: Edge, ledger: Settles, counters: Counters) -> None:
+    def __init__(self, edge: Edge, ledger: Settles, counters: Counters, turns: Turns) -> None:
         self._edge = edge
         self._ledger = ledger
         self._counters = counters
         self._loop = asyncio.get_running_loop()
-        self._turns = Turns(self._loop)
+        self._turns = turns
         self._present: dict[Connection, Callable[[], None]] = {}
         self._opening: set[asyncio.Task[None]] = set()
         self._empty = asyncio.Event()

@@ -1,8 +1,9 @@
 """The group commit: messages that arrive together share one transaction and one fsync.
 
 - One task of one process writes, for all mail processes. While a batch is made durable, the next
-  one collects. It waits a moment longer, and only then, while other transactions have begun: the
-  messages of a busy moment share a transaction, one that comes alone is written at once.
+  one collects, in their sockets at least. It waits a moment longer, and only then, while other
+  transactions have begun: the messages of a busy moment share a transaction, one that comes alone
+  is written at once.
 - Content files of a batch are in place, and their directory synced, before the transaction begins.
 - A batch that fails is tried again message by message, so that no message takes its neighbours
   down with it; the error of a message goes to its own session.

@@ -37,6 +37,7 @@ class Inbound:
         "_hang_up",
         "_loop",
         "_paused",
+        "_queued",
         "_size",
         "_transport",
         "_turns",
@@ -54,6 +55,7 @@ class Inbound:
         self._used = 0  # so many bytes of the first chunk are no longer here
         self._size = 0
         self._waiter: asyncio.Future[None] | None = None
+        self._queued = False  # it is woken when its turn comes
         self._transport: asyncio.ReadTransport | None = None
         self._eof = False
         self._paused = False
@@ -94,8 +96,8 @@ class Inbound:
 
     @property
     def waiting(self) -> bool:
-        """Whether the reader waits for the peer."""
-        return self._waiter is not None
+        """Whether the reader waits for the peer, and not for its turn."""
+        return self._waiter is not None and not self._queued
 
     def take(self) -> bytes:
         """Everything that lies here; one chunk is handed on as it came, without a copy."""
@@ -164,6 +166,7 @@ class Inbound:
         if self._eof:
             return False
         self._waiter = self._loop.create_future()
+        self._queued = False
         self.deadline = self._loop.time() + seconds
         before = self.total
         try:
@@ -176,7 +179,9 @@ class Inbound:
         return self.total > before
 
     def _wake(self) -> None:
-        if self._waiter is not None and not self._waiter.done():
+        if self._waiter is not None and not self._queued:
+            self._queued = True
+            self.deadline = math.inf  # the peer was in time, however long its turn takes
             self._turns.take(self.stage, self._waiter)
 
     def _pause(self) -> None:

@@ -19,6 +19,7 @@ from gateway.jobs import tell_of_end
 from gateway.session import Edge
 from gateway.siblings import Orders, Wires, wait_for_store
 from gateway.space import Reservations, Space
+from gateway.turns import Turns
 from storage.address import canonical_or_none
 from storage.clock import system_clock
 from storage.content import ContentDirectory
@@ -41,12 +42,17 @@ async def sessions(
     deliverer: Delivers,
     ledger: Settles,
     deferred: Notes,
+    writes: bool,
 ) -> AsyncGenerator[Connections, None]:
-    """Connections can be opened within. Who leaves has drained them before."""
+    """Connections can be opened within. Who leaves has drained them before.
+
+    `writes` says that this process also writes what its sessions receive.
+    """
     space = Space(settings.data, size_limit=settings.size_limit, reservations=reservations)
     postmaster = canonical_or_none(settings.postmaster) or ""
     edge = Edge(settings, lookups, contents, deliverer, space, deferred, system_clock, postmaster)
-    connections = Connections(edge, ledger, counters)
+    turns = Turns(asyncio.get_running_loop(), by_stage=not writes)
+    connections = Connections(edge, ledger, counters, turns)
     watching = asyncio.create_task(connections.watch())
     tell_of_end(watching, logger, "watches connections")
     try:
@@ -76,6 +82,7 @@ async def serve_sibling(
             deliverer=handover,
             ledger=handover,
             deferred=handover,
+            writes=False,
         ) as connections:
             orders = Orders(wires.control, connections.open)
             orders.on_abort = connections.abort

@@ -7,7 +7,7 @@
   answered in one write (RFC 2920 3.2). A peer that sends and does not read is not read either: no
   further command is served before its replies have left us, and it is dropped when that lasts.
 - However many commands lie here, other connections get their turn after a few of them.
-- The reply to the dot is handed to the kernel at once. From then on the first byte that was not
+- A reply is handed to the kernel at once. From that to the dot on the first byte that was not
   already on its way confirms that the sender has seen it.
 """
 
@@ -330,7 +330,7 @@ class Connection(SMTP):
             except BlockingIOError:
                 pass  # the kernel's buffer is full: the transport waits for it
             except OSError:
-                return  # the peer is gone; connection_lost will tell
+                pass  # the transport meets it as well, and ends the connection
         if line:
             wire.write(line)
 

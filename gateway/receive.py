@@ -174,32 +174,31 @@ class _Keeper:
         self.held -= self._pending
         self._pending = 0
 
-    def _append(self, parts: list[bytes]) -> SpoolFile:
+    def _append(self, parts: list[bytes]) -> None:
         if self._spool is None:
             self._spool = self._contents.new_spool(new_content_id(self._clock()))
         self._hash(parts)
         self._spool.write(parts)
-        return self._spool
 
     def _hash(self, parts: Iterable[bytes]) -> None:
         for part in parts:
             self._digest.update(part)
 
     async def finish(self) -> Received:
-        if self._spool is None and self._size <= IN_MEMORY:
+        spool = self._spool
+        if spool is None:
             self._hash(self._parts)
             body = b"".join(self._parts)
             return Received(
                 Content(self._digest.digest(), self._size, body, None), self._head, None
             )
-        spool = await asyncio.to_thread(self._finish_file)
+        await asyncio.to_thread(self._finish_file, spool)
         content = Content(self._digest.digest(), self._size, None, content_name(spool.path.name))
         return Received(content, self._head, spool)
 
-    def _finish_file(self) -> SpoolFile:
-        spool = self._append(self._parts)
-        spool.finish(())
-        return spool
+    def _finish_file(self, spool: SpoolFile) -> None:
+        self._hash(self._parts)
+        spool.finish(self._parts)
 
     def discard(self) -> None:
         if self._spool is not None:

@@ -173,6 +173,7 @@ async def _mail(
             deliverer=deliverer,
             ledger=ledger,
             deferred=deferred,
+            writes=True,
         ) as connections,
     ):
         intake = partial(Intake, deliverer, ledger, deferred, contents)

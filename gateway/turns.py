@@ -5,7 +5,10 @@
   busy beside the other. So a session that is in the middle of a message goes on before another one
   begins its own.
 - One turn each: between two of them the event loop looks at what has come meanwhile.
-- Nobody waits for long: a session can be passed by a few hundred turns, not by more.
+- Nobody waits for long: a session is passed by those that come within a few hundred turns, not by
+  later ones.
+- In a process that also writes, each is served as it comes: there the batch under way holds up all
+  sessions alike, and the more of them are ready behind it, the larger is the next one.
 """
 
 from __future__ import annotations
@@ -15,11 +18,11 @@ import heapq
 from enum import IntEnum
 from itertools import count
 
-_PASSED_AT_MOST = 100
+_AHEAD_PER_STAGE = 100
 
 
 class Stage(IntEnum):
-    """How many steps of the peer are left until its message is whole."""
+    """How many commands of the peer are left until its content comes."""
 
     CONTENT = 0
     RECIPIENT_KNOWN = 1
@@ -30,17 +33,22 @@ class Stage(IntEnum):
 class Turns:
     """The turns of all sessions of one process; lives within one event loop."""
 
-    __slots__ = ("_arrivals", "_loop", "_ready")
+    __slots__ = ("_arrivals", "_by_stage", "_loop", "_ready")
 
-    def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
+    def __init__(self, loop: asyncio.AbstractEventLoop, *, by_stage: bool = True) -> None:
         self._loop = loop
+        self._by_stage = by_stage
         self._arrivals = count()
         self._ready: list[tuple[int, int, asyncio.Future[None]]] = []
 
     def take(self, stage: Stage, waiter: asyncio.Future[None]) -> None:
         """Wake who waits, when it is the turn of one at that stage."""
+        if not self._by_stage:
+            if not waiter.done():
+                waiter.set_result(None)
+            return
         number = next(self._arrivals)
-        heapq.heappush(self._ready, (number + stage * _PASSED_AT_MOST, number, waiter))
+        heapq.heappush(self._ready, (number + stage * _AHEAD_PER_STAGE, number, waiter))
         if len(self._ready) == 1:
             self._loop.call_soon(self._serve)
 

@@ -1,8 +1,10 @@
 """Short work on the disk: at once while the disk is quick, else in a thread.
 
-A hop into a thread and back costs more than a quick write, and threads compete with the event loop
-for the interpreter. So what took a few milliseconds at most is done on the event loop the next
-time; when it took longer, a thread does it, until one is quick again.
+- A hop into a thread and back costs more than a quick write, and threads compete with the event
+  loop for the interpreter. So while every piece took a millisecond or two at most, the next one is
+  done on the event loop.
+- A slow piece is followed by work in threads, until a good many in a row were quick again: a disk
+  that stalls now and then stops the loop once, not each time.
 """
 
 from __future__ import annotations
@@ -12,18 +14,24 @@ import time
 from collections.abc import Callable
 from typing import TypeVar
 
-_QUICK_SECONDS = 0.005
+_QUICK_SECONDS = 0.002
+_ENOUGH_IN_A_ROW = 20
 
 T = TypeVar("T")
 
 
 class Disk:
-    """One kind of work; `is_quick` is how the last piece of it went."""
+    """How the disk took the last pieces of one kind of work."""
 
-    __slots__ = ("is_quick",)
+    __slots__ = ("_quick_in_a_row",)
 
     def __init__(self) -> None:
-        self.is_quick = True
+        self._quick_in_a_row = _ENOUGH_IN_A_ROW
+
+    @property
+    def is_quick(self) -> bool:
+        """Whether the event loop may wait for the next piece."""
+        return self._quick_in_a_row >= _ENOUGH_IN_A_ROW
 
     async def run(self, work: Callable[[], T]) -> T:
         """What `work` gives; raises what it raises."""
@@ -35,4 +43,5 @@ class Disk:
         try:
             return work()
         finally:
-            self.is_quick = time.monotonic() - began < _QUICK_SECONDS
+            quick = time.monotonic() - began < _QUICK_SECONDS
+            self._quick_in_a_row = self._quick_in_a_row + 1 if quick else 0

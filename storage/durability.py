@@ -66,7 +66,11 @@ class LogSync:
         while self._next is not None:
             done, self._next = self._next, None
             asked = self._asked
-            self._note(asked, await asyncio.to_thread(self._sync_now))
+            try:
+                failure = await asyncio.to_thread(self._sync_now)
+            except Exception as error:  # no thread is left
+                failure = error
+            self._note(asked, failure)
             done.set_result(None)
         self._syncing = None
 

@@ -8,7 +8,8 @@
   nobody.
 - A whole transaction is one call into a connection's thread: a hop for each statement would cost
   more than the statements. `peek` and `commit`, which every message needs, do without a thread:
-  what they do is shorter than the hop, and waits for no disk.
+  what they do is shorter than the hop, and waits for no disk; what makes a commit durable may
+  (`storage.disk`).
 - So committing never checkpoints. A thread does, once a second while there is something to do.
 """
 

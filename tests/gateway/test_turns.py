@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 import asyncio
+import math
 from itertools import count
 
+from gateway.inbound import Inbound
 from gateway.turns import Stage, Turns
 
 
 class Room:
     """Those who wait for a turn, and the order in which they got it."""
 
-    def __init__(self) -> None:
+    def __init__(self, *, by_stage: bool = True) -> None:
         self.loop = asyncio.get_running_loop()
-        self.turns = Turns(self.loop)
+        self.turns = Turns(self.loop, by_stage=by_stage)
         self.served: list[str] = []
         self._waiting: list[asyncio.Task[None]] = []
 
@@ -93,3 +95,40 @@ async def test_who_has_gone_away_takes_no_turn() -> None:
     await room.until_all_are_served()
 
     assert room.served == ["begins"]
+
+
+async def test_where_the_process_writes_as_well_they_are_served_as_they_come() -> None:
+    room = Room(by_stage=False)
+    gone = room.take("gone", Stage.CONTENT)
+    gone.cancel()
+    room.take("begins", Stage.NOTHING)
+    room.take("sends content", Stage.CONTENT)
+
+    await room.until_all_are_served()
+
+    assert room.served == ["begins", "sends content"]
+
+
+async def test_one_who_sends_in_small_pieces_takes_no_more_turns_than_another() -> None:
+    """Nor is it idle while it waits for its turn, however long that takes."""
+    loop = asyncio.get_running_loop()
+    turns = Turns(loop)
+    talkers = [Inbound(loop, turns) for _ in range(20)]
+    for talker in talkers:
+        talker.stage = Stage.CONTENT
+    reading = [loop.create_task(talker.more(1)) for talker in talkers]
+    quiet = Inbound(loop, turns)
+    waiting = loop.create_task(quiet.more(1))
+    await asyncio.sleep(0)
+    for talker in talkers:
+        for _ in range(100):
+            talker.feed(b"x")
+    quiet.feed(b"QUIT\r\n")
+    assert quiet.deadline == math.inf
+    assert not quiet.waiting
+
+    for _ in range(2 * len(talkers)):
+        await asyncio.sleep(0)
+
+    assert waiting.done()
+    assert all(await asyncio.gather(*reading))
