@@ -89,7 +89,10 @@ async def _begin(call: Call, tx: Tx) -> None:
 
 
 async def _end(call: Call, tx: Tx) -> None:
-    """Put an act in a foreign inbox on record, unless the call has left a word already."""
+    """Put an act in a foreign inbox on record, unless the call has left a word already.
+
+    What it remembers is of a transaction that is about to commit: no engine tries one again.
+    """
     trail = call.trail
     if trail.foreign and not (trail.told or trail.writing):
         await _note_acting(tx, call)

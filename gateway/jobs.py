@@ -13,21 +13,21 @@ _AWAY_SECONDS = 2.0
 
 
 async def keep_on(
-    turn: Callable[[], Awaitable[None]],
+    work_a_round: Callable[[], Awaitable[None]],
     logger: logging.Logger,
     *,
     job: str,
     away: tuple[type[Exception], ...] = (StoreUnavailable,),
     after_fault: float | None = None,
 ) -> None:
-    """Take turns until cancelled; a turn does its own waiting for more.
+    """Round after round until cancelled; a round does its own waiting for more.
 
     What is `away` is tried again in two seconds (`…_waits` in the log). A fault of ours must not
     end the job: it goes on as soon, or `after_fault` seconds later (`…_failed`).
     """
     while True:
         try:
-            await turn()
+            await work_a_round()
         except away as error:
             event(logger, f"{job}_waits", level=logging.WARNING, cause=repr(error))
             await asyncio.sleep(_AWAY_SECONDS)
