@@ -4,8 +4,7 @@
 - The first 256 KiB stay in memory; a longer content goes to a spool file, in writes that do not
   keep the event loop from others when the disk is slow, and is on stable storage when `receive`
   returns.
-- SHA-256 and the header are taken on the way, of a long content when it is written; the
-  bytes are never touched again.
+- SHA-256 and the header are taken on the way; the bytes are never touched again.
 - What is left of a content is never read as commands: a fault before its end closes the connection.
 """
 
@@ -13,7 +12,6 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import partial
 from hashlib import sha256
@@ -94,6 +92,7 @@ async def _read(connection: Connection, settings: Settings, keeper: _Keeper) -> 
         chunk = await connection.read_chunk(settings.data_timeout)
         pace.check(len(chunk))
         content = reader.feed(chunk)
+        del chunk  # while the content is written nobody needs it as it came
         if reader.received > 2 * limit:
             return replies.TOO_LARGE_CLOSING
         if reader.received <= limit and fault is None:
@@ -154,6 +153,7 @@ class _Keeper:
     async def keep(self, chunk: bytes) -> None:
         if not chunk:
             return
+        self._digest.update(chunk)
         if len(self._head) < HEAD:
             self._head += chunk[: HEAD - len(self._head)]
         self._size += len(chunk)
@@ -177,28 +177,18 @@ class _Keeper:
     def _append(self, parts: list[bytes]) -> None:
         if self._spool is None:
             self._spool = self._contents.new_spool(new_content_id(self._clock()))
-        self._hash(parts)
         self._spool.write(parts)
-
-    def _hash(self, parts: Iterable[bytes]) -> None:
-        for part in parts:
-            self._digest.update(part)
 
     async def finish(self) -> Received:
         spool = self._spool
         if spool is None:
-            self._hash(self._parts)
             body = b"".join(self._parts)
             return Received(
                 Content(self._digest.digest(), self._size, body, None), self._head, None
             )
-        await asyncio.to_thread(self._finish_file, spool)
+        await asyncio.to_thread(spool.finish, self._parts)
         content = Content(self._digest.digest(), self._size, None, content_name(spool.path.name))
         return Received(content, self._head, spool)
-
-    def _finish_file(self, spool: SpoolFile) -> None:
-        self._hash(self._parts)
-        spool.finish(self._parts)
 
     def discard(self) -> None:
         if self._spool is not None:
