@@ -127,7 +127,14 @@ async def _jobs(parts: _Parts) -> AsyncIterator[Webhooks]:
     caller = Caller(Names(settings.dns_server), settings.webhook_allow_networks)
     calls = WebhookCalls(database, system_clock, caller)
     alerting = Alerting(database, commits, system_clock, calls.wake.ring)
-    parsing = Parsing(database, contents, commits, system_clock, size_limit=settings.size_limit)
+    parsing = Parsing(
+        database,
+        contents,
+        commits,
+        system_clock,
+        size_limit=settings.size_limit,
+        under_way=parts.reservations.under_way,
+    )
     jobs = [
         asyncio.create_task(parsing.run()),
         asyncio.create_task(alerting.run()),

@@ -3,6 +3,8 @@
 - The store's writer and the processors belong to deliveries. While mail streams in, parsing takes
   a small share of the time and leaves the rest; what piles up is worked off after. Nobody waits for
   it.
+- Parsing a long content takes a few times its size in memory: while other messages arrive, which
+  take memory as well, it waits for some seconds.
 - One transaction keeps the results of a batch and claims the next one.
 - A message that fails is tried again later, from the third time on without its HTML, and five times
   in all; it takes no other message with it, neither in the parser nor in the store.
@@ -15,7 +17,7 @@ import asyncio
 import contextlib
 import logging
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
 from config.logs import event
@@ -48,6 +50,10 @@ _STREAMING_SECONDS = 0.25
 _LEFT_ALONE = 12
 _LONGEST_PAUSE = 2.0
 
+_LONG_OCTETS = 4 * 1024 * 1024
+_MOST_LOOKS = 60
+_LOOK_AGAIN_SECONDS = 0.1
+
 
 @dataclass(slots=True)
 class _Done:
@@ -68,7 +74,10 @@ class Parsing:
         clock: Clock,
         *,
         size_limit: int,
+        under_way: Callable[[], int] = lambda: 0,
     ) -> None:
+        """`under_way` tells how many messages arrive now."""
+        self._under_way = under_way
         self._database = database
         self._contents = contents
         self._commits = commits
@@ -95,6 +104,7 @@ class Parsing:
 
     async def _turn(self) -> None:
         """Parse what is claimed, keep it and claim the next."""
+        await self._let_others_arrive()
         began = time.monotonic()
         done = await self._parse(self._claims)
         claimed = await self._keep(done)
@@ -103,6 +113,14 @@ class Parsing:
         now = time.monotonic()
         if self._claims and now - self._commits.last_rung < _STREAMING_SECONDS:
             await asyncio.sleep(min((now - began) * _LEFT_ALONE, _LONGEST_PAUSE))
+
+    async def _let_others_arrive(self) -> None:
+        if all(claim.content.size <= _LONG_OCTETS for claim in self._claims):
+            return
+        for _ in range(_MOST_LOOKS):
+            if not self._under_way():
+                return
+            await asyncio.sleep(_LOOK_AGAIN_SECONDS)
 
     async def _rest(self, ring: asyncio.Future[None]) -> None:
         """Wait for mail. A process that has nothing to do is memory for nothing."""
