@@ -30,10 +30,19 @@ async def post(engine: Engine) -> AsyncIterator[Post]:
 
 
 @contextlib.asynccontextmanager
-async def parsing(post: Post, commits: Signal, data: Path) -> AsyncIterator[Parsing]:
+async def parsing(
+    post: Post, commits: Signal, data: Path, under_way: Callable[[], int] = lambda: 0
+) -> AsyncIterator[Parsing]:
     contents = ContentDirectory(data)
     contents.prepare()
-    job = Parsing(post.database, contents, commits, post.clock, size_limit=1024 * 1024)
+    job = Parsing(
+        post.database,
+        contents,
+        commits,
+        post.clock,
+        size_limit=1024 * 1024,
+        under_way=under_way,
+    )
     running = asyncio.create_task(job.run())
     try:
         yield job
@@ -87,6 +96,26 @@ async def test_what_waits_and_what_comes_is_parsed(post: Post, tmp_path: Path) -
     assert [row["preview"] for row in found] == [f"before {n}" for n in range(30)] + ["after"]
     assert {row["parse_status"] for row in found} == {"parsed"}
     assert {row["tries"] for row in found} == {None}
+
+
+@pytest.mark.parametrize(("longest", "looks"), [(10, 4), (10_000, 0)])
+async def test_a_long_content_waits_while_others_arrive(
+    post: Post, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, longest: int, looks: int
+) -> None:
+    monkeypatch.setattr("gateway.workers._LONG_OCTETS", longest)
+    monkeypatch.setattr("gateway.workers._LOOK_AGAIN_SECONDS", 0.01)
+    left = [3, 2, 1, 0]
+    asked: list[int] = []
+
+    def under_way() -> int:
+        asked.append(left.pop(0))
+        return asked[-1]
+
+    await post.deliver(letter("long"))
+    async with parsing(post, Signal(), tmp_path, under_way):
+        await until(settled(post))
+
+    assert len(asked) == looks
 
 
 async def test_a_message_that_kills_the_parser_is_partial_in_the_end_and_delays_no_other(
