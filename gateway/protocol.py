@@ -7,8 +7,8 @@
   answered in one write (RFC 2920 3.2). A peer that sends and does not read is not read either: no
   further command is served before its replies have left us, and it is dropped when that lasts.
 - However many commands lie here, other connections get their turn after a few of them.
-- A reply is handed to the kernel at once. From that to the dot on the first byte that was not
-  already on its way confirms that the sender has seen it.
+- What is written is handed to the kernel at once. From the reply to the dot on, the first byte that
+  was not already on its way confirms that the sender has seen it.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ from gateway.counters import Counters
 from gateway.handover import Settles
 from gateway.inbound import HangUp, Inbound
 from gateway.replies import Reply
-from gateway.turns import Turns
+from gateway.turns import Stage, Turns
 
 logger = logging.getLogger(__name__)
 
@@ -77,7 +77,6 @@ class Connection(SMTP):
         self._confirmed_above = 0
         self._on_gone: Callable[[], None] | None = None
         self._draining = False
-        self._in_content = False
         self._wire: asyncio.Transport | None = None
         self.inbound = Inbound(loop, turns)
         self.client_ip = ""
@@ -176,7 +175,7 @@ class Connection(SMTP):
     def drain(self) -> None:
         """Ask the session to end: at once when it waits for a command, else after its message."""
         self._draining = True
-        if self.inbound.waiting and not self._in_content:
+        if self.inbound.waiting and self.inbound.stage is not Stage.CONTENT:
             self.inbound.hang_up(replies.SHUTTING_DOWN)
 
     def abort(self) -> None:
@@ -263,12 +262,9 @@ class Connection(SMTP):
     async def read_chunk(self, seconds: float) -> bytes:
         """Whatever has come within DATA, at least a byte. Raises HangUp, also at the end."""
         self.flush()
-        self._in_content = True
-        try:
-            if not self.inbound and not await self.inbound.more(seconds):
-                raise HangUp(None)
-        finally:
-            self._in_content = False
+        self.inbound.stage = Stage.CONTENT
+        if not self.inbound and not await self.inbound.more(seconds):
+            raise HangUp(None)
         return self.inbound.take()
 
     @contextlib.contextmanager
@@ -325,12 +321,8 @@ class Connection(SMTP):
     def _write_now(self, wire: asyncio.Transport, line: bytes) -> None:
         """Write past the transport, which may put off a write to the end of the loop's turn."""
         if not wire.get_write_buffer_size():
-            try:
+            with contextlib.suppress(OSError):  # the transport meets it as well: it waits, or ends
                 line = line[os.write(self._descriptor, line) :]
-            except BlockingIOError:
-                pass  # the kernel's buffer is full: the transport waits for it
-            except OSError:
-                pass  # the transport meets it as well, and ends the connection
         if line:
             wire.write(line)
 

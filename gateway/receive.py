@@ -180,14 +180,13 @@ class _Keeper:
         self._spool.write(parts)
 
     async def finish(self) -> Received:
-        spool = self._spool
-        if spool is None:
+        digest = self._digest.digest()
+        if self._spool is None:
             body = b"".join(self._parts)
-            return Received(
-                Content(self._digest.digest(), self._size, body, None), self._head, None
-            )
+            return Received(Content(digest, self._size, body, None), self._head, None)
+        spool = self._spool
         await asyncio.to_thread(spool.finish, self._parts)
-        content = Content(self._digest.digest(), self._size, None, content_name(spool.path.name))
+        content = Content(digest, self._size, None, content_name(spool.path.name))
         return Received(content, self._head, spool)
 
     def discard(self) -> None:

@@ -135,6 +135,7 @@ class Session:
 
     async def _next(self) -> bool:
         """Serve one command; False when there are no more."""
+        self._connection.inbound.stage = self._stage
         command = await self._connection.read_command(self._edge.settings.command_timeout)
         if command is None:
             return False
@@ -142,6 +143,12 @@ class Session:
         if reply is not None:
             self._answer(reply)
         return True
+
+    @property
+    def _stage(self) -> Stage:
+        if self._envelope is None:
+            return Stage.NOTHING
+        return Stage.RECIPIENT_KNOWN if self._envelope.recipients else Stage.SENDER_KNOWN
 
     async def _serve(self, command: Command) -> Reply | None:
         verb = command.verb
@@ -258,11 +265,9 @@ class Session:
         reserved = command.size or 0
         self._edge.space.reservations.begin(reserved)
         self._envelope = Envelope(command.reverse_path, command.smtputf8, reserved)
-        self._connection.inbound.stage = Stage.SENDER_KNOWN
         self._idle_commands = 0
 
     def _end_transaction(self) -> None:
-        self._connection.inbound.stage = Stage.NOTHING
         if self._envelope is not None:
             self._arrived(self._envelope)
             self._edge.space.reservations.give_back(self._envelope.reserved)
@@ -298,7 +303,6 @@ class Session:
         envelope.tenant_id = route.tenant_id
         envelope.recipients.append(Recipient(path.raw, path.local_part, path.domain))
         envelope.routes.append(route)
-        self._connection.inbound.stage = Stage.RECIPIENT_KNOWN
         return replies.RECIPIENT_OK
 
     def _log_refusal(self, path: Path, verdict: Verdict) -> None:
@@ -322,7 +326,6 @@ class Session:
         if self._connection.spoke_early:
             return replies.TALKED_EARLY
         self._connection.send(replies.START_DATA)
-        self._connection.inbound.stage = Stage.CONTENT
         try:
             return await self._take_message(envelope)
         finally:

@@ -74,7 +74,7 @@ class Parsing:
         clock: Clock,
         *,
         size_limit: int,
-        under_way: Callable[[], int] = lambda: 0,
+        under_way: Callable[[], int],
     ) -> None:
         """`under_way` tells how many messages arrive now."""
         self._under_way = under_way
