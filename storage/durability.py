@@ -12,6 +12,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import os
 from collections.abc import Coroutine
 from functools import partial
@@ -28,7 +29,6 @@ class LogSync:
     def __init__(self, path: Path) -> None:
         self._descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
         sync_directory(path.parent)
-        self._next: asyncio.Future[None] | None = None
         self._syncing: asyncio.Task[None] | None = None
         self._failure: Exception | None = None
         self._disk = Disk()
@@ -48,31 +48,23 @@ class LogSync:
         return self._wait_for(self._asked)
 
     async def _wait_for(self, number: int) -> None:
-        self.check()
-        if number <= self._synced:
-            return
-        if self._syncing is None and self._disk.is_quick:
-            self._note(self._asked, self._sync_now())
-        else:
-            if self._next is None:
-                self._next = asyncio.get_running_loop().create_future()
-            joined = self._next
+        while number > self._synced and self._failure is None:
+            if self._syncing is None and self._disk.is_quick:
+                self._note(self._asked, self._sync_now())
+                continue
             if self._syncing is None:
                 self._syncing = asyncio.create_task(self._sync())
-            await asyncio.shield(joined)
+            await asyncio.shield(self._syncing)
         self.check()
 
     async def _sync(self) -> None:
-        while self._next is not None:
-            done, self._next = self._next, None
-            asked = self._asked
-            try:
-                failure = await asyncio.to_thread(self._sync_now)
-            except Exception as error:  # no thread is left
-                failure = error
-            self._note(asked, failure)
-            done.set_result(None)
+        asked = self._asked
+        try:
+            failure = await asyncio.to_thread(self._sync_now)
+        except Exception as error:  # no thread is left
+            failure = error
         self._syncing = None
+        self._note(asked, failure)
 
     def _sync_now(self) -> Exception | None:
         """What went wrong, if anything did."""
@@ -91,8 +83,8 @@ class LogSync:
 
     async def close(self) -> None:
         """Serve those who wait, then let go of the file."""
-        if self._syncing is not None:
-            await self._syncing
+        with contextlib.suppress(StoreUnavailable):
+            await self._wait_for(self._asked)
         os.close(self._descriptor)
 
 

@@ -77,7 +77,8 @@ async def test_a_slow_disk_is_not_waited_for_on_the_event_loop(
     """Only the first of the slow ones is."""
     here = threading.get_ident()
     threads: list[int] = []
-    lasts = iter([0.0, 0.02, 0.02, 0.0])
+    monkeypatch.setattr("storage.disk._QUICK_SECONDS", 0.3)
+    lasts = iter([0.0, 0.3, 0.3, 0.0])
 
     def sync(_: int) -> None:
         threads.append(threading.get_ident())
