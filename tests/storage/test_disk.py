@@ -10,7 +10,6 @@ import pytest
 
 from storage.disk import Disk
 
-
 SLOW = 0.3
 
 
