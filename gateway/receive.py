@@ -1,9 +1,8 @@
 """The content of one message, from the wire to memory or a spool file.
 
 - Counted first, kept after: over the limit nothing is kept, and at most the limit again is read.
-- The first 256 KiB stay in memory; a longer content goes to a spool file, in writes that do not
-  keep the event loop from others when the disk is slow, and is on stable storage when `receive`
-  returns.
+- Up to 256 KiB stay in memory; a longer content goes to a spool file, in few and large writes, in
+  threads, and is on stable storage when `receive` returns.
 - SHA-256 and the header are taken on the way; the bytes are never touched again.
 - What is left of a content is never read as commands: a fault before its end closes the connection.
 """
@@ -13,7 +12,6 @@ from __future__ import annotations
 import asyncio
 import logging
 from dataclasses import dataclass
-from functools import partial
 from hashlib import sha256
 
 from config.settings import Settings
@@ -31,9 +29,9 @@ logger = logging.getLogger(__name__)
 
 IN_MEMORY = 256 * 1024
 HEAD = 100 * 1024
-_WRITE_FROM = 128 * 1024
+_WRITE_FROM = 1536 * 1024  # most large contents are shorter: one write, one hop into a thread
 _FLOOR_WINDOW = 60.0
-# One write takes so many pieces (IOV_MAX), and many tiny ones cost far more than their bytes.
+# Many tiny pieces cost far more than their bytes.
 _MOST_PARTS = 512
 
 
@@ -163,28 +161,27 @@ class _Keeper:
         self._space.held += len(chunk)
         if len(self._parts) > _MOST_PARTS:
             self._parts = [b"".join(self._parts)]
-        most = IN_MEMORY if self._spool is None else _WRITE_FROM
-        if self._pending > most or not self._space.may_hold():
+        if self._pending > _WRITE_FROM or not self._space.may_hold():
             await self._write_out()
 
     async def _write_out(self) -> None:
         parts, self._parts = self._parts, []
-        await self._contents.disk.run(partial(self._append, parts))
+        await asyncio.to_thread(self._the_spool().write, parts)
         self._space.held -= self._pending
         self.held -= self._pending
         self._pending = 0
 
-    def _append(self, parts: list[bytes]) -> None:
+    def _the_spool(self) -> SpoolFile:
         if self._spool is None:
             self._spool = self._contents.new_spool(new_content_id(self._clock()))
-        self._spool.write(parts)
+        return self._spool
 
     async def finish(self) -> Received:
         digest = self._digest.digest()
-        if self._spool is None:
+        if self._spool is None and self._size <= IN_MEMORY:
             body = b"".join(self._parts)
             return Received(Content(digest, self._size, body, None), self._head, None)
-        spool = self._spool
+        spool = self._the_spool()
         await asyncio.to_thread(spool.finish, self._parts)
         content = Content(digest, self._size, None, content_name(spool.path.name))
         return Received(content, self._head, spool)

@@ -19,13 +19,12 @@ from pathlib import Path
 from typing import NamedTuple
 
 from storage.database import Tx
-from storage.disk import Disk
+from storage.direct_file import DirectFile
 from storage.durability import sync_directory
 from storage.errors import NotFound, StorageError, StoreFull, StoreUnavailable
 
 _CHUNK = 256 * 1024
 _ABANDONED_SECONDS = 3600.0
-_CLOSED = -1
 _NO_SPACE = {errno.ENOSPC, errno.EDQUOT}
 
 
@@ -43,18 +42,14 @@ class ContentDamaged(StorageError):
 
 
 class ContentDirectory:
-    """The part of the data directory that holds large contents and what is still arriving.
+    """The part of the data directory that holds large contents and what is still arriving."""
 
-    `disk` is how it takes what is written to spool files.
-    """
-
-    __slots__ = ("_lasting", "disk", "files", "spool")
+    __slots__ = ("_lasting", "files", "spool")
 
     def __init__(self, data: Path) -> None:
         self.files = data / "content"
         self.spool = data / "spool"
         self._lasting: set[Path] = set()
-        self.disk = Disk()
 
     def prepare(self) -> None:
         """Make the directories, on stable storage. Raises StoreUnavailable."""
@@ -64,13 +59,13 @@ class ContentDirectory:
             sync_directory(self.files.parent)
 
     def new_spool(self, content_id: bytes) -> SpoolFile:
-        """An empty file for a content that is arriving. Raises StoreFull, StoreUnavailable."""
-        with _translating():
-            return SpoolFile.new(self.spool / content_id.hex())
+        """A file for a content that is arriving; the first write makes it."""
+        path = self.spool / content_id.hex()
+        return SpoolFile(path, DirectFile(path))
 
     def finished_spool(self, name: str) -> SpoolFile:
         """The file of a content that another process has received and finished."""
-        return SpoolFile(self.spool / name, _CLOSED)
+        return SpoolFile(self.spool / name)
 
     def place(self, spools: Iterable[SpoolFile]) -> None:
         """Make finished spool files content files, and their names durable; blocks.
@@ -153,51 +148,39 @@ class ContentDirectory:
 
 
 class SpoolFile:
-    """A content on its way in: written in order, synced once, then placed or discarded."""
+    """A content on its way in: written in order, synced once, then placed or discarded.
 
-    __slots__ = ("_descriptor", "path")
+    Without `file` it is one that another process has written and finished.
+    """
 
-    def __init__(self, path: Path, descriptor: int) -> None:
+    __slots__ = ("_file", "path")
+
+    def __init__(self, path: Path, file: DirectFile | None = None) -> None:
         self.path = path
-        self._descriptor = descriptor
-
-    @classmethod
-    def new(cls, path: Path) -> SpoolFile:
-        """An empty file. Raises OSError."""
-        flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC
-        return cls(path, os.open(path, flags, 0o600))
+        self._file = file
 
     def write(self, parts: Sequence[bytes]) -> None:
         """Append `parts`; blocks. Raises StoreFull, StoreUnavailable."""
+        assert self._file is not None
         with _translating():
-            left = sum(map(len, parts)) - os.writev(self._descriptor, parts)
-            if left:  # a short write: a signal, or the last of the space
-                rest = memoryview(b"".join(parts))[-left:]
-                while rest:
-                    rest = rest[os.write(self._descriptor, rest) :]
+            self._file.write(parts)
 
     def finish(self, parts: Sequence[bytes] = ()) -> None:
         """Append the last `parts`, put it all on stable storage and close; blocks.
 
         Raises StoreFull, StoreUnavailable.
         """
-        if parts:
-            self.write(parts)
+        assert self._file is not None
         with _translating():
-            os.fdatasync(self._descriptor)
-            self._close()
+            self._file.finish(parts)
 
     def discard(self) -> None:
         """Close and remove, wherever the file is by now; what cannot be removed is an orphan."""
-        with contextlib.suppress(OSError):
-            self._close()
+        if self._file is not None:
+            with contextlib.suppress(OSError):
+                self._file.close()
         with contextlib.suppress(OSError):
             self.path.unlink(missing_ok=True)
-
-    def _close(self) -> None:
-        descriptor, self._descriptor = self._descriptor, _CLOSED
-        if descriptor != _CLOSED:
-            os.close(descriptor)
 
 
 def new_content_id(now: int) -> bytes:

@@ -1,15 +1,14 @@
 """Short work on the disk: at once while the disk is quick, else in a thread.
 
-- A hop into a thread and back costs more than a quick write, and threads compete with the event
-  loop for the interpreter. So while every piece took a millisecond or two at most, the next one is
-  done on the event loop.
-- A slow piece is followed by work in threads, until a good many in a row were quick again: a disk
-  that stalls now and then stops the loop once, not each time.
+- A hop into a thread and back costs more than a quick sync, and threads compete with the event
+  loop for the interpreter. So while every piece took a millisecond or two at most, the next one
+  may be done on the event loop.
+- A slow piece is to be followed by work in threads, until a good many in a row were quick again: a
+  disk that stalls now and then stops the loop once, not each time.
 """
 
 from __future__ import annotations
 
-import asyncio
 import time
 from collections.abc import Callable
 from typing import TypeVar
@@ -32,10 +31,6 @@ class Disk:
     def is_quick(self) -> bool:
         """Whether the event loop may wait for the next piece."""
         return self._quick_in_a_row >= _ENOUGH_IN_A_ROW
-
-    async def run(self, work: Callable[[], T]) -> T:
-        """What `work` gives; raises what it raises."""
-        return self.timed(work) if self.is_quick else await asyncio.to_thread(self.timed, work)
 
     def timed(self, work: Callable[[], T]) -> T:
         """What `work` gives, in the caller's thread, remembering whether it was quick; blocks."""

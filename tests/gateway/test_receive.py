@@ -2,6 +2,7 @@
 
 import asyncio
 import os
+import threading
 from collections.abc import Callable, Coroutine, Iterable
 from pathlib import Path
 from typing import Any, cast
@@ -18,6 +19,8 @@ from gateway.space import Reservations, Space
 from gateway.turns import Turns
 from storage.content import ContentDirectory
 from storage.errors import StoreFull
+
+WRITTEN_OUT = 2 * 1024 * 1024  # so much is written before the end has come
 
 Receive = Callable[[Iterable[bytes]], Coroutine[Any, Any, Received | Reply]]
 
@@ -92,8 +95,8 @@ async def test_a_full_disk_is_told_after_the_end_of_data(
     def no_space(*_: object) -> int:
         raise OSError(28, os.strerror(28))
 
-    monkeypatch.setattr(os, "writev", no_space)
-    chunks = iter([b"x" * IN_MEMORY, b"y" * IN_MEMORY, b"\r\n.\r\n"])
+    monkeypatch.setattr(os, "write", no_space)
+    chunks = iter([b"x" * WRITTEN_OUT, b"y" * WRITTEN_OUT, b"\r\n.\r\n"])
 
     with pytest.raises(StoreFull):
         await take(chunks)
@@ -109,11 +112,34 @@ async def test_a_fault_within_content_ends_the_session(
     def fault(*_: object) -> int:
         raise RuntimeError("a bug")
 
-    monkeypatch.setattr(os, "writev", fault)
+    monkeypatch.setattr(os, "write", fault)
 
     with pytest.raises(HangUp) as over:
-        await take([b"x" * (IN_MEMORY + 1), b"\r\nMAIL FROM:<>\r\n", b".\r\n"])
+        await take([b"x" * WRITTEN_OUT, b"\r\nMAIL FROM:<>\r\n", b".\r\n"])
 
     assert over.value.reply is replies.FAULT_CLOSING
+    assert spooled(tmp_path) == []
+    assert space.held == 0
+
+
+async def test_who_is_cancelled_within_a_write_leaves_nothing_behind(
+    take: Receive, tmp_path: Path, space: Space, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    begun, go_on, write = threading.Event(), threading.Event(), os.write
+
+    def slow(descriptor: int, data: bytes) -> int:
+        begun.set()
+        go_on.wait(10)
+        return write(descriptor, data)
+
+    monkeypatch.setattr(os, "write", slow)
+    taking = asyncio.create_task(take([b"x" * WRITTEN_OUT, b"\r\n.\r\n"]))
+    await asyncio.to_thread(begun.wait, 10)
+    taking.cancel()
+    asyncio.get_running_loop().run_in_executor(None, go_on.set)
+
+    with pytest.raises(asyncio.CancelledError):
+        await taking
+
     assert spooled(tmp_path) == []
     assert space.held == 0

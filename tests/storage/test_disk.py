@@ -1,8 +1,7 @@
-"""Where work on the disk is done, as its speed changes."""
+"""Where work on the disk is best done, as its speed changes."""
 
 from __future__ import annotations
 
-import threading
 import time
 from functools import partial
 
@@ -19,33 +18,27 @@ def on_a_busy_machine(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("storage.disk._QUICK_SECONDS", SLOW)
 
 
-async def test_slow_work_is_followed_by_work_in_a_thread_until_enough_is_quick() -> None:
-    disk, here = Disk(), threading.get_ident()
-
-    def work(seconds: float) -> bool:
-        time.sleep(seconds)
-        return threading.get_ident() == here
-
-    lasts = (0.0, SLOW, 0.0, SLOW, 0.0)
-    done_here = [await disk.run(partial(work, seconds)) for seconds in lasts]
-    assert done_here == [True, True, False, False, False]
+def test_slow_work_counts_until_enough_was_quick() -> None:
+    disk = Disk()
+    seen = [disk.is_quick]
+    for seconds in (0.0, SLOW, 0.0, SLOW, 0.0):
+        disk.timed(partial(time.sleep, seconds))
+        seen.append(disk.is_quick)
+    assert seen == [True, True, False, False, False, False]
 
     for _ in range(1000):
         if disk.is_quick:
             break
-        await disk.run(partial(work, 0))
-    assert await disk.run(partial(work, 0))
+        disk.timed(partial(time.sleep, 0))
+    assert disk.is_quick
 
 
-@pytest.mark.parametrize("quick", [True, False])
-async def test_a_fault_comes_to_who_asked_for_the_work(quick: bool) -> None:
-    disk = Disk()
-    if not quick:
-        disk.timed(partial(time.sleep, SLOW))
-    assert disk.is_quick is quick
-
+def test_work_that_fails_is_timed_as_well() -> None:
     def fail() -> None:
+        time.sleep(SLOW)
         raise OSError("no space")
 
+    disk = Disk()
     with pytest.raises(OSError, match="no space"):
-        await disk.run(fail)
+        disk.timed(fail)
+    assert not disk.is_quick
