@@ -1,19 +1,19 @@
 """Counting who writes to whom, after the commit: the one task of this installation that does it.
 
-- The store's writer belongs to deliveries. While mail streams in there is one batch a second, so
-  that it is large and many copies of one sender cost one row; when there is more than a batch,
-  counting takes a small share of the time. What piles up is worked off after.
+- While mail streams in there is one batch a second, so that it is large and many copies of one
+  sender cost one row; when there is more than a batch, counting takes a small share of the time
+  (`gateway.beside_mail`). What piles up is worked off after.
 - Several processes on one store may each run it: a batch is counted by the one that moves the
   place, in the same transaction, and by nobody else (`storage.relationships`).
 """
 
 from __future__ import annotations
 
-import asyncio
 import logging
 import time
 from functools import partial
 
+from gateway.beside_mail import LEFT_ALONE, leave_to_mail, streams_in
 from gateway.jobs import keep_on
 from storage import relationships
 from storage.database import Database
@@ -22,10 +22,6 @@ from storage.signals import Signal, heard
 logger = logging.getLogger("postroom.relationships")
 
 _POLL_SECONDS = 30.0
-# Mail streams in when the last commit is not longer ago than this; then one part of the time is for
-# counting and so many parts are left alone.
-_STREAMING_SECONDS = 0.25
-_LEFT_ALONE = 12
 _SHORTEST_PAUSE = 0.25
 _PAUSE_SECONDS = 1.0
 
@@ -39,16 +35,16 @@ async def run(database: Database, commits: Signal) -> None:
 async def _round(database: Database, commits: Signal) -> None:
     ring, began = commits.listen(), time.monotonic()
     full = await count_batch(database)
-    now = time.monotonic()
-    if now - commits.last_rung < _STREAMING_SECONDS:
-        await asyncio.sleep(_pause(now - began) if full else _PAUSE_SECONDS)
+    if streams_in(commits):
+        took = time.monotonic() - began
+        await leave_to_mail(commits, _pause(took) if full else _PAUSE_SECONDS)
     elif not full:
         await heard(ring, _POLL_SECONDS)
 
 
 def _pause(took: float) -> float:
     """How long to leave the store alone after a full batch that took so many seconds."""
-    return min(max(_SHORTEST_PAUSE, took * _LEFT_ALONE), _PAUSE_SECONDS)
+    return min(max(_SHORTEST_PAUSE, took * LEFT_ALONE), _PAUSE_SECONDS)
 
 
 async def count_batch(database: Database) -> bool:

@@ -1,8 +1,7 @@
 """Parsing after the commit: takes what waits, has it parsed, keeps the results.
 
-- The store's writer and the processors belong to deliveries. While mail streams in, parsing takes
-  a small share of the time and leaves the rest; what piles up is worked off after. Nobody waits for
-  it.
+- While mail streams in, parsing takes a small share of the time (`gateway.beside_mail`); what piles
+  up is worked off after. Nobody waits for it.
 - Parsing a long content takes a few times its size in memory: while other messages arrive, which
   take memory as well, it waits for some seconds.
 - One transaction keeps the results of a batch and claims the next one.
@@ -21,6 +20,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
 from config.logs import event
+from gateway.beside_mail import LEFT_ALONE, leave_to_mail
 from gateway.jobs import keep_on
 from gateway.parser.process import ParserProcess, ParserUnavailable
 from gateway.parser.wire import Request
@@ -44,11 +44,7 @@ _POLL_SECONDS = 30.0
 _SOON_SECONDS = 2.0
 _IDLE_SECONDS = 60.0
 
-# Mail streams in when the last commit is not longer ago than this; then one part of the time is for
-# parsing and so many parts are left alone.
-_STREAMING_SECONDS = 0.25
-_LEFT_ALONE = 12
-_LONGEST_PAUSE = 2.0
+_LONGEST_PAUSE = 10.0
 
 _LONG_OCTETS = 4 * 1024 * 1024
 _MOST_LOOKS = 60
@@ -110,9 +106,9 @@ class Parsing:
         claimed = await self._keep(done)
         self._claims = []
         self._claims = await self._database.read(lambda tx: parse_queue.load(tx, claimed))
-        now = time.monotonic()
-        if self._claims and now - self._commits.last_rung < _STREAMING_SECONDS:
-            await asyncio.sleep(min((now - began) * _LEFT_ALONE, _LONGEST_PAUSE))
+        if self._claims:
+            took = time.monotonic() - began
+            await leave_to_mail(self._commits, min(took * LEFT_ALONE, _LONGEST_PAUSE))
 
     async def _let_others_arrive(self) -> None:
         if all(claim.content.size <= _LONG_OCTETS for claim in self._claims):
