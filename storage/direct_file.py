@@ -125,7 +125,7 @@ def _a_buffer() -> Iterator[memoryview]:
     try:
         buffer = _idle_buffers.pop()
     except IndexError:
-        buffer = memoryview(mmap.mmap(-1, _BUFFER))
+        buffer = memoryview(mmap.mmap(-1, _BUFFER, mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS))
     try:
         yield buffer
     finally:
