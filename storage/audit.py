@@ -14,6 +14,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from storage import filing
 from storage.content import Content, ContentDirectory
 from storage.database import Database, Row, Tx
 
@@ -77,7 +78,7 @@ async def _judge_rows(tx: Tx) -> list[Finding]:
     ]
     return miscounted + [
         Finding(bytes(row["message_id"]), fault)
-        for fault, sql in _JUDGEMENTS.items()
+        for fault, sql in {**_JUDGEMENTS, **filing.judgements(tx)}.items()
         for row in await tx.fetch_all(sql)
     ]
 

@@ -26,6 +26,7 @@ from storage.arrivals import (
 from storage.batch import Batch
 from storage.database import Tx
 from storage.directory import Resolution, Verdict, resolve
+from storage.filing import note_copies
 from storage.joining import join_thread
 from storage.receipts import digests_of, earlier_delivery, forget_confirmed, keep_receipts
 
@@ -50,6 +51,7 @@ async def deliver(
     batch = Batch(tx, owner, is_open, postmaster)
     outcomes = [await _deliver_one(batch, arrival) for arrival in arrivals]
     await batch.write_rows()
+    await note_copies(tx, sum(one.copies for one in outcomes if isinstance(one, Stored)))
     return outcomes
 
 

@@ -19,6 +19,7 @@ from dataclasses import dataclass
 from storage.access import VISIBLE, VISIBLE_ACT, VISIBLE_NOTE, View, in_list
 from storage.clock import DAY, SECOND
 from storage.database import Row, Tx
+from storage.filing import sources
 from storage.ids import lowest_at
 from storage.mailbox import FOLDERS
 
@@ -120,8 +121,12 @@ async def _of_mail(tx: Tx, span: dict[str, object]) -> list[Event]:
     after = span["after"]
     assert isinstance(after, bytes)
     since = int.from_bytes(after[:8], "big") - _LONGEST_TRANSACTION
-    rows = await tx.fetch_all(_OF_MAIL, {**span, "since": lowest_at(since)})
-    return [_event(row) for row in rows]
+    named = {**span, "since": lowest_at(since)}
+    return [
+        _event(row)
+        for source in sources(tx)
+        for row in await tx.fetch_all(_OF_MAIL.format(source), named)
+    ]
 
 
 async def _told(
@@ -225,12 +230,12 @@ _SEES = f"""CASE
     ELSE 1 = 1 END"""
 _SPAN = "e.tenant_id = :tenant_id AND e.event_id > :after AND e.event_id <= :until"
 
-# From the copies of one inbox, folder by folder as their index has them; never from the events of
+# From the copies of one inbox, folder by folder as they are in order; never from the events of
 # everybody, which is what the CASE keeps a planner without statistics from.
 _OF_MAIL = " UNION ALL ".join(
     f"""
     SELECT * FROM (
-        SELECT {_COLUMNS} FROM copies c CROSS JOIN events e
+        SELECT {_COLUMNS} FROM {{0}} c CROSS JOIN events e
         WHERE c.inbox_id = :viewer AND c.folder = {folder} AND c.message_id > :since
           AND e.message_id = c.message_id AND e.message_id IS NOT NULL
           AND CASE WHEN e.type = '{RECEIVED}' AND {_SPAN} THEN 1 ELSE 0 END = 1

@@ -19,6 +19,7 @@ from storage import parsed
 from storage.database import Row, Tx
 from storage.errors import Conflict, NotFound
 from storage.explain import forget_explanation, keep_deleted
+from storage.filing import newest
 from storage.openings import forget_message, keep_what_a_copy_opened
 from storage.relationships import count_before_it_goes, forget_sender
 from storage.trash import note_moves
@@ -104,22 +105,27 @@ async def list_copies(
     """At most `limit` copies of a folder, newest first, all older than the message `before`."""
     older = "AND p.message_id < :before" if before else ""
     seen = "" if is_read is None else "AND p.is_read = :is_read"
-    rows = await tx.fetch_all(
-        f"""
-        {_COPY} AND c.message_id IN (
-            SELECT p.message_id FROM copies p
-            WHERE p.inbox_id = :inbox_id AND p.folder = :folder {older} {seen}
-            ORDER BY p.message_id DESC LIMIT :limit)
-        ORDER BY c.message_id DESC
-        """,
+
+    def statement(source: str) -> str:
+        return f"""
+            {_COPY} AND c.message_id IN (
+                SELECT p.message_id FROM {source} p
+                WHERE p.inbox_id = :inbox_id AND p.folder = :folder {older} {seen}
+                ORDER BY p.message_id DESC LIMIT :limit)
+            ORDER BY c.message_id DESC
+        """
+
+    rows = await newest(
+        tx,
+        statement,
         {
             "tenant_id": tenant_id,
             "inbox_id": inbox_id,
             "folder": FOLDERS.index(folder),
             "before": before,
             "is_read": int(bool(is_read)),
-            "limit": limit,
         },
+        limit=limit,
     )
     return await copies_of_rows(tx, inbox_id, rows)
 

@@ -18,6 +18,7 @@ from storage.assignment import unassign_all
 from storage.clock import DAY
 from storage.database import Tx
 from storage.errors import Conflict, NotFound
+from storage.filing import newest
 from storage.inboxes import Inbox, find_inbox
 from storage.lists import leave_all_lists
 from storage.mailbox import delete_copy
@@ -138,9 +139,7 @@ async def purge_some(tx: Tx, *, tenant_id: bytes, inbox_id: bytes, now: int) -> 
     )
     if due is None:
         return Purged(0, (), False)
-    rows = await tx.fetch_all(
-        f"SELECT message_id FROM copies WHERE inbox_id = :inbox_id LIMIT {_COPIES_AT_ONCE}", key
-    )
+    rows = await newest(tx, _SOME_COPIES.format, key, limit=_COPIES_AT_ONCE)
     files = [
         await delete_copy(tx, tenant_id=tenant_id, inbox_id=inbox_id, message_id=row["message_id"])
         for row in rows
@@ -157,6 +156,9 @@ async def purge_some(tx: Tx, *, tenant_id: bytes, inbox_id: bytes, now: int) -> 
         for table in _FINAL:
             await tx.execute(f"DELETE FROM {table} WHERE inbox_id = :inbox_id", key)
     return Purged(len(rows), tuple(file for file in files if file), whole)
+
+
+_SOME_COPIES = "SELECT message_id FROM {} c WHERE inbox_id = :inbox_id LIMIT :limit"
 
 
 async def _drop_rows(tx: Tx, inbox_id: bytes) -> bool:

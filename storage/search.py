@@ -11,11 +11,13 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Any
 
 from storage.address import canonical_or_none
 from storage.clock import HOUR
 from storage.database import Row, Tx
+from storage.filing import newest
 from storage.ids import from_text
 from storage.indexing import ATTACHMENT, engine_of, inbox_scope, list_scope, scanned_text
 from storage.lookup import Lookup
@@ -193,34 +195,37 @@ def _narrow(wanted: Wanted) -> tuple[str, ...]:
 
 async def _copies(search: _Search, wanted: Wanted) -> list[bytes]:
     """Without words there is nothing to look up: the copies themselves, parsed or not."""
-    found: list[bytes] = []
-    for folder in [None] if wanted.thread_id else wanted.folders:
-        rows = await search.tx.fetch_all(
-            _copies_sql(search, by_thread=folder is None),
-            {
-                **search.params,
-                "before": search.before,
-                "after": search.after,
-                "folder": None if folder is None else FOLDERS.index(folder),
-            },
-        )
-        found += [bytes(row["message_id"]) for row in rows]
-    return found
+    params = {**search.params, "before": search.before, "after": search.after}
+    if wanted.thread_id is not None:
+        rows = await search.tx.fetch_all(_of_thread(search), params)
+    else:
+        rows = []
+        for folder in map(FOLDERS.index, wanted.folders):
+            in_folder = partial(_of_folder, search)
+            of_folder = {**params, "folder": folder}
+            rows += await newest(search.tx, in_folder, of_folder, limit=search.params["limit"])
+    return [bytes(row["message_id"]) for row in rows]
 
 
-def _copies_sql(search: _Search, *, by_thread: bool) -> str:
-    """CROSS JOIN keeps SQLite at the order of the index that fits: a folder's, or a thread's.
+def _of_thread(search: _Search) -> str:
+    return _copies_sql(search, "messages m CROSS JOIN copies c")
+
+
+def _of_folder(search: _Search, source: str) -> str:
+    return _copies_sql(search, f"{source} c CROSS JOIN messages m", "AND c.folder = :folder")
+
+
+def _copies_sql(search: _Search, joined: str, narrowed: str = "") -> str:
+    """CROSS JOIN keeps SQLite at the order that fits: a folder's, or a thread's.
 
     Both tables are told the bounds, which PostgreSQL does not carry over from one to the other.
     """
     older = "AND c.message_id < :before AND m.message_id < :before" if search.before else ""
     newer = "AND c.message_id > :after AND m.message_id > :after" if search.after else ""
-    one_folder = "" if by_thread else "AND c.folder = :folder"
-    joined = "messages m CROSS JOIN copies c" if by_thread else "copies c CROSS JOIN messages m"
     return f"""
         SELECT c.message_id FROM {joined}
         WHERE m.message_id = c.message_id AND m.tenant_id = :tenant_id
-          AND c.inbox_id = :inbox_id {one_folder} {older} {newer} {search.conditions}
+          AND c.inbox_id = :inbox_id {narrowed} {older} {newer} {search.conditions}
         ORDER BY c.message_id DESC LIMIT :limit
     """
 

@@ -13,8 +13,10 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Mapping, Sequence
+from functools import partial
 
 from storage.database import Tx
+from storage.filing import newest
 from storage.lookup import Lookup
 from storage.query import Term, packed_matches
 from storage.words import FIELDS, unpack
@@ -174,22 +176,30 @@ async def _judge(tx: Tx, lookup: Lookup, under: int) -> list[bytes] | None:
 
 async def _copies_below(tx: Tx, lookup: Lookup, below: bytes) -> list[bytes]:
     found: list[bytes] = []
+    params = {**lookup.params, "below": below, "after": lookup.after, "limit": _JUDGED_AT_ONCE}
     for one in lookup.narrow:
-        joined = (
-            "messages m CROSS JOIN copies c" if one[0] == "m" else "copies c CROSS JOIN messages m"
-        )
-        rows = await tx.fetch_all(
-            f"""
-            SELECT c.message_id FROM {joined}
-            WHERE m.message_id = c.message_id AND c.inbox_id = :inbox_id
-              AND m.tenant_id = :tenant_id AND {one} AND c.message_id < :below
-              {"AND c.message_id > :after" if lookup.after else ""} {lookup.conditions}
-            ORDER BY c.message_id DESC LIMIT {_JUDGED_AT_ONCE}
-            """,
-            {**lookup.params, "below": below, "after": lookup.after},
-        )
+        if one.startswith("m."):
+            rows = await tx.fetch_all(
+                _narrowed(lookup, "messages m CROSS JOIN copies c", one), params
+            )
+        else:
+            rows = await newest(tx, partial(_in_order, lookup, one), params, limit=_JUDGED_AT_ONCE)
         found += [bytes(row["message_id"]) for row in rows]
     return sorted(found, reverse=True)[:_JUDGED_AT_ONCE]
+
+
+def _in_order(lookup: Lookup, one: str, source: str) -> str:
+    return _narrowed(lookup, f"{source} c CROSS JOIN messages m", one)
+
+
+def _narrowed(lookup: Lookup, joined: str, one: str) -> str:
+    return f"""
+        SELECT c.message_id FROM {joined}
+        WHERE m.message_id = c.message_id AND c.inbox_id = :inbox_id
+          AND m.tenant_id = :tenant_id AND {one} AND c.message_id < :below
+          {"AND c.message_id > :after" if lookup.after else ""} {lookup.conditions}
+        ORDER BY c.message_id DESC LIMIT :limit
+    """
 
 
 async def matching(

@@ -15,6 +15,7 @@ from dataclasses import dataclass
 
 from storage.access import VISIBLE_ASSIGNEE, View, in_list, newest_visible, opened_threads
 from storage.database import Tx
+from storage.filing import newest
 from storage.mailbox import FOLDERS
 from storage.query import Query
 from storage.thread_search import matching_copies, newest_matching_copies, opened_matches
@@ -135,25 +136,28 @@ async def _copies(
         found = await matching_copies(tx, view=view, query=wanted.query, before=before, limit=limit)
         return [_Spot(*one) for one in found]
     older = "AND c.message_id < :before" if before else ""
-    folders = " UNION ALL ".join(_OF_FOLDER.format(place, older) for place in range(len(FOLDERS)))
-    rows = await tx.fetch_all(
-        f"""
-        SELECT p.message_id, m.thread_id
-        FROM (SELECT f.message_id FROM ({folders}) f ORDER BY f.message_id DESC LIMIT :limit) p
-        CROSS JOIN messages m
-        WHERE m.message_id = p.message_id AND m.tenant_id = :tenant_id
-        ORDER BY p.message_id DESC
-        """,
-        {**view.params, "before": before, "limit": limit},
-    )
+
+    def statement(source: str) -> str:
+        folders = " UNION ALL ".join(
+            _OF_FOLDER.format(source, place, older) for place in range(len(FOLDERS))
+        )
+        return f"""
+            SELECT p.message_id, m.thread_id
+            FROM (SELECT f.message_id FROM ({folders}) f ORDER BY f.message_id DESC LIMIT :limit) p
+            CROSS JOIN messages m
+            WHERE m.message_id = p.message_id AND m.tenant_id = :tenant_id
+            ORDER BY p.message_id DESC
+        """
+
+    rows = await newest(tx, statement, {**view.params, "before": before}, limit=limit)
     return [_Spot(bytes(row["message_id"]), bytes(row["thread_id"])) for row in rows]
 
 
 # Copies are in the order of their ids within a folder: the newest of each, then those of all.
 _OF_FOLDER = """
-    SELECT o{0}.message_id FROM (
-        SELECT c.message_id FROM copies c WHERE c.inbox_id = :viewer AND c.folder = {0} {1}
-        ORDER BY c.message_id DESC LIMIT :limit) o{0}
+    SELECT o{1}.message_id FROM (
+        SELECT c.message_id FROM {0} c WHERE c.inbox_id = :viewer AND c.folder = {1} {2}
+        ORDER BY c.message_id DESC LIMIT :limit) o{1}
 """
 
 

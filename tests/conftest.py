@@ -4,6 +4,7 @@ On CI hypothesis tries the same examples on every run.
 """
 
 import os
+from collections.abc import Iterator
 
 import pytest
 from hypothesis import settings
@@ -15,6 +16,14 @@ __all__ = ["database", "databases", "engine", "engines"]
 settings.register_profile("here", deadline=None)
 settings.register_profile("ci", deadline=None, derandomize=True, print_blob=True)
 settings.load_profile("ci" if os.environ.get("CI") == "true" else "here")
+
+
+@pytest.fixture(autouse=True, scope="session")
+def filed_early() -> Iterator[None]:
+    """Let tests meet filed copies beside others; it takes thousands of copies otherwise."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("storage.filing._MOST_UNFILED", 5)
+        yield
 
 
 def pytest_xdist_auto_num_workers() -> int:

@@ -25,6 +25,7 @@ from storage.migrations.m009_audit_log import m009_audit_log
 from storage.migrations.m010_event_log import m010_event_log
 from storage.migrations.m011_retention import m011_retention
 from storage.migrations.m012_reopened import m012_reopened
+from storage.migrations.m013_filing import m013_filing
 
 Step = Callable[[Tx], Coroutine[Any, Any, None]]
 
@@ -96,4 +97,5 @@ STEPS: tuple[Step, ...] = (
     m010_event_log,
     m011_retention,
     m012_reopened,
+    m013_filing,
 )

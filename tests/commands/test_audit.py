@@ -91,6 +91,17 @@ def test_a_sound_store_is_proved(filled: Operator, deep: list[str]) -> None:
             change("UPDATE contents SET body = x'00' WHERE body IS NOT NULL"),
             "the content in the database has not the size on record",
         ),
+        (
+            change("UPDATE filing SET message_id = (SELECT MAX(message_id) FROM copies)"),
+            "a copy is not filed as it is",
+        ),
+        (
+            change(
+                "INSERT INTO filed_copies"
+                " SELECT inbox_id, 1, message_id, 0, 0, 0 FROM copies LIMIT 1"
+            ),
+            "what is filed is no copy",
+        ),
         (lambda data: content_file(data).unlink(), "the content file is missing"),
         (
             lambda data: content_file(data).write_bytes(LARGE[:-1]),
