@@ -30,6 +30,7 @@ logger = logging.getLogger(__name__)
 IN_MEMORY = 256 * 1024
 HEAD = 100 * 1024
 _WRITE_FROM = 1536 * 1024  # most large contents are shorter: one write, one hop into a thread
+_WRITE_SECONDS = 300.0  # a spool file that is not written to for an hour counts as abandoned
 _FLOOR_WINDOW = 60.0
 # Many tiny pieces cost far more than their bytes.
 _MOST_PARTS = 512
@@ -134,7 +135,7 @@ class _Keeper:
     """Keeps what arrives: in memory, then in a spool file."""
 
     __slots__ = ("_clock", "_contents", "_digest", "_head", "_parts", "_pending", "_size",
-                 "_space", "_spool", "held")  # fmt: skip
+                 "_space", "_spool", "_time", "_written_at", "held")  # fmt: skip
 
     def __init__(self, contents: ContentDirectory, space: Space, clock: Clock) -> None:
         self._clock = clock
@@ -146,6 +147,8 @@ class _Keeper:
         self._pending = 0
         self._size = 0
         self._spool: SpoolFile | None = None
+        self._time = asyncio.get_running_loop().time
+        self._written_at = 0.0
         self.held = 0
 
     async def keep(self, chunk: bytes) -> None:
@@ -161,12 +164,16 @@ class _Keeper:
         self._space.held += len(chunk)
         if len(self._parts) > _MOST_PARTS:
             self._parts = [b"".join(self._parts)]
-        if self._pending > _WRITE_FROM or not self._space.may_hold():
+        if self._pending > _WRITE_FROM or not self._space.may_hold() or self._is_due():
             await self._write_out()
+
+    def _is_due(self) -> bool:
+        return self._spool is not None and self._time() - self._written_at > _WRITE_SECONDS
 
     async def _write_out(self) -> None:
         parts, self._parts = self._parts, []
         await asyncio.to_thread(self._the_spool().write, parts)
+        self._written_at = self._time()
         self._space.held -= self._pending
         self.held -= self._pending
         self._pending = 0

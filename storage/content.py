@@ -93,7 +93,8 @@ class ContentDirectory:
     def remove_abandoned(self, *, now: float, age: float = _ABANDONED_SECONDS) -> int:
         """Remove spool files nobody has written to for `age` seconds; blocks. How many there were.
 
-        They are what a killed process was receiving. A live one writes to its own far more often.
+        They are what a killed process was receiving. A live one writes to its own every few minutes
+        (`gateway.receive`).
         """
         removed = 0
         with _translating():

@@ -45,9 +45,10 @@ class DirectFile:
         self._rest = b""  # fewer bytes than a block, the last that came
 
     def write(self, parts: Sequence[bytes]) -> None:
-        """Append `parts`. Raises OSError."""
+        """Append `parts`; the file counts as written to, however few they are. Raises OSError."""
         with self._opened():
             self._append(parts)
+            os.utime(self._descriptor)
 
     def finish(self, parts: Sequence[bytes]) -> None:
         """Append `parts`, put it all on stable storage and close. Raises OSError."""
@@ -60,7 +61,7 @@ class DirectFile:
             self._close()
 
     def close(self) -> None:
-        """Close the file as it is. Raises OSError."""
+        """Close the file as it is, behind what another thread is writing. Raises OSError."""
         with self._lock:
             self._close()
 

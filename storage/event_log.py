@@ -124,7 +124,7 @@ async def _of_mail(tx: Tx, span: dict[str, object]) -> list[Event]:
     named = {**span, "since": lowest_at(since)}
     return [
         _event(row)
-        for source in sources(tx)
+        for source in sources(tx, above="since")
         for row in await tx.fetch_all(_OF_MAIL.format(source), named)
     ]
 

@@ -334,7 +334,7 @@ COPY_COLUMNS = """
     m.client_ip, m.helo, m.tls, m.received_field, m.parse_status,
     m.preview, m.has_attachments
 """
-# CROSS JOIN keeps SQLite at reading the copies first, in the order of their index.
+# CROSS JOIN keeps SQLite at reading the copies first, in their order.
 _COPY = f"""
     SELECT {COPY_COLUMNS}
     FROM copies c CROSS JOIN messages m

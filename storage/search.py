@@ -185,7 +185,7 @@ def _lookup(search: _Search, wanted: Wanted) -> Lookup:
 
 
 def _narrow(wanted: Wanted) -> tuple[str, ...]:
-    """The indexes of copies that a condition goes by, if any: a thread's, or those of folders."""
+    """The orders of copies that a condition goes by, if any: a thread's, or those of folders."""
     if wanted.thread_id is not None:
         return ("m.thread_id = :thread_id",)
     if wanted.is_read is None and len(wanted.folders) == len(FOLDERS):

@@ -1,7 +1,7 @@
 """The threads of one inbox, page by page.
 
 - Newest first by the newest message that the inbox sees, whose id is the place in the list.
-- The copies are walked from the newest on, by their index; a thread counts where it comes first.
+- The copies are walked from the newest on, folder by folder; a thread counts where it comes first.
   Threads in which something was opened to the inbox are few, and placed one by one.
 - With a query only messages that match it count, for the place as well.
 - A page looks at a bounded number of messages: it may hold fewer threads than were asked for, or
@@ -13,9 +13,9 @@ from __future__ import annotations
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 
+from storage import filing
 from storage.access import VISIBLE_ASSIGNEE, View, in_list, newest_visible, opened_threads
 from storage.database import Tx
-from storage.filing import newest
 from storage.mailbox import FOLDERS
 from storage.query import Query
 from storage.thread_search import matching_copies, newest_matching_copies, opened_matches
@@ -149,7 +149,7 @@ async def _copies(
             ORDER BY p.message_id DESC
         """
 
-    rows = await newest(tx, statement, {**view.params, "before": before}, limit=limit)
+    rows = await filing.newest(tx, statement, {**view.params, "before": before}, limit=limit)
     return [_Spot(bytes(row["message_id"]), bytes(row["thread_id"])) for row in rows]
 
 

@@ -29,8 +29,15 @@ INSERT INTO filed_copies (inbox_id, folder, message_id, is_read, is_flagged, rou
     SELECT inbox_id, folder, message_id, is_read, is_flagged, route FROM copies
     ORDER BY inbox_id, folder, message_id
 """
-_FILING = "CREATE TABLE filing (message_id BLOB NOT NULL)"
-_UP_TO = "INSERT INTO filing (message_id) SELECT COALESCE(MAX(message_id), x'') FROM copies"
+_FILING = """
+CREATE TABLE filing (
+    only INTEGER PRIMARY KEY CHECK (only = 1),
+    message_id BLOB NOT NULL
+)
+"""
+_UP_TO = """
+INSERT INTO filing (only, message_id) SELECT 1, COALESCE(MAX(message_id), x'') FROM copies
+"""
 _COUNTED = "INSERT INTO store_state (name, value) VALUES ('unfiled', 0)"
 _NO_INDEX = "DROP INDEX copies_by_folder"
 _CHANGED = """

@@ -95,6 +95,7 @@ def test_a_sound_store_is_proved(filled: Operator, deep: list[str]) -> None:
             change("UPDATE filing SET message_id = (SELECT MAX(message_id) FROM copies)"),
             "a copy is not filed as it is",
         ),
+        (change("DELETE FROM filing"), "it is not on record what is filed"),
         (
             change(
                 "INSERT INTO filed_copies"

@@ -3,7 +3,8 @@
 import asyncio
 import os
 import threading
-from collections.abc import Callable, Coroutine, Iterable
+import time
+from collections.abc import Callable, Coroutine, Iterable, Iterator
 from pathlib import Path
 from typing import Any, cast
 
@@ -120,6 +121,27 @@ async def test_a_fault_within_content_ends_the_session(
     assert over.value.reply is replies.FAULT_CLOSING
     assert spooled(tmp_path) == []
     assert space.held == 0
+
+
+async def test_what_drips_for_hours_is_not_taken_for_abandoned(
+    take: Receive, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("gateway.receive._WRITE_SECONDS", 0.0)
+    contents = ContentDirectory(tmp_path)
+
+    def drip() -> Iterator[bytes]:
+        yield b"x" * WRITTEN_OUT
+        for _ in range(3):
+            (spool,) = spooled(tmp_path)
+            os.utime(spool, (0, 0))  # hours later
+            yield b"a few bytes more"
+            assert contents.abandoned(now=time.time()) == []
+        yield b"\r\n.\r\n"
+
+    received = await take(drip())
+
+    assert isinstance(received, Received)
+    received.discard()
 
 
 async def test_who_is_cancelled_within_a_write_leaves_nothing_behind(
