@@ -35,6 +35,7 @@ from storage.clock import SECOND
 from storage.content import Content, ContentDirectory
 from storage.database import Database, Tx
 from storage.ids import to_text
+from storage.mailbox import Copy, list_copies
 from storage.signals import Signal
 from tests.storage.engines import Engine
 from tests.support.documented import check_response
@@ -259,6 +260,28 @@ MESSAGE = (
     b"From: Grace <grace@sender.test>\r\nTo: team@example.test\r\n"
     b"Subject: Hello\r\nMessage-ID: <1@sender.test>\r\n\r\nGood morning.\r\n"
 )
+
+
+async def copies_in(
+    world: World,
+    address: str,
+    *,
+    folder: str = "inbox",
+    before: bytes | None = None,
+    limit: int = 50,
+) -> list[Copy]:
+    """What the inbox of tenant Example at `address` lists of a folder, newest first."""
+    return await world.database.read(
+        lambda tx: list_copies(
+            tx,
+            tenant_id=world.tenant_id,
+            inbox_id=world.raw[address],
+            folder=folder,
+            is_read=None,
+            before=before,
+            limit=limit,
+        )
+    )
 
 
 async def deliver(

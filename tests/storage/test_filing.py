@@ -15,9 +15,9 @@ from storage.clock import system_clock
 from storage.database import Row, Tx
 from storage.engine import open_database
 from storage.filing import newest, sources
-from storage.mailbox import FOLDERS, delete_copy, list_copies, update_copy
+from storage.mailbox import FOLDERS, delete_copy, update_copy
 from storage.migrations import STEPS, migrate
-from tests.builders import AGENT, SALES, SUPPORT, World, deliver, open_world
+from tests.builders import AGENT, SALES, SUPPORT, World, copies_in, deliver, open_world
 from tests.storage.engines import Engine
 
 INBOXES = (SALES, SUPPORT, AGENT)
@@ -38,17 +38,7 @@ async def rows(world: World, sql: str) -> list[tuple[Any, ...]]:
 async def listed(
     world: World, address: str, folder: str, *, before: bytes | None = None, limit: int = 100
 ) -> list[bytes]:
-    found = await world.database.read(
-        lambda tx: list_copies(
-            tx,
-            tenant_id=world.tenant_id,
-            inbox_id=world.raw[address],
-            folder=folder,
-            is_read=None,
-            before=before,
-            limit=limit,
-        )
-    )
+    found = await copies_in(world, address, folder=folder, before=before, limit=limit)
     return [copy.message_id for copy in found]
 
 

@@ -8,7 +8,17 @@ from storage import mailbox
 from storage.errors import NotFound
 from storage.ids import from_text
 from storage.mailbox import Copy, Route, distinct_addresses, trace_fields
-from tests.builders import AGENT, FOREIGN_INBOX, SALES, SUPPORT, TEAM, World, deliver, open_world
+from tests.builders import (
+    AGENT,
+    FOREIGN_INBOX,
+    SALES,
+    SUPPORT,
+    TEAM,
+    World,
+    copies_in,
+    deliver,
+    open_world,
+)
 from tests.storage.engines import Engine
 
 
@@ -22,20 +32,6 @@ def raw(message_id: str) -> bytes:
     found = from_text("msg", message_id)
     assert found is not None
     return found
-
-
-async def copies(world: World, address: str, *, limit: int = 50) -> list[Copy]:
-    return await world.database.read(
-        lambda tx: mailbox.list_copies(
-            tx,
-            tenant_id=world.tenant_id,
-            inbox_id=world.raw[address],
-            folder="inbox",
-            is_read=None,
-            before=None,
-            limit=limit,
-        )
-    )
 
 
 async def find(world: World, address: str, message_id: str, tenant: str = "Example") -> Copy:
@@ -59,7 +55,7 @@ async def test_a_copy_names_every_route_by_which_this_inbox_was_reached(engine: 
             "TEAM@example.test",
         )
         (sales,), (support,), (agent,) = [
-            await copies(world, address) for address in (SALES, SUPPORT, AGENT)
+            await copies_in(world, address) for address in (SALES, SUPPORT, AGENT)
         ]
     by_list = [
         Route("team+1@example.test", TEAM, world.raw[TEAM]),
@@ -82,10 +78,10 @@ async def test_a_page_has_the_routes_of_its_own_messages_only(engine: Engine) ->
                 ["team@example.test"],
             )
         ]
-        page = await copies(world, SALES)
+        page = await copies_in(world, SALES)
         assert [copy.message_id for copy in page] == [raw(one) for one in reversed(sent)]
         assert [len(copy.routes) for copy in page] == [1, 2, 1]
-        assert await copies(world, SALES, limit=2) == page[:2]
+        assert await copies_in(world, SALES, limit=2) == page[:2]
         assert [await find(world, SALES, one) for one in reversed(sent)] == page
 
 
