@@ -33,7 +33,10 @@ class Within:
     async def write(self, work: Work[T]) -> T:
         return await work(self.tx)
 
-    async def commit(self, work: Work[T]) -> tuple[T, Durable]:
+    def epoch(self) -> int | None:
+        return None
+
+    async def commit(self, work: Work[T], *, moves_routes: bool = True) -> tuple[T, Durable]:
         return await work(self.tx), _nothing()
 
     async def close(self) -> None:
@@ -70,8 +73,11 @@ class Around:
     async def write(self, work: Work[T]) -> T:
         return await self.database.write(self._whole(work))
 
-    async def commit(self, work: Work[T]) -> tuple[T, Durable]:
-        return await self.database.commit(self._whole(work))
+    def epoch(self) -> int | None:
+        return self.database.epoch()
+
+    async def commit(self, work: Work[T], *, moves_routes: bool = True) -> tuple[T, Durable]:
+        return await self.database.commit(self._whole(work), moves_routes=moves_routes)
 
     async def close(self) -> None:
         """The store belongs to the process."""
@@ -95,8 +101,11 @@ class Announced:
         self.commits.ring()
         return result
 
-    async def commit(self, work: Work[T]) -> tuple[T, Durable]:
-        committed = await self.database.commit(work)
+    def epoch(self) -> int | None:
+        return self.database.epoch()
+
+    async def commit(self, work: Work[T], *, moves_routes: bool = True) -> tuple[T, Durable]:
+        committed = await self.database.commit(work, moves_routes=moves_routes)
         self.commits.ring()
         return committed
 

@@ -271,7 +271,7 @@ class Deliverer:
             )
 
         try:
-            return await self._database.commit(work)
+            return await self._database.commit(work, moves_routes=False)
         except BaseException:
             self._ledger.give_back(confirmed)
             raise

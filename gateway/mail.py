@@ -16,6 +16,7 @@ from gateway.connections import Connections
 from gateway.counters import Counters
 from gateway.handover import Delivers, Handover, Notes, Settles
 from gateway.jobs import tell_of_end
+from gateway.routes import Routes
 from gateway.session import Edge
 from gateway.siblings import Orders, Wires, wait_for_store
 from gateway.space import Reservations, Space
@@ -49,9 +50,10 @@ async def sessions(
     `writes` says that this process also writes what its sessions receive.
     """
     space = Space(settings.data, size_limit=settings.size_limit, reservations=reservations)
-    postmaster = canonical_or_none(settings.postmaster) or ""
-    edge = Edge(settings, lookups, contents, deliverer, space, deferred, system_clock, postmaster)
-    turns = Turns(asyncio.get_running_loop(), by_stage=not writes)
+    loop = asyncio.get_running_loop()
+    routes = Routes(lookups, canonical_or_none(settings.postmaster) or "", loop.time)
+    edge = Edge(settings, routes, contents, deliverer, space, deferred, system_clock)
+    turns = Turns(loop, by_stage=not writes)
     connections = Connections(edge, ledger, counters, turns)
     watching = asyncio.create_task(connections.watch())
     tell_of_end(watching, logger, "watches connections")

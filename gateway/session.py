@@ -28,14 +28,14 @@ from gateway.paths import BadCommand, MailCommand, Path, parse_mail, parse_rcpt
 from gateway.protocol import Command, Connection
 from gateway.receive import Received, receive
 from gateway.replies import Reply
+from gateway.routes import Routes
 from gateway.space import Space
 from gateway.turns import Stage
 from storage import ids
 from storage.arrivals import Arrival, Outcome, Recipient, Repeated, RouteChanged, Stored
 from storage.clock import Clock
 from storage.content import ContentDirectory
-from storage.database import Lookups
-from storage.directory import Resolution, Verdict, resolve
+from storage.directory import Resolution, Verdict
 from storage.errors import StoreFull, StoreUnavailable
 
 logger = logging.getLogger(__name__)
@@ -48,16 +48,15 @@ _NOT_SMTP = (b"GET", b"POST", b"CONNECT", b"PUT")
 
 @dataclass(frozen=True, slots=True)
 class Edge:
-    """What all sessions of the process share; `postmaster` is the setting in canonical form."""
+    """What all sessions of the process share."""
 
     settings: Settings
-    lookups: Lookups
+    routes: Routes
     contents: ContentDirectory
     deliverer: Delivers
     space: Space
     deferred: Notes
     clock: Clock
-    postmaster: str
 
     @property
     def keywords(self) -> tuple[str, ...]:
@@ -285,14 +284,7 @@ class Session:
         path = parse_rcpt(argument, smtputf8=envelope.smtputf8).forward_path
         if len(envelope.recipients) >= self._edge.settings.max_recipients:
             return replies.TOO_MANY_RECIPIENTS
-        route = await self._edge.lookups.peek(
-            lambda tx: resolve(
-                tx,
-                local_part=path.local_part,
-                domain=path.domain,
-                postmaster=self._edge.postmaster,
-            )
-        )
+        route = await self._edge.routes.find(path.local_part, path.domain)
         if route.verdict is not Verdict.ROUTE:
             self._log_refusal(path, route.verdict)
             if route.verdict is Verdict.EMPTY_LIST and route.list_id is not None:

@@ -62,6 +62,13 @@ class Lookups(Protocol):
         """
         ...
 
+    def epoch(self) -> int | None:
+        """A number that stays the same while nothing is written that could move a route.
+
+        What leads where may be remembered for as long. None when nobody can tell: it may not.
+        """
+        ...
+
     async def close(self) -> None:
         """Wait for what is running, then let go of the store."""
         ...
@@ -78,12 +85,13 @@ class Database(Lookups, Protocol):
         """Run `work` in the writer's transaction; on return it is on stable storage."""
         ...
 
-    async def commit(self, work: Work[T]) -> tuple[T, Durable]:
+    async def commit(self, work: Work[T], *, moves_routes: bool = True) -> tuple[T, Durable]:
         """Like `write`, but returns at the commit, with the wait until it is on stable storage.
 
         The next transaction may run meanwhile. Nothing is to be acknowledged before that wait is
         over; it raises StoreUnavailable when the storage failed. For short work only: the embedded
-        engine does it on the event loop's own thread.
+        engine does it on the event loop's own thread. Without `moves_routes` the work promises to
+        change no address, inbox, list, member, domain or user, and the epoch stays.
         """
         ...
 

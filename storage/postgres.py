@@ -124,6 +124,9 @@ class PostgresLookups:
     async def peek(self, work: Work[T]) -> T:
         return await self._apart(self._read(work, _BEGIN_PEEK))
 
+    def epoch(self) -> int | None:
+        return None  # other machines write, too
+
     async def close(self) -> None:
         while self._running:
             await asyncio.wait(self._running)
@@ -161,7 +164,7 @@ class PostgresDatabase(PostgresLookups):
     async def write(self, work: Work[T]) -> T:
         return await self._apart(self._write(work))
 
-    async def commit(self, work: Work[T]) -> tuple[T, Durable]:
+    async def commit(self, work: Work[T], *, moves_routes: bool = True) -> tuple[T, Durable]:
         return await self.write(work), _durable_already()
 
     async def close(self) -> None:

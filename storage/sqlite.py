@@ -11,6 +11,7 @@
   what they do is shorter than the hop, and waits for no disk; what makes a commit durable may
   (`storage.disk`).
 - So committing never checkpoints. A thread does, once a second while there is something to do.
+- Every transaction but a delivery makes a new epoch (`storage.epoch`).
 """
 
 from __future__ import annotations
@@ -29,6 +30,7 @@ import aiosqlite
 from storage.clock import Clock
 from storage.database import Durable, Params, Row, T, Work
 from storage.durability import LogSync
+from storage.epoch import Epoch
 from storage.errors import OutcomeUnknown, StoreFull, StoreUnavailable
 from storage.ids import IdSource
 
@@ -100,16 +102,19 @@ class SqliteTx:
 class SqliteLookups:
     """The store, for look-ups on the event loop's own thread."""
 
-    def __init__(self, connection: sqlite3.Connection) -> None:
+    def __init__(self, connection: sqlite3.Connection, epoch: Epoch) -> None:
         self._peeker = connection
+        self._epoch = epoch
 
     @classmethod
     def open(cls, data: Path) -> SqliteLookups:
         """Open the store in `data`, which is there. Raises StoreUnavailable."""
         try:
-            return cls(_peeker(data / FILE_NAME))
+            return cls(_peeker(data / FILE_NAME), Epoch(data))
         except sqlite3.Error as error:
             raise _translated(error) from error
+        except OSError as error:
+            raise _unusable(error) from error
 
     async def peek(self, work: Work[T]) -> T:
         try:
@@ -117,8 +122,12 @@ class SqliteLookups:
         except sqlite3.Error as error:
             raise _translated(error) from error
 
+    def epoch(self) -> int | None:
+        return self._epoch.now()
+
     async def close(self) -> None:
         self._peeker.close()
+        self._epoch.close()
 
 
 class SqliteDatabase(SqliteLookups):
@@ -133,8 +142,9 @@ class SqliteDatabase(SqliteLookups):
         quick: sqlite3.Connection,
         ids: IdSource,
         log: LogSync,
+        epoch: Epoch,
     ) -> None:
-        super().__init__(peeker)
+        super().__init__(peeker, epoch)
         self._log = log
         self._writer = writer
         self._quick = quick
@@ -158,17 +168,20 @@ class SqliteDatabase(SqliteLookups):
         self._log.check()
         writer = self._writer
         try:
-            result = await _in_thread(writer, partial(_run_write, writer._conn, self._ids, work))
+            result = await _in_thread(
+                writer, partial(_run_write, writer._conn, self._ids, self._epoch, work)
+            )
         except sqlite3.Error as error:
             raise _translated(error) from error
         await self._log.wait()
         return result
 
-    async def commit(self, work: Work[T]) -> tuple[T, Durable]:
+    async def commit(self, work: Work[T], *, moves_routes: bool = True) -> tuple[T, Durable]:
         self._log.check()
+        epoch = self._epoch if moves_routes else None
         try:
             await self._begin_here()
-            result = _finish_write(self._quick, self._ids, work)
+            result = _finish_write(self._quick, self._ids, epoch, work)
         except sqlite3.Error as error:
             raise _translated(error) from error
         self._checkpoint_soon()
@@ -219,10 +232,11 @@ async def open_sqlite(data: Path, clock: Clock) -> SqliteDatabase:
         _prepare(quick, False)
         quick.execute("PRAGMA wal_autocheckpoint=0")
         log = LogSync(path.with_name(FILE_NAME + "-wal"))
+        epoch = Epoch(data)
     except sqlite3.Error as error:
         raise _translated(error) from error
     except OSError as error:
-        raise StoreUnavailable(f"cannot use the data directory: {error.strerror}") from error
+        raise _unusable(error) from error
     return SqliteDatabase(
         writer=writer,
         readers=readers,
@@ -230,7 +244,12 @@ async def open_sqlite(data: Path, clock: Clock) -> SqliteDatabase:
         quick=quick,
         ids=IdSource(clock),
         log=log,
+        epoch=epoch,
     )
+
+
+def _unusable(error: OSError) -> StoreUnavailable:
+    return StoreUnavailable(f"cannot use the data directory: {error.strerror}")
 
 
 def _prepare_file(data: Path) -> Path:
@@ -295,13 +314,19 @@ def _run_read(connection: sqlite3.Connection, work: Work[T]) -> T:
             connection.execute("ROLLBACK")
 
 
-def _run_write(connection: sqlite3.Connection, ids: IdSource, work: Work[T]) -> T:
+def _run_write(connection: sqlite3.Connection, ids: IdSource, epoch: Epoch, work: Work[T]) -> T:
     _begin_immediate(connection)
-    return _finish_write(connection, ids, work)
+    return _finish_write(connection, ids, epoch, work)
 
 
-def _finish_write(connection: sqlite3.Connection, ids: IdSource, work: Work[T]) -> T:
+def _finish_write(
+    connection: sqlite3.Connection, ids: IdSource, epoch: Epoch | None, work: Work[T]
+) -> T:
+    """Do the work and commit; where there is an `epoch`, it ends with this."""
+    number = 0
     try:
+        if epoch is not None:
+            number = epoch.begin()
         before = _raise_floor(connection, ids)
         result = _drive(work, SqliteTx(connection, ids))
         if ids.last != before:
@@ -312,6 +337,9 @@ def _finish_write(connection: sqlite3.Connection, ids: IdSource, work: Work[T]) 
         if connection.in_transaction:
             connection.execute("ROLLBACK")
         raise
+    finally:
+        if epoch is not None:
+            epoch.end(number)
 
 
 def _commit(connection: sqlite3.Connection) -> None:

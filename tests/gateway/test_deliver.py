@@ -46,7 +46,10 @@ class ScriptedStore:
         self.confirmed: Exception | None = None
         self.commits = 0
 
-    async def commit(self, work: object) -> tuple[list[Outcome], Awaitable[None]]:
+    async def commit(
+        self, work: object, *, moves_routes: bool
+    ) -> tuple[list[Outcome], Awaitable[None]]:
+        assert not moves_routes  # it would make every route unknown
         self.commits += 1
         answer = self._answers.pop(0)
         if isinstance(answer, Exception):

@@ -1,0 +1,59 @@
+"""Where recipients lead, for the sessions of one process.
+
+- What leads somewhere is remembered for the store's epoch, that is until anything but mail is
+  written (`storage.epoch`): most mail comes for few addresses, and a look-up for each message costs
+  a quarter of all that is done for it.
+- And for a second at most, so that even what somebody changes past us, with SQL by hand, counts.
+- An address that leads nowhere is looked up each time: whoever guesses addresses fills no memory.
+- The delivery resolves again, in its own transaction: that is what counts.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from storage.database import Lookups
+from storage.directory import Resolution, Verdict, resolve
+
+_MOST = 1000
+_SECONDS = 1.0
+
+
+class Routes:
+    """`postmaster` is the setting in canonical form; `time` tells seconds."""
+
+    __slots__ = ("_epoch", "_known", "_lookups", "_postmaster", "_time", "_until")
+
+    def __init__(self, lookups: Lookups, postmaster: str, time: Callable[[], float]) -> None:
+        self._lookups = lookups
+        self._postmaster = postmaster
+        self._time = time
+        self._known: dict[tuple[str, str], Resolution] = {}
+        self._epoch: int | None = None
+        self._until = 0.0
+
+    async def find(self, local_part: str, domain: str) -> Resolution:
+        """See `storage.directory.resolve`. Raises StoreUnavailable."""
+        epoch = self._lookups.epoch()
+        now = self._time()
+        if epoch is None or epoch != self._epoch or now > self._until:
+            self._known.clear()
+            self._epoch, self._until = epoch, now + _SECONDS
+        found = self._known.get((local_part, domain))
+        if found is not None:
+            return found
+        found = await self._lookups.peek(
+            lambda tx: resolve(
+                tx, local_part=local_part, domain=domain, postmaster=self._postmaster
+            )
+        )
+        if found.verdict is Verdict.ROUTE and epoch is not None:
+            self._remember(epoch, (local_part, domain), found)
+        return found
+
+    def _remember(self, epoch: int, recipient: tuple[str, str], found: Resolution) -> None:
+        """Keep what was found, unless something was written since it was looked for."""
+        if epoch == self._epoch == self._lookups.epoch():
+            if len(self._known) >= _MOST:
+                self._known.clear()
+            self._known[recipient] = found

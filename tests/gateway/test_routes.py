@@ -1,0 +1,180 @@
+"""What is remembered of where recipients lead, and that it is never out of date."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import AsyncIterator
+from dataclasses import dataclass, field
+
+import pytest
+
+from gateway import routes
+from gateway.routes import Routes
+from storage.database import Database, T, Tx, Work
+from storage.directory import Resolution, Verdict, resolve
+from storage.engine import open_lookups
+from storage.epoch import Epoch
+from tests.builders import SALES, TEAM, World, open_world
+from tests.storage.engines import Engine
+
+
+@dataclass(slots=True)
+class Counted:
+    """A store that counts how often it is asked; `on_peek` happens behind each look-up."""
+
+    store: Database
+    peeks: int = 0
+    on_peek: list[Work[object]] = field(default_factory=list)
+
+    async def peek(self, work: Work[T]) -> T:
+        self.peeks += 1
+        found = await self.store.peek(work)
+        while self.on_peek:
+            await self.store.write(self.on_peek.pop())
+        return found
+
+    def epoch(self) -> int | None:
+        return self.store.epoch()
+
+    async def close(self) -> None:
+        """The test closes it."""
+
+
+@dataclass(slots=True)
+class Desk:
+    """Routes over a store, at a time that a test sets."""
+
+    world: World
+    store: Counted
+    routes: Routes
+    time: float = 0.0
+
+    async def find(self, text: str) -> str | Verdict:
+        """The address where mail for `text` goes, or why it goes nowhere."""
+        local_part, _, domain = text.rpartition("@")
+        return outcome(await self.routes.find(local_part, domain))
+
+    async def change(self, sql: str) -> None:
+        await self.world.database.write(lambda tx: tx.execute(sql))
+
+
+def outcome(found: Resolution) -> str | Verdict:
+    return found.address if found.verdict is Verdict.ROUTE else found.verdict
+
+
+@pytest.fixture
+async def desk(engine: Engine) -> AsyncIterator[Desk]:
+    async with open_world(engine) as world:
+        store = Counted(world.database)
+        made = Desk(world, store, Routes(store, "", lambda: made.time))
+        yield made
+
+
+@pytest.fixture
+def remembers(engine: Engine) -> bool:
+    """Tell whether the engine can: of what other machines write nobody tells us."""
+    return engine.name == "sqlite"
+
+
+async def test_what_leads_somewhere_is_looked_up_once(desk: Desk, remembers: bool) -> None:
+    for _ in range(3):
+        assert await desk.find("team@example.test") == TEAM
+        assert await desk.find("team+tag@example.test") == TEAM
+
+    assert desk.store.peeks == (2 if remembers else 6)
+
+
+async def test_what_leads_nowhere_is_looked_up_each_time(desk: Desk) -> None:
+    for _ in range(3):
+        assert await desk.find("nobody@example.test") is Verdict.UNKNOWN
+        assert await desk.find("team@elsewhere.test") is Verdict.NOT_OURS
+
+    assert desk.store.peeks == 6
+
+
+CHANGES = {
+    "members leave": "DELETE FROM list_members",
+    "an inbox goes": "UPDATE inboxes SET deleted_at = 1 WHERE canonical = 'sales@example.test'",
+    "it is back": "UPDATE inboxes SET deleted_at = NULL",
+    "a domain is revoked": "UPDATE domains SET status = 'revoked' WHERE name = 'example.test'",
+    "and verified": "UPDATE domains SET status = 'verified'",
+    "an address moves": "UPDATE addresses SET canonical = 'crew@example.test'"
+    " WHERE canonical = 'team@example.test'",
+    "and back": "UPDATE addresses SET canonical = 'team@example.test'"
+    " WHERE canonical = 'crew@example.test'",
+    "the owner leaves": "UPDATE users SET role = 'member'",
+}
+ASKED = ("team", "crew", "sales", "sales+x", "postmaster", "nobody")
+
+
+@pytest.mark.parametrize("seed", range(5))
+async def test_after_every_change_it_is_what_the_store_says(desk: Desk, seed: int) -> None:
+    """Others change the store as well as we do."""
+    chance = random.Random(seed)
+    for _ in range(30):
+        await desk.change(chance.choice(list(CHANGES.values())))
+        for local_part in chance.choices(ASKED, k=8):
+            found = await desk.routes.find(local_part, "example.test")
+            assert found == await now(desk.world.database, local_part)
+
+
+async def now(database: Database, local_part: str) -> Resolution:
+    return await database.read(
+        lambda tx: resolve(tx, local_part=local_part, domain="example.test", postmaster="")
+    )
+
+
+async def test_a_change_by_another_process_counts_at_once(desk: Desk, engine: Engine) -> None:
+    assert await desk.find("sales@example.test") == SALES
+    other = await engine.open()
+    await other.write(lambda tx: tx.execute(CHANGES["an inbox goes"]))
+    assert await desk.find("sales@example.test") is Verdict.UNKNOWN
+    await other.write(lambda tx: tx.execute(CHANGES["it is back"]))
+    assert await desk.find("sales@example.test") == SALES
+    await other.close()
+
+
+async def test_a_process_that_only_looks_up_learns_of_changes(engine: Engine) -> None:
+    async with open_world(engine) as world:
+        lookups = await open_lookups(engine.store, engine.data)
+        found = Routes(lookups, "", lambda: 0.0)
+        assert outcome(await found.find("team", "example.test")) == TEAM
+        await world.database.write(lambda tx: tx.execute(CHANGES["members leave"]))
+        assert outcome(await found.find("team", "example.test")) is Verdict.EMPTY_LIST
+        await lookups.close()
+
+
+async def test_a_change_behind_the_look_up_is_not_missed(desk: Desk) -> None:
+    async def leave(tx: Tx) -> None:
+        await tx.execute(CHANGES["members leave"])
+
+    desk.store.on_peek.append(leave)
+    assert await desk.find("team@example.test") == TEAM
+    assert await desk.find("team@example.test") is Verdict.EMPTY_LIST
+
+
+async def test_nothing_is_remembered_while_somebody_writes(desk: Desk, engine: Engine) -> None:
+    writer = Epoch(engine.data)
+    number = writer.begin()
+    for _ in range(2):
+        assert await desk.find("team@example.test") == TEAM
+    assert desk.store.peeks == 2
+    writer.end(number)
+    writer.close()
+
+
+async def test_after_a_second_the_store_is_asked_again(desk: Desk, remembers: bool) -> None:
+    for moment in (0.0, 0.9, 1.1, 1.2):
+        desk.time = moment
+        await desk.find("team@example.test")
+
+    assert desk.store.peeks == (2 if remembers else 4)
+
+
+async def test_whoever_makes_up_addresses_fills_no_memory(
+    desk: Desk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(routes, "_MOST", 10)
+    for number in range(100):
+        assert await desk.find(f"team+{number}@example.test") == TEAM
+        assert len(desk.routes._known) <= 10
