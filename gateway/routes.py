@@ -1,8 +1,8 @@
 """Where recipients lead, for the sessions of one process.
 
 - What leads somewhere is remembered for the store's epoch, that is until anything but mail is
-  written (`storage.epoch`): most mail comes for few addresses, and a look-up for each message costs
-  a quarter of all that is done for it.
+  written (`storage.epoch`): most mail comes for few addresses, and a look-up in a store that others
+  write to is dear.
 - And for a second at most, so that even what somebody changes past us, with SQL by hand, counts.
 - An address that leads nowhere is looked up each time: whoever guesses addresses fills no memory.
 - The delivery resolves again, in its own transaction: that is what counts.
@@ -47,13 +47,10 @@ class Routes:
                 tx, local_part=local_part, domain=domain, postmaster=self._postmaster
             )
         )
-        if found.verdict is Verdict.ROUTE and epoch is not None:
-            self._remember(epoch, (local_part, domain), found)
-        return found
-
-    def _remember(self, epoch: int, recipient: tuple[str, str], found: Resolution) -> None:
-        """Keep what was found, unless something was written since it was looked for."""
-        if epoch == self._epoch == self._lookups.epoch():
+        # Another epoch may have been seen while this waited. Where one has begun that nobody has
+        # seen yet, what is kept now is let go before it is used.
+        if found.verdict is Verdict.ROUTE and epoch is not None and epoch == self._epoch:
             if len(self._known) >= _MOST:
                 self._known.clear()
-            self._known[recipient] = found
+            self._known[local_part, domain] = found
+        return found

@@ -91,7 +91,7 @@ class Database(Lookups, Protocol):
         The next transaction may run meanwhile. Nothing is to be acknowledged before that wait is
         over; it raises StoreUnavailable when the storage failed. For short work only: the embedded
         engine does it on the event loop's own thread. Without `moves_routes` the work promises to
-        change no address, inbox, list, member, domain or user, and the epoch stays.
+        change no address, inbox, list, member, domain, user or tenant, and the epoch stays.
         """
         ...
 

@@ -1,40 +1,58 @@
 """Whether anything but mail was written to the store: two counts, seen by all its processes.
 
-- A process that talks to clients looks recipients up for every message, and each commit of another
-  process makes SQLite read its pages anew: a quarter of all that a message costs. What was found
-  stays true while the epoch does (`gateway.routes`).
+- What a process has looked up stays true while the epoch does (`gateway.routes`). To ask the store
+  itself is dear: each commit of another process makes SQLite read its pages anew.
 - Every transaction makes a new epoch, but those that change nothing a route depends on: `begun`
-  counts while the write lock is held and nothing is changed yet, `ended` when it is over. In
-  between there is no epoch. When a process dies there, there is none until another one has ended.
+  counts with the write lock held and nothing changed yet, `ended` behind the commit. In between
+  there is no epoch. When a process dies there, there is none until another one has ended.
 - So an address that was removed is gone for all processes when the caller learns that it was.
-- The counts stand in a file of their own, because whoever asks must not have to ask the store. They
-  mean nothing beyond a restart, and need not be durable.
+- Where processes are late to end, or somebody has damaged the file, there is no epoch: that costs
+  time, and heals with the next transactions.
+- The counts mean nothing beyond a restart, and need not be durable. Their file belongs to whom the
+  store belongs, whoever makes it.
 """
 
 from __future__ import annotations
 
+import contextlib
 import errno
 import os
+import stat
 import struct
 from pathlib import Path
 
 from storage.errors import StoreFull, StoreUnavailable
 
 FILE_NAME = "postroom.epoch"
+_LARGEST = 1 << 62
 _COUNT = struct.Struct("=Q")
 _BOTH = struct.Struct("=QQ")
 _FULL = {errno.ENOSPC, errno.EDQUOT}
 
 
 class Epoch:
-    """The counts of the store in one data directory."""
+    """The counts of one store, in its data directory."""
 
     __slots__ = ("_descriptor",)
 
-    def __init__(self, data: Path) -> None:
-        """Make the file when it is not there. Raises OSError."""
-        flags = os.O_RDWR | os.O_CREAT | os.O_CLOEXEC
-        self._descriptor = os.open(data / FILE_NAME, flags, 0o600)
+    def __init__(self, data: Path, *, of: Path | None = None) -> None:
+        """Open the counts for reading; with the file `of` the store, to write them as well.
+
+        Then they are made when they are not there. Raises StoreUnavailable.
+        """
+        flags = os.O_RDONLY if of is None else os.O_RDWR | os.O_CREAT
+        try:
+            self._descriptor = os.open(data / FILE_NAME, flags | os.O_CLOEXEC, 0o600)
+        except OSError as error:
+            raise _unusable(error) from error
+        if of is not None and not os.fstat(self._descriptor).st_size:
+            self._belong_to_whom(of.stat())
+
+    def _belong_to_whom(self, store: os.stat_result) -> None:
+        with contextlib.suppress(PermissionError):  # somebody else has made it, and does this
+            if os.geteuid() == 0:
+                os.fchown(self._descriptor, store.st_uid, store.st_gid)
+            os.fchmod(self._descriptor, stat.S_IMODE(store.st_mode))
 
     def now(self) -> int | None:
         """The epoch; None while there is none, or when it cannot be read."""
@@ -55,11 +73,14 @@ class Epoch:
         To be called with the write lock held. Raises StoreUnavailable or StoreFull.
         """
         try:
-            number = self._counts()[0] + 1
-            os.pwrite(self._descriptor, _COUNT.pack(number), 0)
+            number = max(self._counts()) + 1
+            if number <= _LARGEST:
+                os.pwrite(self._descriptor, _COUNT.pack(number), 0)
+            else:  # nobody has counted that far
+                number = 1
+                os.pwrite(self._descriptor, _BOTH.pack(number, 0), 0)
         except OSError as error:
-            kind = StoreFull if error.errno in _FULL else StoreUnavailable
-            raise kind(f"cannot use {FILE_NAME}: {error.strerror}") from error
+            raise _unusable(error) from error
         return number
 
     def end(self, number: int) -> None:
@@ -73,3 +94,8 @@ class Epoch:
     def close(self) -> None:
         """Let go of the file."""
         os.close(self._descriptor)
+
+
+def _unusable(error: OSError) -> StoreUnavailable:
+    kind = StoreFull if error.errno in _FULL else StoreUnavailable
+    return kind(f"cannot use {FILE_NAME}: {error.strerror}")

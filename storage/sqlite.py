@@ -109,12 +109,12 @@ class SqliteLookups:
     @classmethod
     def open(cls, data: Path) -> SqliteLookups:
         """Open the store in `data`, which is there. Raises StoreUnavailable."""
+        epoch = Epoch(data)
         try:
-            return cls(_peeker(data / FILE_NAME), Epoch(data))
+            return cls(_peeker(data / FILE_NAME), epoch)
         except sqlite3.Error as error:
+            epoch.close()
             raise _translated(error) from error
-        except OSError as error:
-            raise _unusable(error) from error
 
     async def peek(self, work: Work[T]) -> T:
         try:
@@ -225,6 +225,7 @@ async def open_sqlite(data: Path, clock: Clock) -> SqliteDatabase:
     """
     try:
         path = _prepare_file(data)
+        epoch = Epoch(data, of=path)
         writer = await _connect(path, query_only=False)
         readers = [await _connect(path, query_only=True) for _ in range(_READERS)]
         peeker = _peeker(path)
@@ -232,11 +233,10 @@ async def open_sqlite(data: Path, clock: Clock) -> SqliteDatabase:
         _prepare(quick, False)
         quick.execute("PRAGMA wal_autocheckpoint=0")
         log = LogSync(path.with_name(FILE_NAME + "-wal"))
-        epoch = Epoch(data)
     except sqlite3.Error as error:
         raise _translated(error) from error
     except OSError as error:
-        raise _unusable(error) from error
+        raise StoreUnavailable(f"cannot use the data directory: {error.strerror}") from error
     return SqliteDatabase(
         writer=writer,
         readers=readers,
@@ -246,10 +246,6 @@ async def open_sqlite(data: Path, clock: Clock) -> SqliteDatabase:
         log=log,
         epoch=epoch,
     )
-
-
-def _unusable(error: OSError) -> StoreUnavailable:
-    return StoreUnavailable(f"cannot use the data directory: {error.strerror}")
 
 
 def _prepare_file(data: Path) -> Path:

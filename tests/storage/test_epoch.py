@@ -3,13 +3,15 @@
 import errno
 import os
 import sqlite3
-from collections.abc import AsyncIterator
+import stat
+from collections.abc import AsyncIterator, Iterator
+from contextlib import closing
 from pathlib import Path
 from typing import cast
 
 import pytest
 
-from storage import tenants
+from storage import sqlite, tenants
 from storage.database import Database, Tx
 from storage.epoch import FILE_NAME, Epoch
 from storage.errors import StoreFull, StoreUnavailable
@@ -36,6 +38,14 @@ async def lookups(database: Database, engine: Engine) -> AsyncIterator[SqliteLoo
     opened = SqliteLookups.open(engine.data)
     yield opened
     await opened.close()
+
+
+@pytest.fixture
+def counts(tmp_path: Path) -> Iterator[Epoch]:
+    """Give the counts of a directory without a store."""
+    made = Epoch(tmp_path, of=tmp_path)
+    yield made
+    made.close()
 
 
 async def make_tenant(tx: Tx) -> None:
@@ -104,6 +114,34 @@ async def test_there_is_none_while_a_transaction_is_under_way(
     assert lookups.epoch() is not None
 
 
+async def test_it_begins_with_the_lock_held_and_ends_behind_the_commit(
+    database: Database, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """Else two would count at once, and what was true before be remembered under the new number."""
+    begin, end, seen = Epoch.begin, Epoch.end, []
+    path = tmp_path / sqlite.FILE_NAME
+    with closing(sqlite3.connect(path, timeout=0, check_same_thread=False)) as other:
+
+        def noted_begin(self: Epoch) -> int:
+            with pytest.raises(sqlite3.OperationalError, match="locked"):
+                other.execute("BEGIN IMMEDIATE")
+            seen.append("locked")
+            return begin(self)
+
+        def noted_end(self: Epoch, number: int) -> None:
+            (rows,) = other.execute("SELECT COUNT(*) FROM tenants").fetchone()
+            seen.append(f"{rows} there")
+            end(self, number)
+
+        monkeypatch.setattr(Epoch, "begin", noted_begin)
+        monkeypatch.setattr(Epoch, "end", noted_end)
+        await database.write(make_tenant)
+        _, durable = await database.commit(make_tenant)
+        await durable
+
+    assert seen == ["locked", "1 there", "locked", "2 there"]
+
+
 async def test_one_that_failed_has_ended_as_well(
     database: Database, lookups: SqliteLookups
 ) -> None:
@@ -123,7 +161,7 @@ async def test_a_process_that_dies_in_between_leaves_none_until_another_has_ende
     database: Database, lookups: SqliteLookups, tmp_path: Path
 ) -> None:
     before = lookups.epoch()
-    dying = Epoch(tmp_path)
+    dying = Epoch(tmp_path, of=tmp_path / sqlite.FILE_NAME)
     dying.begin()
     dying.close()
     assert lookups.epoch() is None
@@ -132,8 +170,8 @@ async def test_a_process_that_dies_in_between_leaves_none_until_another_has_ende
     assert lookups.epoch() not in {None, before}
 
 
-def test_one_that_is_late_to_end_takes_nothing_back(tmp_path: Path) -> None:
-    slow, quick = Epoch(tmp_path), Epoch(tmp_path)
+def test_one_that_is_late_to_end_takes_nothing_back(counts: Epoch, tmp_path: Path) -> None:
+    slow, quick = counts, Epoch(tmp_path, of=tmp_path)
     first = slow.begin()
     second = quick.begin()
     slow.end(first)
@@ -142,8 +180,32 @@ def test_one_that_is_late_to_end_takes_nothing_back(tmp_path: Path) -> None:
     slow.end(first)
 
     assert slow.now() == quick.now() == second
-    slow.close()
     quick.close()
+
+
+@pytest.mark.parametrize(
+    "octets", [b"", b"x", b"\0" * 15, b"\0" * 8 + b"\x09" + b"\0" * 7, b"\xff" * 16, b"\xff" * 40]
+)
+def test_damage_to_the_file_heals(counts: Epoch, tmp_path: Path, octets: bytes) -> None:
+    for _ in range(3):
+        counts.end(counts.begin())
+    number = counts.begin()
+    (tmp_path / FILE_NAME).write_bytes(octets)
+    counts.end(number)
+    seen = set()
+    for _ in range(3):
+        number = counts.begin()
+        assert counts.now() is None
+        counts.end(number)
+        seen.add(counts.now())
+
+    assert len(seen - {None}) >= 2
+
+
+def test_who_only_reads_makes_nothing(tmp_path: Path) -> None:
+    with pytest.raises(StoreUnavailable, match=f"cannot use {FILE_NAME}: No such file"):
+        Epoch(tmp_path)
+    assert not list(tmp_path.iterdir())
 
 
 @pytest.mark.parametrize(
@@ -202,7 +264,21 @@ async def test_what_cannot_be_read_is_none(
     assert lookups.epoch() is not None
 
 
-async def test_its_file_is_for_the_owner_of_the_process_alone(
-    database: Database, tmp_path: Path
-) -> None:
-    assert (tmp_path / FILE_NAME).stat().st_mode & 0o777 == 0o600
+async def test_its_file_belongs_to_whom_the_store_belongs(engine: Engine, tmp_path: Path) -> None:
+    """Root may have made it, with a command, and the server is to use it."""
+    store, counts = tmp_path / sqlite.FILE_NAME, tmp_path / FILE_NAME
+    await (await engine.open()).close()
+    assert owner(counts) == owner(store)
+    assert stat.S_IMODE(counts.stat().st_mode) == 0o600
+
+    counts.unlink()
+    store.chmod(0o660)
+    if os.geteuid() == 0:
+        os.chown(store, 12345, 12345)
+    await (await engine.open()).close()
+    assert owner(counts) == owner(store)
+
+
+def owner(path: Path) -> tuple[int, int, int]:
+    found = path.stat()
+    return found.st_uid, found.st_gid, found.st_mode
