@@ -55,12 +55,13 @@ class Counters:
 
     def __init__(self, processes: int) -> None:
         self.processes = processes
-        self._replies = _labels()
+        labels = _labels()
         keys: list[tuple[str, object]] = [("pid", 0), *(("name", name) for name in NAMES)]
-        keys += [("reply", label) for label in sorted({*self._replies.values()})]
+        keys += [("reply", label) for label in sorted({*labels.values()})]
         for kind, bounds in (("seconds", COMMIT_MICROSECONDS), ("batch", BATCH_SIZES)):
             keys += [(kind, bucket) for bucket in range(len(bounds) + 2)]
         self._index = {key: place for place, key in enumerate(keys)}
+        self._replies = {reply: self._index["reply", label] for reply, label in labels.items()}
         self._width = len(keys)
         self._base = 0
         shared = mmap.mmap(-1, processes * self._width * _CELL_OCTETS)
@@ -77,8 +78,11 @@ class Counters:
 
     def replied(self, reply: Reply) -> None:
         """Count a reply that was sent."""
-        label = self._replies.get((reply.code, reply.text)) or _nameless(reply.code)
-        self._add(("reply", label), 1)
+        place = self._replies.get((reply.code, reply.text))
+        if place is None:
+            self.replied_code(reply.code)
+        else:
+            self._cells[self._base + place] += 1
 
     def replied_code(self, code: int) -> None:
         """Count a reply that is no `Reply`, as that to EHLO."""

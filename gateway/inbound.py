@@ -73,7 +73,8 @@ class Inbound:
         self._chunks.append(chunk)
         self._size += len(chunk)
         self.total += len(chunk)
-        self._pause()
+        if self._size > HIGH_WATER:
+            self._pause()
         self._wake()
 
     def feed_eof(self) -> None:
@@ -104,7 +105,8 @@ class Inbound:
         self._join()
         taken = self._chunks.pop() if self._chunks else b""
         self._size = 0
-        self._resume()
+        if self._paused:
+            self._resume()
         return taken
 
     def take_line(self, limit: int) -> bytes | None:
@@ -128,7 +130,8 @@ class Inbound:
         else:
             self._used = end
         self._size -= end - start
-        self._resume()
+        if self._paused:
+            self._resume()
         return chunk[start:end]
 
     def _end_of_line(self, limit: int) -> int | None:
@@ -154,7 +157,8 @@ class Inbound:
             self._join()
             self._chunks.insert(0, leftover)
             self._size += len(leftover)
-            self._pause()
+            if self._size > HIGH_WATER:
+                self._pause()
 
     async def more(self, seconds: float) -> bool:
         """Wait until there is more than now; False when the peer has ended its stream.
@@ -185,11 +189,11 @@ class Inbound:
             self._turns.take(self.stage, self._waiter)
 
     def _pause(self) -> None:
-        if self._size > HIGH_WATER and not self._paused and self._transport:
+        if not self._paused and self._transport:
             self._paused = True
             self._transport.pause_reading()
 
     def _resume(self) -> None:
-        if self._paused and self._size <= LOW_WATER and self._transport:
+        if self._size <= LOW_WATER and self._transport:
             self._paused = False
             self._transport.resume_reading()

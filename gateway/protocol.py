@@ -20,7 +20,7 @@ import logging
 import os
 import struct
 import termios
-from collections.abc import Callable, Coroutine, Iterable, Iterator, Sequence
+from collections.abc import Callable, Coroutine, Iterable, Sequence
 from typing import Any, NamedTuple, cast
 
 from aiosmtpd.smtp import SMTP
@@ -209,13 +209,16 @@ class Connection(SMTP):
         return Command(verb.upper(), argument)
 
     async def _read_line(self, until: float) -> bytes | None:
-        await self._take_turns(until)
+        self._served += 1
+        if self._served >= _COMMANDS_A_TURN or self._unsent >= _MOST_UNSENT:
+            await self._take_turns(until)
         while True:
             line = self.inbound.take_line(COMMAND_LIMIT)
             if line is not None:
                 return line
             self.flush()
-            if await self._await_room(until):
+            if self._is_slow:
+                await self._await_room(until)
                 continue
             self._served = 0
             if self._draining:
@@ -225,29 +228,30 @@ class Connection(SMTP):
 
     async def _take_turns(self, until: float) -> None:
         """Let other connections be served, and our replies leave, before the next of many lines."""
-        self._served += 1
         if self._unsent >= _MOST_UNSENT:
             self.flush()
-            await self._await_room(until)
+            if self._is_slow:
+                await self._await_room(until)
         if self._served >= _COMMANDS_A_TURN:
             self._served = 0
             await asyncio.sleep(0)
 
-    async def _await_room(self, until: float) -> bool:
-        """Wait while the kernel takes no more of our replies; whether there was need to.
+    @property
+    def _is_slow(self) -> bool:
+        """Whether the kernel takes no more of our replies."""
+        return self._wire is not None and self._wire.get_write_buffer_size() > 0
+
+    async def _await_room(self, until: float) -> None:
+        """Wait until the kernel takes more of our replies.
 
         Raises HangUp when the peer is gone, or has not read them until then.
         """
-        wire = self._wire
-        if wire is None or not wire.get_write_buffer_size():
-            return False
         try:
             async with asyncio.timeout_at(until):
                 await self._writer.drain()
         except OSError as error:  # the connection broke, or the time is over
             self.abort()
             raise HangUp(None) from error
-        return True
 
     async def _skip_line(self, until: float) -> None:
         """Pass over the rest of a line that is too long, holding none of it."""
@@ -267,16 +271,11 @@ class Connection(SMTP):
             raise HangUp(None)
         return self.inbound.take()
 
-    @contextlib.contextmanager
-    def telling_of_loss(self, on_gone: Callable[[], None]) -> Iterator[None]:
-        """Have `on_gone` called when the peer has ended its stream, or is lost."""
+    def tell_of_loss(self, on_gone: Callable[[], None] | None) -> None:
+        """Have `on_gone` called when the peer has ended its stream, or is lost; None: no more."""
         self._on_gone = on_gone
         if self._wire is None or self.inbound.ended:
-            on_gone()
-        try:
-            yield
-        finally:
-            self._on_gone = None
+            self._gone()
 
     def send(self, reply: Reply) -> None:
         """Answer; HangUp follows when the reply says that we close."""
@@ -307,7 +306,8 @@ class Connection(SMTP):
         if wire is not None:
             self._write_now(wire, reply.line)
             try:
-                if await self._await_room(self.loop.time() + seconds):
+                if self._is_slow:
+                    await self._await_room(self.loop.time() + seconds)
                     unasked = self.inbound.total + self._readable()
             except BaseException:
                 self._ledger.close(digests)
@@ -321,8 +321,11 @@ class Connection(SMTP):
     def _write_now(self, wire: asyncio.Transport, line: bytes) -> None:
         """Write past the transport, which may put off a write to the end of the loop's turn."""
         if not wire.get_write_buffer_size():
-            with contextlib.suppress(OSError):  # the transport meets it as well: it waits, or ends
-                line = line[os.write(self._descriptor, line) :]
+            try:
+                written = os.write(self._descriptor, line)
+            except OSError:  # the transport meets it as well: it waits, or ends
+                written = 0
+            line = line[written:]
         if line:
             wire.write(line)
 

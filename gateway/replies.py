@@ -26,9 +26,9 @@ class Reply:
     line: bytes = field(init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
-        words = [str(self.code), self.enhanced, self.text]
-        line = " ".join(word for word in words if word) + "\r\n"
-        object.__setattr__(self, "line", line.encode("ascii"))
+        enhanced = f"{self.enhanced} " if self.enhanced else ""
+        line = f"{self.code} {enhanced}{self.text}\r\n".encode("ascii")
+        object.__setattr__(self, "line", line)
 
     @property
     def permanent(self) -> bool:

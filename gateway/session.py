@@ -343,11 +343,13 @@ class Session:
         size, held = received.content.size, len(received.content.body or b"")
         waiting = edge.deliverer.submit(judged, received.spool)
         del received, judged  # the bytes are another process's now, or soon the store's
-        with (
-            edge.space.holding(held),
-            self._connection.telling_of_loss(lambda: edge.deliverer.withdraw(waiting)),
-        ):
+        edge.space.held += held
+        self._connection.tell_of_loss(lambda: edge.deliverer.withdraw(waiting))
+        try:
             outcome = await waiting
+        finally:
+            self._connection.tell_of_loss(None)
+            edge.space.held -= held
         return await self._report(envelope, size, outcome, perf_counter() - ended_at)
 
     def _judge(self, envelope: Envelope, received: Received) -> Arrival | Reply:

@@ -9,10 +9,8 @@
 
 from __future__ import annotations
 
-import contextlib
 import mmap
 import os
-from collections.abc import Iterator
 from pathlib import Path
 
 MEMORY_BUDGET = 16 * 1024 * 1024
@@ -80,12 +78,3 @@ class Space:
     def may_hold(self) -> bool:
         """Whether contents may be kept in memory."""
         return self.held < self._budget
-
-    @contextlib.contextmanager
-    def holding(self, octets: int) -> Iterator[None]:
-        """Count so many bytes as held for a while."""
-        self.held += octets
-        try:
-            yield
-        finally:
-            self.held -= octets

@@ -88,7 +88,8 @@ class SqliteTx:
         self._connection.executemany(sql, rows)
 
     async def fetch_one(self, sql: str, params: Params | None = None) -> Row | None:
-        return cast("Row | None", self._connection.execute(sql, params or ()).fetchone())
+        row: Row | None = self._connection.execute(sql, params or ()).fetchone()
+        return row
 
     async def fetch_all(self, sql: str, params: Params | None = None) -> list[Row]:
         return self._connection.execute(sql, params or ()).fetchall()
@@ -402,7 +403,8 @@ def _drive(work: Work[T], tx: SqliteTx) -> T:
     try:
         coroutine.send(None)
     except StopIteration as stop:
-        return cast(T, stop.value)
+        result: T = stop.value
+        return result
     coroutine.close()
     raise RuntimeError("a transaction may wait on nothing but its store")
 
