@@ -4,19 +4,25 @@ from __future__ import annotations
 
 import asyncio
 import random
+import subprocess
+import sys
+import time
 from collections.abc import AsyncIterator
+from contextlib import ExitStack
 from dataclasses import dataclass, field
+from pathlib import Path
 
 import pytest
 
 from gateway import routes
 from gateway.routes import Routes
-from storage.database import Database, T, Work
+from storage.database import Database, Lookups, T, Work
 from storage.directory import Resolution, Verdict, resolve
 from storage.engine import open_lookups
 from storage.epoch import Epoch
-from tests.builders import SALES, TEAM, World, open_world
+from tests.builders import FOREIGN_LIST, SALES, TEAM, World, open_world
 from tests.storage.engines import Engine
+from tests.support.renaming import DONE, number_in
 
 
 @dataclass(slots=True)
@@ -31,7 +37,7 @@ class Hold:
 class Counted:
     """A store that counts how often it is asked."""
 
-    store: Database
+    store: Lookups
     peeks: int = 0
     held: Hold | None = None
 
@@ -210,3 +216,62 @@ async def test_whoever_makes_up_addresses_fills_no_memory(
     for number in range(100):
         assert await desk.find(f"team+{number}@example.test") == TEAM
         assert len(desk.routes._known) <= 10
+
+
+async def test_what_another_process_has_done_counts_though_it_is_killed(tmp_path: Path) -> None:
+    """Two processes rename two lists and are killed at any moment; nothing known is out of date."""
+    engine = Engine("sqlite", "sqlite", tmp_path / "store")
+    names = (TEAM.lower(), FOREIGN_LIST)
+    chance = random.Random(7)
+    asked = remembered = kills = 0
+    async with open_world(engine):
+        lookups = Counted(await open_lookups(engine.store, engine.data))
+        found = Routes(lookups, "", time.monotonic)
+        with ExitStack() as cleaning:
+            renamers = [cleaning.enter_context(Renamer(engine.data, name)) for name in names]
+            until = time.monotonic() + 60.0
+            while kills < 10:
+                assert time.monotonic() < until, f"only {kills} were killed in a minute"
+                for renamer in renamers:
+                    if renamer.done() > renamer.enough:
+                        renamer.start_anew(chance.randint(1, 60))
+                        kills += 1
+                for renamer in renamers:
+                    done, before = renamer.done(), lookups.peeks
+                    route = await found.find(*renamer.name.split("@"))
+                    assert number_in(route.address) >= done
+                    asked += 1
+                    remembered += lookups.peeks == before
+                await asyncio.sleep(0.0002)
+        await lookups.store.close()
+    assert asked > remembered > asked / 10
+
+
+class Renamer:
+    """A process that renames a list."""
+
+    def __init__(self, data: Path, name: str) -> None:
+        self.name = name
+        self._done = data.with_name(f"{name}.done")
+        module = "tests.support.renaming"
+        self.enough = 10
+        self._command = [sys.executable, "-m", module, str(data), name, str(self._done)]
+
+    def __enter__(self) -> Renamer:
+        self._process = subprocess.Popen(self._command)
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._process.kill()
+        self._process.wait()
+
+    def start_anew(self, count: int) -> None:
+        """Kill it, wherever it is, and start another one that is to rename so often."""
+        self.__exit__()
+        self.enough = self.done() + count
+        self.__enter__()
+
+    def done(self) -> int:
+        """How often it has said that it was done."""
+        octets = self._done.read_bytes() if self._done.exists() else b""
+        return int(DONE.unpack(octets or bytes(DONE.size))[0])
