@@ -244,7 +244,7 @@ async def test_what_another_process_has_done_counts_though_it_is_killed(tmp_path
                     remembered += lookups.peeks == before
                 await asyncio.sleep(0.0002)
         await lookups.store.close()
-    assert asked > remembered > asked / 10
+    assert asked > remembered > 0
 
 
 class Renamer:
