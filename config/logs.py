@@ -17,7 +17,6 @@ from typing import Literal
 Value = str | bytes | int | float | bool | None | Iterable[str]
 
 VALUE_MAX = 200
-_PLAIN = re.compile(rf"[!#-<>-~]{{1,{VALUE_MAX}}}")
 _NEEDS_QUOTES = re.compile('[ "=]')
 MESSAGE_MAX = 1000
 # aiosmtpd and uvicorn tell every command, request and step at INFO; our own events say it once.
@@ -73,14 +72,8 @@ class TextLines(logging.Formatter):
 
     def format(self, record: logging.LogRecord) -> str:
         head = f"{_time(record)} {record.levelname} {_word(record)}"
-        pairs = [f"{key}={_shown(value)}" for key, value in _pairs(record)]
+        pairs = [f"{key}={_quoted(clean(value))}" for key, value in _pairs(record)]
         return "\n".join([" ".join([head, *pairs]), *(f"    {line}" for line in _trace(record))])
-
-
-def _shown(value: Value) -> str:
-    if isinstance(value, str) and _PLAIN.fullmatch(value):  # as most are
-        return value
-    return _quoted(clean(value))
 
 
 def _quoted(text: str) -> str:
