@@ -12,7 +12,6 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import errno
 import os
 from collections.abc import AsyncGenerator, Iterable, Iterator, Sequence
 from pathlib import Path
@@ -21,11 +20,10 @@ from typing import NamedTuple
 from storage.database import Tx
 from storage.direct_file import DirectFile
 from storage.durability import sync_directory
-from storage.errors import NotFound, StorageError, StoreFull, StoreUnavailable
+from storage.errors import NotFound, StorageError, StoreFull, StoreUnavailable, kind_of
 
 _CHUNK = 256 * 1024
 _ABANDONED_SECONDS = 3600.0
-_NO_SPACE = {errno.ENOSPC, errno.EDQUOT}
 
 
 class Content(NamedTuple):
@@ -215,6 +213,7 @@ def _translating() -> Iterator[None]:
     try:
         yield
     except OSError as error:
-        if error.errno in _NO_SPACE:
-            raise StoreFull("no space for message content") from error
-        raise StoreUnavailable(f"message content: {error.strerror}") from error
+        kind = kind_of(error)
+        full = kind is StoreFull
+        text = "no space for message content" if full else f"message content: {error.strerror}"
+        raise kind(text) from error

@@ -15,19 +15,17 @@
 from __future__ import annotations
 
 import contextlib
-import errno
 import os
 import stat
 import struct
 from pathlib import Path
 
-from storage.errors import StoreFull, StoreUnavailable
+from storage.errors import StoreUnavailable, kind_of
 
 FILE_NAME = "postroom.epoch"
 _LARGEST = 1 << 62
 _COUNT = struct.Struct("=Q")
 _BOTH = struct.Struct("=QQ")
-_FULL = {errno.ENOSPC, errno.EDQUOT}
 
 
 class Epoch:
@@ -97,5 +95,4 @@ class Epoch:
 
 
 def _unusable(error: OSError) -> StoreUnavailable:
-    kind = StoreFull if error.errno in _FULL else StoreUnavailable
-    return kind(f"cannot use {FILE_NAME}: {error.strerror}")
+    return kind_of(error)(f"cannot use {FILE_NAME}: {error.strerror}")

@@ -6,7 +6,10 @@ them into a reply or a response: nothing here knows an SMTP or HTTP code.
 
 from __future__ import annotations
 
+import errno
 from dataclasses import dataclass
+
+_NO_SPACE = {errno.ENOSPC, errno.EDQUOT}
 
 
 class StorageError(Exception):
@@ -49,6 +52,11 @@ class StoreUnavailable(StorageError):
 
 class StoreFull(StoreUnavailable):
     """No space is left on the device that holds the store."""
+
+
+def kind_of(error: OSError) -> type[StoreUnavailable]:
+    """What an error of the file system means for the store."""
+    return StoreFull if error.errno in _NO_SPACE else StoreUnavailable
 
 
 class OutcomeUnknown(StoreUnavailable):
