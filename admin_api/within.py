@@ -11,7 +11,7 @@ from collections.abc import Callable, Coroutine
 from dataclasses import dataclass
 from typing import Any, TypeVar
 
-from storage.database import Database, Durable, Tx, Work
+from storage.database import Database, Tx, Work
 from storage.signals import Signal
 
 T = TypeVar("T")
@@ -33,17 +33,11 @@ class Within:
     async def write(self, work: Work[T]) -> T:
         return await work(self.tx)
 
-    def epoch(self) -> int | None:
-        return None
-
-    async def commit(self, work: Work[T], *, moves_routes: bool = True) -> tuple[T, Durable]:
-        return await work(self.tx), _nothing()
-
     async def close(self) -> None:
         """The transaction ends where it began."""
 
 
-async def _nothing(tx: Tx | None = None) -> None:
+async def _nothing(tx: Tx) -> None:
     pass
 
 
@@ -73,12 +67,6 @@ class Around:
     async def write(self, work: Work[T]) -> T:
         return await self.database.write(self._whole(work))
 
-    def epoch(self) -> int | None:
-        return self.database.epoch()
-
-    async def commit(self, work: Work[T], *, moves_routes: bool = True) -> tuple[T, Durable]:
-        return await self.database.commit(self._whole(work), moves_routes=moves_routes)
-
     async def close(self) -> None:
         """The store belongs to the process."""
 
@@ -100,14 +88,6 @@ class Announced:
         result = await self.database.write(work)
         self.commits.ring()
         return result
-
-    def epoch(self) -> int | None:
-        return self.database.epoch()
-
-    async def commit(self, work: Work[T], *, moves_routes: bool = True) -> tuple[T, Durable]:
-        committed = await self.database.commit(work, moves_routes=moves_routes)
-        self.commits.ring()
-        return committed
 
     async def close(self) -> None:
         """The store belongs to the process."""

@@ -28,7 +28,7 @@ from gateway.jobs import tell_of_end
 from gateway.ledger import Ledger
 from storage.arrivals import Arrival, Outcome, Repeated, Stored, Unsettled
 from storage.content import ContentDirectory, SpoolFile
-from storage.database import Database, Durable, Tx
+from storage.database import Durable, Store, Tx
 from storage.delivery import deliver
 from storage.errors import OutcomeUnknown, StoreFull, StoreUnavailable
 from storage.receipts import forget_confirmed
@@ -59,7 +59,7 @@ class _Job:
 
 @contextlib.asynccontextmanager
 async def delivering(
-    database: Database,
+    database: Store,
     contents: ContentDirectory,
     ledger: Ledger,
     counters: Counters,
@@ -92,7 +92,7 @@ class Deliverer:
 
     def __init__(
         self,
-        database: Database,
+        database: Store,
         contents: ContentDirectory,
         ledger: Ledger,
         counters: Counters,

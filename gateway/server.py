@@ -50,7 +50,7 @@ from storage import migrations
 from storage.address import canonical_or_none
 from storage.clock import system_clock
 from storage.content import ContentDirectory
-from storage.database import Database
+from storage.database import Database, Store
 from storage.directory import domains_without_postmaster
 from storage.engine import open_database
 from storage.signals import Signal
@@ -99,7 +99,7 @@ class _Parts:
     """What mail, calls and jobs share; `commits` rings at each commit, `tally` is retention's."""
 
     settings: Settings
-    database: Database
+    database: Store
     contents: ContentDirectory
     commits: Signal
     counters: Counters
@@ -108,7 +108,7 @@ class _Parts:
 
 
 @contextlib.asynccontextmanager
-async def _store(settings: Settings) -> AsyncIterator[tuple[Database, ContentDirectory]]:
+async def _store(settings: Settings) -> AsyncIterator[tuple[Store, ContentDirectory]]:
     database = await open_database(settings.store, settings.data, system_clock)
     try:
         await migrations.migrate(database, now=system_clock())

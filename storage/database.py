@@ -1,5 +1,6 @@
 """The engine interface: one use of the store is one transaction.
 
+- Who reads and writes takes a `Database`; what mail needs beside that, `Lookups` and `Store` have.
 - `read` gives a snapshot that cannot change anything; `write` gives the one writer's transaction,
   durable when it returns: an exception from the work rolls all of it back.
 - The work is a coroutine function over `Tx`. It may wait on nothing but the transaction it was
@@ -51,7 +52,7 @@ class Tx(Protocol):
         ...
 
 
-class Lookups(Protocol):
+class Peeks(Protocol):
     """A store that is open for looking up a few rows. Raises StoreUnavailable when it cannot."""
 
     async def peek(self, work: Work[T]) -> T:
@@ -62,6 +63,14 @@ class Lookups(Protocol):
         """
         ...
 
+    async def close(self) -> None:
+        """Wait for what is running, then let go of the store."""
+        ...
+
+
+class Lookups(Peeks, Protocol):
+    """What a process needs that only looks up, and remembers."""
+
     def epoch(self) -> int | None:
         """A number that stays the same while nothing is written that could move a route.
 
@@ -69,12 +78,8 @@ class Lookups(Protocol):
         """
         ...
 
-    async def close(self) -> None:
-        """Wait for what is running, then let go of the store."""
-        ...
 
-
-class Database(Lookups, Protocol):
+class Database(Peeks, Protocol):
     """An open store. Raises StoreUnavailable or StoreFull when it cannot serve."""
 
     async def read(self, work: Work[T]) -> T:
@@ -85,6 +90,10 @@ class Database(Lookups, Protocol):
         """Run `work` in the writer's transaction; on return it is on stable storage."""
         ...
 
+
+class Store(Database, Lookups, Protocol):
+    """All that an engine can do."""
+
     async def commit(self, work: Work[T], *, moves_routes: bool = True) -> tuple[T, Durable]:
         """Like `write`, but returns at the commit, with the wait until it is on stable storage.
 
@@ -93,8 +102,4 @@ class Database(Lookups, Protocol):
         engine does it on the event loop's own thread. Without `moves_routes` the work promises to
         change no address, inbox, list, member, domain, user or tenant, and the epoch stays.
         """
-        ...
-
-    async def close(self) -> None:
-        """Wait for what is running, then let go of the store."""
         ...

@@ -5,12 +5,12 @@ from __future__ import annotations
 from pathlib import Path
 
 from storage.clock import Clock
-from storage.database import Database, Lookups
+from storage.database import Lookups, Store
 
 EMBEDDED = "sqlite"
 
 
-async def open_database(store: str, data: Path, clock: Clock) -> Database:
+async def open_database(store: str, data: Path, clock: Clock) -> Store:
     """Open the store: `sqlite`, a file in the directory `data`, or a `postgresql://` URL.
 
     Raises StoreUnavailable. Large contents are files in `data` on either engine.

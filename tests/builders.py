@@ -33,7 +33,7 @@ from storage.alerts import Alert
 from storage.arrivals import Arrival, Recipient, Stored
 from storage.clock import SECOND
 from storage.content import Content, ContentDirectory
-from storage.database import Database, Tx
+from storage.database import Store, Tx
 from storage.ids import to_text
 from storage.mailbox import Copy, list_copies
 from storage.signals import Signal
@@ -87,7 +87,7 @@ class World:
     sessions by e-mail.
     """
 
-    database: Database
+    database: Store
     content: ContentDirectory
     clock: FakeClock
     app: Starlette
@@ -116,7 +116,7 @@ class World:
 @asynccontextmanager
 async def open_store(
     engine: Engine, clock: FakeClock | None = None
-) -> AsyncIterator[tuple[Database, FakeClock]]:
+) -> AsyncIterator[tuple[Store, FakeClock]]:
     """An empty store of this release, and its clock."""
     clock = clock or FakeClock()
     database = await engine.open(clock)

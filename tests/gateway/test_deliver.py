@@ -30,7 +30,7 @@ from storage.content import (
     SpoolFile,
     content_name,
 )
-from storage.database import Database
+from storage.database import Store
 from storage.errors import OutcomeUnknown, StoreFull, StoreUnavailable
 
 Answer = Exception | list[Outcome]
@@ -74,7 +74,7 @@ class Desk:
         self.ledger = Ledger()
         self.under_way = 0
         self.deliverer = Deliverer(
-            cast(Database, store),
+            cast(Store, store),
             self.contents,
             self.ledger,
             Counters(1),

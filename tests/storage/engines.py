@@ -19,7 +19,7 @@ import psycopg
 import pytest
 
 from storage.clock import Clock, system_clock
-from storage.database import Database
+from storage.database import Store
 from storage.engine import open_database
 from storage.migrations import migrate
 from tests.storage.postgres_server import PostgresServer
@@ -39,7 +39,7 @@ class Engine:
     store: str
     data: Path
 
-    async def open(self, clock: Clock = system_clock) -> Database:
+    async def open(self, clock: Clock = system_clock) -> Store:
         """Return the store, open and of this release; the caller closes it."""
         database = await open_database(self.store, self.data, clock)
         try:
@@ -146,7 +146,7 @@ def engine(engines: Engines, tmp_path: Path) -> Iterator[Engine]:
 
 
 @pytest.fixture
-async def database(engine: Engine) -> AsyncIterator[Database]:
+async def database(engine: Engine) -> AsyncIterator[Store]:
     """Give an open store without anything in it, on one engine and then on the other."""
     opened = await engine.open()
     yield opened

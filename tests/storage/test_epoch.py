@@ -12,7 +12,7 @@ from typing import cast
 import pytest
 
 from storage import sqlite, tenants
-from storage.database import Database, Tx
+from storage.database import Store, Tx
 from storage.epoch import FILE_NAME, Epoch
 from storage.errors import StoreFull, StoreUnavailable
 from storage.sqlite import SqliteDatabase, SqliteLookups
@@ -26,14 +26,14 @@ def engine(tmp_path: Path) -> Engine:
 
 
 @pytest.fixture
-async def database(engine: Engine) -> AsyncIterator[Database]:
+async def database(engine: Engine) -> AsyncIterator[Store]:
     opened = await engine.open()
     yield opened
     await opened.close()
 
 
 @pytest.fixture
-async def lookups(database: Database, engine: Engine) -> AsyncIterator[SqliteLookups]:
+async def lookups(database: Store, engine: Engine) -> AsyncIterator[SqliteLookups]:
     """Give the store as another process has it, to look recipients up."""
     opened = SqliteLookups.open(engine.data)
     yield opened
@@ -52,12 +52,12 @@ async def make_tenant(tx: Tx) -> None:
     await tenants.create_tenant(tx, name="Example", now=1)
 
 
-async def count(database: Database) -> int:
+async def count(database: Store) -> int:
     return len(await database.read(tenants.list_tenants))
 
 
 async def test_every_transaction_makes_a_new_one_for_all(
-    database: Database, lookups: SqliteLookups, engine: Engine
+    database: Store, lookups: SqliteLookups, engine: Engine
 ) -> None:
     other = await engine.open()
     seen = [lookups.epoch()]
@@ -74,7 +74,7 @@ async def test_every_transaction_makes_a_new_one_for_all(
 
 
 async def test_a_transaction_that_moves_no_route_leaves_it(
-    database: Database, lookups: SqliteLookups
+    database: Store, lookups: SqliteLookups
 ) -> None:
     before = lookups.epoch()
     _, durable = await database.commit(make_tenant, moves_routes=False)
@@ -105,7 +105,7 @@ async def test_a_delivery_writes_nothing_that_a_route_depends_on(engine: Engine)
 
 
 async def test_there_is_none_while_a_transaction_is_under_way(
-    database: Database, lookups: SqliteLookups
+    database: Store, lookups: SqliteLookups
 ) -> None:
     async def work(tx: Tx) -> int | None:
         return lookups.epoch()
@@ -115,7 +115,7 @@ async def test_there_is_none_while_a_transaction_is_under_way(
 
 
 async def test_it_begins_with_the_lock_held_and_ends_behind_the_commit(
-    database: Database, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+    database: Store, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     """Else two would count at once, and what was true before be remembered under the new number."""
     begin, end, seen = Epoch.begin, Epoch.end, []
@@ -142,9 +142,7 @@ async def test_it_begins_with_the_lock_held_and_ends_behind_the_commit(
     assert seen == ["locked", "1 there", "locked", "2 there"]
 
 
-async def test_one_that_failed_has_ended_as_well(
-    database: Database, lookups: SqliteLookups
-) -> None:
+async def test_one_that_failed_has_ended_as_well(database: Store, lookups: SqliteLookups) -> None:
     async def work(tx: Tx) -> None:
         await make_tenant(tx)
         raise ValueError("changed its mind")
@@ -158,7 +156,7 @@ async def test_one_that_failed_has_ended_as_well(
 
 
 async def test_a_process_that_dies_in_between_leaves_none_until_another_has_ended(
-    database: Database, lookups: SqliteLookups, tmp_path: Path
+    database: Store, lookups: SqliteLookups, tmp_path: Path
 ) -> None:
     before = lookups.epoch()
     dying = Epoch(tmp_path, of=tmp_path / sqlite.FILE_NAME)
@@ -212,7 +210,7 @@ def test_who_only_reads_makes_nothing(tmp_path: Path) -> None:
     ("fault", "kind"), [(errno.ENOSPC, StoreFull), (errno.EIO, StoreUnavailable)]
 )
 async def test_what_cannot_be_announced_is_not_done(
-    database: Database,
+    database: Store,
     lookups: SqliteLookups,
     monkeypatch: pytest.MonkeyPatch,
     fault: int,
@@ -233,7 +231,7 @@ async def test_what_cannot_be_announced_is_not_done(
 
 
 async def test_what_cannot_be_told_to_have_ended_is_done_all_the_same(
-    database: Database, lookups: SqliteLookups, monkeypatch: pytest.MonkeyPatch
+    database: Store, lookups: SqliteLookups, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     write = os.pwrite
 

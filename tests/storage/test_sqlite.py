@@ -15,14 +15,14 @@ import pytest
 
 from storage import sqlite, tenants
 from storage.clock import system_clock
-from storage.database import Database, Tx
+from storage.database import Store, Tx
 from storage.errors import StoreFull, StoreUnavailable
 from storage.sqlite import FILE_NAME, SqliteDatabase, open_sqlite
 from tests.storage.engines import Engine
 
 
 @pytest.fixture
-async def database(tmp_path: Path) -> AsyncIterator[Database]:
+async def database(tmp_path: Path) -> AsyncIterator[Store]:
     opened = await Engine("sqlite", "sqlite", tmp_path).open()
     yield opened
     await opened.close()
@@ -36,7 +36,7 @@ async def names(tx: Tx) -> list[str]:
     return [tenant.name for tenant in await tenants.list_tenants(tx)]
 
 
-async def pragma(database: Database, name: str, *, write: bool = True) -> object:
+async def pragma(database: Store, name: str, *, write: bool = True) -> object:
     async def work(tx: Tx) -> object:
         row = await tx.fetch_one(f"PRAGMA {name}")
         return None if row is None else dict(row).popitem()[1]
@@ -45,7 +45,7 @@ async def pragma(database: Database, name: str, *, write: bool = True) -> object
 
 
 async def test_a_commit_that_returned_survives_a_loss_of_power(
-    database: Database, monkeypatch: pytest.MonkeyPatch
+    database: Store, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     synced: list[int] = []
     monkeypatch.setattr(os, "fdatasync", synced.append)
@@ -60,7 +60,7 @@ async def test_a_commit_that_returned_survives_a_loss_of_power(
 
 
 async def test_one_sync_serves_all_who_wait(
-    database: Database, monkeypatch: pytest.MonkeyPatch
+    database: Store, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     synced: list[int] = []
     monkeypatch.setattr(os, "fdatasync", synced.append)
@@ -72,7 +72,7 @@ async def test_one_sync_serves_all_who_wait(
 
 
 async def test_a_slow_disk_is_not_waited_for_on_the_event_loop(
-    database: Database, monkeypatch: pytest.MonkeyPatch
+    database: Store, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Only the first of the slow ones is."""
     here = threading.get_ident()
@@ -97,7 +97,7 @@ async def test_a_slow_disk_is_not_waited_for_on_the_event_loop(
 
 
 async def test_a_thread_that_cannot_be_had_is_told_and_nobody_waits_for_ever(
-    database: Database, monkeypatch: pytest.MonkeyPatch
+    database: Store, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     async def no_thread(*_: object) -> None:
         raise RuntimeError("can't start new thread")
@@ -117,7 +117,7 @@ async def test_a_thread_that_cannot_be_had_is_told_and_nobody_waits_for_ever(
 
 
 async def test_a_sync_that_failed_is_never_taken_back(
-    database: Database, monkeypatch: pytest.MonkeyPatch
+    database: Store, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The kernel may drop what it could not write, and call the next sync a success."""
 
@@ -133,7 +133,7 @@ async def test_a_sync_that_failed_is_never_taken_back(
         await database.write(make_tenant)
 
 
-async def test_the_connections_are_what_they_are_for(database: Database) -> None:
+async def test_the_connections_are_what_they_are_for(database: Store) -> None:
     assert await pragma(database, "journal_mode") == "wal"
     assert await pragma(database, "synchronous") == 1  # NORMAL: the log is synced behind it
     assert await pragma(database, "foreign_keys") == 1
@@ -165,7 +165,7 @@ async def test_a_whole_transaction_runs_in_the_connections_own_thread(
     assert threads.pop() != threading.get_ident()
 
 
-async def test_a_look_up_runs_at_once(database: Database) -> None:
+async def test_a_look_up_runs_at_once(database: Store) -> None:
     threads = []
 
     async def work(tx: Tx) -> None:
@@ -177,7 +177,7 @@ async def test_a_look_up_runs_at_once(database: Database) -> None:
 
 
 async def test_work_that_waits_for_anything_else_is_a_fault_and_stores_nothing(
-    database: Database,
+    database: Store,
 ) -> None:
     async def work(tx: Tx) -> None:
         await make_tenant(tx)
@@ -189,7 +189,7 @@ async def test_work_that_waits_for_anything_else_is_a_fault_and_stores_nothing(
     assert await database.read(names) == []
 
 
-async def test_a_lock_of_another_process_is_waited_for(database: Database, tmp_path: Path) -> None:
+async def test_a_lock_of_another_process_is_waited_for(database: Store, tmp_path: Path) -> None:
     with closing(sqlite3.connect(tmp_path / FILE_NAME, isolation_level=None)) as other:
         other.execute("BEGIN IMMEDIATE")
         writing = asyncio.create_task(database.write(make_tenant))
@@ -203,7 +203,7 @@ async def test_a_lock_of_another_process_is_waited_for(database: Database, tmp_p
 
 
 async def test_a_lock_that_is_held_too_long_is_unavailable(
-    database: Database, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    database: Store, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(sqlite, "PATIENCE", 0.2)
     with closing(sqlite3.connect(tmp_path / FILE_NAME, isolation_level=None)) as other:
@@ -217,7 +217,7 @@ async def test_a_lock_that_is_held_too_long_is_unavailable(
     await database.write(make_tenant)
 
 
-async def test_a_full_disk_is_full_and_well_again_with_space(database: Database) -> None:
+async def test_a_full_disk_is_full_and_well_again_with_space(database: Store) -> None:
     pages = await pragma(database, "page_count")
     await pragma(database, f"max_page_count = {pages}")
 
@@ -229,7 +229,7 @@ async def test_a_full_disk_is_full_and_well_again_with_space(database: Database)
     assert len(await database.read(names)) == 1
 
 
-async def test_a_fault_of_ours_stays_what_it_is(database: Database) -> None:
+async def test_a_fault_of_ours_stays_what_it_is(database: Store) -> None:
     with pytest.raises(sqlite3.OperationalError, match="syntax"):
         await database.read(lambda tx: tx.fetch_all("SELECT FROM WHERE"))
     with pytest.raises(sqlite3.IntegrityError):
