@@ -29,22 +29,23 @@ _BOTH = struct.Struct("=QQ")
 
 
 class Epoch:
-    """The counts of one store, in its data directory."""
+    """The counts of one store, beside its file."""
 
     __slots__ = ("_descriptor",)
 
-    def __init__(self, data: Path, *, of: Path | None = None) -> None:
-        """Open the counts for reading; with the file `of` the store, to write them as well.
+    def __init__(self, store: Path, *, writes: bool) -> None:
+        """Open the counts of the store in that file.
 
-        Then they are made when they are not there. Raises StoreUnavailable.
+        Who writes makes them when they are not there. Raises StoreUnavailable.
         """
-        flags = os.O_RDONLY if of is None else os.O_RDWR | os.O_CREAT
+        flags = os.O_RDWR | os.O_CREAT if writes else os.O_RDONLY
         try:
-            self._descriptor = os.open(data / FILE_NAME, flags | os.O_CLOEXEC, 0o600)
+            path = store.with_name(FILE_NAME)
+            self._descriptor = os.open(path, flags | os.O_CLOEXEC, 0o600)
         except OSError as error:
             raise _unusable(error) from error
-        if of is not None and not os.fstat(self._descriptor).st_size:
-            self._belong_to_whom(of.stat())
+        if writes and not os.fstat(self._descriptor).st_size:
+            self._belong_to_whom(store.stat())
 
     def _belong_to_whom(self, store: os.stat_result) -> None:
         with contextlib.suppress(PermissionError):  # somebody else has made it, and does this

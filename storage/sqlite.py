@@ -110,9 +110,10 @@ class SqliteLookups:
     @classmethod
     def open(cls, data: Path) -> SqliteLookups:
         """Open the store in `data`, which is there. Raises StoreUnavailable."""
-        epoch = Epoch(data)
+        path = data / FILE_NAME
+        epoch = Epoch(path, writes=False)
         try:
-            return cls(_peeker(data / FILE_NAME), epoch)
+            return cls(_peeker(path), epoch)
         except sqlite3.Error as error:
             epoch.close()
             raise _translated(error) from error
@@ -226,7 +227,7 @@ async def open_sqlite(data: Path, clock: Clock) -> SqliteDatabase:
     """
     try:
         path = _prepare_file(data)
-        epoch = Epoch(data, of=path)
+        epoch = Epoch(path, writes=True)
         writer = await _connect(path, query_only=False)
         readers = [await _connect(path, query_only=True) for _ in range(_READERS)]
         peeker = _peeker(path)

@@ -20,6 +20,7 @@ from storage.database import Database, Lookups, T, Work
 from storage.directory import Resolution, Verdict, resolve
 from storage.engine import open_lookups
 from storage.epoch import Epoch
+from storage.sqlite import FILE_NAME
 from tests.builders import FOREIGN_LIST, SALES, TEAM, World, open_world
 from tests.storage.engines import Engine
 from tests.support.renaming import DONE, number_in
@@ -192,7 +193,9 @@ async def test_a_change_behind_a_look_up_is_not_missed(desk: Desk) -> None:
 
 
 async def test_nothing_is_remembered_while_somebody_writes(desk: Desk, engine: Engine) -> None:
-    writer = Epoch(engine.data, of=engine.data)  # on PostgreSQL nobody asks it
+    store = engine.data / FILE_NAME
+    store.touch()  # on PostgreSQL it is not there, and nobody asks
+    writer = Epoch(store, writes=True)
     number = writer.begin()
     for _ in range(2):
         assert await desk.find("team@example.test") == TEAM

@@ -43,7 +43,9 @@ async def lookups(database: Store, engine: Engine) -> AsyncIterator[SqliteLookup
 @pytest.fixture
 def counts(tmp_path: Path) -> Iterator[Epoch]:
     """Give the counts of a directory without a store."""
-    made = Epoch(tmp_path, of=tmp_path)
+    store = tmp_path / sqlite.FILE_NAME
+    store.touch()
+    made = Epoch(store, writes=True)
     yield made
     made.close()
 
@@ -159,7 +161,7 @@ async def test_a_process_that_dies_in_between_leaves_none_until_another_has_ende
     database: Store, lookups: SqliteLookups, tmp_path: Path
 ) -> None:
     before = lookups.epoch()
-    dying = Epoch(tmp_path, of=tmp_path / sqlite.FILE_NAME)
+    dying = Epoch(tmp_path / sqlite.FILE_NAME, writes=True)
     dying.begin()
     dying.close()
     assert lookups.epoch() is None
@@ -169,7 +171,7 @@ async def test_a_process_that_dies_in_between_leaves_none_until_another_has_ende
 
 
 def test_one_that_is_late_to_end_takes_nothing_back(counts: Epoch, tmp_path: Path) -> None:
-    slow, quick = counts, Epoch(tmp_path, of=tmp_path)
+    slow, quick = counts, Epoch(tmp_path / sqlite.FILE_NAME, writes=True)
     first = slow.begin()
     second = quick.begin()
     slow.end(first)
@@ -202,7 +204,7 @@ def test_damage_to_the_file_heals(counts: Epoch, tmp_path: Path, octets: bytes) 
 
 def test_who_only_reads_makes_nothing(tmp_path: Path) -> None:
     with pytest.raises(StoreUnavailable, match=f"cannot use {FILE_NAME}: No such file"):
-        Epoch(tmp_path)
+        Epoch(tmp_path / sqlite.FILE_NAME, writes=False)
     assert not list(tmp_path.iterdir())
 
 
