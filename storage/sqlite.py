@@ -20,10 +20,9 @@ import asyncio
 import logging
 import sqlite3
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from functools import partial
 from pathlib import Path
-from typing import cast
 
 import aiosqlite
 
@@ -31,20 +30,27 @@ from storage.clock import Clock
 from storage.database import Durable, Params, Row, T, Work
 from storage.durability import LogSync
 from storage.epoch import Epoch
-from storage.errors import OutcomeUnknown, StoreFull, StoreUnavailable
+from storage.errors import OutcomeUnknown, StoreUnavailable
 from storage.ids import IdSource
+from storage.sqlite_connections import (
+    PATIENCE,
+    connect,
+    in_thread,
+    is_locked,
+    open_peeker,
+    open_quick,
+    translated,
+)
 
 logger = logging.getLogger(__name__)
 
 FILE_NAME = "postroom.db"
-PATIENCE = 5.0
 _POLL_LEAST = 0.00005
 _POLL_MOST = 0.002
 _POLL_HERE = 0.001  # uvloop counts whole milliseconds: less would ask without a pause
 _CHECKPOINT_SECONDS = 1.0
 _LONG_LOG_PAGES = 4000
 _RESTART_MILLISECONDS = 100
-_PEEK_MILLISECONDS = 100
 _READERS = 2
 
 _DIALECT = {
@@ -54,17 +60,6 @@ _DIALECT = {
     "bytes": "BLOB",
     "text": "TEXT",
     "clustered": "WITHOUT ROWID",
-}
-
-_LOCK_CODES = {sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED}
-_FULL_CODES = {sqlite3.SQLITE_FULL}
-_AWAY_CODES = _LOCK_CODES | {
-    sqlite3.SQLITE_IOERR,
-    sqlite3.SQLITE_CANTOPEN,
-    sqlite3.SQLITE_READONLY,
-    sqlite3.SQLITE_NOMEM,
-    sqlite3.SQLITE_INTERRUPT,
-    sqlite3.SQLITE_PROTOCOL,
 }
 
 
@@ -113,16 +108,16 @@ class SqliteLookups:
         path = data / FILE_NAME
         epoch = Epoch(path, writes=False)
         try:
-            return cls(_peeker(path), epoch)
+            return cls(open_peeker(path), epoch)
         except sqlite3.Error as error:
             epoch.close()
-            raise _translated(error) from error
+            raise translated(error) from error
 
     async def peek(self, work: Work[T]) -> T:
         try:
             return _run_read(self._peeker, work)
         except sqlite3.Error as error:
-            raise _translated(error) from error
+            raise translated(error) from error
 
     def epoch(self) -> int | None:
         return self._epoch.now()
@@ -160,9 +155,9 @@ class SqliteDatabase(SqliteLookups):
     async def read(self, work: Work[T]) -> T:
         reader = await self._idle.get()
         try:
-            return await _in_thread(reader, partial(_run_read, reader._conn, work))
+            return await in_thread(reader, partial(_run_read, reader._conn, work))
         except sqlite3.Error as error:
-            raise _translated(error) from error
+            raise translated(error) from error
         finally:
             self._idle.put_nowait(reader)
 
@@ -170,11 +165,11 @@ class SqliteDatabase(SqliteLookups):
         self._log.check()
         writer = self._writer
         try:
-            result = await _in_thread(
+            result = await in_thread(
                 writer, partial(_run_write, writer._conn, self._ids, self._epoch, work)
             )
         except sqlite3.Error as error:
-            raise _translated(error) from error
+            raise translated(error) from error
         await self._log.wait()
         return result
 
@@ -185,7 +180,7 @@ class SqliteDatabase(SqliteLookups):
             await self._begin_here()
             result = _finish_write(self._quick, self._ids, epoch, work)
         except sqlite3.Error as error:
-            raise _translated(error) from error
+            raise translated(error) from error
         self._checkpoint_soon()
         return result, self._log.wait()
 
@@ -198,7 +193,7 @@ class SqliteDatabase(SqliteLookups):
         await asyncio.sleep(_CHECKPOINT_SECONDS)
         writer = self._writer
         try:
-            await _in_thread(writer, partial(_run_checkpoint, writer._conn))
+            await in_thread(writer, partial(_run_checkpoint, writer._conn))
         except sqlite3.Error as error:  # the log only grows until the next one
             logger.warning("checkpoint failed: %s", error)
 
@@ -228,15 +223,12 @@ async def open_sqlite(data: Path, clock: Clock) -> SqliteDatabase:
     try:
         path = _prepare_file(data)
         epoch = Epoch(path, writes=True)
-        writer = await _connect(path, query_only=False)
-        readers = [await _connect(path, query_only=True) for _ in range(_READERS)]
-        peeker = _peeker(path)
-        quick = _opened(path)
-        _prepare(quick, False)
-        quick.execute("PRAGMA wal_autocheckpoint=0")
+        writer = await connect(path, query_only=False)
+        readers = [await connect(path, query_only=True) for _ in range(_READERS)]
+        peeker, quick = open_peeker(path), open_quick(path)
         log = LogSync(path.with_name(FILE_NAME + "-wal"))
     except sqlite3.Error as error:
-        raise _translated(error) from error
+        raise translated(error) from error
     except OSError as error:
         raise StoreUnavailable(f"cannot use the data directory: {error.strerror}") from error
     return SqliteDatabase(
@@ -255,52 +247,6 @@ def _prepare_file(data: Path) -> Path:
     path = data / FILE_NAME
     path.touch(mode=0o600, exist_ok=True)
     return path
-
-
-async def _connect(path: Path, *, query_only: bool) -> aiosqlite.Connection:
-    connection = aiosqlite.Connection(partial(_opened, path), 64)
-    connection._thread.daemon = True
-    await connection
-    await _in_thread(connection, partial(_prepare, connection._conn, query_only))
-    return connection
-
-
-def _peeker(path: Path) -> sqlite3.Connection:
-    peeker = _opened(path)
-    _prepare(peeker, True)
-    peeker.execute(f"PRAGMA busy_timeout={_PEEK_MILLISECONDS}")
-    return peeker
-
-
-def _opened(path: Path) -> sqlite3.Connection:
-    return sqlite3.connect(
-        path, isolation_level=None, check_same_thread=False, cached_statements=512
-    )
-
-
-async def _in_thread(connection: aiosqlite.Connection, call: Callable[[], T]) -> T:
-    """Run `call` in the connection's own thread.
-
-    aiosqlite has no public name for this; `tests/storage/test_sqlite.py` holds it to its word.
-    """
-    return cast(T, await connection._execute(call))  # type: ignore[no-untyped-call]
-
-
-def _prepare(connection: sqlite3.Connection, query_only: bool) -> None:
-    connection.row_factory = sqlite3.Row
-    connection.execute(f"PRAGMA busy_timeout={int(PATIENCE * 1000)}")
-    if not query_only:
-        connection.execute("PRAGMA page_size=4096")
-        connection.execute("PRAGMA journal_mode=WAL")
-    connection.execute("PRAGMA synchronous=NORMAL")
-    connection.execute("PRAGMA wal_autocheckpoint=4000")
-    connection.execute("PRAGMA foreign_keys=ON")
-    connection.execute("PRAGMA temp_store=MEMORY")
-    connection.execute("PRAGMA cache_size=-16000")
-    if query_only:
-        connection.execute("PRAGMA query_only=ON")
-    else:
-        connection.execute("PRAGMA busy_timeout=0")
 
 
 def _run_read(connection: sqlite3.Connection, work: Work[T]) -> T:
@@ -380,7 +326,7 @@ def _has_begun(connection: sqlite3.Connection) -> bool:
     try:
         connection.execute("BEGIN IMMEDIATE")
     except sqlite3.OperationalError as error:
-        if error.sqlite_errorcode & 0xFF not in _LOCK_CODES:
+        if not is_locked(error):
             raise
         return False
     return True
@@ -408,13 +354,3 @@ def _drive(work: Work[T], tx: SqliteTx) -> T:
         return result
     coroutine.close()
     raise RuntimeError("a transaction may wait on nothing but its store")
-
-
-def _translated(error: sqlite3.Error) -> Exception:
-    """Errors of the machine become ours; a fault in our SQL or data stays what it is."""
-    code = getattr(error, "sqlite_errorcode", 0) & 0xFF
-    if code in _FULL_CODES:
-        return StoreFull(str(error))
-    if code in _AWAY_CODES:
-        return StoreUnavailable(str(error))
-    return error

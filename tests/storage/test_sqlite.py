@@ -152,7 +152,7 @@ async def test_only_the_owner_of_the_process_may_read_the_store(tmp_path: Path) 
 async def test_a_whole_transaction_runs_in_the_connections_own_thread(
     database: SqliteDatabase,
 ) -> None:
-    """Holds aiosqlite to what `_in_thread` needs of it."""
+    """Holds aiosqlite to what `in_thread` needs of it."""
     threads = set()
 
     async def work(tx: Tx) -> None:
