@@ -12,14 +12,7 @@ from dataclasses import dataclass, field
 
 from pydantic import BaseModel
 
-from admin_api import (
-    alert_schemas,
-    audit_schemas,
-    contact_schemas,
-    event_schemas,
-    mail_schemas,
-    schemas,
-)
+from admin_api import alert_schemas, contact_schemas, event_schemas, mail_schemas, schemas
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,7 +54,7 @@ DESCRIBED: dict[str, Described] = {
         body={"current_password": "a long password", "new_password": "a longer password"},
     ),
     "GET /v1/me/": Described(schemas.Me),
-    "GET /v1/audit-log/": Described(audit_schemas.AuditPage),
+    "GET /v1/audit-log/": Described(schemas.AuditPage),
     "GET /v1/users/": Described(schemas.AccountRecord, many=True),
     "POST /v1/users/": Described(
         schemas.AccountRecord,

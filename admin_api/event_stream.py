@@ -30,7 +30,7 @@ from storage.event_log import Event, events_after
 from storage.ids import to_text
 
 MEDIA_TYPE = "text/event-stream"
-# What a server adds to the scope that can tell of the connection (see `gateway.http_protocol`).
+# What a server adds to the scope that can tell of the connection (see `gateway.http_server`).
 CONNECTION = "postroom.connection"
 
 _BEAT_SECONDS = 15.0

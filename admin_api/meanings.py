@@ -24,10 +24,9 @@ from storage.database import Tx
 from storage.domains import require_verified
 from storage.errors import FieldFault, Invalid, NotFound
 from storage.ids import from_text
-from storage.inboxes import Inbox
+from storage.inboxes import Inbox, find_teammates
 from storage.query import Query
 from storage.search import Wanted, search_messages
-from storage.teammates import find_teammates
 
 
 @dataclass(frozen=True, slots=True)

@@ -18,9 +18,8 @@ from admin_api.threads import locate, thread_id_of
 from storage import notes
 from storage.access import View
 from storage.database import Tx
-from storage.inboxes import find_inbox
+from storage.inboxes import find_inbox, find_teammates
 from storage.notes import Note
-from storage.teammates import find_teammates
 
 Text = Annotated[str, Field(min_length=1, max_length=10_000)]
 

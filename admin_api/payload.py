@@ -13,10 +13,10 @@ from typing import Annotated
 from urllib.parse import unquote_to_bytes
 
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
+from pydantic_core import ErrorDetails
 
 from admin_api.passwords import check_password
 from admin_api.strict_json import JsonValue, field_path
-from admin_api.wording import message_of
 from storage.address import Address, parse_address
 from storage.clock import parse_rfc3339, rfc3339
 from storage.errors import FieldFault, Invalid
@@ -199,3 +199,34 @@ def _why_odd(text: str | None, *, known: bool) -> str | None:
     if text is None:
         return "is not percent-encoded UTF-8"
     return "holds U+0000" if "\x00" in text else None
+
+
+ANYTHING_ELSE = "is not valid"
+
+_WORDING = {
+    "missing": "is required",
+    "extra_forbidden": "is not known here",
+    "string_type": "must be a string",
+    "string_too_short": "must have {min_length} or more characters",
+    "string_too_long": "must have {max_length} characters at most",
+    "string_pattern_mismatch": "is not of the form that is asked for",
+    "bool_type": "must be true or false",
+    "int_type": "must be a whole number",
+    "float_type": "must be a number",
+    "greater_than_equal": "must be {ge} or more",
+    "less_than_equal": "must be {le} or less",
+    "literal_error": "must be {expected}",
+    "list_type": "must be an array",
+    "too_short": "must have {min_length} or more entries",
+    "too_long": "must have {max_length} entries at most",
+    "dict_type": "must be an object",
+    "model_type": "must be an object",
+}
+
+
+def message_of(error: ErrorDetails) -> str:
+    """The sentence for a fault; a check of ours says by itself what is wrong."""
+    context = error.get("ctx", {})
+    if error["type"] == "value_error":
+        return str(context["error"])
+    return _WORDING.get(error["type"], ANYTHING_ELSE).format(**context)

@@ -364,3 +364,14 @@ def _way(way: Way) -> Record:
         "list_id": id_or_none("lst", way.list_id),
         "rule": way.rule,
     }
+
+
+def operator_tenant_record(tenant: Tenant) -> Record:
+    """A tenant, which only the operator sees."""
+    return {
+        "tenant_id": to_text("tnt", tenant.tenant_id),
+        "name": tenant.name,
+        "plan": tenant.plan,
+        "governance": tenant.governance,
+        "created_at": rfc3339(tenant.created_at),
+    }

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 from admin_api import (
     activity,
-    agenda,
     alert_deliveries,
     alert_payloads,
     alert_rights,
@@ -326,7 +325,7 @@ ROUTES: tuple[Route, ...] = (
         permit=handoff.permit_sharing,
         locate=threads.locate,
     ),
-    Route("GET", "/v1/agenda/", agenda.show_agenda, READ_AGENDA, parameters=agenda.Listing),
+    Route("GET", "/v1/agenda/", tasks.show_agenda, READ_AGENDA, parameters=tasks.Listing),
     Route("POST", "/v1/tasks/", tasks.create_task, CHANGE_TASKS, payload=tasks.TaskIn),
     Route("GET", _TASK, tasks.show_task, READ_TASKS, locate=tasks.locate),
     Route(

@@ -273,3 +273,45 @@ class ProblemRecord(Answer):
     detail: Annotated[str, Field(examples=["There is nothing here that this credential may see."])]
     code: Annotated[str, Field(pattern="^[a-z][a-z_]*$", examples=["not_found"])]
     errors: list[FieldProblem] = Field(default_factory=list)
+
+
+Details = Annotated[
+    dict[str, str | int | list[str] | None], Field(examples=[{"fields": ["name", "role"]}])
+]
+
+
+class ActorRecord(Answer):
+    """Who acted, as they were called then."""
+
+    type: Annotated[Literal["user", "token", "operator"], Field(examples=["user"])]
+    id: UserId | TokenId | None
+    name: Annotated[str, Field(examples=["alice@people.example"])]
+
+
+class ObjectRecord(Answer):
+    """What it was done to, as that was called then."""
+
+    type: Annotated[str, Field(examples=["user"])]
+    id: Annotated[str, Field(examples=["usr_01kas3v9t2q5nq8x7d4m6c0wfe"])]
+    name: Annotated[str, Field(examples=["bob@people.example"])]
+
+
+class AuditEntry(Answer):
+    """One act. `inbox_id` is the inbox for which the caller acted."""
+
+    entry_id: EntryId
+    action: Annotated[str, Field(examples=["user.changed"])]
+    actor: ActorRecord
+    credential_id: SessionId | TokenId | None
+    client_ip: Annotated[str | None, Field(examples=["192.0.2.7"])]
+    object: ObjectRecord
+    inbox_id: InboxId | None
+    details: Details
+    created_at: Time
+
+
+class AuditPage(Answer):
+    """A page of the audit log, newest first."""
+
+    results: list[AuditEntry]
+    cursor: Cursor | None

@@ -11,13 +11,15 @@ from admin_api.answers import answer, no_content
 from admin_api.auth import Agent
 from admin_api.call import Call, acting_inbox
 from admin_api.meanings import VisibleThread, visible_thread
-from admin_api.payload import Instant, Name, Payload
+from admin_api.paging import Page, page_answer, position_of
+from admin_api.payload import Instant, Name, Payload, Truth, checked
 from admin_api.policy import missing_scope, not_author
 from admin_api.records import task_record
 from storage import tasks
 from storage.clock import parse_rfc3339
 from storage.database import Tx
-from storage.tasks import OWN_KIND, Draft, Task
+from storage.errors import FieldFault, Invalid
+from storage.tasks import OWN_KIND, Draft, Place, Task, place_of
 
 _EARLIEST = 0
 _REWRITES = ("title", "description", "due_at", "thread_id")
@@ -176,3 +178,47 @@ def _instant(text: str | None) -> int | None:
 
 async def _thread(tx: Tx, call: Call, named: str | None) -> bytes | None:
     return None if named is None else await visible_thread(tx, call, "thread_id", named)
+
+
+_SECTIONS = 3
+
+
+def _place(cursor: str | None) -> Place | None:
+    """Raises Invalid on `cursor`."""
+    position = position_of(cursor, 1 + 8 + 16)
+    if position is None:
+        return None
+    if position[0] >= _SECTIONS:
+        raise Invalid(FieldFault("cursor", "is none that was given here"))
+    return Place(position[0], int.from_bytes(position[1:9], "big", signed=True), position[9:])
+
+
+class Listing(Page):
+    """Which tasks; without `include_completed` the open ones."""
+
+    include_completed: Truth = False
+    cursor: Annotated[str, checked(_place)] | None = None
+
+
+async def show_agenda(call: Call) -> Response:
+    """GET /v1/agenda/."""
+    wanted = call.parameters(Listing)
+    after = _place(wanted.cursor)
+
+    async def work(tx: Tx) -> list[Task]:
+        return await tasks.agenda(
+            tx,
+            tenant_id=call.tenant_id,
+            inbox_id=await acting_inbox(tx, call),
+            completed=wanted.include_completed,
+            after=after,
+            limit=wanted.length + 1,
+            now=call.now,
+        )
+
+    return page_answer(call, wanted, await call.database.read(work), task_record, _position)
+
+
+def _position(task: Task) -> bytes:
+    place = place_of(task)
+    return bytes([place.section]) + place.key.to_bytes(8, "big", signed=True) + place.task_id

@@ -15,7 +15,6 @@ from functools import partial
 
 from starlette.responses import Response
 
-from admin_api.acts import act_of
 from admin_api.auth import Agent
 from admin_api.call import Call
 from admin_api.client import client_address
@@ -23,7 +22,7 @@ from admin_api.etags import respond
 from admin_api.records import Record
 from admin_api.routing import Route
 from admin_api.within import Around
-from storage.audit_log import Actor, Detail, record_act
+from storage.audit_log import Actor, Detail, act_of, record_act
 from storage.database import Tx
 from storage.ids import to_text
 

@@ -2,7 +2,7 @@
 
 - While mail streams in there is one batch a second, so that it is large and many copies of one
   sender cost one row; when there is more than a batch, counting takes a small share of the time
-  (`gateway.beside_mail`). What piles up is worked off after.
+  (`gateway.jobs`). What piles up is worked off after.
 - Several processes on one store may each run it: a batch is counted by the one that moves the
   place, in the same transaction, and by nobody else (`storage.relationships`).
 """
@@ -13,8 +13,7 @@ import logging
 import time
 from functools import partial
 
-from gateway.beside_mail import LEFT_ALONE, leave_to_mail, streams_in
-from gateway.jobs import keep_on
+from gateway.jobs import LEFT_ALONE, keep_on, leave_to_mail, streams_in
 from storage import relationships
 from storage.database import Database
 from storage.signals import Signal, heard

@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import math
+import time
 from collections.abc import Awaitable, Callable
 
 from config.logs import event
 from storage.errors import StoreUnavailable
+from storage.signals import Signal
 
 _AWAY_SECONDS = 2.0
 
@@ -44,3 +47,22 @@ def tell_of_end(task: asyncio.Task[None], logger: logging.Logger, what: str) -> 
             logger.critical("the task that %s has ended", what, exc_info=error)
 
     task.add_done_callback(ended)
+
+
+# For one part of the time that work takes, so many parts are left to the mail.
+LEFT_ALONE = 12
+_STREAMING_SECONDS = 0.25
+
+
+def streams_in(commits: Signal) -> bool:
+    """Whether mail streams in: the last commit was a moment ago."""
+    return time.monotonic() - commits.last_rung < _STREAMING_SECONDS
+
+
+async def leave_to_mail(commits: Signal, seconds: float) -> None:
+    """Do nothing for so long, or until mail has ceased to stream in."""
+    steps = math.ceil(seconds / _STREAMING_SECONDS)
+    for _ in range(steps):
+        if not streams_in(commits):
+            return
+        await asyncio.sleep(seconds / steps)

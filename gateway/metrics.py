@@ -11,6 +11,7 @@ import os
 import platform
 import time
 from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
 from importlib.metadata import version
 from pathlib import Path
 
@@ -24,7 +25,6 @@ from prometheus_client.core import (
 
 from admin_api.measures import cumulated
 from gateway.counters import Counters, Distribution
-from gateway.processes import cost_of
 from gateway.retention import Tally
 from storage.clock import SECOND
 from storage.database import Database, Tx
@@ -212,3 +212,29 @@ def _histogram(name: str, about: str, found: Distribution, scale: int) -> Metric
     return HistogramMetricFamily(
         name, about, buckets=cumulated(bounds, found.counts), sum_value=found.total / scale
     )
+
+
+_PROC = Path("/proc")
+
+
+@dataclass(frozen=True, slots=True)
+class Cost:
+    """Seconds of processor time since the process began, octets of memory, open descriptors."""
+
+    cpu_seconds: float
+    resident: int
+    descriptors: int
+
+
+def cost_of(pid: int) -> Cost | None:
+    """What a process costs; None for one that cannot be asked."""
+    directory = _PROC / str(pid)
+    try:
+        # The second field is the command, which may itself hold blanks and parentheses.
+        fields = (directory / "stat").read_text().rpartition(")")[2].split()
+        descriptors = sum(1 for _ in (directory / "fd").iterdir())
+    except OSError:
+        return None
+    ticks = int(fields[11]) + int(fields[12])
+    resident = int(fields[21]) * os.sysconf("SC_PAGE_SIZE")
+    return Cost(ticks / os.sysconf("SC_CLK_TCK"), resident, descriptors)

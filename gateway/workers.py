@@ -1,6 +1,6 @@
 """Parsing after the commit: takes what waits, has it parsed, keeps the results.
 
-- While mail streams in, parsing takes a small share of the time (`gateway.beside_mail`); what piles
+- While mail streams in, parsing takes a small share of the time (`gateway.jobs`); what piles
   up is worked off after. Nobody waits for it.
 - Parsing a long content takes a few times its size in memory: while other messages arrive, which
   take memory as well, it waits for some seconds.
@@ -20,8 +20,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
 from config.logs import event
-from gateway.beside_mail import LEFT_ALONE, leave_to_mail
-from gateway.jobs import keep_on
+from gateway.jobs import LEFT_ALONE, keep_on, leave_to_mail
 from gateway.parser.process import ParserProcess, ParserUnavailable
 from gateway.parser.wire import Request
 from storage import parse_queue, parsed

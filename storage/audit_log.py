@@ -15,6 +15,7 @@ import orjson
 
 from storage.clock import DAY
 from storage.database import Row, Tx
+from storage.ids import to_text
 
 KEPT = 365 * DAY
 
@@ -166,3 +167,33 @@ def _logged(row: Row) -> Logged:
         details=orjson.loads(row["details"]),
     )
     return Logged(bytes(row["entry_id"]), actor, act, row["created_at"])
+
+
+PREFIXES = {
+    "tenant": "tnt",
+    "user": "usr",
+    "domain": "dom",
+    "inbox": "inb",
+    "token": "tok",
+    "list": "lst",
+    "template": "tpl",
+    "share": "shr",
+    "contact": "ctc",
+    "message": "msg",
+    "thread": "thr",
+    "alert": "alr",
+}
+
+
+def act_of(
+    action: str,
+    raw_id: bytes,
+    *,
+    name: str = "",
+    inbox_id: bytes | None = None,
+    details: Details | None = None,
+) -> Act:
+    """The act of this verb; what stands before its dot is the kind of its object."""
+    kind = action.partition(".")[0]
+    object_id = to_text(PREFIXES[kind], raw_id)
+    return Act(action, kind, object_id, name, inbox_id, details or {})

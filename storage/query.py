@@ -12,10 +12,10 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, date, datetime, time
-from typing import Literal
+from typing import Any, Literal
 
 from storage.clock import SECOND, parse_rfc3339
 from storage.errors import FieldFault, Invalid
@@ -155,3 +155,21 @@ def packed_matches(terms: Iterable[Term], packed: bytes) -> bool:
         if not any(wanted in texts[field] for field in fields):
             return False
     return True
+
+
+@dataclass(frozen=True, slots=True)
+class Lookup:
+    """Messages with all `scopes` and `terms`, between two ids, newest first.
+
+    `conditions` are SQL about the copy `c` and the message `m`, of which `params` has the values.
+    `narrow` says by which conditions, of which one must hold, copies could be found as well.
+    """
+
+    scopes: tuple[str, ...]
+    terms: tuple[Term, ...]
+    conditions: str
+    params: Mapping[str, Any]
+    after: bytes | None
+    before: bytes | None
+    limit: int
+    narrow: tuple[str, ...]

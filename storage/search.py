@@ -20,9 +20,8 @@ from storage.database import Row, Tx
 from storage.filing import newest
 from storage.ids import from_text
 from storage.indexing import ATTACHMENT, engine_of, inbox_scope, list_scope, scanned_text
-from storage.lookup import Lookup
 from storage.mailbox import FOLDERS
-from storage.query import Query, matches
+from storage.query import Lookup, Query, matches
 from storage.words import document
 
 _PENDING_LOOKED_AT = 2_000

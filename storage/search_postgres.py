@@ -12,8 +12,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 
 from storage.database import Tx
-from storage.lookup import Lookup
-from storage.query import Term
+from storage.query import Lookup, Term
 from storage.words import FIELDS, FILLER, unpack
 
 SCHEMA = """

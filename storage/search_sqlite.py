@@ -17,8 +17,7 @@ from functools import partial
 
 from storage.database import Tx
 from storage.filing import newest
-from storage.lookup import Lookup
-from storage.query import Term, packed_matches
+from storage.query import Lookup, Term, packed_matches
 from storage.words import FIELDS, unpack
 
 SCHEMA = """

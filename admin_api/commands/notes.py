@@ -49,8 +49,8 @@ def list_them(call: Invocation, thread: str, inbox: str) -> None:
 def add(call: Invocation, *, thread: str, text: str, inbox: str, mention: tuple[str, ...]) -> None:
     """Leave TEXT as a note on THREAD."""
     from admin_api.records import note_record
+    from storage.inboxes import find_teammates
     from storage.notes import add_note
-    from storage.teammates import find_teammates
 
     if not 0 < len(text) <= 10_000:
         raise Faults("text: must have 1 to 10000 characters")

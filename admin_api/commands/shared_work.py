@@ -40,7 +40,7 @@ async def thread_of(tx: Tx, view: View, text: str) -> bytes:
 
 async def assignee_of(tx: Tx, view: View, text: str | None) -> bytes | None:
     """Whose threads are meant by `me` or an address; None by `none`. Raises Invalid."""
-    from storage.teammates import find_teammates
+    from storage.inboxes import find_teammates
 
     if text is None or text == "none":
         return None

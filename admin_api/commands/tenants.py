@@ -26,8 +26,8 @@ def tenant() -> None:
 def create(call: Invocation, name: str) -> None:
     """Make a tenant with everything allowed; the store too, when it is not there."""
     from admin_api.commands import typed
-    from admin_api.commands.records import tenant_record
     from admin_api.commands.trail import note
+    from admin_api.records import operator_tenant_record
     from storage.clock import system_clock
     from storage.tenants import create_tenant
 
@@ -38,7 +38,7 @@ def create(call: Invocation, name: str) -> None:
         await note(tx, "tenant.created", made.tenant_id, tenant_id=made.tenant_id, name=made.name)
         return made
 
-    call.show(tenant_record(call.write(work, make=True)))
+    call.show(operator_tenant_record(call.write(work, make=True)))
 
 
 @tenant.command("list")
@@ -46,10 +46,10 @@ def create(call: Invocation, name: str) -> None:
 @click.pass_obj
 def show_all(call: Invocation) -> None:
     """List all tenants, oldest first."""
-    from admin_api.commands.records import tenant_record
+    from admin_api.records import operator_tenant_record
     from storage.tenants import list_tenants
 
-    records = [tenant_record(found) for found in call.read(list_tenants)]
+    records = [operator_tenant_record(found) for found in call.read(list_tenants)]
     call.show_all(records, "tenant_id", "name", "plan", "governance", empty="There are no tenants.")
 
 
@@ -61,8 +61,8 @@ def show_all(call: Invocation) -> None:
 @click.pass_obj
 def change(call: Invocation, tenant_text: str, plan: str | None, governance: str | None) -> None:
     """Set what a tenant (id or name) may use; what is not named stays."""
-    from admin_api.commands.records import tenant_record
     from admin_api.commands.trail import note
+    from admin_api.records import operator_tenant_record
     from storage.lookups import tenant_meant
     from storage.tenants import set_tenant
 
@@ -83,4 +83,4 @@ def change(call: Invocation, tenant_text: str, plan: str | None, governance: str
             await note(tx, "tenant.changed", key, tenant_id=key, name=changed.name, details=level)
         return changed
 
-    call.show(tenant_record(call.write(work)))
+    call.show(operator_tenant_record(call.write(work)))

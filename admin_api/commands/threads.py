@@ -135,7 +135,7 @@ def assign(
 ) -> None:
     """Give THREAD to the teammate with the address TO."""
     from storage.assignment import assign_thread, unassign_thread
-    from storage.teammates import find_teammates
+    from storage.inboxes import find_teammates
 
     if (to is None) != nobody:
         raise click.UsageError("Say either to whom, or --nobody.")

@@ -23,8 +23,7 @@ async def note(
     details: Details | None = None,
 ) -> None:
     """Put on record that the operator did this to the object with the id `raw_id`."""
-    from admin_api.acts import act_of
-    from storage.audit_log import OPERATOR, record_act
+    from storage.audit_log import OPERATOR, act_of, record_act
     from storage.clock import system_clock
 
     act = act_of(action, raw_id, name=name, inbox_id=inbox_id, details=details)

@@ -10,9 +10,8 @@ import pytest
 from pydantic import BaseModel
 
 from admin_api.meanings import marked
-from admin_api.payload import Parameters, Payload, read
+from admin_api.payload import ANYTHING_ELSE, Parameters, Payload, read
 from admin_api.routes import ROUTES
-from admin_api.wording import ANYTHING_ELSE
 from tests.admin_api.team import post, thread_with
 from tests.builders import (
     AGENT,

@@ -7,7 +7,7 @@ import time
 
 import pytest
 
-from gateway.beside_mail import leave_to_mail, streams_in
+from gateway.jobs import leave_to_mail, streams_in
 from storage.signals import Signal
 
 STREAMING = 0.1
@@ -15,7 +15,7 @@ STREAMING = 0.1
 
 @pytest.fixture(autouse=True)
 def soon_over(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("gateway.beside_mail._STREAMING_SECONDS", STREAMING)
+    monkeypatch.setattr("gateway.jobs._STREAMING_SECONDS", STREAMING)
 
 
 async def waited(commits: Signal, seconds: float) -> float:

@@ -10,8 +10,7 @@ import pytest
 import uvicorn
 from starlette.types import Receive, Scope, Send
 
-from gateway.http_protocol import HttpProtocol
-from gateway.http_server import ApiServer
+from gateway.http_server import ApiServer, HttpProtocol
 
 GOOD = b"GET / HTTP/1.1\r\nHost: x\r\n\r\n"
 
