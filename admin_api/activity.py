@@ -14,13 +14,13 @@ from admin_api.paging import Cursor, cursor_of, position_of
 from admin_api.payload import EmailAddress, Instant, Limit, Parameters
 from admin_api.records import Record
 from admin_api.strict_json import JsonValue
-from storage import activity
-from storage.activity import Activity, Contacted
 from storage.address import canonical_or_none
 from storage.clock import parse_rfc3339
-from storage.contacts import contact_ids
+from storage.contacts.contacts import contact_ids
 from storage.database import Tx
 from storage.errors import FieldFault
+from storage.sharing import contact_activity
+from storage.sharing.contact_activity import Activity, Contacted
 
 
 class Listing(Parameters):
@@ -46,7 +46,7 @@ async def list_activity(call: Call) -> Response:
 
     async def work(tx: Tx) -> tuple[list[Record], bytes | None]:
         contacted = await _contacted(tx, call, wanted)
-        found = await activity.list_activity(
+        found = await contact_activity.list_activity(
             tx,
             view=await acting_view(tx, call),
             contacted=contacted,

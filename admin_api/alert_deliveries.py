@@ -11,12 +11,12 @@ from admin_api.paging import cursor_answer, position_of
 from admin_api.payload import Limit, Parameters
 from admin_api.records import Record, time_or_none
 from admin_api.trail import note
-from storage import webhook_deliveries
-from storage.alerts import Alert
+from storage.alerts.alerts import Alert
 from storage.clock import rfc3339
 from storage.database import Tx
 from storage.ids import to_text
-from storage.webhook_deliveries import Delivery
+from storage.notifications import webhook_deliveries
+from storage.notifications.webhook_deliveries import Delivery
 
 
 class Listing(Parameters):

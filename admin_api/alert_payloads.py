@@ -17,11 +17,11 @@ from admin_api.meanings import Meaning
 from admin_api.payload import Payload
 from admin_api.strict_json import JsonValue
 from storage.address import canonical_domain, canonical_or_none
-from storage.alert_filters import FITS
-from storage.alert_tasks import TITLE_LENGTH
-from storage.alerts import TASK, WEBHOOK
+from storage.alerts.alerts import TASK, WEBHOOK
 from storage.database import Tx
 from storage.errors import FieldFault, Invalid
+from storage.notifications.alert_tasks import TITLE_LENGTH
+from storage.notifications.filters import FITS
 
 MOST_EVENTS = 50
 TARGET_LENGTH = 2_000

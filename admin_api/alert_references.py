@@ -13,11 +13,11 @@ from typing import Annotated, Any
 from admin_api.call import Call, acting_inbox
 from admin_api.meanings import Meaning, any_inbox, any_list, visible_thread
 from admin_api.payload import Reference
-from storage.alert_filters import NOBODY
-from storage.alerts import Alert, find_alert
+from storage.alerts.alerts import Alert, find_alert
 from storage.database import Tx
 from storage.errors import Invalid
 from storage.ids import to_text
+from storage.notifications.filters import NOBODY
 
 
 async def referred(tx: Tx, call: Call, field: str, name: str) -> str:

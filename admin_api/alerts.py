@@ -21,8 +21,8 @@ from admin_api.call import Call, acting_inbox
 from admin_api.paging import Page, page_answer
 from admin_api.records import Record, alert_record
 from admin_api.trail import differing, note
-from storage import alerts
-from storage.alerts import OF_INBOX, TASK, Alert, Draft
+from storage.alerts import alerts
+from storage.alerts.alerts import OF_INBOX, TASK, Alert, Draft
 from storage.database import Tx
 from storage.errors import Conflict, Invalid
 from storage.ids import to_text

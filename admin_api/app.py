@@ -24,10 +24,10 @@ from admin_api.webhooks import Webhooks
 from admin_api.within import Announced
 from config.settings import Settings
 from storage.clock import Clock
-from storage.content import ContentDirectory
+from storage.content.message_bytes import ContentDirectory
 from storage.database import Database
-from storage.directory import Resolution
-from storage.signals import Signal
+from storage.directory.resolve import Resolution
+from storage.wakeup import Signal
 
 _PASSWORDS_AT_ONCE = 1  # each takes 46 MiB for some 30 ms
 

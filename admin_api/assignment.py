@@ -13,9 +13,9 @@ from admin_api.meanings import Teammate, teammate
 from admin_api.payload import Payload
 from admin_api.threads import locate, thread_id_of
 from admin_api.trail import note
-from storage import assignment
 from storage.database import Tx
 from storage.ids import to_text
+from storage.teamwork import assignment
 
 
 class AssignmentIn(Payload):

@@ -17,11 +17,11 @@ from starlette.responses import Response, StreamingResponse
 
 from admin_api import messages
 from admin_api.call import Call
-from storage import parsed
-from storage.content import Content, find_content
+from storage.content.message_bytes import Content, find_content
+from storage.content.transfer_encoding import decoder
 from storage.database import Tx
-from storage.parsed import Attachment
-from storage.transfer import decoder
+from storage.mailbox import parsed
+from storage.mailbox.parsed import Attachment
 
 _ACTIVE = re.compile(
     r"text/(?!plain\b|csv\b|calendar\b).*|multipart/.*|message/(?!rfc822\b).*"

@@ -11,7 +11,7 @@ from admin_api.call import Call, named_inbox
 from admin_api.paging import Cursor, cursor_answer, position_of
 from admin_api.payload import Instant, Limit, Parameters, Reference
 from admin_api.records import Record, id_or_none
-from storage.audit_log import Logged, Wanted, list_acts
+from storage.accounts.audit_log import Logged, Wanted, list_acts
 from storage.clock import parse_rfc3339, rfc3339
 from storage.database import Tx
 from storage.ids import from_text, to_text

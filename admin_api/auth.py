@@ -10,20 +10,20 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from admin_api.problems import unauthorized
-from storage.database import Tx
-from storage.errors import NotFound
-from storage.inboxes import Inbox, find_inbox
-from storage.sessions import PREFIX as SESSION_PREFIX
-from storage.sessions import (
+from storage.accounts.sessions import PREFIX as SESSION_PREFIX
+from storage.accounts.sessions import (
     Session,
     find_session_by_secret,
     is_session_touch_due,
     touch_session,
 )
-from storage.tenants import Tenant, find_tenant
-from storage.tokens import PREFIX as TOKEN_PREFIX
-from storage.tokens import Token, find_token_by_secret, is_touch_due, touch_token
-from storage.users import User
+from storage.accounts.tenants import Tenant, find_tenant
+from storage.accounts.tokens import PREFIX as TOKEN_PREFIX
+from storage.accounts.tokens import Token, find_token_by_secret, is_touch_due, touch_token
+from storage.accounts.users import User
+from storage.database import Tx
+from storage.directory.inboxes import Inbox, find_inbox
+from storage.errors import NotFound
 
 _LONGEST = 200
 

@@ -24,16 +24,16 @@ from admin_api.problems import Problem, not_found
 from admin_api.strict_json import JsonValue
 from admin_api.webhooks import Webhooks
 from config.settings import Settings
-from storage.access import View
 from storage.address import canonical_or_none
 from storage.clock import Clock
-from storage.content import ContentDirectory
+from storage.content.message_bytes import ContentDirectory
 from storage.database import Database, Tx
-from storage.directory import Resolution
+from storage.directory.inboxes import Inbox, find_inbox, find_inbox_by_address
+from storage.directory.resolve import Resolution
 from storage.errors import FieldFault, Invalid, NotFound
 from storage.ids import from_text
-from storage.inboxes import Inbox, find_inbox, find_inbox_by_address
-from storage.signals import Signal
+from storage.mailbox.visibility import View
+from storage.wakeup import Signal
 
 P = TypeVar("P", bound=Payload)
 Q = TypeVar("Q", bound=Parameters)

@@ -8,13 +8,13 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from admin_api.records import Record, id_or_none, time_or_none
-from storage.activity import Activity
 from storage.clock import rfc3339
-from storage.contacts import Contact, Source
-from storage.graph import Edge
+from storage.contacts.contacts import Contact, Source
+from storage.contacts.relationship_graph import Edge
+from storage.contacts.relationships import Acquaintance, Relationship, strength
 from storage.ids import to_text
-from storage.relationships import Acquaintance, Relationship, strength
-from storage.shares import Share
+from storage.sharing.contact_activity import Activity
+from storage.sharing.shares import Share
 
 
 def contact_record(contact: Contact) -> Record:

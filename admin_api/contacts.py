@@ -26,14 +26,15 @@ from admin_api.payload import (
 )
 from admin_api.strict_json import JsonValue
 from admin_api.trail import note
-from storage import contacts, merges, share_answers
 from storage.address import canonical_or_none
-from storage.cards import Anniversary, Card, Email, Phone
-from storage.contact_handoff import hand_over
-from storage.contacts import Contact, ContactPage
+from storage.contacts import contacts, merges
+from storage.contacts.cards import Anniversary, Card, Email, Phone
+from storage.contacts.contacts import Contact, ContactPage
 from storage.database import Tx
 from storage.errors import FieldFault, Invalid
 from storage.ids import to_text
+from storage.sharing import resolutions
+from storage.sharing.card_handoff import hand_over
 
 _DATE = re.compile(r"(\d{4}|-)-(\d\d)-(\d\d)", re.ASCII)
 _LEAP_YEAR = 2000
@@ -208,7 +209,7 @@ async def delete_contact(call: Call) -> Response:
 
     async def work(tx: Tx) -> None:
         contact = await locate(tx, call)
-        await share_answers.withdraw_offers_of(
+        await resolutions.withdraw_offers_of(
             tx, tenant_id=call.tenant_id, contact=contact, now=call.now
         )
         await contacts.remove_contact(tx, tenant_id=call.tenant_id, contact=contact)

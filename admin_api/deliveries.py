@@ -20,12 +20,12 @@ from admin_api.records import Record, explanation_record, id_or_none
 from admin_api.trail import note
 from storage.address import canonical_domain, canonical_or_none, parse_address
 from storage.database import Tx
-from storage.directory import Resolution, resolve
-from storage.domains import find_domain
+from storage.delivery.explain import Explanation, explain
+from storage.directory.domains import find_domain
+from storage.directory.lists import list_members
+from storage.directory.resolve import Resolution, resolve
 from storage.errors import FieldFault, Invalid, NotFound
-from storage.explain import Explanation, explain
-from storage.lists import list_members
-from storage.mailbox import find_copy
+from storage.mailbox.copies import find_copy
 
 
 class Asked(Parameters):

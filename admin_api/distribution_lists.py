@@ -12,11 +12,11 @@ from admin_api.payload import Name, Payload, address_of
 from admin_api.policy import is_admin
 from admin_api.records import Record, list_record, member_record
 from admin_api.trail import note
-from storage import lists
 from storage.database import Tx
+from storage.directory import lists
+from storage.directory.inboxes import Inbox
+from storage.directory.lists import DistributionList, Member
 from storage.ids import to_text
-from storage.inboxes import Inbox
-from storage.lists import DistributionList, Member
 
 
 class ListIn(Payload):

@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, Literal
 
 from admin_api.dns_questions import answers, resolver_at
 from config.values import Endpoint
-from storage.domains import Domain
+from storage.directory.domains import Domain
 
 if TYPE_CHECKING:
     from dns.asyncresolver import Resolver

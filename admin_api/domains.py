@@ -19,10 +19,10 @@ from admin_api.paging import Page, page_answer
 from admin_api.payload import Payload
 from admin_api.records import Record, checked_record, domain_record
 from admin_api.trail import note
-from storage import domains
 from storage.address import canonical_domain
 from storage.database import Tx
-from storage.domains import Domain
+from storage.directory import domains
+from storage.directory.domains import Domain
 from storage.errors import NotFound
 
 

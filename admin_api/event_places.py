@@ -19,7 +19,7 @@ from admin_api.payload import read_query
 from admin_api.strict_json import JsonValue
 from storage.database import Tx
 from storage.errors import FieldFault, Invalid
-from storage.event_log import is_kept, was_given
+from storage.events.log import is_kept, was_given
 from storage.ids import from_text
 
 LAST_EVENT_ID = "Last-Event-ID"

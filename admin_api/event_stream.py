@@ -22,12 +22,12 @@ from starlette.types import Receive, Scope, Send
 
 from admin_api.event_types import body_of
 from admin_api.feed import Feed, Listener
-from storage.access import View
 from storage.clock import Clock
 from storage.database import Database, Tx, Work
 from storage.errors import StoreUnavailable
-from storage.event_log import Event, events_after
+from storage.events.log import Event, events_after
 from storage.ids import to_text
+from storage.mailbox.visibility import View
 
 MEDIA_TYPE = "text/event-stream"
 # What a server adds to the scope that can tell of the connection (see `gateway.http_server`).

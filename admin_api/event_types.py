@@ -3,7 +3,7 @@
 - An event's body is `{type, timestamp, data}`; `data` has ids only, of the inbox that is told and
   of what it is told of. No subject, no name, no text.
 - A type is for whoever may read what it tells of; nobody is told of what they may not read. For
-  webhooks and tasks, which have no credential, `storage.event_needs` says the same.
+  webhooks and tasks, which have no credential, `storage.events.event_needs` says the same.
 - Schema and example of a type are made from the same line as the bodies.
 """
 
@@ -25,7 +25,7 @@ from admin_api.policy import (
 )
 from admin_api.problems import Problem
 from storage.clock import rfc3339
-from storage.event_log import Event
+from storage.events.log import Event
 from storage.ids import to_text
 
 Json = dict[str, object]

@@ -32,11 +32,11 @@ from admin_api.payload import Limit, Parameters
 from admin_api.policy import check
 from admin_api.problems import rate_limited, unauthorized
 from admin_api.strict_json import JsonValue
-from storage.access import View
+from storage.accounts.credential_marks import marks_of
 from storage.database import Tx
 from storage.errors import FieldFault
-from storage.event_log import Event, events_after, newest_event_id
-from storage.standing import marks_of
+from storage.events.log import Event, events_after, newest_event_id
+from storage.mailbox.visibility import View
 
 
 def _types(text: str) -> str:

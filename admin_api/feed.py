@@ -19,12 +19,12 @@ from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
+from storage.accounts.credential_marks import Mark, marks_of
 from storage.clock import Clock
 from storage.database import Database, Tx, Work
 from storage.errors import StoreUnavailable
-from storage.event_log import Event, audience, new_events, newest_event_id
-from storage.signals import Signal, heard
-from storage.standing import Mark, marks_of
+from storage.events.log import Event, audience, new_events, newest_event_id
+from storage.wakeup import Signal, heard
 
 logger = logging.getLogger("postroom.http")
 

@@ -17,15 +17,15 @@ from admin_api.policy import missing_scope
 from admin_api.records import Record, note_record
 from admin_api.threads import locate, thread_id_of
 from admin_api.trail import note as note_act
-from storage import assignment, notes
-from storage.access import View, thread_senders
-from storage.contacts import Contact, contacts_with
+from storage.contacts.contacts import Contact, contacts_with
 from storage.database import Tx
+from storage.directory.inboxes import Inbox
 from storage.errors import FieldFault, Invalid
 from storage.ids import to_text
-from storage.inboxes import Inbox
-from storage.share_offers import offer_contact
-from storage.shares import Share
+from storage.mailbox.visibility import View, thread_senders
+from storage.sharing.offers import offer_contact
+from storage.sharing.shares import Share
+from storage.teamwork import assignment, notes
 
 
 class HandoffIn(Payload):

@@ -1,6 +1,7 @@
 """The header fields of a stored message, as a list of names and values.
 
-- Read from the stored bytes when asked for, as far as anybody looks (`storage.header_grammar`).
+- Read from the stored bytes when asked for, as far as anybody looks
+  (`storage.content.header_grammar`).
 - Values are unfolded and otherwise as they came: encoded words stay encoded. What is not UTF-8, and
   NUL, becomes U+FFFD.
 """
@@ -9,7 +10,7 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator
 
-from storage.header_grammar import MAX_OCTETS, fields, unfolded
+from storage.content.header_grammar import MAX_OCTETS, fields, unfolded
 
 
 def header_fields(head: bytes) -> list[dict[str, str]]:

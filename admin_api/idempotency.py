@@ -26,10 +26,10 @@ from admin_api.call import Call, acting_inbox
 from admin_api.problems import MEDIA_TYPE, problem_of, response_of
 from admin_api.routing import Route
 from admin_api.within import Around, Within
-from storage import idempotency
+from storage.accounts import idempotency_keys
+from storage.accounts.idempotency_keys import Claim, KeptAnswer
 from storage.database import Tx
 from storage.errors import FieldFault, Invalid, StoreUnavailable
-from storage.idempotency import Claim, KeptAnswer
 
 HEADER = "Idempotency-Key"
 REPLAYED = "Idempotency-Replayed"
@@ -55,7 +55,7 @@ async def once(route: Route, call: Call, content: object, respond: Respond) -> R
     key, body = _hashes(call, content)
 
     async def claim(tx: Tx) -> Claim | KeptAnswer:
-        return await idempotency.claim_key(
+        return await idempotency_keys.claim_key(
             tx, tenant_id=call.tenant_id, key=key, body=body, now=call.now
         )
 
@@ -93,7 +93,7 @@ async def _whole(call: Call, claim: Claim, respond: Respond) -> Response:
 
     async def work(tx: Tx) -> Response:
         response = await respond(replace(call, store=Within(tx)))
-        await idempotency.keep_answer(tx, claim, _kept(response))
+        await idempotency_keys.keep_answer(tx, claim, _kept(response))
         return response
 
     return await call.database.write(work)
@@ -103,7 +103,7 @@ async def _apart(call: Call, claim: Claim, respond: Respond) -> Response:
     """The effect, unless somebody took the claim over; then the answer."""
 
     async def held(tx: Tx) -> None:
-        await idempotency.require_claim(tx, claim)
+        await idempotency_keys.require_claim(tx, claim)
 
     response = await respond(replace(call, store=Around(call.database, after=held)))
     await _keep(call, claim, response)
@@ -115,14 +115,14 @@ async def _settle(call: Call, claim: Claim, error: Exception) -> None:
     problem = problem_of(error)
     with suppress(StoreUnavailable):  # then the claim lapses by itself
         if problem.status >= 500 or problem.status in _NOT_KEPT:
-            await call.database.write(lambda tx: idempotency.release_claim(tx, claim))
+            await call.database.write(lambda tx: idempotency_keys.release_claim(tx, claim))
         else:
             await _keep(call, claim, response_of(problem))
 
 
 async def _keep(call: Call, claim: Claim, response: Response) -> None:
     kept = _kept(response)
-    await call.database.write(lambda tx: idempotency.keep_answer(tx, claim, kept))
+    await call.database.write(lambda tx: idempotency_keys.keep_answer(tx, claim, kept))
 
 
 def _kept(response: Response) -> KeptAnswer:

@@ -18,13 +18,13 @@ from admin_api.auth import Agent
 from admin_api.call import Call
 from admin_api.records import Record
 from admin_api.trail import note
-from storage import alerts
-from storage.alerts import Alert
+from storage.alerts import alerts
+from storage.alerts.alerts import Alert
+from storage.alerts.inbox_webhook import set_inbox_webhook, webhook_of_inbox
 from storage.database import Tx
+from storage.directory.inboxes import Inbox
 from storage.errors import Conflict, FieldFault, Invalid
 from storage.ids import to_text
-from storage.inbox_webhooks import set_inbox_webhook, webhook_of_inbox
-from storage.inboxes import Inbox
 
 FIELDS = frozenset({"webhook_url", "webhook_events"})
 

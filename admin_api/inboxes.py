@@ -28,16 +28,17 @@ from admin_api.payload import OneLine, Payload, address_of
 from admin_api.policy import admin_required, inbox_mismatch, is_admin
 from admin_api.records import Record, id_or_none, inbox_record
 from admin_api.trail import differing, note
-from storage import inboxes, removal
+from storage.accounts.audit_log import Detail
 from storage.address import canonical_or_none
-from storage.alerts import Alert
-from storage.audit_log import Detail
+from storage.alerts.alerts import Alert
+from storage.alerts.inbox_webhook import webhook_of_inbox, webhooks_of_inboxes
 from storage.database import Tx
+from storage.directory import inboxes
+from storage.directory.inboxes import Alias, Inbox
 from storage.errors import Conflict
 from storage.ids import from_text
-from storage.inbox_webhooks import webhook_of_inbox, webhooks_of_inboxes
-from storage.inboxes import Alias, Inbox
-from storage.removal import DeletedInbox
+from storage.maintenance import inbox_removal
+from storage.maintenance.inbox_removal import DeletedInbox
 
 
 def _timezone(name: str) -> str:
@@ -198,7 +199,7 @@ async def delete_inbox(call: Call) -> Response:
 
     async def work(tx: Tx) -> None:
         inbox = await inbox_in_path(tx, call)
-        await removal.delete_inbox(
+        await inbox_removal.delete_inbox(
             tx, tenant_id=call.tenant_id, inbox_id=inbox.inbox_id, now=call.now
         )
         await note(tx, call, "inbox.deleted", inbox.inbox_id, name=inbox.address)
@@ -212,7 +213,7 @@ async def restore_inbox(call: Call) -> Response:
 
     async def work(tx: Tx) -> Record:
         deleted = await _deleted(tx, call)
-        restored = await removal.restore_inbox(
+        restored = await inbox_removal.restore_inbox(
             tx, tenant_id=call.tenant_id, inbox_id=deleted.inbox_id, now=call.now
         )
         await note(tx, call, "inbox.restored", restored.inbox_id, name=restored.address)
@@ -224,7 +225,7 @@ async def restore_inbox(call: Call) -> Response:
 async def _deleted(tx: Tx, call: Call) -> DeletedInbox:
     """The deleted inbox that the path names. Raises NotFound, Conflict `not_deleted`."""
     name = call.arguments["inbox_id"]
-    return await removal.find_deleted_inbox(
+    return await inbox_removal.find_deleted_inbox(
         tx,
         tenant_id=call.tenant_id,
         inbox_id=from_text("inb", name),

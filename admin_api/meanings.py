@@ -17,16 +17,18 @@ from pydantic import BaseModel
 
 from admin_api.call import Call, acting_inbox, acting_view, may_act_for, named_inbox
 from admin_api.payload import Form, Instant, OwnAddress, Reference, address_of
-from storage import access, contacts, inboxes, lists
 from storage.clock import parse_rfc3339
-from storage.contacts import Contact
+from storage.contacts import contacts
+from storage.contacts.contacts import Contact
 from storage.database import Tx
-from storage.domains import require_verified
+from storage.directory import inboxes, lists
+from storage.directory.domains import require_verified
+from storage.directory.inboxes import Inbox, find_teammates
 from storage.errors import FieldFault, Invalid, NotFound
 from storage.ids import from_text
-from storage.inboxes import Inbox, find_teammates
-from storage.query import Query
-from storage.search import Wanted, search_messages
+from storage.index.query import Query
+from storage.mailbox import visibility
+from storage.mailbox.search import Wanted, search_messages
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,7 +117,7 @@ async def visible_thread(tx: Tx, call: Call, field: str, name: str) -> bytes:
     thread_id = from_text("thr", name)
     if thread_id is not None:
         view = await acting_view(tx, call)
-        if await access.sees_thread(tx, view=view, thread_id=thread_id):
+        if await visibility.sees_thread(tx, view=view, thread_id=thread_id):
             return thread_id
     raise Invalid(FieldFault(field, "names no thread that this inbox sees"))
 
@@ -125,7 +127,7 @@ async def visible_message(tx: Tx, call: Call, field: str, name: str) -> bytes:
     message_id = from_text("msg", name)
     if message_id is not None:
         view = await acting_view(tx, call)
-        if await access.seen_of(tx, view=view, message_ids=[message_id]):
+        if await visibility.seen_of(tx, view=view, message_ids=[message_id]):
             return message_id
     raise Invalid(FieldFault(field, "names no message that this inbox sees"))
 

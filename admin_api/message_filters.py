@@ -19,10 +19,10 @@ from storage.address import parse_address
 from storage.database import Tx
 from storage.errors import Invalid
 from storage.ids import to_text
-from storage.mailbox import FOLDERS
-from storage.query import Query as Asked
-from storage.query import instant, parse_query, with_lists, with_span, with_words
-from storage.search import Wanted
+from storage.index.query import Query as Asked
+from storage.index.query import instant, parse_query, with_lists, with_span, with_words
+from storage.mailbox.copies import FOLDERS
+from storage.mailbox.search import Wanted
 
 Folder = Literal["inbox", "archive", "junk", "trash"]
 MAX_QUERY = 1_000

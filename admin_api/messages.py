@@ -17,15 +17,15 @@ from admin_api.message_filters import Folder, Listing
 from admin_api.paging import cursor_answer, position_of
 from admin_api.payload import Payload
 from admin_api.records import message_item, message_record
-from storage import access, mailbox
-from storage.access import View
-from storage.content import Content, find_content
+from storage.content.message_bytes import Content, find_content
 from storage.database import Tx
 from storage.errors import FieldFault, Invalid
 from storage.ids import from_text, to_text
-from storage.letters import Outline, find_outline, read_letter
-from storage.mailbox import Copy, no_copy, require_held, trace_fields
-from storage.search import search_messages
+from storage.mailbox import copies, visibility
+from storage.mailbox.copies import Copy, no_copy, require_held, trace_fields
+from storage.mailbox.message_text import Outline, find_outline, read_letter
+from storage.mailbox.search import search_messages
+from storage.mailbox.visibility import View
 
 
 class CopyChange(Payload):
@@ -66,7 +66,7 @@ async def list_messages(call: Call) -> Response:
     async def work(tx: Tx) -> list[Copy]:
         inbox_id = await acting_inbox(tx, call)
         if wanted.is_plain:
-            return await mailbox.list_copies(
+            return await copies.list_copies(
                 tx,
                 tenant_id=call.tenant_id,
                 inbox_id=inbox_id,
@@ -83,7 +83,7 @@ async def list_messages(call: Call) -> Response:
             before=before,
             limit=wanted.limit + 1,
         )
-        return await mailbox.copies_by_id(
+        return await copies.copies_by_id(
             tx, tenant_id=call.tenant_id, inbox_id=inbox_id, message_ids=found
         )
 
@@ -128,7 +128,7 @@ async def change_message(call: Call) -> Response:
     async def work(tx: Tx) -> Entire:
         copy = await locate(tx, call)
         require_held(copy)
-        changed = await mailbox.update_copy(
+        changed = await copies.update_copy(
             tx,
             tenant_id=call.tenant_id,
             inbox_id=await acting_inbox(tx, call),
@@ -149,7 +149,7 @@ async def change_messages(call: Call) -> Response:
     async def work(tx: Tx) -> list[Copy]:
         view = await acting_view(tx, call)
         chosen = await _held(tx, view, payload.message_ids)
-        await mailbox.update_copies(
+        await copies.update_copies(
             tx,
             tenant_id=view.tenant_id,
             inbox_id=view.inbox_id,
@@ -157,7 +157,7 @@ async def change_messages(call: Call) -> Response:
             now=call.now,
             **change,
         )
-        changed = await mailbox.copies_by_id(
+        changed = await copies.copies_by_id(
             tx, tenant_id=view.tenant_id, inbox_id=view.inbox_id, message_ids=chosen
         )
         by_id = {copy.message_id: copy for copy in changed}
@@ -174,11 +174,11 @@ async def _held(tx: Tx, view: View, named: Sequence[str]) -> list[bytes]:
     """
     given = [from_text("msg", text) for text in named]
     chosen = [*dict.fromkeys(one for one in given if one is not None)]
-    held = await mailbox.held_of(
+    held = await copies.held_of(
         tx, tenant_id=view.tenant_id, inbox_id=view.inbox_id, message_ids=chosen
     )
     without = [one for one in chosen if one not in held]
-    opened = await access.seen_of(tx, view=view, message_ids=without)
+    opened = await visibility.seen_of(tx, view=view, message_ids=without)
     faults = [
         FieldFault(f"message_ids[{place}]", "names no message that this inbox sees")
         for place, one in enumerate(given)
@@ -197,7 +197,7 @@ async def delete_message(call: Call) -> Response:
     async def work(tx: Tx) -> str | None:
         copy = await locate(tx, call)
         require_held(copy)
-        return await mailbox.discard_copy(
+        return await copies.discard_copy(
             tx,
             tenant_id=call.tenant_id,
             inbox_id=await acting_inbox(tx, call),
@@ -214,7 +214,9 @@ async def delete_message(call: Call) -> Response:
 async def locate(tx: Tx, call: Call) -> Copy:
     """The message that the path names, as the acting inbox has it. Raises NotFound."""
     view = await acting_view(tx, call)
-    return await access.find_message(tx, view=view, message_id=call.path_id("msg", "message_id"))
+    return await visibility.find_message(
+        tx, view=view, message_id=call.path_id("msg", "message_id")
+    )
 
 
 async def _with_content(tx: Tx, call: Call) -> tuple[Copy, Content]:

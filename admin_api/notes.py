@@ -15,11 +15,11 @@ from admin_api.payload import Payload
 from admin_api.policy import not_author
 from admin_api.records import note_record
 from admin_api.threads import locate, thread_id_of
-from storage import notes
-from storage.access import View
 from storage.database import Tx
-from storage.inboxes import find_inbox, find_teammates
-from storage.notes import Note
+from storage.directory.inboxes import find_inbox, find_teammates
+from storage.mailbox.visibility import View
+from storage.teamwork import notes
+from storage.teamwork.notes import Note
 
 Text = Annotated[str, Field(min_length=1, max_length=10_000)]
 

@@ -29,7 +29,7 @@ from admin_api.openapi_responses import (
 )
 from admin_api.policy import Access
 from admin_api.routing import Route
-from storage.tokens import SCOPES
+from storage.accounts.tokens import SCOPES
 
 _INBOX = {
     "type": "string",

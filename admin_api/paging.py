@@ -17,7 +17,7 @@ from admin_api.answers import answer
 from admin_api.call import Call
 from admin_api.payload import Limit, Parameters, checked
 from storage.errors import FieldFault, Invalid
-from storage.span import Span
+from storage.keyset import Span
 
 WHOLE = 1000
 _ID_LENGTH = 16

@@ -13,7 +13,7 @@ from typing import Literal
 
 from admin_api.auth import Agent, Principal
 from admin_api.problems import Problem
-from storage.tenants import GOVERNANCE, PLANS, reaches
+from storage.accounts.tenants import GOVERNANCE, PLANS, reaches
 
 ADMIN_ROLES = ("owner", "admin")
 

@@ -9,24 +9,24 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 
 from admin_api.dns_records import Checked, records_of
-from storage.alerts import Alert
+from storage.accounts.tenants import Tenant
+from storage.accounts.tokens import Token
+from storage.accounts.users import User
+from storage.alerts.alerts import Alert
 from storage.clock import rfc3339
-from storage.domains import Domain
-from storage.explain import Explanation, Part, Way
-from storage.history import Entry, Party
+from storage.delivery.explain import Explanation, Part, Way
+from storage.directory.domains import Domain
+from storage.directory.inboxes import Alias, Inbox
+from storage.directory.lists import DistributionList, Member
 from storage.ids import to_text
-from storage.inboxes import Alias, Inbox
-from storage.letters import Letter
-from storage.lists import DistributionList, Member
-from storage.mailbox import Copy, Mailbox, distinct_addresses
-from storage.notes import Note
-from storage.parsed import Attachment
-from storage.tasks import Task
-from storage.templates import Template
-from storage.tenants import Tenant
-from storage.threads import Thread
-from storage.tokens import Token
-from storage.users import User
+from storage.mailbox.copies import Copy, Mailbox, distinct_addresses
+from storage.mailbox.message_text import Letter
+from storage.mailbox.parsed import Attachment
+from storage.teamwork.notes import Note
+from storage.teamwork.tasks import Task
+from storage.teamwork.templates import Template
+from storage.teamwork.thread_history import Entry, Party
+from storage.teamwork.threads import Thread
 
 Record = dict[str, object]
 

@@ -16,13 +16,13 @@ from admin_api.contact_records import graph_record, relationship_record
 from admin_api.paging import cursor_of
 from admin_api.payload import Limit, Parameters, checked
 from admin_api.records import Record
-from storage import graph, relationships
 from storage.address import canonical_or_none
-from storage.contacts import contact_ids
+from storage.contacts import relationship_graph, relationships
+from storage.contacts.contacts import contact_ids
+from storage.contacts.relationship_graph import Edge
+from storage.contacts.relationships import Place, Relationship
 from storage.database import Tx
 from storage.errors import FieldFault, Invalid, NotFound
-from storage.graph import Edge
-from storage.relationships import Place, Relationship
 
 
 def _share(value: object) -> object:
@@ -100,7 +100,7 @@ async def show_graph(call: Call) -> Response:
 
     async def work(tx: Tx) -> list[Edge]:
         await acting_inbox(tx, call)
-        return await graph.strongest_edges(
+        return await relationship_graph.strongest_edges(
             tx,
             tenant_id=call.tenant_id,
             least=wanted.min_strength,

@@ -17,12 +17,12 @@ from admin_api.paging import Page, page_answer, position_of
 from admin_api.payload import EmailAddress, Name, Payload
 from admin_api.strict_json import JsonValue
 from admin_api.trail import note
-from storage import share_answers, share_offers, shares
-from storage.contacts import Contact
+from storage.contacts.contacts import Contact
 from storage.database import Tx
 from storage.errors import FieldFault
 from storage.ids import to_text
-from storage.shares import Direction, Share, Status
+from storage.sharing import offers, resolutions, shares
+from storage.sharing.shares import Direction, Share, Status
 
 _ONLY_OF = {
     "offer": ("contact_id", "include_notes"),
@@ -107,7 +107,7 @@ async def _share(tx: Tx, call: Call, payload: ShareIn) -> tuple[Share, bool]:
     inbox_id = await acting_inbox(tx, call)
     contact, to_inbox_id = await _named(tx, call, payload)
     if contact is not None:
-        return await share_offers.offer_contact(
+        return await offers.offer_contact(
             tx,
             tenant_id=call.tenant_id,
             contact=contact,
@@ -115,7 +115,7 @@ async def _share(tx: Tx, call: Call, payload: ShareIn) -> tuple[Share, bool]:
             include_notes=payload.include_notes,
             now=call.now,
         )
-    return await share_offers.request_contact(
+    return await offers.request_contact(
         tx,
         tenant_id=call.tenant_id,
         from_inbox_id=inbox_id,
@@ -148,7 +148,7 @@ async def accept_share(call: Call) -> Response:
 
     async def work(tx: Tx) -> Share:
         share = await locate_incoming(tx, call)
-        accepted = await share_answers.accept_share(
+        accepted = await resolutions.accept_share(
             tx, tenant_id=call.tenant_id, share=share, now=call.now
         )
         await _note(tx, call, "share.accepted", accepted)
@@ -162,7 +162,7 @@ async def decline_share(call: Call) -> Response:
 
     async def work(tx: Tx) -> Share:
         share = await locate_incoming(tx, call)
-        declined = await share_answers.decline_share(
+        declined = await resolutions.decline_share(
             tx, tenant_id=call.tenant_id, share=share, now=call.now
         )
         await _note(tx, call, "share.declined", declined)
@@ -176,7 +176,7 @@ async def withdraw_share(call: Call) -> Response:
 
     async def work(tx: Tx) -> None:
         share = await locate_outgoing(tx, call)
-        await share_answers.withdraw_share(tx, tenant_id=call.tenant_id, share=share, now=call.now)
+        await resolutions.withdraw_share(tx, tenant_id=call.tenant_id, share=share, now=call.now)
         await _note(tx, call, "share.withdrawn", share)
 
     await call.database.write(work)

@@ -23,14 +23,14 @@ from admin_api.problems import Problem, rate_limited
 from admin_api.records import tenant_record, token_record, user_record
 from admin_api.trail import note
 from config.logs import event
+from storage.accounts.sessions import Session, create_session, end_session
+from storage.accounts.tokens import SCOPES
+from storage.accounts.users import User, find_user_by_email, set_password
 from storage.address import canonical_or_none
 from storage.clock import rfc3339
 from storage.database import Tx
 from storage.errors import FieldFault, Invalid, NotFound
 from storage.ids import to_text
-from storage.sessions import Session, create_session, end_session
-from storage.tokens import SCOPES
-from storage.users import User, find_user_by_email, set_password
 
 logger = logging.getLogger("postroom.http")
 

@@ -15,11 +15,11 @@ from admin_api.paging import Page, page_answer, position_of
 from admin_api.payload import Instant, Name, Payload, Truth, checked
 from admin_api.policy import missing_scope, not_author
 from admin_api.records import task_record
-from storage import tasks
 from storage.clock import parse_rfc3339
 from storage.database import Tx
 from storage.errors import FieldFault, Invalid
-from storage.tasks import OWN_KIND, Draft, Place, Task, place_of
+from storage.teamwork import tasks
+from storage.teamwork.tasks import OWN_KIND, Draft, Place, Task, place_of
 
 _EARLIEST = 0
 _REWRITES = ("title", "description", "due_at", "thread_id")

@@ -15,9 +15,9 @@ from admin_api.paging import Page, page_answer, position_of
 from admin_api.payload import Payload
 from admin_api.records import template_record
 from admin_api.trail import differing, note
-from storage import greeting, templates
 from storage.database import Tx
-from storage.templates import NAME, Rendered, Template, render
+from storage.teamwork import template_values, templates
+from storage.teamwork.templates import NAME, Rendered, Template, render
 
 
 def _placeholder(name: str) -> str:
@@ -152,7 +152,7 @@ async def render_template(call: Call) -> Response:
         template = await locate(tx, call)
         known = {}
         if payload.thread_id is not None:
-            known = await greeting.from_thread(
+            known = await template_values.from_thread(
                 tx,
                 view=await acting_view(tx, call),
                 thread_id=await visible_thread(tx, call, "thread_id", payload.thread_id),

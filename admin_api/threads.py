@@ -13,13 +13,14 @@ from admin_api.message_filters import Query
 from admin_api.paging import WHOLE, Cursor, cursor_of, position_of
 from admin_api.payload import Limit, Parameters, Payload, Reference
 from admin_api.records import Record, history_record, message_item, thread_record
-from storage import access, history, threads
 from storage.database import Tx
-from storage.history import Entry
-from storage.mailbox import Copy
-from storage.query import parse_query
-from storage.thread_list import Filter, ThreadPage, list_threads
-from storage.threads import Status, Thread
+from storage.index.query import parse_query
+from storage.mailbox import visibility
+from storage.mailbox.copies import Copy
+from storage.teamwork import thread_history, threads
+from storage.teamwork.thread_history import Entry
+from storage.teamwork.thread_list import Filter, ThreadPage, list_threads
+from storage.teamwork.threads import Status, Thread
 
 
 async def assignee(tx: Tx, call: Call, field: str, name: str) -> bytes | None:
@@ -83,7 +84,7 @@ async def show_thread(call: Call) -> Response:
     async def work(tx: Tx) -> tuple[Thread, list[Copy]]:
         view = await acting_view(tx, call)
         thread = await threads.find_thread(tx, view=view, thread_id=thread_id_of(call))
-        messages = await access.thread_messages(
+        messages = await visibility.thread_messages(
             tx, view=view, thread_id=thread.thread_id, limit=WHOLE
         )
         return thread, messages
@@ -104,7 +105,7 @@ async def change_thread(call: Call) -> Response:
         await threads.set_status(
             tx, view=view, thread_id=thread_id, status=payload.status, user_id=call.user_id
         )
-        messages = await access.thread_messages(tx, view=view, thread_id=thread_id, limit=WHOLE)
+        messages = await visibility.thread_messages(tx, view=view, thread_id=thread_id, limit=WHOLE)
         return await threads.find_thread(tx, view=view, thread_id=thread_id), messages
 
     return answer(_whole(*await call.database.write(work)))
@@ -116,7 +117,7 @@ async def show_history(call: Call) -> Response:
     async def work(tx: Tx) -> list[Entry]:
         await locate(tx, call)
         view = await acting_view(tx, call)
-        return await history.thread_history(
+        return await thread_history.thread_history(
             tx, view=view, thread_id=thread_id_of(call), limit=WHOLE
         )
 
@@ -131,4 +132,4 @@ def thread_id_of(call: Call) -> bytes:
 async def locate(tx: Tx, call: Call) -> None:
     """Raises NotFound when the acting inbox sees no message of the thread that the path names."""
     view = await acting_view(tx, call)
-    await access.require_thread(tx, view=view, thread_id=thread_id_of(call))
+    await visibility.require_thread(tx, view=view, thread_id=thread_id_of(call))

@@ -17,13 +17,13 @@ from admin_api.policy import is_admin
 from admin_api.records import Record, token_record
 from admin_api.strict_json import JsonValue
 from admin_api.trail import differing, note
-from storage import tokens
+from storage.accounts import tokens
+from storage.accounts.tokens import Token
 from storage.clock import parse_rfc3339
 from storage.database import Tx
+from storage.directory.inboxes import find_inbox
 from storage.errors import FieldFault, NotFound
 from storage.ids import to_text
-from storage.inboxes import find_inbox
-from storage.tokens import Token
 
 Scopes = Annotated[list[tokens.Scope], Field(min_length=1, max_length=50)]
 

@@ -22,7 +22,7 @@ from admin_api.etags import respond
 from admin_api.records import Record
 from admin_api.routing import Route
 from admin_api.within import Around
-from storage.audit_log import Actor, Detail, act_of, record_act
+from storage.accounts.audit_log import Actor, Detail, act_of, record_act
 from storage.database import Tx
 from storage.ids import to_text
 

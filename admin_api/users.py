@@ -20,10 +20,10 @@ from admin_api.policy import admin_required
 from admin_api.records import account_record
 from admin_api.strict_json import JsonValue
 from admin_api.trail import differing, note
-from storage import users
+from storage.accounts import users
+from storage.accounts.users import User
 from storage.address import parse_address
 from storage.database import Tx
-from storage.users import User
 
 Role = Literal["owner", "admin", "member"]
 

@@ -25,12 +25,12 @@ from admin_api.contacts import locate
 from admin_api.payload import Parameters
 from admin_api.problems import Problem
 from admin_api.records import Record, id_or_none
-from storage.card_import import Imported, import_cards
-from storage.cards import Card
-from storage.contacts import Contact, contacts_after
+from storage.contacts.cards import Card
+from storage.contacts.contacts import Contact, contacts_after
+from storage.contacts.import_cards import Imported, import_cards
+from storage.contacts.vcards import Unreadable, read_cards, write_card
 from storage.database import Tx
 from storage.ids import to_text
-from storage.vcards import Unreadable, read_cards, write_card
 
 MAX_FILE = 16 * 1024 * 1024
 MEDIA_TYPES = ("text/vcard", "text/x-vcard", "text/directory")

@@ -22,10 +22,10 @@ from admin_api.messages import Entire, entire, whole_message
 from admin_api.payload import Parameters, whole_number
 from storage.address import canonical_or_none
 from storage.database import Tx
-from storage.mailbox import Copy, copies_by_id
-from storage.query import Query, instant
-from storage.search import Wanted, search_messages
-from storage.signals import heard
+from storage.index.query import Query, instant
+from storage.mailbox.copies import Copy, copies_by_id
+from storage.mailbox.search import Wanted, search_messages
+from storage.wakeup import heard
 
 MOST_SECONDS = 60
 _LOOKED_AT = 100

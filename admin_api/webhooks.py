@@ -6,7 +6,7 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from urllib.parse import urlsplit
 
-from storage.alerts import Alert
+from storage.alerts.alerts import Alert
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from typing import Any, TypeVar
 
 from storage.database import Database, Tx, Work
-from storage.signals import Signal
+from storage.wakeup import Signal
 
 T = TypeVar("T")
 Step = Callable[[Tx], Coroutine[Any, Any, None]]

@@ -4,7 +4,7 @@
   sender cost one row; when there is more than a batch, counting takes a small share of the time
   (`gateway.jobs`). What piles up is worked off after.
 - Several processes on one store may each run it: a batch is counted by the one that moves the
-  place, in the same transaction, and by nobody else (`storage.relationships`).
+  place, in the same transaction, and by nobody else (`storage.contacts.relationships`).
 """
 
 from __future__ import annotations
@@ -14,9 +14,9 @@ import time
 from functools import partial
 
 from gateway.jobs import LEFT_ALONE, keep_on, leave_to_mail, streams_in
-from storage import relationships
+from storage.contacts import relationships
 from storage.database import Database
-from storage.signals import Signal, heard
+from storage.wakeup import Signal, heard
 
 logger = logging.getLogger("postroom.relationships")
 

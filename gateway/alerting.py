@@ -1,4 +1,4 @@
-"""Routing after the commit: who is to be told of what happened (`storage.routing`).
+"""Routing after the commit: who is to be told of what happened (`storage.notifications.fan_out`).
 
 - Without an alert in the store this is one look at an index, now and then.
 - While mail streams in there are a few rounds a second, so that each is large; nobody waits for it.
@@ -14,10 +14,10 @@ import time
 from collections.abc import Callable
 
 from gateway.jobs import keep_on
-from storage import routing
 from storage.clock import Clock
 from storage.database import Database
-from storage.signals import Signal, heard
+from storage.notifications import fan_out
+from storage.wakeup import Signal, heard
 
 logger = logging.getLogger("postroom.alerts")
 
@@ -46,7 +46,7 @@ class Alerting:
 
     async def _round(self) -> None:
         ring = self._commits.listen()
-        if not await self._database.peek(routing.anybody):
+        if not await self._database.peek(fan_out.anybody):
             await heard(ring, _POLL_SECONDS)
             await asyncio.sleep(_NOBODY_SECONDS)
             return
@@ -57,11 +57,11 @@ class Alerting:
     async def route_some(self) -> bool:
         """Route the next events; whether there may be more."""
         now = self._clock()
-        batch = await self._database.read(lambda tx: routing.look(tx, seen=self._seen, now=now))
+        batch = await self._database.read(lambda tx: fan_out.look(tx, seen=self._seen, now=now))
         if batch is None:
             return False
         if batch.owed or time.monotonic() - self._recorded > _RECORD_SECONDS:
-            calls = await self._database.write(lambda tx: routing.route(tx, batch, now=now))
+            calls = await self._database.write(lambda tx: fan_out.route(tx, batch, now=now))
             if calls is None and batch.owed:
                 return True  # another process has moved the place, maybe not as far
             self._recorded = time.monotonic()

@@ -9,8 +9,8 @@ import orjson
 from gateway.headers import HeaderScan
 from gateway.mailboxes import Mailbox
 from gateway.trace import received_field
-from storage.arrivals import Arrival, Recipient
-from storage.content import Content
+from storage.content.message_bytes import Content
+from storage.delivery.arrivals import Arrival, Recipient
 
 
 def arrival(

@@ -12,8 +12,8 @@ from admin_api.commands.invocation import Faults, Invocation, common, printable,
 if TYPE_CHECKING:
     from gateway.run import Running
     from storage.database import Tx
-    from storage.directory import Resolution
-    from storage.lists import Member
+    from storage.directory.lists import Member
+    from storage.directory.resolve import Resolution
 
 
 @click.command()
@@ -80,9 +80,9 @@ def resolve(call: Invocation, address: str) -> None:
     from gateway.paths import BadCommand, parse_rcpt
     from gateway.session import reply_for
     from storage.address import canonical_or_none
-    from storage.directory import resolve as look_up
+    from storage.directory.lists import list_members
+    from storage.directory.resolve import resolve as look_up
     from storage.ids import to_text
-    from storage.lists import list_members
 
     postmaster = canonical_or_none(call.settings().postmaster) or ""
     argument = f"TO:<{address}>".encode("utf-8", "surrogateescape")

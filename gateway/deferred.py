@@ -15,7 +15,7 @@ from collections.abc import AsyncGenerator
 from config.logs import event
 from storage.clock import Clock
 from storage.database import Database
-from storage.deferred import add_deferred
+from storage.directory.empty_list_attempts import add_deferred
 
 logger = logging.getLogger(__name__)
 

@@ -26,12 +26,12 @@ from config.logs import event
 from gateway.counters import Counters
 from gateway.jobs import tell_of_end
 from gateway.ledger import Ledger
-from storage.arrivals import Arrival, Outcome, Repeated, Stored, Unsettled
-from storage.content import ContentDirectory, SpoolFile
+from storage.content.message_bytes import ContentDirectory, SpoolFile
 from storage.database import Durable, Store, Tx
-from storage.delivery import deliver
+from storage.delivery.arrivals import Arrival, Outcome, Repeated, Stored, Unsettled
+from storage.delivery.deliver import deliver
+from storage.delivery.retry_receipts import forget_confirmed
 from storage.errors import OutcomeUnknown, StoreFull, StoreUnavailable
-from storage.receipts import forget_confirmed
 
 logger = logging.getLogger(__name__)
 

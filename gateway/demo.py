@@ -26,17 +26,17 @@ from config.values import Endpoint
 from gateway.probe import reachable
 from gateway.run import Running
 from gateway.start import serve_until_told
+from storage.accounts.tenants import Tenant, create_tenant, list_tenants
+from storage.accounts.tokens import SCOPES, create_token
+from storage.accounts.users import User, create_user, find_user_by_email, set_password
 from storage.address import parse_address
 from storage.clock import system_clock
 from storage.database import Database, Tx
-from storage.domains import trust_domain
+from storage.directory.domains import trust_domain
+from storage.directory.inboxes import Inbox, create_inbox, find_inbox_by_address
+from storage.directory.lists import DistributionList, add_member, create_list, find_list_by_address
 from storage.errors import NotFound
 from storage.ids import to_text
-from storage.inboxes import Inbox, create_inbox, find_inbox_by_address
-from storage.lists import DistributionList, add_member, create_list, find_list_by_address
-from storage.tenants import Tenant, create_tenant, list_tenants
-from storage.tokens import SCOPES, create_token
-from storage.users import User, create_user, find_user_by_email, set_password
 
 TENANT = "Example"
 DOMAIN = "example.test"

@@ -14,8 +14,8 @@ import struct
 from collections.abc import Sequence
 from typing import Any, NamedTuple, cast
 
-from storage.arrivals import Arrival, Outcome, Recipient, Repeated, RouteChanged, Stored
-from storage.content import Content
+from storage.content.message_bytes import Content
+from storage.delivery.arrivals import Arrival, Outcome, Recipient, Repeated, RouteChanged, Stored
 from storage.errors import OutcomeUnknown, StoreFull, StoreUnavailable
 
 _LENGTH = struct.Struct(">I")

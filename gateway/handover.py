@@ -23,8 +23,8 @@ from gateway.deferred import Deferred
 from gateway.deliver import Deliverer
 from gateway.frames import Answer, Frames, Refusal, Settled, Submission, Withdrawal
 from gateway.ledger import Ledger
-from storage.arrivals import Arrival, Outcome, Repeated, Stored
-from storage.content import ContentDirectory, SpoolFile
+from storage.content.message_bytes import ContentDirectory, SpoolFile
+from storage.delivery.arrivals import Arrival, Outcome, Repeated, Stored
 from storage.errors import OutcomeUnknown, StoreUnavailable
 
 logger = logging.getLogger(__name__)

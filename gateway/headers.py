@@ -3,8 +3,8 @@
 Rules this module keeps:
 - Never raises, and never decides whether a message is taken: what cannot be read is absent.
 - At most the first 100 KiB and 1,000 fields are looked at; `truncated` says that there was more.
-- Lines end, and the header stops, where `storage.header_grammar` says, and so exactly where the
-  `email` parser does, which reads the same bytes later: the two must see one message.
+- Lines end, and the header stops, where `storage.content.header_grammar` says, and so exactly where
+  the `email` parser does, which reads the same bytes later: the two must see one message.
 - Of a field that may stand once the first one counts.
 
 RFC 5322 2.2 and 3.6, RFC 3834 5 (Auto-Submitted), RFC 2919 (List-Id).
@@ -17,7 +17,7 @@ from typing import NamedTuple
 
 from gateway.encoded_words import MAX_RAW, MAX_TEXT, harmless, readable
 from gateway.mailboxes import Mailbox, parse_mailboxes
-from storage.header_grammar import FIELD, MAX_FIELDS, MAX_OCTETS
+from storage.content.header_grammar import FIELD, MAX_FIELDS, MAX_OCTETS
 
 MAX_MAILBOXES = 100
 MAX_REFERENCES = 100

@@ -10,7 +10,7 @@ from collections.abc import Awaitable, Callable
 
 from config.logs import event
 from storage.errors import StoreUnavailable
-from storage.signals import Signal
+from storage.wakeup import Signal
 
 _AWAY_SECONDS = 2.0
 

@@ -23,9 +23,9 @@ from gateway.space import Reservations, Space
 from gateway.turns import Turns
 from storage.address import canonical_or_none
 from storage.clock import system_clock
-from storage.content import ContentDirectory
+from storage.content.message_bytes import ContentDirectory
 from storage.database import Lookups
-from storage.engine import open_lookups
+from storage.engines.opening import open_lookups
 
 logger = logging.getLogger(__name__)
 

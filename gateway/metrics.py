@@ -29,8 +29,8 @@ from gateway.retention import Tally
 from storage.clock import SECOND
 from storage.database import Database, Tx
 from storage.errors import StoreUnavailable
-from storage.figures import Waiting, messages_stored, waiting
-from storage.turns import last_finished
+from storage.maintenance.job_lease import last_finished
+from storage.maintenance.store_gauges import Waiting, messages_stored, waiting
 
 _TOTALS_SECONDS = 60.0
 

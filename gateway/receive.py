@@ -22,7 +22,13 @@ from gateway.protocol import Connection
 from gateway.replies import Reply
 from gateway.space import Space
 from storage.clock import Clock
-from storage.content import Content, ContentDirectory, SpoolFile, content_name, new_content_id
+from storage.content.message_bytes import (
+    Content,
+    ContentDirectory,
+    SpoolFile,
+    content_name,
+    new_content_id,
+)
 from storage.errors import StoreUnavailable
 
 logger = logging.getLogger(__name__)

@@ -1,8 +1,8 @@
 """The job that removes what is kept for a time only, when the time is over.
 
-- One process of all on one store is at it: it has the turn (`storage.turns`), and each of its
-  transactions holds it. Whoever comes meanwhile looks again when the turn of one that was killed
-  would be over.
+- One process of all on one store is at it: it has the turn (`storage.maintenance.job_lease`), and
+  each of its transactions holds it. Whoever comes meanwhile looks again when the turn of one that
+  was killed would be over.
 - Small transactions, and after each the store is left alone for a multiple of what it took.
 - A kind that fails is put off to the next round and stops no other one.
 """
@@ -21,12 +21,12 @@ from functools import partial
 
 from config.logs import event
 from storage.clock import SECOND, Clock
-from storage.content import ContentDirectory
+from storage.content.message_bytes import ContentDirectory
+from storage.content.orphans import orphans, remove_orphans
 from storage.database import Database, Row, Tx
 from storage.errors import StoreUnavailable
-from storage.orphans import orphans, remove_orphans
-from storage.retention import KINDS, Kind, Removed, count_due, find_due
-from storage.turns import HELD, TurnLost, end_turn, keep_turn, take_turn
+from storage.maintenance.job_lease import HELD, TurnLost, end_turn, keep_turn, take_turn
+from storage.maintenance.retention import KINDS, Kind, Removed, count_due, find_due
 
 logger = logging.getLogger(__name__)
 

@@ -1,8 +1,8 @@
 """Where recipients lead, for the sessions of one process.
 
 - What leads somewhere is remembered for the store's epoch, that is until anything but mail is
-  written (`storage.epoch`): most mail comes for few addresses, and a look-up in a store that others
-  write to is dear.
+  written (`storage.engines.route_generation`): most mail comes for few addresses, and a look-up in
+  a store that others write to is dear.
 - And for a second at most, so that even what somebody changes past us, with SQL by hand, counts.
 - An address that leads nowhere is looked up each time: whoever guesses addresses fills no memory.
 - The delivery resolves again, in its own transaction: that is what counts.
@@ -13,7 +13,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from storage.database import Lookups
-from storage.directory import Resolution, Verdict, resolve
+from storage.directory.resolve import Resolution, Verdict, resolve
 
 _MOST = 1000
 _SECONDS = 1.0
@@ -33,7 +33,7 @@ class Routes:
         self._until = 0.0
 
     async def find(self, local_part: str, domain: str) -> Resolution:
-        """See `storage.directory.resolve`. Raises StoreUnavailable."""
+        """See `storage.directory.resolve.resolve`. Raises StoreUnavailable."""
         epoch = self._lookups.epoch()
         now = self._time()
         if epoch is None or epoch != self._epoch or now > self._until:

@@ -49,11 +49,11 @@ from gateway.workers import Parsing
 from storage import migrations
 from storage.address import canonical_or_none
 from storage.clock import system_clock
-from storage.content import ContentDirectory
+from storage.content.message_bytes import ContentDirectory
 from storage.database import Database, Store
-from storage.directory import domains_without_postmaster
-from storage.engine import open_database
-from storage.signals import Signal
+from storage.directory.resolve import domains_without_postmaster
+from storage.engines.opening import open_database
+from storage.wakeup import Signal
 
 if TYPE_CHECKING:
     from prometheus_client.core import Metric

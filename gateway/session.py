@@ -32,10 +32,10 @@ from gateway.routes import Routes
 from gateway.space import Space
 from gateway.turns import Stage
 from storage import ids
-from storage.arrivals import Arrival, Outcome, Recipient, Repeated, RouteChanged, Stored
 from storage.clock import Clock
-from storage.content import ContentDirectory
-from storage.directory import Resolution, Verdict
+from storage.content.message_bytes import ContentDirectory
+from storage.delivery.arrivals import Arrival, Outcome, Recipient, Repeated, RouteChanged, Stored
+from storage.directory.resolve import Resolution, Verdict
 from storage.errors import StoreFull, StoreUnavailable
 
 logger = logging.getLogger(__name__)

@@ -23,9 +23,9 @@ def retention(call: Invocation, dry_run: bool) -> None:
     from admin_api.commands.store import run
     from gateway.retention import FILES, SPOOLS, Incomplete, due, one_round
     from storage.clock import DAY, system_clock
-    from storage.content import ContentDirectory
-    from storage.retention import KINDS
-    from storage.turns import TurnLost
+    from storage.content.message_bytes import ContentDirectory
+    from storage.maintenance.job_lease import TurnLost
+    from storage.maintenance.retention import KINDS
 
     settings = call.settings()
     now = system_clock()

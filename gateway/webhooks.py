@@ -29,16 +29,16 @@ from admin_api.webhooks import Tried
 from config.logs import event
 from gateway.calling import Answer, Caller, NotCalled
 from gateway.signing import signed_headers
-from storage import outbox, outcomes
-from storage.alerts import ANSWERING, FAILING, NEW, Alert
+from storage.alerts.alerts import ANSWERING, FAILING, NEW, Alert
 from storage.clock import SECOND, Clock, rfc3339
 from storage.database import Database, Tx
 from storage.errors import StoreUnavailable
-from storage.event_log import Event
+from storage.events.log import Event
 from storage.ids import to_text
-from storage.outbox import Call, Room
-from storage.outcomes import Claim, Outcome
-from storage.signals import Signal, heard
+from storage.notifications import webhook_outcomes, webhook_queue
+from storage.notifications.webhook_outcomes import Claim, Outcome
+from storage.notifications.webhook_queue import Call, Room
+from storage.wakeup import Signal, heard
 
 logger = logging.getLogger("postroom.webhooks")
 
@@ -86,7 +86,7 @@ class WebhookCalls:
 
     async def _turn(self) -> float:
         """Keep what came of calls, make the next ones; how long there is nothing to do then."""
-        due = await self._database.peek(outbox.next_due)
+        due = await self._database.peek(webhook_queue.next_due)
         now = self._clock()
         is_due = due is not None and due <= now
         if not (is_due or self._outcomes or self._not_called):
@@ -105,11 +105,11 @@ class WebhookCalls:
             now = self._clock()
             disabled = await self._finish(tx, kept, now)
             later = now + _NOT_CALLED_AGAIN
-            await outcomes.give_back(tx, given_back, owner=self._owner, now=later)
+            await webhook_outcomes.give_back(tx, given_back, owner=self._owner, now=later)
             claims: list[Claim] = []
             for lane in PLACES:
                 if room := self._room(lane, busy):
-                    claims += await outbox.claim(tx, owner=self._owner, room=room, now=now)
+                    claims += await webhook_queue.claim(tx, owner=self._owner, room=room, now=now)
             return claims, disabled
 
         try:
@@ -127,7 +127,7 @@ class WebhookCalls:
 
     async def _finish(self, tx: Tx, kept: Sequence[Outcome], now: int) -> list[Claim]:
         jitter = random.random()
-        return await outcomes.finish(tx, kept, owner=self._owner, jitter=jitter, now=now)
+        return await webhook_outcomes.finish(tx, kept, owner=self._owner, jitter=jitter, now=now)
 
     async def _keep_alone(self, outcome: Outcome) -> None:
         """Keep one outcome; one that the store cannot take, as a failure of which nothing is known.
@@ -135,7 +135,7 @@ class WebhookCalls:
         When that fails as well the lease runs out, and the call is made again: so many times at
         most as any other.
         """
-        unknown = Outcome(outcome.claim, outcome.target, error=outcomes.UNKNOWN)
+        unknown = Outcome(outcome.claim, outcome.target, error=webhook_outcomes.UNKNOWN)
         for one in (outcome, unknown):
             try:
                 finish = partial(self._finish, kept=[one], now=self._clock())
@@ -161,7 +161,7 @@ class WebhookCalls:
         """Make the calls; those that cannot be looked up now are given back."""
         now = self._clock()
         try:
-            calls = await self._database.read(lambda tx: outbox.load(tx, claims, now=now))
+            calls = await self._database.read(lambda tx: webhook_queue.load(tx, claims, now=now))
         except BaseException:
             self._not_called += claims
             raise
@@ -224,7 +224,7 @@ class WebhookCalls:
         """Send one signed call to an alert's webhook now, on or off; what came of it."""
         now = self._clock()
         secrets = await self._database.read(
-            lambda tx: outbox.secrets_of(tx, alert_id=alert.alert_id, now=now)
+            lambda tx: webhook_queue.secrets_of(tx, alert_id=alert.alert_id, now=now)
         )
         ids = {
             "inbox_id": to_text("inb", alert.inbox_id),
@@ -250,8 +250,8 @@ class WebhookCalls:
         async def work(tx: Tx) -> None:
             now = self._clock()
             await self._finish(tx, kept, now)
-            await outcomes.give_back(tx, given_back, owner=self._owner, now=now)
-            await outcomes.interrupt(tx, interrupted, owner=self._owner, now=now)
+            await webhook_outcomes.give_back(tx, given_back, owner=self._owner, now=now)
+            await webhook_outcomes.interrupt(tx, interrupted, owner=self._owner, now=now)
 
         if kept or given_back or interrupted:
             try:

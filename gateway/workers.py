@@ -23,15 +23,15 @@ from config.logs import event
 from gateway.jobs import LEFT_ALONE, keep_on, leave_to_mail
 from gateway.parser.process import ParserProcess, ParserUnavailable
 from gateway.parser.wire import Request
-from storage import parse_queue, parsed
 from storage.clock import SECOND, Clock
-from storage.content import ContentDirectory
+from storage.content.message_bytes import ContentDirectory
+from storage.content.mime_parts import Parsed
 from storage.database import Database, Tx
 from storage.errors import StoreUnavailable
 from storage.ids import to_text
-from storage.parse_queue import Claim
-from storage.parts import Parsed
-from storage.signals import Signal, heard
+from storage.mailbox import parse_queue, parsed
+from storage.mailbox.parse_queue import Claim
+from storage.wakeup import Signal, heard
 
 logger = logging.getLogger("postroom.parser")
 

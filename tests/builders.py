@@ -17,28 +17,21 @@ from admin_api.passwords import hash_password
 from admin_api.webhooks import Tried, Webhooks
 from config.settings import Settings
 from gateway.targets import why_not
-from storage import (
-    delivery,
-    domains,
-    inboxes,
-    lists,
-    relationships,
-    sessions,
-    tenants,
-    tokens,
-    users,
-)
+from storage.accounts import sessions, tenants, tokens, users
 from storage.address import parse_address
-from storage.alerts import Alert
-from storage.arrivals import Arrival, Recipient, Stored
+from storage.alerts.alerts import Alert
 from storage.clock import SECOND
-from storage.content import Content, ContentDirectory
+from storage.contacts import relationships
+from storage.content.message_bytes import Content, ContentDirectory
 from storage.database import Store, Tx
+from storage.delivery import deliver as delivery
+from storage.delivery.arrivals import Arrival, Recipient, Stored
+from storage.directory import domains, inboxes, lists
 from storage.ids import to_text
-from storage.mailbox import Copy, list_copies
-from storage.signals import Signal
-from tests.storage.engines import Engine
+from storage.mailbox.copies import Copy, list_copies
+from storage.wakeup import Signal
 from tests.support.documented import check_response
+from tests.support.engines import Engine
 
 PASSWORD = "correct horse battery"
 START = 1_800_000_000 * SECOND

@@ -9,7 +9,7 @@ from collections.abc import Iterator
 import pytest
 from hypothesis import settings
 
-from tests.storage.engines import database, databases, engine, engines
+from tests.support.engines import database, databases, engine, engines
 
 __all__ = ["database", "databases", "engine", "engines"]
 
@@ -22,7 +22,7 @@ settings.load_profile("ci" if os.environ.get("CI") == "true" else "here")
 def filed_early() -> Iterator[None]:
     """Let tests meet filed copies beside others; it takes thousands of copies otherwise."""
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("storage.filing._MOST_UNFILED", 5)
+        patch.setattr("storage.index.copy_index._MOST_UNFILED", 5)
         yield
 
 

@@ -11,7 +11,7 @@ from admin_api.commands.shared_work import INBOX, view_of
 
 if TYPE_CHECKING:
     from storage.database import Tx
-    from storage.tasks import Task
+    from storage.teamwork.tasks import Task
 
 
 @click.command()
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 def agenda(call: Invocation, *, inbox: str, completed: bool, limit: int) -> None:
     """List what an inbox has to do: the pending first, then by due time."""
     from admin_api.records import task_record
-    from storage import tasks
+    from storage.teamwork import tasks
 
     async def work(tx: Tx) -> list[Task]:
         view = await view_of(tx, inbox)

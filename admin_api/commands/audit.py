@@ -10,8 +10,8 @@ import click
 from admin_api.commands.invocation import Faults, Invocation, common
 
 if TYPE_CHECKING:
-    from storage.audit import Report
     from storage.database import Database
+    from storage.maintenance.integrity import Report
 
 
 @click.command()
@@ -45,9 +45,9 @@ def _judged(call: Invocation, *, deep: bool, stray: bool) -> _Judged:
     import time
 
     from admin_api.commands.store import run
-    from storage.audit import audit as judge
-    from storage.content import ContentDirectory
-    from storage.orphans import orphans
+    from storage.content.message_bytes import ContentDirectory
+    from storage.content.orphans import orphans
+    from storage.maintenance.integrity import audit as judge
 
     settings = call.settings()
 

@@ -9,7 +9,7 @@ import click
 from admin_api.commands.invocation import Invocation, common, table
 
 if TYPE_CHECKING:
-    from storage.audit_log import Logged
+    from storage.accounts.audit_log import Logged
     from storage.database import Tx
 
 
@@ -32,8 +32,8 @@ def audit_log(
 ) -> None:
     """Show who did what to which object, when and from where."""
     from admin_api.audit_log import entry_record
-    from storage.audit_log import Wanted, list_acts
-    from storage.lookups import tenant_meant
+    from storage.accounts.audit_log import Wanted, list_acts
+    from storage.directory.operator_names import tenant_meant
 
     wanted = Wanted(actor=actor, action=action, object_id=object_id)
 

@@ -12,12 +12,12 @@ from admin_api.commands.shared_work import INBOX, view_of
 if TYPE_CHECKING:
     from typing import IO
 
-    from storage.card_import import Imported
-    from storage.cards import Card
-    from storage.contacts import Contact, ContactPage
+    from storage.contacts.cards import Card
+    from storage.contacts.contacts import Contact, ContactPage
+    from storage.contacts.import_cards import Imported
+    from storage.contacts.relationships import Acquaintance
+    from storage.contacts.vcards import Unreadable
     from storage.database import Tx
-    from storage.relationships import Acquaintance
-    from storage.vcards import Unreadable
 
 _AT_ONCE = 200
 
@@ -38,7 +38,7 @@ def contacts() -> None:
 def list_contacts(call: Invocation, *, inbox: str, search: str, position: int, limit: int) -> None:
     """List the cards of an inbox by name."""
     from admin_api.contact_records import contact_record
-    from storage.contacts import search_contacts
+    from storage.contacts.contacts import search_contacts
 
     async def work(tx: Tx) -> ContactPage:
         view = await view_of(tx, inbox)
@@ -63,7 +63,7 @@ def list_contacts(call: Invocation, *, inbox: str, search: str, position: int, l
 def show_contact(call: Invocation, *, contact: str, inbox: str) -> None:
     """Show one card of an inbox."""
     from admin_api.contact_records import contact_record
-    from storage.contacts import find_contact
+    from storage.contacts.contacts import find_contact
     from storage.errors import FieldFault, Invalid, NotFound
     from storage.ids import from_text
 
@@ -91,7 +91,7 @@ def import_contacts(call: Invocation, *, file: IO[bytes], inbox: str) -> None:
     """Take the cards of a vCard FILE into an inbox's book; - is stdin."""
     from itertools import islice
 
-    from storage.vcards import read_cards
+    from storage.contacts.vcards import read_cards
 
     found = read_cards(file)
     counts: dict[str, int] = dict.fromkeys(
@@ -106,8 +106,8 @@ def import_contacts(call: Invocation, *, file: IO[bytes], inbox: str) -> None:
 
 
 def _take(call: Invocation, inbox: str, some: list[Card | Unreadable]) -> list[str]:
-    from storage.card_import import import_cards
-    from storage.vcards import Unreadable
+    from storage.contacts.import_cards import import_cards
+    from storage.contacts.vcards import Unreadable
 
     cards = [one for one in some if not isinstance(one, Unreadable)]
 
@@ -128,9 +128,9 @@ def _take(call: Invocation, inbox: str, some: list[Card | Unreadable]) -> list[s
 @click.pass_obj
 def export_contacts(call: Invocation, *, inbox: str, version: str) -> None:
     """Write the cards of an inbox as vCards to stdout."""
-    from storage.contacts import contacts_after
+    from storage.contacts.contacts import contacts_after
+    from storage.contacts.vcards import write_card
     from storage.ids import to_text
-    from storage.vcards import write_card
 
     after = b""
     while True:
@@ -166,12 +166,12 @@ def who(call: Invocation, *, address: str, tenant: str | None) -> None:
     Inboxes that keep their relationships to themselves are left out.
     """
     from admin_api.contact_records import acquaintance_record
+    from storage.accounts.tenants import list_tenants
     from storage.address import canonical_or_none
     from storage.clock import system_clock
+    from storage.contacts.relationships import known_by
+    from storage.directory.operator_names import tenant_meant
     from storage.errors import FieldFault, Invalid
-    from storage.lookups import tenant_meant
-    from storage.relationships import known_by
-    from storage.tenants import list_tenants
 
     canonical = canonical_or_none(address)
     if canonical is None:

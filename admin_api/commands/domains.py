@@ -10,7 +10,7 @@ from admin_api.commands.invocation import Invocation, common
 
 if TYPE_CHECKING:
     from storage.database import Tx
-    from storage.domains import Domain
+    from storage.directory.domains import Domain
 
     class Change(Protocol):
         """A storage function that makes or changes a domain."""
@@ -31,7 +31,7 @@ def domain() -> None:
 @click.pass_obj
 def add(call: Invocation, name: str, tenant_text: str) -> None:
     """Add a domain that is verified later, and show the DNS records it needs."""
-    from storage.domains import add_domain
+    from storage.directory.domains import add_domain
 
     _change(call, name, tenant_text, add_domain, "domain.added")
 
@@ -45,7 +45,7 @@ def add(call: Invocation, name: str, tenant_text: str) -> None:
 def trust(call: Invocation, name: str, tenant_text: str, *, move: bool) -> None:
     """Take a domain as verified without asking the DNS, adding it if need be."""
     from admin_api.commands.trail import note
-    from storage.domains import find_domain, trust_domain, verified_elsewhere
+    from storage.directory.domains import find_domain, trust_domain, verified_elsewhere
 
     async def change(tx: Tx, *, tenant_id: bytes, name: str, now: int) -> Domain:
         former = await verified_elsewhere(tx, tenant_id=tenant_id, name=name) if move else None
@@ -65,7 +65,7 @@ def trust(call: Invocation, name: str, tenant_text: str, *, move: bool) -> None:
 @click.pass_obj
 def revoke(call: Invocation, name: str, tenant_text: str) -> None:
     """Take no mail for a domain from now on; senders are told to wait while it has addresses."""
-    from storage.domains import revoke_domain
+    from storage.directory.domains import revoke_domain
 
     async def change(tx: Tx, *, tenant_id: bytes, name: str, now: int) -> Domain:
         return await revoke_domain(tx, tenant_id=tenant_id, name=name)
@@ -78,8 +78,8 @@ def _change(call: Invocation, name: str, tenant_text: str, change: Change, actio
     from admin_api.commands.trail import note
     from admin_api.records import domain_record
     from storage.clock import system_clock
-    from storage.domains import list_domains
-    from storage.lookups import tenant_meant
+    from storage.directory.domains import list_domains
+    from storage.directory.operator_names import tenant_meant
 
     canonical = typed.domain(name)
 
@@ -104,8 +104,8 @@ def show_all(call: Invocation, name: str | None, tenant_text: str) -> None:
     """List a tenant's domains, oldest first, or the one that is named."""
     from admin_api.commands import typed
     from admin_api.records import domain_record
-    from storage.domains import list_domains
-    from storage.lookups import tenant_meant
+    from storage.directory.domains import list_domains
+    from storage.directory.operator_names import tenant_meant
 
     wanted = None if name is None else typed.domain(name)
 

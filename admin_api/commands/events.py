@@ -47,7 +47,7 @@ def events(call: Invocation, *, inbox: str, after: str | None, limit: int, follo
 
 def _follow(call: Invocation, inbox: str, behind: bytes | None) -> None:
     from admin_api.commands.store import run
-    from storage.event_log import newest_event_id
+    from storage.events.log import newest_event_id
     from storage.ids import from_text
 
     async def go_on(database: Database) -> None:
@@ -72,7 +72,7 @@ def _follow(call: Invocation, inbox: str, behind: bytes | None) -> None:
 async def _read(tx: Tx, inbox: str, after: bytes | None, limit: int) -> list[Record]:
     """What the inbox sees of what happened. Raises Invalid for an inbox that is none."""
     from admin_api.event_types import EVENT_TYPES, event_record
-    from storage.event_log import events_after
+    from storage.events.log import events_after
 
     view = await view_of(tx, inbox)
     found = await events_after(tx, view=view, after=after, limit=limit, types=EVENT_TYPES)

@@ -10,7 +10,7 @@ from admin_api.commands.invocation import Invocation, common, table
 
 if TYPE_CHECKING:
     from storage.database import Tx
-    from storage.explain import Explanation, Way
+    from storage.delivery.explain import Explanation, Way
 
 
 @click.command()
@@ -20,9 +20,9 @@ if TYPE_CHECKING:
 def explain(call: Invocation, message: str) -> None:
     """Tell by which address, list and rule each inbox got its copy of MESSAGE."""
     from admin_api.records import explanation_record
+    from storage.delivery.explain import explain as explained
+    from storage.delivery.explain import tenant_of
     from storage.errors import FieldFault, Invalid, NotFound
-    from storage.explain import explain as explained
-    from storage.explain import tenant_of
     from storage.ids import from_text
 
     async def work(tx: Tx) -> Explanation:

@@ -11,7 +11,7 @@ from admin_api.commands.invocation import Invocation, common
 if TYPE_CHECKING:
     from admin_api.records import Record
     from storage.database import Tx
-    from storage.inboxes import Inbox
+    from storage.directory.inboxes import Inbox
 
 
 @click.group()
@@ -32,8 +32,8 @@ def create(call: Invocation, address: str, tenant_text: str, owner: str | None) 
     from admin_api.commands.trail import note
     from admin_api.records import inbox_record
     from storage.clock import system_clock
-    from storage.inboxes import create_inbox
-    from storage.lookups import tenant_meant, user_meant
+    from storage.directory.inboxes import create_inbox
+    from storage.directory.operator_names import tenant_meant, user_meant
 
     wanted = typed.address(address, "address", for_creation=True)
 
@@ -61,10 +61,10 @@ def create(call: Invocation, address: str, tenant_text: str, owner: str | None) 
 def show_all(call: Invocation, tenant_text: str | None) -> None:
     """List the inboxes, tenant by tenant."""
     from admin_api.records import inbox_record
-    from storage.inbox_webhooks import webhooks_of_inboxes
-    from storage.inboxes import aliases, list_inboxes
-    from storage.lookups import tenant_meant
-    from storage.tenants import list_tenants
+    from storage.accounts.tenants import list_tenants
+    from storage.alerts.inbox_webhook import webhooks_of_inboxes
+    from storage.directory.inboxes import aliases, list_inboxes
+    from storage.directory.operator_names import tenant_meant
 
     async def work(tx: Tx) -> list[Record]:
         asked = [await tenant_meant(tx, text=tenant_text)] if tenant_text else None

@@ -10,7 +10,7 @@ from admin_api.commands.invocation import Invocation, common, table
 
 if TYPE_CHECKING:
     from storage.database import Tx
-    from storage.lists import DistributionList, Member
+    from storage.directory.lists import DistributionList, Member
 
 
 @click.group("list")
@@ -31,8 +31,8 @@ def create(call: Invocation, address: str, tenant_text: str, name: str) -> None:
     from admin_api.commands.trail import note
     from admin_api.records import list_record
     from storage.clock import system_clock
-    from storage.lists import create_list
-    from storage.lookups import tenant_meant
+    from storage.directory.lists import create_list
+    from storage.directory.operator_names import tenant_meant
 
     wanted, title = typed.address(address, "address", for_creation=True), typed.name(name)
 
@@ -62,10 +62,10 @@ def add(call: Invocation, address: str, inbox: str) -> None:
     from admin_api.commands.trail import note
     from admin_api.records import member_record
     from storage.clock import system_clock
+    from storage.directory.lists import add_member
+    from storage.directory.operator_names import inbox_meant, list_meant
     from storage.errors import FieldFault, Invalid
     from storage.ids import to_text
-    from storage.lists import add_member
-    from storage.lookups import inbox_meant, list_meant
 
     async def work(tx: Tx) -> Member:
         found = await list_meant(tx, text=address)
@@ -103,8 +103,8 @@ def add(call: Invocation, address: str, inbox: str) -> None:
 def show(call: Invocation, address: str) -> None:
     """Show a list and its members."""
     from admin_api.records import list_record, member_record
-    from storage.lists import list_members
-    from storage.lookups import list_meant
+    from storage.directory.lists import list_members
+    from storage.directory.operator_names import list_meant
 
     async def work(tx: Tx) -> tuple[DistributionList, list[Member]]:
         found = await list_meant(tx, text=address)

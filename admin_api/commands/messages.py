@@ -12,10 +12,10 @@ from admin_api.commands.invocation import Invocation, common, printable
 from admin_api.commands.pages import paged, place_of, show_page
 
 if TYPE_CHECKING:
-    from storage.content import Content, ContentDirectory
+    from storage.content.message_bytes import Content, ContentDirectory
     from storage.database import Database, Tx
-    from storage.letters import Letter, Outline
-    from storage.mailbox import Copy
+    from storage.mailbox.copies import Copy
+    from storage.mailbox.message_text import Letter, Outline
 
 _SHOWN = 1024 * 1024
 _FOLDERS = click.Choice(["inbox", "archive", "junk", "trash"])
@@ -45,8 +45,8 @@ def show_all(
 ) -> None:
     """List the messages of an inbox, newest first."""
     from admin_api.records import message_item
-    from storage.lookups import inbox_meant
-    from storage.mailbox import list_copies
+    from storage.directory.operator_names import inbox_meant
+    from storage.mailbox.copies import list_copies
 
     before = place_of(cursor)
 
@@ -97,7 +97,7 @@ def show(call: Invocation, message: str, inbox: str, raw: bool) -> None:
     from admin_api.commands.store import run
     from admin_api.headers import header_fields
     from admin_api.records import message_record
-    from storage.content import ContentDirectory
+    from storage.content.message_bytes import ContentDirectory
 
     if raw and call.json:
         raise click.UsageError("--raw and --json exclude each other.")
@@ -114,12 +114,12 @@ def show(call: Invocation, message: str, inbox: str, raw: bool) -> None:
 
 
 async def _found(database: Database, message: str, inbox: str) -> tuple[Copy, Content, Outline]:
-    from storage.content import find_content
+    from storage.content.message_bytes import find_content
+    from storage.directory.operator_names import inbox_meant
     from storage.errors import FieldFault, Invalid, NotFound
     from storage.ids import from_text
-    from storage.letters import find_outline
-    from storage.lookups import inbox_meant
-    from storage.mailbox import find_copy
+    from storage.mailbox.copies import find_copy
+    from storage.mailbox.message_text import find_outline
 
     async def work(tx: Tx) -> tuple[Copy, Content, Outline]:
         owner = await inbox_meant(tx, text=inbox)
@@ -137,7 +137,7 @@ async def _found(database: Database, message: str, inbox: str) -> tuple[Copy, Co
 async def _write_raw(
     database: Database, contents: ContentDirectory, message: str, inbox: str
 ) -> None:
-    from storage.mailbox import trace_fields
+    from storage.mailbox.copies import trace_fields
 
     copy, content, _ = await _found(database, message, inbox)
     out = sys.stdout.buffer
@@ -152,7 +152,7 @@ async def _shown(
     database: Database, contents: ContentDirectory, message: str, inbox: str
 ) -> tuple[Copy, bytes, Letter]:
     """The copy, as much of its content as is shown, and what the parser made of it."""
-    from storage.letters import read_letter
+    from storage.mailbox.message_text import read_letter
 
     copy, content, outline = await _found(database, message, inbox)
     beginning = b""

@@ -11,7 +11,7 @@ from admin_api.commands.shared_work import INBOX, thread_of, view_of
 
 if TYPE_CHECKING:
     from storage.database import Tx
-    from storage.notes import Note
+    from storage.teamwork.notes import Note
 
 
 @click.group()
@@ -28,7 +28,7 @@ def note() -> None:
 def list_them(call: Invocation, thread: str, inbox: str) -> None:
     """List the notes on THREAD that an inbox sees."""
     from admin_api.records import note_record
-    from storage.notes import list_notes
+    from storage.teamwork.notes import list_notes
 
     async def work(tx: Tx) -> list[Note]:
         view = await view_of(tx, inbox)
@@ -49,8 +49,8 @@ def list_them(call: Invocation, thread: str, inbox: str) -> None:
 def add(call: Invocation, *, thread: str, text: str, inbox: str, mention: tuple[str, ...]) -> None:
     """Leave TEXT as a note on THREAD."""
     from admin_api.records import note_record
-    from storage.inboxes import find_teammates
-    from storage.notes import add_note
+    from storage.directory.inboxes import find_teammates
+    from storage.teamwork.notes import add_note
 
     if not 0 < len(text) <= 10_000:
         raise Faults("text: must have 1 to 10000 characters")
@@ -82,7 +82,7 @@ def delete(call: Invocation, *, thread: str, note_id: str, inbox: str) -> None:
     from admin_api.records import note_record
     from storage.errors import FieldFault, Invalid
     from storage.ids import from_text
-    from storage.notes import delete_note, find_note
+    from storage.teamwork.notes import delete_note, find_note
 
     async def work(tx: Tx) -> Note:
         view = await view_of(tx, inbox)

@@ -10,17 +10,17 @@ from typing import TYPE_CHECKING
 import click
 
 if TYPE_CHECKING:
-    from storage.access import View
     from storage.database import Tx
+    from storage.mailbox.visibility import View
 
 INBOX = click.option("--inbox", metavar="INBOX", required=True, help="Who looks or acts.")
 
 
 async def view_of(tx: Tx, inbox: str) -> View:
     """What the inbox with this id or address sees now. Raises Invalid."""
-    from storage.access import View
     from storage.clock import system_clock
-    from storage.lookups import inbox_meant
+    from storage.directory.operator_names import inbox_meant
+    from storage.mailbox.visibility import View
 
     found = await inbox_meant(tx, text=inbox)
     return View(found.tenant_id, found.inbox_id, system_clock())
@@ -28,9 +28,9 @@ async def view_of(tx: Tx, inbox: str) -> View:
 
 async def thread_of(tx: Tx, view: View, text: str) -> bytes:
     """The thread with this id, if the inbox sees it. Raises Invalid on `thread`."""
-    from storage.access import sees_thread
     from storage.errors import FieldFault, Invalid
     from storage.ids import from_text
+    from storage.mailbox.visibility import sees_thread
 
     thread_id = from_text("thr", text)
     if thread_id is None or not await sees_thread(tx, view=view, thread_id=thread_id):
@@ -40,7 +40,7 @@ async def thread_of(tx: Tx, view: View, text: str) -> bytes:
 
 async def assignee_of(tx: Tx, view: View, text: str | None) -> bytes | None:
     """Whose threads are meant by `me` or an address; None by `none`. Raises Invalid."""
-    from storage.inboxes import find_teammates
+    from storage.directory.inboxes import find_teammates
 
     if text is None or text == "none":
         return None

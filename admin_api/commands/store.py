@@ -16,10 +16,10 @@ from admin_api.commands.invocation import Faults
 from config.settings import Settings
 from storage.clock import system_clock
 from storage.database import Database
-from storage.engine import EMBEDDED, open_database
+from storage.engines.opening import EMBEDDED, open_database
+from storage.engines.sqlite import FILE_NAME
 from storage.errors import Conflict, Invalid, NotFound, StorageError, StoreFull, StoreUnavailable
 from storage.migrations import migrate
-from storage.sqlite import FILE_NAME
 
 T = TypeVar("T")
 

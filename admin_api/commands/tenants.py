@@ -9,8 +9,8 @@ import click
 from admin_api.commands.invocation import Invocation, common
 
 if TYPE_CHECKING:
+    from storage.accounts.tenants import Tenant
     from storage.database import Tx
-    from storage.tenants import Tenant
 
 
 @click.group()
@@ -28,8 +28,8 @@ def create(call: Invocation, name: str) -> None:
     from admin_api.commands import typed
     from admin_api.commands.trail import note
     from admin_api.records import operator_tenant_record
+    from storage.accounts.tenants import create_tenant
     from storage.clock import system_clock
-    from storage.tenants import create_tenant
 
     chosen = typed.name(name)
 
@@ -47,7 +47,7 @@ def create(call: Invocation, name: str) -> None:
 def show_all(call: Invocation) -> None:
     """List all tenants, oldest first."""
     from admin_api.records import operator_tenant_record
-    from storage.tenants import list_tenants
+    from storage.accounts.tenants import list_tenants
 
     records = [operator_tenant_record(found) for found in call.read(list_tenants)]
     call.show_all(records, "tenant_id", "name", "plan", "governance", empty="There are no tenants.")
@@ -63,8 +63,8 @@ def change(call: Invocation, tenant_text: str, plan: str | None, governance: str
     """Set what a tenant (id or name) may use; what is not named stays."""
     from admin_api.commands.trail import note
     from admin_api.records import operator_tenant_record
-    from storage.lookups import tenant_meant
-    from storage.tenants import set_tenant
+    from storage.accounts.tenants import set_tenant
+    from storage.directory.operator_names import tenant_meant
 
     if plan is None and governance is None:
         raise click.UsageError("Give --plan, --governance or both.")

@@ -13,13 +13,13 @@ from admin_api.commands.shared_work import INBOX, assignee_of, thread_of, view_o
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from storage.access import View
     from storage.database import Tx
-    from storage.inboxes import Inbox
-    from storage.mailbox import Copy
-    from storage.notes import Note
-    from storage.thread_list import ThreadPage
-    from storage.threads import Thread
+    from storage.directory.inboxes import Inbox
+    from storage.mailbox.copies import Copy
+    from storage.mailbox.visibility import View
+    from storage.teamwork.notes import Note
+    from storage.teamwork.thread_list import ThreadPage
+    from storage.teamwork.threads import Thread
 
 
 @click.group()
@@ -46,7 +46,7 @@ def show_all(
 ) -> None:
     """List the threads of an inbox, newest first."""
     from admin_api.records import thread_record
-    from storage.thread_list import Filter, list_threads
+    from storage.teamwork.thread_list import Filter, list_threads
 
     before = place_of(cursor)
 
@@ -91,9 +91,9 @@ def _line(thread: Thread) -> tuple[object, ...]:
 def show(call: Invocation, thread: str, inbox: str) -> None:
     """Show a thread: its messages and the notes on it."""
     from admin_api.records import message_item, note_record, thread_record
-    from storage.access import thread_messages
-    from storage.notes import list_notes
-    from storage.threads import find_thread
+    from storage.mailbox.visibility import thread_messages
+    from storage.teamwork.notes import list_notes
+    from storage.teamwork.threads import find_thread
 
     async def work(tx: Tx) -> tuple[Thread, list[Copy], list[Note]]:
         view = await view_of(tx, inbox)
@@ -134,8 +134,8 @@ def assign(
     call: Invocation, *, thread: str, to: str | None, inbox: str, text: str | None, nobody: bool
 ) -> None:
     """Give THREAD to the teammate with the address TO."""
-    from storage.assignment import assign_thread, unassign_thread
-    from storage.inboxes import find_teammates
+    from storage.directory.inboxes import find_teammates
+    from storage.teamwork.assignment import assign_thread, unassign_thread
 
     if (to is None) != nobody:
         raise click.UsageError("Say either to whom, or --nobody.")

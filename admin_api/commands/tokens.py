@@ -9,8 +9,8 @@ import click
 from admin_api.commands.invocation import Invocation, common
 
 if TYPE_CHECKING:
+    from storage.accounts.tokens import Token
     from storage.database import Tx
-    from storage.tokens import Token
 
 
 @click.group()
@@ -30,10 +30,10 @@ def create(call: Invocation, inbox: str, label: str, scopes: str) -> None:
     from admin_api.commands import typed
     from admin_api.commands.trail import note
     from admin_api.records import token_record
+    from storage.accounts.tokens import create_token
     from storage.clock import system_clock
+    from storage.directory.operator_names import inbox_meant
     from storage.ids import to_text
-    from storage.lookups import inbox_meant
-    from storage.tokens import create_token
 
     title = typed.name(label, "label")
     now = system_clock()

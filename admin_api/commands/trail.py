@@ -8,7 +8,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from storage.audit_log import Details
+    from storage.accounts.audit_log import Details
     from storage.database import Tx
 
 
@@ -23,7 +23,7 @@ async def note(
     details: Details | None = None,
 ) -> None:
     """Put on record that the operator did this to the object with the id `raw_id`."""
-    from storage.audit_log import OPERATOR, act_of, record_act
+    from storage.accounts.audit_log import OPERATOR, act_of, record_act
     from storage.clock import system_clock
 
     act = act_of(action, raw_id, name=name, inbox_id=inbox_id, details=details)

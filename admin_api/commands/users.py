@@ -11,8 +11,8 @@ import click
 from admin_api.commands.invocation import Invocation, common
 
 if TYPE_CHECKING:
+    from storage.accounts.users import User
     from storage.database import Tx
-    from storage.users import User
 
 
 @click.group()
@@ -45,9 +45,9 @@ def create(
     from admin_api.commands.trail import note
     from admin_api.passwords import hash_password
     from admin_api.records import account_record
+    from storage.accounts.users import create_user
     from storage.clock import system_clock
-    from storage.lookups import tenant_meant
-    from storage.users import create_user
+    from storage.directory.operator_names import tenant_meant
 
     if password is not None and password_stdin:
         raise click.UsageError("--password and --password-stdin exclude each other.")

@@ -19,7 +19,7 @@ from typing import NamedTuple
 from urllib.parse import unquote_to_bytes
 
 from gateway.encoded_words import codec_of, harmless, readable
-from storage.parts import Encoding
+from storage.content.mime_parts import Encoding
 
 Octets = bytes | mmap
 

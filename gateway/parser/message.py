@@ -19,10 +19,10 @@ from gateway.headers import MAX_MAILBOXES, HeaderScan, scan
 from gateway.mailboxes import Mailbox, parse_mailboxes
 from gateway.parser.fields import Octets, unfolded
 from gateway.parser.structure import Leaf, split
-from storage.header_grammar import MAX_OCTETS
-from storage.parts import MAX_TEXT_OCTETS, Parsed, Part, Slice
-from storage.transfer import decode, decoder, joined, read_text
-from storage.words import MAX_CHARACTERS, document, pack
+from storage.content.header_grammar import MAX_OCTETS
+from storage.content.mime_parts import MAX_TEXT_OCTETS, Parsed, Part, Slice
+from storage.content.transfer_encoding import decode, decoder, joined, read_text
+from storage.index.words import MAX_CHARACTERS, document, pack
 
 PREVIEW = 200
 _PREVIEW_FROM = 4_000

@@ -28,7 +28,7 @@ from gateway.parser.wire import (
     read_result,
     request_frame,
 )
-from storage.parts import Parsed
+from storage.content.mime_parts import Parsed
 
 WALL_SECONDS = 5.0
 _START_SECONDS = 20.0

@@ -16,8 +16,8 @@ from typing import TypeVar, cast
 import orjson
 
 from gateway.encoded_words import is_codec
-from storage.parts import ENCODINGS, STATUSES, Parsed, Part, Slice
-from storage.words import is_packed
+from storage.content.mime_parts import ENCODINGS, STATUSES, Parsed, Part, Slice
+from storage.index.words import is_packed
 
 HEADER = 8
 READY = b"postroom parser\n"

@@ -30,7 +30,7 @@ from gateway.parser.wire import (
     read_request,
     result_frame,
 )
-from storage.parts import Parsed
+from storage.content.mime_parts import Parsed
 
 SOFT_SECONDS = 0.5
 HARD_SECONDS = 1.0

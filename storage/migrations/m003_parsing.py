@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from storage.database import Tx
-from storage.indexing import engine_of
+from storage.index.full_text import engine_of
 from storage.migrations.schema import run_schema
 
 

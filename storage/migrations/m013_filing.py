@@ -6,7 +6,7 @@ from storage.database import Tx
 
 
 async def m013_filing(tx: Tx) -> None:
-    """File all copies there are (`storage.filing`); PostgreSQL keeps its index."""
+    """File all copies there are (`storage.index.copy_index`); PostgreSQL keeps its index."""
     if tx.dialect["engine"] != "sqlite":
         return
     for statement in (_FILED, _FILE, _FILING, _UP_TO, _COUNTED, _NO_INDEX, _CHANGED, _DELETED):

@@ -6,8 +6,8 @@ import pytest
 
 from config.values import Endpoint
 from tests.builders import World, open_world
-from tests.storage.engines import Engine
 from tests.support.dns_server import DnsServer, open_dns_server
+from tests.support.engines import Engine
 
 
 @pytest.fixture

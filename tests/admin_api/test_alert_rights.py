@@ -2,7 +2,7 @@
 
 import pytest
 
-from storage.tenants import set_tenant
+from storage.accounts.tenants import set_tenant
 from tests.admin_api.team import delete, fields, get, post, thread_with
 from tests.admin_api.test_alerts import (
     ALERTS,

@@ -8,11 +8,11 @@ import httpx2
 import pytest
 
 from admin_api.webhooks import Tried
-from storage import alerts
-from storage.alerts import MOST, Alert
+from storage.alerts import alerts
+from storage.alerts.alerts import MOST, Alert
 from storage.clock import DAY
 from storage.ids import from_text
-from storage.routing import look, route
+from storage.notifications.fan_out import look, route
 from tests.admin_api.team import agenda, delete, fields, get, post, thread_with
 from tests.builders import (
     AGENT,

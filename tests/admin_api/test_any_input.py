@@ -28,8 +28,8 @@ from tests.builders import (
     deliver,
     open_world,
 )
-from tests.storage.engines import Engines
 from tests.support.dns_server import open_dns_server
+from tests.support.engines import Engines
 
 ROUTER = Router(ROUTES)
 FIELDS = sorted(

@@ -5,7 +5,7 @@ import asyncio
 import pytest
 
 from storage.database import Tx
-from storage.removal import delete_inbox
+from storage.maintenance.inbox_removal import delete_inbox
 from tests.admin_api.team import agenda, delete, events, fields, get, post, status, thread_with
 from tests.builders import (
     AGENT,

@@ -7,8 +7,8 @@ import pytest
 
 from admin_api.attachments import disposition, safe_type
 from gateway.parser.message import parse
-from storage import parse_queue, parsed
 from storage.clock import SECOND
+from storage.mailbox import parse_queue, parsed
 from tests.builders import AGENT, SALES, SUPPORT, World, deliver
 from tests.parsing.post import parse_waiting
 

@@ -7,9 +7,9 @@ from typing import Any
 import pytest
 
 from admin_api.routes import ROUTES
-from storage.audit_log import KEPT, OPERATOR, Act, record_act
+from storage.accounts.audit_log import KEPT, OPERATOR, Act, record_act
 from storage.clock import HOUR, rfc3339
-from storage.retention import KINDS
+from storage.maintenance.retention import KINDS
 from tests.admin_api.test_routes import TABLE, Row, ids
 from tests.builders import (
     AGENT,
@@ -25,7 +25,7 @@ from tests.builders import (
     deliver,
     open_world,
 )
-from tests.storage.engines import Engine
+from tests.support.engines import Engine
 from tests.support.retention import forgotten
 
 Entry = dict[str, Any]  # one JSON object; the border of the API

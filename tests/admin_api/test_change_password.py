@@ -2,7 +2,7 @@
 
 from tests.admin_api.test_users import is_let_in, signs_in
 from tests.builders import MEMBER, PASSWORD, SALES, TENANT_OWNER, World, open_world
-from tests.storage.engines import Engine
+from tests.support.engines import Engine
 
 PATH = "/auth/change-password/"
 NEW = "another long one"

@@ -6,7 +6,7 @@ import httpx2
 import pytest
 
 from storage.database import Tx
-from storage.domains import add_domain
+from storage.directory.domains import add_domain
 from tests.builders import (
     AGENT,
     FOREIGN_INBOX,

@@ -4,8 +4,8 @@ import asyncio
 
 import pytest
 
-from storage import tenants
-from storage.directory import Verdict, resolve
+from storage.accounts import tenants
+from storage.directory.resolve import Verdict, resolve
 from tests.builders import (
     AGENT,
     FOREIGN_INBOX,

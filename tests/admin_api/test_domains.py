@@ -5,8 +5,8 @@ import time
 
 import pytest
 
-from storage import domains
-from storage.directory import Verdict, resolve
+from storage.directory import domains
+from storage.directory.resolve import Verdict, resolve
 from tests.builders import STRANGER, TENANT_ADMIN, TENANT_OWNER, World
 from tests.support.dns_server import DnsServer, Mood
 

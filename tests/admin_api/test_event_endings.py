@@ -4,7 +4,7 @@ import pytest
 
 from admin_api.event_types import EVENT_TYPES
 from storage.clock import DAY
-from storage.event_needs import Terms, needs_of
+from storage.events.event_needs import Terms, needs_of
 from storage.ids import lowest_at, to_text
 from tests.admin_api.streams import STREAM, streaming
 from tests.admin_api.team import agenda, delete, fields, get, post, status, thread_with

@@ -9,9 +9,9 @@ from admin_api import event_stream
 from storage.clock import DAY, SECOND
 from storage.database import Tx, Work
 from storage.errors import StoreUnavailable
-from storage.event_log import newest_event_id
+from storage.events.log import newest_event_id
 from storage.ids import lowest_at, to_text
-from storage.tasks import Draft, create_task
+from storage.teamwork.tasks import Draft, create_task
 from tests.admin_api.streams import STREAM, Stream, streaming
 from tests.admin_api.team import delete, get, post, thread_with
 from tests.builders import (
@@ -26,7 +26,7 @@ from tests.builders import (
     deliver,
     token_with,
 )
-from tests.storage.engines import Engine
+from tests.support.engines import Engine
 
 ENDS_WITHIN = 1.5  # a second, and what a busy machine needs
 

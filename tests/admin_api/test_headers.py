@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from admin_api.headers import header_fields
-from storage.header_grammar import MAX_FIELDS, MAX_OCTETS
+from storage.content.header_grammar import MAX_FIELDS, MAX_OCTETS
 
 PIECES = [
     b"Subject: a",

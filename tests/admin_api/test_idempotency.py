@@ -7,11 +7,11 @@ import pytest
 
 from admin_api import idempotency as edge
 from admin_api.routes import ROUTES
-from storage import idempotency
+from storage.accounts import idempotency_keys
+from storage.accounts.idempotency_keys import Claim, KeptAnswer
 from storage.clock import DAY, SECOND
 from storage.database import Tx
 from storage.errors import Conflict, StoreUnavailable
-from storage.idempotency import Claim, KeptAnswer
 from tests.admin_api.test_routes import TABLE, ids
 from tests.admin_api.test_tenants import path_of
 from tests.builders import (
@@ -188,14 +188,14 @@ async def test_a_crash_before_the_commit_leaves_neither_effect_nor_answer(
 
     async with world.client(TENANT_OWNER) as api:
         with monkeypatch.context() as patch:
-            patch.setattr(idempotency, "keep_answer", crash)
+            patch.setattr(idempotency_keys, "keep_answer", crash)
             patch.setattr(edge, "_settle", nothing)
             first = await api.post("/v1/templates/", json={"name": "One"}, headers=KEY)
         assert first.status_code == 503
         assert await names(api) == []
         soon = await api.post("/v1/templates/", json={"name": "One"}, headers=KEY)
         assert (soon.status_code, soon.json()["code"]) == (409, "idempotency_in_progress")
-        world.clock.advance(idempotency.LEASE)
+        world.clock.advance(idempotency_keys.LEASE)
         later = await api.post("/v1/templates/", json={"name": "One"}, headers=KEY)
         assert later.status_code == 201
         assert await names(api) == ["One"]
@@ -209,7 +209,7 @@ async def test_what_failed_for_want_of_the_store_can_be_sent_again(
 
     async with world.client(TENANT_OWNER) as api:
         with monkeypatch.context() as patch:
-            patch.setattr(idempotency, "keep_answer", crash)
+            patch.setattr(idempotency_keys, "keep_answer", crash)
             assert (await api.post("/v1/templates/", json={}, headers=KEY)).status_code == 503
         assert (await api.post("/v1/templates/", json={}, headers=KEY)).status_code == 201
 
@@ -217,7 +217,7 @@ async def test_what_failed_for_want_of_the_store_can_be_sent_again(
 async def test_whoever_lost_the_claim_cannot_commit(world: World) -> None:
     async def claim(now: int) -> Claim:
         found = await world.database.write(
-            lambda tx: idempotency.claim_key(
+            lambda tx: idempotency_keys.claim_key(
                 tx, tenant_id=world.tenant_id, key=b"k", body=b"b", now=now
             )
         )
@@ -225,12 +225,12 @@ async def test_whoever_lost_the_claim_cannot_commit(world: World) -> None:
         return found
 
     slow = await claim(world.clock())
-    quick = await claim(world.clock() + idempotency.LEASE)
+    quick = await claim(world.clock() + idempotency_keys.LEASE)
     answer = KeptAnswer(201, b"{}")
     with pytest.raises(Conflict):
-        await world.database.write(lambda tx: idempotency.keep_answer(tx, slow, answer))
-    await world.database.write(lambda tx: idempotency.release_claim(tx, slow))
-    await world.database.write(lambda tx: idempotency.keep_answer(tx, quick, answer))
+        await world.database.write(lambda tx: idempotency_keys.keep_answer(tx, slow, answer))
+    await world.database.write(lambda tx: idempotency_keys.release_claim(tx, slow))
+    await world.database.write(lambda tx: idempotency_keys.keep_answer(tx, quick, answer))
 
 
 async def test_assigning_and_noting_take_a_key_as_well(world: World) -> None:

@@ -3,11 +3,11 @@
 import pytest
 
 from gateway import retention
-from storage.audit import audit
 from storage.clock import DAY
-from storage.directory import Verdict, resolve
+from storage.directory.resolve import Verdict, resolve
 from storage.errors import NotFound
-from storage.removal import restore_inbox
+from storage.maintenance.inbox_removal import restore_inbox
+from storage.maintenance.integrity import audit
 from tests.builders import (
     MEMBER,
     PASSWORD,

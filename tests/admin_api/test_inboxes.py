@@ -2,7 +2,7 @@
 
 import pytest
 
-from storage.directory import Verdict, resolve
+from storage.directory.resolve import Verdict, resolve
 from tests.builders import (
     AGENT,
     FOREIGN_INBOX,

@@ -9,7 +9,7 @@ from admin_api.client import client_network
 from admin_api.limits import Buckets
 from storage.clock import SECOND
 from tests.builders import AGENT, SALES, open_world
-from tests.storage.engines import Engine
+from tests.support.engines import Engine
 
 
 def request_from(peer: str | None, *forwarded: str) -> Request:

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 import httpx2
 
 from admin_api.routes import ROUTES
-from storage import sessions, tenants, tokens
+from storage.accounts import sessions, tenants, tokens
 from storage.clock import DAY
 from storage.database import Tx
 from storage.ids import to_text

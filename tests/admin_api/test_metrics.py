@@ -8,7 +8,7 @@ import pytest
 from prometheus_client.parser import text_string_to_metric_families as families_of
 
 from tests.builders import SALES, World, open_world
-from tests.storage.engines import Engine
+from tests.support.engines import Engine
 
 PEER = ("203.0.113.9", 40000)
 LOCAL = ("127.0.0.1", 40000)

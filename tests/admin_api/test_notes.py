@@ -5,12 +5,13 @@ import asyncio
 import pytest
 
 from gateway import retention
-from storage import inboxes, tenants
+from storage.accounts import tenants
 from storage.address import parse_address
 from storage.clock import DAY
 from storage.database import Tx
-from storage.domains import trust_domain
-from storage.removal import delete_inbox
+from storage.directory import inboxes
+from storage.directory.domains import trust_domain
+from storage.maintenance.inbox_removal import delete_inbox
 from tests.admin_api.team import agenda, delete, events, fields, get, post, status, thread_with
 from tests.builders import (
     AGENT,

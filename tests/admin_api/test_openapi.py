@@ -18,11 +18,11 @@ from admin_api.routes import ROUTES
 from admin_api.routing import Route
 from config.values import Endpoint
 from storage.database import Tx
-from storage.domains import trust_domain
+from storage.directory.domains import trust_domain
 from tests.admin_api.test_routes import TABLE, ids
 from tests.builders import SALES, TENANT_OWNER, World, open_world
-from tests.storage.engines import Engine
 from tests.support.dns_server import open_dns_server
+from tests.support.engines import Engine
 
 KEPT = Path(__file__).parents[2] / "docs" / "openapi.json"
 DOCUMENT: Any = document(ROUTES)

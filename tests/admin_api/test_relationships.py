@@ -6,9 +6,9 @@ from typing import Any
 import httpx2
 
 from storage.clock import DAY, rfc3339
+from storage.contacts.relationships import HALF_LIFE
+from storage.directory.inboxes import update_inbox
 from storage.ids import from_text
-from storage.inboxes import update_inbox
-from storage.relationships import HALF_LIFE
 from tests.builders import (
     AGENT,
     FOREIGN_INBOX,

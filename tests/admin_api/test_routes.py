@@ -6,15 +6,16 @@ from dataclasses import dataclass, field
 import pytest
 
 from admin_api.routes import ROUTES
-from storage import contacts, parsed
+from storage.accounts.tokens import SCOPES
 from storage.address import parse_address
-from storage.cards import Card
+from storage.contacts import contacts
+from storage.contacts.cards import Card
 from storage.database import Tx
-from storage.domains import add_domain
+from storage.directory.domains import add_domain
+from storage.directory.inboxes import create_inbox
 from storage.ids import from_text, to_text
-from storage.inboxes import create_inbox
-from storage.removal import delete_inbox
-from storage.tokens import SCOPES
+from storage.mailbox import parsed
+from storage.maintenance.inbox_removal import delete_inbox
 from tests.builders import (
     AGENT,
     FOREIGN_INBOX,

@@ -7,9 +7,9 @@ import httpx2
 import pytest
 
 from gateway.retention import one_round
+from storage.accounts.tenants import set_tenant
 from storage.clock import DAY
-from storage.inboxes import update_inbox
-from storage.tenants import set_tenant
+from storage.directory.inboxes import update_inbox
 from tests.builders import (
     AGENT,
     FOREIGN_INBOX,

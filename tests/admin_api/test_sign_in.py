@@ -4,7 +4,7 @@ import httpx2
 import pytest
 
 from admin_api import sign_in
-from storage import users
+from storage.accounts import users
 from storage.clock import HOUR, MINUTE
 from tests.builders import (
     MEMBER,
@@ -14,7 +14,7 @@ from tests.builders import (
     World,
     open_world,
 )
-from tests.storage.engines import Engine
+from tests.support.engines import Engine
 
 
 async def login(

@@ -27,8 +27,8 @@ from tests.builders import (
     World,
     open_world,
 )
-from tests.storage.engines import Engine, Engines
 from tests.support.dns_server import open_dns_server
+from tests.support.engines import Engine, Engines
 
 TABLES = {
     "sqlite": "SELECT name FROM sqlite_master WHERE type = 'table' AND sql NOT LIKE '%VIRTUAL%'",

@@ -5,14 +5,14 @@ import hashlib
 import os
 from pathlib import Path
 
-from storage.arrivals import Arrival, Outcome, Recipient, Stored
 from storage.clock import system_clock
-from storage.content import Content, ContentDirectory, content_name
+from storage.content.message_bytes import Content, ContentDirectory, content_name
 from storage.database import Tx
-from storage.delivery import deliver
-from storage.directory import resolve
+from storage.delivery.arrivals import Arrival, Outcome, Recipient, Stored
+from storage.delivery.deliver import deliver
+from storage.directory.resolve import resolve
+from storage.engines.sqlite import open_sqlite
 from storage.ids import to_text
-from storage.sqlite import open_sqlite
 
 
 def put(

@@ -7,7 +7,7 @@ from contextlib import closing
 import pytest
 
 from storage.clock import DAY, MINUTE, system_clock
-from storage.retention import KINDS
+from storage.maintenance.retention import KINDS
 from tests.commands.operator import Operator
 
 

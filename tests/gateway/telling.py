@@ -10,11 +10,11 @@ from gateway.calling import Caller
 from gateway.names import Names
 from gateway.targets import Network
 from gateway.webhooks import WebhookCalls
-from storage.alerts import Alert, Draft, create_alert, find_alert
+from storage.alerts.alerts import Alert, Draft, create_alert, find_alert
 from storage.clock import Clock
 from storage.database import Database
-from storage.signals import Signal
-from storage.webhook_deliveries import Delivery, list_deliveries
+from storage.notifications.webhook_deliveries import Delivery, list_deliveries
+from storage.wakeup import Signal
 from tests.builders import SALES, World
 
 LOOPBACK = (ip_network("127.0.0.0/8"), ip_network("::1/128"))

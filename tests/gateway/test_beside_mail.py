@@ -8,7 +8,7 @@ import time
 import pytest
 
 from gateway.jobs import leave_to_mail, streams_in
-from storage.signals import Signal
+from storage.wakeup import Signal
 
 STREAMING = 0.1
 

@@ -10,11 +10,11 @@ from gateway import deferred
 from gateway.deferred import Deferred
 from storage.clock import rfc3339
 from storage.database import Tx
-from storage.deferred import add_deferred
+from storage.directory.empty_list_attempts import add_deferred
+from storage.directory.lists import add_member, delete_list, remove_member
 from storage.errors import StoreUnavailable
-from storage.lists import add_member, delete_list, remove_member
 from tests.builders import SALES, SUPPORT, TEAM, TENANT_ADMIN, TENANT_OWNER, World, open_world
-from tests.storage.engines import Engine
+from tests.support.engines import Engine
 
 LIST = "/v1/distribution-lists/"
 

@@ -14,7 +14,15 @@ from gateway.arrival import arrival
 from gateway.counters import Counters
 from gateway.deliver import Deliverer
 from gateway.ledger import Ledger
-from storage.arrivals import (
+from storage.content.message_bytes import (
+    Content,
+    ContentDamaged,
+    ContentDirectory,
+    SpoolFile,
+    content_name,
+)
+from storage.database import Store
+from storage.delivery.arrivals import (
     Arrival,
     Outcome,
     Recipient,
@@ -23,14 +31,6 @@ from storage.arrivals import (
     Stored,
     Unsettled,
 )
-from storage.content import (
-    Content,
-    ContentDamaged,
-    ContentDirectory,
-    SpoolFile,
-    content_name,
-)
-from storage.database import Store
 from storage.errors import OutcomeUnknown, StoreFull, StoreUnavailable
 
 Answer = Exception | list[Outcome]

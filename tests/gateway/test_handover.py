@@ -14,8 +14,8 @@ from gateway.deferred import Deferred
 from gateway.deliver import Deliverer
 from gateway.handover import Handover, Intake
 from gateway.ledger import Ledger
-from storage.arrivals import Arrival, Outcome, Recipient, Repeated, RouteChanged, Stored
-from storage.content import Content, ContentDirectory, SpoolFile
+from storage.content.message_bytes import Content, ContentDirectory, SpoolFile
+from storage.delivery.arrivals import Arrival, Outcome, Recipient, Repeated, RouteChanged, Stored
 from storage.errors import OutcomeUnknown, StoreFull, StoreUnavailable
 
 SEEN = (b"first receipt", b"second receipt")

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from gateway.encoded_words import readable
 from gateway.headers import scan
 from gateway.mailboxes import Mailbox, parse_mailboxes
-from storage.header_grammar import MAX_FIELDS, MAX_OCTETS
+from storage.content.header_grammar import MAX_FIELDS, MAX_OCTETS
 
 
 def subject_of(value: str) -> str:

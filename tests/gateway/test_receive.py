@@ -18,7 +18,7 @@ from gateway.receive import IN_MEMORY, Received, receive
 from gateway.replies import Reply
 from gateway.space import Reservations, Space
 from gateway.turns import Turns
-from storage.content import ContentDirectory
+from storage.content.message_bytes import ContentDirectory
 from storage.errors import StoreFull
 
 WRITTEN_OUT = 2 * 1024 * 1024  # so much is written before the end has come
@@ -77,7 +77,7 @@ async def test_large_contents_of_one_time_share_a_directory(
     take: Receive, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     synced: list[Path] = []
-    monkeypatch.setattr("storage.content.sync_directory", synced.append)
+    monkeypatch.setattr("storage.content.message_bytes.sync_directory", synced.append)
     contents = ContentDirectory(tmp_path)
     for _ in range(2):
         received = await take([b"x" * (IN_MEMORY + 1), b"\r\n.\r\n"])

@@ -8,16 +8,23 @@ import pytest
 
 from gateway import retention
 from gateway.retention import Incomplete, Tally, due, one_round
-from storage import retention as kinds
-from storage import turns
 from storage.clock import DAY, HOUR, MINUTE
 from storage.database import Row, Tx
 from storage.ids import from_text
-from storage.removal import delete_inbox
-from storage.retention import AT_ONCE, KINDS, Kind, Moment, Removed
-from storage.turns import HELD, TurnLost, end_turn, keep_turn, last_finished, take_turn
+from storage.maintenance import job_lease
+from storage.maintenance import retention as kinds
+from storage.maintenance.inbox_removal import delete_inbox
+from storage.maintenance.job_lease import (
+    HELD,
+    TurnLost,
+    end_turn,
+    keep_turn,
+    last_finished,
+    take_turn,
+)
+from storage.maintenance.retention import AT_ONCE, KINDS, Kind, Moment, Removed
 from tests.builders import AGENT, MESSAGE, SALES, START, SUPPORT, TEAM, World, deliver, open_world
-from tests.storage.engines import Engine
+from tests.support.engines import Engine
 
 A_WEEK, A_MONTH = 7 * DAY, 30 * DAY
 
@@ -411,7 +418,7 @@ async def test_who_loses_the_turn_removes_nothing_more(
 
     async def lost(tx: Tx, *, owner: bytes, now: int) -> None:
         await tx.execute("UPDATE retention_worker SET owner = :owner", others)
-        await turns.keep_turn(tx, owner=owner, now=now)
+        await job_lease.keep_turn(tx, owner=owner, now=now)
 
     monkeypatch.setattr(retention, "keep_turn", lost)
     before = await rows(world, "SELECT 1 FROM events")

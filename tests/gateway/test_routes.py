@@ -17,12 +17,12 @@ import pytest
 from gateway import routes
 from gateway.routes import Routes
 from storage.database import Database, Lookups, T, Work
-from storage.directory import Resolution, Verdict, resolve
-from storage.engine import open_lookups
-from storage.epoch import Epoch
-from storage.sqlite import FILE_NAME
+from storage.directory.resolve import Resolution, Verdict, resolve
+from storage.engines.opening import open_lookups
+from storage.engines.route_generation import Epoch
+from storage.engines.sqlite import FILE_NAME
 from tests.builders import FOREIGN_LIST, SALES, TEAM, World, open_world
-from tests.storage.engines import Engine
+from tests.support.engines import Engine
 from tests.support.renaming import DONE, number_in
 
 

@@ -13,14 +13,14 @@ from pathlib import Path
 
 import pytest
 
-from storage.alerts import Alert
+from storage.alerts.alerts import Alert
 from storage.clock import MINUTE, SECOND, system_clock
 from storage.database import Tx
-from storage.outbox import LEASE, Room, claim
-from storage.signals import Signal
+from storage.notifications.webhook_queue import LEASE, Room, claim
+from storage.wakeup import Signal
 from tests.builders import SALES, SUPPORT, TEAM, World, deliver, open_world
 from tests.gateway.telling import deliveries, settled, telling, webhook
-from tests.storage.engines import Engine
+from tests.support.engines import Engine
 from tests.support.receiver import Receiver, answer, receiving
 
 
@@ -143,8 +143,8 @@ from gateway.names import Names
 from gateway.webhooks import WebhookCalls
 from ipaddress import ip_network
 from storage.clock import system_clock
-from storage.engine import open_database
-from storage.signals import Signal
+from storage.engines.opening import open_database
+from storage.wakeup import Signal
 
 async def main():
     database = await open_database({engine.store!r}, Path({str(engine.data)!r}), system_clock)

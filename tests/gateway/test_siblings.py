@@ -16,7 +16,7 @@ from gateway.deliver import Deliverer
 from gateway.handover import Intake
 from gateway.ledger import Ledger
 from gateway.siblings import Orders, Sibling, Wires
-from storage.content import ContentDirectory
+from storage.content.message_bytes import ContentDirectory
 
 Pair = tuple[Wires, Wires]
 

@@ -10,17 +10,17 @@ from functools import partial
 import pytest
 
 from gateway import calling
-from storage import outcomes
-from storage.access import View
 from storage.clock import DAY, SECOND
 from storage.database import Tx
-from storage.inboxes import find_inbox
-from storage.notes import add_note, delete_note
-from storage.outcomes import Claim, Outcome
+from storage.directory.inboxes import find_inbox
+from storage.mailbox.visibility import View
+from storage.notifications import webhook_outcomes
+from storage.notifications.webhook_outcomes import Claim, Outcome
+from storage.teamwork.notes import add_note, delete_note
 from tests.builders import SALES, SUPPORT, TEAM, World
 from tests.gateway.telling import current, deliveries, settled, task_alert, webhook
 from tests.gateway.test_webhooks import TINY, attempted, mail, told_world
-from tests.storage.engines import Engine
+from tests.support.engines import Engine
 from tests.support.receiver import Heard, answer, receiving
 
 MENTIONED = "thread.mentioned"
@@ -126,7 +126,7 @@ async def test_an_outcome_that_cannot_be_kept_holds_up_its_own_alert_only(
     engine: Engine, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("gateway.webhooks._AWAY_SECONDS", TINY)
-    finish = outcomes.finish
+    finish = webhook_outcomes.finish
 
     async def fails_for_one(
         tx: Tx, found: Sequence[Outcome], *, owner: bytes, jitter: float, now: int
@@ -138,7 +138,7 @@ async def test_an_outcome_that_cannot_be_kept_holds_up_its_own_alert_only(
     def behave(heard: Heard) -> bytes:
         return answer(418 if heard.path == "/odd" else 204)
 
-    monkeypatch.setattr(outcomes, "finish", fails_for_one)
+    monkeypatch.setattr(webhook_outcomes, "finish", fails_for_one)
     async with told_world(engine) as (world, _), receiving(behave) as receiver:
         odd, _ = await webhook(world, receiver.url("/odd"))
         good, _ = await webhook(world, receiver.url("/good"))
@@ -147,7 +147,7 @@ async def test_an_outcome_that_cannot_be_kept_holds_up_its_own_alert_only(
         await attempted(world, odd, 1)
         told = await current(world, odd)
 
-    assert told.last_error == outcomes.UNKNOWN
+    assert told.last_error == webhook_outcomes.UNKNOWN
     assert [heard.path for heard in receiver.calls].count("/odd") == 1
 
 

@@ -11,13 +11,14 @@ import pytest
 from standardwebhooks import WebhookVerificationError
 
 from gateway.webhooks import WebhookCalls
-from storage import alerts, outcomes, routing
+from storage.alerts import alerts
 from storage.clock import DAY, HOUR, MINUTE, SECOND, system_clock
 from storage.database import Tx
 from storage.errors import Conflict, StoreUnavailable
 from storage.ids import to_text
-from storage.outcomes import RETRIES, Claim, Outcome
-from storage.webhook_deliveries import redeliver
+from storage.notifications import fan_out, webhook_outcomes
+from storage.notifications.webhook_deliveries import redeliver
+from storage.notifications.webhook_outcomes import RETRIES, Claim, Outcome
 from tests.builders import SALES, SUPPORT, TEAM, World, deliver, open_world
 from tests.gateway.telling import (
     current,
@@ -27,7 +28,7 @@ from tests.gateway.telling import (
     telling,
     webhook,
 )
-from tests.storage.engines import Engine
+from tests.support.engines import Engine
 from tests.support.receiver import Heard, answer, receiving
 
 TINY = 0.05
@@ -367,7 +368,7 @@ async def test_endpoints_that_are_dead_keep_no_other_waiting(engine: Engine) -> 
 async def test_what_is_owed_for_many_events_comes_in_pieces(
     engine: Engine, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(routing, "MOST_OWED", 3)
+    monkeypatch.setattr(fan_out, "MOST_OWED", 3)
     async with open_world(engine) as world, receiving() as receiver:
         world.clock.now = system_clock()
         made = [(await webhook(world, receiver.url(f"/{number}")))[0] for number in range(2)]
@@ -408,7 +409,7 @@ async def test_an_outcome_is_kept_in_mind_while_the_store_is_away(
     engine: Engine, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("gateway.webhooks._AWAY_SECONDS", TINY)
-    finish, faults = outcomes.finish, iter([True, True])
+    finish, faults = webhook_outcomes.finish, iter([True, True])
 
     async def fails_twice(
         tx: Tx, found: Sequence[Outcome], *, owner: bytes, jitter: float, now: int
@@ -417,7 +418,7 @@ async def test_an_outcome_is_kept_in_mind_while_the_store_is_away(
             raise StoreUnavailable("for a moment")
         return await finish(tx, found, owner=owner, jitter=jitter, now=now)
 
-    monkeypatch.setattr(outcomes, "finish", fails_twice)
+    monkeypatch.setattr(webhook_outcomes, "finish", fails_twice)
     async with told_world(engine) as (world, _), receiving() as receiver:
         alert, _ = await webhook(world, receiver.url())
         await mail(world, count=2)

@@ -10,14 +10,17 @@ from dataclasses import dataclass, field
 from gateway.arrival import arrival
 from gateway.headers import scan
 from gateway.parser.message import parse
-from storage import delivery, domains, inboxes, lists, parse_queue, parsed, tenants
+from storage.accounts import tenants
 from storage.address import parse_address
-from storage.arrivals import Recipient, Stored
 from storage.clock import SECOND
-from storage.content import Content
+from storage.content.message_bytes import Content
 from storage.database import Database, Tx
-from storage.parse_queue import Claim
-from tests.storage.engines import Engine
+from storage.delivery import deliver as delivery
+from storage.delivery.arrivals import Recipient, Stored
+from storage.directory import domains, inboxes, lists
+from storage.mailbox import parse_queue, parsed
+from storage.mailbox.parse_queue import Claim
+from tests.support.engines import Engine
 
 START = 1_800_000_000 * SECOND
 ANN, BEN, TEAM = "ann@example.test", "ben@example.test", "team@example.test"

@@ -14,9 +14,9 @@ from gateway.headers import scan
 from gateway.parser.fields import read_header
 from gateway.parser.message import parse
 from gateway.parser.structure import split
-from storage.parts import Parsed, Part
-from storage.transfer import decode, read_text
-from storage.words import unpack
+from storage.content.mime_parts import Parsed, Part
+from storage.content.transfer_encoding import decode, read_text
+from storage.index.words import unpack
 
 
 def always() -> bool:

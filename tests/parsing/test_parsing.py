@@ -10,17 +10,17 @@ import pytest
 from gateway import workers
 from gateway.parser.message import parse
 from gateway.workers import Parsing
-from storage import parse_queue, parsed
 from storage.clock import SECOND
-from storage.content import ContentDirectory
+from storage.content.message_bytes import ContentDirectory
 from storage.database import Row, Tx
 from storage.errors import StoreUnavailable
-from storage.query import parse_query
-from storage.search import Wanted, search_messages
-from storage.signals import Signal
+from storage.index.query import parse_query
+from storage.mailbox import parse_queue, parsed
+from storage.mailbox.search import Wanted, search_messages
+from storage.wakeup import Signal
 from tests.parsing.post import ANN, Post, letter, open_post
 from tests.parsing.test_process import SLOW
-from tests.storage.engines import Engine
+from tests.support.engines import Engine
 
 
 @pytest.fixture

@@ -20,7 +20,7 @@ from gateway.parser.wire import (
     read_result,
     result_frame,
 )
-from storage.parts import Parsed
+from storage.content.mime_parts import Parsed
 from tests.parsing.post import letter
 
 # Sanitising this takes many seconds: each attribute is compared with all before it.

@@ -14,7 +14,7 @@ from pathlib import Path
 
 from storage.clock import system_clock
 from storage.database import Tx
-from storage.engine import open_database
+from storage.engines.opening import open_database
 
 DONE = struct.Struct("=Q")
 

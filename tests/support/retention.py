@@ -1,7 +1,7 @@
 """Retention of one kind, as the job would do it at a time."""
 
 from storage.database import Database
-from storage.retention import KINDS, find_due
+from storage.maintenance.retention import KINDS, find_due
 
 
 async def forgotten(database: Database, name: str, *, now: int) -> int:

@@ -10,9 +10,9 @@ from collections.abc import Iterator
 
 import pytest
 
-from tests.storage.postgres_server import PostgresServer
 from tests.support.fixtures import Servers
 from tests.support.mailbox import Api
+from tests.support.postgres_server import PostgresServer
 from tests.support.senders import Senders, every_message_exactly_once
 from tests.support.server import Server, quiet_port
 from tests.support.smtp import Reply, message

@@ -1,0 +1,1 @@
+"""Tenants, people, credentials, and what calls leave behind (audit log, idempotency keys)."""

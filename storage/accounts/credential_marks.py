@@ -1,0 +1,59 @@
+"""Whether credentials are what they were: many at once, for what outlives a call.
+
+- A mark tells everything upon which somebody was let in; a credential that is none any more has no
+  mark. Who keeps the mark of the moment they were let in sees by it when that ends.
+- The mark of an inbox is its owner; a deleted inbox has none.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterator, Sequence
+
+from storage.accounts.sessions import IDLE
+from storage.database import Tx
+from storage.mailbox.visibility import in_list
+
+_AT_ONCE = 500
+
+Mark = tuple[object, ...]
+
+
+async def marks_of(tx: Tx, *, ids: Collection[bytes], now: int) -> dict[bytes, Mark]:
+    """The marks of these tokens, sessions and inboxes, by id."""
+    found: dict[bytes, Mark] = {}
+    for some in _chunks(sorted(ids)):
+        chosen, names = in_list(some)
+        params = {**names, "now": now, "idle_since": now - IDLE}
+        for statement, columns in _MARKS:
+            for row in await tx.fetch_all(statement.format(chosen), params):
+                found[bytes(row["id"])] = tuple(row[column] for column in columns)
+    return found
+
+
+def _chunks(ids: Sequence[bytes]) -> Iterator[Sequence[bytes]]:
+    for start in range(0, len(ids), _AT_ONCE):
+        yield ids[start : start + _AT_ONCE]
+
+
+_TOKENS = """
+    SELECT t.token_id AS id, t.secret_hash AS secret, t.scopes, n.plan, n.governance
+    FROM tokens t JOIN tenants n ON n.tenant_id = t.tenant_id
+    WHERE t.token_id IN ({}) AND t.status = 'active'
+      AND (t.expires_at IS NULL OR t.expires_at > :now)
+"""
+_SESSIONS = """
+    SELECT s.session_id AS id, s.secret_hash AS secret, u.role, n.plan, n.governance
+    FROM sessions s
+    JOIN users u ON u.user_id = s.user_id
+    JOIN tenants n ON n.tenant_id = s.tenant_id
+    WHERE s.session_id IN ({}) AND s.expires_at > :now AND s.last_used_at > :idle_since
+"""
+_INBOXES = """
+    SELECT inbox_id AS id, owner_user_id AS owner FROM inboxes
+    WHERE inbox_id IN ({}) AND deleted_at IS NULL
+"""
+_MARKS = (
+    (_TOKENS, ("secret", "scopes", "plan", "governance")),
+    (_SESSIONS, ("secret", "role", "plan", "governance")),
+    (_INBOXES, ("owner",)),
+)

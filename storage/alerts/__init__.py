@@ -1,0 +1,1 @@
+"""What an inbox wants to be told; the rows only."""

@@ -1,0 +1,331 @@
+"""Contacts: the cards in an inbox's book.
+
+- A card belongs to one inbox; every look-up is by tenant and inbox.
+- An address stands on one card of a book at most, in whatever spelling.
+- A card that was handed over stays with its giver, to be read only.
+- What a card got from somebody else is remembered for each part of it
+  (`storage.contacts.cards.GROUPS`).
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+
+from storage.contacts.cards import Card, folded, packed, unpacked
+from storage.database import Row, Tx
+from storage.errors import Conflict, NotFound
+from storage.ids import to_text
+
+_PAGE = 200
+
+
+@dataclass(frozen=True, slots=True)
+class Source:
+    """From whose book something came, and when (microseconds)."""
+
+    inbox_id: bytes
+    shared_at: int
+
+
+@dataclass(frozen=True, slots=True)
+class Contact:
+    """A card as stored. `sources` are by the part of the card that came from somebody else."""
+
+    contact_id: bytes
+    inbox_id: bytes
+    card: Card
+    sources: Mapping[str, Source]
+    read_only: bool
+    created_at: int
+    updated_at: int
+
+    @property
+    def source(self) -> Source | None:
+        """Where the last part came from; None for a card of one's own."""
+        return max(self.sources.values(), key=lambda one: one.shared_at, default=None)
+
+
+@dataclass(frozen=True, slots=True)
+class ContactPage:
+    """Some cards of a book, and how many there are in all."""
+
+    contacts: list[Contact]
+    total: int
+
+
+async def create_contact(
+    tx: Tx,
+    *,
+    tenant_id: bytes,
+    inbox_id: bytes,
+    card: Card,
+    sources: Mapping[str, Source] | None = None,
+    now: int,
+    contact_id: bytes | None = None,
+) -> Contact:
+    """A new card; `contact_id` brings one back under the id that it had.
+
+    Raises Conflict `address_taken`, which names the card that has the address.
+    """
+    contact = Contact(contact_id or tx.new_id(), inbox_id, card, sources or {}, False, now, now)
+    await _take_addresses(tx, contact)
+    await tx.execute(_INSERT, {**_columns(contact), "tenant_id": tenant_id, "now": now})
+    return contact
+
+
+async def create_contacts(
+    tx: Tx, *, tenant_id: bytes, inbox_id: bytes, cards: Sequence[Card], now: int
+) -> list[bytes]:
+    """New cards, none of which has an address that is in the book or on another; their ids."""
+    made = [Contact(tx.new_id(), inbox_id, card, {}, False, now, now) for card in cards]
+    await tx.execute_many(
+        _INSERT, [{**_columns(contact), "tenant_id": tenant_id, "now": now} for contact in made]
+    )
+    await tx.execute_many(_ADDRESS, [row for contact in made for row in _address_rows(contact)])
+    return [contact.contact_id for contact in made]
+
+
+_INSERT = """
+    INSERT INTO contacts
+        (contact_id, tenant_id, inbox_id, sort_key, search, uid, card, sources, read_only,
+         created_at, updated_at)
+    VALUES
+        (:contact_id, :tenant_id, :inbox_id, :sort_key, :search, :uid, :card, :sources, 0,
+         :now, :now)
+"""
+_ADDRESS = """
+    INSERT INTO contact_addresses (inbox_id, canonical, contact_id)
+    VALUES (:inbox_id, :canonical, :contact_id)
+"""
+
+
+def _address_rows(contact: Contact) -> list[dict[str, object]]:
+    return [
+        {"inbox_id": contact.inbox_id, "contact_id": contact.contact_id, "canonical": canonical}
+        for canonical in contact.card.canonicals
+    ]
+
+
+async def replace_card(
+    tx: Tx,
+    *,
+    tenant_id: bytes,
+    contact: Contact,
+    card: Card,
+    sources: Mapping[str, Source] | None = None,
+    read_only: bool = False,
+    now: int,
+) -> Contact:
+    """Put another card in the place of a contact's. Raises Conflict `address_taken`."""
+    kept = contact.sources if sources is None else sources
+    changed = Contact(
+        contact.contact_id, contact.inbox_id, card, kept, read_only, contact.created_at, now
+    )
+    await _take_addresses(tx, changed)
+    await tx.execute(
+        """
+        UPDATE contacts
+        SET sort_key = :sort_key, search = :search, uid = :uid, card = :card, sources = :sources,
+            read_only = :read_only, updated_at = :now
+        WHERE tenant_id = :tenant_id AND inbox_id = :inbox_id AND contact_id = :contact_id
+        """,
+        {**_columns(changed), "tenant_id": tenant_id, "read_only": int(read_only), "now": now},
+    )
+    return changed
+
+
+def require_own(contact: Contact) -> None:
+    """Raises Conflict `read_only` for a card that was handed over."""
+    if contact.read_only:
+        raise Conflict("read_only", "This card was handed over and can only be read.")
+
+
+async def remove_contact(tx: Tx, *, tenant_id: bytes, contact: Contact) -> None:
+    """Take a card out of its book."""
+    key = {
+        "tenant_id": tenant_id,
+        "inbox_id": contact.inbox_id,
+        "contact_id": contact.contact_id,
+    }
+    await tx.execute(
+        "DELETE FROM contact_addresses WHERE inbox_id = :inbox_id AND contact_id = :contact_id", key
+    )
+    await tx.execute(
+        """
+        DELETE FROM contacts
+        WHERE tenant_id = :tenant_id AND inbox_id = :inbox_id AND contact_id = :contact_id
+        """,
+        key,
+    )
+
+
+async def find_contact(tx: Tx, *, tenant_id: bytes, inbox_id: bytes, contact_id: bytes) -> Contact:
+    """Raises NotFound, also for a card of another book."""
+    row = await tx.fetch_one(
+        _CONTACT + " AND contact_id = :contact_id",
+        {"tenant_id": tenant_id, "inbox_id": inbox_id, "contact_id": contact_id},
+    )
+    if row is None:
+        raise NotFound("no such contact")
+    return _contact(row)
+
+
+async def contacts_with(
+    tx: Tx, *, tenant_id: bytes, inbox_id: bytes, canonicals: Collection[str]
+) -> list[Contact]:
+    """The cards of a book that have one of these addresses."""
+    if not canonicals:
+        return []
+    chosen, names = in_texts(canonicals)
+    rows = await tx.fetch_all(
+        f"""
+        {_CONTACT} AND contact_id IN (
+            SELECT a.contact_id FROM contact_addresses a
+            WHERE a.inbox_id = :inbox_id AND a.canonical IN ({chosen}))
+        ORDER BY contact_id
+        """,
+        {"tenant_id": tenant_id, "inbox_id": inbox_id, **names},
+    )
+    return [_contact(row) for row in rows]
+
+
+async def contact_with_uid(
+    tx: Tx, *, tenant_id: bytes, inbox_id: bytes, uid: str
+) -> Contact | None:
+    """The oldest card of a book that has this UID."""
+    row = await tx.fetch_one(
+        _CONTACT + " AND uid = :uid AND uid <> '' ORDER BY contact_id LIMIT 1",
+        {"tenant_id": tenant_id, "inbox_id": inbox_id, "uid": uid},
+    )
+    return _contact(row) if row else None
+
+
+async def known_uids(
+    tx: Tx, *, tenant_id: bytes, inbox_id: bytes, uids: Collection[str]
+) -> set[str]:
+    """Those of `uids` that a card of the book has."""
+    if not uids:
+        return set()
+    chosen, names = in_texts(uids)
+    rows = await tx.fetch_all(
+        f"""
+        SELECT uid FROM contacts
+        WHERE tenant_id = :tenant_id AND inbox_id = :inbox_id AND uid <> '' AND uid IN ({chosen})
+        """,
+        {"tenant_id": tenant_id, "inbox_id": inbox_id, **names},
+    )
+    return {row["uid"] for row in rows}
+
+
+async def contact_ids(tx: Tx, *, inbox_id: bytes, canonicals: Collection[str]) -> dict[str, bytes]:
+    """For each of the addresses that is on a card of the book: which one."""
+    if not canonicals:
+        return {}
+    chosen, names = in_texts(canonicals)
+    rows = await tx.fetch_all(
+        f"""
+        SELECT canonical, contact_id FROM contact_addresses
+        WHERE inbox_id = :inbox_id AND canonical IN ({chosen})
+        """,
+        {"inbox_id": inbox_id, **names},
+    )
+    return {row["canonical"]: bytes(row["contact_id"]) for row in rows}
+
+
+async def search_contacts(
+    tx: Tx, *, tenant_id: bytes, inbox_id: bytes, text: str, position: int, limit: int
+) -> ContactPage:
+    """Cards by name, from the one at `position` on; each word of `text` has to be somewhere."""
+    words = folded(text).split()[:20]
+    params: dict[str, object] = {f"w{n}": f"%{_literal(word)}%" for n, word in enumerate(words)}
+    params |= {"tenant_id": tenant_id, "inbox_id": inbox_id, "position": position, "limit": limit}
+    conditions = "".join(f" AND search LIKE :w{n} ESCAPE '!'" for n in range(len(words)))
+    counted = await tx.fetch_one(
+        f"""
+        SELECT COUNT(*) AS total FROM contacts
+        WHERE tenant_id = :tenant_id AND inbox_id = :inbox_id {conditions}
+        """,
+        params,
+    )
+    rows = await tx.fetch_all(
+        f"{_CONTACT} {conditions} ORDER BY sort_key, contact_id LIMIT :limit OFFSET :position",
+        params,
+    )
+    return ContactPage([_contact(row) for row in rows], int(counted["total"]) if counted else 0)
+
+
+def _literal(word: str) -> str:
+    return word.replace("!", "!!").replace("%", "!%").replace("_", "!_")
+
+
+async def contacts_after(
+    tx: Tx, *, tenant_id: bytes, inbox_id: bytes, after: bytes
+) -> list[Contact]:
+    """Some cards, oldest first, made after the card `after`; none when there are no more."""
+    rows = await tx.fetch_all(
+        f"{_CONTACT} AND contact_id > :after ORDER BY contact_id LIMIT {_PAGE}",
+        {"tenant_id": tenant_id, "inbox_id": inbox_id, "after": after},
+    )
+    return [_contact(row) for row in rows]
+
+
+async def _take_addresses(tx: Tx, contact: Contact) -> None:
+    canonicals = contact.card.canonicals
+    key = {"inbox_id": contact.inbox_id, "contact_id": contact.contact_id}
+    for taken in (await contact_ids(tx, inbox_id=contact.inbox_id, canonicals=canonicals)).values():
+        if taken != contact.contact_id:
+            name = to_text("ctc", taken)
+            raise Conflict("address_taken", f"The card {name} of this inbox has an address of it.")
+    await tx.execute(
+        "DELETE FROM contact_addresses WHERE inbox_id = :inbox_id AND contact_id = :contact_id", key
+    )
+    await tx.execute_many(_ADDRESS, _address_rows(contact))
+
+
+def in_texts(values: Iterable[str]) -> tuple[str, dict[str, object]]:
+    """Texts as the inside of `IN (…)`: names, and what they stand for."""
+    names: dict[str, object] = {f"text{number}": one for number, one in enumerate(values)}
+    return ", ".join(f":{name}" for name in names), names
+
+
+_CONTACT = """
+    SELECT contact_id, inbox_id, card, sources, read_only, created_at, updated_at FROM contacts
+    WHERE tenant_id = :tenant_id AND inbox_id = :inbox_id
+"""
+
+
+def _columns(contact: Contact) -> dict[str, object]:
+    return {
+        "contact_id": contact.contact_id,
+        "inbox_id": contact.inbox_id,
+        "sort_key": contact.card.sort_key,
+        "search": contact.card.search_text,
+        "uid": contact.card.uid,
+        "card": packed(contact.card),
+        "sources": pack_sources(contact.sources),
+    }
+
+
+def pack_sources(sources: Mapping[str, Source]) -> str:
+    """Sources as they are stored."""
+    return json.dumps({part: [one.inbox_id.hex(), one.shared_at] for part, one in sources.items()})
+
+
+def unpack_sources(text: str) -> dict[str, Source]:
+    """The sources that were stored."""
+    found = json.loads(text)
+    return {part: Source(bytes.fromhex(inbox), at) for part, (inbox, at) in found.items()}
+
+
+def _contact(row: Row) -> Contact:
+    return Contact(
+        bytes(row["contact_id"]),
+        bytes(row["inbox_id"]),
+        unpacked(row["card"]),
+        unpack_sources(row["sources"]),
+        bool(row["read_only"]),
+        row["created_at"],
+        row["updated_at"],
+    )

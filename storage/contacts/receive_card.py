@@ -1,0 +1,60 @@
+"""A card that comes from another book: by a share that was accepted, or handed over.
+
+- It is put on the card of the receiver's book that has one of its addresses, else it is a new one.
+  Nothing that was there is lost. When several cards have its addresses, it goes on the oldest, and
+  leaves to the others what they have.
+- Each part that came remembers from whom and when.
+- What the giver has had from these addresses lifts what the receiver has.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from storage.contacts.cards import GROUPS, Card, groups_brought, joined
+from storage.contacts.contacts import Contact, Source, contacts_with, create_contact, replace_card
+from storage.contacts.relationships import seed_relationship
+from storage.database import Tx
+
+
+async def receive_card(
+    tx: Tx, *, tenant_id: bytes, from_inbox_id: bytes, to_inbox_id: bytes, card: Card, now: int
+) -> Contact:
+    """Put `card`, out of the book of `from_inbox_id`, into that of `to_inbox_id`."""
+    source = Source(from_inbox_id, now)
+    there = await contacts_with(
+        tx, tenant_id=tenant_id, inbox_id=to_inbox_id, canonicals=card.canonicals
+    )
+    if there:
+        first, *others = there
+        taken = {canonical for other in others for canonical in other.card.canonicals}
+        free = tuple(email for email in card.emails if email.canonical not in taken)
+        after = joined(first.card, replace(card, emails=free))
+        brought = dict.fromkeys(groups_brought(first.card, after), source)
+        contact = await replace_card(
+            tx,
+            tenant_id=tenant_id,
+            contact=first,
+            card=after,
+            sources={**first.sources, **brought},
+            now=now,
+        )
+    else:
+        filled = [part for part in GROUPS if getattr(card, part)]
+        contact = await create_contact(
+            tx,
+            tenant_id=tenant_id,
+            inbox_id=to_inbox_id,
+            card=card,
+            sources=dict.fromkeys(filled, source),
+            now=now,
+        )
+    await seed_relationship(
+        tx,
+        tenant_id=tenant_id,
+        from_inbox_id=from_inbox_id,
+        to_inbox_id=to_inbox_id,
+        canonicals=card.canonicals,
+        now=now,
+    )
+    return contact

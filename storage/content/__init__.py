@@ -1,0 +1,1 @@
+"""Message bytes: where they lie, how a part of them is decoded."""

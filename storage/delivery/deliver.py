@@ -1,0 +1,230 @@
+"""The delivery transaction: a message, its routes and a copy in every inbox, all or nothing.
+
+- Routes are resolved again here, so what a list is at the commit is what counts; when one that was
+  accepted is gone or empty by now, nothing of that message is stored.
+- One copy per inbox, by however many routes it is reached; the copy names every route it came by.
+- One event row per message: which inboxes it concerns is derived from the copies.
+- A receipt is kept for each route until the sender has shown that it saw the reply. The same bytes
+  from the same sender by the same route, while the receipt is there, are a repetition and make no
+  copy. A receipt that was confirmed is gone, so two intended twins are two messages.
+- Several messages share one transaction; each statement that can runs once for all of them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+
+from storage.database import Tx
+from storage.delivery.arrivals import (
+    Arrival,
+    Outcome,
+    Recipient,
+    Repeated,
+    RouteChanged,
+    Stored,
+    Unsettled,
+)
+from storage.delivery.batch import Batch
+from storage.delivery.retry_receipts import (
+    digests_of,
+    earlier_delivery,
+    forget_confirmed,
+    keep_receipts,
+)
+from storage.delivery.thread_join import join_thread
+from storage.directory.resolve import Resolution, Verdict, resolve
+from storage.index.copy_index import note_copies
+
+_Chosen = tuple[int, Recipient, Resolution]
+
+
+async def deliver(
+    tx: Tx,
+    arrivals: Sequence[Arrival],
+    *,
+    confirmed: Sequence[bytes],
+    owner: bytes,
+    is_open: Callable[[bytes], bool],
+    postmaster: str,
+) -> list[Outcome]:
+    """Store `arrivals` in order; one outcome for each.
+
+    `confirmed` are digests whose receipts are done with. `owner` names this process in receipts;
+    of its own deliveries `is_open` tells by digest whether their session may still confirm them.
+    """
+    await forget_confirmed(tx, confirmed)
+    batch = Batch(tx, owner, is_open, postmaster)
+    outcomes = [await _deliver_one(batch, arrival) for arrival in arrivals]
+    await batch.write_rows()
+    await note_copies(tx, sum(one.copies for one in outcomes if isinstance(one, Stored)))
+    return outcomes
+
+
+async def _deliver_one(batch: Batch, arrival: Arrival) -> Outcome:
+    routes = await _resolve_all(batch, arrival)
+    if routes is None:
+        return RouteChanged()
+    digests = digests_of(arrival, routes)
+    earlier: dict[bytes, bytes] = {}
+    for digest in dict.fromkeys(digests):
+        found = await earlier_delivery(batch, digest, arrival)
+        if isinstance(found, Unsettled):
+            return found
+        if found is not None:
+            earlier[digest] = found
+    # The session that may confirm them now is this one, and another process has to know.
+    keep_receipts(batch, arrival, earlier)
+    if len(earlier) == len(set(digests)):
+        return Repeated(earlier[digests[0]], tuple(earlier))
+    fresh: list[_Chosen] = []
+    repeated: list[_Chosen] = []
+    for position, (recipient, route, digest) in enumerate(
+        zip(arrival.recipients, routes, digests, strict=True)
+    ):
+        (repeated if digest in earlier else fresh).append((position, recipient, route))
+    message_id, copies = await _store(batch, arrival, fresh)
+    for position, recipient, route in repeated:
+        batch.add(
+            _REPEATED_ROUTE,
+            message_id=message_id,
+            position=position,
+            recipient=recipient.text,
+            address=route.address,
+            list_id=route.list_id,
+            rule=route.rule,
+        )
+    stored = dict.fromkeys((digest for digest in digests if digest not in earlier), message_id)
+    batch.receipts |= stored
+    keep_receipts(batch, arrival, stored)
+    return Stored(message_id, tuple(dict.fromkeys(digests)), copies)
+
+
+async def _resolve_all(batch: Batch, arrival: Arrival) -> list[Resolution] | None:
+    routes = []
+    for recipient in arrival.recipients:
+        key = (recipient.local_part, recipient.domain)
+        route = batch.resolutions.get(key)
+        if route is None:
+            route = await resolve(
+                batch.tx,
+                local_part=recipient.local_part,
+                domain=recipient.domain,
+                postmaster=batch.postmaster,
+            )
+            batch.resolutions[key] = route
+        if route.verdict is not Verdict.ROUTE or route.tenant_id != arrival.tenant_id:
+            return None
+        routes.append(route)
+    return routes
+
+
+async def _store(
+    batch: Batch, arrival: Arrival, routes: Sequence[tuple[int, Recipient, Resolution]]
+) -> tuple[bytes, int]:
+    """The message's id, and how many copies were made."""
+    tx = batch.tx
+    thread_id, message_id = await join_thread(batch, arrival)
+    owed = 0
+    for position, recipient, route in routes:
+        batch.add(
+            _ROUTE,
+            message_id=message_id,
+            position=position,
+            recipient=recipient.text,
+            address=route.address,
+            inbox_id=route.inbox_id,
+            list_id=route.list_id,
+            rule=route.rule,
+        )
+        owed += await _copy(tx, message_id, position, route, several=len(routes) > 1)
+    batch.add(
+        _MESSAGE,
+        message_id=message_id,
+        tenant_id=arrival.tenant_id,
+        thread_id=thread_id,
+        received_at=arrival.received_at,
+        size=arrival.content.size,
+        header_message_id=arrival.header_message_id,
+        from_name=arrival.from_name,
+        from_email=arrival.from_email,
+        subject=arrival.subject,
+        mailboxes=arrival.mailboxes,
+        reverse_path=arrival.reverse_path,
+        client_ip=arrival.client_ip,
+        helo=arrival.helo,
+        protocol=arrival.protocol,
+        tls=arrival.tls,
+        received_field=arrival.received_field,
+        automatic=int(arrival.automatic),
+        owed=owed,
+    )
+    content = arrival.content
+    batch.add(
+        _CONTENT,
+        message_id=message_id,
+        sha256=content.sha256,
+        size=content.size,
+        body=content.body,
+        file=content.file,
+    )
+    batch.record_received(arrival, message_id, thread_id)
+    return message_id, owed
+
+
+async def _copy(
+    tx: Tx, message_id: bytes, position: int, route: Resolution, *, several: bool
+) -> int:
+    """Copies for every inbox behind `route` that has none yet; how many were made."""
+    target = {
+        "message_id": message_id,
+        "position": position,
+        "list_id": route.list_id,
+        "inbox_id": route.inbox_id,
+    }
+    to_list = route.list_id is not None
+    if several:
+        await tx.execute(_LIST_COPY_ROUTES if to_list else _INBOX_COPY_ROUTE, target)
+    return await tx.execute(_LIST_COPIES if to_list else _INBOX_COPY, target)
+
+
+_ROUTE = """
+    INSERT INTO routes (message_id, position, recipient, address, inbox_id, list_id, rule)
+    VALUES (:message_id, :position, :recipient, :address, :inbox_id, :list_id, :rule)
+"""
+_REPEATED_ROUTE = """
+    INSERT INTO repeated_routes (message_id, position, recipient, address, list_id, rule)
+    VALUES (:message_id, :position, :recipient, :address, :list_id, :rule)
+"""
+_LIST_COPIES = """
+    INSERT INTO copies (inbox_id, message_id, folder, is_read, is_flagged, route)
+    SELECT m.inbox_id, :message_id, 0, 0, 0, :position
+    FROM list_members m WHERE m.list_id = :list_id
+    ON CONFLICT (inbox_id, message_id) DO NOTHING
+"""
+_INBOX_COPY = """
+    INSERT INTO copies (inbox_id, message_id, folder, is_read, is_flagged, route)
+    VALUES (:inbox_id, :message_id, 0, 0, 0, :position)
+    ON CONFLICT (inbox_id, message_id) DO NOTHING
+"""
+_LIST_COPY_ROUTES = """
+    INSERT INTO copy_routes (inbox_id, message_id, position)
+    SELECT m.inbox_id, :message_id, :position FROM list_members m WHERE m.list_id = :list_id
+"""
+_INBOX_COPY_ROUTE = """
+    INSERT INTO copy_routes (inbox_id, message_id, position)
+    VALUES (:inbox_id, :message_id, :position)
+"""
+_MESSAGE = """
+    INSERT INTO messages
+        (message_id, tenant_id, thread_id, received_at, size, header_message_id, from_name,
+         from_email, subject, recipients, reverse_path, client_ip, helo, protocol, tls,
+         received_field, automatic, parse_status, copies_owed, copies_gone)
+    VALUES
+        (:message_id, :tenant_id, :thread_id, :received_at, :size, :header_message_id, :from_name,
+         :from_email, :subject, :mailboxes, :reverse_path, :client_ip, :helo, :protocol, :tls,
+         :received_field, :automatic, 'pending', :owed, 0)
+"""
+_CONTENT = """
+    INSERT INTO contents (message_id, sha256, size, body, file)
+    VALUES (:message_id, :sha256, :size, :body, :file)
+"""

@@ -1,0 +1,90 @@
+"""Receipts: what a sender may send again because it never saw our reply.
+
+- One for each route of a delivery, kept until the sender has shown that it saw the reply, and for
+  five days at most. The same bytes from the same sender by the same route, while it is there, are a
+  repetition.
+- One that may still be confirmed, by a session of this process or lately of another, is waited for
+  before it is judged; a repetition renews it for the session that may confirm it now.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from hashlib import blake2b
+
+from storage.clock import DAY, SECOND
+from storage.database import Tx
+from storage.delivery.arrivals import Arrival, Unsettled
+from storage.delivery.batch import Batch
+from storage.directory.resolve import Resolution
+
+RECEIPTS_KEPT = 5 * DAY
+# Within this time another process has written down what its senders confirmed, though it may have
+# had to wait for the store first.
+OTHERS_SETTLE = 10 * SECOND
+
+
+def digests_of(arrival: Arrival, routes: Iterable[Resolution]) -> list[bytes]:
+    """For each route: what a repetition of this delivery by that route would have as well."""
+    sender = arrival.reverse_path.encode("utf-8", "surrogateescape")
+    base = blake2b(arrival.content.sha256, digest_size=16)
+    base.update(len(sender).to_bytes(2, "big") + sender)
+    digests = []
+    for route in routes:
+        one = base.copy()
+        one.update(route.list_id or route.inbox_id or b"")
+        digests.append(one.digest())
+    return digests
+
+
+async def earlier_delivery(
+    batch: Batch, digest: bytes, arrival: Arrival
+) -> bytes | Unsettled | None:
+    """The message that brought the same before and was never confirmed, if there is one."""
+    just_now = batch.receipts.get(digest)
+    if just_now is not None:
+        return Unsettled(digest, is_ours=True) if arrival.patient else just_now
+    row = await batch.tx.fetch_one(
+        """
+        SELECT message_id, received_at, owner FROM receipts
+        WHERE digest = :digest AND received_at > :since
+        """,
+        {"digest": digest, "since": arrival.received_at - RECEIPTS_KEPT},
+    )
+    if row is None:
+        return None
+    is_ours = bytes(row["owner"]) == batch.owner
+    recent = row["received_at"] > arrival.received_at - OTHERS_SETTLE
+    if arrival.patient and (batch.is_open(digest) if is_ours else recent):
+        return Unsettled(digest, is_ours)
+    return bytes(row["message_id"])
+
+
+def keep_receipts(batch: Batch, arrival: Arrival, messages: Mapping[bytes, bytes]) -> None:
+    """Keep a receipt for each digest of `messages`, which gives the message it stands for."""
+    for digest, message_id in messages.items():
+        batch.add(
+            _RECEIPT,
+            digest=digest,
+            message_id=message_id,
+            owner=batch.owner,
+            now=arrival.received_at,
+        )
+
+
+async def forget_confirmed(tx: Tx, confirmed: Sequence[bytes]) -> None:
+    """Drop the receipts of deliveries whose sender has seen the reply."""
+    if confirmed:
+        await tx.execute_many(
+            "DELETE FROM receipts WHERE digest = :digest",
+            [{"digest": digest} for digest in confirmed],
+        )
+
+
+_RECEIPT = """
+    INSERT INTO receipts (digest, message_id, received_at, owner)
+    VALUES (:digest, :message_id, :now, :owner)
+    ON CONFLICT (digest) DO UPDATE
+    SET message_id = excluded.message_id, received_at = excluded.received_at,
+        owner = excluded.owner
+"""

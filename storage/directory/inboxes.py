@@ -1,0 +1,284 @@
+"""Inboxes: where copies land; each has one address that never changes.
+
+- A deleted inbox is not there for anybody, but keeps its address until its mail is gone
+  (`storage.maintenance.inbox_removal`).
+- When an inbox gets another owner, the tokens that the former one made for it and may no longer
+  have are revoked in the same transaction, and alerts are disabled.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from storage.accounts.tokens import revoke_without_right
+from storage.address import Address, canonical_or_none
+from storage.alerts.maker_rights import disable_without_right
+from storage.database import Row, Tx
+from storage.directory.domains import require_verified
+from storage.errors import Conflict, FieldFault, Invalid, NotFound
+from storage.keyset import ALL, Span
+
+
+@dataclass(frozen=True, slots=True)
+class Inbox:
+    """An inbox as stored; `address` as first written, `canonical` for comparing."""
+
+    inbox_id: bytes
+    tenant_id: bytes
+    address: str
+    canonical: str
+    display_name: str
+    owner_user_id: bytes | None
+    default_timezone: str
+    share_relationships: bool
+    created_at: int
+
+
+@dataclass(frozen=True, slots=True)
+class Alias:
+    """A list's address through which an inbox gets mail."""
+
+    address: str
+    list_id: bytes
+
+
+async def create_inbox(
+    tx: Tx,
+    *,
+    tenant_id: bytes,
+    address: Address,
+    display_name: str,
+    owner_user_id: bytes | None,
+    now: int,
+) -> Inbox:
+    """A new inbox on a verified domain of the tenant.
+
+    Raises Invalid (`domain_not_verified`, an owner who is not the tenant's user) and Conflict
+    `address_taken`.
+    """
+    canonical = address.canonical
+    name = canonical.rpartition("@")[2]
+    domain = await require_verified(tx, tenant_id=tenant_id, name=name, field="address")
+    await _check_owner(tx, tenant_id, owner_user_id)
+    await require_free(tx, canonical)
+    inbox = Inbox(
+        tx.new_id(),
+        tenant_id,
+        address.text,
+        canonical,
+        display_name,
+        owner_user_id,
+        "UTC",
+        True,
+        now,
+    )
+    await _insert(tx, inbox, domain.domain_id)
+    return inbox
+
+
+async def _insert(tx: Tx, inbox: Inbox, domain_id: bytes) -> None:
+    """The inbox, and its address as taken."""
+    row = {
+        "inbox_id": inbox.inbox_id,
+        "tenant_id": inbox.tenant_id,
+        "domain_id": domain_id,
+        "address": inbox.address,
+        "canonical": inbox.canonical,
+        "display_name": inbox.display_name,
+        "owner_user_id": inbox.owner_user_id,
+        "now": inbox.created_at,
+    }
+    await tx.execute(
+        """
+        INSERT INTO inboxes
+            (inbox_id, tenant_id, domain_id, address, canonical, display_name, owner_user_id,
+             default_timezone, share_relationships, created_at)
+        VALUES
+            (:inbox_id, :tenant_id, :domain_id, :address, :canonical, :display_name,
+             :owner_user_id, 'UTC', 1, :now)
+        """,
+        row,
+    )
+    await tx.execute(
+        """
+        INSERT INTO addresses (canonical, tenant_id, domain_id, inbox_id)
+        VALUES (:canonical, :tenant_id, :domain_id, :inbox_id)
+        """,
+        row,
+    )
+
+
+async def require_free(tx: Tx, canonical: str) -> None:
+    """Raises Conflict `address_taken` when an inbox or a list has this address."""
+    taken = await tx.fetch_one(
+        "SELECT 1 FROM addresses WHERE canonical = :canonical", {"canonical": canonical}
+    )
+    if taken is not None:
+        raise Conflict("address_taken", "This address is in use already.")
+
+
+async def _check_owner(tx: Tx, tenant_id: bytes, owner_user_id: bytes | None) -> None:
+    if owner_user_id is not None:
+        await require_owner(tx, tenant_id=tenant_id, user_id=owner_user_id, field="owner_user_id")
+
+
+async def require_owner(tx: Tx, *, tenant_id: bytes, user_id: bytes, field: str) -> None:
+    """Raises Invalid on `field` when this is no user of the tenant."""
+    row = await tx.fetch_one(
+        "SELECT 1 FROM users WHERE tenant_id = :tenant_id AND user_id = :user_id",
+        {"tenant_id": tenant_id, "user_id": user_id},
+    )
+    if row is None:
+        raise Invalid(FieldFault(field, "names no user of this tenant"))
+
+
+async def update_inbox(
+    tx: Tx,
+    *,
+    tenant_id: bytes,
+    inbox_id: bytes,
+    display_name: str | None = None,
+    default_timezone: str | None = None,
+    share_relationships: bool | None = None,
+) -> Inbox:
+    """Change what is given, leave what is None. Raises NotFound."""
+    await tx.execute(
+        """
+        UPDATE inboxes
+        SET display_name = COALESCE(:display_name, display_name),
+            default_timezone = COALESCE(:default_timezone, default_timezone),
+            share_relationships = COALESCE(:share_relationships, share_relationships)
+        WHERE tenant_id = :tenant_id AND inbox_id = :inbox_id AND deleted_at IS NULL
+        """,
+        {
+            "display_name": display_name,
+            "default_timezone": default_timezone,
+            "share_relationships": None
+            if share_relationships is None
+            else int(share_relationships),
+            "tenant_id": tenant_id,
+            "inbox_id": inbox_id,
+        },
+    )
+    return await find_inbox(tx, tenant_id=tenant_id, inbox_id=inbox_id)
+
+
+async def set_inbox_owner(
+    tx: Tx, *, tenant_id: bytes, inbox_id: bytes, owner_user_id: bytes | None, now: int
+) -> Inbox:
+    """Give the inbox to a user, or to nobody. Raises NotFound, Invalid on `owner_user_id`."""
+    await find_inbox(tx, tenant_id=tenant_id, inbox_id=inbox_id)
+    await _check_owner(tx, tenant_id, owner_user_id)
+    await tx.execute(
+        """
+        UPDATE inboxes SET owner_user_id = :owner_user_id
+        WHERE tenant_id = :tenant_id AND inbox_id = :inbox_id
+        """,
+        {"owner_user_id": owner_user_id, "tenant_id": tenant_id, "inbox_id": inbox_id},
+    )
+    await revoke_without_right(tx, tenant_id=tenant_id, inbox_id=inbox_id)
+    await disable_without_right(tx, tenant_id=tenant_id, inbox_id=inbox_id, now=now)
+    return await find_inbox(tx, tenant_id=tenant_id, inbox_id=inbox_id)
+
+
+async def find_inbox(tx: Tx, *, tenant_id: bytes, inbox_id: bytes) -> Inbox:
+    """Raises NotFound; a deleted inbox is not found."""
+    row = await tx.fetch_one(
+        _INBOX + " AND inbox_id = :inbox_id", {"tenant_id": tenant_id, "inbox_id": inbox_id}
+    )
+    if row is None:
+        raise NotFound("no such inbox")
+    return _inbox(row)
+
+
+async def find_inbox_by_address(tx: Tx, *, tenant_id: bytes, canonical: str) -> Inbox:
+    """Raises NotFound; a list's address is not an inbox."""
+    row = await tx.fetch_one(
+        _INBOX + " AND canonical = :canonical", {"tenant_id": tenant_id, "canonical": canonical}
+    )
+    if row is None:
+        raise NotFound("no such inbox")
+    return _inbox(row)
+
+
+async def list_inboxes(tx: Tx, *, tenant_id: bytes, span: Span = ALL) -> list[Inbox]:
+    """The tenant's inboxes, oldest first."""
+    rows = await tx.fetch_all(
+        f"{_INBOX} {span.sql('inbox_id')}", {"tenant_id": tenant_id, **span.params}
+    )
+    return [_inbox(row) for row in rows]
+
+
+async def aliases(tx: Tx, *, tenant_id: bytes) -> dict[bytes, list[Alias]]:
+    """For each inbox that is on a list: the lists' addresses, in the order it was added."""
+    rows = await tx.fetch_all(_ALIAS + " ORDER BY m.member_id", {"tenant_id": tenant_id})
+    found: dict[bytes, list[Alias]] = {}
+    for row in rows:
+        found.setdefault(row["inbox_id"], []).append(Alias(row["address"], row["list_id"]))
+    return found
+
+
+async def aliases_of(tx: Tx, *, tenant_id: bytes, inbox_id: bytes) -> list[Alias]:
+    """The addresses of the lists that one inbox is on, in the order it was added."""
+    rows = await tx.fetch_all(
+        _ALIAS + " AND m.inbox_id = :inbox_id ORDER BY m.member_id",
+        {"tenant_id": tenant_id, "inbox_id": inbox_id},
+    )
+    return [Alias(row["address"], row["list_id"]) for row in rows]
+
+
+_ALIAS = """
+    SELECT m.inbox_id, l.address, l.list_id FROM list_members m
+    JOIN lists l ON l.list_id = m.list_id
+    WHERE l.tenant_id = :tenant_id
+"""
+_INBOX = """
+    SELECT inbox_id, tenant_id, address, canonical, display_name, owner_user_id,
+           default_timezone, share_relationships, created_at
+    FROM inboxes WHERE tenant_id = :tenant_id AND deleted_at IS NULL
+"""
+
+
+def _inbox(row: Row) -> Inbox:
+    return Inbox(
+        row["inbox_id"],
+        row["tenant_id"],
+        row["address"],
+        row["canonical"],
+        row["display_name"],
+        row["owner_user_id"],
+        row["default_timezone"],
+        bool(row["share_relationships"]),
+        row["created_at"],
+    )
+
+
+async def find_teammates(
+    tx: Tx, *, tenant_id: bytes, named: Sequence[tuple[str, str]]
+) -> list[Inbox]:
+    """The inbox behind each of `named`, which are pairs of a field and an address.
+
+    Raises Invalid on every field whose address is no inbox of the tenant: unknown, another
+    tenant's, a list's, a subaddress, a login and that of a deleted inbox all look alike.
+    """
+    found, faults = [], []
+    for field, address in named:
+        inbox = await _teammate(tx, tenant_id, address)
+        if inbox is None:
+            faults.append(FieldFault(field, "names no inbox of this tenant"))
+        else:
+            found.append(inbox)
+    if faults:
+        raise Invalid(*faults)
+    return found
+
+
+async def _teammate(tx: Tx, tenant_id: bytes, address: str) -> Inbox | None:
+    canonical = canonical_or_none(address)
+    if canonical is None:
+        return None
+    try:
+        return await find_inbox_by_address(tx, tenant_id=tenant_id, canonical=canonical)
+    except NotFound:
+        return None

@@ -1,0 +1,63 @@
+"""What an operator means by the words typed on the command line.
+
+The only look-ups that begin without a tenant: the operator of an installation sees all of them.
+Each takes an id or the name a person would type, and raises Invalid on `field` when it names
+nothing, or more than one thing.
+"""
+
+from __future__ import annotations
+
+from storage.accounts.tenants import Tenant, find_tenant
+from storage.accounts.users import User, find_user_by_email
+from storage.address import canonical_or_none
+from storage.database import Tx
+from storage.directory.inboxes import Inbox, find_inbox
+from storage.directory.lists import DistributionList, find_list
+from storage.errors import FieldFault, Invalid
+from storage.ids import from_text
+
+
+async def tenant_meant(tx: Tx, *, text: str, field: str = "tenant") -> Tenant:
+    """The tenant with this id, or the only one with this name."""
+    rows = await tx.fetch_all(
+        "SELECT tenant_id FROM tenants WHERE tenant_id = :id OR name = :name ORDER BY tenant_id",
+        {"id": from_text("tnt", text), "name": text},
+    )
+    if not rows:
+        raise Invalid(FieldFault(field, "there is no such tenant"))
+    if len(rows) > 1:
+        raise Invalid(FieldFault(field, "several tenants have this name; give the id"))
+    return await find_tenant(tx, tenant_id=rows[0]["tenant_id"])
+
+
+async def inbox_meant(tx: Tx, *, text: str, field: str = "inbox") -> Inbox:
+    """The inbox with this id or address, whoever has it; a deleted one is not there."""
+    row = await tx.fetch_one(
+        """
+        SELECT tenant_id, inbox_id FROM inboxes
+        WHERE (inbox_id = :id OR canonical = :canonical) AND deleted_at IS NULL
+        """,
+        {"id": from_text("inb", text), "canonical": canonical_or_none(text)},
+    )
+    if row is None:
+        raise Invalid(FieldFault(field, "there is no such inbox"))
+    return await find_inbox(tx, tenant_id=row["tenant_id"], inbox_id=row["inbox_id"])
+
+
+async def list_meant(tx: Tx, *, text: str, field: str = "list") -> DistributionList:
+    """The list with this id or address, whoever has it."""
+    row = await tx.fetch_one(
+        "SELECT tenant_id, list_id FROM lists WHERE list_id = :id OR canonical = :canonical",
+        {"id": from_text("lst", text), "canonical": canonical_or_none(text)},
+    )
+    if row is None:
+        raise Invalid(FieldFault(field, "there is no such list"))
+    return await find_list(tx, tenant_id=row["tenant_id"], list_id=row["list_id"])
+
+
+async def user_meant(tx: Tx, *, tenant_id: bytes, email: str, field: str) -> User:
+    """The tenant's user who signs in with this address."""
+    found = await find_user_by_email(tx, canonical=canonical_or_none(email) or "")
+    if found is None or found[0].tenant_id != tenant_id:
+        raise Invalid(FieldFault(field, "there is no such user of this tenant"))
+    return found[0]

@@ -1,0 +1,1 @@
+"""How the store is opened, written by one and made durable; only here are drivers imported."""

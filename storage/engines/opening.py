@@ -1,0 +1,37 @@
+"""Which engine a store has: the one place that knows there are two."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from storage.clock import Clock
+from storage.database import Lookups, Store
+
+EMBEDDED = "sqlite"
+
+
+async def open_database(store: str, data: Path, clock: Clock) -> Store:
+    """Open the store: `sqlite`, a file in the directory `data`, or a `postgresql://` URL.
+
+    Raises StoreUnavailable. Large contents are files in `data` on either engine.
+    """
+    if store == EMBEDDED:
+        from storage.engines.sqlite import open_sqlite
+
+        return await open_sqlite(data, clock)
+    from storage.engines.postgres import (
+        open_postgres,  # a store without a server never needs psycopg
+    )
+
+    return await open_postgres(store, clock)
+
+
+async def open_lookups(store: str, data: Path) -> Lookups:
+    """Open the store for nothing but looking up. Raises StoreUnavailable."""
+    if store == EMBEDDED:
+        from storage.engines.sqlite import SqliteLookups
+
+        return SqliteLookups.open(data)
+    from storage.engines.postgres import open_postgres_lookups
+
+    return await open_postgres_lookups(store)

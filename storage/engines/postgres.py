@@ -1,0 +1,258 @@
+"""The engine for many machines: PostgreSQL 14 or newer through psycopg 3 and its pool.
+
+- A write takes one advisory lock of the whole store before it looks at anything, and keeps it until
+  its COMMIT is visible: one writer at a time, in whatever process, as BEGIN IMMEDIATE gives on
+  SQLite. So what a transaction read still holds when it writes, and ids and events become visible
+  in the order in which they were given. The group commit is what makes one writer enough.
+- The lock's key comes from the names of database and schema: two stores on one server do not wait
+  for each other. It is waited for five seconds at most.
+- A read is a REPEATABLE READ, READ ONLY snapshot.
+- A transaction runs in a task of its own: a caller that goes away does not stop its commit.
+- A connection lost in COMMIT leaves the outcome unknown, and says so. Who tries again must be able
+  to bear both, as a delivery does by its receipts.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import re
+from collections.abc import Coroutine, Mapping, Sequence
+from functools import lru_cache
+from hashlib import blake2b
+from typing import Any, NamedTuple
+
+import psycopg
+from psycopg import AsyncCursor
+from psycopg.pq import TransactionStatus
+from psycopg.rows import DictRow
+
+from storage.clock import Clock
+from storage.database import Durable, Params, Row, T, Work
+from storage.engines.postgres_connections import Connection, Lender, answering, control, inspect
+from storage.errors import OutcomeUnknown
+from storage.ids import IdSource
+
+_READERS = 6
+_LOOKING = 2
+
+# Text compares by its octets, as in SQLite: by a locale's rules order and uniqueness would change
+# with the machine's C library.
+_DIALECT = {
+    "engine": "postgres",
+    "id": "BYTEA",
+    "int64": "BIGINT",
+    "bytes": "BYTEA",
+    "text": 'TEXT COLLATE "C"',
+    "clustered": "",
+}
+
+
+class PostgresTx:
+    """A transaction on one connection; its statements go one after the other."""
+
+    __slots__ = ("_cursor", "_ids")
+
+    def __init__(self, connection: Connection, ids: IdSource | None) -> None:
+        self._cursor = connection.cursor(binary=True)
+        self._ids = ids
+
+    @property
+    def dialect(self) -> Mapping[str, str]:
+        return _DIALECT
+
+    async def execute(self, sql: str, params: Params | None = None) -> int:
+        return (await self._run(sql, params)).rowcount
+
+    async def execute_many(self, sql: str, rows: Sequence[Params]) -> None:
+        statement = numbered(sql)
+        if rows:
+            await self._cursor.executemany(statement.text, [statement.values(row) for row in rows])
+
+    async def fetch_one(self, sql: str, params: Params | None = None) -> Row | None:
+        return await (await self._run(sql, params)).fetchone()
+
+    async def fetch_all(self, sql: str, params: Params | None = None) -> list[Row]:
+        return list(await (await self._run(sql, params)).fetchall())
+
+    def new_id(self) -> bytes:
+        if self._ids is None:
+            raise RuntimeError("a read transaction makes no ids")
+        return self._ids.next()
+
+    async def _run(self, sql: str, params: Params | None) -> AsyncCursor[DictRow]:
+        if not params:
+            return await self._cursor.execute(sql.encode())
+        statement = numbered(sql)
+        return await self._cursor.execute(statement.text, statement.values(params))
+
+
+class Statement(NamedTuple):
+    """A statement as the server takes it: `$1` for the first of `names`, and so on."""
+
+    text: bytes
+    names: tuple[str, ...]
+
+    def values(self, params: Params) -> list[object]:
+        return [params[name] for name in self.names]
+
+
+# What is quoted or a comment is passed over, and `::` is a cast.
+_NAMED = re.compile(r"""'[^']*'|"[^"]*"|--[^\n]*|::|:([A-Za-z_]\w*)""")
+
+
+@lru_cache(maxsize=1024)
+def numbered(sql: str) -> Statement:
+    """The statement with a number for each `:name`, one for each name."""
+    numbers: dict[str, int] = {}
+
+    def place(found: re.Match[str]) -> str:
+        if found[1] is None:
+            return found[0]
+        return f"${numbers.setdefault(found[1], len(numbers) + 1)}"
+
+    return Statement(_NAMED.sub(place, sql).encode(), tuple(numbers))
+
+
+class PostgresLookups:
+    """The store, for reading alone. Made by `open_postgres_lookups`."""
+
+    def __init__(self, readers: Lender) -> None:
+        self._readers = readers
+        self._running: set[asyncio.Task[object]] = set()
+
+    async def peek(self, work: Work[T]) -> T:
+        return await self._apart(self._read(work, _BEGIN_PEEK))
+
+    def epoch(self) -> int | None:
+        return None  # other machines write, too
+
+    async def close(self) -> None:
+        while self._running:
+            await asyncio.wait(self._running)
+        await self._readers.close()
+
+    async def _apart(self, use: Coroutine[Any, Any, T]) -> T:
+        task = asyncio.create_task(use)
+        self._running.add(task)
+        task.add_done_callback(self._running.discard)
+        return await asyncio.shield(task)
+
+    async def _read(self, work: Work[T], begin: str) -> T:
+        async with self._readers.lend() as connection:
+            with answering(connection):
+                await control(connection, begin)
+            try:
+                return await work(PostgresTx(connection, None))
+            finally:
+                await _roll_back(connection)
+
+
+class PostgresDatabase(PostgresLookups):
+    """The store in one schema of a PostgreSQL database. Made by `open_postgres`."""
+
+    def __init__(self, writer: Lender, readers: Lender, ids: IdSource, lock: int) -> None:
+        super().__init__(readers)
+        self._writer = writer
+        self._ids = ids
+        self._lock = lock
+        self._keeps_floor = False
+
+    async def read(self, work: Work[T]) -> T:
+        return await self._apart(self._read(work, _BEGIN_READ))
+
+    async def write(self, work: Work[T]) -> T:
+        return await self._apart(self._write(work))
+
+    async def commit(self, work: Work[T], *, moves_routes: bool = True) -> tuple[T, Durable]:
+        return await self.write(work), _durable_already()
+
+    async def close(self) -> None:
+        await super().close()
+        await self._writer.close()
+
+    async def _write(self, work: Work[T]) -> T:
+        async with self._writer.lend() as connection:
+            try:
+                before = await self._begin_write(connection)
+                result = await work(PostgresTx(connection, self._ids))
+                await _commit(connection, self._ids.last if self._ids.last != before else None)
+                return result
+            except BaseException:
+                await _roll_back(connection)
+                raise
+
+    async def _begin_write(self, connection: Connection) -> int:
+        """Take the lock, then learn the highest id that any process gave."""
+        floor = _FLOOR if self._keeps_floor else _HAS_FLOOR
+        with answering(connection):
+            answer = await control(
+                connection, f"{_BEGIN_WRITE}; SELECT pg_advisory_xact_lock({self._lock}); {floor}"
+            )
+        row = await answer.fetchone()
+        if not self._keeps_floor:  # before the first migration there is nothing to learn
+            if row is None or not row["is_there"]:
+                return self._ids.last
+            self._keeps_floor = True
+            row = await (await control(connection, _FLOOR)).fetchone()
+        self._ids.rise_to(row["value"] if row else 0)
+        return self._ids.last
+
+
+async def _durable_already() -> None:
+    """COMMIT has returned: the server has flushed it (`synchronous_commit` is checked at start)."""
+
+
+_BEGIN_PEEK = "BEGIN ISOLATION LEVEL REPEATABLE READ, READ ONLY"
+# A look-up by key has one plan. What scans has several, and which is good depends on the words and
+# times that are looked for: a plan for all of them takes a hundred times as long for some.
+_BEGIN_READ = f"{_BEGIN_PEEK}; SET LOCAL plan_cache_mode = force_custom_plan"
+_BEGIN_WRITE = "BEGIN ISOLATION LEVEL READ COMMITTED, READ WRITE"
+_HAS_FLOOR = "SELECT to_regclass('store_state') IS NOT NULL AS is_there"
+_FLOOR = "SELECT value FROM store_state WHERE name = 'last_id'"
+_KEEP_FLOOR = "UPDATE store_state SET value = {} WHERE name = 'last_id'"
+
+
+async def _commit(connection: Connection, last_id: int | None) -> None:
+    # A COMMIT after a statement that failed would roll back, without an error.
+    if connection.info.transaction_status is TransactionStatus.INERROR:
+        raise RuntimeError("the work hid an error of its transaction; nothing was stored")
+    keep = "" if last_id is None else f"{_KEEP_FLOOR.format(last_id)}; "
+    try:
+        await control(connection, f"{keep}COMMIT")
+    except psycopg.OperationalError as error:
+        if connection.closed:
+            raise OutcomeUnknown("the connection was lost in the middle of a COMMIT") from error
+        raise
+
+
+async def _roll_back(connection: Connection) -> None:
+    """End the transaction; when that fails, so has the connection, which the pool will see."""
+    with contextlib.suppress(psycopg.Error):
+        if not connection.closed:
+            await control(connection, "ROLLBACK")
+
+
+async def open_postgres(store: str, clock: Clock) -> PostgresDatabase:
+    """Open the store that the URL `store` names; its database and schema must be there.
+
+    Raises StoreUnavailable when the server cannot be reached, or may lose what it committed.
+    """
+    server = await inspect(store)
+    writer = Lender(store, "writer", 1)
+    readers = Lender(store, "readers", _READERS)
+    await writer.open()
+    await readers.open()
+    return PostgresDatabase(writer, readers, IdSource(clock), _lock_key(server))
+
+
+async def open_postgres_lookups(store: str) -> PostgresLookups:
+    """Open the store for look-ups; what is out of reach now is tried again at each of them."""
+    readers = Lender(store, "lookups", _LOOKING)
+    await readers.open()
+    return PostgresLookups(readers)
+
+
+def _lock_key(server: Row) -> int:
+    name = f"postroom\0{server['database']}\0{server['schema']}"
+    return int.from_bytes(blake2b(name.encode(), digest_size=8).digest(), "big", signed=True)

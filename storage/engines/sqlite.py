@@ -1,0 +1,356 @@
+"""The embedded engine: SQLite through aiosqlite.
+
+- WAL; a write that returned survives a loss of power. What `synchronous=FULL` would do within the
+  commit, while everybody else waits for the lock, `storage.engines.log_sync` does right behind it.
+- A write begins with BEGIN IMMEDIATE, so it never fails half way for a lock; whoever else holds the
+  lock is waited for, at most `PATIENCE` seconds.
+- Reader connections are query-only and see one snapshot for one use: in WAL a reader waits for
+  nobody.
+- A whole transaction is one call into a connection's thread: a hop for each statement would cost
+  more than the statements. `peek` and `commit`, which every message needs, do without a thread:
+  what they do is shorter than the hop, and waits for no disk; what makes a commit durable may
+  (`storage.disk`).
+- So committing never checkpoints. A thread does, once a second while there is something to do.
+- Every transaction but a delivery makes a new epoch (`storage.engines.route_generation`).
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import sqlite3
+import time
+from collections.abc import Mapping, Sequence
+from functools import partial
+from pathlib import Path
+
+import aiosqlite
+
+from storage.clock import Clock
+from storage.database import Durable, Params, Row, T, Work
+from storage.engines.log_sync import LogSync
+from storage.engines.route_generation import Epoch
+from storage.engines.sqlite_connections import (
+    PATIENCE,
+    connect,
+    in_thread,
+    is_locked,
+    open_peeker,
+    open_quick,
+    translated,
+)
+from storage.errors import OutcomeUnknown, StoreUnavailable
+from storage.ids import IdSource
+
+logger = logging.getLogger(__name__)
+
+FILE_NAME = "postroom.db"
+_POLL_LEAST = 0.00005
+_POLL_MOST = 0.002
+_POLL_HERE = 0.001  # uvloop counts whole milliseconds: less would ask without a pause
+_CHECKPOINT_SECONDS = 1.0
+_LONG_LOG_PAGES = 4000
+_RESTART_MILLISECONDS = 100
+_READERS = 2
+
+_DIALECT = {
+    "engine": "sqlite",
+    "id": "BLOB",
+    "int64": "INTEGER",
+    "bytes": "BLOB",
+    "text": "TEXT",
+    "clustered": "WITHOUT ROWID",
+}
+
+
+class SqliteTx:
+    """A transaction on one connection; its coroutines finish without ever suspending."""
+
+    __slots__ = ("_connection", "_ids")
+
+    def __init__(self, connection: sqlite3.Connection, ids: IdSource | None) -> None:
+        self._connection = connection
+        self._ids = ids
+
+    @property
+    def dialect(self) -> Mapping[str, str]:
+        return _DIALECT
+
+    async def execute(self, sql: str, params: Params | None = None) -> int:
+        return self._connection.execute(sql, params or ()).rowcount
+
+    async def execute_many(self, sql: str, rows: Sequence[Params]) -> None:
+        self._connection.executemany(sql, rows)
+
+    async def fetch_one(self, sql: str, params: Params | None = None) -> Row | None:
+        row: Row | None = self._connection.execute(sql, params or ()).fetchone()
+        return row
+
+    async def fetch_all(self, sql: str, params: Params | None = None) -> list[Row]:
+        return self._connection.execute(sql, params or ()).fetchall()
+
+    def new_id(self) -> bytes:
+        if self._ids is None:
+            raise RuntimeError("a read transaction makes no ids")
+        return self._ids.next()
+
+
+class SqliteLookups:
+    """The store, for look-ups on the event loop's own thread."""
+
+    def __init__(self, connection: sqlite3.Connection, epoch: Epoch) -> None:
+        self._peeker = connection
+        self._epoch = epoch
+
+    @classmethod
+    def open(cls, data: Path) -> SqliteLookups:
+        """Open the store in `data`, which is there. Raises StoreUnavailable."""
+        path = data / FILE_NAME
+        epoch = Epoch(path, writes=False)
+        try:
+            return cls(open_peeker(path), epoch)
+        except sqlite3.Error as error:
+            epoch.close()
+            raise translated(error) from error
+
+    async def peek(self, work: Work[T]) -> T:
+        try:
+            return _run_read(self._peeker, work)
+        except sqlite3.Error as error:
+            raise translated(error) from error
+
+    def epoch(self) -> int | None:
+        return self._epoch.now()
+
+    async def close(self) -> None:
+        self._peeker.close()
+        self._epoch.close()
+
+
+class SqliteDatabase(SqliteLookups):
+    """The store in one file of the data directory. Made by `open_sqlite`."""
+
+    def __init__(
+        self,
+        *,
+        writer: aiosqlite.Connection,
+        readers: list[aiosqlite.Connection],
+        peeker: sqlite3.Connection,
+        quick: sqlite3.Connection,
+        ids: IdSource,
+        log: LogSync,
+        epoch: Epoch,
+    ) -> None:
+        super().__init__(peeker, epoch)
+        self._log = log
+        self._writer = writer
+        self._quick = quick
+        self._checkpointing: asyncio.Task[None] | None = None
+        self._readers = readers
+        self._idle: asyncio.Queue[aiosqlite.Connection] = asyncio.Queue()
+        for reader in readers:
+            self._idle.put_nowait(reader)
+        self._ids = ids
+
+    async def read(self, work: Work[T]) -> T:
+        reader = await self._idle.get()
+        try:
+            return await in_thread(reader, partial(_run_read, reader._conn, work))
+        except sqlite3.Error as error:
+            raise translated(error) from error
+        finally:
+            self._idle.put_nowait(reader)
+
+    async def write(self, work: Work[T]) -> T:
+        self._log.check()
+        writer = self._writer
+        try:
+            result = await in_thread(
+                writer, partial(_run_write, writer._conn, self._ids, self._epoch, work)
+            )
+        except sqlite3.Error as error:
+            raise translated(error) from error
+        await self._log.wait()
+        return result
+
+    async def commit(self, work: Work[T], *, moves_routes: bool = True) -> tuple[T, Durable]:
+        self._log.check()
+        epoch = self._epoch if moves_routes else None
+        try:
+            await self._begin_here()
+            result = _finish_write(self._quick, self._ids, epoch, work)
+        except sqlite3.Error as error:
+            raise translated(error) from error
+        self._checkpoint_soon()
+        return result, self._log.wait()
+
+    def _checkpoint_soon(self) -> None:
+        if self._checkpointing is None or self._checkpointing.done():
+            self._checkpointing = asyncio.create_task(self._checkpoint())
+
+    async def _checkpoint(self) -> None:
+        """Move what a second of commits left in the log into the database file."""
+        await asyncio.sleep(_CHECKPOINT_SECONDS)
+        writer = self._writer
+        try:
+            await in_thread(writer, partial(_run_checkpoint, writer._conn))
+        except sqlite3.Error as error:  # the log only grows until the next one
+            logger.warning("checkpoint failed: %s", error)
+
+    async def _begin_here(self) -> None:
+        """Take the write lock for the connection of this thread; others hold it for a moment."""
+        began = time.monotonic()
+        while not _has_begun(self._quick):
+            if time.monotonic() - began > PATIENCE:
+                raise StoreUnavailable("the store is locked")
+            await asyncio.sleep(_POLL_HERE)
+
+    async def close(self) -> None:
+        if self._checkpointing is not None:
+            self._checkpointing.cancel()
+        for connection in (*self._readers, self._writer):
+            await connection.close()
+        await super().close()
+        self._quick.close()
+        await self._log.close()
+
+
+async def open_sqlite(data: Path, clock: Clock) -> SqliteDatabase:
+    """Open (and make, when it is not there) the store in the directory `data`.
+
+    Raises StoreUnavailable when the directory or file cannot be used.
+    """
+    try:
+        path = _prepare_file(data)
+        epoch = Epoch(path, writes=True)
+        writer = await connect(path, query_only=False)
+        readers = [await connect(path, query_only=True) for _ in range(_READERS)]
+        peeker, quick = open_peeker(path), open_quick(path)
+        log = LogSync(path.with_name(FILE_NAME + "-wal"))
+    except sqlite3.Error as error:
+        raise translated(error) from error
+    except OSError as error:
+        raise StoreUnavailable(f"cannot use the data directory: {error.strerror}") from error
+    return SqliteDatabase(
+        writer=writer,
+        readers=readers,
+        peeker=peeker,
+        quick=quick,
+        ids=IdSource(clock),
+        log=log,
+        epoch=epoch,
+    )
+
+
+def _prepare_file(data: Path) -> Path:
+    data.mkdir(mode=0o700, parents=True, exist_ok=True)
+    path = data / FILE_NAME
+    path.touch(mode=0o600, exist_ok=True)
+    return path
+
+
+def _run_read(connection: sqlite3.Connection, work: Work[T]) -> T:
+    connection.execute("BEGIN")
+    try:
+        return _drive(work, SqliteTx(connection, None))
+    finally:
+        if connection.in_transaction:  # some errors have ended it already
+            connection.execute("ROLLBACK")
+
+
+def _run_write(connection: sqlite3.Connection, ids: IdSource, epoch: Epoch, work: Work[T]) -> T:
+    _begin_immediate(connection)
+    return _finish_write(connection, ids, epoch, work)
+
+
+def _finish_write(
+    connection: sqlite3.Connection, ids: IdSource, epoch: Epoch | None, work: Work[T]
+) -> T:
+    """Do the work and commit; where there is an `epoch`, it ends with this."""
+    number = 0
+    try:
+        if epoch is not None:
+            number = epoch.begin()
+        before = _raise_floor(connection, ids)
+        result = _drive(work, SqliteTx(connection, ids))
+        if ids.last != before:
+            connection.execute(_KEEP_FLOOR, (ids.last,))
+        _commit(connection)
+        return result
+    except BaseException:
+        if connection.in_transaction:
+            connection.execute("ROLLBACK")
+        raise
+    finally:
+        if epoch is not None:
+            epoch.end(number)
+
+
+def _commit(connection: sqlite3.Connection) -> None:
+    try:
+        connection.execute("COMMIT")
+    except sqlite3.OperationalError as error:
+        if error.sqlite_errorcode & 0xFF != sqlite3.SQLITE_IOERR:
+            raise
+        # It is rolled back; but who finds the log after a crash may find all of it there.
+        raise OutcomeUnknown(f"a commit failed: {error}") from error
+
+
+def _run_checkpoint(connection: sqlite3.Connection) -> None:
+    """Checkpoint beside readers and writers; when the log is long, let it begin anew.
+
+    Only the short end of a restart needs the write lock, because nearly all is moved by then.
+    """
+    moved = connection.execute("PRAGMA wal_checkpoint(PASSIVE)").fetchone()
+    if moved[1] > _LONG_LOG_PAGES:
+        connection.execute(f"PRAGMA busy_timeout={_RESTART_MILLISECONDS}")
+        connection.execute("PRAGMA wal_checkpoint(RESTART)").fetchone()
+        connection.execute("PRAGMA busy_timeout=0")
+
+
+def _begin_immediate(connection: sqlite3.Connection) -> None:
+    """Take the write lock. Whoever holds it does so for a millisecond or two: ask often at first.
+
+    SQLite's own waiting begins at 1 ms and soon sleeps 100.
+    """
+    began = time.monotonic()
+    while not _has_begun(connection):
+        waited = time.monotonic() - began
+        if waited > PATIENCE:
+            raise StoreUnavailable("the store is locked")
+        time.sleep(min(_POLL_MOST, _POLL_LEAST + waited / 8))
+
+
+def _has_begun(connection: sqlite3.Connection) -> bool:
+    """Whether the write lock could be taken at once."""
+    try:
+        connection.execute("BEGIN IMMEDIATE")
+    except sqlite3.OperationalError as error:
+        if not is_locked(error):
+            raise
+        return False
+    return True
+
+
+_KEEP_FLOOR = "UPDATE store_state SET value = ? WHERE name = 'last_id'"
+
+
+def _raise_floor(connection: sqlite3.Connection, ids: IdSource) -> int:
+    """Learn the highest id that any process gave; before the first migration there is none."""
+    try:
+        found = connection.execute("SELECT value FROM store_state WHERE name = 'last_id'")
+    except sqlite3.OperationalError:
+        return ids.last
+    ids.rise_to(next(iter(found))[0])
+    return ids.last
+
+
+def _drive(work: Work[T], tx: SqliteTx) -> T:
+    coroutine = work(tx)
+    try:
+        coroutine.send(None)
+    except StopIteration as stop:
+        result: T = stop.value
+        return result
+    coroutine.close()
+    raise RuntimeError("a transaction may wait on nothing but its store")

@@ -1,0 +1,284 @@
+"""The event log, read: what an inbox may be told of, and which inboxes an event is for.
+
+- Ids become visible in their order, on every engine: one writer at a time gives them and commits.
+  So who has read up to an id has missed nothing below it.
+- `message.received` is for each inbox with a copy of the message. What is addressed to an inbox is
+  for that inbox. Of the rest, a note is for who sees the note, an act on a thread for who sees the
+  act and still sees the thread (`storage.mailbox.visibility`).
+- That is judged when it is read: whose copy is gone, or from whom a note was taken, is not told;
+  nor is anybody of a task, a card, an offer or a list that is gone since, but of its end.
+- Events are told for seven days.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Collection, Iterator, Sequence
+from dataclasses import dataclass
+
+from storage.clock import DAY, SECOND
+from storage.database import Row, Tx
+from storage.ids import lowest_at
+from storage.index.copy_index import sources
+from storage.mailbox.copies import FOLDERS
+from storage.mailbox.visibility import VISIBLE, VISIBLE_ACT, VISIBLE_NOTE, View, in_list
+
+KEPT = 7 * DAY
+RECEIVED = "message.received"
+OF_THREADS = frozenset({"thread.note_added", "thread.closed", "thread.reopened"})
+
+_LAST = b"\xff" * 16
+# A message and its event get their ids in one transaction, and none takes that long.
+_LONGEST_TRANSACTION = 10 * SECOND
+_AT_ONCE = 500
+_FEW = 32
+
+
+@dataclass(frozen=True, slots=True)
+class Event:
+    """An event as stored. `inbox_id` is whom it is addressed to; `by_inbox_id` is who acted."""
+
+    event_id: bytes
+    tenant_id: bytes
+    type: str
+    inbox_id: bytes | None
+    message_id: bytes | None
+    thread_id: bytes | None
+    list_id: bytes | None
+    note_id: bytes | None
+    task_id: bytes | None
+    contact_id: bytes | None
+    share_id: bytes | None
+    by_inbox_id: bytes | None
+    created_at: int
+
+
+def is_kept(event_id: bytes, *, now: int) -> bool:
+    """Whether everything behind this id is still told."""
+    return event_id >= lowest_at(now - KEPT)
+
+
+async def newest_event_id(tx: Tx) -> bytes:
+    """The id of the store's newest event; below all ids when there is none."""
+    row = await tx.fetch_one("SELECT event_id FROM events ORDER BY event_id DESC LIMIT 1")
+    return bytes(row["event_id"]) if row else b""
+
+
+async def was_given(tx: Tx, *, event_id: bytes) -> bool:
+    """Whether an id is none of the future: the store has given it, or a later one."""
+    row = await tx.fetch_one("SELECT value FROM store_state WHERE name = 'last_id'")
+    return row is not None and event_id < lowest_at(row["value"] + 1)
+
+
+async def new_events(tx: Tx, *, after: bytes, limit: int) -> list[Event]:
+    """The events of the whole store behind `after`, oldest first."""
+    rows = await tx.fetch_all(
+        f"SELECT {_COLUMNS} FROM events e WHERE e.event_id > :after ORDER BY e.event_id LIMIT :n",
+        {"after": after, "n": limit},
+    )
+    return [_event(row) for row in rows]
+
+
+async def find_events(tx: Tx, *, event_ids: Collection[bytes]) -> dict[bytes, Event]:
+    """Those of these events that are still there, by id."""
+    found: dict[bytes, Event] = {}
+    for some in _chunks(sorted(event_ids)):
+        chosen, names = in_list(some)
+        rows = await tx.fetch_all(
+            f"SELECT {_COLUMNS} FROM events e WHERE e.event_id IN ({chosen})", names
+        )
+        found |= {bytes(row["event_id"]): _event(row) for row in rows}
+    return found
+
+
+async def events_after(
+    tx: Tx,
+    *,
+    view: View,
+    after: bytes | None,
+    limit: int,
+    types: Collection[str],
+    until: bytes = _LAST,
+) -> list[Event]:
+    """The events of these types that the viewer may be told of, oldest first, at most `limit`.
+
+    Only those behind the id `after` and up to the id `until`.
+    """
+    span = {
+        **view.params,
+        "after": max(after or b"", lowest_at(view.now - KEPT)),
+        "until": until,
+        "limit": limit,
+    }
+    found = await _of_mail(tx, span) if RECEIVED in types else []
+    of_threads = OF_THREADS.intersection(types)
+    found += await _told(tx, _OF_THREADS, of_threads, span)
+    found += await _told(tx, _ADDRESSED, set(types) - of_threads - {RECEIVED}, span)
+    return sorted(found, key=lambda event: event.event_id)[:limit]
+
+
+async def _of_mail(tx: Tx, span: dict[str, object]) -> list[Event]:
+    after = span["after"]
+    assert isinstance(after, bytes)
+    since = int.from_bytes(after[:8], "big") - _LONGEST_TRANSACTION
+    named = {**span, "since": lowest_at(since)}
+    return [
+        _event(row)
+        for source in sources(tx, above="since")
+        for row in await tx.fetch_all(_OF_MAIL.format(source), named)
+    ]
+
+
+async def _told(
+    tx: Tx, statement: str, types: Collection[str], span: dict[str, object]
+) -> list[Event]:
+    if not types:
+        return []
+    names = {f"type{number}": kind for number, kind in enumerate(sorted(types))}
+    chosen = ", ".join(f":{name}" for name in names)
+    rows = await tx.fetch_all(statement.format(chosen), {**span, **names})
+    return [_event(row) for row in rows]
+
+
+async def audience(
+    tx: Tx, *, events: Sequence[Event], among: Collection[bytes], now: int
+) -> list[tuple[Event, bytes]]:
+    """Which of these inboxes each event is for, as they see it now; in the order of the events."""
+    listening = set(among)
+    holders = await _holders(
+        tx, [event.message_id for event in events if event.message_id], listening
+    )
+    pairs: list[tuple[Event, bytes]] = []
+    for event in events:
+        if event.type == RECEIVED:
+            told = holders.get(event.message_id or b"", [])
+        elif event.inbox_id is None:
+            told = await _who_sees(tx, event, listening, now)
+        else:
+            told = await _who_sees(tx, event, listening & {event.inbox_id}, now)
+        pairs += [(event, inbox_id) for inbox_id in told]
+    return pairs
+
+
+async def is_told(tx: Tx, *, event: Event, inbox_id: bytes, now: int) -> bool:
+    """Whether an event is for this inbox, as it sees it now."""
+    return bool(await audience(tx, events=[event], among=[inbox_id], now=now))
+
+
+async def _holders(
+    tx: Tx, message_ids: Sequence[bytes], listening: set[bytes]
+) -> dict[bytes, list[bytes]]:
+    """For each message, those of `listening` that hold a copy."""
+    held: dict[bytes, list[bytes]] = {}
+    if not listening:
+        return held
+    # A few are looked up; for many it is cheaper to read who has a copy.
+    few, inboxes = in_list(sorted(listening)) if len(listening) <= _FEW else ("", {})
+    narrowed = f" AND inbox_id IN ({few.replace(':in', ':box')})" if few else ""
+    named = {name.replace("in", "box"): value for name, value in inboxes.items()}
+    for some in _chunks(message_ids):
+        chosen, names = in_list(some)
+        for row in await tx.fetch_all(
+            f"SELECT message_id, inbox_id FROM copies WHERE message_id IN ({chosen}){narrowed}",
+            {**names, **named},
+        ):
+            inbox_id = bytes(row["inbox_id"])
+            if inbox_id in listening:
+                held.setdefault(bytes(row["message_id"]), []).append(inbox_id)
+    return held
+
+
+async def _who_sees(tx: Tx, event: Event, listening: set[bytes], now: int) -> list[bytes]:
+    """Those of `listening` that see the note or the act of which the event tells."""
+    told: list[bytes] = []
+    for some in _chunks(sorted(listening)):
+        chosen, names = in_list(some)
+        rows = await tx.fetch_all(
+            _WHO_SEES.format(chosen),
+            {**names, "event_id": event.event_id, "tenant_id": event.tenant_id, "now": now},
+        )
+        told += [bytes(row["inbox_id"]) for row in rows]
+    return told
+
+
+def _chunks(ids: Sequence[bytes]) -> Iterator[Sequence[bytes]]:
+    for start in range(0, len(ids), _AT_ONCE):
+        yield ids[start : start + _AT_ONCE]
+
+
+_COLUMNS = """e.event_id, e.tenant_id, e.type, e.inbox_id, e.message_id, e.thread_id, e.list_id,
+    e.note_id, e.task_id, e.contact_id, e.share_id, e.by_inbox_id, e.created_at"""
+
+_SEES_NOTE = f"EXISTS (SELECT 1 FROM notes n WHERE n.note_id = e.note_id AND {VISIBLE_NOTE})"
+# An event tells of an act as the thread's history does, to whom the thread is there.
+_SEES_THREAD = f"""EXISTS (
+    SELECT 1 FROM messages m
+    WHERE m.thread_id = e.thread_id AND m.tenant_id = :tenant_id AND {VISIBLE})"""
+_SEES_ACT = re.sub(r"\bh\.", "e.", VISIBLE_ACT.replace("h.entry_id", "e.event_id"))
+# That a share was resolved or a membership ended is told although there is none any more.
+_SEES = f"""CASE
+    WHEN e.note_id IS NOT NULL THEN {_SEES_NOTE}
+    WHEN e.task_id IS NOT NULL THEN EXISTS (
+        SELECT 1 FROM tasks k WHERE k.task_id = e.task_id AND k.inbox_id = :viewer)
+    WHEN e.type = 'contact.share_received' THEN EXISTS (
+        SELECT 1 FROM shares s WHERE s.share_id = e.share_id AND s.to_inbox_id = :viewer)
+    WHEN e.contact_id IS NOT NULL THEN EXISTS (
+        SELECT 1 FROM contacts o WHERE o.contact_id = e.contact_id AND o.inbox_id = :viewer)
+    WHEN e.type = 'list.member_added' THEN EXISTS (
+        SELECT 1 FROM lists l WHERE l.list_id = e.list_id)
+    WHEN e.thread_id IS NOT NULL THEN {_SEES_THREAD} AND {_SEES_ACT}
+    ELSE 1 = 1 END"""
+_SPAN = "e.tenant_id = :tenant_id AND e.event_id > :after AND e.event_id <= :until"
+
+# From the copies of one inbox, folder by folder as they are in order; never from the events of
+# everybody, which is what the CASE keeps a planner without statistics from.
+_OF_MAIL = " UNION ALL ".join(
+    f"""
+    SELECT * FROM (
+        SELECT {_COLUMNS} FROM {{0}} c CROSS JOIN events e
+        WHERE c.inbox_id = :viewer AND c.folder = {folder} AND c.message_id > :since
+          AND e.message_id = c.message_id AND e.message_id IS NOT NULL
+          AND CASE WHEN e.type = '{RECEIVED}' AND {_SPAN} THEN 1 ELSE 0 END = 1
+        ORDER BY c.message_id LIMIT :limit) AS folder{folder}
+    """
+    for folder in range(len(FOLDERS))
+)
+_ADDRESSED = f"""
+    SELECT {_COLUMNS} FROM events e
+    WHERE e.inbox_id = :viewer AND {_SPAN} AND e.type IN ({{}})
+      AND {_SEES}
+    ORDER BY e.event_id LIMIT :limit
+"""
+_OF_THREADS = f"""
+    SELECT {_COLUMNS} FROM events e
+    WHERE e.inbox_id IS NULL AND e.message_id IS NULL AND {_SPAN} AND e.type IN ({{}}) AND {_SEES}
+    ORDER BY e.event_id LIMIT :limit
+"""
+_WHO_SEES = f"""
+    SELECT v.inbox_id FROM events e JOIN inboxes v ON v.tenant_id = e.tenant_id
+    WHERE e.event_id = :event_id AND v.deleted_at IS NULL AND v.inbox_id IN ({{}})
+      AND (e.inbox_id IS NULL OR e.inbox_id = v.inbox_id)
+      AND {_SEES.replace(":viewer", "v.inbox_id")}
+"""
+
+
+def _event(row: Row) -> Event:
+    return Event(
+        bytes(row["event_id"]),
+        bytes(row["tenant_id"]),
+        row["type"],
+        _id(row["inbox_id"]),
+        _id(row["message_id"]),
+        _id(row["thread_id"]),
+        _id(row["list_id"]),
+        _id(row["note_id"]),
+        _id(row["task_id"]),
+        _id(row["contact_id"]),
+        _id(row["share_id"]),
+        _id(row["by_inbox_id"]),
+        row["created_at"],
+    )
+
+
+def _id(raw: bytes | None) -> bytes | None:
+    return None if raw is None else bytes(raw)

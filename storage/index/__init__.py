@@ -1,0 +1,1 @@
+"""Words, queries, full-text index, the order of copies; knows no mailbox."""

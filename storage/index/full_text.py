@@ -1,0 +1,86 @@
+"""What the search index holds of a message, and which engine keeps it.
+
+- Words are made here, never by an engine: `storage.index.words`.
+- Each message has scopes: the inboxes that got a copy, the lists by which it came, whether it has
+  attachments. Every look-up names its inbox, so an inbox of ten messages costs no more in a large
+  store.
+- What the engines do differently is in `search_sqlite` and `search_postgres`, which have the same
+  functions.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from types import ModuleType
+
+from storage.database import Row, Tx
+from storage.index import postgres_fts, sqlite_fts
+from storage.index.query import Term
+
+ATTACHMENT = "attachment"
+
+_ENGINES = {"sqlite": sqlite_fts, "postgres": postgres_fts}
+
+
+def engine_of(tx: Tx) -> ModuleType:
+    """The module that knows the index of this engine."""
+    return _ENGINES[tx.dialect["engine"]]
+
+
+async def index(tx: Tx, entries: Sequence[tuple[bytes, Sequence[str], bytes]]) -> None:
+    """Add messages: id, scopes (see `scopes_of`), packed words. None of them is there already."""
+    if entries:
+        await engine_of(tx).index(tx, entries)
+
+
+async def forget(tx: Tx, *, message_id: bytes) -> None:
+    """Take a message out of the index; nothing happens when it is not there."""
+    await engine_of(tx).forget(tx, message_id)
+
+
+def scanned_text(row: Row) -> dict[str, str]:
+    """What the header scan left of a message, as the texts of the fields that are searched."""
+    recipients = json.loads(bytes(row["recipients"]))
+    named = [*recipients.get("to", ()), *recipients.get("cc", ())]
+    return {
+        "sender": f"{row['from_name']} {row['from_email']}",
+        "recipient": " ".join(f"{name} {email}" for name, email in named),
+        "subject": row["subject"],
+    }
+
+
+async def matching(
+    tx: Tx, *, message_ids: Sequence[bytes], scopes: Sequence[str], terms: Sequence[Term]
+) -> set[bytes]:
+    """Those of a few messages that have all scopes and terms, whoever holds them."""
+    if not message_ids:
+        return set()
+    found: set[bytes] = await engine_of(tx).matching(tx, message_ids, scopes, terms)
+    return found
+
+
+async def scopes_of(tx: Tx, *, message_id: bytes, has_attachments: bool) -> list[str]:
+    """In which searches a message can come up at all: its inboxes, its lists, its attachments."""
+    key = {"message_id": message_id}
+    inboxes = await tx.fetch_all("SELECT inbox_id FROM copies WHERE message_id = :message_id", key)
+    lists = await tx.fetch_all(
+        """
+        SELECT DISTINCT list_id FROM routes
+        WHERE message_id = :message_id AND list_id IS NOT NULL
+        """,
+        key,
+    )
+    scopes = [inbox_scope(bytes(row["inbox_id"])) for row in inboxes]
+    scopes += [list_scope(bytes(row["list_id"])) for row in lists]
+    return [*scopes, ATTACHMENT] if has_attachments else scopes
+
+
+def inbox_scope(inbox_id: bytes) -> str:
+    """The scope of what an inbox has copies of."""
+    return f"i{inbox_id.hex()}"
+
+
+def list_scope(list_id: bytes) -> str:
+    """The scope of what came by a list."""
+    return f"l{list_id.hex()}"

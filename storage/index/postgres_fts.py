@@ -1,0 +1,121 @@
+"""The index of words in PostgreSQL: a `tsvector` of our own words with a GIN index.
+
+- Words are handed over with their positions; no dictionary of the server's changes them. The
+  weights A to D tell sender, recipient, subject and body apart.
+- Fields lie one position apart, so no phrase reaches from one into the next. A field's filler takes
+  its position and no room.
+- Scopes begin with `=`, which is in no word.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+
+from storage.database import Tx
+from storage.index.query import Lookup, Term
+from storage.index.words import FIELDS, FILLER, unpack
+
+SCHEMA = """
+CREATE TABLE search_documents (
+    message_id bytea PRIMARY KEY,
+    words tsvector NOT NULL
+);
+CREATE INDEX search_documents_by_words ON search_documents USING GIN (words)
+"""
+
+_WEIGHTS = dict(zip(FIELDS, "ABCD", strict=True))
+
+
+async def index(tx: Tx, entries: Sequence[tuple[bytes, Sequence[str], bytes]]) -> None:
+    """Add messages: id, scopes, packed words. None of them is there already."""
+    await tx.execute_many(
+        """
+        INSERT INTO search_documents (message_id, words)
+        VALUES (:message_id, CAST(:words AS tsvector))
+        """,
+        [
+            {"message_id": message_id, "words": vector(scopes, unpack(packed))}
+            for message_id, scopes, packed in entries
+        ],
+    )
+
+
+async def forget(tx: Tx, message_id: bytes) -> None:
+    """Take a message out; nothing happens when it is not there."""
+    await tx.execute(
+        "DELETE FROM search_documents WHERE message_id = :message_id", {"message_id": message_id}
+    )
+
+
+def vector(scopes: Iterable[str], found: dict[str, str]) -> str:
+    """The text form of a tsvector: `'=scope' 'word':4C,9D`."""
+    places: dict[str, list[str]] = {}
+    position = 0
+    for field in FIELDS:
+        weight = _WEIGHTS[field]
+        for word in found[field].split():
+            position += 1
+            if word != FILLER:
+                places.setdefault(word, []).append(f"{position}{weight}")
+        position += 1
+    parts = [f"'={scope}'" for scope in scopes]
+    parts += [f"'{word}':{','.join(at)}" for word, at in places.items()]
+    return " ".join(parts)
+
+
+async def find(tx: Tx, lookup: Lookup) -> list[bytes]:
+    """The ids of what is looked for, newest first.
+
+    Each table is told the bounds: the planner does not carry them over, and would begin at the
+    newest message of one to join it with the other's.
+    """
+    bounds = "".join(
+        (f" AND {table}.message_id < :before_id" if lookup.before else "")
+        + (f" AND {table}.message_id > :after_id" if lookup.after else "")
+        for table in ("c", "d", "m")
+    )
+    rows = await tx.fetch_all(
+        f"""
+        SELECT c.message_id FROM copies c
+        JOIN search_documents d ON d.message_id = c.message_id
+        JOIN messages m ON m.message_id = c.message_id AND m.tenant_id = :tenant_id
+        WHERE c.inbox_id = :inbox_id AND d.words @@ CAST(:match AS tsquery)
+          {bounds} {lookup.conditions}
+        ORDER BY c.message_id DESC LIMIT :limit
+        """,
+        {
+            **lookup.params,
+            "match": match(lookup.scopes, lookup.terms),
+            "before_id": lookup.before,
+            "after_id": lookup.after,
+        },
+    )
+    return [bytes(row["message_id"]) for row in rows]
+
+
+async def matching(
+    tx: Tx, message_ids: Sequence[bytes], scopes: Sequence[str], terms: Sequence[Term]
+) -> set[bytes]:
+    """Those of the messages that have all scopes and terms, whoever holds them."""
+    names = {f"n{place}": one for place, one in enumerate(message_ids)}
+    rows = await tx.fetch_all(
+        f"""
+        SELECT message_id FROM search_documents
+        WHERE message_id IN ({", ".join(f":{name}" for name in names)})
+          AND words @@ CAST(:match AS tsquery)
+        """,
+        {**names, "match": match(scopes, terms)},
+    )
+    return {bytes(row["message_id"]) for row in rows}
+
+
+def match(scopes: Iterable[str], terms: Iterable[Term]) -> str:
+    """What the index is asked for; words and scopes hold no character that means anything there."""
+    parts = [f"'={scope}'" for scope in scopes]
+    for term in terms:
+        weight = "ABCD" if term.scope == "any" else _WEIGHTS[term.scope]
+        words = [f"'{word}':{weight}" for word in term.words]
+        if term.prefix:
+            words[-1] += "*"
+        parts.append("(" + " <-> ".join(words) + ")")
+    return " & ".join(parts)

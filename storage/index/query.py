@@ -1,0 +1,175 @@
+"""What a person types to find messages: words, phrases and a few fields.
+
+- `report "second quarter" from:ann to:team subject:invoice has:attachment list:team@example.com
+  after:2026-01-31 before:2026-03-01`: all of it must hold.
+- Nothing is wrong syntax: what is no known form is words. Only a date that is none is a fault.
+- What joins its words without a space (`ann@example.com`) is a phrase.
+- The first words count, those of phrases included; the others are passed over. Where ten words are
+  all there, hardly anything is left to choose from, and each one more costs as much as the first.
+- `matches` tells the same of a message's words as the index of an engine would.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from datetime import UTC, date, datetime, time
+from typing import Any, Literal
+
+from storage.clock import SECOND, parse_rfc3339
+from storage.errors import FieldFault, Invalid
+from storage.index.words import FIELDS, Document, looked_for, unpack
+
+MAX_WORDS = 10
+MAX_LISTS = 10
+
+Scope = Literal["any", "sender", "recipient", "subject"]
+
+_FIELD_OF: dict[str, Scope] = {"from": "sender", "to": "recipient", "subject": "subject"}
+_PART = re.compile(
+    r"""(?:(?P<key>from|to|subject|has|list|after|before):)?
+    (?: "(?P<quoted>[^"]*)"? | (?P<plain>[^\s"]+) )""",
+    re.VERBOSE | re.IGNORECASE,
+)
+_DATE = re.compile(r"(\d{4})[-/](\d{1,2})[-/](\d{1,2})", re.ASCII)
+
+
+@dataclass(frozen=True, slots=True)
+class Term:
+    """Words side by side in one field, or in any; the last one may be only a beginning."""
+
+    scope: Scope
+    words: tuple[str, ...]
+    prefix: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Query:
+    """What has to hold of a message. Times in microseconds: from `after` on, until `before`.
+
+    `lists` are addresses or ids of lists, as they were typed.
+    """
+
+    terms: tuple[Term, ...] = ()
+    has_attachment: bool | None = None
+    lists: tuple[str, ...] = ()
+    after: int | None = None
+    before: int | None = None
+
+
+def parse_query(text: str, beside: Query | None = None) -> Query:
+    """What `text` asks for, `beside` what must hold in any case.
+
+    Raises Invalid on `q` for a date that is none.
+    """
+    query = beside or Query()
+    for part in _PART.finditer(text):
+        value = part["plain"] if part["quoted"] is None else part["quoted"]
+        query = _with(query, (part["key"] or "").lower(), value)
+    return query
+
+
+def with_lists(query: Query, *named: str) -> Query:
+    """`query`, and that a message came by each of these lists."""
+    return replace(query, lists=(*query.lists, *named)[:MAX_LISTS])
+
+
+def with_span(query: Query, after: int | None, before: int | None) -> Query:
+    """`query`, and that a message came from `after` on and until `before`."""
+    starts = [one for one in (query.after, after) if one is not None]
+    ends = [one for one in (query.before, before) if one is not None]
+    return replace(query, after=max(starts, default=None), before=min(ends, default=None))
+
+
+def _with(query: Query, key: str, value: str) -> Query:
+    if key == "has" and value.lower() in {"attachment", "attachments"}:
+        return replace(query, has_attachment=True)
+    if key == "list":
+        return with_lists(query, value)
+    if key == "after":
+        return with_span(query, instant(value, field="q"), None)
+    if key == "before":
+        return with_span(query, None, instant(value, field="q"))
+    if key == "has":
+        value = f"has {value}"
+    return with_words(query, _FIELD_OF.get(key, "any"), value)
+
+
+def with_words(query: Query, scope: Scope, text: str) -> Query:
+    """`query`, and that `text` stands in a field as a phrase; without words nothing changes."""
+    found, prefix = looked_for(text)
+    left = MAX_WORDS - sum(len(term.words) for term in query.terms)
+    if not found or left <= 0:
+        return query
+    term = Term(scope, found[:left], prefix and len(found) <= left)
+    return replace(query, terms=(*query.terms, term))
+
+
+def instant(text: str, *, field: str) -> int:
+    """What a date-time names, or a date: its first moment in UTC. Raises Invalid on `field`."""
+    try:
+        if found := _DATE.fullmatch(text):
+            day = date(*(int(part) for part in found.groups()))
+            return int(datetime.combine(day, time(), UTC).timestamp()) * SECOND
+        return parse_rfc3339(text)
+    except (ValueError, OverflowError):
+        fault = FieldFault(field, "holds a date that is none, as 2026-01-31")
+        raise Invalid(fault) from None
+
+
+def matches(query: Query, document: Document) -> bool:
+    """Whether the words of `document` are those that are looked for; judges no other condition."""
+    return all(_holds(term, document) for term in query.terms)
+
+
+def _holds(term: Term, document: Document) -> bool:
+    fields = FIELDS if term.scope == "any" else (term.scope,)
+    return any(_stands_in(term, getattr(document, field)) for field in fields)
+
+
+def _stands_in(term: Term, found: Sequence[str]) -> bool:
+    first, length = term.words[0], len(term.words)
+    single = length == 1 and term.prefix
+    for start, word in enumerate(found):
+        if word != first and not (single and word.startswith(first)):
+            continue
+        there = found[start : start + length]
+        if len(there) == length and _same(term, there):
+            return True
+    return False
+
+
+def _same(term: Term, there: Sequence[str]) -> bool:
+    *head, last = term.words
+    ends = there[-1].startswith(last) if term.prefix else there[-1] == last
+    return ends and list(there[:-1]) == head
+
+
+def packed_matches(terms: Iterable[Term], packed: bytes) -> bool:
+    """The same of words as they are kept beside an index, quicker."""
+    texts = {field: f" {text} " for field, text in unpack(packed).items()}
+    for term in terms:
+        wanted = " " + " ".join(term.words) + ("" if term.prefix else " ")
+        fields = FIELDS if term.scope == "any" else (term.scope,)
+        if not any(wanted in texts[field] for field in fields):
+            return False
+    return True
+
+
+@dataclass(frozen=True, slots=True)
+class Lookup:
+    """Messages with all `scopes` and `terms`, between two ids, newest first.
+
+    `conditions` are SQL about the copy `c` and the message `m`, of which `params` has the values.
+    `narrow` says by which conditions, of which one must hold, copies could be found as well.
+    """
+
+    scopes: tuple[str, ...]
+    terms: tuple[Term, ...]
+    conditions: str
+    params: Mapping[str, Any]
+    after: bytes | None
+    before: bytes | None
+    limit: int
+    narrow: tuple[str, ...]

@@ -1,0 +1,233 @@
+"""The index of words in SQLite: one FTS5 table without content, and what it was told beside it.
+
+- The row's number is the time part of the message's id, which rises with the messages and is given
+  once in a store: a look-up comes out newest first without sorting.
+- FTS5 forgets a row only when it is told the same words again (SQLite 3.40 knows no other way for
+  a table without content), so they are kept, compressed, in `search_texts`.
+- The tokenizer parts words at the spaces we put there; all else about words is decided before.
+- A common word in a folder of few messages is not looked up in all the others: after so many hits
+  outside it, the folder's own messages are judged by their words.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Mapping, Sequence
+from functools import partial
+
+from storage.database import Tx
+from storage.index.copy_index import newest
+from storage.index.query import Lookup, Term, packed_matches
+from storage.index.words import FIELDS, unpack
+
+SCHEMA = """
+CREATE VIRTUAL TABLE search_words USING fts5(
+    scope, sender, recipient, subject, body, content='', columnsize=0, tokenize='ascii'
+);
+CREATE TABLE search_documents (
+    document_id INTEGER PRIMARY KEY,
+    message_id BLOB NOT NULL
+);
+CREATE TABLE search_texts (
+    document_id INTEGER PRIMARY KEY,
+    scope TEXT NOT NULL,
+    words BLOB NOT NULL
+)
+"""
+
+_MANY_FIELDS = "{" + " ".join(FIELDS) + "}"
+_HITS_WALKED = (200, 5_000)
+_HIGHEST = (1 << 63) - 1
+_JUDGED_AT_ONCE = 250
+_JUDGED = 2_000
+
+
+async def index(tx: Tx, entries: Sequence[tuple[bytes, Sequence[str], bytes]]) -> None:
+    """Add messages: id, scopes, packed words. None of them is there already."""
+    rows = [
+        {
+            "document_id": number(message_id),
+            "message_id": message_id,
+            "scope": " ".join(scopes),
+            "words": packed,
+            **unpack(packed),
+        }
+        for message_id, scopes, packed in entries
+    ]
+    for statement in _INDEX:
+        await tx.execute_many(statement, rows)
+
+
+_INDEX = (
+    """
+    INSERT INTO search_documents (document_id, message_id) VALUES (:document_id, :message_id)
+    """,
+    """
+    INSERT INTO search_texts (document_id, scope, words) VALUES (:document_id, :scope, :words)
+    """,
+    """
+    INSERT INTO search_words (rowid, scope, sender, recipient, subject, body)
+    VALUES (:document_id, :scope, :sender, :recipient, :subject, :body)
+    """,
+)
+
+
+async def forget(tx: Tx, message_id: bytes) -> None:
+    """Take a message out; nothing happens when it is not there."""
+    key = {"document_id": number(message_id)}
+    row = await tx.fetch_one(
+        "SELECT scope, words FROM search_texts WHERE document_id = :document_id", key
+    )
+    if row is None:
+        return
+    await tx.execute(
+        """
+        INSERT INTO search_words (search_words, rowid, scope, sender, recipient, subject, body)
+        VALUES ('delete', :document_id, :scope, :sender, :recipient, :subject, :body)
+        """,
+        {**key, "scope": row["scope"], **unpack(bytes(row["words"]))},
+    )
+    for table in ("search_documents", "search_texts"):
+        await tx.execute(f"DELETE FROM {table} WHERE document_id = :document_id", key)
+
+
+async def find(tx: Tx, lookup: Lookup) -> list[bytes]:
+    """The ids of what is looked for, newest first."""
+    found: list[bytes] = []
+    below = number(lookup.before) if lookup.before else _HIGHEST
+    for most in _HITS_WALKED if lookup.narrow else ():
+        hits = await _hits(tx, lookup, below, most)
+        found += await _fitting(tx, lookup, hits)
+        if len(found) >= lookup.limit or len(hits) < most:
+            return found[: lookup.limit]
+        below = hits[-1]
+    judged = await _judge(tx, lookup, below) if lookup.narrow else None
+    if judged is None:
+        judged = await _walk(tx, lookup, below)
+    return [*found, *judged][: lookup.limit]
+
+
+async def _hits(tx: Tx, lookup: Lookup, below: int, most: int) -> list[int]:
+    """At most so many hits, newest first, whatever else is asked of them."""
+    statement = f"{_HITS.format(_newer(lookup))} LIMIT {most}"
+    rows = await tx.fetch_all(statement, _params(lookup, below))
+    return [row["document_id"] for row in rows]
+
+
+_HITS = """
+    SELECT rowid AS document_id FROM search_words
+    WHERE search_words MATCH :match AND rowid < :below {} ORDER BY rowid DESC
+"""
+
+
+async def _fitting(tx: Tx, lookup: Lookup, hits: Sequence[int]) -> list[bytes]:
+    """Those of the hits of which the conditions hold."""
+    chosen = "SELECT value AS document_id FROM json_each(:hits)"
+    return await _ids(tx, lookup, chosen, {**lookup.params, "hits": json.dumps(hits)})
+
+
+async def _walk(tx: Tx, lookup: Lookup, below: int) -> list[bytes]:
+    """Go through all hits, newest first, until there are enough of which the conditions hold."""
+    return await _ids(tx, lookup, _HITS.format(_newer(lookup)), _params(lookup, below))
+
+
+async def _ids(tx: Tx, lookup: Lookup, chosen: str, params: Mapping[str, object]) -> list[bytes]:
+    rows = await tx.fetch_all(
+        f"""
+        SELECT c.message_id FROM ({chosen}) w
+        CROSS JOIN search_documents d ON d.document_id = w.document_id
+        CROSS JOIN copies c ON c.message_id = d.message_id AND c.inbox_id = :inbox_id
+        CROSS JOIN messages m ON m.message_id = c.message_id AND m.tenant_id = :tenant_id
+        WHERE 1 = 1 {lookup.conditions}
+        ORDER BY w.document_id DESC LIMIT :limit
+        """,
+        params,
+    )
+    return [bytes(row["message_id"]) for row in rows]
+
+
+def _newer(lookup: Lookup) -> str:
+    return "AND rowid > :after_number" if lookup.after else ""
+
+
+def _params(lookup: Lookup, below: int) -> dict[str, object]:
+    return {
+        **lookup.params,
+        "match": match(lookup.scopes, lookup.terms),
+        "after_number": number(lookup.after) if lookup.after else None,
+        "below": below,
+    }
+
+
+async def _judge(tx: Tx, lookup: Lookup, under: int) -> list[bytes] | None:
+    """Go through the copies instead, newest first; None when that leads nowhere soon."""
+    found: list[bytes] = []
+    below = under.to_bytes(8, "big") + bytes(8)
+    for _ in range(0, _JUDGED, _JUDGED_AT_ONCE):
+        copies = await _copies_below(tx, lookup, below)
+        meant = await matching(tx, copies, lookup.scopes, lookup.terms)
+        found += [one for one in copies if one in meant]
+        if len(found) >= lookup.limit or len(copies) < _JUDGED_AT_ONCE:
+            return found[: lookup.limit]
+        below = copies[-1]
+    return None
+
+
+async def _copies_below(tx: Tx, lookup: Lookup, below: bytes) -> list[bytes]:
+    found: list[bytes] = []
+    params = {**lookup.params, "below": below, "after": lookup.after, "limit": _JUDGED_AT_ONCE}
+    for one in lookup.narrow:
+        if one.startswith("m."):
+            rows = await tx.fetch_all(
+                _narrowed(lookup, "messages m CROSS JOIN copies c", one), params
+            )
+        else:
+            rows = await newest(tx, partial(_in_order, lookup, one), params, limit=_JUDGED_AT_ONCE)
+        found += [bytes(row["message_id"]) for row in rows]
+    return sorted(found, reverse=True)[:_JUDGED_AT_ONCE]
+
+
+def _in_order(lookup: Lookup, one: str, source: str) -> str:
+    return _narrowed(lookup, f"{source} c CROSS JOIN messages m", one)
+
+
+def _narrowed(lookup: Lookup, joined: str, one: str) -> str:
+    return f"""
+        SELECT c.message_id FROM {joined}
+        WHERE m.message_id = c.message_id AND c.inbox_id = :inbox_id
+          AND m.tenant_id = :tenant_id AND {one} AND c.message_id < :below
+          {"AND c.message_id > :after" if lookup.after else ""} {lookup.conditions}
+        ORDER BY c.message_id DESC LIMIT :limit
+    """
+
+
+async def matching(
+    tx: Tx, message_ids: Iterable[bytes], scopes: Sequence[str], terms: Sequence[Term]
+) -> set[bytes]:
+    """Those of the messages that have all scopes and terms, whoever holds them."""
+    found = set()
+    for message_id in message_ids:
+        row = await tx.fetch_one(
+            "SELECT scope, words FROM search_texts WHERE document_id = :document_id",
+            {"document_id": number(message_id)},
+        )
+        if row is None or not {*scopes} <= {*row["scope"].split(" ")}:
+            continue
+        if packed_matches(terms, bytes(row["words"])):
+            found.add(message_id)
+    return found
+
+
+def match(scopes: Iterable[str], terms: Iterable[Term]) -> str:
+    """What FTS5 is asked for; words and scopes hold no character that means anything there."""
+    parts = [f'scope : "{scope}"' for scope in scopes]
+    for term in terms:
+        field = _MANY_FIELDS if term.scope == "any" else term.scope
+        beginning = " *" if term.prefix else ""
+        parts.append(f'{field} : "{" ".join(term.words)}"{beginning}')
+    return " AND ".join(parts)
+
+
+def number(message_id: bytes) -> int:
+    """The row of a message: the time part of its id."""
+    return int.from_bytes(message_id[:8], "big")

@@ -1,0 +1,1 @@
+"""Mail at rest: copies, parse results, search, who sees what."""

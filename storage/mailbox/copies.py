@@ -1,0 +1,402 @@
+"""Mailboxes: the copies of one inbox, with their own folder and read state.
+
+- A message is the tenant's, a copy is the inbox's; every look-up here is by both.
+- A copy tells only the routes by which this inbox was reached: whom else the message went to by
+  Bcc stays unknown (RFC 5321 7.2).
+- A message may be open to an inbox that holds no copy of it; `storage.mailbox.visibility` tells
+  which. It looks like a copy without folder, marks and routes, and cannot be changed.
+- Listings are by keyset: ids rise with time, so a page costs the same at any depth.
+- When the last copy goes, the message and its content go with it.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+
+from storage.contacts.relationships import count_before_it_goes, forget_sender
+from storage.database import Row, Tx
+from storage.delivery.explain import forget_explanation, keep_deleted
+from storage.errors import Conflict, NotFound
+from storage.index.copy_index import newest
+from storage.mailbox import parsed
+from storage.mailbox.grants import forget_message, keep_what_a_copy_opened
+from storage.mailbox.trash import note_moves
+
+# The JMAP roles (RFC 8621 2); a copy keeps the position.
+FOLDERS = ("inbox", "archive", "junk", "trash")
+_TRASH = FOLDERS.index("trash")
+_CHANGED_AT_ONCE = 500  # by one statement; each names its messages one by one
+
+
+@dataclass(frozen=True, slots=True)
+class Mailbox:
+    """A name and an address as a header gave them; either may be empty."""
+
+    name: str
+    email: str
+
+
+@dataclass(frozen=True, slots=True)
+class Route:
+    """How a copy came: the recipient as the sender wrote it, and the address it led to."""
+
+    recipient: str
+    address: str
+    list_id: bytes | None
+
+
+@dataclass(frozen=True, slots=True)
+class Copy:
+    """A message as one inbox has it. Sizes in octets, times in microseconds.
+
+    Folder and marks are None for a message that is only open to this inbox.
+    """
+
+    message_id: bytes
+    thread_id: bytes
+    folder: str | None
+    is_read: bool | None
+    is_flagged: bool | None
+    received_at: int
+    size: int
+    sender: Mailbox
+    to: tuple[Mailbox, ...]
+    cc: tuple[Mailbox, ...]
+    subject: str
+    reverse_path: str
+    client_ip: str
+    helo: str
+    tls: str | None
+    received_field: bytes
+    parse_status: str
+    preview: str
+    has_attachments: bool
+    routes: tuple[Route, ...]
+
+    @property
+    def is_held(self) -> bool:
+        """Whether there is a copy at all."""
+        return self.folder is not None
+
+
+def require_held(copy: Copy) -> None:
+    """Raises Conflict `no_copy` for a message that is only open to this inbox."""
+    if not copy.is_held:
+        raise no_copy()
+
+
+def no_copy() -> Conflict:
+    """The refusal to change what is only open to an inbox."""
+    return Conflict("no_copy", "This inbox holds no copy of the message.")
+
+
+async def list_copies(
+    tx: Tx,
+    *,
+    tenant_id: bytes,
+    inbox_id: bytes,
+    folder: str,
+    is_read: bool | None,
+    before: bytes | None,
+    limit: int,
+) -> list[Copy]:
+    """At most `limit` copies of a folder, newest first, all older than the message `before`."""
+    older = "AND p.message_id < :before" if before else ""
+    seen = "" if is_read is None else "AND p.is_read = :is_read"
+
+    def statement(source: str) -> str:
+        return f"""
+            {_COPY} AND c.message_id IN (
+                SELECT p.message_id FROM {source} p
+                WHERE p.inbox_id = :inbox_id AND p.folder = :folder {older} {seen}
+                ORDER BY p.message_id DESC LIMIT :limit)
+            ORDER BY c.message_id DESC
+        """
+
+    rows = await newest(
+        tx,
+        statement,
+        {
+            "tenant_id": tenant_id,
+            "inbox_id": inbox_id,
+            "folder": FOLDERS.index(folder),
+            "before": before,
+            "is_read": int(bool(is_read)),
+        },
+        limit=limit,
+    )
+    return await copies_of_rows(tx, inbox_id, rows)
+
+
+async def copies_by_id(
+    tx: Tx, *, tenant_id: bytes, inbox_id: bytes, message_ids: Sequence[bytes]
+) -> list[Copy]:
+    """The inbox's copies of these messages, newest first."""
+    if not message_ids:
+        return []
+    chosen, names = _in_list(message_ids)
+    rows = await tx.fetch_all(
+        f"{_COPY} AND c.message_id IN ({chosen}) ORDER BY c.message_id DESC",
+        {"tenant_id": tenant_id, "inbox_id": inbox_id, **names},
+    )
+    return await copies_of_rows(tx, inbox_id, rows)
+
+
+async def find_copy(tx: Tx, *, tenant_id: bytes, inbox_id: bytes, message_id: bytes) -> Copy:
+    """Raises NotFound, also for a message of which this inbox holds no copy."""
+    row = await tx.fetch_one(
+        _COPY + " AND c.message_id = :message_id",
+        {"tenant_id": tenant_id, "inbox_id": inbox_id, "message_id": message_id},
+    )
+    if row is None:
+        raise NotFound("no such message")
+    return (await copies_of_rows(tx, inbox_id, [row]))[0]
+
+
+async def update_copy(
+    tx: Tx,
+    *,
+    tenant_id: bytes,
+    inbox_id: bytes,
+    message_id: bytes,
+    now: int,
+    is_read: bool | None = None,
+    is_flagged: bool | None = None,
+    folder: str | None = None,
+) -> Copy:
+    """Change what is given, leave what is None. Raises NotFound."""
+    await update_copies(
+        tx,
+        tenant_id=tenant_id,
+        inbox_id=inbox_id,
+        message_ids=[message_id],
+        now=now,
+        is_read=is_read,
+        is_flagged=is_flagged,
+        folder=folder,
+    )
+    return await find_copy(tx, tenant_id=tenant_id, inbox_id=inbox_id, message_id=message_id)
+
+
+async def update_copies(
+    tx: Tx,
+    *,
+    tenant_id: bytes,
+    inbox_id: bytes,
+    message_ids: Sequence[bytes],
+    now: int,
+    is_read: bool | None = None,
+    is_flagged: bool | None = None,
+    folder: str | None = None,
+) -> None:
+    """Change what is given of each of these copies; what has no copy here is passed over."""
+    change = {
+        "is_read": None if is_read is None else int(is_read),
+        "is_flagged": None if is_flagged is None else int(is_flagged),
+        "folder": None if folder is None else FOLDERS.index(folder),
+    }
+    for start in range(0, len(message_ids), _CHANGED_AT_ONCE):
+        chosen, names = _in_list(message_ids[start : start + _CHANGED_AT_ONCE])
+        await tx.execute(
+            f"""
+            UPDATE copies
+            SET is_read = COALESCE(:is_read, is_read),
+                is_flagged = COALESCE(:is_flagged, is_flagged),
+                folder = COALESCE(:folder, folder)
+            WHERE inbox_id = :inbox_id AND message_id IN (
+                SELECT m.message_id FROM messages m
+                WHERE m.tenant_id = :tenant_id AND m.message_id IN ({chosen}))
+            """,
+            {"tenant_id": tenant_id, "inbox_id": inbox_id, **change, **names},
+        )
+        if folder is not None:
+            await note_moves(
+                tx, inbox_id=inbox_id, chosen=chosen, names=names, trash=_TRASH, now=now
+            )
+
+
+async def held_of(
+    tx: Tx, *, tenant_id: bytes, inbox_id: bytes, message_ids: Sequence[bytes]
+) -> set[bytes]:
+    """Those of these messages of which the inbox holds a copy."""
+    if not message_ids:
+        return set()
+    chosen, names = _in_list(message_ids)
+    rows = await tx.fetch_all(
+        f"""
+        SELECT c.message_id FROM copies c JOIN messages m ON m.message_id = c.message_id
+        WHERE m.tenant_id = :tenant_id AND c.inbox_id = :inbox_id AND c.message_id IN ({chosen})
+        """,
+        {"tenant_id": tenant_id, "inbox_id": inbox_id, **names},
+    )
+    return {bytes(row["message_id"]) for row in rows}
+
+
+async def discard_copy(
+    tx: Tx, *, tenant_id: bytes, inbox_id: bytes, message_id: bytes, now: int
+) -> str | None:
+    """Move the copy to trash; one that is there already is deleted.
+
+    Returns the content file that nothing names any more, for removal after the commit. Raises
+    NotFound.
+    """
+    copy = await find_copy(tx, tenant_id=tenant_id, inbox_id=inbox_id, message_id=message_id)
+    if copy.folder != "trash":
+        await update_copy(
+            tx,
+            tenant_id=tenant_id,
+            inbox_id=inbox_id,
+            message_id=message_id,
+            now=now,
+            folder="trash",
+        )
+        return None
+    return await delete_copy(tx, tenant_id=tenant_id, inbox_id=inbox_id, message_id=message_id)
+
+
+async def delete_copy(
+    tx: Tx, *, tenant_id: bytes, inbox_id: bytes, message_id: bytes
+) -> str | None:
+    """Delete the copy for good; one that is not there is none.
+
+    Returns the content file that nothing names any more, for removal after the commit.
+    """
+    key = {"tenant_id": tenant_id, "inbox_id": inbox_id, "message_id": message_id}
+    counted = await tx.execute(
+        """
+        UPDATE messages SET copies_gone = copies_gone + 1
+        WHERE message_id = :message_id AND tenant_id = :tenant_id
+          AND EXISTS (SELECT 1 FROM copies c
+                      WHERE c.inbox_id = :inbox_id AND c.message_id = :message_id)
+        """,
+        key,
+    )
+    if not counted:
+        return None
+    await count_before_it_goes(tx, tenant_id=tenant_id, inbox_id=inbox_id, message_id=message_id)
+    await keep_what_a_copy_opened(tx, tenant_id=tenant_id, inbox_id=inbox_id, message_id=message_id)
+    await keep_deleted(tx, inbox_id=inbox_id, message_id=message_id)
+    for table in ("copies", "copy_routes", "trashed"):
+        await tx.execute(
+            f"DELETE FROM {table} WHERE inbox_id = :inbox_id AND message_id = :message_id", key
+        )
+    return await _drop_message_without_copies(tx, message_id)
+
+
+async def _drop_message_without_copies(tx: Tx, message_id: bytes) -> str | None:
+    key = {"message_id": message_id}
+    row = await tx.fetch_one(
+        """
+        SELECT c.file, m.copies_owed - m.copies_gone AS copies_left
+        FROM messages m JOIN contents c ON c.message_id = m.message_id
+        WHERE m.message_id = :message_id
+        """,
+        key,
+    )
+    if row is None or row["copies_left"] > 0:
+        return None
+    await parsed.drop(tx, message_id=message_id)
+    await forget_sender(tx, message_id=message_id)
+    for table in ("contents", "routes", "messages"):
+        await tx.execute(f"DELETE FROM {table} WHERE message_id = :message_id", key)
+    await forget_message(tx, message_id=message_id)
+    await forget_explanation(tx, message_id=message_id)
+    return str(row["file"]) if row["file"] else None
+
+
+def trace_fields(copy: Copy) -> bytes:
+    """What the receiving side puts before the content of this copy (RFC 5321 4.4).
+
+    One Delivered-To for each address by which this copy came, then the Received field that was
+    made when the message arrived. A message without a copy has none: they would tell of another's.
+    """
+    if not copy.is_held:
+        return b""
+    lines = [f"Return-Path: <{copy.reverse_path}>"]
+    lines += [f"Delivered-To: {route.address}" for route in distinct_addresses(copy.routes)]
+    head = "".join(line + "\r\n" for line in lines)
+    return head.encode("utf-8", "surrogateescape") + copy.received_field
+
+
+def distinct_addresses(routes: Iterable[Route]) -> list[Route]:
+    """The first route by each address: two subaddresses of one list are one way in."""
+    first: dict[str, Route] = {}
+    for route in routes:
+        first.setdefault(route.address, route)
+    return list(first.values())
+
+
+COPY_COLUMNS = """
+    m.message_id, c.folder, c.is_read, c.is_flagged, c.route, m.thread_id, m.received_at,
+    m.size, m.from_name, m.from_email, m.subject, m.recipients, m.reverse_path,
+    m.client_ip, m.helo, m.tls, m.received_field, m.parse_status,
+    m.preview, m.has_attachments
+"""
+# CROSS JOIN keeps SQLite at reading the copies first, in their order.
+_COPY = f"""
+    SELECT {COPY_COLUMNS}
+    FROM copies c CROSS JOIN messages m
+    WHERE m.message_id = c.message_id AND m.tenant_id = :tenant_id AND c.inbox_id = :inbox_id
+"""
+
+
+async def copies_of_rows(tx: Tx, inbox_id: bytes, rows: Sequence[Row]) -> list[Copy]:
+    """What `rows` of COPY_COLUMNS say, each with the routes to this inbox in the sender's order."""
+    routes: dict[bytes, list[Route]] = {}
+    for route in await _routes(tx, inbox_id, rows):
+        named = Route(route["recipient"], route["address"], route["list_id"])
+        routes.setdefault(bytes(route["message_id"]), []).append(named)
+    return [_copy(row, routes.get(bytes(row["message_id"]), [])) for row in rows]
+
+
+async def _routes(tx: Tx, inbox_id: bytes, rows: Sequence[Row]) -> list[Row]:
+    if not rows:
+        return []
+    chosen, names = _in_list([row["message_id"] for row in rows])
+    return await tx.fetch_all(
+        f"""
+        SELECT r.message_id, r.position, r.recipient, r.address, r.list_id
+        FROM copies c JOIN routes r ON r.message_id = c.message_id AND r.position = c.route
+        WHERE c.inbox_id = :inbox_id AND c.message_id IN ({chosen})
+        UNION
+        SELECT r.message_id, r.position, r.recipient, r.address, r.list_id
+        FROM copy_routes w
+        JOIN routes r ON r.message_id = w.message_id AND r.position = w.position
+        WHERE w.inbox_id = :inbox_id AND w.message_id IN ({chosen})
+        ORDER BY 1, 2
+        """,
+        {"inbox_id": inbox_id, **names},
+    )
+
+
+def _in_list(message_ids: Sequence[bytes]) -> tuple[str, dict[str, bytes]]:
+    names = {f"m{number}": message_id for number, message_id in enumerate(message_ids)}
+    return ", ".join(f":{name}" for name in names), names
+
+
+def _copy(row: Row, routes: Sequence[Route]) -> Copy:
+    recipients = json.loads(bytes(row["recipients"]))
+    return Copy(
+        message_id=bytes(row["message_id"]),
+        thread_id=bytes(row["thread_id"]),
+        folder=None if row["folder"] is None else FOLDERS[row["folder"]],
+        is_read=None if row["folder"] is None else bool(row["is_read"]),
+        is_flagged=None if row["folder"] is None else bool(row["is_flagged"]),
+        received_at=row["received_at"],
+        size=row["size"],
+        sender=Mailbox(row["from_name"], row["from_email"]),
+        to=tuple(Mailbox(name, email) for name, email in recipients.get("to", ())),
+        cc=tuple(Mailbox(name, email) for name, email in recipients.get("cc", ())),
+        subject=row["subject"],
+        reverse_path=row["reverse_path"],
+        client_ip=row["client_ip"],
+        helo=row["helo"],
+        tls=row["tls"],
+        received_field=bytes(row["received_field"]),
+        parse_status=row["parse_status"],
+        preview=row["preview"],
+        has_attachments=bool(row["has_attachments"]),
+        routes=tuple(routes),
+    )

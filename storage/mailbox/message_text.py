@@ -1,0 +1,62 @@
+"""A message as it is read: its text, its HTML, its files.
+
+- Text is read from the stored bytes when asked for: it is decoded, never parsed again. At most a
+  mebibyte of it was found worth showing.
+- Where there is only HTML, the text is what the parser made of it.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from contextlib import aclosing
+from dataclasses import dataclass
+
+from storage.content.message_bytes import Content, ContentDirectory
+from storage.content.mime_parts import Slice
+from storage.content.transfer_encoding import joined, read_text
+from storage.database import Tx
+from storage.mailbox.parsed import Attachment, Body, find_body, list_attachments
+
+_LONG = 64 * 1024
+
+
+@dataclass(frozen=True, slots=True)
+class Letter:
+    """What a message says. Text and HTML are None where there is none, or not yet."""
+
+    reply_to: tuple[tuple[str, str], ...]
+    text: str | None
+    html: str | None
+    attachments: tuple[Attachment, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Outline:
+    """What the store has of a letter; its text is still in the content."""
+
+    body: Body
+    attachments: tuple[Attachment, ...]
+
+
+async def find_outline(tx: Tx, *, tenant_id: bytes, message_id: bytes) -> Outline:
+    """Raises NotFound."""
+    body = await find_body(tx, tenant_id=tenant_id, message_id=message_id)
+    found = await list_attachments(tx, tenant_id=tenant_id, message_id=message_id)
+    return Outline(body, tuple(found))
+
+
+async def read_letter(contents: ContentDirectory, content: Content, outline: Outline) -> Letter:
+    """The letter with its text. Raises ContentDamaged, StoreUnavailable."""
+    body = outline.body
+    text = body.text
+    if body.text_parts:
+        text = joined([await _read(contents, content, part) for part in body.text_parts])
+    return Letter(body.reply_to, text, body.html, outline.attachments)
+
+
+async def _read(contents: ContentDirectory, content: Content, part: Slice) -> str:
+    async with aclosing(contents.chunks(content, part.start, part.end)) as chunks:
+        octets = b"".join([chunk async for chunk in chunks])
+    if len(octets) < _LONG:
+        return read_text(octets, part.encoding, part.charset)
+    return await asyncio.to_thread(read_text, octets, part.encoding, part.charset)

@@ -1,0 +1,187 @@
+"""What the parser found out about a message: kept, and read back.
+
+- A result counts once: for a message that is no longer pending, or gone, it is dropped.
+- Text is not stored again: a text part is known by its place in the content, and decoding it is in
+  proportion to its length. Sanitised HTML, and text that was made from HTML, are kept compressed:
+  making them belongs in the parser's process, and so a message that was crafted to be slow is slow
+  once, there, and never to its reader.
+"""
+
+from __future__ import annotations
+
+import json
+import zlib
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from storage.content.mime_parts import Parsed, Part, Slice
+from storage.database import Row, Tx
+from storage.errors import NotFound
+from storage.index.full_text import forget, index, scopes_of
+from storage.mailbox.parse_queue import Claim
+
+_MAX_INFLATED = 8 * 1024 * 1024
+
+
+@dataclass(frozen=True, slots=True)
+class Attachment:
+    """An attachment that is on record."""
+
+    attachment_id: bytes
+    part: Part
+
+
+@dataclass(frozen=True, slots=True)
+class Body:
+    """What a message says: text parts by their places, or text and HTML as they were kept."""
+
+    reply_to: tuple[tuple[str, str], ...]
+    text_parts: tuple[Slice, ...]
+    text: str | None
+    html: str | None
+
+
+async def record(tx: Tx, results: Sequence[tuple[Claim, Parsed]]) -> None:
+    """Keep results; each message is done with."""
+    entries = []
+    for claimed, result in results:
+        if not await _finish(tx, claimed.message_id, result):
+            continue
+        scopes = await scopes_of(
+            tx,
+            message_id=claimed.message_id,
+            has_attachments=bool(result.attachments),
+        )
+        entries.append((claimed.message_id, scopes, result.words))
+        await _keep_parts(tx, claimed.message_id, result)
+    await tx.execute_many(
+        "DELETE FROM parse_attempts WHERE message_id = :message_id",
+        [{"message_id": claimed.message_id} for claimed, _ in results],
+    )
+    await index(tx, entries)
+
+
+async def _finish(tx: Tx, message_id: bytes, result: Parsed) -> bool:
+    changed = await tx.execute(
+        """
+        UPDATE messages
+        SET parse_status = :status, preview = :preview, has_attachments = :has_attachments,
+            text_parts = :text_parts, reply_to = :reply_to
+        WHERE message_id = :message_id AND parse_status = 'pending'
+        """,
+        {
+            "message_id": message_id,
+            "status": result.status,
+            "preview": result.preview,
+            "has_attachments": int(bool(result.attachments)),
+            "text_parts": json.dumps(result.text_parts, separators=(",", ":")),
+            "reply_to": json.dumps(result.reply_to, separators=(",", ":")),
+        },
+    )
+    return changed == 1
+
+
+async def _keep_parts(tx: Tx, message_id: bytes, result: Parsed) -> None:
+    if result.text is not None or result.html is not None:
+        await tx.execute(
+            "INSERT INTO bodies (message_id, text, html) VALUES (:message_id, :text, :html)",
+            {"message_id": message_id, "text": result.text, "html": result.html},
+        )
+    rows = [
+        {
+            "message_id": message_id,
+            "position": position,
+            "attachment_id": tx.new_id(),
+            "filename": part.filename,
+            "content_type": part.content_type,
+            "size": part.size,
+            "is_inline": int(part.is_inline),
+            "content_id": part.content_id,
+            "part_start": part.start,
+            "part_end": part.end,
+            "encoding": part.encoding,
+        }
+        for position, part in enumerate(result.attachments)
+    ]
+    if rows:
+        await tx.execute_many(_ATTACHMENT, rows)
+
+
+_ATTACHMENT = """
+    INSERT INTO attachments
+        (message_id, position, attachment_id, filename, content_type, size, is_inline, content_id,
+         part_start, part_end, encoding)
+    VALUES
+        (:message_id, :position, :attachment_id, :filename, :content_type, :size, :is_inline,
+         :content_id, :part_start, :part_end, :encoding)
+"""
+
+
+async def find_body(tx: Tx, *, tenant_id: bytes, message_id: bytes) -> Body:
+    """Raises NotFound; a message that is not parsed has nothing in it."""
+    row = await tx.fetch_one(
+        """
+        SELECT m.reply_to, m.text_parts, b.text, b.html
+        FROM messages m LEFT JOIN bodies b ON b.message_id = m.message_id
+        WHERE m.tenant_id = :tenant_id AND m.message_id = :message_id
+        """,
+        {"tenant_id": tenant_id, "message_id": message_id},
+    )
+    if row is None:
+        raise NotFound("no such message")
+    parts = tuple(Slice(*part) for part in json.loads(row["text_parts"]))
+    reply_to = tuple((name, email) for name, email in json.loads(row["reply_to"]))
+    return Body(reply_to, parts, _inflated(row["text"]), _inflated(row["html"]))
+
+
+def _inflated(kept: object) -> str | None:
+    if not isinstance(kept, bytes):
+        return None
+    return zlib.decompressobj().decompress(kept, _MAX_INFLATED).decode("utf-8", "replace")
+
+
+async def list_attachments(tx: Tx, *, tenant_id: bytes, message_id: bytes) -> list[Attachment]:
+    """The attachments of a message, in the order in which they stand in it."""
+    rows = await tx.fetch_all(
+        """
+        SELECT a.attachment_id, a.filename, a.content_type, a.size, a.is_inline, a.content_id,
+               a.part_start, a.part_end, a.encoding
+        FROM messages m JOIN attachments a ON a.message_id = m.message_id
+        WHERE m.tenant_id = :tenant_id AND m.message_id = :message_id ORDER BY a.position
+        """,
+        {"tenant_id": tenant_id, "message_id": message_id},
+    )
+    return [_attachment(row) for row in rows]
+
+
+async def find_attachment(
+    tx: Tx, *, tenant_id: bytes, message_id: bytes, attachment_id: bytes
+) -> Attachment:
+    """Raises NotFound, also for an attachment of another message."""
+    for one in await list_attachments(tx, tenant_id=tenant_id, message_id=message_id):
+        if one.attachment_id == attachment_id:
+            return one
+    raise NotFound("no such attachment")
+
+
+def _attachment(row: Row) -> Attachment:
+    part = Part(
+        filename=row["filename"],
+        content_type=row["content_type"],
+        size=row["size"],
+        is_inline=bool(row["is_inline"]),
+        content_id=row["content_id"],
+        start=row["part_start"],
+        end=row["part_end"],
+        encoding=row["encoding"],
+    )
+    return Attachment(bytes(row["attachment_id"]), part)
+
+
+async def drop(tx: Tx, *, message_id: bytes) -> None:
+    """Remove all that was found out, with the message's last copy."""
+    await forget(tx, message_id=message_id)
+    for table in ("attachments", "bodies", "parse_attempts"):
+        await tx.execute(
+            f"DELETE FROM {table} WHERE message_id = :message_id", {"message_id": message_id}
+        )

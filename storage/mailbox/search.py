@@ -1,0 +1,263 @@
+"""Finding messages: the one look-up that every filter goes through.
+
+- A search is always within the copies of one inbox, newest first, by keyset.
+- A message that is not parsed yet is judged by what the header scan gave: sender, recipients,
+  subject. Of very many such only the newest are looked at.
+- Dates are compared with `received_at`. They also bound the ids looked at, an hour wider: after a
+  clock was set back by more than that, a search for what came before a date may miss messages.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import partial
+from typing import Any
+
+from storage.address import canonical_or_none
+from storage.clock import HOUR
+from storage.database import Row, Tx
+from storage.ids import from_text
+from storage.index.copy_index import newest
+from storage.index.full_text import ATTACHMENT, engine_of, inbox_scope, list_scope, scanned_text
+from storage.index.query import Lookup, Query, matches
+from storage.index.words import document
+from storage.mailbox.copies import FOLDERS
+
+_PENDING_LOOKED_AT = 2_000
+_PENDING_JUDGED = 500
+_HIGHEST = (1 << 63) - 1
+
+
+@dataclass(frozen=True, slots=True)
+class Wanted:
+    """Which copies of an inbox: the query, and what of a copy or message must be so.
+
+    `from_email` is in lower-case letters.
+    """
+
+    query: Query = field(default_factory=Query)
+    folders: tuple[str, ...] = FOLDERS
+    is_read: bool | None = None
+    thread_id: bytes | None = None
+    from_email: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class _Search:
+    """One look-up: conditions on `c` and `m` in SQL, with what they name."""
+
+    tx: Tx
+    query: Query
+    scopes: tuple[str, ...]
+    conditions: str
+    params: Mapping[str, Any]
+    after: bytes | None
+    before: bytes | None
+
+
+async def search_messages(
+    tx: Tx, *, tenant_id: bytes, inbox_id: bytes, wanted: Wanted, before: bytes | None, limit: int
+) -> list[bytes]:
+    """The ids of at most `limit` messages, newest first, all older than the message `before`."""
+    lists = await _lists(tx, tenant_id, wanted.query.lists)
+    if lists is None:
+        return []
+    search = _prepared(
+        tx,
+        wanted,
+        lists,
+        tenant_id=tenant_id,
+        inbox_id=inbox_id,
+        before=before,
+        limit=limit,
+    )
+    pending = await _pending(search)
+    if wanted.query.terms or search.scopes[1:]:
+        found = await engine_of(tx).find(tx, _lookup(search, wanted))
+    else:
+        found = await _copies(search, wanted)
+    return sorted({*found, *pending}, reverse=True)[:limit]
+
+
+def _prepared(
+    tx: Tx,
+    wanted: Wanted,
+    lists: Sequence[bytes],
+    *,
+    tenant_id: bytes,
+    inbox_id: bytes,
+    before: bytes | None,
+    limit: int,
+) -> _Search:
+    query = wanted.query
+    scopes = [inbox_scope(inbox_id), *map(list_scope, lists)]
+    if query.has_attachment:
+        scopes.append(ATTACHMENT)
+    conditions, params = _conditions(wanted, lists)
+    return _Search(
+        tx=tx,
+        query=query,
+        scopes=tuple(scopes),
+        conditions=conditions,
+        params={"tenant_id": tenant_id, "inbox_id": inbox_id, "limit": limit, **params},
+        after=None if query.after is None else _id_at(query.after - HOUR),
+        before=_earlier(before, None if query.before is None else _id_at(query.before + HOUR)),
+    )
+
+
+def _conditions(wanted: Wanted, lists: Sequence[bytes]) -> tuple[str, dict[str, object]]:
+    """What must hold of the copy, then of the message."""
+    query = wanted.query
+    params: dict[str, object] = {
+        "is_read": None if wanted.is_read is None else int(wanted.is_read),
+        "thread_id": wanted.thread_id,
+        "from_email": wanted.from_email,
+        "received_after": query.after,
+        "received_before": query.before,
+    }
+    parts = []
+    if set(wanted.folders) != set(FOLDERS):
+        listed = ", ".join(str(FOLDERS.index(folder)) for folder in wanted.folders)
+        parts.append(f"c.folder IN ({listed})")
+    if wanted.is_read is not None:
+        parts.append("c.is_read = :is_read")
+    if wanted.thread_id is not None:
+        parts.append("m.thread_id = :thread_id")
+    if wanted.from_email is not None:
+        parts.append("LOWER(m.from_email) = :from_email")
+    if query.after is not None:
+        parts.append("m.received_at >= :received_after")
+    if query.before is not None:
+        parts.append("m.received_at < :received_before")
+    if query.has_attachment is False:
+        parts.append("m.has_attachments = 0 AND m.parse_status <> 'pending'")
+    for place, list_id in enumerate(lists):
+        params[f"list{place}"] = list_id
+        parts.append(_CAME_BY.format(f"list{place}"))
+    return "".join(f" AND {part}" for part in parts), params
+
+
+# The scope of a list is the message's. Whether this copy came by the list is what may be told: that
+# another inbox got the message by it may be a blind copy's secret.
+_CAME_BY = """
+    EXISTS (SELECT 1 FROM routes r
+            WHERE r.message_id = c.message_id AND r.list_id = :{0}
+              AND (r.position = c.route OR EXISTS (
+                  SELECT 1 FROM copy_routes o
+                  WHERE o.message_id = c.message_id AND o.inbox_id = c.inbox_id
+                    AND o.position = r.position)))
+"""
+
+
+async def _lists(tx: Tx, tenant_id: bytes, named: Iterable[str]) -> list[bytes] | None:
+    """The ids of lists that were typed as ids or addresses; None when one is none of the tenant's.
+
+    An address that was deleted since is none; its id still finds what came by it.
+    """
+    found = []
+    for text in named:
+        list_id = from_text("lst", text)
+        if list_id is None:
+            row = await tx.fetch_one(
+                "SELECT list_id FROM lists WHERE tenant_id = :tenant_id AND canonical = :canonical",
+                {"tenant_id": tenant_id, "canonical": canonical_or_none(text) or ""},
+            )
+            list_id = bytes(row["list_id"]) if row else None
+        if list_id is None:
+            return None
+        found.append(list_id)
+    return found
+
+
+def _lookup(search: _Search, wanted: Wanted) -> Lookup:
+    return Lookup(
+        scopes=search.scopes,
+        terms=search.query.terms,
+        conditions=search.conditions,
+        params=search.params,
+        after=search.after,
+        before=search.before,
+        limit=search.params["limit"],
+        narrow=_narrow(wanted),
+    )
+
+
+def _narrow(wanted: Wanted) -> tuple[str, ...]:
+    """The orders of copies that a condition goes by, if any: a thread's, or those of folders."""
+    if wanted.thread_id is not None:
+        return ("m.thread_id = :thread_id",)
+    if wanted.is_read is None and len(wanted.folders) == len(FOLDERS):
+        return ()
+    return tuple(f"c.folder = {FOLDERS.index(folder)}" for folder in wanted.folders)
+
+
+async def _copies(search: _Search, wanted: Wanted) -> list[bytes]:
+    """Without words there is nothing to look up: the copies themselves, parsed or not."""
+    params = {**search.params, "before": search.before, "after": search.after}
+    if wanted.thread_id is not None:
+        rows = await search.tx.fetch_all(_of_thread(search), params)
+    else:
+        rows = []
+        for folder in map(FOLDERS.index, wanted.folders):
+            in_folder = partial(_of_folder, search)
+            of_folder = {**params, "folder": folder}
+            rows += await newest(search.tx, in_folder, of_folder, limit=search.params["limit"])
+    return [bytes(row["message_id"]) for row in rows]
+
+
+def _of_thread(search: _Search) -> str:
+    return _copies_sql(search, "messages m CROSS JOIN copies c")
+
+
+def _of_folder(search: _Search, source: str) -> str:
+    return _copies_sql(search, f"{source} c CROSS JOIN messages m", "AND c.folder = :folder")
+
+
+def _copies_sql(search: _Search, joined: str, narrowed: str = "") -> str:
+    """CROSS JOIN keeps SQLite at the order that fits: a folder's, or a thread's.
+
+    Both tables are told the bounds, which PostgreSQL does not carry over from one to the other.
+    """
+    older = "AND c.message_id < :before AND m.message_id < :before" if search.before else ""
+    newer = "AND c.message_id > :after AND m.message_id > :after" if search.after else ""
+    return f"""
+        SELECT c.message_id FROM {joined}
+        WHERE m.message_id = c.message_id AND m.tenant_id = :tenant_id
+          AND c.inbox_id = :inbox_id {narrowed} {older} {newer} {search.conditions}
+        ORDER BY c.message_id DESC LIMIT :limit
+    """
+
+
+async def _pending(search: _Search) -> list[bytes]:
+    """Those that match among the newest messages that wait for the parser."""
+    if search.query.has_attachment is not None:
+        return []
+    older = "AND message_id < :before" if search.before else ""
+    rows = await search.tx.fetch_all(
+        f"""
+        SELECT m.message_id, m.from_name, m.from_email, m.recipients, m.subject
+        FROM (SELECT message_id FROM messages WHERE parse_status = 'pending' {older}
+              ORDER BY message_id DESC LIMIT {_PENDING_LOOKED_AT}) p
+        CROSS JOIN copies c CROSS JOIN messages m
+        WHERE c.inbox_id = :inbox_id AND c.message_id = p.message_id
+          AND m.message_id = p.message_id AND m.tenant_id = :tenant_id
+          {search.conditions}
+        ORDER BY m.message_id DESC LIMIT {_PENDING_JUDGED}
+        """,
+        {**search.params, "before": search.before},
+    )
+    return [bytes(row["message_id"]) for row in rows if _scan_matches(search.query, row)]
+
+
+def _scan_matches(query: Query, row: Row) -> bool:
+    return not query.terms or matches(query, document(**scanned_text(row), body=()))
+
+
+def _id_at(instant: int) -> bytes:
+    return min(max(instant, 0), _HIGHEST).to_bytes(8, "big") + bytes(8)
+
+
+def _earlier(first: bytes | None, second: bytes | None) -> bytes | None:
+    given = [one for one in (first, second) if one is not None]
+    return min(given, default=None)

@@ -1,0 +1,39 @@
+"""Since when a copy is in the trash: from its first move there until it leaves.
+
+After 30 days it is deleted for good (`storage.maintenance.retention`); whether it is read or
+flagged meanwhile changes nothing.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from storage.clock import DAY
+from storage.database import Tx
+
+KEPT = 30 * DAY
+
+
+async def note_moves(
+    tx: Tx, *, inbox_id: bytes, chosen: str, names: Mapping[str, bytes], trash: int, now: int
+) -> None:
+    """Put on record which of these copies are in the folder `trash` now, after they were moved.
+
+    `chosen` are the message ids as parameters, which `names` holds.
+    """
+    key = {"inbox_id": inbox_id, "now": now, "trash": trash, **names}
+    for sql in (_LEAVE, _ENTER):
+        await tx.execute(sql.format(chosen), key)
+
+
+_LEAVE = """
+    DELETE FROM trashed WHERE inbox_id = :inbox_id AND message_id IN (
+        SELECT c.message_id FROM copies c
+        WHERE c.inbox_id = :inbox_id AND c.message_id IN ({}) AND c.folder <> :trash)
+"""
+_ENTER = """
+    INSERT INTO trashed (message_id, inbox_id, trashed_at)
+    SELECT c.message_id, c.inbox_id, :now FROM copies c
+    WHERE c.inbox_id = :inbox_id AND c.message_id IN ({}) AND c.folder = :trash
+    ON CONFLICT (message_id, inbox_id) DO NOTHING
+"""

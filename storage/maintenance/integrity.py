@@ -1,0 +1,191 @@
+"""The proof that accepted = owed = present: every message's copies and bytes are where they belong.
+
+- Counts and rows are judged on one snapshot, so a server that works meanwhile disturbs nothing.
+- Files are looked at afterwards, a page at a time; what was deleted between the snapshot and the
+  look is no fault.
+- Nothing stops at the first fault, and nothing is changed.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from storage.content.message_bytes import Content, ContentDirectory
+from storage.database import Database, Row, Tx
+from storage.index import copy_index
+
+_PAGE = 500
+_DEEP_PAGE = 50  # bodies are read, too
+_FIRST = bytes(16)
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """One thing that is not as promised, and the message it concerns."""
+
+    message_id: bytes
+    fault: str
+
+
+@dataclass(frozen=True, slots=True)
+class Report:
+    """What the store owes and has. It is in order when there are no findings."""
+
+    messages: int
+    copies_owed: int
+    copies_gone: int
+    copies_present: int
+    findings: tuple[Finding, ...]
+
+
+async def audit(database: Database, contents: ContentDirectory, *, deep: bool = False) -> Report:
+    """Judge the whole store; with `deep` the SHA-256 of every content as well."""
+
+    async def snapshot(tx: Tx) -> tuple[Row, list[Finding]]:
+        return await _totals(tx), await _judge_rows(tx)
+
+    totals, findings = await database.read(snapshot)
+    findings += await _judge_contents(database, contents, deep)
+    return Report(
+        messages=totals["messages"],
+        copies_owed=totals["owed"],
+        copies_gone=totals["gone"],
+        copies_present=totals["present"],
+        findings=tuple(findings),
+    )
+
+
+async def _totals(tx: Tx) -> Row:
+    row = await tx.fetch_one(
+        """
+        SELECT COUNT(*) AS messages, COALESCE(SUM(copies_owed), 0) AS owed,
+               COALESCE(SUM(copies_gone), 0) AS gone, (SELECT COUNT(*) FROM copies) AS present
+        FROM messages
+        """
+    )
+    assert row is not None
+    return row
+
+
+async def _judge_rows(tx: Tx) -> list[Finding]:
+    miscounted = [
+        Finding(bytes(row["message_id"]), f"{row['due']} copies due, {row['present']} present")
+        for row in await tx.fetch_all(_MISCOUNTED)
+    ]
+    return miscounted + [
+        Finding(bytes(row["message_id"]), fault)
+        for fault, sql in {**_JUDGEMENTS, **copy_index.judgements(tx)}.items()
+        for row in await tx.fetch_all(sql)
+    ]
+
+
+_MISCOUNTED = """
+    SELECT m.message_id, m.copies_owed - m.copies_gone AS due, COALESCE(c.present, 0) AS present
+    FROM messages m
+    LEFT JOIN (SELECT message_id, COUNT(*) AS present FROM copies GROUP BY message_id) c
+        ON c.message_id = m.message_id
+    WHERE m.copies_owed - m.copies_gone <> COALESCE(c.present, 0)
+    ORDER BY m.message_id
+"""
+
+_JUDGEMENTS = {
+    "a copy has no message": """
+        SELECT DISTINCT c.message_id FROM copies c
+        WHERE NOT EXISTS (SELECT 1 FROM messages m WHERE m.message_id = c.message_id)
+    """,
+    "a copy is in an inbox that its tenant does not have": """
+        SELECT c.message_id FROM copies c
+        JOIN messages m ON m.message_id = c.message_id
+        LEFT JOIN inboxes i ON i.inbox_id = c.inbox_id AND i.tenant_id = m.tenant_id
+        WHERE i.inbox_id IS NULL
+    """,
+    "the content is not on record": """
+        SELECT m.message_id FROM messages m
+        WHERE m.copies_owed > m.copies_gone
+          AND NOT EXISTS (SELECT 1 FROM contents c WHERE c.message_id = m.message_id)
+    """,
+    "a content has no message": """
+        SELECT c.message_id FROM contents c
+        WHERE NOT EXISTS (SELECT 1 FROM messages m WHERE m.message_id = c.message_id)
+    """,
+    "the content has another size than the message": """
+        SELECT c.message_id FROM contents c
+        JOIN messages m ON m.message_id = c.message_id WHERE c.size <> m.size
+    """,
+    "the content in the database has not the size on record": """
+        SELECT message_id FROM contents WHERE length(body) <> size
+    """,
+}
+
+
+async def _judge_contents(
+    database: Database, contents: ContentDirectory, deep: bool
+) -> list[Finding]:
+    found: list[Finding] = []
+    after = _FIRST
+
+    async def page(tx: Tx) -> list[tuple[bytes, Content]]:
+        return await _contents_after(tx, after, deep)
+
+    async def still_there(tx: Tx) -> list[Finding]:
+        return [finding for finding in faulty if await _is_on_record(tx, finding.message_id)]
+
+    while items := await database.read(page):
+        after = items[-1][0]
+        faulty = await asyncio.to_thread(_judge_page, contents.files, items, deep)
+        found += await database.read(still_there) if faulty else []
+    return found
+
+
+async def _contents_after(tx: Tx, after: bytes, deep: bool) -> list[tuple[bytes, Content]]:
+    """The next contents; without `deep` only those in files, and no body is read."""
+    # length() tells what is in a file without reading what is not.
+    columns, kind = ("body", "") if deep else ("NULL AS body", "AND length(body) IS NULL")
+    rows = await tx.fetch_all(
+        f"""
+        SELECT message_id, sha256, size, file, {columns} FROM contents
+        WHERE message_id > :after {kind} ORDER BY message_id LIMIT :page
+        """,
+        {"after": after, "page": _DEEP_PAGE if deep else _PAGE},
+    )
+    return [(bytes(row["message_id"]), _content(row)) for row in rows]
+
+
+def _content(row: Row) -> Content:
+    body = None if row["body"] is None else bytes(row["body"])
+    return Content(bytes(row["sha256"]), row["size"], body, row["file"])
+
+
+async def _is_on_record(tx: Tx, message_id: bytes) -> bool:
+    row = await tx.fetch_one(
+        "SELECT 1 FROM contents WHERE message_id = :message_id", {"message_id": message_id}
+    )
+    return row is not None
+
+
+def _judge_page(files: Path, items: Sequence[tuple[bytes, Content]], deep: bool) -> list[Finding]:
+    judged = ((message_id, _fault(files, content, deep)) for message_id, content in items)
+    return [Finding(message_id, fault) for message_id, fault in judged if fault]
+
+
+def _fault(files: Path, content: Content, deep: bool) -> str | None:
+    if content.file is None:
+        intact = hashlib.sha256(content.body or b"").digest() == content.sha256
+        return None if intact else "the content in the database is not what was stored"
+    try:
+        with (files / content.file).open("rb") as source:
+            size = source.seek(0, 2)
+            if size != content.size:
+                return f"the content file has {size} bytes, not {content.size}"
+            source.seek(0)
+            if deep and hashlib.file_digest(source, "sha256").digest() != content.sha256:
+                return "the content file is not what was stored"
+    except FileNotFoundError:
+        return "the content file is missing"
+    except OSError as error:
+        return f"the content file cannot be read: {error.strerror}"
+    return None

@@ -1,0 +1,209 @@
+"""What is kept for how long: one line a kind, how it is found, and how some of it is removed.
+
+- What is as old as its period is over: from that microsecond on it goes, before it stays.
+- What is over is looked for on a snapshot; each removal judges again, in a transaction of its own,
+  with at most `AT_ONCE` rows. What it leaves is found by the next look.
+- Reading does not wait for any of this: whatever is over is over for every reader at once.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Coroutine, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from storage.accounts import audit_log, idempotency_keys
+from storage.accounts.sessions import IDLE, LIFETIME
+from storage.clock import DAY
+from storage.contacts import merges
+from storage.database import Row, Tx
+from storage.delivery import retry_receipts
+from storage.events import log
+from storage.ids import lowest_at
+from storage.mailbox import trash as trash_folder
+from storage.mailbox.copies import delete_copy
+from storage.maintenance.inbox_removal import GRACE, purge_some
+from storage.sharing import contact_activity, resolutions, shares
+from storage.teamwork import notes
+
+AT_ONCE = 250
+DELIVERIES_KEPT = 7 * DAY
+
+Moment = Mapping[str, object]
+Some = Callable[[Tx, Sequence[Row], Moment], Coroutine[Any, Any, "Removed"]]
+
+
+@dataclass(frozen=True, slots=True)
+class Removed:
+    """What one transaction took. `files` are contents to remove after the commit.
+
+    `progress` tells that there was something to do, though it may count later, as a whole.
+    """
+
+    count: int
+    files: tuple[str, ...] = ()
+    progress: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Kind:
+    """One kind of what is kept: `kept` microseconds; `due` selects what is over."""
+
+    name: str
+    kept: int
+    due: str
+    some: Some
+
+    def at(self, now: int) -> Moment:
+        """The parameters of `due` at a time."""
+        since = now - self.kept
+        return {"now": now, "since": since, "since_id": lowest_at(since + 1)}
+
+
+async def count_due(tx: Tx, kind: Kind, *, now: int) -> int:
+    """How much of a kind is over."""
+    row = await tx.fetch_one(f"SELECT COUNT(*) AS due FROM ({kind.due}) over", kind.at(now))
+    return int(row["due"]) if row else 0
+
+
+async def find_due(tx: Tx, kind: Kind, *, now: int) -> list[Row]:
+    """Some of what is over."""
+    return await tx.fetch_all(f"{kind.due} LIMIT {AT_ONCE}", kind.at(now))
+
+
+def _rows(name: str, kept: int, table: str, key: str, over: str) -> Kind:
+    """A kind whose rows go by themselves. `key` is one column, or two with a comma."""
+    columns = key.split(", ")
+
+    async def some(tx: Tx, rows: Sequence[Row], moment: Moment) -> Removed:
+        values: list[str] = []
+        names: dict[str, object] = {}
+        for number, row in enumerate(rows):
+            places = {f"k{number}_{place}": row[name] for place, name in enumerate(columns)}
+            names |= places
+            values.append(f"({', '.join(f':{place}' for place in places)})")
+        return Removed(
+            await tx.execute(
+                f"DELETE FROM {table} WHERE ({key}) IN (VALUES {', '.join(values)}) AND ({over})",
+                {**moment, **names},
+            )
+        )
+
+    return Kind(name, kept, f"SELECT {key} FROM {table} WHERE {over}", some)
+
+
+async def _notes(tx: Tx, rows: Sequence[Row], moment: Moment) -> Removed:
+    return Removed(await notes.remove_expired_notes(tx, now=_now(moment)))
+
+
+async def _lapses(tx: Tx, rows: Sequence[Row], moment: Moment) -> Removed:
+    return Removed(await resolutions.lapse_some(tx, now=_now(moment)))
+
+
+async def _trash(tx: Tx, rows: Sequence[Row], moment: Moment) -> Removed:
+    files = []
+    for row in rows:
+        key = {"inbox_id": row["inbox_id"], "message_id": row["message_id"]}
+        still = await tx.fetch_one(
+            f"{_TRASH} AND t.inbox_id = :inbox_id AND t.message_id = :message_id",
+            {**moment, **key},
+        )
+        if still is not None:
+            files.append(await delete_copy(tx, tenant_id=bytes(still["tenant_id"]), **key))
+            await tx.execute(_NO_TRASH, key)
+    return Removed(len(files), tuple(file for file in files if file))
+
+
+_NO_TRASH = "DELETE FROM trashed WHERE inbox_id = :inbox_id AND message_id = :message_id"
+_TRASH = """
+    SELECT t.inbox_id, t.message_id, i.tenant_id
+    FROM trashed t JOIN inboxes i ON i.inbox_id = t.inbox_id
+    WHERE t.trashed_at <= :since AND i.deleted_at IS NULL
+"""
+
+
+async def _inboxes(tx: Tx, rows: Sequence[Row], moment: Moment) -> Removed:
+    row = rows[0]
+    purged = await purge_some(
+        tx,
+        tenant_id=bytes(row["tenant_id"]),
+        inbox_id=bytes(row["inbox_id"]),
+        now=_now(moment),
+    )
+    return Removed(int(purged.whole), purged.files, progress=True)
+
+
+def _now(moment: Moment) -> int:
+    now = moment["now"]
+    assert isinstance(now, int)
+    return now
+
+
+# A completed task that a note made goes with the note, but not within a day of its completion. An
+# event outlives its days while a webhook is owed it: those before it may have been tried for days.
+KINDS: tuple[Kind, ...] = (
+    _rows("receipts", retry_receipts.RECEIPTS_KEPT, "receipts", "digest", "received_at <= :since"),
+    _rows(
+        "idempotency_keys", idempotency_keys.KEPT, "idempotency_keys", "key", "claimed_at <= :since"
+    ),
+    _rows(
+        "sessions",
+        LIFETIME,
+        "sessions",
+        "session_id",
+        f"expires_at <= :now OR last_used_at + {IDLE} <= :now",
+    ),
+    Kind("notes", notes.KEPT, "SELECT note_id FROM notes WHERE expires_at <= :now", _notes),
+    _rows(
+        "tasks_of_notes",
+        notes.KEPT,
+        "tasks",
+        "task_id",
+        "type = 'mention' AND completed_at IS NOT NULL AND created_at <= :since"
+        f" AND completed_at + {DAY} <= :now",
+    ),
+    Kind(
+        "shares_lapsed",
+        shares.LAPSE,
+        "SELECT share_id FROM shares WHERE status = 'pending' AND created_at <= :since",
+        _lapses,
+    ),
+    _rows(
+        "shares",
+        shares.KEPT,
+        "shares",
+        "share_id",
+        "status <> 'pending' AND resolved_at <= :since",
+    ),
+    _rows("merges", merges.UNDO, "contact_merges", "merge_id", "merged_at <= :since"),
+    _rows("activity", contact_activity.KEPT, "activity", "activity_id", "created_at <= :since"),
+    _rows(
+        "deliveries",
+        DELIVERIES_KEPT,
+        "deliveries",
+        "delivery_id",
+        "finished_at IS NOT NULL AND finished_at <= :since",
+    ),
+    _rows(
+        "events",
+        log.KEPT,
+        "events",
+        "event_id",
+        "event_id < :since_id AND event_id NOT IN"
+        " (SELECT d.event_id FROM deliveries d WHERE d.status = 'pending')",
+    ),
+    _rows(
+        "audit_log",
+        audit_log.KEPT,
+        "audit_log",
+        "tenant_id, entry_id",
+        "created_at <= :since",
+    ),
+    Kind("trash", trash_folder.KEPT, _TRASH, _trash),
+    Kind(
+        "inboxes",
+        GRACE,
+        "SELECT inbox_id, tenant_id FROM inboxes WHERE deleted_at <= :since",
+        _inboxes,
+    ),
+)

@@ -1,0 +1,237 @@
+"""Routing: from what happened to who is owed a word of it.
+
+- What is new is looked at in a snapshot, beside all mail; only what came of it is written, and with
+  it the place up to which events are routed. Of several processes the one that moves the place is
+  the one that writes, so each event is routed once.
+- An alert is told of the events of its inbox, of the types it names, that pass its filter, and that
+  happened since it was switched on.
+- Nobody is told of what the tenant's plan and governance do not cover.
+- What an alert does is no news for alerts: a task that one made triggers none.
+- Without an alert in the store there is nothing to route, and nothing is written.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass
+
+import orjson
+
+from storage.alerts.alerts import TASK, WEBHOOK, find_alert
+from storage.database import Row, Tx
+from storage.errors import NotFound
+from storage.events import log
+from storage.events.event_needs import Terms, needs_of, terms_of
+from storage.events.log import Event
+from storage.mailbox.visibility import in_list
+from storage.notifications.alert_tasks import KIND, make_alert_task
+from storage.notifications.filters import matches
+from storage.notifications.webhook_outcomes import at_once
+
+BATCH = 500
+MOST_OWED = 2000
+_NAME = "events"
+_OF_TASKS = frozenset({"task.created", "task.completed"})
+
+
+@dataclass(frozen=True, slots=True)
+class Subscriber:
+    """An alert that is to be told, as far as routing needs to know it.
+
+    `events` are those of its types that the tenant may be told of.
+    """
+
+    alert_id: bytes
+    tenant_id: bytes
+    inbox_id: bytes
+    events: frozenset[str]
+    delivery: str
+    filter: Mapping[str, str]
+    since: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class Batch:
+    """Events that were looked at, and who is owed a word of which.
+
+    `place` is the place on record, None when there is none yet; `end` is the last event looked at.
+    """
+
+    place: bytes | None
+    end: bytes
+    owed: Sequence[tuple[Subscriber, Event]]
+    full: bool
+
+
+async def anybody(tx: Tx) -> bool:
+    """Whether any alert is to be told of anything."""
+    return await _oldest_since(tx) is not None
+
+
+async def look(tx: Tx, *, seen: bytes, now: int) -> Batch | None:
+    """The next events, and who is owed a word of them; None when nothing is new for anybody.
+
+    `seen` is an id up to which this process has looked before, and found nothing owed.
+    """
+    since = await _oldest_since(tx)
+    if since is None:
+        return None
+    row = await tx.fetch_one("SELECT event_id FROM routed WHERE name = :name", {"name": _NAME})
+    place = bytes(row["event_id"]) if row else None
+    events = await log.new_events(tx, after=max(place or b"", seen, since), limit=BATCH)
+    if not events:
+        return None
+    owed = await _owed(tx, events, now)
+    if len(owed) > MOST_OWED:  # as many whole events as are not too much for one transaction
+        end = owed[MOST_OWED][1].event_id
+        some = [one for one in owed if one[1].event_id < end]
+        some = some or [one for one in owed if one[1].event_id == end]
+        return Batch(place, some[-1][1].event_id, some, True)
+    return Batch(place, events[-1].event_id, owed, len(events) == BATCH)
+
+
+async def _oldest_since(tx: Tx) -> bytes | None:
+    row = await tx.fetch_one(
+        """
+        SELECT since FROM alerts WHERE enabled = 1 AND status = 'active' ORDER BY since LIMIT 1
+        """
+    )
+    return bytes(row["since"]) if row else None
+
+
+async def _owed(tx: Tx, events: Sequence[Event], now: int) -> list[tuple[Subscriber, Event]]:
+    subscribers = await _subscribers(tx, {event.tenant_id for event in events})
+    wanted = {name for each in subscribers for name in each.events}
+    own = await _made_by_alerts(tx, [event for event in events if event.type in _OF_TASKS])
+    news = [each for each in events if each.type in wanted and each.event_id not in own]
+    by_inbox: dict[bytes, list[Subscriber]] = {}
+    for each in subscribers:
+        by_inbox.setdefault(each.inbox_id, []).append(each)
+    pairs = await log.audience(tx, events=news, among=by_inbox, now=now)
+    return [
+        (each, event)
+        for event, inbox_id in pairs
+        for each in by_inbox[inbox_id]
+        if event.tenant_id == each.tenant_id
+        and event.type in each.events
+        and event.event_id > each.since
+        and await matches(tx, inbox_id=inbox_id, chosen=each.filter, event=event, now=now)
+    ]
+
+
+async def _subscribers(tx: Tx, tenant_ids: Collection[bytes]) -> list[Subscriber]:
+    chosen, names = in_list(tenant_ids)
+    rows = await tx.fetch_all(
+        f"""
+        SELECT a.alert_id, a.tenant_id, a.inbox_id, a.events, a.delivery, a.filter, a.since,
+               t.plan, t.governance
+        FROM alerts a JOIN tenants t ON t.tenant_id = a.tenant_id
+        WHERE a.tenant_id IN ({chosen}) AND a.enabled = 1 AND a.status = 'active'
+        ORDER BY a.alert_id
+        """,
+        names,
+    )
+    return [_subscriber(row) for row in rows]
+
+
+def _subscriber(row: Row) -> Subscriber:
+    named, terms = orjson.loads(row["events"]), Terms(row["plan"], row["governance"])
+    return Subscriber(
+        bytes(row["alert_id"]),
+        bytes(row["tenant_id"]),
+        bytes(row["inbox_id"]),
+        frozenset(name for name in named if terms.cover(needs_of(name))),
+        row["delivery"],
+        orjson.loads(row["filter"]),
+        bytes(row["since"]),
+    )
+
+
+async def _made_by_alerts(tx: Tx, events: Sequence[Event]) -> set[bytes]:
+    """Those of these events that tell of a task which an alert made."""
+    task_ids = {event.task_id for event in events if event.task_id is not None}
+    if not task_ids:
+        return set()
+    chosen, names = in_list(task_ids)
+    rows = await tx.fetch_all(
+        f"SELECT task_id FROM tasks WHERE task_id IN ({chosen}) AND type = :alert",
+        {**names, "alert": KIND},
+    )
+    made = {bytes(row["task_id"]) for row in rows}
+    return {event.event_id for event in events if event.task_id in made}
+
+
+async def route(tx: Tx, batch: Batch, *, now: int) -> int | None:
+    """Put on record what is owed, and the place; how many calls to webhooks that makes.
+
+    None when another process was there first: then nothing has happened.
+    """
+    if not await _move(tx, batch):
+        return None
+    calls = [(each, event) for each, event in batch.owed if each.delivery == WEBHOOK]
+    for each, event in calls:
+        await tx.execute(_OWE, _delivery(tx, each, event, now))
+    for alert_id in {each.alert_id for each, _ in calls}:
+        await tx.execute(_DUE, {"alert_id": alert_id, "due": at_once(now)})
+    for each, event in batch.owed:
+        if each.delivery == TASK:
+            await _make_task(tx, each, event, now)
+    return len(calls)
+
+
+async def _make_task(tx: Tx, each: Subscriber, event: Event, now: int) -> None:
+    key = {"tenant_id": each.tenant_id, "inbox_id": each.inbox_id}
+    try:
+        alert = await find_alert(tx, **key, alert_id=each.alert_id)
+    except NotFound:  # it is gone since the snapshot
+        return
+    if not (alert.is_on and alert.delivery == TASK and await _may_be_told(tx, each, event, now)):
+        return
+    await make_alert_task(tx, alert=alert, event=event, now=now)
+
+
+async def _may_be_told(tx: Tx, each: Subscriber, event: Event, now: int) -> bool:
+    """Whether what was found in the snapshot still holds."""
+    terms = await terms_of(tx, tenant_id=each.tenant_id)
+    return terms.cover(needs_of(event.type)) and await log.is_told(
+        tx, event=event, inbox_id=each.inbox_id, now=now
+    )
+
+
+async def _move(tx: Tx, batch: Batch) -> bool:
+    """Move the place to the end of the batch; False when it is not where it was."""
+    if batch.place is None:
+        moved = await tx.execute(
+            """
+            INSERT INTO routed (name, event_id) VALUES (:name, :end) ON CONFLICT (name) DO NOTHING
+            """,
+            {"name": _NAME, "end": batch.end},
+        )
+    else:
+        moved = await tx.execute(
+            "UPDATE routed SET event_id = :end WHERE name = :name AND event_id = :place",
+            {"name": _NAME, "end": batch.end, "place": batch.place},
+        )
+    return moved == 1
+
+
+def _delivery(tx: Tx, each: Subscriber, event: Event, now: int) -> dict[str, object]:
+    return {
+        "delivery_id": tx.new_id(),
+        "alert_id": each.alert_id,
+        "event_id": event.event_id,
+        "type": event.type,
+        "now": now,
+    }
+
+
+# The alert may be gone, or off, since the snapshot.
+_OWE = """
+    INSERT INTO deliveries
+        (delivery_id, tenant_id, alert_id, event_id, type, status, queued, created_at)
+    SELECT :delivery_id, tenant_id, alert_id, :event_id, :type, 'pending', :delivery_id, :now
+    FROM alerts
+    WHERE alert_id = :alert_id AND enabled = 1 AND status = 'active' AND delivery = 'webhook'
+    ON CONFLICT (alert_id, event_id) DO NOTHING
+"""
+_DUE = "UPDATE alerts SET due_at = :due WHERE alert_id = :alert_id AND due_at IS NULL"

@@ -1,0 +1,80 @@
+"""Filters of alerts: of the events of its types, those an inbox wants to be told of.
+
+- All conditions of a filter have to hold. Each fits some types only; an alert whose types it does
+  not all fit is refused when it is made, so that none is silently never told of anything.
+- What is compared is what the inbox itself sees of the message or the thread: `list_id` is a list
+  by which its own copy came, `assignee` who has the thread as far as it may know.
+
+| condition | holds for | of the types |
+| --- | --- | --- |
+| `from` | the address in From, or every address `@domain` | `message.received` |
+| `list_id` | mail that came by the list; its members | `message.received`, `list.…` |
+| `thread_id` | what happens in the thread | `message.received`, `thread.…`, `task.…` |
+| `assignee` | threads that inbox, or nobody (`none`), has in hand | as `thread_id`, but tasks |
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from storage.address import canonical_or_none
+from storage.database import Tx
+from storage.errors import NotFound
+from storage.events.log import RECEIVED, Event
+from storage.ids import from_text
+from storage.mailbox.copies import Copy
+from storage.mailbox.visibility import View, find_message
+from storage.teamwork.assignment import known_assignee
+
+NOBODY = "none"
+
+_THREADS = (
+    "thread.assigned",
+    "thread.unassigned",
+    "thread.note_added",
+    "thread.mentioned",
+    "thread.closed",
+    "thread.reopened",
+)
+FITS: Mapping[str, frozenset[str]] = {
+    "from": frozenset((RECEIVED,)),
+    "list_id": frozenset((RECEIVED, "list.member_added", "list.member_removed")),
+    "thread_id": frozenset((RECEIVED, *_THREADS, "task.created", "task.completed")),
+    "assignee": frozenset((RECEIVED, *_THREADS)),
+}
+
+
+async def matches(
+    tx: Tx, *, inbox_id: bytes, chosen: Mapping[str, str], event: Event, now: int
+) -> bool:
+    """Whether the filter `chosen` lets this event through, as the inbox sees it now."""
+    if not chosen:
+        return True
+    view = View(event.tenant_id, inbox_id, now)
+    thread_id, came_by = event.thread_id, {event.list_id}
+    if event.message_id is not None:
+        try:
+            copy = await find_message(tx, view=view, message_id=event.message_id)
+        except NotFound:
+            return False
+        thread_id, came_by = copy.thread_id, {route.list_id for route in copy.routes}
+        if not _is_from(copy, chosen.get("from")):
+            return False
+    if "list_id" in chosen and from_text("lst", chosen["list_id"]) not in came_by:
+        return False
+    if "thread_id" in chosen and from_text("thr", chosen["thread_id"]) != thread_id:
+        return False
+    return "assignee" not in chosen or await _is_in_hand(tx, view, thread_id, chosen["assignee"])
+
+
+def _is_from(copy: Copy, wanted: str | None) -> bool:
+    """Whether the message is from the canonical address, or `@domain`, that is wanted."""
+    if wanted is None:
+        return True
+    canonical = canonical_or_none(copy.sender.email) or ""
+    return canonical.endswith(wanted) if wanted.startswith("@") else canonical == wanted
+
+
+async def _is_in_hand(tx: Tx, view: View, thread_id: bytes | None, wanted: str) -> bool:
+    holder = None if thread_id is None else await known_assignee(tx, view, thread_id)
+    return holder is None if wanted == NOBODY else holder == from_text("inb", wanted)

@@ -1,0 +1,1 @@
+"""Cards offered, asked for, handed over."""

@@ -1,0 +1,68 @@
+"""Handing a card over: it is the receiver's at once, and the giver keeps a copy to read."""
+
+from __future__ import annotations
+
+from storage.contacts.contacts import Contact, replace_card, require_own
+from storage.contacts.receive_card import receive_card
+from storage.database import Tx
+from storage.events.record import record_event
+from storage.sharing.contact_activity import Happening, record_activity
+from storage.teamwork.tasks import Draft, create_task
+
+
+async def hand_over(
+    tx: Tx, *, tenant_id: bytes, contact: Contact, to_inbox_id: bytes, note: str | None, now: int
+) -> Contact:
+    """Give the card with its labels and what is known of the person; the giver's copy.
+
+    Raises Conflict `read_only` for one that was handed over already.
+    """
+    require_own(contact)
+    giver = contact.inbox_id
+    received = await receive_card(
+        tx,
+        tenant_id=tenant_id,
+        from_inbox_id=giver,
+        to_inbox_id=to_inbox_id,
+        card=contact.card,
+        now=now,
+    )
+    copy = await replace_card(
+        tx, tenant_id=tenant_id, contact=contact, card=contact.card, read_only=True, now=now
+    )
+    await create_task(
+        tx,
+        tenant_id=tenant_id,
+        inbox_id=to_inbox_id,
+        draft=Draft(
+            "contact_handoff",
+            f"[Contact handed over] {contact.card.title}",
+            description=note,
+            contact_id=received.contact_id,
+        ),
+        created_by=giver,
+        now=now,
+    )
+    await record_event(
+        tx,
+        "contact.handoff_received",
+        tenant_id=tenant_id,
+        inbox_id=to_inbox_id,
+        contact_id=received.contact_id,
+        by_inbox_id=giver,
+        now=now,
+    )
+    canonicals = contact.card.canonicals
+    given = Happening(
+        "contact.handed_over", canonicals, contact.contact_id, other_inbox_id=to_inbox_id
+    )
+    got = Happening(
+        "contact.handoff_received",
+        canonicals,
+        received.contact_id,
+        other_inbox_id=giver,
+        source_inbox_id=giver,
+    )
+    await record_activity(tx, tenant_id=tenant_id, inbox_id=giver, happening=given, now=now)
+    await record_activity(tx, tenant_id=tenant_id, inbox_id=to_inbox_id, happening=got, now=now)
+    return copy

@@ -1,0 +1,124 @@
+"""Searching threads: those in which the viewer sees a message that matches.
+
+- Copies are found through the index, as in a search for messages. What is only open to the viewer
+  is in no search of its inbox: of it the newest thousand are compared one by one with the same
+  words.
+- By which list a message came is told to who holds a copy only, so `list:` finds no other.
+- A message that waits for the parser is judged by what the header scan gave.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Sequence
+
+from storage.database import Row, Tx
+from storage.index.full_text import ATTACHMENT, matching, scanned_text
+from storage.index.query import Query, matches
+from storage.index.words import document
+from storage.mailbox.search import Wanted, search_messages
+from storage.mailbox.visibility import OPENED_THREADS, VISIBLE, View, in_list
+
+_OPENED_LOOKED_AT = 1_000
+
+
+async def matching_copies(
+    tx: Tx, *, view: View, query: Query, before: bytes | None, limit: int
+) -> list[tuple[bytes, bytes]]:
+    """The viewer's newest copies that match, older than `before`: message and thread."""
+    found = await _search(tx, view, Wanted(query), before, limit)
+    if not found:
+        return []
+    chosen, names = in_list(found)
+    rows = await tx.fetch_all(
+        f"""
+        SELECT message_id, thread_id FROM messages
+        WHERE tenant_id = :tenant_id AND message_id IN ({chosen}) ORDER BY message_id DESC
+        """,
+        {"tenant_id": view.tenant_id, **names},
+    )
+    return [(bytes(row["message_id"]), bytes(row["thread_id"])) for row in rows]
+
+
+async def newest_matching_copies(
+    tx: Tx, *, view: View, query: Query, thread_ids: Collection[bytes]
+) -> dict[bytes, bytes]:
+    """For each of the threads with a copy that matches: the newest one."""
+    newest = {}
+    for thread_id in thread_ids:
+        wanted = Wanted(query, thread_id=thread_id)
+        for message_id in await _search(tx, view, wanted, None, 1):
+            newest[thread_id] = message_id
+    return newest
+
+
+async def _search(
+    tx: Tx, view: View, wanted: Wanted, before: bytes | None, limit: int
+) -> list[bytes]:
+    return await search_messages(
+        tx,
+        tenant_id=view.tenant_id,
+        inbox_id=view.inbox_id,
+        wanted=wanted,
+        before=before,
+        limit=limit,
+    )
+
+
+async def opened_matches(tx: Tx, *, view: View, query: Query) -> dict[bytes, bytes]:
+    """For each thread in which something was opened to the viewer that matches: the newest place.
+
+    Copies of the same thread count as well.
+    """
+    rows = [] if query.lists else await _opened(tx, view, query)
+    meant = await _matching(tx, query, rows)
+    newest: dict[bytes, bytes] = {}
+    for row in rows:
+        message_id, thread_id = bytes(row["message_id"]), bytes(row["thread_id"])
+        if message_id in meant:
+            newest.setdefault(thread_id, message_id)
+    held = await newest_matching_copies(tx, view=view, query=query, thread_ids=[*newest])
+    return {one: max(message_id, held.get(one, b"")) for one, message_id in newest.items()}
+
+
+async def _opened(tx: Tx, view: View, query: Query) -> list[Row]:
+    """The newest messages that are open to the viewer without a copy, within the dates."""
+    newer = "" if query.after is None else "AND m.received_at >= :received_after"
+    older = "" if query.before is None else "AND m.received_at < :received_before"
+    return await tx.fetch_all(
+        f"""
+        SELECT m.message_id, m.thread_id, m.parse_status, m.has_attachments, m.from_name,
+               m.from_email, m.recipients, m.subject
+        FROM messages m
+        WHERE m.thread_id IN ({OPENED_THREADS}) AND m.tenant_id = :tenant_id {newer} {older}
+          AND {VISIBLE}
+          AND NOT EXISTS (SELECT 1 FROM copies own
+                          WHERE own.inbox_id = :viewer AND own.message_id = m.message_id)
+        ORDER BY m.message_id DESC LIMIT {_OPENED_LOOKED_AT}
+        """,
+        {**view.params, "received_after": query.after, "received_before": query.before},
+    )
+
+
+async def _matching(tx: Tx, query: Query, rows: Sequence[Row]) -> set[bytes]:
+    found = set()
+    parsed = []
+    for row in rows:
+        message_id = bytes(row["message_id"])
+        is_pending = row["parse_status"] == "pending"
+        if query.has_attachment is not None and (
+            is_pending or bool(row["has_attachments"]) != query.has_attachment
+        ):
+            continue
+        if not query.terms:
+            found.add(message_id)
+        elif not is_pending:
+            parsed.append(message_id)
+        elif matches(query, document(**scanned_text(row), body=())):
+            found.add(message_id)
+    return found | await _indexed(tx, query, parsed)
+
+
+async def _indexed(tx: Tx, query: Query, message_ids: Sequence[bytes]) -> set[bytes]:
+    """Those of the messages whose words match, whoever holds them."""
+    scopes = [ATTACHMENT] if query.has_attachment else []
+    return await matching(tx, message_ids=message_ids, scopes=scopes, terms=query.terms)

@@ -1,0 +1,175 @@
+"""Threads, as one inbox sees them: everything told of one comes from the messages it sees.
+
+- Only the status belongs to the thread itself and is the same for all who see it. Its assignee is
+  told to who may see the assignment.
+- The subject is that of the oldest message seen; participants are whom the newest messages seen
+  name in From, To and Cc, the first 200 of them in the order in which they came in.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Literal
+
+from storage.address import canonical_or_none
+from storage.database import Row, Tx
+from storage.errors import NotFound
+from storage.events.record import record_event
+from storage.mailbox.copies import Mailbox
+from storage.mailbox.visibility import VISIBLE, VISIBLE_ASSIGNEE, View, in_list, require_thread
+from storage.teamwork.notes import count_notes
+from storage.teamwork.thread_history import record_history
+
+Status = Literal["open", "closed"]
+
+_READ_FOR_PARTICIPANTS = 50
+_MAX_PARTICIPANTS = 200
+
+
+@dataclass(frozen=True, slots=True)
+class Assignee:
+    """Who has a thread in hand."""
+
+    inbox_id: bytes
+    address: str
+
+
+@dataclass(frozen=True, slots=True)
+class Thread:
+    """A thread as one inbox sees it. `newest_id` is the newest message it sees."""
+
+    thread_id: bytes
+    subject: str
+    participants: tuple[Mailbox, ...]
+    status: str
+    assignee: Assignee | None
+    message_count: int
+    note_count: int
+    last_message_at: int
+    newest_id: bytes
+
+
+async def find_thread(tx: Tx, *, view: View, thread_id: bytes) -> Thread:
+    """Raises NotFound when the viewer sees no message of it."""
+    found = await describe_threads(tx, view=view, thread_ids=[thread_id])
+    if not found:
+        raise NotFound("no such thread")
+    return found[0]
+
+
+async def describe_threads(tx: Tx, *, view: View, thread_ids: Sequence[bytes]) -> list[Thread]:
+    """Those of the threads of which the viewer sees a message, in the order given."""
+    if not thread_ids:
+        return []
+    chosen, names = in_list(thread_ids)
+    messages: dict[bytes, list[Row]] = {}
+    for row in await tx.fetch_all(_MESSAGES.format(chosen), {**view.params, **names}):
+        messages.setdefault(bytes(row["thread_id"]), []).append(row)
+    states = {
+        bytes(row["thread_id"]): row
+        for row in await tx.fetch_all(_STATE.format(chosen), {**view.params, **names})
+    }
+    notes = await count_notes(tx, view=view, thread_ids=thread_ids)
+    return [
+        _thread(states[one], messages[one], notes.get(one, 0))
+        for one in thread_ids
+        if one in messages
+    ]
+
+
+# The ids are ranked first, by the index alone; only the messages that are told of are read.
+_MESSAGES = f"""
+    WITH seen AS (
+        SELECT m.thread_id, m.message_id FROM messages m
+        JOIN threads t ON t.thread_id = m.thread_id AND t.tenant_id = :tenant_id
+        WHERE m.thread_id IN ({{}}) AND {VISIBLE}
+    ), ranked AS (
+        SELECT message_id, COUNT(*) OVER (PARTITION BY thread_id) AS total,
+               ROW_NUMBER() OVER (PARTITION BY thread_id ORDER BY message_id DESC) AS place
+        FROM seen
+    )
+    SELECT m.thread_id, m.message_id, m.received_at, m.from_name, m.from_email, m.recipients,
+           m.subject, r.total
+    FROM ranked r JOIN messages m ON m.message_id = r.message_id
+    WHERE r.place <= {_READ_FOR_PARTICIPANTS} OR r.place = r.total
+    ORDER BY m.message_id
+"""
+_STATE = f"""
+    SELECT t.thread_id, t.status, i.inbox_id, i.address FROM threads t
+    LEFT JOIN inboxes i ON i.inbox_id = t.assignee_inbox_id AND {VISIBLE_ASSIGNEE}
+    WHERE t.tenant_id = :tenant_id AND t.thread_id IN ({{}})
+"""
+
+
+def _thread(state: Row, messages: Sequence[Row], note_count: int) -> Thread:
+    oldest, newest = messages[0], messages[-1]
+    assignee = state["inbox_id"] and Assignee(bytes(state["inbox_id"]), state["address"])
+    return Thread(
+        bytes(state["thread_id"]),
+        oldest["subject"],
+        _participants(messages),
+        state["status"],
+        assignee or None,
+        newest["total"],
+        note_count,
+        newest["received_at"],
+        bytes(newest["message_id"]),
+    )
+
+
+def _participants(messages: Sequence[Row]) -> tuple[Mailbox, ...]:
+    """Each address once, as it was first written, with the first name that came with it."""
+    found: dict[str, Mailbox] = {}
+    for row in messages:
+        recipients = json.loads(bytes(row["recipients"]))
+        named = [(row["from_name"], row["from_email"])]
+        named += [*recipients.get("to", ()), *recipients.get("cc", ())]
+        for name, email in named:
+            if not email:
+                continue
+            key = canonical_or_none(email) or email
+            known = found.get(key)
+            if known is None and len(found) < _MAX_PARTICIPANTS:
+                found[key] = Mailbox(name, email)
+            elif known is not None and not known.name:
+                found[key] = Mailbox(name, known.email)
+    return tuple(found.values())
+
+
+async def set_status(
+    tx: Tx, *, view: View, thread_id: bytes, status: Status, user_id: bytes | None
+) -> None:
+    """Close or reopen a thread that the viewer sees; as it is already, nothing happens.
+
+    Raises NotFound.
+    """
+    await require_thread(tx, view=view, thread_id=thread_id)
+    changed = await tx.execute(
+        """
+        UPDATE threads SET status = :status
+        WHERE tenant_id = :tenant_id AND thread_id = :thread_id AND status <> :status
+        """,
+        {"status": status, "tenant_id": view.tenant_id, "thread_id": thread_id},
+    )
+    if not changed:
+        return
+    kind: Literal["closed", "reopened"] = "closed" if status == "closed" else "reopened"
+    await record_history(
+        tx,
+        kind,
+        tenant_id=view.tenant_id,
+        thread_id=thread_id,
+        by_inbox_id=view.inbox_id,
+        by_user_id=user_id,
+        now=view.now,
+    )
+    await record_event(
+        tx,
+        f"thread.{kind}",
+        tenant_id=view.tenant_id,
+        thread_id=thread_id,
+        by_inbox_id=view.inbox_id,
+        now=view.now,
+    )

@@ -1,0 +1,439 @@
+"""What only PostgreSQL can do to us: refuse, restart, hang, fill up, lose a COMMIT."""
+
+import asyncio
+import contextlib
+import signal
+import time
+from collections.abc import AsyncIterator, Callable, Iterator
+from dataclasses import replace
+from pathlib import Path
+
+import psycopg
+import pytest
+
+from storage.accounts import tenants
+from storage.accounts.tenants import Tenant
+from storage.clock import system_clock
+from storage.database import Database, Tx
+from storage.engines import postgres_connections
+from storage.engines.opening import open_database
+from storage.engines.postgres import numbered, open_postgres
+from storage.errors import OutcomeUnknown, StoreFull, StoreUnavailable
+from tests.support.engines import Databases, Engine
+from tests.support.postgres_server import PostgresServer
+
+HERE = Path()
+
+
+@pytest.fixture
+def url(databases: Databases) -> Iterator[str]:
+    made = databases.make()
+    yield made
+    databases.drop(made)
+
+
+@pytest.fixture
+async def opened(url: str) -> AsyncIterator[Database]:
+    database = await open_postgres(url, system_clock)
+    yield database
+    await database.close()
+
+
+async def make_tenant(tx: Tx, name: str = "Example") -> Tenant:
+    return await tenants.create_tenant(tx, name=name, now=1)
+
+
+async def names(tx: Tx) -> list[str]:
+    return [tenant.name for tenant in await tenants.list_tenants(tx)]
+
+
+def with_parameter(url: str, parameter: str) -> str:
+    return f"{url}{'&' if '?' in url else '?'}{parameter}"
+
+
+async def refusal(url: str) -> str:
+    with pytest.raises(StoreUnavailable) as caught:
+        await open_database(url, HERE, system_clock)
+    return str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("sql", "text", "names"),
+    [
+        ("SELECT :a, :b, :a", "SELECT $1, $2, $1", ("a", "b")),
+        ("SELECT ':a', :b::text", "SELECT ':a', $1::text", ("b",)),
+        ("SELECT 'it''s :a' || :b_2", "SELECT 'it''s :a' || $1", ("b_2",)),
+        ('SELECT ":a" -- :b\n, :c', 'SELECT ":a" -- :b\n, $1', ("c",)),
+        ("x LIKE '%:a%' AND y % :b = 0", "x LIKE '%:a%' AND y % $1 = 0", ("b",)),
+        ("SELECT 1", "SELECT 1", ()),
+    ],
+)
+def test_names_become_numbers_outside_of_quotes(
+    sql: str, text: str, names: tuple[str, ...]
+) -> None:
+    assert numbered(sql) == (text.encode(), names)
+
+
+async def test_what_scans_is_planned_for_its_own_values(opened: Database) -> None:
+    """A plan for any words and times takes a hundred times as long for some of them."""
+
+    async def mode(tx: Tx) -> object:
+        row = await tx.fetch_one("SELECT current_setting('plan_cache_mode') AS mode")
+        assert row is not None
+        return row["mode"]
+
+    assert await opened.read(mode) == "force_custom_plan"
+    assert await opened.peek(mode) == "auto"
+    assert await opened.write(mode) == "auto"
+
+
+async def test_a_server_that_may_lose_a_commit_is_refused(databases: Databases) -> None:
+    url = databases.make()
+    told = await refusal(with_parameter(url, "options=-csynchronous_commit%3Doff"))
+    assert (
+        told == "PostgreSQL has synchronous_commit = off, so that mail could be lost with the power"
+    )
+    databases.drop(url)
+
+
+async def test_a_setting_of_the_database_or_the_role_counts_as_well(databases: Databases) -> None:
+    url = databases.make()
+    name = url.partition("?")[0].rpartition("/")[2]
+    with psycopg.connect(url, autocommit=True) as operator:
+        operator.execute(f"ALTER DATABASE {name} SET synchronous_commit = off".encode())
+    assert "synchronous_commit = off" in await refusal(url)
+    databases.drop(url)
+
+
+@pytest.mark.parametrize("name", ["fsync", "full_page_writes"])
+async def test_a_server_without_safe_writes_is_refused(
+    own_server: PostgresServer, name: str
+) -> None:
+    own_server.start({name: "off"})
+
+    assert f"PostgreSQL has {name} = off" in await refusal(own_server.url())
+
+
+async def test_another_encoding_than_utf_8_is_refused(databases: Databases) -> None:
+    url = databases.make_ascii()
+    told = await refusal(url)
+    assert told == "the database has the encoding SQL_ASCII; Postroom needs UTF8"
+    databases.drop(url)
+
+
+async def test_a_schema_that_is_not_there_is_refused(url: str) -> None:
+    told = await refusal(with_parameter(url, "options=-csearch_path%3Dmissing"))
+    assert told == "the database has no schema of the name that search_path gives"
+
+
+async def test_a_server_that_is_too_old_is_refused(
+    url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(postgres_connections, "OLDEST_SERVER", 99)
+
+    assert "is too old; Postroom needs 99 or newer" in await refusal(url)
+
+
+async def test_what_cannot_be_reached_is_unavailable_and_tells_no_password(tmp_path: Path) -> None:
+    nobody = f"postgresql://ann:hush@/mail?host={tmp_path}"
+    assert "No such file or directory" in await refusal(nobody)
+    assert "hush" not in await refusal(nobody)
+    malformed = "postgresql://ann:hush@db/mail?colour=red"
+    assert await refusal(malformed) == "the URL of the store is not one that PostgreSQL takes"
+
+
+async def test_two_schemas_of_one_database_are_two_stores(url: str) -> None:
+    with psycopg.connect(url, autocommit=True) as operator:
+        operator.execute("CREATE SCHEMA second")
+    one = Engine("", url, HERE)
+    two = replace(one, store=with_parameter(url, "options=-csearch_path%3Dsecond,public"))
+    first, second = await one.open(), await two.open()
+    inside, done = asyncio.Event(), asyncio.Event()
+
+    async def hold(tx: Tx) -> None:
+        await make_tenant(tx, "first")
+        inside.set()
+        await done.wait()
+
+    holding = asyncio.create_task(first.write(hold))
+    await inside.wait()
+    await second.write(lambda tx: make_tenant(tx, "second"))  # waits for nobody
+    done.set()
+    await holding
+
+    assert (await first.read(names), await second.read(names)) == (["first"], ["second"])
+    await first.close()
+    await second.close()
+
+
+async def test_a_lock_that_is_held_too_long_is_unavailable(
+    url: str, opened: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(
+        postgres_connections, "_SET_UP", postgres_connections._SET_UP.replace("'5000'", "'100'")
+    )
+    other = await open_postgres(url, system_clock)
+    inside, done = asyncio.Event(), asyncio.Event()
+
+    async def hold(tx: Tx) -> None:
+        inside.set()
+        await done.wait()
+
+    holding = asyncio.create_task(opened.write(hold))
+    await inside.wait()
+    with pytest.raises(StoreUnavailable, match="lock timeout"):
+        await other.write(make_tenant)
+    assert await other.read(names) == []  # who only reads waits for nobody
+    done.set()
+    await holding
+    await other.write(make_tenant)
+    await other.close()
+
+
+async def test_work_that_hides_an_error_of_its_statement_stores_nothing(opened: Database) -> None:
+    """On SQLite the rest would be kept; a COMMIT here keeps nothing, and answers politely."""
+
+    async def work(tx: Tx) -> None:
+        await make_tenant(tx)
+        with contextlib.suppress(psycopg.Error):
+            await tx.execute("SELECT * FROM nowhere")
+
+    with pytest.raises(RuntimeError, match="hid an error"):
+        await opened.write(work)
+
+    assert await opened.read(names) == []
+
+
+async def test_a_fault_of_ours_stays_what_it_is(opened: Database) -> None:
+    with pytest.raises(psycopg.errors.SyntaxError):
+        await opened.read(lambda tx: tx.fetch_all("SELECT FROM WHERE"))
+    with pytest.raises(psycopg.DataError, match="NUL"):
+        await opened.write(lambda tx: make_tenant(tx, "a\x00b"))
+    assert await opened.read(names) == []
+
+
+@pytest.mark.parametrize(
+    ("state", "kind"),
+    [
+        ("53100", StoreFull),
+        ("53200", StoreUnavailable),
+        ("53300", StoreUnavailable),
+        ("57P01", StoreUnavailable),
+        ("57014", StoreUnavailable),
+        ("40001", StoreUnavailable),
+        ("08006", StoreUnavailable),
+        ("55P03", StoreUnavailable),
+        ("42501", StoreUnavailable),
+        ("58030", StoreUnavailable),
+        ("23505", psycopg.errors.UniqueViolation),
+        ("42P01", psycopg.errors.UndefinedTable),
+        ("22P02", psycopg.DataError),
+        ("XX000", psycopg.InternalError),
+    ],
+)
+async def test_the_servers_errors_are_told_apart(
+    opened: Database, state: str, kind: type[Exception]
+) -> None:
+    raising = f"DO $$ BEGIN RAISE EXCEPTION 'x' USING ERRCODE = '{state}'; END $$"
+
+    with pytest.raises(kind) as caught:
+        await opened.write(lambda tx: tx.execute(raising))
+
+    assert type(caught.value) is kind or kind in (psycopg.DataError, psycopg.InternalError)
+    await opened.write(make_tenant)
+
+
+async def test_a_connection_that_the_server_ends_is_replaced_unnoticed(
+    url: str, opened: Database
+) -> None:
+    await asyncio.gather(*(opened.read(names) for _ in range(10)))
+    with psycopg.connect(url, autocommit=True) as operator:
+        operator.execute(
+            "SELECT pg_terminate_backend(pid) FROM pg_stat_activity"
+            " WHERE datname = current_database() AND pid <> pg_backend_pid()"
+        )
+    await asyncio.sleep(0.2)
+
+    await opened.write(make_tenant)
+
+    found = await asyncio.gather(*(opened.read(names) for _ in range(10)))
+    assert found == [["Example"]] * 10
+
+
+async def test_a_connection_lost_in_the_middle_is_unavailable_and_stores_nothing(
+    opened: Database,
+) -> None:
+    async def work(tx: Tx) -> None:
+        await make_tenant(tx)
+        await tx.execute("SELECT pg_terminate_backend(pg_backend_pid())")
+        await make_tenant(tx)
+
+    with pytest.raises(StoreUnavailable):
+        await opened.write(work)
+
+    assert await opened.read(names) == []
+    await opened.write(make_tenant)
+
+
+@pytest.fixture
+def own_server() -> Iterator[PostgresServer]:
+    """Give a server of this test alone, not started yet."""
+    server = PostgresServer()
+    yield server
+    server.remove()
+
+
+async def well_again(database: Database) -> float:
+    """Ask as a gateway under load does; the seconds until both ways are open."""
+    began = time.monotonic()
+
+    async def try_until_it_works(use: Callable[[], asyncio.Future[object]]) -> None:
+        while True:
+            try:
+                await use()
+            except StoreUnavailable:
+                await asyncio.sleep(0.05)
+            else:
+                return
+
+    await asyncio.gather(
+        try_until_it_works(lambda: asyncio.ensure_future(database.write(make_tenant))),
+        *(
+            try_until_it_works(lambda: asyncio.ensure_future(database.read(names)))
+            for _ in range(8)
+        ),
+    )
+    return time.monotonic() - began
+
+
+@pytest.mark.parametrize("how", [signal.SIGINT, signal.SIGQUIT], ids=["stopped", "crashed"])
+async def test_after_the_server_is_back_so_is_the_store(
+    own_server: PostgresServer, how: signal.Signals
+) -> None:
+    own_server.start()
+    database = await Engine("", own_server.url(), HERE).open()
+    await asyncio.gather(*(database.read(names) for _ in range(10)))
+    await database.write(make_tenant)
+    asking = asyncio.create_task(ask_all_the_time(database))
+
+    await asyncio.to_thread(own_server.stop, how)
+    await asyncio.sleep(9)  # past the first patience, so that attempts have been given up
+    await asyncio.to_thread(own_server.start)
+
+    assert await well_again(database) < 5
+    asking.cancel()
+    refused = await asking
+    assert refused > 0
+    assert (await database.read(names))[0] == "Example"
+    await database.close()
+
+
+async def ask_all_the_time(database: Database) -> int:
+    """Eight callers that hear of nothing but StoreUnavailable; how often they did."""
+    refused = 0
+
+    async def ask() -> None:
+        nonlocal refused
+        while True:
+            try:
+                await database.read(names)
+            except StoreUnavailable:
+                refused += 1
+            await asyncio.sleep(0.02)
+
+    with contextlib.suppress(asyncio.CancelledError):
+        await asyncio.gather(*(ask() for _ in range(8)))
+    return refused
+
+
+async def test_a_short_restart_is_waited_for(own_server: PostgresServer) -> None:
+    own_server.start()
+    database = await Engine("", own_server.url(), HERE).open()
+    await asyncio.to_thread(own_server.stop)
+    writing = asyncio.create_task(database.write(make_tenant))
+    await asyncio.sleep(0.5)
+    await asyncio.to_thread(own_server.start)
+
+    assert (await writing).name == "Example"
+    await database.close()
+
+
+async def test_a_server_that_says_nothing_is_hung_up_on(
+    own_server: PostgresServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(postgres_connections, "_ANSWER_WITHIN", 0.5)
+    own_server.start()
+    database = await Engine("", own_server.url(), HERE).open()
+    await database.write(make_tenant)
+    own_server.hold(signal.SIGSTOP)
+    try:
+        began = time.monotonic()
+        results = await asyncio.gather(
+            database.read(names), database.write(make_tenant), return_exceptions=True
+        )
+        assert [type(result) for result in results] == [StoreUnavailable] * 2
+        assert time.monotonic() - began < 5
+    finally:
+        own_server.hold(signal.SIGCONT)
+
+    assert await well_again(database) < 5
+    await database.close()
+
+
+class Meddler:
+    """Stands between us and the server; swallows the answer to the next COMMIT when told to."""
+
+    def __init__(self, socket: Path) -> None:
+        self._socket = socket
+        self._talking: set[asyncio.Task[None]] = set()
+        self.swallow = False
+
+    def __call__(self, ours: asyncio.StreamReader, us: asyncio.StreamWriter) -> None:
+        self._talking.add(asyncio.create_task(self._talk(ours, us)))
+
+    async def ended(self) -> None:
+        """Wait until it has nobody to stand between."""
+        await asyncio.gather(*self._talking)
+
+    async def _talk(self, ours: asyncio.StreamReader, us: asyncio.StreamWriter) -> None:
+        theirs, them = await asyncio.open_unix_connection(self._socket)
+        answers = asyncio.create_task(pass_on(theirs, us))
+        while octets := await ours.read(65536):
+            if self.swallow and b"; COMMIT" in octets:
+                answers.cancel()
+                await asyncio.wait([answers])
+                them.write(octets)
+                await theirs.read(1)  # the server has answered, so it has committed
+                self.swallow = False
+                break
+            them.write(octets)
+        for writer in (them, us):
+            writer.close()
+        await asyncio.wait([answers])
+        await asyncio.gather(them.wait_closed(), us.wait_closed(), return_exceptions=True)
+
+
+async def pass_on(source: asyncio.StreamReader, target: asyncio.StreamWriter) -> None:
+    while octets := await source.read(65536):
+        target.write(octets)
+    target.close()
+
+
+async def test_a_commit_whose_answer_is_lost_may_have_happened(
+    own_server: PostgresServer, tmp_path: Path
+) -> None:
+    own_server.start()
+    meddler = Meddler(own_server.folder / ".s.PGSQL.5432")
+    between = await asyncio.start_unix_server(meddler, tmp_path / ".s.PGSQL.5432")
+    url = own_server.url().replace(str(own_server.folder), str(tmp_path))
+    database = await Engine("", url, HERE).open()
+    meddler.swallow = True
+
+    with pytest.raises(OutcomeUnknown):
+        await database.write(make_tenant)
+
+    assert await database.read(names) == ["Example"]
+    await database.close()
+    between.close()
+    await between.wait_closed()
+    await meddler.ended()

@@ -1,0 +1,153 @@
+"""Both engines, for every test that needs a store: it runs once on each, and does not know which.
+
+Rules: a test gets a store of its own. PostgreSQL is a private server, one for a test process, or
+the one that POSTROOM_TEST_POSTGRES names, whose user may create databases there; without either
+the test is skipped, in CI it fails.
+"""
+
+import asyncio
+import itertools
+import os
+import re
+from collections.abc import AsyncIterator, Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import AbstractContextManager, contextmanager, nullcontext
+from dataclasses import dataclass
+from pathlib import Path
+
+import psycopg
+import pytest
+
+from storage.clock import Clock, system_clock
+from storage.database import Store
+from storage.engines.opening import open_database
+from storage.migrations import migrate
+from tests.support.postgres_server import PostgresServer
+
+ENGINES = ("sqlite", "postgresql")
+NAMED_SERVER = os.environ.get("POSTROOM_TEST_POSTGRES")
+
+
+@dataclass(frozen=True, slots=True)
+class Engine:
+    """Where one test's store is; it may be opened several times at once.
+
+    `store` and `data` are what the settings of these names say.
+    """
+
+    name: str
+    store: str
+    data: Path
+
+    async def open(self, clock: Clock = system_clock) -> Store:
+        """Return the store, open and of this release; the caller closes it."""
+        database = await open_database(self.store, self.data, clock)
+        try:
+            await migrate(database, now=clock())
+        except BaseException:
+            await database.close()
+            raise
+        return database
+
+
+Engines = Callable[[Path], AbstractContextManager[Engine]]
+
+
+class Databases:
+    """Databases on a PostgreSQL server, each a copy of one that has been migrated."""
+
+    def __init__(self, url: str) -> None:
+        self.url = url
+        self._admin = psycopg.connect(url, autocommit=True)
+        self._numbers = itertools.count()
+        newer = self._admin.info.server_version >= 150_000
+        self._strategy = "STRATEGY file_copy" if newer else ""
+        self._octets = "LOCALE_PROVIDER libc" if newer else ""
+        self._template = self._named()
+        self._admin.execute(f"CREATE DATABASE {self._template}".encode())
+        with ThreadPoolExecutor(1) as thread:  # the test's own loop may be set, and stays so
+            thread.submit(asyncio.run, self._migrate()).result()
+
+    async def _migrate(self) -> None:
+        await (await Engine("", self._at(self._template), Path()).open()).close()
+
+    def make(self) -> str:
+        """Return the URL of a new database of this release."""
+        name = self._named()
+        self._admin.execute(
+            f"CREATE DATABASE {name} TEMPLATE {self._template} {self._strategy}".encode()
+        )
+        return self._at(name)
+
+    def make_ascii(self) -> str:
+        """Return the URL of a new database whose encoding is not UTF-8."""
+        name = self._named()
+        self._admin.execute(
+            f"CREATE DATABASE {name} TEMPLATE template0 ENCODING 'SQL_ASCII'"
+            f" LC_COLLATE 'C' LC_CTYPE 'C' {self._octets}".encode()
+        )
+        return self._at(name)
+
+    def drop(self, url: str) -> None:
+        name = url.partition("?")[0].rpartition("/")[2]
+        self._admin.execute(f"DROP DATABASE {name} WITH (FORCE)".encode())
+
+    def close(self) -> None:
+        self.drop(self._at(self._template))
+        self._admin.close()
+
+    def _named(self) -> str:
+        return f"postroom_test_{os.getpid()}_{next(self._numbers)}"
+
+    def _at(self, name: str) -> str:
+        """Return the server's URL with another database in it."""
+        return re.sub(r"^(\w+://[^/?]*)(?:/[^?]*)?", rf"\1/{name}", self.url)
+
+
+@pytest.fixture(scope="session")
+def databases() -> Iterator[Databases]:
+    """Give a maker of databases on the PostgreSQL server of this test process."""
+    if NAMED_SERVER:
+        made = Databases(NAMED_SERVER)
+        yield made
+        made.close()
+        return
+    server = PostgresServer()
+    try:
+        server.start()
+        made = Databases(server.url())
+        yield made
+        made.close()
+    finally:
+        server.remove()
+
+
+@pytest.fixture(scope="session", params=ENGINES)
+def engines(request: pytest.FixtureRequest) -> Engines:
+    """Give a maker of stores, `with engines(directory) as engine`, for each engine."""
+    if request.param == "sqlite":
+        return lambda data: nullcontext(Engine("sqlite", "sqlite", data))
+    databases: Databases = request.getfixturevalue("databases")
+    return lambda data: _on_postgres(databases, data)
+
+
+@contextmanager
+def _on_postgres(databases: Databases, data: Path) -> Iterator[Engine]:
+    url = databases.make()
+    yield Engine("postgresql", url, data)
+    databases.drop(url)
+
+
+@pytest.fixture
+def engine(engines: Engines, tmp_path: Path) -> Iterator[Engine]:
+    """Give a store that nobody has opened yet, on one engine and then on the other."""
+    with engines(tmp_path) as made:
+        yield made
+
+
+@pytest.fixture
+async def database(engine: Engine) -> AsyncIterator[Store]:
+    """Give an open store without anything in it, on one engine and then on the other."""
+    opened = await engine.open()
+    yield opened
+    await opened.close()
