@@ -59,7 +59,7 @@ bench: $(STAMP)
 
 openapi: $(STAMP)
 	@$(BIN)/python -c 'import sys; from admin_api.routes import ROUTES; \
-		from admin_api.openapi import document_bytes; \
+		from admin_api.openapi.document import document_bytes; \
 		sys.stdout.buffer.write(document_bytes(ROUTES))' > docs/openapi.json
 
 # The locks hold versions and hashes for every platform, and no address of any index.

@@ -12,16 +12,16 @@ from functools import lru_cache
 
 from starlette.applications import Starlette
 
-from admin_api.call import Service
-from admin_api.dispatch import Dispatcher
-from admin_api.feed import Feed
-from admin_api.limits import Buckets, Ticks
-from admin_api.measures import Measured, Measures
-from admin_api.openapi import document_bytes
+from admin_api.call.call import Service
+from admin_api.call.dispatch import Dispatcher
+from admin_api.call.router import Router
+from admin_api.call.store_wrappers import Announced
+from admin_api.openapi.document import document_bytes
 from admin_api.routes import ROUTES
-from admin_api.routing import Router
-from admin_api.webhooks import Webhooks
-from admin_api.within import Announced
+from admin_api.service.call_metrics import Measured, Measures
+from admin_api.service.feed import Feed
+from admin_api.service.rate_limits import Buckets, Ticks
+from admin_api.service.webhook_port import Webhooks
 from config.settings import Settings
 from storage.clock import Clock
 from storage.content.message_bytes import ContentDirectory

@@ -5,42 +5,7 @@ Nothing else declares a route. `tests/admin_api/test_routes.py` has a row for ea
 
 from __future__ import annotations
 
-from admin_api import (
-    activity,
-    alert_deliveries,
-    alert_payloads,
-    alert_rights,
-    alerts,
-    assignment,
-    attachments,
-    audit_log,
-    contacts,
-    deliveries,
-    distribution_lists,
-    docs_page,
-    domains,
-    event_places,
-    events,
-    handoff,
-    health,
-    inboxes,
-    message_filters,
-    messages,
-    metrics,
-    notes,
-    relationships,
-    shares,
-    sign_in,
-    tasks,
-    templates,
-    threads,
-    tokens,
-    users,
-    vcards,
-    waiting,
-)
-from admin_api.paging import Page
-from admin_api.policy import (
+from admin_api.access.policy import (
     ADMIN,
     CHANGE_ALERTS,
     CHANGE_CONTACTS,
@@ -68,7 +33,17 @@ from admin_api.policy import (
     SESSION,
     SIGNED_IN,
 )
-from admin_api.routing import Route
+from admin_api.accounts import audit_log, sign_in, tokens, users
+from admin_api.alerts import alerts, event_permissions, payloads
+from admin_api.alerts import deliveries as alert_deliveries
+from admin_api.call.paging import Page
+from admin_api.call.router import Route
+from admin_api.contacts import activity, contacts, relationships, shares, vcards
+from admin_api.directory import delivery_reports, distribution_lists, domains, inboxes
+from admin_api.events import events, resume
+from admin_api.mailbox import attachments, filters, messages, wait
+from admin_api.operations import docs_page, health, metrics
+from admin_api.teamwork import assignment, handoff, notes, tasks, templates, threads
 
 _USERS = "/v1/users/"
 _USER = _USERS + "{user_id}/"
@@ -230,7 +205,7 @@ ROUTES: tuple[Route, ...] = (
         "/v1/messages/",
         messages.list_messages,
         READ_MAIL,
-        parameters=message_filters.Listing,
+        parameters=filters.Listing,
     ),
     Route(
         "PATCH",
@@ -260,11 +235,13 @@ ROUTES: tuple[Route, ...] = (
     Route(
         "GET",
         _MESSAGE + "deliveries/",
-        deliveries.show_deliveries,
+        delivery_reports.show_deliveries,
         READ_MAIL,
-        locate=deliveries.locate,
+        locate=delivery_reports.locate,
     ),
-    Route("GET", "/v1/resolve/", deliveries.show_route, ADMIN, parameters=deliveries.Asked),
+    Route(
+        "GET", "/v1/resolve/", delivery_reports.show_route, ADMIN, parameters=delivery_reports.Asked
+    ),
     Route(
         "GET",
         _MESSAGE + "attachments/{attachment_id}/",
@@ -276,9 +253,9 @@ ROUTES: tuple[Route, ...] = (
     Route(
         "GET",
         "/v1/messages/wait/",
-        waiting.wait_for_message,
+        wait.wait_for_message,
         READ_MAIL,
-        parameters=waiting.Expected,
+        parameters=wait.Expected,
     ),
     Route("GET", _THREADS, threads.show_threads, READ_MAIL, parameters=threads.Listing),
     Route("GET", _THREAD, threads.show_thread, READ_MAIL, locate=threads.locate),
@@ -480,8 +457,8 @@ ROUTES: tuple[Route, ...] = (
         _ALERTS,
         alerts.create_alert,
         CHANGE_ALERTS,
-        payload=alert_payloads.AlertIn,
-        permit=alert_rights.permit_types,
+        payload=payloads.AlertIn,
+        permit=event_permissions.permit_types,
     ),
     Route("GET", _ALERT, alerts.show_alert, READ_ALERTS, locate=alerts.locate),
     Route(
@@ -489,8 +466,8 @@ ROUTES: tuple[Route, ...] = (
         _ALERT,
         alerts.change_alert,
         CHANGE_ALERTS,
-        payload=alert_payloads.AlertChange,
-        permit=alert_rights.permit_types,
+        payload=payloads.AlertChange,
+        permit=event_permissions.permit_types,
         locate=alerts.locate_to_change,
     ),
     Route("DELETE", _ALERT, alerts.delete_alert, CHANGE_ALERTS, locate=alerts.locate),
@@ -528,7 +505,7 @@ ROUTES: tuple[Route, ...] = (
         READ_EVENTS,
         parameters=events.Listing,
         permit=events.permit_types,
-        locate=event_places.locate_listing,
+        locate=resume.locate_listing,
     ),
     Route(
         "GET",
@@ -537,6 +514,6 @@ ROUTES: tuple[Route, ...] = (
         READ_EVENTS,
         parameters=events.Live,
         permit=events.permit_types,
-        locate=event_places.locate_stream,
+        locate=resume.locate_stream,
     ),
 )

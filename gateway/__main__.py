@@ -12,7 +12,7 @@ from io import TextIOWrapper
 
 import click
 
-from admin_api.commands.invocation import common
+from admin_api.commands.terminal.invocation import common
 
 COMMANDS = {
     "serve": "gateway.commands:serve",

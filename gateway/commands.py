@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from admin_api.commands.invocation import Faults, Invocation, common, printable, table
+from admin_api.commands.terminal.invocation import Faults, Invocation, common, printable, table
 
 if TYPE_CHECKING:
     from gateway.run import Running

@@ -17,9 +17,9 @@ from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
 
-from admin_api.commands.invocation import Invocation
-from admin_api.commands.store import run
-from admin_api.passwords import hash_password
+from admin_api.access.passwords import hash_password
+from admin_api.commands.terminal.invocation import Invocation
+from admin_api.commands.terminal.store import run
 from config.settings import DEMO, Settings
 from config.sources import CONFIG
 from config.values import Endpoint

@@ -12,9 +12,9 @@ import uvicorn
 from starlette.types import ASGIApp
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol, RequestResponseCycle
 
-from admin_api.answers import common_headers
-from admin_api.event_stream import CONNECTION
-from admin_api.problems import Problem, response_of
+from admin_api.events.stream import CONNECTION
+from admin_api.http.problems import Problem, response_of
+from admin_api.http.responses import common_headers
 from config.logs import event
 from config.values import Endpoint
 from gateway.listener import listening_socket

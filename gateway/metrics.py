@@ -23,7 +23,7 @@ from prometheus_client.core import (
     Metric,
 )
 
-from admin_api.measures import cumulated
+from admin_api.service.call_metrics import cumulated
 from gateway.counters import Counters, Distribution
 from gateway.retention import Tally
 from storage.clock import SECOND

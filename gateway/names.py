@@ -10,7 +10,7 @@ import asyncio
 from ipaddress import ip_address
 from typing import TYPE_CHECKING
 
-from admin_api.dns_questions import answers, resolver_at
+from admin_api.dns.questions import answers, resolver_at
 from config.values import Endpoint
 from gateway.targets import Address
 

@@ -19,9 +19,9 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 from admin_api.app import create_app
-from admin_api.feed import Feed
-from admin_api.measures import Measures
-from admin_api.webhooks import Webhooks
+from admin_api.service.call_metrics import Measures
+from admin_api.service.feed import Feed
+from admin_api.service.webhook_port import Webhooks
 from config.logs import event
 from config.settings import Settings
 from config.values import Endpoint

@@ -7,8 +7,8 @@ import resource
 import sqlite3
 from collections.abc import Callable, Iterator
 
-from admin_api.commands.invocation import Faults
-from admin_api.commands.store import fault_lines
+from admin_api.commands.terminal.invocation import Faults
+from admin_api.commands.terminal.store import fault_lines
 from config import logs
 from config.settings import Settings
 from gateway.listener import listening_socket

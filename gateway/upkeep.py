@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from admin_api.commands.invocation import Faults, Invocation, common, table
+from admin_api.commands.terminal.invocation import Faults, Invocation, common, table
 
 if TYPE_CHECKING:
     from storage.database import Database
@@ -20,7 +20,7 @@ def retention(call: Invocation, dry_run: bool) -> None:
     """Remove what was kept long enough, as the server does every hour; exit status 1 when
     another process is at it.
     """
-    from admin_api.commands.store import run
+    from admin_api.commands.terminal.store import run
     from gateway.retention import FILES, SPOOLS, Incomplete, due, one_round
     from storage.clock import DAY, system_clock
     from storage.content.message_bytes import ContentDirectory

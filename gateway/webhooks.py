@@ -24,8 +24,8 @@ from functools import partial
 
 import orjson
 
-from admin_api.event_types import body_of
-from admin_api.webhooks import Tried
+from admin_api.events.event_access import body_of
+from admin_api.service.webhook_port import Tried
 from config.logs import event
 from gateway.calling import Answer, Caller, NotCalled
 from gateway.signing import signed_headers

@@ -12,9 +12,9 @@ import httpx2
 import orjson
 from starlette.applications import Starlette
 
+from admin_api.access.passwords import hash_password
 from admin_api.app import create_app
-from admin_api.passwords import hash_password
-from admin_api.webhooks import Tried, Webhooks
+from admin_api.service.webhook_port import Tried, Webhooks
 from config.settings import Settings
 from gateway.targets import why_not
 from storage.accounts import sessions, tenants, tokens, users

@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING
 
 import click
 
-from admin_api.commands.invocation import Invocation, common
-from admin_api.commands.shared_work import INBOX, view_of
+from admin_api.commands.terminal.acting import INBOX, view_of
+from admin_api.commands.terminal.invocation import Invocation, common
 
 if TYPE_CHECKING:
     from storage.database import Tx
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 @click.pass_obj
 def agenda(call: Invocation, *, inbox: str, completed: bool, limit: int) -> None:
     """List what an inbox has to do: the pending first, then by due time."""
-    from admin_api.records import task_record
+    from admin_api.http.records import task_record
     from storage.teamwork import tasks
 
     async def work(tx: Tx) -> list[Task]:

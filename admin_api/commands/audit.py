@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from admin_api.commands.invocation import Faults, Invocation, common
+from admin_api.commands.terminal.invocation import Faults, Invocation, common
 
 if TYPE_CHECKING:
     from storage.database import Database
@@ -44,7 +44,7 @@ class _Judged:
 def _judged(call: Invocation, *, deep: bool, stray: bool) -> _Judged:
     import time
 
-    from admin_api.commands.store import run
+    from admin_api.commands.terminal.store import run
     from storage.content.message_bytes import ContentDirectory
     from storage.content.orphans import orphans
     from storage.maintenance.integrity import audit as judge

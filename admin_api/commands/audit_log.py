@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from admin_api.commands.invocation import Invocation, common, table
+from admin_api.commands.terminal.invocation import Invocation, common, table
 
 if TYPE_CHECKING:
     from storage.accounts.audit_log import Logged
@@ -31,7 +31,7 @@ def audit_log(
     limit: int,
 ) -> None:
     """Show who did what to which object, when and from where."""
-    from admin_api.audit_log import entry_record
+    from admin_api.accounts.audit_log import entry_record
     from storage.accounts.audit_log import Wanted, list_acts
     from storage.directory.operator_names import tenant_meant
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import click
 
-from admin_api.commands.invocation import Faults, Invocation, common, table
+from admin_api.commands.terminal.invocation import Faults, Invocation, common, table
 
 
 @click.group()

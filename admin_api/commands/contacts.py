@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING
 
 import click
 
-from admin_api.commands.invocation import Faults, Invocation, common
-from admin_api.commands.shared_work import INBOX, view_of
+from admin_api.commands.terminal.acting import INBOX, view_of
+from admin_api.commands.terminal.invocation import Faults, Invocation, common
 
 if TYPE_CHECKING:
     from typing import IO
@@ -37,7 +37,7 @@ def contacts() -> None:
 @click.pass_obj
 def list_contacts(call: Invocation, *, inbox: str, search: str, position: int, limit: int) -> None:
     """List the cards of an inbox by name."""
-    from admin_api.contact_records import contact_record
+    from admin_api.contacts.records import contact_record
     from storage.contacts.contacts import search_contacts
 
     async def work(tx: Tx) -> ContactPage:
@@ -62,7 +62,7 @@ def list_contacts(call: Invocation, *, inbox: str, search: str, position: int, l
 @click.pass_obj
 def show_contact(call: Invocation, *, contact: str, inbox: str) -> None:
     """Show one card of an inbox."""
-    from admin_api.contact_records import contact_record
+    from admin_api.contacts.records import contact_record
     from storage.contacts.contacts import find_contact
     from storage.errors import FieldFault, Invalid, NotFound
     from storage.ids import from_text
@@ -165,7 +165,7 @@ def who(call: Invocation, *, address: str, tenant: str | None) -> None:
 
     Inboxes that keep their relationships to themselves are left out.
     """
-    from admin_api.contact_records import acquaintance_record
+    from admin_api.contacts.records import acquaintance_record
     from storage.accounts.tenants import list_tenants
     from storage.address import canonical_or_none
     from storage.clock import system_clock

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Protocol
 
 import click
 
-from admin_api.commands.invocation import Invocation, common
+from admin_api.commands.terminal.invocation import Invocation, common
 
 if TYPE_CHECKING:
     from storage.database import Tx
@@ -44,7 +44,7 @@ def add(call: Invocation, name: str, tenant_text: str) -> None:
 @click.pass_obj
 def trust(call: Invocation, name: str, tenant_text: str, *, move: bool) -> None:
     """Take a domain as verified without asking the DNS, adding it if need be."""
-    from admin_api.commands.trail import note
+    from admin_api.commands.terminal.operator_trail import note
     from storage.directory.domains import find_domain, trust_domain, verified_elsewhere
 
     async def change(tx: Tx, *, tenant_id: bytes, name: str, now: int) -> Domain:
@@ -74,14 +74,14 @@ def revoke(call: Invocation, name: str, tenant_text: str) -> None:
 
 
 def _change(call: Invocation, name: str, tenant_text: str, change: Change, action: str) -> None:
-    from admin_api.commands import typed
-    from admin_api.commands.trail import note
-    from admin_api.records import domain_record
+    from admin_api.commands.terminal import arguments
+    from admin_api.commands.terminal.operator_trail import note
+    from admin_api.http.records import domain_record
     from storage.clock import system_clock
     from storage.directory.domains import list_domains
     from storage.directory.operator_names import tenant_meant
 
-    canonical = typed.domain(name)
+    canonical = arguments.domain(name)
 
     async def work(tx: Tx) -> Domain:
         tenant = await tenant_meant(tx, text=tenant_text)
@@ -102,12 +102,12 @@ def _change(call: Invocation, name: str, tenant_text: str, change: Change, actio
 @click.pass_obj
 def show_all(call: Invocation, name: str | None, tenant_text: str) -> None:
     """List a tenant's domains, oldest first, or the one that is named."""
-    from admin_api.commands import typed
-    from admin_api.records import domain_record
+    from admin_api.commands.terminal import arguments
+    from admin_api.http.records import domain_record
     from storage.directory.domains import list_domains
     from storage.directory.operator_names import tenant_meant
 
-    wanted = None if name is None else typed.domain(name)
+    wanted = None if name is None else arguments.domain(name)
 
     async def work(tx: Tx) -> list[Domain]:
         tenant = await tenant_meant(tx, text=tenant_text)

@@ -9,11 +9,11 @@ from typing import TYPE_CHECKING
 
 import click
 
-from admin_api.commands.invocation import Faults, Invocation, common, table
-from admin_api.commands.shared_work import INBOX, view_of
+from admin_api.commands.terminal.acting import INBOX, view_of
+from admin_api.commands.terminal.invocation import Faults, Invocation, common, table
 
 if TYPE_CHECKING:
-    from admin_api.records import Record
+    from admin_api.http.records import Record
     from storage.database import Database, Tx
 
 _LOOK_SECONDS = 0.5
@@ -46,7 +46,7 @@ def events(call: Invocation, *, inbox: str, after: str | None, limit: int, follo
 
 
 def _follow(call: Invocation, inbox: str, behind: bytes | None) -> None:
-    from admin_api.commands.store import run
+    from admin_api.commands.terminal.store import run
     from storage.events.log import newest_event_id
     from storage.ids import from_text
 
@@ -71,7 +71,7 @@ def _follow(call: Invocation, inbox: str, behind: bytes | None) -> None:
 
 async def _read(tx: Tx, inbox: str, after: bytes | None, limit: int) -> list[Record]:
     """What the inbox sees of what happened. Raises Invalid for an inbox that is none."""
-    from admin_api.event_types import EVENT_TYPES, event_record
+    from admin_api.events.event_access import EVENT_TYPES, event_record
     from storage.events.log import events_after
 
     view = await view_of(tx, inbox)

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from admin_api.commands.invocation import Invocation, common, table
+from admin_api.commands.terminal.invocation import Invocation, common, table
 
 if TYPE_CHECKING:
     from storage.database import Tx
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 @click.pass_obj
 def explain(call: Invocation, message: str) -> None:
     """Tell by which address, list and rule each inbox got its copy of MESSAGE."""
-    from admin_api.records import explanation_record
+    from admin_api.http.records import explanation_record
     from storage.delivery.explain import explain as explained
     from storage.delivery.explain import tenant_of
     from storage.errors import FieldFault, Invalid, NotFound

@@ -6,10 +6,10 @@ from typing import TYPE_CHECKING
 
 import click
 
-from admin_api.commands.invocation import Invocation, common
+from admin_api.commands.terminal.invocation import Invocation, common
 
 if TYPE_CHECKING:
-    from admin_api.records import Record
+    from admin_api.http.records import Record
     from storage.database import Tx
     from storage.directory.inboxes import Inbox
 
@@ -28,14 +28,14 @@ def inbox() -> None:
 @click.pass_obj
 def create(call: Invocation, address: str, tenant_text: str, owner: str | None) -> None:
     """Make an inbox on a domain that is verified or trusted for the tenant."""
-    from admin_api.commands import typed
-    from admin_api.commands.trail import note
-    from admin_api.records import inbox_record
+    from admin_api.commands.terminal import arguments
+    from admin_api.commands.terminal.operator_trail import note
+    from admin_api.http.records import inbox_record
     from storage.clock import system_clock
     from storage.directory.inboxes import create_inbox
     from storage.directory.operator_names import tenant_meant, user_meant
 
-    wanted = typed.address(address, "address", for_creation=True)
+    wanted = arguments.address(address, "address", for_creation=True)
 
     async def work(tx: Tx) -> Inbox:
         tenant_id = (await tenant_meant(tx, text=tenant_text)).tenant_id
@@ -60,7 +60,7 @@ def create(call: Invocation, address: str, tenant_text: str, owner: str | None) 
 @click.pass_obj
 def show_all(call: Invocation, tenant_text: str | None) -> None:
     """List the inboxes, tenant by tenant."""
-    from admin_api.records import inbox_record
+    from admin_api.http.records import inbox_record
     from storage.accounts.tenants import list_tenants
     from storage.alerts.inbox_webhook import webhooks_of_inboxes
     from storage.directory.inboxes import aliases, list_inboxes

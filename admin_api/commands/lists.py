@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from admin_api.commands.invocation import Invocation, common, table
+from admin_api.commands.terminal.invocation import Invocation, common, table
 
 if TYPE_CHECKING:
     from storage.database import Tx
@@ -27,14 +27,14 @@ def distribution_list() -> None:
 @click.pass_obj
 def create(call: Invocation, address: str, tenant_text: str, name: str) -> None:
     """Make a list without members on a domain that is verified or trusted for the tenant."""
-    from admin_api.commands import typed
-    from admin_api.commands.trail import note
-    from admin_api.records import list_record
+    from admin_api.commands.terminal import arguments
+    from admin_api.commands.terminal.operator_trail import note
+    from admin_api.http.records import list_record
     from storage.clock import system_clock
     from storage.directory.lists import create_list
     from storage.directory.operator_names import tenant_meant
 
-    wanted, title = typed.address(address, "address", for_creation=True), typed.name(name)
+    wanted, title = arguments.address(address, "address", for_creation=True), arguments.name(name)
 
     async def work(tx: Tx) -> DistributionList:
         tenant = await tenant_meant(tx, text=tenant_text)
@@ -59,8 +59,8 @@ def create(call: Invocation, address: str, tenant_text: str, name: str) -> None:
 @click.pass_obj
 def add(call: Invocation, address: str, inbox: str) -> None:
     """Make INBOX (id or address) a member of the list ADDRESS; once more changes nothing."""
-    from admin_api.commands.trail import note
-    from admin_api.records import member_record
+    from admin_api.commands.terminal.operator_trail import note
+    from admin_api.http.records import member_record
     from storage.clock import system_clock
     from storage.directory.lists import add_member
     from storage.directory.operator_names import inbox_meant, list_meant
@@ -102,7 +102,7 @@ def add(call: Invocation, address: str, inbox: str) -> None:
 @click.pass_obj
 def show(call: Invocation, address: str) -> None:
     """Show a list and its members."""
-    from admin_api.records import list_record, member_record
+    from admin_api.http.records import list_record, member_record
     from storage.directory.lists import list_members
     from storage.directory.operator_names import list_meant
 

@@ -6,9 +6,9 @@ from typing import TYPE_CHECKING
 
 import click
 
-from admin_api.commands.invocation import Faults, Invocation, common, printable, table
-from admin_api.commands.pages import paged, place_of, show_page
-from admin_api.commands.shared_work import INBOX, assignee_of, thread_of, view_of
+from admin_api.commands.terminal.acting import INBOX, assignee_of, thread_of, view_of
+from admin_api.commands.terminal.invocation import Faults, Invocation, common, printable, table
+from admin_api.commands.terminal.pages import paged, place_of, show_page
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -45,7 +45,7 @@ def show_all(
     cursor: str | None,
 ) -> None:
     """List the threads of an inbox, newest first."""
-    from admin_api.records import thread_record
+    from admin_api.http.records import thread_record
     from storage.teamwork.thread_list import Filter, list_threads
 
     before = place_of(cursor)
@@ -90,7 +90,7 @@ def _line(thread: Thread) -> tuple[object, ...]:
 @click.pass_obj
 def show(call: Invocation, thread: str, inbox: str) -> None:
     """Show a thread: its messages and the notes on it."""
-    from admin_api.records import message_item, note_record, thread_record
+    from admin_api.http.records import message_item, note_record, thread_record
     from storage.mailbox.visibility import thread_messages
     from storage.teamwork.notes import list_notes
     from storage.teamwork.threads import find_thread
@@ -167,7 +167,7 @@ def assign(
 
 
 async def _note(tx: Tx, action: str, view: View, thread_id: bytes, to: Inbox | None) -> None:
-    from admin_api.commands.trail import note
+    from admin_api.commands.terminal.operator_trail import note
     from storage.ids import to_text
 
     details = None if to is None else {"to_inbox_id": to_text("inb", to.inbox_id)}

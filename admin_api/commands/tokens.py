@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from admin_api.commands.invocation import Invocation, common
+from admin_api.commands.terminal.invocation import Invocation, common
 
 if TYPE_CHECKING:
     from storage.accounts.tokens import Token
@@ -27,15 +27,15 @@ def token() -> None:
 @click.pass_obj
 def create(call: Invocation, inbox: str, label: str, scopes: str) -> None:
     """Make a token for INBOX (id or address) and show it, once."""
-    from admin_api.commands import typed
-    from admin_api.commands.trail import note
-    from admin_api.records import token_record
+    from admin_api.commands.terminal import arguments
+    from admin_api.commands.terminal.operator_trail import note
+    from admin_api.http.records import token_record
     from storage.accounts.tokens import create_token
     from storage.clock import system_clock
     from storage.directory.operator_names import inbox_meant
     from storage.ids import to_text
 
-    title = typed.name(label, "label")
+    title = arguments.name(label, "label")
     now = system_clock()
     asked = [scope.strip() for scope in scopes.split(",") if scope.strip()]
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from admin_api.commands.invocation import Invocation, common
+from admin_api.commands.terminal.invocation import Invocation, common
 
 if TYPE_CHECKING:
     from storage.accounts.users import User
@@ -41,10 +41,10 @@ def create(
     password_stdin: bool,
 ) -> None:
     """Make a user who signs in with EMAIL."""
-    from admin_api.commands import typed
-    from admin_api.commands.trail import note
-    from admin_api.passwords import hash_password
-    from admin_api.records import account_record
+    from admin_api.access.passwords import hash_password
+    from admin_api.commands.terminal import arguments
+    from admin_api.commands.terminal.operator_trail import note
+    from admin_api.http.records import account_record
     from storage.accounts.users import create_user
     from storage.clock import system_clock
     from storage.directory.operator_names import tenant_meant
@@ -53,9 +53,9 @@ def create(
         raise click.UsageError("--password and --password-stdin exclude each other.")
     given = sys.stdin.readline().rstrip("\r\n") if password_stdin else password
     secret = secrets.token_urlsafe(15) if given is None else given
-    address = typed.address(email, "email")
-    called = typed.name(name) if name else ""
-    password_hash = hash_password(typed.password(secret))
+    address = arguments.address(email, "email")
+    called = arguments.name(name) if name else ""
+    password_hash = hash_password(arguments.password(secret))
 
     async def work(tx: Tx) -> User:
         key = (await tenant_meant(tx, text=tenant_text)).tenant_id

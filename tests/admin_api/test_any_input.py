@@ -11,10 +11,10 @@ from urllib.parse import quote
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from admin_api.payload import read_query
+from admin_api.call.router import Route, Router
+from admin_api.http.payload import read_query
+from admin_api.http.strict_json import MalformedJson, parse_object
 from admin_api.routes import ROUTES
-from admin_api.routing import Route, Router
-from admin_api.strict_json import MalformedJson, parse_object
 from config.values import Endpoint
 from tests.admin_api.test_routes import UNKNOWN
 from tests.builders import (

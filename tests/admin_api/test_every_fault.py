@@ -9,10 +9,10 @@ from urllib.parse import quote
 import pytest
 from pydantic import BaseModel
 
-from admin_api.meanings import marked
-from admin_api.payload import ANYTHING_ELSE, Parameters, Payload, read
+from admin_api.call.references import marked
+from admin_api.http.payload import ANYTHING_ELSE, Parameters, Payload, read
 from admin_api.routes import ROUTES
-from tests.admin_api.team import post, thread_with
+from tests.admin_api.teamwork.team import post, thread_with
 from tests.builders import (
     AGENT,
     FOREIGN_INBOX,

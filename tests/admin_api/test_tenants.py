@@ -10,8 +10,8 @@ from tempfile import TemporaryDirectory
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from admin_api.call.router import Route
 from admin_api.routes import ROUTES
-from admin_api.routing import Route
 from config.values import Endpoint
 from storage.database import Tx
 from tests.admin_api.test_any_input import BODIES, QUERIES

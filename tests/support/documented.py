@@ -6,11 +6,11 @@ from typing import Any
 import httpx2
 from pydantic import TypeAdapter
 
-from admin_api import schemas
-from admin_api.described import DESCRIBED
-from admin_api.openapi_responses import described, refusals
+from admin_api.call.router import Router
+from admin_api.http import shapes
+from admin_api.openapi.answers import described, refusals
+from admin_api.openapi.endpoints import DESCRIBED
 from admin_api.routes import ROUTES
-from admin_api.routing import Router
 
 ROUTER = Router(ROUTES)
 
@@ -28,7 +28,7 @@ def check(method: str, raw_path: bytes, status: int, media_type: str, body: byte
     match = ROUTER.match(raw_path)
     route = match.routes.get("GET" if method == "HEAD" else method) if match else None
     if status >= 400:
-        problem = schemas.ProblemRecord.model_validate_json(body) if body else None
+        problem = shapes.ProblemRecord.model_validate_json(body) if body else None
         assert media_type == "application/problem+json"
         if route is None:
             assert status in (401, 404, 405, 429)

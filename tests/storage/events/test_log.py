@@ -7,7 +7,7 @@ from functools import partial
 
 import pytest
 
-from admin_api.event_types import EVENT_TYPES
+from admin_api.events.event_access import EVENT_TYPES
 from storage.clock import DAY, SECOND
 from storage.database import Database, Tx
 from storage.errors import NotFound

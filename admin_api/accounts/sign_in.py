@@ -1,0 +1,188 @@
+"""Signing in and out, one's password, and who one is.
+
+- A wrong password and an unknown user get one answer at one speed.
+- Logins are counted by account and by client, whatever comes of them, before a password is judged;
+  so is a change of password, which judges one as well.
+"""
+
+from __future__ import annotations
+
+import logging
+from typing import Annotated
+
+from pydantic import Field
+from starlette.responses import Response
+
+from admin_api.access.credentials import Agent, Person
+from admin_api.access.passwords import hash_in_turn, verify_password
+from admin_api.call.audit_trail import note
+from admin_api.call.call import Call
+from admin_api.http.client_address import client_network
+from admin_api.http.payload import NewPassword, Payload
+from admin_api.http.problems import Problem, rate_limited
+from admin_api.http.records import tenant_record, token_record, user_record
+from admin_api.http.responses import answer, no_content
+from config.logs import event
+from storage.accounts.sessions import Session, create_session, end_session
+from storage.accounts.tokens import SCOPES
+from storage.accounts.users import User, find_user_by_email, set_password
+from storage.address import canonical_or_none
+from storage.clock import rfc3339
+from storage.database import Tx
+from storage.errors import FieldFault, Invalid, NotFound
+from storage.ids import to_text
+
+logger = logging.getLogger("postroom.http")
+
+
+class LoginIn(Payload):
+    """What somebody signs in with."""
+
+    email: Annotated[str, Field(max_length=320)]
+    password: Annotated[str, Field(max_length=1024)]
+
+
+class PasswordChange(Payload):
+    """A new password, by who knows the present one."""
+
+    current_password: Annotated[str, Field(max_length=1024)]
+    new_password: NewPassword
+
+
+async def login(call: Call) -> Response:
+    """POST /auth/login/."""
+    payload = call.payload(LoginIn)
+    canonical = canonical_or_none(payload.email)
+    _count(call, canonical or payload.email)
+    user = await _user_with_password(call, canonical, payload.password)
+    if user is None:
+        event(logger, "login_refused", email=payload.email)
+        raise _refused()
+    session, secret = await _new_session(call, user)
+    return answer(
+        {
+            "access_token": secret,
+            "expires_at": rfc3339(session.expires_at),
+            "user": user_record(user),
+        }
+    )
+
+
+def _count(call: Call, account: str) -> None:
+    """Raises Problem 429."""
+    client = client_network(call.request, call.service.settings.trusted_proxies)
+    logins = call.service.logins
+    for key in (("account", account), ("client", client)):
+        allowance = logins.take(key)
+        if not allowance.granted:
+            event(logger, "login_limited", level=logging.WARNING, email=account, client=client)
+            raise rate_limited(allowance.seconds, logins.headers(allowance, "logins"))
+
+
+async def _user_with_password(call: Call, canonical: str | None, password: str) -> User | None:
+    async def find(tx: Tx) -> tuple[User, str] | None:
+        return await find_user_by_email(tx, canonical=canonical) if canonical else None
+
+    found = await call.database.read(find)
+    user, password_hash = found or (None, None)
+    async with call.service.password_turns:
+        matched = await verify_password(password_hash, password)
+    return user if matched else None
+
+
+async def _new_session(call: Call, user: User) -> tuple[Session, str]:
+    async def create(tx: Tx) -> tuple[Session, str]:
+        return await create_session(
+            tx, tenant_id=user.tenant_id, user_id=user.user_id, now=call.now
+        )
+
+    try:
+        return await call.database.write(create)
+    except NotFound:  # deleted while the password was judged
+        raise _refused() from None
+
+
+def _refused() -> Problem:
+    return Problem(
+        401,
+        "invalid_credentials",
+        "There is no user with this address and password.",
+        headers={"WWW-Authenticate": "Bearer"},
+    )
+
+
+async def logout(call: Call) -> Response:
+    """POST /auth/logout/."""
+
+    async def end(tx: Tx) -> None:
+        await end_session(tx, tenant_id=call.tenant_id, session_id=call.person.session.session_id)
+
+    await call.database.write(end)
+    return no_content()
+
+
+async def change_password(call: Call) -> Response:
+    """POST /auth/change-password/: ends the user's other sessions."""
+    payload = call.payload(PasswordChange)
+    user = call.person.user
+    _count(call, canonical_or_none(user.email) or user.email)
+    matched = await _user_with_password(
+        call, canonical_or_none(user.email), payload.current_password
+    )
+    if matched is None or matched.user_id != user.user_id:
+        event(logger, "password_change_refused", user=to_text("usr", user.user_id))
+        raise Invalid(FieldFault("current_password", "is not the current password"))
+    password_hash = await hash_in_turn(call.service.password_turns, payload.new_password)
+
+    async def work(tx: Tx) -> None:
+        await set_password(
+            tx,
+            tenant_id=call.tenant_id,
+            user_id=user.user_id,
+            password_hash=password_hash,
+            keep=call.person.session.session_id,
+        )
+        await note(tx, call, "user.password_changed", user.user_id, name=user.email)
+
+    await call.database.write(work)
+    return no_content()
+
+
+async def me(call: Call) -> Response:
+    """GET /v1/me/."""
+    caller = call.caller
+    return answer(
+        {
+            **(_agent(caller, call.now) if isinstance(caller, Agent) else _person(caller)),
+            "tenant": tenant_record(caller.tenant),
+            "plan": caller.tenant.plan,
+            "governance": caller.tenant.governance,
+        }
+    )
+
+
+def _agent(agent: Agent, now: int) -> dict[str, object]:
+    inbox_id = to_text("inb", agent.inbox.inbox_id)
+    return {
+        "type": "token",
+        "user": None,
+        "session": None,
+        "token": token_record(agent.token, now=now),
+        "inbox": {"inbox_id": inbox_id, "address": agent.inbox.address},
+        "scopes": agent.token.scopes,
+    }
+
+
+def _person(person: Person) -> dict[str, object]:
+    return {
+        "type": "session",
+        "user": user_record(person.user),
+        "session": {
+            "session_id": to_text("ses", person.session.session_id),
+            "created_at": rfc3339(person.session.created_at),
+            "expires_at": rfc3339(person.session.expires_at),
+        },
+        "token": None,
+        "inbox": None,
+        "scopes": SCOPES,
+    }

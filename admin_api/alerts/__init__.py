@@ -1,0 +1,1 @@
+"""Alerts, their webhooks and deliveries."""

@@ -1,0 +1,67 @@
+"""What the filter of an alert names: a list, a thread, and who has a thread in hand.
+
+- Every spelling that an answer shows is taken: ids and addresses, `me` and `none`; kept is the id.
+- What the alert itself has stays good, also when the list, the thread or the inbox is gone: a
+  filter can be sent back as it was read.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Coroutine, Mapping
+from typing import Annotated, Any
+
+from admin_api.call.call import Call, acting_inbox
+from admin_api.call.references import Meaning, any_inbox, any_list, visible_thread
+from admin_api.http.payload import Reference
+from storage.alerts.alerts import Alert, find_alert
+from storage.database import Tx
+from storage.errors import Invalid
+from storage.ids import to_text
+from storage.notifications.filters import NOBODY
+
+
+async def referred(tx: Tx, call: Call, field: str, name: str) -> str:
+    """How what the condition `field` names is kept. Raises Invalid."""
+    condition = field.removeprefix("filter.")
+    try:
+        return await REFERENCES[condition](tx, call, field, name)
+    except Invalid:
+        if "alert_id" in call.arguments:
+            alert = await alert_in_path(tx, call)
+            if alert.filter.get(condition) == name:
+                return name
+        raise
+
+
+async def alert_in_path(tx: Tx, call: Call) -> Alert:
+    """The acting inbox's alert that the path names. Raises NotFound."""
+    return await find_alert(
+        tx,
+        tenant_id=call.tenant_id,
+        inbox_id=await acting_inbox(tx, call),
+        alert_id=call.path_id("alr", "alert_id"),
+    )
+
+
+async def _list(tx: Tx, call: Call, field: str, name: str) -> str:
+    return to_text("lst", await any_list(tx, call, field, name))
+
+
+async def _thread(tx: Tx, call: Call, field: str, name: str) -> str:
+    return to_text("thr", await visible_thread(tx, call, field, name))
+
+
+async def _holder(tx: Tx, call: Call, field: str, name: str) -> str:
+    if name == NOBODY:
+        return NOBODY
+    if name == "me":
+        return to_text("inb", await acting_inbox(tx, call))
+    return to_text("inb", (await any_inbox(tx, call, field, name)).inbox_id)
+
+
+REFERENCES: Mapping[str, Callable[[Tx, Call, str, str], Coroutine[Any, Any, str]]] = {
+    "list_id": _list,
+    "thread_id": _thread,
+    "assignee": _holder,
+}
+Referred = Annotated[Reference, Meaning(referred)]

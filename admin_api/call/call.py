@@ -1,0 +1,210 @@
+"""One call: who makes it, for which inbox, with what input; and the parts of the process it uses.
+
+- Input is judged before a handler runs; a handler asks for it by its model.
+- The acting inbox comes from the token, or from `inbox_id` of a session; a session's is looked up
+  in the handler's own transaction.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import TypeVar
+
+from starlette.requests import Request
+
+from admin_api.access.credentials import Agent, Person, Principal
+from admin_api.access.policy import is_admin
+from admin_api.http.payload import Given, Parameters, Payload
+from admin_api.http.problems import Problem, not_found
+from admin_api.http.strict_json import JsonValue
+from admin_api.service.call_metrics import Measures
+from admin_api.service.feed import Feed
+from admin_api.service.rate_limits import Buckets
+from admin_api.service.webhook_port import Webhooks
+from config.settings import Settings
+from storage.address import canonical_or_none
+from storage.clock import Clock
+from storage.content.message_bytes import ContentDirectory
+from storage.database import Database, Tx
+from storage.directory.inboxes import Inbox, find_inbox, find_inbox_by_address
+from storage.directory.resolve import Resolution
+from storage.errors import FieldFault, Invalid, NotFound
+from storage.ids import from_text
+from storage.mailbox.visibility import View
+from storage.wakeup import Signal
+
+P = TypeVar("P", bound=Payload)
+Q = TypeVar("Q", bound=Parameters)
+
+
+@dataclass(frozen=True, slots=True)
+class Service:
+    """What the process lends to its calls.
+
+    `document` makes the OpenAPI document; `commits` rings when something was committed,
+    which `feed` reads for all streams;
+    `reply_to` tells what a sender is answered to a recipient that leads there; `measures` is what
+    an operator can read; `webhooks` judges targets and sends.
+    """
+
+    database: Database
+    content: ContentDirectory
+    settings: Settings
+    clock: Clock
+    calls: Buckets
+    logins: Buckets
+    password_turns: asyncio.Semaphore
+    document: Callable[[], bytes]
+    commits: Signal
+    feed: Feed
+    reply_to: Callable[[Resolution], str | None]
+    measures: Measures
+    webhooks: Webhooks = field(default_factory=Webhooks)
+
+
+@dataclass(slots=True)
+class Trail:
+    """For whom a call acts, and what of it is in the audit log (`admin_api.call.audit_trail`).
+
+    `foreign` tells that the inbox is another user's; `writing` that the transaction holds an entry,
+    `told` that one is committed.
+    """
+
+    inbox_id: bytes | None = None
+    address: str = ""
+    foreign: bool = False
+    writing: bool = False
+    told: bool = False
+
+
+@dataclass(slots=True)
+class Call:
+    """One call that was let in. `inbox_names` are what a session gave as `inbox_id`: in the query,
+    in the body, or in both. `sent` is the body as it came, before it was judged.
+
+    `store` stands in for the service's, where its transactions are to hold more; copies of a call
+    share its `trail`.
+    """
+
+    service: Service
+    request: Request
+    arguments: Mapping[str, str]
+    now: int
+    principal: Principal | None = None
+    inbox_names: tuple[str, ...] = ()
+    sent: Mapping[str, JsonValue] = field(default_factory=dict)
+    body: Given | None = None
+    query: Given | None = None
+    store: Database | None = None
+    trail: Trail = field(default_factory=Trail)
+
+    @property
+    def database(self) -> Database:
+        return self.store or self.service.database
+
+    @property
+    def caller(self) -> Principal:
+        assert self.principal is not None, "a public route has no caller"
+        return self.principal
+
+    @property
+    def person(self) -> Person:
+        assert isinstance(self.principal, Person), "the route's access lets sessions in only"
+        return self.principal
+
+    @property
+    def tenant_id(self) -> bytes:
+        return self.caller.tenant.tenant_id
+
+    @property
+    def user_id(self) -> bytes | None:
+        """The person who calls; None for a token."""
+        return self.principal.user.user_id if isinstance(self.principal, Person) else None
+
+    def payload(self, model: type[P]) -> P:
+        """The body, which the route declares to be this model."""
+        assert isinstance(self.body, model)
+        return self.body
+
+    def parameters(self, model: type[Q]) -> Q:
+        """The query, which the route declares to be this model."""
+        assert isinstance(self.query, model)
+        return self.query
+
+    def path_id(self, prefix: str, name: str) -> bytes:
+        """The id in the path. Raises NotFound when it is none of this kind."""
+        raw = from_text(prefix, self.arguments[name])
+        if raw is None:
+            raise NotFound("no id of this kind")
+        return raw
+
+
+async def acting_inbox(tx: Tx, call: Call) -> bytes:
+    """The inbox that this call is made for.
+
+    Raises Problem `inbox_required`, NotFound for one that this user may not act for, and Invalid
+    when the call names two.
+    """
+    caller = call.caller
+    if isinstance(caller, Agent):
+        return caller.inbox.inbox_id
+    if not call.inbox_names:
+        raise _inbox_required()
+    inbox, *others = [await _own_inbox(tx, call, name) for name in call.inbox_names]
+    if any(other != inbox for other in others):
+        raise Invalid(FieldFault("inbox_id", "differs between body and query"))
+    if inbox is None:
+        raise NotFound("no inbox this user may act for")
+    call.trail.inbox_id, call.trail.address = inbox.inbox_id, inbox.address
+    call.trail.foreign = inbox.owner_user_id != caller.user.user_id
+    return inbox.inbox_id
+
+
+async def _own_inbox(tx: Tx, call: Call, name: str) -> Inbox | None:
+    inbox = await named_inbox(tx, tenant_id=call.tenant_id, name=name)
+    return inbox if inbox is not None and may_act_for(call.caller, inbox) else None
+
+
+async def acting_view(tx: Tx, call: Call) -> View:
+    """What the acting inbox sees now. Raises as `acting_inbox`."""
+    return View(call.tenant_id, await acting_inbox(tx, call), call.now)
+
+
+def may_act_for(caller: Principal, inbox: Inbox) -> bool:
+    """Owners and admins for every inbox of their tenant, members for those they own."""
+    if isinstance(caller, Agent):
+        return inbox.inbox_id == caller.inbox.inbox_id
+    return is_admin(caller) or inbox.owner_user_id == caller.user.user_id
+
+
+async def named_inbox(tx: Tx, *, tenant_id: bytes, name: str) -> Inbox | None:
+    """The tenant's inbox that `name` is the id or the address of."""
+    try:
+        inbox_id = from_text("inb", name)
+        if inbox_id is not None:
+            return await find_inbox(tx, tenant_id=tenant_id, inbox_id=inbox_id)
+        canonical = canonical_or_none(name)
+        if canonical is not None:
+            return await find_inbox_by_address(tx, tenant_id=tenant_id, canonical=canonical)
+    except NotFound:
+        pass
+    return None
+
+
+async def inbox_in_path(tx: Tx, call: Call) -> Inbox:
+    """The inbox that the path names by id or address. Raises Problem 404."""
+    inbox = await named_inbox(tx, tenant_id=call.tenant_id, name=call.arguments["inbox_id"])
+    if inbox is None:
+        raise not_found()
+    return inbox
+
+
+def _inbox_required() -> Problem:
+    return Problem(
+        400,
+        "inbox_required",
+        "A session has to name the inbox it acts for.",
+        faults=(FieldFault("inbox_id", "is required"),),
+    )

@@ -1,0 +1,144 @@
+"""The way of a call: from the request to the handler, in the order in which errors count.
+
+404 for a path that is none; 401; 429; 405 and 415; 413 and malformed JSON; 403; what was answered
+to the same Idempotency-Key; 404 for what the path names; 412; 400 for fields; then the handler.
+Whatever is raised becomes a problem document, and every response carries a request id.
+"""
+
+from __future__ import annotations
+
+import logging
+from hashlib import sha256
+
+from starlette.requests import ClientDisconnect, Request
+from starlette.responses import Response
+from starlette.types import Receive, Scope, Send
+
+from admin_api.access import credentials, policy
+from admin_api.access.credentials import Principal
+from admin_api.call import idempotency
+from admin_api.call.call import Call, Service
+from admin_api.call.router import Match, Route, Router
+from admin_api.call.validation import given_by, judged, take_inbox
+from admin_api.http.body import check_media_type, replayable
+from admin_api.http.problems import Problem, not_found, problem_of, rate_limited, response_of
+from admin_api.http.responses import common_headers
+from admin_api.service.call_metrics import TEMPLATE
+from config.logs import event
+from storage.database import Tx
+from storage.errors import StoreUnavailable
+
+logger = logging.getLogger("postroom.http")
+
+
+class Dispatcher:
+    """The ASGI application behind Starlette: everything under one route table."""
+
+    def __init__(self, router: Router, service: Service) -> None:
+        self._router = router
+        self._service = service
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http":
+            await send({"type": "websocket.close", "code": 1000})
+            return
+        request = Request(scope, receive)
+        headers = common_headers()
+        try:
+            response = await self._response(request, headers)
+        except ClientDisconnect:
+            return
+        except Exception as error:
+            problem = problem_of(error)
+            _log(problem, headers["X-Request-Id"], error)
+            response = response_of(problem)
+        for name, value in headers.items():
+            response.headers.setdefault(name, value)
+        if request.method == "HEAD":
+            response = _without_body(response)
+        await response(scope, receive, send)
+
+    async def _response(self, request: Request, headers: dict[str, str]) -> Response:
+        match = self._router.match(request.scope.get("raw_path") or b"")
+        if match is None:
+            raise not_found()
+        request.scope[TEMPLATE] = next(iter(match.routes.values())).path
+        now = self._service.clock()
+        principal = None
+        if any(route.access.caller != "anybody" for route in match.routes.values()):
+            principal = await self._identified(request, now)
+            self._count(principal, headers)
+        route = _route(match, request.method)
+        if route.payload is not None:
+            check_media_type(request)
+        given = await given_by(route, request)
+        keyed = idempotency.HEADER in request.headers and idempotency.takes_key(route)
+        raw = b""
+        if keyed and route.takes_file:
+            request, raw = await replayable(request)
+        call = Call(self._service, request, match.arguments, now, principal, sent=given.body)
+        if principal is not None:
+            policy.check(route.access, principal)
+            if route.permit is not None:
+                route.permit(call)
+            content = (given.query | {}, given.body | {}, sha256(raw).hexdigest())
+            take_inbox(route, call, given)
+            if keyed:
+                return await idempotency.once(
+                    route, call, content, lambda once: judged(match, route, once, given)
+                )
+        return await judged(match, route, call, given)
+
+    async def _identified(self, request: Request, now: int) -> Principal:
+        secret = credentials.bearer(request.headers.get("authorization"))
+
+        async def identify(tx: Tx) -> Principal:
+            return await credentials.identify(tx, secret=secret, now=now)
+
+        principal = await self._service.database.read(identify)
+        if credentials.is_use_due(principal, now=now):
+            await self._record_use(principal, now)
+        return principal
+
+    async def _record_use(self, principal: Principal, now: int) -> None:
+        async def record(tx: Tx) -> None:
+            await credentials.record_use(tx, principal, now=now)
+
+        try:
+            await self._service.database.write(record)
+        except StoreUnavailable:
+            # A call that only reads can be served while nothing can be written.
+            event(logger, "use_not_recorded", level=logging.WARNING)
+
+    def _count(self, principal: Principal, headers: dict[str, str]) -> None:
+        """Raises Problem 429; tells how much is left either way."""
+        buckets = self._service.calls
+        allowance = buckets.take(principal.credential_id)
+        headers |= buckets.headers(allowance, "calls")
+        if not allowance.granted:
+            raise rate_limited(allowance.seconds)
+
+
+def _route(match: Match, method: str) -> Route:
+    route = match.routes.get("GET" if method == "HEAD" else method)
+    if route is None:
+        raise Problem(
+            405,
+            "method_not_allowed",
+            "This path does not take this method.",
+            headers={"Allow": match.allow},
+        )
+    return route
+
+
+def _without_body(response: Response) -> Response:
+    bare = Response(status_code=response.status_code)
+    bare.raw_headers = response.raw_headers
+    return bare
+
+
+def _log(problem: Problem, request_id: str, error: Exception) -> None:
+    if problem.status == 500:
+        logger.error("http_error", exc_info=error, extra={"pairs": {"request": request_id}})
+    elif problem.status == 503:
+        event(logger, "http_deferred", level=logging.WARNING, request=request_id, cause=str(error))

@@ -1,0 +1,99 @@
+"""ETag and If-Match (RFC 9110 8.8.3, 13.1.1): nobody overwrites what they have not seen.
+
+- A GET whose path ends in a parameter shows a single resource and carries its tag: of the body, or
+  of what the route says is its version, where making the body takes more than the store.
+- PATCH and DELETE of such a path compare in the transaction of the change. Where nothing shows the
+  resource there is no tag, and only `*` matches.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass, replace
+from hashlib import blake2b
+
+from starlette.requests import Request
+from starlette.responses import Response
+
+from admin_api.call.call import Call
+from admin_api.call.router import Match, Route
+from admin_api.call.store_wrappers import Around, Within
+from admin_api.http.problems import Problem
+from storage.database import Tx
+
+_TAG = re.compile(r'(W/)?("[\x21\x23-\x7e\x80-\xff]*")')
+
+
+@dataclass(frozen=True, slots=True)
+class Condition:
+    """What If-Match asks for: one of `tags`, or (None) that the resource is there at all."""
+
+    tags: frozenset[str] | None
+
+    def holds(self, tag: str | None) -> bool:
+        return self.tags is None or tag in self.tags
+
+
+def condition_of(request: Request, route: Route) -> Condition | None:
+    """The condition of a change; weak tags never match."""
+    given = ",".join(request.headers.getlist("if-match")).strip()
+    if route.method not in ("PATCH", "DELETE") or "if-match" not in request.headers:
+        return None
+    if given == "*":
+        return Condition(None)
+    return Condition(frozenset(tag for weak, tag in _TAG.findall(given) if not weak))
+
+
+def shown_by(match: Match) -> Route | None:
+    """The route that shows the single resource of a path, if there is one."""
+    route = match.routes.get("GET")
+    return route if route is not None and route.path.endswith("}/") else None
+
+
+def tag_of(body: bytes) -> str:
+    """The tag of a representation."""
+    return f'"{blake2b(body, digest_size=15).hexdigest()}"'
+
+
+async def current_tag(tx: Tx, shown: Route, call: Call) -> str:
+    """The tag that a GET would carry now. Raises as that would."""
+    if shown.version is not None:
+        return tag_of(repr(await shown.version(tx, call)).encode("utf-8", "surrogateescape"))
+    look = replace(call, store=Within(tx), query=shown.parameters(), body=None)
+    response = await shown.handler(look)
+    return tag_of(bytes(response.body))
+
+
+async def require(tx: Tx, condition: Condition, shown: Route | None, call: Call) -> None:
+    """Raises Problem 412 when the condition does not hold."""
+    tag = await current_tag(tx, shown, call) if shown and condition.tags is not None else None
+    if not condition.holds(tag):
+        raise Problem(412, "precondition_failed", "This has changed since it was read.")
+
+
+async def respond(route: Route, shown: Route | None, call: Call) -> Response:
+    """What the handler answers, with the tag of the single resource that it shows."""
+    condition = condition_of(call.request, route)
+    tags: list[str] = []
+    if route is shown and route.version is not None:
+        # Before the body is made: an older tag on a newer body costs a retry, not an update.
+        tags.append(await call.database.peek(lambda tx: current_tag(tx, route, call)))
+
+    async def before(tx: Tx) -> None:
+        if condition is not None:
+            await require(tx, condition, shown, call)
+
+    async def after(tx: Tx) -> None:
+        if shown is not None and shown.version is not None and route.method == "PATCH":
+            tags[:] = [await current_tag(tx, shown, call)]
+
+    if route.method in ("PATCH", "DELETE"):
+        response = await route.handler(replace(call, store=Around(call.database, before, after)))
+    else:
+        response = await route.handler(call)
+    if shown is None or response.status_code != 200 or route.method not in ("GET", "PATCH"):
+        return response
+    if shown.version is None:
+        tags.append(tag_of(bytes(response.body)))
+    response.headers["ETag"] = tags[0]
+    return response

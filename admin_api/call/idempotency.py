@@ -1,0 +1,145 @@
+"""Idempotency-Key: a POST that is sent again has its effect once and gets the first answer.
+
+- The same credential, method, path, query and key are the same call; another body is 409. A token
+  that was rotated is another credential.
+- Who may call is checked first, every time; the acting inbox too.
+- The handler runs within the transaction that keeps its answer, so that a crash leaves both or
+  neither. A handler that waits for more than the store (a password's hash, the DNS) cannot; there
+  the answer is kept right after, and what such calls do is the same when it is done twice.
+- Kept for 24 hours: answers below 500 but for 401, 403 and 429, without the secrets they showed.
+- Keys and bodies are kept as hashes that are keyed with the credential, which is nowhere kept.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Awaitable, Callable
+from contextlib import suppress
+from dataclasses import replace
+from hashlib import blake2b
+
+import orjson
+from starlette.responses import Response
+
+from admin_api.access import credentials
+from admin_api.call.call import Call, acting_inbox
+from admin_api.call.router import Route
+from admin_api.call.store_wrappers import Around, Within
+from admin_api.http.problems import MEDIA_TYPE, problem_of, response_of
+from storage.accounts import idempotency_keys
+from storage.accounts.idempotency_keys import Claim, KeptAnswer
+from storage.database import Tx
+from storage.errors import FieldFault, Invalid, StoreUnavailable
+
+HEADER = "Idempotency-Key"
+REPLAYED = "Idempotency-Replayed"
+SECRETS = ("token", "secret", "webhook_secret", "password", "access_token")
+
+_KEY = re.compile(r"[\x21-\x7e](?:[\x20-\x7e]{0,253}[\x21-\x7e])?")
+_NOT_KEPT = (401, 403, 429)
+
+Respond = Callable[[Call], Awaitable[Response]]
+
+
+def takes_key(route: Route) -> bool:
+    """Whether a key counts for this route."""
+    return (
+        route.method == "POST"
+        and route.access.caller != "anybody"
+        and not route.path.startswith("/auth/")
+    )
+
+
+async def once(route: Route, call: Call, content: object, respond: Respond) -> Response:
+    """What `respond` answers, or what it answered before. `content` is the query and the body."""
+    key, body = _hashes(call, content)
+
+    async def claim(tx: Tx) -> Claim | KeptAnswer:
+        return await idempotency_keys.claim_key(
+            tx, tenant_id=call.tenant_id, key=key, body=body, now=call.now
+        )
+
+    found = await call.database.write(claim)
+    if isinstance(found, KeptAnswer):
+        if route.access.acts and call.inbox_names:
+            await call.database.read(lambda tx: acting_inbox(tx, call))
+        return _replay(found)
+    try:
+        return await (_apart if route.waits else _whole)(call, found, respond)
+    except Exception as error:
+        await _settle(call, found, error)
+        raise
+
+
+def _hashes(call: Call, content: object) -> tuple[bytes, bytes]:
+    """Raises Invalid for a key that is none."""
+    headers = call.request.headers
+    given = headers.getlist(HEADER)
+    if len(given) != 1 or not _KEY.fullmatch(given[0]):
+        raise Invalid(FieldFault(HEADER, "must be 1 to 255 printable ASCII characters"))
+    secret = credentials.bearer(headers.get("authorization")).encode()
+    lock = blake2b(secret, digest_size=32, person=b"idempotency").digest()
+    path = call.request.scope["raw_path"].removesuffix(b"/")
+    named = b"\n".join((call.request.method.encode(), path, given[0].encode()))
+    sent = orjson.dumps(content, option=orjson.OPT_SORT_KEYS)
+    return (
+        blake2b(named, key=lock, digest_size=32).digest(),
+        blake2b(sent, key=lock, digest_size=32).digest(),
+    )
+
+
+async def _whole(call: Call, claim: Claim, respond: Respond) -> Response:
+    """Effect and answer in one transaction."""
+
+    async def work(tx: Tx) -> Response:
+        response = await respond(replace(call, store=Within(tx)))
+        await idempotency_keys.keep_answer(tx, claim, _kept(response))
+        return response
+
+    return await call.database.write(work)
+
+
+async def _apart(call: Call, claim: Claim, respond: Respond) -> Response:
+    """The effect, unless somebody took the claim over; then the answer."""
+
+    async def held(tx: Tx) -> None:
+        await idempotency_keys.require_claim(tx, claim)
+
+    response = await respond(replace(call, store=Around(call.database, after=held)))
+    await _keep(call, claim, response)
+    return response
+
+
+async def _settle(call: Call, claim: Claim, error: Exception) -> None:
+    """Keep what was refused, or let go of what may go well another time."""
+    problem = problem_of(error)
+    with suppress(StoreUnavailable):  # then the claim lapses by itself
+        if problem.status >= 500 or problem.status in _NOT_KEPT:
+            await call.database.write(lambda tx: idempotency_keys.release_claim(tx, claim))
+        else:
+            await _keep(call, claim, response_of(problem))
+
+
+async def _keep(call: Call, claim: Claim, response: Response) -> None:
+    kept = _kept(response)
+    await call.database.write(lambda tx: idempotency_keys.keep_answer(tx, claim, kept))
+
+
+def _kept(response: Response) -> KeptAnswer:
+    """The answer as it may be shown again."""
+    body = bytes(response.body)
+    document = orjson.loads(body) if body else None
+    if isinstance(document, dict) and any(isinstance(document.get(name), str) for name in SECRETS):
+        hidden = {name: None for name in SECRETS if isinstance(document.get(name), str)}
+        body = orjson.dumps(document | hidden)
+    return KeptAnswer(response.status_code, body)
+
+
+def _replay(kept: KeptAnswer) -> Response:
+    media_type = MEDIA_TYPE if kept.status >= 400 else "application/json"
+    return Response(
+        kept.body,
+        kept.status,
+        headers={REPLAYED: "true"},
+        media_type=media_type if kept.body else None,
+    )

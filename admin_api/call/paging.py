@@ -1,0 +1,94 @@
+"""Pages: opaque cursors, and the Link header by which bare arrays lead on.
+
+- A cursor is what the listing made of the last entry; a client can only hand it back.
+- A bare array without `limit` comes whole up to 1,000 entries.
+"""
+
+from __future__ import annotations
+
+import base64
+from collections.abc import Callable, Sequence
+from typing import Annotated, TypeVar
+from urllib.parse import urlencode
+
+from starlette.responses import Response
+
+from admin_api.call.call import Call
+from admin_api.http.payload import Limit, Parameters, checked
+from admin_api.http.responses import answer
+from storage.errors import FieldFault, Invalid
+from storage.keyset import Span
+
+WHOLE = 1000
+_ID_LENGTH = 16
+
+T = TypeVar("T")
+
+
+def cursor_of(position: bytes) -> str:
+    """The cursor that means `position`."""
+    return base64.urlsafe_b64encode(position).decode().rstrip("=")
+
+
+def position_of(cursor: str | None, length: int = _ID_LENGTH) -> bytes | None:
+    """What a cursor means; `length` octets. Raises Invalid on `cursor`."""
+    if cursor is None:
+        return None
+    try:
+        position = base64.b64decode(cursor + "==", altchars=b"-_", validate=True)
+    except ValueError:
+        position = b""
+    if len(position) != length:
+        raise Invalid(FieldFault("cursor", "is none that was given here"))
+    return position
+
+
+Cursor = Annotated[str, checked(position_of)]
+
+
+class Page(Parameters):
+    """Which part of a bare array."""
+
+    limit: Limit | None = None
+    cursor: Cursor | None = None
+
+    @property
+    def length(self) -> int:
+        return self.limit or WHOLE
+
+    def span(self) -> Span:
+        """What to fetch: one more than is shown tells whether there is more.
+
+        Raises Invalid on `cursor`.
+        """
+        return Span(position_of(self.cursor), self.length + 1)
+
+
+def page_answer(
+    call: Call,
+    page: Page,
+    found: Sequence[T],
+    record: Callable[[T], object],
+    position: Callable[[T], bytes],
+) -> Response:
+    """The bare array of the first `page.length` of `found`; when there are more, the way on."""
+    shown = found[: page.length]
+    response = answer([record(one) for one in shown])
+    if len(found) > len(shown):
+        query = dict(call.request.query_params)
+        query |= {"limit": str(min(page.length, 200)), "cursor": cursor_of(position(shown[-1]))}
+        path = call.request.scope["raw_path"].decode("ascii")
+        response.headers["Link"] = f'<{path}?{urlencode(query)}>; rel="next"'
+    return response
+
+
+def cursor_answer(
+    found: Sequence[T],
+    limit: int,
+    record: Callable[[T], object],
+    position: Callable[[T], bytes],
+) -> Response:
+    """The first `limit` of `found` with a cursor; one more than that tells that there are more."""
+    shown = found[:limit]
+    more = cursor_of(position(shown[-1])) if len(found) > len(shown) else None
+    return answer({"results": [record(one) for one in shown], "cursor": more})

@@ -1,0 +1,124 @@
+"""Routes as data, and which of them a path means.
+
+- A path is matched on its raw segments, each decoded by itself: `%2F` in an address is no slash.
+- With and without the slash at the end is the same; two slashes are nothing.
+- A literal segment goes before a parameter.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Coroutine, Iterable, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+from urllib.parse import unquote
+
+from starlette.responses import Response
+
+from admin_api.access.policy import Access
+from admin_api.call.call import Call
+from admin_api.http.payload import Parameters, Payload
+from storage.database import Tx
+
+Handler = Callable[[Call], Coroutine[Any, Any, Response]]
+Permit = Callable[[Call], None]
+Locate = Callable[[Tx, Call], Coroutine[Any, Any, object]]
+
+
+@dataclass(frozen=True, slots=True)
+class Route:
+    """One line of the route table.
+
+    `payload` and `parameters` are what the body and the query hold. `permit` raises Problem 403 for
+    what a body asks for and this caller may not. `locate` finds what the path
+    names: when the input has faults, it says first whether there is anything to be wrong about.
+    `version` is what an ETag is made of where making the body takes more than the store; `waits`
+    says that a POST waits for more than the store; `takes_file` that its body is a file, which the
+    handler reads.
+    """
+
+    method: str
+    path: str
+    handler: Handler
+    access: Access
+    payload: type[Payload] | None = None
+    parameters: type[Parameters] = Parameters
+    permit: Permit | None = None
+    locate: Locate | None = None
+    version: Locate | None = None
+    waits: bool = False
+    takes_file: bool = False
+
+    @property
+    def reads_json(self) -> bool:
+        """Whether a body is read as JSON: also where there is nothing to say in it."""
+        return self.method != "GET" and not self.takes_file
+
+
+@dataclass(frozen=True, slots=True)
+class Match:
+    """The routes of a path, by method, and what its parameters are."""
+
+    routes: Mapping[str, Route]
+    arguments: Mapping[str, str]
+
+    @property
+    def allow(self) -> str:
+        """The Allow header's value."""
+        return ", ".join(sorted({*self.routes, *(["HEAD"] if "GET" in self.routes else [])}))
+
+
+@dataclass(slots=True)
+class _Node:
+    literal: dict[str, _Node] = field(default_factory=dict)
+    parameter: tuple[str, _Node] | None = None
+    routes: dict[str, Route] = field(default_factory=dict)
+
+
+class Router:
+    """The route table as a tree of segments."""
+
+    __slots__ = ("_root",)
+
+    def __init__(self, routes: Iterable[Route]) -> None:
+        self._root = _Node()
+        for route in routes:
+            node = self._node(route.path)
+            if route.method in node.routes:
+                raise ValueError(f"two routes for {route.method} {route.path}")
+            node.routes[route.method] = route
+
+    def _node(self, path: str) -> _Node:
+        node = self._root
+        for segment in path.strip("/").split("/"):
+            if segment.startswith("{"):
+                node.parameter = node.parameter or (segment, _Node())
+                if node.parameter[0] != segment:
+                    raise ValueError(f"{path}: {segment} is called {node.parameter[0]} elsewhere")
+                node = node.parameter[1]
+            else:
+                node = node.literal.setdefault(segment, _Node())
+        return node
+
+    def match(self, raw_path: bytes) -> Match | None:
+        """The routes that `raw_path`, percent-encoded, means."""
+        if not raw_path.startswith(b"/"):
+            return None
+        node, arguments = self._root, {}
+        for raw in raw_path[1:].removesuffix(b"/").split(b"/"):
+            segment = _decoded(raw)
+            if segment in node.literal:
+                node = node.literal[segment]
+            elif segment and node.parameter:
+                name, node = node.parameter
+                arguments[name[1:-1]] = segment
+            else:
+                return None
+        return Match(node.routes, arguments) if node.routes else None
+
+
+def _decoded(raw: bytes) -> str:
+    """The segment's text; empty, and so no segment at all, when it is not UTF-8."""
+    try:
+        return unquote(raw.decode("ascii"), errors="strict")
+    except UnicodeError:
+        return ""

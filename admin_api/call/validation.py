@@ -1,0 +1,154 @@
+"""The input of a call, judged in three steps, and every fault told at once.
+
+- First each field by itself and how fields go together, which takes no store. Then, in the
+  handler's own transaction, what is named there (`admin_api.call.references`), and last the change
+  itself.
+- When a step finds a fault, the fields that are well-formed are looked up all the same: what is
+  wrong with them is told together with it. Before that it is said whether the path names anything
+  (404), and whether it is what If-Match asks for (412).
+- A conflict is only told when no field is at fault.
+- Where a call has nothing to say in its body, an object may still name the inbox, as the query may,
+  and anything else in it is unknown: nothing that came is carried out unread.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from starlette.requests import Request
+from starlette.responses import Response
+
+from admin_api.access import policy
+from admin_api.access.credentials import Agent
+from admin_api.call import etags
+from admin_api.call.audit_trail import respond_on_record
+from admin_api.call.call import Call, acting_inbox
+from admin_api.call.references import unmeant
+from admin_api.call.router import Match, Route
+from admin_api.http.body import read_object
+from admin_api.http.payload import Form, Payload, read, read_query
+from admin_api.http.problems import Problem
+from admin_api.http.strict_json import MAX_FAULTS, JsonValue
+from storage.address import canonical_or_none
+from storage.database import Tx, Work
+from storage.errors import Conflict, FieldFault, Invalid
+from storage.ids import from_text
+
+
+@dataclass(slots=True)
+class Sent:
+    """The input of a call as it came, before its models have judged it; `faults` of the query as
+    such, and of `inbox_id`.
+    """
+
+    query: dict[str, JsonValue]
+    body: dict[str, JsonValue]
+    faults: list[FieldFault]
+
+
+async def given_by(route: Route, request: Request) -> Sent:
+    """Raises Problem 413, MalformedJson."""
+    body: dict[str, JsonValue] = {}
+    if route.reads_json:
+        body = await read_object(request, required=route.payload is not None)
+    query, faults = read_query(request.scope["query_string"])
+    return Sent(query, body, faults)
+
+
+def take_inbox(route: Route, call: Call, sent: Sent) -> None:
+    """Take out of the input which inbox the call is made for. Raises Problem `inbox_mismatch`."""
+    named = []
+    by_token = isinstance(call.caller, Agent)
+    if route.access.acts or by_token:
+        named += [sent.query.pop("inbox_id")] if "inbox_id" in sent.query else []
+    if route.access.acts or (by_token and route.payload is None):
+        named += [sent.body.pop("inbox_id")] if "inbox_id" in sent.body else []
+    if isinstance(call.caller, Agent):
+        if not all(_names(call.caller, name) for name in named):
+            raise policy.inbox_mismatch()
+        return
+    names = [name for name in named if isinstance(name, str)]
+    if len(names) < len(named) and not _is_told(sent.faults):
+        sent.faults.append(FieldFault("inbox_id", "must be a string"))
+    call.inbox_names = tuple(dict.fromkeys(names))
+
+
+def _names(agent: Agent, name: JsonValue) -> bool:
+    if not isinstance(name, str):
+        return False
+    inbox = agent.inbox
+    return from_text("inb", name) == inbox.inbox_id or canonical_or_none(name) == inbox.canonical
+
+
+def _is_told(faults: list[FieldFault]) -> bool:
+    return any(fault.field == "inbox_id" for fault in faults)
+
+
+async def judged(match: Match, route: Route, call: Call, sent: Sent) -> Response:
+    """What the handler answers to good input.
+
+    Raises Invalid with every fault, NotFound and Problem 412 before that, Conflict after it.
+    """
+    shown = etags.shown_by(match)
+    query = read(route.parameters, sent.query, sent.faults)
+    body = read(route.payload or Payload, sent.body)
+    forms = [query, body]
+    call.query, call.body = query.value, body.value
+    faults = [fault for form in forms for fault in form.faults]
+    if faults and route.access.acts and _is_told(sent.faults):
+        raise _invalid(faults)  # nobody knows in whose name to look
+    condition = etags.condition_of(call.request, route)
+    if faults or condition is not None:
+        faults += await _look(route, shown, call, forms if faults else [], faults)
+    if faults:
+        raise _invalid(faults)
+    try:
+        return await respond_on_record(route, shown, call)
+    except (Invalid, Conflict) as error:
+        known = [*error.faults] if isinstance(error, Invalid) else []
+        faults = known + _other(await call.database.read(_unmeant(call, forms)), known)
+        raise _invalid(faults) if faults else error from None
+
+
+async def _look(
+    route: Route, shown: Route | None, call: Call, forms: list[Form], known: list[FieldFault]
+) -> list[FieldFault]:
+    """What the store has against the input, but for fields of which something is `known`.
+
+    Raises NotFound, Problem 412, and Problem `inbox_required` with what is known.
+    """
+    locate = route.locate or (acting_inbox if route.access.acts else None)
+    condition = etags.condition_of(call.request, route)
+
+    async def work(tx: Tx) -> list[FieldFault]:
+        if locate is not None:
+            await locate(tx, call)
+        if condition is not None:
+            await etags.require(tx, condition, shown, call)
+        return await _unmeant(call, forms)(tx)
+
+    try:
+        return _other(await call.database.read(work), known)
+    except Problem as problem:
+        if problem.code == "inbox_required":
+            problem.faults = [*problem.faults, *known]
+        raise
+    except Invalid as error:  # two inboxes are named: nobody knows in whose name to look
+        return _other(error.faults, known)
+
+
+def _unmeant(call: Call, forms: list[Form]) -> Work[list[FieldFault]]:
+    async def work(tx: Tx) -> list[FieldFault]:
+        return [fault for form in forms for fault in await unmeant(tx, call, form)]
+
+    return work
+
+
+def _other(found: Iterable[FieldFault], known: list[FieldFault]) -> list[FieldFault]:
+    told = {fault.field for fault in known}
+    return [fault for fault in found if fault.field not in told]
+
+
+def _invalid(faults: list[FieldFault]) -> Invalid:
+    return Invalid(*faults[:MAX_FAULTS])

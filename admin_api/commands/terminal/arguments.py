@@ -1,0 +1,47 @@
+"""From what an operator typed to a value, or to a fault that names what it stands for."""
+
+from __future__ import annotations
+
+from admin_api.commands.terminal.invocation import Faults
+from storage.address import Address, canonical_domain, parse_address
+
+_NAME_LENGTH = 200
+
+
+def address(text: str, field: str, *, for_creation: bool = False) -> Address:
+    """An address; `for_creation` when it is to become one of ours. Raises Faults."""
+    try:
+        return parse_address(text, for_creation=for_creation)
+    except ValueError as error:
+        raise Faults(f"{field}: {error}") from None
+
+
+def name(text: str, field: str = "name") -> str:
+    """One line with something in it, as the API takes for a name. Raises Faults."""
+    if not text.strip():
+        raise Faults(f"{field}: must not be empty")
+    if len(text) > _NAME_LENGTH:
+        raise Faults(f"{field}: must have at most {_NAME_LENGTH} characters")
+    if any(ord(character) < 32 or 127 <= ord(character) < 160 for character in text):
+        raise Faults(f"{field}: must be one line without control characters")
+    if any("\ud800" <= character <= "\udfff" for character in text):
+        raise Faults(f"{field}: must be UTF-8")
+    return text
+
+
+def domain(text: str) -> str:
+    """A domain's name as lower-case A-label. Raises Faults."""
+    try:
+        return canonical_domain(text)
+    except ValueError as error:
+        raise Faults(f"domain: {error}") from None
+
+
+def password(text: str) -> str:
+    """A password that will do. Raises Faults."""
+    from admin_api.access.passwords import check_password
+
+    fault = check_password(text)
+    if fault:
+        raise Faults(f"password: {fault}")
+    return text

@@ -1,0 +1,129 @@
+"""One call of the command line: the options that every command takes, and how it answers.
+
+- `--config`, `--data` and `--json` are taken before and after the sub-command; the last one counts.
+- With `--json` stdout is one JSON document. Faults go to stderr, a line each, with exit status 1;
+  wrong usage is 2, which is click's part.
+- What came from outside is shown without its control characters: mail must not move a cursor.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, TypeVar
+
+import click
+
+if TYPE_CHECKING:
+    from config.settings import Settings
+    from storage.database import Work
+
+T = TypeVar("T")
+Command = TypeVar("Command", bound=Callable[..., object])
+Document = Mapping[str, object] | Sequence[object]
+
+
+class Faults(click.ClickException):
+    """What went wrong, a line each, naming the field or setting."""
+
+    def __init__(self, *lines: str) -> None:
+        super().__init__("\n".join(lines))
+
+    def show(self, file: object = None) -> None:
+        click.echo(printable(self.message), err=True)
+
+
+@dataclass(slots=True)
+class Invocation:
+    """The shared options as typed, and what commands do with them."""
+
+    config: str | None = None
+    data: str | None = None
+    json: bool = False
+
+    def settings(self, **options: object) -> Settings:
+        """The settings, with `options` over all other sources. Raises Faults."""
+        from config.settings import SettingsError, load
+
+        path = Path(self.config) if self.config else None
+        try:
+            return load(path, os.environ, {"data": self.data, **options})
+        except SettingsError as error:
+            raise Faults(*map(str, error.faults)) from error
+
+    def read(self, work: Work[T]) -> T:
+        """Run `work` on a snapshot of the store, which must be there. Raises Faults."""
+        from admin_api.commands.terminal.store import run
+
+        return run(self.settings(), lambda database: database.read(work))
+
+    def write(self, work: Work[T], *, make: bool = False) -> T:
+        """Run `work` in one write transaction; `make` makes the store if need be. Raises Faults."""
+        from admin_api.commands.terminal.store import run
+
+        return run(self.settings(), lambda database: database.write(work), make=make)
+
+    def answer(self, document: Document, text: str) -> None:
+        """Print the document with `--json`, else the text."""
+        click.echo(json.dumps(document) if self.json else text)
+
+    def show(self, record: Mapping[str, object]) -> None:
+        """Print one record; as text it is a line for each field that holds something."""
+        self.answer(record, table([item for item in record.items() if item[1] is not None], ""))
+
+    def show_all(self, records: Sequence[Mapping[str, object]], *fields: str, empty: str) -> None:
+        """Print records as an array; as text they are a line each with these fields."""
+        rows = [[record[field] for field in fields] for record in records]
+        self.answer(records, table(rows, empty))
+
+
+def common(command: Command) -> Command:
+    """Add the options that every command and every group of commands takes."""
+    config = click.option(
+        "--config", metavar="FILE", expose_value=False, callback=_keep, help="Settings file (TOML)."
+    )
+    data = click.option(
+        "--data", metavar="DIR", expose_value=False, callback=_keep, help="Directory of the store."
+    )
+    as_json = click.option(
+        "--json", is_flag=True, expose_value=False, callback=_keep, help="Answer in JSON."
+    )
+    return config(data(as_json(command)))
+
+
+def _keep(context: click.Context, parameter: click.Parameter, value: str | bool | None) -> None:
+    call = context.ensure_object(Invocation)
+    if value:
+        setattr(call, str(parameter.name), value)
+
+
+def printable(text: str) -> str:
+    """`text` with control characters but the newline and the tab written as escapes."""
+    return "".join(
+        character
+        if character.isprintable() or character in "\n\t"
+        else character.encode("unicode_escape").decode()
+        for character in text
+    )
+
+
+def table(rows: Sequence[Sequence[object]], empty: str) -> str:
+    """Rows as aligned columns; the sentence `empty` when there are none."""
+    cells = [[_cell(value) for value in row] for row in rows]
+    widths = [max(map(len, column)) for column in zip(*cells, strict=True)]
+    lines = (
+        "  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip()
+        for row in cells
+    )
+    return "\n".join(lines) or empty
+
+
+def _cell(value: object) -> str:
+    if isinstance(value, list | tuple):
+        return ", ".join(map(_cell, value)) or "-"
+    if isinstance(value, Mapping):
+        return " ".join(map(_cell, value.values()))
+    return printable("-" if value is None else str(value)).replace("\n", "\\n").replace("\t", " ")

@@ -1,0 +1,1 @@
+"""Cards, shares, relationships, activity."""

@@ -1,0 +1,153 @@
+"""Relationships of the acting inbox, who else knows an address, and the team's graph."""
+
+from __future__ import annotations
+
+import base64
+import math
+import struct
+from typing import Annotated
+
+from pydantic import BeforeValidator, Field
+from starlette.responses import Response
+
+from admin_api.call.call import Call, acting_inbox
+from admin_api.call.paging import cursor_of
+from admin_api.contacts.records import graph_record, relationship_record
+from admin_api.http.payload import Limit, Parameters, checked
+from admin_api.http.records import Record
+from admin_api.http.responses import answer
+from storage.address import canonical_or_none
+from storage.contacts import relationship_graph, relationships
+from storage.contacts.contacts import contact_ids
+from storage.contacts.relationship_graph import Edge
+from storage.contacts.relationships import Place, Relationship
+from storage.database import Tx
+from storage.errors import FieldFault, Invalid, NotFound
+
+
+def _share(value: object) -> object:
+    """A parameter is text; plain digits with one point are a number."""
+    if isinstance(value, str) and len(value) < 20 and value.replace(".", "", 1).isdecimal():
+        return float(value) if value.isascii() else value
+    return value
+
+
+def _place(cursor: str | None) -> Place | None:
+    """Raises Invalid on `cursor`."""
+    if cursor is None:
+        return None
+    try:
+        position = base64.b64decode(
+            cursor + "=" * (-len(cursor) % 4), altchars=b"-_", validate=True
+        )
+        (score,) = struct.unpack(">d", position[:8])
+        canonical = position[8:].decode()
+        if "\x00" in canonical or not math.isfinite(score):
+            raise ValueError
+        return Place(score, canonical)
+    except (ValueError, struct.error):
+        raise Invalid(FieldFault("cursor", "is none that was given here")) from None
+
+
+class Listing(Parameters):
+    """Which part of the list."""
+
+    limit: Limit = 50
+    cursor: Annotated[str, checked(_place)] | None = None
+
+
+class Picture(Parameters):
+    """How much of the graph."""
+
+    min_strength: Annotated[float, BeforeValidator(_share), Field(ge=0, le=1)] = 0.0
+    limit: Limit = 200
+
+
+async def list_relationships(call: Call) -> Response:
+    """GET /v1/relationships/: the strongest first."""
+    wanted = call.parameters(Listing)
+    after = _place(wanted.cursor)
+
+    async def work(tx: Tx) -> tuple[list[Record], Place | None]:
+        found = await relationships.list_relationships(
+            tx,
+            tenant_id=call.tenant_id,
+            inbox_id=await acting_inbox(tx, call),
+            after=after,
+            limit=wanted.limit + 1,
+        )
+        shown = found[: wanted.limit]
+        more = Place(shown[-1].score, shown[-1].canonical) if len(found) > len(shown) else None
+        return await _records(tx, call, shown), more
+
+    records, more = await call.database.read(work)
+    return answer({"results": records, "cursor": None if more is None else _cursor(more)})
+
+
+async def show_relationship(call: Call) -> Response:
+    """GET /v1/relationships/{address}/: also when only teammates know it."""
+
+    async def work(tx: Tx) -> Record:
+        (record,) = await _records(tx, call, [await locate(tx, call)])
+        return record
+
+    return answer(await call.database.read(work))
+
+
+async def show_graph(call: Call) -> Response:
+    """GET /v1/relationships/graph/: the strongest edges, and the nodes they join."""
+    wanted = call.parameters(Picture)
+
+    async def work(tx: Tx) -> list[Edge]:
+        await acting_inbox(tx, call)
+        return await relationship_graph.strongest_edges(
+            tx,
+            tenant_id=call.tenant_id,
+            least=wanted.min_strength,
+            limit=wanted.limit,
+            now=call.now,
+        )
+
+    return answer(graph_record(await call.database.read(work), now=call.now))
+
+
+async def locate(tx: Tx, call: Call) -> Relationship:
+    """What the acting inbox has of the address in the path; nothing when only others know it.
+
+    Raises NotFound when nobody does who lets it be seen.
+    """
+    inbox_id = await acting_inbox(tx, call)
+    written = call.arguments["address"]
+    canonical = canonical_or_none(written)
+    if canonical is None:
+        raise NotFound("no address")
+    try:
+        return await relationships.find_relationship(
+            tx, tenant_id=call.tenant_id, inbox_id=inbox_id, canonical=canonical
+        )
+    except NotFound:
+        known = await relationships.known_by(
+            tx, tenant_id=call.tenant_id, inbox_id=inbox_id, canonicals=[canonical]
+        )
+        if not known:
+            raise
+    return relationships.nothing_yet(inbox_id, canonical)
+
+
+async def _records(tx: Tx, call: Call, found: list[Relationship]) -> list[Record]:
+    inbox_id = await acting_inbox(tx, call)
+    canonicals = [one.canonical for one in found]
+    known = await relationships.known_by(
+        tx, tenant_id=call.tenant_id, inbox_id=inbox_id, canonicals=canonicals
+    )
+    cards = await contact_ids(tx, inbox_id=inbox_id, canonicals=canonicals)
+    return [
+        relationship_record(
+            one, known.get(one.canonical, []), cards.get(one.canonical), now=call.now
+        )
+        for one in found
+    ]
+
+
+def _cursor(place: Place) -> str:
+    return cursor_of(struct.pack(">d", place.score) + place.canonical.encode())

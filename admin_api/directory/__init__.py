@@ -1,0 +1,1 @@
+"""Domains, inboxes, lists, delivery reports."""

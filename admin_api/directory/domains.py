@@ -1,0 +1,152 @@
+"""Domains: shown to be a tenant's by a record in the DNS.
+
+The DNS is asked between transactions, never within one; what it said counts for the value that was
+asked for.
+"""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+from pydantic import AfterValidator, Field
+from starlette.responses import Response
+
+from admin_api.call.audit_trail import note
+from admin_api.call.call import Call
+from admin_api.call.paging import Page, page_answer
+from admin_api.dns import domain_check
+from admin_api.dns.domain_check import Checked, records_of
+from admin_api.http.payload import Payload
+from admin_api.http.records import Record, checked_record, domain_record
+from admin_api.http.responses import answer, no_content
+from storage.address import canonical_domain
+from storage.database import Tx
+from storage.directory import domains
+from storage.directory.domains import Domain
+from storage.errors import NotFound
+
+
+def _own_domain(text: str) -> str:
+    """A domain as it is kept: an A-label under which nobody else registers."""
+    try:
+        name = canonical_domain(text)
+    except ValueError:
+        raise ValueError("is not a valid domain name") from None
+    reason = domain_check.why_not(name)
+    if reason:
+        raise ValueError(reason)
+    return name
+
+
+class DomainIn(Payload):
+    """A domain to add, in any spelling."""
+
+    domain: Annotated[str, Field(min_length=1, max_length=300), AfterValidator(_own_domain)]
+
+
+async def list_domains(call: Call) -> Response:
+    """GET /v1/domains/."""
+    page = call.parameters(Page)
+    span = page.span()
+
+    async def work(tx: Tx) -> list[Domain]:
+        return await domains.list_domains(tx, tenant_id=call.tenant_id, span=span)
+
+    def record(domain: Domain) -> Record:
+        return domain_record(domain, _hostname(call))
+
+    found = await call.database.read(work)
+    return page_answer(call, page, found, record, lambda domain: domain.domain_id)
+
+
+async def add_domain(call: Call) -> Response:
+    """POST /v1/domains/: pending, with the records to publish."""
+    name = call.payload(DomainIn).domain
+
+    async def work(tx: Tx) -> Domain:
+        added = await domains.add_domain(tx, tenant_id=call.tenant_id, name=name, now=call.now)
+        await note(tx, call, "domain.added", added.domain_id, name=added.name)
+        return added
+
+    return answer(domain_record(await call.database.write(work), _hostname(call)), 201)
+
+
+async def show_domain(call: Call) -> Response:
+    """GET /v1/domains/{name}/."""
+    domain = await call.database.read(lambda tx: locate(tx, call))
+    return answer(domain_record(domain, _hostname(call)))
+
+
+async def delete_domain(call: Call) -> Response:
+    """DELETE /v1/domains/{name}/: 409 while inboxes or lists use it."""
+
+    async def work(tx: Tx) -> None:
+        domain = await locate(tx, call)
+        await domains.delete_domain(tx, tenant_id=call.tenant_id, name=domain.name)
+        await note(tx, call, "domain.deleted", domain.domain_id, name=domain.name)
+
+    await call.database.write(work)
+    return no_content()
+
+
+async def check_domain(call: Call) -> Response:
+    """GET /v1/domains/{name}/check/: what the DNS has now; changes nothing."""
+    domain = await call.database.read(lambda tx: locate(tx, call))
+    checked = await _ask(call, domain)
+    return answer({"name": domain.name, "records": [checked_record(one) for one in checked]})
+
+
+async def verify_domain(call: Call) -> Response:
+    """POST /v1/domains/{name}/verify/: verified once the ownership record is right."""
+
+    async def unowned(tx: Tx) -> Domain:
+        domain = await locate(tx, call)
+        await domains.require_unowned(tx, tenant_id=call.tenant_id, name=domain.name)
+        return domain
+
+    domain = await call.database.read(unowned)
+    checked = await _ask(call, domain)
+
+    async def settle(tx: Tx) -> Domain:
+        before = await locate(tx, call)
+        if not _is_owned(checked):
+            return before
+        settled = await domains.mark_verified(
+            tx,
+            tenant_id=call.tenant_id,
+            name=domain.name,
+            value=domain.verification,
+            now=call.service.clock(),
+        )
+        if settled.status != before.status:
+            await note(tx, call, "domain.verified", settled.domain_id, name=settled.name)
+        return settled
+
+    settled = await call.database.write(settle)
+    records = [checked_record(one) for one in checked]
+    return answer(domain_record(settled, _hostname(call)) | {"records": records})
+
+
+def _is_owned(checked: list[Checked]) -> bool:
+    return any(one.record.purpose == "ownership" and one.status == "ok" for one in checked)
+
+
+async def _ask(call: Call, domain: Domain) -> list[Checked]:
+    records = records_of(domain, _hostname(call))
+    return await domain_check.check(records, call.service.settings.dns_server)
+
+
+def _hostname(call: Call) -> str:
+    return call.service.settings.hostname
+
+
+async def locate(tx: Tx, call: Call) -> Domain:
+    """The domain that the path names, in any spelling. Raises NotFound."""
+    return await domains.find_domain(tx, tenant_id=call.tenant_id, name=_name(call))
+
+
+def _name(call: Call) -> str:
+    try:
+        return canonical_domain(call.arguments["name"])
+    except ValueError:
+        raise NotFound("no domain name") from None

@@ -1,0 +1,140 @@
+"""What the DNS says of a domain: the records that a tenant has to publish, and those found.
+
+- All questions go out at once, each for an absolute name; it is over within 8 seconds.
+- A name or a type that is not there is an answer: `missing`. A server that fails, refuses, is
+  silent or talks nonsense is none: DnsUnavailable, never a verdict about the domain.
+- The mail record is right when our host is among those named, whatever its preference: others may
+  stand beside it.
+
+RFC 1035, RFC 2308 (no such name, no such data), RFC 7505 (null MX).
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import lru_cache
+from typing import TYPE_CHECKING, Literal
+
+from admin_api.dns.questions import answers, resolver_at
+from config.values import Endpoint
+from storage.directory.domains import Domain
+
+if TYPE_CHECKING:
+    from dns.asyncresolver import Resolver
+    from publicsuffixlist import PublicSuffixList
+
+PATIENCE = 8.0
+
+_LABEL = "_postroom-verify"
+_LONGEST_NAME = 253
+_ONE_TRY = 2.5
+_MOST_FOUND = 20
+_LONGEST_FOUND = 1_000
+
+Status = Literal["ok", "missing", "wrong"]
+
+
+class DnsUnavailable(Exception):
+    """The DNS gives no answer now; the same question may get one later."""
+
+
+@dataclass(frozen=True, slots=True)
+class DnsRecord:
+    """A record to publish. `purpose` is `ownership` or `mail`; `name` has no dot at its end."""
+
+    type: Literal["TXT", "MX"]
+    name: str
+    value: str
+    purpose: str
+
+
+@dataclass(frozen=True, slots=True)
+class Checked:
+    """A record to publish, and what was found in its place."""
+
+    record: DnsRecord
+    found: tuple[str, ...]
+    status: Status
+
+
+def records_of(domain: Domain, hostname: str) -> tuple[DnsRecord, DnsRecord]:
+    """The ownership record and the mail record; `hostname` is where mail shall go."""
+    return (
+        DnsRecord("TXT", f"{_LABEL}.{domain.name}", domain.verification, "ownership"),
+        DnsRecord("MX", domain.name, f"10 {hostname}.", "mail"),
+    )
+
+
+def why_not(name: str) -> str | None:
+    """Why no tenant can have this domain (an A-label); None when one can."""
+    if len(f"{_LABEL}.{name}") > _LONGEST_NAME:
+        return "is too long for the record that shows who owns it"
+    if _public_suffixes().is_public(name):
+        return "is a public suffix, under which others register their domains"
+    return None
+
+
+@lru_cache(maxsize=1)
+def _public_suffixes() -> PublicSuffixList:
+    """The list that the package ships; a top-level domain that is not on it is one all the same."""
+    from publicsuffixlist import PublicSuffixList
+
+    return PublicSuffixList()
+
+
+async def check(
+    records: Sequence[DnsRecord], server: Endpoint | None, *, patience: float = PATIENCE
+) -> list[Checked]:
+    """Ask `server`, or the machine's own, for all of `records`. Raises DnsUnavailable."""
+    from dns.exception import DNSException
+
+    try:
+        async with asyncio.timeout(patience):
+            resolver = await resolver_at(server, one_try=_ONE_TRY, patience=patience)
+            found = await _ask(resolver, records)
+    except (DNSException, OSError) as error:  # asyncio's TimeoutError is an OSError
+        raise DnsUnavailable(type(error).__name__) from error
+    return [
+        Checked(
+            record,
+            tuple(text[:_LONGEST_FOUND] for text in texts[:_MOST_FOUND]),
+            _status(record, texts),
+        )
+        for record, texts in zip(records, found, strict=True)
+    ]
+
+
+async def _ask(resolver: Resolver, records: Sequence[DnsRecord]) -> list[list[str]]:
+    tasks = [asyncio.create_task(_found(resolver, record)) for record in records]
+    try:
+        return await asyncio.gather(*tasks)
+    finally:
+        for task in tasks:
+            task.cancel()
+
+
+async def _found(resolver: Resolver, record: DnsRecord) -> list[str]:
+    """What is there; nothing when the DNS says that there is nothing."""
+    from dns.rdtypes.ANY.MX import MX
+    from dns.rdtypes.ANY.TXT import TXT
+
+    texts = []
+    for item in await answers(resolver, record.name, record.type):
+        if isinstance(item, TXT):
+            texts.append(b"".join(item.strings).decode("utf-8", "replace"))
+        elif isinstance(item, MX):
+            texts.append(f"{item.preference} {item.exchange.to_text()}")
+    return sorted(texts)
+
+
+def _status(record: DnsRecord, texts: Sequence[str]) -> Status:
+    if not texts:
+        return "missing"
+    if record.type == "TXT":
+        right = record.value in (text.strip() for text in texts)
+    else:
+        host = record.value.partition(" ")[2]
+        right = host in (text.partition(" ")[2].lower() for text in texts)
+    return "ok" if right else "wrong"

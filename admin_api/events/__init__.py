@@ -1,0 +1,1 @@
+"""Event catalogue, list, live stream."""

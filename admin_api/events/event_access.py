@@ -1,0 +1,210 @@
+"""The catalogue of events: each type, what it tells, and what one must be allowed to read for it.
+
+- An event's body is `{type, timestamp, data}`; `data` has ids only, of the inbox that is told and
+  of what it is told of. No subject, no name, no text.
+- A type is for whoever may read what it tells of; nobody is told of what they may not read. For
+  webhooks and tasks, which have no credential, `storage.events.event_needs` says the same.
+- Schema and example of a type are made from the same line as the bodies.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from admin_api.access.credentials import Principal
+from admin_api.access.policy import (
+    READ_AGENDA,
+    READ_CONTACTS,
+    READ_LISTS,
+    READ_MAIL,
+    READ_NOTES,
+    READ_SHARES,
+    Access,
+    check,
+)
+from admin_api.http.problems import Problem
+from storage.clock import rfc3339
+from storage.events.log import Event
+from storage.ids import to_text
+
+Json = dict[str, object]
+
+_PREFIXES = {
+    "inbox_id": "inb",
+    "message_id": "msg",
+    "thread_id": "thr",
+    "note_id": "note",
+    "task_id": "task",
+    "list_id": "lst",
+    "contact_id": "ctc",
+    "share_id": "shr",
+    "by_inbox_id": "inb",
+}
+_MEANINGS = {
+    "inbox_id": "The inbox that is told.",
+    "by_inbox_id": "The inbox that acted.",
+}
+_EXAMPLE_ID = bytes.fromhex("019e0d2fb2a417a5ebe09f1d4ad18a0d")
+_EXAMPLE_TIME = 1_795_253_400_000_000
+
+
+@dataclass(frozen=True, slots=True)
+class EventType:
+    """One type. `data` names the ids beside `inbox_id`; of them `optional` may be null."""
+
+    name: str
+    description: str
+    access: Access
+    data: tuple[str, ...]
+    optional: frozenset[str] = frozenset()
+
+    @property
+    def schema(self) -> Json:
+        """The JSON Schema (2020-12) of a body, which leaves nothing open."""
+        ids = {name: self._id_schema(name) for name in ("inbox_id", *self.data)}
+        return {
+            "$schema": "https://json-schema.org/draft/2020-12/schema",
+            **_object(
+                {
+                    "type": {"const": self.name},
+                    "timestamp": {"type": "string", "format": "date-time", "pattern": _TIME},
+                    "data": _object(ids),
+                }
+            ),
+        }
+
+    def _id_schema(self, name: str) -> Json:
+        schema: Json = {
+            "type": ["string", "null"] if name in self.optional else "string",
+            "pattern": f"^{_PREFIXES[name]}_[0-9a-hjkmnp-tv-z]{{26}}$",
+        }
+        return schema | ({"description": _MEANINGS[name]} if name in _MEANINGS else {})
+
+    @property
+    def example(self) -> Json:
+        """A body as it is sent."""
+        ids = {name: to_text(_PREFIXES[name], _EXAMPLE_ID) for name in ("inbox_id", *self.data)}
+        return {"type": self.name, "timestamp": rfc3339(_EXAMPLE_TIME), "data": ids}
+
+
+_TIME = r"^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z$"
+
+
+def _object(properties: Mapping[str, object]) -> Json:
+    return {
+        "type": "object",
+        "properties": dict(properties),
+        "required": [*properties],
+        "additionalProperties": False,
+    }
+
+
+_BY = ("by_inbox_id",)
+_NOBODY = frozenset(_BY)
+_THREAD = ("thread_id", *_BY)
+_NOTE = ("thread_id", "note_id", *_BY)
+_TASK = ("task_id", *_THREAD)
+
+EVENT_TYPES: Mapping[str, EventType] = {
+    each.name: each
+    for each in (
+        EventType(
+            "message.received",
+            "The inbox got a copy of a message.",
+            READ_MAIL,
+            ("message_id", "thread_id"),
+        ),
+        EventType("thread.assigned", "The inbox was assigned a thread.", READ_MAIL, _THREAD),
+        EventType(
+            "thread.unassigned",
+            "A thread was taken from the inbox, which had it in hand.",
+            READ_MAIL,
+            _THREAD,
+        ),
+        EventType(
+            "thread.note_added", "A note that the inbox sees was written.", READ_NOTES, _NOTE
+        ),
+        EventType("thread.mentioned", "A note mentions the inbox.", READ_NOTES, _NOTE),
+        EventType("thread.closed", "A thread that the inbox sees was closed.", READ_MAIL, _THREAD),
+        EventType(
+            "thread.reopened",
+            "A thread that the inbox sees was reopened; by nobody when a message did it.",
+            READ_MAIL,
+            _THREAD,
+            _NOBODY,
+        ),
+        EventType(
+            "contact.share_received",
+            "The inbox was offered a card, or asked for one.",
+            READ_SHARES,
+            ("share_id", *_BY),
+        ),
+        EventType(
+            "contact.share_resolved",
+            "A share of the inbox was accepted, declined or withdrawn, or lapsed (by nobody).",
+            READ_SHARES,
+            ("share_id", *_BY),
+            _NOBODY,
+        ),
+        EventType(
+            "contact.handoff_received",
+            "A card was handed over to the inbox; the id is that of its own card.",
+            READ_CONTACTS,
+            ("contact_id", *_BY),
+        ),
+        EventType(
+            "task.created",
+            "The inbox has a new task.",
+            READ_AGENDA,
+            _TASK,
+            _NOBODY | {"thread_id"},
+        ),
+        EventType(
+            "task.completed",
+            "A task of the inbox was completed, by itself or with what it was about.",
+            READ_AGENDA,
+            _TASK,
+            _NOBODY | {"thread_id"},
+        ),
+        EventType(
+            "list.member_added",
+            "The inbox became a member of a distribution list.",
+            READ_LISTS,
+            ("list_id",),
+        ),
+        EventType(
+            "list.member_removed",
+            "The inbox is a member of a distribution list no more.",
+            READ_LISTS,
+            ("list_id",),
+        ),
+    )
+}
+
+
+def body_of(event: Event, inbox_id: bytes) -> Json:
+    """What `inbox_id` is told of an event: ids, inbox and time."""
+    data: Json = {"inbox_id": to_text("inb", inbox_id)}
+    for name in EVENT_TYPES[event.type].data:
+        raw: bytes | None = getattr(event, name)
+        data[name] = None if raw is None else to_text(_PREFIXES[name], raw)
+    return {"type": event.type, "timestamp": rfc3339(event.created_at), "data": data}
+
+
+def event_record(event: Event, inbox_id: bytes) -> Json:
+    """The body with the event's id, as lists show it."""
+    return {"event_id": to_text("evt", event.event_id), **body_of(event, inbox_id)}
+
+
+def readable_types(principal: Principal) -> frozenset[str]:
+    """The types of which this caller may be told."""
+    return frozenset(name for name, kind in EVENT_TYPES.items() if _may_read(kind, principal))
+
+
+def _may_read(kind: EventType, principal: Principal) -> bool:
+    try:
+        check(kind.access, principal)
+    except Problem:
+        return False
+    return True

@@ -1,0 +1,104 @@
+"""Behind which event a client goes on: by `after`, by a cursor, by the header `Last-Event-ID`.
+
+- A place older than what is kept is refused, so that nobody takes a gap for silence; so is one that
+  was never given, behind which what is new would be missed.
+- A browser that comes back by itself sends the header beside its first URL: the header goes first.
+- What is wrong with places is told together with all other faults of a call.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Annotated
+
+from pydantic import AfterValidator, Field
+
+from admin_api.call.call import Call, acting_inbox
+from admin_api.call.paging import position_of
+from admin_api.http.payload import read_query
+from admin_api.http.strict_json import JsonValue
+from storage.database import Tx
+from storage.errors import FieldFault, Invalid
+from storage.events.log import is_kept, was_given
+from storage.ids import from_text
+
+LAST_EVENT_ID = "Last-Event-ID"
+_NONE = "must be the id of an event"
+
+
+def _event_id(text: str) -> str:
+    if from_text("evt", text) is None:
+        raise ValueError(_NONE)
+    return text
+
+
+EventId = Annotated[str, Field(max_length=40), AfterValidator(_event_id)]
+
+
+def place_of(event_id: str | None) -> bytes | None:
+    """The place that an id names; None without one, or for what is none."""
+    return from_text("evt", event_id) if event_id else None
+
+
+def resumed_place(call: Call) -> bytes | None:
+    """The place in the header."""
+    return place_of(call.request.headers.get(LAST_EVENT_ID))
+
+
+def query_of(call: Call) -> Mapping[str, JsonValue]:
+    """The parameters as they came, before they were judged."""
+    return read_query(call.request.scope["query_string"])[0]
+
+
+async def locate_listing(tx: Tx, call: Call) -> bytes:
+    """The inbox that is acted for. Raises as `acting_inbox`, and Invalid for bad places."""
+    inbox_id = await acting_inbox(tx, call)
+    _refuse(await _faults_of_query(tx, call))
+    return inbox_id
+
+
+async def locate_stream(tx: Tx, call: Call) -> bytes:
+    """The same, with the header."""
+    inbox_id = await acting_inbox(tx, call)
+    faults = await _faults_of_query(tx, call)
+    header = call.request.headers.get(LAST_EVENT_ID)
+    if header and (place := resumed_place(call)) is None:
+        faults.append(FieldFault(LAST_EVENT_ID, _NONE))
+    elif header:
+        faults += await _faults(tx, LAST_EVENT_ID, place, call.now)
+    _refuse(faults)
+    return inbox_id
+
+
+async def _faults_of_query(tx: Tx, call: Call) -> list[FieldFault]:
+    """Of places that are well-formed; the others have been told by themselves."""
+    given = query_of(call)
+    after, cursor = given.get("after"), given.get("cursor")
+    faults = []
+    if isinstance(after, str):
+        faults += await _faults(tx, "after", place_of(after), call.now)
+    if isinstance(cursor, str):
+        faults += await _faults(tx, "cursor", _position_of(cursor), call.now)
+    return faults
+
+
+def _position_of(cursor: str) -> bytes | None:
+    try:
+        return position_of(cursor)
+    except Invalid:
+        return None
+
+
+async def _faults(tx: Tx, field: str, place: bytes | None, now: int) -> list[FieldFault]:
+    if place is None:
+        return []
+    if not await was_given(tx, event_id=place):
+        return [FieldFault(field, _NONE)]
+    if not is_kept(place, now=now):
+        return [FieldFault(field, "is older than the events that are kept", "position_expired")]
+    return []
+
+
+def _refuse(faults: list[FieldFault]) -> None:
+    if faults:
+        raise Invalid(*faults)

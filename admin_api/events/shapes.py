@@ -1,0 +1,39 @@
+"""The shape of answers about events, for the OpenAPI document: see `admin_api.http.shapes`."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+from pydantic import Field
+
+from admin_api.events.event_access import EVENT_TYPES, Json
+from admin_api.http.shapes import Answer, Cursor, EventId, Scope, Time
+
+_EXAMPLE = EVENT_TYPES["message.received"]
+Type = Annotated[str, Field(json_schema_extra={"enum": [*EVENT_TYPES]}, examples=[_EXAMPLE.name])]
+
+
+class EventTypeRecord(Answer):
+    """A type of event: `schema` is that of a body, as JSON Schema 2020-12."""
+
+    type: Type
+    description: Annotated[str, Field(examples=[_EXAMPLE.description])]
+    scopes: list[Scope]
+    schema_: Annotated[Json, Field(alias="schema", examples=[_EXAMPLE.schema])]
+    example: Annotated[Json, Field(examples=[_EXAMPLE.example])]
+
+
+class EventRecord(Answer):
+    """One event: its id, and the body that a webhook is sent. `data` holds ids."""
+
+    event_id: EventId
+    type: Type
+    timestamp: Time
+    data: Annotated[dict[str, str | None], Field(examples=[_EXAMPLE.example["data"]])]
+
+
+class EventPage(Answer):
+    """Events, oldest first."""
+
+    results: list[EventRecord]
+    cursor: Cursor | None

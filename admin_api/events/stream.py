@@ -1,0 +1,174 @@
+"""A stream of server-sent events (WHATWG HTML 9.2), as a response that goes on.
+
+- Each event has its id, so that who comes back with `Last-Event-ID` goes on behind it: what is
+  missing is read from the store, then the feed takes over. Nothing is skipped, nothing comes twice.
+- What a client does not take is not kept for it: next to nothing is buffered, and when one write
+  waits for too long the connection is cut.
+- A stream ends when its credential does, when its client goes, and when the process stops.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import socket
+from collections.abc import AsyncIterator, Sequence
+from dataclasses import dataclass
+from functools import partial
+
+import orjson
+from starlette.responses import Response
+from starlette.types import Receive, Scope, Send
+
+from admin_api.events.event_access import body_of
+from admin_api.service.feed import Feed, Listener
+from storage.clock import Clock
+from storage.database import Database, Tx, Work
+from storage.errors import StoreUnavailable
+from storage.events.log import Event, events_after
+from storage.ids import to_text
+from storage.mailbox.visibility import View
+
+MEDIA_TYPE = "text/event-stream"
+# What a server adds to the scope that can tell of the connection (see `gateway.http_server`).
+CONNECTION = "postroom.connection"
+
+_BEAT_SECONDS = 15.0
+_PATIENCE = 10.0
+_FAREWELL = 1.0
+_BUFFERED = 32 << 10
+_RETRY = b"retry: 2000\n\n"
+_BEAT = b":\n\n"
+_PAGE = 100
+
+
+@dataclass(frozen=True, slots=True)
+class Source:
+    """Where the events come from, and for whom; those behind the id `after` are told."""
+
+    feed: Feed
+    database: Database
+    clock: Clock
+    listener: Listener
+    after: bytes
+
+
+class EventStream(Response):
+    """The response; nothing is counted or read before it is sent."""
+
+    media_type = MEDIA_TYPE
+
+    def __init__(self, source: Source) -> None:
+        super().__init__(headers={"X-Accel-Buffering": "no", "Connection": "close"})
+        del self.headers["content-length"]
+        self._source = source
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        connection, listener = _connection_of(scope), self._source.listener
+        if connection is not None:
+            _keep_little(connection)
+            later = asyncio.get_running_loop().call_later
+            listener.on_end = partial(later, _FAREWELL, connection.abort)
+        hung_up = asyncio.create_task(_hang_up(receive, listener))
+        try:
+            with self._source.feed.listening(listener):
+                await self._send_all(send)
+        except TimeoutError:
+            if connection is not None:
+                connection.abort()
+            await asyncio.wait([hung_up], timeout=1)
+        finally:
+            hung_up.cancel()
+
+    async def _send_all(self, send: Send) -> None:
+        """Raises TimeoutError when the client does not take what it is sent."""
+        start = {"type": "http.response.start", "status": 200, "headers": self.raw_headers}
+        await _send(send, start)
+        await _send(send, _chunk(_RETRY))
+        with contextlib.suppress(StoreUnavailable):  # the client comes back, and hears of it then
+            async for chunk in _frames(self._source):
+                await _send(send, _chunk(chunk))
+        await _send(send, _chunk(b"", more=False))
+
+
+def _connection_of(scope: Scope) -> asyncio.Transport | None:
+    extensions: dict[str, dict[str, asyncio.Transport]] = scope.get("extensions", {})
+    return extensions.get(CONNECTION, {}).get("transport")
+
+
+def _keep_little(connection: asyncio.Transport) -> None:
+    """Let a client that does not read be noticed early, and cost little until then."""
+    connection.set_write_buffer_limits(high=_BUFFERED)
+    end = connection.get_extra_info("socket")
+    if end is not None:
+        end.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, _BUFFERED)
+
+
+async def _hang_up(receive: Receive, listener: Listener) -> None:
+    """Wait until the client is gone."""
+    while (await receive())["type"] != "http.disconnect":
+        pass
+    listener.end()
+
+
+async def _send(send: Send, message: dict[str, object]) -> None:
+    async with asyncio.timeout(_PATIENCE):
+        await send(message)
+
+
+def _chunk(body: bytes, *, more: bool = True) -> dict[str, object]:
+    return {"type": "http.response.body", "body": body, "more_body": more}
+
+
+async def _frames(source: Source) -> AsyncIterator[bytes]:
+    """What the client is sent: what it missed, then what happens; a comment when nothing does."""
+    listener, position = source.listener, source.after
+    while not listener.has_ended:
+        joined = await source.feed.join(listener)
+        async for events in _missed(source, position, joined):
+            yield _told(events, listener.inbox_id)
+        # The client may know more than the feed has read: it asked the store itself.
+        position = max(position, joined)
+        while listener.is_told:
+            offered = await listener.take(_BEAT_SECONDS)
+            taken = [event for event in offered if event.event_id > position]
+            if taken:
+                position = taken[-1].event_id
+                for start in range(0, len(taken), _PAGE):
+                    yield _told(taken[start : start + _PAGE], listener.inbox_id)
+            else:
+                yield _BEAT
+
+
+async def _missed(source: Source, after: bytes, until: bytes) -> AsyncIterator[Sequence[Event]]:
+    """What the store has between the two, page by page."""
+    listener = source.listener
+    while not listener.has_ended:
+        events = await source.database.read(_page(source, after, until))
+        if events:
+            after = events[-1].event_id
+            yield events
+        if len(events) < _PAGE:
+            return
+
+
+def _page(source: Source, after: bytes, until: bytes) -> Work[list[Event]]:
+    listener = source.listener
+    view = View(listener.tenant_id, listener.inbox_id, source.clock())
+
+    async def read(tx: Tx) -> list[Event]:
+        return await events_after(
+            tx, view=view, after=after, limit=_PAGE, types=listener.types, until=until
+        )
+
+    return read
+
+
+def _told(events: Sequence[Event], inbox_id: bytes) -> bytes:
+    return b"".join(_frame(event, inbox_id) for event in events)
+
+
+def _frame(event: Event, inbox_id: bytes) -> bytes:
+    event_id = to_text("evt", event.event_id)
+    body = orjson.dumps(body_of(event, inbox_id))
+    return b"id: %s\nevent: %s\ndata: %s\n\n" % (event_id.encode(), event.type.encode(), body)

@@ -1,0 +1,1 @@
+"""HTTP without a call: JSON, bodies, responses, problems, shapes all wings share."""

@@ -1,0 +1,233 @@
+"""What comes in: bodies and query parameters as pydantic models, every fault at once.
+
+- Unknown fields and parameters are faults; nothing is coerced: `"true"` is no boolean in a body.
+- A fault's message never holds what was sent.
+- Whether what is named exists is not judged here: that needs the store
+  (`admin_api.call.references`).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Annotated
+from urllib.parse import unquote_to_bytes
+
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
+from pydantic_core import ErrorDetails
+
+from admin_api.access.passwords import check_password
+from admin_api.http.strict_json import JsonValue, field_path
+from storage.address import Address, parse_address
+from storage.clock import parse_rfc3339, rfc3339
+from storage.errors import FieldFault, Invalid
+
+MAX_PARAMETERS = 100
+
+
+class Given(BaseModel):
+    """What a client sends: a body or a query."""
+
+    model_config = ConfigDict(strict=True, extra="forbid", frozen=True)
+
+    @classmethod
+    def between(cls, given: Mapping[str, JsonValue]) -> Iterable[FieldFault]:
+        """What is wrong with how fields go together, whatever else is wrong with each."""
+        return ()
+
+
+class Payload(Given):
+    """The body of a call."""
+
+
+class Parameters(Given):
+    """The query of a call; `inbox_id`, which says who acts, is taken before."""
+
+
+def checked(read: Callable[[str], object]) -> AfterValidator:
+    """A check of a text by what reads it: what that raises as Invalid is a fault of the field."""
+
+    def check(text: str) -> str:
+        try:
+            read(text)
+        except Invalid as error:
+            raise ValueError(error.faults[0].message) from None
+        return text
+
+    return AfterValidator(check)
+
+
+def _not_empty(text: str) -> str:
+    if not text.strip():
+        raise ValueError("must not be empty")
+    return text
+
+
+def _one_line(text: str) -> str:
+    if any(ord(character) < 32 or 127 <= ord(character) < 160 for character in text):
+        raise ValueError("must be one line without control characters")
+    return text
+
+
+def _own_address(text: str) -> str:
+    """An address that is to become one of ours; kept as it was typed."""
+    try:
+        parse_address(text, for_creation=True)
+    except ValueError as error:
+        raise ValueError(str(error)) from None
+    return text
+
+
+def _address(text: str) -> str:
+    """Somebody's address, wherever it is; kept as it was typed."""
+    try:
+        parse_address(text)
+    except ValueError as error:
+        raise ValueError(str(error)) from None
+    return text
+
+
+def _password(text: str) -> str:
+    fault = check_password(text)
+    if fault:
+        raise ValueError(fault)
+    return text
+
+
+def _instant(text: str) -> str:
+    try:
+        rfc3339(parse_rfc3339(text))  # in UTC it may be of a year that has no four digits
+    except (ValueError, OverflowError):
+        raise ValueError("must be a date-time with an offset, as 2026-01-31T12:00:00Z") from None
+    return text
+
+
+def whole_number(value: object) -> object:
+    """A parameter is text; only plain ASCII digits are a number (int() takes more)."""
+    if isinstance(value, str) and value.isascii() and value.isdigit() and len(value) < 10:
+        return int(value)
+    return value
+
+
+def _truth(value: object) -> object:
+    return {"true": True, "false": False}.get(value, value) if isinstance(value, str) else value
+
+
+OneLine = Annotated[str, Field(max_length=200), AfterValidator(_one_line)]
+Name = Annotated[OneLine, AfterValidator(_not_empty)]
+EmailAddress = Annotated[str, Field(max_length=320), AfterValidator(_address)]
+OwnAddress = Annotated[str, Field(max_length=320), AfterValidator(_own_address)]
+Reference = Annotated[str, Field(min_length=1, max_length=320)]
+Instant = Annotated[str, Field(max_length=40), AfterValidator(_instant)]
+NewPassword = Annotated[str, Field(max_length=1024), AfterValidator(_password)]
+Limit = Annotated[int, BeforeValidator(whole_number), Field(ge=1, le=200)]
+Truth = Annotated[bool, BeforeValidator(_truth)]
+
+
+def address_of(text: str) -> Address:
+    """The address behind an `OwnAddress`."""
+    return parse_address(text, for_creation=True)
+
+
+@dataclass(frozen=True, slots=True)
+class Form:
+    """A body or a query as its model judged it: `value` when it has no `faults`."""
+
+    model: type[Given]
+    given: Mapping[str, JsonValue]
+    value: Given | None
+    faults: list[FieldFault]
+
+    def texts(self, path: tuple[str, ...]) -> Iterator[tuple[str, str]]:
+        """The well-formed strings of a field, or of the array that it is, with their places."""
+        value: JsonValue = dict(self.given)
+        for name in path:
+            value = value.get(name) if isinstance(value, dict) else None
+        field = field_path(path)
+        faulty = {fault.field for fault in self.faults}
+        places = {field: value}
+        if isinstance(value, list) and field not in faulty:
+            places = {f"{field}[{place}]": one for place, one in enumerate(value)}
+        for place, one in places.items():
+            if isinstance(one, str) and place not in faulty:
+                yield place, one
+
+
+def read(
+    model: type[Given], given: Mapping[str, JsonValue], known: Sequence[FieldFault] = ()
+) -> Form:
+    """What was given, judged as this model, with every fault; `known` are those found before."""
+    value, faults = None, []
+    try:
+        value = model.model_validate(dict(given))
+    except ValidationError as error:
+        found = error.errors(include_url=False, include_input=False)
+        faults += [FieldFault(field_path(one["loc"]), message_of(one)) for one in found]
+    faults += model.between(given)
+    told = {fault.field for fault in known}
+    faults = [*known, *(fault for fault in faults if fault.field not in told)]
+    return Form(model, given, None if faults else value, faults)
+
+
+def read_query(raw: bytes) -> tuple[dict[str, JsonValue], list[FieldFault]]:
+    """The parameters of a query string, and what is wrong with it as such."""
+    given: dict[str, JsonValue] = {}
+    faults = []
+    pairs = [pair for pair in raw.split(b"&") if pair]
+    if len(pairs) > MAX_PARAMETERS:
+        return {}, [FieldFault("(query)", f"holds more than {MAX_PARAMETERS} parameters")]
+    for name, value in (map(_decoded, pair.partition(b"=")[::2]) for pair in pairs):
+        if name is None:
+            faults.append(FieldFault("(query)", "holds a name that is not percent-encoded UTF-8"))
+        elif message := _why_odd(value, known=name in given):
+            faults.append(FieldFault(field_path((name,)), message))
+        if name is not None:
+            given[name] = value
+    return given, faults
+
+
+def _decoded(raw: bytes) -> str | None:
+    """None for what is not percent-encoded UTF-8."""
+    try:
+        return unquote_to_bytes(raw.decode("ascii").replace("+", " ")).decode("utf-8")
+    except UnicodeDecodeError:
+        return None
+
+
+def _why_odd(text: str | None, *, known: bool) -> str | None:
+    if known:
+        return "is there more than once"
+    if text is None:
+        return "is not percent-encoded UTF-8"
+    return "holds U+0000" if "\x00" in text else None
+
+
+ANYTHING_ELSE = "is not valid"
+
+_WORDING = {
+    "missing": "is required",
+    "extra_forbidden": "is not known here",
+    "string_type": "must be a string",
+    "string_too_short": "must have {min_length} or more characters",
+    "string_too_long": "must have {max_length} characters at most",
+    "string_pattern_mismatch": "is not of the form that is asked for",
+    "bool_type": "must be true or false",
+    "int_type": "must be a whole number",
+    "float_type": "must be a number",
+    "greater_than_equal": "must be {ge} or more",
+    "less_than_equal": "must be {le} or less",
+    "literal_error": "must be {expected}",
+    "list_type": "must be an array",
+    "too_short": "must have {min_length} or more entries",
+    "too_long": "must have {max_length} entries at most",
+    "dict_type": "must be an object",
+    "model_type": "must be an object",
+}
+
+
+def message_of(error: ErrorDetails) -> str:
+    """The sentence for a fault; a check of ours says by itself what is wrong."""
+    context = error.get("ctx", {})
+    if error["type"] == "value_error":
+        return str(context["error"])
+    return _WORDING.get(error["type"], ANYTHING_ELSE).format(**context)

@@ -1,0 +1,124 @@
+"""Errors out: one table from what went wrong to a status, a code and a body (RFC 9457).
+
+- `code` is stable and snake_case; `detail` is a fixed sentence, so that an object of another tenant
+  and one that does not exist get the same bytes.
+- What was not foreseen is 500 without any detail; the log has the rest.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from http import HTTPStatus
+
+import orjson
+from starlette.responses import Response
+
+from admin_api.dns.domain_check import DnsUnavailable
+from admin_api.http.strict_json import MalformedJson
+from storage.errors import Conflict, FieldFault, Invalid, NotFound, StoreUnavailable
+
+MEDIA_TYPE = "application/problem+json"
+RETRY_SECONDS = 2
+DNS_RETRY_SECONDS = 30
+
+
+class Problem(Exception):
+    """An answer that is not the one that was asked for."""
+
+    def __init__(
+        self,
+        status: int,
+        code: str,
+        detail: str,
+        *,
+        headers: Mapping[str, str] | None = None,
+        faults: Sequence[FieldFault] = (),
+    ) -> None:
+        super().__init__(code)
+        self.status = status
+        self.code = code
+        self.detail = detail
+        self.headers = dict(headers or {})
+        self.faults = faults
+
+
+def unauthorized() -> Problem:
+    """No credential, or one that is unknown, expired, paused or revoked: all look alike."""
+    return Problem(
+        401,
+        "unauthorized",
+        "A valid credential is required.",
+        headers={"WWW-Authenticate": "Bearer"},
+    )
+
+
+def not_found() -> Problem:
+    """Not there, another tenant's, or not visible: all look alike."""
+    return Problem(404, "not_found", "There is nothing here that this credential may see.")
+
+
+def rate_limited(seconds: int, headers: Mapping[str, str] | None = None) -> Problem:
+    """Too many calls, or too many logins; one more in `seconds`. `headers` tell of the limit."""
+    return Problem(
+        429,
+        "rate_limited",
+        "Too many calls; try again later.",
+        headers={"Retry-After": str(max(1, seconds)), **(headers or {})},
+    )
+
+
+def problem_of(error: Exception) -> Problem:
+    """The one table of what is raised and what is answered."""
+    match error:
+        case Problem():
+            return error
+        case MalformedJson():
+            return Problem(400, "malformed_json", error.detail, faults=error.faults)
+        case NotFound():
+            return not_found()
+        case Invalid():
+            return _invalid(error)
+        case Conflict():
+            return Problem(409, error.code, error.detail)
+        case DnsUnavailable():
+            return Problem(
+                503,
+                "dns_unavailable",
+                "The DNS does not answer; nothing was changed.",
+                headers={"Retry-After": str(DNS_RETRY_SECONDS)},
+            )
+        case StoreUnavailable():
+            return Problem(
+                503,
+                "store_unavailable",
+                "The store is out of reach; nothing was half done.",
+                headers={"Retry-After": str(RETRY_SECONDS)},
+            )
+    return Problem(500, "internal_error", "Something went wrong here; it is on record.")
+
+
+def _invalid(error: Invalid) -> Problem:
+    """The code of the faults when they share one, else the common one."""
+    codes = {fault.code for fault in error.faults}
+    code = codes.pop() if len(codes) == 1 else None
+    return Problem(
+        400, code or "invalid_fields", "Some of what was sent is not valid.", faults=error.faults
+    )
+
+
+def response_of(problem: Problem) -> Response:
+    """The problem as a response."""
+    body: dict[str, object] = {
+        "type": "about:blank",
+        "title": HTTPStatus(problem.status).phrase,
+        "status": problem.status,
+        "detail": problem.detail,
+        "code": problem.code,
+    }
+    if problem.faults:
+        body["errors"] = [
+            {"field": fault.field, "message": fault.message} for fault in problem.faults
+        ]
+    return Response(
+        orjson.dumps(body), problem.status, headers=problem.headers, media_type=MEDIA_TYPE
+    )

@@ -1,0 +1,87 @@
+"""Attachments: the files of a message, by their ids.
+
+- Always offered to be saved, never shown by the browser that asks: a stranger chose their content.
+  The type of what a browser would run or lay out is not repeated.
+- Decoded from the stored bytes while they are sent; a file is never whole in memory.
+- The name is in the header twice: in ASCII, and in full as RFC 8187 says.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import AsyncIterator
+from contextlib import aclosing
+from urllib.parse import quote
+
+from starlette.responses import Response, StreamingResponse
+
+from admin_api.call.call import Call
+from admin_api.mailbox import messages
+from storage.content.message_bytes import Content, find_content
+from storage.content.transfer_encoding import decoder
+from storage.database import Tx
+from storage.mailbox import parsed
+from storage.mailbox.parsed import Attachment
+
+_ACTIVE = re.compile(
+    r"text/(?!plain\b|csv\b|calendar\b).*|multipart/.*|message/(?!rfc822\b).*"
+    r"|.*(?:html|xml|svg|script|pdf\+).*|application/x-shockwave-flash"
+)
+_NOT_PLAIN = re.compile(r"[^A-Za-z0-9 !#$&()+,.=@^_`{}~-]")
+
+
+async def show_attachment(call: Call) -> Response:
+    """GET /v1/messages/{message_id}/attachments/{attachment_id}/: the file."""
+    found, content = await call.database.read(lambda tx: _with_content(tx, call))
+    part = found.part
+    chunks = call.service.content.chunks(content, part.start, part.end)
+    first = await anext(chunks, b"")  # a damaged content is told before the answer begins
+
+    async def stream() -> AsyncIterator[bytes]:
+        decoding = decoder(part.encoding)
+        async with aclosing(chunks):
+            yield decoding.feed(first)
+            async for chunk in chunks:
+                yield decoding.feed(chunk)
+            yield decoding.finish()
+
+    return StreamingResponse(
+        stream(),
+        headers={
+            "Content-Type": safe_type(part.content_type),
+            "Content-Length": str(part.size),
+            "Content-Disposition": disposition(part.filename),
+            "X-Content-Type-Options": "nosniff",
+            "Content-Security-Policy": "default-src 'none'; sandbox",
+        },
+    )
+
+
+async def locate(tx: Tx, call: Call) -> Attachment:
+    """The attachment that the path names, of a message that this call may see. Raises NotFound."""
+    copy = await messages.locate(tx, call)
+    return await parsed.find_attachment(
+        tx,
+        tenant_id=call.tenant_id,
+        message_id=copy.message_id,
+        attachment_id=call.path_id("att", "attachment_id"),
+    )
+
+
+async def _with_content(tx: Tx, call: Call) -> tuple[Attachment, Content]:
+    found = await locate(tx, call)
+    message_id = call.path_id("msg", "message_id")
+    return found, await find_content(tx, tenant_id=call.tenant_id, message_id=message_id)
+
+
+def safe_type(content_type: str) -> str:
+    """The type as the message has it, unless a browser would do more with it than save it."""
+    return "application/octet-stream" if _ACTIVE.fullmatch(content_type) else content_type
+
+
+def disposition(filename: str | None) -> str:
+    """The Content-Disposition of a file that is to be saved."""
+    name = filename or "attachment"
+    plain = _NOT_PLAIN.sub("_", name)
+    full = quote(name, safe="", errors="replace")
+    return f"attachment; filename=\"{plain}\"; filename*=UTF-8''{full}"

@@ -1,0 +1,93 @@
+"""Which messages a listing is to hold.
+
+- Without `folder` it is the inbox; `all` is every folder.
+- `from` is an address, or words of the sender's name.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Annotated, Literal
+
+from pydantic import AfterValidator, Field
+
+from admin_api.call.call import Call
+from admin_api.call.paging import Cursor
+from admin_api.call.references import KnownList, VisibleThread, known_list, visible_thread
+from admin_api.http.payload import Limit, Parameters, Truth, checked
+from storage.address import parse_address
+from storage.database import Tx
+from storage.errors import Invalid
+from storage.ids import to_text
+from storage.index.query import Query as Asked
+from storage.index.query import instant, parse_query, with_lists, with_span, with_words
+from storage.mailbox.copies import FOLDERS
+from storage.mailbox.search import Wanted
+
+Folder = Literal["inbox", "archive", "junk", "trash"]
+MAX_QUERY = 1_000
+
+
+def _moment(text: str) -> str:
+    try:
+        instant(text, field="")
+    except Invalid:
+        raise ValueError("must be a date, or a date-time with an offset") from None
+    return text
+
+
+Query = Annotated[str, Field(max_length=MAX_QUERY), checked(parse_query)]
+Moment = Annotated[str, Field(max_length=40), AfterValidator(_moment)]
+
+
+class Listing(Parameters):
+    """The parameters of a listing of messages."""
+
+    folder: Literal["inbox", "archive", "junk", "trash", "all"] = "inbox"
+    q: Query = ""
+    unread: Truth | None = None
+    sender: Annotated[str, Field(alias="from", max_length=320)] = ""
+    list_id: KnownList | None = None
+    thread_id: VisibleThread | None = None
+    has_attachment: Truth | None = None
+    after: Moment | None = None
+    before: Moment | None = None
+    limit: Limit = 50
+    cursor: Cursor | None = None
+
+    @property
+    def is_plain(self) -> bool:
+        """Whether it is one folder, read or unread, and nothing else."""
+        given = self.model_fields_set - {"folder", "unread", "limit", "cursor"}
+        return not given and self.folder != "all"
+
+    async def filters(self, tx: Tx, call: Call) -> Wanted:
+        """What to look for. Raises Invalid for a list or a thread that is none."""
+        thread_id = None
+        if self.thread_id is not None:
+            thread_id = await visible_thread(tx, call, "thread_id", self.thread_id)
+        query = parse_query(self.q, with_words(Asked(), "sender", self.sender))
+        if self.list_id is not None:
+            list_id = await known_list(tx, call, "list_id", self.list_id)
+            query = with_lists(query, to_text("lst", list_id))
+        query = with_span(query, _instant(self.after), _instant(self.before))
+        if self.has_attachment is not None:
+            query = replace(query, has_attachment=self.has_attachment)
+        return Wanted(
+            query=query,
+            folders=FOLDERS if self.folder == "all" else (self.folder,),
+            is_read=None if self.unread is None else not self.unread,
+            thread_id=thread_id,
+            from_email=_address(self.sender),
+        )
+
+
+def _instant(text: str | None) -> int | None:
+    return None if text is None else instant(text, field="")
+
+
+def _address(text: str) -> str | None:
+    try:
+        return parse_address(text).text.lower() if "@" in text else None
+    except ValueError:
+        return None

@@ -1,0 +1,251 @@
+"""Messages, as the acting inbox has them."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Sequence
+from contextlib import aclosing
+from typing import Annotated, NamedTuple
+
+from pydantic import ConfigDict, Field, model_validator
+from starlette.responses import Response, StreamingResponse
+
+from admin_api.call.call import Call, acting_inbox, acting_view
+from admin_api.call.paging import cursor_answer, position_of
+from admin_api.call.references import Meaning, visible_message
+from admin_api.http.payload import Payload
+from admin_api.http.records import message_item, message_record
+from admin_api.http.responses import answer, no_content
+from admin_api.mailbox.filters import Folder, Listing
+from admin_api.mailbox.header_fields import head_of, header_fields
+from storage.content.message_bytes import Content, find_content
+from storage.database import Tx
+from storage.errors import FieldFault, Invalid
+from storage.ids import from_text, to_text
+from storage.mailbox import copies, visibility
+from storage.mailbox.copies import Copy, no_copy, require_held, trace_fields
+from storage.mailbox.message_text import Outline, find_outline, read_letter
+from storage.mailbox.search import search_messages
+from storage.mailbox.visibility import View
+
+
+class CopyChange(Payload):
+    """What of a copy can change; a field left out stays as it is."""
+
+    is_read: bool = False
+    is_flagged: bool = False
+    folder: Folder = "inbox"
+
+
+class SharedChange(CopyChange):
+    """What many copies are to have in common: at least one field."""
+
+    model_config = ConfigDict(json_schema_extra={"minProperties": 1})
+
+    @model_validator(mode="after")
+    def _says_something(self) -> SharedChange:
+        if not self.model_fields_set:
+            raise ValueError("must name at least one field")
+        return self
+
+
+NamedMessage = Annotated[str, Meaning(visible_message)]
+
+
+class CopiesChange(Payload):
+    """Which copies are to change, and how; one named twice is named once."""
+
+    message_ids: Annotated[list[NamedMessage], Field(min_length=1, max_length=500)]
+    set: SharedChange
+
+
+async def list_messages(call: Call) -> Response:
+    """GET /v1/messages/: newest first."""
+    wanted = call.parameters(Listing)
+    before = position_of(wanted.cursor)
+
+    async def work(tx: Tx) -> list[Copy]:
+        inbox_id = await acting_inbox(tx, call)
+        if wanted.is_plain:
+            return await copies.list_copies(
+                tx,
+                tenant_id=call.tenant_id,
+                inbox_id=inbox_id,
+                folder=wanted.folder,
+                is_read=None if wanted.unread is None else not wanted.unread,
+                before=before,
+                limit=wanted.limit + 1,
+            )
+        found = await search_messages(
+            tx,
+            tenant_id=call.tenant_id,
+            inbox_id=inbox_id,
+            wanted=await wanted.filters(tx, call),
+            before=before,
+            limit=wanted.limit + 1,
+        )
+        return await copies.copies_by_id(
+            tx, tenant_id=call.tenant_id, inbox_id=inbox_id, message_ids=found
+        )
+
+    found = await call.database.read(work)
+    return cursor_answer(found, wanted.limit, message_item, lambda copy: copy.message_id)
+
+
+async def show_message(call: Call) -> Response:
+    """GET /v1/messages/{message_id}/."""
+    return await whole_message(call, await call.database.read(lambda tx: _entire(tx, call)))
+
+
+async def show_raw(call: Call) -> Response:
+    """GET /v1/messages/{message_id}/raw/: the trace of this copy, then the bytes as they came."""
+    copy, content = await call.database.read(lambda tx: _with_content(tx, call))
+    trace = trace_fields(copy)
+    chunks = call.service.content.chunks(content)
+    first = await anext(chunks, b"")  # a damaged content is told before the answer begins
+
+    async def stream() -> AsyncIterator[bytes]:
+        async with aclosing(chunks):
+            yield trace + first
+            async for chunk in chunks:
+                yield chunk
+
+    name = to_text("msg", copy.message_id)
+    return StreamingResponse(
+        stream(),
+        media_type="message/rfc822",
+        headers={
+            "Content-Length": str(len(trace) + content.size),
+            "Content-Disposition": f'attachment; filename="{name}.eml"',
+        },
+    )
+
+
+async def change_message(call: Call) -> Response:
+    """PATCH /v1/messages/{message_id}/."""
+    payload = call.payload(CopyChange)
+    change = payload.model_dump(exclude_unset=True)
+
+    async def work(tx: Tx) -> Entire:
+        copy = await locate(tx, call)
+        require_held(copy)
+        changed = await copies.update_copy(
+            tx,
+            tenant_id=call.tenant_id,
+            inbox_id=await acting_inbox(tx, call),
+            message_id=copy.message_id,
+            now=call.now,
+            **change,
+        )
+        return await entire(tx, call, changed)
+
+    return await whole_message(call, await call.database.write(work))
+
+
+async def change_messages(call: Call) -> Response:
+    """PATCH /v1/messages/: All of them or none, in the order in which they were named."""
+    payload = call.payload(CopiesChange)
+    change = payload.set.model_dump(exclude_unset=True)
+
+    async def work(tx: Tx) -> list[Copy]:
+        view = await acting_view(tx, call)
+        chosen = await _held(tx, view, payload.message_ids)
+        await copies.update_copies(
+            tx,
+            tenant_id=view.tenant_id,
+            inbox_id=view.inbox_id,
+            message_ids=chosen,
+            now=call.now,
+            **change,
+        )
+        changed = await copies.copies_by_id(
+            tx, tenant_id=view.tenant_id, inbox_id=view.inbox_id, message_ids=chosen
+        )
+        by_id = {copy.message_id: copy for copy in changed}
+        return [by_id[message_id] for message_id in chosen]
+
+    changed = await call.database.write(work)
+    return answer({"results": [message_item(copy) for copy in changed]})
+
+
+async def _held(tx: Tx, view: View, named: Sequence[str]) -> list[bytes]:
+    """The messages that the body names, each once. Raises Conflict `no_copy`.
+
+    Raises Invalid: malformed, unknown, another tenant's and not visible look alike.
+    """
+    given = [from_text("msg", text) for text in named]
+    chosen = [*dict.fromkeys(one for one in given if one is not None)]
+    held = await copies.held_of(
+        tx, tenant_id=view.tenant_id, inbox_id=view.inbox_id, message_ids=chosen
+    )
+    without = [one for one in chosen if one not in held]
+    opened = await visibility.seen_of(tx, view=view, message_ids=without)
+    faults = [
+        FieldFault(f"message_ids[{place}]", "names no message that this inbox sees")
+        for place, one in enumerate(given)
+        if one not in held and one not in opened
+    ]
+    if faults:
+        raise Invalid(*faults)
+    if opened:
+        raise no_copy()
+    return chosen
+
+
+async def delete_message(call: Call) -> Response:
+    """DELETE /v1/messages/{message_id}/: to trash, and from trash for good."""
+
+    async def work(tx: Tx) -> str | None:
+        copy = await locate(tx, call)
+        require_held(copy)
+        return await copies.discard_copy(
+            tx,
+            tenant_id=call.tenant_id,
+            inbox_id=await acting_inbox(tx, call),
+            message_id=copy.message_id,
+            now=call.now,
+        )
+
+    file = await call.database.write(work)
+    if file is not None:
+        await call.service.content.remove(file)
+    return no_content()
+
+
+async def locate(tx: Tx, call: Call) -> Copy:
+    """The message that the path names, as the acting inbox has it. Raises NotFound."""
+    view = await acting_view(tx, call)
+    return await visibility.find_message(
+        tx, view=view, message_id=call.path_id("msg", "message_id")
+    )
+
+
+async def _with_content(tx: Tx, call: Call) -> tuple[Copy, Content]:
+    copy = await locate(tx, call)
+    return copy, await find_content(tx, tenant_id=call.tenant_id, message_id=copy.message_id)
+
+
+class Entire(NamedTuple):
+    """All that the store has of a message, as one inbox has it."""
+
+    copy: Copy
+    content: Content
+    outline: Outline
+
+
+async def _entire(tx: Tx, call: Call) -> Entire:
+    return await entire(tx, call, await locate(tx, call))
+
+
+async def entire(tx: Tx, call: Call, copy: Copy) -> Entire:
+    """The rest of a message that this call may see."""
+    key = {"tenant_id": call.tenant_id, "message_id": copy.message_id}
+    return Entire(copy, await find_content(tx, **key), await find_outline(tx, **key))
+
+
+async def whole_message(call: Call, found: Entire) -> Response:
+    """The message by itself: what is on record, and what is read from its bytes."""
+    contents = call.service.content
+    async with aclosing(contents.chunks(found.content)) as chunks:
+        head = await head_of(chunks)
+    letter = await read_letter(contents, found.content, found.outline)
+    return answer(message_record(found.copy, header_fields(head), letter))

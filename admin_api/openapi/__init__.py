@@ -1,0 +1,1 @@
+"""The document, made from the wings."""

@@ -1,0 +1,22 @@
+"""Whether the process lives, and whether it can serve."""
+
+from __future__ import annotations
+
+from starlette.responses import Response
+
+from admin_api.call.call import Call
+from admin_api.http.responses import answer
+from storage.errors import StoreUnavailable
+from storage.migrations import STEPS, version
+
+
+async def healthz(call: Call) -> Response:
+    """GET /healthz: alive."""
+    return answer({"status": "ok"})
+
+
+async def readyz(call: Call) -> Response:
+    """GET /readyz: the store is reachable and migrated."""
+    if await version(call.database) != len(STEPS):
+        raise StoreUnavailable("the store is not at this release's version")
+    return answer({"status": "ready"})

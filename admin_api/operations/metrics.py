@@ -1,0 +1,70 @@
+"""Figures for the operator's Prometheus. They name no tenant, and no address.
+
+They are for who brings the configured token, and for who asks from this machine itself: a loopback
+peer whose request carries no forwarding header, which a proxy on this machine would add.
+"""
+
+from __future__ import annotations
+
+import hmac
+from ipaddress import ip_address
+
+from starlette.requests import Request
+from starlette.responses import Response
+
+from admin_api.call.call import Call
+from admin_api.http.problems import not_found, unauthorized
+from admin_api.service.call_metrics import CONTENT_TYPE
+
+# And every name that begins with `x-forwarded`.
+_FORWARDING = frozenset(
+    {
+        "cdn-loop",
+        "cf-connecting-ip",
+        "cf-connecting-ipv6",
+        "fastly-client-ip",
+        "fly-client-ip",
+        "forwarded",
+        "true-client-ip",
+        "via",
+        "x-client-ip",
+        "x-cluster-client-ip",
+        "x-envoy-external-address",
+        "x-original-forwarded-for",
+        "x-original-host",
+        "x-real-ip",
+    }
+)
+
+
+async def show_metrics(call: Call) -> Response:
+    """GET /metrics: what Prometheus reads.
+
+    Raises Problem 401 without the token; 404 for who is elsewhere, where none is configured.
+    """
+    token = call.service.settings.metrics_token
+    if not (_brings(call.request, token) or _is_local(call.request)):
+        raise unauthorized() if token else not_found()
+    return Response(await call.service.measures.text(), headers={"Content-Type": CONTENT_TYPE})
+
+
+def _brings(request: Request, token: str) -> bool:
+    scheme, _, given = request.headers.get("authorization", "").partition(" ")
+    same = hmac.compare_digest(given.strip().encode("latin-1"), token.encode())
+    return bool(token) and scheme.lower() == "bearer" and same
+
+
+def _is_local(request: Request) -> bool:
+    if request.client is None or any(map(_is_forwarding, request.headers)):
+        return False
+    try:
+        peer = ip_address(request.client.host.partition("%")[0])
+    except ValueError:
+        return False
+    mapped = getattr(peer, "ipv4_mapped", None)
+    return bool((mapped or peer).is_loopback)
+
+
+def _is_forwarding(name: str) -> bool:
+    """Whether a proxy, or a network in front of one, adds this header."""
+    return name in _FORWARDING or name.startswith("x-forwarded")

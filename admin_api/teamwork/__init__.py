@@ -1,0 +1,1 @@
+"""Threads, notes, assignment, handoff, tasks, templates."""

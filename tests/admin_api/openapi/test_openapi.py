@@ -1,0 +1,131 @@
+"""The OpenAPI document: valid, complete, kept, and true."""
+
+import base64
+import hashlib
+import re
+from collections.abc import AsyncIterator
+from pathlib import Path
+from typing import Any
+
+import orjson
+import pytest
+from openapi_spec_validator import validate
+
+from admin_api.call.router import Route
+from admin_api.openapi.answers import example_of
+from admin_api.openapi.document import document, document_bytes
+from admin_api.openapi.endpoints import DESCRIBED
+from admin_api.routes import ROUTES
+from config.values import Endpoint
+from storage.database import Tx
+from storage.directory.domains import trust_domain
+from tests.admin_api.test_routes import TABLE, ids
+from tests.builders import SALES, TENANT_OWNER, World, open_world
+from tests.support.dns_server import open_dns_server
+from tests.support.engines import Engine
+
+KEPT = Path(__file__).parents[2] / "docs" / "openapi.json"
+DOCUMENT: Any = document(ROUTES)
+WITH_BODY = [
+    pytest.param(route, id=f"{route.method} {route.path}")
+    for route in ROUTES
+    if route.payload is not None
+]
+
+
+def test_it_is_valid() -> None:
+    validate(DOCUMENT)
+
+
+def test_every_route_is_described_and_nothing_else() -> None:
+    assert {f"{route.method} {route.path}" for route in ROUTES} == set(DESCRIBED)
+
+
+def test_what_is_kept_is_what_is_served() -> None:
+    made = document_bytes(ROUTES)
+    assert KEPT.read_bytes() == made, "docs/openapi.json is old: make openapi"
+    assert document_bytes(ROUTES) == made
+
+
+def test_no_two_operations_have_one_name() -> None:
+    names = [one["operationId"] for path in DOCUMENT["paths"].values() for one in path.values()]
+    assert len(names) == len(set(names))
+
+
+@pytest.mark.parametrize("key", DESCRIBED)
+def test_the_example_of_an_answer_is_one(key: str) -> None:
+    model = DESCRIBED[key].model
+    if model is not None:
+        model.model_validate_json(orjson.dumps(example_of(model)), strict=True)
+
+
+def test_it_names_the_scopes_of_which_a_token_needs_one() -> None:
+    agenda = DOCUMENT["paths"]["/v1/agenda/"]["get"]["security"]
+    assert agenda == [{"session": []}, {"token": ["task:read"]}, {"token": ["email:read"]}]
+    assert DOCUMENT["paths"]["/v1/users/"]["get"]["security"] == [{"session": []}]
+    assert DOCUMENT["paths"]["/healthz"]["get"]["security"] == []
+
+
+async def test_it_is_served_to_anybody(world: World) -> None:
+    async with world.client() as api:
+        answer = await api.get("/v1/openapi.json")
+    assert answer.headers["content-type"] == "application/json"
+    assert answer.json() == DOCUMENT
+
+
+async def test_the_page_runs_its_own_script_and_loads_nothing_from_outside(world: World) -> None:
+    async with world.client() as api:
+        answer = await api.get("/docs")
+        assert (await api.get("/docs/")).content == answer.content
+    page, policy = answer.content, answer.headers["content-security-policy"]
+    for element in ("script", "style"):
+        (text,) = re.findall(rf"<{element}>(.*?)</{element}>".encode(), page, re.DOTALL)
+        digest = base64.b64encode(hashlib.sha256(text).digest()).decode()
+        assert f"{element}-src 'sha256-{digest}'" in policy
+    assert policy.startswith("default-src 'none';")
+    assert not re.search(rb"https?:|//[a-z]|src=|url\(|@import|innerHTML|style=|onclick", page)
+
+
+@pytest.fixture
+async def example(engine: Engine) -> AsyncIterator[World]:
+    """A world with the addresses that the examples name."""
+    async with (
+        open_dns_server() as dns,
+        open_world(
+            engine, login_rate_per_minute=1000, dns_server=Endpoint("127.0.0.1", dns.port)
+        ) as made,
+    ):
+
+        async def trust(tx: Tx) -> None:
+            await trust_domain(tx, tenant_id=made.tenant_id, name="example.com", now=1)
+
+        await made.database.write(trust)
+        async with made.client(TENANT_OWNER) as api:
+            await api.post("/v1/inboxes/", json={"address": "alice@example.com"})
+            await api.post(
+                "/v1/users/",
+                json={
+                    "email": "alice@people.example",
+                    "password": "a long password",
+                    "role": "owner",
+                },
+            )
+            login = {"email": "alice@people.example", "password": "a long password"}
+            made.secrets["alice"] = (await api.post("/auth/login/", json=login)).json()[
+                "access_token"
+            ]
+        yield made
+
+
+@pytest.mark.parametrize("route", WITH_BODY)
+async def test_the_example_of_a_request_does_what_it_says(example: World, route: Route) -> None:
+    key = f"{route.method} {route.path}"
+    row = TABLE[key]
+    own = await ids(example, own=True)
+    path = re.sub(r"\{(\w+)\}", lambda found: own[row.names[found[1]]], route.path)
+    content = DOCUMENT["paths"][route.path][route.method.lower()]["requestBody"]["content"]
+    query = {"inbox_id": SALES} if row.acts else {}
+    async with example.client("alice") as api:
+        body = content["application/json"]["example"]
+        answer = await api.request(route.method, path, params=query, json=body)
+    assert answer.status_code == DESCRIBED[key].status[0], answer.text
