@@ -15,9 +15,9 @@ import click
 from admin_api.commands.terminal.invocation import common
 
 COMMANDS = {
-    "serve": "gateway.commands:serve",
-    "demo": "gateway.commands:demo",
-    "ready": "gateway.commands:ready",
+    "serve": "gateway.commands.serve:serve",
+    "demo": "gateway.commands.serve:demo",
+    "ready": "gateway.commands.serve:ready",
     "config": "admin_api.commands.config:config",
     "tenant": "admin_api.commands.tenants:tenant",
     "user": "admin_api.commands.users:user",
@@ -33,13 +33,13 @@ COMMANDS = {
     "who": "admin_api.commands.contacts:who",
     "agenda": "admin_api.commands.agenda:agenda",
     "events": "admin_api.commands.events:events",
-    "resolve": "gateway.commands:resolve",
+    "resolve": "gateway.commands.serve:resolve",
     "explain": "admin_api.commands.explain:explain",
     "audit": "admin_api.commands.audit:audit",
     "verify": "admin_api.commands.audit:verify",
     "audit-log": "admin_api.commands.audit_log:audit_log",
-    "retention": "gateway.upkeep:retention",
-    "send": "gateway.commands:send",
+    "retention": "gateway.commands.retention:retention",
+    "send": "gateway.commands.serve:send",
 }
 
 

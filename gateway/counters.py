@@ -13,12 +13,12 @@ import os
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from gateway import replies
-from gateway.replies import Reply
+from gateway.smtp import replies
+from gateway.smtp.replies import Reply
 
 _CELL_OCTETS = 8
 
-# The plain ones; each has a help text in `gateway.metrics`.
+# The plain ones; each has a help text in `gateway.server.metrics`.
 NAMES = (
     "connections",
     "connections_closed",

@@ -16,7 +16,7 @@ from admin_api.access.passwords import hash_password
 from admin_api.app import create_app
 from admin_api.service.webhook_port import Tried, Webhooks
 from config.settings import Settings
-from gateway.targets import why_not
+from gateway.webhooks.targets import why_not
 from storage.accounts import sessions, tenants, tokens, users
 from storage.address import parse_address
 from storage.alerts.alerts import Alert

@@ -59,7 +59,7 @@ def test_a_module_knows_nothing_of_what_its_layer_is_not_about(file: Path) -> No
 def test_only_the_wiring_of_the_process_imports_the_http_app(file: Path) -> None:
     imported = "admin_api.app" in set(imports(file))
 
-    assert not imported or name(file) == "gateway/server.py"
+    assert not imported or name(file) == "gateway/server/wiring.py"
 
 
 def test_every_package_is_named_in_the_project_file() -> None:

@@ -30,7 +30,8 @@ from storage.ids import to_text
 from storage.mailbox.visibility import View
 
 MEDIA_TYPE = "text/event-stream"
-# What a server adds to the scope that can tell of the connection (see `gateway.http_server`).
+# What a server adds to the scope that can tell of the connection (see
+# `gateway.server.http_server`).
 CONNECTION = "postroom.connection"
 
 _BEAT_SECONDS = 15.0

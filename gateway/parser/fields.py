@@ -18,7 +18,7 @@ from mmap import mmap
 from typing import NamedTuple
 from urllib.parse import unquote_to_bytes
 
-from gateway.encoded_words import codec_of, harmless, readable
+from gateway.message.encoded_words import codec_of, harmless, readable
 from storage.content.mime_parts import Encoding
 
 Octets = bytes | mmap

@@ -15,8 +15,8 @@ import zlib
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
-from gateway.headers import MAX_MAILBOXES, HeaderScan, scan
-from gateway.mailboxes import Mailbox, parse_mailboxes
+from gateway.message.address_lists import Mailbox, parse_mailboxes
+from gateway.message.header_scan import MAX_MAILBOXES, HeaderScan, scan
 from gateway.parser.fields import Octets, unfolded
 from gateway.parser.structure import Leaf, split
 from storage.content.header_grammar import MAX_OCTETS

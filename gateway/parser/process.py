@@ -18,7 +18,7 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from gateway.parser.wire import (
+from gateway.parser.ipc import (
     HEADER,
     MAX_JSON,
     READY,

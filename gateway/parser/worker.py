@@ -20,8 +20,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import BinaryIO
 
-from gateway.parser.message import parse
-from gateway.parser.wire import (
+from gateway.parser.ipc import (
     HEADER,
     READY,
     Request,
@@ -30,6 +29,7 @@ from gateway.parser.wire import (
     read_request,
     result_frame,
 )
+from gateway.parser.message import parse
 from storage.content.mime_parts import Parsed
 
 SOFT_SECONDS = 0.5

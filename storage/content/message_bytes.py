@@ -92,7 +92,7 @@ class ContentDirectory:
         """Remove spool files nobody has written to for `age` seconds; blocks. How many there were.
 
         They are what a killed process was receiving. A live one writes to its own every few minutes
-        (`gateway.receive`).
+        (`gateway.smtp.receive`).
         """
         removed = 0
         with _translating():

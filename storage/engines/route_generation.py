@@ -1,7 +1,7 @@
 """Whether anything but mail was written to the store: two counts, seen by all its processes.
 
-- What a process has looked up stays true while the epoch does (`gateway.routes`). To ask the store
-  itself is dear: each commit of another process makes SQLite read its pages anew.
+- What a process has looked up stays true while the epoch does (`gateway.smtp.recipients`). To ask
+  the store itself is dear: each commit of another process makes SQLite read its pages anew.
 - Every transaction makes a new epoch, but those that change nothing a route depends on: `begun`
   counts with the write lock held and nothing changed yet, `ended` behind the commit. In between
   there is no epoch. When a process dies there, there is none until another one has ended.

@@ -32,7 +32,7 @@ from tests.builders import (
     deliver,
     token_with,
 )
-from tests.parsing.post import parse_waiting
+from tests.support.post_room import parse_waiting
 
 UNKNOWN = {
     "list_id": "lst_" + "0" * 26,

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from config.logs import JsonLines, TextLines, clean, event, setup
 
-LOGGER = logging.getLogger("gateway.session")
+LOGGER = logging.getLogger("gateway.smtp.session")
 
 
 @pytest.fixture(autouse=True)
@@ -22,7 +22,7 @@ def root_as_it_was() -> Iterator[None]:
 
 
 def record(word: str = "accepted", **pairs: object) -> logging.LogRecord:
-    made = logging.LogRecord("gateway.session", logging.INFO, "", 0, word, None, None)
+    made = logging.LogRecord("gateway.smtp.session", logging.INFO, "", 0, word, None, None)
     made.pairs = pairs
     return made
 

@@ -2,10 +2,10 @@
 
 import os
 
-from gateway import replies
 from gateway.counters import BATCH_SIZES, COMMIT_MICROSECONDS, NAMES, Counters
-from gateway.metrics import _COUNTED
-from gateway.replies import Reply
+from gateway.server.metrics import _COUNTED
+from gateway.smtp import replies
+from gateway.smtp.replies import Reply
 
 
 def test_what_every_process_counts_adds_up_and_stays_when_it_is_gone() -> None:

@@ -6,7 +6,7 @@ from typing import Any
 import httpx2
 import pytest
 
-from gateway.retention import one_round
+from gateway.jobs.retention import one_round
 from storage.accounts.tenants import set_tenant
 from storage.clock import DAY
 from storage.directory.inboxes import update_inbox

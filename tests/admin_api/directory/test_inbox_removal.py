@@ -2,7 +2,7 @@
 
 import pytest
 
-from gateway import retention
+from gateway.jobs import retention
 from storage.clock import DAY
 from storage.directory.resolve import Verdict, resolve
 from storage.errors import NotFound

@@ -10,7 +10,7 @@ from gateway.parser.message import parse
 from storage.clock import SECOND
 from storage.mailbox import parse_queue, parsed
 from tests.builders import AGENT, SALES, SUPPORT, World, deliver
-from tests.parsing.post import parse_waiting
+from tests.support.post_room import parse_waiting
 
 MESSAGES = "/v1/messages/"
 

@@ -15,7 +15,7 @@ from tests.builders import (
     World,
     deliver,
 )
-from tests.parsing.post import parse_waiting
+from tests.support.post_room import parse_waiting
 
 MESSAGES = "/v1/messages/"
 LETTER = (

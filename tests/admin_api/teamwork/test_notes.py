@@ -4,7 +4,7 @@ import asyncio
 
 import pytest
 
-from gateway import retention
+from gateway.jobs import retention
 from storage.accounts import tenants
 from storage.address import parse_address
 from storage.clock import DAY

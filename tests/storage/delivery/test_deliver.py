@@ -11,8 +11,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from gateway import headers
-from gateway.arrival import arrival as arrival_of
+from gateway.message import header_scan
+from gateway.message.arrival import arrival as arrival_of
 from storage.clock import DAY, SECOND
 from storage.content.message_bytes import Content
 from storage.database import Row, Tx
@@ -453,7 +453,7 @@ async def test_what_any_header_says_can_be_stored(
     with engines(tmp_path_factory.mktemp("data")) as engine:
         async with open_world(engine) as world:
             arrival = arrival_of(
-                headers.scan(head),
+                header_scan.scan(head),
                 mail(world).content,
                 tenant_id=world.tenant_id,
                 recipients=[Recipient("team@example.test", "team", "example.test")],

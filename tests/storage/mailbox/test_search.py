@@ -17,8 +17,8 @@ from storage.index.query import Query, Term, matches, parse_query, with_words
 from storage.index.words import FILLER, MAX_WORDS, document, is_packed, pack, unpack, words
 from storage.mailbox import copies, parsed
 from storage.mailbox.search import Wanted, search_messages
-from tests.parsing.post import ANN, BEN, START, TEAM, Post, letter, open_post
 from tests.support.engines import Engine
+from tests.support.post_room import ANN, BEN, START, TEAM, Post, letter, open_post
 
 
 @pytest.fixture

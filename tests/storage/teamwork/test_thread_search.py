@@ -11,8 +11,8 @@ from storage.mailbox.grants import open_thread
 from storage.mailbox.visibility import View, thread_messages
 from storage.teamwork.thread_list import Filter, list_threads
 from storage.teamwork.thread_search import opened_matches
-from tests.parsing.post import ANN, BEN, TEAM, Post, letter, open_post
 from tests.support.engines import Engine
+from tests.support.post_room import ANN, BEN, TEAM, Post, letter, open_post
 
 
 @pytest.fixture

@@ -1,0 +1,62 @@
+"""Starting the server from a command: logs, and faults in the words of the settings."""
+
+from __future__ import annotations
+
+import logging
+import resource
+import sqlite3
+from collections.abc import Callable, Iterator
+
+from admin_api.commands.terminal.invocation import Faults
+from admin_api.commands.terminal.store import fault_lines
+from config import logs
+from config.settings import Settings
+from gateway.listening.listener import listening_socket
+from gateway.server.run import Running, run
+from storage.errors import StorageError
+
+logger = logging.getLogger(__name__)
+
+_OTHER_DESCRIPTORS = 1000  # stores, spool files, the API's connections, with room to spare
+
+
+def serve_until_told(settings: Settings, announce: Callable[[Running], None]) -> int:
+    """Serve until a signal ends it; the exit status. `announce` is called once both sides accept.
+
+    Raises Faults for an address or a store that cannot be used.
+    """
+    logs.setup(settings.log_format, settings.log_level)
+    _allow_descriptors(settings.max_connections)
+    try:
+        return run(settings, ready=announce)
+    except OSError as error:
+        raise Faults(*(_unusable(settings) or [str(error)])) from error
+    except StorageError as error:
+        raise Faults(*fault_lines(error, settings)) from error
+    except sqlite3.DatabaseError as error:
+        raise Faults(f"data: the store cannot be read: {error}") from error
+
+
+def _allow_descriptors(connections: int) -> None:
+    """Raise this process's limit to what so many connections may need in one mail process."""
+    needed = connections + _OTHER_DESCRIPTORS
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    if soft == resource.RLIM_INFINITY or soft >= needed:
+        return
+    allowed = needed if hard == resource.RLIM_INFINITY else min(needed, hard)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (allowed, hard))
+    if allowed < needed:
+        logs.event(logger, "few_descriptors", level=logging.WARNING, allowed=allowed, needed=needed)
+
+
+def _unusable(settings: Settings) -> list[str]:
+    """A line for each address on which nothing can listen now."""
+    return [*_refusals("smtp", settings), *_refusals("http", settings)]
+
+
+def _refusals(key: str, settings: Settings) -> Iterator[str]:
+    for endpoint in getattr(settings, key):
+        try:
+            listening_socket(endpoint).close()
+        except OSError as error:
+            yield f"{key}: cannot listen on {endpoint}: {error.strerror or error}"

@@ -1,0 +1,332 @@
+"""The group commit: messages that arrive together share one transaction and one fsync.
+
+- One task of one process writes, for all mail processes. While a batch is made durable, the next
+  one collects, in their sockets at least. It waits a moment longer, and only then, while other
+  transactions have begun: the messages of a busy moment share a transaction, one that comes alone
+  is written at once.
+- Content files of a batch are in place, and their directory synced, before the transaction begins.
+- A batch that fails is tried again message by message, so that no message takes its neighbours
+  down with it; the error of a message goes to its own session.
+- A session that goes away does not stop its commit. Its receipt then stays unconfirmed.
+- But what may be a repetition, and waits to be judged, is given up when its sender is gone: that
+  sender may have sent it once more, and had that confirmed.
+- What may have been committed keeps its content file: at worst it is an orphan.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import logging
+from collections import deque
+from collections.abc import AsyncGenerator, Callable, Sequence
+from dataclasses import dataclass, replace
+
+from config.logs import event
+from gateway.background import tell_of_end
+from gateway.counters import Counters
+from gateway.delivery.confirmations import Ledger
+from storage.content.message_bytes import ContentDirectory, SpoolFile
+from storage.database import Durable, Store, Tx
+from storage.delivery.arrivals import Arrival, Outcome, Repeated, Stored, Unsettled
+from storage.delivery.deliver import deliver
+from storage.delivery.retry_receipts import forget_confirmed
+from storage.errors import OutcomeUnknown, StoreFull, StoreUnavailable
+
+logger = logging.getLogger(__name__)
+
+_MAX_MESSAGES = 50
+_MAX_BYTES = 16 * 1024 * 1024
+_MAX_RECIPIENTS = 1000
+_SETTLE_SECONDS = 2.0
+_LOOK_AGAIN_SECONDS = 0.25
+_FLUSH_SECONDS = 1.0
+_COMPANY_SECONDS = 0.005
+_TURNS_TO_THE_WIRE = 3  # the answer's callback, its frame, the loop's write
+
+
+@dataclass(slots=True, eq=False)
+class _Job:
+    arrival: Arrival
+    spool: SpoolFile | None
+    outcome: asyncio.Future[Outcome]
+    patient_until: float
+
+    @property
+    def inline_size(self) -> int:
+        return 0 if self.spool is not None else self.arrival.content.size
+
+
+@contextlib.asynccontextmanager
+async def delivering(
+    database: Store,
+    contents: ContentDirectory,
+    ledger: Ledger,
+    counters: Counters,
+    *,
+    postmaster: str,
+    committed: Callable[[], None],
+    under_way: Callable[[], int],
+) -> AsyncGenerator[Deliverer, None]:
+    """A deliverer at work; at the end all that was submitted is durable, or has failed."""
+    deliverer = Deliverer(
+        database,
+        contents,
+        ledger,
+        counters,
+        postmaster=postmaster,
+        committed=committed,
+        under_way=under_way,
+    )
+    writing = asyncio.create_task(deliverer.run())
+    tell_of_end(writing, logger, "writes mail")
+    try:
+        yield deliverer
+    finally:
+        deliverer.stop()
+        await writing
+
+
+class Deliverer:
+    """Writes messages to the store. `run` is its one task; `submit` may be called by many."""
+
+    def __init__(
+        self,
+        database: Store,
+        contents: ContentDirectory,
+        ledger: Ledger,
+        counters: Counters,
+        *,
+        postmaster: str,
+        committed: Callable[[], None],
+        under_way: Callable[[], int],
+    ) -> None:
+        """`committed` is called after each transaction that stored a message.
+
+        `under_way` tells how many messages may come soon.
+        """
+        self._committed = committed
+        self._under_way = under_way
+        self._database = database
+        self._contents = contents
+        self._ledger = ledger
+        self._counters = counters
+        self._postmaster = postmaster
+        self._loop = asyncio.get_running_loop()
+        self._waiting: deque[_Job] = deque()
+        self._wake: asyncio.Future[None] | None = None
+        self._settling: dict[asyncio.Future[Outcome], tuple[_Job, asyncio.Task[None]]] = {}
+        self._withdrawn: set[asyncio.Future[Outcome]] = set()
+        self._stopping = False
+
+    def submit(self, arrival: Arrival, spool: SpoolFile | None) -> asyncio.Future[Outcome]:
+        """Store one message; the answer is there when it is durable.
+
+        The spool file is this object's from here on. The answer may be StoreUnavailable or
+        StoreFull. Cancelling it does not stop the commit.
+        """
+        patient_until = self._loop.time() + _SETTLE_SECONDS
+        job = _Job(arrival, spool, self._loop.create_future(), patient_until)
+        self._enter(job)
+        return job.outcome
+
+    def withdraw(self, outcome: asyncio.Future[Outcome]) -> None:
+        """Tell that the sender of what was submitted is gone.
+
+        What waits to be judged again ends with StoreUnavailable; the rest takes its course.
+        """
+        if outcome.done():
+            return
+        self._withdrawn.add(outcome)
+        outcome.add_done_callback(self._withdrawn.discard)
+        if outcome in self._settling:
+            job, settling = self._settling.pop(outcome)
+            settling.cancel()
+            self._give_up(job)
+
+    def _enter(self, job: _Job) -> None:
+        self._waiting.append(job)
+        if len(self._waiting) == 1 or self._is_complete():
+            self._go_on()
+
+    def _is_complete(self) -> bool:
+        """Whether what waits is worth a transaction now: half of what can be expected soon."""
+        waiting = len(self._waiting)
+        return waiting >= _MAX_MESSAGES or waiting >= self._under_way()
+
+    async def run(self) -> None:
+        """Write batches until `stop` was called and everything submitted before is durable."""
+        while not self._stopping or self._waiting or self._settling:
+            if not self._waiting:
+                if not await self._woken(_FLUSH_SECONDS):
+                    await self._flush_confirmed()
+                continue
+            if not self._is_complete():
+                await self._woken(_COMPANY_SECONDS)
+            await self._write(self._next_batch())
+            await self._let_answers_leave()
+        await self._flush_confirmed()
+
+    def stop(self) -> None:
+        """Let `run` end when nothing is left to write."""
+        self._stopping = True
+        self._go_on()
+
+    def _go_on(self) -> None:
+        if self._wake is not None and not self._wake.done():
+            self._wake.set_result(None)
+
+    async def _woken(self, seconds: float) -> bool:
+        """Wait until there is something to do; False when there was not in time."""
+        self._wake = self._loop.create_future()
+        try:
+            async with asyncio.timeout(seconds):
+                await self._wake
+        except TimeoutError:
+            return False
+        return True
+
+    async def _let_answers_leave(self) -> None:
+        """Let the loop make its turns up to the write: else they would wait for the next commit."""
+        for _ in range(_TURNS_TO_THE_WIRE):
+            await asyncio.sleep(0)
+
+    def _next_batch(self) -> list[_Job]:
+        """What waited longest, as much as does not keep everybody else from the event loop."""
+        jobs: list[_Job] = []
+        size = recipients = 0
+        while self._waiting and len(jobs) < _MAX_MESSAGES:
+            size += self._waiting[0].inline_size
+            recipients += len(self._waiting[0].arrival.recipients)
+            if jobs and (size > _MAX_BYTES or recipients > _MAX_RECIPIENTS):
+                break
+            jobs.append(self._waiting.popleft())
+        return jobs
+
+    async def _write(self, jobs: Sequence[_Job]) -> None:
+        began = self._loop.time()
+        try:
+            outcomes, durable = await self._commit(jobs)
+        except Exception as error:  # whatever it is, each session must hear of its own
+            self._counters.add("commits_failed")
+            away = isinstance(error, StoreUnavailable) and not isinstance(error, StoreFull)
+            if len(jobs) == 1 or away:
+                self._fail(jobs, error)
+                return
+            event(logger, "batch_failed", level=logging.ERROR, cause=repr(error))
+            for job in jobs:
+                await self._write([job])
+            return
+        for outcome in outcomes:
+            if isinstance(outcome, Stored | Repeated):
+                self._ledger.open(outcome.digests)
+        await self._report(jobs, outcomes, durable, began)
+
+    async def _report(
+        self, jobs: Sequence[_Job], outcomes: Sequence[Outcome], durable: Durable, began: float
+    ) -> None:
+        """Tell the sessions, once what they wait for is on stable storage."""
+        try:
+            await durable
+        except Exception as error:  # the one task that writes must outlive whatever happens
+            self._counters.add("commits_failed")
+            for outcome in outcomes:
+                if isinstance(outcome, Stored | Repeated):
+                    self._ledger.close(outcome.digests)
+            self._fail([replace(job, spool=None) for job in jobs], error)
+            return
+        for job, outcome in zip(jobs, outcomes, strict=True):
+            self._finish(job, outcome)
+        self._count(jobs, outcomes, self._loop.time() - began)
+
+    def _count(self, jobs: Sequence[_Job], outcomes: Sequence[Outcome], seconds: float) -> None:
+        stored = [
+            (outcome.copies, job.arrival.content.size)
+            for job, outcome in zip(jobs, outcomes, strict=True)
+            if isinstance(outcome, Stored)
+        ]
+        self._counters.add("messages_repeated", sum(isinstance(o, Repeated) for o in outcomes))
+        if not stored:
+            return
+        copies, octets = map(sum, zip(*stored, strict=True))
+        self._counters.committed(
+            messages=len(stored), copies=copies, octets=octets, seconds=seconds
+        )
+        self._committed()
+
+    async def _commit(self, jobs: Sequence[_Job]) -> tuple[list[Outcome], Durable]:
+        spools = [job.spool for job in jobs if job.spool is not None]
+        if spools:
+            await asyncio.to_thread(self._contents.place, spools)
+        confirmed = self._ledger.take_confirmed()
+
+        async def work(tx: Tx) -> list[Outcome]:
+            return await deliver(
+                tx,
+                [job.arrival for job in jobs],
+                confirmed=confirmed,
+                owner=self._ledger.owner,
+                is_open=self._ledger.is_open,
+                postmaster=self._postmaster,
+            )
+
+        try:
+            return await self._database.commit(work, moves_routes=False)
+        except BaseException:
+            self._ledger.give_back(confirmed)
+            raise
+
+    def _finish(self, job: _Job, outcome: Outcome) -> None:
+        if isinstance(outcome, Unsettled):
+            self._wait_for_settlement(job, outcome)
+            return
+        if job.spool is not None and not isinstance(outcome, Stored):
+            job.spool.discard()
+        if not job.outcome.done():
+            job.outcome.set_result(outcome)
+        elif isinstance(outcome, Stored | Repeated):  # nobody is there who could confirm it
+            self._ledger.close(outcome.digests)
+
+    def _wait_for_settlement(self, job: _Job, outcome: Unsettled) -> None:
+        if job.outcome in self._withdrawn or job.outcome.cancelled():
+            self._give_up(job)
+        else:
+            settling = self._loop.create_task(self._settle(job, outcome))
+            self._settling[job.outcome] = job, settling
+
+    async def _settle(self, job: _Job, outcome: Unsettled) -> None:
+        """Judge `job` again once the delivery it may repeat is settled, or patience is over."""
+        left = job.patient_until - self._loop.time()
+        if left <= 0:
+            job.arrival = job.arrival._replace(patient=False)
+        elif outcome.is_ours:
+            if await self._ledger.wait(outcome.digest, left):  # the next one may be open as long
+                job.patient_until = self._loop.time() + _SETTLE_SECONDS
+        else:
+            await asyncio.sleep(min(left, _LOOK_AGAIN_SECONDS))
+        del self._settling[job.outcome]
+        self._enter(job)
+
+    def _give_up(self, job: _Job) -> None:
+        self._fail([job], StoreUnavailable("the sender of a possible repetition is gone"))
+        self._go_on()
+
+    def _fail(self, jobs: Sequence[_Job], error: Exception) -> None:
+        # What may have been committed names its content files: at worst they are orphans.
+        keeps = isinstance(error, OutcomeUnknown)
+        for job in jobs:
+            if job.spool is not None and not keeps:
+                job.spool.discard()
+            if not job.outcome.done():
+                job.outcome.set_exception(error)
+
+    async def _flush_confirmed(self) -> None:
+        """Drop the receipts of confirmed deliveries when no message comes to do it along."""
+        confirmed = self._ledger.take_confirmed()
+        if not confirmed:
+            return
+        try:
+            await self._database.write(lambda tx: forget_confirmed(tx, confirmed))
+        except Exception as error:  # tried again with the next batch, or in a second
+            self._ledger.give_back(confirmed)
+            event(logger, "receipts_kept", level=logging.WARNING, cause=repr(error))

@@ -1,0 +1,71 @@
+"""Routing after the commit: who is to be told of what happened (`storage.notifications.fan_out`).
+
+- Without an alert in the store this is one look at an index, now and then.
+- While mail streams in there are a few rounds a second, so that each is large; nobody waits for it.
+- What is owed to nobody is not written: the place on record is brought up to date now and then, and
+  whatever lies between is looked at again after a restart, with the same outcome.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import time
+from collections.abc import Callable
+
+from gateway.background import keep_on
+from storage.clock import Clock
+from storage.database import Database
+from storage.notifications import fan_out
+from storage.wakeup import Signal, heard
+
+logger = logging.getLogger("postroom.alerts")
+
+_POLL_SECONDS = 1.0
+_PAUSE_SECONDS = 0.05
+_NOBODY_SECONDS = 0.5
+_RECORD_SECONDS = 30.0
+
+
+class Alerting:
+    """The task of this process that routes; `routed` is told when a webhook is owed a call."""
+
+    def __init__(
+        self, database: Database, commits: Signal, clock: Clock, routed: Callable[[], None]
+    ) -> None:
+        self._database = database
+        self._commits = commits
+        self._clock = clock
+        self._routed = routed
+        self._seen = b""
+        self._recorded = time.monotonic()
+
+    async def run(self) -> None:
+        """Route what happened, and whatever comes, until cancelled."""
+        await keep_on(self._round, logger, job="routing")
+
+    async def _round(self) -> None:
+        ring = self._commits.listen()
+        if not await self._database.peek(fan_out.anybody):
+            await heard(ring, _POLL_SECONDS)
+            await asyncio.sleep(_NOBODY_SECONDS)
+            return
+        if not await self.route_some():
+            await heard(ring, _POLL_SECONDS)
+        await asyncio.sleep(_PAUSE_SECONDS)
+
+    async def route_some(self) -> bool:
+        """Route the next events; whether there may be more."""
+        now = self._clock()
+        batch = await self._database.read(lambda tx: fan_out.look(tx, seen=self._seen, now=now))
+        if batch is None:
+            return False
+        if batch.owed or time.monotonic() - self._recorded > _RECORD_SECONDS:
+            calls = await self._database.write(lambda tx: fan_out.route(tx, batch, now=now))
+            if calls is None and batch.owed:
+                return True  # another process has moved the place, maybe not as far
+            self._recorded = time.monotonic()
+            if calls:
+                self._routed()
+        self._seen = max(self._seen, batch.end)
+        return batch.full

@@ -1,0 +1,206 @@
+"""Parsing after the commit: takes what waits, has it parsed, keeps the results.
+
+- While mail streams in, parsing takes a small share of the time (`gateway.background`); what piles
+  up is worked off after. Nobody waits for it.
+- Parsing a long content takes a few times its size in memory: while other messages arrive, which
+  take memory as well, it waits for some seconds.
+- One transaction keeps the results of a batch and claims the next one.
+- A message that fails is tried again later, from the third time on without its HTML, and five times
+  in all; it takes no other message with it, neither in the parser nor in the store.
+- The parser's process is started for the first message and ended when there was none for a while.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import logging
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+
+from config.logs import event
+from gateway.background import LEFT_ALONE, keep_on, leave_to_mail
+from gateway.parser.ipc import Request
+from gateway.parser.process import ParserProcess, ParserUnavailable
+from storage.clock import SECOND, Clock
+from storage.content.message_bytes import ContentDirectory
+from storage.content.mime_parts import Parsed
+from storage.database import Database, Tx
+from storage.errors import StoreUnavailable
+from storage.ids import to_text
+from storage.mailbox import parse_queue, parsed
+from storage.mailbox.parse_queue import Claim
+from storage.wakeup import Signal, heard
+
+logger = logging.getLogger("postroom.parser")
+
+BATCH = 25
+HOLD = 60 * SECOND
+TRIES_WITH_HTML = 2
+_RETRY_AFTER = 2 * SECOND
+_POLL_SECONDS = 30.0
+_SOON_SECONDS = 2.0
+_IDLE_SECONDS = 60.0
+
+_LONGEST_PAUSE = 2.0
+
+_LONG_OCTETS = 4 * 1024 * 1024
+_MOST_LOOKS = 60
+_LOOK_AGAIN_SECONDS = 0.1
+
+
+@dataclass(slots=True)
+class _Done:
+    """What came of a batch: results to keep, and failures to try again or to park."""
+
+    results: list[tuple[Claim, Parsed]] = field(default_factory=list)
+    failures: list[tuple[Claim, str]] = field(default_factory=list)
+
+
+class Parsing:
+    """The one task of this process that parses; `commits` rings for every delivery."""
+
+    def __init__(
+        self,
+        database: Database,
+        contents: ContentDirectory,
+        commits: Signal,
+        clock: Clock,
+        *,
+        size_limit: int,
+        under_way: Callable[[], int],
+    ) -> None:
+        """`under_way` tells how many messages arrive now."""
+        self._under_way = under_way
+        self._database = database
+        self._contents = contents
+        self._commits = commits
+        self._clock = clock
+        self._process = ParserProcess(size_limit=size_limit)
+        self._claims: list[Claim] = []
+        self._last_parsed = 0.0
+        self._last_failure = float("-inf")
+
+    async def run(self) -> None:
+        """Parse what waits, and whatever comes, until cancelled."""
+        away = (StoreUnavailable, ParserUnavailable)
+        try:
+            await keep_on(self._round, logger, job="parsing", away=away)
+        finally:
+            await self._process.stop()
+            await self._give_back()
+
+    async def _round(self) -> None:
+        ring = self._commits.listen()
+        await self._turn()
+        if not self._claims:
+            await self._rest(ring)
+
+    async def _turn(self) -> None:
+        """Parse what is claimed, keep it and claim the next."""
+        await self._let_others_arrive()
+        began = time.monotonic()
+        done = await self._parse(self._claims)
+        claimed = await self._keep(done)
+        self._claims = []
+        self._claims = await self._database.read(lambda tx: parse_queue.load(tx, claimed))
+        if self._claims:
+            took = time.monotonic() - began
+            await leave_to_mail(self._commits, min(took * LEFT_ALONE, _LONGEST_PAUSE))
+
+    async def _let_others_arrive(self) -> None:
+        if all(claim.content.size <= _LONG_OCTETS for claim in self._claims):
+            return
+        for _ in range(_MOST_LOOKS):
+            if not self._under_way():
+                return
+            await asyncio.sleep(_LOOK_AGAIN_SECONDS)
+
+    async def _rest(self, ring: asyncio.Future[None]) -> None:
+        """Wait for mail. A process that has nothing to do is memory for nothing."""
+        failed_lately = time.monotonic() - self._last_failure < _POLL_SECONDS
+        if await heard(ring, _SOON_SECONDS if failed_lately else _POLL_SECONDS):
+            return
+        if time.monotonic() - self._last_parsed > _IDLE_SECONDS:
+            await self._process.stop()
+
+    async def _give_back(self) -> None:
+        """What was claimed and not parsed is somebody else's at once."""
+        claims, self._claims = self._claims, []
+        if claims:
+            with contextlib.suppress(StoreUnavailable):
+                await self._database.write(
+                    lambda tx: parse_queue.release(tx, claims, now=self._clock())
+                )
+
+    async def _parse(self, claims: Sequence[Claim]) -> _Done:
+        done = _Done()
+        left = list(claims)
+        while left:
+            answers = await self._process.parse([self._request(one) for one in left])
+            for claimed, answer in zip(left, answers, strict=False):
+                if isinstance(answer, Parsed):
+                    done.results.append((claimed, answer))
+                else:
+                    done.failures.append((claimed, answer))
+            left = left[len(answers) :]
+            self._last_parsed = time.monotonic()
+        return done
+
+    def _request(self, claimed: Claim) -> Request:
+        content = claimed.content
+        path = None if content.file is None else str(self._contents.files / content.file)
+        with_html = claimed.tries <= TRIES_WITH_HTML
+        return Request(content.body or b"", path, content.size, with_html)
+
+    async def _keep(self, done: _Done) -> dict[bytes, int]:
+        """Keep what is done and claim the next batch; ids and tries."""
+
+        async def work(tx: Tx) -> dict[bytes, int]:
+            await self._write(tx, done)
+            return await parse_queue.claim(tx, limit=BATCH, hold=HOLD, now=self._clock())
+
+        try:
+            claimed = await self._database.write(work)
+        except StoreUnavailable:
+            raise
+        except Exception as error:  # one of the results is not such as the store can keep
+            if not done.results:
+                raise
+            event(logger, "results_refused", level=logging.ERROR, cause=repr(error))
+            for one in done.results:
+                await self._keep_alone(one)
+            return await self._keep(_Done(failures=done.failures))
+        self._tell(done.failures)
+        return claimed
+
+    async def _keep_alone(self, result: tuple[Claim, Parsed]) -> None:
+        """A result in a transaction of its own: one that cannot be kept is a failure of its own."""
+        try:
+            await self._database.write(lambda tx: parsed.record(tx, [result]))
+        except StoreUnavailable:
+            raise
+        except Exception as error:
+            failed = [(result[0], f"{type(error).__name__} when the result was kept")]
+            await self._database.write(lambda tx: self._write(tx, _Done(failures=failed)))
+            self._tell(failed)
+
+    async def _write(self, tx: Tx, done: _Done) -> None:
+        await parsed.record(tx, done.results)
+        now = self._clock()
+        for claimed, reason in done.failures:
+            retry_at = now + _RETRY_AFTER * claimed.tries
+            await parse_queue.fail(tx, claimed, reason=reason, retry_at=retry_at)
+
+    def _tell(self, failures: Sequence[tuple[Claim, str]]) -> None:
+        for claimed, reason in failures:
+            self._last_failure = time.monotonic()
+            event(
+                logger,
+                "parked" if claimed.tries >= parse_queue.TRIES else "parse_failed",
+                level=logging.WARNING,
+                message=to_text("msg", claimed.message_id),
+                tries=claimed.tries,
+                cause=reason,
+            )

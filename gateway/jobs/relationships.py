@@ -1,0 +1,55 @@
+"""Counting who writes to whom, after the commit: the one task of this installation that does it.
+
+- While mail streams in there is one batch a second, so that it is large and many copies of one
+  sender cost one row; when there is more than a batch, counting takes a small share of the time
+  (`gateway.background`). What piles up is worked off after.
+- Several processes on one store may each run it: a batch is counted by the one that moves the
+  place, in the same transaction, and by nobody else (`storage.contacts.relationships`).
+"""
+
+from __future__ import annotations
+
+import logging
+import time
+from functools import partial
+
+from gateway.background import LEFT_ALONE, keep_on, leave_to_mail, streams_in
+from storage.contacts import relationships
+from storage.database import Database
+from storage.wakeup import Signal, heard
+
+logger = logging.getLogger("postroom.relationships")
+
+_POLL_SECONDS = 30.0
+_SHORTEST_PAUSE = 0.25
+_PAUSE_SECONDS = 1.0
+
+
+async def run(database: Database, commits: Signal) -> None:
+    """Count what was committed, and whatever comes, until cancelled."""
+    turn = partial(_round, database, commits)
+    await keep_on(turn, logger, job="counting", after_fault=_POLL_SECONDS)
+
+
+async def _round(database: Database, commits: Signal) -> None:
+    ring, began = commits.listen(), time.monotonic()
+    full = await count_batch(database)
+    if streams_in(commits):
+        took = time.monotonic() - began
+        await leave_to_mail(commits, _pause(took) if full else _PAUSE_SECONDS)
+    elif not full:
+        await heard(ring, _POLL_SECONDS)
+
+
+def _pause(took: float) -> float:
+    """How long to leave the store alone after a full batch that took so many seconds."""
+    return min(max(_SHORTEST_PAUSE, took * LEFT_ALONE), _PAUSE_SECONDS)
+
+
+async def count_batch(database: Database) -> bool:
+    """Count some of what has not been counted; whether there may be more."""
+    some = await database.read(relationships.uncounted)
+    if some is None:
+        return False
+    await database.write(lambda tx: relationships.count_some(tx, some))
+    return len(some.messages) == relationships.BATCH

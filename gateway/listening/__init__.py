@@ -1,0 +1,1 @@
+"""Sockets, limits, all connections of a process."""

@@ -1,0 +1,83 @@
+"""Who may connect: limits per client network at a time and per minute, and in all.
+
+Clients are counted by IPv4 address or IPv6 /64. Exempt networks are counted in the whole only.
+"""
+
+from __future__ import annotations
+
+from collections import Counter, deque
+from ipaddress import IPv4Address, IPv6Address, ip_address
+
+from config.settings import Settings
+from gateway.smtp import replies
+from gateway.smtp.replies import Reply
+
+_MINUTE = 60.0
+
+
+class Gate:
+    """Counts connections; times are seconds of a steady clock."""
+
+    def __init__(self, settings: Settings) -> None:
+        self._settings = settings
+        self._present: Counter[str] = Counter()
+        self._recent: dict[str, deque[float]] = {}
+        self._forgotten_at = 0.0
+
+    def refusal(self, client_ip: str, now: float) -> Reply | None:
+        """The reply that turns this client away, if any."""
+        if self._present.total() >= self._settings.max_connections:
+            return replies.TOO_MANY_CONNECTIONS
+        if is_exempt(self._settings, client_ip):
+            return None
+        network = client_network(client_ip)
+        if self._present[network] >= self._settings.max_connections_per_client:
+            return replies.TOO_MANY_FROM_CLIENT
+        self._forget(now)
+        recent = self._recent.setdefault(network, deque())
+        while recent and recent[0] <= now - _MINUTE:
+            recent.popleft()
+        if len(recent) >= self._settings.max_new_connections_per_minute:
+            return replies.TOO_MANY_FROM_CLIENT
+        recent.append(now)
+        return None
+
+    def _forget(self, now: float) -> None:
+        """Drop, once a minute, the networks that no minute counts any more."""
+        if now - self._forgotten_at < _MINUTE:
+            return
+        self._forgotten_at = now
+        stale = [name for name, recent in self._recent.items() if recent[-1] <= now - _MINUTE]
+        for name in stale:
+            del self._recent[name]
+
+    def enter(self, client_ip: str) -> str:
+        """Count a connection; the network to give back to `leave`."""
+        network = client_network(client_ip)
+        self._present[network] += 1
+        return network
+
+    def leave(self, network: str) -> None:
+        """A connection is gone."""
+        self._present[network] -= 1
+        if self._present[network] <= 0:
+            del self._present[network]
+
+
+def is_exempt(settings: Settings, client_ip: str) -> bool:
+    """Whether limits do not hold for this client."""
+    address = _address(client_ip)
+    return any(address in network for network in settings.exempt_networks)
+
+
+def client_network(client_ip: str) -> str:
+    """The network a client counts by: its IPv4 address, or its IPv6 /64."""
+    address = _address(client_ip)
+    return str(address) if isinstance(address, IPv4Address) else address.packed[:8].hex()
+
+
+def _address(client_ip: str) -> IPv4Address | IPv6Address:
+    address = ip_address(client_ip.partition("%")[0])
+    if isinstance(address, IPv6Address) and address.ipv4_mapped:
+        return address.ipv4_mapped
+    return address

@@ -1,0 +1,111 @@
+"""All SMTP connections of one process: opened, watched, drained.
+
+- One task watches the deadlines of all of them; none has a timer of its own.
+- Draining: whoever waits for a command is told to come again, and what is past DATA may finish.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import socket
+from collections.abc import Callable
+
+from config.logs import event
+from config.settings import Settings
+from gateway.counters import Counters
+from gateway.listening.connection_limits import is_exempt
+from gateway.processes.handover import Settles
+from gateway.smtp import replies
+from gateway.smtp.connection import Connection
+from gateway.smtp.scheduling import Turns
+from gateway.smtp.session import Edge, Session
+
+logger = logging.getLogger(__name__)
+
+
+class Connections:
+    """Lives within one event loop."""
+
+    def __init__(self, edge: Edge, ledger: Settles, counters: Counters, turns: Turns) -> None:
+        self._edge = edge
+        self._ledger = ledger
+        self._counters = counters
+        self._loop = asyncio.get_running_loop()
+        self._turns = turns
+        self._present: dict[Connection, Callable[[], None]] = {}
+        self._opening: set[asyncio.Task[None]] = set()
+        self._empty = asyncio.Event()
+        self._empty.set()
+
+    def __len__(self) -> int:
+        return len(self._present)
+
+    def open(self, client: socket.socket, closed: Callable[[], None]) -> None:
+        """Begin a session on an accepted socket, which is ours now; `closed` tells of its end."""
+        connection = Connection(
+            self._converse,
+            self._closed,
+            ledger=self._ledger,
+            counters=self._counters,
+            hostname=self._edge.settings.hostname,
+            loop=self._loop,
+            turns=self._turns,
+        )
+        self._present[connection] = closed
+        self._empty.clear()
+        opening = self._loop.create_task(self._open(connection, client))
+        self._opening.add(opening)
+        opening.add_done_callback(self._opening.discard)
+
+    async def _open(self, connection: Connection, client: socket.socket) -> None:
+        try:
+            client.setblocking(False)
+            client.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+            await self._loop.connect_accepted_socket(lambda: connection, client)
+        except Exception as error:  # the client was gone already, or something has run out
+            event(logger, "connection_unopened", level=logging.WARNING, cause=repr(error))
+            client.close()
+            self._closed(connection)
+
+    async def _converse(self, connection: Connection) -> None:
+        if not connection.client_ip:  # it was gone before we looked
+            return
+        exempt = is_exempt(self._edge.settings, connection.client_ip)
+        await Session(self._edge, connection, exempt=exempt).converse()
+
+    def _closed(self, connection: Connection) -> None:
+        closed = self._present.pop(connection, None)
+        if closed is not None:
+            closed()
+        if not self._present:
+            self._empty.set()
+
+    async def watch(self) -> None:
+        """Hang up on connections whose time to speak has passed; runs until cancelled."""
+        interval = _watch_interval(self._edge.settings)
+        while True:
+            await asyncio.sleep(interval)
+            now = self._loop.time()
+            for connection in tuple(self._present):
+                if connection.inbound.deadline < now:
+                    connection.inbound.hang_up(replies.IDLE_TIMEOUT)
+
+    async def drain(self, seconds: float) -> None:
+        """Let messages under way finish, at most for `seconds`, then close all."""
+        for connection in tuple(self._present):
+            connection.drain()
+        try:
+            async with asyncio.timeout(seconds):
+                await self._empty.wait()
+        except TimeoutError:
+            self.abort()
+
+    def abort(self) -> None:
+        """Drop every connection now."""
+        for connection in tuple(self._present):
+            connection.abort()
+
+
+def _watch_interval(settings: Settings) -> float:
+    return min(1.0, settings.command_timeout / 4, settings.data_timeout / 4)

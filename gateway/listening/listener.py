@@ -1,0 +1,134 @@
+"""The listening sockets of the SMTP side.
+
+- One connection is taken at a time, judged by the gate, and answered 421 or handed to the mail
+  process that has the fewest; this process takes it when that one cannot, or none is left.
+- Out of descriptors, accepting pauses: a listening socket that stays readable would spin.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import errno
+import logging
+import socket
+from collections.abc import Sequence
+from functools import partial
+
+from config.logs import event
+from config.settings import Settings
+from config.values import Endpoint
+from gateway.counters import Counters
+from gateway.listening.connection_limits import Gate
+from gateway.listening.connections import Connections
+from gateway.processes.mail_process import Sibling
+from gateway.smtp.replies import Reply
+
+logger = logging.getLogger(__name__)
+
+_BACKLOG = 512
+_PAUSE_SECONDS = 1.0
+_OUT_OF_RESOURCES = {errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM}
+
+
+class Listener:
+    """Listens, judges and hands on. Made and closed within one event loop."""
+
+    def __init__(
+        self,
+        settings: Settings,
+        connections: Connections,
+        siblings: Sequence[Sibling],
+        counters: Counters,
+    ) -> None:
+        self._counters = counters
+        self._gate = Gate(settings)
+        self._connections = connections
+        self._siblings = siblings
+        self._loop = asyncio.get_running_loop()
+        self._sockets: list[socket.socket] = []
+        self._closed = False
+        for sibling in siblings:
+            sibling.on_closed = self._left
+
+    def listen(self, endpoints: Sequence[Endpoint]) -> list[tuple[str, int]]:
+        """Bind and listen on all endpoints; where. Raises OSError."""
+        for endpoint in endpoints:
+            listening = listening_socket(endpoint)
+            self._sockets.append(listening)
+            self._loop.add_reader(listening, self._accept, listening)
+        return [bound.getsockname()[:2] for bound in self._sockets]
+
+    def close(self) -> None:
+        """Take no more connections."""
+        self._closed = True
+        for listening in self._sockets:
+            self._loop.remove_reader(listening)
+            listening.close()
+
+    def _accept(self, listening: socket.socket) -> None:
+        try:
+            client, peer = listening.accept()
+        except (BlockingIOError, ConnectionAbortedError):
+            return
+        except OSError as error:
+            if error.errno in _OUT_OF_RESOURCES:
+                self._pause(listening, error)
+            else:  # accept(2): what the network did to this connection is told here
+                event(logger, "accept_failed", level=logging.WARNING, cause=error.strerror)
+            return
+        refusal = self._gate.refusal(peer[0], self._loop.time())
+        if refusal is not None:
+            _refuse(client, refusal)
+            self._counters.add("connections_refused")
+            self._counters.replied(refusal)
+            event(logger, "turned_away", client=peer[0], reply=refusal.text)
+            return
+        network = self._gate.enter(peer[0])
+        self._counters.add("connections")
+        if not self._hand_over(client, network):
+            self._connections.open(client, partial(self._left, network))
+
+    def _left(self, network: str) -> None:
+        self._gate.leave(network)
+        self._counters.add("connections_closed")
+
+    def _hand_over(self, client: socket.socket, network: str) -> bool:
+        """Give the connection to the sibling that has the fewest; False when it cannot take it."""
+        alive = [sibling for sibling in self._siblings if not sibling.lost]
+        sibling = min(alive, key=len, default=None)
+        return sibling is not None and sibling.take(client, network)
+
+    def _pause(self, listening: socket.socket, error: OSError) -> None:
+        event(logger, "accept_paused", level=logging.ERROR, cause=error.strerror)
+        self._loop.remove_reader(listening)
+        self._loop.call_later(_PAUSE_SECONDS, self._resume, listening)
+
+    def _resume(self, listening: socket.socket) -> None:
+        if not self._closed:
+            self._loop.add_reader(listening, self._accept, listening)
+
+
+def listening_socket(endpoint: Endpoint) -> socket.socket:
+    """A socket that listens on `endpoint`, not blocking. Raises OSError."""
+    family = socket.AF_INET6 if ":" in endpoint.host else socket.AF_INET
+    listening = socket.socket(family, socket.SOCK_STREAM, socket.IPPROTO_TCP)
+    try:
+        listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        if family == socket.AF_INET6:
+            listening.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 1)
+        listening.setblocking(False)
+        listening.bind((endpoint.host, endpoint.port))
+        listening.listen(_BACKLOG)
+    except BaseException:
+        listening.close()
+        raise
+    return listening
+
+
+def _refuse(client: socket.socket, reply: Reply) -> None:
+    with client:
+        client.setblocking(False)
+        try:
+            client.send(reply.line)
+        except OSError as error:
+            event(logger, "refusal_unsent", level=logging.DEBUG, cause=error.strerror)

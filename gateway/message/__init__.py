@@ -1,0 +1,1 @@
+"""Pure functions on a message's header; no socket, no store."""

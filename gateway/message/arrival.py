@@ -1,0 +1,62 @@
+"""From what a session knows to what the store keeps: one `Arrival`."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+import orjson
+
+from gateway.message.address_lists import Mailbox
+from gateway.message.header_scan import HeaderScan
+from gateway.message.trace import received_field
+from storage.content.message_bytes import Content
+from storage.delivery.arrivals import Arrival, Recipient
+
+
+def arrival(
+    scan: HeaderScan,
+    content: Content,
+    *,
+    tenant_id: bytes,
+    recipients: Iterable[Recipient],
+    reverse_path: str,
+    client_ip: str,
+    helo: str,
+    protocol: str,
+    hostname: str,
+    transaction_id: str,
+    now: int,
+) -> Arrival:
+    """The message as it will be stored. The header's words are the sender's claims, no more."""
+    sender = scan.from_[0] if scan.from_ else Mailbox("", "")
+    mailboxes = {"to": _pairs(scan.to), "cc": _pairs(scan.cc)}
+    return Arrival(
+        tenant_id=tenant_id,
+        recipients=tuple(recipients),
+        reverse_path=reverse_path,
+        client_ip=client_ip,
+        helo=helo,
+        protocol=protocol,
+        tls=None,
+        received_field=received_field(
+            helo=helo,
+            client_ip=client_ip,
+            hostname=hostname,
+            protocol=protocol,
+            transaction_id=transaction_id,
+            received_at=now,
+        ),
+        received_at=now,
+        header_message_id=scan.message_id,
+        references=(*scan.in_reply_to, *reversed(scan.references)),
+        from_name=sender.name,
+        from_email=sender.email,
+        subject=scan.subject,
+        mailboxes=orjson.dumps(mailboxes),
+        automatic=scan.auto,
+        content=content,
+    )
+
+
+def _pairs(mailboxes: Iterable[Mailbox]) -> list[tuple[str, str]]:
+    return [(name, email) for name, email in mailboxes]

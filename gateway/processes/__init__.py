@@ -1,0 +1,1 @@
+"""Mail processes and what passes between them."""

@@ -1,0 +1,290 @@
+"""The processes beside the first one that talk to clients, so that more processors are used.
+
+- They are forked before the first thread or event loop is made, and share the pages of what was
+  imported until then. Each has its own event loop, and its own view of the store to look up
+  recipients; what it has received it hands to the first process (`gateway.processes.handover`).
+- The first process accepts all connections, so that every limit holds for the whole, and hands
+  them on as descriptors. Nothing else is shared but counts (`gateway.smtp.admission`,
+  `gateway.counters`).
+- They talk in small packets: to a sibling `g` (the store is ready), `c` and a network with a
+  descriptor (a connection), `d` (drain), `a` (abort); from it `r` (ready), `x` and a network (a
+  connection has ended).
+- A sibling whose first process is gone drains and ends. One that is lost itself takes its
+  connections with it, and mail goes on without it.
+- Every connection handed over is told of at its end, also one that could not be served: the counts
+  of the first process never drift.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import gc
+import logging
+import os
+import signal
+import socket
+from collections.abc import Callable, Coroutine, Sequence
+from typing import Any, NamedTuple, NoReturn
+
+from config.logs import event
+from gateway.processes.handover import Intake
+
+logger = logging.getLogger(__name__)
+
+_PACKET = 256
+_EXIT_SECONDS = 5.0
+
+Serve = Callable[["Wires"], Coroutine[Any, Any, None]]
+LoopFactory = Callable[[], asyncio.AbstractEventLoop]
+
+
+class Wires(NamedTuple):
+    """One end of what connects the first process with its sibling of this number."""
+
+    number: int
+    control: socket.socket
+    handover: socket.socket
+
+    def close(self) -> None:
+        """Let go of this end."""
+        self.control.close()
+        self.handover.close()
+
+
+class Sibling:
+    """A mail process, as the first process sees it.
+
+    Its length is the number of its connections; `lost` says that it can take no more.
+    """
+
+    def __init__(self, pid: int, wires: Wires) -> None:
+        self.number = wires.number
+        self._pid = pid
+        self._control = wires.control
+        self._handover = wires.handover
+        self._intake: Intake | None = None
+        self._count = 0
+        self._networks: dict[str, int] = {}
+        self.lost = False
+        self._ready = asyncio.Event()
+        self._gone = asyncio.Event()
+        self._patience: asyncio.Timeout | None = None
+        self.on_closed: Callable[[str], None] = lambda network: None
+        self.on_lost: Callable[[int], None] = lambda number: None
+
+    def __len__(self) -> int:
+        return self._count
+
+    async def start(self, intake: Callable[[], Intake]) -> None:
+        """Tell it that the store is ready, and wait until it can take connections.
+
+        What it hands over goes to an `intake`.
+        """
+        loop = asyncio.get_running_loop()
+        _, self._intake = await loop.create_unix_connection(intake, sock=self._handover)
+        loop.add_reader(self._control, self._hear)
+        self._tell(b"g")
+        await self._ready.wait()
+
+    def take(self, client: socket.socket, network: str) -> bool:
+        """Hand a connection over, and close it here; False when it cannot be taken now."""
+        if self.lost:
+            return False
+        try:
+            socket.send_fds(self._control, [b"c" + network.encode()], [client.fileno()])
+        except OSError as error:  # its packets pile up: it is too busy, or gone
+            event(logger, "sibling_busy", level=logging.WARNING, cause=error.strerror)
+            return False
+        client.close()
+        self._count += 1
+        self._networks[network] = self._networks.get(network, 0) + 1
+        return True
+
+    def abort(self) -> None:
+        """Make it drop all its connections now; it is killed when that takes long."""
+        self._tell(b"a")
+        patience = self._patience
+        if patience is not None and not patience.expired() and not self._gone.is_set():
+            patience.reschedule(asyncio.get_running_loop().time() + _EXIT_SECONDS)
+
+    async def drain(self, seconds: float) -> None:
+        """Make it drain and end; it is killed when it has not after `seconds` and a few more."""
+        if not self._tell(b"d") and not self.lost:
+            with contextlib.suppress(OSError):  # heard behind all that waits, it means the same
+                self._control.shutdown(socket.SHUT_WR)
+        try:
+            async with asyncio.timeout(seconds + _EXIT_SECONDS) as self._patience:
+                await self._gone.wait()
+        except TimeoutError:
+            event(logger, "sibling_killed", level=logging.ERROR, pid=self._pid)
+            os.kill(self._pid, signal.SIGKILL)
+        if self._intake is not None:
+            await self._intake.ended.wait()
+        asyncio.get_running_loop().remove_reader(self._control)
+        self._control.close()
+        await asyncio.to_thread(os.waitpid, self._pid, 0)
+
+    def _tell(self, packet: bytes) -> bool:
+        if self.lost:
+            return False
+        try:
+            self._control.send(packet)
+        except OSError as error:
+            event(logger, "sibling_deaf", level=logging.WARNING, cause=error.strerror)
+            return False
+        return True
+
+    def _hear(self) -> None:
+        try:
+            packet = self._control.recv(_PACKET)
+        except BlockingIOError:
+            return
+        except OSError:
+            packet = b""
+        match packet[:1]:
+            case b"x":
+                self._connection_ended(packet[1:].decode())
+            case b"r":
+                self._ready.set()
+            case b"":
+                self._end()
+
+    def _connection_ended(self, network: str) -> None:
+        self._count -= 1
+        self._networks[network] -= 1
+        if not self._networks[network]:
+            del self._networks[network]
+        self.on_closed(network)
+
+    def _end(self) -> None:
+        """It has ended, asked or not: its connections are gone with it."""
+        asyncio.get_running_loop().remove_reader(self._control)
+        self.lost = True
+        if self._patience is None:
+            event(logger, "sibling_lost", level=logging.ERROR, pid=self._pid, open=self._count)
+        self.on_lost(self.number)
+        for network, count in self._networks.items():
+            for _ in range(count):
+                self.on_closed(network)
+        self._networks.clear()
+        self._count = 0
+        self._ready.set()
+        self._gone.set()
+
+
+def start_siblings(count: int, serve: Serve, loop_factory: LoopFactory | None) -> list[Sibling]:
+    """Fork `count` mail processes, numbered from 1.
+
+    To be called before any thread and any event loop. Each runs `serve` with its end of the wires,
+    and never returns from here.
+    """
+    gc.collect()
+    gc.freeze()
+    started: list[tuple[int, Wires]] = []
+    for number in range(1, count + 1):
+        ours, theirs = _wires(number)
+        pid = os.fork()
+        if pid == 0:
+            for _, other in started:
+                other.close()
+            ours.close()
+            _become_sibling(theirs, serve, loop_factory)
+        theirs.close()
+        started.append((pid, ours))
+    return [Sibling(pid, wires) for pid, wires in started]
+
+
+def _wires(number: int) -> tuple[Wires, Wires]:
+    control = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+    handover = socket.socketpair(socket.AF_UNIX, socket.SOCK_STREAM)
+    for end in (*control, *handover):
+        end.setblocking(False)
+    return Wires(number, control[0], handover[0]), Wires(number, control[1], handover[1])
+
+
+def _become_sibling(wires: Wires, serve: Serve, loop_factory: LoopFactory | None) -> NoReturn:
+    """Be a mail process until told to end; the process ends here."""
+    status = 1
+    try:
+        for word in (signal.SIGINT, signal.SIGTERM):  # the first process decides when we end
+            signal.signal(word, signal.SIG_IGN)
+        with asyncio.Runner(loop_factory=loop_factory) as runner:
+            runner.run(serve(wires))
+        status = 0
+    except BaseException:  # nothing above us may run twice, so nothing may leave this process
+        logger.exception("fault in a mail process")
+    finally:
+        logging.shutdown()
+        os._exit(status)
+
+
+async def wait_for_store(control: socket.socket) -> bool:
+    """Until the first process says that the store is ready; False when it is gone."""
+    return (await asyncio.get_running_loop().sock_recv(control, _PACKET)) == b"g"
+
+
+class Orders:
+    """What the first process says to a sibling, heard in the sibling."""
+
+    def __init__(
+        self, control: socket.socket, take: Callable[[socket.socket, Callable[[], None]], None]
+    ) -> None:
+        self._control = control
+        self._take = take
+        self._loop = asyncio.get_running_loop()
+        self._owed: list[bytes] = []
+        self.draining = asyncio.Event()
+        self.on_abort: Callable[[], None] = lambda: None
+
+    def listen(self) -> None:
+        """Begin to hear, and say that we can take connections."""
+        self._loop.add_reader(self._control, self._hear)
+        self.tell(b"r")
+
+    def _hear(self) -> None:
+        try:
+            packet, descriptors, _, _ = socket.recv_fds(self._control, _PACKET, 1)
+        except BlockingIOError:
+            return
+        except OSError:
+            packet, descriptors = b"", []
+        match packet[:1]:
+            case b"c":
+                self._take_over(packet[1:], descriptors)
+            case b"a":
+                self.on_abort()
+            case b"d":
+                self.draining.set()
+            case b"":
+                self._loop.remove_reader(self._control)
+                self.draining.set()
+
+    def _take_over(self, network: bytes, descriptors: Sequence[int]) -> None:
+        def ended() -> None:
+            self.tell(b"x" + network)
+
+        if not descriptors:  # none was left here, and so the kernel has closed the connection
+            event(logger, "connection_dropped", level=logging.ERROR, cause="no descriptor is left")
+            ended()
+            return
+        self._take(socket.socket(fileno=descriptors[0]), ended)
+
+    def tell(self, packet: bytes) -> None:
+        """Say something to the first process, later when it is slow to listen."""
+        self._owed.append(packet)
+        if len(self._owed) == 1:
+            self._send_owed()
+
+    def _send_owed(self) -> None:
+        self._loop.remove_writer(self._control)
+        while self._owed:
+            try:
+                self._control.send(self._owed[0])
+            except BlockingIOError:
+                self._loop.add_writer(self._control, self._send_owed)
+                return
+            except OSError:  # the first process is gone; `_hear` learns it as well
+                self._owed.clear()
+                return
+            del self._owed[0]

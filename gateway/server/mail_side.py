@@ -1,0 +1,97 @@
+"""The mail side of one process: its sessions, and where what they receive goes.
+
+The first process writes all mail; it has sessions of its own only while it has no sibling.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import logging
+from collections.abc import AsyncGenerator
+from concurrent.futures import ThreadPoolExecutor
+
+from config.settings import Settings
+from gateway.background import tell_of_end
+from gateway.counters import Counters
+from gateway.listening.connections import Connections
+from gateway.processes.handover import Delivers, Handover, Notes, Settles
+from gateway.processes.mail_process import Orders, Wires, wait_for_store
+from gateway.smtp.admission import Reservations, Space
+from gateway.smtp.recipients import Routes
+from gateway.smtp.scheduling import Turns
+from gateway.smtp.session import Edge
+from storage.address import canonical_or_none
+from storage.clock import system_clock
+from storage.content.message_bytes import ContentDirectory
+from storage.database import Lookups
+from storage.engines.opening import open_lookups
+
+logger = logging.getLogger(__name__)
+
+FILE_THREADS = 16
+
+
+@contextlib.asynccontextmanager
+async def sessions(
+    settings: Settings,
+    lookups: Lookups,
+    contents: ContentDirectory,
+    reservations: Reservations,
+    counters: Counters,
+    *,
+    deliverer: Delivers,
+    ledger: Settles,
+    deferred: Notes,
+    writes: bool,
+) -> AsyncGenerator[Connections, None]:
+    """Connections can be opened within. Who leaves has drained them before.
+
+    `writes` says that this process also writes what its sessions receive.
+    """
+    space = Space(settings.data, size_limit=settings.size_limit, reservations=reservations)
+    loop = asyncio.get_running_loop()
+    routes = Routes(lookups, canonical_or_none(settings.postmaster) or "", loop.time)
+    edge = Edge(settings, routes, contents, deliverer, space, deferred, system_clock)
+    turns = Turns(loop, by_stage=not writes)
+    connections = Connections(edge, ledger, counters, turns)
+    watching = asyncio.create_task(connections.watch())
+    tell_of_end(watching, logger, "watches connections")
+    try:
+        yield connections
+    finally:
+        watching.cancel()
+
+
+async def serve_sibling(
+    settings: Settings, reservations: Reservations, counters: Counters, wires: Wires
+) -> None:
+    """Be a sibling: take the connections that the first process hands on, until told to drain."""
+    if not await wait_for_store(wires.control):
+        return
+    loop = asyncio.get_running_loop()
+    loop.set_default_executor(ThreadPoolExecutor(FILE_THREADS, "files"))
+    _, handover = await loop.create_unix_connection(Handover, sock=wires.handover)
+    lookups = await open_lookups(settings.store, settings.data)
+    contents = ContentDirectory(settings.data)
+    try:
+        async with sessions(
+            settings,
+            lookups,
+            contents,
+            reservations,
+            counters,
+            deliverer=handover,
+            ledger=handover,
+            deferred=handover,
+            writes=False,
+        ) as connections:
+            orders = Orders(wires.control, connections.open)
+            orders.on_abort = connections.abort
+            handover.on_lost = orders.draining.set
+            orders.listen()
+            await orders.draining.wait()
+            await connections.drain(settings.drain_seconds)
+    finally:
+        handover.end()
+        await lookups.close()

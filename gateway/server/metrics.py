@@ -1,0 +1,240 @@
+"""Figures of the mail side, the store and the jobs, for `GET /metrics`.
+
+- They are read when they are asked for; nothing is kept up to date for nobody.
+- A store that is out of reach is a figure too (`postroom_store_up` 0): the others are still given.
+- No figure names a tenant, an address or a message.
+"""
+
+from __future__ import annotations
+
+import os
+import platform
+import time
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from importlib.metadata import version
+from pathlib import Path
+
+from prometheus_client.core import (
+    CounterMetricFamily,
+    GaugeMetricFamily,
+    HistogramMetricFamily,
+    InfoMetricFamily,
+    Metric,
+)
+
+from admin_api.service.call_metrics import cumulated
+from gateway.counters import Counters, Distribution
+from gateway.jobs.retention import Tally
+from storage.clock import SECOND
+from storage.database import Database, Tx
+from storage.errors import StoreUnavailable
+from storage.maintenance.job_lease import last_finished
+from storage.maintenance.store_gauges import Waiting, messages_stored, waiting
+
+_TOTALS_SECONDS = 60.0
+
+# Each of `gateway.counters.NAMES`, in words.
+_COUNTED = {
+    "connections": "SMTP connections that were let in.",
+    "connections_closed": "SMTP connections that were let in and have ended.",
+    "connections_refused": "SMTP connections that were turned away at once.",
+    "messages_accepted": "Messages stored; each was answered 250.",
+    "messages_repeated": "Messages answered 250 that were stored before, from an unseen reply.",
+    "copies_written": "Copies of messages written to inboxes.",
+    "octets_accepted": "Octets of the messages stored.",
+    "commits": "Transactions that stored messages.",
+    "commits_failed": "Transactions that were to store messages and failed.",
+}
+
+
+class Figures:
+    """What this process can tell of itself and the others; `read` is a source of measures."""
+
+    def __init__(
+        self,
+        database: Database,
+        data: Path,
+        counters: Counters,
+        tally: Tally,
+    ) -> None:
+        self._database = database
+        self._data = data
+        self._counters = counters
+        self._tally = tally
+        self._messages = 0
+        self._counted_at = float("-inf")
+
+    async def read(self) -> Iterable[Metric]:
+        """All of it, as of now."""
+        return [
+            *_about_us(),
+            *self._of_mail(),
+            *self._of_processes(),
+            *self._of_disk(),
+            *await self._of_store(),
+        ]
+
+    def _of_mail(self) -> Iterator[Metric]:
+        gone = self._counters.total("connections_closed")
+        yield GaugeMetricFamily(
+            "postroom_smtp_connections_open",
+            "SMTP connections now.",
+            self._counters.total("connections") - gone,
+        )
+        for name, about in _COUNTED.items():
+            yield CounterMetricFamily(f"postroom_{_unit(name)}", about, self._counters.total(name))
+        replies = CounterMetricFamily(
+            "postroom_smtp_replies",
+            "Replies sent, by code and by which one of that code it was.",
+            labels=("code", "reply"),
+        )
+        for labels, count in self._counters.replies():
+            replies.add_metric(labels, count)
+        yield replies
+        yield _histogram(
+            "postroom_commit_seconds",
+            "Seconds from the beginning of a transaction to stable storage.",
+            self._counters.commit_microseconds(),
+            SECOND,
+        )
+        yield _histogram(
+            "postroom_commit_messages",
+            "Messages stored by one transaction.",
+            self._counters.batch_sizes(),
+            1,
+        )
+
+    def _of_processes(self) -> Iterator[Metric]:
+        labels = ("process",)
+        cpu = CounterMetricFamily(
+            "postroom_process_cpu_seconds", "Processor time used.", labels=labels
+        )
+        memory = GaugeMetricFamily(
+            "postroom_process_resident_memory_bytes", "Memory in use.", labels=labels
+        )
+        descriptors = GaugeMetricFamily(
+            "postroom_process_open_fds", "Open file descriptors.", labels=labels
+        )
+        for number, pid in sorted(self._counters.pids().items()):
+            if cost := cost_of(pid):
+                cpu.add_metric([str(number)], cost.cpu_seconds)
+                memory.add_metric([str(number)], cost.resident)
+                descriptors.add_metric([str(number)], cost.descriptors)
+        yield from (cpu, memory, descriptors)
+
+    def _of_disk(self) -> Iterator[Metric]:
+        try:
+            disk = os.statvfs(self._data)
+        except OSError:
+            return
+        yield GaugeMetricFamily(
+            "postroom_data_free_bytes",
+            "Free space where the data directory is.",
+            disk.f_bavail * disk.f_frsize,
+        )
+
+    async def _of_store(self) -> list[Metric]:
+        finished: int | None = None
+        behind: Waiting | None = None
+
+        async def look(tx: Tx) -> tuple[Waiting, int | None]:
+            return await waiting(tx), await last_finished(tx)
+
+        try:
+            behind, finished = await self._database.read(look)
+            await self._count_messages()
+        except StoreUnavailable:
+            pass
+        up = GaugeMetricFamily("postroom_store_up", "Whether the store answers.", int(bool(behind)))
+        return [up, *self._standing(behind), *self._of_retention(finished)]
+
+    async def _count_messages(self) -> None:
+        if time.monotonic() - self._counted_at > _TOTALS_SECONDS:
+            self._messages = await self._database.read(messages_stored)
+            self._counted_at = time.monotonic()
+
+    def _standing(self, behind: Waiting | None) -> Iterator[Metric]:
+        if behind is None:
+            return
+        yield GaugeMetricFamily(
+            "postroom_messages_stored", "Messages in the store, to the minute.", self._messages
+        )
+        backlog = GaugeMetricFamily(
+            "postroom_backlog", "What waits for a job, 100,000 at most.", labels=("job",)
+        )
+        backlog.add_metric(["parsing"], behind.parsing)
+        backlog.add_metric(["counting"], behind.counting)
+        backlog.add_metric(["webhooks"], behind.delivering)
+        yield backlog
+
+    def _of_retention(self, finished: int | None) -> Iterator[Metric]:
+        removed = CounterMetricFamily(
+            "postroom_retention_removed", "What was removed, by kind.", labels=("kind",)
+        )
+        for kind, count in sorted(self._tally.removed.items()):
+            removed.add_metric([kind], count)
+        rounds = CounterMetricFamily(
+            "postroom_retention_rounds", "Rounds of removing, by their end.", labels=("end",)
+        )
+        for end in ("done", "failed", "left_to_another"):
+            rounds.add_metric([end], self._tally.ended[end])
+        yield from (removed, rounds)
+        if finished is not None:
+            yield GaugeMetricFamily(
+                "postroom_retention_last_done_timestamp_seconds",
+                "When a round was last done, by whichever process of the store.",
+                finished / SECOND,
+            )
+
+
+def streams_open(count: int) -> Metric:
+    """How many streams of events there are now."""
+    return GaugeMetricFamily("postroom_event_streams_open", "Streams of events now.", count)
+
+
+def _about_us() -> Iterator[Metric]:
+    yield InfoMetricFamily(
+        "postroom_build",
+        "Which release this is.",
+        {"version": version("postroom"), "python": platform.python_version()},
+    )
+
+
+def _unit(name: str) -> str:
+    return name.replace("octets_accepted", "accepted_bytes").replace(
+        "connections", "smtp_connections"
+    )
+
+
+def _histogram(name: str, about: str, found: Distribution, scale: int) -> Metric:
+    bounds = [bound / scale if scale > 1 else bound for bound in found.bounds]
+    return HistogramMetricFamily(
+        name, about, buckets=cumulated(bounds, found.counts), sum_value=found.total / scale
+    )
+
+
+_PROC = Path("/proc")
+
+
+@dataclass(frozen=True, slots=True)
+class Cost:
+    """Seconds of processor time since the process began, octets of memory, open descriptors."""
+
+    cpu_seconds: float
+    resident: int
+    descriptors: int
+
+
+def cost_of(pid: int) -> Cost | None:
+    """What a process costs; None for one that cannot be asked."""
+    directory = _PROC / str(pid)
+    try:
+        # The second field is the command, which may itself hold blanks and parentheses.
+        fields = (directory / "stat").read_text().rpartition(")")[2].split()
+        descriptors = sum(1 for _ in (directory / "fd").iterdir())
+    except OSError:
+        return None
+    ticks = int(fields[11]) + int(fields[12])
+    resident = int(fields[21]) * os.sysconf("SC_PAGE_SIZE")
+    return Cost(ticks / os.sysconf("SC_CLK_TCK"), resident, descriptors)

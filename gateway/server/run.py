@@ -1,0 +1,73 @@
+"""The processes of one gateway: the mail processes are forked, then the first one serves.
+
+- What only the first process needs, the HTTP side above all, is imported behind the fork: the
+  others do not carry it.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import gc
+import os
+import sys
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from config.settings import Settings
+from gateway.counters import Counters
+from gateway.processes.mail_process import Wires, start_siblings
+from gateway.server.mail_side import serve_sibling
+from gateway.smtp.admission import Reservations
+
+_MOST_BY_DEFAULT = 4
+_SWITCH_SECONDS = 0.0005
+
+
+@dataclass(frozen=True, slots=True)
+class Running:
+    """Where the process listens, once it does."""
+
+    smtp: list[tuple[str, int]]
+    http: list[tuple[str, int]]
+
+
+def run(settings: Settings, *, ready: Callable[[Running], None] | None = None) -> int:
+    """Serve until told to stop; the exit status.
+
+    `ready` is called once both sides accept. Raises OSError for an address that cannot be bound,
+    StoreUnavailable for a store that cannot be opened. To be called before any thread is started:
+    it forks the other mail processes.
+    """
+    # The store's threads give up the interpreter lock at every statement; with Python's 5 ms they
+    # would wait that long for it whenever the loop is busy.
+    sys.setswitchinterval(_SWITCH_SECONDS)
+    gc.set_threshold(20_000, 20, 50)
+    processes = settings.mail_processes or _processes_by_default()
+    reservations, counters = Reservations(processes), Counters(processes)
+
+    async def serve_beside(wires: Wires) -> None:
+        reservations.own = wires.number
+        counters.begin(wires.number)
+        await serve_sibling(settings, reservations, counters, wires)
+
+    siblings = start_siblings(processes - 1, serve_beside, _loop_factory())
+    for sibling in siblings:
+        sibling.on_lost = reservations.forget
+    counters.begin(0)
+    from gateway.server.wiring import serve
+
+    with asyncio.Runner(loop_factory=_loop_factory()) as runner:
+        return runner.run(serve(settings, siblings, reservations, counters, ready))
+
+
+def _processes_by_default() -> int:
+    """One for each processor; elsewhere than on Linux, packets with descriptors may be missing."""
+    return min(os.cpu_count() or 1, _MOST_BY_DEFAULT) if sys.platform == "linux" else 1
+
+
+def _loop_factory() -> Callable[[], asyncio.AbstractEventLoop] | None:
+    try:
+        import uvloop
+    except ImportError:  # not built for every platform; asyncio's own loop serves as well
+        return None
+    return uvloop.new_event_loop

@@ -1,0 +1,255 @@
+"""The wiring and the lifetime of the first process: store, listeners, API, jobs, signals.
+
+- Everything is made here and handed to whoever needs it; nothing else opens a store or a socket.
+- SIGTERM and SIGINT drain: no new connection, messages under way finish, then exit status 0. A
+  second signal forces the end, with status 1.
+- What start-up does not need is imported when it is used.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import gc
+import logging
+from collections.abc import AsyncIterator, Callable, Iterable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from functools import partial
+from typing import TYPE_CHECKING
+
+from admin_api.app import create_app
+from admin_api.service.call_metrics import Measures
+from admin_api.service.feed import Feed
+from admin_api.service.webhook_port import Webhooks
+from config.logs import event
+from config.settings import Settings
+from config.values import Endpoint
+from gateway.counters import Counters
+from gateway.delivery.confirmations import Ledger
+from gateway.delivery.empty_list_attempts import deferring
+from gateway.delivery.group_commit import delivering
+from gateway.jobs import relationships, retention
+from gateway.jobs.alert_fan_out import Alerting
+from gateway.jobs.parsing import Parsing
+from gateway.listening.connections import Connections
+from gateway.listening.listener import Listener
+from gateway.processes.handover import Intake
+from gateway.processes.mail_process import Sibling
+from gateway.server.http_server import serving
+from gateway.server.lifecycle import Stopping
+from gateway.server.mail_side import FILE_THREADS, sessions
+from gateway.server.run import Running
+from gateway.smtp.admission import Reservations
+from gateway.smtp.session import reply_for
+from gateway.webhooks.caller import Caller
+from gateway.webhooks.calls import WebhookCalls
+from gateway.webhooks.resolver import Names
+from gateway.webhooks.targets import why_not
+from storage import migrations
+from storage.address import canonical_or_none
+from storage.clock import system_clock
+from storage.content.message_bytes import ContentDirectory
+from storage.database import Database, Store
+from storage.directory.resolve import domains_without_postmaster
+from storage.engines.opening import open_database
+from storage.wakeup import Signal
+
+if TYPE_CHECKING:
+    from prometheus_client.core import Metric
+
+    from gateway.server.metrics import Figures
+
+logger = logging.getLogger(__name__)
+
+
+async def serve(
+    settings: Settings,
+    siblings: Sequence[Sibling],
+    reservations: Reservations,
+    counters: Counters,
+    ready: Callable[[Running], None] | None,
+) -> int:
+    """Serve until told to stop; the exit status. See `gateway.server.run.run`."""
+    asyncio.get_running_loop().set_default_executor(ThreadPoolExecutor(FILE_THREADS, "files"))
+    stopping = Stopping()
+    async with _store(settings) as (database, contents):
+        parts = _Parts(
+            settings, database, contents, Signal(), counters, reservations, retention.Tally()
+        )
+        async with (
+            _jobs(parts) as webhooks,
+            _api(parts, webhooks, stopping) as http,
+            _mail(parts, siblings, stopping) as smtp,
+        ):
+            gc.collect()
+            gc.freeze()
+            event(logger, "listening", smtp=_shown(smtp), http=_shown(http))
+            with stopping.on_signals():
+                if ready is not None:
+                    ready(Running(smtp, http))
+                await stopping.requested.wait()
+                event(logger, "draining")
+    event(logger, "stopped", forced=stopping.forced)
+    return 1 if stopping.forced else 0
+
+
+@dataclass(frozen=True, slots=True)
+class _Parts:
+    """What mail, calls and jobs share; `commits` rings at each commit, `tally` is retention's."""
+
+    settings: Settings
+    database: Store
+    contents: ContentDirectory
+    commits: Signal
+    counters: Counters
+    reservations: Reservations
+    tally: retention.Tally
+
+
+@contextlib.asynccontextmanager
+async def _store(settings: Settings) -> AsyncIterator[tuple[Store, ContentDirectory]]:
+    database = await open_database(settings.store, settings.data, system_clock)
+    try:
+        await migrations.migrate(database, now=system_clock())
+        contents = ContentDirectory(settings.data)
+        contents.prepare()
+        yield database, contents
+    finally:
+        await database.close()
+
+
+@contextlib.asynccontextmanager
+async def _jobs(parts: _Parts) -> AsyncIterator[Webhooks]:
+    """What goes on beside mail and calls, until the end; and what of it calls may use."""
+    settings, database, contents = parts.settings, parts.database, parts.contents
+    commits = parts.commits
+    caller = Caller(Names(settings.dns_server), settings.webhook_allow_networks)
+    calls = WebhookCalls(database, system_clock, caller)
+    alerting = Alerting(database, commits, system_clock, calls.wake.ring)
+    parsing = Parsing(
+        database,
+        contents,
+        commits,
+        system_clock,
+        size_limit=settings.size_limit,
+        under_way=parts.reservations.under_way,
+    )
+    jobs = [
+        asyncio.create_task(parsing.run()),
+        asyncio.create_task(alerting.run()),
+        asyncio.create_task(calls.run()),
+        asyncio.create_task(retention.run(database, contents, system_clock, parts.tally)),
+    ]
+    if settings.relationships == "on":
+        jobs.append(asyncio.create_task(relationships.run(database, commits)))
+    try:
+        yield Webhooks(partial(why_not, allowed=settings.webhook_allow_networks), calls.test)
+    finally:
+        for job in jobs:
+            job.cancel()
+        for ended in await asyncio.gather(*jobs, return_exceptions=True):
+            if isinstance(ended, Exception):
+                logger.error("a job had failed", exc_info=ended)
+
+
+@contextlib.asynccontextmanager
+async def _mail(
+    parts: _Parts, siblings: Sequence[Sibling], stopping: Stopping
+) -> AsyncIterator[list[tuple[str, int]]]:
+    settings, contents, ledger = parts.settings, parts.contents, Ledger()
+    postmaster = canonical_or_none(settings.postmaster) or ""
+    await _warn_of_unread_postmasters(parts.database, postmaster)
+    async with (
+        delivering(
+            parts.database,
+            contents,
+            ledger,
+            parts.counters,
+            postmaster=postmaster,
+            committed=parts.commits.ring,
+            under_way=parts.reservations.under_way,
+        ) as deliverer,
+        deferring(parts.database, system_clock) as deferred,
+        sessions(
+            settings,
+            parts.database,
+            contents,
+            parts.reservations,
+            parts.counters,
+            deliverer=deliverer,
+            ledger=ledger,
+            deferred=deferred,
+            writes=True,
+        ) as connections,
+    ):
+        intake = partial(Intake, deliverer, ledger, deferred, contents)
+        await asyncio.gather(*(sibling.start(intake) for sibling in siblings))
+        listener = Listener(settings, connections, siblings, parts.counters)
+        everybody: list[Connections | Sibling] = [connections, *siblings]
+        stopping.on_force = lambda: [each.abort() for each in everybody]
+        try:
+            yield listener.listen(settings.smtp)
+        finally:
+            listener.close()
+            await asyncio.gather(*(each.drain(settings.drain_seconds) for each in everybody))
+
+
+async def _warn_of_unread_postmasters(database: Database, postmaster: str) -> None:
+    """Tell the operator of domains whose postmaster nobody reads (RFC 5321 4.5.1)."""
+    for name in await database.read(
+        lambda tx: domains_without_postmaster(tx, postmaster=postmaster)
+    ):
+        event(logger, "postmaster_unread", level=logging.WARNING, domain=name)
+
+
+def _measures(parts: _Parts, feed: Feed) -> Measures:
+    """What an operator can read; what writes it down is imported when somebody does."""
+    figures: Figures | None = None
+
+    async def read() -> Iterable[Metric]:
+        from gateway.server.metrics import Figures
+
+        nonlocal figures
+        if figures is None:
+            data, counters = parts.settings.data, parts.counters
+            figures = Figures(parts.database, data, counters, parts.tally)
+        return await figures.read()
+
+    measures = Measures()
+    measures.sources += [read, partial(_streams, feed)]
+    return measures
+
+
+@contextlib.asynccontextmanager
+async def _api(
+    parts: _Parts, webhooks: Webhooks, stopping: Stopping
+) -> AsyncIterator[list[tuple[str, int]]]:
+    feed = Feed(parts.database, system_clock, parts.commits)
+    stopping.on_request = feed.close
+    app = create_app(
+        database=parts.database,
+        content=parts.contents,
+        settings=parts.settings,
+        clock=system_clock,
+        commits=parts.commits,
+        feed=feed,
+        measures=_measures(parts, feed),
+        webhooks=webhooks,
+        reply_to=lambda found: reply_for(found).line.decode("ascii").rstrip(),
+    )
+    async with serving(app, parts.settings.http) as http:
+        try:
+            yield http
+        finally:
+            feed.close()
+
+
+async def _streams(feed: Feed) -> Iterable[Metric]:
+    from gateway.server.metrics import streams_open
+
+    return [streams_open(feed.streams_open)]
+
+
+def _shown(addresses: Sequence[tuple[str, int]]) -> str:
+    return ",".join(str(Endpoint(host, port)) for host, port in addresses)

@@ -1,0 +1,110 @@
+"""One call to a webhook: a POST to a vetted address, and what came of it.
+
+- The host is looked up for each call, every address has to be one that is allowed, and the
+  connection goes to one of exactly these: what the DNS says later does not matter. TLS verifies the
+  name as it was written.
+- 2xx is success and everything else a failure; a redirect is not followed. All of it takes 15
+  seconds at most. The answer's body is thrown away unread, but for what lets a connection end well.
+- What was wrong is told in our words: nothing the endpoint said is ever shown.
+- The HTTP client is imported at the first call: who has no webhook does not pay for it.
+
+Standard Webhooks; RFC 9110 15 (statuses), 10.2.3 (Retry-After).
+"""
+
+from __future__ import annotations
+
+import asyncio
+import importlib
+import ssl
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass
+
+from gateway.webhooks.resolver import Names, NamesUnavailable, NoSuchHost
+from gateway.webhooks.targets import (
+    Address,
+    BadTarget,
+    Network,
+    Target,
+    parse_target,
+    require_outside,
+)
+
+PATIENCE = 15.0
+_GONE = 410
+
+
+class NotCalled(Exception):
+    """This machine could not make the call now; that tells nothing about the endpoint."""
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """What came of a call: the status, if there was one, and what was wrong, None for a success.
+
+    `wait` is how long the endpoint wants to be left alone, in microseconds.
+    """
+
+    status: int | None
+    error: str | None
+    wait: int = 0
+
+    @property
+    def gone(self) -> bool:
+        """Whether the endpoint wants no more calls, ever."""
+        return self.status == _GONE
+
+
+class Caller:
+    """Makes calls, as many at a time as it is asked to. `trust` is for tests with their own CA."""
+
+    def __init__(
+        self,
+        names: Names,
+        allowed: Collection[Network] = (),
+        *,
+        trust: ssl.SSLContext | None = None,
+        patience: float = PATIENCE,
+    ) -> None:
+        self._names = names
+        self._allowed = allowed
+        self._trust = trust
+        self._patience = patience
+        self._prepared: asyncio.Task[ssl.SSLContext] | None = None
+
+    async def call(self, url: str, headers: Mapping[str, str], body: bytes) -> Answer:
+        """POST `body`. Raises NotCalled."""
+        trust = await self._prepare()
+        from gateway.webhooks.http_client import post  # imported by now
+
+        try:
+            async with asyncio.timeout(self._patience):
+                target = parse_target(url, self._allowed)
+                addresses = await self._vetted(target)
+                return await post(target, addresses, headers, body, trust)
+        except BadTarget as error:
+            return Answer(None, f"the URL {error}")
+        except NoSuchHost:
+            return Answer(None, "the host was not found")
+        except NamesUnavailable:
+            return Answer(None, "the DNS did not answer")
+        except TimeoutError:
+            return Answer(None, f"no answer within {self._patience:g} seconds")
+
+    async def _prepare(self) -> ssl.SSLContext:
+        """Import the client and read the certificates, once, where it keeps nobody waiting."""
+        if self._prepared is None or (self._prepared.done() and self._prepared.exception()):
+            self._prepared = asyncio.create_task(asyncio.to_thread(_prepared, self._trust))
+        return await asyncio.shield(self._prepared)
+
+    async def _vetted(self, target: Target) -> Sequence[Address]:
+        """Where the call may go. Raises BadTarget, NoSuchHost, NamesUnavailable."""
+        literal = target.address
+        found = [literal] if literal else await self._names.addresses(target.host)
+        require_outside(found, target, self._allowed)
+        return found
+
+
+def _prepared(trust: ssl.SSLContext | None) -> ssl.SSLContext:
+    importlib.import_module("gateway.webhooks.http_client")
+    importlib.import_module("dns.asyncresolver")
+    return trust or ssl.create_default_context()

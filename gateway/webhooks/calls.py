@@ -1,0 +1,280 @@
+"""Calling webhooks: what is due is claimed, called and put on record, until the process ends.
+
+- One task talks to the store: a transaction of it keeps what came of calls and claims the next
+  ones. Each call is a task of its own and cheap; no call waits for another.
+- Endpoints that answered last time have places of their own, and so have new ones: those that hang,
+  however many, keep none of them waiting. One tenant does not get all places.
+- A call is at least tried until its lease ends; when the process dies, another one calls again.
+- What this machine could not do (no descriptor left) is no failure of the endpoint.
+- An outcome that the store does not take, by a fault of ours, concerns its own alert only: that one
+  waits as after a failure, and the others go on.
+- A test call is made at once, beside all this, and leaves nothing on record.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import os
+import random
+import time
+from collections import Counter
+from collections.abc import Sequence
+from functools import partial
+
+import orjson
+
+from admin_api.events.event_access import body_of
+from admin_api.service.webhook_port import Tried
+from config.logs import event
+from gateway.webhooks.caller import Answer, Caller, NotCalled
+from gateway.webhooks.signing import signed_headers
+from storage.alerts.alerts import ANSWERING, FAILING, NEW, Alert
+from storage.clock import SECOND, Clock, rfc3339
+from storage.database import Database, Tx
+from storage.errors import StoreUnavailable
+from storage.events.log import Event
+from storage.ids import to_text
+from storage.notifications import webhook_outcomes, webhook_queue
+from storage.notifications.webhook_outcomes import Claim, Outcome
+from storage.notifications.webhook_queue import Call, Room
+from storage.wakeup import Signal, heard
+
+logger = logging.getLogger("postroom.webhooks")
+
+PLACES = {ANSWERING: 256, NEW: 256, FAILING: 128}
+_OF_ONE_TENANT = 0.75
+_CLAIMED_AT_ONCE = 100
+_POLL_SECONDS = 1.0
+_PAUSE_SECONDS = 0.002
+_AWAY_SECONDS = 2.0
+_NOT_CALLED_AGAIN = 5 * SECOND
+TEST_TYPE = "alert.test"
+
+
+class WebhookCalls:
+    """The task of this process that calls webhooks; `wake` rings when a call may be due."""
+
+    def __init__(self, database: Database, clock: Clock, caller: Caller) -> None:
+        self.wake = Signal()
+        self._database = database
+        self._clock = clock
+        self._caller = caller
+        self._owner = os.urandom(16)
+        self._under_way: dict[asyncio.Task[None], Claim] = {}
+        self._outcomes: list[Outcome] = []
+        self._not_called: list[Claim] = []
+        self._interrupted: list[Claim] = []
+
+    async def run(self) -> None:
+        """Call what is due, and whatever comes to be, until cancelled."""
+        try:
+            while True:
+                ring = self.wake.listen()
+                try:
+                    pause = await self._turn()
+                except StoreUnavailable as error:
+                    event(logger, "webhooks_wait", level=logging.WARNING, cause=repr(error))
+                    pause = _AWAY_SECONDS
+                except Exception:  # a fault of ours must not silence all later calls
+                    logger.exception("webhooks_failed")
+                    pause = _AWAY_SECONDS
+                await heard(ring, pause)
+                await asyncio.sleep(_PAUSE_SECONDS)
+        finally:
+            await self._stop()
+
+    async def _turn(self) -> float:
+        """Keep what came of calls, make the next ones; how long there is nothing to do then."""
+        due = await self._database.peek(webhook_queue.next_due)
+        now = self._clock()
+        is_due = due is not None and due <= now
+        if not (is_due or self._outcomes or self._not_called):
+            return _POLL_SECONDS if due is None else min(_POLL_SECONDS, (due - now) / SECOND)
+        claims = await self._keep_and_claim()
+        if claims:
+            await self._begin(claims)
+        return 0 if len(claims) >= _CLAIMED_AT_ONCE else _POLL_SECONDS
+
+    async def _keep_and_claim(self) -> list[Claim]:
+        """One transaction for both. What was to be kept is kept in mind until it is."""
+        kept, given_back = [*self._outcomes], [*self._not_called]
+        busy = {one.alert_id for one in self._under_way.values()}
+
+        async def work(tx: Tx) -> tuple[list[Claim], list[Claim]]:
+            now = self._clock()
+            disabled = await self._finish(tx, kept, now)
+            later = now + _NOT_CALLED_AGAIN
+            await webhook_outcomes.give_back(tx, given_back, owner=self._owner, now=later)
+            claims: list[Claim] = []
+            for lane in PLACES:
+                if room := self._room(lane, busy):
+                    claims += await webhook_queue.claim(tx, owner=self._owner, room=room, now=now)
+            return claims, disabled
+
+        try:
+            claims, disabled = await self._database.write(work)
+        except StoreUnavailable:
+            raise
+        except Exception:  # whatever of it was the fault, the rest is kept
+            for outcome in kept:
+                await self._keep_alone(outcome)
+                self._outcomes.remove(outcome)
+            raise
+        del self._outcomes[: len(kept)], self._not_called[: len(given_back)]
+        _log_disabled(disabled)
+        return claims
+
+    async def _finish(self, tx: Tx, kept: Sequence[Outcome], now: int) -> list[Claim]:
+        jitter = random.random()
+        return await webhook_outcomes.finish(tx, kept, owner=self._owner, jitter=jitter, now=now)
+
+    async def _keep_alone(self, outcome: Outcome) -> None:
+        """Keep one outcome; one that the store cannot take, as a failure of which nothing is known.
+
+        When that fails as well the lease runs out, and the call is made again: so many times at
+        most as any other.
+        """
+        unknown = Outcome(outcome.claim, outcome.target, error=webhook_outcomes.UNKNOWN)
+        for one in (outcome, unknown):
+            try:
+                finish = partial(self._finish, kept=[one], now=self._clock())
+                disabled = await self._database.write(finish)
+            except StoreUnavailable:
+                raise
+            except Exception:
+                alert = to_text("alr", outcome.claim.alert_id)
+                logger.exception("webhook_not_kept", extra={"pairs": {"alert": alert}})
+                continue
+            _log_disabled(disabled)
+            return
+
+    def _room(self, lane: int, busy: set[bytes]) -> Room | None:
+        mine = [one for one in self._under_way.values() if one.lane == lane]
+        most = PLACES[lane] * _OF_ONE_TENANT
+        tenants = Counter(one.tenant_id for one in mine)
+        full = [tenant_id for tenant_id, count in tenants.items() if count >= most]
+        limit = min(PLACES[lane] - len(mine), _CLAIMED_AT_ONCE)
+        return Room(lane, limit, busy, full) if limit > 0 else None
+
+    async def _begin(self, claims: Sequence[Claim]) -> None:
+        """Make the calls; those that cannot be looked up now are given back."""
+        now = self._clock()
+        try:
+            calls = await self._database.read(lambda tx: webhook_queue.load(tx, claims, now=now))
+        except BaseException:
+            self._not_called += claims
+            raise
+        for call in calls:
+            if call.event is None:
+                self._outcomes.append(Outcome(call.claim, call.target, dropped=True))
+                self.wake.ring()
+                continue
+            task = asyncio.create_task(self._make(call, call.event))
+            self._under_way[task] = call.claim
+            task.add_done_callback(self._ended)
+
+    def _ended(self, task: asyncio.Task[None]) -> None:
+        claimed = self._under_way.pop(task)
+        if task.cancelled():
+            self._interrupted.append(claimed)
+        self.wake.ring()
+
+    async def _make(self, call: Call, told: Event) -> None:
+        claimed = call.claim
+        name = to_text("dlv", claimed.delivery_id)
+        began = time.monotonic()
+        try:
+            body = orjson.dumps(body_of(told, claimed.inbox_id))
+            answer = await self._send(call.target, call.secrets, name, body)
+        except NotCalled as error:
+            event(logger, "webhook_not_called", level=logging.WARNING, cause=str(error))
+            self._not_called.append(claimed)
+            return
+        except Exception:  # a fault of ours, which the next try may meet again
+            logger.exception("webhook_fault")
+            answer = Answer(None, "the call could not be made")
+        self._outcomes.append(
+            Outcome(
+                claimed,
+                call.target,
+                status=answer.status,
+                error=answer.error,
+                wait=answer.wait,
+                gone=answer.gone,
+            )
+        )
+        event(
+            logger,
+            "webhook",
+            alert=to_text("alr", claimed.alert_id),
+            delivery=name,
+            attempt=claimed.tries,
+            status=answer.status,
+            error=answer.error,
+            ms=_milliseconds(began),
+        )
+
+    async def _send(self, target: str, secrets: Sequence[bytes], name: str, body: bytes) -> Answer:
+        seconds = self._clock() // SECOND
+        signed = signed_headers(secrets, name=name, seconds=seconds, body=body)
+        return await self._caller.call(target, {**_HEADERS, **signed}, body)
+
+    async def test(self, alert: Alert) -> Tried:
+        """Send one signed call to an alert's webhook now, on or off; what came of it."""
+        now = self._clock()
+        secrets = await self._database.read(
+            lambda tx: webhook_queue.secrets_of(tx, alert_id=alert.alert_id, now=now)
+        )
+        ids = {
+            "inbox_id": to_text("inb", alert.inbox_id),
+            "alert_id": to_text("alr", alert.alert_id),
+        }
+        body = orjson.dumps({"type": TEST_TYPE, "timestamp": rfc3339(now), "data": ids})
+        began = time.monotonic()
+        try:
+            name = f"test_{os.urandom(16).hex()}"
+            answer = await self._send(alert.target, secrets, name, body)
+        except NotCalled:
+            return Tried(None, "the server could not make the call now", _milliseconds(began))
+        return Tried(answer.status, answer.error, _milliseconds(began))
+
+    async def _stop(self) -> None:
+        """End what is under way; it is somebody else's at once."""
+        tasks = dict(self._under_way)
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+        kept, given_back, interrupted = self._outcomes, self._not_called, self._interrupted
+
+        async def work(tx: Tx) -> None:
+            now = self._clock()
+            await self._finish(tx, kept, now)
+            await webhook_outcomes.give_back(tx, given_back, owner=self._owner, now=now)
+            await webhook_outcomes.interrupt(tx, interrupted, owner=self._owner, now=now)
+
+        if kept or given_back or interrupted:
+            try:
+                await self._database.write(work)
+            except StoreUnavailable as error:  # the leases run out
+                event(logger, "webhooks_not_kept", level=logging.WARNING, cause=repr(error))
+            except Exception:
+                logger.exception("webhooks_failed")
+
+
+def _log_disabled(claims: Sequence[Claim]) -> None:
+    for one in claims:
+        event(
+            logger,
+            "webhook_disabled",
+            level=logging.WARNING,
+            alert=to_text("alr", one.alert_id),
+            inbox=to_text("inb", one.inbox_id),
+        )
+
+
+_HEADERS = {"content-type": "application/json", "user-agent": "Postroom"}
+
+
+def _milliseconds(began: float) -> int:
+    return round((time.monotonic() - began) * 1000)

@@ -1,0 +1,341 @@
+"""The group commit when the store fails: what is told, what is kept, and that it goes on."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Awaitable, Callable
+from pathlib import Path
+from typing import cast
+
+import pytest
+
+from gateway.counters import Counters
+from gateway.delivery.confirmations import Ledger
+from gateway.delivery.group_commit import Deliverer
+from gateway.message import header_scan
+from gateway.message.arrival import arrival
+from storage.content.message_bytes import (
+    Content,
+    ContentDamaged,
+    ContentDirectory,
+    SpoolFile,
+    content_name,
+)
+from storage.database import Store
+from storage.delivery.arrivals import (
+    Arrival,
+    Outcome,
+    Recipient,
+    Repeated,
+    RouteChanged,
+    Stored,
+    Unsettled,
+)
+from storage.errors import OutcomeUnknown, StoreFull, StoreUnavailable
+
+Answer = Exception | list[Outcome]
+STORED = Stored(b"m" * 16, (b"receipt",))
+
+
+class ScriptedStore:
+    """Answers each commit as the script says, without doing anything; then each sync."""
+
+    def __init__(self, *answers: Answer, sync: Exception | None = None) -> None:
+        self._answers = list(answers)
+        self._sync = sync
+        self.confirmed: Exception | None = None
+        self.commits = 0
+
+    async def commit(
+        self, work: object, *, moves_routes: bool
+    ) -> tuple[list[Outcome], Awaitable[None]]:
+        assert not moves_routes  # it would make every route unknown
+        self.commits += 1
+        answer = self._answers.pop(0)
+        if isinstance(answer, Exception):
+            raise answer
+        return answer, self._durable()
+
+    async def _durable(self) -> None:
+        if self._sync is not None:
+            raise self._sync
+
+    async def write(self, work: object) -> None:
+        if self.confirmed is not None:
+            raise self.confirmed
+
+
+class Desk:
+    """A deliverer at work on a scripted store."""
+
+    def __init__(self, store: ScriptedStore, data: Path) -> None:
+        self.contents = ContentDirectory(data)
+        self.contents.prepare()
+        self.ledger = Ledger()
+        self.under_way = 0
+        self.deliverer = Deliverer(
+            cast(Store, store),
+            self.contents,
+            self.ledger,
+            Counters(1),
+            postmaster="",
+            committed=lambda: None,
+            under_way=lambda: self.under_way,
+        )
+        self._working = asyncio.create_task(self.deliverer.run())
+
+    async def close(self) -> None:
+        self.deliverer.stop()
+        await self._working
+
+    def spool(self, name: bytes = b"c" * 16) -> SpoolFile:
+        spool = self.contents.new_spool(name)
+        spool.finish([b"large"])
+        return spool
+
+    def kept(self, name: bytes = b"c" * 16) -> bool:
+        return (self.contents.files / content_name(name.hex())).exists()
+
+
+def message() -> Arrival:
+    return arrival(
+        header_scan.scan(b""),
+        Content(b"", 5, None, "file"),
+        tenant_id=b"",
+        recipients=(),
+        reverse_path="",
+        client_ip="192.0.2.1",
+        helo="client.example",
+        protocol="ESMTP",
+        hostname="mx.example.test",
+        transaction_id="1",
+        now=0,
+    )
+
+
+Open = Callable[[ScriptedStore], Desk]
+
+
+@pytest.fixture
+async def opened(tmp_path: Path) -> AsyncIterator[Open]:
+    made: list[Desk] = []
+
+    def make(store: ScriptedStore) -> Desk:
+        made.append(Desk(store, tmp_path))
+        return made[-1]
+
+    yield make
+    for desk in made:
+        await desk.close()
+
+
+@pytest.mark.parametrize(
+    ("answer", "kept"),
+    [
+        ([STORED], True),
+        ([Repeated(b"m" * 16, (b"receipt",))], False),
+        ([RouteChanged()], False),
+        (StoreUnavailable("locked"), False),
+        (StoreFull("full"), False),
+        (RuntimeError("a bug"), False),
+        (OutcomeUnknown("lost in the middle of a COMMIT"), True),
+    ],
+    ids=lambda value: type(value[0] if isinstance(value, list) else value).__name__,
+)
+async def test_a_content_file_is_kept_when_a_row_may_name_it(
+    opened: Open, answer: Answer, kept: bool
+) -> None:
+    desk = opened(ScriptedStore(answer))
+
+    if isinstance(answer, Exception):
+        with pytest.raises(type(answer)):
+            await desk.deliverer.submit(message(), desk.spool())
+    else:
+        assert await desk.deliverer.submit(message(), desk.spool()) == answer[0]
+
+    assert desk.kept() is kept
+
+
+@pytest.mark.parametrize("fault", [StoreUnavailable("not synced"), RuntimeError("a bug")])
+async def test_what_is_not_durable_is_not_acknowledged_and_not_thrown_away(
+    opened: Open, fault: Exception
+) -> None:
+    desk = opened(ScriptedStore([STORED], [STORED], sync=fault))
+
+    for _ in range(2):  # and the next one is served
+        with pytest.raises(type(fault)):
+            await desk.deliverer.submit(message(), desk.spool())
+        assert desk.kept()
+        desk.contents.files.joinpath(content_name((b"c" * 16).hex())).unlink()
+    assert not desk.ledger.is_open(b"receipt")
+
+
+async def test_a_message_of_a_failed_batch_is_tried_alone_with_its_file_in_place(
+    opened: Open,
+) -> None:
+    desk = opened(ScriptedStore(RuntimeError("a batch"), [STORED], RuntimeError("this one")))
+
+    first, second = await asyncio.gather(
+        desk.deliverer.submit(message(), desk.spool(b"1" * 16)),
+        desk.deliverer.submit(message(), desk.spool(b"2" * 16)),
+        return_exceptions=True,
+    )
+
+    assert first == STORED
+    assert isinstance(second, RuntimeError)
+    assert desk.kept(b"1" * 16)
+    assert not desk.kept(b"2" * 16)
+
+
+async def test_an_answer_leaves_before_the_next_commit_begins(opened: Open) -> None:
+    """To a mail process it takes a callback, a frame and a write of the loop."""
+    submitted: list[asyncio.Future[Outcome]] = []
+
+    class BusyStore(ScriptedStore):
+        async def _durable(self) -> None:
+            if self.commits == 1:
+                submitted.append(desk.deliverer.submit(message(), None))
+
+    store = BusyStore([STORED], [STORED])
+    desk = opened(store)
+    loop = asyncio.get_running_loop()
+    commits_when_told: list[int] = []
+    submitted.append(desk.deliverer.submit(message(), None))
+    submitted[0].add_done_callback(
+        lambda _: loop.call_soon(loop.call_soon, lambda: commits_when_told.append(store.commits))
+    )
+
+    await submitted[0]
+    assert await submitted[1] == STORED
+
+    assert commits_when_told == [1]
+    assert store.commits == 2
+
+
+async def test_receipts_that_cannot_be_dropped_now_stop_nothing(
+    opened: Open, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("gateway.delivery.group_commit._FLUSH_SECONDS", 0.02)
+    store = ScriptedStore([STORED], [STORED])
+    desk = opened(store)
+    store.confirmed = RuntimeError("malformed")
+    await desk.deliverer.submit(message(), None)
+    desk.ledger.confirm([b"receipt"])
+    await asyncio.sleep(0.1)
+
+    assert desk.ledger.is_open(b"receipt")
+    assert await desk.deliverer.submit(message(), None) == STORED
+
+
+@pytest.mark.parametrize("is_ours", [True, False])
+async def test_a_possible_repetition_is_not_judged_again_when_its_sender_is_gone(
+    opened: Open, is_ours: bool
+) -> None:
+    store = ScriptedStore([Unsettled(b"receipt", is_ours)], [STORED])
+    desk = opened(store)
+    desk.ledger.open([b"receipt"])
+    outcome = desk.deliverer.submit(message(), desk.spool())
+    await asyncio.sleep(0.05)
+
+    desk.deliverer.withdraw(outcome)
+
+    with pytest.raises(StoreUnavailable):
+        await outcome
+    desk.ledger.confirm([b"receipt"])
+    await asyncio.sleep(0.3)
+    assert store.commits == 1
+    assert not any(desk.contents.spool.iterdir())
+    await desk.close()
+
+
+async def test_a_repetition_whose_sender_left_before_it_was_judged_is_given_up(
+    opened: Open,
+) -> None:
+    desk = opened(ScriptedStore([Unsettled(b"receipt", True)]))
+    outcome = desk.deliverer.submit(message(), None)
+
+    desk.deliverer.withdraw(outcome)
+
+    with pytest.raises(StoreUnavailable):
+        await outcome
+
+
+async def test_a_message_whose_sender_is_gone_is_stored_all_the_same(opened: Open) -> None:
+    desk = opened(ScriptedStore([STORED]))
+    outcome = desk.deliverer.submit(message(), None)
+
+    desk.deliverer.withdraw(outcome)
+
+    assert await outcome == STORED
+
+
+async def test_a_session_that_is_gone_does_not_stop_its_commit(opened: Open) -> None:
+    desk = opened(ScriptedStore([STORED]))
+    leaving = desk.deliverer.submit(message(), desk.spool())
+
+    leaving.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await leaving
+    await desk.close()
+
+    assert desk.kept()
+    assert not desk.ledger.is_open(b"receipt")
+
+
+async def test_a_message_that_comes_alone_is_written_at_once(
+    opened: Open, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("gateway.delivery.group_commit._COMPANY_SECONDS", 60)
+    desk = opened(ScriptedStore([STORED]))
+
+    assert await desk.deliverer.submit(message(), None) == STORED
+
+
+async def test_messages_under_way_are_waited_for_and_share_the_transaction(
+    opened: Open, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("gateway.delivery.group_commit._COMPANY_SECONDS", 60)
+    store = ScriptedStore([STORED, STORED])
+    desk = opened(store)
+    desk.under_way = 2
+    first = desk.deliverer.submit(message(), None)
+    await asyncio.sleep(0.01)
+    assert store.commits == 0
+
+    second = desk.deliverer.submit(message(), None)
+
+    assert [await first, await second] == [STORED, STORED]
+    assert store.commits == 1
+
+
+async def test_a_batch_with_very_many_recipients_is_parted(opened: Open) -> None:
+    store = ScriptedStore([STORED], [STORED])
+    desk = opened(store)
+    many = message()._replace(recipients=(Recipient("a@b.test", "a", "b.test"),) * 600)
+
+    outcomes = [desk.deliverer.submit(many, None) for _ in range(2)]
+
+    assert [await outcome for outcome in outcomes] == [STORED, STORED]
+    assert store.commits == 2
+
+
+async def test_a_message_whose_spool_file_is_gone_takes_no_other_along(opened: Open) -> None:
+    desk = opened(ScriptedStore([STORED]))
+    lost = desk.spool(b"1" * 16)
+    lost.path.unlink()
+
+    first = desk.deliverer.submit(message(), lost)
+    second = desk.deliverer.submit(message(), desk.spool(b"2" * 16))
+
+    with pytest.raises(ContentDamaged):
+        await first
+    assert await second == STORED
+    assert desk.kept(b"2" * 16)
+
+
+async def test_no_message_waits_long_for_company_that_does_not_come(opened: Open) -> None:
+    desk = opened(ScriptedStore([STORED]))
+    desk.under_way = 1000
+
+    async with asyncio.timeout(1):
+        assert await desk.deliverer.submit(message(), None) == STORED

@@ -1,1 +1,0 @@
-"""The parser, its process, and what becomes of its results."""
