@@ -12,7 +12,6 @@ from functools import lru_cache
 
 from starlette.applications import Starlette
 
-from admin_api.call.call import Service
 from admin_api.call.dispatch import Dispatcher
 from admin_api.call.router import Router
 from admin_api.call.store_wrappers import Announced
@@ -21,6 +20,7 @@ from admin_api.routes import ROUTES
 from admin_api.service.call_metrics import Measured, Measures
 from admin_api.service.feed import Feed
 from admin_api.service.rate_limits import Buckets, Ticks
+from admin_api.service.service import Service
 from admin_api.service.webhook_port import Webhooks
 from config.settings import Settings
 from storage.clock import Clock

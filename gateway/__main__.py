@@ -33,13 +33,13 @@ COMMANDS = {
     "who": "admin_api.commands.contacts:who",
     "agenda": "admin_api.commands.agenda:agenda",
     "events": "admin_api.commands.events:events",
-    "resolve": "gateway.commands.serve:resolve",
+    "resolve": "gateway.commands.resolve:resolve",
     "explain": "admin_api.commands.explain:explain",
     "audit": "admin_api.commands.audit:audit",
     "verify": "admin_api.commands.audit:verify",
     "audit-log": "admin_api.commands.audit_log:audit_log",
     "retention": "gateway.commands.retention:retention",
-    "send": "gateway.commands.serve:send",
+    "send": "gateway.commands.send:send",
 }
 
 

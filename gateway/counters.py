@@ -10,11 +10,10 @@ from __future__ import annotations
 
 import mmap
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
-from gateway.smtp import replies
-from gateway.smtp.replies import Reply
+Labels = Mapping[tuple[int, str], tuple[str, str]]
 
 _CELL_OCTETS = 8
 
@@ -53,9 +52,9 @@ class Counters:
 
     __slots__ = ("_base", "_cells", "_index", "_replies", "_width", "processes")
 
-    def __init__(self, processes: int) -> None:
+    def __init__(self, processes: int, labels: Labels) -> None:
+        """`labels` has code and name of each reply, by its code and text."""
         self.processes = processes
-        labels = _labels()
         keys: list[tuple[str, object]] = [("pid", 0), *(("name", name) for name in NAMES)]
         keys += [("reply", label) for label in sorted({*labels.values()})]
         for kind, bounds in (("seconds", COMMIT_MICROSECONDS), ("batch", BATCH_SIZES)):
@@ -76,17 +75,17 @@ class Counters:
         """Count one of NAMES."""
         self._add(("name", name), amount)
 
-    def replied(self, reply: Reply) -> None:
+    def replied(self, code: int, text: str) -> None:
         """Count a reply that was sent."""
-        place = self._replies.get((reply.code, reply.text))
+        place = self._replies.get((code, text))
         if place is None:
-            self.replied_code(reply.code)
+            self.replied_code(code)
         else:
             self._cells[self._base + place] += 1
 
     def replied_code(self, code: int) -> None:
-        """Count a reply that is no `Reply`, as that to EHLO."""
-        self._add(("reply", _nameless(code)), 1)
+        """Count a reply that has no label of its own, as that to EHLO."""
+        self._add(("reply", unlabelled(code)), 1)
 
     def committed(self, *, messages: int, copies: int, octets: int, seconds: float) -> None:
         """Count a transaction that is on stable storage and took so long from its beginning."""
@@ -140,15 +139,6 @@ class Counters:
         return {row: pid for row, pid in found.items() if pid}
 
 
-def _labels() -> dict[tuple[int, str], tuple[str, str]]:
-    """Code and name of every reply by its code and text; the nameless ones of each class."""
-    named = {
-        (reply.code, reply.text): (str(reply.code), name.lower())
-        for name, reply in vars(replies).items()
-        if isinstance(reply, Reply)
-    }
-    return named | {(code, ""): _nameless(code) for code in (220, 250, 354, 421, 450, 451, 452)}
-
-
-def _nameless(code: int) -> tuple[str, str]:
+def unlabelled(code: int) -> tuple[str, str]:
+    """The label of all replies of this code that have no name."""
     return str(code), "other"

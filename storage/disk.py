@@ -9,8 +9,10 @@
 
 from __future__ import annotations
 
+import os
 import time
 from collections.abc import Callable
+from pathlib import Path
 from typing import TypeVar
 
 _QUICK_SECONDS = 0.002
@@ -40,3 +42,12 @@ class Disk:
         finally:
             quick = time.monotonic() - began < _QUICK_SECONDS
             self._quick_in_a_row = self._quick_in_a_row + 1 if quick else 0
+
+
+def sync_directory(directory: Path) -> None:
+    """Put the names in `directory` on stable storage; blocks. Raises OSError."""
+    descriptor = os.open(directory, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)

@@ -50,6 +50,10 @@ class StoreUnavailable(StorageError):
     """The store is locked, stopped or out of reach; the same call may succeed later."""
 
 
+class StoreDamaged(StoreUnavailable):
+    """The file is no database of ours, or pages of it are damaged."""
+
+
 class StoreFull(StoreUnavailable):
     """No space is left on the device that holds the store."""
 

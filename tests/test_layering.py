@@ -1,11 +1,17 @@
-"""Imports go one way: config <- storage <- admin_api <- gateway."""
+"""Who may import whom: packages one way, within a package wings one way.
+
+`docs/architecture.md` says the same in words. A wing is a folder of a package, one subject each.
+"""
 
 import ast
 import tomllib
 from collections.abc import Iterator
+from importlib import import_module
 from pathlib import Path
 
 import pytest
+
+from gateway.__main__ import COMMANDS
 
 ROOT = Path(__file__).parent.parent
 LAYERS = ("config", "storage", "admin_api", "gateway")
@@ -16,6 +22,65 @@ FOREIGN = {
     "admin_api": {"aiosmtpd", "aiosqlite", "psycopg"},
     "gateway": {"aiosqlite", "psycopg"},
 }
+# The wings of each package, lowest row first: a module imports from its own wing, from wings in the
+# rows below, and from the root modules. Wings in one row do not import each other.
+WINGS: dict[str, tuple[tuple[str, ...], ...]] = {
+    "storage": (
+        ("index", "content", "engines", "alerts", "contacts"),
+        ("accounts", "migrations"),
+        ("directory",),
+        ("delivery",),
+        ("mailbox",),
+        ("events",),
+        ("teamwork",),
+        ("sharing", "notifications"),
+        ("maintenance",),
+    ),
+    "admin_api": (
+        ("service", "dns"),
+        ("http",),
+        ("access",),
+        ("call",),
+        ("accounts", "mailbox", "contacts", "alerts", "events", "operations"),
+        ("teamwork", "directory"),
+        ("openapi", "commands"),
+    ),
+    "gateway": (
+        ("message", "webhooks"),
+        ("parser", "delivery"),
+        ("smtp", "processes", "jobs"),
+        ("listening",),
+        ("server",),
+        ("commands",),
+    ),
+}
+# Modules beside the wings, which import no wing.
+ROOTS = {
+    "storage": {
+        *("address", "clock", "database", "disk", "errors"),
+        *("ids", "keyset", "sql", "wakeup"),
+    },
+    "admin_api": set[str](),
+    "gateway": {"background", "counters", "reservations"},
+}
+# Those that join the wings, lowest first.
+JOINTS: dict[str, tuple[str, ...]] = {
+    "storage": (),
+    "admin_api": ("routes", "app"),
+    "gateway": ("__main__",),
+}
+# Across packages: only the modules that begin so import these.
+ONLY = {
+    "storage.engines": ("admin_api.commands", "gateway.server"),
+    "storage.migrations": ("admin_api.commands", "admin_api.operations", "gateway.server"),
+    "admin_api": ("gateway.server", "gateway.commands", "gateway.webhooks", "gateway.__main__"),
+}
+# Octets in, values out: no store, no socket.
+PURE = ("gateway.message", "gateway.parser")
+IMPURE = ("storage.database", "storage.engines", "socket", "aiosmtpd")
+DRIVERS = {"aiosqlite", "sqlite3", "psycopg", "psycopg_pool"}
+MOST_MODULES = 12
+SAME_NAME = {"__init__", "records", "routes", "shapes"}
 FILES = [file for layer in LAYERS for file in sorted((ROOT / layer).rglob("*.py"))]
 
 
@@ -67,3 +132,96 @@ def test_every_package_is_named_in_the_project_file() -> None:
     listed = set(project["tool"]["setuptools"]["packages"])
 
     assert listed == {name(file.parent).replace("/", ".") for file in FILES}
+
+
+def module(file: Path) -> str:
+    return name(file).removesuffix(".py").removesuffix("/__init__").replace("/", ".")
+
+
+def wing(dotted: str) -> str:
+    """The part behind the package: a wing, or a module beside them; empty for the package."""
+    return [*dotted.split("."), ""][1]
+
+
+def row(package: str, part: str) -> int:
+    """How high a part of a package stands; root modules stand below the wings."""
+    rows = [*WINGS[package], *((joint,) for joint in JOINTS[package])]
+    return (
+        -1 if part in ROOTS[package] else next(n for n, parts in enumerate(rows) if part in parts)
+    )
+
+
+def is_within(dotted: str, parts: tuple[str, ...] | str) -> bool:
+    named = (parts,) if isinstance(parts, str) else parts
+    return any(dotted == part or dotted.startswith(part + ".") for part in named)
+
+
+MODULES = {module(file) for file in FILES}
+IN_WINGS = [file for file in FILES if module(file).split(".")[0] in WINGS and wing(module(file))]
+
+
+@pytest.mark.parametrize("file", IN_WINGS, ids=name)
+def test_a_module_imports_from_its_own_wing_and_those_below(file: Path) -> None:
+    own = module(file)
+    package = own.split(".")[0]
+    height = row(package, wing(own))
+    imported = {one for one in imports(file) if one in MODULES and one.startswith(package + ".")}
+
+    wrong = {
+        one
+        for one in imported
+        if wing(one) != wing(own)
+        and row(package, wing(one)) >= height
+        and wing(one) not in ROOTS[package]
+    }
+    assert not wrong
+
+
+@pytest.mark.parametrize("file", FILES, ids=name)
+def test_some_wings_are_imported_by_few_from_other_packages(file: Path) -> None:
+    own = module(file)
+    for kept, few in ONLY.items():
+        if own.split(".")[0] != kept.split(".")[0] and not is_within(own, few):
+            assert not [one for one in imports(file) if is_within(one, kept)]
+
+
+@pytest.mark.parametrize("file", FILES, ids=name)
+def test_database_drivers_are_imported_by_the_engines_alone(file: Path) -> None:
+    assert is_within(module(file), "storage.engines") or not tops(file) & DRIVERS
+
+
+@pytest.mark.parametrize(
+    "file", [file for file in FILES if is_within(module(file), PURE)], ids=name
+)
+def test_what_reads_messages_needs_no_store_and_no_socket(file: Path) -> None:
+    assert not [one for one in imports(file) if is_within(one, IMPURE)]
+
+
+def test_no_folder_holds_more_modules_than_one_looks_through() -> None:
+    many = {}
+    for folder in {file.parent for file in FILES}:
+        if folder.name not in {"commands", "migrations"}:
+            modules = [file for file in folder.glob("*.py") if file.name != "__init__.py"]
+            many[name(folder)] = len(modules)
+
+    assert {folder: count for folder, count in many.items() if count > MOST_MODULES} == {}
+
+
+@pytest.mark.parametrize("package", LAYERS)
+def test_a_module_name_is_used_once_in_a_package(package: str) -> None:
+    names = [
+        file.stem
+        for file in FILES
+        if module(file).split(".")[0] == package
+        and file.stem not in SAME_NAME
+        and "commands" not in file.parts
+    ]
+
+    assert sorted(names) == sorted(set(names))
+
+
+@pytest.mark.parametrize("command", COMMANDS)
+def test_every_command_can_be_imported(command: str) -> None:
+    path, _, attribute = COMMANDS[command].partition(":")
+
+    assert getattr(import_module(path), attribute).name is not None

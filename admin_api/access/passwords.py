@@ -14,7 +14,9 @@ import base64
 import secrets
 import unicodedata
 from functools import lru_cache
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Annotated
+
+from pydantic import AfterValidator, Field
 
 if TYPE_CHECKING:
     from argon2 import PasswordHasher
@@ -76,3 +78,13 @@ def _nobodys_hash() -> str:
         base64.b64encode(secrets.token_bytes(size)).decode().rstrip("=") for size in (16, 32)
     )
     return f"$argon2id$v=19$m={_KIB},t={_PASSES},p={_LANES}${salt}${digest}"
+
+
+def _password(text: str) -> str:
+    fault = check_password(text)
+    if fault:
+        raise ValueError(fault)
+    return text
+
+
+NewPassword = Annotated[str, Field(max_length=1024), AfterValidator(_password)]

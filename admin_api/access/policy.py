@@ -54,7 +54,7 @@ READ_CONTACTS = Access(scopes=("contacts:read",), acts=True)
 CHANGE_CONTACTS = Access(scopes=("contacts:write",), acts=True)
 READ_SHARES = Access(scopes=("contacts:read",), plan="startup", acts=True)
 CHANGE_SHARES = Access(scopes=("contacts:write",), plan="startup", acts=True)
-# Each type of event asks for more: see `admin_api.events.event_access`.
+# Each type of event asks for more: see `admin_api.access.event_access`.
 READ_EVENTS = Access(scopes=("email:read", "contacts:read", "task:read"), acts=True)
 READ_CONTEXT = Access(scopes=("context:read",), acts=True)
 READ_LISTS = Access(scopes=("email:read",), governance="token_controls")

@@ -14,13 +14,13 @@ from pydantic import Field
 from starlette.responses import Response
 
 from admin_api.access.credentials import Agent, Person
-from admin_api.access.passwords import hash_in_turn, verify_password
+from admin_api.access.passwords import NewPassword, hash_in_turn, verify_password
+from admin_api.accounts.records import tenant_record, token_record, user_record
 from admin_api.call.audit_trail import note
 from admin_api.call.call import Call
 from admin_api.http.client_address import client_network
-from admin_api.http.payload import NewPassword, Payload
+from admin_api.http.payload import Payload
 from admin_api.http.problems import Problem, rate_limited
-from admin_api.http.records import tenant_record, token_record, user_record
 from admin_api.http.responses import answer, no_content
 from config.logs import event
 from storage.accounts.sessions import Session, create_session, end_session

@@ -9,12 +9,13 @@ from pydantic import Field
 from starlette.responses import Response
 
 from admin_api.access.policy import is_admin
+from admin_api.accounts.records import token_record
 from admin_api.call.audit_trail import differing, note
 from admin_api.call.call import Call, may_act_for
 from admin_api.call.paging import Page, page_answer
 from admin_api.call.references import FutureInstant, OwnInbox, own_inbox
 from admin_api.http.payload import Name, Payload
-from admin_api.http.records import Record, token_record
+from admin_api.http.records import Record
 from admin_api.http.responses import answer, no_content
 from admin_api.http.strict_json import JsonValue
 from storage.accounts import tokens

@@ -11,13 +11,13 @@ from typing import Literal
 
 from starlette.responses import Response
 
-from admin_api.access.passwords import hash_in_turn
+from admin_api.access.passwords import NewPassword, hash_in_turn
 from admin_api.access.policy import admin_required
+from admin_api.accounts.records import account_record
 from admin_api.call.audit_trail import differing, note
 from admin_api.call.call import Call
 from admin_api.call.paging import Page, page_answer
-from admin_api.http.payload import EmailAddress, NewPassword, OneLine, Payload
-from admin_api.http.records import account_record
+from admin_api.http.payload import EmailAddress, OneLine, Payload
 from admin_api.http.responses import answer, no_content
 from admin_api.http.strict_json import JsonValue
 from storage.accounts import users

@@ -16,10 +16,11 @@ from admin_api.access.credentials import Agent
 from admin_api.alerts.event_permissions import require_types
 from admin_api.alerts.filter_references import REFERENCES, alert_in_path, referred
 from admin_api.alerts.payloads import AlertChange, AlertIn, filter_faults, target_faults
+from admin_api.alerts.records import alert_record
 from admin_api.call.audit_trail import differing, note
 from admin_api.call.call import Call, acting_inbox
 from admin_api.call.paging import Page, page_answer
-from admin_api.http.records import Record, alert_record
+from admin_api.http.records import Record
 from admin_api.http.responses import answer, no_content
 from storage.alerts import alerts
 from storage.alerts.alerts import OF_INBOX, TASK, Alert, Draft

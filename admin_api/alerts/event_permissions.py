@@ -10,17 +10,17 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
+from admin_api.access.event_access import ACCESS
 from admin_api.access.policy import check
 from admin_api.call.call import Call
-from admin_api.events.event_access import EVENT_TYPES
 from admin_api.http.strict_json import JsonValue
 
 
 def require_types(call: Call, names: Iterable[str]) -> None:
     """Raises Problem 403 for the first type that the caller may not be told of."""
     for name in names:
-        if name in EVENT_TYPES:
-            check(EVENT_TYPES[name].access, call.caller)
+        if name in ACCESS:
+            check(ACCESS[name], call.caller)
 
 
 def permit_types(call: Call) -> None:

@@ -13,13 +13,13 @@ from pydantic import AfterValidator, Field
 from admin_api.alerts.filter_references import Referred
 from admin_api.call.call import Call
 from admin_api.call.references import Meaning
-from admin_api.events.event_access import EVENT_TYPES
 from admin_api.http.payload import Payload
 from admin_api.http.strict_json import JsonValue
 from storage.address import canonical_domain, canonical_or_none
 from storage.alerts.alerts import TASK, WEBHOOK
 from storage.database import Tx
 from storage.errors import FieldFault, Invalid
+from storage.events.catalogue import EVENT_TYPES
 from storage.notifications.alert_tasks import TITLE_LENGTH
 from storage.notifications.filters import FITS
 

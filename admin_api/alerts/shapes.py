@@ -12,6 +12,7 @@ from admin_api.http.shapes import (
     Count,
     Cursor,
     DeliveryId,
+    Described,
     EventId,
     InboxId,
     Time,
@@ -95,3 +96,35 @@ class TestResult(Answer):
     status: Annotated[int | None, Field(examples=[204])]
     error: Annotated[str | None, Field(examples=[None])]
     milliseconds: Count
+
+
+DESCRIBED: dict[str, Described] = {
+    "GET /v1/alerts/": Described(AlertRecord, many=True),
+    "POST /v1/alerts/": Described(
+        ShownAlert,
+        (201,),
+        body={
+            "events": ["message.received"],
+            "delivery": {"type": "task", "target": "New mail from {from}"},
+            "filter": {"from": "@sender.example"},
+        },
+        conflicts=("too_many_alerts",),
+        refusals=("plan_required", "governance_required"),
+    ),
+    "GET /v1/alerts/{alert_id}/": Described(AlertRecord),
+    "PATCH /v1/alerts/{alert_id}/": Described(
+        ShownAlert,
+        body={"enabled": False},
+        conflicts=("inbox_webhook",),
+        refusals=("plan_required", "governance_required"),
+    ),
+    "DELETE /v1/alerts/{alert_id}/": Described(status=(204,), conflicts=("inbox_webhook",)),
+    "POST /v1/alerts/{alert_id}/webhook-secret/": Described(
+        ShownAlert, conflicts=("inbox_webhook", "no_webhook")
+    ),
+    "GET /v1/alerts/{alert_id}/deliveries/": Described(DeliveryPage),
+    "POST /v1/alerts/{alert_id}/deliveries/{delivery_id}/redeliver/": Described(
+        DeliveryRecord, conflicts=("alert_off", "event_gone")
+    ),
+    "POST /v1/alerts/{alert_id}/test/": Described(TestResult, conflicts=("no_webhook",)),
+}

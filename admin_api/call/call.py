@@ -7,8 +7,7 @@
 
 from __future__ import annotations
 
-import asyncio
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import TypeVar
 
@@ -19,49 +18,16 @@ from admin_api.access.policy import is_admin
 from admin_api.http.payload import Given, Parameters, Payload
 from admin_api.http.problems import Problem, not_found
 from admin_api.http.strict_json import JsonValue
-from admin_api.service.call_metrics import Measures
-from admin_api.service.feed import Feed
-from admin_api.service.rate_limits import Buckets
-from admin_api.service.webhook_port import Webhooks
-from config.settings import Settings
+from admin_api.service.service import Service
 from storage.address import canonical_or_none
-from storage.clock import Clock
-from storage.content.message_bytes import ContentDirectory
 from storage.database import Database, Tx
 from storage.directory.inboxes import Inbox, find_inbox, find_inbox_by_address
-from storage.directory.resolve import Resolution
 from storage.errors import FieldFault, Invalid, NotFound
 from storage.ids import from_text
 from storage.mailbox.visibility import View
-from storage.wakeup import Signal
 
 P = TypeVar("P", bound=Payload)
 Q = TypeVar("Q", bound=Parameters)
-
-
-@dataclass(frozen=True, slots=True)
-class Service:
-    """What the process lends to its calls.
-
-    `document` makes the OpenAPI document; `commits` rings when something was committed,
-    which `feed` reads for all streams;
-    `reply_to` tells what a sender is answered to a recipient that leads there; `measures` is what
-    an operator can read; `webhooks` judges targets and sends.
-    """
-
-    database: Database
-    content: ContentDirectory
-    settings: Settings
-    clock: Clock
-    calls: Buckets
-    logins: Buckets
-    password_turns: asyncio.Semaphore
-    document: Callable[[], bytes]
-    commits: Signal
-    feed: Feed
-    reply_to: Callable[[Resolution], str | None]
-    measures: Measures
-    webhooks: Webhooks = field(default_factory=Webhooks)
 
 
 @dataclass(slots=True)

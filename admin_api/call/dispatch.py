@@ -17,13 +17,14 @@ from starlette.types import Receive, Scope, Send
 from admin_api.access import credentials, policy
 from admin_api.access.credentials import Principal
 from admin_api.call import idempotency
-from admin_api.call.call import Call, Service
+from admin_api.call.call import Call
 from admin_api.call.router import Match, Route, Router
 from admin_api.call.validation import given_by, judged, take_inbox
 from admin_api.http.body import check_media_type, replayable
 from admin_api.http.problems import Problem, not_found, problem_of, rate_limited, response_of
 from admin_api.http.responses import common_headers
 from admin_api.service.call_metrics import TEMPLATE
+from admin_api.service.service import Service
 from config.logs import event
 from storage.database import Tx
 from storage.errors import StoreUnavailable

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 @click.pass_obj
 def agenda(call: Invocation, *, inbox: str, completed: bool, limit: int) -> None:
     """List what an inbox has to do: the pending first, then by due time."""
-    from admin_api.http.records import task_record
+    from admin_api.teamwork.records import task_record
     from storage.teamwork import tasks
 
     async def work(tx: Tx) -> list[Task]:

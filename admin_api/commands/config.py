@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import click
 
-from admin_api.commands.terminal.invocation import Faults, Invocation, common, table
+from admin_api.commands.terminal.faults import Faults
+from admin_api.commands.terminal.invocation import Invocation, common, table
 
 
 @click.group()

@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING
 import click
 
 from admin_api.commands.terminal.acting import INBOX, view_of
-from admin_api.commands.terminal.invocation import Faults, Invocation, common
+from admin_api.commands.terminal.faults import Faults
+from admin_api.commands.terminal.invocation import Invocation, common
 
 if TYPE_CHECKING:
     from typing import IO

@@ -76,7 +76,7 @@ def revoke(call: Invocation, name: str, tenant_text: str) -> None:
 def _change(call: Invocation, name: str, tenant_text: str, change: Change, action: str) -> None:
     from admin_api.commands.terminal import arguments
     from admin_api.commands.terminal.operator_trail import note
-    from admin_api.http.records import domain_record
+    from admin_api.directory.records import domain_record
     from storage.clock import system_clock
     from storage.directory.domains import list_domains
     from storage.directory.operator_names import tenant_meant
@@ -103,7 +103,7 @@ def _change(call: Invocation, name: str, tenant_text: str, change: Change, actio
 def show_all(call: Invocation, name: str | None, tenant_text: str) -> None:
     """List a tenant's domains, oldest first, or the one that is named."""
     from admin_api.commands.terminal import arguments
-    from admin_api.http.records import domain_record
+    from admin_api.directory.records import domain_record
     from storage.directory.domains import list_domains
     from storage.directory.operator_names import tenant_meant
 

@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING
 import click
 
 from admin_api.commands.terminal.acting import INBOX, view_of
-from admin_api.commands.terminal.invocation import Faults, Invocation, common, table
+from admin_api.commands.terminal.faults import Faults
+from admin_api.commands.terminal.invocation import Invocation, common, table
 
 if TYPE_CHECKING:
     from admin_api.http.records import Record
@@ -71,7 +72,7 @@ def _follow(call: Invocation, inbox: str, behind: bytes | None) -> None:
 
 async def _read(tx: Tx, inbox: str, after: bytes | None, limit: int) -> list[Record]:
     """What the inbox sees of what happened. Raises Invalid for an inbox that is none."""
-    from admin_api.events.event_access import EVENT_TYPES, event_record
+    from storage.events.catalogue import EVENT_TYPES, event_record
     from storage.events.log import events_after
 
     view = await view_of(tx, inbox)

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 @click.pass_obj
 def explain(call: Invocation, message: str) -> None:
     """Tell by which address, list and rule each inbox got its copy of MESSAGE."""
-    from admin_api.http.records import explanation_record
+    from admin_api.directory.records import explanation_record
     from storage.delivery.explain import explain as explained
     from storage.delivery.explain import tenant_of
     from storage.errors import FieldFault, Invalid, NotFound

@@ -30,7 +30,7 @@ def create(call: Invocation, address: str, tenant_text: str, owner: str | None) 
     """Make an inbox on a domain that is verified or trusted for the tenant."""
     from admin_api.commands.terminal import arguments
     from admin_api.commands.terminal.operator_trail import note
-    from admin_api.http.records import inbox_record
+    from admin_api.directory.records import inbox_record
     from storage.clock import system_clock
     from storage.directory.inboxes import create_inbox
     from storage.directory.operator_names import tenant_meant, user_meant
@@ -60,7 +60,7 @@ def create(call: Invocation, address: str, tenant_text: str, owner: str | None) 
 @click.pass_obj
 def show_all(call: Invocation, tenant_text: str | None) -> None:
     """List the inboxes, tenant by tenant."""
-    from admin_api.http.records import inbox_record
+    from admin_api.directory.records import inbox_record
     from storage.accounts.tenants import list_tenants
     from storage.alerts.inbox_webhook import webhooks_of_inboxes
     from storage.directory.inboxes import aliases, list_inboxes

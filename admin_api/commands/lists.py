@@ -29,7 +29,7 @@ def create(call: Invocation, address: str, tenant_text: str, name: str) -> None:
     """Make a list without members on a domain that is verified or trusted for the tenant."""
     from admin_api.commands.terminal import arguments
     from admin_api.commands.terminal.operator_trail import note
-    from admin_api.http.records import list_record
+    from admin_api.directory.records import list_record
     from storage.clock import system_clock
     from storage.directory.lists import create_list
     from storage.directory.operator_names import tenant_meant
@@ -60,7 +60,7 @@ def create(call: Invocation, address: str, tenant_text: str, name: str) -> None:
 def add(call: Invocation, address: str, inbox: str) -> None:
     """Make INBOX (id or address) a member of the list ADDRESS; once more changes nothing."""
     from admin_api.commands.terminal.operator_trail import note
-    from admin_api.http.records import member_record
+    from admin_api.directory.records import member_record
     from storage.clock import system_clock
     from storage.directory.lists import add_member
     from storage.directory.operator_names import inbox_meant, list_meant
@@ -102,7 +102,7 @@ def add(call: Invocation, address: str, inbox: str) -> None:
 @click.pass_obj
 def show(call: Invocation, address: str) -> None:
     """Show a list and its members."""
-    from admin_api.http.records import list_record, member_record
+    from admin_api.directory.records import list_record, member_record
     from storage.directory.lists import list_members
     from storage.directory.operator_names import list_meant
 

@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING
 
 import click
 
-from admin_api.commands.terminal.invocation import Invocation, common, printable
+from admin_api.commands.terminal.faults import printable
+from admin_api.commands.terminal.invocation import Invocation, common
 from admin_api.commands.terminal.pages import paged, place_of, show_page
 
 if TYPE_CHECKING:
@@ -44,7 +45,7 @@ def show_all(
     cursor: str | None,
 ) -> None:
     """List the messages of an inbox, newest first."""
-    from admin_api.http.records import message_item
+    from admin_api.mailbox.records import message_item
     from storage.directory.operator_names import inbox_meant
     from storage.mailbox.copies import list_copies
 
@@ -95,8 +96,8 @@ def show(call: Invocation, message: str, inbox: str, raw: bool) -> None:
     """Show the header and the text of a message; it stays unread."""
     from admin_api.commands.terminal.message_text import readable
     from admin_api.commands.terminal.store import run
-    from admin_api.http.records import message_record
     from admin_api.mailbox.header_fields import header_fields
+    from admin_api.mailbox.records import message_record
     from storage.content.message_bytes import ContentDirectory
 
     if raw and call.json:

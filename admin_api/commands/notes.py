@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING
 import click
 
 from admin_api.commands.terminal.acting import INBOX, thread_of, view_of
-from admin_api.commands.terminal.invocation import Faults, Invocation, common
+from admin_api.commands.terminal.faults import Faults
+from admin_api.commands.terminal.invocation import Invocation, common
 
 if TYPE_CHECKING:
     from storage.database import Tx
@@ -27,7 +28,7 @@ def note() -> None:
 @click.pass_obj
 def list_them(call: Invocation, thread: str, inbox: str) -> None:
     """List the notes on THREAD that an inbox sees."""
-    from admin_api.http.records import note_record
+    from admin_api.teamwork.records import note_record
     from storage.teamwork.notes import list_notes
 
     async def work(tx: Tx) -> list[Note]:
@@ -48,7 +49,7 @@ def list_them(call: Invocation, thread: str, inbox: str) -> None:
 @click.pass_obj
 def add(call: Invocation, *, thread: str, text: str, inbox: str, mention: tuple[str, ...]) -> None:
     """Leave TEXT as a note on THREAD."""
-    from admin_api.http.records import note_record
+    from admin_api.teamwork.records import note_record
     from storage.directory.inboxes import find_teammates
     from storage.teamwork.notes import add_note
 
@@ -79,7 +80,7 @@ def add(call: Invocation, *, thread: str, text: str, inbox: str, mention: tuple[
 @click.pass_obj
 def delete(call: Invocation, *, thread: str, note_id: str, inbox: str) -> None:
     """Delete NOTE, which INBOX wrote on THREAD, and with it what it opened."""
-    from admin_api.http.records import note_record
+    from admin_api.teamwork.records import note_record
     from storage.errors import FieldFault, Invalid
     from storage.ids import from_text
     from storage.teamwork.notes import delete_note, find_note

@@ -25,9 +25,9 @@ def tenant() -> None:
 @click.pass_obj
 def create(call: Invocation, name: str) -> None:
     """Make a tenant with everything allowed; the store too, when it is not there."""
+    from admin_api.accounts.records import operator_tenant_record
     from admin_api.commands.terminal import arguments
     from admin_api.commands.terminal.operator_trail import note
-    from admin_api.http.records import operator_tenant_record
     from storage.accounts.tenants import create_tenant
     from storage.clock import system_clock
 
@@ -46,7 +46,7 @@ def create(call: Invocation, name: str) -> None:
 @click.pass_obj
 def show_all(call: Invocation) -> None:
     """List all tenants, oldest first."""
-    from admin_api.http.records import operator_tenant_record
+    from admin_api.accounts.records import operator_tenant_record
     from storage.accounts.tenants import list_tenants
 
     records = [operator_tenant_record(found) for found in call.read(list_tenants)]
@@ -61,8 +61,8 @@ def show_all(call: Invocation) -> None:
 @click.pass_obj
 def change(call: Invocation, tenant_text: str, plan: str | None, governance: str | None) -> None:
     """Set what a tenant (id or name) may use; what is not named stays."""
+    from admin_api.accounts.records import operator_tenant_record
     from admin_api.commands.terminal.operator_trail import note
-    from admin_api.http.records import operator_tenant_record
     from storage.accounts.tenants import set_tenant
     from storage.directory.operator_names import tenant_meant
 

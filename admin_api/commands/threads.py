@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING
 import click
 
 from admin_api.commands.terminal.acting import INBOX, assignee_of, thread_of, view_of
-from admin_api.commands.terminal.invocation import Faults, Invocation, common, printable, table
+from admin_api.commands.terminal.faults import Faults, printable
+from admin_api.commands.terminal.invocation import Invocation, common, table
 from admin_api.commands.terminal.pages import paged, place_of, show_page
 
 if TYPE_CHECKING:
@@ -45,7 +46,7 @@ def show_all(
     cursor: str | None,
 ) -> None:
     """List the threads of an inbox, newest first."""
-    from admin_api.http.records import thread_record
+    from admin_api.teamwork.records import thread_record
     from storage.teamwork.thread_list import Filter, list_threads
 
     before = place_of(cursor)
@@ -90,7 +91,8 @@ def _line(thread: Thread) -> tuple[object, ...]:
 @click.pass_obj
 def show(call: Invocation, thread: str, inbox: str) -> None:
     """Show a thread: its messages and the notes on it."""
-    from admin_api.http.records import message_item, note_record, thread_record
+    from admin_api.mailbox.records import message_item
+    from admin_api.teamwork.records import note_record, thread_record
     from storage.mailbox.visibility import thread_messages
     from storage.teamwork.notes import list_notes
     from storage.teamwork.threads import find_thread

@@ -27,9 +27,9 @@ def token() -> None:
 @click.pass_obj
 def create(call: Invocation, inbox: str, label: str, scopes: str) -> None:
     """Make a token for INBOX (id or address) and show it, once."""
+    from admin_api.accounts.records import token_record
     from admin_api.commands.terminal import arguments
     from admin_api.commands.terminal.operator_trail import note
-    from admin_api.http.records import token_record
     from storage.accounts.tokens import create_token
     from storage.clock import system_clock
     from storage.directory.operator_names import inbox_meant

@@ -42,9 +42,9 @@ def create(
 ) -> None:
     """Make a user who signs in with EMAIL."""
     from admin_api.access.passwords import hash_password
+    from admin_api.accounts.records import account_record
     from admin_api.commands.terminal import arguments
     from admin_api.commands.terminal.operator_trail import note
-    from admin_api.http.records import account_record
     from storage.accounts.users import create_user
     from storage.clock import system_clock
     from storage.directory.operator_names import tenant_meant

@@ -6,8 +6,18 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
-from admin_api.http.shapes import Answer, ContactId, Count, Cursor, InboxId, ShareId, ThreadId, Time
-from admin_api.mailbox.shapes import Assigned, NoteRecord
+from admin_api.http.shapes import (
+    NOTHING,
+    Answer,
+    ContactId,
+    Count,
+    Cursor,
+    Described,
+    InboxId,
+    ShareId,
+    ThreadId,
+    Time,
+)
 
 Outside = Annotated[str, Field(examples=["grace@sender.example"])]
 Label = Annotated[str, Field(examples=["work"])]
@@ -125,13 +135,6 @@ class ShareRecord(Answer):
     resolved_at: Time | None
 
 
-class HandedOver(Assigned):
-    """An assignment with the note that went with it; with `share_contact` also the offer."""
-
-    note: NoteRecord | None
-    share: ShareRecord | None = None
-
-
 class AcquaintanceRecord(Answer):
     """A teammate who knows an address."""
 
@@ -217,3 +220,64 @@ class ActivityPage(Answer):
 
     results: list[ActivityRecord]
     cursor: Cursor | None
+
+
+DESCRIBED: dict[str, Described] = {
+    "GET /v1/contacts/": Described(ContactPage),
+    "POST /v1/contacts/": Described(
+        ContactRecord,
+        (201,),
+        body={
+            "full_name": "Grace Hopper",
+            "emails": [{"label": "work", "address": "grace@sender.example"}],
+            "anniversaries": [{"type": "birthday", "date": "1906-12-09"}],
+        },
+        conflicts=("address_taken",),
+    ),
+    "GET /v1/contacts/{contact_id}/": Described(ContactRecord),
+    "PATCH /v1/contacts/{contact_id}/": Described(
+        ContactRecord,
+        body={"labels": ["vip"]},
+        conflicts=("address_taken", "read_only"),
+    ),
+    "DELETE /v1/contacts/{contact_id}/": NOTHING,
+    "POST /v1/contacts/{contact_id}/merge/": Described(
+        ContactRecord,
+        body={"contact_id": "ctc_01kas3v9t2q5nq8x7d4m6c0wfe"},
+        conflicts=("read_only",),
+    ),
+    "POST /v1/contacts/{contact_id}/unmerge/": Described(
+        ContactRecord, conflicts=("not_merged", "read_only", "address_taken")
+    ),
+    "POST /v1/contacts/{contact_id}/handoff/": Described(
+        ContactRecord,
+        body={"to_inbox_id": "alice@example.com", "note": "She is yours."},
+        conflicts=("read_only",),
+    ),
+    "GET /v1/contacts/{contact_id}/vcard/": Described(media_type="text/vcard"),
+    "GET /v1/contacts/export/": Described(media_type="text/vcard"),
+    "POST /v1/contacts/import/": Described(ImportReport, takes="text/vcard"),
+    "GET /v1/contacts/shares/": Described(ShareRecord, many=True),
+    "POST /v1/contacts/shares/": Described(
+        ShareRecord,
+        (201, 200),
+        body={
+            "type": "offer",
+            "to_inbox_id": "alice@example.com",
+            "contact_id": "ctc_01kas3v9t2q5nq8x7d4m6c0wfe",
+        },
+    ),
+    "DELETE /v1/contacts/shares/{share_id}/": Described(
+        status=(204,), conflicts=("share_resolved",)
+    ),
+    "POST /v1/contacts/shares/{share_id}/accept/": Described(
+        ShareRecord, conflicts=("share_resolved", "contact_missing")
+    ),
+    "POST /v1/contacts/shares/{share_id}/decline/": Described(
+        ShareRecord, conflicts=("share_resolved",)
+    ),
+    "GET /v1/activity/": Described(ActivityPage),
+    "GET /v1/relationships/": Described(RelationshipPage),
+    "GET /v1/relationships/graph/": Described(GraphRecord),
+    "GET /v1/relationships/{address}/": Described(RelationshipRecord),
+}

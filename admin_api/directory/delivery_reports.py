@@ -15,8 +15,9 @@ from starlette.responses import Response
 from admin_api.access.policy import is_admin
 from admin_api.call.audit_trail import note
 from admin_api.call.call import Call, acting_inbox
+from admin_api.directory.records import explanation_record
 from admin_api.http.payload import EmailAddress, Parameters
-from admin_api.http.records import Record, explanation_record, id_or_none
+from admin_api.http.records import Record, id_or_none
 from admin_api.http.responses import answer
 from storage.address import canonical_domain, canonical_or_none, parse_address
 from storage.database import Tx

@@ -9,8 +9,9 @@ from admin_api.call.audit_trail import note
 from admin_api.call.call import Call, inbox_in_path
 from admin_api.call.paging import Page, page_answer
 from admin_api.call.references import AnyInbox, NewAddress, any_inbox
+from admin_api.directory.records import list_record, member_record
 from admin_api.http.payload import Name, Payload, address_of
-from admin_api.http.records import Record, list_record, member_record
+from admin_api.http.records import Record
 from admin_api.http.responses import answer, no_content
 from storage.database import Tx
 from storage.directory import lists

@@ -14,10 +14,11 @@ from starlette.responses import Response
 from admin_api.call.audit_trail import note
 from admin_api.call.call import Call
 from admin_api.call.paging import Page, page_answer
+from admin_api.directory.records import checked_record, domain_record
 from admin_api.dns import domain_check
 from admin_api.dns.domain_check import Checked, records_of
 from admin_api.http.payload import Payload
-from admin_api.http.records import Record, checked_record, domain_record
+from admin_api.http.records import Record
 from admin_api.http.responses import answer, no_content
 from storage.address import canonical_domain
 from storage.database import Tx

@@ -25,8 +25,9 @@ from admin_api.call.audit_trail import differing, note
 from admin_api.call.call import Call, inbox_in_path, may_act_for, named_inbox
 from admin_api.call.paging import Page, page_answer
 from admin_api.call.references import NewAddress, UserName, user
+from admin_api.directory.records import inbox_record
 from admin_api.http.payload import OneLine, Payload, address_of
-from admin_api.http.records import Record, id_or_none, inbox_record
+from admin_api.http.records import Record, id_or_none
 from admin_api.http.responses import answer, no_content
 from storage.accounts.audit_log import Detail
 from storage.address import canonical_or_none

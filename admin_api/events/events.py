@@ -14,10 +14,10 @@ from typing import Annotated
 from pydantic import AfterValidator, Field
 from starlette.responses import Response
 
+from admin_api.access.event_access import ACCESS, readable_types
 from admin_api.access.policy import check
 from admin_api.call.call import Call
 from admin_api.call.paging import Cursor, cursor_answer, position_of
-from admin_api.events.event_access import EVENT_TYPES, event_record, readable_types
 from admin_api.events.resume import (
     EventId,
     locate_listing,
@@ -35,6 +35,7 @@ from admin_api.service.feed import Listener
 from storage.accounts.credential_marks import marks_of
 from storage.database import Tx
 from storage.errors import FieldFault
+from storage.events.catalogue import EVENT_TYPES, event_record
 from storage.events.log import Event, events_after, newest_event_id
 from storage.mailbox.visibility import View
 
@@ -71,7 +72,7 @@ async def list_event_types(call: Call) -> Response:
             {
                 "type": kind.name,
                 "description": kind.description,
-                "scopes": [*kind.access.scopes],
+                "scopes": [*ACCESS[kind.name].scopes],
                 "schema": kind.schema,
                 "example": kind.example,
             }
@@ -136,7 +137,7 @@ def permit_types(call: Call) -> None:
     named = query_of(call).get("types")
     if isinstance(named, str):
         for name in sorted(EVENT_TYPES.keys() & set(named.split(","))):
-            check(EVENT_TYPES[name].access, call.caller)
+            check(ACCESS[name], call.caller)
 
 
 def _wanted_types(call: Call, named: str | None) -> frozenset[str]:

@@ -6,8 +6,8 @@ from typing import Annotated
 
 from pydantic import Field
 
-from admin_api.events.event_access import EVENT_TYPES, Json
-from admin_api.http.shapes import Answer, Cursor, EventId, Scope, Time
+from admin_api.http.shapes import Answer, Cursor, Described, EventId, Scope, Time
+from storage.events.catalogue import EVENT_TYPES, Json
 
 _EXAMPLE = EVENT_TYPES["message.received"]
 Type = Annotated[str, Field(json_schema_extra={"enum": [*EVENT_TYPES]}, examples=[_EXAMPLE.name])]
@@ -37,3 +37,18 @@ class EventPage(Answer):
 
     results: list[EventRecord]
     cursor: Cursor | None
+
+
+DESCRIBED: dict[str, Described] = {
+    "GET /v1/events/types/": Described(EventTypeRecord, many=True),
+    "GET /v1/events/": Described(
+        EventPage,
+        refusals=("plan_required", "governance_required"),
+        faults=("position_expired",),
+    ),
+    "GET /v1/events/stream/": Described(
+        media_type="text/event-stream",
+        refusals=("plan_required", "governance_required"),
+        faults=("position_expired",),
+    ),
+}

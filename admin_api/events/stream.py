@@ -20,11 +20,11 @@ import orjson
 from starlette.responses import Response
 from starlette.types import Receive, Scope, Send
 
-from admin_api.events.event_access import body_of
 from admin_api.service.feed import Feed, Listener
 from storage.clock import Clock
 from storage.database import Database, Tx, Work
 from storage.errors import StoreUnavailable
+from storage.events.catalogue import body_of
 from storage.events.log import Event, events_after
 from storage.ids import to_text
 from storage.mailbox.visibility import View

@@ -16,7 +16,6 @@ from urllib.parse import unquote_to_bytes
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
 from pydantic_core import ErrorDetails
 
-from admin_api.access.passwords import check_password
 from admin_api.http.strict_json import JsonValue, field_path
 from storage.address import Address, parse_address
 from storage.clock import parse_rfc3339, rfc3339
@@ -87,13 +86,6 @@ def _address(text: str) -> str:
     return text
 
 
-def _password(text: str) -> str:
-    fault = check_password(text)
-    if fault:
-        raise ValueError(fault)
-    return text
-
-
 def _instant(text: str) -> str:
     try:
         rfc3339(parse_rfc3339(text))  # in UTC it may be of a year that has no four digits
@@ -119,7 +111,6 @@ EmailAddress = Annotated[str, Field(max_length=320), AfterValidator(_address)]
 OwnAddress = Annotated[str, Field(max_length=320), AfterValidator(_own_address)]
 Reference = Annotated[str, Field(min_length=1, max_length=320)]
 Instant = Annotated[str, Field(max_length=40), AfterValidator(_instant)]
-NewPassword = Annotated[str, Field(max_length=1024), AfterValidator(_password)]
 Limit = Annotated[int, BeforeValidator(whole_number), Field(ge=1, le=200)]
 Truth = Annotated[bool, BeforeValidator(_truth)]
 

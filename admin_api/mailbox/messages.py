@@ -13,15 +13,15 @@ from admin_api.call.call import Call, acting_inbox, acting_view
 from admin_api.call.paging import cursor_answer, position_of
 from admin_api.call.references import Meaning, visible_message
 from admin_api.http.payload import Payload
-from admin_api.http.records import message_item, message_record
 from admin_api.http.responses import answer, no_content
 from admin_api.mailbox.filters import Folder, Listing
 from admin_api.mailbox.header_fields import head_of, header_fields
+from admin_api.mailbox.records import message_item, message_record
 from storage.content.message_bytes import Content, find_content
 from storage.database import Tx
 from storage.errors import FieldFault, Invalid
 from storage.ids import from_text, to_text
-from storage.mailbox import copies, visibility
+from storage.mailbox import copies, deletion, visibility
 from storage.mailbox.copies import Copy, no_copy, require_held, trace_fields
 from storage.mailbox.message_text import Outline, find_outline, read_letter
 from storage.mailbox.search import search_messages
@@ -197,7 +197,7 @@ async def delete_message(call: Call) -> Response:
     async def work(tx: Tx) -> str | None:
         copy = await locate(tx, call)
         require_held(copy)
-        return await copies.discard_copy(
+        return await deletion.discard_copy(
             tx,
             tenant_id=call.tenant_id,
             inbox_id=await acting_inbox(tx, call),

@@ -7,26 +7,16 @@ from typing import Annotated, Literal
 from pydantic import Field
 
 from admin_api.http.shapes import (
-    Address,
     Answer,
     AttachmentId,
-    ContactId,
-    Count,
     Cursor,
+    Described,
     Folder,
-    InboxId,
-    InboxName,
     ListAddress,
     ListId,
     MessageId,
-    NoteId,
-    Rule,
-    ShareId,
-    TaskId,
-    TemplateId,
     ThreadId,
     Time,
-    UserId,
 )
 
 
@@ -119,144 +109,21 @@ class ChangedMessages(Answer):
     results: list[MessageItem]
 
 
-class ThreadRecord(Answer):
-    """A thread as the acting inbox sees it."""
-
-    thread_id: ThreadId
-    subject: Annotated[str, Field(examples=["Renewal"])]
-    participants: list[Mailbox]
-    status: Annotated[Literal["open", "closed"], Field(examples=["open"])]
-    assignee: InboxName | None
-    message_count: Count
-    note_count: Count
-    last_message_at: Time
-
-
-class WholeThread(ThreadRecord):
-    """A thread with its messages, oldest first."""
-
-    messages: list[MessageItem]
-
-
-class ThreadPage(Answer):
-    """Threads by their newest message, and the way on."""
-
-    results: list[ThreadRecord]
-    cursor: Cursor | None
-
-
-class HistoryRecord(Answer):
-    """One act in the history of a thread."""
-
-    type: Annotated[
-        Literal["assigned", "unassigned", "closed", "reopened"], Field(examples=["assigned"])
-    ]
-    assignee: InboxName | None
-    by: InboxName | None
-    user_id: UserId | None
-    created_at: Time
-
-
-class NoteRecord(Answer):
-    """An internal note on a thread."""
-
-    note_id: NoteId
-    author_inbox_id: InboxId
-    body: Annotated[str, Field(examples=["This contact needs a follow-up call by EOW"])]
-    mentions: list[Address]
-    created_at: Time
-
-
-class Assigned(Answer):
-    """An assignment that was made."""
-
-    assigned: Literal[True] = Field(examples=[True])
-    to: Address
-
-
-class TaskRecord(Answer):
-    """A task on an inbox's agenda."""
-
-    task_id: TaskId
-    type: Annotated[
-        Literal["mention", "assignment", "contact_share", "contact_handoff", "alert", "manual"],
-        Field(examples=["assignment"]),
-    ]
-    title: Annotated[str, Field(examples=["[Assigned] Renewal"])]
-    description: Annotated[str | None, Field(examples=["Needs legal review"])]
-    pending: bool
-    due_at: Annotated[Time | None, Field(examples=[None])]
-    thread_id: ThreadId | None
-    note_id: Annotated[NoteId | None, Field(examples=[None])]
-    contact_id: Annotated[ContactId | None, Field(examples=[None])]
-    share_id: Annotated[ShareId | None, Field(examples=[None])]
-    created_by: InboxId | None
-    created_at: Time
-    completed_at: Annotated[Time | None, Field(examples=[None])]
-
-
-class TemplateRecord(Answer):
-    """A template for mail."""
-
-    template_id: TemplateId
-    name: Annotated[str, Field(examples=["Follow-up"])]
-    subject: Annotated[str, Field(examples=["Following up on {topic}"])]
-    body: Annotated[str, Field(examples=["Hi {first_name},\n\nJust following up..."])]
-    variables: list[Annotated[str, Field(examples=["topic"])]]
-    created_by: UserId | None
-    created_at: Time
-    updated_at: Time
-
-
-class RenderedTemplate(Answer):
-    """A template, filled in."""
-
-    subject: Annotated[str, Field(examples=["Following up on your proposal"])]
-    body: Annotated[str, Field(examples=["Hi Alice,\n\nJust following up..."])]
-
-
-class Way(Answer):
-    """A recipient of the envelope, and where it led."""
-
-    recipient: Annotated[str, Field(examples=["Team+x@example.com"])]
-    address: ListAddress
-    list_id: ListId | None
-    rule: Rule
-
-
-class UnusedWay(Way):
-    """A way by which nobody got a copy, and why."""
-
-    reason: Annotated[Literal["repeated"], Field(examples=["repeated"])]
-
-
-class Delivery(Answer):
-    """What one inbox got."""
-
-    inbox_id: InboxId
-    address: Address | None
-    status: Annotated[Literal["delivered", "deleted"], Field(examples=["delivered"])]
-    via: list[Way]
-
-
-class Deliveries(Answer):
-    """What became of a message."""
-
-    message_id: MessageId
-    received_at: Time
-    deliveries: list[Delivery]
-    not_delivered: list[UnusedWay]
-
-
-class Resolved(Answer):
-    """Where mail for an address goes now."""
-
-    verdict: Annotated[
-        Literal["route", "unknown", "not_ours", "empty_list", "domain_revoked", "no_postmaster"],
-        Field(examples=["route"]),
-    ]
-    reply: Annotated[str | None, Field(examples=["250 2.1.5 OK"])]
-    rule: Rule | None
-    address: ListAddress | None
-    list_id: ListId | None
-    copies: list[InboxName]
+DESCRIBED: dict[str, Described] = {
+    "GET /v1/messages/": Described(MessagePage),
+    "PATCH /v1/messages/": Described(
+        ChangedMessages,
+        body={"message_ids": ["msg_01kas3v9t2q5nq8x7d4m6c0wfe"], "set": {"is_read": True}},
+        conflicts=("no_copy",),
+    ),
+    "GET /v1/messages/{message_id}/": Described(MessageRecord),
+    "PATCH /v1/messages/{message_id}/": Described(
+        MessageRecord,
+        body={"is_read": True, "folder": "archive"},
+        conflicts=("no_copy",),
+    ),
+    "DELETE /v1/messages/{message_id}/": Described(status=(204,), conflicts=("no_copy",)),
+    "GET /v1/messages/{message_id}/raw/": Described(media_type="message/rfc822"),
+    "GET /v1/messages/{message_id}/attachments/{attachment_id}/": Described(media_type="*/*"),
+    "GET /v1/messages/wait/": Described(MessageRecord, (200, 204)),
+}

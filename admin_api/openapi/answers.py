@@ -15,7 +15,8 @@ from admin_api.call.paging import Page
 from admin_api.call.router import Route
 from admin_api.http import shapes
 from admin_api.http.problems import MEDIA_TYPE as PROBLEM
-from admin_api.openapi.endpoints import DESCRIBED, Described
+from admin_api.http.shapes import Described
+from admin_api.openapi.endpoints import DESCRIBED
 
 Json = dict[str, object]
 

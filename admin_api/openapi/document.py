@@ -18,7 +18,7 @@ from pydantic.json_schema import models_json_schema
 from admin_api.access.policy import Access
 from admin_api.call.idempotency import HEADER as IDEMPOTENCY_KEY
 from admin_api.call.idempotency import takes_key
-from admin_api.call.router import Route
+from admin_api.call.router import Handler, Route
 from admin_api.http import shapes
 from admin_api.openapi.answers import (
     HEADERS,
@@ -105,9 +105,8 @@ _SECURITY: Json = {
 
 def _operation(route: Route) -> Json:
     handler = route.handler
-    module = handler.__module__.rpartition(".")[2]
     operation: Json = {
-        "operationId": f"{module}.{handler.__name__}",
+        "operationId": _operation_id(handler),
         "summary": handler.__name__.replace("_", " ").capitalize(),
         "description": _description(route),
         "tags": [_tag(route)],
@@ -122,6 +121,24 @@ def _operation(route: Route) -> Json:
         upload: Json = {"schema": {"type": "string"}}
         operation["requestBody"] = {"required": True, "content": {takes: upload}}
     return operation
+
+
+def _operation_id(handler: Handler) -> str:
+    """Module and name of the handler; clients are generated from it, so a given one stays."""
+    module = handler.__module__.rpartition(".")[2]
+    return f"{_GIVEN_PREFIXES.get(handler.__name__, module)}.{handler.__name__}"
+
+
+# Handlers that moved since release 0.1.0 keep the module name of that release in their id.
+_GIVEN_PREFIXES = {
+    "show_agenda": "agenda",
+    "list_deliveries": "alert_deliveries",
+    "redeliver": "alert_deliveries",
+    "test_alert": "alert_deliveries",
+    "wait_for_message": "waiting",
+    "show_deliveries": "deliveries",
+    "show_route": "deliveries",
+}
 
 
 def _tag(route: Route) -> str:

@@ -13,9 +13,10 @@ from admin_api.call.call import Call, acting_view
 from admin_api.call.references import Teammate, teammate
 from admin_api.contacts.records import share_record
 from admin_api.http.payload import Payload
-from admin_api.http.records import Record, note_record
+from admin_api.http.records import Record
 from admin_api.http.responses import answer
 from admin_api.teamwork.notes import Text
+from admin_api.teamwork.records import note_record
 from admin_api.teamwork.threads import locate, thread_id_of
 from storage.contacts.contacts import Contact, contacts_with
 from storage.database import Tx

@@ -12,8 +12,8 @@ from admin_api.call.call import Call, acting_view
 from admin_api.call.paging import Page, page_answer, position_of
 from admin_api.call.references import Teammate
 from admin_api.http.payload import Payload
-from admin_api.http.records import note_record
 from admin_api.http.responses import answer, no_content
+from admin_api.teamwork.records import note_record
 from admin_api.teamwork.threads import locate, thread_id_of
 from storage.database import Tx
 from storage.directory.inboxes import find_inbox, find_teammates

@@ -13,8 +13,8 @@ from admin_api.call.call import Call, acting_inbox
 from admin_api.call.paging import Page, page_answer, position_of
 from admin_api.call.references import VisibleThread, visible_thread
 from admin_api.http.payload import Instant, Name, Payload, Truth, checked
-from admin_api.http.records import task_record
 from admin_api.http.responses import answer, no_content
+from admin_api.teamwork.records import task_record
 from storage.clock import parse_rfc3339
 from storage.database import Tx
 from storage.errors import FieldFault, Invalid

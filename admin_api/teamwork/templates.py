@@ -13,8 +13,8 @@ from admin_api.call.call import Call, acting_view
 from admin_api.call.paging import Page, page_answer, position_of
 from admin_api.call.references import VisibleThread, visible_thread
 from admin_api.http.payload import Payload
-from admin_api.http.records import template_record
 from admin_api.http.responses import answer, no_content
+from admin_api.teamwork.records import template_record
 from storage.database import Tx
 from storage.teamwork import template_values, templates
 from storage.teamwork.templates import NAME, Rendered, Template, render

@@ -10,9 +10,11 @@ from admin_api.call.call import Call, acting_inbox, acting_view
 from admin_api.call.paging import WHOLE, Cursor, cursor_of, position_of
 from admin_api.call.references import KnownList, Meaning, known_list, teammate
 from admin_api.http.payload import Limit, Parameters, Payload, Reference
-from admin_api.http.records import Record, history_record, message_item, thread_record
+from admin_api.http.records import Record
 from admin_api.http.responses import answer
 from admin_api.mailbox.filters import Query
+from admin_api.mailbox.records import message_item
+from admin_api.teamwork.records import history_record, thread_record
 from storage.database import Tx
 from storage.index.query import parse_query
 from storage.mailbox import visibility

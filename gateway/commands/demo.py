@@ -25,7 +25,7 @@ from config.sources import CONFIG
 from config.values import Endpoint
 from gateway.commands.probe import reachable
 from gateway.commands.startup import serve_until_told
-from gateway.server.run import Running
+from gateway.server.lifecycle import Running
 from storage.accounts.tenants import Tenant, create_tenant, list_tenants
 from storage.accounts.tokens import SCOPES, create_token
 from storage.accounts.users import User, create_user, find_user_by_email, set_password

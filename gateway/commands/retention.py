@@ -6,7 +6,8 @@ from typing import TYPE_CHECKING
 
 import click
 
-from admin_api.commands.terminal.invocation import Faults, Invocation, common, table
+from admin_api.commands.terminal.faults import Faults
+from admin_api.commands.terminal.invocation import Invocation, common, table
 
 if TYPE_CHECKING:
     from storage.database import Database

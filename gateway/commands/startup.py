@@ -4,15 +4,15 @@ from __future__ import annotations
 
 import logging
 import resource
-import sqlite3
 from collections.abc import Callable, Iterator
 
-from admin_api.commands.terminal.invocation import Faults
+from admin_api.commands.terminal.faults import Faults
 from admin_api.commands.terminal.store import fault_lines
 from config import logs
 from config.settings import Settings
 from gateway.listening.listener import listening_socket
-from gateway.server.run import Running, run
+from gateway.server.lifecycle import Running
+from gateway.server.run import run
 from storage.errors import StorageError
 
 logger = logging.getLogger(__name__)
@@ -33,8 +33,6 @@ def serve_until_told(settings: Settings, announce: Callable[[Running], None]) ->
         raise Faults(*(_unusable(settings) or [str(error)])) from error
     except StorageError as error:
         raise Faults(*fault_lines(error, settings)) from error
-    except sqlite3.DatabaseError as error:
-        raise Faults(f"data: the store cannot be read: {error}") from error
 
 
 def _allow_descriptors(connections: int) -> None:

@@ -14,8 +14,8 @@ from collections.abc import Callable
 from config.logs import event
 from config.settings import Settings
 from gateway.counters import Counters
+from gateway.delivery.ports import Settles
 from gateway.listening.connection_limits import is_exempt
-from gateway.processes.handover import Settles
 from gateway.smtp import replies
 from gateway.smtp.connection import Connection
 from gateway.smtp.scheduling import Turns

@@ -80,7 +80,7 @@ class Listener:
         if refusal is not None:
             _refuse(client, refusal)
             self._counters.add("connections_refused")
-            self._counters.replied(refusal)
+            self._counters.replied(refusal.code, refusal.text)
             event(logger, "turned_away", client=peer[0], reply=refusal.text)
             return
         network = self._gate.enter(peer[0])

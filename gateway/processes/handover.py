@@ -17,7 +17,6 @@ from collections.abc import Callable, Iterable, Sequence
 from functools import partial
 from itertools import chain, count, groupby
 from operator import attrgetter
-from typing import Protocol
 
 from gateway.delivery.confirmations import Ledger
 from gateway.delivery.empty_list_attempts import Deferred
@@ -30,38 +29,6 @@ from storage.errors import OutcomeUnknown, StoreUnavailable
 logger = logging.getLogger(__name__)
 
 _TELL_SECONDS = 0.02
-
-
-class Delivers(Protocol):
-    """What a session needs of a deliverer, here or in the first process."""
-
-    def submit(self, arrival: Arrival, spool: SpoolFile | None) -> asyncio.Future[Outcome]:
-        """See `gateway.delivery.group_commit.Deliverer.submit`."""
-        ...
-
-    def withdraw(self, outcome: asyncio.Future[Outcome]) -> None:
-        """See `gateway.delivery.group_commit.Deliverer.withdraw`."""
-        ...
-
-
-class Settles(Protocol):
-    """What a connection needs of a ledger, here or in the first process."""
-
-    def confirm(self, digests: Iterable[bytes]) -> None:
-        """See `gateway.delivery.confirmations.Ledger.confirm`."""
-        ...
-
-    def close(self, digests: Iterable[bytes]) -> None:
-        """See `gateway.delivery.confirmations.Ledger.close`."""
-        ...
-
-
-class Notes(Protocol):
-    """What a session needs to tell of a list without members, here or in the first process."""
-
-    def note(self, list_id: bytes) -> None:
-        """See `gateway.delivery.empty_list_attempts.Deferred.note`."""
-        ...
 
 
 class Handover(asyncio.Protocol):

@@ -6,6 +6,7 @@ import asyncio
 import contextlib
 import signal
 from collections.abc import Callable, Iterator
+from dataclasses import dataclass
 
 
 class Stopping:
@@ -32,3 +33,11 @@ class Stopping:
         else:
             self.on_request()
         self.requested.set()
+
+
+@dataclass(frozen=True, slots=True)
+class Running:
+    """Where the process listens, once it does."""
+
+    smtp: list[tuple[str, int]]
+    http: list[tuple[str, int]]

@@ -14,10 +14,12 @@ from concurrent.futures import ThreadPoolExecutor
 from config.settings import Settings
 from gateway.background import tell_of_end
 from gateway.counters import Counters
+from gateway.delivery.ports import Delivers, Notes, Settles
 from gateway.listening.connections import Connections
-from gateway.processes.handover import Delivers, Handover, Notes, Settles
+from gateway.processes.handover import Handover
 from gateway.processes.mail_process import Orders, Wires, wait_for_store
-from gateway.smtp.admission import Reservations, Space
+from gateway.reservations import Reservations
+from gateway.smtp.admission import Space
 from gateway.smtp.recipients import Routes
 from gateway.smtp.scheduling import Turns
 from gateway.smtp.session import Edge

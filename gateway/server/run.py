@@ -11,24 +11,17 @@ import gc
 import os
 import sys
 from collections.abc import Callable
-from dataclasses import dataclass
 
 from config.settings import Settings
 from gateway.counters import Counters
 from gateway.processes.mail_process import Wires, start_siblings
+from gateway.reservations import Reservations
+from gateway.server.lifecycle import Running
 from gateway.server.mail_side import serve_sibling
-from gateway.smtp.admission import Reservations
+from gateway.smtp.replies import labels
 
 _MOST_BY_DEFAULT = 4
 _SWITCH_SECONDS = 0.0005
-
-
-@dataclass(frozen=True, slots=True)
-class Running:
-    """Where the process listens, once it does."""
-
-    smtp: list[tuple[str, int]]
-    http: list[tuple[str, int]]
 
 
 def run(settings: Settings, *, ready: Callable[[Running], None] | None = None) -> int:
@@ -43,7 +36,7 @@ def run(settings: Settings, *, ready: Callable[[Running], None] | None = None) -
     sys.setswitchinterval(_SWITCH_SECONDS)
     gc.set_threshold(20_000, 20, 50)
     processes = settings.mail_processes or _processes_by_default()
-    reservations, counters = Reservations(processes), Counters(processes)
+    reservations, counters = Reservations(processes), Counters(processes, labels())
 
     async def serve_beside(wires: Wires) -> None:
         reservations.own = wires.number

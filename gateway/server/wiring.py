@@ -36,11 +36,10 @@ from gateway.listening.connections import Connections
 from gateway.listening.listener import Listener
 from gateway.processes.handover import Intake
 from gateway.processes.mail_process import Sibling
+from gateway.reservations import Reservations
 from gateway.server.http_server import serving
-from gateway.server.lifecycle import Stopping
+from gateway.server.lifecycle import Running, Stopping
 from gateway.server.mail_side import FILE_THREADS, sessions
-from gateway.server.run import Running
-from gateway.smtp.admission import Reservations
 from gateway.smtp.session import reply_for
 from gateway.webhooks.caller import Caller
 from gateway.webhooks.calls import WebhookCalls

@@ -26,7 +26,7 @@ from typing import Any, NamedTuple, cast
 from aiosmtpd.smtp import SMTP
 
 from gateway.counters import Counters
-from gateway.processes.handover import Settles
+from gateway.delivery.ports import Settles
 from gateway.smtp import replies
 from gateway.smtp.input_buffer import HangUp, Inbound
 from gateway.smtp.replies import Reply
@@ -279,7 +279,7 @@ class Connection(SMTP):
 
     def send(self, reply: Reply) -> None:
         """Answer; HangUp follows when the reply says that we close."""
-        self._counters.replied(reply)
+        self._counters.replied(reply.code, reply.text)
         self._answer(reply.line)
 
     def send_greeting(self, lines: bytes) -> None:
@@ -299,7 +299,7 @@ class Connection(SMTP):
         Raises HangUp when the peer does not take it for so many seconds.
         """
         self.flush()
-        self._counters.replied(reply)
+        self._counters.replied(reply.code, reply.text)
         wire = self._wire
         # Counted before the write: a quick peer's answer is there before the write returns.
         unasked = self.inbound.total + self._readable()

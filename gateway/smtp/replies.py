@@ -14,6 +14,8 @@ answer to HELO and EHLO, and 354).
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
+from gateway.counters import Labels, unlabelled
+
 
 @dataclass(frozen=True, slots=True)
 class Reply:
@@ -133,3 +135,13 @@ TOO_LARGE_CLOSING = Reply(552, "5.3.4", "Message is larger than we take; closing
 TOO_MANY_HOPS = Reply(554, "5.4.6", "Too many hops: over 50 Received fields")
 LOOP = Reply(554, "5.4.6", "Mail loop: this message has been delivered here before")
 TALKED_EARLY = Reply(554, "5.5.0", "Protocol error: you spoke before your turn", closes=True)
+
+
+def labels() -> Labels:
+    """Code and name of each reply of this module, by its code and text, for the counters."""
+    named = {
+        (reply.code, reply.text): (str(reply.code), name.lower())
+        for name, reply in globals().items()
+        if isinstance(reply, Reply)
+    }
+    return named | {(code, ""): unlabelled(code) for code in (220, 250, 354, 421, 450, 451, 452)}

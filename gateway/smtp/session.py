@@ -20,9 +20,9 @@ from time import perf_counter
 
 from config.logs import event
 from config.settings import Settings
+from gateway.delivery.ports import Delivers, Notes
 from gateway.message import header_scan
 from gateway.message.arrival import arrival
-from gateway.processes.handover import Delivers, Notes
 from gateway.smtp import loop_check, replies
 from gateway.smtp.admission import Space
 from gateway.smtp.command_arguments import BadCommand, MailCommand, Path, parse_mail, parse_rcpt

@@ -17,8 +17,8 @@ import asyncio
 import importlib
 import ssl
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass
 
+from gateway.webhooks.answer import Answer
 from gateway.webhooks.resolver import Names, NamesUnavailable, NoSuchHost
 from gateway.webhooks.targets import (
     Address,
@@ -30,28 +30,6 @@ from gateway.webhooks.targets import (
 )
 
 PATIENCE = 15.0
-_GONE = 410
-
-
-class NotCalled(Exception):
-    """This machine could not make the call now; that tells nothing about the endpoint."""
-
-
-@dataclass(frozen=True, slots=True)
-class Answer:
-    """What came of a call: the status, if there was one, and what was wrong, None for a success.
-
-    `wait` is how long the endpoint wants to be left alone, in microseconds.
-    """
-
-    status: int | None
-    error: str | None
-    wait: int = 0
-
-    @property
-    def gone(self) -> bool:
-        """Whether the endpoint wants no more calls, ever."""
-        return self.status == _GONE
 
 
 class Caller:

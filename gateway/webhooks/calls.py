@@ -24,15 +24,16 @@ from functools import partial
 
 import orjson
 
-from admin_api.events.event_access import body_of
 from admin_api.service.webhook_port import Tried
 from config.logs import event
-from gateway.webhooks.caller import Answer, Caller, NotCalled
+from gateway.webhooks.answer import Answer, NotCalled
+from gateway.webhooks.caller import Caller
 from gateway.webhooks.signing import signed_headers
 from storage.alerts.alerts import ANSWERING, FAILING, NEW, Alert
 from storage.clock import SECOND, Clock, rfc3339
 from storage.database import Database, Tx
 from storage.errors import StoreUnavailable
+from storage.events.catalogue import body_of
 from storage.events.log import Event
 from storage.ids import to_text
 from storage.notifications import webhook_outcomes, webhook_queue

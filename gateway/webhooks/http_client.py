@@ -18,7 +18,7 @@ import aiohttp
 from aiohttp.abc import AbstractResolver, ResolveResult
 from yarl import URL
 
-from gateway.webhooks.caller import Answer, NotCalled
+from gateway.webhooks.answer import Answer, NotCalled
 from gateway.webhooks.targets import Address, Target
 from storage.clock import SECOND
 

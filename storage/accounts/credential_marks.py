@@ -7,11 +7,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Collection
 
 from storage.accounts.sessions import IDLE
 from storage.database import Tx
-from storage.mailbox.visibility import in_list
+from storage.sql import chunks, in_list
 
 _AT_ONCE = 500
 
@@ -21,18 +21,13 @@ Mark = tuple[object, ...]
 async def marks_of(tx: Tx, *, ids: Collection[bytes], now: int) -> dict[bytes, Mark]:
     """The marks of these tokens, sessions and inboxes, by id."""
     found: dict[bytes, Mark] = {}
-    for some in _chunks(sorted(ids)):
+    for some in chunks(sorted(ids), _AT_ONCE):
         chosen, names = in_list(some)
         params = {**names, "now": now, "idle_since": now - IDLE}
         for statement, columns in _MARKS:
             for row in await tx.fetch_all(statement.format(chosen), params):
                 found[bytes(row["id"])] = tuple(row[column] for column in columns)
     return found
-
-
-def _chunks(ids: Sequence[bytes]) -> Iterator[Sequence[bytes]]:
-    for start in range(0, len(ids), _AT_ONCE):
-        yield ids[start : start + _AT_ONCE]
 
 
 _TOKENS = """

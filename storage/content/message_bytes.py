@@ -19,7 +19,7 @@ from typing import NamedTuple
 
 from storage.content.direct_file import DirectFile
 from storage.database import Tx
-from storage.engines.log_sync import sync_directory
+from storage.disk import sync_directory
 from storage.errors import NotFound, StorageError, StoreFull, StoreUnavailable, kind_of
 
 _CHUNK = 256 * 1024

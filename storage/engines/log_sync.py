@@ -19,7 +19,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from storage.disk import Disk
+from storage.disk import Disk, sync_directory
 from storage.errors import StoreUnavailable
 
 
@@ -86,12 +86,3 @@ class LogSync:
         with contextlib.suppress(StoreUnavailable):
             await self._wait_for(self._asked)
         os.close(self._descriptor)
-
-
-def sync_directory(directory: Path) -> None:
-    """Put the names in `directory` on stable storage; blocks. Raises OSError."""
-    descriptor = os.open(directory, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)

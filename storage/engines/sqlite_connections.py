@@ -15,13 +15,14 @@ from typing import cast
 import aiosqlite
 
 from storage.database import T
-from storage.errors import StoreFull, StoreUnavailable
+from storage.errors import StoreDamaged, StoreFull, StoreUnavailable
 
 PATIENCE = 5.0
 _PEEK_MILLISECONDS = 100
 
 _LOCK_CODES = {sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED}
 _FULL_CODES = {sqlite3.SQLITE_FULL}
+_DAMAGE_CODES = {sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB}
 _AWAY_CODES = _LOCK_CODES | {
     sqlite3.SQLITE_IOERR,
     sqlite3.SQLITE_CANTOPEN,
@@ -99,6 +100,8 @@ def translated(error: sqlite3.Error) -> Exception:
     code = getattr(error, "sqlite_errorcode", 0) & 0xFF
     if code in _FULL_CODES:
         return StoreFull(str(error))
+    if code in _DAMAGE_CODES:
+        return StoreDamaged(str(error))
     if code in _AWAY_CODES:
         return StoreUnavailable(str(error))
     return error

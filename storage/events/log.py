@@ -13,7 +13,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 
 from storage.clock import DAY, SECOND
@@ -21,7 +21,8 @@ from storage.database import Row, Tx
 from storage.ids import lowest_at
 from storage.index.copy_index import sources
 from storage.mailbox.copies import FOLDERS
-from storage.mailbox.visibility import VISIBLE, VISIBLE_ACT, VISIBLE_NOTE, View, in_list
+from storage.mailbox.visibility import VISIBLE, VISIBLE_ACT, VISIBLE_NOTE, View
+from storage.sql import chunks, in_list
 
 KEPT = 7 * DAY
 RECEIVED = "message.received"
@@ -82,7 +83,7 @@ async def new_events(tx: Tx, *, after: bytes, limit: int) -> list[Event]:
 async def find_events(tx: Tx, *, event_ids: Collection[bytes]) -> dict[bytes, Event]:
     """Those of these events that are still there, by id."""
     found: dict[bytes, Event] = {}
-    for some in _chunks(sorted(event_ids)):
+    for some in chunks(sorted(event_ids), _AT_ONCE):
         chosen, names = in_list(some)
         rows = await tx.fetch_all(
             f"SELECT {_COLUMNS} FROM events e WHERE e.event_id IN ({chosen})", names
@@ -176,7 +177,7 @@ async def _holders(
     few, inboxes = in_list(sorted(listening)) if len(listening) <= _FEW else ("", {})
     narrowed = f" AND inbox_id IN ({few.replace(':in', ':box')})" if few else ""
     named = {name.replace("in", "box"): value for name, value in inboxes.items()}
-    for some in _chunks(message_ids):
+    for some in chunks(message_ids, _AT_ONCE):
         chosen, names = in_list(some)
         for row in await tx.fetch_all(
             f"SELECT message_id, inbox_id FROM copies WHERE message_id IN ({chosen}){narrowed}",
@@ -191,7 +192,7 @@ async def _holders(
 async def _who_sees(tx: Tx, event: Event, listening: set[bytes], now: int) -> list[bytes]:
     """Those of `listening` that see the note or the act of which the event tells."""
     told: list[bytes] = []
-    for some in _chunks(sorted(listening)):
+    for some in chunks(sorted(listening), _AT_ONCE):
         chosen, names = in_list(some)
         rows = await tx.fetch_all(
             _WHO_SEES.format(chosen),
@@ -199,11 +200,6 @@ async def _who_sees(tx: Tx, event: Event, listening: set[bytes], now: int) -> li
         )
         told += [bytes(row["inbox_id"]) for row in rows]
     return told
-
-
-def _chunks(ids: Sequence[bytes]) -> Iterator[Sequence[bytes]]:
-    for start in range(0, len(ids), _AT_ONCE):
-        yield ids[start : start + _AT_ONCE]
 
 
 _COLUMNS = """e.event_id, e.tenant_id, e.type, e.inbox_id, e.message_id, e.thread_id, e.list_id,

@@ -15,14 +15,6 @@ from storage.database import Tx
 from storage.index.query import Lookup, Term
 from storage.index.words import FIELDS, FILLER, unpack
 
-SCHEMA = """
-CREATE TABLE search_documents (
-    message_id bytea PRIMARY KEY,
-    words tsvector NOT NULL
-);
-CREATE INDEX search_documents_by_words ON search_documents USING GIN (words)
-"""
-
 _WEIGHTS = dict(zip(FIELDS, "ABCD", strict=True))
 
 

@@ -20,21 +20,6 @@ from storage.index.copy_index import newest
 from storage.index.query import Lookup, Term, packed_matches
 from storage.index.words import FIELDS, unpack
 
-SCHEMA = """
-CREATE VIRTUAL TABLE search_words USING fts5(
-    scope, sender, recipient, subject, body, content='', columnsize=0, tokenize='ascii'
-);
-CREATE TABLE search_documents (
-    document_id INTEGER PRIMARY KEY,
-    message_id BLOB NOT NULL
-);
-CREATE TABLE search_texts (
-    document_id INTEGER PRIMARY KEY,
-    scope TEXT NOT NULL,
-    words BLOB NOT NULL
-)
-"""
-
 _MANY_FIELDS = "{" + " ".join(FIELDS) + "}"
 _HITS_WALKED = (200, 5_000)
 _HIGHEST = (1 << 63) - 1

@@ -15,14 +15,11 @@ import json
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
-from storage.contacts.relationships import count_before_it_goes, forget_sender
 from storage.database import Row, Tx
-from storage.delivery.explain import forget_explanation, keep_deleted
 from storage.errors import Conflict, NotFound
 from storage.index.copy_index import newest
-from storage.mailbox import parsed
-from storage.mailbox.grants import forget_message, keep_what_a_copy_opened
 from storage.mailbox.trash import note_moves
+from storage.sql import in_list
 
 # The JMAP roles (RFC 8621 2); a copy keeps the position.
 FOLDERS = ("inbox", "archive", "junk", "trash")
@@ -136,7 +133,7 @@ async def copies_by_id(
     """The inbox's copies of these messages, newest first."""
     if not message_ids:
         return []
-    chosen, names = _in_list(message_ids)
+    chosen, names = in_list(message_ids)
     rows = await tx.fetch_all(
         f"{_COPY} AND c.message_id IN ({chosen}) ORDER BY c.message_id DESC",
         {"tenant_id": tenant_id, "inbox_id": inbox_id, **names},
@@ -198,7 +195,7 @@ async def update_copies(
         "folder": None if folder is None else FOLDERS.index(folder),
     }
     for start in range(0, len(message_ids), _CHANGED_AT_ONCE):
-        chosen, names = _in_list(message_ids[start : start + _CHANGED_AT_ONCE])
+        chosen, names = in_list(message_ids[start : start + _CHANGED_AT_ONCE])
         await tx.execute(
             f"""
             UPDATE copies
@@ -223,7 +220,7 @@ async def held_of(
     """Those of these messages of which the inbox holds a copy."""
     if not message_ids:
         return set()
-    chosen, names = _in_list(message_ids)
+    chosen, names = in_list(message_ids)
     rows = await tx.fetch_all(
         f"""
         SELECT c.message_id FROM copies c JOIN messages m ON m.message_id = c.message_id
@@ -232,78 +229,6 @@ async def held_of(
         {"tenant_id": tenant_id, "inbox_id": inbox_id, **names},
     )
     return {bytes(row["message_id"]) for row in rows}
-
-
-async def discard_copy(
-    tx: Tx, *, tenant_id: bytes, inbox_id: bytes, message_id: bytes, now: int
-) -> str | None:
-    """Move the copy to trash; one that is there already is deleted.
-
-    Returns the content file that nothing names any more, for removal after the commit. Raises
-    NotFound.
-    """
-    copy = await find_copy(tx, tenant_id=tenant_id, inbox_id=inbox_id, message_id=message_id)
-    if copy.folder != "trash":
-        await update_copy(
-            tx,
-            tenant_id=tenant_id,
-            inbox_id=inbox_id,
-            message_id=message_id,
-            now=now,
-            folder="trash",
-        )
-        return None
-    return await delete_copy(tx, tenant_id=tenant_id, inbox_id=inbox_id, message_id=message_id)
-
-
-async def delete_copy(
-    tx: Tx, *, tenant_id: bytes, inbox_id: bytes, message_id: bytes
-) -> str | None:
-    """Delete the copy for good; one that is not there is none.
-
-    Returns the content file that nothing names any more, for removal after the commit.
-    """
-    key = {"tenant_id": tenant_id, "inbox_id": inbox_id, "message_id": message_id}
-    counted = await tx.execute(
-        """
-        UPDATE messages SET copies_gone = copies_gone + 1
-        WHERE message_id = :message_id AND tenant_id = :tenant_id
-          AND EXISTS (SELECT 1 FROM copies c
-                      WHERE c.inbox_id = :inbox_id AND c.message_id = :message_id)
-        """,
-        key,
-    )
-    if not counted:
-        return None
-    await count_before_it_goes(tx, tenant_id=tenant_id, inbox_id=inbox_id, message_id=message_id)
-    await keep_what_a_copy_opened(tx, tenant_id=tenant_id, inbox_id=inbox_id, message_id=message_id)
-    await keep_deleted(tx, inbox_id=inbox_id, message_id=message_id)
-    for table in ("copies", "copy_routes", "trashed"):
-        await tx.execute(
-            f"DELETE FROM {table} WHERE inbox_id = :inbox_id AND message_id = :message_id", key
-        )
-    return await _drop_message_without_copies(tx, message_id)
-
-
-async def _drop_message_without_copies(tx: Tx, message_id: bytes) -> str | None:
-    key = {"message_id": message_id}
-    row = await tx.fetch_one(
-        """
-        SELECT c.file, m.copies_owed - m.copies_gone AS copies_left
-        FROM messages m JOIN contents c ON c.message_id = m.message_id
-        WHERE m.message_id = :message_id
-        """,
-        key,
-    )
-    if row is None or row["copies_left"] > 0:
-        return None
-    await parsed.drop(tx, message_id=message_id)
-    await forget_sender(tx, message_id=message_id)
-    for table in ("contents", "routes", "messages"):
-        await tx.execute(f"DELETE FROM {table} WHERE message_id = :message_id", key)
-    await forget_message(tx, message_id=message_id)
-    await forget_explanation(tx, message_id=message_id)
-    return str(row["file"]) if row["file"] else None
 
 
 def trace_fields(copy: Copy) -> bytes:
@@ -354,7 +279,7 @@ async def copies_of_rows(tx: Tx, inbox_id: bytes, rows: Sequence[Row]) -> list[C
 async def _routes(tx: Tx, inbox_id: bytes, rows: Sequence[Row]) -> list[Row]:
     if not rows:
         return []
-    chosen, names = _in_list([row["message_id"] for row in rows])
+    chosen, names = in_list([row["message_id"] for row in rows])
     return await tx.fetch_all(
         f"""
         SELECT r.message_id, r.position, r.recipient, r.address, r.list_id
@@ -369,11 +294,6 @@ async def _routes(tx: Tx, inbox_id: bytes, rows: Sequence[Row]) -> list[Row]:
         """,
         {"inbox_id": inbox_id, **names},
     )
-
-
-def _in_list(message_ids: Sequence[bytes]) -> tuple[str, dict[str, bytes]]:
-    names = {f"m{number}": message_id for number, message_id in enumerate(message_ids)}
-    return ", ".join(f":{name}" for name in names), names
 
 
 def _copy(row: Row, routes: Sequence[Route]) -> Copy:

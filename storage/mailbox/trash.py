@@ -15,7 +15,7 @@ KEPT = 30 * DAY
 
 
 async def note_moves(
-    tx: Tx, *, inbox_id: bytes, chosen: str, names: Mapping[str, bytes], trash: int, now: int
+    tx: Tx, *, inbox_id: bytes, chosen: str, names: Mapping[str, object], trash: int, now: int
 ) -> None:
     """Put on record which of these copies are in the folder `trash` now, after they were moved.
 

@@ -27,6 +27,7 @@ from storage.address import canonical_or_none
 from storage.database import Row, Tx
 from storage.errors import NotFound
 from storage.mailbox.copies import COPY_COLUMNS, Copy, copies_of_rows
+from storage.sql import in_list
 
 
 @dataclass(frozen=True, slots=True)
@@ -215,9 +216,3 @@ _NEWEST = f"""
 
 def _newest(rows: Collection[Row]) -> dict[bytes, bytes]:
     return {bytes(row["thread_id"]): bytes(row["newest"]) for row in rows if row["newest"]}
-
-
-def in_list(ids: Collection[bytes]) -> tuple[str, dict[str, object]]:
-    """Ids as the inside of `IN (…)`: names, and what they stand for."""
-    names: dict[str, object] = {f"in{number}": one for number, one in enumerate(ids)}
-    return ", ".join(f":{name}" for name in names), names

@@ -21,7 +21,7 @@ from storage.directory.inboxes import Inbox, find_inbox
 from storage.directory.lists import leave_all_lists
 from storage.errors import Conflict, NotFound
 from storage.index.copy_index import newest
-from storage.mailbox.copies import delete_copy
+from storage.mailbox.deletion import delete_copy
 from storage.mailbox.grants import forget_inbox
 from storage.sharing.resolutions import forget_shares_of, lapse_shares_of
 from storage.teamwork.assignment import unassign_all

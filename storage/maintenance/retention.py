@@ -21,7 +21,7 @@ from storage.delivery import retry_receipts
 from storage.events import log
 from storage.ids import lowest_at
 from storage.mailbox import trash as trash_folder
-from storage.mailbox.copies import delete_copy
+from storage.mailbox.deletion import delete_copy
 from storage.maintenance.inbox_removal import GRACE, purge_some
 from storage.sharing import contact_activity, resolutions, shares
 from storage.teamwork import notes

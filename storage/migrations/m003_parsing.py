@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 from storage.database import Tx
-from storage.index.full_text import engine_of
 from storage.migrations.schema import run_schema
 
 
 async def m003_parsing(tx: Tx) -> None:
     """Make room for previews, attachments and bodies; messages that wait are their own queue."""
     await run_schema(tx, _PARSING)
-    await run_schema(tx, engine_of(tx).SCHEMA)
+    await run_schema(tx, _INDEX[tx.dialect["engine"]])
 
 
 _PARSING = """
@@ -48,3 +47,28 @@ CREATE TABLE attachments (
     PRIMARY KEY (message_id, position)
 ) {clustered}
 """
+
+# The full-text index is the one part of the schema in which the engines differ.
+_INDEX = {
+    "sqlite": """
+CREATE VIRTUAL TABLE search_words USING fts5(
+    scope, sender, recipient, subject, body, content='', columnsize=0, tokenize='ascii'
+);
+CREATE TABLE search_documents (
+    document_id INTEGER PRIMARY KEY,
+    message_id BLOB NOT NULL
+);
+CREATE TABLE search_texts (
+    document_id INTEGER PRIMARY KEY,
+    scope TEXT NOT NULL,
+    words BLOB NOT NULL
+)
+""",
+    "postgres": """
+CREATE TABLE search_documents (
+    message_id bytea PRIMARY KEY,
+    words tsvector NOT NULL
+);
+CREATE INDEX search_documents_by_words ON search_documents USING GIN (words)
+""",
+}

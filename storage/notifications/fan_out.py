@@ -21,12 +21,12 @@ from storage.alerts.alerts import TASK, WEBHOOK, find_alert
 from storage.database import Row, Tx
 from storage.errors import NotFound
 from storage.events import log
-from storage.events.event_needs import Terms, needs_of, terms_of
+from storage.events.catalogue import Terms, needs_of, terms_of
 from storage.events.log import Event
-from storage.mailbox.visibility import in_list
 from storage.notifications.alert_tasks import KIND, make_alert_task
 from storage.notifications.filters import matches
 from storage.notifications.webhook_outcomes import at_once
+from storage.sql import in_list
 
 BATCH = 500
 MOST_OWED = 2000

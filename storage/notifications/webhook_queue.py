@@ -22,10 +22,10 @@ from storage.alerts.alerts import ACTIVE, LANES
 from storage.clock import SECOND
 from storage.database import Row, Tx
 from storage.events import log
-from storage.events.event_needs import needs_of, terms_of
+from storage.events.catalogue import needs_of, terms_of
 from storage.events.log import Event
-from storage.mailbox.visibility import in_list
 from storage.notifications.webhook_outcomes import TRIES, UNKNOWN, Claim, disable, sweep
+from storage.sql import in_list
 
 LEASE = 40 * SECOND
 

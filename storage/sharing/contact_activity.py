@@ -18,7 +18,8 @@ from dataclasses import dataclass
 from storage.clock import DAY
 from storage.contacts.contacts import in_texts
 from storage.database import Row, Tx
-from storage.mailbox.visibility import VISIBLE, VISIBLE_ACT, VISIBLE_NOTE, View, in_list
+from storage.mailbox.visibility import VISIBLE, VISIBLE_ACT, VISIBLE_NOTE, View
+from storage.sql import in_list
 
 KEPT = 2 * 365 * DAY
 

@@ -18,14 +18,8 @@ from storage.database import Row, Tx
 from storage.directory.inboxes import Inbox
 from storage.errors import NotFound
 from storage.events.record import record_event
-from storage.mailbox.visibility import (
-    VISIBLE,
-    VISIBLE_NOTE,
-    View,
-    in_list,
-    sees_thread,
-    thread_subject,
-)
+from storage.mailbox.visibility import VISIBLE, VISIBLE_NOTE, View, sees_thread, thread_subject
+from storage.sql import in_list
 from storage.teamwork.tasks import Draft, create_task, titled
 
 KEPT = 90 * DAY

@@ -17,13 +17,8 @@ from storage.database import Tx
 from storage.index import copy_index
 from storage.index.query import Query
 from storage.mailbox.copies import FOLDERS
-from storage.mailbox.visibility import (
-    VISIBLE_ASSIGNEE,
-    View,
-    in_list,
-    newest_visible,
-    opened_threads,
-)
+from storage.mailbox.visibility import VISIBLE_ASSIGNEE, View, newest_visible, opened_threads
+from storage.sql import in_list
 from storage.teamwork.thread_search import matching_copies, newest_matching_copies, opened_matches
 from storage.teamwork.threads import Status, Thread, describe_threads
 

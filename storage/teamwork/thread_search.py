@@ -16,7 +16,8 @@ from storage.index.full_text import ATTACHMENT, matching, scanned_text
 from storage.index.query import Query, matches
 from storage.index.words import document
 from storage.mailbox.search import Wanted, search_messages
-from storage.mailbox.visibility import OPENED_THREADS, VISIBLE, View, in_list
+from storage.mailbox.visibility import OPENED_THREADS, VISIBLE, View
+from storage.sql import in_list
 
 _OPENED_LOOKED_AT = 1_000
 

@@ -18,7 +18,8 @@ from storage.database import Row, Tx
 from storage.errors import NotFound
 from storage.events.record import record_event
 from storage.mailbox.copies import Mailbox
-from storage.mailbox.visibility import VISIBLE, VISIBLE_ASSIGNEE, View, in_list, require_thread
+from storage.mailbox.visibility import VISIBLE, VISIBLE_ASSIGNEE, View, require_thread
+from storage.sql import in_list
 from storage.teamwork.notes import count_notes
 from storage.teamwork.thread_history import record_history
 

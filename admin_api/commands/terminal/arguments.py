@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from admin_api.commands.terminal.invocation import Faults
+from admin_api.commands.terminal.faults import Faults
 from storage.address import Address, canonical_domain, parse_address
 
 _NAME_LENGTH = 200

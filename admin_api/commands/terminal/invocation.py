@@ -17,6 +17,8 @@ from typing import TYPE_CHECKING, TypeVar
 
 import click
 
+from admin_api.commands.terminal.faults import Faults, printable
+
 if TYPE_CHECKING:
     from config.settings import Settings
     from storage.database import Work
@@ -24,16 +26,6 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 Command = TypeVar("Command", bound=Callable[..., object])
 Document = Mapping[str, object] | Sequence[object]
-
-
-class Faults(click.ClickException):
-    """What went wrong, a line each, naming the field or setting."""
-
-    def __init__(self, *lines: str) -> None:
-        super().__init__("\n".join(lines))
-
-    def show(self, file: object = None) -> None:
-        click.echo(printable(self.message), err=True)
 
 
 @dataclass(slots=True)
@@ -98,16 +90,6 @@ def _keep(context: click.Context, parameter: click.Parameter, value: str | bool 
     call = context.ensure_object(Invocation)
     if value:
         setattr(call, str(parameter.name), value)
-
-
-def printable(text: str) -> str:
-    """`text` with control characters but the newline and the tab written as escapes."""
-    return "".join(
-        character
-        if character.isprintable() or character in "\n\t"
-        else character.encode("unicode_escape").decode()
-        for character in text
-    )
 
 
 def table(rows: Sequence[Sequence[object]], empty: str) -> str:

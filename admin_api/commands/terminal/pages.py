@@ -7,7 +7,8 @@ from typing import TypeVar
 
 import click
 
-from admin_api.commands.terminal.invocation import Faults, Invocation, table
+from admin_api.commands.terminal.faults import Faults
+from admin_api.commands.terminal.invocation import Invocation, table
 
 Command = TypeVar("Command", bound=Callable[..., object])
 

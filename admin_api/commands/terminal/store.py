@@ -8,17 +8,24 @@ that name the field or the setting.
 from __future__ import annotations
 
 import asyncio
-import sqlite3
 from collections.abc import Awaitable, Callable
 from typing import TypeVar
 
-from admin_api.commands.terminal.invocation import Faults
+from admin_api.commands.terminal.faults import Faults
 from config.settings import Settings
 from storage.clock import system_clock
 from storage.database import Database
 from storage.engines.opening import EMBEDDED, open_database
 from storage.engines.sqlite import FILE_NAME
-from storage.errors import Conflict, Invalid, NotFound, StorageError, StoreFull, StoreUnavailable
+from storage.errors import (
+    Conflict,
+    Invalid,
+    NotFound,
+    StorageError,
+    StoreDamaged,
+    StoreFull,
+    StoreUnavailable,
+)
 from storage.migrations import migrate
 
 T = TypeVar("T")
@@ -35,8 +42,6 @@ def run(settings: Settings, use: Callable[[Database], Awaitable[T]], *, make: bo
         return asyncio.run(_opened(settings, use))
     except StorageError as error:
         raise Faults(*fault_lines(error, settings)) from error
-    except sqlite3.DatabaseError as error:
-        raise Faults(f"data: the store cannot be read: {error}") from error
 
 
 async def _opened(settings: Settings, use: Callable[[Database], Awaitable[T]]) -> T:
@@ -58,6 +63,8 @@ def fault_lines(error: StorageError, settings: Settings) -> list[str]:
             return [f"{_CONFLICTING_FIELDS.get(error.code, error.code)}: {error.detail}"]
         case NotFound():
             return [str(error)]
+        case StoreDamaged():
+            return [f"{key}: the store cannot be read: {error}"]
         case StoreFull():
             return [f"{key}: no space left for the store: {error}"]
         case StoreUnavailable():

@@ -6,8 +6,9 @@ from typing import Any
 import pytest
 from jsonschema import Draft202012Validator  # type: ignore[import-untyped]
 
-from admin_api.events.event_access import EVENT_TYPES
+from admin_api.access.event_access import ACCESS
 from storage.database import Tx
+from storage.events.catalogue import EVENT_TYPES
 from tests.admin_api.teamwork.team import Record, agenda, delete, get, post, thread_with
 from tests.builders import AGENT, SALES, SUPPORT, TEAM, TENANT_OWNER, World, deliver, token_with
 
@@ -134,6 +135,10 @@ def test_every_type_is_made_here() -> None:
         for make in causes
     ],
 )
+def test_the_catalogue_and_the_table_of_access_name_the_same_types() -> None:
+    assert set(ACCESS) == set(EVENT_TYPES)
+
+
 async def test_what_happens_is_told_as_the_catalogue_says(
     world: World, kind: str, make: Make
 ) -> None:
@@ -230,7 +235,7 @@ async def test_a_token_is_told_of_what_it_may_read(world: World) -> None:
     await annotate(world)
     await share(world)
     expected = {
-        "email:read": {name for name, one in EVENT_TYPES.items() if "email" in str(one.access)},
+        "email:read": {name for name, access in ACCESS.items() if "email" in str(access)},
         "contacts:read": {name for name in EVENT_TYPES if name.startswith("contact.")},
         "task:read": {name for name in EVENT_TYPES if name.startswith("task.")},
     }

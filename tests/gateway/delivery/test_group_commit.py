@@ -14,6 +14,7 @@ from gateway.delivery.confirmations import Ledger
 from gateway.delivery.group_commit import Deliverer
 from gateway.message import header_scan
 from gateway.message.arrival import arrival
+from gateway.smtp.replies import labels
 from storage.content.message_bytes import (
     Content,
     ContentDamaged,
@@ -77,7 +78,7 @@ class Desk:
             cast(Store, store),
             self.contents,
             self.ledger,
-            Counters(1),
+            Counters(1, labels()),
             postmaster="",
             committed=lambda: None,
             under_way=lambda: self.under_way,

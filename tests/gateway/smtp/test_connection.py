@@ -12,6 +12,7 @@ from gateway.counters import Counters
 from gateway.delivery.confirmations import Ledger
 from gateway.smtp import replies
 from gateway.smtp.connection import Connection
+from gateway.smtp.replies import labels
 from gateway.smtp.scheduling import Turns
 
 
@@ -45,7 +46,7 @@ async def test_a_reply_the_kernel_refuses_is_the_transports_to_fail_with(
         converse,
         lambda _: None,
         ledger=Ledger(),
-        counters=Counters(1),
+        counters=Counters(1, labels()),
         hostname="mx.example.test",
         loop=loop,
         turns=Turns(loop),

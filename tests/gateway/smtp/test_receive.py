@@ -11,8 +11,9 @@ from typing import Any, cast
 import pytest
 
 from config.settings import Settings
+from gateway.reservations import Reservations
 from gateway.smtp import replies
-from gateway.smtp.admission import Reservations, Space
+from gateway.smtp.admission import Space
 from gateway.smtp.connection import Connection
 from gateway.smtp.input_buffer import HangUp, Inbound
 from gateway.smtp.receive import IN_MEMORY, Received, receive

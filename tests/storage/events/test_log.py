@@ -7,10 +7,10 @@ from functools import partial
 
 import pytest
 
-from admin_api.events.event_access import EVENT_TYPES
 from storage.clock import DAY, SECOND
 from storage.database import Database, Tx
 from storage.errors import NotFound
+from storage.events.catalogue import EVENT_TYPES
 from storage.events.log import Event, audience, events_after, new_events, newest_event_id
 from storage.events.record import record_event
 from storage.ids import lowest_at, to_text

@@ -6,7 +6,7 @@ import pytest
 
 from storage.errors import NotFound
 from storage.ids import from_text
-from storage.mailbox import copies
+from storage.mailbox import copies, deletion
 from storage.mailbox.copies import Copy, Route, distinct_addresses, trace_fields
 from tests.builders import (
     AGENT,
@@ -95,7 +95,7 @@ async def test_another_tenant_or_inbox_finds_no_copy(engine: Engine) -> None:
         with pytest.raises(NotFound):
             await world.database.write(lambda tx: copies.update_copy(tx, **key._asdict(), now=1))
         with pytest.raises(NotFound):
-            await world.database.write(lambda tx: copies.discard_copy(tx, **key._asdict(), now=1))
+            await world.database.write(lambda tx: deletion.discard_copy(tx, **key._asdict(), now=1))
         assert (await find(world, SALES, message_id)).folder == "inbox"
 
 

@@ -19,7 +19,7 @@ from storage.directory.domains import trust_domain
 from storage.directory.lists import add_member, create_list
 from storage.errors import NotFound
 from storage.ids import from_text, to_text
-from storage.mailbox import copies, visibility
+from storage.mailbox import copies, deletion, visibility
 from storage.mailbox.visibility import View
 from storage.teamwork import assignment, notes, threads
 from storage.teamwork.thread_list import Filter, list_threads
@@ -221,7 +221,7 @@ class Office:
     async def _discard(self, inbox: str, number: int) -> None:
         if found := self._held(inbox, number):
             message, key = found
-            await self.world.database.write(lambda tx: copies.delete_copy(tx, **key))
+            await self.world.database.write(lambda tx: deletion.delete_copy(tx, **key))
             self.told.discard(inbox, message)
 
     async def _move(self, inbox: str, number: int) -> None:

@@ -6,7 +6,7 @@ import pytest
 
 from storage.database import Tx
 from storage.index.query import parse_query
-from storage.mailbox.copies import delete_copy
+from storage.mailbox.deletion import delete_copy
 from storage.mailbox.grants import open_thread
 from storage.mailbox.visibility import View, thread_messages
 from storage.teamwork.thread_list import Filter, list_threads

@@ -1,10 +1,13 @@
-"""The catalogue of events: each type, what it tells, and what one must be allowed to read for it.
+"""The catalogue of events: each type, its body, and the terms under which a tenant may have it.
 
-- An event's body is `{type, timestamp, data}`; `data` has ids only, of the inbox that is told and
-  of what it is told of. No subject, no name, no text.
-- A type is for whoever may read what it tells of; nobody is told of what they may not read. For
-  webhooks and tasks, which have no credential, `storage.events.event_needs` says the same.
-- Schema and example of a type are made from the same line as the bodies.
+- An event's body is `{type, timestamp, data}`; `data` holds ids only: the inbox that is notified
+  and the objects that the event is about. No subject, no name, no text.
+- `Terms` are the plan and governance that reading such an object needs. They are checked whenever
+  an event leaves: when a credential reads, when an event is routed, and again right before it is
+  sent or made a task. After a downgrade nothing is sent.
+- Schema and example of a type are made from the same line as its bodies.
+- A new type needs a line here, a line in `admin_api.access.event_access`, and the code that records
+  it.
 """
 
 from __future__ import annotations
@@ -12,21 +15,46 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from admin_api.access.credentials import Principal
-from admin_api.access.policy import (
-    READ_AGENDA,
-    READ_CONTACTS,
-    READ_LISTS,
-    READ_MAIL,
-    READ_NOTES,
-    READ_SHARES,
-    Access,
-    check,
-)
-from admin_api.http.problems import Problem
+from storage.accounts.tenants import GOVERNANCE, PLANS, reaches
 from storage.clock import rfc3339
+from storage.database import Tx
 from storage.events.log import Event
 from storage.ids import to_text
+
+
+@dataclass(frozen=True, slots=True)
+class Terms:
+    """A plan and a governance: those a tenant has, or those that something takes at least."""
+
+    plan: str = "free"
+    governance: str = "none"
+
+    def cover(self, needed: Terms) -> bool:
+        """Whether who has these may have what takes `needed`."""
+        return reaches(PLANS, self.plan, needed.plan) and reaches(
+            GOVERNANCE, self.governance, needed.governance
+        )
+
+
+_ANY = Terms()
+_STARTUP = Terms(plan="startup")
+_GOVERNED = Terms(governance="token_controls")
+
+
+def needs_of(event_type: str) -> Terms:
+    """What a tenant must have to be told of events of this type."""
+    kind = EVENT_TYPES.get(event_type)
+    return kind.terms if kind else _ANY
+
+
+async def terms_of(tx: Tx, *, tenant_id: bytes) -> Terms:
+    """What the tenant has now."""
+    row = await tx.fetch_one(
+        "SELECT plan, governance FROM tenants WHERE tenant_id = :tenant_id",
+        {"tenant_id": tenant_id},
+    )
+    return Terms(row["plan"], row["governance"]) if row else _ANY
+
 
 Json = dict[str, object]
 
@@ -55,9 +83,9 @@ class EventType:
 
     name: str
     description: str
-    access: Access
     data: tuple[str, ...]
     optional: frozenset[str] = frozenset()
+    terms: Terms = _ANY
 
     @property
     def schema(self) -> Json:
@@ -112,72 +140,66 @@ EVENT_TYPES: Mapping[str, EventType] = {
         EventType(
             "message.received",
             "The inbox got a copy of a message.",
-            READ_MAIL,
             ("message_id", "thread_id"),
         ),
-        EventType("thread.assigned", "The inbox was assigned a thread.", READ_MAIL, _THREAD),
+        EventType("thread.assigned", "The inbox was assigned a thread.", _THREAD),
         EventType(
             "thread.unassigned",
             "A thread was taken from the inbox, which had it in hand.",
-            READ_MAIL,
             _THREAD,
         ),
         EventType(
-            "thread.note_added", "A note that the inbox sees was written.", READ_NOTES, _NOTE
+            "thread.note_added", "A note that the inbox sees was written.", _NOTE, terms=_STARTUP
         ),
-        EventType("thread.mentioned", "A note mentions the inbox.", READ_NOTES, _NOTE),
-        EventType("thread.closed", "A thread that the inbox sees was closed.", READ_MAIL, _THREAD),
+        EventType("thread.mentioned", "A note mentions the inbox.", _NOTE, terms=_STARTUP),
+        EventType("thread.closed", "A thread that the inbox sees was closed.", _THREAD),
         EventType(
             "thread.reopened",
             "A thread that the inbox sees was reopened; by nobody when a message did it.",
-            READ_MAIL,
             _THREAD,
             _NOBODY,
         ),
         EventType(
             "contact.share_received",
             "The inbox was offered a card, or asked for one.",
-            READ_SHARES,
             ("share_id", *_BY),
+            terms=_STARTUP,
         ),
         EventType(
             "contact.share_resolved",
             "A share of the inbox was accepted, declined or withdrawn, or lapsed (by nobody).",
-            READ_SHARES,
             ("share_id", *_BY),
             _NOBODY,
+            terms=_STARTUP,
         ),
         EventType(
             "contact.handoff_received",
             "A card was handed over to the inbox; the id is that of its own card.",
-            READ_CONTACTS,
             ("contact_id", *_BY),
         ),
         EventType(
             "task.created",
             "The inbox has a new task.",
-            READ_AGENDA,
             _TASK,
             _NOBODY | {"thread_id"},
         ),
         EventType(
             "task.completed",
             "A task of the inbox was completed, by itself or with what it was about.",
-            READ_AGENDA,
             _TASK,
             _NOBODY | {"thread_id"},
         ),
         EventType(
             "list.member_added",
             "The inbox became a member of a distribution list.",
-            READ_LISTS,
             ("list_id",),
+            terms=_GOVERNED,
         ),
         EventType(
             "list.member_removed",
             "The inbox is a member of a distribution list no more.",
-            READ_LISTS,
             ("list_id",),
+            terms=_GOVERNED,
         ),
     )
 }
@@ -195,16 +217,3 @@ def body_of(event: Event, inbox_id: bytes) -> Json:
 def event_record(event: Event, inbox_id: bytes) -> Json:
     """The body with the event's id, as lists show it."""
     return {"event_id": to_text("evt", event.event_id), **body_of(event, inbox_id)}
-
-
-def readable_types(principal: Principal) -> frozenset[str]:
-    """The types of which this caller may be told."""
-    return frozenset(name for name, kind in EVENT_TYPES.items() if _may_read(kind, principal))
-
-
-def _may_read(kind: EventType, principal: Principal) -> bool:
-    try:
-        check(kind.access, principal)
-    except Problem:
-        return False
-    return True

@@ -1,0 +1,79 @@
+"""Records of messages and attachments, as the API shows them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+
+from admin_api.http.records import Record, id_or_none
+from storage.clock import rfc3339
+from storage.ids import to_text
+from storage.mailbox.copies import Copy, Mailbox, distinct_addresses
+from storage.mailbox.message_text import Letter
+from storage.mailbox.parsed import Attachment
+
+
+def message_item(copy: Copy) -> Record:
+    """A message as it stands in a list; without a copy it has no folder, marks and ways in."""
+    return {
+        "message_id": to_text("msg", copy.message_id),
+        "thread_id": to_text("thr", copy.thread_id),
+        "folder": copy.folder,
+        "from": mailbox_record(copy.sender),
+        "to": [mailbox_record(one) for one in copy.to],
+        "cc": [mailbox_record(one) for one in copy.cc],
+        "subject": copy.subject,
+        "preview": copy.preview,
+        "received_at": rfc3339(copy.received_at),
+        "size": copy.size,
+        "is_read": copy.is_read,
+        "is_flagged": copy.is_flagged,
+        "has_attachments": copy.has_attachments,
+        "via": [
+            {"address": route.address, "list_id": id_or_none("lst", route.list_id)}
+            for route in distinct_addresses(copy.routes)
+        ]
+        if copy.is_held
+        else None,
+    }
+
+
+def message_record(copy: Copy, headers: Iterable[Mapping[str, str]], letter: Letter) -> Record:
+    """A message by itself; what takes parsing is empty until that has been done."""
+    return message_item(copy) | {
+        "headers": [*headers],
+        "reply_to": [{"email": email, "name": name} for name, email in letter.reply_to],
+        "text_body": letter.text,
+        "html_body": letter.html,
+        "attachments": [attachment_record(one) for one in letter.attachments],
+        "authentication": None,
+        "envelope": _envelope(copy) if copy.is_held else None,
+        "parse_status": copy.parse_status,
+    }
+
+
+def attachment_record(attachment: Attachment) -> Record:
+    """A file that came with a message; its octets have a path of their own."""
+    part = attachment.part
+    return {
+        "attachment_id": to_text("att", attachment.attachment_id),
+        "filename": part.filename,
+        "content_type": part.content_type,
+        "size": part.size,
+        "inline": part.is_inline,
+        "content_id": part.content_id,
+    }
+
+
+def _envelope(copy: Copy) -> Record:
+    return {
+        "mail_from": copy.reverse_path,
+        "rcpt_to": [*dict.fromkeys(route.recipient for route in copy.routes)],
+        "client_ip": copy.client_ip,
+        "helo": copy.helo,
+        "tls": copy.tls,
+    }
+
+
+def mailbox_record(mailbox: Mailbox) -> Record:
+    """An address with its display name."""
+    return {"email": mailbox.email, "name": mailbox.name}

@@ -1,0 +1,43 @@
+"""The service: the store, the clock and the ports that every call shares."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+from admin_api.service.call_metrics import Measures
+from admin_api.service.feed import Feed
+from admin_api.service.rate_limits import Buckets
+from admin_api.service.webhook_port import Webhooks
+from config.settings import Settings
+from storage.clock import Clock
+from storage.content.message_bytes import ContentDirectory
+from storage.database import Database
+from storage.directory.resolve import Resolution
+from storage.wakeup import Signal
+
+
+@dataclass(frozen=True, slots=True)
+class Service:
+    """What the process lends to its calls.
+
+    `document` makes the OpenAPI document; `commits` rings when something was committed,
+    which `feed` reads for all streams;
+    `reply_to` tells what a sender is answered to a recipient that leads there; `measures` is what
+    an operator can read; `webhooks` judges targets and sends.
+    """
+
+    database: Database
+    content: ContentDirectory
+    settings: Settings
+    clock: Clock
+    calls: Buckets
+    logins: Buckets
+    password_turns: asyncio.Semaphore
+    document: Callable[[], bytes]
+    commits: Signal
+    feed: Feed
+    reply_to: Callable[[Resolution], str | None]
+    measures: Measures
+    webhooks: Webhooks = field(default_factory=Webhooks)

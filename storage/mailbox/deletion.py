@@ -1,0 +1,82 @@
+"""Deleting copies permanently: the content goes with the last copy."""
+
+from __future__ import annotations
+
+from storage.contacts.relationships import count_before_it_goes, forget_sender
+from storage.database import Tx
+from storage.delivery.explain import forget_explanation, keep_deleted
+from storage.mailbox import parsed
+from storage.mailbox.copies import find_copy, update_copy
+from storage.mailbox.grants import forget_message, keep_what_a_copy_opened
+
+
+async def discard_copy(
+    tx: Tx, *, tenant_id: bytes, inbox_id: bytes, message_id: bytes, now: int
+) -> str | None:
+    """Move the copy to trash; one that is there already is deleted.
+
+    Returns the content file that nothing names any more, for removal after the commit. Raises
+    NotFound.
+    """
+    copy = await find_copy(tx, tenant_id=tenant_id, inbox_id=inbox_id, message_id=message_id)
+    if copy.folder != "trash":
+        await update_copy(
+            tx,
+            tenant_id=tenant_id,
+            inbox_id=inbox_id,
+            message_id=message_id,
+            now=now,
+            folder="trash",
+        )
+        return None
+    return await delete_copy(tx, tenant_id=tenant_id, inbox_id=inbox_id, message_id=message_id)
+
+
+async def delete_copy(
+    tx: Tx, *, tenant_id: bytes, inbox_id: bytes, message_id: bytes
+) -> str | None:
+    """Delete the copy for good; one that is not there is none.
+
+    Returns the content file that nothing names any more, for removal after the commit.
+    """
+    key = {"tenant_id": tenant_id, "inbox_id": inbox_id, "message_id": message_id}
+    counted = await tx.execute(
+        """
+        UPDATE messages SET copies_gone = copies_gone + 1
+        WHERE message_id = :message_id AND tenant_id = :tenant_id
+          AND EXISTS (SELECT 1 FROM copies c
+                      WHERE c.inbox_id = :inbox_id AND c.message_id = :message_id)
+        """,
+        key,
+    )
+    if not counted:
+        return None
+    await count_before_it_goes(tx, tenant_id=tenant_id, inbox_id=inbox_id, message_id=message_id)
+    await keep_what_a_copy_opened(tx, tenant_id=tenant_id, inbox_id=inbox_id, message_id=message_id)
+    await keep_deleted(tx, inbox_id=inbox_id, message_id=message_id)
+    for table in ("copies", "copy_routes", "trashed"):
+        await tx.execute(
+            f"DELETE FROM {table} WHERE inbox_id = :inbox_id AND message_id = :message_id", key
+        )
+    return await _drop_message_without_copies(tx, message_id)
+
+
+async def _drop_message_without_copies(tx: Tx, message_id: bytes) -> str | None:
+    key = {"message_id": message_id}
+    row = await tx.fetch_one(
+        """
+        SELECT c.file, m.copies_owed - m.copies_gone AS copies_left
+        FROM messages m JOIN contents c ON c.message_id = m.message_id
+        WHERE m.message_id = :message_id
+        """,
+        key,
+    )
+    if row is None or row["copies_left"] > 0:
+        return None
+    await parsed.drop(tx, message_id=message_id)
+    await forget_sender(tx, message_id=message_id)
+    for table in ("contents", "routes", "messages"):
+        await tx.execute(f"DELETE FROM {table} WHERE message_id = :message_id", key)
+    await forget_message(tx, message_id=message_id)
+    await forget_explanation(tx, message_id=message_id)
+    return str(row["file"]) if row["file"] else None

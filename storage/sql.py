@@ -1,0 +1,17 @@
+"""Fragments of SQL that both engines read alike, and how long lists of ids are cut for them."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterator, Sequence
+
+
+def in_list(ids: Collection[bytes]) -> tuple[str, dict[str, object]]:
+    """The inside of `IN (…)` for these ids, and the parameters that it names."""
+    names: dict[str, object] = {f"in{number}": one for number, one in enumerate(ids)}
+    return ", ".join(f":{name}" for name in names), names
+
+
+def chunks(ids: Sequence[bytes], size: int) -> Iterator[Sequence[bytes]]:
+    """Cut `ids` into runs of at most `size`: an engine takes so many parameters a statement."""
+    for start in range(0, len(ids), size):
+        yield ids[start : start + size]
