@@ -14,20 +14,20 @@ from starlette.applications import Starlette
 
 from admin_api.call.dispatch import Dispatcher
 from admin_api.call.router import Router
-from admin_api.call.store_wrappers import Announced
+from admin_api.call.store_wrappers import NotifyingDatabase
 from admin_api.openapi.document import document_bytes
 from admin_api.routes import ROUTES
-from admin_api.service.call_metrics import Measured, Measures
+from admin_api.service.call_metrics import CallMetrics, Measured
 from admin_api.service.feed import Feed
 from admin_api.service.rate_limits import Buckets, Ticks
-from admin_api.service.service import Service
+from admin_api.service.service import ServiceContext
 from admin_api.service.webhook_port import Webhooks
 from config.settings import Settings
 from storage.clock import Clock
 from storage.content.message_bytes import ContentDirectory
 from storage.database import Database
 from storage.directory.resolve import Resolution
-from storage.wakeup import Signal
+from storage.wakeup import WakeUp
 
 _PASSWORDS_AT_ONCE = 1  # each takes 46 MiB for some 30 ms
 
@@ -40,9 +40,9 @@ def create_app(
     clock: Clock,
     ticks: Ticks = time.monotonic,
     reply_to: Callable[[Resolution], str | None] = lambda found: None,
-    commits: Signal | None = None,
+    commits: WakeUp | None = None,
     feed: Feed | None = None,
-    measures: Measures | None = None,
+    measures: CallMetrics | None = None,
     webhooks: Webhooks | None = None,
 ) -> Starlette:
     """The ASGI application.
@@ -51,9 +51,9 @@ def create_app(
     and for what is written here. Who made the `feed` closes it before the store.
     `measures` counts the calls. `webhooks` judges the targets of alerts and sends to them.
     """
-    commits = commits or Signal()
-    service = Service(
-        database=Announced(database, commits),
+    commits = commits or WakeUp()
+    service = ServiceContext(
+        database=NotifyingDatabase(database, commits),
         content=content,
         settings=settings,
         clock=clock,
@@ -70,7 +70,7 @@ def create_app(
         reply_to=reply_to,
         commits=commits,
         feed=feed or Feed(database, clock, commits),
-        measures=measures or Measures(),
+        measures=measures or CallMetrics(),
         webhooks=webhooks or Webhooks(),
     )
     app = Starlette()

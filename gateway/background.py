@@ -10,7 +10,7 @@ from collections.abc import Awaitable, Callable
 
 from config.logs import event
 from storage.errors import StoreUnavailable
-from storage.wakeup import Signal
+from storage.wakeup import WakeUp
 
 _AWAY_SECONDS = 2.0
 
@@ -54,12 +54,12 @@ LEFT_ALONE = 12
 _STREAMING_SECONDS = 0.25
 
 
-def streams_in(commits: Signal) -> bool:
+def streams_in(commits: WakeUp) -> bool:
     """Whether mail streams in: the last commit was a moment ago."""
-    return time.monotonic() - commits.last_rung < _STREAMING_SECONDS
+    return time.monotonic() - commits.last_set < _STREAMING_SECONDS
 
 
-async def leave_to_mail(commits: Signal, seconds: float) -> None:
+async def leave_to_mail(commits: WakeUp, seconds: float) -> None:
     """Do nothing for so long, or until mail has ceased to stream in."""
     steps = math.ceil(seconds / _STREAMING_SECONDS)
     for _ in range(steps):

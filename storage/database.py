@@ -52,10 +52,10 @@ class Tx(Protocol):
         ...
 
 
-class Peeks(Protocol):
+class QuickReads(Protocol):
     """A store that is open for looking up a few rows. Raises StoreUnavailable when it cannot."""
 
-    async def peek(self, work: Work[T]) -> T:
+    async def read_quick(self, work: Work[T]) -> T:
         """Like `Database.read`, for a few rows by key: where that is quick, it runs at once.
 
         The embedded engine serves it on the event loop's own thread; a look-up costs less there
@@ -68,10 +68,10 @@ class Peeks(Protocol):
         ...
 
 
-class Lookups(Peeks, Protocol):
+class Lookups(QuickReads, Protocol):
     """What a process needs that only looks up, and remembers."""
 
-    def epoch(self) -> int | None:
+    def route_generation(self) -> int | None:
         """A number that stays the same while nothing is written that could move a route.
 
         What leads where may be remembered for as long. None when nobody can tell: it may not.
@@ -79,7 +79,7 @@ class Lookups(Peeks, Protocol):
         ...
 
 
-class Database(Peeks, Protocol):
+class Database(QuickReads, Protocol):
     """An open store. Raises StoreUnavailable or StoreFull when it cannot serve."""
 
     async def read(self, work: Work[T]) -> T:
@@ -94,12 +94,12 @@ class Database(Peeks, Protocol):
 class Store(Database, Lookups, Protocol):
     """All that an engine can do."""
 
-    async def commit(self, work: Work[T], *, moves_routes: bool = True) -> tuple[T, Durable]:
+    async def commit(self, work: Work[T], *, changes_routes: bool = True) -> tuple[T, Durable]:
         """Like `write`, but returns at the commit, with the wait until it is on stable storage.
 
         The next transaction may run meanwhile. Nothing is to be acknowledged before that wait is
         over; it raises StoreUnavailable when the storage failed. For short work only: the embedded
-        engine does it on the event loop's own thread. Without `moves_routes` the work promises to
+        engine does it on the event loop's own thread. Without `changes_routes` the work promises to
         change no address, inbox, list, member, domain, user or tenant, and the epoch stays.
         """
         ...

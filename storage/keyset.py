@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 
 @dataclass(frozen=True, slots=True)
-class Span:
+class Keyset:
     """At most `limit` entries (None: all), those whose id is above `after`."""
 
     after: bytes | None = None
@@ -24,4 +24,4 @@ class Span:
         return {"span_after": self.after, "span_limit": self.limit}
 
 
-ALL = Span()
+ALL = Keyset()

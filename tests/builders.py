@@ -29,7 +29,7 @@ from storage.delivery.arrivals import Arrival, Recipient, Stored
 from storage.directory import domains, inboxes, lists
 from storage.ids import to_text
 from storage.mailbox.copies import Copy, list_copies
-from storage.wakeup import Signal
+from storage.wakeup import WakeUp
 from tests.support.documented import check_response
 from tests.support.engines import Engine
 
@@ -88,7 +88,7 @@ class World:
     raw: dict[str, bytes] = field(default_factory=dict)
     ids: dict[str, str] = field(default_factory=dict)
     secrets: dict[str, str] = field(default_factory=dict)
-    commits: Signal = field(default_factory=Signal)
+    commits: WakeUp = field(default_factory=WakeUp)
     webhooks: FakeSender = field(default_factory=FakeSender)
 
     def client(self, who: str | None = None, *, secret: str | None = None) -> httpx2.AsyncClient:
@@ -132,7 +132,7 @@ async def open_world(engine: Engine, **settings: object) -> AsyncIterator[World]
             settings=Settings(**settings),  # type: ignore[arg-type]  # a test names real ones
             clock=clock,
             ticks=lambda: clock.elapsed,
-            commits=(commits := Signal()),
+            commits=(commits := WakeUp()),
             webhooks=Webhooks(why_not, webhooks),
         )
         world = World(database, content, clock, app, commits=commits, webhooks=webhooks)

@@ -9,9 +9,9 @@ from starlette.responses import Response
 
 from admin_api.call.call import Call, named_inbox
 from admin_api.call.paging import Cursor, cursor_answer, position_of
-from admin_api.http.payload import Instant, Limit, Parameters, Reference
+from admin_api.http.payload import Instant, Limit, Parameters, ReferenceText
 from admin_api.http.records import Record, id_or_none
-from storage.accounts.audit_log import Logged, Wanted, list_acts
+from storage.accounts.audit_log import AuditFilter, Logged, list_acts
 from storage.clock import parse_rfc3339, rfc3339
 from storage.database import Tx
 from storage.ids import from_text, to_text
@@ -24,10 +24,10 @@ class Listing(Parameters):
     `user.created`, or what it was done to, as `user`; `object` an id.
     """
 
-    actor: Reference | None = None
+    actor: ReferenceText | None = None
     action: Annotated[str, Field(pattern=r"^[a-z]+(\.[a-z_]+)?$", max_length=60)] | None = None
-    object: Reference | None = None
-    inbox_id: Reference | None = None
+    object: ReferenceText | None = None
+    inbox_id: ReferenceText | None = None
     since: Instant | None = None
     until: Instant | None = None
     limit: Limit = 50
@@ -40,7 +40,7 @@ async def list_entries(call: Call) -> Response:
     before = position_of(listing.cursor)
 
     async def work(tx: Tx) -> list[Logged]:
-        wanted = Wanted(
+        wanted = AuditFilter(
             actor=listing.actor,
             action=listing.action,
             object_id=listing.object,

@@ -11,8 +11,8 @@ from collections.abc import Callable, Coroutine, Mapping
 from typing import Annotated, Any
 
 from admin_api.call.call import Call, acting_inbox
-from admin_api.call.references import Meaning, any_inbox, any_list, visible_thread
-from admin_api.http.payload import Reference
+from admin_api.call.references import Reference, any_inbox, any_list, visible_thread
+from admin_api.http.payload import ReferenceText
 from storage.alerts.alerts import Alert, find_alert
 from storage.database import Tx
 from storage.errors import Invalid
@@ -64,4 +64,4 @@ REFERENCES: Mapping[str, Callable[[Tx, Call, str, str], Coroutine[Any, Any, str]
     "thread_id": _thread,
     "assignee": _holder,
 }
-Referred = Annotated[Reference, Meaning(referred)]
+Referred = Annotated[ReferenceText, Reference(referred)]

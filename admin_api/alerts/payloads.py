@@ -12,7 +12,7 @@ from pydantic import AfterValidator, Field
 
 from admin_api.alerts.filter_references import Referred
 from admin_api.call.call import Call
-from admin_api.call.references import Meaning
+from admin_api.call.references import Reference
 from admin_api.http.payload import Payload
 from admin_api.http.strict_json import JsonValue
 from storage.address import canonical_domain, canonical_or_none
@@ -73,14 +73,14 @@ EventName = Annotated[
 ]
 EventNames = Annotated[list[EventName], Field(max_length=MOST_EVENTS)]
 Target = Annotated[str, Field(min_length=1, max_length=TARGET_LENGTH)]
-WebhookUrl = Annotated[Target, Meaning(_url)]
+WebhookUrl = Annotated[Target, Reference(_url)]
 
 
 class DeliveryIn(Payload):
     """A webhook's URL, or the title of a task, with `{fields}`."""
 
     type: Literal["webhook", "task"]
-    target: Annotated[Target, Meaning(_target)]
+    target: Annotated[Target, Reference(_target)]
 
 
 class FilterIn(Payload):

@@ -19,7 +19,7 @@ from admin_api.access.credentials import Agent
 from admin_api.call.call import Call
 from admin_api.call.etags import respond
 from admin_api.call.router import Route
-from admin_api.call.store_wrappers import Around
+from admin_api.call.store_wrappers import HookedDatabase
 from admin_api.http.client_address import client_address
 from admin_api.http.records import Record
 from storage.accounts.audit_log import Actor, Detail, act_of, record_act
@@ -72,7 +72,7 @@ def differing(given: Iterable[str], before: Record, after: Record) -> list[str]:
 
 async def respond_on_record(route: Route, shown: Route | None, call: Call) -> Response:
     """What the handler answers, once the audit log has what belongs there."""
-    audited = Around(call.database, before=partial(_begin, call), after=partial(_end, call))
+    audited = HookedDatabase(call.database, before=partial(_begin, call), after=partial(_end, call))
     response = await respond(route, shown, replace(call, store=audited))
     if call.trail.foreign and not call.trail.told and response.status_code < 400:
         await audited.write(_nothing)

@@ -18,7 +18,7 @@ from admin_api.access.policy import is_admin
 from admin_api.http.payload import Given, Parameters, Payload
 from admin_api.http.problems import Problem, not_found
 from admin_api.http.strict_json import JsonValue
-from admin_api.service.service import Service
+from admin_api.service.service import ServiceContext
 from storage.address import canonical_or_none
 from storage.database import Database, Tx
 from storage.directory.inboxes import Inbox, find_inbox, find_inbox_by_address
@@ -54,7 +54,7 @@ class Call:
     share its `trail`.
     """
 
-    service: Service
+    service: ServiceContext
     request: Request
     arguments: Mapping[str, str]
     now: int

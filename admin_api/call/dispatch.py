@@ -19,12 +19,12 @@ from admin_api.access.credentials import Principal
 from admin_api.call import idempotency
 from admin_api.call.call import Call
 from admin_api.call.router import Match, Route, Router
-from admin_api.call.validation import given_by, judged, take_inbox
+from admin_api.call.validation import input_of, take_inbox, validated
 from admin_api.http.body import check_media_type, replayable
 from admin_api.http.problems import Problem, not_found, problem_of, rate_limited, response_of
 from admin_api.http.responses import common_headers
 from admin_api.service.call_metrics import TEMPLATE
-from admin_api.service.service import Service
+from admin_api.service.service import ServiceContext
 from config.logs import event
 from storage.database import Tx
 from storage.errors import StoreUnavailable
@@ -35,7 +35,7 @@ logger = logging.getLogger("postroom.http")
 class Dispatcher:
     """The ASGI application behind Starlette: everything under one route table."""
 
-    def __init__(self, router: Router, service: Service) -> None:
+    def __init__(self, router: Router, service: ServiceContext) -> None:
         self._router = router
         self._service = service
 
@@ -72,7 +72,7 @@ class Dispatcher:
         route = _route(match, request.method)
         if route.payload is not None:
             check_media_type(request)
-        given = await given_by(route, request)
+        given = await input_of(route, request)
         keyed = idempotency.HEADER in request.headers and idempotency.takes_key(route)
         raw = b""
         if keyed and route.takes_file:
@@ -86,9 +86,9 @@ class Dispatcher:
             take_inbox(route, call, given)
             if keyed:
                 return await idempotency.once(
-                    route, call, content, lambda once: judged(match, route, once, given)
+                    route, call, content, lambda once: validated(match, route, once, given)
                 )
-        return await judged(match, route, call, given)
+        return await validated(match, route, call, given)
 
     async def _identified(self, request: Request, now: int) -> Principal:
         secret = credentials.bearer(request.headers.get("authorization"))

@@ -17,7 +17,7 @@ from starlette.responses import Response
 
 from admin_api.call.call import Call
 from admin_api.call.router import Match, Route
-from admin_api.call.store_wrappers import Around, Within
+from admin_api.call.store_wrappers import HookedDatabase, JoinedTransaction
 from admin_api.http.problems import Problem
 from storage.database import Tx
 
@@ -59,7 +59,7 @@ async def current_tag(tx: Tx, shown: Route, call: Call) -> str:
     """The tag that a GET would carry now. Raises as that would."""
     if shown.version is not None:
         return tag_of(repr(await shown.version(tx, call)).encode("utf-8", "surrogateescape"))
-    look = replace(call, store=Within(tx), query=shown.parameters(), body=None)
+    look = replace(call, store=JoinedTransaction(tx), query=shown.parameters(), body=None)
     response = await shown.handler(look)
     return tag_of(bytes(response.body))
 
@@ -77,7 +77,7 @@ async def respond(route: Route, shown: Route | None, call: Call) -> Response:
     tags: list[str] = []
     if route is shown and route.version is not None:
         # Before the body is made: an older tag on a newer body costs a retry, not an update.
-        tags.append(await call.database.peek(lambda tx: current_tag(tx, route, call)))
+        tags.append(await call.database.read_quick(lambda tx: current_tag(tx, route, call)))
 
     async def before(tx: Tx) -> None:
         if condition is not None:
@@ -88,7 +88,9 @@ async def respond(route: Route, shown: Route | None, call: Call) -> Response:
             tags[:] = [await current_tag(tx, shown, call)]
 
     if route.method in ("PATCH", "DELETE"):
-        response = await route.handler(replace(call, store=Around(call.database, before, after)))
+        response = await route.handler(
+            replace(call, store=HookedDatabase(call.database, before, after))
+        )
     else:
         response = await route.handler(call)
     if shown is None or response.status_code != 200 or route.method not in ("GET", "PATCH"):

@@ -24,10 +24,10 @@ from starlette.responses import Response
 from admin_api.access import credentials
 from admin_api.call.call import Call, acting_inbox
 from admin_api.call.router import Route
-from admin_api.call.store_wrappers import Around, Within
+from admin_api.call.store_wrappers import HookedDatabase, JoinedTransaction
 from admin_api.http.problems import MEDIA_TYPE, problem_of, response_of
 from storage.accounts import idempotency_keys
-from storage.accounts.idempotency_keys import Claim, KeptAnswer
+from storage.accounts.idempotency_keys import KeptAnswer, KeyClaim
 from storage.database import Tx
 from storage.errors import FieldFault, Invalid, StoreUnavailable
 
@@ -54,7 +54,7 @@ async def once(route: Route, call: Call, content: object, respond: Respond) -> R
     """What `respond` answers, or what it answered before. `content` is the query and the body."""
     key, body = _hashes(call, content)
 
-    async def claim(tx: Tx) -> Claim | KeptAnswer:
+    async def claim(tx: Tx) -> KeyClaim | KeptAnswer:
         return await idempotency_keys.claim_key(
             tx, tenant_id=call.tenant_id, key=key, body=body, now=call.now
         )
@@ -88,29 +88,29 @@ def _hashes(call: Call, content: object) -> tuple[bytes, bytes]:
     )
 
 
-async def _whole(call: Call, claim: Claim, respond: Respond) -> Response:
+async def _whole(call: Call, claim: KeyClaim, respond: Respond) -> Response:
     """Effect and answer in one transaction."""
 
     async def work(tx: Tx) -> Response:
-        response = await respond(replace(call, store=Within(tx)))
+        response = await respond(replace(call, store=JoinedTransaction(tx)))
         await idempotency_keys.keep_answer(tx, claim, _kept(response))
         return response
 
     return await call.database.write(work)
 
 
-async def _apart(call: Call, claim: Claim, respond: Respond) -> Response:
+async def _apart(call: Call, claim: KeyClaim, respond: Respond) -> Response:
     """The effect, unless somebody took the claim over; then the answer."""
 
     async def held(tx: Tx) -> None:
         await idempotency_keys.require_claim(tx, claim)
 
-    response = await respond(replace(call, store=Around(call.database, after=held)))
+    response = await respond(replace(call, store=HookedDatabase(call.database, after=held)))
     await _keep(call, claim, response)
     return response
 
 
-async def _settle(call: Call, claim: Claim, error: Exception) -> None:
+async def _settle(call: Call, claim: KeyClaim, error: Exception) -> None:
     """Keep what was refused, or let go of what may go well another time."""
     problem = problem_of(error)
     with suppress(StoreUnavailable):  # then the claim lapses by itself
@@ -120,7 +120,7 @@ async def _settle(call: Call, claim: Claim, error: Exception) -> None:
             await _keep(call, claim, response_of(problem))
 
 
-async def _keep(call: Call, claim: Claim, response: Response) -> None:
+async def _keep(call: Call, claim: KeyClaim, response: Response) -> None:
     kept = _kept(response)
     await call.database.write(lambda tx: idempotency_keys.keep_answer(tx, claim, kept))
 

@@ -17,7 +17,7 @@ from admin_api.call.call import Call
 from admin_api.http.payload import Limit, Parameters, checked
 from admin_api.http.responses import answer
 from storage.errors import FieldFault, Invalid
-from storage.keyset import Span
+from storage.keyset import Keyset
 
 WHOLE = 1000
 _ID_LENGTH = 16
@@ -56,12 +56,12 @@ class Page(Parameters):
     def length(self) -> int:
         return self.limit or WHOLE
 
-    def span(self) -> Span:
+    def span(self) -> Keyset:
         """What to fetch: one more than is shown tells whether there is more.
 
         Raises Invalid on `cursor`.
         """
-        return Span(position_of(self.cursor), self.length + 1)
+        return Keyset(position_of(self.cursor), self.length + 1)
 
 
 def page_answer(

@@ -1,6 +1,6 @@
 """What a well-formed field has to mean here and now: the things of the store that input names.
 
-- A payload marks such a field with its meaning: `to: Teammate`, `mentions: list[Teammate]`.
+- A payload marks such a field with its reference: `to: Teammate`, `mentions: list[Teammate]`.
 - Unknown, another tenant's and not visible look alike: one fault on that field.
 - A handler asks by the same function within its own transaction. When anything else is wrong with
   the input every marked field is judged as well, so that all faults are told at once.
@@ -16,7 +16,7 @@ from typing import Annotated, Any, get_args, get_origin
 from pydantic import BaseModel
 
 from admin_api.call.call import Call, acting_inbox, acting_view, may_act_for, named_inbox
-from admin_api.http.payload import Form, Instant, OwnAddress, Reference, address_of
+from admin_api.http.payload import Form, Instant, OwnAddress, ReferenceText, address_of
 from storage.clock import parse_rfc3339
 from storage.contacts import contacts
 from storage.contacts.contacts import Contact
@@ -28,51 +28,51 @@ from storage.errors import FieldFault, Invalid, NotFound
 from storage.ids import from_text
 from storage.index.query import Query
 from storage.mailbox import visibility
-from storage.mailbox.search import Wanted, search_messages
+from storage.mailbox.search import SearchFilter, search_messages
 
 
 @dataclass(frozen=True, slots=True)
-class Meaning:
+class Reference:
     """Marks a field, or the entries of an array. `find` raises Invalid on the field it is given."""
 
     find: Callable[[Tx, Call, str, str], Coroutine[Any, Any, object]]
 
 
-async def unmeant(tx: Tx, call: Call, form: Form) -> list[FieldFault]:
+async def unresolved(tx: Tx, call: Call, form: Form) -> list[FieldFault]:
     """The faults of those fields of a form that are well-formed and mean nothing here."""
     faults: list[FieldFault] = []
-    for path, meaning in marked(form.model):
+    for path, reference in marked(form.model):
         for field, text in form.texts(path):
             try:
-                await meaning.find(tx, call, field, text)
+                await reference.find(tx, call, field, text)
             except Invalid as error:
                 faults += error.faults
     return faults
 
 
 @lru_cache(maxsize=256)
-def marked(model: type[BaseModel]) -> tuple[tuple[tuple[str, ...], Meaning], ...]:
+def marked(model: type[BaseModel]) -> tuple[tuple[tuple[str, ...], Reference], ...]:
     """The fields of a model that are marked, and of the objects in it, as their senders write
     them; not those of objects in an array.
     """
     return tuple(
-        ((field.alias or name, *path), meaning)
+        ((field.alias or name, *path), reference)
         for name, field in model.model_fields.items()
-        for path, meaning in _within(Annotated[field.annotation, *field.metadata, None])
+        for path, reference in _within(Annotated[field.annotation, *field.metadata, None])
     )
 
 
-def _within(annotation: object) -> Iterator[tuple[tuple[str, ...], Meaning]]:
+def _within(annotation: object) -> Iterator[tuple[tuple[str, ...], Reference]]:
     if isinstance(annotation, type) and issubclass(annotation, BaseModel):
         yield from marked(annotation)
     arguments = get_args(annotation)
     if get_origin(annotation) is Annotated:
-        yield from (((), one) for one in arguments[1:] if isinstance(one, Meaning))
+        yield from (((), one) for one in arguments[1:] if isinstance(one, Reference))
         arguments = arguments[:1]
     for argument in arguments:
-        for path, meaning in _within(argument):
+        for path, reference in _within(argument):
             if not path or get_origin(annotation) is not list:
-                yield path, meaning
+                yield path, reference
 
 
 async def teammate(tx: Tx, call: Call, field: str, name: str) -> Inbox:
@@ -153,7 +153,7 @@ async def any_list(tx: Tx, call: Call, field: str, name: str) -> bytes:
 
 async def known_list(tx: Tx, call: Call, field: str, name: str) -> bytes:
     """The same, or the id of a list that is gone and by which the acting inbox has mail."""
-    gone, mail = from_text("lst", name), Wanted(Query(lists=(name,)))
+    gone, mail = from_text("lst", name), SearchFilter(Query(lists=(name,)))
     try:
         return await any_list(tx, call, field, name)
     except Invalid:
@@ -177,14 +177,14 @@ async def in_future(tx: Tx, call: Call, field: str, text: str) -> int:
     return moment
 
 
-Teammate = Annotated[Reference, Meaning(teammate)]
-AnyInbox = Annotated[Reference, Meaning(any_inbox)]
-OwnInbox = Annotated[Reference, Meaning(own_inbox)]
-OtherInbox = Annotated[Reference, Meaning(other_inbox)]
-UserName = Annotated[Reference, Meaning(user)]
-VisibleThread = Annotated[Reference, Meaning(visible_thread)]
-OwnContact = Annotated[Reference, Meaning(own_contact)]
-AnyList = Annotated[Reference, Meaning(any_list)]
-KnownList = Annotated[Reference, Meaning(known_list)]
-NewAddress = Annotated[OwnAddress, Meaning(on_own_domain)]
-FutureInstant = Annotated[Instant, Meaning(in_future)]
+Teammate = Annotated[ReferenceText, Reference(teammate)]
+AnyInbox = Annotated[ReferenceText, Reference(any_inbox)]
+OwnInbox = Annotated[ReferenceText, Reference(own_inbox)]
+OtherInbox = Annotated[ReferenceText, Reference(other_inbox)]
+UserName = Annotated[ReferenceText, Reference(user)]
+VisibleThread = Annotated[ReferenceText, Reference(visible_thread)]
+OwnContact = Annotated[ReferenceText, Reference(own_contact)]
+AnyList = Annotated[ReferenceText, Reference(any_list)]
+KnownList = Annotated[ReferenceText, Reference(known_list)]
+NewAddress = Annotated[OwnAddress, Reference(on_own_domain)]
+FutureInstant = Annotated[Instant, Reference(in_future)]

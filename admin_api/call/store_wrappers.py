@@ -2,7 +2,7 @@
 
 - `Within` is a transaction that runs already: what is written there stands or falls with it.
 - `Around` does something in each writing transaction, before and after what is asked for.
-- `Announced` rings a bell when something was written.
+- `NotifyingDatabase` sets a wake-up when something was written.
 """
 
 from __future__ import annotations
@@ -12,14 +12,14 @@ from dataclasses import dataclass
 from typing import Any, TypeVar
 
 from storage.database import Database, Tx, Work
-from storage.wakeup import Signal
+from storage.wakeup import WakeUp
 
 T = TypeVar("T")
 Step = Callable[[Tx], Coroutine[Any, Any, None]]
 
 
 @dataclass(frozen=True, slots=True)
-class Within:
+class JoinedTransaction:
     """A Database whose every use is part of `tx`."""
 
     tx: Tx
@@ -27,7 +27,7 @@ class Within:
     async def read(self, work: Work[T]) -> T:
         return await work(self.tx)
 
-    async def peek(self, work: Work[T]) -> T:
+    async def read_quick(self, work: Work[T]) -> T:
         return await work(self.tx)
 
     async def write(self, work: Work[T]) -> T:
@@ -42,7 +42,7 @@ async def _nothing(tx: Tx) -> None:
 
 
 @dataclass(frozen=True, slots=True)
-class Around:
+class HookedDatabase:
     """A Database that runs `before` and `after` in the transaction of each write."""
 
     database: Database
@@ -61,8 +61,8 @@ class Around:
     async def read(self, work: Work[T]) -> T:
         return await self.database.read(work)
 
-    async def peek(self, work: Work[T]) -> T:
-        return await self.database.peek(work)
+    async def read_quick(self, work: Work[T]) -> T:
+        return await self.database.read_quick(work)
 
     async def write(self, work: Work[T]) -> T:
         return await self.database.write(self._whole(work))
@@ -72,21 +72,21 @@ class Around:
 
 
 @dataclass(frozen=True, slots=True)
-class Announced:
-    """A Database whose writes ring `commits`."""
+class NotifyingDatabase:
+    """A Database whose writes set `commits`."""
 
     database: Database
-    commits: Signal
+    commits: WakeUp
 
     async def read(self, work: Work[T]) -> T:
         return await self.database.read(work)
 
-    async def peek(self, work: Work[T]) -> T:
-        return await self.database.peek(work)
+    async def read_quick(self, work: Work[T]) -> T:
+        return await self.database.read_quick(work)
 
     async def write(self, work: Work[T]) -> T:
         result = await self.database.write(work)
-        self.commits.ring()
+        self.commits.set()
         return result
 
     async def close(self) -> None:

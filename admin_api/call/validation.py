@@ -24,7 +24,7 @@ from admin_api.access.credentials import Agent
 from admin_api.call import etags
 from admin_api.call.audit_trail import respond_on_record
 from admin_api.call.call import Call, acting_inbox
-from admin_api.call.references import unmeant
+from admin_api.call.references import unresolved
 from admin_api.call.router import Match, Route
 from admin_api.http.body import read_object
 from admin_api.http.payload import Form, Payload, read, read_query
@@ -37,7 +37,7 @@ from storage.ids import from_text
 
 
 @dataclass(slots=True)
-class Sent:
+class RawInput:
     """The input of a call as it came, before its models have judged it; `faults` of the query as
     such, and of `inbox_id`.
     """
@@ -47,16 +47,16 @@ class Sent:
     faults: list[FieldFault]
 
 
-async def given_by(route: Route, request: Request) -> Sent:
+async def input_of(route: Route, request: Request) -> RawInput:
     """Raises Problem 413, MalformedJson."""
     body: dict[str, JsonValue] = {}
     if route.reads_json:
         body = await read_object(request, required=route.payload is not None)
     query, faults = read_query(request.scope["query_string"])
-    return Sent(query, body, faults)
+    return RawInput(query, body, faults)
 
 
-def take_inbox(route: Route, call: Call, sent: Sent) -> None:
+def take_inbox(route: Route, call: Call, sent: RawInput) -> None:
     """Take out of the input which inbox the call is made for. Raises Problem `inbox_mismatch`."""
     named = []
     by_token = isinstance(call.caller, Agent)
@@ -85,7 +85,7 @@ def _is_told(faults: list[FieldFault]) -> bool:
     return any(fault.field == "inbox_id" for fault in faults)
 
 
-async def judged(match: Match, route: Route, call: Call, sent: Sent) -> Response:
+async def validated(match: Match, route: Route, call: Call, sent: RawInput) -> Response:
     """What the handler answers to good input.
 
     Raises Invalid with every fault, NotFound and Problem 412 before that, Conflict after it.
@@ -140,7 +140,7 @@ async def _look(
 
 def _unmeant(call: Call, forms: list[Form]) -> Work[list[FieldFault]]:
     async def work(tx: Tx) -> list[FieldFault]:
-        return [fault for form in forms for fault in await unmeant(tx, call, form)]
+        return [fault for form in forms for fault in await unresolved(tx, call, form)]
 
     return work
 

@@ -32,10 +32,10 @@ def audit_log(
 ) -> None:
     """Show who did what to which object, when and from where."""
     from admin_api.accounts.audit_log import entry_record
-    from storage.accounts.audit_log import Wanted, list_acts
+    from storage.accounts.audit_log import AuditFilter, list_acts
     from storage.directory.operator_names import tenant_meant
 
-    wanted = Wanted(actor=actor, action=action, object_id=object_id)
+    wanted = AuditFilter(actor=actor, action=action, object_id=object_id)
 
     async def work(tx: Tx) -> list[Logged]:
         tenant = await tenant_meant(tx, text=tenant_text)

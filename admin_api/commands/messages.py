@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from storage.content.message_bytes import Content, ContentDirectory
     from storage.database import Database, Tx
     from storage.mailbox.copies import Copy
-    from storage.mailbox.message_text import Letter, Outline
+    from storage.mailbox.message_text import MessageOutline, MessageText
 
 _SHOWN = 1024 * 1024
 _FOLDERS = click.Choice(["inbox", "archive", "junk", "trash"])
@@ -114,7 +114,9 @@ def show(call: Invocation, message: str, inbox: str, raw: bool) -> None:
     call.answer(record, printable(readable(beginning)))
 
 
-async def _found(database: Database, message: str, inbox: str) -> tuple[Copy, Content, Outline]:
+async def _found(
+    database: Database, message: str, inbox: str
+) -> tuple[Copy, Content, MessageOutline]:
     from storage.content.message_bytes import find_content
     from storage.directory.operator_names import inbox_meant
     from storage.errors import FieldFault, Invalid, NotFound
@@ -122,7 +124,7 @@ async def _found(database: Database, message: str, inbox: str) -> tuple[Copy, Co
     from storage.mailbox.copies import find_copy
     from storage.mailbox.message_text import find_outline
 
-    async def work(tx: Tx) -> tuple[Copy, Content, Outline]:
+    async def work(tx: Tx) -> tuple[Copy, Content, MessageOutline]:
         owner = await inbox_meant(tx, text=inbox)
         key = {"tenant_id": owner.tenant_id, "message_id": from_text("msg", message) or b""}
         try:
@@ -151,7 +153,7 @@ async def _write_raw(
 
 async def _shown(
     database: Database, contents: ContentDirectory, message: str, inbox: str
-) -> tuple[Copy, bytes, Letter]:
+) -> tuple[Copy, bytes, MessageText]:
     """The copy, as much of its content as is shown, and what the parser made of it."""
     from storage.mailbox.message_text import read_letter
 

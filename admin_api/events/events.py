@@ -32,7 +32,7 @@ from admin_api.http.problems import rate_limited, unauthorized
 from admin_api.http.responses import answer
 from admin_api.http.strict_json import JsonValue
 from admin_api.service.feed import Listener
-from storage.accounts.credential_marks import marks_of
+from storage.accounts.credential_marks import credential_marks
 from storage.database import Tx
 from storage.errors import FieldFault
 from storage.events.catalogue import EVENT_TYPES, event_record
@@ -114,7 +114,7 @@ async def stream_events(call: Call) -> Response:
 
     async def work(tx: Tx) -> tuple[Listener, bytes]:
         view = View(call.tenant_id, await locate_stream(tx, call), call.now)
-        marks = await marks_of(tx, ids=(credential_id, view.inbox_id), now=call.now)
+        marks = await credential_marks(tx, ids=(credential_id, view.inbox_id), now=call.now)
         if len(marks) < 2:
             raise unauthorized()  # it ended between two looks of ours
         listener = Listener(

@@ -22,7 +22,7 @@ from storage.ids import to_text
 from storage.index.query import Query as Asked
 from storage.index.query import instant, parse_query, with_lists, with_span, with_words
 from storage.mailbox.copies import FOLDERS
-from storage.mailbox.search import Wanted
+from storage.mailbox.search import SearchFilter
 
 Folder = Literal["inbox", "archive", "junk", "trash"]
 MAX_QUERY = 1_000
@@ -61,7 +61,7 @@ class Listing(Parameters):
         given = self.model_fields_set - {"folder", "unread", "limit", "cursor"}
         return not given and self.folder != "all"
 
-    async def filters(self, tx: Tx, call: Call) -> Wanted:
+    async def filters(self, tx: Tx, call: Call) -> SearchFilter:
         """What to look for. Raises Invalid for a list or a thread that is none."""
         thread_id = None
         if self.thread_id is not None:
@@ -73,7 +73,7 @@ class Listing(Parameters):
         query = with_span(query, _instant(self.after), _instant(self.before))
         if self.has_attachment is not None:
             query = replace(query, has_attachment=self.has_attachment)
-        return Wanted(
+        return SearchFilter(
             query=query,
             folders=FOLDERS if self.folder == "all" else (self.folder,),
             is_read=None if self.unread is None else not self.unread,

@@ -11,7 +11,7 @@ from starlette.responses import Response, StreamingResponse
 
 from admin_api.call.call import Call, acting_inbox, acting_view
 from admin_api.call.paging import cursor_answer, position_of
-from admin_api.call.references import Meaning, visible_message
+from admin_api.call.references import Reference, visible_message
 from admin_api.http.payload import Payload
 from admin_api.http.responses import answer, no_content
 from admin_api.mailbox.filters import Folder, Listing
@@ -23,7 +23,7 @@ from storage.errors import FieldFault, Invalid
 from storage.ids import from_text, to_text
 from storage.mailbox import copies, deletion, visibility
 from storage.mailbox.copies import Copy, no_copy, require_held, trace_fields
-from storage.mailbox.message_text import Outline, find_outline, read_letter
+from storage.mailbox.message_text import MessageOutline, find_outline, read_letter
 from storage.mailbox.search import search_messages
 from storage.mailbox.visibility import View
 
@@ -48,7 +48,7 @@ class SharedChange(CopyChange):
         return self
 
 
-NamedMessage = Annotated[str, Meaning(visible_message)]
+NamedMessage = Annotated[str, Reference(visible_message)]
 
 
 class CopiesChange(Payload):
@@ -229,7 +229,7 @@ class Entire(NamedTuple):
 
     copy: Copy
     content: Content
-    outline: Outline
+    outline: MessageOutline
 
 
 async def _entire(tx: Tx, call: Call) -> Entire:

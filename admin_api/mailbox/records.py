@@ -8,7 +8,7 @@ from admin_api.http.records import Record, id_or_none
 from storage.clock import rfc3339
 from storage.ids import to_text
 from storage.mailbox.copies import Copy, Mailbox, distinct_addresses
-from storage.mailbox.message_text import Letter
+from storage.mailbox.message_text import MessageText
 from storage.mailbox.parsed import Attachment
 
 
@@ -37,7 +37,7 @@ def message_item(copy: Copy) -> Record:
     }
 
 
-def message_record(copy: Copy, headers: Iterable[Mapping[str, str]], letter: Letter) -> Record:
+def message_record(copy: Copy, headers: Iterable[Mapping[str, str]], letter: MessageText) -> Record:
     """A message by itself; what takes parsing is empty until that has been done."""
     return message_item(copy) | {
         "headers": [*headers],

@@ -24,8 +24,8 @@ from storage.address import canonical_or_none
 from storage.database import Tx
 from storage.index.query import Query, instant
 from storage.mailbox.copies import Copy, copies_by_id
-from storage.mailbox.search import Wanted, search_messages
-from storage.wakeup import heard
+from storage.mailbox.search import SearchFilter, search_messages
+from storage.wakeup import woken_within
 
 MOST_SECONDS = 60
 _LOOKED_AT = 100
@@ -47,14 +47,14 @@ async def wait_for_message(call: Call) -> Response:
     expected = call.parameters(Expected)
     deadline = time.monotonic() + expected.timeout
     while True:
-        ring = call.service.commits.listen()
+        woken = call.service.commits.wait_next()
         found = await call.database.read(lambda tx: _newest(tx, call, expected))
         if found is not None:
             return await whole_message(call, found)
         left = deadline - time.monotonic()
         if left <= 0:
             return no_content()
-        if await heard(ring, min(left, _LOOK_ANYWAY)):
+        if await woken_within(woken, min(left, _LOOK_ANYWAY)):
             await asyncio.sleep(min(_BREATH, left))
 
 
@@ -63,7 +63,7 @@ async def _newest(tx: Tx, call: Call, expected: Expected) -> Entire | None:
     after = None if expected.after is None else instant(expected.after, field="after")
     key = {"tenant_id": call.tenant_id, "inbox_id": inbox_id}
     newest = await search_messages(
-        tx, **key, wanted=Wanted(Query(after=after)), before=None, limit=_LOOKED_AT
+        tx, **key, wanted=SearchFilter(Query(after=after)), before=None, limit=_LOOKED_AT
     )
     for copy in await copies_by_id(tx, **key, message_ids=newest):
         if is_expected(copy, to=expected.to, subject=expected.subject):

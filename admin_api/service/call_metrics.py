@@ -27,7 +27,7 @@ _SECONDS = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0)
 Source = Callable[[], Coroutine[Any, Any, Iterable["Metric"]]]
 
 
-class Measures:
+class CallMetrics:
     """The calls of one process, and `sources` of whatever else there is to read."""
 
     def __init__(self) -> None:
@@ -99,7 +99,7 @@ class Measured:
     `inner` says which route it found by leaving its template in the scope.
     """
 
-    def __init__(self, inner: ASGIApp, measures: Measures) -> None:
+    def __init__(self, inner: ASGIApp, measures: CallMetrics) -> None:
         self._inner = inner
         self._measures = measures
 

@@ -1,6 +1,6 @@
 """The feed: one reader of the event log for all streams of the process.
 
-- It looks once for each ring of the bell, and otherwise twice a second, for what other processes
+- It looks once for each wake-up, and otherwise twice a second, for what other processes
   commit; only while somebody listens.
 - Who joins is told the id up to which the feed had read: what is behind it comes by the feed, what
   is before it is read from the store. So nothing is skipped and nothing comes twice.
@@ -19,12 +19,12 @@ from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
-from storage.accounts.credential_marks import Mark, marks_of
+from storage.accounts.credential_marks import CredentialMark, credential_marks
 from storage.clock import Clock
 from storage.database import Database, Tx, Work
 from storage.errors import StoreUnavailable
 from storage.events.log import Event, audience, new_events, newest_event_id
-from storage.wakeup import Signal, heard
+from storage.wakeup import WakeUp, woken_within
 
 logger = logging.getLogger("postroom.http")
 
@@ -33,7 +33,7 @@ _BREATH = 0.02
 _AT_ONCE = 500
 _MOST_WAITING = 1_000
 
-Standing = tuple[Mark, Mark]
+Standing = tuple[CredentialMark, CredentialMark]
 
 
 class Listener:
@@ -121,14 +121,14 @@ class _Found:
 
     position: bytes
     told: Sequence[tuple[Event, bytes]]
-    marks: Mapping[bytes, Mark] | None
+    marks: Mapping[bytes, CredentialMark] | None
     more: bool
 
 
 class Feed:
     """Reads the log while somebody listens, and hands each event to the streams it is for."""
 
-    def __init__(self, database: Database, clock: Clock, commits: Signal) -> None:
+    def __init__(self, database: Database, clock: Clock, commits: WakeUp) -> None:
         self._database = database
         self._clock = clock
         self._commits = commits
@@ -216,11 +216,11 @@ class Feed:
     async def _read(self) -> None:
         try:
             while (self._listeners or self._joining) and not self._is_closed:
-                ring = self._commits.listen()
+                woken = self._commits.wait_next()
                 if await self._look():
                     continue
                 due = self._checked_at + _LOOK_SECONDS - time.monotonic()
-                if await heard(ring, max(_BREATH, due)):
+                if await woken_within(woken, max(_BREATH, due)):
                     await asyncio.sleep(_BREATH)
         except Exception:
             logger.exception("feed_failed")
@@ -256,7 +256,7 @@ class Feed:
             return _Found(
                 events[-1].event_id if events else position,
                 await audience(tx, events=theirs, among=inboxes, now=now),
-                None if marked is None else await marks_of(tx, ids=marked, now=now),
+                None if marked is None else await credential_marks(tx, ids=marked, now=now),
                 len(events) == _AT_ONCE,
             )
 

@@ -6,7 +6,7 @@ import asyncio
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
-from admin_api.service.call_metrics import Measures
+from admin_api.service.call_metrics import CallMetrics
 from admin_api.service.feed import Feed
 from admin_api.service.rate_limits import Buckets
 from admin_api.service.webhook_port import Webhooks
@@ -15,11 +15,11 @@ from storage.clock import Clock
 from storage.content.message_bytes import ContentDirectory
 from storage.database import Database
 from storage.directory.resolve import Resolution
-from storage.wakeup import Signal
+from storage.wakeup import WakeUp
 
 
 @dataclass(frozen=True, slots=True)
-class Service:
+class ServiceContext:
     """What the process lends to its calls.
 
     `document` makes the OpenAPI document; `commits` rings when something was committed,
@@ -36,8 +36,8 @@ class Service:
     logins: Buckets
     password_turns: asyncio.Semaphore
     document: Callable[[], bytes]
-    commits: Signal
+    commits: WakeUp
     feed: Feed
     reply_to: Callable[[Resolution], str | None]
-    measures: Measures
+    measures: CallMetrics
     webhooks: Webhooks = field(default_factory=Webhooks)

@@ -8,8 +8,8 @@ from starlette.responses import Response
 
 from admin_api.call.call import Call, acting_inbox, acting_view
 from admin_api.call.paging import WHOLE, Cursor, cursor_of, position_of
-from admin_api.call.references import KnownList, Meaning, known_list, teammate
-from admin_api.http.payload import Limit, Parameters, Payload, Reference
+from admin_api.call.references import KnownList, Reference, known_list, teammate
+from admin_api.http.payload import Limit, Parameters, Payload, ReferenceText
 from admin_api.http.records import Record
 from admin_api.http.responses import answer
 from admin_api.mailbox.filters import Query
@@ -34,7 +34,7 @@ async def assignee(tx: Tx, call: Call, field: str, name: str) -> bytes | None:
     return (await teammate(tx, call, field, name)).inbox_id
 
 
-Assignee = Annotated[Reference, Meaning(assignee)]
+Assignee = Annotated[ReferenceText, Reference(assignee)]
 
 
 class Listing(Parameters):

@@ -25,7 +25,7 @@ def retention(call: Invocation, dry_run: bool) -> None:
     from gateway.jobs.retention import FILES, SPOOLS, Incomplete, due, one_round
     from storage.clock import DAY, system_clock
     from storage.content.message_bytes import ContentDirectory
-    from storage.maintenance.job_lease import TurnLost
+    from storage.maintenance.job_lease import LeaseLost
     from storage.maintenance.retention import KINDS
 
     settings = call.settings()
@@ -40,7 +40,7 @@ def retention(call: Invocation, dry_run: bool) -> None:
 
     try:
         found = run(settings, work)
-    except TurnLost:
+    except LeaseLost:
         raise Faults("retention: another process is at it; try again in a few minutes") from None
     except Incomplete as error:
         raise Faults(*(f"{name}: {fault!r}" for name, fault in error.faults.items())) from error

@@ -16,7 +16,7 @@ import os
 from collections.abc import Iterable
 
 
-class Ledger:
+class Confirmations:
     """The open deliveries of this process, by digest; `owner` names the process in receipts."""
 
     __slots__ = ("_confirmed", "_open", "owner")

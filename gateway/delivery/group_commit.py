@@ -25,7 +25,7 @@ from dataclasses import dataclass, replace
 from config.logs import event
 from gateway.background import tell_of_end
 from gateway.counters import Counters
-from gateway.delivery.confirmations import Ledger
+from gateway.delivery.confirmations import Confirmations
 from storage.content.message_bytes import ContentDirectory, SpoolFile
 from storage.database import Durable, Store, Tx
 from storage.delivery.arrivals import Arrival, Outcome, Repeated, Stored, Unsettled
@@ -61,7 +61,7 @@ class _Job:
 async def delivering(
     database: Store,
     contents: ContentDirectory,
-    ledger: Ledger,
+    ledger: Confirmations,
     counters: Counters,
     *,
     postmaster: str,
@@ -94,7 +94,7 @@ class Deliverer:
         self,
         database: Store,
         contents: ContentDirectory,
-        ledger: Ledger,
+        ledger: Confirmations,
         counters: Counters,
         *,
         postmaster: str,
@@ -271,7 +271,7 @@ class Deliverer:
             )
 
         try:
-            return await self._database.commit(work, moves_routes=False)
+            return await self._database.commit(work, changes_routes=False)
         except BaseException:
             self._ledger.give_back(confirmed)
             raise

@@ -10,7 +10,7 @@ from storage.content.message_bytes import SpoolFile
 from storage.delivery.arrivals import Arrival, Outcome
 
 
-class Delivers(Protocol):
+class DeliveryPort(Protocol):
     """What a session needs of a deliverer, here or in the first process."""
 
     def submit(self, arrival: Arrival, spool: SpoolFile | None) -> asyncio.Future[Outcome]:
@@ -22,7 +22,7 @@ class Delivers(Protocol):
         ...
 
 
-class Settles(Protocol):
+class ConfirmationPort(Protocol):
     """What a connection needs of a ledger, here or in the first process."""
 
     def confirm(self, digests: Iterable[bytes]) -> None:
@@ -34,7 +34,7 @@ class Settles(Protocol):
         ...
 
 
-class Notes(Protocol):
+class EmptyListPort(Protocol):
     """What a session needs to tell of a list without members, here or in the first process."""
 
     def note(self, list_id: bytes) -> None:

@@ -17,7 +17,7 @@ from gateway.background import keep_on
 from storage.clock import Clock
 from storage.database import Database
 from storage.notifications import fan_out
-from storage.wakeup import Signal, heard
+from storage.wakeup import WakeUp, woken_within
 
 logger = logging.getLogger("postroom.alerts")
 
@@ -31,7 +31,7 @@ class Alerting:
     """The task of this process that routes; `routed` is told when a webhook is owed a call."""
 
     def __init__(
-        self, database: Database, commits: Signal, clock: Clock, routed: Callable[[], None]
+        self, database: Database, commits: WakeUp, clock: Clock, routed: Callable[[], None]
     ) -> None:
         self._database = database
         self._commits = commits
@@ -45,23 +45,25 @@ class Alerting:
         await keep_on(self._round, logger, job="routing")
 
     async def _round(self) -> None:
-        ring = self._commits.listen()
-        if not await self._database.peek(fan_out.anybody):
-            await heard(ring, _POLL_SECONDS)
+        woken = self._commits.wait_next()
+        if not await self._database.read_quick(fan_out.anybody):
+            await woken_within(woken, _POLL_SECONDS)
             await asyncio.sleep(_NOBODY_SECONDS)
             return
         if not await self.route_some():
-            await heard(ring, _POLL_SECONDS)
+            await woken_within(woken, _POLL_SECONDS)
         await asyncio.sleep(_PAUSE_SECONDS)
 
     async def route_some(self) -> bool:
         """Route the next events; whether there may be more."""
         now = self._clock()
-        batch = await self._database.read(lambda tx: fan_out.look(tx, seen=self._seen, now=now))
+        batch = await self._database.read(
+            lambda tx: fan_out.find_owed(tx, seen=self._seen, now=now)
+        )
         if batch is None:
             return False
         if batch.owed or time.monotonic() - self._recorded > _RECORD_SECONDS:
-            calls = await self._database.write(lambda tx: fan_out.route(tx, batch, now=now))
+            calls = await self._database.write(lambda tx: fan_out.record_owed(tx, batch, now=now))
             if calls is None and batch.owed:
                 return True  # another process has moved the place, maybe not as far
             self._recorded = time.monotonic()

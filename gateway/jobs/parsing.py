@@ -30,8 +30,8 @@ from storage.database import Database, Tx
 from storage.errors import StoreUnavailable
 from storage.ids import to_text
 from storage.mailbox import parse_queue, parsed
-from storage.mailbox.parse_queue import Claim
-from storage.wakeup import Signal, heard
+from storage.mailbox.parse_queue import ParseClaim
+from storage.wakeup import WakeUp, woken_within
 
 logger = logging.getLogger("postroom.parser")
 
@@ -54,8 +54,8 @@ _LOOK_AGAIN_SECONDS = 0.1
 class _Done:
     """What came of a batch: results to keep, and failures to try again or to park."""
 
-    results: list[tuple[Claim, Parsed]] = field(default_factory=list)
-    failures: list[tuple[Claim, str]] = field(default_factory=list)
+    results: list[tuple[ParseClaim, Parsed]] = field(default_factory=list)
+    failures: list[tuple[ParseClaim, str]] = field(default_factory=list)
 
 
 class Parsing:
@@ -65,7 +65,7 @@ class Parsing:
         self,
         database: Database,
         contents: ContentDirectory,
-        commits: Signal,
+        commits: WakeUp,
         clock: Clock,
         *,
         size_limit: int,
@@ -78,7 +78,7 @@ class Parsing:
         self._commits = commits
         self._clock = clock
         self._process = ParserProcess(size_limit=size_limit)
-        self._claims: list[Claim] = []
+        self._claims: list[ParseClaim] = []
         self._last_parsed = 0.0
         self._last_failure = float("-inf")
 
@@ -92,10 +92,10 @@ class Parsing:
             await self._give_back()
 
     async def _round(self) -> None:
-        ring = self._commits.listen()
+        woken = self._commits.wait_next()
         await self._turn()
         if not self._claims:
-            await self._rest(ring)
+            await self._rest(woken)
 
     async def _turn(self) -> None:
         """Parse what is claimed, keep it and claim the next."""
@@ -117,10 +117,10 @@ class Parsing:
                 return
             await asyncio.sleep(_LOOK_AGAIN_SECONDS)
 
-    async def _rest(self, ring: asyncio.Future[None]) -> None:
+    async def _rest(self, woken: asyncio.Future[None]) -> None:
         """Wait for mail. A process that has nothing to do is memory for nothing."""
         failed_lately = time.monotonic() - self._last_failure < _POLL_SECONDS
-        if await heard(ring, _SOON_SECONDS if failed_lately else _POLL_SECONDS):
+        if await woken_within(woken, _SOON_SECONDS if failed_lately else _POLL_SECONDS):
             return
         if time.monotonic() - self._last_parsed > _IDLE_SECONDS:
             await self._process.stop()
@@ -134,7 +134,7 @@ class Parsing:
                     lambda tx: parse_queue.release(tx, claims, now=self._clock())
                 )
 
-    async def _parse(self, claims: Sequence[Claim]) -> _Done:
+    async def _parse(self, claims: Sequence[ParseClaim]) -> _Done:
         done = _Done()
         left = list(claims)
         while left:
@@ -148,7 +148,7 @@ class Parsing:
             self._last_parsed = time.monotonic()
         return done
 
-    def _request(self, claimed: Claim) -> Request:
+    def _request(self, claimed: ParseClaim) -> Request:
         content = claimed.content
         path = None if content.file is None else str(self._contents.files / content.file)
         with_html = claimed.tries <= TRIES_WITH_HTML
@@ -175,7 +175,7 @@ class Parsing:
         self._tell(done.failures)
         return claimed
 
-    async def _keep_alone(self, result: tuple[Claim, Parsed]) -> None:
+    async def _keep_alone(self, result: tuple[ParseClaim, Parsed]) -> None:
         """A result in a transaction of its own: one that cannot be kept is a failure of its own."""
         try:
             await self._database.write(lambda tx: parsed.record(tx, [result]))
@@ -193,7 +193,7 @@ class Parsing:
             retry_at = now + _RETRY_AFTER * claimed.tries
             await parse_queue.fail(tx, claimed, reason=reason, retry_at=retry_at)
 
-    def _tell(self, failures: Sequence[tuple[Claim, str]]) -> None:
+    def _tell(self, failures: Sequence[tuple[ParseClaim, str]]) -> None:
         for claimed, reason in failures:
             self._last_failure = time.monotonic()
             event(

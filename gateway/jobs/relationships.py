@@ -16,7 +16,7 @@ from functools import partial
 from gateway.background import LEFT_ALONE, keep_on, leave_to_mail, streams_in
 from storage.contacts import relationships
 from storage.database import Database
-from storage.wakeup import Signal, heard
+from storage.wakeup import WakeUp, woken_within
 
 logger = logging.getLogger("postroom.relationships")
 
@@ -25,20 +25,20 @@ _SHORTEST_PAUSE = 0.25
 _PAUSE_SECONDS = 1.0
 
 
-async def run(database: Database, commits: Signal) -> None:
+async def run(database: Database, commits: WakeUp) -> None:
     """Count what was committed, and whatever comes, until cancelled."""
     turn = partial(_round, database, commits)
     await keep_on(turn, logger, job="counting", after_fault=_POLL_SECONDS)
 
 
-async def _round(database: Database, commits: Signal) -> None:
-    ring, began = commits.listen(), time.monotonic()
+async def _round(database: Database, commits: WakeUp) -> None:
+    woken, began = commits.wait_next(), time.monotonic()
     full = await count_batch(database)
     if streams_in(commits):
         took = time.monotonic() - began
         await leave_to_mail(commits, _pause(took) if full else _PAUSE_SECONDS)
     elif not full:
-        await heard(ring, _POLL_SECONDS)
+        await woken_within(woken, _POLL_SECONDS)
 
 
 def _pause(took: float) -> float:

@@ -25,7 +25,7 @@ from storage.content.message_bytes import ContentDirectory
 from storage.content.orphans import orphans, remove_orphans
 from storage.database import Database, Row, Tx
 from storage.errors import StoreUnavailable
-from storage.maintenance.job_lease import HELD, TurnLost, end_turn, keep_turn, take_turn
+from storage.maintenance.job_lease import HELD, LeaseLost, acquire_lease, release_lease, renew_lease
 from storage.maintenance.retention import KINDS, Kind, Removed, count_due, find_due
 
 logger = logging.getLogger(__name__)
@@ -63,7 +63,7 @@ async def run(
         try:
             await one_round(database, contents, now=clock(), clock=clock, tally=tally)
             tally.ended["done"] += 1
-        except TurnLost:
+        except LeaseLost:
             tally.ended["left_to_another"] += 1
             wait = HELD / SECOND
         except StoreUnavailable as error:
@@ -135,11 +135,13 @@ class _Round:
         self.removed: Counter[str] = Counter()
 
     async def begin(self) -> None:
-        await self._database.write(lambda tx: take_turn(tx, owner=self._owner, now=self._clock()))
+        await self._database.write(
+            lambda tx: acquire_lease(tx, owner=self._owner, now=self._clock())
+        )
 
     async def end(self, finished: bool) -> None:
         await self._database.write(
-            lambda tx: end_turn(tx, owner=self._owner, now=self._clock(), finished=finished)
+            lambda tx: release_lease(tx, owner=self._owner, now=self._clock(), finished=finished)
         )
 
     async def remove_all(self) -> None:
@@ -150,7 +152,7 @@ class _Round:
         for name, remove in steps.items():
             try:
                 await remove()
-            except (TurnLost, StoreUnavailable):
+            except (LeaseLost, StoreUnavailable):
                 raise
             except Exception as fault:
                 logger.exception("retention_of_a_kind_failed")
@@ -178,7 +180,7 @@ class _Round:
 
     async def _take(self, kind: Kind, rows: list[Row]) -> Removed:
         async def work(tx: Tx) -> Removed:
-            await keep_turn(tx, owner=self._owner, now=self._clock())
+            await renew_lease(tx, owner=self._owner, now=self._clock())
             return await kind.some(tx, rows, kind.at(self._now))
 
         return await self._database.write(work)
@@ -186,7 +188,7 @@ class _Round:
     async def _remove_files(self) -> None:
         async for files in orphans(self._database, self._contents, now=time.time()):
             await self._database.write(
-                lambda tx: keep_turn(tx, owner=self._owner, now=self._clock())
+                lambda tx: renew_lease(tx, owner=self._owner, now=self._clock())
             )
             self._count(FILES, await remove_orphans(self._database, self._contents, files))
 

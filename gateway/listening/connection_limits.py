@@ -15,7 +15,7 @@ from gateway.smtp.replies import Reply
 _MINUTE = 60.0
 
 
-class Gate:
+class ConnectionLimits:
     """Counts connections; times are seconds of a steady clock."""
 
     def __init__(self, settings: Settings) -> None:

@@ -14,12 +14,12 @@ from collections.abc import Callable
 from config.logs import event
 from config.settings import Settings
 from gateway.counters import Counters
-from gateway.delivery.ports import Settles
+from gateway.delivery.ports import ConfirmationPort
 from gateway.listening.connection_limits import is_exempt
 from gateway.smtp import replies
 from gateway.smtp.connection import Connection
-from gateway.smtp.scheduling import Turns
-from gateway.smtp.session import Edge, Session
+from gateway.smtp.scheduling import SessionQueue
+from gateway.smtp.session import Session, SessionContext
 
 logger = logging.getLogger(__name__)
 
@@ -27,12 +27,18 @@ logger = logging.getLogger(__name__)
 class Connections:
     """Lives within one event loop."""
 
-    def __init__(self, edge: Edge, ledger: Settles, counters: Counters, turns: Turns) -> None:
-        self._edge = edge
-        self._ledger = ledger
+    def __init__(
+        self,
+        context: SessionContext,
+        confirmations: ConfirmationPort,
+        counters: Counters,
+        queue: SessionQueue,
+    ) -> None:
+        self._context = context
+        self._confirmations = confirmations
         self._counters = counters
         self._loop = asyncio.get_running_loop()
-        self._turns = turns
+        self._queue = queue
         self._present: dict[Connection, Callable[[], None]] = {}
         self._opening: set[asyncio.Task[None]] = set()
         self._empty = asyncio.Event()
@@ -46,11 +52,11 @@ class Connections:
         connection = Connection(
             self._converse,
             self._closed,
-            ledger=self._ledger,
+            confirmations=self._confirmations,
             counters=self._counters,
-            hostname=self._edge.settings.hostname,
+            hostname=self._context.settings.hostname,
             loop=self._loop,
-            turns=self._turns,
+            queue=self._queue,
         )
         self._present[connection] = closed
         self._empty.clear()
@@ -71,8 +77,8 @@ class Connections:
     async def _converse(self, connection: Connection) -> None:
         if not connection.client_ip:  # it was gone before we looked
             return
-        exempt = is_exempt(self._edge.settings, connection.client_ip)
-        await Session(self._edge, connection, exempt=exempt).converse()
+        exempt = is_exempt(self._context.settings, connection.client_ip)
+        await Session(self._context, connection, exempt=exempt).converse()
 
     def _closed(self, connection: Connection) -> None:
         closed = self._present.pop(connection, None)
@@ -83,7 +89,7 @@ class Connections:
 
     async def watch(self) -> None:
         """Hang up on connections whose time to speak has passed; runs until cancelled."""
-        interval = _watch_interval(self._edge.settings)
+        interval = _watch_interval(self._context.settings)
         while True:
             await asyncio.sleep(interval)
             now = self._loop.time()

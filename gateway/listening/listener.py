@@ -18,9 +18,9 @@ from config.logs import event
 from config.settings import Settings
 from config.values import Endpoint
 from gateway.counters import Counters
-from gateway.listening.connection_limits import Gate
+from gateway.listening.connection_limits import ConnectionLimits
 from gateway.listening.connections import Connections
-from gateway.processes.mail_process import Sibling
+from gateway.processes.mail_process import MailProcess
 from gateway.smtp.replies import Reply
 
 logger = logging.getLogger(__name__)
@@ -37,11 +37,11 @@ class Listener:
         self,
         settings: Settings,
         connections: Connections,
-        siblings: Sequence[Sibling],
+        siblings: Sequence[MailProcess],
         counters: Counters,
     ) -> None:
         self._counters = counters
-        self._gate = Gate(settings)
+        self._gate = ConnectionLimits(settings)
         self._connections = connections
         self._siblings = siblings
         self._loop = asyncio.get_running_loop()

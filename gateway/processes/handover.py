@@ -18,7 +18,7 @@ from functools import partial
 from itertools import chain, count, groupby
 from operator import attrgetter
 
-from gateway.delivery.confirmations import Ledger
+from gateway.delivery.confirmations import Confirmations
 from gateway.delivery.empty_list_attempts import Deferred
 from gateway.delivery.group_commit import Deliverer
 from gateway.processes.frames import Answer, Frames, Refusal, Settled, Submission, Withdrawal
@@ -31,7 +31,7 @@ logger = logging.getLogger(__name__)
 _TELL_SECONDS = 0.02
 
 
-class Handover(asyncio.Protocol):
+class MailProcessEnd(asyncio.Protocol):
     """The end in a mail process, which is of no use without the other: `on_lost` tells of that."""
 
     def __init__(self) -> None:
@@ -114,11 +114,15 @@ class Handover(asyncio.Protocol):
         self._frames.close()
 
 
-class Intake(asyncio.Protocol):
+class MainEnd(asyncio.Protocol):
     """The end in the first process, one for each mail process; `ended` when that one is gone."""
 
     def __init__(
-        self, deliverer: Deliverer, ledger: Ledger, deferred: Deferred, contents: ContentDirectory
+        self,
+        deliverer: Deliverer,
+        ledger: Confirmations,
+        deferred: Deferred,
+        contents: ContentDirectory,
     ) -> None:
         self._deliverer = deliverer
         self._ledger = ledger

@@ -28,18 +28,18 @@ from collections.abc import Callable, Coroutine, Sequence
 from typing import Any, NamedTuple, NoReturn
 
 from config.logs import event
-from gateway.processes.handover import Intake
+from gateway.processes.handover import MainEnd
 
 logger = logging.getLogger(__name__)
 
 _PACKET = 256
 _EXIT_SECONDS = 5.0
 
-Serve = Callable[["Wires"], Coroutine[Any, Any, None]]
+Serve = Callable[["Sockets"], Coroutine[Any, Any, None]]
 LoopFactory = Callable[[], asyncio.AbstractEventLoop]
 
 
-class Wires(NamedTuple):
+class Sockets(NamedTuple):
     """One end of what connects the first process with its sibling of this number."""
 
     number: int
@@ -52,18 +52,18 @@ class Wires(NamedTuple):
         self.handover.close()
 
 
-class Sibling:
+class MailProcess:
     """A mail process, as the first process sees it.
 
     Its length is the number of its connections; `lost` says that it can take no more.
     """
 
-    def __init__(self, pid: int, wires: Wires) -> None:
+    def __init__(self, pid: int, wires: Sockets) -> None:
         self.number = wires.number
         self._pid = pid
         self._control = wires.control
         self._handover = wires.handover
-        self._intake: Intake | None = None
+        self._intake: MainEnd | None = None
         self._count = 0
         self._networks: dict[str, int] = {}
         self.lost = False
@@ -76,7 +76,7 @@ class Sibling:
     def __len__(self) -> int:
         return self._count
 
-    async def start(self, intake: Callable[[], Intake]) -> None:
+    async def start(self, intake: Callable[[], MainEnd]) -> None:
         """Tell it that the store is ready, and wait until it can take connections.
 
         What it hands over goes to an `intake`.
@@ -173,7 +173,9 @@ class Sibling:
         self._gone.set()
 
 
-def start_siblings(count: int, serve: Serve, loop_factory: LoopFactory | None) -> list[Sibling]:
+def fork_mail_processes(
+    count: int, serve: Serve, loop_factory: LoopFactory | None
+) -> list[MailProcess]:
     """Fork `count` mail processes, numbered from 1.
 
     To be called before any thread and any event loop. Each runs `serve` with its end of the wires,
@@ -181,7 +183,7 @@ def start_siblings(count: int, serve: Serve, loop_factory: LoopFactory | None) -
     """
     gc.collect()
     gc.freeze()
-    started: list[tuple[int, Wires]] = []
+    started: list[tuple[int, Sockets]] = []
     for number in range(1, count + 1):
         ours, theirs = _wires(number)
         pid = os.fork()
@@ -192,18 +194,18 @@ def start_siblings(count: int, serve: Serve, loop_factory: LoopFactory | None) -
             _become_sibling(theirs, serve, loop_factory)
         theirs.close()
         started.append((pid, ours))
-    return [Sibling(pid, wires) for pid, wires in started]
+    return [MailProcess(pid, wires) for pid, wires in started]
 
 
-def _wires(number: int) -> tuple[Wires, Wires]:
+def _wires(number: int) -> tuple[Sockets, Sockets]:
     control = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
     handover = socket.socketpair(socket.AF_UNIX, socket.SOCK_STREAM)
     for end in (*control, *handover):
         end.setblocking(False)
-    return Wires(number, control[0], handover[0]), Wires(number, control[1], handover[1])
+    return Sockets(number, control[0], handover[0]), Sockets(number, control[1], handover[1])
 
 
-def _become_sibling(wires: Wires, serve: Serve, loop_factory: LoopFactory | None) -> NoReturn:
+def _become_sibling(wires: Sockets, serve: Serve, loop_factory: LoopFactory | None) -> NoReturn:
     """Be a mail process until told to end; the process ends here."""
     status = 1
     try:
@@ -224,7 +226,7 @@ async def wait_for_store(control: socket.socket) -> bool:
     return (await asyncio.get_running_loop().sock_recv(control, _PACKET)) == b"g"
 
 
-class Orders:
+class ControlChannel:
     """What the first process says to a sibling, heard in the sibling."""
 
     def __init__(

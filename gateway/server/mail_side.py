@@ -14,15 +14,15 @@ from concurrent.futures import ThreadPoolExecutor
 from config.settings import Settings
 from gateway.background import tell_of_end
 from gateway.counters import Counters
-from gateway.delivery.ports import Delivers, Notes, Settles
+from gateway.delivery.ports import ConfirmationPort, DeliveryPort, EmptyListPort
 from gateway.listening.connections import Connections
-from gateway.processes.handover import Handover
-from gateway.processes.mail_process import Orders, Wires, wait_for_store
+from gateway.processes.handover import MailProcessEnd
+from gateway.processes.mail_process import ControlChannel, Sockets, wait_for_store
 from gateway.reservations import Reservations
 from gateway.smtp.admission import Space
-from gateway.smtp.recipients import Routes
-from gateway.smtp.scheduling import Turns
-from gateway.smtp.session import Edge
+from gateway.smtp.recipients import Recipients
+from gateway.smtp.scheduling import SessionQueue
+from gateway.smtp.session import SessionContext
 from storage.address import canonical_or_none
 from storage.clock import system_clock
 from storage.content.message_bytes import ContentDirectory
@@ -42,9 +42,9 @@ async def sessions(
     reservations: Reservations,
     counters: Counters,
     *,
-    deliverer: Delivers,
-    ledger: Settles,
-    deferred: Notes,
+    deliverer: DeliveryPort,
+    confirmations: ConfirmationPort,
+    deferred: EmptyListPort,
     writes: bool,
 ) -> AsyncGenerator[Connections, None]:
     """Connections can be opened within. Who leaves has drained them before.
@@ -53,10 +53,12 @@ async def sessions(
     """
     space = Space(settings.data, size_limit=settings.size_limit, reservations=reservations)
     loop = asyncio.get_running_loop()
-    routes = Routes(lookups, canonical_or_none(settings.postmaster) or "", loop.time)
-    edge = Edge(settings, routes, contents, deliverer, space, deferred, system_clock)
-    turns = Turns(loop, by_stage=not writes)
-    connections = Connections(edge, ledger, counters, turns)
+    recipients = Recipients(lookups, canonical_or_none(settings.postmaster) or "", loop.time)
+    context = SessionContext(
+        settings, recipients, contents, deliverer, space, deferred, system_clock
+    )
+    queue = SessionQueue(loop, by_stage=not writes)
+    connections = Connections(context, confirmations, counters, queue)
     watching = asyncio.create_task(connections.watch())
     tell_of_end(watching, logger, "watches connections")
     try:
@@ -66,14 +68,14 @@ async def sessions(
 
 
 async def serve_sibling(
-    settings: Settings, reservations: Reservations, counters: Counters, wires: Wires
+    settings: Settings, reservations: Reservations, counters: Counters, wires: Sockets
 ) -> None:
     """Be a sibling: take the connections that the first process hands on, until told to drain."""
     if not await wait_for_store(wires.control):
         return
     loop = asyncio.get_running_loop()
     loop.set_default_executor(ThreadPoolExecutor(FILE_THREADS, "files"))
-    _, handover = await loop.create_unix_connection(Handover, sock=wires.handover)
+    _, handover = await loop.create_unix_connection(MailProcessEnd, sock=wires.handover)
     lookups = await open_lookups(settings.store, settings.data)
     contents = ContentDirectory(settings.data)
     try:
@@ -84,11 +86,11 @@ async def serve_sibling(
             reservations,
             counters,
             deliverer=handover,
-            ledger=handover,
+            confirmations=handover,
             deferred=handover,
             writes=False,
         ) as connections:
-            orders = Orders(wires.control, connections.open)
+            orders = ControlChannel(wires.control, connections.open)
             orders.on_abort = connections.abort
             handover.on_lost = orders.draining.set
             orders.listen()

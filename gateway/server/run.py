@@ -14,7 +14,7 @@ from collections.abc import Callable
 
 from config.settings import Settings
 from gateway.counters import Counters
-from gateway.processes.mail_process import Wires, start_siblings
+from gateway.processes.mail_process import Sockets, fork_mail_processes
 from gateway.reservations import Reservations
 from gateway.server.lifecycle import Running
 from gateway.server.mail_side import serve_sibling
@@ -38,12 +38,12 @@ def run(settings: Settings, *, ready: Callable[[Running], None] | None = None) -
     processes = settings.mail_processes or _processes_by_default()
     reservations, counters = Reservations(processes), Counters(processes, labels())
 
-    async def serve_beside(wires: Wires) -> None:
+    async def serve_beside(wires: Sockets) -> None:
         reservations.own = wires.number
         counters.begin(wires.number)
         await serve_sibling(settings, reservations, counters, wires)
 
-    siblings = start_siblings(processes - 1, serve_beside, _loop_factory())
+    siblings = fork_mail_processes(processes - 1, serve_beside, _loop_factory())
     for sibling in siblings:
         sibling.on_lost = reservations.forget
     counters.begin(0)

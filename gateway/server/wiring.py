@@ -19,14 +19,14 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 from admin_api.app import create_app
-from admin_api.service.call_metrics import Measures
+from admin_api.service.call_metrics import CallMetrics
 from admin_api.service.feed import Feed
 from admin_api.service.webhook_port import Webhooks
 from config.logs import event
 from config.settings import Settings
 from config.values import Endpoint
 from gateway.counters import Counters
-from gateway.delivery.confirmations import Ledger
+from gateway.delivery.confirmations import Confirmations
 from gateway.delivery.empty_list_attempts import deferring
 from gateway.delivery.group_commit import delivering
 from gateway.jobs import relationships, retention
@@ -34,8 +34,8 @@ from gateway.jobs.alert_fan_out import Alerting
 from gateway.jobs.parsing import Parsing
 from gateway.listening.connections import Connections
 from gateway.listening.listener import Listener
-from gateway.processes.handover import Intake
-from gateway.processes.mail_process import Sibling
+from gateway.processes.handover import MainEnd
+from gateway.processes.mail_process import MailProcess
 from gateway.reservations import Reservations
 from gateway.server.http_server import serving
 from gateway.server.lifecycle import Running, Stopping
@@ -52,7 +52,7 @@ from storage.content.message_bytes import ContentDirectory
 from storage.database import Database, Store
 from storage.directory.resolve import domains_without_postmaster
 from storage.engines.opening import open_database
-from storage.wakeup import Signal
+from storage.wakeup import WakeUp
 
 if TYPE_CHECKING:
     from prometheus_client.core import Metric
@@ -64,7 +64,7 @@ logger = logging.getLogger(__name__)
 
 async def serve(
     settings: Settings,
-    siblings: Sequence[Sibling],
+    siblings: Sequence[MailProcess],
     reservations: Reservations,
     counters: Counters,
     ready: Callable[[Running], None] | None,
@@ -74,7 +74,7 @@ async def serve(
     stopping = Stopping()
     async with _store(settings) as (database, contents):
         parts = _Parts(
-            settings, database, contents, Signal(), counters, reservations, retention.Tally()
+            settings, database, contents, WakeUp(), counters, reservations, retention.Tally()
         )
         async with (
             _jobs(parts) as webhooks,
@@ -100,7 +100,7 @@ class _Parts:
     settings: Settings
     database: Store
     contents: ContentDirectory
-    commits: Signal
+    commits: WakeUp
     counters: Counters
     reservations: Reservations
     tally: retention.Tally
@@ -125,7 +125,7 @@ async def _jobs(parts: _Parts) -> AsyncIterator[Webhooks]:
     commits = parts.commits
     caller = Caller(Names(settings.dns_server), settings.webhook_allow_networks)
     calls = WebhookCalls(database, system_clock, caller)
-    alerting = Alerting(database, commits, system_clock, calls.wake.ring)
+    alerting = Alerting(database, commits, system_clock, calls.wake.set)
     parsing = Parsing(
         database,
         contents,
@@ -154,9 +154,9 @@ async def _jobs(parts: _Parts) -> AsyncIterator[Webhooks]:
 
 @contextlib.asynccontextmanager
 async def _mail(
-    parts: _Parts, siblings: Sequence[Sibling], stopping: Stopping
+    parts: _Parts, siblings: Sequence[MailProcess], stopping: Stopping
 ) -> AsyncIterator[list[tuple[str, int]]]:
-    settings, contents, ledger = parts.settings, parts.contents, Ledger()
+    settings, contents, ledger = parts.settings, parts.contents, Confirmations()
     postmaster = canonical_or_none(settings.postmaster) or ""
     await _warn_of_unread_postmasters(parts.database, postmaster)
     async with (
@@ -166,7 +166,7 @@ async def _mail(
             ledger,
             parts.counters,
             postmaster=postmaster,
-            committed=parts.commits.ring,
+            committed=parts.commits.set,
             under_way=parts.reservations.under_way,
         ) as deliverer,
         deferring(parts.database, system_clock) as deferred,
@@ -177,15 +177,15 @@ async def _mail(
             parts.reservations,
             parts.counters,
             deliverer=deliverer,
-            ledger=ledger,
+            confirmations=ledger,
             deferred=deferred,
             writes=True,
         ) as connections,
     ):
-        intake = partial(Intake, deliverer, ledger, deferred, contents)
+        intake = partial(MainEnd, deliverer, ledger, deferred, contents)
         await asyncio.gather(*(sibling.start(intake) for sibling in siblings))
         listener = Listener(settings, connections, siblings, parts.counters)
-        everybody: list[Connections | Sibling] = [connections, *siblings]
+        everybody: list[Connections | MailProcess] = [connections, *siblings]
         stopping.on_force = lambda: [each.abort() for each in everybody]
         try:
             yield listener.listen(settings.smtp)
@@ -202,7 +202,7 @@ async def _warn_of_unread_postmasters(database: Database, postmaster: str) -> No
         event(logger, "postmaster_unread", level=logging.WARNING, domain=name)
 
 
-def _measures(parts: _Parts, feed: Feed) -> Measures:
+def _measures(parts: _Parts, feed: Feed) -> CallMetrics:
     """What an operator can read; what writes it down is imported when somebody does."""
     figures: Figures | None = None
 
@@ -215,7 +215,7 @@ def _measures(parts: _Parts, feed: Feed) -> Measures:
             figures = Figures(parts.database, data, counters, parts.tally)
         return await figures.read()
 
-    measures = Measures()
+    measures = CallMetrics()
     measures.sources += [read, partial(_streams, feed)]
     return measures
 

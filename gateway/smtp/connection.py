@@ -26,11 +26,11 @@ from typing import Any, NamedTuple, cast
 from aiosmtpd.smtp import SMTP
 
 from gateway.counters import Counters
-from gateway.delivery.ports import Settles
+from gateway.delivery.ports import ConfirmationPort
 from gateway.smtp import replies
 from gateway.smtp.input_buffer import HangUp, Inbound
 from gateway.smtp.replies import Reply
-from gateway.smtp.scheduling import Stage, Turns
+from gateway.smtp.scheduling import SessionQueue, Stage
 
 logger = logging.getLogger(__name__)
 
@@ -58,16 +58,16 @@ class Connection(SMTP):
         converse: Callable[[Connection], Coroutine[Any, Any, None]],
         closed: Callable[[Connection], None],
         *,
-        ledger: Settles,
+        confirmations: ConfirmationPort,
         counters: Counters,
         hostname: str,
         loop: asyncio.AbstractEventLoop,
-        turns: Turns,
+        queue: SessionQueue,
     ) -> None:
         super().__init__(None, hostname=hostname, ident="ESMTP", loop=loop)
         self._converse = converse
         self._closed_callback = closed
-        self._ledger = ledger
+        self._confirmations = confirmations
         self._counters = counters
         self._out: list[bytes] = []
         self._unsent = 0
@@ -78,7 +78,7 @@ class Connection(SMTP):
         self._on_gone: Callable[[], None] | None = None
         self._draining = False
         self._wire: asyncio.Transport | None = None
-        self.inbound = Inbound(loop, turns)
+        self.inbound = Inbound(loop, queue)
         self.client_ip = ""
 
     def __dir__(self) -> Iterable[str]:
@@ -104,7 +104,7 @@ class Connection(SMTP):
     def data_received(self, data: bytes) -> None:
         self.inbound.feed(data)
         if self._unconfirmed and self.inbound.total > self._confirmed_above:
-            self._ledger.confirm(self._unconfirmed)
+            self._confirmations.confirm(self._unconfirmed)
             self._unconfirmed = ()
 
     def eof_received(self) -> bool:
@@ -163,7 +163,7 @@ class Connection(SMTP):
 
     def _settle(self) -> None:
         if self._unconfirmed:
-            self._ledger.close(self._unconfirmed)
+            self._confirmations.close(self._unconfirmed)
             self._unconfirmed = ()
 
     def _gone(self) -> None:
@@ -310,10 +310,10 @@ class Connection(SMTP):
                     await self._await_room(self.loop.time() + seconds)
                     unasked = self.inbound.total + self._readable()
             except BaseException:
-                self._ledger.close(digests)
+                self._confirmations.close(digests)
                 raise
         if self._wire is None:
-            self._ledger.close(digests)
+            self._confirmations.close(digests)
             return
         self._confirmed_above = unasked
         self._unconfirmed = digests

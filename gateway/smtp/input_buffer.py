@@ -14,7 +14,7 @@ import asyncio
 import math
 
 from gateway.smtp.replies import Reply
-from gateway.smtp.scheduling import Stage, Turns
+from gateway.smtp.scheduling import SessionQueue, Stage
 
 HIGH_WATER = 128 * 1024
 LOW_WATER = 32 * 1024
@@ -37,10 +37,10 @@ class Inbound:
         "_hang_up",
         "_loop",
         "_paused",
+        "_queue",
         "_queued",
         "_size",
         "_transport",
-        "_turns",
         "_used",
         "_waiter",
         "deadline",
@@ -48,9 +48,9 @@ class Inbound:
         "total",
     )
 
-    def __init__(self, loop: asyncio.AbstractEventLoop, turns: Turns) -> None:
+    def __init__(self, loop: asyncio.AbstractEventLoop, queue: SessionQueue) -> None:
         self._loop = loop
-        self._turns = turns
+        self._queue = queue
         self._chunks: list[bytes] = []
         self._used = 0  # so many bytes of the first chunk are no longer here
         self._size = 0
@@ -186,7 +186,7 @@ class Inbound:
         if self._waiter is not None and not self._queued:
             self._queued = True
             self.deadline = math.inf  # the peer was in time, however long its turn takes
-            self._turns.take(self.stage, self._waiter)
+            self._queue.wake_in_order(self.stage, self._waiter)
 
     def _pause(self) -> None:
         if not self._paused and self._transport:

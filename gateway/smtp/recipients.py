@@ -19,7 +19,7 @@ _MOST = 1000
 _SECONDS = 1.0
 
 
-class Routes:
+class Recipients:
     """`postmaster` is the setting in canonical form; `time` tells seconds."""
 
     __slots__ = ("_epoch", "_known", "_lookups", "_postmaster", "_time", "_until")
@@ -32,9 +32,9 @@ class Routes:
         self._epoch: int | None = None
         self._until = 0.0
 
-    async def find(self, local_part: str, domain: str) -> Resolution:
+    async def resolve(self, local_part: str, domain: str) -> Resolution:
         """See `storage.directory.resolve.resolve`. Raises StoreUnavailable."""
-        epoch = self._lookups.epoch()
+        epoch = self._lookups.route_generation()
         now = self._time()
         if epoch is None or epoch != self._epoch or now > self._until:
             self._known.clear()
@@ -42,7 +42,7 @@ class Routes:
         found = self._known.get((local_part, domain))
         if found is not None:
             return found
-        found = await self._lookups.peek(
+        found = await self._lookups.read_quick(
             lambda tx: resolve(
                 tx, local_part=local_part, domain=domain, postmaster=self._postmaster
             )

@@ -30,7 +30,7 @@ class Stage(IntEnum):
     NOTHING = 3
 
 
-class Turns:
+class SessionQueue:
     """The turns of all sessions of one process; lives within one event loop."""
 
     __slots__ = ("_arrivals", "_by_stage", "_loop", "_ready")
@@ -41,7 +41,7 @@ class Turns:
         self._arrivals = count()
         self._ready: list[tuple[int, int, asyncio.Future[None]]] = []
 
-    def take(self, stage: Stage, waiter: asyncio.Future[None]) -> None:
+    def wake_in_order(self, stage: Stage, waiter: asyncio.Future[None]) -> None:
         """Wake who waits, when it is the turn of one at that stage."""
         if not self._by_stage:
             if not waiter.done():

@@ -20,7 +20,7 @@ from time import perf_counter
 
 from config.logs import event
 from config.settings import Settings
-from gateway.delivery.ports import Delivers, Notes
+from gateway.delivery.ports import DeliveryPort, EmptyListPort
 from gateway.message import header_scan
 from gateway.message.arrival import arrival
 from gateway.smtp import loop_check, replies
@@ -29,7 +29,7 @@ from gateway.smtp.command_arguments import BadCommand, MailCommand, Path, parse_
 from gateway.smtp.connection import Command, Connection
 from gateway.smtp.input_buffer import HangUp
 from gateway.smtp.receive import Received, receive
-from gateway.smtp.recipients import Routes
+from gateway.smtp.recipients import Recipients
 from gateway.smtp.replies import Reply
 from gateway.smtp.scheduling import Stage
 from storage import ids
@@ -48,15 +48,15 @@ _NOT_SMTP = (b"GET", b"POST", b"CONNECT", b"PUT")
 
 
 @dataclass(frozen=True, slots=True)
-class Edge:
+class SessionContext:
     """What all sessions of the process share."""
 
     settings: Settings
-    routes: Routes
+    recipients: Recipients
     contents: ContentDirectory
-    deliverer: Delivers
+    deliverer: DeliveryPort
     space: Space
-    deferred: Notes
+    deferred: EmptyListPort
     clock: Clock
 
     @property
@@ -99,7 +99,7 @@ class Session:
 
     __slots__ = (
         "_connection",
-        "_edge",
+        "_context",
         "_envelope",
         "_errors",
         "_exempt",
@@ -110,9 +110,9 @@ class Session:
         "id",
     )
 
-    def __init__(self, edge: Edge, connection: Connection, *, exempt: bool) -> None:
+    def __init__(self, context: SessionContext, connection: Connection, *, exempt: bool) -> None:
         self.id = os.urandom(5).hex()
-        self._edge = edge
+        self._context = context
         self._connection = connection
         self._exempt = exempt
         self._helo = ""
@@ -122,11 +122,11 @@ class Session:
 
     async def converse(self) -> None:
         """Until the client leaves or is told to. Raises HangUp with a last reply."""
-        ends_at = asyncio.get_running_loop().time() + self._edge.settings.session_cap
+        ends_at = asyncio.get_running_loop().time() + self._context.settings.session_cap
         try:
             if self._connection.spoke_early:
                 raise HangUp(replies.TALKED_EARLY)
-            self._connection.send(replies.greeting(self._edge.settings.hostname))
+            self._connection.send(replies.greeting(self._context.settings.hostname))
             while await self._next():
                 if self._envelope is None and asyncio.get_running_loop().time() > ends_at:
                     raise HangUp(replies.SESSION_TOO_LONG)
@@ -136,7 +136,7 @@ class Session:
     async def _next(self) -> bool:
         """Serve one command; False when there are no more."""
         self._connection.inbound.stage = self._stage
-        command = await self._connection.read_command(self._edge.settings.command_timeout)
+        command = await self._connection.read_command(self._context.settings.command_timeout)
         if command is None:
             return False
         reply = command if isinstance(command, Reply) else await self._serve(command)
@@ -196,13 +196,13 @@ class Session:
     async def _hello(self, argument: bytes) -> Reply:
         if not self._greet(argument, "SMTP"):
             return replies.SYNTAX_HELO
-        return replies.helo(self._edge.settings.hostname)
+        return replies.helo(self._context.settings.hostname)
 
     async def _extended_hello(self, argument: bytes) -> Reply | None:
         if not self._greet(argument, "ESMTP"):
             return replies.SYNTAX_HELO
         self._connection.send_greeting(
-            replies.ehlo(self._edge.settings.hostname, self._edge.keywords)
+            replies.ehlo(self._context.settings.hostname, self._context.keywords)
         )
         return None
 
@@ -254,42 +254,42 @@ class Session:
         if self._envelope is not None:
             return replies.MAIL_NESTED
         command = parse_mail(argument)
-        if command.size is not None and command.size > self._edge.settings.size_limit:
+        if command.size is not None and command.size > self._context.settings.size_limit:
             return replies.TOO_LARGE
-        if not self._edge.space.has_room():
+        if not self._context.space.has_room():
             return replies.NO_SPACE
         self._begin_transaction(command)
         return replies.SENDER_OK
 
     def _begin_transaction(self, command: MailCommand) -> None:
         reserved = command.size or 0
-        self._edge.space.reservations.begin(reserved)
+        self._context.space.reservations.begin(reserved)
         self._envelope = Envelope(command.reverse_path, command.smtputf8, reserved)
         self._idle_commands = 0
 
     def _end_transaction(self) -> None:
         if self._envelope is not None:
             self._arrived(self._envelope)
-            self._edge.space.reservations.give_back(self._envelope.reserved)
+            self._context.space.reservations.give_back(self._envelope.reserved)
             self._envelope = None
 
     def _arrived(self, envelope: Envelope) -> None:
         if envelope.under_way:
             envelope.under_way = False
-            self._edge.space.reservations.arrived()
+            self._context.space.reservations.arrived()
 
     async def _rcpt(self, argument: bytes) -> Reply:
         envelope = self._envelope
         if envelope is None:
             return replies.MAIL_FIRST
         path = parse_rcpt(argument, smtputf8=envelope.smtputf8).forward_path
-        if len(envelope.recipients) >= self._edge.settings.max_recipients:
+        if len(envelope.recipients) >= self._context.settings.max_recipients:
             return replies.TOO_MANY_RECIPIENTS
-        route = await self._edge.routes.find(path.local_part, path.domain)
+        route = await self._context.recipients.resolve(path.local_part, path.domain)
         if route.verdict is not Verdict.ROUTE:
             self._log_refusal(path, route.verdict)
             if route.verdict is Verdict.EMPTY_LIST and route.list_id is not None:
-                self._edge.deferred.note(route.list_id)
+                self._context.deferred.note(route.list_id)
             return reply_for(route)
         if envelope.tenant_id not in (None, route.tenant_id):
             return replies.OTHER_TENANT
@@ -325,9 +325,9 @@ class Session:
             self._end_transaction()
 
     async def _take_message(self, envelope: Envelope) -> Reply | None:
-        edge = self._edge
+        context = self._context
         received = await receive(
-            self._connection, edge.settings, edge.contents, edge.space, edge.clock
+            self._connection, context.settings, context.contents, context.space, context.clock
         )
         if isinstance(received, Reply):
             return received
@@ -342,22 +342,22 @@ class Session:
             return judged
         self._arrived(envelope)
         size, held = received.content.size, len(received.content.body or b"")
-        waiting = edge.deliverer.submit(judged, received.spool)
+        waiting = context.deliverer.submit(judged, received.spool)
         del received, judged  # the bytes are another process's now, or soon the store's
-        edge.space.held += held
-        self._connection.tell_of_loss(lambda: edge.deliverer.withdraw(waiting))
+        context.space.held += held
+        self._connection.tell_of_loss(lambda: context.deliverer.withdraw(waiting))
         try:
             outcome = await waiting
         finally:
             self._connection.tell_of_loss(None)
-            edge.space.held -= held
+            context.space.held -= held
         return await self._report(envelope, size, outcome, perf_counter() - ended_at)
 
     def _judge(self, envelope: Envelope, received: Received) -> Arrival | Reply:
         """The message as it will be stored, or the reply that refuses it."""
         scan = header_scan.scan(received.head)
         lists = [route.address for route in envelope.routes]
-        hostname = self._edge.settings.hostname
+        hostname = self._context.settings.hostname
         refusal = loop_check.check_hops(scan, lists, hostname)
         return refusal or arrival(
             scan,
@@ -370,7 +370,7 @@ class Session:
             protocol="UTF8SMTP" if envelope.smtputf8 else self._protocol,
             hostname=hostname,
             transaction_id=self.id,
-            now=self._edge.clock(),
+            now=self._context.clock(),
         )
 
     async def _report(
@@ -384,7 +384,7 @@ class Session:
             await self._connection.send_accepted(
                 replies.accepted(message),
                 outcome.digests,
-                seconds=self._edge.settings.command_timeout,
+                seconds=self._context.settings.command_timeout,
             )
         finally:  # it is stored, whether or not the reply could be given
             event(

@@ -37,9 +37,9 @@ from storage.events.catalogue import body_of
 from storage.events.log import Event
 from storage.ids import to_text
 from storage.notifications import webhook_outcomes, webhook_queue
-from storage.notifications.webhook_outcomes import Claim, Outcome
-from storage.notifications.webhook_queue import Call, Room
-from storage.wakeup import Signal, heard
+from storage.notifications.webhook_outcomes import WebhookClaim, WebhookResult
+from storage.notifications.webhook_queue import Room, WebhookCall
+from storage.wakeup import WakeUp, woken_within
 
 logger = logging.getLogger("postroom.webhooks")
 
@@ -57,21 +57,21 @@ class WebhookCalls:
     """The task of this process that calls webhooks; `wake` rings when a call may be due."""
 
     def __init__(self, database: Database, clock: Clock, caller: Caller) -> None:
-        self.wake = Signal()
+        self.wake = WakeUp()
         self._database = database
         self._clock = clock
         self._caller = caller
         self._owner = os.urandom(16)
-        self._under_way: dict[asyncio.Task[None], Claim] = {}
-        self._outcomes: list[Outcome] = []
-        self._not_called: list[Claim] = []
-        self._interrupted: list[Claim] = []
+        self._under_way: dict[asyncio.Task[None], WebhookClaim] = {}
+        self._outcomes: list[WebhookResult] = []
+        self._not_called: list[WebhookClaim] = []
+        self._interrupted: list[WebhookClaim] = []
 
     async def run(self) -> None:
         """Call what is due, and whatever comes to be, until cancelled."""
         try:
             while True:
-                ring = self.wake.listen()
+                woken = self.wake.wait_next()
                 try:
                     pause = await self._turn()
                 except StoreUnavailable as error:
@@ -80,14 +80,14 @@ class WebhookCalls:
                 except Exception:  # a fault of ours must not silence all later calls
                     logger.exception("webhooks_failed")
                     pause = _AWAY_SECONDS
-                await heard(ring, pause)
+                await woken_within(woken, pause)
                 await asyncio.sleep(_PAUSE_SECONDS)
         finally:
             await self._stop()
 
     async def _turn(self) -> float:
         """Keep what came of calls, make the next ones; how long there is nothing to do then."""
-        due = await self._database.peek(webhook_queue.next_due)
+        due = await self._database.read_quick(webhook_queue.next_due)
         now = self._clock()
         is_due = due is not None and due <= now
         if not (is_due or self._outcomes or self._not_called):
@@ -97,17 +97,17 @@ class WebhookCalls:
             await self._begin(claims)
         return 0 if len(claims) >= _CLAIMED_AT_ONCE else _POLL_SECONDS
 
-    async def _keep_and_claim(self) -> list[Claim]:
+    async def _keep_and_claim(self) -> list[WebhookClaim]:
         """One transaction for both. What was to be kept is kept in mind until it is."""
         kept, given_back = [*self._outcomes], [*self._not_called]
         busy = {one.alert_id for one in self._under_way.values()}
 
-        async def work(tx: Tx) -> tuple[list[Claim], list[Claim]]:
+        async def work(tx: Tx) -> tuple[list[WebhookClaim], list[WebhookClaim]]:
             now = self._clock()
             disabled = await self._finish(tx, kept, now)
             later = now + _NOT_CALLED_AGAIN
-            await webhook_outcomes.give_back(tx, given_back, owner=self._owner, now=later)
-            claims: list[Claim] = []
+            await webhook_outcomes.release_uncalled(tx, given_back, owner=self._owner, now=later)
+            claims: list[WebhookClaim] = []
             for lane in PLACES:
                 if room := self._room(lane, busy):
                     claims += await webhook_queue.claim(tx, owner=self._owner, room=room, now=now)
@@ -126,17 +126,17 @@ class WebhookCalls:
         _log_disabled(disabled)
         return claims
 
-    async def _finish(self, tx: Tx, kept: Sequence[Outcome], now: int) -> list[Claim]:
+    async def _finish(self, tx: Tx, kept: Sequence[WebhookResult], now: int) -> list[WebhookClaim]:
         jitter = random.random()
         return await webhook_outcomes.finish(tx, kept, owner=self._owner, jitter=jitter, now=now)
 
-    async def _keep_alone(self, outcome: Outcome) -> None:
+    async def _keep_alone(self, outcome: WebhookResult) -> None:
         """Keep one outcome; one that the store cannot take, as a failure of which nothing is known.
 
         When that fails as well the lease runs out, and the call is made again: so many times at
         most as any other.
         """
-        unknown = Outcome(outcome.claim, outcome.target, error=webhook_outcomes.UNKNOWN)
+        unknown = WebhookResult(outcome.claim, outcome.target, error=webhook_outcomes.UNKNOWN)
         for one in (outcome, unknown):
             try:
                 finish = partial(self._finish, kept=[one], now=self._clock())
@@ -158,7 +158,7 @@ class WebhookCalls:
         limit = min(PLACES[lane] - len(mine), _CLAIMED_AT_ONCE)
         return Room(lane, limit, busy, full) if limit > 0 else None
 
-    async def _begin(self, claims: Sequence[Claim]) -> None:
+    async def _begin(self, claims: Sequence[WebhookClaim]) -> None:
         """Make the calls; those that cannot be looked up now are given back."""
         now = self._clock()
         try:
@@ -168,8 +168,8 @@ class WebhookCalls:
             raise
         for call in calls:
             if call.event is None:
-                self._outcomes.append(Outcome(call.claim, call.target, dropped=True))
-                self.wake.ring()
+                self._outcomes.append(WebhookResult(call.claim, call.target, dropped=True))
+                self.wake.set()
                 continue
             task = asyncio.create_task(self._make(call, call.event))
             self._under_way[task] = call.claim
@@ -179,9 +179,9 @@ class WebhookCalls:
         claimed = self._under_way.pop(task)
         if task.cancelled():
             self._interrupted.append(claimed)
-        self.wake.ring()
+        self.wake.set()
 
-    async def _make(self, call: Call, told: Event) -> None:
+    async def _make(self, call: WebhookCall, told: Event) -> None:
         claimed = call.claim
         name = to_text("dlv", claimed.delivery_id)
         began = time.monotonic()
@@ -196,7 +196,7 @@ class WebhookCalls:
             logger.exception("webhook_fault")
             answer = Answer(None, "the call could not be made")
         self._outcomes.append(
-            Outcome(
+            WebhookResult(
                 claimed,
                 call.target,
                 status=answer.status,
@@ -251,8 +251,8 @@ class WebhookCalls:
         async def work(tx: Tx) -> None:
             now = self._clock()
             await self._finish(tx, kept, now)
-            await webhook_outcomes.give_back(tx, given_back, owner=self._owner, now=now)
-            await webhook_outcomes.interrupt(tx, interrupted, owner=self._owner, now=now)
+            await webhook_outcomes.release_uncalled(tx, given_back, owner=self._owner, now=now)
+            await webhook_outcomes.release_interrupted(tx, interrupted, owner=self._owner, now=now)
 
         if kept or given_back or interrupted:
             try:
@@ -263,7 +263,7 @@ class WebhookCalls:
                 logger.exception("webhooks_failed")
 
 
-def _log_disabled(claims: Sequence[Claim]) -> None:
+def _log_disabled(claims: Sequence[WebhookClaim]) -> None:
     for one in claims:
         event(
             logger,

@@ -64,7 +64,7 @@ class Logged:
 
 
 @dataclass(frozen=True, slots=True)
-class Wanted:
+class AuditFilter:
     """Which entries; None leaves a condition out. `until` is not included.
 
     `action` is a verb, or its first part (`user`) for all of that kind; `actor` and `object_id`
@@ -110,7 +110,7 @@ async def record_act(tx: Tx, *, tenant_id: bytes, actor: Actor, act: Act, now: i
 
 
 async def list_acts(
-    tx: Tx, *, tenant_id: bytes, wanted: Wanted, before: bytes | None, limit: int
+    tx: Tx, *, tenant_id: bytes, wanted: AuditFilter, before: bytes | None, limit: int
 ) -> list[Logged]:
     """The tenant's entries below `before`, newest first, at most `limit`."""
     chosen = {name: value for name, value in _values(wanted).items() if value is not None}
@@ -129,7 +129,7 @@ async def list_acts(
     return [_logged(row) for row in rows]
 
 
-def _values(wanted: Wanted) -> dict[str, object]:
+def _values(wanted: AuditFilter) -> dict[str, object]:
     whole = wanted.action is not None and "." in wanted.action
     return {
         "actor": wanted.actor,

@@ -15,12 +15,14 @@ from storage.sql import chunks, in_list
 
 _AT_ONCE = 500
 
-Mark = tuple[object, ...]
+CredentialMark = tuple[object, ...]
 
 
-async def marks_of(tx: Tx, *, ids: Collection[bytes], now: int) -> dict[bytes, Mark]:
+async def credential_marks(
+    tx: Tx, *, ids: Collection[bytes], now: int
+) -> dict[bytes, CredentialMark]:
     """The marks of these tokens, sessions and inboxes, by id."""
-    found: dict[bytes, Mark] = {}
+    found: dict[bytes, CredentialMark] = {}
     for some in chunks(sorted(ids), _AT_ONCE):
         chosen, names = in_list(some)
         params = {**names, "now": now, "idle_since": now - IDLE}

@@ -20,7 +20,7 @@ LEASE = 60 * SECOND
 
 
 @dataclass(frozen=True, slots=True)
-class Claim:
+class KeyClaim:
     """The right to run a call and to keep its answer."""
 
     key: bytes
@@ -37,7 +37,7 @@ class KeptAnswer:
 
 async def claim_key(
     tx: Tx, *, tenant_id: bytes, key: bytes, body: bytes, now: int
-) -> Claim | KeptAnswer:
+) -> KeyClaim | KeptAnswer:
     """Claim `key` for a call with this body, or find what such a call was answered.
 
     Raises Conflict `idempotency_mismatch` for another body, `idempotency_in_progress` while the
@@ -47,7 +47,7 @@ async def claim_key(
         "DELETE FROM idempotency_keys WHERE key = :key AND claimed_at <= :since",
         {"key": key, "since": now - KEPT},
     )
-    claim = Claim(key, tx.new_id())
+    claim = KeyClaim(key, tx.new_id())
     made = await tx.execute(
         """
         INSERT INTO idempotency_keys (key, tenant_id, body, claim_id, claimed_at)
@@ -65,7 +65,9 @@ async def claim_key(
     return claim if made else await _claimed_before(tx, claim, body=body, now=now)
 
 
-async def _claimed_before(tx: Tx, claim: Claim, *, body: bytes, now: int) -> Claim | KeptAnswer:
+async def _claimed_before(
+    tx: Tx, claim: KeyClaim, *, body: bytes, now: int
+) -> KeyClaim | KeptAnswer:
     row = await tx.fetch_one(
         "SELECT body, status, answer FROM idempotency_keys WHERE key = :key", {"key": claim.key}
     )
@@ -94,7 +96,7 @@ def in_progress() -> Conflict:
     return Conflict("idempotency_in_progress", "A call with this Idempotency-Key is running.")
 
 
-async def require_claim(tx: Tx, claim: Claim) -> None:
+async def require_claim(tx: Tx, claim: KeyClaim) -> None:
     """Raises Conflict `idempotency_in_progress` when the claim was taken over."""
     held = await tx.execute(
         """
@@ -107,7 +109,7 @@ async def require_claim(tx: Tx, claim: Claim) -> None:
         raise in_progress()
 
 
-async def keep_answer(tx: Tx, claim: Claim, answer: KeptAnswer) -> None:
+async def keep_answer(tx: Tx, claim: KeyClaim, answer: KeptAnswer) -> None:
     """Keep what a repetition is answered. Raises Conflict when the claim was taken over."""
     await require_claim(tx, claim)
     await tx.execute(
@@ -116,7 +118,7 @@ async def keep_answer(tx: Tx, claim: Claim, answer: KeptAnswer) -> None:
     )
 
 
-async def release_claim(tx: Tx, claim: Claim) -> None:
+async def release_claim(tx: Tx, claim: KeyClaim) -> None:
     """Let go of a call that had no effect; one whose answer is kept stays."""
     await tx.execute(
         """

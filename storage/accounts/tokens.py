@@ -20,7 +20,7 @@ from typing import Literal, get_args
 from storage.clock import MINUTE
 from storage.database import Row, Tx
 from storage.errors import FieldFault, Invalid, NotFound
-from storage.keyset import ALL, Span
+from storage.keyset import ALL, Keyset
 
 PREFIX = "prt_"
 Scope = Literal[
@@ -170,7 +170,7 @@ async def touch_token(tx: Tx, *, tenant_id: bytes, token_id: bytes, now: int) ->
 
 
 async def list_tokens(
-    tx: Tx, *, tenant_id: bytes, owner_user_id: bytes | None = None, span: Span = ALL
+    tx: Tx, *, tenant_id: bytes, owner_user_id: bytes | None = None, span: Keyset = ALL
 ) -> list[Token]:
     """The tenant's tokens that are not revoked, oldest first.
 

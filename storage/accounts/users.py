@@ -15,7 +15,7 @@ from storage.address import Address
 from storage.alerts.maker_rights import disable_without_right
 from storage.database import Row, Tx
 from storage.errors import Conflict, FieldFault, Invalid, NotFound
-from storage.keyset import ALL, Span
+from storage.keyset import ALL, Keyset
 
 ROLES = ("owner", "admin", "member")
 
@@ -195,7 +195,7 @@ def _user(row: Row) -> User:
     )
 
 
-async def list_users(tx: Tx, *, tenant_id: bytes, span: Span = ALL) -> list[User]:
+async def list_users(tx: Tx, *, tenant_id: bytes, span: Keyset = ALL) -> list[User]:
     """The tenant's users, oldest first."""
     rows = await tx.fetch_all(
         f"SELECT {_USER} FROM users WHERE tenant_id = :tenant_id {span.sql('user_id')}",

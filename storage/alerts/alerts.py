@@ -21,7 +21,7 @@ import orjson
 from storage.clock import DAY
 from storage.database import Row, Tx
 from storage.errors import Conflict, NotFound
-from storage.keyset import ALL, Span
+from storage.keyset import ALL, Keyset
 
 MOST = 50
 OVERLAP = DAY
@@ -244,7 +244,7 @@ async def find_alert(tx: Tx, *, tenant_id: bytes, inbox_id: bytes, alert_id: byt
 
 
 async def list_alerts(
-    tx: Tx, *, tenant_id: bytes, inbox_id: bytes, origin: str = OF_ITSELF, span: Span = ALL
+    tx: Tx, *, tenant_id: bytes, inbox_id: bytes, origin: str = OF_ITSELF, span: Keyset = ALL
 ) -> list[Alert]:
     """The alerts of an inbox, oldest first."""
     rows = await tx.fetch_all(

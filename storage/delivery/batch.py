@@ -15,7 +15,7 @@ from storage.directory.resolve import Resolution
 
 
 @dataclass(slots=True)
-class Batch:
+class DeliveryBatch:
     """Answers already known, rows still to write.
 
     `owner` names this process in receipts; of its own deliveries `is_open` tells by digest whether

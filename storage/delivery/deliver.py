@@ -24,7 +24,7 @@ from storage.delivery.arrivals import (
     Stored,
     Unsettled,
 )
-from storage.delivery.batch import Batch
+from storage.delivery.batch import DeliveryBatch
 from storage.delivery.retry_receipts import (
     digests_of,
     earlier_delivery,
@@ -33,7 +33,7 @@ from storage.delivery.retry_receipts import (
 )
 from storage.delivery.thread_join import join_thread
 from storage.directory.resolve import Resolution, Verdict, resolve
-from storage.index.copy_index import note_copies
+from storage.index.copy_index import index_new_copies
 
 _Chosen = tuple[int, Recipient, Resolution]
 
@@ -53,14 +53,14 @@ async def deliver(
     of its own deliveries `is_open` tells by digest whether their session may still confirm them.
     """
     await forget_confirmed(tx, confirmed)
-    batch = Batch(tx, owner, is_open, postmaster)
+    batch = DeliveryBatch(tx, owner, is_open, postmaster)
     outcomes = [await _deliver_one(batch, arrival) for arrival in arrivals]
     await batch.write_rows()
-    await note_copies(tx, sum(one.copies for one in outcomes if isinstance(one, Stored)))
+    await index_new_copies(tx, sum(one.copies for one in outcomes if isinstance(one, Stored)))
     return outcomes
 
 
-async def _deliver_one(batch: Batch, arrival: Arrival) -> Outcome:
+async def _deliver_one(batch: DeliveryBatch, arrival: Arrival) -> Outcome:
     routes = await _resolve_all(batch, arrival)
     if routes is None:
         return RouteChanged()
@@ -99,7 +99,7 @@ async def _deliver_one(batch: Batch, arrival: Arrival) -> Outcome:
     return Stored(message_id, tuple(dict.fromkeys(digests)), copies)
 
 
-async def _resolve_all(batch: Batch, arrival: Arrival) -> list[Resolution] | None:
+async def _resolve_all(batch: DeliveryBatch, arrival: Arrival) -> list[Resolution] | None:
     routes = []
     for recipient in arrival.recipients:
         key = (recipient.local_part, recipient.domain)
@@ -119,7 +119,7 @@ async def _resolve_all(batch: Batch, arrival: Arrival) -> list[Resolution] | Non
 
 
 async def _store(
-    batch: Batch, arrival: Arrival, routes: Sequence[tuple[int, Recipient, Resolution]]
+    batch: DeliveryBatch, arrival: Arrival, routes: Sequence[tuple[int, Recipient, Resolution]]
 ) -> tuple[bytes, int]:
     """The message's id, and how many copies were made."""
     tx = batch.tx

@@ -15,7 +15,7 @@ from hashlib import blake2b
 from storage.clock import DAY, SECOND
 from storage.database import Tx
 from storage.delivery.arrivals import Arrival, Unsettled
-from storage.delivery.batch import Batch
+from storage.delivery.batch import DeliveryBatch
 from storage.directory.resolve import Resolution
 
 RECEIPTS_KEPT = 5 * DAY
@@ -38,7 +38,7 @@ def digests_of(arrival: Arrival, routes: Iterable[Resolution]) -> list[bytes]:
 
 
 async def earlier_delivery(
-    batch: Batch, digest: bytes, arrival: Arrival
+    batch: DeliveryBatch, digest: bytes, arrival: Arrival
 ) -> bytes | Unsettled | None:
     """The message that brought the same before and was never confirmed, if there is one."""
     just_now = batch.receipts.get(digest)
@@ -60,7 +60,7 @@ async def earlier_delivery(
     return bytes(row["message_id"])
 
 
-def keep_receipts(batch: Batch, arrival: Arrival, messages: Mapping[bytes, bytes]) -> None:
+def keep_receipts(batch: DeliveryBatch, arrival: Arrival, messages: Mapping[bytes, bytes]) -> None:
     """Keep a receipt for each digest of `messages`, which gives the message it stands for."""
     for digest, message_id in messages.items():
         batch.add(

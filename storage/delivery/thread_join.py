@@ -14,12 +14,12 @@ from __future__ import annotations
 from hashlib import blake2b
 
 from storage.delivery.arrivals import Arrival
-from storage.delivery.batch import Batch
+from storage.delivery.batch import DeliveryBatch
 
 _MAX_REFERENCES = 100
 
 
-async def join_thread(batch: Batch, arrival: Arrival) -> tuple[bytes, bytes]:
+async def join_thread(batch: DeliveryBatch, arrival: Arrival) -> tuple[bytes, bytes]:
     """The thread of the first reference the tenant knows, else a new one, and the message's new id.
 
     All that is named is remembered for the thread.
@@ -50,7 +50,7 @@ async def join_thread(batch: Batch, arrival: Arrival) -> tuple[bytes, bytes]:
     return thread_id, message_id
 
 
-async def _known_thread(batch: Batch, tenant_id: bytes, reference: bytes) -> bytes | None:
+async def _known_thread(batch: DeliveryBatch, tenant_id: bytes, reference: bytes) -> bytes | None:
     made = batch.threads.get((tenant_id, reference))
     if made is not None:
         return made
@@ -64,7 +64,7 @@ async def _known_thread(batch: Batch, tenant_id: bytes, reference: bytes) -> byt
     return bytes(row["thread_id"]) if row else None
 
 
-async def _reopen(batch: Batch, arrival: Arrival, thread_id: bytes) -> bytes:
+async def _reopen(batch: DeliveryBatch, arrival: Arrival, thread_id: bytes) -> bytes:
     """Reopen the thread if it is closed; the id of the message, by which it is done."""
     reopened = await batch.tx.execute(
         """

@@ -15,7 +15,7 @@ from dataclasses import dataclass
 
 from storage.database import Row, Tx
 from storage.errors import Conflict, FieldFault, Invalid, NotFound
-from storage.keyset import ALL, Span
+from storage.keyset import ALL, Keyset
 
 
 @dataclass(frozen=True, slots=True)
@@ -170,7 +170,7 @@ async def find_domain(tx: Tx, *, tenant_id: bytes, name: str) -> Domain:
     return _domain(row)
 
 
-async def list_domains(tx: Tx, *, tenant_id: bytes, span: Span = ALL) -> list[Domain]:
+async def list_domains(tx: Tx, *, tenant_id: bytes, span: Keyset = ALL) -> list[Domain]:
     """The tenant's domains, oldest first."""
     rows = await tx.fetch_all(
         f"{_DOMAIN} WHERE tenant_id = :tenant_id {span.sql('domain_id')}",

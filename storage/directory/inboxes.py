@@ -17,7 +17,7 @@ from storage.alerts.maker_rights import disable_without_right
 from storage.database import Row, Tx
 from storage.directory.domains import require_verified
 from storage.errors import Conflict, FieldFault, Invalid, NotFound
-from storage.keyset import ALL, Span
+from storage.keyset import ALL, Keyset
 
 
 @dataclass(frozen=True, slots=True)
@@ -202,7 +202,7 @@ async def find_inbox_by_address(tx: Tx, *, tenant_id: bytes, canonical: str) -> 
     return _inbox(row)
 
 
-async def list_inboxes(tx: Tx, *, tenant_id: bytes, span: Span = ALL) -> list[Inbox]:
+async def list_inboxes(tx: Tx, *, tenant_id: bytes, span: Keyset = ALL) -> list[Inbox]:
     """The tenant's inboxes, oldest first."""
     rows = await tx.fetch_all(
         f"{_INBOX} {span.sql('inbox_id')}", {"tenant_id": tenant_id, **span.params}

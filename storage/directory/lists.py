@@ -16,7 +16,7 @@ from storage.directory.empty_list_attempts import forget_deferred
 from storage.directory.inboxes import require_free
 from storage.errors import FieldFault, Invalid, NotFound
 from storage.ids import from_text
-from storage.keyset import ALL, Span
+from storage.keyset import ALL, Keyset
 
 
 @dataclass(frozen=True, slots=True)
@@ -156,7 +156,7 @@ async def find_list_by_address(tx: Tx, *, canonical: str) -> DistributionList:
     return await find_list(tx, tenant_id=row["tenant_id"], list_id=row["list_id"])
 
 
-async def all_lists(tx: Tx, *, tenant_id: bytes, span: Span = ALL) -> list[DistributionList]:
+async def all_lists(tx: Tx, *, tenant_id: bytes, span: Keyset = ALL) -> list[DistributionList]:
     """The tenant's lists, oldest first."""
     rows = await tx.fetch_all(
         f"{_LIST} {span.sql('l.list_id')}", {"tenant_id": tenant_id, **span.params}
@@ -188,7 +188,7 @@ def _list(row: Row) -> DistributionList:
 
 
 async def list_members(
-    tx: Tx, *, tenant_id: bytes, list_id: bytes, span: Span = ALL
+    tx: Tx, *, tenant_id: bytes, list_id: bytes, span: Keyset = ALL
 ) -> list[Member]:
     """The members in the order they were added. Raises NotFound for the list."""
     await find_list(tx, tenant_id=tenant_id, list_id=list_id)

@@ -121,10 +121,10 @@ class PostgresLookups:
         self._readers = readers
         self._running: set[asyncio.Task[object]] = set()
 
-    async def peek(self, work: Work[T]) -> T:
+    async def read_quick(self, work: Work[T]) -> T:
         return await self._apart(self._read(work, _BEGIN_PEEK))
 
-    def epoch(self) -> int | None:
+    def route_generation(self) -> int | None:
         return None  # other machines write, too
 
     async def close(self) -> None:
@@ -164,7 +164,7 @@ class PostgresDatabase(PostgresLookups):
     async def write(self, work: Work[T]) -> T:
         return await self._apart(self._write(work))
 
-    async def commit(self, work: Work[T], *, moves_routes: bool = True) -> tuple[T, Durable]:
+    async def commit(self, work: Work[T], *, changes_routes: bool = True) -> tuple[T, Durable]:
         return await self.write(work), _durable_already()
 
     async def close(self) -> None:

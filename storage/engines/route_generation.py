@@ -28,7 +28,7 @@ _COUNT = struct.Struct("=Q")
 _BOTH = struct.Struct("=QQ")
 
 
-class Epoch:
+class RouteGeneration:
     """The counts of one store, beside its file."""
 
     __slots__ = ("_descriptor",)

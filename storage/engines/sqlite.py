@@ -29,7 +29,7 @@ import aiosqlite
 from storage.clock import Clock
 from storage.database import Durable, Params, Row, T, Work
 from storage.engines.log_sync import LogSync
-from storage.engines.route_generation import Epoch
+from storage.engines.route_generation import RouteGeneration
 from storage.engines.sqlite_connections import (
     PATIENCE,
     connect,
@@ -98,7 +98,7 @@ class SqliteTx:
 class SqliteLookups:
     """The store, for look-ups on the event loop's own thread."""
 
-    def __init__(self, connection: sqlite3.Connection, epoch: Epoch) -> None:
+    def __init__(self, connection: sqlite3.Connection, epoch: RouteGeneration) -> None:
         self._peeker = connection
         self._epoch = epoch
 
@@ -106,20 +106,20 @@ class SqliteLookups:
     def open(cls, data: Path) -> SqliteLookups:
         """Open the store in `data`, which is there. Raises StoreUnavailable."""
         path = data / FILE_NAME
-        epoch = Epoch(path, writes=False)
+        epoch = RouteGeneration(path, writes=False)
         try:
             return cls(open_peeker(path), epoch)
         except sqlite3.Error as error:
             epoch.close()
             raise translated(error) from error
 
-    async def peek(self, work: Work[T]) -> T:
+    async def read_quick(self, work: Work[T]) -> T:
         try:
             return _run_read(self._peeker, work)
         except sqlite3.Error as error:
             raise translated(error) from error
 
-    def epoch(self) -> int | None:
+    def route_generation(self) -> int | None:
         return self._epoch.now()
 
     async def close(self) -> None:
@@ -139,7 +139,7 @@ class SqliteDatabase(SqliteLookups):
         quick: sqlite3.Connection,
         ids: IdSource,
         log: LogSync,
-        epoch: Epoch,
+        epoch: RouteGeneration,
     ) -> None:
         super().__init__(peeker, epoch)
         self._log = log
@@ -173,9 +173,9 @@ class SqliteDatabase(SqliteLookups):
         await self._log.wait()
         return result
 
-    async def commit(self, work: Work[T], *, moves_routes: bool = True) -> tuple[T, Durable]:
+    async def commit(self, work: Work[T], *, changes_routes: bool = True) -> tuple[T, Durable]:
         self._log.check()
-        epoch = self._epoch if moves_routes else None
+        epoch = self._epoch if changes_routes else None
         try:
             await self._begin_here()
             result = _finish_write(self._quick, self._ids, epoch, work)
@@ -222,7 +222,7 @@ async def open_sqlite(data: Path, clock: Clock) -> SqliteDatabase:
     """
     try:
         path = _prepare_file(data)
-        epoch = Epoch(path, writes=True)
+        epoch = RouteGeneration(path, writes=True)
         writer = await connect(path, query_only=False)
         readers = [await connect(path, query_only=True) for _ in range(_READERS)]
         peeker, quick = open_peeker(path), open_quick(path)
@@ -258,13 +258,15 @@ def _run_read(connection: sqlite3.Connection, work: Work[T]) -> T:
             connection.execute("ROLLBACK")
 
 
-def _run_write(connection: sqlite3.Connection, ids: IdSource, epoch: Epoch, work: Work[T]) -> T:
+def _run_write(
+    connection: sqlite3.Connection, ids: IdSource, epoch: RouteGeneration, work: Work[T]
+) -> T:
     _begin_immediate(connection)
     return _finish_write(connection, ids, epoch, work)
 
 
 def _finish_write(
-    connection: sqlite3.Connection, ids: IdSource, epoch: Epoch | None, work: Work[T]
+    connection: sqlite3.Connection, ids: IdSource, epoch: RouteGeneration | None, work: Work[T]
 ) -> T:
     """Do the work and commit; where there is an `epoch`, it ends with this."""
     number = 0

@@ -19,7 +19,7 @@ from dataclasses import dataclass
 from storage.clock import DAY, SECOND
 from storage.database import Row, Tx
 from storage.ids import lowest_at
-from storage.index.copy_index import sources
+from storage.index.copy_index import from_clauses
 from storage.mailbox.copies import FOLDERS
 from storage.mailbox.visibility import VISIBLE, VISIBLE_ACT, VISIBLE_NOTE, View
 from storage.sql import chunks, in_list
@@ -125,7 +125,7 @@ async def _of_mail(tx: Tx, span: dict[str, object]) -> list[Event]:
     named = {**span, "since": lowest_at(since)}
     return [
         _event(row)
-        for source in sources(tx, above="since")
+        for source in from_clauses(tx, above="since")
         for row in await tx.fetch_all(_OF_MAIL.format(source), named)
     ]
 

@@ -26,7 +26,7 @@ _ABOVE = f"(SELECT {_COLUMNS} FROM copies WHERE message_id > {{}})"
 _UNFILED = _ABOVE.format(_FILED_TO)
 
 
-def sources(tx: Tx, *, above: str | None = None) -> Sequence[str]:
+def from_clauses(tx: Tx, *, above: str | None = None) -> Sequence[str]:
     """What stands in FROM for the copies of one inbox or folder; the newest are in the first.
 
     Who wants those above an id only, a parameter of that name, had better say so here, too.
@@ -37,7 +37,7 @@ def sources(tx: Tx, *, above: str | None = None) -> Sequence[str]:
     return unfiled, "filed_copies"
 
 
-async def newest(
+async def fetch_newest(
     tx: Tx, statement: Callable[[str], str], params: Params, *, limit: int
 ) -> list[Row]:
     """At most `limit` rows of what selects from a source, newest message first.
@@ -45,14 +45,14 @@ async def newest(
     The statement gives the newest, too, and no more than its parameter `:limit` says.
     """
     rows: list[Row] = []
-    for source in sources(tx):
+    for source in from_clauses(tx):
         if len(rows) < limit:
             left = {**params, "limit": limit - len(rows)}
             rows += await tx.fetch_all(statement(source), left)
     return rows
 
 
-async def note_copies(tx: Tx, added: int) -> None:
+async def index_new_copies(tx: Tx, added: int) -> None:
     """Count what was just added to `copies`, and file all that is not filed once it is many."""
     if not added or not _files(tx):
         return

@@ -16,7 +16,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from functools import partial
 
 from storage.database import Tx
-from storage.index.copy_index import newest
+from storage.index.copy_index import fetch_newest
 from storage.index.query import Lookup, Term, packed_matches
 from storage.index.words import FIELDS, unpack
 
@@ -167,7 +167,9 @@ async def _copies_below(tx: Tx, lookup: Lookup, below: bytes) -> list[bytes]:
                 _narrowed(lookup, "messages m CROSS JOIN copies c", one), params
             )
         else:
-            rows = await newest(tx, partial(_in_order, lookup, one), params, limit=_JUDGED_AT_ONCE)
+            rows = await fetch_newest(
+                tx, partial(_in_order, lookup, one), params, limit=_JUDGED_AT_ONCE
+            )
         found += [bytes(row["message_id"]) for row in rows]
     return sorted(found, reverse=True)[:_JUDGED_AT_ONCE]
 

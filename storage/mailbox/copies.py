@@ -17,7 +17,7 @@ from dataclasses import dataclass
 
 from storage.database import Row, Tx
 from storage.errors import Conflict, NotFound
-from storage.index.copy_index import newest
+from storage.index.copy_index import fetch_newest
 from storage.mailbox.trash import note_moves
 from storage.sql import in_list
 
@@ -112,7 +112,7 @@ async def list_copies(
             ORDER BY c.message_id DESC
         """
 
-    rows = await newest(
+    rows = await fetch_newest(
         tx,
         statement,
         {

@@ -7,7 +7,7 @@ from storage.database import Tx
 from storage.delivery.explain import forget_explanation, keep_deleted
 from storage.mailbox import parsed
 from storage.mailbox.copies import find_copy, update_copy
-from storage.mailbox.grants import forget_message, keep_what_a_copy_opened
+from storage.mailbox.grants import forget_message, preserve_grants_of_copy
 
 
 async def discard_copy(
@@ -52,7 +52,7 @@ async def delete_copy(
     if not counted:
         return None
     await count_before_it_goes(tx, tenant_id=tenant_id, inbox_id=inbox_id, message_id=message_id)
-    await keep_what_a_copy_opened(tx, tenant_id=tenant_id, inbox_id=inbox_id, message_id=message_id)
+    await preserve_grants_of_copy(tx, tenant_id=tenant_id, inbox_id=inbox_id, message_id=message_id)
     await keep_deleted(tx, inbox_id=inbox_id, message_id=message_id)
     for table in ("copies", "copy_routes", "trashed"):
         await tx.execute(

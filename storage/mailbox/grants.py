@@ -11,7 +11,7 @@ from __future__ import annotations
 from storage.database import Tx
 
 
-async def open_thread(
+async def grant_thread(
     tx: Tx, *, tenant_id: bytes, thread_id: bytes, to_inbox_id: bytes, by_inbox_id: bytes
 ) -> bool:
     """Open to one inbox what another holds and gets copies of in a thread, until it is closed;
@@ -55,7 +55,7 @@ async def close_thread(tx: Tx, *, tenant_id: bytes, thread_id: bytes, to_inbox_i
     )
 
 
-async def keep_what_a_copy_opened(
+async def preserve_grants_of_copy(
     tx: Tx, *, tenant_id: bytes, inbox_id: bytes, message_id: bytes
 ) -> None:
     """Put on record to whom this copy is open; to be called before it goes for good."""
@@ -80,7 +80,7 @@ async def forget_message(tx: Tx, *, message_id: bytes) -> None:
     )
 
 
-async def forget_inbox(tx: Tx, *, inbox_id: bytes) -> None:
+async def drop_grants_of_inbox(tx: Tx, *, inbox_id: bytes) -> None:
     """Drop the openings of threads to and by an inbox whose copies are all gone."""
     for column in ("to_inbox_id", "by_inbox_id"):
         await tx.execute(

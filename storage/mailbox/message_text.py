@@ -21,7 +21,7 @@ _LONG = 64 * 1024
 
 
 @dataclass(frozen=True, slots=True)
-class Letter:
+class MessageText:
     """What a message says. Text and HTML are None where there is none, or not yet."""
 
     reply_to: tuple[tuple[str, str], ...]
@@ -31,27 +31,29 @@ class Letter:
 
 
 @dataclass(frozen=True, slots=True)
-class Outline:
+class MessageOutline:
     """What the store has of a letter; its text is still in the content."""
 
     body: Body
     attachments: tuple[Attachment, ...]
 
 
-async def find_outline(tx: Tx, *, tenant_id: bytes, message_id: bytes) -> Outline:
+async def find_outline(tx: Tx, *, tenant_id: bytes, message_id: bytes) -> MessageOutline:
     """Raises NotFound."""
     body = await find_body(tx, tenant_id=tenant_id, message_id=message_id)
     found = await list_attachments(tx, tenant_id=tenant_id, message_id=message_id)
-    return Outline(body, tuple(found))
+    return MessageOutline(body, tuple(found))
 
 
-async def read_letter(contents: ContentDirectory, content: Content, outline: Outline) -> Letter:
+async def read_letter(
+    contents: ContentDirectory, content: Content, outline: MessageOutline
+) -> MessageText:
     """The letter with its text. Raises ContentDamaged, StoreUnavailable."""
     body = outline.body
     text = body.text
     if body.text_parts:
         text = joined([await _read(contents, content, part) for part in body.text_parts])
-    return Letter(body.reply_to, text, body.html, outline.attachments)
+    return MessageText(body.reply_to, text, body.html, outline.attachments)
 
 
 async def _read(contents: ContentDirectory, content: Content, part: Slice) -> str:

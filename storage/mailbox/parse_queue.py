@@ -20,7 +20,7 @@ TRIES = 5
 
 
 @dataclass(frozen=True, slots=True)
-class Claim:
+class ParseClaim:
     """A message to parse. `tries` counts this one."""
 
     message_id: bytes
@@ -52,7 +52,7 @@ _CLAIM = f"""
 """
 
 
-async def load(tx: Tx, claimed: Mapping[bytes, int]) -> list[Claim]:
+async def load(tx: Tx, claimed: Mapping[bytes, int]) -> list[ParseClaim]:
     """What was claimed, with its content, the oldest first; what is gone since is left out."""
     if not claimed:
         return []
@@ -68,14 +68,14 @@ async def load(tx: Tx, claimed: Mapping[bytes, int]) -> list[Claim]:
     return [_claim(row, claimed) for row in found]
 
 
-def _claim(row: Row, claimed: Mapping[bytes, int]) -> Claim:
+def _claim(row: Row, claimed: Mapping[bytes, int]) -> ParseClaim:
     message_id = bytes(row["message_id"])
     body = None if row["body"] is None else bytes(row["body"])
     content = Content(bytes(row["sha256"]), row["size"], body, row["file"])
-    return Claim(message_id, claimed[message_id], content)
+    return ParseClaim(message_id, claimed[message_id], content)
 
 
-async def release(tx: Tx, claims: Sequence[Claim], *, now: int) -> None:
+async def release(tx: Tx, claims: Sequence[ParseClaim], *, now: int) -> None:
     """Give back what was not parsed; that was no try."""
     await tx.execute_many(
         """
@@ -91,7 +91,7 @@ async def release(tx: Tx, claims: Sequence[Claim], *, now: int) -> None:
     )
 
 
-async def fail(tx: Tx, claimed: Claim, *, reason: str, retry_at: int) -> bool:
+async def fail(tx: Tx, claimed: ParseClaim, *, reason: str, retry_at: int) -> bool:
     """Note a try that did not succeed; True when it was the last one and the message is parked."""
     key = {"message_id": claimed.message_id}
     if claimed.tries < TRIES:
@@ -120,7 +120,7 @@ async def fail(tx: Tx, claimed: Claim, *, reason: str, retry_at: int) -> bool:
     return True
 
 
-async def _index_scan(tx: Tx, claimed: Claim) -> None:
+async def _index_scan(tx: Tx, claimed: ParseClaim) -> None:
     row = await tx.fetch_one(
         """
         SELECT from_name, from_email, recipients, subject FROM messages

@@ -18,7 +18,7 @@ from storage.content.mime_parts import Parsed, Part, Slice
 from storage.database import Row, Tx
 from storage.errors import NotFound
 from storage.index.full_text import forget, index, scopes_of
-from storage.mailbox.parse_queue import Claim
+from storage.mailbox.parse_queue import ParseClaim
 
 _MAX_INFLATED = 8 * 1024 * 1024
 
@@ -41,7 +41,7 @@ class Body:
     html: str | None
 
 
-async def record(tx: Tx, results: Sequence[tuple[Claim, Parsed]]) -> None:
+async def record(tx: Tx, results: Sequence[tuple[ParseClaim, Parsed]]) -> None:
     """Keep results; each message is done with."""
     entries = []
     for claimed, result in results:

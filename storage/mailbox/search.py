@@ -18,7 +18,7 @@ from storage.address import canonical_or_none
 from storage.clock import HOUR
 from storage.database import Row, Tx
 from storage.ids import from_text
-from storage.index.copy_index import newest
+from storage.index.copy_index import fetch_newest
 from storage.index.full_text import ATTACHMENT, engine_of, inbox_scope, list_scope, scanned_text
 from storage.index.query import Lookup, Query, matches
 from storage.index.words import document
@@ -30,7 +30,7 @@ _HIGHEST = (1 << 63) - 1
 
 
 @dataclass(frozen=True, slots=True)
-class Wanted:
+class SearchFilter:
     """Which copies of an inbox: the query, and what of a copy or message must be so.
 
     `from_email` is in lower-case letters.
@@ -57,7 +57,13 @@ class _Search:
 
 
 async def search_messages(
-    tx: Tx, *, tenant_id: bytes, inbox_id: bytes, wanted: Wanted, before: bytes | None, limit: int
+    tx: Tx,
+    *,
+    tenant_id: bytes,
+    inbox_id: bytes,
+    wanted: SearchFilter,
+    before: bytes | None,
+    limit: int,
 ) -> list[bytes]:
     """The ids of at most `limit` messages, newest first, all older than the message `before`."""
     lists = await _lists(tx, tenant_id, wanted.query.lists)
@@ -82,7 +88,7 @@ async def search_messages(
 
 def _prepared(
     tx: Tx,
-    wanted: Wanted,
+    wanted: SearchFilter,
     lists: Sequence[bytes],
     *,
     tenant_id: bytes,
@@ -106,7 +112,7 @@ def _prepared(
     )
 
 
-def _conditions(wanted: Wanted, lists: Sequence[bytes]) -> tuple[str, dict[str, object]]:
+def _conditions(wanted: SearchFilter, lists: Sequence[bytes]) -> tuple[str, dict[str, object]]:
     """What must hold of the copy, then of the message."""
     query = wanted.query
     params: dict[str, object] = {
@@ -170,7 +176,7 @@ async def _lists(tx: Tx, tenant_id: bytes, named: Iterable[str]) -> list[bytes] 
     return found
 
 
-def _lookup(search: _Search, wanted: Wanted) -> Lookup:
+def _lookup(search: _Search, wanted: SearchFilter) -> Lookup:
     return Lookup(
         scopes=search.scopes,
         terms=search.query.terms,
@@ -183,7 +189,7 @@ def _lookup(search: _Search, wanted: Wanted) -> Lookup:
     )
 
 
-def _narrow(wanted: Wanted) -> tuple[str, ...]:
+def _narrow(wanted: SearchFilter) -> tuple[str, ...]:
     """The orders of copies that a condition goes by, if any: a thread's, or those of folders."""
     if wanted.thread_id is not None:
         return ("m.thread_id = :thread_id",)
@@ -192,7 +198,7 @@ def _narrow(wanted: Wanted) -> tuple[str, ...]:
     return tuple(f"c.folder = {FOLDERS.index(folder)}" for folder in wanted.folders)
 
 
-async def _copies(search: _Search, wanted: Wanted) -> list[bytes]:
+async def _copies(search: _Search, wanted: SearchFilter) -> list[bytes]:
     """Without words there is nothing to look up: the copies themselves, parsed or not."""
     params = {**search.params, "before": search.before, "after": search.after}
     if wanted.thread_id is not None:
@@ -202,7 +208,9 @@ async def _copies(search: _Search, wanted: Wanted) -> list[bytes]:
         for folder in map(FOLDERS.index, wanted.folders):
             in_folder = partial(_of_folder, search)
             of_folder = {**params, "folder": folder}
-            rows += await newest(search.tx, in_folder, of_folder, limit=search.params["limit"])
+            rows += await fetch_newest(
+                search.tx, in_folder, of_folder, limit=search.params["limit"]
+            )
     return [bytes(row["message_id"]) for row in rows]
 
 

@@ -20,9 +20,9 @@ from storage.database import Tx
 from storage.directory.inboxes import Inbox, find_inbox
 from storage.directory.lists import leave_all_lists
 from storage.errors import Conflict, NotFound
-from storage.index.copy_index import newest
+from storage.index.copy_index import fetch_newest
 from storage.mailbox.deletion import delete_copy
-from storage.mailbox.grants import forget_inbox
+from storage.mailbox.grants import drop_grants_of_inbox
 from storage.sharing.resolutions import forget_shares_of, lapse_shares_of
 from storage.teamwork.assignment import unassign_all
 
@@ -139,7 +139,7 @@ async def purge_some(tx: Tx, *, tenant_id: bytes, inbox_id: bytes, now: int) -> 
     )
     if due is None:
         return Purged(0, (), False)
-    rows = await newest(tx, _SOME_COPIES.format, key, limit=_COPIES_AT_ONCE)
+    rows = await fetch_newest(tx, _SOME_COPIES.format, key, limit=_COPIES_AT_ONCE)
     files = [
         await delete_copy(tx, tenant_id=tenant_id, inbox_id=inbox_id, message_id=row["message_id"])
         for row in rows
@@ -151,7 +151,7 @@ async def purge_some(tx: Tx, *, tenant_id: bytes, inbox_id: bytes, now: int) -> 
     )
     whole = len(rows) < _COPIES_AT_ONCE and await _drop_rows(tx, inbox_id)
     if whole:
-        await forget_inbox(tx, inbox_id=inbox_id)
+        await drop_grants_of_inbox(tx, inbox_id=inbox_id)
         await forget_shares_of(tx, inbox_id=inbox_id)
         for table in _FINAL:
             await tx.execute(f"DELETE FROM {table} WHERE inbox_id = :inbox_id", key)

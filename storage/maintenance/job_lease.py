@@ -14,11 +14,11 @@ from storage.database import Tx
 HELD = 2 * MINUTE
 
 
-class TurnLost(Exception):
+class LeaseLost(Exception):
     """Another process has the turn."""
 
 
-async def take_turn(tx: Tx, *, owner: bytes, now: int) -> None:
+async def acquire_lease(tx: Tx, *, owner: bytes, now: int) -> None:
     """Begin, unless another process is at it. Raises TurnLost."""
     taken = await tx.execute(
         """
@@ -31,20 +31,20 @@ async def take_turn(tx: Tx, *, owner: bytes, now: int) -> None:
         {"owner": owner, "now": now, "until": now + HELD},
     )
     if not taken:
-        raise TurnLost
+        raise LeaseLost
 
 
-async def keep_turn(tx: Tx, *, owner: bytes, now: int) -> None:
+async def renew_lease(tx: Tx, *, owner: bytes, now: int) -> None:
     """Go on. Raises TurnLost when the turn was taken over."""
     kept = await tx.execute(
         "UPDATE retention_worker SET held_until = :until WHERE worker = 0 AND owner = :owner",
         {"owner": owner, "until": now + HELD},
     )
     if not kept:
-        raise TurnLost
+        raise LeaseLost
 
 
-async def end_turn(tx: Tx, *, owner: bytes, now: int, finished: bool) -> None:
+async def release_lease(tx: Tx, *, owner: bytes, now: int, finished: bool) -> None:
     """Let others begin; `finished` puts on record that all was done."""
     ended = ", finished_at = :now" if finished else ""
     await tx.execute(

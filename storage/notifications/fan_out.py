@@ -51,7 +51,7 @@ class Subscriber:
 
 
 @dataclass(frozen=True, slots=True)
-class Batch:
+class FanOutBatch:
     """Events that were looked at, and who is owed a word of which.
 
     `place` is the place on record, None when there is none yet; `end` is the last event looked at.
@@ -68,7 +68,7 @@ async def anybody(tx: Tx) -> bool:
     return await _oldest_since(tx) is not None
 
 
-async def look(tx: Tx, *, seen: bytes, now: int) -> Batch | None:
+async def find_owed(tx: Tx, *, seen: bytes, now: int) -> FanOutBatch | None:
     """The next events, and who is owed a word of them; None when nothing is new for anybody.
 
     `seen` is an id up to which this process has looked before, and found nothing owed.
@@ -86,8 +86,8 @@ async def look(tx: Tx, *, seen: bytes, now: int) -> Batch | None:
         end = owed[MOST_OWED][1].event_id
         some = [one for one in owed if one[1].event_id < end]
         some = some or [one for one in owed if one[1].event_id == end]
-        return Batch(place, some[-1][1].event_id, some, True)
-    return Batch(place, events[-1].event_id, owed, len(events) == BATCH)
+        return FanOutBatch(place, some[-1][1].event_id, some, True)
+    return FanOutBatch(place, events[-1].event_id, owed, len(events) == BATCH)
 
 
 async def _oldest_since(tx: Tx) -> bytes | None:
@@ -161,7 +161,7 @@ async def _made_by_alerts(tx: Tx, events: Sequence[Event]) -> set[bytes]:
     return {event.event_id for event in events if event.task_id in made}
 
 
-async def route(tx: Tx, batch: Batch, *, now: int) -> int | None:
+async def record_owed(tx: Tx, batch: FanOutBatch, *, now: int) -> int | None:
     """Put on record what is owed, and the place; how many calls to webhooks that makes.
 
     None when another process was there first: then nothing has happened.
@@ -198,7 +198,7 @@ async def _may_be_told(tx: Tx, each: Subscriber, event: Event, now: int) -> bool
     )
 
 
-async def _move(tx: Tx, batch: Batch) -> bool:
+async def _move(tx: Tx, batch: FanOutBatch) -> bool:
     """Move the place to the end of the batch; False when it is not where it was."""
     if batch.place is None:
         moved = await tx.execute(

@@ -47,7 +47,7 @@ def at_once(now: int) -> int:
 
 
 @dataclass(frozen=True, slots=True)
-class Claim:
+class WebhookClaim:
     """The next delivery of an alert, leased to us. `tries` counts the one that is to be made.
 
     `attempted_at` is when it was tried before, if it was.
@@ -64,7 +64,7 @@ class Claim:
 
 
 @dataclass(frozen=True, slots=True)
-class Outcome:
+class WebhookResult:
     """What came of a claim that called `target`.
 
     `status` is the answer's, if there was one; `error` what was wrong, None after a success. `wait`
@@ -72,7 +72,7 @@ class Outcome:
     nothing was sent, and nothing is to be.
     """
 
-    claim: Claim
+    claim: WebhookClaim
     target: str
     status: int | None = None
     error: str | None = None
@@ -82,8 +82,8 @@ class Outcome:
 
 
 async def finish(
-    tx: Tx, outcomes: Sequence[Outcome], *, owner: bytes, jitter: float, now: int
-) -> list[Claim]:
+    tx: Tx, outcomes: Sequence[WebhookResult], *, owner: bytes, jitter: float, now: int
+) -> list[WebhookClaim]:
     """Put on record what came of calls; those by which an alert was disabled.
 
     `jitter`, from 0 to 1, lengthens the waits by up to a tenth.
@@ -115,7 +115,7 @@ async def finish(
     return disabled
 
 
-def _told(outcome: Outcome, now: int) -> dict[str, object]:
+def _told(outcome: WebhookResult, now: int) -> dict[str, object]:
     is_over = outcome.error is None
     return {
         "delivery_id": outcome.claim.delivery_id,
@@ -133,7 +133,7 @@ _TELL = """
 """
 
 
-async def _drop(tx: Tx, claimed: Claim, now: int) -> None:
+async def _drop(tx: Tx, claimed: WebhookClaim, now: int) -> None:
     """Give up what may not be told any more; what came of earlier calls stays on record."""
     await _unmake(tx, claimed)
     await tx.execute(
@@ -145,7 +145,7 @@ async def _drop(tx: Tx, claimed: Claim, now: int) -> None:
     )
 
 
-async def _unmake(tx: Tx, claimed: Claim) -> None:
+async def _unmake(tx: Tx, claimed: WebhookClaim) -> None:
     """Take a call off the record that was not made."""
     await tx.execute(
         """
@@ -158,7 +158,7 @@ async def _unmake(tx: Tx, claimed: Claim) -> None:
     )
 
 
-async def _go_on(tx: Tx, outcome: Outcome, now: int) -> None:
+async def _go_on(tx: Tx, outcome: WebhookResult, now: int) -> None:
     """Let go of the alert; it has something to do at once, or nothing."""
     answered = f"failures = 0, lane = {ANSWERING}, last_error = NULL,"
     learned = "" if outcome.error is not None or outcome.dropped else answered
@@ -176,7 +176,7 @@ async def _go_on(tx: Tx, outcome: Outcome, now: int) -> None:
     )
 
 
-async def _put_off(tx: Tx, outcome: Outcome, due: int) -> None:
+async def _put_off(tx: Tx, outcome: WebhookResult, due: int) -> None:
     """Let go of the alert until it is time for the next try."""
     await tx.execute(
         f"""
@@ -193,7 +193,7 @@ async def _put_off(tx: Tx, outcome: Outcome, due: int) -> None:
     )
 
 
-async def disable(tx: Tx, claimed: Claim, error: str, *, now: int) -> None:
+async def disable(tx: Tx, claimed: WebhookClaim, error: str, *, now: int) -> None:
     """Call this webhook no more, and tell its inbox by a task."""
     alert = await tx.fetch_one(
         "SELECT target FROM alerts WHERE alert_id = :alert_id", {"alert_id": claimed.alert_id}
@@ -222,7 +222,7 @@ async def disable(tx: Tx, claimed: Claim, error: str, *, now: int) -> None:
     await create_task(tx, **key, draft=draft, created_by=None, now=now)
 
 
-async def sweep(tx: Tx, *, alert_id: bytes, now: int) -> None:
+async def drop_pending(tx: Tx, *, alert_id: bytes, now: int) -> None:
     """Drop some of what an alert is owed that is off or disabled."""
     swept = await tx.execute(
         """
@@ -239,14 +239,18 @@ async def sweep(tx: Tx, *, alert_id: bytes, now: int) -> None:
         )
 
 
-async def give_back(tx: Tx, claims: Sequence[Claim], *, owner: bytes, now: int) -> None:
+async def release_uncalled(
+    tx: Tx, claims: Sequence[WebhookClaim], *, owner: bytes, now: int
+) -> None:
     """Give back what was claimed and not called at all; it is due at `now`."""
     for one in claims:
         await _unmake(tx, one)
         await _release(tx, one, owner, now)
 
 
-async def interrupt(tx: Tx, claims: Sequence[Claim], *, owner: bytes, now: int) -> None:
+async def release_interrupted(
+    tx: Tx, claims: Sequence[WebhookClaim], *, owner: bytes, now: int
+) -> None:
     """Give back what was not called to the end, as we stop: somebody else's at once.
 
     The receiver may have heard, so the call stays on record; it is no failure.
@@ -261,7 +265,7 @@ async def interrupt(tx: Tx, claims: Sequence[Claim], *, owner: bytes, now: int) 
         await _release(tx, one, owner, now)
 
 
-async def _release(tx: Tx, claimed: Claim, owner: bytes, due: int) -> None:
+async def _release(tx: Tx, claimed: WebhookClaim, owner: bytes, due: int) -> None:
     await tx.execute(
         """
         UPDATE alerts SET lease_owner = NULL, lease_until = NULL, due_at = :due

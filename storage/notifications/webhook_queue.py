@@ -24,17 +24,23 @@ from storage.database import Row, Tx
 from storage.events import log
 from storage.events.catalogue import needs_of, terms_of
 from storage.events.log import Event
-from storage.notifications.webhook_outcomes import TRIES, UNKNOWN, Claim, disable, sweep
+from storage.notifications.webhook_outcomes import (
+    TRIES,
+    UNKNOWN,
+    WebhookClaim,
+    disable,
+    drop_pending,
+)
 from storage.sql import in_list
 
 LEASE = 40 * SECOND
 
 
 @dataclass(frozen=True, slots=True)
-class Call:
+class WebhookCall:
     """What is to be sent where; without an event it is to be dropped."""
 
-    claim: Claim
+    claim: WebhookClaim
     target: str
     secrets: tuple[bytes, ...]
     event: Event | None
@@ -69,13 +75,13 @@ class Room:
     full: Collection[bytes]
 
 
-async def claim(tx: Tx, *, owner: bytes, room: Room, now: int) -> list[Claim]:
+async def claim(tx: Tx, *, owner: bytes, room: Room, now: int) -> list[WebhookClaim]:
     """Lease alerts of a lane that are due, and put their next tries on record."""
-    claims: list[Claim] = []
+    claims: list[WebhookClaim] = []
     for row in await _due(tx, room, now):
         alert_id = bytes(row["alert_id"])
         if not (row["enabled"] and row["status"] == ACTIVE):
-            await sweep(tx, alert_id=alert_id, now=now)
+            await drop_pending(tx, alert_id=alert_id, now=now)
             continue
         found = await tx.fetch_one(_HEAD, {"alert_id": alert_id})
         if found is None:
@@ -129,8 +135,8 @@ _LEASE = """
 """
 
 
-def _claim(row: Row, found: Row) -> Claim:
-    return Claim(
+def _claim(row: Row, found: Row) -> WebhookClaim:
+    return WebhookClaim(
         bytes(row["alert_id"]),
         bytes(row["tenant_id"]),
         bytes(row["inbox_id"]),
@@ -142,17 +148,17 @@ def _claim(row: Row, found: Row) -> Claim:
     )
 
 
-async def load(tx: Tx, claims: Sequence[Claim], *, now: int) -> list[Call]:
+async def load(tx: Tx, claims: Sequence[WebhookClaim], *, now: int) -> list[WebhookCall]:
     """What is to be sent for these claims, by what their inboxes may see now."""
     told = await _told(tx, claims, now)
     calls = []
     for one in claims:
         row = await tx.fetch_one(_ENDPOINT, {"alert_id": one.alert_id})
         if row is None:  # deleted since: nobody is to be called
-            calls.append(Call(one, "", (), None))
+            calls.append(WebhookCall(one, "", (), None))
             continue
         event = told.get(one.delivery_id)
-        calls.append(Call(one, row["target"], _secrets(row, now), event))
+        calls.append(WebhookCall(one, row["target"], _secrets(row, now), event))
     return calls
 
 
@@ -174,11 +180,11 @@ async def secrets_of(tx: Tx, *, alert_id: bytes, now: int) -> tuple[bytes, ...]:
     return () if row is None else _secrets(row, now)
 
 
-async def _told(tx: Tx, claims: Sequence[Claim], now: int) -> dict[bytes, Event]:
+async def _told(tx: Tx, claims: Sequence[WebhookClaim], now: int) -> dict[bytes, Event]:
     """The event of each delivery that its inbox may be told of, by delivery."""
     events = await log.find_events(tx, event_ids={one.event_id for one in claims})
     # All mail is asked for at once; of the rest, each event for its own inbox.
-    groups: dict[bytes, list[Claim]] = {}
+    groups: dict[bytes, list[WebhookClaim]] = {}
     terms = {
         tenant_id: await terms_of(tx, tenant_id=tenant_id)
         for tenant_id in {one.tenant_id for one in claims}

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 
 from storage.database import Tx
 from storage.events.record import record_event
-from storage.mailbox.grants import close_thread, open_thread
+from storage.mailbox.grants import close_thread, grant_thread
 from storage.mailbox.visibility import VISIBLE_ASSIGNEE, View, require_thread, thread_subject
 from storage.teamwork.tasks import (
     Draft,
@@ -56,7 +56,7 @@ async def assign_thread(
     former = await find_assignee(tx, tenant_id=view.tenant_id, thread_id=thread_id)
     if former is not None and former != to_inbox_id:
         await _take_away(tx, act, former)
-    opened = await open_thread(
+    opened = await grant_thread(
         tx,
         tenant_id=view.tenant_id,
         thread_id=thread_id,

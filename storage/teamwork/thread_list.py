@@ -150,7 +150,9 @@ async def _copies(
             ORDER BY p.message_id DESC
         """
 
-    rows = await copy_index.newest(tx, statement, {**view.params, "before": before}, limit=limit)
+    rows = await copy_index.fetch_newest(
+        tx, statement, {**view.params, "before": before}, limit=limit
+    )
     return [_Spot(bytes(row["message_id"]), bytes(row["thread_id"])) for row in rows]
 
 

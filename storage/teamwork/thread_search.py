@@ -15,7 +15,7 @@ from storage.database import Row, Tx
 from storage.index.full_text import ATTACHMENT, matching, scanned_text
 from storage.index.query import Query, matches
 from storage.index.words import document
-from storage.mailbox.search import Wanted, search_messages
+from storage.mailbox.search import SearchFilter, search_messages
 from storage.mailbox.visibility import OPENED_THREADS, VISIBLE, View
 from storage.sql import in_list
 
@@ -26,7 +26,7 @@ async def matching_copies(
     tx: Tx, *, view: View, query: Query, before: bytes | None, limit: int
 ) -> list[tuple[bytes, bytes]]:
     """The viewer's newest copies that match, older than `before`: message and thread."""
-    found = await _search(tx, view, Wanted(query), before, limit)
+    found = await _search(tx, view, SearchFilter(query), before, limit)
     if not found:
         return []
     chosen, names = in_list(found)
@@ -46,14 +46,14 @@ async def newest_matching_copies(
     """For each of the threads with a copy that matches: the newest one."""
     newest = {}
     for thread_id in thread_ids:
-        wanted = Wanted(query, thread_id=thread_id)
+        wanted = SearchFilter(query, thread_id=thread_id)
         for message_id in await _search(tx, view, wanted, None, 1):
             newest[thread_id] = message_id
     return newest
 
 
 async def _search(
-    tx: Tx, view: View, wanted: Wanted, before: bytes | None, limit: int
+    tx: Tx, view: View, wanted: SearchFilter, before: bytes | None, limit: int
 ) -> list[bytes]:
     return await search_messages(
         tx,

@@ -19,7 +19,7 @@ from storage.delivery import deliver as delivery
 from storage.delivery.arrivals import Recipient, Stored
 from storage.directory import domains, inboxes, lists
 from storage.mailbox import parse_queue, parsed
-from storage.mailbox.parse_queue import Claim
+from storage.mailbox.parse_queue import ParseClaim
 from tests.support.engines import Engine
 
 START = 1_800_000_000 * SECOND
@@ -80,7 +80,7 @@ class Post:
         assert isinstance(outcome, Stored), outcome
         return outcome.message_id
 
-    async def claim(self, *, limit: int = 1_000) -> list[Claim]:
+    async def claim(self, *, limit: int = 1_000) -> list[ParseClaim]:
         claimed = await self.database.write(
             lambda tx: parse_queue.claim(tx, limit=limit, hold=60 * SECOND, now=self.now)
         )

@@ -12,7 +12,7 @@ from storage.alerts import alerts
 from storage.alerts.alerts import MOST, Alert
 from storage.clock import DAY
 from storage.ids import from_text
-from storage.notifications.fan_out import look, route
+from storage.notifications.fan_out import find_owed, record_owed
 from tests.admin_api.teamwork.team import agenda, delete, fields, get, post, thread_with
 from tests.builders import (
     AGENT,
@@ -56,8 +56,8 @@ async def change(world: World, path: str, who: str = SALES, **body: object) -> h
 async def routed(world: World) -> None:
     """Do what the router does after a commit, until nothing is new."""
     now = world.clock()
-    while batch := await world.database.read(lambda tx: look(tx, seen=b"", now=now)):
-        await world.database.write(partial(route, batch=batch, now=now))
+    while batch := await world.database.read(lambda tx: find_owed(tx, seen=b"", now=now)):
+        await world.database.write(partial(record_owed, batch=batch, now=now))
 
 
 async def stored(world: World, record: Record) -> Alert:

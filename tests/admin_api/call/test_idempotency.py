@@ -8,7 +8,7 @@ import pytest
 from admin_api.call import idempotency as edge
 from admin_api.routes import ROUTES
 from storage.accounts import idempotency_keys
-from storage.accounts.idempotency_keys import Claim, KeptAnswer
+from storage.accounts.idempotency_keys import KeptAnswer, KeyClaim
 from storage.clock import DAY, SECOND
 from storage.database import Tx
 from storage.errors import Conflict, StoreUnavailable
@@ -180,7 +180,7 @@ async def test_parallel_repetitions_have_one_effect(world: World) -> None:
 async def test_a_crash_before_the_commit_leaves_neither_effect_nor_answer(
     world: World, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    async def crash(tx: Tx, claim: Claim, answer: KeptAnswer) -> None:
+    async def crash(tx: Tx, claim: KeyClaim, answer: KeptAnswer) -> None:
         raise StoreUnavailable("gone")
 
     async def nothing(*_: object) -> None:
@@ -204,7 +204,7 @@ async def test_a_crash_before_the_commit_leaves_neither_effect_nor_answer(
 async def test_what_failed_for_want_of_the_store_can_be_sent_again(
     world: World, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    async def crash(tx: Tx, claim: Claim, answer: KeptAnswer) -> None:
+    async def crash(tx: Tx, claim: KeyClaim, answer: KeptAnswer) -> None:
         raise StoreUnavailable("gone")
 
     async with world.client(TENANT_OWNER) as api:
@@ -215,13 +215,13 @@ async def test_what_failed_for_want_of_the_store_can_be_sent_again(
 
 
 async def test_whoever_lost_the_claim_cannot_commit(world: World) -> None:
-    async def claim(now: int) -> Claim:
+    async def claim(now: int) -> KeyClaim:
         found = await world.database.write(
             lambda tx: idempotency_keys.claim_key(
                 tx, tenant_id=world.tenant_id, key=b"k", body=b"b", now=now
             )
         )
-        assert isinstance(found, Claim)
+        assert isinstance(found, KeyClaim)
         return found
 
     slow = await claim(world.clock())

@@ -28,9 +28,9 @@ async def test_a_message_that_comes_ends_the_waiting(world: World) -> None:
         waiting = asyncio.create_task(api.get(WAIT, params={"subject": "late"}))
         await asyncio.sleep(0.1)
         await deliver(world, "team@example.test", subject="early")
-        world.commits.ring()
+        world.commits.set()
         sent = await deliver(world, "team@example.test", subject="late")
-        world.commits.ring()
+        world.commits.set()
         started = time.monotonic()
         answer = await waiting
 

@@ -10,7 +10,7 @@ from typing import cast
 import pytest
 
 from gateway.counters import Counters
-from gateway.delivery.confirmations import Ledger
+from gateway.delivery.confirmations import Confirmations
 from gateway.delivery.group_commit import Deliverer
 from gateway.message import header_scan
 from gateway.message.arrival import arrival
@@ -48,9 +48,9 @@ class ScriptedStore:
         self.commits = 0
 
     async def commit(
-        self, work: object, *, moves_routes: bool
+        self, work: object, *, changes_routes: bool
     ) -> tuple[list[Outcome], Awaitable[None]]:
-        assert not moves_routes  # it would make every route unknown
+        assert not changes_routes  # it would make every route unknown
         self.commits += 1
         answer = self._answers.pop(0)
         if isinstance(answer, Exception):
@@ -72,7 +72,7 @@ class Desk:
     def __init__(self, store: ScriptedStore, data: Path) -> None:
         self.contents = ContentDirectory(data)
         self.contents.prepare()
-        self.ledger = Ledger()
+        self.ledger = Confirmations()
         self.under_way = 0
         self.deliverer = Deliverer(
             cast(Store, store),

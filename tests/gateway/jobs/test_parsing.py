@@ -16,8 +16,8 @@ from storage.database import Row, Tx
 from storage.errors import StoreUnavailable
 from storage.index.query import parse_query
 from storage.mailbox import parse_queue, parsed
-from storage.mailbox.search import Wanted, search_messages
-from storage.wakeup import Signal
+from storage.mailbox.search import SearchFilter, search_messages
+from storage.wakeup import WakeUp
 from tests.gateway.parser.test_process import SLOW
 from tests.support.engines import Engine
 from tests.support.post_room import ANN, Post, letter, open_post
@@ -31,7 +31,7 @@ async def post(engine: Engine) -> AsyncIterator[Post]:
 
 @contextlib.asynccontextmanager
 async def parsing(
-    post: Post, commits: Signal, data: Path, under_way: Callable[[], int] = lambda: 0
+    post: Post, commits: WakeUp, data: Path, under_way: Callable[[], int] = lambda: 0
 ) -> AsyncIterator[Parsing]:
     contents = ContentDirectory(data)
     contents.prepare()
@@ -82,14 +82,14 @@ def settled(post: Post) -> Callable[[], Awaitable[bool]]:
 
 
 async def test_what_waits_and_what_comes_is_parsed(post: Post, tmp_path: Path) -> None:
-    commits = Signal()
+    commits = WakeUp()
     for number in range(30):
         await post.deliver(letter(f"before {number}"))
 
     async with parsing(post, commits, tmp_path):
         await until(settled(post))
         await post.deliver(letter("after"))
-        commits.ring()
+        commits.set()
         await until(settled(post))
 
     found = await rows(post)
@@ -112,7 +112,7 @@ async def test_a_long_content_waits_while_others_arrive(
         return asked[-1]
 
     await post.deliver(letter("long"))
-    async with parsing(post, Signal(), tmp_path, under_way):
+    async with parsing(post, WakeUp(), tmp_path, under_way):
         await until(settled(post))
 
     assert len(asked) == looks
@@ -127,7 +127,7 @@ async def test_a_message_that_kills_the_parser_is_partial_in_the_end_and_delays_
     await post.deliver(SLOW)
     await post.deliver(letter("two"))
 
-    async with parsing(post, Signal(), tmp_path):
+    async with parsing(post, WakeUp(), tmp_path):
         await until(settled(post))
 
     assert await statuses(post) == ["parsed", "partial", "parsed"]
@@ -141,7 +141,7 @@ async def test_a_message_that_cannot_be_parsed_is_parked_after_five_tries(
     lost = await post.deliver(letter("x", subject="Lost"), file="00/missing")
     await post.deliver(letter("two"))
 
-    async with parsing(post, Signal(), tmp_path):
+    async with parsing(post, WakeUp(), tmp_path):
         await until(settled(post))
 
     first, second = await rows(post)
@@ -152,7 +152,7 @@ async def test_a_message_that_cannot_be_parsed_is_parked_after_five_tries(
             tx,
             tenant_id=post.tenant_id,
             inbox_id=post.raw[ANN],
-            wanted=Wanted(query=parse_query("subject:lost from:grace")),
+            wanted=SearchFilter(query=parse_query("subject:lost from:grace")),
             before=None,
             limit=5,
         )
@@ -175,7 +175,7 @@ async def test_a_result_that_cannot_be_kept_takes_no_other_with_it(
         await keep(tx, results)
 
     monkeypatch.setattr(parsed, "record", record)
-    async with parsing(post, Signal(), tmp_path):
+    async with parsing(post, WakeUp(), tmp_path):
         await until(settled(post))
 
     first, second = await rows(post)
@@ -199,7 +199,7 @@ async def test_parsing_goes_on_when_the_store_is_back(
 
     monkeypatch.setattr(parse_queue, "claim", failing)
     await post.deliver(letter())
-    async with parsing(post, Signal(), tmp_path):
+    async with parsing(post, WakeUp(), tmp_path):
         await until(settled(post))
 
 

@@ -16,11 +16,11 @@ from storage.maintenance import retention as kinds
 from storage.maintenance.inbox_removal import delete_inbox
 from storage.maintenance.job_lease import (
     HELD,
-    TurnLost,
-    end_turn,
-    keep_turn,
+    LeaseLost,
+    acquire_lease,
     last_finished,
-    take_turn,
+    release_lease,
+    renew_lease,
 )
 from storage.maintenance.retention import AT_ONCE, KINDS, Kind, Moment, Removed
 from tests.builders import AGENT, MESSAGE, SALES, START, SUPPORT, TEAM, World, deliver, open_world
@@ -381,30 +381,30 @@ async def test_only_one_process_is_at_it_until_it_ends_or_is_gone(world: World) 
     mine, theirs, now = b"a" * 16, b"b" * 16, world.clock()
 
     async def take(owner: bytes, at: int) -> None:
-        await world.database.write(lambda tx: take_turn(tx, owner=owner, now=at))
+        await world.database.write(lambda tx: acquire_lease(tx, owner=owner, now=at))
 
     await take(mine, now)
-    with pytest.raises(TurnLost):
+    with pytest.raises(LeaseLost):
         await take(theirs, now + HELD - 1)
-    with pytest.raises(TurnLost):
+    with pytest.raises(LeaseLost):
         await one_round(world.database, world.content, now=now + MINUTE)
-    await world.database.write(lambda tx: keep_turn(tx, owner=mine, now=now + MINUTE))
-    with pytest.raises(TurnLost):
+    await world.database.write(lambda tx: renew_lease(tx, owner=mine, now=now + MINUTE))
+    with pytest.raises(LeaseLost):
         await take(theirs, now + HELD)
     await take(theirs, now + MINUTE + HELD)  # the first one was killed
-    with pytest.raises(TurnLost):
-        await world.database.write(lambda tx: keep_turn(tx, owner=mine, now=now))
-    await world.database.write(lambda tx: end_turn(tx, owner=mine, now=now, finished=True))
+    with pytest.raises(LeaseLost):
+        await world.database.write(lambda tx: renew_lease(tx, owner=mine, now=now))
+    await world.database.write(lambda tx: release_lease(tx, owner=mine, now=now, finished=True))
     assert await world.database.read(last_finished) is None
     await take(theirs, now - HOUR)  # the clock was set back
-    await world.database.write(lambda tx: end_turn(tx, owner=theirs, now=now, finished=True))
+    await world.database.write(lambda tx: release_lease(tx, owner=theirs, now=now, finished=True))
     assert await world.database.read(last_finished) == now
     await take(mine, now)
 
 
 async def test_a_turn_of_a_clock_that_was_set_back_does_not_last(world: World) -> None:
     now = world.clock()
-    await world.database.write(lambda tx: take_turn(tx, owner=b"a" * 16, now=now + 9 * DAY))
+    await world.database.write(lambda tx: acquire_lease(tx, owner=b"a" * 16, now=now + 9 * DAY))
     await one_round(world.database, world.content, now=now)
 
 
@@ -418,11 +418,11 @@ async def test_who_loses_the_turn_removes_nothing_more(
 
     async def lost(tx: Tx, *, owner: bytes, now: int) -> None:
         await tx.execute("UPDATE retention_worker SET owner = :owner", others)
-        await job_lease.keep_turn(tx, owner=owner, now=now)
+        await job_lease.renew_lease(tx, owner=owner, now=now)
 
     monkeypatch.setattr(retention, "keep_turn", lost)
     before = await rows(world, "SELECT 1 FROM events")
-    with pytest.raises(TurnLost):
+    with pytest.raises(LeaseLost):
         await one_round(world.database, world.content, now=now + 400 * DAY)
     assert await rows(world, "SELECT 1 FROM events") == before
 

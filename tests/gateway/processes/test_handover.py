@@ -10,10 +10,10 @@ from typing import cast
 
 import pytest
 
-from gateway.delivery.confirmations import Ledger
+from gateway.delivery.confirmations import Confirmations
 from gateway.delivery.empty_list_attempts import Deferred
 from gateway.delivery.group_commit import Deliverer
-from gateway.processes.handover import Handover, Intake
+from gateway.processes.handover import MailProcessEnd, MainEnd
 from storage.content.message_bytes import Content, ContentDirectory, SpoolFile
 from storage.delivery.arrivals import Arrival, Outcome, Recipient, Repeated, RouteChanged, Stored
 from storage.errors import OutcomeUnknown, StoreFull, StoreUnavailable
@@ -71,10 +71,10 @@ class Pair:
         self.contents = ContentDirectory(data)
         self.contents.prepare()
         self.writer = Writer()
-        self.ledger = Ledger()
+        self.ledger = Confirmations()
         self.noted: asyncio.Queue[bytes] = asyncio.Queue()
-        self.handover = Handover()
-        self.intake = Intake(
+        self.handover = MailProcessEnd()
+        self.intake = MainEnd(
             cast(Deliverer, self.writer), self.ledger, cast(Deferred, self), self.contents
         )
 

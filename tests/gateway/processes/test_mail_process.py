@@ -11,14 +11,14 @@ from typing import cast
 
 import pytest
 
-from gateway.delivery.confirmations import Ledger
+from gateway.delivery.confirmations import Confirmations
 from gateway.delivery.empty_list_attempts import Deferred
 from gateway.delivery.group_commit import Deliverer
-from gateway.processes.handover import Intake
-from gateway.processes.mail_process import Orders, Sibling, Wires
+from gateway.processes.handover import MainEnd
+from gateway.processes.mail_process import ControlChannel, MailProcess, Sockets
 from storage.content.message_bytes import ContentDirectory
 
-Pair = tuple[Wires, Wires]
+Pair = tuple[Sockets, Sockets]
 
 
 @pytest.fixture
@@ -27,18 +27,20 @@ def wires() -> Iterator[Pair]:
     handover = socket.socketpair()
     for end in (*control, *handover):
         end.setblocking(False)
-    ours, theirs = Wires(1, control[0], handover[0]), Wires(1, control[1], handover[1])
+    ours, theirs = Sockets(1, control[0], handover[0]), Sockets(1, control[1], handover[1])
     yield ours, theirs
     ours.close()
     theirs.close()
 
 
-def intake() -> Intake:
+def intake() -> MainEnd:
     """Give one that nothing is submitted to."""
-    return Intake(cast(Deliverer, None), Ledger(), cast(Deferred, None), ContentDirectory(Path()))
+    return MainEnd(
+        cast(Deliverer, None), Confirmations(), cast(Deferred, None), ContentDirectory(Path())
+    )
 
 
-async def heard(control: socket.socket) -> bytes:
+async def woken_within(control: socket.socket) -> bytes:
     async with asyncio.timeout(5):
         return await asyncio.get_running_loop().sock_recv(control, 256)
 
@@ -59,13 +61,13 @@ def is_child(pid: int) -> bool:
 async def test_a_connection_without_its_descriptor_is_told_to_have_ended(wires: Pair) -> None:
     first, sibling = (end.control for end in wires)
     taken: list[socket.socket] = []
-    orders = Orders(sibling, lambda client, ended: taken.append(client))
+    orders = ControlChannel(sibling, lambda client, ended: taken.append(client))
     orders.listen()
-    assert await heard(first) == b"r"
+    assert await woken_within(first) == b"r"
 
     first.send(b"c192.0.2.1")
 
-    assert await heard(first) == b"x192.0.2.1"
+    assert await woken_within(first) == b"x192.0.2.1"
     assert taken == []
     asyncio.get_running_loop().remove_reader(sibling)
 
@@ -73,7 +75,7 @@ async def test_a_connection_without_its_descriptor_is_told_to_have_ended(wires: 
 async def test_a_lost_sibling_gives_back_what_it_had(wires: Pair) -> None:
     ours, theirs = wires
     left: asyncio.Queue[str] = asyncio.Queue()
-    sibling = Sibling(sleeper(), ours)
+    sibling = MailProcess(sleeper(), ours)
     sibling.on_closed = left.put_nowait
     theirs.control.send(b"r")
     await sibling.start(intake)
@@ -102,7 +104,7 @@ async def test_a_sibling_that_ignores_its_orders_is_killed_when_forced(
 ) -> None:
     monkeypatch.setattr("gateway.processes.mail_process._EXIT_SECONDS", 0.1)
     ours, theirs = wires
-    sibling = Sibling(sleeper(), ours)
+    sibling = MailProcess(sleeper(), ours)
     theirs.control.send(b"r")
     await sibling.start(intake)
 
@@ -118,7 +120,7 @@ async def test_a_sibling_that_ignores_its_orders_is_killed_when_forced(
 
 async def test_a_sibling_too_busy_for_an_order_still_learns_to_drain(wires: Pair) -> None:
     ours, theirs = wires
-    sibling = Sibling(sleeper(), ours)
+    sibling = MailProcess(sleeper(), ours)
     theirs.control.send(b"r")
     await sibling.start(intake)
     with suppress(BlockingIOError):
@@ -128,7 +130,7 @@ async def test_a_sibling_too_busy_for_an_order_still_learns_to_drain(wires: Pair
     draining = asyncio.create_task(sibling.drain(60))
     await asyncio.sleep(0)
     packets = 0
-    while await heard(theirs.control):
+    while await woken_within(theirs.control):
         packets += 1
 
     assert packets > 1

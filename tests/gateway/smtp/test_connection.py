@@ -9,11 +9,11 @@ import os
 import pytest
 
 from gateway.counters import Counters
-from gateway.delivery.confirmations import Ledger
+from gateway.delivery.confirmations import Confirmations
 from gateway.smtp import replies
 from gateway.smtp.connection import Connection
 from gateway.smtp.replies import labels
-from gateway.smtp.scheduling import Turns
+from gateway.smtp.scheduling import SessionQueue
 
 
 class Wire(asyncio.Transport):
@@ -45,11 +45,11 @@ async def test_a_reply_the_kernel_refuses_is_the_transports_to_fail_with(
     connection = Connection(
         converse,
         lambda _: None,
-        ledger=Ledger(),
+        confirmations=Confirmations(),
         counters=Counters(1, labels()),
         hostname="mx.example.test",
         loop=loop,
-        turns=Turns(loop),
+        queue=SessionQueue(loop),
     )
     connection._wire = wire = Wire()
 

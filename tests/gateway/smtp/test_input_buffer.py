@@ -5,7 +5,7 @@ import asyncio
 import pytest
 
 from gateway.smtp.input_buffer import HIGH_WATER, LOW_WATER, Inbound
-from gateway.smtp.scheduling import Turns
+from gateway.smtp.scheduling import SessionQueue
 
 LIMIT = 2048
 
@@ -27,7 +27,7 @@ class Wire(asyncio.ReadTransport):
 @pytest.fixture
 async def inbound() -> Inbound:
     loop = asyncio.get_running_loop()
-    return Inbound(loop, Turns(loop))
+    return Inbound(loop, SessionQueue(loop))
 
 
 @pytest.mark.parametrize("cut", [1, 2, 3, 7, 100])

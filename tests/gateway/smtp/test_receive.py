@@ -18,7 +18,7 @@ from gateway.smtp.connection import Connection
 from gateway.smtp.input_buffer import HangUp, Inbound
 from gateway.smtp.receive import IN_MEMORY, Received, receive
 from gateway.smtp.replies import Reply
-from gateway.smtp.scheduling import Turns
+from gateway.smtp.scheduling import SessionQueue
 from storage.content.message_bytes import ContentDirectory
 from storage.errors import StoreFull
 
@@ -32,7 +32,7 @@ class Peer:
 
     def __init__(self, chunks: Iterable[bytes]) -> None:
         loop = asyncio.get_running_loop()
-        self.inbound = Inbound(loop, Turns(loop))
+        self.inbound = Inbound(loop, SessionQueue(loop))
         self._chunks = iter(chunks)
 
     async def read_chunk(self, seconds: float) -> bytes:

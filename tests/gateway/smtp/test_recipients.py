@@ -15,11 +15,11 @@ from pathlib import Path
 import pytest
 
 from gateway.smtp import recipients
-from gateway.smtp.recipients import Routes
+from gateway.smtp.recipients import Recipients
 from storage.database import Database, Lookups, T, Work
 from storage.directory.resolve import Resolution, Verdict, resolve
 from storage.engines.opening import open_lookups
-from storage.engines.route_generation import Epoch
+from storage.engines.route_generation import RouteGeneration
 from storage.engines.sqlite import FILE_NAME
 from tests.builders import FOREIGN_LIST, SALES, TEAM, World, open_world
 from tests.support.engines import Engine
@@ -47,17 +47,17 @@ class Counted:
         self.held = Hold()
         return self.held
 
-    async def peek(self, work: Work[T]) -> T:
+    async def read_quick(self, work: Work[T]) -> T:
         self.peeks += 1
-        found = await self.store.peek(work)
+        found = await self.store.read_quick(work)
         if held := self.held:
             self.held = None
             held.reached.set()
             await held.go_on.wait()
         return found
 
-    def epoch(self) -> int | None:
-        return self.store.epoch()
+    def route_generation(self) -> int | None:
+        return self.store.route_generation()
 
     async def close(self) -> None:
         """The test closes it."""
@@ -69,13 +69,13 @@ class Desk:
 
     world: World
     store: Counted
-    routes: Routes
+    routes: Recipients
     time: float = 0.0
 
     async def find(self, text: str) -> str | Verdict:
         """The address where mail for `text` goes, or why it goes nowhere."""
         local_part, _, domain = text.rpartition("@")
-        return outcome(await self.routes.find(local_part, domain))
+        return outcome(await self.routes.resolve(local_part, domain))
 
     async def change(self, sql: str) -> None:
         await self.world.database.write(lambda tx: tx.execute(sql))
@@ -89,7 +89,7 @@ def outcome(found: Resolution) -> str | Verdict:
 async def desk(engine: Engine) -> AsyncIterator[Desk]:
     async with open_world(engine) as world:
         store = Counted(world.database)
-        made = Desk(world, store, Routes(store, "", lambda: made.time))
+        made = Desk(world, store, Recipients(store, "", lambda: made.time))
         yield made
 
 
@@ -146,7 +146,7 @@ async def test_after_every_change_it_is_what_the_store_says(
         change = chance.choice(list(CHANGES.values()))
         await writer.write(lambda tx, sql=change: tx.execute(sql))  # type: ignore[misc]
         for local_part in chance.choices(ASKED, k=8):
-            found = await desk.routes.find(local_part, "example.test")
+            found = await desk.routes.resolve(local_part, "example.test")
             assert found == await now(desk.world.database, local_part)
     await other.close()
 
@@ -170,10 +170,10 @@ async def test_a_change_by_another_process_counts_at_once(desk: Desk, engine: En
 async def test_a_process_that_only_looks_up_learns_of_changes(engine: Engine) -> None:
     async with open_world(engine) as world:
         lookups = await open_lookups(engine.store, engine.data)
-        found = Routes(lookups, "", lambda: 0.0)
-        assert outcome(await found.find("team", "example.test")) == TEAM
+        found = Recipients(lookups, "", lambda: 0.0)
+        assert outcome(await found.resolve("team", "example.test")) == TEAM
         await world.database.write(lambda tx: tx.execute(CHANGES["members leave"]))
-        assert outcome(await found.find("team", "example.test")) is Verdict.EMPTY_LIST
+        assert outcome(await found.resolve("team", "example.test")) is Verdict.EMPTY_LIST
         await lookups.close()
 
 
@@ -195,7 +195,7 @@ async def test_a_change_behind_a_look_up_is_not_missed(desk: Desk) -> None:
 async def test_nothing_is_remembered_while_somebody_writes(desk: Desk, engine: Engine) -> None:
     store = engine.data / FILE_NAME
     store.touch()  # on PostgreSQL it is not there, and nobody asks
-    writer = Epoch(store, writes=True)
+    writer = RouteGeneration(store, writes=True)
     number = writer.begin()
     for _ in range(2):
         assert await desk.find("team@example.test") == TEAM
@@ -229,7 +229,7 @@ async def test_what_another_process_has_done_counts_though_it_is_killed(tmp_path
     asked = remembered = kills = 0
     async with open_world(engine):
         lookups = Counted(await open_lookups(engine.store, engine.data))
-        found = Routes(lookups, "", time.monotonic)
+        found = Recipients(lookups, "", time.monotonic)
         with ExitStack() as cleaning:
             renamers = [cleaning.enter_context(Renamer(engine.data, name)) for name in names]
             until = time.monotonic() + 60.0
@@ -241,7 +241,7 @@ async def test_what_another_process_has_done_counts_though_it_is_killed(tmp_path
                         kills += 1
                 for renamer in renamers:
                     done, before = renamer.done(), lookups.peeks
-                    route = await found.find(*renamer.name.split("@"))
+                    route = await found.resolve(*renamer.name.split("@"))
                     assert number_in(route.address) >= done
                     asked += 1
                     remembered += lookups.peeks == before

@@ -7,7 +7,7 @@ import math
 from itertools import count
 
 from gateway.smtp.input_buffer import Inbound
-from gateway.smtp.scheduling import Stage, Turns
+from gateway.smtp.scheduling import SessionQueue, Stage
 
 
 class Room:
@@ -15,7 +15,7 @@ class Room:
 
     def __init__(self, *, by_stage: bool = True) -> None:
         self.loop = asyncio.get_running_loop()
-        self.turns = Turns(self.loop, by_stage=by_stage)
+        self.turns = SessionQueue(self.loop, by_stage=by_stage)
         self.served: list[str] = []
         self._waiting: list[asyncio.Task[None]] = []
 
@@ -28,7 +28,7 @@ class Room:
             self.served.append(name)
 
         task = self.loop.create_task(wait())
-        self.turns.take(stage, waiter)
+        self.turns.wake_in_order(stage, waiter)
         self._waiting.append(task)
         return task
 
@@ -112,7 +112,7 @@ async def test_where_the_process_writes_as_well_they_are_served_as_they_come() -
 async def test_one_who_sends_in_small_pieces_takes_no_more_turns_than_another() -> None:
     """Nor is it idle while it waits for its turn, however long that takes."""
     loop = asyncio.get_running_loop()
-    turns = Turns(loop)
+    turns = SessionQueue(loop)
     talkers = [Inbound(loop, turns) for _ in range(20)]
     for talker in talkers:
         talker.stage = Stage.CONTENT

@@ -14,7 +14,7 @@ from storage.alerts.alerts import Alert, Draft, create_alert, find_alert
 from storage.clock import Clock
 from storage.database import Database
 from storage.notifications.webhook_deliveries import Delivery, list_deliveries
-from storage.wakeup import Signal
+from storage.wakeup import WakeUp
 from tests.builders import SALES, World
 
 LOOPBACK = (ip_network("127.0.0.0/8"), ip_network("::1/128"))
@@ -82,14 +82,14 @@ async def settled(
 async def telling(
     database: Database,
     clock: Clock,
-    commits: Signal,
+    commits: WakeUp,
     *,
     caller: Caller | None = None,
     allowed: Collection[Network] = LOOPBACK,
 ) -> AsyncIterator[WebhookCalls]:
     """The jobs of one gateway."""
     calls = WebhookCalls(database, clock, caller or Caller(Names(None), allowed))
-    alerting = Alerting(database, commits, clock, calls.wake.ring)
+    alerting = Alerting(database, commits, clock, calls.wake.set)
     jobs = [asyncio.create_task(alerting.run()), asyncio.create_task(calls.run())]
     try:
         yield calls

@@ -18,7 +18,7 @@ from storage.errors import Conflict, StoreUnavailable
 from storage.ids import to_text
 from storage.notifications import fan_out, webhook_outcomes
 from storage.notifications.webhook_deliveries import redeliver
-from storage.notifications.webhook_outcomes import RETRIES, Claim, Outcome
+from storage.notifications.webhook_outcomes import RETRIES, WebhookClaim, WebhookResult
 from tests.builders import SALES, SUPPORT, TEAM, World, deliver, open_world
 from tests.gateway.webhooks.telling import (
     current,
@@ -48,7 +48,7 @@ async def mail(world: World, *recipients: str, count: int = 1) -> list[str]:
     now = world.clock.now
     ids = [await deliver(world, *(recipients or (SALES,)), subject=str(n)) for n in range(count)]
     world.clock.now = now
-    world.commits.ring()
+    world.commits.set()
     return ids
 
 
@@ -412,8 +412,8 @@ async def test_an_outcome_is_kept_in_mind_while_the_store_is_away(
     finish, faults = webhook_outcomes.finish, iter([True, True])
 
     async def fails_twice(
-        tx: Tx, found: Sequence[Outcome], *, owner: bytes, jitter: float, now: int
-    ) -> list[Claim]:
+        tx: Tx, found: Sequence[WebhookResult], *, owner: bytes, jitter: float, now: int
+    ) -> list[WebhookClaim]:
         if len(found) > 0 and next(faults, False):
             raise StoreUnavailable("for a moment")
         return await finish(tx, found, owner=owner, jitter=jitter, now=now)

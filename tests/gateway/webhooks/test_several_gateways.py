@@ -17,7 +17,7 @@ from storage.alerts.alerts import Alert
 from storage.clock import MINUTE, SECOND, system_clock
 from storage.database import Tx
 from storage.notifications.webhook_queue import LEASE, Room, claim
-from storage.wakeup import Signal
+from storage.wakeup import WakeUp
 from tests.builders import SALES, SUPPORT, TEAM, World, deliver, open_world
 from tests.gateway.webhooks.telling import deliveries, settled, telling, webhook
 from tests.support.engines import Engine
@@ -30,7 +30,7 @@ async def two_gateways(engine: Engine) -> AsyncIterator[World]:
     async with open_world(engine) as world:
         world.clock.now = system_clock()
         other = await engine.open(world.clock)
-        commits = Signal()
+        commits = WakeUp()
         try:
             async with (
                 telling(world.database, world.clock, world.commits),
@@ -48,7 +48,7 @@ async def test_two_gateways_tell_each_event_once_and_in_order(engine: Engine) ->
         ids = []
         for number in range(20):
             ids.append(await deliver(world, TEAM, subject=str(number)))
-            world.commits.ring()
+            world.commits.set()
             await asyncio.sleep(0.02)
         for alert in (first, second):
             await settled(world, alert, *["delivered"] * 20)
@@ -65,7 +65,7 @@ async def test_who_has_an_alert_in_hand_has_it_alone_until_the_lease_ends(engine
         alert, _ = await webhook(world, receiver.url())
         async with telling(world.database, world.clock, world.commits):
             await deliver(world, SALES)
-            world.commits.ring()
+            world.commits.set()
             await settled(world, alert, "delivered")
         await owed_again(world, alert)
 
@@ -99,10 +99,10 @@ async def test_a_clock_that_is_put_back_keeps_nothing_waiting_for_long(engine: E
         async with telling(world.database, world.clock, world.commits):
             await deliver(world, SALES)
             world.clock.now -= 60 * MINUTE
-            world.commits.ring()
+            world.commits.set()
             await settled(world, alert, "delivered")
             await deliver(world, SALES)
-            world.commits.ring()
+            world.commits.set()
             await settled(world, alert, "delivered", "delivered")
 
     assert len(receiver.calls) == 2
@@ -150,7 +150,7 @@ async def main():
     database = await open_database({engine.store!r}, Path({str(engine.data)!r}), system_clock)
     caller = Caller(Names(None), (ip_network("127.0.0.0/8"),))
     calls = WebhookCalls(database, system_clock, caller)
-    alerting = Alerting(database, Signal(), system_clock, calls.wake.ring)
+    alerting = Alerting(database, Signal(), system_clock, calls.wake.set)
     await asyncio.gather(alerting.run(), calls.run())
 
 asyncio.run(main())

@@ -15,7 +15,7 @@ from storage.database import Tx
 from storage.directory.inboxes import find_inbox
 from storage.mailbox.visibility import View
 from storage.notifications import webhook_outcomes
-from storage.notifications.webhook_outcomes import Claim, Outcome
+from storage.notifications.webhook_outcomes import WebhookClaim, WebhookResult
 from storage.teamwork.notes import add_note, delete_note
 from tests.builders import SALES, SUPPORT, TEAM, World
 from tests.gateway.webhooks.telling import current, deliveries, settled, task_alert, webhook
@@ -45,7 +45,7 @@ async def mention(world: World, by: str = SUPPORT) -> bytes:
         return note.note_id
 
     note_id = await world.database.write(work)
-    world.commits.ring()
+    world.commits.set()
     return note_id
 
 
@@ -129,8 +129,8 @@ async def test_an_outcome_that_cannot_be_kept_holds_up_its_own_alert_only(
     finish = webhook_outcomes.finish
 
     async def fails_for_one(
-        tx: Tx, found: Sequence[Outcome], *, owner: bytes, jitter: float, now: int
-    ) -> list[Claim]:
+        tx: Tx, found: Sequence[WebhookResult], *, owner: bytes, jitter: float, now: int
+    ) -> list[WebhookClaim]:
         if any(one.target.endswith("/odd") and one.status == 418 for one in found):
             raise ValueError("the store takes no teapots")
         return await finish(tx, found, owner=owner, jitter=jitter, now=now)

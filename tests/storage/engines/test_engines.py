@@ -27,7 +27,7 @@ async def test_what_a_write_made_is_there_for_the_next_read(database: Database) 
     made = await database.write(make_tenant)
 
     found = await database.read(lambda tx: tenants.find_tenant(tx, tenant_id=made.tenant_id))
-    peeked = await database.peek(lambda tx: tenants.find_tenant(tx, tenant_id=made.tenant_id))
+    peeked = await database.read_quick(lambda tx: tenants.find_tenant(tx, tenant_id=made.tenant_id))
 
     assert found == peeked == made
 

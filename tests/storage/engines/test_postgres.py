@@ -83,7 +83,7 @@ async def test_what_scans_is_planned_for_its_own_values(opened: Database) -> Non
         return row["mode"]
 
     assert await opened.read(mode) == "force_custom_plan"
-    assert await opened.peek(mode) == "auto"
+    assert await opened.read_quick(mode) == "auto"
     assert await opened.write(mode) == "auto"
 
 

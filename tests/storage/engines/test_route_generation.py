@@ -14,7 +14,7 @@ import pytest
 from storage.accounts import tenants
 from storage.database import Store, Tx
 from storage.engines import sqlite
-from storage.engines.route_generation import FILE_NAME, Epoch
+from storage.engines.route_generation import FILE_NAME, RouteGeneration
 from storage.engines.sqlite import SqliteDatabase, SqliteLookups
 from storage.errors import StoreFull, StoreUnavailable
 from tests.builders import TEAM, deliver, open_world
@@ -42,11 +42,11 @@ async def lookups(database: Store, engine: Engine) -> AsyncIterator[SqliteLookup
 
 
 @pytest.fixture
-def counts(tmp_path: Path) -> Iterator[Epoch]:
+def counts(tmp_path: Path) -> Iterator[RouteGeneration]:
     """Give the counts of a directory without a store."""
     store = tmp_path / sqlite.FILE_NAME
     store.touch()
-    made = Epoch(store, writes=True)
+    made = RouteGeneration(store, writes=True)
     yield made
     made.close()
 
@@ -63,13 +63,13 @@ async def test_every_transaction_makes_a_new_one_for_all(
     database: Store, lookups: SqliteLookups, engine: Engine
 ) -> None:
     other = await engine.open()
-    seen = [lookups.epoch()]
+    seen = [lookups.route_generation()]
     for one in (database, other, database):
         await one.write(make_tenant)
-        seen.append(lookups.epoch())
+        seen.append(lookups.route_generation())
         _, durable = await one.commit(make_tenant)
         await durable
-        seen.append(lookups.epoch())
+        seen.append(lookups.route_generation())
     await other.close()
 
     assert None not in seen
@@ -79,12 +79,12 @@ async def test_every_transaction_makes_a_new_one_for_all(
 async def test_a_transaction_that_moves_no_route_leaves_it(
     database: Store, lookups: SqliteLookups
 ) -> None:
-    before = lookups.epoch()
-    _, durable = await database.commit(make_tenant, moves_routes=False)
+    before = lookups.route_generation()
+    _, durable = await database.commit(make_tenant, changes_routes=False)
     await durable
 
     assert before is not None
-    assert lookups.epoch() == before
+    assert lookups.route_generation() == before
     assert await count(database) == 1
 
 
@@ -111,33 +111,33 @@ async def test_there_is_none_while_a_transaction_is_under_way(
     database: Store, lookups: SqliteLookups
 ) -> None:
     async def work(tx: Tx) -> int | None:
-        return lookups.epoch()
+        return lookups.route_generation()
 
     assert await database.write(work) is None
-    assert lookups.epoch() is not None
+    assert lookups.route_generation() is not None
 
 
 async def test_it_begins_with_the_lock_held_and_ends_behind_the_commit(
     database: Store, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     """Else two would count at once, and what was true before be remembered under the new number."""
-    begin, end, seen = Epoch.begin, Epoch.end, []
+    begin, end, seen = RouteGeneration.begin, RouteGeneration.end, []
     path = tmp_path / sqlite.FILE_NAME
     with closing(sqlite3.connect(path, timeout=0, check_same_thread=False)) as other:
 
-        def noted_begin(self: Epoch) -> int:
+        def noted_begin(self: RouteGeneration) -> int:
             with pytest.raises(sqlite3.OperationalError, match="locked"):
                 other.execute("BEGIN IMMEDIATE")
             seen.append("locked")
             return begin(self)
 
-        def noted_end(self: Epoch, number: int) -> None:
+        def noted_end(self: RouteGeneration, number: int) -> None:
             (rows,) = other.execute("SELECT COUNT(*) FROM tenants").fetchone()
             seen.append(f"{rows} there")
             end(self, number)
 
-        monkeypatch.setattr(Epoch, "begin", noted_begin)
-        monkeypatch.setattr(Epoch, "end", noted_end)
+        monkeypatch.setattr(RouteGeneration, "begin", noted_begin)
+        monkeypatch.setattr(RouteGeneration, "end", noted_end)
         await database.write(make_tenant)
         _, durable = await database.commit(make_tenant)
         await durable
@@ -150,29 +150,31 @@ async def test_one_that_failed_has_ended_as_well(database: Store, lookups: Sqlit
         await make_tenant(tx)
         raise ValueError("changed its mind")
 
-    before = lookups.epoch()
+    before = lookups.route_generation()
     with pytest.raises(ValueError, match="changed its mind"):
         await database.write(work)
 
-    assert lookups.epoch() not in {None, before}
+    assert lookups.route_generation() not in {None, before}
     assert await count(database) == 0
 
 
 async def test_a_process_that_dies_in_between_leaves_none_until_another_has_ended(
     database: Store, lookups: SqliteLookups, tmp_path: Path
 ) -> None:
-    before = lookups.epoch()
-    dying = Epoch(tmp_path / sqlite.FILE_NAME, writes=True)
+    before = lookups.route_generation()
+    dying = RouteGeneration(tmp_path / sqlite.FILE_NAME, writes=True)
     dying.begin()
     dying.close()
-    assert lookups.epoch() is None
+    assert lookups.route_generation() is None
 
     await database.write(make_tenant)
-    assert lookups.epoch() not in {None, before}
+    assert lookups.route_generation() not in {None, before}
 
 
-def test_one_that_is_late_to_end_takes_nothing_back(counts: Epoch, tmp_path: Path) -> None:
-    slow, quick = counts, Epoch(tmp_path / sqlite.FILE_NAME, writes=True)
+def test_one_that_is_late_to_end_takes_nothing_back(
+    counts: RouteGeneration, tmp_path: Path
+) -> None:
+    slow, quick = counts, RouteGeneration(tmp_path / sqlite.FILE_NAME, writes=True)
     first = slow.begin()
     second = quick.begin()
     slow.end(first)
@@ -187,7 +189,7 @@ def test_one_that_is_late_to_end_takes_nothing_back(counts: Epoch, tmp_path: Pat
 @pytest.mark.parametrize(
     "octets", [b"", b"x", b"\0" * 15, b"\0" * 8 + b"\x09" + b"\0" * 7, b"\xff" * 16, b"\xff" * 40]
 )
-def test_damage_to_the_file_heals(counts: Epoch, tmp_path: Path, octets: bytes) -> None:
+def test_damage_to_the_file_heals(counts: RouteGeneration, tmp_path: Path, octets: bytes) -> None:
     for _ in range(3):
         counts.end(counts.begin())
     number = counts.begin()
@@ -205,7 +207,7 @@ def test_damage_to_the_file_heals(counts: Epoch, tmp_path: Path, octets: bytes) 
 
 def test_who_only_reads_makes_nothing(tmp_path: Path) -> None:
     with pytest.raises(StoreUnavailable, match=f"cannot use {FILE_NAME}: No such file"):
-        Epoch(tmp_path / sqlite.FILE_NAME, writes=False)
+        RouteGeneration(tmp_path / sqlite.FILE_NAME, writes=False)
     assert not list(tmp_path.iterdir())
 
 
@@ -222,12 +224,12 @@ async def test_what_cannot_be_announced_is_not_done(
     def fail(*_: object) -> int:
         raise OSError(fault, os.strerror(fault))
 
-    before = lookups.epoch()
+    before = lookups.route_generation()
     with monkeypatch.context() as broken:
         broken.setattr(os, "pwrite", fail)
         with pytest.raises(kind, match=FILE_NAME):
             await database.write(make_tenant)
-    assert (lookups.epoch(), await count(database)) == (before, 0)
+    assert (lookups.route_generation(), await count(database)) == (before, 0)
 
     await database.write(make_tenant)
     assert await count(database) == 1
@@ -247,10 +249,10 @@ async def test_what_cannot_be_told_to_have_ended_is_done_all_the_same(
         broken.setattr(os, "pwrite", fail_at_the_end)
         await database.write(make_tenant)
     assert await count(database) == 1
-    assert lookups.epoch() is None
+    assert lookups.route_generation() is None
 
     await database.write(make_tenant)
-    assert lookups.epoch() is not None
+    assert lookups.route_generation() is not None
 
 
 async def test_what_cannot_be_read_is_none(
@@ -261,8 +263,8 @@ async def test_what_cannot_be_read_is_none(
 
     with monkeypatch.context() as broken:
         broken.setattr(os, "pread", fail)
-        assert lookups.epoch() is None
-    assert lookups.epoch() is not None
+        assert lookups.route_generation() is None
+    assert lookups.route_generation() is not None
 
 
 async def test_its_file_belongs_to_whom_the_store_belongs(engine: Engine, tmp_path: Path) -> None:

@@ -173,7 +173,7 @@ async def test_a_look_up_runs_at_once(database: Store) -> None:
         threads.append(threading.get_ident())
         await names(tx)
 
-    await database.peek(work)
+    await database.read_quick(work)
     assert threads == [threading.get_ident()]
 
 

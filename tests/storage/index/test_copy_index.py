@@ -14,7 +14,7 @@ from storage import migrations
 from storage.clock import system_clock
 from storage.database import Row, Tx
 from storage.engines.opening import open_database
-from storage.index.copy_index import newest, sources
+from storage.index.copy_index import fetch_newest, from_clauses
 from storage.mailbox.copies import FOLDERS, update_copy
 from storage.mailbox.deletion import delete_copy
 from storage.migrations import STEPS, migrate
@@ -138,10 +138,10 @@ async def test_nothing_is_sorted_or_gone_through(embedded: Engine) -> None:
                 " AND m.message_id = c.message_id ORDER BY c.message_id DESC LIMIT :limit"
             )
 
-        for source in sources(tx):
+        for source in from_clauses(tx):
             found = await tx.fetch_all(statement(source), {"limit": 9})
             plans.append([row["detail"] for row in found])
-        return await newest(tx, lambda source: f"SELECT * FROM {source}", {}, limit=0)
+        return await fetch_newest(tx, lambda source: f"SELECT * FROM {source}", {}, limit=0)
 
     async with open_world(embedded) as world:
         assert await world.database.read(explain) == []

@@ -16,7 +16,7 @@ from storage.index import sqlite_fts
 from storage.index.query import Query, Term, matches, parse_query, with_words
 from storage.index.words import FILLER, MAX_WORDS, document, is_packed, pack, unpack, words
 from storage.mailbox import copies, parsed
-from storage.mailbox.search import Wanted, search_messages
+from storage.mailbox.search import SearchFilter, search_messages
 from tests.support.engines import Engine
 from tests.support.post_room import ANN, BEN, START, TEAM, Post, letter, open_post
 
@@ -29,7 +29,7 @@ async def post(engine: Engine) -> AsyncIterator[Post]:
 
 async def found(post: Post, query: str | Query, address: str = ANN, **rest: object) -> list[bytes]:
     asked = parse_query(query) if isinstance(query, str) else query
-    wanted = Wanted(query=asked, **rest)  # type: ignore[arg-type]  # a test names real fields
+    wanted = SearchFilter(query=asked, **rest)  # type: ignore[arg-type]  # a test names real fields
     return await post.database.read(
         lambda tx: search_messages(
             tx,
@@ -210,7 +210,7 @@ async def test_a_page_follows_the_one_before(post: Post) -> None:
                 tx,
                 tenant_id=post.tenant_id,
                 inbox_id=post.raw[ANN],
-                wanted=Wanted(query=parse_query("same")),
+                wanted=SearchFilter(query=parse_query("same")),
                 before=before,
                 limit=3,
             )

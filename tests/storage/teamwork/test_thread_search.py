@@ -7,7 +7,7 @@ import pytest
 from storage.database import Tx
 from storage.index.query import parse_query
 from storage.mailbox.deletion import delete_copy
-from storage.mailbox.grants import open_thread
+from storage.mailbox.grants import grant_thread
 from storage.mailbox.visibility import View, thread_messages
 from storage.teamwork.thread_list import Filter, list_threads
 from storage.teamwork.thread_search import opened_matches
@@ -51,7 +51,7 @@ async def thread_of(post: Post, message_id: bytes) -> bytes:
 
 async def open_to_ben(post: Post, thread_id: bytes) -> None:
     await post.database.write(
-        lambda tx: open_thread(
+        lambda tx: grant_thread(
             tx,
             tenant_id=post.tenant_id,
             thread_id=thread_id,
