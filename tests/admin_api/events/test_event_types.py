@@ -127,6 +127,10 @@ def test_every_type_is_made_here() -> None:
     assert CAUSES.keys() == EVENT_TYPES.keys()
 
 
+def test_the_catalogue_and_the_table_of_access_name_the_same_types() -> None:
+    assert set(ACCESS) == set(EVENT_TYPES)
+
+
 @pytest.mark.parametrize(
     ("kind", "make"),
     [
@@ -135,10 +139,6 @@ def test_every_type_is_made_here() -> None:
         for make in causes
     ],
 )
-def test_the_catalogue_and_the_table_of_access_name_the_same_types() -> None:
-    assert set(ACCESS) == set(EVENT_TYPES)
-
-
 async def test_what_happens_is_told_as_the_catalogue_says(
     world: World, kind: str, make: Make
 ) -> None:
