@@ -79,6 +79,14 @@ class Databases:
         )
         return self._at(name)
 
+    def make_empty(self) -> str:
+        """Return the URL of a new database in which nobody has made a table yet."""
+        url = self.make()
+        with psycopg.connect(url, autocommit=True) as operator:
+            operator.execute("DROP SCHEMA public CASCADE")
+            operator.execute("CREATE SCHEMA public")
+        return url
+
     def make_ascii(self) -> str:
         """Return the URL of a new database whose encoding is not UTF-8."""
         name = self._named()

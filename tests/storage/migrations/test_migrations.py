@@ -30,10 +30,7 @@ def untouched(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Engine
         yield Engine("sqlite", "sqlite", tmp_path)
         return
     databases: Databases = request.getfixturevalue("databases")
-    url = databases.make()
-    with psycopg.connect(url, autocommit=True) as operator:
-        operator.execute("DROP SCHEMA public CASCADE")
-        operator.execute("CREATE SCHEMA public")
+    url = databases.make_empty()
     yield Engine("postgresql", url, tmp_path)
     databases.drop(url)
 
