@@ -2,8 +2,9 @@
 
 Rules: the command line wins over the environment, the environment over the file, the file over
 the defaults. Every value of every source is checked, also one that another source overrides, and
-all faults are told at once. A secret appears in no fault, no repr and no description. Nothing
-else in Postroom reads the environment.
+all faults are told at once. An unknown variable is a warning only: others name theirs as ours.
+A secret appears in no fault, no repr and no description. Nothing else in Postroom reads the
+environment.
 """
 
 from collections.abc import Callable, Mapping
@@ -141,6 +142,12 @@ class Settings:
     max_new_connections_per_minute: int = setting(
         300, values.count(), "New SMTP connections a minute from one IPv4 address or IPv6 /64."
     )
+    http_max_connections: int = setting(
+        800, values.count(), "HTTP connections at a time; never more than half of the descriptors."
+    )
+    http_max_connections_per_client: int = setting(
+        200, values.count(), "HTTP connections at a time from one IPv4 address or IPv6 /64."
+    )
     max_recipients: int = setting(1000, values.count(), "Recipients of one SMTP transaction.")
     mail_processes: int = setting(
         0,
@@ -186,6 +193,7 @@ class Settings:
         "info", values.choice(LOG_LEVELS), "The least that is logged: debug, info, warning, error."
     )
     origins: Mapping[str, str] = field(default_factory=dict, compare=False, repr=False)
+    warnings: tuple[str, ...] = field(default=(), compare=False, repr=False)
 
 
 def keys() -> tuple[str, ...]:
@@ -212,10 +220,10 @@ def load(
     ):
         given += found
         faults += wrong
-    return _checked(given, faults)
+    return _checked(given, faults, sources.unknown_variables(environ, known))
 
 
-def _checked(given: list[Given], faults: list[Fault]) -> Settings:
+def _checked(given: list[Given], faults: list[Fault], warnings: tuple[str, ...]) -> Settings:
     """Parse all that was given, later sources over earlier ones."""
     declared = {item.name: item for item in fields(Settings) if item.metadata}
     accepted: dict[str, object] = {}
@@ -226,7 +234,7 @@ def _checked(given: list[Given], faults: list[Fault]) -> Settings:
         except ValueError as error:
             faults.append(Fault(item.origin, item.key, str(error)))
         origins[item.key] = item.origin
-    settings = Settings(**accepted, origins=origins)  # type: ignore[arg-type]  # parsed above
+    settings = Settings(**accepted, origins=origins, warnings=warnings)  # type: ignore[arg-type]
     faults += [] if {"smtp", "http"} & {fault.key for fault in faults} else _clashes(settings)
     if faults:
         raise SettingsError(tuple(faults))

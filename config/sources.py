@@ -2,12 +2,15 @@
 
 Rules: a source yields what it was given under known keys, unparsed, and a fault for everything
 else; it never stops at the first. An unknown key gets the nearest known one as a hint. A fault
-never shows a value: what is under an unknown key may be a secret.
+never shows a value: what is under an unknown key may be a secret. An unknown variable is a warning
+and no fault: Kubernetes and Docker put variables of their own into each container of a service
+called postroom. These are passed over.
 """
 
 import difflib
+import re
 import tomllib
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -16,6 +19,11 @@ FILE_SUFFIX = "_FILE"
 CONFIG = "POSTROOM_CONFIG"
 TESTS = "POSTROOM_TEST_"
 SECRET_MAX = 64 << 10
+WARNINGS_MAX = 20
+# Links of Docker, and what Kubernetes tells of services whose names begin with postroom.
+LINKS = re.compile(
+    r"POSTROOM_(?:PORT(?:_.*)?|NAME|ENV_.*|(?:.*_)?SERVICE_(?:HOST|PORT(?:_.*)?))", re.DOTALL
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,9 +95,8 @@ def from_environment(environ: Mapping[str, str], known: tuple[str, ...]) -> Sour
         key, from_its_file = _key(name, known)
         origin = f"environment {name}"
         if key is None:
-            hint = _hint(name, tuple(PREFIX + item.upper() for item in known))
-            faults.append(Fault("environment", "", f"unknown variable {_name(name)}{hint}"))
-        elif not from_its_file:
+            continue
+        if not from_its_file:
             given.append(Given(origin, key, environ[name]))
         elif name.removesuffix(FILE_SUFFIX) in environ:
             faults.append(Fault(origin, key, f"{name.removesuffix(FILE_SUFFIX)} is set, too"))
@@ -99,6 +106,22 @@ def from_environment(environ: Mapping[str, str], known: tuple[str, ...]) -> Sour
             except ValueError as error:
                 faults.append(Fault(origin, key, str(error)))
     return given, faults
+
+
+def unknown_variables(environ: Mapping[str, str], known: tuple[str, ...]) -> tuple[str, ...]:
+    """Return a warning for each POSTROOM_* variable that sets nothing; the first 20."""
+    names = [
+        name
+        for name in sorted(environ)
+        if name.startswith(PREFIX)
+        and not _is_ours(name)
+        and _key(name, known)[0] is None
+        and not LINKS.fullmatch(name)
+    ]
+    return tuple(
+        f"unknown variable {_name(name)}{_hint(name.removeprefix(PREFIX), known, _variable)}"
+        for name in names[:WARNINGS_MAX]
+    )
 
 
 def _is_ours(name: str) -> bool:
@@ -131,12 +154,15 @@ def _content(path: Path) -> str:
         raise ValueError("its file is not UTF-8") from None
 
 
-def _hint(name: str, known: tuple[str, ...]) -> str:
+def _variable(key: str) -> str:
+    return PREFIX + key.upper()
+
+
+def _hint(name: str, known: tuple[str, ...], write: Callable[[str], str] = str) -> str:
     """Return "; did you mean 'x'?" for the nearest known name, or nothing."""
-    plain = name.replace("-", "_")
-    plain = plain if name.startswith(PREFIX) else plain.lower()
+    plain = name.replace("-", "_").lower()
     near = difflib.get_close_matches(plain[:100], known, n=1, cutoff=0.7)
-    return f"; did you mean '{near[0]}'?" if near else ""
+    return f"; did you mean '{write(near[0])}'?" if near else ""
 
 
 def _name(text: str) -> str:

@@ -3,11 +3,17 @@
 - A wrong password and an unknown user get one answer at one speed.
 - Logins are counted by account and by client, whatever comes of them, before a password is judged;
   so is a change of password, which judges one as well.
+- People type passwords into the field of the address: the log has the user if there is one, and
+  else a keyed digest.
 """
 
 from __future__ import annotations
 
+import hashlib
+import hmac
 import logging
+import secrets
+from functools import lru_cache
 from typing import Annotated
 
 from pydantic import Field
@@ -54,9 +60,11 @@ async def login(call: Call) -> Response:
     payload = call.payload(LoginIn)
     canonical = canonical_or_none(payload.email)
     _count(call, canonical or payload.email)
-    user = await _user_with_password(call, canonical, payload.password)
-    if user is None:
-        event(logger, "login_refused", email=payload.email)
+    user, matched = await _match(call, canonical, payload.password)
+    if user is None or not matched:
+        known = to_text("usr", user.user_id) if user else None
+        typed, client = _digest(payload.email), _client(call)
+        event(logger, "login_refused", user=known, typed=typed, client=client)
         raise _refused()
     session, secret = await _new_session(call, user)
     return answer(
@@ -70,16 +78,36 @@ async def login(call: Call) -> Response:
 
 def _count(call: Call, account: str) -> None:
     """Raises Problem 429."""
-    client = client_network(call.request, call.service.settings.trusted_proxies)
+    client = _client(call)
     logins = call.service.logins
     for key in (("account", account), ("client", client)):
         allowance = logins.take(key)
         if not allowance.granted:
-            event(logger, "login_limited", level=logging.WARNING, email=account, client=client)
+            typed = _digest(account)
+            event(logger, "login_limited", level=logging.WARNING, typed=typed, client=client)
             raise rate_limited(allowance.seconds, logins.headers(allowance, "logins"))
 
 
-async def _user_with_password(call: Call, canonical: str | None, password: str) -> User | None:
+def _client(call: Call) -> str:
+    return client_network(call.request, call.service.settings.trusted_proxies)
+
+
+def _digest(typed: str) -> str:
+    """Tells in the log whether the same was typed again. It may be a password, so never itself.
+
+    The key is this process's own: nobody finds the text by trying likely ones.
+    """
+    return hmac.new(_key(), typed.encode(), hashlib.sha256).hexdigest()[:12]
+
+
+@lru_cache(maxsize=1)
+def _key() -> bytes:
+    return secrets.token_bytes(32)
+
+
+async def _match(call: Call, canonical: str | None, password: str) -> tuple[User | None, bool]:
+    """The user of an address, and whether this is the password."""
+
     async def find(tx: Tx) -> tuple[User, str] | None:
         return await find_user_by_email(tx, canonical=canonical) if canonical else None
 
@@ -87,7 +115,7 @@ async def _user_with_password(call: Call, canonical: str | None, password: str) 
     user, password_hash = found or (None, None)
     async with call.service.password_turns:
         matched = await verify_password(password_hash, password)
-    return user if matched else None
+    return user, matched
 
 
 async def _new_session(call: Call, user: User) -> tuple[Session, str]:
@@ -126,10 +154,8 @@ async def change_password(call: Call) -> Response:
     payload = call.payload(PasswordChange)
     user = call.person.user
     _count(call, canonical_or_none(user.email) or user.email)
-    matched = await _user_with_password(
-        call, canonical_or_none(user.email), payload.current_password
-    )
-    if matched is None or matched.user_id != user.user_id:
+    found, matched = await _match(call, canonical_or_none(user.email), payload.current_password)
+    if found is None or not matched or found.user_id != user.user_id:
         event(logger, "password_change_refused", user=to_text("usr", user.user_id))
         raise Invalid(FieldFault("current_password", "is not the current password"))
     password_hash = await hash_in_turn(call.service.password_turns, payload.new_password)

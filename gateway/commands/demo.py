@@ -77,7 +77,7 @@ def serve_demo(call: Invocation, *, smtp: str | None, http: str | None) -> int:
                 prefix="postroom-demo-", ignore_cleanup_errors=True
             )
             call.data = cleanup.enter_context(folder)
-        settings = call.settings(smtp=smtp, http=http)
+        settings = call.load_settings(smtp=smtp, http=http)
         scene = run(settings, _furnish, make=True)
 
         def announce(running: Running) -> None:

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 @click.pass_obj
 def serve(call: Invocation) -> None:
     """Take mail and serve the API until SIGTERM."""
-    settings = call.settings()  # what is wrong with them is told before anything is loaded
+    settings = call.load_settings()  # what is wrong with them is told before anything is loaded
 
     from config.values import Endpoint
     from gateway.commands.startup import serve_until_told

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import os
 import resource
 from collections.abc import Callable, Iterator
 
@@ -17,7 +18,7 @@ from storage.errors import StorageError
 
 logger = logging.getLogger(__name__)
 
-_OTHER_DESCRIPTORS = 1000  # stores, spool files, the API's connections, with room to spare
+_OTHER_DESCRIPTORS = 1000  # stores, spool files, calls to webhooks, with room to spare
 
 
 def serve_until_told(settings: Settings, announce: Callable[[Running], None]) -> int:
@@ -26,7 +27,8 @@ def serve_until_told(settings: Settings, announce: Callable[[Running], None]) ->
     Raises Faults for an address or a store that cannot be used.
     """
     logs.setup(settings.log_format, settings.log_level)
-    _allow_descriptors(settings.max_connections)
+    _warn(settings)
+    _allow_descriptors(settings.max_connections + settings.http_max_connections)
     try:
         return run(settings, ready=announce)
     except OSError as error:
@@ -35,8 +37,17 @@ def serve_until_told(settings: Settings, announce: Callable[[Running], None]) ->
         raise Faults(*fault_lines(error, settings)) from error
 
 
+def _warn(settings: Settings) -> None:
+    """Log what an operator should know, though it is no reason not to start."""
+    for warning in settings.warnings:
+        logs.event(logger, "unknown_variable", level=logging.WARNING, cause=warning)
+    if os.geteuid() == 0:
+        cause = "no right of root is needed: run as a user of its own"
+        logs.event(logger, "running_as_root", level=logging.WARNING, cause=cause)
+
+
 def _allow_descriptors(connections: int) -> None:
-    """Raise this process's limit to what so many connections may need in one mail process."""
+    """Raise this process's limit to what so many connections may need in one process."""
     needed = connections + _OTHER_DESCRIPTORS
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     if soft == resource.RLIM_INFINITY or soft >= needed:

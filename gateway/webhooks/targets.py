@@ -7,6 +7,8 @@
   (decimal, octal, hex, fewer than four parts) is refused, not interpreted.
 - Outside is what is globally reachable unicast. What carries another address in it (mapped,
   compatible, NAT64) counts as that address; 6to4, Teredo and zones are refused.
+- Clouds tell their machines secrets at addresses of which some look public (docs/webhooks.md has
+  the list): nothing is sent there, whatever the operator allows.
 - In networks that the operator allows, inside addresses and http will do.
 - Ports are 443 and those from 1024 on, with http also 80: the others belong to mail, shells and
   directories, which have nothing to do with webhooks.
@@ -57,6 +59,20 @@ _NEVER = (
     IPv6Network("2001:db8::/32"),
     IPv6Network("2002::/16"),  # 6to4
     IPv6Network("3fff::/20"),
+    IPv4Network("161.26.0.0/16"),  # IBM Cloud: services that only its machines reach
+    IPv4Network("166.8.0.0/14"),  # the same
+)
+# Where clouds tell their machines secrets: each is one service, and never a receiver of webhooks.
+_METADATA = (
+    IPv4Network("168.63.129.16/32"),  # Azure (WireServer), at a public address
+    IPv4Network("192.80.8.124/32"),  # Equinix Metal, at a public address
+    IPv4Network("169.254.0.0/16"),  # AWS, Google, Azure, Tencent and most others
+    IPv4Network("100.100.100.200/32"),  # Alibaba
+    IPv4Network("192.0.0.192/32"),  # Oracle
+    IPv6Network("fd00:ec2::/32"),  # AWS
+    IPv6Network("fd20:ce::254/128"),  # Google
+    IPv6Network("fd00:c1::a9fe:a9fe/128"),  # Oracle
+    IPv6Network("fd00:42::42/128"),  # Scaleway
 )
 
 
@@ -150,6 +166,8 @@ def require_outside(
 ) -> None:
     """Raises BadTarget unless every address is outside, or the operator allows its network."""
     for address in addresses:
+        if _is_metadata(address):
+            raise BadTarget("is not on a public address")
         if _is_in(address, allowed):
             continue
         if target.scheme == "http":
@@ -168,7 +186,7 @@ def is_outside(address: Address) -> bool:
             return is_outside(carried)
         if address not in _GLOBAL_UNICAST:
             return False
-    if any(address in each for each in _NEVER if each.version == address.version):
+    if _is_in(address, (*_NEVER, *_METADATA)):
         return False
     return address.is_global and not (address.is_multicast or address.is_reserved)
 
@@ -178,6 +196,11 @@ def _carried(address: IPv6Address) -> IPv4Address | None:
     if address in _NAT64:
         return IPv4Address(int(address) & 0xFFFFFFFF)
     return address.ipv4_mapped
+
+
+def _is_metadata(address: Address) -> bool:
+    carried = _carried(address) if isinstance(address, IPv6Address) else None
+    return _is_in(carried or address, _METADATA)
 
 
 def _is_in(address: Address, networks: Collection[Network]) -> bool:

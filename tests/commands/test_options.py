@@ -5,7 +5,9 @@ from pathlib import Path
 
 import pytest
 
+from config.settings import load
 from gateway.__main__ import COMMANDS
+from gateway.commands import startup
 from tests.commands.operator import Operator, type_alone
 
 
@@ -125,3 +127,34 @@ def test_a_command_that_needs_no_server_does_not_load_one() -> None:
     )
 
     assert done.stdout.strip() == ""
+
+
+def test_an_unknown_variable_is_told_once_and_stops_nothing(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("POSTROOM_HOSTNAM", "x")
+    monkeypatch.setenv("POSTROOM_PORT", "tcp://10.0.0.1:25")
+
+    made = type_alone("--json", "--data", str(tmp_path), "tenant", "create", "Acme")
+
+    assert json.loads(made.stdout)["name"] == "Acme"
+    assert made.stderr == (
+        "Warning: environment: unknown variable 'POSTROOM_HOSTNAM';"
+        " did you mean 'POSTROOM_HOSTNAME'?\n"
+    )
+
+
+@pytest.mark.parametrize(("user", "warned"), [(0, True), (1000, False)])
+def test_the_server_warns_of_unknown_variables_and_of_root(
+    user: int, warned: bool, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setattr("config.logs.setup", lambda log_format, level: None)
+    monkeypatch.setattr("os.geteuid", lambda: user)
+    monkeypatch.setattr(startup, "run", lambda settings, ready: 0)
+
+    settings = load(None, {"POSTROOM_SMPT": "x"}, {"max_connections": 1, "http_max_connections": 1})
+    assert startup.serve_until_told(settings, lambda running: None) == 0
+
+    words = [record.getMessage() for record in caplog.records]
+    assert ("running_as_root" in words) == warned
+    assert "unknown_variable" in words

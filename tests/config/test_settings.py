@@ -88,11 +88,10 @@ def test_a_value_that_another_source_overrides_is_checked_as_well(tmp_path: Path
 def test_faults_of_all_sources_are_told_at_once(tmp_path: Path) -> None:
     path = write(tmp_path, "colour = 1\n")
 
-    told = faults(path, {"POSTROOM_SMTP": "x", "POSTROOM_SMPT": "y"}, {"http": "z"})
+    told = faults(path, {"POSTROOM_SMTP": "x"}, {"http": "z"})
 
     assert told == [
         f"file {path}: unknown key 'colour'",
-        "environment: unknown variable 'POSTROOM_SMPT'; did you mean 'POSTROOM_SMTP'?",
         "environment POSTROOM_SMTP: smtp: expected host:port, such as 127.0.0.1:2525, not 'x'",
         "command line: http: expected host:port, such as 127.0.0.1:2525, not 'z'",
     ]
@@ -132,10 +131,31 @@ def test_variables_of_tests_and_of_others_are_no_settings() -> None:
     assert load(None, environ, {}) == Settings()
 
 
-def test_a_variable_in_small_letters_is_unknown() -> None:
-    assert faults(environ={"POSTROOM_smtp": "127.0.0.1:25"}) == [
-        "environment: unknown variable 'POSTROOM_smtp'"
-    ]
+def test_an_unknown_variable_is_a_warning_with_a_hint_and_no_reason_not_to_start() -> None:
+    environ = {"POSTROOM_SMPT": "y", "POSTROOM_smtp": "127.0.0.1:25", "POSTROOM_ZZZ": "hush"}
+
+    settings = load(None, environ, {})
+
+    assert settings == Settings()
+    assert settings.warnings == (
+        "unknown variable 'POSTROOM_SMPT'; did you mean 'POSTROOM_SMTP'?",
+        "unknown variable 'POSTROOM_ZZZ'",
+        "unknown variable 'POSTROOM_smtp'; did you mean 'POSTROOM_SMTP'?",
+    )
+
+
+def test_variables_of_kubernetes_and_docker_links_are_passed_over() -> None:
+    links = "PORT PORT_25_TCP PORT_25_TCP_ADDR NAME ENV_PATH SERVICE_HOST SERVICE_PORT"
+    services = "SERVICE_PORT_HTTP API_SERVICE_HOST API_SERVICE_PORT API_SERVICE_PORT_SMTP"
+    environ = {f"POSTROOM_{name}": "tcp://10.0.0.1:25" for name in f"{links} {services}".split()}
+
+    assert load(None, environ, {}).warnings == ()
+
+
+def test_of_unknown_variables_the_first_twenty_are_told() -> None:
+    environ = {f"POSTROOM_Z{number:03}": "" for number in range(1000)}
+
+    assert len(load(None, environ, {}).warnings) == 20
 
 
 def test_a_secret_may_come_from_a_file(tmp_path: Path) -> None:
@@ -179,7 +199,7 @@ def test_a_secret_is_in_no_description_repr_or_fault() -> None:
     assert described["metrics_token"] == HIDDEN
     assert "hush" not in repr(settings)
     assert "hush" not in " ".join(faults(environ={"POSTROOM_METRICS_TOKEN": "hush hush"}))
-    assert "hush" not in " ".join(faults(environ={"POSTROOM_METRICS_TOCKEN": "hush"}))
+    assert "hush" not in " ".join(load(None, {"POSTROOM_METRICS_TOCKEN": "hush"}, {}).warnings)
 
 
 @pytest.mark.parametrize(

@@ -35,8 +35,17 @@ class Invocation:
     config: str | None = None
     data: str | None = None
     json: bool = False
+    warned: bool = False
 
     def settings(self, **options: object) -> Settings:
+        """The settings; what is odd but no fault is told on stderr once. Raises Faults."""
+        settings = self.load_settings(**options)
+        for warning in () if self.warned else settings.warnings:
+            click.echo(f"Warning: environment: {warning}", err=True)
+        self.warned = True
+        return settings
+
+    def load_settings(self, **options: object) -> Settings:
         """The settings, with `options` over all other sources. Raises Faults."""
         from config.settings import SettingsError, load
 

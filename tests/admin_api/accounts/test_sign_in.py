@@ -64,6 +64,22 @@ async def test_a_wrong_password_and_an_unknown_user_get_one_answer(
     assert judged == [True, False, False]
 
 
+async def test_what_is_typed_at_a_refused_login_is_not_logged(
+    engine: Engine, caplog: pytest.LogCaptureFixture
+) -> None:
+    async with open_world(engine, login_rate_per_minute=3) as world:
+        with caplog.at_level("INFO", "postroom.http"):
+            for email in ("hunter2-secret", "hunter2-secret", MEMBER, MEMBER):
+                assert (await login(world, email=email, password="wrong")).status_code in (401, 429)
+
+    shown = [getattr(record, "pairs", {}) for record in caplog.records]
+    first, second, known, limited = [pairs for pairs in shown if "typed" in pairs]
+    assert "hunter2" not in str(shown) and MEMBER not in str(shown)
+    assert first["typed"] == second["typed"] != known["typed"]
+    assert (first["user"], known["user"]) == (None, world.ids[MEMBER])
+    assert all(pairs["client"] for pairs in (first, second, known, limited))
+
+
 async def test_a_login_without_fields_is_400_for_each(world: World) -> None:
     async with world.client() as api:
         answer = await api.post("/auth/login/", json={"user": "x"})

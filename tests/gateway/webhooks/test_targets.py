@@ -69,6 +69,12 @@ INSIDE = (
     "240.0.0.1",
     "255.255.255.255",
     "3232235777",
+    "168.63.129.16",
+    "[::ffff:168.63.129.16]",
+    "[64:ff9b::168.63.129.16]",
+    "192.80.8.124",
+    "161.26.0.7",
+    "166.9.16.5",
     "[::]",
     "[::1]",
     "[0:0:0:0:0:0:0:1]",
@@ -191,6 +197,25 @@ def test_the_operator_may_allow_networks() -> None:
     assert why_not("http://1.1.1.1/", allowed) == "must be an https URL"
 
 
+@pytest.mark.parametrize(
+    "host",
+    [
+        "168.63.129.16",
+        "[::ffff:168.63.129.16]",
+        "169.254.169.254",
+        "100.100.100.200",
+        "192.0.0.192",
+        "[fd00:ec2::254]",
+        "[64:ff9b::a9fe:a9fe]",
+    ],
+)
+def test_no_operator_allows_a_metadata_service(host: str) -> None:
+    everything = (ip_network("0.0.0.0/0"), ip_network("::/0"))
+
+    assert why_not(f"https://{host}/", everything) == "is not on a public address"
+    assert why_not("http://10.2.0.1/", everything) is None
+
+
 @pytest.mark.parametrize("text", ["1.1.1.1", "8.8.8.8", "2606:4700::1111", "::ffff:1.1.1.1"])
 def test_outside_addresses(text: str) -> None:
     assert is_outside(ip_address(text))
@@ -254,6 +279,7 @@ def names_of(server: DnsServer) -> Names:
         {"in_CNAME": ("to.example.",), "to_A": ("127.0.0.1",)},
         {"in_A": ("169.254.169.254",)},
         {"in_A": ("0.0.0.0",)},
+        {"in_A": ("168.63.129.16",)},
         {"in_AAAA": ("fe80::1",)},
     ],
 )
