@@ -21,6 +21,8 @@ Params = Mapping[str, object]
 T = TypeVar("T")
 Work = Callable[["Tx"], Coroutine[Any, Any, T]]
 Durable = Coroutine[Any, Any, None]
+# For whom the store is used: tenant and credential.
+Share = tuple[bytes, bytes]
 
 
 class Tx(Protocol):
@@ -91,7 +93,19 @@ class Database(QuickReads, Protocol):
         ...
 
 
-class Store(Database, Lookups, Protocol):
+class SharedDatabase(Database, Protocol):
+    """A store that many callers use at the same time."""
+
+    def for_caller(self, share: Share) -> Database:
+        """The same store for one caller: waits its turn with the others, fairly.
+
+        By tenant first, within one by credential. What is not asked for a caller is the process's
+        own work, and a party like a tenant.
+        """
+        ...
+
+
+class Store(SharedDatabase, Lookups, Protocol):
     """All that an engine can do."""
 
     async def commit(self, work: Work[T], *, changes_routes: bool = True) -> tuple[T, Durable]:

@@ -5,7 +5,10 @@
   SQLite. So what a transaction read still holds when it writes, and ids and events become visible
   in the order in which they were given. The group commit is what makes one writer enough.
 - The lock's key comes from the names of database and schema: two stores on one server do not wait
-  for each other. It is waited for five seconds at most.
+  for each other. A write waits for its turn in this process, then for the lock: `WRITE_WAIT`
+  seconds together at most.
+- Readers go round fairly (`storage.engines.fair_turns`); a look-up by key has connections that no
+  reader takes.
 - A read is a REPEATABLE READ, READ ONLY snapshot.
 - A transaction runs in a task of its own: a caller that goes away does not stop its commit.
 - A connection lost in COMMIT leaves the outcome unknown, and says so. Who tries again must be able
@@ -17,6 +20,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import re
+import time
 from collections.abc import Coroutine, Mapping, Sequence
 from functools import lru_cache
 from hashlib import blake2b
@@ -28,12 +32,14 @@ from psycopg.pq import TransactionStatus
 from psycopg.rows import DictRow
 
 from storage.clock import Clock
-from storage.database import Durable, Params, Row, T, Work
+from storage.database import Durable, Params, Row, Share, T, Work
+from storage.engines.fair_turns import HOUSE, MAIL, WRITE_WAIT, CallersView, FairTurns
 from storage.engines.postgres_connections import Connection, Lender, answering, control, inspect
 from storage.errors import OutcomeUnknown
 from storage.ids import IdSource
 
 _READERS = 6
+_READERS_OF_ONE = 4
 _LOOKING = 2
 
 # Text compares by its octets, as in SQLite: by a locale's rules order and uniqueness would change
@@ -157,24 +163,40 @@ class PostgresDatabase(PostgresLookups):
         self._ids = ids
         self._lock = lock
         self._keeps_floor = False
+        self._reads = FairTurns(_READERS, most_of_one=_READERS_OF_ONE)
+        self._writes = FairTurns(1)
+
+    def for_caller(self, share: Share) -> CallersView:
+        return CallersView(self, share)
 
     async def read(self, work: Work[T]) -> T:
-        return await self._apart(self._read(work, _BEGIN_READ))
+        return await self.read_for(HOUSE, work)
+
+    async def read_for(self, share: Share, work: Work[T]) -> T:
+        async with self._reads.turn(share):
+            return await self._apart(self._read(work, _BEGIN_READ))
 
     async def write(self, work: Work[T]) -> T:
-        return await self._apart(self._write(work))
+        return await self.write_for(HOUSE, work)
+
+    async def write_for(self, share: Share, work: Work[T]) -> T:
+        return await self._apart(self._write(share, work))
 
     async def commit(self, work: Work[T], *, changes_routes: bool = True) -> tuple[T, Durable]:
-        return await self.write(work), _durable_already()
+        return await self.write_for(MAIL, work), _durable_already()
 
     async def close(self) -> None:
         await super().close()
         await self._writer.close()
 
-    async def _write(self, work: Work[T]) -> T:
-        async with self._writer.lend() as connection:
+    async def _write(self, share: Share, work: Work[T]) -> T:
+        until = time.monotonic() + WRITE_WAIT
+        async with (
+            self._writes.turn(share, patience=WRITE_WAIT),
+            self._writer.lend() as connection,
+        ):
             try:
-                before = await self._begin_write(connection)
+                before = await self._begin_write(connection, until)
                 result = await work(PostgresTx(connection, self._ids))
                 await _commit(connection, self._ids.last if self._ids.last != before else None)
                 return result
@@ -182,12 +204,15 @@ class PostgresDatabase(PostgresLookups):
                 await _roll_back(connection)
                 raise
 
-    async def _begin_write(self, connection: Connection) -> int:
+    async def _begin_write(self, connection: Connection, until: float) -> int:
         """Take the lock, then learn the highest id that any process gave."""
         floor = _FLOOR if self._keeps_floor else _HAS_FLOOR
-        with answering(connection):
+        left = max(0.001, until - time.monotonic())
+        with answering(connection, left):
             answer = await control(
-                connection, f"{_BEGIN_WRITE}; SELECT pg_advisory_xact_lock({self._lock}); {floor}"
+                connection,
+                f"{_BEGIN_WRITE}; SET LOCAL lock_timeout = {int(left * 1000)};"
+                f" SELECT pg_advisory_xact_lock({self._lock}); {floor}",
             )
         row = await answer.fetchone()
         if not self._keeps_floor:  # before the first migration there is nothing to learn
@@ -240,7 +265,7 @@ async def open_postgres(store: str, clock: Clock) -> PostgresDatabase:
     """
     server = await inspect(store)
     writer = Lender(store, "writer", 1)
-    readers = Lender(store, "readers", _READERS)
+    readers = Lender(store, "readers", _READERS + _LOOKING)
     await writer.open()
     await readers.open()
     return PostgresDatabase(writer, readers, IdSource(clock), _lock_key(server))

@@ -33,7 +33,8 @@ from storage.errors import StoreFull, StoreUnavailable
 
 OLDEST_SERVER = 14
 PATIENCE = 5.0
-_ANSWER_WITHIN = PATIENCE + 3
+_ANSWER_WITHIN = 8.0
+_BEHIND_THE_LOCK = 2.0
 _CONNECT_WITHIN = 3
 
 Connection = AsyncConnection[DictRow]
@@ -112,9 +113,13 @@ async def control(connection: Connection, text: str) -> AsyncCursor[DictRow]:
 
 
 @contextlib.contextmanager
-def answering(connection: Connection) -> Iterator[None]:
-    """Hang up when the server says nothing for too long: one that is stopped keeps its sockets."""
-    timer = asyncio.get_running_loop().call_later(_ANSWER_WITHIN, _hang_up, connection)
+def answering(connection: Connection, lock_wait: float = 0.0) -> Iterator[None]:
+    """Hang up when the server says nothing for too long: one that is stopped keeps its sockets.
+
+    A lock may be waited for `lock_wait` seconds before that.
+    """
+    within = max(_ANSWER_WITHIN, lock_wait + _BEHIND_THE_LOCK) if lock_wait else _ANSWER_WITHIN
+    timer = asyncio.get_running_loop().call_later(within, _hang_up, connection)
     try:
         yield
     finally:

@@ -2,10 +2,10 @@
 
 - WAL; a write that returned survives a loss of power. What `synchronous=FULL` would do within the
   commit, while everybody else waits for the lock, `storage.engines.log_sync` does right behind it.
-- A write begins with BEGIN IMMEDIATE, so it never fails half way for a lock; whoever else holds the
-  lock is waited for, at most `PATIENCE` seconds.
+- A write begins with BEGIN IMMEDIATE, so it never fails half way for a lock. It waits for its turn
+  in this process, then for whoever else holds the lock: `WRITE_WAIT` seconds together at most.
 - Reader connections are query-only and see one snapshot for one use: in WAL a reader waits for
-  nobody.
+  nobody. The few there are go round fairly (`storage.engines.fair_turns`).
 - A whole transaction is one call into a connection's thread: a hop for each statement would cost
   more than the statements. `peek` and `commit`, which every message needs, do without a thread:
   what they do is shorter than the hop, and waits for no disk; what makes a commit durable may
@@ -27,11 +27,11 @@ from pathlib import Path
 import aiosqlite
 
 from storage.clock import Clock
-from storage.database import Durable, Params, Row, T, Work
+from storage.database import Durable, Params, Row, Share, T, Work
+from storage.engines.fair_turns import HOUSE, MAIL, WRITE_WAIT, CallersView, FairTurns
 from storage.engines.log_sync import LogSync
 from storage.engines.route_generation import RouteGeneration
 from storage.engines.sqlite_connections import (
-    PATIENCE,
     connect,
     in_thread,
     is_locked,
@@ -51,7 +51,8 @@ _POLL_HERE = 0.001  # uvloop counts whole milliseconds: less would ask without a
 _CHECKPOINT_SECONDS = 1.0
 _LONG_LOG_PAGES = 4000
 _RESTART_MILLISECONDS = 100
-_READERS = 2
+_READERS = 3
+_READERS_OF_ONE = 2
 
 _DIALECT = {
     "engine": "sqlite",
@@ -147,40 +148,52 @@ class SqliteDatabase(SqliteLookups):
         self._quick = quick
         self._checkpointing: asyncio.Task[None] | None = None
         self._readers = readers
-        self._idle: asyncio.Queue[aiosqlite.Connection] = asyncio.Queue()
-        for reader in readers:
-            self._idle.put_nowait(reader)
+        self._idle = list(readers)
+        self._reads = FairTurns(len(readers), most_of_one=_READERS_OF_ONE)
+        self._writes = FairTurns(1)
         self._ids = ids
 
+    def for_caller(self, share: Share) -> CallersView:
+        return CallersView(self, share)
+
     async def read(self, work: Work[T]) -> T:
-        reader = await self._idle.get()
-        try:
-            return await in_thread(reader, partial(_run_read, reader._conn, work))
-        except sqlite3.Error as error:
-            raise translated(error) from error
-        finally:
-            self._idle.put_nowait(reader)
+        return await self.read_for(HOUSE, work)
+
+    async def read_for(self, share: Share, work: Work[T]) -> T:
+        async with self._reads.turn(share):
+            reader = self._idle.pop()
+            try:
+                return await in_thread(reader, partial(_run_read, reader._conn, work))
+            except sqlite3.Error as error:
+                raise translated(error) from error
+            finally:
+                self._idle.append(reader)
 
     async def write(self, work: Work[T]) -> T:
+        return await self.write_for(HOUSE, work)
+
+    async def write_for(self, share: Share, work: Work[T]) -> T:
         self._log.check()
-        writer = self._writer
-        try:
-            result = await in_thread(
-                writer, partial(_run_write, writer._conn, self._ids, self._epoch, work)
-            )
-        except sqlite3.Error as error:
-            raise translated(error) from error
+        writer, until = self._writer, time.monotonic() + WRITE_WAIT
+        async with self._writes.turn(share, patience=WRITE_WAIT):
+            try:
+                result = await in_thread(
+                    writer, partial(_run_write, writer._conn, self._ids, self._epoch, work, until)
+                )
+            except sqlite3.Error as error:
+                raise translated(error) from error
         await self._log.wait()
         return result
 
     async def commit(self, work: Work[T], *, changes_routes: bool = True) -> tuple[T, Durable]:
         self._log.check()
-        epoch = self._epoch if changes_routes else None
-        try:
-            await self._begin_here()
-            result = _finish_write(self._quick, self._ids, epoch, work)
-        except sqlite3.Error as error:
-            raise translated(error) from error
+        epoch, until = self._epoch if changes_routes else None, time.monotonic() + WRITE_WAIT
+        async with self._writes.turn(MAIL, patience=WRITE_WAIT):
+            try:
+                await self._begin_here(until)
+                result = _finish_write(self._quick, self._ids, epoch, work)
+            except sqlite3.Error as error:
+                raise translated(error) from error
         self._checkpoint_soon()
         return result, self._log.wait()
 
@@ -197,15 +210,16 @@ class SqliteDatabase(SqliteLookups):
         except sqlite3.Error as error:  # the log only grows until the next one
             logger.warning("checkpoint failed: %s", error)
 
-    async def _begin_here(self) -> None:
+    async def _begin_here(self, until: float) -> None:
         """Take the write lock for the connection of this thread; others hold it for a moment."""
-        began = time.monotonic()
         while not _has_begun(self._quick):
-            if time.monotonic() - began > PATIENCE:
+            if time.monotonic() > until:
                 raise StoreUnavailable("the store is locked")
             await asyncio.sleep(_POLL_HERE)
 
     async def close(self) -> None:
+        await self._writes.settle()
+        await self._reads.settle()
         if self._checkpointing is not None:
             self._checkpointing.cancel()
         for connection in (*self._readers, self._writer):
@@ -259,9 +273,13 @@ def _run_read(connection: sqlite3.Connection, work: Work[T]) -> T:
 
 
 def _run_write(
-    connection: sqlite3.Connection, ids: IdSource, epoch: RouteGeneration, work: Work[T]
+    connection: sqlite3.Connection,
+    ids: IdSource,
+    epoch: RouteGeneration,
+    work: Work[T],
+    until: float,
 ) -> T:
-    _begin_immediate(connection)
+    _begin_immediate(connection, until)
     return _finish_write(connection, ids, epoch, work)
 
 
@@ -310,7 +328,7 @@ def _run_checkpoint(connection: sqlite3.Connection) -> None:
         connection.execute("PRAGMA busy_timeout=0")
 
 
-def _begin_immediate(connection: sqlite3.Connection) -> None:
+def _begin_immediate(connection: sqlite3.Connection, until: float) -> None:
     """Take the write lock. Whoever holds it does so for a millisecond or two: ask often at first.
 
     SQLite's own waiting begins at 1 ms and soon sleeps 100.
@@ -318,7 +336,7 @@ def _begin_immediate(connection: sqlite3.Connection) -> None:
     began = time.monotonic()
     while not _has_begun(connection):
         waited = time.monotonic() - began
-        if waited > PATIENCE:
+        if time.monotonic() > until:
             raise StoreUnavailable("the store is locked")
         time.sleep(min(_POLL_MOST, _POLL_LEAST + waited / 8))
 

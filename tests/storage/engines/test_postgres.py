@@ -15,7 +15,7 @@ from storage.accounts import tenants
 from storage.accounts.tenants import Tenant
 from storage.clock import system_clock
 from storage.database import Database, Tx
-from storage.engines import postgres_connections
+from storage.engines import postgres, postgres_connections
 from storage.engines.opening import open_database
 from storage.engines.postgres import numbered, open_postgres
 from storage.errors import OutcomeUnknown, StoreFull, StoreUnavailable
@@ -169,9 +169,7 @@ async def test_two_schemas_of_one_database_are_two_stores(url: str) -> None:
 async def test_a_lock_that_is_held_too_long_is_unavailable(
     url: str, opened: Database, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(
-        postgres_connections, "_SET_UP", postgres_connections._SET_UP.replace("'5000'", "'100'")
-    )
+    monkeypatch.setattr(postgres, "WRITE_WAIT", 0.3)
     other = await open_postgres(url, system_clock)
     inside, done = asyncio.Event(), asyncio.Event()
 
@@ -365,6 +363,7 @@ async def test_a_server_that_says_nothing_is_hung_up_on(
     own_server.start()
     database = await Engine("", own_server.url(), HERE).open()
     await database.write(make_tenant)
+    monkeypatch.setattr(postgres, "WRITE_WAIT", 0.5)
     own_server.hold(signal.SIGSTOP)
     try:
         began = time.monotonic()

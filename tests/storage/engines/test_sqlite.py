@@ -206,7 +206,7 @@ async def test_a_lock_of_another_process_is_waited_for(database: Store, tmp_path
 async def test_a_lock_that_is_held_too_long_is_unavailable(
     database: Store, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(sqlite, "PATIENCE", 0.2)
+    monkeypatch.setattr(sqlite, "WRITE_WAIT", 0.2)
     with closing(sqlite3.connect(tmp_path / FILE_NAME, isolation_level=None)) as other:
         other.execute("BEGIN IMMEDIATE")
         began = time.monotonic()

@@ -1,0 +1,182 @@
+"""Turns at a few places (reading connections, the one writer), fair to all who wait.
+
+- A free place is taken at once. Of those that wait, the tenant that has used least time goes next,
+  and within it the credential that has used least. So one caller waits for the work under way, not
+  for the queue of another.
+- Used time fades: half of it is forgotten every `_HALF_LIFE` seconds.
+- A tenant holds `most_of_one` places at most, so that one stays free for the others. What the
+  process does for itself is a party of its own, without that bound.
+- Whoever waits longer than their patience is told so (StoreUnavailable); nothing was begun.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import time
+from collections import Counter, deque
+from collections.abc import AsyncIterator, Callable
+from dataclasses import dataclass
+from typing import Protocol
+
+from storage.database import Share, T, Work
+from storage.errors import StoreUnavailable
+
+WRITE_WAIT = 10.0
+"""Seconds that a write waits for its turn, in this process and in the store together."""
+
+HOUSE: Share = (b"", b"")
+"""What the process does for itself: jobs, look-ups of credentials."""
+
+MAIL: Share = (b"mail", b"")
+"""Commits of mail: a party of their own, so that nobody else's writes are before them for long."""
+
+_HALF_LIFE = 2.0
+_MOST_KNOWN = 1_000
+
+Waiting = deque[asyncio.Future[None]]
+
+
+class SharingStore(Protocol):
+    """An engine that is told for whom it works."""
+
+    async def read_quick(self, work: Work[T]) -> T: ...
+
+    async def read_for(self, share: Share, work: Work[T]) -> T: ...
+
+    async def write_for(self, share: Share, work: Work[T]) -> T: ...
+
+
+@dataclass(frozen=True, slots=True)
+class CallersView:
+    """The store as one caller uses it (`storage.database.SharedDatabase`)."""
+
+    store: SharingStore
+    share: Share
+
+    async def read(self, work: Work[T]) -> T:
+        return await self.store.read_for(self.share, work)
+
+    async def read_quick(self, work: Work[T]) -> T:
+        return await self.store.read_quick(work)
+
+    async def write(self, work: Work[T]) -> T:
+        return await self.store.write_for(self.share, work)
+
+    async def close(self) -> None:
+        """The store belongs to the process."""
+
+
+class FairTurns:
+    """The places, who holds them and who waits, within one event loop."""
+
+    def __init__(
+        self,
+        places: int,
+        *,
+        most_of_one: int | None = None,
+        ticks: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self._free = places
+        self._places = places
+        self._most_of_one = most_of_one or places
+        self._ticks = ticks
+        self._held: Counter[bytes] = Counter()
+        self._waiting: dict[bytes, dict[bytes, Waiting]] = {}
+        self._used: dict[bytes | Share, tuple[float, float]] = {}
+        self._settled: list[asyncio.Future[None]] = []
+
+    @contextlib.asynccontextmanager
+    async def turn(self, share: Share, *, patience: float | None = None) -> AsyncIterator[None]:
+        """Hold a place. Raises StoreUnavailable when `patience` (seconds) is over first."""
+        await self._take(share, patience)
+        began = self._ticks()
+        try:
+            yield
+        finally:
+            self._give_back(share, self._ticks() - began)
+
+    async def settle(self) -> None:
+        """Wait until nobody holds a place or waits for one."""
+        while self._free < self._places or self._waiting:
+            idle: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+            self._settled.append(idle)
+            await idle
+
+    async def _take(self, share: Share, patience: float | None) -> None:
+        if self._free and self._may_hold(share[0]):
+            self._hold(share)
+            return
+        called: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        tenant, credential = share
+        self._waiting.setdefault(tenant, {}).setdefault(credential, deque()).append(called)
+        try:
+            await asyncio.wait_for(asyncio.shield(called), patience)
+        except BaseException as error:
+            if called.done():  # the turn came in the same moment
+                self._give_back(share, 0.0)
+            else:
+                called.cancel()
+                self._forget(share, called)
+            if isinstance(error, TimeoutError):
+                raise StoreUnavailable(
+                    "the store is busy: a turn was waited for too long"
+                ) from None
+            raise
+
+    def _may_hold(self, tenant: bytes) -> bool:
+        return tenant == HOUSE[0] or self._held[tenant] < self._most_of_one
+
+    def _hold(self, share: Share) -> None:
+        self._free -= 1
+        self._held[share[0]] += 1
+
+    def _give_back(self, share: Share, seconds: float) -> None:
+        self._free += 1
+        self._held[share[0]] -= 1
+        if not self._held[share[0]]:
+            del self._held[share[0]]
+        self._charge(share, seconds)
+        self._call()
+
+    def _call(self) -> None:
+        """Give the free places to those whose turn it is."""
+        while self._free and (share := self._next()) is not None:
+            called = self._waiting[share[0]][share[1]][0]
+            self._forget(share, called)
+            self._hold(share)
+            called.set_result(None)
+        if self._free == self._places and not self._waiting:
+            idle, self._settled = self._settled, []
+            for one in idle:
+                if not one.done():
+                    one.set_result(None)
+
+    def _next(self) -> Share | None:
+        tenants = [tenant for tenant in self._waiting if self._may_hold(tenant)]
+        if not tenants:
+            return None
+        tenant = min(tenants, key=self._used_by)
+        return tenant, min(self._waiting[tenant], key=lambda one: self._used_by((tenant, one)))
+
+    def _forget(self, share: Share, called: asyncio.Future[None]) -> None:
+        tenant, credential = share
+        queue = self._waiting[tenant][credential]
+        queue.remove(called)
+        if not queue:
+            del self._waiting[tenant][credential]
+        if not self._waiting[tenant]:
+            del self._waiting[tenant]
+
+    def _used_by(self, party: bytes | Share) -> float:
+        seconds, since = self._used.get(party, (0.0, 0.0))
+        return float(seconds * 0.5 ** ((self._ticks() - since) / _HALF_LIFE))
+
+    def _charge(self, share: Share, seconds: float) -> None:
+        now = self._ticks()
+        for party in (share[0], share):
+            used = self._used_by(party) + seconds
+            self._used.pop(party, None)  # the dictionary is in order of the last use
+            self._used[party] = (used, now)
+        while len(self._used) > _MOST_KNOWN:
+            del self._used[next(iter(self._used))]
