@@ -25,7 +25,7 @@ from admin_api.service.webhook_port import Webhooks
 from config.settings import Settings
 from storage.clock import Clock
 from storage.content.message_bytes import ContentDirectory
-from storage.database import Database
+from storage.database import SharedDatabase
 from storage.directory.resolve import Resolution
 from storage.wakeup import WakeUp
 
@@ -34,7 +34,7 @@ _PASSWORDS_AT_ONCE = 1  # each takes 46 MiB for some 30 ms
 
 def create_app(
     *,
-    database: Database,
+    database: SharedDatabase,
     content: ContentDirectory,
     settings: Settings,
     clock: Clock,
@@ -53,6 +53,7 @@ def create_app(
     """
     commits = commits or WakeUp()
     service = ServiceContext(
+        store=database,
         database=NotifyingDatabase(database, commits),
         content=content,
         settings=settings,

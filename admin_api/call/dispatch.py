@@ -19,6 +19,7 @@ from admin_api.access.credentials import Principal
 from admin_api.call import idempotency
 from admin_api.call.call import Call
 from admin_api.call.router import Match, Route, Router
+from admin_api.call.store_wrappers import of_caller
 from admin_api.call.validation import input_of, take_inbox, validated
 from admin_api.http.body import check_media_type, replayable
 from admin_api.http.problems import Problem, not_found, problem_of, rate_limited, response_of
@@ -79,6 +80,7 @@ class Dispatcher:
             request, raw = await replayable(request)
         call = Call(self._service, request, match.arguments, now, principal, sent=given.body)
         if principal is not None:
+            call.store = of_caller(self._service.store, self._service.commits, principal)
             policy.check(route.access, principal)
             if route.permit is not None:
                 route.permit(call)

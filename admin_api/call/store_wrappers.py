@@ -1,8 +1,9 @@
 """Stores for code that opens its own transactions, when more belongs into them.
 
-- `Within` is a transaction that runs already: what is written there stands or falls with it.
-- `Around` does something in each writing transaction, before and after what is asked for.
-- `NotifyingDatabase` sets a wake-up when something was written.
+- `JoinedTransaction` is a transaction that runs already: what is written there stands or falls with
+  it.
+- `HookedDatabase` does something in each writing transaction, before and after what is asked for.
+- `NotifyingDatabase` sets a wake-up when something was written; `of_caller` makes one for a call.
 """
 
 from __future__ import annotations
@@ -11,7 +12,8 @@ from collections.abc import Callable, Coroutine
 from dataclasses import dataclass
 from typing import Any, TypeVar
 
-from storage.database import Database, Tx, Work
+from admin_api.access.credentials import Principal
+from storage.database import Database, SharedDatabase, Tx, Work
 from storage.wakeup import WakeUp
 
 T = TypeVar("T")
@@ -91,3 +93,9 @@ class NotifyingDatabase:
 
     async def close(self) -> None:
         """The store belongs to the process."""
+
+
+def of_caller(store: SharedDatabase, commits: WakeUp, principal: Principal) -> Database:
+    """The store as this caller uses it: fairly with the others."""
+    share = (principal.tenant.tenant_id, principal.credential_id)
+    return NotifyingDatabase(store.for_caller(share), commits)

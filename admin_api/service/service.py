@@ -13,7 +13,7 @@ from admin_api.service.webhook_port import Webhooks
 from config.settings import Settings
 from storage.clock import Clock
 from storage.content.message_bytes import ContentDirectory
-from storage.database import Database
+from storage.database import Database, SharedDatabase
 from storage.directory.resolve import Resolution
 from storage.wakeup import WakeUp
 
@@ -22,12 +22,14 @@ from storage.wakeup import WakeUp
 class ServiceContext:
     """What the process lends to its calls.
 
+    `store` gives each caller its turn at the store, `database` is for what is done for none;
     `document` makes the OpenAPI document; `commits` rings when something was committed,
     which `feed` reads for all streams;
     `reply_to` tells what a sender is answered to a recipient that leads there; `measures` is what
     an operator can read; `webhooks` judges targets and sends.
     """
 
+    store: SharedDatabase
     database: Database
     content: ContentDirectory
     settings: Settings
