@@ -12,7 +12,8 @@ from dataclasses import dataclass, field, fields
 from pathlib import Path
 from typing import Literal, NamedTuple, TypeVar
 
-from config import sources, values
+from config import listening, sources, values
+from config.listening import MailEndpoint
 from config.sources import Fault, Given
 from config.values import HIDDEN, Endpoint, Network, Parser
 
@@ -86,6 +87,20 @@ class Settings:
         "127.0.0.1:2525",
         values.endpoints,
         "Where mail comes in: host:port, several with commas; port 0 takes a free one.",
+    )
+    lmtp: tuple[MailEndpoint, ...] = setting(
+        "",
+        listening.mail_endpoints,
+        "Where an MTA hands mail over by LMTP: host:port or unix:/path, several with commas.",
+    )
+    socket_mode: int = setting(
+        "0660",
+        listening.socket_mode,
+        "Mode of a unix socket: whoever may write to it may hand mail over, without limits.",
+        write=listening.socket_mode_text,
+    )
+    socket_group: str = setting(
+        "", listening.group, "Group of a unix socket; empty: the one the server runs with."
     )
     http: tuple[Endpoint, ...] = setting(
         "127.0.0.1:8025", values.endpoints, "Where the API is: host:port, several with commas."
@@ -235,16 +250,26 @@ def _checked(given: list[Given], faults: list[Fault], warnings: tuple[str, ...])
             faults.append(Fault(item.origin, item.key, str(error)))
         origins[item.key] = item.origin
     settings = Settings(**accepted, origins=origins, warnings=warnings)  # type: ignore[arg-type]
-    faults += [] if {"smtp", "http"} & {fault.key for fault in faults} else _clashes(settings)
+    unsure = {fault.key for fault in faults}
+    faults += [] if {"smtp", "lmtp", "http"} & unsure else _clashes(settings)
     if faults:
         raise SettingsError(tuple(faults))
     return settings
 
 
 def _clashes(settings: Settings) -> list[Fault]:
-    """Find what is wrong only together: one endpoint for mail and for the API."""
-    both = [item for item in settings.http if item.port and item in settings.smtp]
-    return [Fault(settings.origins["http"], "http", f"{item} is in smtp already") for item in both]
+    """Find what is wrong only together: one endpoint for two kinds of connections."""
+    taken: dict[MailEndpoint, str] = {}
+    faults = []
+    for key in ("smtp", "lmtp", "http"):
+        for item in getattr(settings, key):
+            if isinstance(item, Endpoint) and not item.port:
+                continue
+            if item in taken:
+                text = f"{item} is in {taken[item]} already"
+                faults.append(Fault(settings.origins[key], key, text))
+            taken[item] = key
+    return faults
 
 
 def describe(settings: Settings) -> list[Described]:

@@ -55,12 +55,12 @@ def shown(value: object) -> str:
 
 def endpoints(value: object) -> tuple[Endpoint, ...]:
     """Parse one or more host:port, several with commas or as an array."""
-    found = tuple(_endpoint(part) for part in _parts(value))
+    found = tuple(endpoint(part) for part in parts(value))
     if not found:
         raise ValueError("expected host:port, such as 127.0.0.1:2525")
-    for endpoint in found:
-        if endpoint.port and found.count(endpoint) > 1:
-            raise ValueError(f"{endpoint} is named twice")
+    for one in found:
+        if one.port and found.count(one) > 1:
+            raise ValueError(f"{one} is named twice")
     return found
 
 
@@ -70,7 +70,7 @@ def name_server(value: object) -> Endpoint | None:
         raise ValueError(f"expected host:port, such as 127.0.0.1:53, not {shown(value)}")
     if not value.strip():
         return None
-    server = _endpoint(value.strip())
+    server = endpoint(value.strip())
     if not server.port:
         raise ValueError("expected the port of a DNS server, which is never 0")
     return server
@@ -81,7 +81,8 @@ def name_server_text(server: Endpoint | None) -> str:
     return "" if server is None else str(server)
 
 
-def _endpoint(text: str) -> Endpoint:
+def endpoint(text: str) -> Endpoint:
+    """Parse one host:port."""
     host, colon, port = text.rpartition(":")
     if not colon or not host or not DIGITS.fullmatch(port):
         raise ValueError(f"expected host:port, such as 127.0.0.1:2525, not {shown(text)}")
@@ -120,7 +121,7 @@ def _is_domain(text: str) -> bool:
 
 def networks(value: object) -> tuple[Network, ...]:
     """Parse IP networks such as 10.0.0.0/8 or single addresses; none is fine."""
-    return tuple(_network(part) for part in _parts(value))
+    return tuple(_network(part) for part in parts(value))
 
 
 def _network(text: str) -> Network:
@@ -137,7 +138,7 @@ def _network(text: str) -> Network:
     raise ValueError(f"{shown(text)} has bits set behind its mask; did you mean {widened}?")
 
 
-def _parts(value: object) -> list[str]:
+def parts(value: object) -> list[str]:
     """Split text at its commas, or take an array of texts; empty parts do not count."""
     if isinstance(value, str):
         parts = value.split(",")

@@ -46,7 +46,7 @@ WINGS: dict[str, tuple[tuple[str, ...], ...]] = {
         ("openapi", "commands"),
     ),
     "gateway": (
-        ("message", "webhooks"),
+        ("message", "webhooks", "transport"),
         ("parser", "delivery"),
         ("smtp", "processes", "jobs"),
         ("listening",),

@@ -182,18 +182,22 @@ class Ends:
 
     smtp: str
     http: str
+    lmtp: tuple[str, ...] = ()
 
     @classmethod
     def of(cls, running: Running) -> Ends:
         """The first address of each kind, as one connects to it from this machine."""
-        smtp, http = (reachable(Endpoint(*bound[0])) for bound in (running.smtp, running.http))
-        return cls(str(smtp), f"http://{http}")
+        smtp, http = running.smtp[0], running.http[0]
+        assert isinstance(smtp, Endpoint)  # the command names them
+        lmtp = tuple(map(str, running.lmtp))
+        return cls(str(reachable(smtp)), f"http://{reachable(http)}", lmtp)
 
 
 def _record(scene: Scene, ends: Ends) -> dict[str, object]:
     owner = scene.logins[OWNER]
     return {
         "smtp": ends.smtp,
+        "lmtp": [*ends.lmtp],
         "http": ends.http,
         "tenant_id": to_text("tnt", scene.tenant.tenant_id),
         "owner": {

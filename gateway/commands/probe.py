@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import http.client
 import smtplib
+import socket
 import time
 from collections.abc import Iterator
 
+from config.listening import UnixSocket
 from config.settings import Settings
 from config.values import Endpoint
 
@@ -33,10 +35,14 @@ def await_ready(settings: Settings, seconds: float) -> list[str]:
 def _silent(settings: Settings) -> Iterator[str]:
     for key, asked, endpoints in (
         ("smtp", _greets, settings.smtp),
+        ("lmtp", _greets, settings.lmtp),
         ("http", _is_ready, settings.http),
     ):
         for endpoint in endpoints:
-            if endpoint.port == 0:
+            if isinstance(endpoint, UnixSocket):
+                if fault := _greets_locally(endpoint):
+                    yield f"{key}: {endpoint} is not ready: {fault}"
+            elif endpoint.port == 0:
                 yield f"{key}: port 0 is any free port; the one taken cannot be known here"
             elif fault := asked(reachable(endpoint)):
                 yield f"{key}: {endpoint} is not ready: {fault}"
@@ -49,6 +55,17 @@ def _greets(endpoint: Endpoint) -> str | None:
     except (OSError, smtplib.SMTPException) as error:
         return _cause(error)
     return None if code == 220 else f"it greets with {code} {text.decode('ascii', 'replace')}"
+
+
+def _greets_locally(endpoint: UnixSocket) -> str | None:
+    with socket.socket(socket.AF_UNIX) as client:
+        client.settimeout(_TIMEOUT)
+        try:
+            client.connect(str(endpoint.path))
+            said = client.recv(512)
+        except OSError as error:
+            return _cause(error)
+    return None if said.startswith(b"220") else f"it greets with {said[:60]!r}"
 
 
 def _is_ready(endpoint: Endpoint) -> str | None:

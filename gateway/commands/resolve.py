@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 def resolve(call: Invocation, address: str) -> None:
     """Tell what RCPT TO:<ADDRESS> is answered, and who would get a copy."""
     from gateway.smtp.command_arguments import BadCommand, parse_rcpt
-    from gateway.smtp.session import reply_for
+    from gateway.smtp.recipients import reply_for
     from storage.address import canonical_or_none
     from storage.directory.lists import list_members
     from storage.directory.resolve import resolve as look_up

@@ -21,14 +21,14 @@ def serve(call: Invocation) -> None:
     """Take mail and serve the API until SIGTERM."""
     settings = call.load_settings()  # what is wrong with them is told before anything is loaded
 
-    from config.values import Endpoint
     from gateway.commands.startup import serve_until_told
 
     def announce(running: Running) -> None:
-        smtp = [str(Endpoint(*bound)) for bound in running.smtp]
-        http = [f"http://{Endpoint(*bound)}" for bound in running.http]
-        text = f"Ready: SMTP on {', '.join(smtp)}; HTTP on {', '.join(http)}"
-        call.answer({"smtp": smtp, "http": http}, text)
+        smtp, lmtp = map(str, running.smtp), map(str, running.lmtp)
+        http = (f"http://{bound}" for bound in running.http)
+        found = {"smtp": [*smtp], "lmtp": [*lmtp], "http": [*http]}
+        said = [f"{key.upper()} on {', '.join(bound)}" for key, bound in found.items() if bound]
+        call.answer(found, f"Ready: {'; '.join(said)}")
 
     sys.exit(serve_until_told(settings, announce))
 
@@ -61,6 +61,7 @@ def ready(call: Invocation, wait: float) -> None:
     document = {
         "ready": not silent,
         "smtp": [str(endpoint) for endpoint in settings.smtp],
+        "lmtp": [str(endpoint) for endpoint in settings.lmtp],
         "http": [f"http://{endpoint}" for endpoint in settings.http],
     }
     if not silent or call.json:

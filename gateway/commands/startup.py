@@ -10,8 +10,9 @@ from collections.abc import Callable, Iterator
 from admin_api.commands.terminal.faults import Faults
 from admin_api.commands.terminal.store import fault_lines
 from config import logs
+from config.listening import UnixSocket
 from config.settings import Settings
-from gateway.listening.listener import listening_socket
+from gateway.listening.listener import listening_socket, listening_unix_socket
 from gateway.server.lifecycle import Running
 from gateway.server.run import run
 from storage.errors import StorageError
@@ -60,12 +61,16 @@ def _allow_descriptors(connections: int) -> None:
 
 def _unusable(settings: Settings) -> list[str]:
     """A line for each address on which nothing can listen now."""
-    return [*_refusals("smtp", settings), *_refusals("http", settings)]
+    return [fault for key in ("smtp", "lmtp", "http") for fault in _refusals(key, settings)]
 
 
 def _refusals(key: str, settings: Settings) -> Iterator[str]:
     for endpoint in getattr(settings, key):
         try:
-            listening_socket(endpoint).close()
+            if isinstance(endpoint, UnixSocket):
+                listening_unix_socket(endpoint, settings).close()
+                endpoint.path.unlink(missing_ok=True)
+            else:
+                listening_socket(endpoint).close()
         except OSError as error:
             yield f"{key}: cannot listen on {endpoint}: {error.strerror or error}"

@@ -1,6 +1,7 @@
 """Who may connect: limits per client network at a time and per minute, and in all.
 
-Clients are counted by IPv4 address or IPv6 /64. Exempt networks are counted in the whole only.
+Clients are counted by IPv4 address or IPv6 /64. Exempt networks are counted in the whole only, and
+so are local programs, which come by a unix socket and have no address.
 """
 
 from __future__ import annotations
@@ -66,12 +67,16 @@ class ConnectionLimits:
 
 def is_exempt(settings: Settings, client_ip: str) -> bool:
     """Whether limits do not hold for this client."""
+    if not client_ip:
+        return True
     address = _address(client_ip)
     return any(address in network for network in settings.exempt_networks)
 
 
 def client_network(client_ip: str) -> str:
     """The network a client counts by: its IPv4 address, or its IPv6 /64."""
+    if not client_ip:
+        return "unix"
     address = _address(client_ip)
     return str(address) if isinstance(address, IPv4Address) else address.packed[:8].hex()
 

@@ -10,6 +10,7 @@ import asyncio
 import logging
 import socket
 from collections.abc import Callable
+from functools import partial
 
 from config.logs import event
 from config.settings import Settings
@@ -19,7 +20,9 @@ from gateway.listening.connection_limits import is_exempt
 from gateway.smtp import replies
 from gateway.smtp.connection import Connection
 from gateway.smtp.scheduling import SessionQueue
-from gateway.smtp.session import Session, SessionContext
+from gateway.smtp.session import Session
+from gateway.smtp.transaction import SessionContext
+from gateway.transport.origin import Origin
 
 logger = logging.getLogger(__name__)
 
@@ -47,16 +50,17 @@ class Connections:
     def __len__(self) -> int:
         return len(self._present)
 
-    def open(self, client: socket.socket, closed: Callable[[], None]) -> None:
+    def open(self, client: socket.socket, origin: Origin, closed: Callable[[], None]) -> None:
         """Begin a session on an accepted socket, which is ours now; `closed` tells of its end."""
         connection = Connection(
-            self._converse,
+            partial(self._converse, origin),
             self._closed,
             confirmations=self._confirmations,
             counters=self._counters,
             hostname=self._context.settings.hostname,
             loop=self._loop,
             queue=self._queue,
+            client_ip=origin.client_ip,
         )
         self._present[connection] = closed
         self._empty.clear()
@@ -67,18 +71,17 @@ class Connections:
     async def _open(self, connection: Connection, client: socket.socket) -> None:
         try:
             client.setblocking(False)
-            client.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+            if client.family != socket.AF_UNIX:
+                client.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
             await self._loop.connect_accepted_socket(lambda: connection, client)
         except Exception as error:  # the client was gone already, or something has run out
             event(logger, "connection_unopened", level=logging.WARNING, cause=repr(error))
             client.close()
             self._closed(connection)
 
-    async def _converse(self, connection: Connection) -> None:
-        if not connection.client_ip:  # it was gone before we looked
-            return
-        exempt = is_exempt(self._context.settings, connection.client_ip)
-        await Session(self._context, connection, exempt=exempt).converse()
+    async def _converse(self, origin: Origin, connection: Connection) -> None:
+        exempt = is_exempt(self._context.settings, origin.client_ip)
+        await Session(self._context, connection, origin, exempt=exempt).converse()
 
     def _closed(self, connection: Connection) -> None:
         closed = self._present.pop(connection, None)

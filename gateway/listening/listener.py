@@ -10,10 +10,13 @@ from __future__ import annotations
 import asyncio
 import errno
 import logging
+import os
+import shutil
 import socket
 from collections.abc import Sequence
 from functools import partial
 
+from config.listening import MailEndpoint, UnixSocket
 from config.logs import event
 from config.settings import Settings
 from config.values import Endpoint
@@ -22,6 +25,7 @@ from gateway.listening.connection_limits import ConnectionLimits
 from gateway.listening.connections import Connections
 from gateway.processes.mail_process import MailProcess
 from gateway.smtp.replies import Reply
+from gateway.transport.origin import Origin, Protocol
 
 logger = logging.getLogger(__name__)
 
@@ -40,72 +44,89 @@ class Listener:
         siblings: Sequence[MailProcess],
         counters: Counters,
     ) -> None:
+        self._settings = settings
         self._counters = counters
         self._gate = ConnectionLimits(settings)
         self._connections = connections
         self._siblings = siblings
         self._loop = asyncio.get_running_loop()
-        self._sockets: list[socket.socket] = []
+        self._sockets: dict[socket.socket, MailEndpoint] = {}
         self._closed = False
         for sibling in siblings:
             sibling.on_closed = self._left
 
-    def listen(self, endpoints: Sequence[Endpoint]) -> list[tuple[str, int]]:
+    def listen(self, endpoints: Sequence[MailEndpoint], protocol: Protocol) -> list[MailEndpoint]:
         """Bind and listen on all endpoints; where. Raises OSError."""
+        bound: list[MailEndpoint] = []
         for endpoint in endpoints:
-            listening = listening_socket(endpoint)
-            self._sockets.append(listening)
-            self._loop.add_reader(listening, self._accept, listening)
-        return [bound.getsockname()[:2] for bound in self._sockets]
+            if isinstance(endpoint, UnixSocket):
+                listening = listening_unix_socket(endpoint, self._settings)
+                bound.append(endpoint)
+            else:
+                listening = listening_socket(endpoint)
+                bound.append(Endpoint(*listening.getsockname()[:2]))
+            self._sockets[listening] = endpoint
+            self._watch(listening, protocol)
+        return bound
+
+    def _watch(self, listening: socket.socket, protocol: Protocol) -> None:
+        self._loop.add_reader(listening, self._accept, listening, protocol)
 
     def close(self) -> None:
         """Take no more connections."""
         self._closed = True
-        for listening in self._sockets:
+        for listening, endpoint in self._sockets.items():
             self._loop.remove_reader(listening)
             listening.close()
+            if isinstance(endpoint, UnixSocket):
+                endpoint.path.unlink(missing_ok=True)
 
-    def _accept(self, listening: socket.socket) -> None:
+    def _accept(self, listening: socket.socket, protocol: Protocol) -> None:
         try:
             client, peer = listening.accept()
         except (BlockingIOError, ConnectionAbortedError):
             return
         except OSError as error:
             if error.errno in _OUT_OF_RESOURCES:
-                self._pause(listening, error)
+                self._pause(listening, protocol, error)
             else:  # accept(2): what the network did to this connection is told here
                 event(logger, "accept_failed", level=logging.WARNING, cause=error.strerror)
             return
-        refusal = self._gate.refusal(peer[0], self._loop.time())
+        client_ip = peer[0] if listening.family != socket.AF_UNIX else ""
+        self._admit(client, Origin(protocol, client_ip))
+
+    def _admit(self, client: socket.socket, origin: Origin) -> None:
+        client_ip = origin.client_ip
+        refusal = self._gate.refusal(client_ip, self._loop.time())
         if refusal is not None:
             _refuse(client, refusal)
             self._counters.add("connections_refused")
             self._counters.replied(refusal.code, refusal.text)
-            event(logger, "turned_away", client=peer[0], reply=refusal.text)
+            event(logger, "turned_away", client=client_ip, reply=refusal.text)
             return
-        network = self._gate.enter(peer[0])
+        network = self._gate.enter(client_ip)
         self._counters.add("connections")
-        if not self._hand_over(client, network):
-            self._connections.open(client, partial(self._left, network))
+        if not self._hand_over(client, network, origin):
+            self._connections.open(client, origin, partial(self._left, network))
 
     def _left(self, network: str) -> None:
         self._gate.leave(network)
         self._counters.add("connections_closed")
 
-    def _hand_over(self, client: socket.socket, network: str) -> bool:
+    def _hand_over(self, client: socket.socket, network: str, origin: Origin) -> bool:
         """Give the connection to the sibling that has the fewest; False when it cannot take it."""
         alive = [sibling for sibling in self._siblings if not sibling.lost]
         sibling = min(alive, key=len, default=None)
-        return sibling is not None and sibling.take(client, network)
+        return sibling is not None and sibling.take(client, network, origin.packed())
 
-    def _pause(self, listening: socket.socket, error: OSError) -> None:
+    def _pause(self, listening: socket.socket, protocol: Protocol, error: OSError) -> None:
         event(logger, "accept_paused", level=logging.ERROR, cause=error.strerror)
         self._loop.remove_reader(listening)
-        self._loop.call_later(_PAUSE_SECONDS, self._resume, listening)
+        self._loop.call_later(_PAUSE_SECONDS, self._resume, listening, protocol)
 
-    def _resume(self, listening: socket.socket) -> None:
+    def _resume(self, listening: socket.socket, protocol: Protocol) -> None:
         if not self._closed:
-            self._loop.add_reader(listening, self._accept, listening)
+            self._watch(listening, protocol)
 
 
 def listening_socket(endpoint: Endpoint) -> socket.socket:
@@ -123,6 +144,42 @@ def listening_socket(endpoint: Endpoint) -> socket.socket:
         listening.close()
         raise
     return listening
+
+
+def listening_unix_socket(endpoint: UnixSocket, settings: Settings) -> socket.socket:
+    """A unix socket that listens on `endpoint`, not blocking. Raises OSError.
+
+    A file that an earlier process left behind, and nobody listens on, is replaced.
+    """
+    _remove_left_behind(endpoint)
+    listening = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+    before = os.umask(0o777)  # nobody may connect before mode and group are right
+    try:
+        listening.setblocking(False)
+        listening.bind(str(endpoint.path))
+        if settings.socket_group:
+            shutil.chown(endpoint.path, group=settings.socket_group)
+        endpoint.path.chmod(settings.socket_mode)
+        listening.listen(_BACKLOG)
+    except BaseException:
+        listening.close()
+        raise
+    finally:
+        os.umask(before)
+    return listening
+
+
+def _remove_left_behind(endpoint: UnixSocket) -> None:
+    if not endpoint.path.is_socket():  # nothing there, or what is not ours: bind says so
+        return
+    with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as probe:
+        probe.setblocking(False)
+        try:
+            probe.connect(str(endpoint.path))
+        except ConnectionRefusedError:
+            endpoint.path.unlink(missing_ok=True)
+        except BlockingIOError:  # its backlog is full: somebody listens
+            pass
 
 
 def _refuse(client: socket.socket, reply: Reply) -> None:

@@ -26,6 +26,7 @@ def arrival(
     hostname: str,
     transaction_id: str,
     now: int,
+    each_recipient: bool = False,
 ) -> Arrival:
     """The message as it will be stored. The header's words are the sender's claims, no more."""
     sender = scan.from_[0] if scan.from_ else Mailbox("", "")
@@ -55,6 +56,7 @@ def arrival(
         mailboxes=orjson.dumps(mailboxes),
         automatic=scan.auto,
         content=content,
+        each_recipient=each_recipient,
     )
 
 

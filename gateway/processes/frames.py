@@ -15,7 +15,16 @@ from collections.abc import Sequence
 from typing import Any, NamedTuple, cast
 
 from storage.content.message_bytes import Content
-from storage.delivery.arrivals import Arrival, Outcome, Recipient, Repeated, RouteChanged, Stored
+from storage.delivery.arrivals import (
+    Arrival,
+    Outcome,
+    Recipient,
+    Refused,
+    Repeated,
+    RouteChanged,
+    Stored,
+)
+from storage.directory.resolve import Verdict
 from storage.errors import OutcomeUnknown, StoreFull, StoreUnavailable
 
 _LENGTH = struct.Struct(">I")
@@ -148,13 +157,24 @@ def _plain(frame: Frame) -> Plain:
 def _plain_outcome(outcome: Outcome | Exception) -> Plain:
     match outcome:
         case Stored():
-            return _STORED, outcome.message_id, outcome.digests, outcome.copies
+            told = _plain_refused(outcome.refused)
+            return _STORED, outcome.message_id, outcome.digests, outcome.copies, told
         case Repeated():
-            return _REPEATED, outcome.message_id, outcome.digests
+            return _REPEATED, outcome.message_id, outcome.digests, _plain_refused(outcome.refused)
+        case RouteChanged():
+            return _ROUTE_CHANGED, _plain_refused(outcome.refused)
         case Exception():
             kind = next(kind for kind in _FAULTS if isinstance(outcome, kind))
             return _FAULT, _FAULTS.index(kind), str(outcome)
-    return (_ROUTE_CHANGED,)
+    raise TypeError(outcome)
+
+
+def _plain_refused(refused: Refused) -> Plain:
+    return tuple([(position, verdict.value) for position, verdict in refused])
+
+
+def _refused(plain: Plain) -> Refused:
+    return tuple([(position, Verdict(verdict)) for position, verdict in plain])
 
 
 def _meant(plain: Plain) -> Frame:
@@ -185,11 +205,13 @@ def _submission(
 def _outcome(plain: list[Any]) -> Outcome | Exception:
     kind, *told = plain
     if kind == _STORED:
-        return Stored(*told)
+        message_id, digests, copies, refused = told
+        return Stored(message_id, digests, copies, _refused(refused))
     if kind == _REPEATED:
-        return Repeated(*told)
+        message_id, digests, refused = told
+        return Repeated(message_id, digests, _refused(refused))
     if kind == _ROUTE_CHANGED:
-        return RouteChanged()
+        return RouteChanged(_refused(told[0]))
     number, text = told
     fault: Exception = _FAULTS[number](text)
     return fault

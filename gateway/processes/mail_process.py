@@ -6,9 +6,9 @@
 - The first process accepts all connections, so that every limit holds for the whole, and hands
   them on as descriptors. Nothing else is shared but counts (`gateway.smtp.admission`,
   `gateway.counters`).
-- They talk in small packets: to a sibling `g` (the store is ready), `c` and a network with a
-  descriptor (a connection), `d` (drain), `a` (abort); from it `r` (ready), `x` and a network (a
-  connection has ended).
+- They talk in small packets: to a sibling `g` (the store is ready), `c`, a network, a space and
+  what the session has to know of its origin, with a descriptor (a connection), `d` (drain), `a`
+  (abort); from it `r` (ready), `x` and a network (a connection has ended).
 - A sibling whose first process is gone drains and ends. One that is lost itself takes its
   connections with it, and mail goes on without it.
 - Every connection handed over is told of at its end, also one that could not be served: the counts
@@ -87,12 +87,13 @@ class MailProcess:
         self._tell(b"g")
         await self._ready.wait()
 
-    def take(self, client: socket.socket, network: str) -> bool:
+    def take(self, client: socket.socket, network: str, origin: bytes) -> bool:
         """Hand a connection over, and close it here; False when it cannot be taken now."""
         if self.lost:
             return False
         try:
-            socket.send_fds(self._control, [b"c" + network.encode()], [client.fileno()])
+            packet = b"c%b %b" % (network.encode(), origin)
+            socket.send_fds(self._control, [packet], [client.fileno()])
         except OSError as error:  # its packets pile up: it is too busy, or gone
             event(logger, "sibling_busy", level=logging.WARNING, cause=error.strerror)
             return False
@@ -230,8 +231,11 @@ class ControlChannel:
     """What the first process says to a sibling, heard in the sibling."""
 
     def __init__(
-        self, control: socket.socket, take: Callable[[socket.socket, Callable[[], None]], None]
+        self,
+        control: socket.socket,
+        take: Callable[[socket.socket, bytes, Callable[[], None]], None],
     ) -> None:
+        """`take` gets each connection: its socket, its origin, and what to call at its end."""
         self._control = control
         self._take = take
         self._loop = asyncio.get_running_loop()
@@ -262,7 +266,9 @@ class ControlChannel:
                 self._loop.remove_reader(self._control)
                 self.draining.set()
 
-    def _take_over(self, network: bytes, descriptors: Sequence[int]) -> None:
+    def _take_over(self, packet: bytes, descriptors: Sequence[int]) -> None:
+        network, _, origin = packet.partition(b" ")
+
         def ended() -> None:
             self.tell(b"x" + network)
 
@@ -270,7 +276,7 @@ class ControlChannel:
             event(logger, "connection_dropped", level=logging.ERROR, cause="no descriptor is left")
             ended()
             return
-        self._take(socket.socket(fileno=descriptors[0]), ended)
+        self._take(socket.socket(fileno=descriptors[0]), origin, ended)
 
     def tell(self, packet: bytes) -> None:
         """Say something to the first process, later when it is slow to listen."""

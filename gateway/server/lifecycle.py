@@ -5,8 +5,11 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import signal
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+
+from config.listening import MailEndpoint
+from config.values import Endpoint
 
 
 class Stopping:
@@ -39,5 +42,6 @@ class Stopping:
 class Running:
     """Where the process listens, once it does."""
 
-    smtp: list[tuple[str, int]]
-    http: list[tuple[str, int]]
+    smtp: Sequence[MailEndpoint]
+    lmtp: Sequence[MailEndpoint]
+    http: Sequence[Endpoint] = ()

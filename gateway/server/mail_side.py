@@ -8,7 +8,8 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
-from collections.abc import AsyncGenerator
+import socket
+from collections.abc import AsyncGenerator, Callable
 from concurrent.futures import ThreadPoolExecutor
 
 from config.settings import Settings
@@ -22,7 +23,8 @@ from gateway.reservations import Reservations
 from gateway.smtp.admission import Space
 from gateway.smtp.recipients import Recipients
 from gateway.smtp.scheduling import SessionQueue
-from gateway.smtp.session import SessionContext
+from gateway.smtp.transaction import SessionContext
+from gateway.transport.origin import unpacked
 from storage.address import canonical_or_none
 from storage.clock import system_clock
 from storage.content.message_bytes import ContentDirectory
@@ -90,7 +92,11 @@ async def serve_sibling(
             deferred=handover,
             writes=False,
         ) as connections:
-            orders = ControlChannel(wires.control, connections.open)
+
+            def take(client: socket.socket, origin: bytes, ended: Callable[[], None]) -> None:
+                connections.open(client, unpacked(origin), ended)
+
+            orders = ControlChannel(wires.control, take)
             orders.on_abort = connections.abort
             handover.on_lost = orders.draining.set
             orders.listen()

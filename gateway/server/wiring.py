@@ -14,7 +14,7 @@ import gc
 import logging
 from collections.abc import AsyncIterator, Callable, Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from typing import TYPE_CHECKING
 
@@ -22,6 +22,7 @@ from admin_api.app import create_app
 from admin_api.service.call_metrics import CallMetrics
 from admin_api.service.feed import Feed
 from admin_api.service.webhook_port import Webhooks
+from config.listening import MailEndpoint
 from config.logs import event
 from config.settings import Settings
 from config.values import Endpoint
@@ -40,7 +41,7 @@ from gateway.reservations import Reservations
 from gateway.server.http_server import serving
 from gateway.server.lifecycle import Running, Stopping
 from gateway.server.mail_side import FILE_THREADS, sessions
-from gateway.smtp.session import reply_for
+from gateway.smtp.recipients import reply_for
 from gateway.webhooks.caller import Caller
 from gateway.webhooks.calls import WebhookCalls
 from gateway.webhooks.resolver import Names
@@ -78,15 +79,17 @@ async def serve(
         )
         async with (
             _jobs(parts) as webhooks,
-            _api(parts, webhooks, stopping) as http,
-            _mail(parts, siblings, stopping) as smtp,
+            _api(parts, webhooks, stopping) as api,
+            _mail(parts, siblings, stopping) as mail,
         ):
+            running = replace(mail, http=[Endpoint(*bound) for bound in api])
             gc.collect()
             gc.freeze()
-            event(logger, "listening", smtp=_shown(smtp), http=_shown(http))
+            smtp, lmtp, http = map(_shown, (running.smtp, running.lmtp, running.http))
+            event(logger, "listening", smtp=smtp, lmtp=lmtp, http=http)
             with stopping.on_signals():
                 if ready is not None:
-                    ready(Running(smtp, http))
+                    ready(running)
                 await stopping.requested.wait()
                 event(logger, "draining")
     event(logger, "stopped", forced=stopping.forced)
@@ -155,7 +158,7 @@ async def _jobs(parts: _Parts) -> AsyncIterator[Webhooks]:
 @contextlib.asynccontextmanager
 async def _mail(
     parts: _Parts, siblings: Sequence[MailProcess], stopping: Stopping
-) -> AsyncIterator[list[tuple[str, int]]]:
+) -> AsyncIterator[Running]:
     settings, contents, ledger = parts.settings, parts.contents, Confirmations()
     postmaster = canonical_or_none(settings.postmaster) or ""
     await _warn_of_unread_postmasters(parts.database, postmaster)
@@ -188,7 +191,10 @@ async def _mail(
         everybody: list[Connections | MailProcess] = [connections, *siblings]
         stopping.on_force = lambda: [each.abort() for each in everybody]
         try:
-            yield listener.listen(settings.smtp)
+            yield Running(
+                smtp=listener.listen(settings.smtp, "SMTP"),
+                lmtp=listener.listen(settings.lmtp, "LMTP"),
+            )
         finally:
             listener.close()
             await asyncio.gather(*(each.drain(settings.drain_seconds) for each in everybody))
@@ -250,5 +256,5 @@ async def _streams(feed: Feed) -> Iterable[Metric]:
     return [streams_open(feed.streams_open)]
 
 
-def _shown(addresses: Sequence[tuple[str, int]]) -> str:
-    return ",".join(str(Endpoint(host, port)) for host, port in addresses)
+def _shown(addresses: Sequence[MailEndpoint]) -> str:
+    return ",".join(map(str, addresses))

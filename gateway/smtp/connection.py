@@ -63,6 +63,7 @@ class Connection(SMTP):
         hostname: str,
         loop: asyncio.AbstractEventLoop,
         queue: SessionQueue,
+        client_ip: str,
     ) -> None:
         super().__init__(None, hostname=hostname, ident="ESMTP", loop=loop)
         self._converse = converse
@@ -79,7 +80,7 @@ class Connection(SMTP):
         self._draining = False
         self._wire: asyncio.Transport | None = None
         self.inbound = Inbound(loop, queue)
-        self.client_ip = ""
+        self.client_ip = client_ip
 
     def __dir__(self) -> Iterable[str]:
         """Nothing to find: aiosmtpd searches each new connection for commands and AUTH by name.
@@ -93,8 +94,6 @@ class Connection(SMTP):
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         wire = cast(asyncio.Transport, transport)  # uvloop's is one in all but its base class
-        peer = wire.get_extra_info("peername")
-        self.client_ip = peer[0] if peer else ""
         self._descriptor = wire.get_extra_info("socket").fileno()
         self._wire = wire
         self.inbound.attach(wire)
@@ -292,19 +291,20 @@ class Connection(SMTP):
         self._unsent += len(lines)
 
     async def send_accepted(
-        self, reply: Reply, digests: Sequence[bytes], *, seconds: float
+        self, said: Sequence[Reply], digests: Sequence[bytes], *, seconds: float
     ) -> None:
-        """Hand the reply to the dot to the kernel, and begin to listen for its confirmation.
+        """Hand the replies to the dot to the kernel, and begin to listen for their confirmation.
 
         Raises HangUp when the peer does not take it for so many seconds.
         """
         self.flush()
-        self._counters.replied(reply.code, reply.text)
+        for reply in said:
+            self._counters.replied(reply.code, reply.text)
         wire = self._wire
         # Counted before the write: a quick peer's answer is there before the write returns.
         unasked = self.inbound.total + self._readable()
         if wire is not None:
-            self._write_now(wire, reply.line)
+            self._write_now(wire, b"".join([reply.line for reply in said]))
             try:
                 if self._is_slow:
                     await self._await_room(self.loop.time() + seconds)

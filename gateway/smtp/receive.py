@@ -15,10 +15,10 @@ from dataclasses import dataclass
 from hashlib import sha256
 
 from config.settings import Settings
+from gateway.message.data_reader import DataReader
 from gateway.smtp import replies
 from gateway.smtp.admission import Space
 from gateway.smtp.connection import Connection
-from gateway.smtp.data_reader import DataReader
 from gateway.smtp.input_buffer import HangUp
 from gateway.smtp.replies import Reply
 from storage.clock import Clock

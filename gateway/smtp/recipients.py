@@ -12,11 +12,27 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
+from gateway.smtp import replies
+from gateway.smtp.replies import Reply
 from storage.database import Lookups
 from storage.directory.resolve import Resolution, Verdict, resolve
 
+VERDICTS = {
+    Verdict.ROUTE: replies.RECIPIENT_OK,
+    Verdict.UNKNOWN: replies.NO_SUCH_RECIPIENT,
+    Verdict.NOT_OURS: replies.RELAY_DENIED,
+    Verdict.EMPTY_LIST: replies.LIST_EMPTY,
+    Verdict.DOMAIN_REVOKED: replies.DOMAIN_REVOKED,
+    Verdict.NO_POSTMASTER: replies.POSTMASTER_UNSET,
+}
+
 _MOST = 1000
 _SECONDS = 1.0
+
+
+def reply_for(resolution: Resolution) -> Reply:
+    """What RCPT answers to a recipient of which the store says this."""
+    return VERDICTS[resolution.verdict]
 
 
 class Recipients:

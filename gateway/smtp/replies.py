@@ -38,9 +38,9 @@ class Reply:
         return self.code // 100 == 5
 
 
-def greeting(hostname: str) -> Reply:
-    """The banner: it names the protocol, never a product or a version."""
-    return Reply(220, "", f"{hostname} ESMTP")
+def greeting(hostname: str, protocol: str) -> Reply:
+    """The banner: it names the protocol (`ESMTP`, `LMTP`), never a product or a version."""
+    return Reply(220, "", f"{hostname} {protocol}")
 
 
 def helo(hostname: str) -> Reply:
@@ -104,6 +104,8 @@ NO_SPACE = Reply(452, "4.3.1", "Not enough space, try again later")
 # The command is wrong
 COMMAND_TOO_LONG = Reply(500, "5.5.2", "Command line is too long")
 COMMAND_BARE_LF = Reply(500, "5.5.2", "Command line must end in CRLF")
+USE_LHLO = Reply(500, "5.5.1", "This is LMTP; send LHLO")
+USE_EHLO = Reply(500, "5.5.1", "This is SMTP; send EHLO")
 COMMAND_UNKNOWN = Reply(500, "5.5.2", "Command not recognized")
 BAD_SENDER = Reply(501, "5.1.7", "Bad sender address syntax")
 BAD_RECIPIENT = Reply(501, "5.1.3", "Bad recipient address syntax")

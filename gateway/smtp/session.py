@@ -15,28 +15,25 @@ import asyncio
 import logging
 import os
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass, field
-from time import perf_counter
 
 from config.logs import event
-from config.settings import Settings
-from gateway.delivery.ports import DeliveryPort, EmptyListPort
-from gateway.message import header_scan
-from gateway.message.arrival import arrival
-from gateway.smtp import loop_check, replies
-from gateway.smtp.admission import Space
+from gateway.smtp import replies
 from gateway.smtp.command_arguments import BadCommand, MailCommand, Path, parse_mail, parse_rcpt
 from gateway.smtp.connection import Command, Connection
 from gateway.smtp.input_buffer import HangUp
-from gateway.smtp.receive import Received, receive
-from gateway.smtp.recipients import Recipients
+from gateway.smtp.recipients import reply_for
 from gateway.smtp.replies import Reply
 from gateway.smtp.scheduling import Stage
-from storage import ids
-from storage.clock import Clock
-from storage.content.message_bytes import ContentDirectory
-from storage.delivery.arrivals import Arrival, Outcome, Recipient, Repeated, RouteChanged, Stored
-from storage.directory.resolve import Resolution, Verdict
+from gateway.smtp.transaction import (
+    Envelope,
+    Sender,
+    SessionContext,
+    Transaction,
+    take_message,
+)
+from gateway.transport.origin import Origin
+from storage.delivery.arrivals import Recipient
+from storage.directory.resolve import Verdict
 from storage.errors import StoreFull, StoreUnavailable
 
 logger = logging.getLogger(__name__)
@@ -45,53 +42,6 @@ _MAX_ERRORS = 20
 _MAX_UNKNOWN = 20
 _MAX_IDLE_COMMANDS = 100
 _NOT_SMTP = (b"GET", b"POST", b"CONNECT", b"PUT")
-
-
-@dataclass(frozen=True, slots=True)
-class SessionContext:
-    """What all sessions of the process share."""
-
-    settings: Settings
-    recipients: Recipients
-    contents: ContentDirectory
-    deliverer: DeliveryPort
-    space: Space
-    deferred: EmptyListPort
-    clock: Clock
-
-    @property
-    def keywords(self) -> tuple[str, ...]:
-        """What EHLO offers."""
-        size = f"SIZE {self.settings.size_limit}"
-        return ("PIPELINING", size, "8BITMIME", "SMTPUTF8", "ENHANCEDSTATUSCODES")
-
-
-@dataclass(slots=True)
-class Envelope:
-    """One transaction: begun by MAIL, filled by RCPT, ended by the reply to the dot or a reset."""
-
-    reverse_path: Path | None
-    smtputf8: bool
-    reserved: int
-    under_way: bool = True
-    tenant_id: bytes | None = None
-    recipients: list[Recipient] = field(default_factory=list)
-    routes: list[Resolution] = field(default_factory=list)
-
-
-_VERDICTS = {
-    Verdict.ROUTE: replies.RECIPIENT_OK,
-    Verdict.UNKNOWN: replies.NO_SUCH_RECIPIENT,
-    Verdict.NOT_OURS: replies.RELAY_DENIED,
-    Verdict.EMPTY_LIST: replies.LIST_EMPTY,
-    Verdict.DOMAIN_REVOKED: replies.DOMAIN_REVOKED,
-    Verdict.NO_POSTMASTER: replies.POSTMASTER_UNSET,
-}
-
-
-def reply_for(resolution: Resolution) -> Reply:
-    """What RCPT answers to a recipient of which the store says this."""
-    return _VERDICTS[resolution.verdict]
 
 
 class Session:
@@ -105,15 +55,19 @@ class Session:
         "_exempt",
         "_helo",
         "_idle_commands",
+        "_origin",
         "_protocol",
         "_unknown",
         "id",
     )
 
-    def __init__(self, context: SessionContext, connection: Connection, *, exempt: bool) -> None:
+    def __init__(
+        self, context: SessionContext, connection: Connection, origin: Origin, *, exempt: bool
+    ) -> None:
         self.id = os.urandom(5).hex()
         self._context = context
         self._connection = connection
+        self._origin = origin
         self._exempt = exempt
         self._helo = ""
         self._protocol = "SMTP"
@@ -126,12 +80,20 @@ class Session:
         try:
             if self._connection.spoke_early:
                 raise HangUp(replies.TALKED_EARLY)
-            self._connection.send(replies.greeting(self._context.settings.hostname))
+            self._connection.send(
+                replies.greeting(
+                    self._context.settings.hostname, "LMTP" if self._is_lmtp else "ESMTP"
+                )
+            )
             while await self._next():
                 if self._envelope is None and asyncio.get_running_loop().time() > ends_at:
                     raise HangUp(replies.SESSION_TOO_LONG)
         finally:
             self._end_transaction()
+
+    @property
+    def _is_lmtp(self) -> bool:
+        return self._origin.protocol == "LMTP"
 
     async def _next(self) -> bool:
         """Serve one command; False when there are no more."""
@@ -152,13 +114,17 @@ class Session:
 
     async def _serve(self, command: Command) -> Reply | None:
         verb = command.verb
-        serve = _VERBS.get(verb)
+        serve = (_LMTP_VERBS if self._is_lmtp else _VERBS).get(verb)
         if serve is None:
             if verb and (verb in _NOT_SMTP or not verb.isalpha()):
                 return replies.NOT_SMTP
             return replies.COMMAND_UNKNOWN
+        return await self._guarded(serve(self, command.argument))
+
+    async def _guarded(self, served: Awaitable[Reply | None]) -> Reply | None:
+        """What it answers; a fault becomes the reply that says so."""
         try:
-            return await serve(self, command.argument)
+            return await served
         except BadCommand as error:
             return error.reply
         except StoreFull as error:
@@ -199,7 +165,7 @@ class Session:
         return replies.helo(self._context.settings.hostname)
 
     async def _extended_hello(self, argument: bytes) -> Reply | None:
-        if not self._greet(argument, "ESMTP"):
+        if not self._greet(argument, "LMTP" if self._is_lmtp else "ESMTP"):
             return replies.SYNTAX_HELO
         self._connection.send_greeting(
             replies.ehlo(self._context.settings.hostname, self._context.keywords)
@@ -237,6 +203,9 @@ class Session:
         self._idle_commands += 1
         return replies.HELP
 
+    async def _other_hello(self, argument: bytes) -> Reply:
+        return replies.USE_LHLO if self._is_lmtp else replies.USE_EHLO
+
     async def _not_implemented(self, argument: bytes) -> Reply:
         return replies.NOT_IMPLEMENTED
 
@@ -269,13 +238,13 @@ class Session:
 
     def _end_transaction(self) -> None:
         if self._envelope is not None:
-            self._arrived(self._envelope)
+            self._arrived()
             self._context.space.reservations.give_back(self._envelope.reserved)
             self._envelope = None
 
-    def _arrived(self, envelope: Envelope) -> None:
-        if envelope.under_way:
-            envelope.under_way = False
+    def _arrived(self) -> None:
+        if self._envelope is not None and self._envelope.under_way:
+            self._envelope.under_way = False
             self._context.space.reservations.arrived()
 
     async def _rcpt(self, argument: bytes) -> Reply:
@@ -319,86 +288,31 @@ class Session:
         if self._connection.spoke_early:
             return replies.TALKED_EARLY
         self._connection.send(replies.START_DATA)
+        sender = self._sender(envelope)
+        transaction = Transaction(self._context, self._connection, envelope, sender)
+        taking = take_message(transaction, self._arrived)
         try:
-            return await self._take_message(envelope)
+            if not self._is_lmtp:
+                return await taking
+            refusal = await self._guarded(taking)
+            if refusal is not None:  # one for each recipient; the last as any other reply
+                for _ in envelope.recipients[1:]:
+                    self._connection.send(refusal)
+            return refusal
         finally:
             self._end_transaction()
 
-    async def _take_message(self, envelope: Envelope) -> Reply | None:
-        context = self._context
-        received = await receive(
-            self._connection, context.settings, context.contents, context.space, context.clock
-        )
-        if isinstance(received, Reply):
-            return received
-        ended_at = perf_counter()
-        try:
-            judged = self._judge(envelope, received)
-        except Exception:
-            received.discard()
-            raise
-        if isinstance(judged, Reply):
-            received.discard()
-            return judged
-        self._arrived(envelope)
-        size, held = received.content.size, len(received.content.body or b"")
-        waiting = context.deliverer.submit(judged, received.spool)
-        del received, judged  # the bytes are another process's now, or soon the store's
-        context.space.held += held
-        self._connection.tell_of_loss(lambda: context.deliverer.withdraw(waiting))
-        try:
-            outcome = await waiting
-        finally:
-            self._connection.tell_of_loss(None)
-            context.space.held -= held
-        return await self._report(envelope, size, outcome, perf_counter() - ended_at)
-
-    def _judge(self, envelope: Envelope, received: Received) -> Arrival | Reply:
-        """The message as it will be stored, or the reply that refuses it."""
-        scan = header_scan.scan(received.head)
-        lists = [route.address for route in envelope.routes]
-        hostname = self._context.settings.hostname
-        refusal = loop_check.check_hops(scan, lists, hostname)
-        return refusal or arrival(
-            scan,
-            received.content,
-            tenant_id=envelope.routes[0].tenant_id,
-            recipients=envelope.recipients,
-            reverse_path=envelope.reverse_path.raw if envelope.reverse_path else "",
+    def _sender(self, envelope: Envelope) -> Sender:
+        protocol = self._protocol
+        if envelope.smtputf8:
+            protocol = "UTF8LMTP" if self._is_lmtp else "UTF8SMTP"
+        return Sender(
+            session=self.id,
             client_ip=self._connection.client_ip,
             helo=self._helo,
-            protocol="UTF8SMTP" if envelope.smtputf8 else self._protocol,
-            hostname=hostname,
-            transaction_id=self.id,
-            now=self._context.clock(),
+            protocol=protocol,
+            each_recipient=self._is_lmtp,
         )
-
-    async def _report(
-        self, envelope: Envelope, size: int, outcome: Outcome, seconds: float
-    ) -> Reply | None:
-        if isinstance(outcome, RouteChanged):
-            return replies.ROUTE_CHANGED
-        assert isinstance(outcome, Stored | Repeated)
-        message = ids.to_text("msg", outcome.message_id)
-        try:
-            await self._connection.send_accepted(
-                replies.accepted(message),
-                outcome.digests,
-                seconds=self._context.settings.command_timeout,
-            )
-        finally:  # it is stored, whether or not the reply could be given
-            event(
-                logger,
-                "accepted" if isinstance(outcome, Stored) else "repeated",
-                session=self.id,
-                message=message,
-                client=self._connection.client_ip,
-                sender=envelope.reverse_path.raw if envelope.reverse_path else "",
-                rcpt=[recipient.text for recipient in envelope.recipients],
-                size=size,
-                ms=round(seconds * 1000, 1),
-            )
-        return None
 
 
 _VERBS: dict[bytes, Callable[[Session, bytes], Awaitable[Reply | None]]] = {
@@ -414,4 +328,10 @@ _VERBS: dict[bytes, Callable[[Session, bytes], Awaitable[Reply | None]]] = {
     b"EXPN": Session._not_implemented,
     b"HELP": Session._help,
     b"BDAT": Session._bdat,
+    b"LHLO": Session._other_hello,
+}
+_LMTP_VERBS = _VERBS | {
+    b"HELO": Session._other_hello,
+    b"EHLO": Session._other_hello,
+    b"LHLO": Session._extended_hello,
 }

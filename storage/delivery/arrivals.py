@@ -9,6 +9,11 @@ from dataclasses import dataclass
 from typing import NamedTuple
 
 from storage.content.message_bytes import Content
+from storage.directory.resolve import Verdict
+
+# Recipients that were accepted and no longer lead anywhere, by their position. ROUTE stands for one
+# that leads to another tenant now.
+Refused = tuple[tuple[int, Verdict], ...]
 
 
 class Recipient(NamedTuple):
@@ -25,7 +30,8 @@ class Arrival(NamedTuple):
     `references` are the ids that may name its thread, the likeliest first; `mailboxes` is a JSON
     object of To and Cc; `received_field` the trace field this gateway adds; `received_at` in
     microseconds since the epoch. `patient` says that an earlier delivery of the same bytes, which
-    may still be confirmed, is to be waited for.
+    may still be confirmed, is to be waited for. `each_recipient`: each is answered for itself
+    (LMTP), so that those whose route is gone take nothing from the others.
     """
 
     content: Content
@@ -46,6 +52,7 @@ class Arrival(NamedTuple):
     mailboxes: bytes
     automatic: bool
     patient: bool = True
+    each_recipient: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,6 +62,7 @@ class Stored:
     message_id: bytes
     digests: tuple[bytes, ...]
     copies: int = 0
+    refused: Refused = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,11 +71,17 @@ class Repeated:
 
     message_id: bytes
     digests: tuple[bytes, ...]
+    refused: Refused = ()
 
 
 @dataclass(frozen=True, slots=True)
 class RouteChanged:
-    """A recipient accepted before is gone, empty or another tenant's now; nothing was stored."""
+    """A recipient accepted before is gone, empty or another tenant's now; nothing was stored.
+
+    `refused` tells of each recipient when each is answered for itself.
+    """
+
+    refused: Refused = ()
 
 
 @dataclass(frozen=True, slots=True)

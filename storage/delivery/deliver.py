@@ -1,7 +1,8 @@
 """The delivery transaction: a message, its routes and a copy in every inbox, all or nothing.
 
 - Routes are resolved again here, so what a list is at the commit is what counts; when one that was
-  accepted is gone or empty by now, nothing of that message is stored.
+  accepted is gone or empty by now, nothing of that message is stored. Over LMTP, where each
+  recipient has a reply of its own, the others get theirs.
 - One copy per inbox, by however many routes it is reached; the copy names every route it came by.
 - One event row per message: which inboxes it concerns is derived from the copies.
 - A receipt is kept for each route until the sender has shown that it saw the reply. The same bytes
@@ -19,6 +20,7 @@ from storage.delivery.arrivals import (
     Arrival,
     Outcome,
     Recipient,
+    Refused,
     Repeated,
     RouteChanged,
     Stored,
@@ -61,10 +63,10 @@ async def deliver(
 
 
 async def _deliver_one(batch: DeliveryBatch, arrival: Arrival) -> Outcome:
-    routes = await _resolve_all(batch, arrival)
-    if routes is None:
-        return RouteChanged()
-    digests = digests_of(arrival, routes)
+    chosen, refused = await _resolve_all(batch, arrival)
+    if not chosen or (refused and not arrival.each_recipient):
+        return RouteChanged(refused if arrival.each_recipient else ())
+    digests = digests_of(arrival, [route for _, _, route in chosen])
     earlier: dict[bytes, bytes] = {}
     for digest in dict.fromkeys(digests):
         found = await earlier_delivery(batch, digest, arrival)
@@ -75,13 +77,11 @@ async def _deliver_one(batch: DeliveryBatch, arrival: Arrival) -> Outcome:
     # The session that may confirm them now is this one, and another process has to know.
     keep_receipts(batch, arrival, earlier)
     if len(earlier) == len(set(digests)):
-        return Repeated(earlier[digests[0]], tuple(earlier))
+        return Repeated(earlier[digests[0]], tuple(earlier), refused)
     fresh: list[_Chosen] = []
     repeated: list[_Chosen] = []
-    for position, (recipient, route, digest) in enumerate(
-        zip(arrival.recipients, routes, digests, strict=True)
-    ):
-        (repeated if digest in earlier else fresh).append((position, recipient, route))
+    for one, digest in zip(chosen, digests, strict=True):
+        (repeated if digest in earlier else fresh).append(one)
     message_id, copies = await _store(batch, arrival, fresh)
     for position, recipient, route in repeated:
         batch.add(
@@ -96,12 +96,14 @@ async def _deliver_one(batch: DeliveryBatch, arrival: Arrival) -> Outcome:
     stored = dict.fromkeys((digest for digest in digests if digest not in earlier), message_id)
     batch.receipts |= stored
     keep_receipts(batch, arrival, stored)
-    return Stored(message_id, tuple(dict.fromkeys(digests)), copies)
+    return Stored(message_id, tuple(dict.fromkeys(digests)), copies, refused)
 
 
-async def _resolve_all(batch: DeliveryBatch, arrival: Arrival) -> list[Resolution] | None:
-    routes = []
-    for recipient in arrival.recipients:
+async def _resolve_all(batch: DeliveryBatch, arrival: Arrival) -> tuple[list[_Chosen], Refused]:
+    """The recipients that lead somewhere, with their positions, and those that do not."""
+    chosen: list[_Chosen] = []
+    refused: list[tuple[int, Verdict]] = []
+    for position, recipient in enumerate(arrival.recipients):
         key = (recipient.local_part, recipient.domain)
         route = batch.resolutions.get(key)
         if route is None:
@@ -112,10 +114,13 @@ async def _resolve_all(batch: DeliveryBatch, arrival: Arrival) -> list[Resolutio
                 postmaster=batch.postmaster,
             )
             batch.resolutions[key] = route
-        if route.verdict is not Verdict.ROUTE or route.tenant_id != arrival.tenant_id:
-            return None
-        routes.append(route)
-    return routes
+        if route.verdict is Verdict.ROUTE and route.tenant_id == arrival.tenant_id:
+            chosen.append((position, recipient, route))
+            continue
+        refused.append((position, route.verdict))
+        if not arrival.each_recipient:
+            break
+    return chosen, tuple(refused)
 
 
 async def _store(

@@ -59,7 +59,7 @@ def test_replies_made_for_one_peer_share_a_series() -> None:
     counters = Counters(1, labels())
     for number in range(3):
         counted(counters, replies.accepted(f"msg_{number}"))
-    counted(counters, replies.greeting("mx.example.test"))
+    counted(counters, replies.greeting("mx.example.test", "ESMTP"))
     counters.replied_code(250)
     counters.replied_code(999)
     assert dict(counters.replies()) == {("250", "other"): 4, ("220", "other"): 1}

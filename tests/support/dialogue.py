@@ -41,6 +41,14 @@ VERBS = {
 }
 
 
+# The listeners that a dialogue may be played on, and the settings they need.
+KINDS = {
+    "smtp": {},
+    "lmtp": {"lmtp": "127.0.0.1:0, unix:{folder}/lmtp"},
+    "unix": {"lmtp": "127.0.0.1:0, unix:{folder}/lmtp"},
+}
+
+
 class NotationError(Exception):
     """A dialogue file says something the notation has no words for."""
 
@@ -65,6 +73,7 @@ class Dialogue:
     settings: dict[str, str] = field(default_factory=dict)
     own: bool = False  # a server for this file alone
     each_octet: bool = False  # B: sends octet by octet
+    kind: str = "smtp"  # the listener it is played on
 
     def uses(self, *verbs: str) -> bool:
         """Tell whether one of the verbs occurs outside a REPEAT."""
@@ -82,17 +91,28 @@ def parse_dialogue(name: str, text: str) -> Dialogue:
     lines = _meaningful(rest)
     settings: dict[str, str] = {}
     marks: set[str] = set()
+    kind = "smtp"
     steps = []
     for number, line in lines:
         if line.startswith("@setting "):
             key, _, value = line.removeprefix("@setting ").partition("=")
             settings[key.strip()] = value.strip()
+        elif line.startswith("@on "):
+            kind = line.removeprefix("@on ").strip()
         elif line in ("@own", "@each_octet"):
             marks.add(line)
         else:
             steps.append(_step(name, number, line, lines))
+    if kind not in KINDS:
+        raise NotationError(f"{name}: no listener {kind!r}")
     return Dialogue(
-        name, shows.strip(), tuple(steps), settings, "@own" in marks, "@each_octet" in marks
+        name,
+        shows.strip(),
+        tuple(steps),
+        KINDS[kind] | settings,
+        "@own" in marks,
+        "@each_octet" in marks,
+        kind,
     )
 
 

@@ -33,8 +33,9 @@ class Mismatch(AssertionError):
 class Line:
     """One named connection of a dialogue, and where it is in a reply."""
 
-    def __init__(self, server: Server, source: str | None) -> None:
-        self.client = SmtpClient(server.demo.smtp, source=source, greet=False)
+    def __init__(self, server: Server, source: str | None, kind: str) -> None:
+        self.client = SmtpClient(server.address(kind), source=source, greet=False)
+        self.kind = kind
         self.held = b""  # C+ lines that go out with the next one
         self.kept: str | None = None  # a line an S? left for the next S
         self._first = True
@@ -145,7 +146,7 @@ class Player:
 
     def _line(self) -> Line:
         if self.name not in self.lines:
-            self.lines[self.name] = Line(self.server, None)
+            self.lines[self.name] = Line(self.server, None, self.dialogue.kind)
         return self.lines[self.name]
 
     def _send(self, data: bytes) -> None:
@@ -170,13 +171,14 @@ class Player:
 
     def _hello(self, _: str) -> None:
         self._expect(f"220 {HOSTNAME}")
-        self._say("EHLO client.example")
+        hello = "LHLO" if self._line().kind in ("lmtp", "unix") else "EHLO"
+        self._say(f"{hello} client.example")
         self._expect_reply("250")
 
     def _switch(self, text: str) -> None:
         self.name, _, source = text.partition(" from ")
         if self.name not in self.lines:
-            self.lines[self.name] = Line(self.server, source or None)
+            self.lines[self.name] = Line(self.server, source or None, self.dialogue.kind)
 
     def _hold(self, text: str) -> None:
         count, _, source = text.partition(" from ")

@@ -55,6 +55,7 @@ class Demo:
     team: str
     inboxes: tuple[Record, ...]
     domain: str
+    lmtp: tuple[str, ...] = ()
 
     @classmethod
     def from_record(cls, record: Record) -> Self:
@@ -68,6 +69,7 @@ class Demo:
             team=record["list"]["address"],
             inboxes=tuple(record["inboxes"]),
             domain=record["domain"],
+            lmtp=tuple(record["lmtp"]),
         )
 
 
@@ -85,7 +87,10 @@ class Server:
     ) -> None:
         self.folder = folder
         self.store = folder / "store"
-        self.settings = SETTINGS | dict(settings or {})
+        given = {
+            key: value.replace("{folder}", str(folder)) for key, value in (settings or {}).items()
+        }
+        self.settings = SETTINGS | given
         self.wrapper = tuple(wrapper)
         self._asked = (smtp, http)
         self._process: subprocess.Popen[bytes] | None = None
@@ -186,6 +191,16 @@ class Server:
             raise ServerFault(f"SIGTERM was not obeyed in {STOP_SECONDS} s") from None
         self._must_be_gone(made)
         return status
+
+    def address(self, kind: str) -> HostPort | str:
+        """Return where the listener of that kind is: smtp, lmtp, or unix (LMTP as well)."""
+        if kind == "smtp":
+            return self.demo.smtp
+        for one in self.demo.lmtp:
+            if one.startswith("unix:") == (kind == "unix"):
+                host, _, port = one.rpartition(":")
+                return one.removeprefix("unix:") if kind == "unix" else (host, int(port))
+        raise ServerFault(f"no listener {kind}")
 
     def client(self, *, source: str | None = None, timeout: float = 15.0) -> SmtpClient:
         """Return a connection that has been greeted and has said EHLO."""

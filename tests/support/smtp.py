@@ -37,19 +37,17 @@ class Reply:
 
 
 class SmtpClient:
-    """One connection; use it in `with`, or close() it."""
+    """One connection; use it in `with`, or close() it. `server` may be the path of a socket."""
 
     def __init__(
         self,
-        server: HostPort,
+        server: HostPort | str,
         *,
         source: str | None = None,
         timeout: float = 15.0,
         greet: bool = True,
     ) -> None:
-        origin = (source, 0) if source else None
-        self.socket = socket.create_connection(server, timeout=timeout, source_address=origin)
-        self.socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        self.socket = _connected(server, source, timeout)
         self.buffer = b""
         self.greeting = Reply(())
         if greet:
@@ -161,6 +159,18 @@ class SmtpClient:
 
     def close(self) -> None:
         self.socket.close()
+
+
+def _connected(server: HostPort | str, source: str | None, timeout: float) -> socket.socket:
+    if isinstance(server, str):
+        local = socket.socket(socket.AF_UNIX)
+        local.settimeout(timeout)
+        local.connect(server)
+        return local
+    origin = (source, 0) if source else None
+    made = socket.create_connection(server, timeout=timeout, source_address=origin)
+    made.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+    return made
 
 
 def stuffed(content: bytes) -> bytes:

@@ -16,9 +16,11 @@ from gateway.delivery.group_commit import Deliverer
 from gateway.processes.handover import MailProcessEnd, MainEnd
 from storage.content.message_bytes import Content, ContentDirectory, SpoolFile
 from storage.delivery.arrivals import Arrival, Outcome, Recipient, Repeated, RouteChanged, Stored
+from storage.directory.resolve import Verdict
 from storage.errors import OutcomeUnknown, StoreFull, StoreUnavailable
 
 SEEN = (b"first receipt", b"second receipt")
+GONE = ((0, Verdict.UNKNOWN), (2, Verdict.EMPTY_LIST))
 
 
 def message(content: Content) -> Arrival:
@@ -107,7 +109,15 @@ async def pair(tmp_path: Path) -> AsyncIterator[Pair]:
 
 
 @pytest.mark.parametrize(
-    "outcome", [Stored(b"m" * 16, SEEN, 50), Repeated(b"m" * 16, SEEN), RouteChanged()]
+    "outcome",
+    [
+        Stored(b"m" * 16, SEEN, 50),
+        Stored(b"m" * 16, SEEN, 1, GONE),
+        Repeated(b"m" * 16, SEEN),
+        Repeated(b"m" * 16, SEEN, GONE),
+        RouteChanged(),
+        RouteChanged(GONE),
+    ],
 )
 async def test_a_message_and_its_outcome_arrive_as_they_were(pair: Pair, outcome: Outcome) -> None:
     answer = pair.handover.submit(IN_MEMORY, None)

@@ -61,11 +61,11 @@ def is_child(pid: int) -> bool:
 async def test_a_connection_without_its_descriptor_is_told_to_have_ended(wires: Pair) -> None:
     first, sibling = (end.control for end in wires)
     taken: list[socket.socket] = []
-    orders = ControlChannel(sibling, lambda client, ended: taken.append(client))
+    orders = ControlChannel(sibling, lambda client, origin, ended: taken.append(client))
     orders.listen()
     assert await woken_within(first) == b"r"
 
-    first.send(b"c192.0.2.1")
+    first.send(b"c192.0.2.1 Sp192.0.2.1")
 
     assert await woken_within(first) == b"x192.0.2.1"
     assert taken == []
@@ -81,7 +81,7 @@ async def test_a_lost_sibling_gives_back_what_it_had(wires: Pair) -> None:
     await sibling.start(intake)
     for network in ("192.0.2.1", "192.0.2.1", "192.0.2.2"):
         client = socket.socket()
-        assert sibling.take(client, network)
+        assert sibling.take(client, network, b"Sp")
         assert client.fileno() < 0
     theirs.control.send(b"x192.0.2.1")
     async with asyncio.timeout(5):
@@ -92,7 +92,7 @@ async def test_a_lost_sibling_gives_back_what_it_had(wires: Pair) -> None:
 
         assert {await left.get(), await left.get()} == {"192.0.2.1", "192.0.2.2"}
     with socket.socket() as client:
-        assert not sibling.take(client, "192.0.2.3")
+        assert not sibling.take(client, "192.0.2.3", b"Sp")
         assert client.fileno() >= 0
     os.kill(sibling._pid, signal.SIGKILL)
     await sibling.drain(0)

@@ -50,6 +50,7 @@ async def test_a_reply_the_kernel_refuses_is_the_transports_to_fail_with(
         hostname="mx.example.test",
         loop=loop,
         queue=SessionQueue(loop),
+        client_ip="192.0.2.1",
     )
     connection._wire = wire = Wire()
 

@@ -28,6 +28,7 @@ from storage.delivery.arrivals import (
 )
 from storage.delivery.retry_receipts import OTHERS_SETTLE, RECEIPTS_KEPT
 from storage.directory import inboxes, lists
+from storage.directory.resolve import Verdict
 from tests.builders import (
     AGENT,
     FOREIGN_INBOX,
@@ -191,6 +192,33 @@ async def test_a_route_that_is_gone_by_the_commit_stores_nothing_for_anybody(
 async def test_a_recipient_of_another_tenant_stores_nothing(world: World) -> None:
     assert await deliver(world, mail(world, "agent@example.test", FOREIGN_INBOX)) == [
         RouteChanged()
+    ]
+    assert await nothing_of_mail(world)
+
+
+async def test_where_each_recipient_is_answered_those_that_are_gone_take_nothing_from_the_others(
+    world: World,
+) -> None:
+    arrival = mail(world, "nobody@example.test", "agent@example.test", "team@example.test")
+    arrival = arrival._replace(each_recipient=True)
+    await world.database.write(lambda tx: tx.execute("DELETE FROM list_members"))
+
+    (outcome,) = await deliver(world, arrival)
+
+    assert isinstance(outcome, Stored)
+    assert outcome.refused == ((0, Verdict.UNKNOWN), (2, Verdict.EMPTY_LIST))
+    assert await holders(world, outcome.message_id) == [AGENT]
+    (again,) = await deliver(world, arrival)
+    assert again == Repeated(outcome.message_id, outcome.digests, outcome.refused)
+
+
+async def test_where_each_recipient_is_answered_and_all_are_gone_each_is_told(
+    world: World,
+) -> None:
+    arrival = mail(world, "nobody@example.test", FOREIGN_INBOX)._replace(each_recipient=True)
+
+    assert await deliver(world, arrival) == [
+        RouteChanged(((0, Verdict.UNKNOWN), (1, Verdict.ROUTE)))
     ]
     assert await nothing_of_mail(world)
 

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from gateway.smtp.data_reader import DataReader
+from gateway.message.data_reader import DataReader
 
 END = b"\r\n.\r\n"
 

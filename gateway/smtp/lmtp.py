@@ -1,0 +1,31 @@
+"""LMTP: for each recipient its own reply to the dot.
+
+- LHLO in the place of HELO and EHLO, which are unknown here, as LHLO is on an SMTP port.
+- As many replies as recipients were accepted, in the order of RCPT. One whose route is gone by the
+  commit hears 550, one whose list is empty 450; the others have their copies.
+- A fault of the whole message (too large, no space, store out of reach) is said once for each.
+
+RFC 2033.
+"""
+
+from __future__ import annotations
+
+from gateway.smtp import replies
+from gateway.smtp.recipients import VERDICTS
+from gateway.smtp.replies import Reply
+from storage import ids
+from storage.delivery.arrivals import Repeated, RouteChanged, Stored
+from storage.directory.resolve import Verdict
+
+
+def replies_to_dot(recipients: int, outcome: Stored | Repeated | RouteChanged) -> list[Reply]:
+    """What each of so many recipients hears, in order."""
+    if isinstance(outcome, RouteChanged):
+        said = [replies.ROUTE_CHANGED] * recipients
+    else:
+        said = [replies.accepted(ids.to_text("msg", outcome.message_id))] * recipients
+    for position, verdict in outcome.refused:
+        # It leads somewhere, to another tenant by now: the next RCPT tells.
+        moved = verdict is Verdict.ROUTE
+        said[position] = replies.ROUTE_CHANGED if moved else VERDICTS[verdict]
+    return said

@@ -1,0 +1,204 @@
+"""One mail transaction: its envelope, and what follows 354 up to the replies to the dot.
+
+- What was read whole is judged, delivered and reported; a fault of ours is raised to the session.
+- SMTP has one reply for the message. LMTP has one for each recipient, in the order of RCPT, and
+  a recipient whose route is gone takes nothing from the others (`gateway.smtp.lmtp`).
+- What was delivered stands in the log, whether or not the reply could be given.
+
+RFC 5321 4.1.1.4, RFC 2033 4.2.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from time import perf_counter
+from typing import NamedTuple
+
+from config.logs import event
+from config.settings import Settings
+from gateway.delivery.ports import DeliveryPort, EmptyListPort
+from gateway.message import header_scan
+from gateway.message.arrival import arrival
+from gateway.smtp import lmtp, loop_check, replies
+from gateway.smtp.admission import Space
+from gateway.smtp.command_arguments import Path
+from gateway.smtp.connection import Connection
+from gateway.smtp.receive import Received, receive
+from gateway.smtp.recipients import Recipients
+from gateway.smtp.replies import Reply
+from storage import ids
+from storage.clock import Clock
+from storage.content.message_bytes import ContentDirectory
+from storage.delivery.arrivals import Arrival, Outcome, Recipient, Repeated, RouteChanged, Stored
+from storage.directory.resolve import Resolution, Verdict
+
+logger = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class SessionContext:
+    """What all sessions of the process share."""
+
+    settings: Settings
+    recipients: Recipients
+    contents: ContentDirectory
+    deliverer: DeliveryPort
+    space: Space
+    deferred: EmptyListPort
+    clock: Clock
+
+    @property
+    def keywords(self) -> tuple[str, ...]:
+        """What EHLO and LHLO offer."""
+        size = f"SIZE {self.settings.size_limit}"
+        return ("PIPELINING", size, "8BITMIME", "SMTPUTF8", "ENHANCEDSTATUSCODES")
+
+
+@dataclass(slots=True)
+class Envelope:
+    """One transaction: begun by MAIL, filled by RCPT, ended by the reply to the dot or a reset."""
+
+    reverse_path: Path | None
+    smtputf8: bool
+    reserved: int
+    under_way: bool = True
+    tenant_id: bytes | None = None
+    recipients: list[Recipient] = field(default_factory=list)
+    routes: list[Resolution] = field(default_factory=list)
+
+
+class Sender(NamedTuple):
+    """The client of a transaction, as trace fields and logs name it.
+
+    `protocol` is the name after "with" in the trace (`ESMTP`, `LMTP`); `session` names the session.
+    """
+
+    session: str
+    client_ip: str
+    helo: str
+    protocol: str
+    each_recipient: bool
+
+
+class Transaction(NamedTuple):
+    """What one message is taken with."""
+
+    context: SessionContext
+    connection: Connection
+    envelope: Envelope
+    sender: Sender
+
+
+async def take_message(transaction: Transaction, arrived: Callable[[], None]) -> Reply | None:
+    """Read, judge and deliver what follows 354; a refusal, or None once the dot was answered.
+
+    `arrived` is called when the message is whole. Raises HangUp, StoreUnavailable, StoreFull.
+    """
+    context, connection, envelope, sender = transaction
+    received = await receive(
+        connection, context.settings, context.contents, context.space, context.clock
+    )
+    if isinstance(received, Reply):
+        return received
+    ended_at = perf_counter()
+    try:
+        judged = _judge(context, envelope, sender, received)
+    except Exception:
+        received.discard()
+        raise
+    if isinstance(judged, Reply):
+        received.discard()
+        return judged
+    arrived()
+    size, held = received.content.size, len(received.content.body or b"")
+    waiting = context.deliverer.submit(judged, received.spool)
+    del received, judged  # the bytes are another process's now, or soon the store's
+    context.space.held += held
+    connection.tell_of_loss(lambda: context.deliverer.withdraw(waiting))
+    try:
+        outcome = await waiting
+    finally:
+        connection.tell_of_loss(None)
+        context.space.held -= held
+    return await _report(transaction, outcome, size, perf_counter() - ended_at)
+
+
+def _judge(
+    context: SessionContext, envelope: Envelope, sender: Sender, received: Received
+) -> Arrival | Reply:
+    """The message as it will be stored, or the reply that refuses it."""
+    scan = header_scan.scan(received.head)
+    lists = [route.address for route in envelope.routes]
+    hostname = context.settings.hostname
+    refusal = loop_check.check_hops(scan, lists, hostname)
+    return refusal or arrival(
+        scan,
+        received.content,
+        tenant_id=envelope.routes[0].tenant_id,
+        recipients=envelope.recipients,
+        reverse_path=envelope.reverse_path.raw if envelope.reverse_path else "",
+        client_ip=sender.client_ip,
+        helo=sender.helo,
+        protocol=sender.protocol,
+        hostname=hostname,
+        transaction_id=sender.session,
+        each_recipient=sender.each_recipient,
+        now=context.clock(),
+    )
+
+
+async def _report(
+    transaction: Transaction, outcome: Outcome, size: int, seconds: float
+) -> Reply | None:
+    """Answer the dot; a reply that is left to the session to give."""
+    context, connection, envelope, sender = transaction
+    assert isinstance(outcome, Stored | Repeated | RouteChanged)
+    if outcome.refused:
+        _note_empty_lists(context, envelope, outcome)
+    if isinstance(outcome, RouteChanged):
+        if not sender.each_recipient:
+            return replies.ROUTE_CHANGED
+        for reply in lmtp.replies_to_dot(len(envelope.recipients), outcome):
+            connection.send(reply)
+        return None
+    said: Sequence[Reply] = (
+        lmtp.replies_to_dot(len(envelope.recipients), outcome)
+        if sender.each_recipient
+        else (replies.accepted(ids.to_text("msg", outcome.message_id)),)
+    )
+    patience = context.settings.command_timeout
+    try:
+        await connection.send_accepted(said, outcome.digests, seconds=patience)
+    finally:  # it is stored, whether or not the reply could be given
+        _log(envelope, sender, outcome, size, seconds)
+    return None
+
+
+def _log(
+    envelope: Envelope, sender: Sender, outcome: Stored | Repeated, size: int, seconds: float
+) -> None:
+    refused = {position for position, _ in outcome.refused}
+    taken = [one.text for at, one in enumerate(envelope.recipients) if at not in refused]
+    event(
+        logger,
+        "accepted" if isinstance(outcome, Stored) else "repeated",
+        session=sender.session,
+        message=ids.to_text("msg", outcome.message_id),
+        client=sender.client_ip,
+        sender=envelope.reverse_path.raw if envelope.reverse_path else "",
+        rcpt=taken,
+        size=size,
+        ms=round(seconds * 1000, 1),
+    )
+
+
+def _note_empty_lists(
+    context: SessionContext, envelope: Envelope, outcome: Stored | Repeated | RouteChanged
+) -> None:
+    """Count the attempts at lists that have lost their last member since RCPT."""
+    for position, verdict in outcome.refused:
+        list_id = envelope.routes[position].list_id
+        if verdict is Verdict.EMPTY_LIST and list_id is not None:
+            context.deferred.note(list_id)

@@ -1,0 +1,1 @@
+"""Below SMTP: where a connection comes from, PROXY headers, TLS records; knows no command."""
