@@ -251,6 +251,24 @@ def _block(scene: Scene, ends: Ends, settings: Settings, *, kept: bool) -> str:
         f"Watch what happens to {first}:",
         f"  curl -sSN -H 'Authorization: Bearer {token}' {ends.http}/v1/events/stream/",
         "",
+        "For the examples of the documentation, in another terminal:",
+        f"  {_exports(scene, ends, settings)}",
+        "",
         "Ctrl-C ends the demo.",
     ]
     return "\n".join(lines)
+
+
+def _exports(scene: Scene, ends: Ends, settings: Settings) -> str:
+    """The line that sets the variables which README and docs use, and finds `postroom`."""
+    values = {
+        "API": ends.http,
+        "TOKEN": scene.inboxes[0][1],
+        "PASSWORD": scene.logins[OWNER].password,
+        "POSTROOM_DATA": str(settings.data.absolute()),
+        "POSTROOM_SMTP": ends.smtp,
+        "POSTROOM_HTTP": ends.http.removeprefix("http://"),
+    }
+    words = [f"{name}={shlex.quote(value)}" for name, value in values.items()]
+    programs = shlex.quote(str(Path(sys.executable).parent))
+    return " ".join(["export", *words, f'PATH={programs}:"$PATH"'])

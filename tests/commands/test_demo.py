@@ -16,6 +16,7 @@ from tests.commands.operator import Operator, type_alone
 from tests.programs import need
 from tests.support.fixtures import MakeServer
 from tests.support.mailbox import Api, Mailbox
+from tests.support.pages import VARIABLES
 from tests.support.server import ROOT, Server
 from tests.support.smtp import message
 
@@ -233,3 +234,14 @@ def test_serve_goes_on_where_the_demo_ended(own_server: MakeServer) -> None:
     assert server.operator("audit")["faults"] == []
     with server.owner() as owner:
         assert owner.get("/v1/me/")["user"]["email"] == "owner@example.test"
+
+
+def test_the_line_for_the_documentation_sets_its_variables_and_finds_postroom(
+    shown: Shown, tmp_path: Path
+) -> None:
+    exports = shown.line("export ")
+
+    said = shown.run(f"{exports}\nenv; postroom --help", tmp_path)
+
+    assert {name for name in VARIABLES if f"\n{name}=" in f"\n{said}"} == VARIABLES
+    assert "Usage: postroom" in said
