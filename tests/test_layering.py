@@ -4,6 +4,7 @@
 """
 
 import ast
+import re
 import tomllib
 from collections.abc import Iterator
 from importlib import import_module
@@ -218,6 +219,14 @@ def test_a_module_name_is_used_once_in_a_package(package: str) -> None:
     ]
 
     assert sorted(names) == sorted(set(names))
+
+
+@pytest.mark.parametrize("package", WINGS)
+def test_every_wing_has_a_line_in_the_architecture(package: str) -> None:
+    page = (ROOT / "docs" / "architecture.md").read_text()
+    lines = re.findall(rf"^\| `({package}/\w+/)` \| \S", page, re.MULTILINE)
+
+    assert sorted(lines) == sorted(f"{package}/{part}/" for row in WINGS[package] for part in row)
 
 
 @pytest.mark.parametrize("command", COMMANDS)
