@@ -11,6 +11,7 @@ from tests.support.kills import kill_rounds
 from tests.support.loads import big_messages_at_once, growth, warm_up
 from tests.support.lost_reply import LostReplyProxy
 from tests.support.memory import MIB, need_proc
+from tests.support.postfix_runs import KINDS, drain_a_queue
 from tests.support.senders import Senders, every_message_exactly_once
 from tests.support.server import Server
 
@@ -69,3 +70,8 @@ def test_content_that_drips_is_given_up(own_server: MakeServer) -> None:
             except TimeoutError:
                 continue
         assert 50 < time.monotonic() - started < 110
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_a_postfix_queue_of_5000_drains_through_five_kills(servers: Servers, kind: str) -> None:
+    drain_a_queue(servers, kind, count=5000, kills=5, seconds=1800)

@@ -1,7 +1,8 @@
 """A Postfix instance of a test's own: its configuration, queue and logs in one directory.
 
 Postfix starts only for root, and its daemons run as its own user, so the directory is open to
-read. Nothing of the system's own Postfix is touched. Everything goes to one next hop.
+read. Nothing of the system's own Postfix is touched. Everything goes to one next hop, or where the
+settings of docs/postfix.md say.
 """
 
 import os
@@ -16,6 +17,7 @@ from pathlib import Path
 import pytest
 
 from tests.programs import need
+from tests.support.server import quiet_port
 from tests.support.smtp import HostPort
 
 SERVICES = """\
@@ -28,6 +30,9 @@ defer     unix  - - n -   0 bounce
 trace     unix  - - n -   0 bounce
 smtp      unix  - - n -   - smtp
 relay     unix  - - n -   - smtp
+lmtp      unix  - - n -   - lmtp
+verify    unix  - - n -   1 verify
+anvil     unix  - - n -   1 anvil
 error     unix  - - n -   - error
 retry     unix  - - n -   - error
 discard   unix  - - n -   - discard
@@ -45,6 +50,8 @@ class Postfix:
     folder: Path
     sendmail: str
     postqueue: str
+
+    smtpd: HostPort
 
     @property
     def configuration(self) -> str:
@@ -74,16 +81,33 @@ class Postfix:
         return path.read_text(errors="replace") if path.exists() else ""
 
 
+def public_folder() -> Path:
+    """Return a new directory that Postfix's own user can look into; to be removed by the caller."""
+    folder = Path(tempfile.mkdtemp(prefix="postroom-postfix-"))
+    folder.chmod(0o755)
+    return folder
+
+
 @contextmanager
 def postfix_towards(hop: HostPort) -> Iterator[Postfix]:
     """Run an instance whose relayhost is `hop`; stopped and removed at the end."""
+    host, port = hop
+    with postfix_with(f"relayhost = [{host}]:{port}\n") as instance:
+        yield instance
+
+
+@contextmanager
+def postfix_with(settings: str) -> Iterator[Postfix]:
+    """Run an instance with these lines in its main.cf; stopped and removed at the end."""
     command = need("postfix", "postfix")
     if os.geteuid() != 0:
         pytest.skip("Postfix starts only for root")
-    folder = Path(tempfile.mkdtemp(prefix="postroom-postfix-"))
-    instance = Postfix(folder, need("sendmail", "postfix"), need("postqueue", "postfix"))
+    folder = public_folder()
+    host, _, port = quiet_port().rpartition(":")
+    programs = (need("sendmail", "postfix"), need("postqueue", "postfix"))
+    instance = Postfix(folder, *programs, smtpd=(host, int(port)))
     try:
-        _configure(folder, hop)
+        _configure(instance, settings)
         done = subprocess.run(
             [command, "-c", instance.configuration, "start"],
             capture_output=True,
@@ -103,13 +127,13 @@ def postfix_towards(hop: HostPort) -> Iterator[Postfix]:
         shutil.rmtree(folder, ignore_errors=True)
 
 
-def _configure(folder: Path, hop: HostPort) -> None:
-    folder.chmod(0o755)
+def _configure(instance: Postfix, settings: str) -> None:
+    folder = instance.folder
     for name in ("etc", "queue", "data", "log"):
         (folder / name).mkdir(mode=0o755)
     shutil.chown(folder / "data", "postfix")
-    host, port = hop
-    (folder / "etc" / "master.cf").write_text(SERVICES)
+    host, port = instance.smtpd
+    (folder / "etc" / "master.cf").write_text(f"{host}:{port} inet n - n - - smtpd\n{SERVICES}")
     (folder / "etc" / "main.cf").write_text(
         f"""\
 compatibility_level = 3.6
@@ -124,12 +148,12 @@ alias_database =
 local_recipient_maps =
 inet_interfaces = loopback-only
 inet_protocols = ipv4
-relayhost = [{host}]:{port}
 smtp_dns_support_level = disabled
 smtp_host_lookup = native
 smtp_tls_security_level = none
 smtp_line_length_limit = 0
 minimal_backoff_time = 1s
+maximal_backoff_time = 5s
 queue_run_delay = 1s
-"""
+{settings}"""
     )
