@@ -1,1 +1,1 @@
-"""The one transaction that stores a message."""
+"""The delivery transaction, which stores a message and its copies; knows no session."""

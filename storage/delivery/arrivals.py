@@ -1,6 +1,6 @@
-"""What arrives, and what becomes of it: the values that a delivery takes and gives.
+"""The values a delivery takes and gives: arrivals in, outcomes out.
 
-What arrives is named tuples, which are cheap to make and to hand to another process.
+Arrivals are named tuples, which are cheap to make and to send to another process.
 """
 
 from __future__ import annotations
@@ -11,13 +11,13 @@ from typing import NamedTuple
 from storage.content.message_bytes import Content
 from storage.directory.resolve import Verdict
 
-# Recipients that were accepted and no longer lead anywhere, by their position. ROUTE stands for one
-# that leads to another tenant now.
+# Recipients that were accepted and have no route any more, by position. ROUTE stands for one whose
+# route leads to another tenant now.
 Refused = tuple[tuple[int, Verdict], ...]
 
 
 class Recipient(NamedTuple):
-    """One forward-path that was accepted: `text` as the peer wrote it, and its parts."""
+    """One accepted forward-path: `text` as the peer wrote it, and its parts."""
 
     text: str
     local_part: str
@@ -25,13 +25,13 @@ class Recipient(NamedTuple):
 
 
 class Arrival(NamedTuple):
-    """A message that has arrived whole and waits to be stored.
+    """A message that arrived whole and waits to be stored.
 
     `references` are the ids that may name its thread, the likeliest first; `mailboxes` is a JSON
-    object of To and Cc; `received_field` the trace field this gateway adds; `received_at` in
-    microseconds since the epoch. `patient` says that an earlier delivery of the same bytes, which
-    may still be confirmed, is to be waited for. `each_recipient`: each is answered for itself
-    (LMTP), so that those whose route is gone take nothing from the others.
+    object of To and Cc; `received_field` is the trace field of this gateway; `received_at` is in
+    microseconds since 1970. `patient`: wait for an earlier delivery of the same bytes that may
+    still be confirmed. `each_recipient`: each recipient has its own reply (LMTP), so one without a
+    route does not fail the others.
     """
 
     content: Content
@@ -67,7 +67,7 @@ class Stored:
 
 @dataclass(frozen=True, slots=True)
 class Repeated:
-    """All of it was here already, from a delivery whose reply was never confirmed."""
+    """Every recipient had this delivery already, by one whose reply was never confirmed."""
 
     message_id: bytes
     digests: tuple[bytes, ...]
@@ -76,9 +76,9 @@ class Repeated:
 
 @dataclass(frozen=True, slots=True)
 class RouteChanged:
-    """A recipient accepted before is gone, empty or another tenant's now; nothing was stored.
+    """A recipient accepted before is deleted, empty or another tenant's now; nothing was stored.
 
-    `refused` tells of each recipient when each is answered for itself.
+    `refused` names the recipients when each has its own reply.
     """
 
     refused: Refused = ()
@@ -86,9 +86,9 @@ class RouteChanged:
 
 @dataclass(frozen=True, slots=True)
 class Unsettled:
-    """The same bytes came in a session that is still open: judge again when that one settles.
+    """The same bytes came in a session that is still open; try again when that one settles.
 
-    `is_ours` says that it is a session of this process.
+    `is_ours`: it is a session of this process.
     """
 
     digest: bytes

@@ -1,7 +1,7 @@
-"""What the messages of one delivery transaction share.
+"""The working set of one delivery transaction: cached look-ups, and rows to write at its end.
 
-Answers that are known already are not asked for twice, and rows of all messages are written by one
-statement for each table, at the end.
+Nothing is looked up twice in a transaction, and each table gets the rows of all messages by one
+statement.
 """
 
 from __future__ import annotations
@@ -16,9 +16,9 @@ from storage.directory.resolve import Resolution
 
 @dataclass(slots=True)
 class DeliveryBatch:
-    """Answers already known, rows still to write.
+    """Cached look-ups, and rows still to write.
 
-    `owner` names this process in receipts; of its own deliveries `is_open` tells by digest whether
+    `owner` names this process in receipts; for its own deliveries `is_open` tells by digest whether
     their session may still confirm them.
     """
 
@@ -32,16 +32,16 @@ class DeliveryBatch:
     rows: dict[str, list[dict[str, object]]] = field(default_factory=dict)
 
     def add(self, statement: str, **row: object) -> None:
-        """Have `statement` run for `row` when all messages are through."""
+        """Have `statement` run for `row` after the last message."""
         self.rows.setdefault(statement, []).append(row)
 
     async def write_rows(self) -> None:
-        """Run what was added, a statement at a time, in the order they were first added."""
+        """Run each added statement once with all its rows, in the order of their first use."""
         for statement, rows in self.rows.items():
             await self.tx.execute_many(statement, rows)
 
     def record_received(self, arrival: Arrival, message_id: bytes, thread_id: bytes) -> None:
-        """Write the event of this message; whom it concerns is derived from the copies."""
+        """Write the event of this message; its inboxes are derived from the copies."""
         self.add(
             _RECEIVED,
             event_id=self.tx.new_id(),

@@ -1,14 +1,14 @@
 """The delivery transaction: a message, its routes and a copy in every inbox, all or nothing.
 
-- Routes are resolved again here, so what a list is at the commit is what counts; when one that was
-  accepted is gone or empty by now, nothing of that message is stored. Over LMTP, where each
-  recipient has a reply of its own, the others get theirs.
-- One copy per inbox, by however many routes it is reached; the copy names every route it came by.
-- One event row per message: which inboxes it concerns is derived from the copies.
-- A receipt is kept for each route until the sender has shown that it saw the reply. The same bytes
-  from the same sender by the same route, while the receipt is there, are a repetition and make no
-  copy. A receipt that was confirmed is gone, so two intended twins are two messages.
-- Several messages share one transaction; each statement that can runs once for all of them.
+- Routes are resolved again here, so the members at the commit count. When a recipient accepted at
+  RCPT is deleted or empty by now, nothing of that message is stored. Over LMTP, where each
+  recipient has its own reply, the others are stored.
+- One copy for each inbox, by however many routes it is reached; the copy names every route.
+- One event row for each message; the copies say which inboxes it concerns.
+- Each route has a receipt until the sender has shown that it saw the reply. The same bytes from the
+  same sender by the same route, while the receipt exists, are a retry and make no copy. A confirmed
+  receipt is deleted, so two identical messages sent on purpose are two messages.
+- Several messages share one transaction; a statement runs once for all of them where it can.
 """
 
 from __future__ import annotations
@@ -51,8 +51,8 @@ async def deliver(
 ) -> list[Outcome]:
     """Store `arrivals` in order; one outcome for each.
 
-    `confirmed` are digests whose receipts are done with. `owner` names this process in receipts;
-    of its own deliveries `is_open` tells by digest whether their session may still confirm them.
+    `confirmed` are digests whose receipts can be deleted. `owner` names this process in receipts;
+    for its own deliveries `is_open` tells by digest whether their session may still confirm them.
     """
     await forget_confirmed(tx, confirmed)
     batch = DeliveryBatch(tx, owner, is_open, postmaster)
@@ -74,8 +74,9 @@ async def _deliver_one(batch: DeliveryBatch, arrival: Arrival) -> Outcome:
             return found
         if found is not None:
             earlier[digest] = found
-    # The session that may confirm them now is this one, and another process has to know.
+    # This session may confirm them from now on; the store tells other processes.
     keep_receipts(batch, arrival, earlier)
+    # Every route had these bytes already: a retry after a lost 250 makes no second copy.
     if len(earlier) == len(set(digests)):
         return Repeated(earlier[digests[0]], tuple(earlier), refused)
     fresh: list[_Chosen] = []
@@ -100,7 +101,7 @@ async def _deliver_one(batch: DeliveryBatch, arrival: Arrival) -> Outcome:
 
 
 async def _resolve_all(batch: DeliveryBatch, arrival: Arrival) -> tuple[list[_Chosen], Refused]:
-    """The recipients that lead somewhere, with their positions, and those that do not."""
+    """Split the recipients into those with a route, with their positions, and those without."""
     chosen: list[_Chosen] = []
     refused: list[tuple[int, Verdict]] = []
     for position, recipient in enumerate(arrival.recipients):
@@ -126,7 +127,7 @@ async def _resolve_all(batch: DeliveryBatch, arrival: Arrival) -> tuple[list[_Ch
 async def _store(
     batch: DeliveryBatch, arrival: Arrival, routes: Sequence[tuple[int, Recipient, Resolution]]
 ) -> tuple[bytes, int]:
-    """The message's id, and how many copies were made."""
+    """Write one message; its id, and the number of copies made."""
     tx = batch.tx
     thread_id, message_id = await join_thread(batch, arrival)
     owed = 0
@@ -179,7 +180,7 @@ async def _store(
 async def _copy(
     tx: Tx, message_id: bytes, position: int, route: Resolution, *, several: bool
 ) -> int:
-    """Copies for every inbox behind `route` that has none yet; how many were made."""
+    """Make a copy for every inbox behind `route` that has none yet; the number made."""
     target = {
         "message_id": message_id,
         "position": position,

@@ -1,11 +1,11 @@
-"""Why each inbox got its copy of a message, or did not: what was put on record at the commit.
+"""Delivery reports: why each inbox got its copy or did not, as recorded at the commit.
 
 - A way names the recipient as the sender wrote it, the address of the inbox or list it led to, and
-  by which rule: `address` (as it stands), `subaddress` (the part before the +), `postmaster`.
-- Who was on a list then is who has, or had, a copy by it. A deleted copy stays on record as long as
-  somebody else's is there.
-- Recipients who had their copies already, from an earlier delivery of the same bytes that was never
-  confirmed, got none by this message.
+  the rule: `address` (exactly), `subaddress` (the part before the +), `postmaster`.
+- The members of a list at that time are the inboxes that have, or had, a copy by it. A deleted copy
+  stays recorded while another inbox has one.
+- A recipient that had its copies already, from an earlier delivery of the same bytes whose reply
+  was never confirmed, got none by this message.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from storage.errors import NotFound
 
 @dataclass(frozen=True, slots=True)
 class Way:
-    """One recipient of the envelope, and where it led."""
+    """The route of one recipient of the envelope."""
 
     recipient: str
     address: str
@@ -29,7 +29,7 @@ class Way:
 
 @dataclass(frozen=True, slots=True)
 class Part:
-    """What one inbox got. `address` is None once the inbox is gone for good."""
+    """The part of one inbox. `address` is None once the inbox is deleted permanently."""
 
     inbox_id: bytes
     address: str | None
@@ -39,7 +39,7 @@ class Part:
 
 @dataclass(frozen=True, slots=True)
 class Explanation:
-    """What became of a message. `repeated` are the ways by which nobody got another copy."""
+    """The delivery report of a message. `repeated` are the ways that made no second copy."""
 
     message_id: bytes
     received_at: int
@@ -75,7 +75,7 @@ async def explain(tx: Tx, *, tenant_id: bytes, message_id: bytes) -> Explanation
 
 
 def _parts(rows: Iterable[Row]) -> Iterable[Part]:
-    """The rows of one inbox follow each other."""
+    """Group rows by inbox; the rows of one inbox follow each other."""
     heads: dict[bytes, Row] = {}
     ways: dict[bytes, list[Way]] = {}
     for row in rows:
@@ -112,7 +112,7 @@ _PARTS = """
 
 
 async def keep_deleted(tx: Tx, *, inbox_id: bytes, message_id: bytes) -> None:
-    """Put on record that there was a copy, before it goes."""
+    """Record that there was a copy, before it is deleted."""
     await tx.execute(
         """
         INSERT INTO deleted_copies (message_id, inbox_id, position)
@@ -127,7 +127,7 @@ async def keep_deleted(tx: Tx, *, inbox_id: bytes, message_id: bytes) -> None:
 
 
 async def forget_explanation(tx: Tx, *, message_id: bytes) -> None:
-    """Drop what is on record of a message that goes."""
+    """Drop the records of a message that is deleted."""
     for table in ("deleted_copies", "repeated_routes"):
         await tx.execute(
             f"DELETE FROM {table} WHERE message_id = :message_id", {"message_id": message_id}
@@ -135,7 +135,7 @@ async def forget_explanation(tx: Tx, *, message_id: bytes) -> None:
 
 
 async def tenant_of(tx: Tx, *, message_id: bytes) -> bytes:
-    """Whose message this is, for the operator. Raises NotFound."""
+    """Return the tenant of a message, for the operator. Raises NotFound."""
     row = await tx.fetch_one(
         "SELECT tenant_id FROM messages WHERE message_id = :message_id", {"message_id": message_id}
     )

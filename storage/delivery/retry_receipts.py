@@ -1,10 +1,10 @@
-"""Receipts: what a sender may send again because it never saw our reply.
+"""Retry receipts: how a message that is sent again after a lost 250 is recognised.
 
-- One for each route of a delivery, kept until the sender has shown that it saw the reply, and for
-  five days at most. The same bytes from the same sender by the same route, while it is there, are a
-  repetition.
-- One that may still be confirmed, by a session of this process or lately of another, is waited for
-  before it is judged; a repetition renews it for the session that may confirm it now.
+- One receipt for each route of a delivery, until the sender has shown that it saw the reply, and
+  for five days at most. The same bytes from the same sender by the same route are a retry as long
+  as it exists.
+- A receipt that a session may still confirm, of this process or recently of another, is waited for
+  first; a retry renews it for the session that may confirm it now.
 """
 
 from __future__ import annotations
@@ -19,13 +19,13 @@ from storage.delivery.batch import DeliveryBatch
 from storage.directory.resolve import Resolution
 
 RECEIPTS_KEPT = 5 * DAY
-# Within this time another process has written down what its senders confirmed, though it may have
-# had to wait for the store first.
+# Within this time another process has stored the confirmations of its senders, even if it had to
+# wait for the store first.
 OTHERS_SETTLE = 10 * SECOND
 
 
 def digests_of(arrival: Arrival, routes: Iterable[Resolution]) -> list[bytes]:
-    """For each route: what a repetition of this delivery by that route would have as well."""
+    """Return one digest for each route; a retry of this delivery by that route has the same one."""
     sender = arrival.reverse_path.encode("utf-8", "surrogateescape")
     base = blake2b(arrival.content.sha256, digest_size=16)
     base.update(len(sender).to_bytes(2, "big") + sender)
@@ -40,7 +40,8 @@ def digests_of(arrival: Arrival, routes: Iterable[Resolution]) -> list[bytes]:
 async def earlier_delivery(
     batch: DeliveryBatch, digest: bytes, arrival: Arrival
 ) -> bytes | Unsettled | None:
-    """The message that brought the same before and was never confirmed, if there is one."""
+    """Find the earlier message with this digest whose reply was never confirmed, if any."""
+    # Stored in this very transaction: its session is still open.
     just_now = batch.receipts.get(digest)
     if just_now is not None:
         return Unsettled(digest, is_ours=True) if arrival.patient else just_now
@@ -61,7 +62,7 @@ async def earlier_delivery(
 
 
 def keep_receipts(batch: DeliveryBatch, arrival: Arrival, messages: Mapping[bytes, bytes]) -> None:
-    """Keep a receipt for each digest of `messages`, which gives the message it stands for."""
+    """Write a receipt for each digest of `messages`, which maps it to its message."""
     for digest, message_id in messages.items():
         batch.add(
             _RECEIPT,
@@ -73,7 +74,7 @@ def keep_receipts(batch: DeliveryBatch, arrival: Arrival, messages: Mapping[byte
 
 
 async def forget_confirmed(tx: Tx, confirmed: Sequence[bytes]) -> None:
-    """Drop the receipts of deliveries whose sender has seen the reply."""
+    """Delete the receipts of deliveries whose sender has seen the reply."""
     if confirmed:
         await tx.execute_many(
             "DELETE FROM receipts WHERE digest = :digest",

@@ -1,12 +1,12 @@
-"""Which thread a message joins.
+"""Threading: which thread a message joins.
 
-- That of the message it replies to: In-Reply-To first, then References, the newest first; never
-  across tenants. Of a Message-ID used twice the first counts.
-- Every id that is named is remembered for the thread, so replies to mail we never saw still meet.
-- A message that joins a closed thread reopens it, which is told to who sees that message. Where it
-  joins changes nothing of who sees what.
-- Threads and what is done to them get their ids before the message does: who sees only this message
-  is not to see what it reopens.
+- The thread of the message it replies to: In-Reply-To first, then References, the newest first (RFC
+  5322 3.6.4); never across tenants. Of a Message-ID used twice the first counts.
+- Every referenced id is remembered for the thread, so replies to mail we never saw still meet.
+- A message that joins a closed thread reopens it; the event goes to inboxes that see the message.
+  Joining changes no visibility.
+- Threads and their events get ids before the message does: an inbox that sees only this message
+  must not see the thread it reopens.
 """
 
 from __future__ import annotations
@@ -20,9 +20,9 @@ _MAX_REFERENCES = 100
 
 
 async def join_thread(batch: DeliveryBatch, arrival: Arrival) -> tuple[bytes, bytes]:
-    """The thread of the first reference the tenant knows, else a new one, and the message's new id.
+    """Return the thread of the first known reference, else a new one, and the message's new id.
 
-    All that is named is remembered for the thread.
+    All references are remembered for the thread.
     """
     named = [*arrival.references[:_MAX_REFERENCES]]
     if arrival.header_message_id:
@@ -36,6 +36,7 @@ async def join_thread(batch: DeliveryBatch, arrival: Arrival) -> tuple[bytes, by
             break
     thread_id = next(iter(known.values()), None)
     if thread_id is None:
+        # Before the message's id: see the rule on ids above.
         thread_id = batch.tx.new_id()
         batch.add(
             _THREAD, thread_id=thread_id, tenant_id=arrival.tenant_id, now=arrival.received_at
@@ -65,7 +66,7 @@ async def _known_thread(batch: DeliveryBatch, tenant_id: bytes, reference: bytes
 
 
 async def _reopen(batch: DeliveryBatch, arrival: Arrival, thread_id: bytes) -> bytes:
-    """Reopen the thread if it is closed; the id of the message, by which it is done."""
+    """Reopen the thread if it is closed; return the message's id, which is the cause of it."""
     reopened = await batch.tx.execute(
         """
         UPDATE threads SET status = 'open'
@@ -75,6 +76,7 @@ async def _reopen(batch: DeliveryBatch, arrival: Arrival, thread_id: bytes) -> b
     )
     if not reopened:
         return batch.tx.new_id()
+    # In this order: an inbox that sees only this message must not see the act below its id.
     event_id, entry_id, message_id = (batch.tx.new_id() for _ in range(3))
     act: dict[str, object] = {
         "tenant_id": arrival.tenant_id,

@@ -1,1 +1,1 @@
-"""Where mail for an address goes."""
+"""The recipient directory: domains, inboxes and lists, and where mail for an address goes."""

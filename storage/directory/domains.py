@@ -1,10 +1,10 @@
-"""Domains: what a tenant may have addresses on.
+"""Mail domains of a tenant, and the proof that the tenant owns them.
 
-- `pending` until ownership is shown by DNS or the operator trusts it; `verified` then.
-- A name is verified for one tenant at a time; the database itself keeps that. Each name stands for
-  itself: who has a parent domain has none of its children.
-- `revoked` keeps the addresses but takes no mail: senders are told to wait, not refused. It has a
-  new value to publish, so that what was shown before shows nothing any more.
+- A domain is `pending` until DNS proves ownership or the operator trusts it; then it is `verified`.
+- A domain is verified for one tenant at a time; a unique index keeps that. Each name is verified by
+  itself: the owner of a parent domain has no right to its children.
+- A `revoked` domain keeps its addresses but takes no mail: senders get 450, not a refusal. It gets
+  a new value to publish, so that the old DNS record proves nothing any more.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ class Domain:
 
 
 async def add_domain(tx: Tx, *, tenant_id: bytes, name: str, now: int) -> Domain:
-    """A pending domain with a random value to publish. Raises Conflict `domain_taken`."""
+    """Add a pending domain with a random value to publish. Raises Conflict `domain_taken`."""
     taken = await tx.fetch_one(
         """
         SELECT tenant_id FROM domains
@@ -84,10 +84,11 @@ async def require_unowned(tx: Tx, *, tenant_id: bytes, name: str) -> None:
 async def mark_verified(tx: Tx, *, tenant_id: bytes, name: str, value: str, now: int) -> Domain:
     """Set a domain of the tenant to verified, for which `value` was published.
 
-    What was verified stays as it is; a value that is not the domain's any more shows nothing.
-    Raises NotFound, and Conflict `domain_taken` when it is another tenant's by now.
+    A verified domain stays verified; a value that is no longer the domain's proves nothing. Raises
+    NotFound, and Conflict `domain_taken` when another tenant verified the domain meanwhile.
     """
     domain = await find_domain(tx, tenant_id=tenant_id, name=name)
+    # The value may have changed while the DNS was queried: what was found proves the old one only.
     if domain.status == "verified" or domain.verification != value:
         return domain
     await require_unowned(tx, tenant_id=tenant_id, name=name)
@@ -104,9 +105,9 @@ async def mark_verified(tx: Tx, *, tenant_id: bytes, name: str, value: str, now:
 async def trust_domain(
     tx: Tx, *, tenant_id: bytes, name: str, now: int, move: bool = False
 ) -> Domain:
-    """The operator's word instead of DNS: add the domain if need be, and verify it.
+    """Verify a domain on the operator's word instead of DNS; add it first if need be.
 
-    With `move` it is revoked for the tenant that has it. Raises Conflict `domain_taken`.
+    With `move` the domain is revoked for the tenant that has it. Raises Conflict `domain_taken`.
     """
     former = await verified_elsewhere(tx, tenant_id=tenant_id, name=name) if move else None
     if former is not None:
@@ -123,7 +124,7 @@ async def trust_domain(
 
 
 async def verified_elsewhere(tx: Tx, *, tenant_id: bytes, name: str) -> bytes | None:
-    """The other tenant that the domain is verified for."""
+    """Return the other tenant for which the domain is verified, or None."""
     row = await tx.fetch_one(
         """
         SELECT tenant_id FROM domains
@@ -147,9 +148,9 @@ async def revoke_domain(tx: Tx, *, tenant_id: bytes, name: str) -> Domain:
 
 
 async def delete_domain(tx: Tx, *, tenant_id: bytes, name: str) -> None:
-    """Raises NotFound, and Conflict `domain_in_use` while there are addresses on it.
+    """Delete a domain. Raises NotFound, and Conflict `domain_in_use` while it has addresses.
 
-    That of a deleted inbox counts until its mail is gone: it can be restored.
+    The address of a deleted inbox counts until its mail is deleted permanently: it can be restored.
     """
     domain = await find_domain(tx, tenant_id=tenant_id, name=name)
     key = {"domain_id": domain.domain_id}
@@ -171,7 +172,7 @@ async def find_domain(tx: Tx, *, tenant_id: bytes, name: str) -> Domain:
 
 
 async def list_domains(tx: Tx, *, tenant_id: bytes, span: Keyset = ALL) -> list[Domain]:
-    """The tenant's domains, oldest first."""
+    """Return the tenant's domains, oldest first."""
     rows = await tx.fetch_all(
         f"{_DOMAIN} WHERE tenant_id = :tenant_id {span.sql('domain_id')}",
         {"tenant_id": tenant_id, **span.params},
@@ -180,10 +181,10 @@ async def list_domains(tx: Tx, *, tenant_id: bytes, span: Keyset = ALL) -> list[
 
 
 async def require_verified(tx: Tx, *, tenant_id: bytes, name: str, field: str) -> Domain:
-    """The tenant's verified domain of that name.
+    """Return the tenant's verified domain of that name.
 
-    Raises Invalid on `field` with code `domain_not_verified`; one answer for a domain that is
-    pending, unknown or another tenant's.
+    Raises Invalid on `field` with code `domain_not_verified`; the same error for a pending, an
+    unknown and another tenant's domain.
     """
     row = await tx.fetch_one(
         _DOMAIN + " WHERE tenant_id = :tenant_id AND name = :name AND status = 'verified'",

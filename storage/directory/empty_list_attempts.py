@@ -1,7 +1,7 @@
-"""Lists without members whose mail was told to wait (450): how often, and when last.
+"""Delivery attempts at lists without members (450): how many, and when last.
 
-The senders keep that mail and try again, so a count is one of attempts. It begins anew once the
-list has a member.
+The senders keep that mail and try again, so this counts attempts, not messages. It begins anew when
+the list gets a member.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from storage.database import Tx
 
 
 async def add_deferred(tx: Tx, attempts: Mapping[bytes, int], *, now: int) -> None:
-    """Count attempts by list; a list that is gone, or has a member by now, is passed over."""
+    """Count attempts by list; skip a list that was deleted or has a member by now."""
     await tx.execute_many(
         """
         INSERT INTO deferred_lists (list_id, tenant_id, deferred, last_at)
@@ -27,5 +27,5 @@ async def add_deferred(tx: Tx, attempts: Mapping[bytes, int], *, now: int) -> No
 
 
 async def forget_deferred(tx: Tx, *, list_id: bytes) -> None:
-    """Begin anew: the list has a member, or goes."""
+    """Reset the count: the list has a member, or is deleted."""
     await tx.execute("DELETE FROM deferred_lists WHERE list_id = :list_id", {"list_id": list_id})

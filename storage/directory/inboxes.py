@@ -1,9 +1,9 @@
-"""Inboxes: where copies land; each has one address that never changes.
+"""Inboxes: the mailboxes that copies are delivered to; each has one address that never changes.
 
-- A deleted inbox is not there for anybody, but keeps its address until its mail is gone
-  (`storage.maintenance.inbox_removal`).
-- When an inbox gets another owner, the tokens that the former one made for it and may no longer
-  have are revoked in the same transaction, and alerts are disabled.
+- A deleted inbox is invisible to everybody, but keeps its address until its mail is deleted
+  permanently (`storage.maintenance.inbox_removal`).
+- When an inbox gets another owner, the same transaction revokes the tokens that the former owner
+  made for it and may no longer have, and disables that owner's alerts.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from storage.keyset import ALL, Keyset
 
 @dataclass(frozen=True, slots=True)
 class Inbox:
-    """An inbox as stored; `address` as first written, `canonical` for comparing."""
+    """A stored inbox; `address` is as first written, `canonical` is for comparing."""
 
     inbox_id: bytes
     tenant_id: bytes
@@ -52,10 +52,10 @@ async def create_inbox(
     owner_user_id: bytes | None,
     now: int,
 ) -> Inbox:
-    """A new inbox on a verified domain of the tenant.
+    """Make an inbox on a verified domain of the tenant.
 
-    Raises Invalid (`domain_not_verified`, an owner who is not the tenant's user) and Conflict
-    `address_taken`.
+    Raises Invalid (`domain_not_verified`, or an owner that is not a user of the tenant) and
+    Conflict `address_taken`.
     """
     canonical = address.canonical
     name = canonical.rpartition("@")[2]
@@ -78,7 +78,7 @@ async def create_inbox(
 
 
 async def _insert(tx: Tx, inbox: Inbox, domain_id: bytes) -> None:
-    """The inbox, and its address as taken."""
+    """Insert the inbox, and mark its address as taken."""
     row = {
         "inbox_id": inbox.inbox_id,
         "tenant_id": inbox.tenant_id,
@@ -124,7 +124,7 @@ async def _check_owner(tx: Tx, tenant_id: bytes, owner_user_id: bytes | None) ->
 
 
 async def require_owner(tx: Tx, *, tenant_id: bytes, user_id: bytes, field: str) -> None:
-    """Raises Invalid on `field` when this is no user of the tenant."""
+    """Raises Invalid on `field` when the owner is not a user of the tenant."""
     row = await tx.fetch_one(
         "SELECT 1 FROM users WHERE tenant_id = :tenant_id AND user_id = :user_id",
         {"tenant_id": tenant_id, "user_id": user_id},
@@ -142,7 +142,7 @@ async def update_inbox(
     default_timezone: str | None = None,
     share_relationships: bool | None = None,
 ) -> Inbox:
-    """Change what is given, leave what is None. Raises NotFound."""
+    """Change the given values; None leaves a value as it is. Raises NotFound."""
     await tx.execute(
         """
         UPDATE inboxes
@@ -203,7 +203,7 @@ async def find_inbox_by_address(tx: Tx, *, tenant_id: bytes, canonical: str) -> 
 
 
 async def list_inboxes(tx: Tx, *, tenant_id: bytes, span: Keyset = ALL) -> list[Inbox]:
-    """The tenant's inboxes, oldest first."""
+    """Return the tenant's inboxes, oldest first."""
     rows = await tx.fetch_all(
         f"{_INBOX} {span.sql('inbox_id')}", {"tenant_id": tenant_id, **span.params}
     )
@@ -211,7 +211,7 @@ async def list_inboxes(tx: Tx, *, tenant_id: bytes, span: Keyset = ALL) -> list[
 
 
 async def aliases(tx: Tx, *, tenant_id: bytes) -> dict[bytes, list[Alias]]:
-    """For each inbox that is on a list: the lists' addresses, in the order it was added."""
+    """Map each inbox on a list to the lists' addresses, in the order in which it was added."""
     rows = await tx.fetch_all(_ALIAS + " ORDER BY m.member_id", {"tenant_id": tenant_id})
     found: dict[bytes, list[Alias]] = {}
     for row in rows:
@@ -220,7 +220,7 @@ async def aliases(tx: Tx, *, tenant_id: bytes) -> dict[bytes, list[Alias]]:
 
 
 async def aliases_of(tx: Tx, *, tenant_id: bytes, inbox_id: bytes) -> list[Alias]:
-    """The addresses of the lists that one inbox is on, in the order it was added."""
+    """Return the addresses of the lists of one inbox, in the order in which it was added."""
     rows = await tx.fetch_all(
         _ALIAS + " AND m.inbox_id = :inbox_id ORDER BY m.member_id",
         {"tenant_id": tenant_id, "inbox_id": inbox_id},
@@ -257,10 +257,10 @@ def _inbox(row: Row) -> Inbox:
 async def find_teammates(
     tx: Tx, *, tenant_id: bytes, named: Sequence[tuple[str, str]]
 ) -> list[Inbox]:
-    """The inbox behind each of `named`, which are pairs of a field and an address.
+    """Return the inbox of each of `named`, pairs of a field and an address.
 
-    Raises Invalid on every field whose address is no inbox of the tenant: unknown, another
-    tenant's, a list's, a subaddress, a login and that of a deleted inbox all look alike.
+    Raises Invalid on every field whose address is not an inbox of the tenant: unknown, another
+    tenant's, a list's, a subaddress, a login or a deleted inbox's, all with the same message.
     """
     found, faults = [], []
     for field, address in named:

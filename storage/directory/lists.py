@@ -1,7 +1,7 @@
-"""Distribution lists: a shared address whose mail lands in every member's inbox.
+"""Distribution lists: a shared address whose mail is delivered to every member's inbox.
 
 - The address is on a verified domain of the tenant and never changes.
-- Adding a member twice is one membership; the second time says so.
+- Adding a member twice makes one membership; the second call says that it existed.
 - Every change of membership writes its event in the same transaction.
 """
 
@@ -21,9 +21,10 @@ from storage.keyset import ALL, Keyset
 
 @dataclass(frozen=True, slots=True)
 class DistributionList:
-    """A list as stored; `created_by` is None for what the command line made.
+    """A stored list; `created_by` is None for a list made on the command line.
 
-    `deferred` is how often mail was told to wait, and when last, while it has no members.
+    `deferred` is the number of deferred delivery attempts, and the time of the last, while the list
+    has no members.
     """
 
     list_id: bytes
@@ -39,7 +40,7 @@ class DistributionList:
 
 @dataclass(frozen=True, slots=True)
 class Member:
-    """One inbox's membership in one list."""
+    """The membership of one inbox in one list."""
 
     member_id: bytes
     inbox_id: bytes
@@ -50,7 +51,7 @@ class Member:
 async def create_list(
     tx: Tx, *, tenant_id: bytes, address: Address, name: str, created_by: bytes | None, now: int
 ) -> DistributionList:
-    """A new list without members.
+    """Make a list without members.
 
     Raises Invalid on `address` (`domain_not_verified`) and Conflict `address_taken`.
     """
@@ -130,7 +131,7 @@ async def find_list(tx: Tx, *, tenant_id: bytes, list_id: bytes) -> Distribution
 
 
 async def list_named(tx: Tx, *, tenant_id: bytes, name: str) -> bytes | None:
-    """The id of the tenant's list that `name` is the id or the address of."""
+    """Return the id of the tenant's list with this id or address (`name`)."""
     row = await tx.fetch_one(
         """
         SELECT list_id FROM lists
@@ -146,7 +147,7 @@ async def list_named(tx: Tx, *, tenant_id: bytes, name: str) -> bytes | None:
 
 
 async def find_list_by_address(tx: Tx, *, canonical: str) -> DistributionList:
-    """By address alone, for the operator. Raises NotFound."""
+    """Find a list of any tenant by its address, for the operator. Raises NotFound."""
     row = await tx.fetch_one(
         "SELECT tenant_id, list_id FROM lists WHERE canonical = :canonical",
         {"canonical": canonical},
@@ -157,7 +158,7 @@ async def find_list_by_address(tx: Tx, *, canonical: str) -> DistributionList:
 
 
 async def all_lists(tx: Tx, *, tenant_id: bytes, span: Keyset = ALL) -> list[DistributionList]:
-    """The tenant's lists, oldest first."""
+    """Return the tenant's lists, oldest first."""
     rows = await tx.fetch_all(
         f"{_LIST} {span.sql('l.list_id')}", {"tenant_id": tenant_id, **span.params}
     )
@@ -190,7 +191,7 @@ def _list(row: Row) -> DistributionList:
 async def list_members(
     tx: Tx, *, tenant_id: bytes, list_id: bytes, span: Keyset = ALL
 ) -> list[Member]:
-    """The members in the order they were added. Raises NotFound for the list."""
+    """Return the members in the order they were added. Raises NotFound for the list."""
     await find_list(tx, tenant_id=tenant_id, list_id=list_id)
     rows = await tx.fetch_all(
         f"{_MEMBER} WHERE m.list_id = :list_id {span.sql('m.member_id')}",
@@ -202,7 +203,7 @@ async def list_members(
 async def add_member(
     tx: Tx, *, tenant_id: bytes, list_id: bytes, inbox_id: bytes, now: int
 ) -> tuple[Member, bool]:
-    """The membership, and whether it is new.
+    """Return the membership, and whether it is new.
 
     Raises NotFound for the list, Invalid on `inbox_id` for an inbox the tenant does not have.
     """
@@ -245,7 +246,7 @@ async def add_member(
 async def remove_member(
     tx: Tx, *, tenant_id: bytes, list_id: bytes, inbox_id: bytes, now: int
 ) -> None:
-    """Raises NotFound for the list, and for an inbox that is no member."""
+    """Raises NotFound for the list, and for an inbox that is not a member."""
     await find_list(tx, tenant_id=tenant_id, list_id=list_id)
     removed = await tx.execute(
         "DELETE FROM list_members WHERE list_id = :list_id AND inbox_id = :inbox_id",
@@ -264,7 +265,7 @@ async def remove_member(
 
 
 async def leave_all_lists(tx: Tx, *, tenant_id: bytes, inbox_id: bytes, now: int) -> None:
-    """Take an inbox off every list."""
+    """Remove an inbox from every list."""
     key = {"inbox_id": inbox_id}
     rows = await tx.fetch_all(
         "SELECT list_id FROM list_members WHERE inbox_id = :inbox_id ORDER BY member_id", key

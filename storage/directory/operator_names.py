@@ -1,8 +1,8 @@
-"""What an operator means by the words typed on the command line.
+"""Names that an operator types on the command line, resolved to a tenant, inbox, list or user.
 
-The only look-ups that begin without a tenant: the operator of an installation sees all of them.
-Each takes an id or the name a person would type, and raises Invalid on `field` when it names
-nothing, or more than one thing.
+These are the only look-ups that begin without a tenant: the operator of an installation sees all
+tenants. Each takes an id or the name a person would type, and raises Invalid on `field` when
+nothing, or more than one thing, has that name.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from storage.ids import from_text
 
 
 async def tenant_meant(tx: Tx, *, text: str, field: str = "tenant") -> Tenant:
-    """The tenant with this id, or the only one with this name."""
+    """Return the tenant with this id, or the only one with this name."""
     rows = await tx.fetch_all(
         "SELECT tenant_id FROM tenants WHERE tenant_id = :id OR name = :name ORDER BY tenant_id",
         {"id": from_text("tnt", text), "name": text},
@@ -31,7 +31,7 @@ async def tenant_meant(tx: Tx, *, text: str, field: str = "tenant") -> Tenant:
 
 
 async def inbox_meant(tx: Tx, *, text: str, field: str = "inbox") -> Inbox:
-    """The inbox with this id or address, whoever has it; a deleted one is not there."""
+    """Return the inbox with this id or address, of any tenant; deleted ones are not found."""
     row = await tx.fetch_one(
         """
         SELECT tenant_id, inbox_id FROM inboxes
@@ -45,7 +45,7 @@ async def inbox_meant(tx: Tx, *, text: str, field: str = "inbox") -> Inbox:
 
 
 async def list_meant(tx: Tx, *, text: str, field: str = "list") -> DistributionList:
-    """The list with this id or address, whoever has it."""
+    """Return the list with this id or address, of any tenant."""
     row = await tx.fetch_one(
         "SELECT tenant_id, list_id FROM lists WHERE list_id = :id OR canonical = :canonical",
         {"id": from_text("lst", text), "canonical": canonical_or_none(text)},
@@ -56,7 +56,7 @@ async def list_meant(tx: Tx, *, text: str, field: str = "list") -> DistributionL
 
 
 async def user_meant(tx: Tx, *, tenant_id: bytes, email: str, field: str) -> User:
-    """The tenant's user who signs in with this address."""
+    """Return the tenant's user who signs in with this address."""
     found = await find_user_by_email(tx, canonical=canonical_or_none(email) or "")
     if found is None or found[0].tenant_id != tenant_id:
         raise Invalid(FieldFault(field, "there is no such user of this tenant"))

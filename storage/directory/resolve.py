@@ -1,10 +1,10 @@
-"""Where an address leads: `resolve`, asked at RCPT and again inside the delivery.
+"""Recipient resolution: where mail for an address goes, at RCPT and again in the delivery.
 
 - An address has one canonical form, made in `storage.address`, unique in the whole store: inboxes
   and lists share it.
-- `resolve` asks in the order of the contract: the exact address, then the part before the first
-  `+`; `postmaster` and `abuse` of a verified domain always lead somewhere, or wait.
-- The store being unable to say is an exception, never "unknown".
+- `resolve` tries the exact address, then the part before the first `+`. `postmaster` and `abuse` of
+  a verified domain always lead to an inbox, or are deferred (RFC 5321 4.5.1).
+- If the store cannot answer, that is an exception, never "unknown".
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ _ALWAYS_THERE = ("postmaster", "abuse")
 
 
 class Verdict(Enum):
-    """What the store says of a recipient."""
+    """The verdict on a recipient; each has one SMTP reply."""
 
     ROUTE = "route"
     UNKNOWN = "unknown"
@@ -31,10 +31,10 @@ class Verdict(Enum):
 
 @dataclass(frozen=True, slots=True)
 class Resolution:
-    """Where a recipient leads. For ROUTE and EMPTY_LIST the ids and `address` are there.
+    """The result of resolving a recipient. For ROUTE and EMPTY_LIST the ids and `address` are set.
 
     `address` is the stored spelling of the inbox or list; exactly one of the ids is set. `rule` is
-    how it was found: `address`, `subaddress` or `postmaster`.
+    the rule that matched: `address`, `subaddress` or `postmaster`.
     """
 
     verdict: Verdict
@@ -51,7 +51,7 @@ NO_POSTMASTER = Resolution(Verdict.NO_POSTMASTER)
 
 
 async def resolve(tx: Tx, *, local_part: str, domain: str, postmaster: str = "") -> Resolution:
-    """Where mail for `local_part` at `domain` goes now.
+    """Resolve `local_part` at `domain` to the route that mail takes now.
 
     `domain` is as the peer wrote it, or empty for the bare `<postmaster>`. `postmaster` is the
     setting: the canonical address of the inbox that takes such mail when no owner does.
@@ -69,7 +69,7 @@ async def resolve(tx: Tx, *, local_part: str, domain: str, postmaster: str = "")
 
 
 async def domains_without_postmaster(tx: Tx, *, postmaster: str) -> list[str]:
-    """The verified domains whose mail to `postmaster` would have to wait."""
+    """Return the verified domains whose mail to `postmaster` would be deferred."""
     rows = await tx.fetch_all("SELECT name FROM domains WHERE status = 'verified' ORDER BY name")
     names = [str(row["name"]) for row in rows]
     found = []
@@ -97,6 +97,7 @@ async def _look_up(tx: Tx, address: Address) -> Resolution | None:
     base = split_subaddress(address.local_part)
     plain = Address(base, address.domain).canonical if base else exact
     rows = await tx.fetch_all(_ROUTE, {"exact": exact, "base": plain})
+    # The exact address wins over the one before the `+`.
     for wanted in (exact, plain):
         for row in rows:
             if row["canonical"] == wanted and row["deleted_at"] is None:
@@ -117,7 +118,7 @@ def _routed(row: Row, rule: str) -> Resolution:
 
 
 async def _unlisted(tx: Tx, local_part: str, domain: str, postmaster: str) -> Resolution:
-    """What to say of an address that no inbox or list has."""
+    """Choose the verdict on an address that belongs to no inbox and no list."""
     row = await tx.fetch_one(
         """
         SELECT tenant_id, status,
@@ -130,6 +131,7 @@ async def _unlisted(tx: Tx, local_part: str, domain: str, postmaster: str) -> Re
     )
     if row is None:
         return NOT_OURS
+    # Revoked, not deleted: senders wait (450), so that an operator's mistake loses no mail.
     if row["status"] != "verified":
         return Resolution(Verdict.DOMAIN_REVOKED) if row["waits"] else NOT_OURS
     if local_part.lower() not in _ALWAYS_THERE:
@@ -148,7 +150,7 @@ async def _bare_postmaster(tx: Tx, postmaster: str) -> Resolution:
 
 
 async def _named_postmaster(tx: Tx, postmaster: str) -> Resolution:
-    """The inbox named in the settings, wherever it is: the operator's word counts."""
+    """Find the inbox named in the settings, of any tenant: the operator's word counts."""
     row = await tx.fetch_one(
         """
         SELECT i.tenant_id, i.inbox_id, i.address FROM inboxes i
