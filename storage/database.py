@@ -12,7 +12,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Coroutine, Mapping, Sequence
-from typing import Any, Protocol, TypeVar
+from typing import Any, NamedTuple, Protocol, TypeVar
 
 # The driver's border: what a column holds is known to the SQL beside it, not to the type checker.
 Row = Mapping[str, Any]
@@ -23,6 +23,13 @@ Work = Callable[["Tx"], Coroutine[Any, Any, T]]
 Durable = Coroutine[Any, Any, None]
 # For whom the store is used: tenant and credential.
 Share = tuple[bytes, bytes]
+
+
+class StoreFault(NamedTuple):
+    """Why a store serves nobody; one that is `lasting` needs it to be opened anew."""
+
+    reason: str
+    lasting: bool
 
 
 class Tx(Protocol):
@@ -115,5 +122,17 @@ class Store(SharedDatabase, Lookups, Protocol):
         over; it raises StoreUnavailable when the storage failed. For short work only: the embedded
         engine does it on the event loop's own thread. Without `changes_routes` the work promises to
         change no address, inbox, list, member, domain, user or tenant, and the epoch stays.
+        """
+        ...
+
+    def fault(self) -> StoreFault | None:
+        """What the engine knows to be wrong with its storage now."""
+        ...
+
+    async def abandon(self) -> None:
+        """Let go of a store with a lasting fault, in place of `close`.
+
+        Saves what can be saved, and leaves the rest as it is for the next start: the process ends
+        behind this without closing anything.
         """
         ...

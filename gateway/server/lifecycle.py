@@ -1,15 +1,25 @@
-"""The wish to stop, as signals bring it: SIGTERM and SIGINT ask, a second one forces."""
+"""The wish to stop, as signals bring it: SIGTERM and SIGINT ask, a second one forces.
+
+A storage that failed is a wish to stop as well, with status 1 and within ten seconds.
+"""
 
 from __future__ import annotations
 
 import asyncio
 import contextlib
+import logging
+import os
 import signal
+import threading
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from typing import NoReturn
 
 from config.listening import MailEndpoint
 from config.values import Endpoint
+
+_FORCE_SECONDS = 3.0
+_END_SECONDS = 9.0
 
 
 class Stopping:
@@ -18,6 +28,7 @@ class Stopping:
     def __init__(self) -> None:
         self.requested = asyncio.Event()
         self.forced = False
+        self.failed = False
         self.on_request: Callable[[], object] = lambda: None
         self.on_force: Callable[[], object] = lambda: None
 
@@ -31,11 +42,31 @@ class Stopping:
 
     def _signalled(self) -> None:
         if self.requested.is_set():
-            self.forced = True
-            self.on_force()
+            self._force()
         else:
             self.on_request()
         self.requested.set()
+
+    def _force(self) -> None:
+        self.forced = True
+        self.on_force()
+
+    def fail(self) -> None:
+        """Stop because the storage failed: soon, whatever is under way, and at last in any case."""
+        self.failed = True
+        if not self.requested.is_set():
+            self.on_request()
+        self.requested.set()
+        asyncio.get_running_loop().call_later(_FORCE_SECONDS, self._force)
+        at_last = threading.Timer(_END_SECONDS, end_process, (1,))
+        at_last.daemon = True
+        at_last.start()
+
+
+def end_process(status: int) -> NoReturn:
+    """End now, closing nothing but the log."""
+    logging.shutdown()
+    os._exit(status)
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,7 +12,7 @@ import asyncio
 import contextlib
 import gc
 import logging
-from collections.abc import AsyncIterator, Callable, Iterable, Sequence
+from collections.abc import AsyncIterator, Callable, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from functools import partial
@@ -26,6 +26,7 @@ from config.listening import MailEndpoint
 from config.logs import event
 from config.settings import Settings
 from config.values import Endpoint
+from gateway.background import tell_of_end
 from gateway.counters import Counters
 from gateway.delivery.confirmations import Confirmations
 from gateway.delivery.empty_list_attempts import deferring
@@ -39,8 +40,9 @@ from gateway.processes.handover import MainEnd
 from gateway.processes.mail_process import MailProcess
 from gateway.reservations import Reservations
 from gateway.server.http_server import serving
-from gateway.server.lifecycle import Running, Stopping
+from gateway.server.lifecycle import Running, Stopping, end_process
 from gateway.server.mail_side import FILE_THREADS, sessions
+from gateway.server.storage_watch import watch_storage
 from gateway.smtp.recipients import reply_for
 from gateway.webhooks.caller import Caller
 from gateway.webhooks.calls import WebhookCalls
@@ -87,13 +89,13 @@ async def serve(
             gc.freeze()
             smtp, lmtp, http = map(_shown, (running.smtp, running.lmtp, running.http))
             event(logger, "listening", smtp=smtp, lmtp=lmtp, http=http)
-            with stopping.on_signals():
+            with stopping.on_signals(), _watched(database, stopping):
                 if ready is not None:
                     ready(running)
                 await stopping.requested.wait()
                 event(logger, "draining")
     event(logger, "stopped", forced=stopping.forced)
-    return 1 if stopping.forced else 0
+    return 1 if stopping.forced or stopping.failed else 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -118,7 +120,27 @@ async def _store(settings: Settings) -> AsyncIterator[tuple[Store, ContentDirect
         contents.prepare()
         yield database, contents
     finally:
+        await _let_go(database)
+
+
+async def _let_go(database: Store) -> None:
+    fault = database.fault()
+    if fault is None or not fault.lasting:
         await database.close()
+        return
+    await database.abandon()
+    event(logger, "ended", level=logging.ERROR, cause=fault.reason)
+    end_process(1)
+
+
+@contextlib.contextmanager
+def _watched(database: Store, stopping: Stopping) -> Iterator[None]:
+    watching = asyncio.create_task(watch_storage(database, stopping.fail))
+    tell_of_end(watching, logger, "watches the storage")
+    try:
+        yield
+    finally:
+        watching.cancel()
 
 
 @contextlib.asynccontextmanager

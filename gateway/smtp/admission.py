@@ -13,6 +13,7 @@ import os
 from pathlib import Path
 
 from gateway.reservations import Reservations
+from storage.errors import StoreUnavailable
 
 MEMORY_BUDGET = 16 * 1024 * 1024
 
@@ -30,9 +31,15 @@ class Space:
         self.held = 0
 
     def has_room(self) -> bool:
-        """Whether a further message may be taken; OSError when the disk cannot be asked."""
-        disk = os.statvfs(self._data)
-        return disk.f_bavail * disk.f_frsize - self.reservations.total() >= self._floor
+        """Whether a further message may be taken. Raises StoreUnavailable."""
+        return self._free() - self.reservations.total() >= self._floor
+
+    def _free(self) -> int:
+        try:
+            disk = os.statvfs(self._data)
+        except OSError as error:  # the data directory was moved away, say
+            raise StoreUnavailable(f"the data directory: {error.strerror}") from error
+        return disk.f_bavail * disk.f_frsize
 
     def may_hold(self) -> bool:
         """Whether contents may be kept in memory."""

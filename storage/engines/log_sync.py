@@ -6,7 +6,9 @@
 - Whoever asks while a sync is under way waits for the next one, which began after their commit.
 - A disk that syncs within a few milliseconds is waited for on the event loop (`storage.disk`).
 - A sync that fails is not tried again: the kernel may have dropped the pages, and a later sync
-  would say that all is well. The store takes no more writes until it is opened anew.
+  would say that all is well. The store serves nobody any more until it is opened anew.
+- Each sync looks whether the log is still the one that the directory names
+  (`storage.engines.store_files`): what is written to another is not acknowledged.
 """
 
 from __future__ import annotations
@@ -14,30 +16,58 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import os
+import time
 from collections.abc import Coroutine
 from functools import partial
-from pathlib import Path
 from typing import Any
 
+from storage.database import StoreFault
 from storage.disk import Disk, sync_directory
+from storage.engines.store_files import StoreFiles
 from storage.errors import StoreUnavailable
+
+_LOOK_AGAIN_SECONDS = 0.25
 
 
 class LogSync:
-    """Syncs one file; made and used within one event loop."""
+    """Syncs the log of one store; made and used within one event loop."""
 
-    def __init__(self, path: Path) -> None:
-        self._descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
-        sync_directory(path.parent)
+    def __init__(self, files: StoreFiles) -> None:
+        self._files = files
+        sync_directory(files.log.parent)
         self._syncing: asyncio.Task[None] | None = None
-        self._failure: Exception | None = None
+        self._fault: StoreFault | None = None
+        self._looked_at = time.monotonic()
+        self._closing = False
         self._disk = Disk()
-        self._asked = self._synced = 0
+        self._asked = self._synced = self._given_up = 0
 
     def check(self) -> None:
-        """Raises StoreUnavailable when a sync has failed before."""
-        if self._failure is not None:
-            raise StoreUnavailable(f"the log could not be synced: {self._failure}")
+        """Raises StoreUnavailable when a sync has failed before, or the files are not there."""
+        if self._fault is not None or time.monotonic() - self._looked_at > _LOOK_AGAIN_SECONDS:
+            self._look()
+        if self._fault is not None:
+            raise StoreUnavailable(self._fault.reason)
+
+    def fault(self) -> StoreFault | None:
+        """What is wrong now, if anything is; one that lasts stays."""
+        self._look()
+        return self._fault
+
+    def fail(self, reason: str) -> None:
+        """Take note of a sync that failed elsewhere."""
+        if self._fault is None or not self._fault.lasting:
+            self._fault = StoreFault(f"the log could not be synced: {reason}", lasting=True)
+
+    def begin_close(self) -> None:
+        """Expect the log to go: SQLite removes it when its last connection is closed."""
+        self._look()
+        self._closing = True
+
+    def _look(self) -> None:
+        if not self._closing and (self._fault is None or not self._fault.lasting):
+            self._fault = self._files.fault()
+            self._looked_at = time.monotonic()
 
     def wait(self) -> Coroutine[Any, Any, None]:
         """Until everything committed before this call is on stable storage.
@@ -48,14 +78,16 @@ class LogSync:
         return self._wait_for(self._asked)
 
     async def _wait_for(self, number: int) -> None:
-        while number > self._synced and self._failure is None:
+        while number > self._synced:
+            if number <= self._given_up:
+                reason = self._fault.reason if self._fault else "the store was out of reach"
+                raise StoreUnavailable(reason)
             if self._syncing is None and self._disk.is_quick:
                 self._note(self._asked, self._sync_now())
                 continue
             if self._syncing is None:
                 self._syncing = asyncio.create_task(self._sync())
             await asyncio.shield(self._syncing)
-        self.check()
 
     async def _sync(self) -> None:
         asked = self._asked
@@ -68,21 +100,26 @@ class LogSync:
 
     def _sync_now(self) -> Exception | None:
         """What went wrong, if anything did."""
+        if self._fault is not None and self._fault.lasting:
+            return StoreUnavailable(self._fault.reason)
         try:
-            self._disk.timed(partial(os.fdatasync, self._descriptor))
+            self._disk.timed(partial(os.fdatasync, self._files.descriptor))
         except Exception as error:  # whatever it was, nobody may believe that it was done
             return error
         return None
 
     def _note(self, number: int, failure: Exception | None) -> None:
         """What came of a sync that began when so many had asked."""
-        if failure is None:
+        if failure is not None:
+            self.fail(str(failure))
+        self._look()
+        if self._fault is None:
             self._synced = number
         else:
-            self._failure = failure
+            self._given_up = number
 
     async def close(self) -> None:
         """Serve those who wait, then let go of the file."""
         with contextlib.suppress(StoreUnavailable):
             await self._wait_for(self._asked)
-        os.close(self._descriptor)
+        self._files.close()

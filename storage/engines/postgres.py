@@ -32,10 +32,17 @@ from psycopg.pq import TransactionStatus
 from psycopg.rows import DictRow
 
 from storage.clock import Clock
-from storage.database import Durable, Params, Row, Share, T, Work
+from storage.database import Durable, Params, Row, Share, StoreFault, T, Work
 from storage.engines.fair_turns import HOUSE, MAIL, WRITE_WAIT, CallersView, FairTurns
-from storage.engines.postgres_connections import Connection, Lender, answering, control, inspect
-from storage.errors import OutcomeUnknown
+from storage.engines.postgres_connections import (
+    Connection,
+    Lender,
+    answering,
+    control,
+    inspect,
+    loosened,
+)
+from storage.errors import OutcomeUnknown, StoreUnavailable
 from storage.ids import IdSource
 
 _READERS = 6
@@ -185,6 +192,12 @@ class PostgresDatabase(PostgresLookups):
     async def commit(self, work: Work[T], *, changes_routes: bool = True) -> tuple[T, Durable]:
         return await self.write_for(MAIL, work), _durable_already()
 
+    def fault(self) -> StoreFault | None:
+        return None  # the server tells of its own at each transaction
+
+    async def abandon(self) -> None:
+        await self.close()
+
     async def close(self) -> None:
         await super().close()
         await self._writer.close()
@@ -220,12 +233,17 @@ class PostgresDatabase(PostgresLookups):
                 return self._ids.last
             self._keeps_floor = True
             row = await (await control(connection, _FLOOR)).fetchone()
-        self._ids.rise_to(row["value"] if row else 0)
+        if row is None:
+            return self._ids.last
+        for name in ("fsync", "full_page_writes"):  # a reload can turn them off at any moment
+            if row[name] == "off":
+                raise StoreUnavailable(loosened(name))
+        self._ids.rise_to(row["value"])
         return self._ids.last
 
 
 async def _durable_already() -> None:
-    """COMMIT has returned: the server has flushed it (`synchronous_commit` is checked at start)."""
+    """COMMIT has returned: the server has flushed it (our sessions set `synchronous_commit`)."""
 
 
 _BEGIN_PEEK = "BEGIN ISOLATION LEVEL REPEATABLE READ, READ ONLY"
@@ -234,7 +252,11 @@ _BEGIN_PEEK = "BEGIN ISOLATION LEVEL REPEATABLE READ, READ ONLY"
 _BEGIN_READ = f"{_BEGIN_PEEK}; SET LOCAL plan_cache_mode = force_custom_plan"
 _BEGIN_WRITE = "BEGIN ISOLATION LEVEL READ COMMITTED, READ WRITE"
 _HAS_FLOOR = "SELECT to_regclass('store_state') IS NOT NULL AS is_there"
-_FLOOR = "SELECT value FROM store_state WHERE name = 'last_id'"
+_FLOOR = """
+    SELECT value, current_setting('fsync') AS fsync,
+           current_setting('full_page_writes') AS full_page_writes
+    FROM store_state WHERE name = 'last_id'
+"""
 _KEEP_FLOOR = "UPDATE store_state SET value = {} WHERE name = 'last_id'"
 
 

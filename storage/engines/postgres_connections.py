@@ -1,7 +1,9 @@
 """Connections to PostgreSQL: how they are made, looked at, lent, and what their errors mean.
 
 - The server is asked at every new connection whether a commit survives a loss of power; one where
-  it does not is refused.
+  it does not is refused. A `synchronous_commit` that was loosened after the start does not reach
+  our sessions: each sets its own. What a session cannot set, `fsync` and `full_page_writes`, is
+  asked for again in each write transaction.
 - A connection is looked at before it is lent, without asking the server; when one is dead the
   others are replaced with it, so one restart of the server costs a store one fault at most.
 - Whoever waits for a connection waits for `PATIENCE` seconds. The pool keeps on trying so often
@@ -96,7 +98,10 @@ async def inspect(store: str) -> Row:
     """
     try:
         async with await AsyncConnection.connect(store, **_OPTIONS) as connection:
-            return await _inspected(connection)
+            server = await _inspected(connection)
+            if server["synchronous_commit"] == "off":
+                raise StoreUnavailable(loosened("synchronous_commit"))
+            return server
     except psycopg.ProgrammingError:
         raise StoreUnavailable("the URL of the store is not one that PostgreSQL takes") from None
     except psycopg.Error as error:
@@ -158,9 +163,9 @@ async def _inspected(connection: Connection) -> Row:
 
 
 def _refusal(server: Row) -> str:
-    for name in ("fsync", "full_page_writes", "synchronous_commit"):
+    for name in ("fsync", "full_page_writes"):
         if server[name] == "off":
-            return f"PostgreSQL has {name} = off, so that mail could be lost with the power"
+            return loosened(name)
     if server["encoding"] != "UTF8":
         return f"the database has the encoding {server['encoding']}; Postroom needs UTF8"
     if not server["schema"]:
@@ -168,6 +173,11 @@ def _refusal(server: Row) -> str:
     if server["is_standby"]:
         return "the server is a standby, which takes no writes"
     return ""
+
+
+def loosened(name: str) -> str:
+    """The refusal of a server where this setting is off."""
+    return f"PostgreSQL has {name} = off, so that mail could be lost with the power"
 
 
 # The schema is named alone, so that no table of another store is ever found behind it. A writer
@@ -181,11 +191,16 @@ _SET_UP = f"""
            set_config('tcp_keepalives_idle', '10', false),
            set_config('tcp_keepalives_interval', '5', false),
            set_config('tcp_keepalives_count', '3', false),
-           set_config('jit', 'off', false);
+           set_config('jit', 'off', false),
+           set_config('synchronous_commit',
+                      CASE current_setting('synchronous_commit')
+                          WHEN 'off' THEN 'on' ELSE current_setting('synchronous_commit') END,
+                      false);
     SELECT current_database() AS database, current_schema() AS schema,
            current_setting('fsync') AS fsync,
            current_setting('full_page_writes') AS full_page_writes,
-           current_setting('synchronous_commit') AS synchronous_commit,
+           (SELECT reset_val FROM pg_settings WHERE name = 'synchronous_commit')
+               AS synchronous_commit,
            current_setting('server_encoding') AS encoding,
            pg_is_in_recovery() AS is_standby
 """

@@ -27,18 +27,21 @@ from pathlib import Path
 import aiosqlite
 
 from storage.clock import Clock
-from storage.database import Durable, Params, Row, Share, T, Work
+from storage.database import Durable, Params, Row, Share, StoreFault, T, Work
+from storage.engines.checkpoint import checkpoint, rescue
 from storage.engines.fair_turns import HOUSE, MAIL, WRITE_WAIT, CallersView, FairTurns
 from storage.engines.log_sync import LogSync
 from storage.engines.route_generation import RouteGeneration
 from storage.engines.sqlite_connections import (
     connect,
     in_thread,
+    is_failed_sync,
     is_locked,
     open_peeker,
     open_quick,
     translated,
 )
+from storage.engines.store_files import StoreFiles, forget_cached
 from storage.errors import OutcomeUnknown, StoreUnavailable
 from storage.ids import IdSource
 
@@ -49,8 +52,6 @@ _POLL_LEAST = 0.00005
 _POLL_MOST = 0.002
 _POLL_HERE = 0.001  # uvloop counts whole milliseconds: less would ask without a pause
 _CHECKPOINT_SECONDS = 1.0
-_LONG_LOG_PAGES = 4000
-_RESTART_MILLISECONDS = 100
 _READERS = 3
 _READERS_OF_ONE = 2
 
@@ -139,11 +140,12 @@ class SqliteDatabase(SqliteLookups):
         peeker: sqlite3.Connection,
         quick: sqlite3.Connection,
         ids: IdSource,
-        log: LogSync,
+        files: StoreFiles,
         epoch: RouteGeneration,
     ) -> None:
         super().__init__(peeker, epoch)
-        self._log = log
+        self._files = files
+        self._log = LogSync(files)
         self._writer = writer
         self._quick = quick
         self._checkpointing: asyncio.Task[None] | None = None
@@ -160,6 +162,7 @@ class SqliteDatabase(SqliteLookups):
         return await self.read_for(HOUSE, work)
 
     async def read_for(self, share: Share, work: Work[T]) -> T:
+        self._log.check()
         async with self._reads.turn(share):
             reader = self._idle.pop()
             try:
@@ -180,8 +183,8 @@ class SqliteDatabase(SqliteLookups):
                 result = await in_thread(
                     writer, partial(_run_write, writer._conn, self._ids, self._epoch, work, until)
                 )
-            except sqlite3.Error as error:
-                raise translated(error) from error
+            except (sqlite3.Error, OutcomeUnknown) as error:
+                raise self._translated(error) from (error.__cause__ or error)
         await self._log.wait()
         return result
 
@@ -192,8 +195,8 @@ class SqliteDatabase(SqliteLookups):
             try:
                 await self._begin_here(until)
                 result = _finish_write(self._quick, self._ids, epoch, work)
-            except sqlite3.Error as error:
-                raise translated(error) from error
+            except (sqlite3.Error, OutcomeUnknown) as error:
+                raise self._translated(error) from (error.__cause__ or error)
         self._checkpoint_soon()
         return result, self._log.wait()
 
@@ -206,9 +209,19 @@ class SqliteDatabase(SqliteLookups):
         await asyncio.sleep(_CHECKPOINT_SECONDS)
         writer = self._writer
         try:
-            await in_thread(writer, partial(_run_checkpoint, writer._conn))
+            await in_thread(writer, partial(checkpoint, writer._conn))
         except sqlite3.Error as error:  # the log only grows until the next one
-            logger.warning("checkpoint failed: %s", error)
+            logger.warning("checkpoint failed: %s", self._translated(error))
+
+    def _translated(self, error: sqlite3.Error | OutcomeUnknown) -> Exception:
+        """The error as ours; a sync that SQLite itself made and that failed counts as well."""
+        cause = error if isinstance(error, sqlite3.Error) else error.__cause__
+        if isinstance(cause, sqlite3.Error) and is_failed_sync(cause):
+            self._log.fail(str(cause))
+        return translated(error) if isinstance(error, sqlite3.Error) else error
+
+    def fault(self) -> StoreFault | None:
+        return self._log.fault()
 
     async def _begin_here(self, until: float) -> None:
         """Take the write lock for the connection of this thread; others hold it for a moment."""
@@ -217,11 +230,30 @@ class SqliteDatabase(SqliteLookups):
                 raise StoreUnavailable("the store is locked")
             await asyncio.sleep(_POLL_HERE)
 
+    async def abandon(self) -> None:
+        """Closing would checkpoint pages that the disk may not hold.
+
+        When only the log's name is lost, what it holds is moved into the store's file first.
+        """
+        if self._checkpointing is not None:
+            self._checkpointing.cancel()
+        if not self._files.log_is_lost():
+            return
+        try:
+            saved = await in_thread(self._writer, partial(rescue, self._writer._conn))
+            if saved:
+                self._files.set_aside()
+        except (sqlite3.Error, OSError) as error:
+            saved = False
+            logger.error("the lost log could not be moved into the store: %s", error)
+        logger.error("log_lost rescued=%s", "yes" if saved else "no")
+
     async def close(self) -> None:
         await self._writes.settle()
         await self._reads.settle()
         if self._checkpointing is not None:
             self._checkpointing.cancel()
+        self._log.begin_close()
         for connection in (*self._readers, self._writer):
             await connection.close()
         await super().close()
@@ -236,11 +268,13 @@ async def open_sqlite(data: Path, clock: Clock) -> SqliteDatabase:
     """
     try:
         path = _prepare_file(data)
+        log = path.with_name(FILE_NAME + "-wal")
+        forget_cached(log)
         epoch = RouteGeneration(path, writes=True)
         writer = await connect(path, query_only=False)
         readers = [await connect(path, query_only=True) for _ in range(_READERS)]
         peeker, quick = open_peeker(path), open_quick(path)
-        log = LogSync(path.with_name(FILE_NAME + "-wal"))
+        files = StoreFiles(path, log)
     except sqlite3.Error as error:
         raise translated(error) from error
     except OSError as error:
@@ -251,7 +285,7 @@ async def open_sqlite(data: Path, clock: Clock) -> SqliteDatabase:
         peeker=peeker,
         quick=quick,
         ids=IdSource(clock),
-        log=log,
+        files=files,
         epoch=epoch,
     )
 
@@ -314,18 +348,6 @@ def _commit(connection: sqlite3.Connection) -> None:
             raise
         # It is rolled back; but who finds the log after a crash may find all of it there.
         raise OutcomeUnknown(f"a commit failed: {error}") from error
-
-
-def _run_checkpoint(connection: sqlite3.Connection) -> None:
-    """Checkpoint beside readers and writers; when the log is long, let it begin anew.
-
-    Only the short end of a restart needs the write lock, because nearly all is moved by then.
-    """
-    moved = connection.execute("PRAGMA wal_checkpoint(PASSIVE)").fetchone()
-    if moved[1] > _LONG_LOG_PAGES:
-        connection.execute(f"PRAGMA busy_timeout={_RESTART_MILLISECONDS}")
-        connection.execute("PRAGMA wal_checkpoint(RESTART)").fetchone()
-        connection.execute("PRAGMA busy_timeout=0")
 
 
 def _begin_immediate(connection: sqlite3.Connection, until: float) -> None:

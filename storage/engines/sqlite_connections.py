@@ -23,6 +23,7 @@ _PEEK_MILLISECONDS = 100
 _LOCK_CODES = {sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED}
 _FULL_CODES = {sqlite3.SQLITE_FULL}
 _DAMAGE_CODES = {sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB}
+_SYNC_CODES = {sqlite3.SQLITE_IOERR_FSYNC, sqlite3.SQLITE_IOERR_DIR_FSYNC}
 _AWAY_CODES = _LOCK_CODES | {
     sqlite3.SQLITE_IOERR,
     sqlite3.SQLITE_CANTOPEN,
@@ -93,6 +94,11 @@ def _prepare(connection: sqlite3.Connection, query_only: bool) -> None:
 def is_locked(error: sqlite3.Error) -> bool:
     """Whether somebody else holds the lock."""
     return error.sqlite_errorcode & 0xFF in _LOCK_CODES
+
+
+def is_failed_sync(error: sqlite3.Error) -> bool:
+    """Whether a sync that SQLite made failed."""
+    return getattr(error, "sqlite_errorcode", 0) in _SYNC_CODES
 
 
 def translated(error: sqlite3.Error) -> Exception:

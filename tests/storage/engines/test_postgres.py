@@ -326,6 +326,56 @@ async def test_after_the_server_is_back_so_is_the_store(
     await database.close()
 
 
+async def set_on_the_server(own_server: PostgresServer, name: str, value: str) -> None:
+    """Change a setting of the running server by a reload, and wait until sessions have it."""
+
+    def change() -> None:
+        with psycopg.connect(own_server.url(), autocommit=True) as operator:
+            operator.execute(f"ALTER SYSTEM SET {name} = {value}".encode())
+            operator.execute("SELECT pg_reload_conf()")
+            while True:
+                row = operator.execute(f"SHOW {name}".encode()).fetchone()
+                if row is not None and row[0] == value:
+                    return
+                time.sleep(0.02)
+
+    await asyncio.to_thread(change)
+
+
+async def test_a_reload_loosens_no_session_of_ours(own_server: PostgresServer) -> None:
+    own_server.start()
+    database = await Engine("", own_server.url(), HERE).open()
+    await set_on_the_server(own_server, "synchronous_commit", "off")
+
+    async def own_setting(tx: Tx) -> object:
+        row = await tx.fetch_one("SELECT current_setting('synchronous_commit') AS now")
+        return row and row["now"]
+
+    assert await database.write(own_setting) == "on"
+    await asyncio.to_thread(own_server.stop)
+    await asyncio.to_thread(own_server.start)
+    await well_again(database)
+    assert await database.write(own_setting) == "on"
+    await database.close()
+    assert "synchronous_commit = off" in await refusal(own_server.url())
+
+
+async def test_what_no_session_can_set_is_asked_for_in_each_write(
+    own_server: PostgresServer,
+) -> None:
+    own_server.start()
+    database = await Engine("", own_server.url(), HERE).open()
+    for name in ("full_page_writes", "fsync"):
+        await set_on_the_server(own_server, name, "off")
+        with pytest.raises(StoreUnavailable, match=f"{name} = off"):
+            await database.write(make_tenant)
+        await database.read(names)
+
+        await set_on_the_server(own_server, name, "on")
+        await database.write(make_tenant)
+    await database.close()
+
+
 async def ask_all_the_time(database: Database) -> int:
     """Eight callers that hear of nothing but StoreUnavailable; how often they did."""
     refused = 0

@@ -3,13 +3,16 @@
 import asyncio
 import errno
 import os
+import shutil
 import sqlite3
 import stat
 import threading
 import time
 from collections.abc import AsyncIterator
 from contextlib import closing
+from functools import partial
 from pathlib import Path
+from unittest.mock import Mock
 
 import pytest
 
@@ -132,6 +135,100 @@ async def test_a_sync_that_failed_is_never_taken_back(
 
     with pytest.raises(StoreUnavailable, match="could not be synced"):
         await database.write(make_tenant)
+
+
+async def test_a_log_that_was_removed_is_noticed_at_the_next_sync(
+    database: Store, tmp_path: Path
+) -> None:
+    await database.write(make_tenant)
+    (tmp_path / f"{FILE_NAME}-wal").unlink()
+
+    with pytest.raises(StoreUnavailable, match="log was removed or replaced"):
+        await (await database.commit(make_tenant))[1]
+
+    fault = database.fault()
+    assert fault is not None and fault.lasting
+
+
+@pytest.mark.parametrize("replaced", [False, True])
+async def test_what_a_lost_log_held_is_there_at_the_next_start(
+    tmp_path: Path, replaced: bool
+) -> None:
+    engine = Engine("sqlite", "sqlite", tmp_path)
+    database = await engine.open()
+    await database.write(make_tenant)
+    log = tmp_path / f"{FILE_NAME}-wal"
+    earlier = log.read_bytes()
+    await database.write(partial(make_tenant, name="Second"))
+    log.unlink()
+    if replaced:
+        log.write_bytes(earlier)
+    with pytest.raises(StoreUnavailable):
+        await database.write(partial(make_tenant, name="Third"))
+
+    await database.abandon()
+
+    anew = tmp_path / "anew"  # as a process that ends leaves it: without closing
+    shutil.copytree(tmp_path, anew, ignore=shutil.ignore_patterns("anew", "*-shm"))
+    again = await Engine("sqlite", "sqlite", anew).open()
+    assert (await again.read(names))[:2] == ["Example", "Second"]
+    await again.close()
+    await database.close()
+
+
+async def test_a_directory_that_was_moved_away_is_unavailable_until_it_is_back(
+    tmp_path: Path,
+) -> None:
+    data, elsewhere = tmp_path / "data", tmp_path / "elsewhere"
+    database = await Engine("sqlite", "sqlite", data).open()
+    data.rename(elsewhere)
+    with pytest.raises(StoreUnavailable, match="not where it was"):
+        await (await database.commit(make_tenant))[1]
+    for use in (database.read(names), database.write(make_tenant)):
+        with pytest.raises(StoreUnavailable, match="not where it was"):
+            await use
+    fault = database.fault()
+    assert fault is not None and not fault.lasting
+
+    elsewhere.rename(data)
+
+    assert database.fault() is None
+    await database.write(make_tenant)
+    await database.close()
+
+
+@pytest.mark.parametrize("gone", [False, True])
+async def test_a_store_that_was_replaced_or_removed_is_never_well_again(
+    tmp_path: Path, gone: bool
+) -> None:
+    data = tmp_path / "data"
+    database = await Engine("sqlite", "sqlite", data).open()
+    if gone:
+        shutil.rmtree(data)
+    else:
+        data.rename(tmp_path / "before")
+        shutil.copytree(tmp_path / "before", data)
+
+    with pytest.raises(StoreUnavailable, match="removed" if gone else "replaced"):
+        await (await database.commit(make_tenant))[1]
+
+    fault = database.fault()
+    assert fault is not None and fault.lasting
+    await database.abandon()
+    await database.close()
+
+
+async def test_a_sync_that_failed_fails_reads_too(
+    database: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What was read could be lost with the power, and health says so."""
+    with monkeypatch.context() as broken:
+        broken.setattr(os, "fdatasync", Mock(side_effect=OSError(errno.EIO, "i/o error")))
+        with pytest.raises(StoreUnavailable):
+            await database.write(make_tenant)
+
+    with pytest.raises(StoreUnavailable, match="could not be synced"):
+        await database.read(names)
 
 
 async def test_the_connections_are_what_they_are_for(database: Store) -> None:

@@ -1,0 +1,89 @@
+"""Whether the files that a store has open are still the ones that its directory names.
+
+- A log that was removed or replaced is lost with the process: nothing that is only there may be
+  acknowledged, and a new start is needed (`lasting`).
+- A directory that was moved away is none of our doing and may come back: until then nothing is
+  acknowledged, and nothing has to be opened anew.
+- What the kernel holds of a log that it failed to write is not what the disk holds:
+  `forget_cached` has it read anew, before the store is opened.
+"""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+from storage.database import StoreFault
+
+_AWAY = StoreFault("the data directory is not where it was", lasting=False)
+
+
+class StoreFiles:
+    """The store's file and its log, as they were when this was made."""
+
+    __slots__ = ("_log", "_store", "descriptor", "log", "store")
+
+    def __init__(self, store: Path, log: Path) -> None:
+        """Both are there, and open. Raises OSError."""
+        self.store, self.log = store, log
+        self.descriptor = os.open(log, os.O_RDONLY | os.O_CLOEXEC)
+        self._log = _identity(os.fstat(self.descriptor))
+        self._store = _identity(store.stat())
+
+    def fault(self) -> StoreFault | None:
+        """What is wrong with them now, if anything is."""
+        try:
+            if _found(self.log) == self._log and _found(self.store) == self._store:
+                return None
+            return self._explained()
+        except OSError as error:
+            return StoreFault(f"the data directory cannot be seen: {error.strerror}", lasting=False)
+
+    def _explained(self) -> StoreFault | None:
+        store, log = _found(self.store), _found(self.log)
+        if store is None:
+            gone = os.fstat(self.descriptor).st_nlink == 0
+            return StoreFault("the store was removed", lasting=True) if gone else _AWAY
+        if store != self._store:
+            return StoreFault("the store was replaced", lasting=True)
+        if log == self._log:  # it was away and is back
+            return None
+        return StoreFault("the write-ahead log was removed or replaced", lasting=True)
+
+    def log_is_lost(self) -> bool:
+        """Whether the store's file is ours and the log is not. Raises OSError."""
+        return _found(self.store) == self._store and _found(self.log) != self._log
+
+    def set_aside(self) -> None:
+        """Rename a log that is not ours, so that nobody replays it. Raises OSError."""
+        if _found(self.log) not in (None, self._log):
+            self.log.rename(self.log.with_name(self.log.name + ".replaced"))
+
+    def close(self) -> None:
+        """Let go of the log."""
+        os.close(self.descriptor)
+
+
+def forget_cached(log: Path) -> None:
+    """Have the kernel read the log from the disk when it is next read; blocks. Raises OSError."""
+    try:
+        descriptor = os.open(log, os.O_RDONLY | os.O_CLOEXEC)
+    except FileNotFoundError:
+        return
+    try:
+        os.fdatasync(descriptor)
+        if hasattr(os, "posix_fadvise"):
+            os.posix_fadvise(descriptor, 0, 0, os.POSIX_FADV_DONTNEED)
+    finally:
+        os.close(descriptor)
+
+
+def _found(path: Path) -> tuple[int, int] | None:
+    try:
+        return _identity(path.stat())
+    except (FileNotFoundError, NotADirectoryError):
+        return None
+
+
+def _identity(status: os.stat_result) -> tuple[int, int]:
+    return status.st_dev, status.st_ino
