@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Awaitable, Callable, Iterable, Mapping
 from typing import Annotated, Literal
 
 from pydantic import Field
@@ -145,28 +145,20 @@ async def _named(tx: Tx, call: Call, payload: ShareIn) -> tuple[Contact | None, 
 
 async def accept_share(call: Call) -> Response:
     """POST /v1/contacts/shares/{share_id}/accept/."""
-
-    async def work(tx: Tx) -> Share:
-        share = await locate_incoming(tx, call)
-        accepted = await resolutions.accept_share(
-            tx, tenant_id=call.tenant_id, share=share, now=call.now
-        )
-        await _note(tx, call, "share.accepted", accepted)
-        return accepted
-
-    return answer(share_record(await call.database.write(work)))
+    return await _resolve(call, resolutions.accept_share, "share.accepted")
 
 
 async def decline_share(call: Call) -> Response:
     """POST /v1/contacts/shares/{share_id}/decline/."""
+    return await _resolve(call, resolutions.decline_share, "share.declined")
 
+
+async def _resolve(call: Call, resolve: Callable[..., Awaitable[Share]], action: str) -> Response:
     async def work(tx: Tx) -> Share:
         share = await locate_incoming(tx, call)
-        declined = await resolutions.decline_share(
-            tx, tenant_id=call.tenant_id, share=share, now=call.now
-        )
-        await _note(tx, call, "share.declined", declined)
-        return declined
+        resolved = await resolve(tx, tenant_id=call.tenant_id, share=share, now=call.now)
+        await _note(tx, call, action, resolved)
+        return resolved
 
     return answer(share_record(await call.database.write(work)))
 

@@ -74,7 +74,7 @@ class Listener:
         self.is_behind = False
         self.on_end: Callable[[], object] = lambda: None
         self._waiting: list[Event] = []
-        self._heard = asyncio.Event()
+        self._heard = WakeUp()
 
     @property
     def is_told(self) -> bool:
@@ -107,10 +107,8 @@ class Listener:
 
     async def take(self, seconds: float) -> Sequence[Event]:
         """What was offered since; nothing when nothing was within that time, or it is over."""
-        with contextlib.suppress(TimeoutError):
-            async with asyncio.timeout(seconds):
-                await self._heard.wait()
-        self._heard.clear()
+        if not self._waiting and self.is_told:
+            await woken_within(self._heard.wait_next(), seconds)
         taken, self._waiting = self._waiting, []
         return taken
 

@@ -32,6 +32,7 @@ from storage.delivery.arrivals import Arrival, Outcome, Repeated, Stored, Unsett
 from storage.delivery.deliver import deliver
 from storage.delivery.retry_receipts import forget_confirmed
 from storage.errors import OutcomeUnknown, StoreFull, StoreUnavailable
+from storage.wakeup import woken_within
 
 logger = logging.getLogger(__name__)
 
@@ -179,12 +180,7 @@ class Deliverer:
     async def _woken(self, seconds: float) -> bool:
         """Wait until there is something to do; False when there was not in time."""
         self._wake = self._loop.create_future()
-        try:
-            async with asyncio.timeout(seconds):
-                await self._wake
-        except TimeoutError:
-            return False
-        return True
+        return await woken_within(self._wake, seconds)
 
     async def _let_answers_leave(self) -> None:
         """Let the loop make its turns up to the write: else they would wait for the next commit."""

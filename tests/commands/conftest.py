@@ -1,24 +1,14 @@
 """What the tests of this folder share."""
 
 import os
-from collections.abc import Generator
 from pathlib import Path
 
 import pytest
 
 from tests.commands.operator import Operator
-from tests.support.fixtures import add_server_logs, own_server, server, servers
+from tests.support.fixtures import own_server, pytest_runtest_makereport, server, servers
 
-__all__ = ["own_server", "server", "servers"]
-
-
-@pytest.hookimpl(wrapper=True)
-def pytest_runtest_makereport(
-    item: pytest.Item,
-) -> Generator[None, pytest.TestReport, pytest.TestReport]:
-    report = yield
-    add_server_logs(item, report)
-    return report
+__all__ = ["own_server", "pytest_runtest_makereport", "server", "servers"]
 
 
 @pytest.fixture(autouse=True)

@@ -7,7 +7,7 @@ import sys
 
 from tests.commands.mail import put
 from tests.commands.operator import Operator
-from tests.support.server import ROOT
+from tests.support.server import ROOT, heeding_interrupts
 
 HELLO = b"From: sender@client.example\r\nSubject: Hello\r\n\r\nGood morning.\r\n"
 ALL = ("events", "--inbox", "a@acme.test")
@@ -33,12 +33,14 @@ def test_it_goes_on_with_what_happens_until_it_is_stopped(operator: Operator) ->
     operator.furnish()
     words = [*ALL, "--follow", "--json", "--data", str(operator.data)]
     last = operator.ask_all(*ALL)[-1]["event_id"]
-    with subprocess.Popen(
-        [sys.executable, "-m", "gateway", *words, "--after", last],
-        cwd=ROOT,
-        stdout=subprocess.PIPE,
-        text=True,
-    ) as following:
+    with heeding_interrupts():
+        following = subprocess.Popen(
+            [sys.executable, "-m", "gateway", *words, "--after", last],
+            cwd=ROOT,
+            stdout=subprocess.PIPE,
+            text=True,
+        )
+    with following:
         assert following.stdout is not None
         put(operator.data, HELLO, "team@acme.test", subject="Hello")
         assert json.loads(following.stdout.readline())["type"] == "message.received"

@@ -2,30 +2,19 @@
 
 import random
 import time
-from collections.abc import Iterator
 
 import pytest
 
 from tests.support.fixtures import MakeServer, Servers
 from tests.support.kills import kill_rounds
-from tests.support.loads import big_messages_at_once, growth, warm_up
+from tests.support.loads import big_messages_at_once, growth
 from tests.support.lost_reply import LostReplyProxy
-from tests.support.memory import MIB, need_proc
+from tests.support.memory import MIB
 from tests.support.postfix_runs import KINDS, drain_a_queue
 from tests.support.senders import Senders, every_message_exactly_once
 from tests.support.server import Server
 
 pytestmark = [pytest.mark.soak, pytest.mark.timeout(3600)]
-
-
-@pytest.fixture
-def fresh(servers: Servers) -> Iterator[Server]:
-    need_proc()
-    server = servers.new()
-    server.start_demo()
-    warm_up(server)
-    yield server
-    servers.stop(server)
 
 
 def test_after_200_kills_every_acknowledged_message_is_there_once(servers: Servers) -> None:

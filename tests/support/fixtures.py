@@ -1,10 +1,12 @@
 """Fixtures of the black-box tests: one shared server per process, special ones by settings."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator, Iterator
 from pathlib import Path
 
 import pytest
 
+from tests.support.loads import warm_up
+from tests.support.memory import need_proc
 from tests.support.server import Server, Settings
 
 MakeServer = Callable[..., Server]
@@ -79,9 +81,25 @@ def own_server(servers: Servers) -> Iterator[MakeServer]:
         servers.stop(server)
 
 
-def add_server_logs(item: pytest.Item, report: pytest.TestReport) -> None:
+@pytest.fixture
+def fresh(servers: Servers) -> Iterator[Server]:
+    """Give a demo server of one test's own that has taken one message, to measure its memory."""
+    need_proc()
+    server = servers.new()
+    server.start_demo()
+    warm_up(server)
+    yield server
+    servers.stop(server)
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport(
+    item: pytest.Item,
+) -> Generator[None, pytest.TestReport, pytest.TestReport]:
     """Put the end of each server's stderr under a failed test."""
+    report = yield
     found = getattr(item, "funcargs", {}).get("servers")
     if report.failed and isinstance(found, Servers):
         for server in found.running:
             report.sections.append((f"stderr of {server.folder.name}", server.log_tail()))
+    return report

@@ -14,7 +14,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
@@ -358,6 +358,16 @@ def _dying_with_us() -> list[str]:
     """Return the words before a command that end it when this process is ended unawares."""
     setpriv = shutil.which("setpriv")
     return [setpriv, "--pdeathsig", "KILL", "--"] if setpriv else []
+
+
+@contextmanager
+def heeding_interrupts() -> Iterator[None]:
+    """Let children that start meanwhile heed SIGINT: a shell ignores it for background jobs."""
+    former = signal.signal(signal.SIGINT, signal.default_int_handler)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGINT, former)
 
 
 def _attempts(seconds: float, pause: float = 0.01) -> Iterator[None]:

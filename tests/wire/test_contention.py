@@ -72,14 +72,10 @@ def test_a_locked_store_does_not_hold_up_other_sessions(own_server: MakeServer) 
     with write_lock(server):
         waiting = threading.Thread(target=deliver, args=(server, "while locked"))
         waiting.start()
-        slowest = 0.0
         for _ in range(10):
-            started = time.monotonic()
             with server.client() as client:
                 assert [reply.code for reply in client.begin(TEAM)] == [250, 250]
-            slowest = max(slowest, time.monotonic() - started)
-            time.sleep(0.05)
-        assert slowest < 0.5, f"a greeting, EHLO, MAIL and RCPT took {slowest:.2f} s"
+        assert waiting.is_alive(), "ten sessions take less than one waits for the lock"
     waiting.join(60)
     assert not waiting.is_alive()
 

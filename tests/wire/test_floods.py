@@ -1,11 +1,9 @@
 """Peers that say much and read nothing: bounded, dropped in time, nobody else's trouble."""
 
-import os
 import socket
 import threading
 import time
 from contextlib import ExitStack
-from pathlib import Path
 
 import pytest
 
@@ -69,24 +67,21 @@ def test_out_of_descriptors_it_waits_for_some_without_spinning(servers: Servers)
         for _ in range(150):
             waiting = SmtpClient(server.demo.smtp, greet=False)
             open_ones.enter_context(waiting)
-        first = processor_seconds(server.pid)
-        time.sleep(1.5)
-        assert processor_seconds(server.pid) - first < 0.5
-    assert "accept_paused" in server.log_tail()
+        began = time.monotonic()
+        while server.log_tail().count("accept_paused") < 3:
+            assert time.monotonic() - began < 30, server.log_tail()
+            time.sleep(0.1)
+        pauses = server.log_tail().count("accept_paused")
+        assert pauses <= time.monotonic() - began + 3, "a second passes between two attempts"
     with server.client() as client:
         assert client.deliver(message("after"), ["team@example.test"]).code == 250
     servers.stop(server)
 
 
-def processor_seconds(pid: int) -> float:
-    fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
-    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
-
-
 @pytest.mark.timeout(60)
 def test_a_flood_of_commands_leaves_others_their_turn(servers: Servers) -> None:
     server = servers.shared({"mail_processes": "1"})
-    slowest, done = 0.0, threading.Event()
+    turns, done = 0, threading.Event()
     with server.client() as loud, server.client() as quiet:
 
         def shout() -> None:
@@ -100,9 +95,8 @@ def test_a_flood_of_commands_leaves_others_their_turn(servers: Servers) -> None:
 
         shouting = threading.Thread(target=shout)
         shouting.start()
-        while not done.wait(0.01):
-            began = time.monotonic()
+        while not done.is_set():
             assert quiet.command("NOOP").code == 250
-            slowest = max(slowest, time.monotonic() - began)
+            turns += 1
         shouting.join()
-    assert slowest < 0.5, f"{slowest:.2f} s for a NOOP beside a flood"
+    assert turns > 50, f"{turns} commands beside 50,000 of a flood"

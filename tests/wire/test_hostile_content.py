@@ -68,12 +68,10 @@ def test_hostile_contents_hold_nobody_up(server: Server) -> None:
             ]
         )
         hostile.start()
-        slowest = 0.0
+        others = 0
         while hostile.is_alive():
-            started = time.monotonic()
             with server.client() as other:
                 assert other.deliver(message("meanwhile"), ["team@example.test"]).code == 250
-            slowest = max(slowest, time.monotonic() - started)
-            time.sleep(0.02)
+            others += 1
         hostile.join()
-    assert slowest < 1.0, f"another message took {slowest:.2f} s"
+    assert others >= len(CONTENTS) // 2, f"{others} messages beside {len(CONTENTS)} hostile ones"

@@ -6,7 +6,6 @@ have their full 32 MB in `tests/soak`.
 
 import math
 import time
-from collections.abc import Iterator
 
 import pytest
 
@@ -17,7 +16,6 @@ from tests.support.loads import (
     endless_line,
     growth,
     idle_connections,
-    warm_up,
 )
 from tests.support.memory import MIB, need_proc, proportional_set
 from tests.support.server import Server
@@ -26,17 +24,6 @@ pytestmark = pytest.mark.xdist_group("heavy")
 
 START_SECONDS = 1.5
 MOST_STARTS = 12
-
-
-@pytest.fixture
-def fresh(servers: Servers) -> Iterator[Server]:
-    """Give a demo server of this test's own that has taken one message."""
-    need_proc()
-    server = servers.new()
-    server.start_demo()
-    warm_up(server)
-    yield server
-    servers.stop(server)
 
 
 def test_32_mb_of_empty_lines(fresh: Server) -> None:
