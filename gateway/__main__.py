@@ -37,6 +37,8 @@ COMMANDS = {
     "explain": "admin_api.commands.explain:explain",
     "audit": "admin_api.commands.audit:audit",
     "verify": "admin_api.commands.audit:verify",
+    "backup": "admin_api.commands.backup:backup",
+    "restore": "admin_api.commands.backup:restore",
     "audit-log": "admin_api.commands.audit_log:audit_log",
     "retention": "gateway.commands.retention:retention",
     "send": "gateway.commands.send:send",

@@ -88,12 +88,16 @@ class Lookups(QuickReads, Protocol):
         ...
 
 
-class Database(QuickReads, Protocol):
-    """An open store. Raises StoreUnavailable or StoreFull when it cannot serve."""
+class Reads(QuickReads, Protocol):
+    """A store that is open for reading. Raises StoreUnavailable when it cannot serve."""
 
     async def read(self, work: Work[T]) -> T:
         """Run `work` on a snapshot and return what it returns."""
         ...
+
+
+class Database(Reads, Protocol):
+    """An open store. Raises StoreUnavailable or StoreFull when it cannot serve."""
 
     async def write(self, work: Work[T]) -> T:
         """Run `work` in the writer's transaction; on return it is on stable storage."""

@@ -7,6 +7,7 @@ import ast
 import re
 import tomllib
 from collections.abc import Iterator
+from functools import cache
 from importlib import import_module
 from pathlib import Path
 
@@ -36,6 +37,7 @@ WINGS: dict[str, tuple[tuple[str, ...], ...]] = {
         ("teamwork",),
         ("sharing", "notifications"),
         ("maintenance",),
+        ("backup",),
     ),
     "admin_api": (
         ("service", "dns"),
@@ -89,8 +91,13 @@ def name(file: Path) -> str:
     return file.relative_to(ROOT).as_posix()
 
 
-def imports(file: Path) -> Iterator[str]:
-    """Yield the full name of every module, and of every name, that a file imports."""
+@cache
+def imports(file: Path) -> frozenset[str]:
+    """The full name of every module, and of every name, that a file imports."""
+    return frozenset(_imports(file))
+
+
+def _imports(file: Path) -> Iterator[str]:
     package = file.relative_to(ROOT).parent.parts
     for node in ast.walk(ast.parse(file.read_bytes())):
         if isinstance(node, ast.Import):

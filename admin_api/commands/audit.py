@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import click
@@ -11,8 +10,12 @@ from admin_api.commands.terminal.faults import Faults
 from admin_api.commands.terminal.invocation import Invocation, common
 
 if TYPE_CHECKING:
-    from storage.database import Database
-    from storage.maintenance.integrity import Report
+    from config.settings import Settings
+    from storage.database import Database, Reads
+    from storage.maintenance.integrity import Finding, Report
+    from storage.maintenance.verification import Verification
+
+_ADVICE = "what to do: postroom restore, or see docs/backup.md for a store that is partly damaged"
 
 
 @click.command()
@@ -21,56 +24,66 @@ if TYPE_CHECKING:
 @click.pass_obj
 def audit(call: Invocation, deep: bool) -> None:
     """Prove that every copy that is owed is present, with its bytes; exit status 1 when not."""
-    _tell(call, _judged(call, deep=deep, stray=False), {})
+    from admin_api.commands.terminal.store import run_reading
+    from storage.content.message_bytes import ContentDirectory
+    from storage.maintenance.integrity import audit as check
+
+    settings = call.settings()
+
+    async def work(database: Reads) -> Report:
+        return await check(database, ContentDirectory(settings.data), deep=deep)
+
+    report = run_reading(settings, work)
+    _tell(call, report, report.findings, {})
 
 
 @click.command()
 @common
+@click.option("--repair", is_flag=True, help="Remove orphaned content files.")
 @click.pass_obj
-def verify(call: Invocation) -> None:
-    """Read every byte that is kept, and find torn, missing and orphaned files; changes nothing.
+def verify(call: Invocation, repair: bool) -> None:
+    """Read every page of the database and every content; exit status 1 when anything is wrong.
 
-    Orphaned files are no fault: they are what a crash left behind, and go by themselves.
+    Nothing is changed without --repair, and read access is enough. Orphaned files are no fault:
+    a crash left them behind, and the server removes them after an hour.
     """
-    judged = _judged(call, deep=True, stray=True)
-    _tell(call, judged, {"orphaned_files": judged.orphaned})
-
-
-@dataclass(frozen=True, slots=True)
-class _Judged:
-    report: Report
-    orphaned: list[str]
-
-
-def _judged(call: Invocation, *, deep: bool, stray: bool) -> _Judged:
-    import time
-
-    from admin_api.commands.terminal.store import run
-    from storage.content.message_bytes import ContentDirectory
-    from storage.content.orphans import orphans
-    from storage.maintenance.integrity import audit as judge
+    from admin_api.commands.terminal.store import require_store, verified
 
     settings = call.settings()
+    require_store(settings)
+    found = verified(settings)
+    removed = _without_orphans(settings, found) if repair and found.orphans else 0
+    more = {"orphaned_files": [*found.orphans]}
+    _tell(call, found.report, found.findings, more, repaired=removed if repair else None)
 
-    async def work(database: Database) -> _Judged:
-        contents = ContentDirectory(settings.data)
-        report = await judge(database, contents, deep=deep)
-        found: list[str] = []
-        if stray:
-            async for files in orphans(database, contents, now=time.time()):
-                found += files
-        return _Judged(report, sorted(found))
+
+def _without_orphans(settings: Settings, found: Verification) -> int:
+    from admin_api.commands.terminal.store import run
+    from storage.content.message_bytes import ContentDirectory
+    from storage.content.orphans import remove_orphans
+
+    async def work(database: Database) -> int:
+        return await remove_orphans(database, ContentDirectory(settings.data), found.orphans)
 
     return run(settings, work)
 
 
-def _tell(call: Invocation, judged: _Judged, more: dict[str, list[str]]) -> None:
+def _tell(
+    call: Invocation,
+    report: Report,
+    findings: tuple[Finding, ...],
+    more: dict[str, list[str]],
+    *,
+    repaired: int | None = None,
+) -> None:
     from storage.ids import to_text
 
-    report = judged.report
     faults = [
-        {"message_id": to_text("msg", finding.message_id), "fault": finding.fault}
-        for finding in report.findings
+        {
+            "message_id": to_text("msg", finding.message_id) if finding.message_id else None,
+            "fault": finding.fault,
+        }
+        for finding in findings
     ]
     counts = {
         "messages": report.messages,
@@ -79,7 +92,11 @@ def _tell(call: Invocation, judged: _Judged, more: dict[str, list[str]]) -> None
         "copies_present": report.copies_present,
     }
     told = counts | {name: len(files) for name, files in more.items()}
+    if repaired is not None:
+        told["removed_files"] = repaired
+        counts["removed_files"] = repaired
     summary = "\n".join(f"{count} {name.replace('_', ' ')}" for name, count in told.items())
     call.answer(counts | more | {"faults": faults}, summary)
     if faults:
-        raise Faults(*(f"{item['message_id']}: {item['fault']}" for item in faults))
+        lines = [f"{item['message_id'] or 'store'}: {item['fault']}" for item in faults]
+        raise Faults(*lines, *([_ADVICE] if more else []))

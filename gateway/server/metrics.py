@@ -26,11 +26,11 @@ from prometheus_client.core import (
 from admin_api.service.call_metrics import cumulated
 from gateway.counters import Counters, Distribution
 from gateway.jobs.retention import Tally
-from storage.clock import SECOND
+from storage.clock import SECOND, system_clock
 from storage.database import Database, Tx
 from storage.errors import StoreUnavailable
 from storage.maintenance.job_lease import last_finished
-from storage.maintenance.store_gauges import Waiting, messages_stored, waiting
+from storage.maintenance.store_gauges import Waiting, last_backup, messages_stored, waiting
 
 _TOTALS_SECONDS = 60.0
 
@@ -136,18 +136,19 @@ class Figures:
 
     async def _of_store(self) -> list[Metric]:
         finished: int | None = None
+        backup: int | None = None
         behind: Waiting | None = None
 
-        async def look(tx: Tx) -> tuple[Waiting, int | None]:
-            return await waiting(tx), await last_finished(tx)
+        async def look(tx: Tx) -> tuple[Waiting, int | None, int | None]:
+            return await waiting(tx), await last_finished(tx), await last_backup(tx)
 
         try:
-            behind, finished = await self._database.read(look)
+            behind, finished, backup = await self._database.read(look)
             await self._count_messages()
         except StoreUnavailable:
             pass
         up = GaugeMetricFamily("postroom_store_up", "Whether the store answers.", int(bool(behind)))
-        return [up, *self._standing(behind), *self._of_retention(finished)]
+        return [up, *self._standing(behind), *_of_backup(backup), *self._of_retention(finished)]
 
     async def _count_messages(self) -> None:
         if time.monotonic() - self._counted_at > _TOTALS_SECONDS:
@@ -186,6 +187,15 @@ class Figures:
                 "When a round was last done, by whichever process of the store.",
                 finished / SECOND,
             )
+
+
+def _of_backup(began: int | None) -> Iterator[Metric]:
+    """The last good backup; without one there is no figure, so that an alert can ask for it."""
+    if began is not None:
+        age = max(0.0, (system_clock() - began) / SECOND)
+        yield GaugeMetricFamily(
+            "postroom_backup_age_seconds", "Since the last good backup of the store began.", age
+        )
 
 
 def streams_open(count: int) -> Metric:

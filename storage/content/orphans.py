@@ -13,14 +13,14 @@ from itertools import islice
 from pathlib import Path
 
 from storage.content.message_bytes import ContentDirectory
-from storage.database import Database, Tx
+from storage.database import Database, Reads, Tx
 
 AGE_SECONDS = 3600.0
 _AT_ONCE = 250
 
 
 async def orphans(
-    database: Database, contents: ContentDirectory, *, now: float
+    database: Reads, contents: ContentDirectory, *, now: float
 ) -> AsyncGenerator[list[str], None]:
     """The files that no row names, some at a time; `now` in seconds since the epoch."""
     found = _old_files(contents.files, now - AGE_SECONDS)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from storage.clock import Clock
-from storage.database import Lookups, Store
+from storage.database import Lookups, Reads, Store
 
 EMBEDDED = "sqlite"
 
@@ -35,3 +35,34 @@ async def open_lookups(store: str, data: Path) -> Lookups:
     from storage.engines.postgres import open_postgres_lookups
 
     return await open_postgres_lookups(store)
+
+
+async def open_to_read(store: str, data: Path) -> Reads:
+    """Open the store to read it only; nothing is made or changed in the data directory.
+
+    Raises StoreUnavailable, StoreDamaged.
+    """
+    if store == EMBEDDED:
+        from storage.engines.snapshots.sqlite_reader import open_reader
+
+        return open_reader(data)
+    from storage.engines.postgres import open_postgres_lookups
+    from storage.engines.postgres_connections import inspect
+
+    await inspect(store)
+    return await open_postgres_lookups(store)
+
+
+async def damage(store: str, data: Path) -> list[str]:
+    """Read every page of the database with the engine's own checks; a line for each fault."""
+    if store == EMBEDDED:
+        from storage.engines.snapshots.sqlite_reader import open_reader
+
+        reader = open_reader(data)
+        try:
+            return await reader.page_faults()
+        finally:
+            await reader.close()
+    from storage.engines.snapshots.postgres_snapshot import table_faults
+
+    return await table_faults(store)

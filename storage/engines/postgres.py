@@ -137,6 +137,9 @@ class PostgresLookups:
     async def read_quick(self, work: Work[T]) -> T:
         return await self._apart(self._read(work, _BEGIN_PEEK))
 
+    async def read(self, work: Work[T]) -> T:
+        return await self._apart(self._read(work, _BEGIN_READ))
+
     def route_generation(self) -> int | None:
         return None  # other machines write, too
 

@@ -96,13 +96,25 @@ async def inspect(store: str) -> Row:
 
     Raises StoreUnavailable when it cannot be reached, or may lose what it committed.
     """
+    async with connected(store) as (_, server):
+        return server
+
+
+@contextlib.asynccontextmanager
+async def connected(store: str) -> AsyncIterator[tuple[Connection, Row]]:
+    """One connection outside any pool, and what its server says of itself.
+
+    Raises StoreUnavailable, StoreFull.
+    """
     try:
         async with await AsyncConnection.connect(store, **_OPTIONS) as connection:
             server = await _inspected(connection)
             if server["synchronous_commit"] == "off":
                 raise StoreUnavailable(loosened("synchronous_commit"))
-            return server
-    except psycopg.ProgrammingError:
+            yield connection, server
+    except psycopg.ProgrammingError as error:
+        if error.sqlstate:
+            raise
         raise StoreUnavailable("the URL of the store is not one that PostgreSQL takes") from None
     except psycopg.Error as error:
         raise _translated(error) from error

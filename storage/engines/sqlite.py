@@ -52,6 +52,7 @@ _POLL_LEAST = 0.00005
 _POLL_MOST = 0.002
 _POLL_HERE = 0.001  # uvloop counts whole milliseconds: less would ask without a pause
 _CHECKPOINT_SECONDS = 1.0
+_RESTART_AGAIN_SECONDS = 20.0
 _READERS = 3
 _READERS_OF_ONE = 2
 
@@ -117,7 +118,7 @@ class SqliteLookups:
 
     async def read_quick(self, work: Work[T]) -> T:
         try:
-            return _run_read(self._peeker, work)
+            return run_read(self._peeker, work)
         except sqlite3.Error as error:
             raise translated(error) from error
 
@@ -149,6 +150,7 @@ class SqliteDatabase(SqliteLookups):
         self._writer = writer
         self._quick = quick
         self._checkpointing: asyncio.Task[None] | None = None
+        self._restart_at = float("-inf")
         self._readers = readers
         self._idle = list(readers)
         self._reads = FairTurns(len(readers), most_of_one=_READERS_OF_ONE)
@@ -166,7 +168,7 @@ class SqliteDatabase(SqliteLookups):
         async with self._reads.turn(share):
             reader = self._idle.pop()
             try:
-                return await in_thread(reader, partial(_run_read, reader._conn, work))
+                return await in_thread(reader, partial(run_read, reader._conn, work))
             except sqlite3.Error as error:
                 raise translated(error) from error
             finally:
@@ -209,7 +211,9 @@ class SqliteDatabase(SqliteLookups):
         await asyncio.sleep(_CHECKPOINT_SECONDS)
         writer = self._writer
         try:
-            await in_thread(writer, partial(checkpoint, writer._conn))
+            restart = time.monotonic() >= self._restart_at
+            if await in_thread(writer, partial(checkpoint, writer._conn, restart)):
+                self._restart_at = time.monotonic() + _RESTART_AGAIN_SECONDS
         except sqlite3.Error as error:  # the log only grows until the next one
             logger.warning("checkpoint failed: %s", self._translated(error))
 
@@ -297,7 +301,8 @@ def _prepare_file(data: Path) -> Path:
     return path
 
 
-def _run_read(connection: sqlite3.Connection, work: Work[T]) -> T:
+def run_read(connection: sqlite3.Connection, work: Work[T]) -> T:
+    """Run `work` on one snapshot of an open connection; blocks. Raises sqlite3.Error."""
     connection.execute("BEGIN")
     try:
         return _drive(work, SqliteTx(connection, None))

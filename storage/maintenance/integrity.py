@@ -1,6 +1,7 @@
 """The proof that accepted = owed = present: every message's copies and bytes are where they belong.
 
-- Counts and rows are judged on one snapshot, so a server that works meanwhile disturbs nothing.
+- Counts and rows are checked each on one snapshot, so a server that works meanwhile disturbs
+  nothing.
 - Files are looked at afterwards, a page at a time; what was deleted between the snapshot and the
   look is no fault.
 - Nothing stops at the first fault, and nothing is changed.
@@ -12,10 +13,12 @@ import asyncio
 import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 from storage.content.message_bytes import Content, ContentDirectory
-from storage.database import Database, Row, Tx
+from storage.database import Reads, Row, T, Tx, Work
+from storage.errors import StoreDamaged
 from storage.index import copy_index
 
 _PAGE = 500
@@ -25,9 +28,9 @@ _FIRST = bytes(16)
 
 @dataclass(frozen=True, slots=True)
 class Finding:
-    """One thing that is not as promised, and the message it concerns."""
+    """One thing that is not as promised, and the message it concerns, when it is about one."""
 
-    message_id: bytes
+    message_id: bytes | None
     fault: str
 
 
@@ -42,21 +45,39 @@ class Report:
     findings: tuple[Finding, ...]
 
 
-async def audit(database: Database, contents: ContentDirectory, *, deep: bool = False) -> Report:
-    """Judge the whole store; with `deep` the SHA-256 of every content as well."""
+async def audit(database: Reads, contents: ContentDirectory, *, deep: bool = False) -> Report:
+    """Check the whole store; with `deep` the SHA-256 of every content as well.
 
-    async def snapshot(tx: Tx) -> tuple[Row, list[Finding]]:
-        return await _totals(tx), await _judge_rows(tx)
+    A table that cannot be read is a finding, and the rest is checked all the same.
+    """
+    findings: list[Finding] = []
+    totals = await _attempt(database, _totals, "the messages cannot be counted", findings)
 
-    totals, findings = await database.read(snapshot)
+    async def checks(tx: Tx) -> list[tuple[str, str]]:
+        return [*{**_JUDGEMENTS, **copy_index.judgements(tx)}.items()]
+
+    findings += await _attempt(database, _miscounted, "copies cannot be counted", findings) or []
+    for fault, sql in await database.read(checks):
+        work = partial(_faulty_rows, fault=fault, sql=sql)
+        findings += await _attempt(database, work, f"cannot be checked: {fault}", findings) or []
     findings += await _judge_contents(database, contents, deep)
+    counts = totals or {"messages": 0, "owed": 0, "gone": 0, "present": 0}
     return Report(
-        messages=totals["messages"],
-        copies_owed=totals["owed"],
-        copies_gone=totals["gone"],
-        copies_present=totals["present"],
+        messages=counts["messages"],
+        copies_owed=counts["owed"],
+        copies_gone=counts["gone"],
+        copies_present=counts["present"],
         findings=tuple(findings),
     )
+
+
+async def _attempt(database: Reads, work: Work[T], what: str, findings: list[Finding]) -> T | None:
+    """Run a check; where pages are damaged, record that it could not be made."""
+    try:
+        return await database.read(work)
+    except StoreDamaged as error:
+        findings.append(Finding(None, f"{what}: {error}"))
+        return None
 
 
 async def _totals(tx: Tx) -> Row:
@@ -71,16 +92,15 @@ async def _totals(tx: Tx) -> Row:
     return row
 
 
-async def _judge_rows(tx: Tx) -> list[Finding]:
-    miscounted = [
+async def _miscounted(tx: Tx) -> list[Finding]:
+    return [
         Finding(bytes(row["message_id"]), f"{row['due']} copies due, {row['present']} present")
         for row in await tx.fetch_all(_MISCOUNTED)
     ]
-    return miscounted + [
-        Finding(bytes(row["message_id"]), fault)
-        for fault, sql in {**_JUDGEMENTS, **copy_index.judgements(tx)}.items()
-        for row in await tx.fetch_all(sql)
-    ]
+
+
+async def _faulty_rows(tx: Tx, *, fault: str, sql: str) -> list[Finding]:
+    return [Finding(bytes(row["message_id"]), fault) for row in await tx.fetch_all(sql)]
 
 
 _MISCOUNTED = """
@@ -122,26 +142,50 @@ _JUDGEMENTS = {
 }
 
 
-async def _judge_contents(
-    database: Database, contents: ContentDirectory, deep: bool
-) -> list[Finding]:
+async def _judge_contents(database: Reads, contents: ContentDirectory, deep: bool) -> list[Finding]:
     found: list[Finding] = []
     after = _FIRST
+    most = _DEEP_PAGE if deep else _PAGE
+    size = most
 
     async def page(tx: Tx) -> list[tuple[bytes, Content]]:
-        return await _contents_after(tx, after, deep)
+        return await _contents_after(tx, after, deep, size)
 
     async def still_there(tx: Tx) -> list[Finding]:
-        return [finding for finding in faulty if await _is_on_record(tx, finding.message_id)]
+        return [one for one in faulty if await _is_on_record(tx, one.message_id or _FIRST)]
 
-    while items := await database.read(page):
-        after = items[-1][0]
+    while True:
+        try:
+            items = await database.read(page)
+        except StoreDamaged as error:
+            if size > 1:
+                size = 1
+                continue
+            following = await _attempt(database, partial(_id_after, after=after), "contents", [])
+            if following is None:  # not even the ids can be read from here on
+                found.append(Finding(None, f"contents after {after.hex()} cannot be read: {error}"))
+                return found
+            found.append(Finding(following, f"the content cannot be read: {error}"))
+            after, size = following, most
+            continue
+        if not items:
+            return found
+        after, size = items[-1][0], most if size == most else min(most, size * 2)
         faulty = await asyncio.to_thread(_judge_page, contents.files, items, deep)
         found += await database.read(still_there) if faulty else []
-    return found
 
 
-async def _contents_after(tx: Tx, after: bytes, deep: bool) -> list[tuple[bytes, Content]]:
+async def _id_after(tx: Tx, *, after: bytes) -> bytes | None:
+    row = await tx.fetch_one(
+        "SELECT MIN(message_id) AS message_id FROM contents WHERE message_id > :after",
+        {"after": after},
+    )
+    return bytes(row["message_id"]) if row and row["message_id"] is not None else None
+
+
+async def _contents_after(
+    tx: Tx, after: bytes, deep: bool, most: int
+) -> list[tuple[bytes, Content]]:
     """The next contents; without `deep` only those in files, and no body is read."""
     # length() tells what is in a file without reading what is not.
     columns, kind = ("body", "") if deep else ("NULL AS body", "AND length(body) IS NULL")
@@ -150,7 +194,7 @@ async def _contents_after(tx: Tx, after: bytes, deep: bool) -> list[tuple[bytes,
         SELECT message_id, sha256, size, file, {columns} FROM contents
         WHERE message_id > :after {kind} ORDER BY message_id LIMIT :page
         """,
-        {"after": after, "page": _DEEP_PAGE if deep else _PAGE},
+        {"after": after, "page": most},
     )
     return [(bytes(row["message_id"]), _content(row)) for row in rows]
 
@@ -180,12 +224,12 @@ def _fault(files: Path, content: Content, deep: bool) -> str | None:
         with (files / content.file).open("rb") as source:
             size = source.seek(0, 2)
             if size != content.size:
-                return f"the content file has {size} bytes, not {content.size}"
+                return f"the content file has {size} bytes, not {content.size}: {content.file}"
             source.seek(0)
             if deep and hashlib.file_digest(source, "sha256").digest() != content.sha256:
-                return "the content file is not what was stored"
+                return f"the content file is not what was stored: {content.file}"
     except FileNotFoundError:
-        return "the content file is missing"
+        return f"the content file is missing: {content.file}"
     except OSError as error:
-        return f"the content file cannot be read: {error.strerror}"
+        return f"the content file cannot be read: {error.strerror}: {content.file}"
     return None

@@ -52,3 +52,9 @@ async def messages_stored(tx: Tx) -> int:
     """How many messages there are."""
     row = await tx.fetch_one("SELECT COUNT(*) AS messages FROM messages")
     return int(row["messages"]) if row else 0
+
+
+async def last_backup(tx: Tx) -> int | None:
+    """When the last good backup began, in microseconds since the epoch; None before the first."""
+    row = await tx.fetch_one("SELECT value FROM store_state WHERE name = 'last_backup'")
+    return int(row["value"]) if row else None

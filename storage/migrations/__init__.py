@@ -11,7 +11,7 @@ from __future__ import annotations
 from collections.abc import Callable, Coroutine
 from typing import Any
 
-from storage.database import Database, Tx
+from storage.database import Database, Reads, Tx
 from storage.errors import StoreUnavailable
 from storage.migrations.m001_identity import m001_identity
 from storage.migrations.m002_mail import m002_mail
@@ -35,27 +35,50 @@ async def migrate(database: Database, *, now: int) -> int:
 
     Raises StoreUnavailable when the store is from a newer release.
     """
-    await database.write(_ensure_record)
-    done = 0
-    for number, step in enumerate(STEPS, start=1):
-
-        async def run(tx: Tx, number: int = number, step: Step = step) -> int:
-            return await _run_once(tx, number, step, now)
-
-        done += await database.write(run)
+    done = await migrate_to(database, len(STEPS), now=now)
     if await version(database) > len(STEPS):
         raise StoreUnavailable("the store was written by a newer release of Postroom")
     return done
 
 
-async def version(database: Database) -> int:
-    """The number of the last step this store has."""
+async def migrate_to(database: Database, last: int, *, now: int) -> int:
+    """Run the steps up to number `last` that the store does not have; how many those were."""
+    await database.write(_ensure_record)
+    done = 0
+    for number, step in enumerate(STEPS[:last], start=1):
+
+        async def run(tx: Tx, number: int = number, step: Step = step) -> int:
+            return await _run_once(tx, number, step, now)
+
+        done += await database.write(run)
+    return done
+
+
+async def require_current(database: Reads) -> None:
+    """Raises StoreUnavailable when the store is of another release than this one."""
+    found = await version(database)
+    if found > len(STEPS):
+        raise StoreUnavailable("the store was written by a newer release of Postroom")
+    if found < len(STEPS):
+        raise StoreUnavailable("the store is of an older release; postroom serve upgrades it")
+
+
+async def version(database: Reads) -> int:
+    """The number of the last step this store has; 0 for a store without any table."""
 
     async def highest(tx: Tx) -> int:
+        if await tx.fetch_one(_HAS_RECORD[tx.dialect["engine"]]) is None:
+            return 0
         row = await tx.fetch_one("SELECT COALESCE(MAX(number), 0) AS number FROM migrations")
         return int(row["number"]) if row else 0
 
     return await database.read(highest)
+
+
+_HAS_RECORD = {
+    "sqlite": "SELECT 1 FROM sqlite_master WHERE type = 'table' AND name = 'migrations'",
+    "postgres": "SELECT 1 WHERE to_regclass('migrations') IS NOT NULL",
+}
 
 
 async def _ensure_record(tx: Tx) -> None:

@@ -118,7 +118,7 @@ def test_every_fault_is_named(filled: Operator, damage: Callable[[Path], None], 
     assert result.exit_code == 1
     assert told in result.stderr
     assert all(line.startswith("msg_") for line in result.stderr.splitlines())
-    assert told in [fault["fault"] for fault in document(filled)["faults"]]
+    assert any(fault["fault"].startswith(told) for fault in document(filled)["faults"])
 
 
 def document(operator: Operator) -> Record:

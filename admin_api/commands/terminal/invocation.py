@@ -57,9 +57,9 @@ class Invocation:
 
     def read(self, work: Work[T]) -> T:
         """Run `work` on a snapshot of the store, which must be there. Raises Faults."""
-        from admin_api.commands.terminal.store import run
+        from admin_api.commands.terminal.store import run_reading
 
-        return run(self.settings(), lambda database: database.read(work))
+        return run_reading(self.settings(), lambda database: database.read(work))
 
     def write(self, work: Work[T], *, make: bool = False) -> T:
         """Run `work` in one write transaction; `make` makes the store if need be. Raises Faults."""

@@ -14,8 +14,8 @@ from typing import TypeVar
 from admin_api.commands.terminal.faults import Faults
 from config.settings import Settings
 from storage.clock import system_clock
-from storage.database import Database
-from storage.engines.opening import EMBEDDED, open_database
+from storage.database import Database, Reads
+from storage.engines.opening import EMBEDDED, open_database, open_to_read
 from storage.engines.sqlite import FILE_NAME
 from storage.errors import (
     Conflict,
@@ -26,7 +26,8 @@ from storage.errors import (
     StoreFull,
     StoreUnavailable,
 )
-from storage.migrations import migrate
+from storage.maintenance.verification import Verification, verify
+from storage.migrations import migrate, require_current
 
 T = TypeVar("T")
 
@@ -35,13 +36,39 @@ _CONFLICTING_FIELDS = {"address_taken": "address", "domain_taken": "domain", "em
 
 def run(settings: Settings, use: Callable[[Database], Awaitable[T]], *, make: bool = False) -> T:
     """Open the store, bring it up to this release, `use` it and close it. Raises Faults."""
-    embedded = settings.store == EMBEDDED
-    if embedded and not make and not (settings.data / FILE_NAME).is_file():
-        raise Faults(f"data: there is no store in {settings.data}; postroom tenant create makes it")
+    if not make:
+        require_store(settings)
     try:
         return asyncio.run(_opened(settings, use))
     except StorageError as error:
         raise Faults(*fault_lines(error, settings)) from error
+
+
+def run_reading(settings: Settings, use: Callable[[Reads], Awaitable[T]]) -> T:
+    """Open the store read-only, `use` it and close it; nothing is made or changed. Raises Faults.
+
+    A store of an older release is refused: only what may write can upgrade it.
+    """
+    require_store(settings)
+    try:
+        return asyncio.run(_opened_to_read(settings, use))
+    except StorageError as error:
+        raise Faults(*fault_lines(error, settings)) from error
+
+
+def require_store(settings: Settings) -> None:
+    """Raises Faults when the data directory holds no store, as after a slip of the pen."""
+    if settings.store == EMBEDDED and not (settings.data / FILE_NAME).is_file():
+        raise Faults(f"data: there is no store in {settings.data}; postroom tenant create makes it")
+
+
+async def _opened_to_read(settings: Settings, use: Callable[[Reads], Awaitable[T]]) -> T:
+    database = await open_to_read(settings.store, settings.data)
+    try:
+        await require_current(database)
+        return await use(database)
+    finally:
+        await database.close()
 
 
 async def _opened(settings: Settings, use: Callable[[Database], Awaitable[T]]) -> T:
@@ -51,6 +78,14 @@ async def _opened(settings: Settings, use: Callable[[Database], Awaitable[T]]) -
         return await use(database)
     finally:
         await database.close()
+
+
+def verified(settings: Settings) -> Verification:
+    """Read all that the store keeps. Raises Faults when it is out of reach."""
+    try:
+        return asyncio.run(verify(settings.store, settings.data, clock=system_clock))
+    except StorageError as error:
+        raise Faults(*fault_lines(error, settings)) from error
 
 
 def fault_lines(error: StorageError, settings: Settings) -> list[str]:

@@ -1,0 +1,1 @@
+"""Backups: made beside a running server, restored into an empty place; knows no command line."""

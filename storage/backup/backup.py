@@ -1,0 +1,196 @@
+"""Making a backup beside a running server: a directory that holds one moment of the store.
+
+- Content files are copied before the snapshot is taken, and what it names beyond them after it. A
+  file that was deleted in between is no fault: then a new snapshot is taken.
+- A backup is made under another name and gets its own when its manifest is on stable storage.
+- What a backup shares with the last one is linked, so each directory is whole by itself and any of
+  them may be removed.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import fcntl
+import os
+import shutil
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from storage.backup.manifest import Manifest, complete_backups, read_manifest, write_manifest
+from storage.backup.pieces import Piece, PieceWriter, Written, translating
+from storage.backup.snapshots import Contents, Snapshot, present_contents, take_snapshot
+from storage.clock import Clock, rfc3339
+from storage.database import Database, Tx
+from storage.disk import sync_directory
+from storage.errors import Conflict, StorageError
+
+_TRIES = 5
+_PARTIAL = ".partial"
+
+Progress = Callable[[str, int, int], None]
+
+
+@dataclass(frozen=True, slots=True)
+class BackupReport:
+    """Where the backup is, what was written for it, and what the store could not give."""
+
+    path: Path
+    manifest: Manifest
+    octets: Written
+
+
+@dataclass(slots=True)
+class _Contents:
+    """Content files that are in the backup, and those that cannot be."""
+
+    kept: dict[str, Piece] = field(default_factory=dict)
+    damaged: set[str] = field(default_factory=set)
+
+
+async def make_backup(
+    store: str, data: Path, target: Path, *, clock: Clock, release: str, progress: Progress
+) -> BackupReport:
+    """Back the store up into a new directory below `target`.
+
+    Raises StoreUnavailable, StoreFull, StoreDamaged, and Conflict when another backup is being made
+    there.
+    """
+    with _only_one(target):
+        last, pieces = _last_backup(target)
+        partial = target / _PARTIAL
+        shutil.rmtree(partial, ignore_errors=True)
+        began_at = clock()
+        writer = PieceWriter(partial, last, pieces)
+        with translating(str(partial)):
+            partial.mkdir(mode=0o700)
+        snapshot, contents = await _consistent(store, data, writer, partial, progress)
+        manifest = Manifest(
+            engine=snapshot.engine,
+            schema=snapshot.schema,
+            release=release,
+            began_at=began_at,
+            ended_at=clock(),
+            tables=snapshot.tables,
+            contents=tuple(
+                contents.kept[name] for name in sorted(snapshot.contents) if name in contents.kept
+            ),
+            faults=tuple(
+                f"content {name} is missing or is not what was stored"
+                for name in sorted(contents.damaged & set(snapshot.contents))
+            ),
+        )
+        path = await asyncio.to_thread(_complete, partial, target, manifest)
+    return BackupReport(path, manifest, writer.octets)
+
+
+async def _consistent(
+    store: str, data: Path, writer: PieceWriter, partial: Path, progress: Progress
+) -> tuple[Snapshot, _Contents]:
+    """A snapshot, and every content that it names or what is wrong with it."""
+    contents = _Contents()
+    for tries_left in range(_TRIES - 1, -1, -1):
+        present = await present_contents(store, data)
+        await asyncio.to_thread(_keep, writer, data, present, contents, progress)
+        snapshot = await take_snapshot(
+            store,
+            data,
+            writer,
+            partial / "snapshot.db",
+            lambda done, all_of_it: progress("database", done, all_of_it),
+        )
+        await asyncio.to_thread(_keep, writer, data, snapshot.contents, contents, progress)
+        missing = contents.damaged & set(snapshot.contents)
+        if not missing:
+            break
+        # A file may be gone because its last copy was deleted since the snapshot.
+        deleted = missing - set(await present_contents(store, data))
+        if not deleted or not tries_left:
+            break
+        contents.damaged -= deleted
+        shutil.rmtree(partial / "database", ignore_errors=True)
+    return snapshot, contents
+
+
+def _keep(
+    writer: PieceWriter, data: Path, wanted: Contents, contents: _Contents, progress: Progress
+) -> None:
+    """Take the content files that are not in the backup yet; blocks."""
+    files = data / "content"
+    new = [name for name in sorted(wanted) if name not in contents.kept]
+    for number, name in enumerate(new):
+        progress("contents", number, len(new))
+        try:
+            piece = writer.add_file(f"content/{name}", files / name, wanted[name])
+        except FileNotFoundError:
+            piece = None
+        if piece is None:
+            contents.damaged.add(name)
+        else:
+            contents.kept[name] = piece
+            contents.damaged.discard(name)
+
+
+def _last_backup(target: Path) -> tuple[Path | None, list[Piece]]:
+    """The newest backup whose manifest can be read; what is shared with it need not be written."""
+    for path in reversed(complete_backups(target)):
+        with contextlib.suppress(StorageError):
+            return path, read_manifest(path).pieces
+    return None, []
+
+
+def _complete(partial: Path, target: Path, manifest: Manifest) -> Path:
+    with translating(str(partial)):
+        for folder, _, _ in os.walk(partial, topdown=False):
+            sync_directory(Path(folder))
+        write_manifest(partial, manifest)
+        name = rfc3339(manifest.began_at)[:19].replace(":", "-") + "Z"
+        path = target / name
+        number = 1
+        while path.exists():
+            number += 1
+            path = target / f"{name}-{number}"
+        partial.rename(path)
+        sync_directory(target)
+    return path
+
+
+@contextlib.contextmanager
+def _only_one(target: Path) -> Iterator[None]:
+    """Hold the lock of a directory of backups. Raises Conflict, StoreUnavailable, StoreFull."""
+    with translating(str(target)):
+        target.mkdir(mode=0o700, parents=True, exist_ok=True)
+        descriptor = os.open(target / ".lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+    try:
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            raise Conflict("backup_running", f"another backup is made in {target}") from None
+        yield
+    finally:
+        os.close(descriptor)
+
+
+def remove_older(target: Path, keep: int) -> list[Path]:
+    """Remove all but the newest `keep` backups in `target`; those that were removed."""
+    with _only_one(target):
+        gone = complete_backups(target)[: -max(keep, 1)]
+        for path in gone:
+            shutil.rmtree(path)
+    return gone
+
+
+async def record_backup(database: Database, *, now: int) -> None:
+    """Remember in the store that a good backup was made at `now`; `/metrics` shows its age."""
+
+    async def work(tx: Tx) -> None:
+        await tx.execute(
+            """
+            INSERT INTO store_state (name, value) VALUES ('last_backup', :now)
+            ON CONFLICT (name) DO UPDATE SET value = excluded.value
+            """,
+            {"now": now},
+        )
+
+    await database.write(work)

@@ -1,0 +1,126 @@
+"""Restoring a backup into an empty place.
+
+- Every piece is compared with its SHA-256 before it is used; all faults are told, not the first.
+- Nothing is overwritten: the data directory, and on PostgreSQL the schema, must be empty.
+- The database gets its name last, so an interrupted restore is no store.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+import os
+from collections.abc import Iterator
+from pathlib import Path
+
+from storage.backup.manifest import Manifest, TablePieces, complete_backups, read_manifest
+from storage.backup.pieces import Piece, digested, read_piece, translating, write_synced
+from storage.clock import Clock
+from storage.disk import sync_directory
+from storage.engines.opening import EMBEDDED, open_database
+from storage.engines.sqlite import FILE_NAME
+from storage.errors import Conflict, StoreDamaged, StoreUnavailable
+from storage.migrations import STEPS, migrate_to
+
+_RESTORING = FILE_NAME + ".restoring"
+
+
+def find_backup(directory: Path) -> Path:
+    """The backup that `directory` is, or the newest one in it. Raises StoreUnavailable."""
+    if (directory / "manifest.json").is_file():
+        return directory
+    found = complete_backups(directory)
+    if not found:
+        raise StoreUnavailable(f"there is no complete backup in {directory}")
+    return found[-1]
+
+
+async def restore_backup(store: str, data: Path, backup: Path, *, clock: Clock) -> Manifest:
+    """Put the store of `backup` into `data` and `store`, which are empty; its manifest.
+
+    Raises Conflict when they are not empty or the engine is another one, StoreDamaged when a piece
+    of the backup is, StoreUnavailable, StoreFull.
+    """
+    manifest = read_manifest(backup)
+    engine = "sqlite" if store == EMBEDDED else "postgres"
+    if manifest.engine != engine:
+        raise Conflict("other_engine", f"the backup is of {manifest.engine}, the store is {engine}")
+    if manifest.schema > len(STEPS):
+        raise StoreUnavailable("the backup was written by a newer release of Postroom")
+    if data.is_dir() and any(data.iterdir()):
+        raise Conflict("not_empty", f"{data} is not empty")
+    if store != EMBEDDED and await _has_tables(store):
+        raise Conflict("not_empty", "the schema of the store has tables already")
+    await asyncio.to_thread(_check, backup, manifest)
+    await asyncio.to_thread(_contents, backup, data, manifest)
+    if store == EMBEDDED:
+        await asyncio.to_thread(_sqlite, backup, data, manifest)
+    else:
+        await _postgres(store, data, backup, manifest, clock)
+    return manifest
+
+
+def _check(backup: Path, manifest: Manifest) -> None:
+    """Raises StoreDamaged with the name of every piece that is missing or damaged."""
+    wrong = [piece.name for piece in manifest.pieces if not _is_intact(backup, piece)]
+    if wrong:
+        raise StoreDamaged("missing or damaged in the backup: " + ", ".join(wrong))
+
+
+def _is_intact(backup: Path, piece: Piece) -> bool:
+    digest = hashlib.sha256()
+    try:
+        with (backup / piece.name).open("rb") as source:
+            for _ in digested(source, digest):
+                pass
+    except OSError:
+        return False
+    return digest.hexdigest() == piece.sha256
+
+
+def _contents(backup: Path, data: Path, manifest: Manifest) -> None:
+    with translating(str(data)):
+        for directory in (data, data / "content", data / "spool"):
+            directory.mkdir(mode=0o700, parents=True, exist_ok=True)
+        for piece in manifest.contents:
+            with (backup / piece.name).open("rb") as source:
+                write_synced(data / piece.name, digested(source, hashlib.sha256()))
+        for folder, _, _ in os.walk(data, topdown=False):
+            sync_directory(Path(folder))
+
+
+def _sqlite(backup: Path, data: Path, manifest: Manifest) -> None:
+    (table,) = manifest.tables
+    with translating(str(data)):
+        write_synced(data / _RESTORING, _pieces(backup, table))
+        (data / _RESTORING).rename(data / FILE_NAME)
+        sync_directory(data)
+
+
+async def _postgres(store: str, data: Path, backup: Path, manifest: Manifest, clock: Clock) -> None:
+    database = await open_database(store, data, clock)
+    try:
+        await migrate_to(database, manifest.schema, now=clock())
+    finally:
+        await database.close()
+    from storage.engines.snapshots.postgres_snapshot import Table, load
+
+    await load(
+        store,
+        {Table(one.name, one.columns, ()): _pieces(backup, one) for one in manifest.tables},
+    )
+
+
+async def _has_tables(store: str) -> bool:
+    from storage.engines.snapshots.postgres_snapshot import has_tables
+
+    return await has_tables(store)
+
+
+def _pieces(backup: Path, table: TablePieces) -> Iterator[bytes]:
+    """The octets of a table. Raises StoreDamaged for a piece that changed since it was checked."""
+    for piece in table.pieces:
+        data = read_piece(backup, piece)
+        if data is None:
+            raise StoreDamaged(f"missing or damaged in the backup: {piece.name}")
+        yield data

@@ -1,0 +1,131 @@
+"""A snapshot of either engine, as a backup takes it: pieces of the database, and content files.
+
+- The snapshot is one moment of the store; whatever it names must be in the backup.
+- `contents` are the files that the snapshot names, with their SHA-256 in hex.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from storage.backup.manifest import TablePieces
+from storage.backup.pieces import Piece, PieceWriter, RowCutter, by_size
+from storage.database import QuickReads, Row, Tx
+from storage.engines.opening import EMBEDDED
+from storage.engines.snapshots.sqlite_reader import open_reader
+from storage.engines.snapshots.sqlite_snapshot import write_snapshot
+
+if TYPE_CHECKING:  # a store without a server never needs psycopg
+    from storage.engines.snapshots.postgres_snapshot import Dump, Table
+
+Contents = dict[str, str]
+Progress = Callable[[int, int], None]
+
+_CONTENTS = "SELECT file, sha256 FROM contents WHERE file IS NOT NULL"
+_SCHEMA = "SELECT COALESCE(MAX(number), 0) AS number FROM migrations"
+
+
+@dataclass(frozen=True, slots=True)
+class Snapshot:
+    """The database of one moment, cut into pieces."""
+
+    engine: str
+    schema: int
+    tables: tuple[TablePieces, ...]
+    contents: Contents
+
+
+async def take_snapshot(
+    store: str, data: Path, writer: PieceWriter, scratch: Path, progress: Progress
+) -> Snapshot:
+    """Take the database at this moment into pieces. Raises StoreUnavailable, StoreFull.
+
+    `scratch` is a file name on the file system of the backup, which is used meanwhile.
+    """
+    if store == EMBEDDED:
+        return await _of_sqlite(data, writer, scratch, progress)
+    return await _of_postgres(store, writer)
+
+
+async def present_contents(store: str, data: Path) -> Contents:
+    """The content files that the store names now. Raises StoreUnavailable."""
+    if store == EMBEDDED:
+        reader = open_reader(data)
+        try:
+            return await _contents(reader)
+        finally:
+            await reader.close()
+    from storage.engines.snapshots.postgres_snapshot import open_dump
+
+    async with open_dump(store) as dump:
+        return _named(await dump.fetch_all(_CONTENTS))
+
+
+async def _of_sqlite(
+    data: Path, writer: PieceWriter, scratch: Path, progress: Progress
+) -> Snapshot:
+    scratch.unlink(missing_ok=True)
+    try:
+        await asyncio.to_thread(write_snapshot, data, scratch, progress)
+        reader = open_reader(scratch.parent, scratch.name)
+        try:
+            contents, schema = await _contents(reader), await _schema(reader)
+        finally:
+            await reader.close()
+        pieces = await asyncio.to_thread(_cut, writer, by_size(scratch), "")
+    finally:
+        scratch.unlink(missing_ok=True)
+    return Snapshot("sqlite", schema, (TablePieces("", (), pieces),), contents)
+
+
+async def _of_postgres(store: str, writer: PieceWriter) -> Snapshot:
+    from storage.engines.snapshots.postgres_snapshot import open_dump
+
+    async with open_dump(store) as dump:
+        tables = [await _table(dump, table, writer) for table in dump.tables]
+        contents = _named(await dump.fetch_all(_CONTENTS))
+        (row,) = await dump.fetch_all(_SCHEMA)
+    return Snapshot("postgres", row["number"], tuple(tables), contents)
+
+
+async def _table(dump: Dump, table: Table, writer: PieceWriter) -> TablePieces:
+    pieces: list[Piece] = []
+    cutter = RowCutter()
+    async for row in dump.rows(table):
+        if data := cutter.add(row):
+            pieces += await asyncio.to_thread(_cut, writer, [data], f"{table.name}/", len(pieces))
+    if data := cutter.rest():
+        pieces += await asyncio.to_thread(_cut, writer, [data], f"{table.name}/", len(pieces))
+    return TablePieces(table.name, table.columns, tuple(pieces))
+
+
+def _cut(
+    writer: PieceWriter, pieces: Iterable[bytes], folder: str, first: int = 0
+) -> tuple[Piece, ...]:
+    return tuple(
+        writer.add(f"database/{folder}{number:06d}", data)
+        for number, data in enumerate(pieces, first)
+    )
+
+
+async def _contents(reader: QuickReads) -> Contents:
+    async def work(tx: Tx) -> list[Row]:
+        return await tx.fetch_all(_CONTENTS)
+
+    return _named(await reader.read_quick(work))
+
+
+async def _schema(reader: QuickReads) -> int:
+    async def work(tx: Tx) -> Row | None:
+        return await tx.fetch_one(_SCHEMA)
+
+    row = await reader.read_quick(work)
+    return row["number"] if row else 0
+
+
+def _named(rows: Iterable[Row]) -> Contents:
+    return {row["file"]: bytes(row["sha256"]).hex() for row in rows}

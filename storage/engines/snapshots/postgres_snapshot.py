@@ -1,0 +1,166 @@
+"""The tables of a PostgreSQL store as COPY text: out of one snapshot, and back into empty ones.
+
+- All tables are read in one REPEATABLE READ transaction, each in the order of its primary key.
+- Loading is one transaction: all rows of all tables, or none.
+- No program of PostgreSQL is needed, so client and server may be of different versions.
+"""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+
+import psycopg
+from psycopg import sql
+
+from storage.database import Row
+from storage.engines.postgres_connections import Connection, connected
+
+
+@dataclass(frozen=True, slots=True)
+class Table:
+    """A table with its columns in their order, and those of its primary key."""
+
+    name: str
+    columns: tuple[str, ...]
+    key: tuple[str, ...]
+
+
+class Dump:
+    """One snapshot of the store. Made by `open_dump`."""
+
+    def __init__(self, connection: Connection, tables: Sequence[Table]) -> None:
+        self._connection = connection
+        self.tables = tables
+
+    async def rows(self, table: Table) -> AsyncIterator[bytes]:
+        """The rows of a table as lines of COPY text, in the order of its key."""
+        query = sql.SQL("COPY (SELECT {} FROM {} ORDER BY {}) TO STDOUT").format(
+            _names(table.columns), sql.Identifier(table.name), _names(table.key or table.columns)
+        )
+        async with self._connection.cursor().copy(query) as copy:
+            async for line in copy:
+                yield bytes(line)
+
+    async def fetch_all(self, text: str) -> list[Row]:
+        """The rows of a query without parameters, out of the same snapshot."""
+        cursor = await self._connection.execute(text.encode())
+        return list(await cursor.fetchall())
+
+
+@contextlib.asynccontextmanager
+async def open_dump(store: str) -> AsyncIterator[Dump]:
+    """Open a snapshot of the store at this URL. Raises StoreUnavailable."""
+    async with connected(store) as (connection, _):
+        await connection.execute("BEGIN ISOLATION LEVEL REPEATABLE READ, READ ONLY")
+        yield Dump(connection, await _tables(connection))
+
+
+async def load(store: str, tables: Mapping[Table, Iterable[bytes]]) -> None:
+    """Replace the rows of these tables by those given, as COPY text. Raises StoreUnavailable."""
+    async with connected(store) as (connection, _), connection.transaction():
+        order = await _parents_first(connection, [*tables])
+        await connection.execute(
+            sql.SQL("TRUNCATE {}").format(_names(tuple(table.name for table in order)))
+        )
+        for table in order:
+            query = sql.SQL("COPY {} ({}) FROM STDIN").format(
+                sql.Identifier(table.name), _names(table.columns)
+            )
+            async with connection.cursor().copy(query) as copy:
+                for block in tables[table]:
+                    await copy.write(block)
+
+
+async def table_faults(store: str) -> list[str]:
+    """Read every row and, with amcheck, every index; one line for each fault.
+
+    Reading makes the server compare its page checksums where it keeps them.
+    """
+    faults: list[str] = []
+    async with connected(store) as (connection, _):
+        await connection.set_autocommit(True)
+        for table in await _tables(connection):
+            query = sql.SQL("COPY {} TO STDOUT").format(sql.Identifier(table.name))
+            try:
+                async with connection.cursor().copy(query) as copy:
+                    async for _block in copy:
+                        pass
+            except psycopg.DatabaseError as error:
+                faults.append(f"table {table.name}: {_one_line(error)}")
+        for name in await _checked_indexes(connection):
+            try:
+                await connection.execute("SELECT bt_index_check($1::regclass, true)", (name,))
+            except psycopg.DatabaseError as error:
+                faults.append(f"index {name}: {_one_line(error)}")
+    return faults
+
+
+async def has_tables(store: str) -> bool:
+    """Whether the schema of the store has any table. Raises StoreUnavailable."""
+    async with connected(store) as (connection, _):
+        return bool(await _tables(connection))
+
+
+async def _tables(connection: Connection) -> list[Table]:
+    rows = await (await connection.execute(_TABLES)).fetchall()
+    return [Table(row["name"], tuple(row["columns"]), tuple(row["key"] or ())) for row in rows]
+
+
+async def _parents_first(connection: Connection, tables: list[Table]) -> list[Table]:
+    """The tables in an order in which each comes behind those that it references."""
+    rows = await (await connection.execute(_PARENTS)).fetchall()
+    parents = {(row["child"], row["parent"]) for row in rows if row["child"] != row["parent"]}
+    left, order = {table.name: table for table in tables}, list[Table]()
+    while left:
+        free = [name for name in left if not any((name, other) in parents for other in left)]
+        order += [left.pop(name) for name in free or [next(iter(left))]]
+    return order
+
+
+async def _checked_indexes(connection: Connection) -> list[str]:
+    """The B-tree indexes of the store, where the extension amcheck is installed."""
+    rows = await (await connection.execute(_INDEXES)).fetchall()
+    return [row["name"] for row in rows]
+
+
+def _names(names: Sequence[str]) -> sql.Composed:
+    return sql.SQL(", ").join(map(sql.Identifier, names))
+
+
+def _one_line(error: psycopg.Error) -> str:
+    return " ".join(str(error).split())
+
+
+_TABLES = """
+    SELECT c.relname AS name,
+           array_agg(a.attname::text ORDER BY a.attnum) AS columns,
+           (SELECT array_agg(k.attname::text ORDER BY p.place)
+            FROM pg_index i
+            CROSS JOIN unnest(i.indkey) WITH ORDINALITY AS p (attnum, place)
+            JOIN pg_attribute k ON k.attrelid = c.oid AND k.attnum = p.attnum
+            WHERE i.indrelid = c.oid AND i.indisprimary) AS key
+    FROM pg_class c
+    JOIN pg_attribute a ON a.attrelid = c.oid AND a.attnum > 0 AND NOT a.attisdropped
+    WHERE c.relnamespace = current_schema()::regnamespace AND c.relkind = 'r'
+    GROUP BY c.oid, c.relname ORDER BY c.relname
+"""
+
+_PARENTS = """
+    SELECT c.relname AS child, p.relname AS parent
+    FROM pg_constraint f
+    JOIN pg_class c ON c.oid = f.conrelid
+    JOIN pg_class p ON p.oid = f.confrelid
+    WHERE f.contype = 'f' AND f.connamespace = current_schema()::regnamespace
+"""
+
+_INDEXES = """
+    SELECT i.indexrelid::regclass::text AS name
+    FROM pg_index i
+    JOIN pg_class c ON c.oid = i.indexrelid
+    JOIN pg_am a ON a.oid = c.relam AND a.amname = 'btree'
+    WHERE c.relnamespace = current_schema()::regnamespace
+      AND EXISTS (SELECT 1 FROM pg_extension WHERE extname = 'amcheck')
+    ORDER BY 1
+"""

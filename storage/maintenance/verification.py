@@ -1,0 +1,66 @@
+"""Reading all that is kept: every page of the database, every row that promises, every content.
+
+- Read access is enough, a server may run beside it, and nothing is made or changed.
+- Every fault is listed; a damaged page does not end the check of what can still be read.
+- A store of another release is a fault, because `postroom serve` would refuse or upgrade it.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from storage.clock import Clock
+from storage.content.message_bytes import ContentDirectory
+from storage.content.orphans import orphans
+from storage.database import Reads
+from storage.engines.opening import damage, open_to_read
+from storage.errors import StorageError, StoreDamaged
+from storage.maintenance.integrity import Finding, Report, audit
+from storage.migrations import require_current
+
+_NO_REPORT = Report(messages=0, copies_owed=0, copies_gone=0, copies_present=0, findings=())
+
+
+@dataclass(frozen=True, slots=True)
+class Verification:
+    """The faults of the database itself, the findings in its rows and contents, and orphans.
+
+    Orphaned content files are no fault: a crash left them behind.
+    """
+
+    database: tuple[str, ...]
+    report: Report
+    orphans: tuple[str, ...] = field(default=())
+
+    @property
+    def findings(self) -> tuple[Finding, ...]:
+        """All that is wrong, the database first."""
+        return (*(Finding(None, fault) for fault in self.database), *self.report.findings)
+
+
+async def verify(store: str, data: Path, *, clock: Clock) -> Verification:
+    """Read the whole store. Raises StoreUnavailable when it is out of reach."""
+    try:
+        faults = await damage(store, data)
+        reader = await open_to_read(store, data)
+    except StoreDamaged as error:
+        return Verification((str(error),), _NO_REPORT)
+    try:
+        return await _verified(reader, ContentDirectory(data), faults, clock)
+    finally:
+        await reader.close()
+
+
+async def _verified(
+    reader: Reads, contents: ContentDirectory, faults: list[str], clock: Clock
+) -> Verification:
+    report, stray = _NO_REPORT, list[str]()
+    try:
+        await require_current(reader)
+        report = await audit(reader, contents, deep=True)
+        async for files in orphans(reader, contents, now=clock() / 1_000_000):
+            stray += files
+    except StorageError as error:
+        faults.append(str(error))
+    return Verification(tuple(faults), report, tuple(sorted(stray)))
