@@ -1,1 +1,1 @@
-"""What happened: written, catalogued, read by audience."""
+"""The event log: catalogue of types, recording, reading by audience; sends nothing."""

@@ -24,13 +24,13 @@ from storage.ids import to_text
 
 @dataclass(frozen=True, slots=True)
 class Terms:
-    """A plan and a governance: those a tenant has, or those that something takes at least."""
+    """A plan and a governance: those of a tenant, or the least that something needs."""
 
     plan: str = "free"
     governance: str = "none"
 
     def cover(self, needed: Terms) -> bool:
-        """Whether who has these may have what takes `needed`."""
+        """Whether a tenant with these terms may use something that needs `needed`."""
         return reaches(PLANS, self.plan, needed.plan) and reaches(
             GOVERNANCE, self.governance, needed.governance
         )
@@ -42,13 +42,13 @@ _GOVERNED = Terms(governance="token_controls")
 
 
 def needs_of(event_type: str) -> Terms:
-    """What a tenant must have to be told of events of this type."""
+    """Return the plan and governance a tenant needs to get events of this type."""
     kind = EVENT_TYPES.get(event_type)
     return kind.terms if kind else _ANY
 
 
 async def terms_of(tx: Tx, *, tenant_id: bytes) -> Terms:
-    """What the tenant has now."""
+    """Return the tenant's present plan and governance."""
     row = await tx.fetch_one(
         "SELECT plan, governance FROM tenants WHERE tenant_id = :tenant_id",
         {"tenant_id": tenant_id},
@@ -70,7 +70,7 @@ _PREFIXES = {
     "by_inbox_id": "inb",
 }
 _MEANINGS = {
-    "inbox_id": "The inbox that is told.",
+    "inbox_id": "The notified inbox.",
     "by_inbox_id": "The inbox that acted.",
 }
 _EXAMPLE_ID = bytes.fromhex("019e0d2fb2a417a5ebe09f1d4ad18a0d")
@@ -89,7 +89,7 @@ class EventType:
 
     @property
     def schema(self) -> Json:
-        """The JSON Schema (2020-12) of a body, which leaves nothing open."""
+        """The JSON Schema (2020-12) of a body; no other fields are allowed."""
         ids = {name: self._id_schema(name) for name in ("inbox_id", *self.data)}
         return {
             "$schema": "https://json-schema.org/draft/2020-12/schema",
@@ -145,7 +145,7 @@ EVENT_TYPES: Mapping[str, EventType] = {
         EventType("thread.assigned", "The inbox was assigned a thread.", _THREAD),
         EventType(
             "thread.unassigned",
-            "A thread was taken from the inbox, which had it in hand.",
+            "A thread of which the inbox was the assignee was taken from it.",
             _THREAD,
         ),
         EventType(
@@ -167,7 +167,7 @@ EVENT_TYPES: Mapping[str, EventType] = {
         ),
         EventType(
             "contact.share_resolved",
-            "A share of the inbox was accepted, declined or withdrawn, or lapsed (by nobody).",
+            "A share of the inbox was accepted, declined or withdrawn, or it expired (by nobody).",
             ("share_id", *_BY),
             _NOBODY,
             terms=_STARTUP,
@@ -185,7 +185,7 @@ EVENT_TYPES: Mapping[str, EventType] = {
         ),
         EventType(
             "task.completed",
-            "A task of the inbox was completed, by itself or with what it was about.",
+            "A task of the inbox was completed, by itself or with its subject.",
             _TASK,
             _NOBODY | {"thread_id"},
         ),
@@ -197,7 +197,7 @@ EVENT_TYPES: Mapping[str, EventType] = {
         ),
         EventType(
             "list.member_removed",
-            "The inbox is a member of a distribution list no more.",
+            "The inbox is no longer a member of a distribution list.",
             ("list_id",),
             terms=_GOVERNED,
         ),
@@ -206,7 +206,7 @@ EVENT_TYPES: Mapping[str, EventType] = {
 
 
 def body_of(event: Event, inbox_id: bytes) -> Json:
-    """What `inbox_id` is told of an event: ids, inbox and time."""
+    """Build the body of an event for `inbox_id`: ids, inbox and time."""
     data: Json = {"inbox_id": to_text("inb", inbox_id)}
     for name in EVENT_TYPES[event.type].data:
         raw: bytes | None = getattr(event, name)
@@ -215,5 +215,5 @@ def body_of(event: Event, inbox_id: bytes) -> Json:
 
 
 def event_record(event: Event, inbox_id: bytes) -> Json:
-    """The body with the event's id, as lists show it."""
+    """Build the body with the event's id, for lists."""
     return {"event_id": to_text("evt", event.event_id), **body_of(event, inbox_id)}

@@ -1,13 +1,14 @@
-"""The event log, read: what an inbox may be told of, and which inboxes an event is for.
+"""Reading the event log: the events of an inbox, and the inboxes of an event.
 
 - Ids become visible in their order, on every engine: one writer at a time gives them and commits.
-  So who has read up to an id has missed nothing below it.
-- `message.received` is for each inbox with a copy of the message. What is addressed to an inbox is
-  for that inbox. Of the rest, a note is for who sees the note, an act on a thread for who sees the
-  act and still sees the thread (`storage.mailbox.visibility`).
-- That is judged when it is read: whose copy is gone, or from whom a note was taken, is not told;
-  nor is anybody of a task, a card, an offer or a list that is gone since, but of its end.
-- Events are told for seven days.
+  So a reader that read up to an id has missed nothing below it.
+- `message.received` goes to each inbox with a copy of the message. An event addressed to an inbox
+  goes to that inbox. Of the rest, a note goes to the inboxes that see the note, an act on a thread
+  to those that see the act and still see the thread (`storage.mailbox.visibility`).
+- Visibility is checked at reading: an inbox whose copy is deleted, or which no longer sees the
+  note, does not get the event. Neither does anybody for a task, a card, an offer or a list that is
+  deleted since; only the event of its end is delivered.
+- Events are delivered for seven days.
 """
 
 from __future__ import annotations
@@ -37,7 +38,10 @@ _FEW = 32
 
 @dataclass(frozen=True, slots=True)
 class Event:
-    """An event as stored. `inbox_id` is whom it is addressed to; `by_inbox_id` is who acted."""
+    """A stored event.
+
+    `inbox_id` is the inbox it is addressed to; `by_inbox_id` the one that acted.
+    """
 
     event_id: bytes
     tenant_id: bytes
@@ -55,24 +59,24 @@ class Event:
 
 
 def is_kept(event_id: bytes, *, now: int) -> bool:
-    """Whether everything behind this id is still told."""
+    """Whether all events behind this id are still stored."""
     return event_id >= lowest_at(now - KEPT)
 
 
 async def newest_event_id(tx: Tx) -> bytes:
-    """The id of the store's newest event; below all ids when there is none."""
+    """Return the id of the store's newest event; below all ids when there is none."""
     row = await tx.fetch_one("SELECT event_id FROM events ORDER BY event_id DESC LIMIT 1")
     return bytes(row["event_id"]) if row else b""
 
 
 async def was_given(tx: Tx, *, event_id: bytes) -> bool:
-    """Whether an id is none of the future: the store has given it, or a later one."""
+    """Whether the store has given this id or a later one."""
     row = await tx.fetch_one("SELECT value FROM store_state WHERE name = 'last_id'")
     return row is not None and event_id < lowest_at(row["value"] + 1)
 
 
 async def new_events(tx: Tx, *, after: bytes, limit: int) -> list[Event]:
-    """The events of the whole store behind `after`, oldest first."""
+    """Return the events of the whole store behind `after`, oldest first."""
     rows = await tx.fetch_all(
         f"SELECT {_COLUMNS} FROM events e WHERE e.event_id > :after ORDER BY e.event_id LIMIT :n",
         {"after": after, "n": limit},
@@ -81,7 +85,7 @@ async def new_events(tx: Tx, *, after: bytes, limit: int) -> list[Event]:
 
 
 async def find_events(tx: Tx, *, event_ids: Collection[bytes]) -> dict[bytes, Event]:
-    """Those of these events that are still there, by id."""
+    """Return those of these events that still exist, by id."""
     found: dict[bytes, Event] = {}
     for some in chunks(sorted(event_ids), _AT_ONCE):
         chosen, names = in_list(some)
@@ -101,7 +105,7 @@ async def events_after(
     types: Collection[str],
     until: bytes = _LAST,
 ) -> list[Event]:
-    """The events of these types that the viewer may be told of, oldest first, at most `limit`.
+    """Return at most `limit` events of these types that are visible to the viewer, oldest first.
 
     Only those behind the id `after` and up to the id `until`.
     """
@@ -144,7 +148,7 @@ async def _told(
 async def audience(
     tx: Tx, *, events: Sequence[Event], among: Collection[bytes], now: int
 ) -> list[tuple[Event, bytes]]:
-    """Which of these inboxes each event is for, as they see it now; in the order of the events."""
+    """Return each event with those of these inboxes that may see it now; in order of events."""
     listening = set(among)
     holders = await _holders(
         tx, [event.message_id for event in events if event.message_id], listening
@@ -162,18 +166,18 @@ async def audience(
 
 
 async def is_told(tx: Tx, *, event: Event, inbox_id: bytes, now: int) -> bool:
-    """Whether an event is for this inbox, as it sees it now."""
+    """Whether this inbox may see the event now."""
     return bool(await audience(tx, events=[event], among=[inbox_id], now=now))
 
 
 async def _holders(
     tx: Tx, message_ids: Sequence[bytes], listening: set[bytes]
 ) -> dict[bytes, list[bytes]]:
-    """For each message, those of `listening` that hold a copy."""
+    """Return for each message those of `listening` that hold a copy."""
     held: dict[bytes, list[bytes]] = {}
     if not listening:
         return held
-    # A few are looked up; for many it is cheaper to read who has a copy.
+    # A few are looked up by key; for many it is cheaper to read all holders of a copy.
     few, inboxes = in_list(sorted(listening)) if len(listening) <= _FEW else ("", {})
     narrowed = f" AND inbox_id IN ({few.replace(':in', ':box')})" if few else ""
     named = {name.replace("in", "box"): value for name, value in inboxes.items()}
@@ -190,7 +194,7 @@ async def _holders(
 
 
 async def _who_sees(tx: Tx, event: Event, listening: set[bytes], now: int) -> list[bytes]:
-    """Those of `listening` that see the note or the act of which the event tells."""
+    """Return those of `listening` that see the note or the act of the event."""
     told: list[bytes] = []
     for some in chunks(sorted(listening), _AT_ONCE):
         chosen, names = in_list(some)
@@ -206,12 +210,12 @@ _COLUMNS = """e.event_id, e.tenant_id, e.type, e.inbox_id, e.message_id, e.threa
     e.note_id, e.task_id, e.contact_id, e.share_id, e.by_inbox_id, e.created_at"""
 
 _SEES_NOTE = f"EXISTS (SELECT 1 FROM notes n WHERE n.note_id = e.note_id AND {VISIBLE_NOTE})"
-# An event tells of an act as the thread's history does, to whom the thread is there.
+# An event of an act has the audience of the thread's history entry that still sees the thread.
 _SEES_THREAD = f"""EXISTS (
     SELECT 1 FROM messages m
     WHERE m.thread_id = e.thread_id AND m.tenant_id = :tenant_id AND {VISIBLE})"""
 _SEES_ACT = re.sub(r"\bh\.", "e.", VISIBLE_ACT.replace("h.entry_id", "e.event_id"))
-# That a share was resolved or a membership ended is told although there is none any more.
+# A resolved share or an ended membership is still announced, although its row is deleted.
 _SEES = f"""CASE
     WHEN e.note_id IS NOT NULL THEN {_SEES_NOTE}
     WHEN e.task_id IS NOT NULL THEN EXISTS (
@@ -226,8 +230,8 @@ _SEES = f"""CASE
     ELSE 1 = 1 END"""
 _SPAN = "e.tenant_id = :tenant_id AND e.event_id > :after AND e.event_id <= :until"
 
-# From the copies of one inbox, folder by folder as they are in order; never from the events of
-# everybody, which is what the CASE keeps a planner without statistics from.
+# From the copies of one inbox, in the order of each folder. The CASE keeps a planner without
+# statistics from reading the events of all inboxes instead.
 _OF_MAIL = " UNION ALL ".join(
     f"""
     SELECT * FROM (

@@ -1,8 +1,9 @@
-"""Events: what happened, written in the transaction that made it happen.
+"""Recording events: each is written in the transaction that causes it.
 
-- An event tells ids, inbox and time only, never a text.
-- `inbox_id` is whom it concerns; without one it concerns every inbox that sees the thread.
-- What an inbox may see of it is judged when it is told, by `storage.events.log`, not here.
+- An event holds ids, inbox and time only, never a text.
+- `inbox_id` is the inbox it is addressed to; without one it is for every inbox that sees the
+  thread.
+- Visibility is checked at delivery, by `storage.events.log`, not here.
 """
 
 from __future__ import annotations
@@ -24,7 +25,7 @@ async def record_event(
     share_id: bytes | None = None,
     by_inbox_id: bytes | None = None,
 ) -> None:
-    """Put one event of the type `kind` on record; `by_inbox_id` is the inbox that acted."""
+    """Record one event of the type `kind`; `by_inbox_id` is the inbox that acted."""
     await tx.execute(
         """
         INSERT INTO events

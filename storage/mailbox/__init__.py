@@ -1,1 +1,1 @@
-"""Mail at rest: copies, parse results, search, who sees what."""
+"""Mail at rest: copies, parse results, search, visibility, grants; knows no thread list."""

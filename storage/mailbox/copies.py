@@ -1,12 +1,12 @@
 """Mailboxes: the copies of one inbox, with their own folder and read state.
 
 - A message is the tenant's, a copy is the inbox's; every look-up here is by both.
-- A copy tells only the routes by which this inbox was reached: whom else the message went to by
-  Bcc stays unknown (RFC 5321 7.2).
-- A message may be open to an inbox that holds no copy of it; `storage.mailbox.visibility` tells
-  which. It looks like a copy without folder, marks and routes, and cannot be changed.
-- Listings are by keyset: ids rise with time, so a page costs the same at any depth.
-- When the last copy goes, the message and its content go with it.
+- A copy shows only the routes by which this inbox was reached: other recipients by Bcc stay hidden
+  (RFC 5321 7.2).
+- A message may be granted to an inbox that holds no copy of it (`storage.mailbox.visibility`). It
+  looks like a copy without folder, marks and routes, and cannot be changed.
+- Lists are read by keyset: ids rise with time, so a page costs the same at any depth.
+- When the last copy is deleted, the message and its content are deleted with it.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ _CHANGED_AT_ONCE = 500  # by one statement; each names its messages one by one
 
 @dataclass(frozen=True, slots=True)
 class Mailbox:
-    """A name and an address as a header gave them; either may be empty."""
+    """A name and an address as a header field gave them; either may be empty."""
 
     name: str
     email: str
@@ -37,7 +37,7 @@ class Mailbox:
 
 @dataclass(frozen=True, slots=True)
 class Route:
-    """How a copy came: the recipient as the sender wrote it, and the address it led to."""
+    """A route to a copy: the recipient as the sender wrote it, and the address it led to."""
 
     recipient: str
     address: str
@@ -48,7 +48,7 @@ class Route:
 class Copy:
     """A message as one inbox has it. Sizes in octets, times in microseconds.
 
-    Folder and marks are None for a message that is only open to this inbox.
+    Folder and marks are None for a message that was only granted to this inbox.
     """
 
     message_id: bytes
@@ -74,18 +74,18 @@ class Copy:
 
     @property
     def is_held(self) -> bool:
-        """Whether there is a copy at all."""
+        """Whether the inbox holds a copy."""
         return self.folder is not None
 
 
 def require_held(copy: Copy) -> None:
-    """Raises Conflict `no_copy` for a message that is only open to this inbox."""
+    """Raises Conflict `no_copy` for a message that was only granted to this inbox."""
     if not copy.is_held:
         raise no_copy()
 
 
 def no_copy() -> Conflict:
-    """The refusal to change what is only open to an inbox."""
+    """Build the refusal to change a message that was only granted to an inbox."""
     return Conflict("no_copy", "This inbox holds no copy of the message.")
 
 
@@ -99,7 +99,7 @@ async def list_copies(
     before: bytes | None,
     limit: int,
 ) -> list[Copy]:
-    """At most `limit` copies of a folder, newest first, all older than the message `before`."""
+    """Return at most `limit` copies of a folder, newest first, all older than `before`."""
     older = "AND p.message_id < :before" if before else ""
     seen = "" if is_read is None else "AND p.is_read = :is_read"
 
@@ -130,7 +130,7 @@ async def list_copies(
 async def copies_by_id(
     tx: Tx, *, tenant_id: bytes, inbox_id: bytes, message_ids: Sequence[bytes]
 ) -> list[Copy]:
-    """The inbox's copies of these messages, newest first."""
+    """Return the inbox's copies of these messages, newest first."""
     if not message_ids:
         return []
     chosen, names = in_list(message_ids)
@@ -163,7 +163,7 @@ async def update_copy(
     is_flagged: bool | None = None,
     folder: str | None = None,
 ) -> Copy:
-    """Change what is given, leave what is None. Raises NotFound."""
+    """Change the given values; None leaves a value as it is. Raises NotFound."""
     await update_copies(
         tx,
         tenant_id=tenant_id,
@@ -188,7 +188,7 @@ async def update_copies(
     is_flagged: bool | None = None,
     folder: str | None = None,
 ) -> None:
-    """Change what is given of each of these copies; what has no copy here is passed over."""
+    """Change the given values of each of these copies; skip messages without a copy here."""
     change = {
         "is_read": None if is_read is None else int(is_read),
         "is_flagged": None if is_flagged is None else int(is_flagged),
@@ -217,7 +217,7 @@ async def update_copies(
 async def held_of(
     tx: Tx, *, tenant_id: bytes, inbox_id: bytes, message_ids: Sequence[bytes]
 ) -> set[bytes]:
-    """Those of these messages of which the inbox holds a copy."""
+    """Return those of these messages of which the inbox holds a copy."""
     if not message_ids:
         return set()
     chosen, names = in_list(message_ids)
@@ -232,10 +232,10 @@ async def held_of(
 
 
 def trace_fields(copy: Copy) -> bytes:
-    """What the receiving side puts before the content of this copy (RFC 5321 4.4).
+    """Return the trace fields that stand before the content of this copy (RFC 5321 4.4).
 
-    One Delivered-To for each address by which this copy came, then the Received field that was
-    made when the message arrived. A message without a copy has none: they would tell of another's.
+    One Delivered-To for each address by which this copy came, then the Received field made at
+    arrival. A message without a copy has none: they would reveal another inbox's routes.
     """
     if not copy.is_held:
         return b""
@@ -246,7 +246,7 @@ def trace_fields(copy: Copy) -> bytes:
 
 
 def distinct_addresses(routes: Iterable[Route]) -> list[Route]:
-    """The first route by each address: two subaddresses of one list are one way in."""
+    """Keep the first route by each address: two subaddresses of one list are one way in."""
     first: dict[str, Route] = {}
     for route in routes:
         first.setdefault(route.address, route)
@@ -268,7 +268,7 @@ _COPY = f"""
 
 
 async def copies_of_rows(tx: Tx, inbox_id: bytes, rows: Sequence[Row]) -> list[Copy]:
-    """What `rows` of COPY_COLUMNS say, each with the routes to this inbox in the sender's order."""
+    """Make copies of `rows` of COPY_COLUMNS, with routes to this inbox in the sender's order."""
     routes: dict[bytes, list[Route]] = {}
     for route in await _routes(tx, inbox_id, rows):
         named = Route(route["recipient"], route["address"], route["list_id"])

@@ -1,4 +1,4 @@
-"""Deleting copies permanently: the content goes with the last copy."""
+"""Permanent deletion of copies; the content is deleted with the last copy."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from storage.mailbox.grants import forget_message, preserve_grants_of_copy
 async def discard_copy(
     tx: Tx, *, tenant_id: bytes, inbox_id: bytes, message_id: bytes, now: int
 ) -> str | None:
-    """Move the copy to trash; one that is there already is deleted.
+    """Move the copy to trash; delete it permanently when it is there already.
 
     Returns the content file that nothing names any more, for removal after the commit. Raises
     NotFound.
@@ -35,7 +35,7 @@ async def discard_copy(
 async def delete_copy(
     tx: Tx, *, tenant_id: bytes, inbox_id: bytes, message_id: bytes
 ) -> str | None:
-    """Delete the copy for good; one that is not there is none.
+    """Delete the copy permanently; no error when there is none.
 
     Returns the content file that nothing names any more, for removal after the commit.
     """
@@ -51,6 +51,7 @@ async def delete_copy(
     )
     if not counted:
         return None
+    # Relationships, grants and reports are derived from the copy: record them while it exists.
     await count_before_it_goes(tx, tenant_id=tenant_id, inbox_id=inbox_id, message_id=message_id)
     await preserve_grants_of_copy(tx, tenant_id=tenant_id, inbox_id=inbox_id, message_id=message_id)
     await keep_deleted(tx, inbox_id=inbox_id, message_id=message_id)
@@ -71,6 +72,7 @@ async def _drop_message_without_copies(tx: Tx, message_id: bytes) -> str | None:
         """,
         key,
     )
+    # The content is shared by all copies of the message.
     if row is None or row["copies_left"] > 0:
         return None
     await parsed.drop(tx, message_id=message_id)

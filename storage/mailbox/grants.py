@@ -1,9 +1,10 @@
-"""Openings: what one inbox was given to see of another's copies. `storage.mailbox.visibility` reads
-them.
+"""Grants: messages that one inbox may see because another holds copies of them.
 
-- An opening of a thread is one row, whatever the number of messages: which they are follows from
-  the giver's copies. It ends before the id that is next when it ends.
-- When the giver's copy is deleted for good, what it had opened is kept message by message.
+`storage.mailbox.visibility` reads them.
+
+- A grant on a thread is one row, whatever the number of messages: the giver's copies decide which.
+  It ends before the next id at the time it ends.
+- When the giver's copy is deleted permanently, its grants are recorded message by message.
 """
 
 from __future__ import annotations
@@ -14,11 +15,11 @@ from storage.database import Tx
 async def grant_thread(
     tx: Tx, *, tenant_id: bytes, thread_id: bytes, to_inbox_id: bytes, by_inbox_id: bytes
 ) -> bool:
-    """Open to one inbox what another holds and gets copies of in a thread, until it is closed;
-    whether it was not open.
+    """Grant an inbox the giver's present and future copies in a thread, until closed; whether new.
 
-    Nobody opens anything to themselves.
+    An inbox grants nothing to itself.
     """
+    # A grant to oneself would outlive one's own copies.
     if to_inbox_id == by_inbox_id:
         return False
     opened = await tx.execute(
@@ -39,7 +40,7 @@ async def grant_thread(
 
 
 async def close_thread(tx: Tx, *, tenant_id: bytes, thread_id: bytes, to_inbox_id: bytes) -> None:
-    """Open nothing further of the thread to an inbox; what it was given to see stays."""
+    """Grant nothing further of the thread to an inbox; granted messages stay visible."""
     await tx.execute(
         """
         UPDATE thread_openings SET ended_before = :next_id
@@ -47,6 +48,7 @@ async def close_thread(tx: Tx, *, tenant_id: bytes, thread_id: bytes, to_inbox_i
           AND ended_before IS NULL
         """,
         {
+            # By id, not by time: a clock that is set back must not grant later messages.
             "next_id": tx.new_id(),
             "to_inbox_id": to_inbox_id,
             "thread_id": thread_id,
@@ -58,7 +60,7 @@ async def close_thread(tx: Tx, *, tenant_id: bytes, thread_id: bytes, to_inbox_i
 async def preserve_grants_of_copy(
     tx: Tx, *, tenant_id: bytes, inbox_id: bytes, message_id: bytes
 ) -> None:
-    """Put on record to whom this copy is open; to be called before it goes for good."""
+    """Record the grants on this copy message by message; call it before the copy is deleted."""
     await tx.execute(
         """
         INSERT INTO message_openings (inbox_id, message_id, thread_id)
@@ -74,14 +76,14 @@ async def preserve_grants_of_copy(
 
 
 async def forget_message(tx: Tx, *, message_id: bytes) -> None:
-    """Drop the openings of a message that is gone."""
+    """Drop the grants of a message that is deleted."""
     await tx.execute(
         "DELETE FROM message_openings WHERE message_id = :message_id", {"message_id": message_id}
     )
 
 
 async def drop_grants_of_inbox(tx: Tx, *, inbox_id: bytes) -> None:
-    """Drop the openings of threads to and by an inbox whose copies are all gone."""
+    """Drop the grants on threads to and by an inbox whose copies are all deleted."""
     for column in ("to_inbox_id", "by_inbox_id"):
         await tx.execute(
             f"DELETE FROM thread_openings WHERE {column} = :inbox_id", {"inbox_id": inbox_id}

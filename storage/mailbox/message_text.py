@@ -1,8 +1,8 @@
-"""A message as it is read: its text, its HTML, its files.
+"""A message for reading: its text, its HTML, its files.
 
-- Text is read from the stored bytes when asked for: it is decoded, never parsed again. At most a
-  mebibyte of it was found worth showing.
-- Where there is only HTML, the text is what the parser made of it.
+- Text is decoded from the stored bytes on demand, never parsed again. The parser chose at most a
+  mebibyte of it to show.
+- If there is only HTML, the text is the one that the parser made of it.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ _LONG = 64 * 1024
 
 @dataclass(frozen=True, slots=True)
 class MessageText:
-    """What a message says. Text and HTML are None where there is none, or not yet."""
+    """The readable text of a message. Text and HTML are None where there is none, or not yet."""
 
     reply_to: tuple[tuple[str, str], ...]
     text: str | None
@@ -32,7 +32,7 @@ class MessageText:
 
 @dataclass(frozen=True, slots=True)
 class MessageOutline:
-    """What the store has of a letter; its text is still in the content."""
+    """The stored parts of a message; its text is still in the content."""
 
     body: Body
     attachments: tuple[Attachment, ...]
@@ -48,7 +48,7 @@ async def find_outline(tx: Tx, *, tenant_id: bytes, message_id: bytes) -> Messag
 async def read_letter(
     contents: ContentDirectory, content: Content, outline: MessageOutline
 ) -> MessageText:
-    """The letter with its text. Raises ContentDamaged, StoreUnavailable."""
+    """Return the outline with its text. Raises ContentDamaged, StoreUnavailable."""
     body = outline.body
     text = body.text
     if body.text_parts:

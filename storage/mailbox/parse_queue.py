@@ -1,9 +1,9 @@
-"""The messages that wait for the parser, and who works on them.
+"""The parse queue: messages that wait for the parser, and the leases of those that parse.
 
-- A message with `parse_status` 'pending' is its own place in the queue. Who works on it holds it
-  by a row in `parse_attempts` until a time; when the holder is gone, somebody else takes it.
-- A message is tried five times. Then it is `unparsed`, its row keeps the reason, and it is found by
-  what the header scan gave.
+- A message with `parse_status` 'pending' is in the queue. A parsing process holds a lease on it: a
+  row in `parse_attempts` until a time. When the holder is gone, another process takes it.
+- A message is tried five times. Then it is `unparsed`, its row holds the reason, and it is found by
+  the fields of the header scan.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ TRIES = 5
 
 @dataclass(frozen=True, slots=True)
 class ParseClaim:
-    """A message to parse. `tries` counts this one."""
+    """A message to parse. `tries` counts this attempt too."""
 
     message_id: bytes
     tries: int
@@ -29,15 +29,15 @@ class ParseClaim:
 
 
 async def claim(tx: Tx, *, limit: int, hold: int, now: int) -> dict[bytes, int]:
-    """Take up to `limit` waiting messages, the oldest first, until `now` + `hold`.
+    """Claim up to `limit` waiting messages, the oldest first, until `now` + `hold`.
 
-    Gives their ids and how often each was tried, with this time.
+    Returns their ids and the number of attempts of each, this one included.
     """
     rows = await tx.fetch_all(_CLAIM, {"limit": limit, "until": now + hold, "now": now})
     return {bytes(row["message_id"]): int(row["tries"]) for row in rows}
 
 
-# Of two processes that ask at once, the second finds the row held and gets nothing for it.
+# Of two processes that claim a message together, the second finds the lease and gets nothing.
 _CLAIM = f"""
     INSERT INTO parse_attempts (message_id, tries, held_until)
     SELECT m.message_id, 1, :until FROM messages m
@@ -53,7 +53,7 @@ _CLAIM = f"""
 
 
 async def load(tx: Tx, claimed: Mapping[bytes, int]) -> list[ParseClaim]:
-    """What was claimed, with its content, the oldest first; what is gone since is left out."""
+    """Load the claimed messages with their content, the oldest first; skip deleted ones."""
     if not claimed:
         return []
     names = {f"m{place}": message_id for place, message_id in enumerate(claimed)}
@@ -76,7 +76,7 @@ def _claim(row: Row, claimed: Mapping[bytes, int]) -> ParseClaim:
 
 
 async def release(tx: Tx, claims: Sequence[ParseClaim], *, now: int) -> None:
-    """Give back what was not parsed; that was no try."""
+    """Give back messages that were not parsed; that was no attempt."""
     await tx.execute_many(
         """
         UPDATE parse_attempts SET tries = tries - 1, held_until = :now
@@ -92,8 +92,9 @@ async def release(tx: Tx, claims: Sequence[ParseClaim], *, now: int) -> None:
 
 
 async def fail(tx: Tx, claimed: ParseClaim, *, reason: str, retry_at: int) -> bool:
-    """Note a try that did not succeed; True when it was the last one and the message is parked."""
+    """Record a failed attempt; True when it was the last one and the message is `unparsed` now."""
     key = {"message_id": claimed.message_id}
+    # A message that no parser survives must not be tried for ever.
     if claimed.tries < TRIES:
         await tx.execute(
             """

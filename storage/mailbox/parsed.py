@@ -1,10 +1,10 @@
-"""What the parser found out about a message: kept, and read back.
+"""Parse results of a message: stored once, and read back.
 
-- A result counts once: for a message that is no longer pending, or gone, it is dropped.
-- Text is not stored again: a text part is known by its place in the content, and decoding it is in
-  proportion to its length. Sanitised HTML, and text that was made from HTML, are kept compressed:
-  making them belongs in the parser's process, and so a message that was crafted to be slow is slow
-  once, there, and never to its reader.
+- A result counts once: for a message that is no longer pending, or deleted, it is dropped.
+- Text is not stored again: a text part is a place in the content, and decoding it takes time in
+  proportion to its length. Sanitised HTML, and text made from HTML, are stored compressed: making
+  them belongs in the parser's process. So a message crafted to be slow is slow once, there, and
+  never for its reader.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ _MAX_INFLATED = 8 * 1024 * 1024
 
 @dataclass(frozen=True, slots=True)
 class Attachment:
-    """An attachment that is on record."""
+    """A stored attachment."""
 
     attachment_id: bytes
     part: Part
@@ -33,7 +33,7 @@ class Attachment:
 
 @dataclass(frozen=True, slots=True)
 class Body:
-    """What a message says: text parts by their places, or text and HTML as they were kept."""
+    """The readable body: text parts by their places, or text and HTML as stored."""
 
     reply_to: tuple[tuple[str, str], ...]
     text_parts: tuple[Slice, ...]
@@ -42,7 +42,7 @@ class Body:
 
 
 async def record(tx: Tx, results: Sequence[tuple[ParseClaim, Parsed]]) -> None:
-    """Keep results; each message is done with."""
+    """Store results; each message leaves the queue."""
     entries = []
     for claimed, result in results:
         if not await _finish(tx, claimed.message_id, result):
@@ -118,7 +118,7 @@ _ATTACHMENT = """
 
 
 async def find_body(tx: Tx, *, tenant_id: bytes, message_id: bytes) -> Body:
-    """Raises NotFound; a message that is not parsed has nothing in it."""
+    """Return the body; empty for a message that is not parsed. Raises NotFound."""
     row = await tx.fetch_one(
         """
         SELECT m.reply_to, m.text_parts, b.text, b.html
@@ -141,7 +141,7 @@ def _inflated(kept: object) -> str | None:
 
 
 async def list_attachments(tx: Tx, *, tenant_id: bytes, message_id: bytes) -> list[Attachment]:
-    """The attachments of a message, in the order in which they stand in it."""
+    """Return the attachments of a message, in their order in it."""
     rows = await tx.fetch_all(
         """
         SELECT a.attachment_id, a.filename, a.content_type, a.size, a.is_inline, a.content_id,
@@ -179,7 +179,7 @@ def _attachment(row: Row) -> Attachment:
 
 
 async def drop(tx: Tx, *, message_id: bytes) -> None:
-    """Remove all that was found out, with the message's last copy."""
+    """Delete the parse results of a message, with its last copy."""
     await forget(tx, message_id=message_id)
     for table in ("attachments", "bodies", "parse_attempts"):
         await tx.execute(

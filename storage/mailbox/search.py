@@ -1,10 +1,10 @@
-"""Finding messages: the one look-up that every filter goes through.
+"""Message search: the one look-up that every filter goes through.
 
 - A search is always within the copies of one inbox, newest first, by keyset.
-- A message that is not parsed yet is judged by what the header scan gave: sender, recipients,
-  subject. Of very many such only the newest are looked at.
-- Dates are compared with `received_at`. They also bound the ids looked at, an hour wider: after a
-  clock was set back by more than that, a search for what came before a date may miss messages.
+- A message that is not parsed yet is matched by the fields of the header scan: sender, recipients,
+  subject. Of very many such messages only the newest are compared.
+- Dates are compared with `received_at`. They also bound the range of ids, an hour wider: after a
+  clock was set back by more than that, a search with `before` may miss messages.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ _HIGHEST = (1 << 63) - 1
 
 @dataclass(frozen=True, slots=True)
 class SearchFilter:
-    """Which copies of an inbox: the query, and what of a copy or message must be so.
+    """The copies to find: the query, and conditions on copy and message.
 
     `from_email` is in lower-case letters.
     """
@@ -45,7 +45,7 @@ class SearchFilter:
 
 @dataclass(frozen=True, slots=True)
 class _Search:
-    """One look-up: conditions on `c` and `m` in SQL, with what they name."""
+    """One look-up: conditions on `c` and `m` in SQL, with their parameters."""
 
     tx: Tx
     query: Query
@@ -65,7 +65,7 @@ async def search_messages(
     before: bytes | None,
     limit: int,
 ) -> list[bytes]:
-    """The ids of at most `limit` messages, newest first, all older than the message `before`."""
+    """Return the ids of at most `limit` messages, newest first, all older than `before`."""
     lists = await _lists(tx, tenant_id, wanted.query.lists)
     if lists is None:
         return []
@@ -113,7 +113,7 @@ def _prepared(
 
 
 def _conditions(wanted: SearchFilter, lists: Sequence[bytes]) -> tuple[str, dict[str, object]]:
-    """What must hold of the copy, then of the message."""
+    """Return the conditions on the copy, then those on the message."""
     query = wanted.query
     params: dict[str, object] = {
         "is_read": None if wanted.is_read is None else int(wanted.is_read),
@@ -144,8 +144,8 @@ def _conditions(wanted: SearchFilter, lists: Sequence[bytes]) -> tuple[str, dict
     return "".join(f" AND {part}" for part in parts), params
 
 
-# The scope of a list is the message's. Whether this copy came by the list is what may be told: that
-# another inbox got the message by it may be a blind copy's secret.
+# The scope of a list is the message's. Only whether this copy came by the list may be shown: that
+# another inbox got the message by it may be the secret of a blind copy.
 _CAME_BY = """
     EXISTS (SELECT 1 FROM routes r
             WHERE r.message_id = c.message_id AND r.list_id = :{0}
@@ -157,9 +157,9 @@ _CAME_BY = """
 
 
 async def _lists(tx: Tx, tenant_id: bytes, named: Iterable[str]) -> list[bytes] | None:
-    """The ids of lists that were typed as ids or addresses; None when one is none of the tenant's.
+    """Resolve lists given as ids or addresses; None when one is not the tenant's.
 
-    An address that was deleted since is none; its id still finds what came by it.
+    The address of a deleted list names nothing; its id still finds the mail that came by it.
     """
     found = []
     for text in named:
@@ -190,7 +190,7 @@ def _lookup(search: _Search, wanted: SearchFilter) -> Lookup:
 
 
 def _narrow(wanted: SearchFilter) -> tuple[str, ...]:
-    """The orders of copies that a condition goes by, if any: a thread's, or those of folders."""
+    """Return the orders of copies that a condition selects, if any: of a thread, or of folders."""
     if wanted.thread_id is not None:
         return ("m.thread_id = :thread_id",)
     if wanted.is_read is None and len(wanted.folders) == len(FOLDERS):
@@ -199,7 +199,7 @@ def _narrow(wanted: SearchFilter) -> tuple[str, ...]:
 
 
 async def _copies(search: _Search, wanted: SearchFilter) -> list[bytes]:
-    """Without words there is nothing to look up: the copies themselves, parsed or not."""
+    """Read the copies themselves, parsed or not: without words there is nothing to look up."""
     params = {**search.params, "before": search.before, "after": search.after}
     if wanted.thread_id is not None:
         rows = await search.tx.fetch_all(_of_thread(search), params)
@@ -223,9 +223,9 @@ def _of_folder(search: _Search, source: str) -> str:
 
 
 def _copies_sql(search: _Search, joined: str, narrowed: str = "") -> str:
-    """CROSS JOIN keeps SQLite at the order that fits: a folder's, or a thread's.
+    """Build the query; CROSS JOIN keeps SQLite at the order that fits: a folder's, or a thread's.
 
-    Both tables are told the bounds, which PostgreSQL does not carry over from one to the other.
+    Both tables get the bounds, which PostgreSQL does not carry over from one to the other.
     """
     older = "AND c.message_id < :before AND m.message_id < :before" if search.before else ""
     newer = "AND c.message_id > :after AND m.message_id > :after" if search.after else ""
@@ -238,7 +238,7 @@ def _copies_sql(search: _Search, joined: str, narrowed: str = "") -> str:
 
 
 async def _pending(search: _Search) -> list[bytes]:
-    """Those that match among the newest messages that wait for the parser."""
+    """Return the matches among the newest messages that wait for the parser."""
     if search.query.has_attachment is not None:
         return []
     older = "AND message_id < :before" if search.before else ""

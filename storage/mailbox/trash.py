@@ -1,7 +1,7 @@
-"""Since when a copy is in the trash: from its first move there until it leaves.
+"""Trash dates: when a copy came into the trash, from its first move there until it leaves.
 
-After 30 days it is deleted for good (`storage.maintenance.retention`); whether it is read or
-flagged meanwhile changes nothing.
+After 30 days the copy is deleted permanently (`storage.maintenance.retention`); reading or flagging
+it meanwhile changes nothing.
 """
 
 from __future__ import annotations
@@ -17,9 +17,9 @@ KEPT = 30 * DAY
 async def note_moves(
     tx: Tx, *, inbox_id: bytes, chosen: str, names: Mapping[str, object], trash: int, now: int
 ) -> None:
-    """Put on record which of these copies are in the folder `trash` now, after they were moved.
+    """Record which of these copies are in the folder `trash` now, after they were moved.
 
-    `chosen` are the message ids as parameters, which `names` holds.
+    `chosen` are the message ids as parameters, named in `names`.
     """
     key = {"inbox_id": inbox_id, "now": now, "trash": trash, **names}
     for sql in (_LEAVE, _ENTER):

@@ -1,18 +1,22 @@
-"""Who sees what: the one place that says which messages and notes an inbox sees.
+"""Visibility: the one place that decides which messages, notes and acts an inbox sees.
 
-- A message is seen by the inboxes that hold a copy, and by those to which it was opened.
-- Assigning a thread opens to the assignee what the assigner holds copies of; while the assignment
-  lasts also what the assigner gets later. It is derived from the assigner's copies when somebody
-  looks, so a delivery writes nothing for it. When such a copy is deleted for good, the opening is
-  put on record first: what was handed over does not vanish with the giver's tidying.
-- A mention opens what the author held copies of when writing, for as long as the note is there.
-- Only copies are passed on, never what was merely opened. Nobody opens anything to themselves.
-- A note is seen by its author, by those it mentions, and by who sees a message that the author saw
-  when writing it.
-- An act on a thread (it was assigned, closed, …) is seen by who did it, by whom it names, and by
-  who sees a message that the actor sees too and that was there before. So is who has it in hand.
-- What a message did (it reopened the thread) is seen by who sees that message, and one before it.
-- A forged reference puts a message into a thread; that gives nobody a copy, so it shows nothing.
+- A message is visible to the inboxes that hold a copy, and to those it was granted to.
+- Assigning a thread grants the assignee the messages of which the assigner holds copies; while the
+  assignment lasts, also those of which the assigner gets copies later. Grants are derived from the
+  assigner's copies at reading, so a delivery writes nothing for them. Before such a copy is deleted
+  permanently the grant is recorded: a handed-over message does not vanish when the giver tidies up.
+- A mention grants the messages of which the author held copies when writing, for as long as the
+  note exists.
+- Only copies are passed on, never granted messages. No inbox grants anything to itself.
+- A note is visible to its author, to those it mentions, and to every inbox that sees a message
+  which the author saw when writing it.
+- An act on a thread (it was assigned, closed, …) is visible to the actor, to the inboxes it names,
+  and to every inbox that sees a message which the actor sees too and which was there before. The
+  same holds for the assignee.
+- An act of a message (it reopened the thread) is visible to every inbox that sees that message and
+  one before it.
+- A forged reference puts a message into a thread; that gives nobody a copy, so it makes nothing
+  visible.
 
 The conditions take `:viewer` (an inbox), `:tenant_id` and `:now`; messages are `m`, notes are `n`,
 entries of the history `h`, threads `t`.
@@ -32,7 +36,7 @@ from storage.sql import in_list
 
 @dataclass(frozen=True, slots=True)
 class View:
-    """Who looks, and when: an inbox of a tenant, at a time in microseconds."""
+    """The viewer: an inbox of a tenant, at a time in microseconds."""
 
     tenant_id: bytes
     inbox_id: bytes
@@ -93,7 +97,7 @@ VISIBLE_ASSIGNEE = f"""(
                WHERE h.thread_id = t.thread_id AND h.tenant_id = :tenant_id
                  AND h.type = 'assigned' AND h.inbox_id = t.assignee_inbox_id AND {VISIBLE_ACT}))"""
 
-# The threads in which something was opened to the viewer, whether or not it is still there.
+# The threads with a grant to the viewer, whether or not its messages still exist.
 OPENED_THREADS = """
     SELECT thread_id FROM thread_openings WHERE to_inbox_id = :viewer
     UNION
@@ -112,7 +116,7 @@ _SEEN = f"""
 
 
 async def find_message(tx: Tx, *, view: View, message_id: bytes) -> Copy:
-    """The message as the viewer has it, which may be without a copy. Raises NotFound."""
+    """Return the message as the viewer has it, perhaps without a copy. Raises NotFound."""
     row = await tx.fetch_one(
         _SEEN + " AND m.message_id = :message_id", {**view.params, "message_id": message_id}
     )
@@ -122,7 +126,7 @@ async def find_message(tx: Tx, *, view: View, message_id: bytes) -> Copy:
 
 
 async def seen_of(tx: Tx, *, view: View, message_ids: Collection[bytes]) -> set[bytes]:
-    """Those of these messages that the viewer sees."""
+    """Return those of these messages that the viewer sees."""
     if not message_ids:
         return set()
     chosen, names = in_list(message_ids)
@@ -137,7 +141,7 @@ async def seen_of(tx: Tx, *, view: View, message_ids: Collection[bytes]) -> set[
 
 
 async def thread_messages(tx: Tx, *, view: View, thread_id: bytes, limit: int) -> list[Copy]:
-    """The newest `limit` messages of a thread that the viewer sees, oldest first."""
+    """Return the newest `limit` messages of a thread that the viewer sees, oldest first."""
     rows = await tx.fetch_all(
         _SEEN + " AND m.thread_id = :thread_id ORDER BY m.message_id DESC LIMIT :limit",
         {**view.params, "thread_id": thread_id, "limit": limit},
@@ -164,7 +168,7 @@ async def require_thread(tx: Tx, *, view: View, thread_id: bytes) -> None:
 
 
 async def thread_subject(tx: Tx, *, view: View, thread_id: bytes) -> str:
-    """The subject of the oldest message of the thread that the viewer sees; empty without one."""
+    """Return the subject of the oldest visible message of the thread; empty without one."""
     row = await tx.fetch_one(
         f"""
         SELECT m.subject FROM messages m
@@ -177,7 +181,7 @@ async def thread_subject(tx: Tx, *, view: View, thread_id: bytes) -> str:
 
 
 async def thread_senders(tx: Tx, *, view: View, thread_id: bytes) -> list[str]:
-    """The canonical addresses that wrote what the viewer sees of the thread, the latest first."""
+    """Return the canonical sender addresses of the thread's visible messages, the latest first."""
     rows = await tx.fetch_all(
         f"""
         SELECT m.from_email FROM messages m
@@ -193,7 +197,7 @@ async def thread_senders(tx: Tx, *, view: View, thread_id: bytes) -> list[str]:
 async def newest_visible(
     tx: Tx, *, view: View, thread_ids: Collection[bytes]
 ) -> dict[bytes, bytes]:
-    """For each of the threads of which the viewer sees a message: the newest such message's id."""
+    """Map each of these threads with a visible message to the id of the newest one."""
     if not thread_ids:
         return {}
     chosen, names = in_list(thread_ids)
@@ -201,7 +205,7 @@ async def newest_visible(
 
 
 async def opened_threads(tx: Tx, *, view: View) -> dict[bytes, bytes]:
-    """The same for all threads in which something was opened to the viewer."""
+    """Map each thread with a grant to the viewer to the id of its newest visible message."""
     return _newest(await tx.fetch_all(_NEWEST.format(OPENED_THREADS), view.params))
 
 

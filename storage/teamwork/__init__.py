@@ -1,1 +1,1 @@
-"""Threads, notes, assignment, tasks, templates."""
+"""Teamwork on mail: threads, notes, assignment, tasks, templates; knows no webhook."""

@@ -1,10 +1,10 @@
-"""Assignment: who in the team has a thread in hand.
+"""Assignment of threads: one assignee or none, with a task for it.
 
-- A thread has one assignee or none; who assigns last wins, and every act is in the history.
-- What the assigner holds copies of is opened to the assignee (`storage.mailbox.grants`). When
-  several inboxes assign the thread to the same one, each opens its own.
-- The assignee has one open task for it. Assigning again renews that task; when the thread goes to
-  somebody else, or to nobody, it is completed.
+- The last assignment wins, and every act is in the history.
+- The assigner's copies are granted to the assignee (`storage.mailbox.grants`). When several inboxes
+  assign the thread to the same one, each grants its own.
+- The assignee has one open task for it. Assigning again renews that task; when the thread gets
+  another assignee, or none, the task is completed.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ from storage.teamwork.thread_history import Kind, record_history
 
 @dataclass(frozen=True, slots=True)
 class _Act:
-    """Who does it, to which thread; `user_id` is the person behind the inbox."""
+    """The actor and the thread; `user_id` is the person behind the inbox."""
 
     view: View
     thread_id: bytes
@@ -45,8 +45,7 @@ async def assign_thread(
     note_id: bytes | None = None,
     user_id: bytes | None,
 ) -> bool:
-    """Give a thread that the viewer sees to an inbox of the tenant; whether that changed anything
-    but its history.
+    """Assign a thread that the viewer sees to an inbox; whether more than its history changed.
 
     `text` is for the task's description; `note_id` names a note that stands for it. `user_id` is
     the person who acts. Raises NotFound.
@@ -54,6 +53,7 @@ async def assign_thread(
     act = _Act(view, thread_id, user_id)
     await require_thread(tx, view=view, thread_id=thread_id)
     former = await find_assignee(tx, tenant_id=view.tenant_id, thread_id=thread_id)
+    # The last assignment wins; the former assignee's task and grants end with it.
     if former is not None and former != to_inbox_id:
         await _take_away(tx, act, former)
     opened = await grant_thread(
@@ -74,11 +74,12 @@ async def assign_thread(
 
 
 async def unassign_thread(tx: Tx, *, view: View, thread_id: bytes, user_id: bytes | None) -> bool:
-    """Take a thread from its assignee; whether it had one as far as the viewer knows.
+    """End the assignment; whether there was one that the viewer sees.
 
     Raises NotFound.
     """
     await require_thread(tx, view=view, thread_id=thread_id)
+    # An inbox that does not see the assignment (forged reference) cannot end it.
     former = await known_assignee(tx, view, thread_id)
     if former is not None:
         await _unassign(tx, _Act(view, thread_id, user_id), former)
@@ -86,7 +87,7 @@ async def unassign_thread(tx: Tx, *, view: View, thread_id: bytes, user_id: byte
 
 
 async def unassign_all(tx: Tx, *, tenant_id: bytes, inbox_id: bytes, now: int) -> None:
-    """Take all its threads from an inbox that is going."""
+    """End all assignments of an inbox that is deleted."""
     view = View(tenant_id, inbox_id, now)
     rows = await tx.fetch_all(
         """
@@ -100,7 +101,7 @@ async def unassign_all(tx: Tx, *, tenant_id: bytes, inbox_id: bytes, now: int) -
 
 
 async def find_assignee(tx: Tx, *, tenant_id: bytes, thread_id: bytes) -> bytes | None:
-    """The inbox that has the thread in hand."""
+    """Return the inbox to which the thread is assigned."""
     row = await tx.fetch_one(
         """
         SELECT assignee_inbox_id FROM threads
@@ -113,7 +114,7 @@ async def find_assignee(tx: Tx, *, tenant_id: bytes, thread_id: bytes) -> bytes 
 
 
 async def known_assignee(tx: Tx, view: View, thread_id: bytes) -> bytes | None:
-    """The inbox that has the thread in hand, if the viewer may know."""
+    """Return the assignee, if the viewer may see the assignment."""
     row = await tx.fetch_one(
         f"""
         SELECT t.assignee_inbox_id FROM threads t
@@ -177,9 +178,7 @@ async def _make_task(
 async def _renew_task(
     tx: Tx, act: _Act, to_inbox_id: bytes, *, text: str | None, note_id: bytes | None
 ) -> bool:
-    """Bring the task back that the assignee has of this assignment, with a text that is new;
-    whether there was anything to bring.
-    """
+    """Reopen the assignee's task of this assignment, with a new text; whether there was one."""
     tenant_id = act.view.tenant_id
     newest, *_ = await assignment_tasks(
         tx, tenant_id=tenant_id, inbox_id=to_inbox_id, thread_id=act.thread_id, now=act.view.now

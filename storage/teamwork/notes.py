@@ -1,11 +1,11 @@
-"""Notes on a thread: what a team says about mail among itself.
+"""Internal notes on a thread, with mentions; no outside sender ever sees one.
 
-- The body is kept as typed and goes nowhere but to who sees the note
+- The body is stored as typed and shown only to inboxes that see the note
   (`storage.mailbox.visibility`).
-- With a note it is on record which messages its author saw, and which of them it held copies of:
-  that decides who sees the note and what its mentions open.
-- After 90 days a note is gone for everybody at once, whether or not its rows have been removed; so
-  is what it had opened. Tasks that it made stay.
+- With a note are recorded the messages its author saw, and those of which it held copies: they
+  decide which inboxes see the note and what its mentions grant.
+- After 90 days a note is expired for everybody, whether or not its rows are deleted yet; so are its
+  grants. Its tasks stay.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ _TABLES = ("note_messages", "note_mentions", "notes")
 
 @dataclass(frozen=True, slots=True)
 class Note:
-    """A note as stored; `mentions` are addresses as their inboxes spell them."""
+    """A stored note; `mentions` are addresses as their inboxes spell them."""
 
     note_id: bytes
     thread_id: bytes
@@ -51,7 +51,7 @@ async def add_note(
     user_id: bytes | None,
     with_tasks: bool = True,
 ) -> Note:
-    """A new note by the viewer on a thread that it sees; each teammate mentioned gets a task.
+    """Add a note by the viewer on a thread that it sees; each mentioned teammate gets a task.
 
     The author and repetitions are left out of `mentions`. `user_id` is the person who acts.
     """
@@ -170,7 +170,7 @@ async def require_notes(tx: Tx, *, view: View, thread_id: bytes) -> None:
 async def list_notes(
     tx: Tx, *, view: View, thread_id: bytes, after: bytes | None, limit: int
 ) -> list[Note]:
-    """The notes of a thread that the viewer sees, oldest first, written after the note `after`."""
+    """Return the notes of a thread that the viewer sees, oldest first, written after `after`."""
     rows = await tx.fetch_all(
         f"{_NOTE} AND n.note_id > :after ORDER BY n.note_id LIMIT :limit",
         {**view.params, "thread_id": thread_id, "after": after or b"", "limit": limit},
@@ -179,7 +179,7 @@ async def list_notes(
 
 
 async def find_note(tx: Tx, *, view: View, thread_id: bytes, note_id: bytes) -> Note:
-    """A note that the viewer sees. Raises NotFound."""
+    """Return a note that the viewer sees. Raises NotFound."""
     rows = await tx.fetch_all(
         f"{_NOTE} AND n.note_id = :note_id",
         {**view.params, "thread_id": thread_id, "note_id": note_id},
@@ -190,7 +190,7 @@ async def find_note(tx: Tx, *, view: View, thread_id: bytes, note_id: bytes) -> 
 
 
 async def count_notes(tx: Tx, *, view: View, thread_ids: Sequence[bytes]) -> dict[bytes, int]:
-    """How many notes the viewer sees on each of the threads that have any."""
+    """Count the notes that the viewer sees on each of the threads that have any."""
     if not thread_ids:
         return {}
     chosen, names = in_list(thread_ids)
@@ -239,7 +239,7 @@ async def _with_mentions(tx: Tx, rows: Sequence[Row]) -> list[Note]:
 
 
 async def delete_note(tx: Tx, *, tenant_id: bytes, note_id: bytes) -> None:
-    """Remove a note, and with it what it opened; the tasks that it made stay."""
+    """Delete a note, and with it its grants; its tasks stay."""
     key = {"note_id": note_id, "tenant_id": tenant_id}
     deleted = await tx.execute(
         "DELETE FROM notes WHERE note_id = :note_id AND tenant_id = :tenant_id", key
@@ -251,7 +251,7 @@ async def delete_note(tx: Tx, *, tenant_id: bytes, note_id: bytes) -> None:
 
 
 async def remove_expired_notes(tx: Tx, *, now: int) -> int:
-    """Remove some of the notes whose time is over; how many, 0 when there are no more."""
+    """Delete some of the expired notes; how many, 0 when there are no more."""
     rows = await tx.fetch_all(
         "SELECT note_id FROM notes WHERE expires_at <= :now LIMIT :limit",
         {"now": now, "limit": _EXPIRED_AT_ONCE},

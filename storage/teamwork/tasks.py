@@ -1,9 +1,9 @@
-"""Tasks: what is on an inbox's agenda, and what happens to it.
+"""Tasks: the agenda of an inbox.
 
-- A task without a due date is pending and stands before all dated ones.
-- Tasks that an inbox made by hand are its own; what others made for it, or an assignment or a
-  mention did, can only be completed and reopened.
-- A task never holds a note's text. That of a handover is read from the note as long as it is there,
+- A task without a due date is pending and comes before all dated ones.
+- An inbox may rewrite and delete the tasks it made by hand. Tasks made by others, by an assignment
+  or a mention can only be completed and reopened.
+- A task never holds a note's text. A handoff's task reads it from the note while the note exists,
   so the task stays without it afterwards.
 """
 
@@ -20,7 +20,7 @@ OWN_KIND = "manual"
 
 @dataclass(frozen=True, slots=True)
 class Task:
-    """A task as stored. `created_by` is the inbox that made it; times in microseconds."""
+    """A stored task. `created_by` is the inbox that made it; times in microseconds."""
 
     task_id: bytes
     inbox_id: bytes
@@ -44,7 +44,7 @@ class Task:
 
 @dataclass(frozen=True, slots=True)
 class Place:
-    """Where on the agenda a page ended: the section, what it is sorted by, the task."""
+    """The end of a page of the agenda: the section, its sort key, the task."""
 
     section: int
     key: int
@@ -115,7 +115,7 @@ async def create_task(
 
 
 def titled(kind: str, subject: str) -> str:
-    """`[Assigned] {subject}`, with a word for an empty subject."""
+    """Build `[Assigned] {subject}`, with `(no subject)` for an empty one."""
     return f"[{kind}] {subject.strip() or '(no subject)'}"
 
 
@@ -161,7 +161,7 @@ async def update_task(
 async def complete_task(
     tx: Tx, *, tenant_id: bytes, task: Task, by_inbox_id: bytes | None, now: int
 ) -> None:
-    """Take a task off the agenda; one that is completed stays as it is."""
+    """Complete a task; a completed one stays as it is."""
     changed = await tx.execute(
         """
         UPDATE tasks SET completed_at = :now
@@ -193,7 +193,7 @@ async def reopen_task(tx: Tx, *, tenant_id: bytes, task_id: bytes) -> None:
 
 
 async def delete_task(tx: Tx, *, tenant_id: bytes, task_id: bytes) -> None:
-    """Remove a task for good."""
+    """Delete a task permanently."""
     await tx.execute(
         "DELETE FROM tasks WHERE tenant_id = :tenant_id AND task_id = :task_id",
         {"tenant_id": tenant_id, "task_id": task_id},
@@ -203,7 +203,7 @@ async def delete_task(tx: Tx, *, tenant_id: bytes, task_id: bytes) -> None:
 async def assignment_tasks(
     tx: Tx, *, tenant_id: bytes, inbox_id: bytes, thread_id: bytes, now: int
 ) -> list[Task]:
-    """The tasks by which a thread was assigned to an inbox, newest first."""
+    """Return the tasks by which a thread was assigned to an inbox, newest first."""
     rows = await tx.fetch_all(
         _TASK + " AND t.thread_id = :thread_id AND t.type = 'assignment' ORDER BY t.task_id DESC",
         {"tenant_id": tenant_id, "inbox_id": inbox_id, "thread_id": thread_id, "now": now},
@@ -214,7 +214,7 @@ async def assignment_tasks(
 async def renew_assignment_task(
     tx: Tx, *, tenant_id: bytes, task_id: bytes, description: str | None, note_id: bytes | None
 ) -> None:
-    """Make an assignment's task open again; a text or note that is given replaces the former."""
+    """Reopen an assignment's task; a given text or note replaces the former one."""
     key = {"tenant_id": tenant_id, "task_id": task_id}
     await reopen_task(tx, tenant_id=tenant_id, task_id=task_id)
     if description is not None or note_id is not None:
@@ -237,7 +237,7 @@ async def agenda(
     limit: int,
     now: int,
 ) -> list[Task]:
-    """Pending tasks, newest first; dated ones by due time; with `completed` those, latest first."""
+    """Return pending tasks, newest first; dated ones by due time; then, with `completed`, those."""
     found: list[Task] = []
     for section, (condition, key, order) in enumerate(_SECTIONS[: 3 if completed else 2]):
         if after is not None and after.section > section:
@@ -277,7 +277,7 @@ def _beyond(key: str, order: str) -> str:
 
 
 def place_of(task: Task) -> Place:
-    """Where on the agenda a task stands."""
+    """Return the cursor position of a task on the agenda."""
     if task.completed_at is not None:
         return Place(2, task.completed_at, task.task_id)
     if task.due_at is not None:

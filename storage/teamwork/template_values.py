@@ -1,9 +1,9 @@
-"""What a thread tells of the person one writes to, for filling in templates.
+"""Placeholder values of a thread, for rendering templates.
 
-- `sender` is the From address of the newest message seen that comes from none of the tenant's own
-  addresses, else of the newest one; `first_name` is the first word of the name that stands with
-  it (of `Doe, Jane` it is Jane); `subject` is the thread's.
-- What is not known is left out.
+- `sender` is the From address of the newest visible message that does not come from the tenant's
+  own addresses, else of the newest one; `first_name` is the first word of the name beside it (of
+  `Doe, Jane` it is Jane); `subject` is the thread's.
+- Unknown values are left out.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ _LOOKED_AT = 50
 
 
 async def from_thread(tx: Tx, *, view: View, thread_id: bytes) -> dict[str, str]:
-    """The values for a thread as the viewer sees it."""
+    """Return the values for a thread as the viewer sees it."""
     rows = await tx.fetch_all(
         f"""
         SELECT m.from_name, m.from_email FROM messages m
@@ -47,7 +47,7 @@ def _sender(row: Row) -> dict[str, str]:
 
 
 def first_name(name: str) -> str:
-    """The first name in a display name; empty when there is none."""
+    """Return the first name in a display name; empty when there is none."""
     family, comma, given = name.partition(",")
     words = (given if comma and given.strip() else family).strip(" \"'").split()
     return words[0] if words else ""

@@ -1,10 +1,10 @@
 """Templates: texts with `{placeholders}` that a whole tenant shares.
 
 - A placeholder is `{name}`: an ASCII letter or `_`, then letters, digits and `_`, 64 at most. One
-  that stands itself directly between two braces (`{{x}}`) is none.
-- Rendering is one pass over the text by one expression: a value that holds braces is not looked at
+  that is itself directly enclosed in braces (`{{x}}`) is not a placeholder.
+- Rendering is one pass over the text by one expression: a value that holds braces is not expanded
   again, and nothing but these names has a meaning. A name without a value stays as it is.
-- What would come out is measured before it is made.
+- The length of the result is computed before it is made.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ _LINE_END = re.compile(r"\r\n|\r|\n")
 
 @dataclass(frozen=True, slots=True)
 class Template:
-    """A template as stored; `declared` is None when nobody named its variables."""
+    """A stored template; `declared` is None when no variables were declared."""
 
     template_id: bytes
     name: str
@@ -46,14 +46,14 @@ class Template:
 
 @dataclass(frozen=True, slots=True)
 class Rendered:
-    """What came of a template."""
+    """A rendered template."""
 
     subject: str
     body: str
 
 
 def placeholders(text: str) -> Iterator[str]:
-    """The names of the placeholders of `text`, in their order, as often as they come."""
+    """Return the names of the placeholders of `text`, in their order, with repetitions."""
     return (found[1] for found in _found(text))
 
 
@@ -65,8 +65,9 @@ def _found(text: str) -> Iterator[re.Match[str]]:
 
 
 def render(template: Template, context: Mapping[str, str]) -> Rendered:
-    """Fill in `context`. Raises Invalid on it when more than 1 MiB (UTF-8) would come out."""
+    """Fill in `context`. Raises Invalid on it when the result has more than 1 MiB (UTF-8)."""
     subject, body = _pieces(template.subject, context), _pieces(template.body, context)
+    # Measured before joining: one value may stand in a text thousands of times.
     if _octets(subject) + _octets(body) > MAX_RENDERED:
         fault = FieldFault("context", f"makes more than {MAX_RENDERED} octets")
         raise Invalid(fault)
@@ -74,7 +75,7 @@ def render(template: Template, context: Mapping[str, str]) -> Rendered:
 
 
 def fill(text: str, context: Mapping[str, str]) -> str:
-    """One text, filled in; for short ones, whose length nobody measures."""
+    """Fill in one short text, without measuring it first."""
     return "".join(_pieces(text, context))
 
 
@@ -82,6 +83,7 @@ def _pieces(text: str, context: Mapping[str, str]) -> list[str]:
     pieces = []
     end = 0
     for found in _found(text):
+        # Values are not scanned again, so a value with braces stays text.
         pieces += [text[end : found.start()], context.get(found[1], found[0])]
         end = found.end()
     return [*pieces, text[end:]]
@@ -103,7 +105,7 @@ async def create_template(
     created_by: bytes | None,
     now: int,
 ) -> Template:
-    """A new template."""
+    """Make a template."""
     template = Template(tx.new_id(), name, subject, body, _distinct(declared), created_by, now, now)
     await tx.execute(
         """
@@ -138,7 +140,7 @@ async def update_template(
     declared: Sequence[str] | None = None,
     now: int,
 ) -> Template:
-    """Change what is given, leave what is None. Raises NotFound."""
+    """Change the given values; None leaves a value as it is. Raises NotFound."""
     await tx.execute(
         """
         UPDATE templates
@@ -184,7 +186,7 @@ async def find_template(tx: Tx, *, tenant_id: bytes, template_id: bytes) -> Temp
 async def list_templates(
     tx: Tx, *, tenant_id: bytes, after: bytes | None, limit: int
 ) -> list[Template]:
-    """The tenant's templates, oldest first, made after the template `after`."""
+    """Return the tenant's templates, oldest first, made after the template `after`."""
     rows = await tx.fetch_all(
         _TEMPLATE + " AND template_id > :after ORDER BY template_id LIMIT :limit",
         {"tenant_id": tenant_id, "after": after or b"", "limit": limit},

@@ -1,6 +1,6 @@
-"""The history of a thread: who assigned it to whom, who closed and reopened it, and when.
+"""The history of a thread: assignments, closings and reopenings, with actor and time.
 
-Entries stay as long as their thread; who sees them is said in `storage.mailbox.visibility`.
+Entries stay as long as their thread; `storage.mailbox.visibility` decides which an inbox sees.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ Kind = Literal["assigned", "unassigned", "closed", "reopened"]
 
 @dataclass(frozen=True, slots=True)
 class Party:
-    """An inbox as it stands in the history; the address is None once the inbox is gone."""
+    """An inbox in the history; the address is None once the inbox is deleted permanently."""
 
     inbox_id: bytes
     address: str | None
@@ -24,10 +24,10 @@ class Party:
 
 @dataclass(frozen=True, slots=True)
 class Entry:
-    """One thing that was done to a thread.
+    """One act on a thread.
 
-    `assignee` is who got or lost it; `by` is None when a new message reopened it; `user_id` names
-    the person when it was one.
+    `assignee` is the inbox that got or lost the thread; `by` is None when a new message reopened
+    it; `user_id` names the person, if any.
     """
 
     kind: str
@@ -48,7 +48,7 @@ async def record_history(
     by_user_id: bytes | None,
     now: int,
 ) -> None:
-    """Put one act on record."""
+    """Record one act."""
     await tx.execute(
         """
         INSERT INTO thread_history
@@ -70,7 +70,7 @@ async def record_history(
 
 
 async def thread_history(tx: Tx, *, view: View, thread_id: bytes, limit: int) -> list[Entry]:
-    """The newest `limit` entries that the viewer sees, oldest first."""
+    """Return the newest `limit` entries that the viewer sees, oldest first."""
     rows = await tx.fetch_all(
         f"""
         SELECT h.type, h.inbox_id, h.by_inbox_id, h.by_user_id, h.created_at,

@@ -1,11 +1,11 @@
-"""The threads of one inbox, page by page.
+"""The thread list of one inbox, page by page.
 
-- Newest first by the newest message that the inbox sees, whose id is the place in the list.
-- The copies are walked from the newest on, folder by folder; a thread counts where it comes first.
-  Threads in which something was opened to the inbox are few, and placed one by one.
-- With a query only messages that match it count, for the place as well.
-- A page looks at a bounded number of messages: it may hold fewer threads than were asked for, or
-  none, and still lead on.
+- Newest first by the newest message that the inbox sees; its id is the cursor.
+- The copies are read from the newest on, folder by folder; a thread counts at its newest copy.
+  Threads with grants to the inbox are few, and are placed one by one.
+- With a query only matching messages count, for the cursor as well.
+- A page reads a bounded number of messages: it may hold fewer threads than `limit`, or none, and
+  still lead on.
 """
 
 from __future__ import annotations
@@ -30,8 +30,10 @@ _ALL = 1_000_000_000
 
 @dataclass(frozen=True, slots=True)
 class Filter:
-    """Which threads. `unassigned` are those that nobody has; `list_id` those whose mail came to
-    this inbox by a list.
+    """The threads to list.
+
+    `unassigned` are those without an assignee; `list_id` those with mail that came to this inbox by
+    a list.
     """
 
     status: Status | None = None
@@ -43,7 +45,7 @@ class Filter:
 
 @dataclass(frozen=True, slots=True)
 class ThreadPage:
-    """Some threads, and where the next page begins; None when there is no more."""
+    """Some threads, and the cursor of the next page; None when there is no more."""
 
     threads: list[Thread]
     before: bytes | None
@@ -51,7 +53,7 @@ class ThreadPage:
 
 @dataclass(frozen=True, slots=True)
 class _Spot:
-    """A thread at its place in the list."""
+    """A thread and its place in the list."""
 
     message_id: bytes
     thread_id: bytes
@@ -60,7 +62,7 @@ class _Spot:
 async def list_threads(
     tx: Tx, *, view: View, wanted: Filter, before: bytes | None, limit: int
 ) -> ThreadPage:
-    """At most `limit` threads, all with their newest message older than the message `before`."""
+    """Return at most `limit` threads, all with their newest message older than `before`."""
     few = None if wanted.query else await _few_threads(tx, view, wanted)
     if few is not None:
         spots, rest = await _one_by_one(tx, view, wanted, few, before), None
@@ -74,7 +76,7 @@ async def list_threads(
 
 
 async def _few_threads(tx: Tx, view: View, wanted: Filter) -> list[bytes] | None:
-    """The threads to begin with where they are few: those somebody has in hand, or closed ones."""
+    """Return the threads to start from when they are few: assigned ones, or closed ones."""
     if wanted.assignee is not None:
         condition, limit = "assignee_inbox_id = :assignee", _ALL
     elif wanted.status == "closed":
@@ -91,7 +93,7 @@ async def _few_threads(tx: Tx, view: View, wanted: Filter) -> list[bytes] | None
 async def _one_by_one(
     tx: Tx, view: View, wanted: Filter, thread_ids: Sequence[bytes], before: bytes | None
 ) -> list[_Spot]:
-    """Those of the threads that are wanted and that the viewer sees."""
+    """Return those of the threads that pass the filter and that the viewer sees."""
     spots: list[_Spot] = []
     for start in range(0, len(thread_ids), _FEW):
         some = thread_ids[start : start + _FEW]
@@ -103,7 +105,7 @@ async def _one_by_one(
 async def _walked(
     tx: Tx, view: View, wanted: Filter, before: bytes | None, limit: int
 ) -> tuple[list[_Spot], bytes | None]:
-    """More than `limit` threads if there are, and where the walk stopped if it did not end."""
+    """Return more than `limit` threads if there are, and where the scan stopped, if it did."""
     opened = await _opened(tx, view, wanted)
     met = set(opened)
     spots: list[_Spot] = []
@@ -123,7 +125,7 @@ async def _walked(
 
 
 async def _opened(tx: Tx, view: View, wanted: Filter) -> dict[bytes, bytes]:
-    """The threads in which something counts that was only opened, each at its place."""
+    """Return the threads with a granted message that counts, each at its place."""
     if wanted.query is None:
         return await opened_threads(tx, view=view)
     return await opened_matches(tx, view=view, query=wanted.query)
@@ -132,7 +134,7 @@ async def _opened(tx: Tx, view: View, wanted: Filter) -> dict[bytes, bytes]:
 async def _copies(
     tx: Tx, view: View, wanted: Filter, before: bytes | None, limit: int
 ) -> list[_Spot]:
-    """The newest copies that count, whatever folder they are in, with their threads."""
+    """Return the newest copies that count, from whatever folder, with their threads."""
     if wanted.query is not None:
         found = await matching_copies(tx, view=view, query=wanted.query, before=before, limit=limit)
         return [_Spot(*one) for one in found]
@@ -173,7 +175,7 @@ async def _unmet(
     met: set[bytes],
     before: bytes | None,
 ) -> list[_Spot]:
-    """The threads that come first here, without those that stood on an earlier page."""
+    """Return the threads that come first here, without those of an earlier page."""
     first: dict[bytes, _Spot] = {}
     for spot in rows:
         if spot.thread_id not in met:
@@ -188,7 +190,7 @@ async def _unmet(
 async def _shown(
     tx: Tx, view: View, wanted: Filter, thread_ids: Collection[bytes], before: bytes
 ) -> list[bytes]:
-    """Those of the threads that have a copy which counts from `before` on."""
+    """Return those of the threads that have a copy which counts from `before` on."""
     if wanted.query is not None:
         newest = await newest_matching_copies(
             tx, view=view, query=wanted.query, thread_ids=thread_ids
@@ -209,7 +211,7 @@ async def _shown(
 
 
 def _placed(newest: dict[bytes, bytes], before: bytes | None, floor: bytes) -> list[_Spot]:
-    """The threads whose place is below `before` and not below `floor`."""
+    """Return the threads whose place is below `before` and not below `floor`."""
     return [
         _Spot(message_id, thread_id)
         for thread_id, message_id in newest.items()
@@ -222,7 +224,7 @@ def _sorted(spots: Collection[_Spot]) -> list[_Spot]:
 
 
 async def _fitting(tx: Tx, view: View, wanted: Filter, spots: Collection[_Spot]) -> list[_Spot]:
-    """Those of the threads that are wanted."""
+    """Return those of the threads that pass the filter."""
     conditions = _conditions(wanted)
     if not conditions or not spots:
         return [*spots]
@@ -257,7 +259,7 @@ def _conditions(wanted: Filter) -> str:
     return " AND ".join(parts)
 
 
-# By which list a copy came is told to its inbox only: another's route would tell of a Bcc.
+# Only an inbox's own copies count for `list_id`: another's route would reveal a Bcc.
 _BY_LIST = """
     EXISTS (SELECT 1 FROM messages m
             JOIN copies c ON c.inbox_id = :viewer AND c.message_id = m.message_id

@@ -1,10 +1,10 @@
-"""Searching threads: those in which the viewer sees a message that matches.
+"""Thread search: threads in which the viewer sees a matching message.
 
-- Copies are found through the index, as in a search for messages. What is only open to the viewer
-  is in no search of its inbox: of it the newest thousand are compared one by one with the same
-  words.
-- By which list a message came is told to who holds a copy only, so `list:` finds no other.
-- A message that waits for the parser is judged by what the header scan gave.
+- Copies are found through the index, as in message search. Granted messages are not in the index of
+  the viewer's inbox: the newest thousand of them are compared one by one with the same words.
+- The list by which a message came is visible only to holders of a copy, so `list:` finds no granted
+  message.
+- A message that waits for the parser is matched by the fields of the header scan.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ _OPENED_LOOKED_AT = 1_000
 async def matching_copies(
     tx: Tx, *, view: View, query: Query, before: bytes | None, limit: int
 ) -> list[tuple[bytes, bytes]]:
-    """The viewer's newest copies that match, older than `before`: message and thread."""
+    """Return the viewer's newest matching copies, older than `before`: message and thread."""
     found = await _search(tx, view, SearchFilter(query), before, limit)
     if not found:
         return []
@@ -43,7 +43,7 @@ async def matching_copies(
 async def newest_matching_copies(
     tx: Tx, *, view: View, query: Query, thread_ids: Collection[bytes]
 ) -> dict[bytes, bytes]:
-    """For each of the threads with a copy that matches: the newest one."""
+    """Map each of the threads with a matching copy to the newest one."""
     newest = {}
     for thread_id in thread_ids:
         wanted = SearchFilter(query, thread_id=thread_id)
@@ -66,7 +66,7 @@ async def _search(
 
 
 async def opened_matches(tx: Tx, *, view: View, query: Query) -> dict[bytes, bytes]:
-    """For each thread in which something was opened to the viewer that matches: the newest place.
+    """Map each thread with a matching granted message to its newest place.
 
     Copies of the same thread count as well.
     """
@@ -82,7 +82,7 @@ async def opened_matches(tx: Tx, *, view: View, query: Query) -> dict[bytes, byt
 
 
 async def _opened(tx: Tx, view: View, query: Query) -> list[Row]:
-    """The newest messages that are open to the viewer without a copy, within the dates."""
+    """Return the newest messages granted to the viewer without a copy, within the dates."""
     newer = "" if query.after is None else "AND m.received_at >= :received_after"
     older = "" if query.before is None else "AND m.received_at < :received_before"
     return await tx.fetch_all(
@@ -120,6 +120,6 @@ async def _matching(tx: Tx, query: Query, rows: Sequence[Row]) -> set[bytes]:
 
 
 async def _indexed(tx: Tx, query: Query, message_ids: Sequence[bytes]) -> set[bytes]:
-    """Those of the messages whose words match, whoever holds them."""
+    """Return those of the messages whose words match, of whatever inbox."""
     scopes = [ATTACHMENT] if query.has_attachment else []
     return await matching(tx, message_ids=message_ids, scopes=scopes, terms=query.terms)

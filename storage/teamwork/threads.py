@@ -1,9 +1,9 @@
-"""Threads, as one inbox sees them: everything told of one comes from the messages it sees.
+"""Threads, as one inbox sees them: all their fields are computed from the messages it sees.
 
-- Only the status belongs to the thread itself and is the same for all who see it. Its assignee is
-  told to who may see the assignment.
-- The subject is that of the oldest message seen; participants are whom the newest messages seen
-  name in From, To and Cc, the first 200 of them in the order in which they came in.
+- Only the status belongs to the thread itself and is the same for all viewers. The assignee is
+  shown to inboxes that may see the assignment.
+- The subject is that of the oldest visible message; participants are the addresses in From, To and
+  Cc of the newest visible messages, the first 200 in order of arrival.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ _MAX_PARTICIPANTS = 200
 
 @dataclass(frozen=True, slots=True)
 class Assignee:
-    """Who has a thread in hand."""
+    """The inbox to which a thread is assigned."""
 
     inbox_id: bytes
     address: str
@@ -61,7 +61,7 @@ async def find_thread(tx: Tx, *, view: View, thread_id: bytes) -> Thread:
 
 
 async def describe_threads(tx: Tx, *, view: View, thread_ids: Sequence[bytes]) -> list[Thread]:
-    """Those of the threads of which the viewer sees a message, in the order given."""
+    """Return those of the threads of which the viewer sees a message, in the order given."""
     if not thread_ids:
         return []
     chosen, names = in_list(thread_ids)
@@ -80,7 +80,7 @@ async def describe_threads(tx: Tx, *, view: View, thread_ids: Sequence[bytes]) -
     ]
 
 
-# The ids are ranked first, by the index alone; only the messages that are told of are read.
+# The ids are ranked first, by the index alone; only the messages of the result are read.
 _MESSAGES = f"""
     WITH seen AS (
         SELECT m.thread_id, m.message_id FROM messages m
@@ -121,7 +121,7 @@ def _thread(state: Row, messages: Sequence[Row], note_count: int) -> Thread:
 
 
 def _participants(messages: Sequence[Row]) -> tuple[Mailbox, ...]:
-    """Each address once, as it was first written, with the first name that came with it."""
+    """Keep each address once, as first written, with the first name that came with it."""
     found: dict[str, Mailbox] = {}
     for row in messages:
         recipients = json.loads(bytes(row["recipients"]))
@@ -142,7 +142,7 @@ def _participants(messages: Sequence[Row]) -> tuple[Mailbox, ...]:
 async def set_status(
     tx: Tx, *, view: View, thread_id: bytes, status: Status, user_id: bytes | None
 ) -> None:
-    """Close or reopen a thread that the viewer sees; as it is already, nothing happens.
+    """Close or reopen a thread that the viewer sees; no effect when the status is the same.
 
     Raises NotFound.
     """
