@@ -172,6 +172,9 @@ class Settings:
     command_timeout: float = setting(
         300, values.seconds(minimum=0.01), "Seconds to wait for an SMTP command."
     )
+    envelope_timeout: float = setting(
+        600, values.seconds(minimum=0.01), "Seconds from MAIL to DATA."
+    )
     data_timeout: float = setting(
         180, values.seconds(minimum=0.01), "Seconds to wait for more of a message."
     )

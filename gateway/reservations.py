@@ -1,47 +1,76 @@
-"""Octets that mail processes have reserved, in memory that all of them share."""
+"""Octets that mail processes have reserved, in memory that all of them share.
+
+- In all, and by client network, so that none reserves what the others need. Networks share
+  `_BUCKETS` counts by a hash that nobody outside can aim at.
+- Nobody writes to another process's counts, so nothing is locked.
+"""
 
 from __future__ import annotations
 
 import mmap
 
 _SLOT_OCTETS = 8
+_BUCKETS = 16_384
 
 
 class Reservations:
-    """Mail transactions under way and the bytes they declared: counts seen by all processes.
+    """Mail transactions under way and the bytes reserved for them: counts seen by all processes.
 
     To be made before the processes are forked; then each sets `own` to the number of its counts.
     """
 
-    __slots__ = ("_octets", "_under_way", "own", "processes")
+    __slots__ = ("_by_network", "_messages", "_octets", "_under_way", "own", "processes")
 
     def __init__(self, processes: int) -> None:
         self.processes = processes
-        shared = memoryview(mmap.mmap(-1, 2 * processes * _SLOT_OCTETS)).cast("q")
+        cells = 2 * processes * (1 + _BUCKETS)
+        shared = memoryview(mmap.mmap(-1, cells * _SLOT_OCTETS)).cast("q")
         self._octets = shared[:processes]
-        self._under_way = shared[processes:]
+        self._under_way = shared[processes : 2 * processes]
+        half = processes * _BUCKETS
+        self._by_network = shared[2 * processes : 2 * processes + half]
+        self._messages = shared[2 * processes + half :]
         self.own = 0
 
-    def begin(self, octets: int) -> None:
-        """A transaction begins, and so many bytes are reserved for it."""
-        self._octets[self.own] += octets
+    def begin(self) -> None:
+        """A transaction begins."""
         self._under_way[self.own] += 1
 
     def arrived(self) -> None:
         """The message of a transaction is there, or will never be."""
         self._under_way[self.own] -= 1
 
-    def give_back(self, octets: int) -> None:
-        """The message is stored, or will never be."""
-        self._octets[self.own] -= octets
+    def add_message(self, network: str, count: int) -> None:
+        """A message of this network begins to arrive (1), or is there or given up (-1)."""
+        self._messages[self._place(network)] += count
+
+    def reserve(self, network: str, octets: int) -> None:
+        """So many bytes are reserved for a message of this network; negative: given back."""
+        self._octets[self.own] += octets
+        self._by_network[self._place(network)] += octets
+
+    def _place(self, network: str) -> int:
+        return self.own * _BUCKETS + hash(network) % _BUCKETS
 
     def forget(self, process: int) -> None:
         """Drop the counts of a process that is gone."""
         self._octets[process] = self._under_way[process] = 0
+        nothing = memoryview(bytes(_BUCKETS * _SLOT_OCTETS)).cast("q")
+        row = slice(process * _BUCKETS, (process + 1) * _BUCKETS)
+        self._by_network[row] = nothing
+        self._messages[row] = nothing
 
     def total(self) -> int:
         """The bytes that all processes have reserved."""
         return sum(self._octets)
+
+    def of_network(self, network: str) -> int:
+        """The bytes reserved for messages of this network."""
+        return sum(self._by_network[hash(network) % _BUCKETS :: _BUCKETS])
+
+    def messages_of(self, network: str) -> int:
+        """How many messages of this network are arriving."""
+        return sum(self._messages[hash(network) % _BUCKETS :: _BUCKETS])
 
     def under_way(self) -> int:
         """How many messages may be there soon, in all processes."""

@@ -16,7 +16,7 @@ from config.logs import event
 from config.settings import Settings
 from gateway.counters import Counters
 from gateway.delivery.ports import ConfirmationPort
-from gateway.listening.connection_limits import is_exempt
+from gateway.listening.connection_limits import client_network, is_exempt
 from gateway.smtp import replies
 from gateway.smtp.connection import Connection
 from gateway.smtp.scheduling import SessionQueue
@@ -80,8 +80,12 @@ class Connections:
             self._closed(connection)
 
     async def _converse(self, origin: Origin, connection: Connection) -> None:
-        exempt = is_exempt(self._context.settings, origin.client_ip)
-        await Session(self._context, connection, origin, exempt=exempt).converse()
+        client_ip = origin.client_ip
+        exempt = is_exempt(self._context.settings, client_ip)
+        session = Session(
+            self._context, connection, origin, exempt=exempt, network=client_network(client_ip)
+        )
+        await session.converse()
 
     def _closed(self, connection: Connection) -> None:
         closed = self._present.pop(connection, None)
@@ -117,4 +121,5 @@ class Connections:
 
 
 def _watch_interval(settings: Settings) -> float:
-    return min(1.0, settings.command_timeout / 4, settings.data_timeout / 4)
+    timeouts = (settings.command_timeout, settings.data_timeout, settings.envelope_timeout)
+    return min(1.0, *(seconds / 4 for seconds in timeouts))

@@ -1,8 +1,12 @@
 """How much may still come in: space on disk, and bytes held in memory.
 
-- Disk: what is free, less what sessions in progress have declared, must stay above one and a half
-  times the size limit; asked at MAIL, so that no sender pushes 50 MiB at a full disk. The sessions
-  of all mail processes count.
+- Disk: what is free, less what messages in progress have reserved, must stay above one and a half
+  times the size limit; asked at MAIL and at DATA, so that no sender pushes 50 MiB at a full disk.
+  The sessions of all mail processes count.
+- At DATA the declared size is reserved, without one 256 KiB, and more as the message grows. Octets
+  that are written leave the reservation: the disk counts them itself.
+- A client network may reserve a tenth of the free space above that floor, but always one message.
+  Exempt networks may reserve all of it.
 - Memory: the mail processes share one budget for contents that are not spooled, until they are
   stored; past its part of it, a process puts a content into its spool file from the first byte.
 """
@@ -13,9 +17,12 @@ import os
 from pathlib import Path
 
 from gateway.reservations import Reservations
-from storage.errors import StoreUnavailable
+from storage.errors import StoreFull, StoreUnavailable
 
 MEMORY_BUDGET = 16 * 1024 * 1024
+_UNDECLARED = 256 * 1024
+_STEP = 1024 * 1024
+_SHARE = 10
 
 
 class Space:
@@ -34,6 +41,31 @@ class Space:
         """Whether a further message may be taken. Raises StoreUnavailable."""
         return self._free() - self.reservations.total() >= self._floor
 
+    def claim(self, network: str, size: int | None, *, exempt: bool) -> Claim | None:
+        """Reserve space for a message of this network; None when it may not have it now.
+
+        `size` is what its sender declared. Raises StoreUnavailable.
+        """
+        claim = Claim(self, network, exempt=exempt)
+        if claim.begin(_UNDECLARED if size is None else size):
+            return claim
+        return None
+
+    def may_reserve(self, network: str, octets: int, *, least: int, exempt: bool) -> bool:
+        """Whether so much more may be reserved, and `least` stays free. Raises StoreUnavailable."""
+        free = self._free()
+        if free - self.reservations.total() < least:
+            return False
+        if exempt or self.reservations.messages_of(network) <= 1:
+            return True
+        share = (free - self._floor) // _SHARE
+        return self.reservations.of_network(network) + octets <= share
+
+    @property
+    def floor(self) -> int:
+        """What has to be free for a further message to be taken."""
+        return self._floor
+
     def _free(self) -> int:
         try:
             disk = os.statvfs(self._data)
@@ -44,3 +76,56 @@ class Space:
     def may_hold(self) -> bool:
         """Whether contents may be kept in memory."""
         return self.held < self._budget
+
+
+class Claim:
+    """The space that one message has reserved; made by `Space.claim`, ended by `give_back`."""
+
+    __slots__ = ("_asked", "_exempt", "_left", "_network", "_space")
+
+    def __init__(self, space: Space, network: str, *, exempt: bool) -> None:
+        self._space = space
+        self._network = network
+        self._exempt = exempt
+        self._asked = self._left = 0
+
+    def begin(self, octets: int) -> bool:
+        """Reserve what the message begins with; False when it may not be had."""
+        self._space.reservations.add_message(self._network, 1)
+        try:
+            granted = self._reserve(octets, least=self._space.floor)
+        except BaseException:
+            self.give_back()
+            raise
+        if not granted:
+            self.give_back()
+        return granted
+
+    def cover(self, size: int) -> None:
+        """Have reserved, in all, what a content of this size needs. Raises StoreFull."""
+        if size <= self._asked:
+            return
+        more = max(size - self._asked, _STEP)
+        if not self._reserve(more, least=more):
+            raise StoreFull("no space is left for this client's network")
+
+    def _reserve(self, octets: int, *, least: int) -> bool:
+        space = self._space
+        if not space.may_reserve(self._network, octets, least=least, exempt=self._exempt):
+            return False
+        space.reservations.reserve(self._network, octets)
+        self._asked += octets
+        self._left += octets
+        return True
+
+    def written(self, octets: int) -> None:
+        """So many octets are on the disk, which counts them itself."""
+        done = min(octets, self._left)
+        self._left -= done
+        self._space.reservations.reserve(self._network, -done)
+
+    def give_back(self) -> None:
+        """The message is stored, or will never be."""
+        self._space.reservations.reserve(self._network, -self._left)
+        self._space.reservations.add_message(self._network, -1)
+        self._left = 0

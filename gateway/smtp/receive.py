@@ -17,7 +17,7 @@ from hashlib import sha256
 from config.settings import Settings
 from gateway.message.data_reader import DataReader
 from gateway.smtp import replies
-from gateway.smtp.admission import Space
+from gateway.smtp.admission import Claim, Space
 from gateway.smtp.connection import Connection
 from gateway.smtp.input_buffer import HangUp
 from gateway.smtp.replies import Reply
@@ -65,12 +65,15 @@ async def receive(
     contents: ContentDirectory,
     space: Space,
     clock: Clock,
+    *,
+    claim: Claim | None = None,
 ) -> Received | Reply:
     """Read up to the end of data; the content, or the reply that refuses it.
 
-    Raises HangUp; after the end of data StoreFull, StoreUnavailable. Nothing is left behind then.
+    `claim` is the space that was reserved for it. Raises HangUp; after the end of data StoreFull,
+    StoreUnavailable. Nothing is left behind then.
     """
-    keeper = _Keeper(contents, space, clock)
+    keeper = _Keeper(contents, space, clock, claim)
     try:
         reply = await _read(connection, settings, keeper)
         if reply is not None:
@@ -140,10 +143,13 @@ class _Pace:
 class _Keeper:
     """Keeps what arrives: in memory, then in a spool file."""
 
-    __slots__ = ("_clock", "_contents", "_digest", "_head", "_parts", "_pending", "_size",
+    __slots__ = ("_claim", "_clock", "_contents", "_digest", "_head", "_parts", "_pending", "_size",
                  "_space", "_spool", "_time", "_written_at", "held")  # fmt: skip
 
-    def __init__(self, contents: ContentDirectory, space: Space, clock: Clock) -> None:
+    def __init__(
+        self, contents: ContentDirectory, space: Space, clock: Clock, claim: Claim | None
+    ) -> None:
+        self._claim = claim
         self._clock = clock
         self._contents = contents
         self._space = space
@@ -160,6 +166,8 @@ class _Keeper:
     async def keep(self, chunk: bytes) -> None:
         if not chunk:
             return
+        if self._claim is not None:
+            self._claim.cover(self._size + len(chunk))
         self._digest.update(chunk)
         if len(self._head) < HEAD:
             self._head += chunk[: HEAD - len(self._head)]
@@ -180,9 +188,14 @@ class _Keeper:
         parts, self._parts = self._parts, []
         await asyncio.to_thread(self._the_spool().write, parts)
         self._written_at = self._time()
+        self._note_written(self._pending)
         self._space.held -= self._pending
         self.held -= self._pending
         self._pending = 0
+
+    def _note_written(self, octets: int) -> None:
+        if self._claim is not None:
+            self._claim.written(octets)
 
     def _the_spool(self) -> SpoolFile:
         if self._spool is None:
@@ -196,6 +209,7 @@ class _Keeper:
             return Received(Content(digest, self._size, body, None), self._head, None)
         spool = self._the_spool()
         await asyncio.to_thread(spool.finish, self._parts)
+        self._note_written(self._pending)
         content = Content(digest, self._size, None, content_name(spool.path.name))
         return Received(content, self._head, spool)
 

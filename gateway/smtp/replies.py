@@ -37,6 +37,11 @@ class Reply:
         """The sender gives up (5yz)."""
         return self.code // 100 == 5
 
+    @property
+    def temporary(self) -> bool:
+        """The sender tries again (4yz)."""
+        return self.code // 100 == 4
+
 
 def greeting(hostname: str, protocol: str) -> Reply:
     """The banner: it names the protocol (`ESMTP`, `LMTP`), never a product or a version."""
@@ -77,6 +82,7 @@ HELP = Reply(214, "2.0.0", "RFC 5321; write to postmaster for help from a person
 
 # We hang up, the sender may come again
 NOT_SMTP = Reply(421, "4.7.0", "This is a mail server; closing", closes=True)
+TOO_MANY_DEFERRED = Reply(421, "4.7.0", "Too many deferred commands; closing", closes=True)
 TOO_MANY_ERRORS = Reply(421, "4.7.0", "Too many errors; closing", closes=True)
 TOO_MANY_IDLE_COMMANDS = Reply(421, "4.7.0", "Too many commands without mail; closing", closes=True)
 TOO_MANY_UNKNOWN = Reply(421, "4.7.0", "Too many unknown recipients; closing", closes=True)
@@ -86,6 +92,7 @@ FAULT_CLOSING = Reply(421, "4.3.0", "Temporary fault on our side; closing", clos
 SHUTTING_DOWN = Reply(421, "4.3.2", "Service is shutting down, try again later", closes=True)
 IDLE_TIMEOUT = Reply(421, "4.4.2", "Idle for too long; closing", closes=True)
 TOO_SLOW = Reply(421, "4.4.2", "Data arrives too slowly; closing", closes=True)
+TRANSACTION_TOO_LONG = Reply(421, "4.4.2", "Too long from MAIL to DATA; closing", closes=True)
 SESSION_TOO_LONG = Reply(421, "4.4.2", "Session has lasted too long; closing", closes=True)
 
 # This recipient cannot have mail now

@@ -41,6 +41,7 @@ logger = logging.getLogger(__name__)
 _MAX_ERRORS = 20
 _MAX_UNKNOWN = 20
 _MAX_IDLE_COMMANDS = 100
+_MAX_DEFERRED = 2000
 _NOT_SMTP = (b"GET", b"POST", b"CONNECT", b"PUT")
 
 
@@ -50,11 +51,13 @@ class Session:
     __slots__ = (
         "_connection",
         "_context",
+        "_deferred",
         "_envelope",
         "_errors",
         "_exempt",
         "_helo",
         "_idle_commands",
+        "_network",
         "_origin",
         "_protocol",
         "_unknown",
@@ -62,17 +65,25 @@ class Session:
     )
 
     def __init__(
-        self, context: SessionContext, connection: Connection, origin: Origin, *, exempt: bool
+        self,
+        context: SessionContext,
+        connection: Connection,
+        origin: Origin,
+        *,
+        exempt: bool,
+        network: str,
     ) -> None:
+        """`network` is what the client counts by."""
         self.id = os.urandom(5).hex()
         self._context = context
         self._connection = connection
         self._origin = origin
         self._exempt = exempt
+        self._network = network
         self._helo = ""
         self._protocol = "SMTP"
         self._envelope: Envelope | None = None
-        self._errors = self._unknown = self._idle_commands = 0
+        self._errors = self._unknown = self._idle_commands = self._deferred = 0
 
     async def converse(self) -> None:
         """Until the client leaves or is told to. Raises HangUp with a last reply."""
@@ -98,13 +109,23 @@ class Session:
     async def _next(self) -> bool:
         """Serve one command; False when there are no more."""
         self._connection.inbound.stage = self._stage
-        command = await self._connection.read_command(self._context.settings.command_timeout)
+        command = await self._connection.read_command(self._patience())
         if command is None:
             return False
         reply = command if isinstance(command, Reply) else await self._serve(command)
         if reply is not None:
             self._answer(reply)
         return True
+
+    def _patience(self) -> float:
+        """Seconds to wait for a command. Raises HangUp when MAIL was too long ago."""
+        seconds = self._context.settings.command_timeout
+        if self._envelope is None:
+            return seconds
+        left = self._envelope.until - asyncio.get_running_loop().time()
+        if left <= 0:
+            raise HangUp(replies.TRANSACTION_TOO_LONG)
+        return min(seconds, left)
 
     @property
     def _stage(self) -> Stage:
@@ -149,11 +170,14 @@ class Session:
         if self._exempt:
             return
         self._errors += reply.permanent
+        self._deferred += reply.temporary
         self._unknown += reply is replies.NO_SUCH_RECIPIENT
         if self._unknown >= _MAX_UNKNOWN:
             raise HangUp(replies.TOO_MANY_UNKNOWN)
         if self._errors >= _MAX_ERRORS:
             raise HangUp(replies.TOO_MANY_ERRORS)
+        if self._deferred >= _MAX_DEFERRED:
+            raise HangUp(replies.TOO_MANY_DEFERRED)
         if self._idle_commands >= _MAX_IDLE_COMMANDS:
             raise HangUp(replies.TOO_MANY_IDLE_COMMANDS)
 
@@ -231,15 +255,14 @@ class Session:
         return replies.SENDER_OK
 
     def _begin_transaction(self, command: MailCommand) -> None:
-        reserved = command.size or 0
-        self._context.space.reservations.begin(reserved)
-        self._envelope = Envelope(command.reverse_path, command.smtputf8, reserved)
+        self._context.space.reservations.begin()
+        until = asyncio.get_running_loop().time() + self._context.settings.envelope_timeout
+        self._envelope = Envelope(command.reverse_path, command.smtputf8, command.size, until)
         self._idle_commands = 0
 
     def _end_transaction(self) -> None:
         if self._envelope is not None:
             self._arrived()
-            self._context.space.reservations.give_back(self._envelope.reserved)
             self._envelope = None
 
     def _arrived(self) -> None:
@@ -287,9 +310,14 @@ class Session:
             return replies.NO_VALID_RECIPIENTS
         if self._connection.spoke_early:
             return replies.TALKED_EARLY
+        claim = self._context.space.claim(
+            self._network, envelope.declared_size, exempt=self._exempt
+        )
+        if claim is None:
+            return replies.NO_SPACE
         self._connection.send(replies.START_DATA)
         sender = self._sender(envelope)
-        transaction = Transaction(self._context, self._connection, envelope, sender)
+        transaction = Transaction(self._context, self._connection, envelope, sender, claim)
         taking = take_message(transaction, self._arrived)
         try:
             if not self._is_lmtp:
@@ -300,6 +328,7 @@ class Session:
                     self._connection.send(refusal)
             return refusal
         finally:
+            claim.give_back()
             self._end_transaction()
 
     def _sender(self, envelope: Envelope) -> Sender:

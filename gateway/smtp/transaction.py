@@ -22,7 +22,7 @@ from gateway.delivery.ports import DeliveryPort, EmptyListPort
 from gateway.message import header_scan
 from gateway.message.arrival import arrival
 from gateway.smtp import lmtp, loop_check, replies
-from gateway.smtp.admission import Space
+from gateway.smtp.admission import Claim, Space
 from gateway.smtp.command_arguments import Path
 from gateway.smtp.connection import Connection
 from gateway.smtp.receive import Received, receive
@@ -58,11 +58,15 @@ class SessionContext:
 
 @dataclass(slots=True)
 class Envelope:
-    """One transaction: begun by MAIL, filled by RCPT, ended by the reply to the dot or a reset."""
+    """One transaction: begun by MAIL, filled by RCPT, ended by the reply to the dot or a reset.
+
+    DATA has to come before `until`, by the loop's clock.
+    """
 
     reverse_path: Path | None
     smtputf8: bool
-    reserved: int
+    declared_size: int | None
+    until: float
     under_way: bool = True
     tenant_id: bytes | None = None
     recipients: list[Recipient] = field(default_factory=list)
@@ -89,6 +93,7 @@ class Transaction(NamedTuple):
     connection: Connection
     envelope: Envelope
     sender: Sender
+    claim: Claim
 
 
 async def take_message(transaction: Transaction, arrived: Callable[[], None]) -> Reply | None:
@@ -96,9 +101,9 @@ async def take_message(transaction: Transaction, arrived: Callable[[], None]) ->
 
     `arrived` is called when the message is whole. Raises HangUp, StoreUnavailable, StoreFull.
     """
-    context, connection, envelope, sender = transaction
+    context, connection, envelope, sender, claim = transaction
     received = await receive(
-        connection, context.settings, context.contents, context.space, context.clock
+        connection, context.settings, context.contents, context.space, context.clock, claim=claim
     )
     if isinstance(received, Reply):
         return received
@@ -153,7 +158,7 @@ async def _report(
     transaction: Transaction, outcome: Outcome, size: int, seconds: float
 ) -> Reply | None:
     """Answer the dot; a reply that is left to the session to give."""
-    context, connection, envelope, sender = transaction
+    context, connection, envelope, sender, _ = transaction
     assert isinstance(outcome, Stored | Repeated | RouteChanged)
     if outcome.refused:
         _note_empty_lists(context, envelope, outcome)
