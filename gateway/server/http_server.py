@@ -1,46 +1,67 @@
-"""The HTTP side of the process: uvicorn on sockets of ours, without signals of its own."""
+"""The HTTP side of the process: uvicorn behind sockets and limits of ours, without its signals.
+
+- One connection is accepted at a time, so that mail has its turn between two of them. Without a
+  place for it the answer is 503, before anything of it is read.
+- Out of descriptors, accepting pauses: a listening socket that stays readable would spin.
+- One task watches the times of all connections; none has a timer of its own.
+"""
 
 from __future__ import annotations
 
 import asyncio
 import contextlib
+import errno
 import logging
 import socket
 from collections.abc import AsyncIterator, Iterator, Sequence
 
 import uvicorn
 from starlette.types import ASGIApp
-from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol, RequestResponseCycle
 
-from admin_api.events.stream import CONNECTION
-from admin_api.http.problems import Problem, response_of
-from admin_api.http.responses import common_headers
 from config.logs import event
+from config.settings import Settings
 from config.values import Endpoint
+from gateway.background import tell_of_end
 from gateway.listening.listener import listening_socket
+from gateway.server import http_refusals as refusals
+from gateway.server.http_limits import READ_MAX, HttpClients, HttpTimes, Place
+from gateway.server.http_protocol import HttpProtocol, PieceReader
+
+logger = logging.getLogger("postroom.http")
 
 _CLOSE_SECONDS = 3
+_PAUSE_SECONDS = 1.0
+_WATCH_SECONDS = 1.0
+_TELL_SECONDS = 60.0
+_OUT_OF_RESOURCES = {errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM}
 
 
 @contextlib.asynccontextmanager
 async def serving(
-    app: ASGIApp, endpoints: Sequence[Endpoint]
+    app: ASGIApp,
+    endpoints: Sequence[Endpoint],
+    settings: Settings,
+    *,
+    times: HttpTimes | None = None,
+    descriptors: int | None = None,
 ) -> AsyncIterator[list[tuple[str, int]]]:
-    """Serve `app` within, on all endpoints; where. Raises OSError."""
+    """Serve `app` within, on all endpoints; where. Raises OSError.
+
+    `times` and `descriptors` are for tests; else they are the usual ones, and the process's own.
+    """
     sockets = [listening_socket(endpoint) for endpoint in endpoints]
-    server = ApiServer(
-        uvicorn.Config(
-            app,
-            http=HttpProtocol,
-            log_config=None,
-            access_log=False,
-            lifespan="off",
-            server_header=False,
-            proxy_headers=False,
-            ws="none",
-            timeout_graceful_shutdown=_CLOSE_SECONDS,
-        )
+    config = uvicorn.Config(
+        app,
+        http=HttpProtocol,
+        log_config=None,
+        access_log=False,
+        lifespan="off",
+        server_header=False,
+        proxy_headers=False,
+        ws="none",
+        timeout_graceful_shutdown=_CLOSE_SECONDS,
     )
+    server = ApiServer(config, HttpClients(settings, descriptors), times or HttpTimes())
     running = asyncio.create_task(server.serve(sockets))
     try:
         await server.accepting.wait()
@@ -51,46 +72,111 @@ async def serving(
 
 
 class ApiServer(uvicorn.Server):
-    """uvicorn without its own signal handlers: the process has one way to stop."""
+    """uvicorn that accepts as we do, and without its own signal handlers."""
 
-    def __init__(self, config: uvicorn.Config) -> None:
+    def __init__(self, config: uvicorn.Config, clients: HttpClients, times: HttpTimes) -> None:
         super().__init__(config)
         self.accepting = asyncio.Event()
-
-    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
-        await super().startup(sockets)
-        self.accepting.set()
+        self.servers: list[asyncio.Server] = []
+        self._loop = asyncio.get_running_loop()
+        self._clients = clients
+        self._times = times
+        self._buffer = bytearray(READ_MAX)
+        self._listening: list[socket.socket] = []
+        self._opening: set[asyncio.Task[None]] = set()
+        self._turned_away = 0
+        self._told_at = float("-inf")
 
     @contextlib.contextmanager
     def capture_signals(self) -> Iterator[None]:
         yield
 
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        self._listening = list(sockets or ())
+        for listening in self._listening:
+            self._loop.add_reader(listening, self._accept, listening)
+        self._watching = asyncio.create_task(self._watch())
+        tell_of_end(self._watching, logger, "watches HTTP connections")
+        self.started = True
+        self.accepting.set()
 
-logger = logging.getLogger("postroom.http")
+    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+        for listening in self._listening:
+            self._loop.remove_reader(listening)
+        self._listening.clear()
+        await asyncio.gather(*self._opening)
+        await super().shutdown(sockets)
+        self._watching.cancel()
+
+    # ---- accepting
+
+    def _accept(self, listening: socket.socket) -> None:
+        try:
+            client, peer = listening.accept()
+        except (BlockingIOError, ConnectionAbortedError):
+            return
+        except OSError as error:
+            if error.errno in _OUT_OF_RESOURCES:
+                event(logger, "http_accept_paused", level=logging.ERROR, cause=error.strerror)
+                self._loop.remove_reader(listening)
+                self._loop.call_later(_PAUSE_SECONDS, self._resume, listening)
+            else:  # accept(2): what the network did to this connection is told here
+                event(logger, "http_accept_failed", level=logging.WARNING, cause=error.strerror)
+            return
+        client.setblocking(False)
+        place = self._clients.enter(peer[0] if isinstance(peer, tuple) else "")
+        if place is None:
+            self._turned_away += 1
+            _turn_away(client)
+            return
+        opening = self._loop.create_task(self._open(client, place))
+        self._opening.add(opening)
+        opening.add_done_callback(self._opening.discard)
+
+    def _resume(self, listening: socket.socket) -> None:
+        if listening in self._listening:
+            self._loop.add_reader(listening, self._accept, listening)
+
+    async def _open(self, client: socket.socket, place: Place) -> None:
+        protocol = HttpProtocol(
+            self.config, self.server_state, clients=self._clients, times=self._times, place=place
+        )
+        reader = PieceReader(protocol, self._buffer)
+        try:
+            await self._loop.connect_accepted_socket(lambda: reader, client)
+        except Exception as error:  # the client was gone already, or something has run out
+            event(logger, "http_unopened", level=logging.WARNING, cause=repr(error))
+            client.close()
+            place.leave()
+
+    # ---- watching
+
+    async def _watch(self) -> None:
+        """Hold connections to their times until cancelled."""
+        interval = min(_WATCH_SECONDS, self._times.shortest / 4)
+        while True:
+            await asyncio.sleep(interval)
+            now = self._loop.time()
+            for connection in tuple(self.server_state.connections):
+                if isinstance(connection, HttpProtocol):
+                    connection.check(now)
+            self._tell_of_turned_away(now)
+
+    def _tell_of_turned_away(self, now: float) -> None:
+        """One line a minute: a flood of connections is no flood of the log."""
+        if self._turned_away and now - self._told_at > _TELL_SECONDS:
+            count, self._turned_away, self._told_at = self._turned_away, 0, now
+            event(logger, "http_turned_away", level=logging.WARNING, connections=count)
 
 
-class HttpProtocol(HttpToolsProtocol):
-    """Tells each call of its connection, as an extension of the scope; refuses what is no HTTP."""
-
-    def on_message_begin(self) -> None:
-        super().on_message_begin()
-        self.scope["extensions"] = {CONNECTION: {"transport": self.transport}}
-
-    def send_400_response(self, msg: str) -> None:
-        """For what the parser cannot read; `msg`, in uvicorn's words, is not shown."""
-        if not _is_answering(self.cycle):
-            self.transport.write(_refusal())
-        self.transport.close()
-
-
-def _is_answering(cycle: RequestResponseCycle | None) -> bool:
-    """Whether a response has begun and not ended; without any request yet there is no cycle."""
-    return cycle is not None and cycle.response_started and not cycle.response_complete
-
-
-def _refusal() -> bytes:
-    response = response_of(Problem(400, "malformed_request", "This is no HTTP request."))
-    response.headers.update(common_headers() | {"Connection": "close"})
-    event(logger, "http_malformed", request=response.headers["X-Request-Id"])
-    fields = [b"%s: %s\r\n" % field for field in response.raw_headers]
-    return b"".join([b"HTTP/1.1 400 Bad Request\r\n", *fields, b"\r\n", bytes(response.body)])
+def _turn_away(client: socket.socket) -> None:
+    """Answer 503 and close, without waiting for anything."""
+    with client:
+        try:
+            client.send(refusals.refusal(refusals.too_many_connections()))
+            client.shutdown(socket.SHUT_WR)
+            client.recv(READ_MAX)  # what is left unread would make a reset of the end
+        except BlockingIOError:
+            return
+        except OSError as error:
+            event(logger, "refusal_unsent", level=logging.DEBUG, cause=error.strerror)

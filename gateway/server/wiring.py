@@ -39,6 +39,7 @@ from gateway.listening.listener import Listener
 from gateway.processes.handover import MainEnd
 from gateway.processes.mail_process import MailProcess
 from gateway.reservations import Reservations
+from gateway.server.garbage import collecting
 from gateway.server.http_server import serving
 from gateway.server.lifecycle import Running, Stopping, end_process
 from gateway.server.mail_side import FILE_THREADS, sessions
@@ -164,6 +165,7 @@ async def _jobs(parts: _Parts) -> AsyncIterator[Webhooks]:
         asyncio.create_task(alerting.run()),
         asyncio.create_task(calls.run()),
         asyncio.create_task(retention.run(database, contents, system_clock, parts.tally)),
+        asyncio.create_task(collecting(commits)),
     ]
     if settings.relationships == "on":
         jobs.append(asyncio.create_task(relationships.run(database, commits)))
@@ -265,7 +267,7 @@ async def _api(
         webhooks=webhooks,
         reply_to=lambda found: reply_for(found).line.decode("ascii").rstrip(),
     )
-    async with serving(app, parts.settings.http) as http:
+    async with serving(app, parts.settings.http, parts.settings) as http:
         try:
             yield http
         finally:

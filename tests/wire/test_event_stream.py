@@ -88,7 +88,8 @@ def test_a_thousand_streams_cost_less_than_100_mib_and_all_hear(servers: Servers
     need_proc()
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     resource.setrlimit(resource.RLIMIT_NOFILE, (min(hard, 8192), hard))
-    server = servers.new({"api_streams": str(MANY)})
+    settings = {"api_streams": str(MANY), "http_max_connections": str(2 * MANY)}
+    server = servers.new(settings)
     server.start_demo()
     warm_up(server)
     token = str(server.demo.inboxes[0]["token"])
