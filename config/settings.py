@@ -22,11 +22,14 @@ BareNewline = Literal["accept", "reject"]
 Relationships = Literal["on", "off"]
 LogFormat = Literal["text", "json"]
 LogLevel = Literal["debug", "info", "warning", "error"]
+Tls = Literal["", "off", "opportunistic", "required"]
+TLS: tuple[Tls, ...] = ("", "off", "opportunistic", "required")
 BARE_NEWLINES: tuple[BareNewline, ...] = ("accept", "reject")
 RELATIONSHIPS: tuple[Relationships, ...] = ("on", "off")
 LOG_FORMATS: tuple[LogFormat, ...] = ("text", "json")
 LOG_LEVELS: tuple[LogLevel, ...] = ("debug", "info", "warning", "error")
 
+LISTENERS = {"smtp", "lmtp", "smtps", "http"}
 EXAMPLE = Path(__file__).with_name("example.toml")
 DEMO = Path(__file__).with_name("demo.toml")
 
@@ -93,6 +96,11 @@ class Settings:
         listening.mail_endpoints,
         "Where an MTA hands mail over by LMTP: host:port or unix:/path, several with commas.",
     )
+    smtps: tuple[Endpoint, ...] = setting(
+        "",
+        values.endpoints_or_none,
+        "Where SMTP begins with TLS: host:port, several with commas; needs a certificate.",
+    )
     socket_mode: int = setting(
         "0660",
         listening.socket_mode,
@@ -101,6 +109,23 @@ class Settings:
     )
     socket_group: str = setting(
         "", listening.group, "Group of a unix socket; empty: the one the server runs with."
+    )
+    tls_certificate: Path | None = setting(
+        "",
+        values.optional_file,
+        "PEM file with the certificate and its chain; with it SMTP and LMTP offer STARTTLS.",
+        write=values.optional_file_text,
+    )
+    tls_key: Path | None = setting(
+        "",
+        values.optional_file,
+        "PEM file with the certificate's key, without a password.",
+        write=values.optional_file_text,
+    )
+    tls: Tls = setting(
+        "",
+        values.choice(TLS),
+        "STARTTLS: off, opportunistic or required; empty: opportunistic with a certificate.",
     )
     http: tuple[Endpoint, ...] = setting(
         "127.0.0.1:8025", values.endpoints, "Where the API is: host:port, several with commas."
@@ -213,6 +238,11 @@ class Settings:
     origins: Mapping[str, str] = field(default_factory=dict, compare=False, repr=False)
     warnings: tuple[str, ...] = field(default=(), compare=False, repr=False)
 
+    @property
+    def tls_mode(self) -> Tls:
+        """What `tls` stands for when it is empty."""
+        return self.tls or ("off" if self.tls_certificate is None else "opportunistic")
+
 
 def keys() -> tuple[str, ...]:
     """Return every setting's key, in the order in which they are documented."""
@@ -254,7 +284,8 @@ def _checked(given: list[Given], faults: list[Fault], warnings: tuple[str, ...])
         origins[item.key] = item.origin
     settings = Settings(**accepted, origins=origins, warnings=warnings)  # type: ignore[arg-type]
     unsure = {fault.key for fault in faults}
-    faults += [] if {"smtp", "lmtp", "http"} & unsure else _clashes(settings)
+    faults += [] if LISTENERS & unsure else _clashes(settings)
+    faults += [] if {"smtps", "tls", "tls_certificate", "tls_key"} & unsure else _tls(settings)
     if faults:
         raise SettingsError(tuple(faults))
     return settings
@@ -264,7 +295,7 @@ def _clashes(settings: Settings) -> list[Fault]:
     """Find what is wrong only together: one endpoint for two kinds of connections."""
     taken: dict[MailEndpoint, str] = {}
     faults = []
-    for key in ("smtp", "lmtp", "http"):
+    for key in sorted(LISTENERS, key=keys().index):
         for item in getattr(settings, key):
             if isinstance(item, Endpoint) and not item.port:
                 continue
@@ -273,6 +304,27 @@ def _clashes(settings: Settings) -> list[Fault]:
                 faults.append(Fault(settings.origins[key], key, text))
             taken[item] = key
     return faults
+
+
+def _tls(settings: Settings) -> list[Fault]:
+    """Find what TLS lacks: a certificate and its key come together."""
+    needed = {
+        "tls_certificate": settings.tls_key is not None,
+        "tls_key": settings.tls_certificate is not None,
+    }
+    for key, because in needed.items():
+        if because and getattr(settings, key) is None:
+            (other,) = needed.keys() - {key}
+            text = f"is missing; {other} is of no use without it"
+            return [Fault(settings.origins[other], key, text)]
+    if settings.tls_certificate is not None:
+        return []
+    text = "needs tls_certificate and tls_key"
+    return [
+        Fault(settings.origins[key], key, text)
+        for key, wanted in (("tls", settings.tls == "required"), ("smtps", settings.smtps))
+        if wanted
+    ]
 
 
 def describe(settings: Settings) -> list[Described]:

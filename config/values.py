@@ -64,6 +64,11 @@ def endpoints(value: object) -> tuple[Endpoint, ...]:
     return found
 
 
+def endpoints_or_none(value: object) -> tuple[Endpoint, ...]:
+    """Parse like `endpoints`; none is fine."""
+    return endpoints(value) if parts(value) else ()
+
+
 def name_server(value: object) -> Endpoint | None:
     """Parse the host:port of a DNS server, or nothing."""
     if not isinstance(value, str):
@@ -211,7 +216,7 @@ def seconds(*, minimum: float) -> Parser[float]:
 
 def choice(options: tuple[T, ...]) -> Parser[T]:
     """Return a parser for one of a few words; capitals do not matter."""
-    expected = " or ".join(str(option) for option in options)
+    expected = " or ".join(str(option) for option in options if option)
 
     def parse(value: object) -> T:
         for option in options:
@@ -230,6 +235,21 @@ def directory(value: object) -> Path:
         return Path(value).expanduser()
     except RuntimeError:
         raise ValueError(f"there is no home directory for {shown(value)}") from None
+
+
+def optional_file(value: object) -> Path | None:
+    """Parse the path of a file, or nothing."""
+    if isinstance(value, str) and not value.strip():
+        return None
+    try:
+        return directory(value)
+    except ValueError:
+        raise ValueError(f"expected the path of a file, not {shown(value)}") from None
+
+
+def optional_file_text(path: Path | None) -> str:
+    """Write the path of a file."""
+    return "" if path is None else str(path)
 
 
 def hostname(value: object) -> str:

@@ -183,14 +183,15 @@ class Ends:
     smtp: str
     http: str
     lmtp: tuple[str, ...] = ()
+    smtps: tuple[str, ...] = ()
 
     @classmethod
     def of(cls, running: Running) -> Ends:
         """The first address of each kind, as one connects to it from this machine."""
         smtp, http = running.smtp[0], running.http[0]
         assert isinstance(smtp, Endpoint)  # the command names them
-        lmtp = tuple(map(str, running.lmtp))
-        return cls(str(reachable(smtp)), f"http://{reachable(http)}", lmtp)
+        lmtp, smtps = (tuple(map(str, bound)) for bound in (running.lmtp, running.smtps))
+        return cls(str(reachable(smtp)), f"http://{reachable(http)}", lmtp, smtps)
 
 
 def _record(scene: Scene, ends: Ends) -> dict[str, object]:
@@ -198,6 +199,7 @@ def _record(scene: Scene, ends: Ends) -> dict[str, object]:
     return {
         "smtp": ends.smtp,
         "lmtp": [*ends.lmtp],
+        "smtps": [*ends.smtps],
         "http": ends.http,
         "tenant_id": to_text("tnt", scene.tenant.tenant_id),
         "owner": {

@@ -26,7 +26,8 @@ def serve(call: Invocation) -> None:
     def announce(running: Running) -> None:
         smtp, lmtp = map(str, running.smtp), map(str, running.lmtp)
         http = (f"http://{bound}" for bound in running.http)
-        found = {"smtp": [*smtp], "lmtp": [*lmtp], "http": [*http]}
+        smtps = map(str, running.smtps)
+        found = {"smtp": [*smtp], "lmtp": [*lmtp], "smtps": [*smtps], "http": [*http]}
         said = [f"{key.upper()} on {', '.join(bound)}" for key, bound in found.items() if bound]
         call.answer(found, f"Ready: {'; '.join(said)}")
 
@@ -62,6 +63,7 @@ def ready(call: Invocation, wait: float) -> None:
         "ready": not silent,
         "smtp": [str(endpoint) for endpoint in settings.smtp],
         "lmtp": [str(endpoint) for endpoint in settings.lmtp],
+        "smtps": [str(endpoint) for endpoint in settings.smtps],
         "http": [f"http://{endpoint}" for endpoint in settings.http],
     }
     if not silent or call.json:

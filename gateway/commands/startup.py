@@ -14,7 +14,7 @@ from config.listening import UnixSocket
 from config.settings import Settings
 from gateway.listening.listener import listening_socket, listening_unix_socket
 from gateway.server.lifecycle import Running
-from gateway.server.run import run
+from gateway.server.run import certificate_of, run
 from storage.errors import StorageError
 
 logger = logging.getLogger(__name__)
@@ -60,8 +60,17 @@ def _allow_descriptors(connections: int) -> None:
 
 
 def _unusable(settings: Settings) -> list[str]:
-    """A line for each address on which nothing can listen now."""
-    return [fault for key in ("smtp", "lmtp", "http") for fault in _refusals(key, settings)]
+    """A line for a certificate that cannot be read, and for each address that cannot be used."""
+    keys = ("smtp", "lmtp", "smtps", "http")
+    refused = [fault for key in keys for fault in _refusals(key, settings)]
+    return [*_certificate_faults(settings), *refused]
+
+
+def _certificate_faults(settings: Settings) -> Iterator[str]:
+    try:
+        certificate_of(settings)
+    except OSError as error:
+        yield f"tls_certificate, tls_key: cannot be used: {error.strerror or error}"
 
 
 def _refusals(key: str, settings: Settings) -> Iterator[str]:

@@ -52,6 +52,7 @@ class Connections:
 
     def open(self, client: socket.socket, origin: Origin, closed: Callable[[], None]) -> None:
         """Begin a session on an accepted socket, which is ours now; `closed` tells of its end."""
+        certificate = self._context.certificate
         connection = Connection(
             partial(self._converse, origin),
             self._closed,
@@ -61,6 +62,7 @@ class Connections:
             loop=self._loop,
             queue=self._queue,
             client_ip=origin.client_ip,
+            tls=certificate.context if origin.tls and certificate else None,
         )
         self._present[connection] = closed
         self._empty.clear()

@@ -55,8 +55,13 @@ class Listener:
         for sibling in siblings:
             sibling.on_closed = self._left
 
-    def listen(self, endpoints: Sequence[MailEndpoint], protocol: Protocol) -> list[MailEndpoint]:
-        """Bind and listen on all endpoints; where. Raises OSError."""
+    def listen(
+        self, endpoints: Sequence[MailEndpoint], protocol: Protocol, *, tls: bool = False
+    ) -> list[MailEndpoint]:
+        """Bind and listen on all endpoints; where. Raises OSError.
+
+        `tls` says that clients begin with a handshake.
+        """
         bound: list[MailEndpoint] = []
         for endpoint in endpoints:
             if isinstance(endpoint, UnixSocket):
@@ -66,11 +71,11 @@ class Listener:
                 listening = listening_socket(endpoint)
                 bound.append(Endpoint(*listening.getsockname()[:2]))
             self._sockets[listening] = endpoint
-            self._watch(listening, protocol)
+            self._watch(listening, Origin(protocol, "", tls))
         return bound
 
-    def _watch(self, listening: socket.socket, protocol: Protocol) -> None:
-        self._loop.add_reader(listening, self._accept, listening, protocol)
+    def _watch(self, listening: socket.socket, kind: Origin) -> None:
+        self._loop.add_reader(listening, self._accept, listening, kind)
 
     def close(self) -> None:
         """Take no more connections."""
@@ -81,19 +86,19 @@ class Listener:
             if isinstance(endpoint, UnixSocket):
                 endpoint.path.unlink(missing_ok=True)
 
-    def _accept(self, listening: socket.socket, protocol: Protocol) -> None:
+    def _accept(self, listening: socket.socket, kind: Origin) -> None:
         try:
             client, peer = listening.accept()
         except (BlockingIOError, ConnectionAbortedError):
             return
         except OSError as error:
             if error.errno in _OUT_OF_RESOURCES:
-                self._pause(listening, protocol, error)
+                self._pause(listening, kind, error)
             else:  # accept(2): what the network did to this connection is told here
                 event(logger, "accept_failed", level=logging.WARNING, cause=error.strerror)
             return
         client_ip = peer[0] if listening.family != socket.AF_UNIX else ""
-        self._admit(client, Origin(protocol, client_ip))
+        self._admit(client, kind._replace(client_ip=client_ip))
 
     def _admit(self, client: socket.socket, origin: Origin) -> None:
         client_ip = origin.client_ip
@@ -119,14 +124,14 @@ class Listener:
         sibling = min(alive, key=len, default=None)
         return sibling is not None and sibling.take(client, network, origin.packed())
 
-    def _pause(self, listening: socket.socket, protocol: Protocol, error: OSError) -> None:
+    def _pause(self, listening: socket.socket, kind: Origin, error: OSError) -> None:
         event(logger, "accept_paused", level=logging.ERROR, cause=error.strerror)
         self._loop.remove_reader(listening)
-        self._loop.call_later(_PAUSE_SECONDS, self._resume, listening, protocol)
+        self._loop.call_later(_PAUSE_SECONDS, self._resume, listening, kind)
 
-    def _resume(self, listening: socket.socket, protocol: Protocol) -> None:
+    def _resume(self, listening: socket.socket, kind: Origin) -> None:
         if not self._closed:
-            self._watch(listening, protocol)
+            self._watch(listening, kind)
 
 
 def listening_socket(endpoint: Endpoint) -> socket.socket:

@@ -26,6 +26,7 @@ def arrival(
     hostname: str,
     transaction_id: str,
     now: int,
+    tls: str | None = None,
     each_recipient: bool = False,
 ) -> Arrival:
     """The message as it will be stored. The header's words are the sender's claims, no more."""
@@ -38,7 +39,7 @@ def arrival(
         client_ip=client_ip,
         helo=helo,
         protocol=protocol,
-        tls=None,
+        tls=tls,
         received_field=received_field(
             helo=helo,
             client_ip=client_ip,
@@ -46,6 +47,7 @@ def arrival(
             protocol=protocol,
             transaction_id=transaction_id,
             received_at=now,
+            tls=tls,
         ),
         received_at=now,
         header_message_id=scan.message_id,

@@ -8,7 +8,8 @@
   `gateway.counters`).
 - They talk in small packets: to a sibling `g` (the store is ready), `c`, a network, a space and
   what the session has to know of its origin, with a descriptor (a connection), `d` (drain), `a`
-  (abort); from it `r` (ready), `x` and a network (a connection has ended).
+  (abort), `h` (read the certificate again); from it `r` (ready), `x` and a network (a connection
+  has ended).
 - A sibling whose first process is gone drains and ends. One that is lost itself takes its
   connections with it, and mail goes on without it.
 - Every connection handed over is told of at its end, also one that could not be served: the counts
@@ -101,6 +102,10 @@ class MailProcess:
         self._count += 1
         self._networks[network] = self._networks.get(network, 0) + 1
         return True
+
+    def reload(self) -> None:
+        """Make it read the certificate again."""
+        self._tell(b"h")
 
     def abort(self) -> None:
         """Make it drop all its connections now; it is killed when that takes long."""
@@ -210,7 +215,11 @@ def _become_sibling(wires: Sockets, serve: Serve, loop_factory: LoopFactory | No
     """Be a mail process until told to end; the process ends here."""
     status = 1
     try:
-        for word in (signal.SIGINT, signal.SIGTERM):  # the first process decides when we end
+        for word in (
+            signal.SIGINT,
+            signal.SIGTERM,
+            signal.SIGHUP,
+        ):  # the first process decides when we end
             signal.signal(word, signal.SIG_IGN)
         with asyncio.Runner(loop_factory=loop_factory) as runner:
             runner.run(serve(wires))
@@ -242,6 +251,7 @@ class ControlChannel:
         self._owed: list[bytes] = []
         self.draining = asyncio.Event()
         self.on_abort: Callable[[], None] = lambda: None
+        self.on_reload: Callable[[], object] = lambda: None
 
     def listen(self) -> None:
         """Begin to hear, and say that we can take connections."""
@@ -260,6 +270,8 @@ class ControlChannel:
                 self._take_over(packet[1:], descriptors)
             case b"a":
                 self.on_abort()
+            case b"h":
+                self.on_reload()
             case b"d":
                 self.draining.set()
             case b"":

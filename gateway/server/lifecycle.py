@@ -1,4 +1,4 @@
-"""The wish to stop, as signals bring it: SIGTERM and SIGINT ask, a second one forces.
+"""Signals: SIGTERM and SIGINT ask to stop, a second one forces; SIGHUP reads files again.
 
 A storage that failed is a wish to stop as well, with status 1 and within ten seconds.
 """
@@ -31,14 +31,19 @@ class Stopping:
         self.failed = False
         self.on_request: Callable[[], object] = lambda: None
         self.on_force: Callable[[], object] = lambda: None
+        self.on_reload: Callable[[], object] = lambda: None
 
     @contextlib.contextmanager
     def on_signals(self) -> Iterator[None]:
-        """Listen for SIGTERM and SIGINT; they stay ours until the process ends."""
+        """Listen for the signals; they stay ours until the process ends."""
         loop = asyncio.get_running_loop()
         for number in (signal.SIGTERM, signal.SIGINT):
             loop.add_signal_handler(number, self._signalled)
+        loop.add_signal_handler(signal.SIGHUP, self._hung_up)
         yield
+
+    def _hung_up(self) -> None:
+        self.on_reload()
 
     def _signalled(self) -> None:
         if self.requested.is_set():
@@ -75,4 +80,5 @@ class Running:
 
     smtp: Sequence[MailEndpoint]
     lmtp: Sequence[MailEndpoint]
+    smtps: Sequence[MailEndpoint] = ()
     http: Sequence[Endpoint] = ()

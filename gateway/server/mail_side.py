@@ -11,7 +11,9 @@ import logging
 import socket
 from collections.abc import AsyncGenerator, Callable
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 
+from config.logs import event
 from config.settings import Settings
 from gateway.background import tell_of_end
 from gateway.counters import Counters
@@ -25,6 +27,7 @@ from gateway.smtp.recipients import Recipients
 from gateway.smtp.scheduling import SessionQueue
 from gateway.smtp.transaction import SessionContext
 from gateway.transport.origin import unpacked
+from gateway.transport.tls import Certificate
 from storage.address import canonical_or_none
 from storage.clock import system_clock
 from storage.content.message_bytes import ContentDirectory
@@ -47,6 +50,7 @@ async def sessions(
     deliverer: DeliveryPort,
     confirmations: ConfirmationPort,
     deferred: EmptyListPort,
+    certificate: Certificate | None,
     writes: bool,
 ) -> AsyncGenerator[Connections, None]:
     """Connections can be opened within. Who leaves has drained them before.
@@ -57,7 +61,7 @@ async def sessions(
     loop = asyncio.get_running_loop()
     recipients = Recipients(lookups, canonical_or_none(settings.postmaster) or "", loop.time)
     context = SessionContext(
-        settings, recipients, contents, deliverer, space, deferred, system_clock
+        settings, recipients, contents, deliverer, space, deferred, system_clock, certificate
     )
     queue = SessionQueue(loop, by_stage=not writes)
     connections = Connections(context, confirmations, counters, queue)
@@ -70,7 +74,11 @@ async def sessions(
 
 
 async def serve_sibling(
-    settings: Settings, reservations: Reservations, counters: Counters, wires: Sockets
+    settings: Settings,
+    reservations: Reservations,
+    counters: Counters,
+    certificate: Certificate | None,
+    wires: Sockets,
 ) -> None:
     """Be a sibling: take the connections that the first process hands on, until told to drain."""
     if not await wait_for_store(wires.control):
@@ -90,6 +98,7 @@ async def serve_sibling(
             deliverer=handover,
             confirmations=handover,
             deferred=handover,
+            certificate=certificate,
             writes=False,
         ) as connections:
 
@@ -98,6 +107,8 @@ async def serve_sibling(
 
             orders = ControlChannel(wires.control, take)
             orders.on_abort = connections.abort
+            if certificate is not None:
+                orders.on_reload = partial(reload_certificate, certificate)
             handover.on_lost = orders.draining.set
             orders.listen()
             await orders.draining.wait()
@@ -105,3 +116,13 @@ async def serve_sibling(
     finally:
         handover.end()
         await lookups.close()
+
+
+def reload_certificate(certificate: Certificate) -> bool:
+    """Read the files again; False, and a line in the log, when they cannot be used."""
+    try:
+        certificate.reload()
+    except OSError as error:
+        event(logger, "certificate_kept", level=logging.ERROR, cause=str(error))
+        return False
+    return True

@@ -19,6 +19,7 @@ from gateway.reservations import Reservations
 from gateway.server.lifecycle import Running
 from gateway.server.mail_side import serve_sibling
 from gateway.smtp.replies import labels
+from gateway.transport.tls import Certificate
 
 _MOST_BY_DEFAULT = 4
 _SWITCH_SECONDS = 0.0005
@@ -38,10 +39,12 @@ def run(settings: Settings, *, ready: Callable[[Running], None] | None = None) -
     processes = settings.mail_processes or _processes_by_default()
     reservations, counters = Reservations(processes), Counters(processes, labels())
 
+    certificate = certificate_of(settings)
+
     async def serve_beside(wires: Sockets) -> None:
         reservations.own = wires.number
         counters.begin(wires.number)
-        await serve_sibling(settings, reservations, counters, wires)
+        await serve_sibling(settings, reservations, counters, certificate, wires)
 
     siblings = fork_mail_processes(processes - 1, serve_beside, _loop_factory())
     for sibling in siblings:
@@ -50,7 +53,16 @@ def run(settings: Settings, *, ready: Callable[[Running], None] | None = None) -
     from gateway.server.wiring import serve
 
     with asyncio.Runner(loop_factory=_loop_factory()) as runner:
-        return runner.run(serve(settings, siblings, reservations, counters, ready))
+        return runner.run(
+            serve(settings, siblings, reservations, counters, certificate=certificate, ready=ready)
+        )
+
+
+def certificate_of(settings: Settings) -> Certificate | None:
+    """The certificate that the settings name, read now. Raises OSError."""
+    if settings.tls_certificate is None or settings.tls_key is None:
+        return None
+    return Certificate(settings.tls_certificate, settings.tls_key)
 
 
 def _processes_by_default() -> int:

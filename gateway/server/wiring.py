@@ -42,9 +42,10 @@ from gateway.reservations import Reservations
 from gateway.server.garbage import collecting
 from gateway.server.http_server import serving
 from gateway.server.lifecycle import Running, Stopping, end_process
-from gateway.server.mail_side import FILE_THREADS, sessions
+from gateway.server.mail_side import FILE_THREADS, reload_certificate, sessions
 from gateway.server.storage_watch import watch_storage
 from gateway.smtp.recipients import reply_for
+from gateway.transport.tls import Certificate
 from gateway.webhooks.caller import Caller
 from gateway.webhooks.calls import WebhookCalls
 from gateway.webhooks.resolver import Names
@@ -71,6 +72,8 @@ async def serve(
     siblings: Sequence[MailProcess],
     reservations: Reservations,
     counters: Counters,
+    *,
+    certificate: Certificate | None,
     ready: Callable[[Running], None] | None,
 ) -> int:
     """Serve until told to stop; the exit status. See `gateway.server.run.run`."""
@@ -78,7 +81,14 @@ async def serve(
     stopping = Stopping()
     async with _store(settings) as (database, contents):
         parts = _Parts(
-            settings, database, contents, WakeUp(), counters, reservations, retention.Tally()
+            settings,
+            database,
+            contents,
+            WakeUp(),
+            counters,
+            reservations,
+            retention.Tally(),
+            certificate,
         )
         async with (
             _jobs(parts) as webhooks,
@@ -88,8 +98,14 @@ async def serve(
             running = replace(mail, http=[Endpoint(*bound) for bound in api])
             gc.collect()
             gc.freeze()
-            smtp, lmtp, http = map(_shown, (running.smtp, running.lmtp, running.http))
-            event(logger, "listening", smtp=smtp, lmtp=lmtp, http=http)
+            event(
+                logger,
+                "listening",
+                smtp=_shown(running.smtp),
+                lmtp=_shown(running.lmtp),
+                smtps=_shown(running.smtps),
+                http=_shown(running.http),
+            )
             with stopping.on_signals(), _watched(database, stopping):
                 if ready is not None:
                     ready(running)
@@ -110,6 +126,7 @@ class _Parts:
     counters: Counters
     reservations: Reservations
     tally: retention.Tally
+    certificate: Certificate | None
 
 
 @contextlib.asynccontextmanager
@@ -206,6 +223,7 @@ async def _mail(
             deliverer=deliverer,
             confirmations=ledger,
             deferred=deferred,
+            certificate=parts.certificate,
             writes=True,
         ) as connections,
     ):
@@ -213,15 +231,25 @@ async def _mail(
         await asyncio.gather(*(sibling.start(intake) for sibling in siblings))
         listener = Listener(settings, connections, siblings, parts.counters)
         everybody: list[Connections | MailProcess] = [connections, *siblings]
+        stopping.on_reload = partial(_reload, parts.certificate, siblings)
         stopping.on_force = lambda: [each.abort() for each in everybody]
         try:
             yield Running(
                 smtp=listener.listen(settings.smtp, "SMTP"),
                 lmtp=listener.listen(settings.lmtp, "LMTP"),
+                smtps=listener.listen(settings.smtps, "SMTP", tls=True),
             )
         finally:
             listener.close()
             await asyncio.gather(*(each.drain(settings.drain_seconds) for each in everybody))
+
+
+def _reload(certificate: Certificate | None, siblings: Sequence[MailProcess]) -> None:
+    """Read the certificate again, here and in the mail processes; a bad one changes nothing."""
+    if certificate is not None and reload_certificate(certificate):
+        for sibling in siblings:
+            sibling.reload()
+        event(logger, "certificate_read")
 
 
 async def _warn_of_unread_postmasters(database: Database, postmaster: str) -> None:

@@ -7,6 +7,8 @@
   answered in one write (RFC 2920 3.2). A peer that sends and does not read is not read either: no
   further command is served before its replies have left us, and it is dropped when that lasts.
 - However many commands lie here, other connections get their turn after a few of them.
+- With TLS, records are decrypted as they come and encrypted as replies are written; a handshake
+  that fails or takes too long closes the connection.
 - What is written is handed to the kernel at once. From the reply to the dot on, the first byte that
   was not already on its way confirms that the sender has seen it.
 """
@@ -18,6 +20,7 @@ import contextlib
 import fcntl
 import logging
 import os
+import ssl
 import struct
 import termios
 from collections.abc import Callable, Coroutine, Iterable, Sequence
@@ -25,12 +28,14 @@ from typing import Any, NamedTuple, cast
 
 from aiosmtpd.smtp import SMTP
 
+from config.logs import event
 from gateway.counters import Counters
 from gateway.delivery.ports import ConfirmationPort
 from gateway.smtp import replies
 from gateway.smtp.input_buffer import HangUp, Inbound
 from gateway.smtp.replies import Reply
 from gateway.smtp.scheduling import SessionQueue, Stage
+from gateway.transport.tls import HANDSHAKE_SECONDS, TlsRecords
 
 logger = logging.getLogger(__name__)
 
@@ -64,7 +69,9 @@ class Connection(SMTP):
         loop: asyncio.AbstractEventLoop,
         queue: SessionQueue,
         client_ip: str,
+        tls: ssl.SSLContext | None = None,
     ) -> None:
+        """`tls` says that the client begins with a handshake."""
         super().__init__(None, hostname=hostname, ident="ESMTP", loop=loop)
         self._converse = converse
         self._closed_callback = closed
@@ -81,6 +88,10 @@ class Connection(SMTP):
         self._wire: asyncio.Transport | None = None
         self.inbound = Inbound(loop, queue)
         self.client_ip = client_ip
+        self._tls: TlsRecords | None = None
+        self._handshake: asyncio.Future[None] | None = None
+        if tls is not None:
+            self._expect_handshake(tls)
 
     def __dir__(self) -> Iterable[str]:
         """Nothing to find: aiosmtpd searches each new connection for commands and AUTH by name.
@@ -101,6 +112,10 @@ class Connection(SMTP):
         super().connection_made(transport)
 
     def data_received(self, data: bytes) -> None:
+        if self._tls is not None:
+            data = self._decrypted(self._tls, data)
+            if not data:
+                return
         self.inbound.feed(data)
         if self._unconfirmed and self.inbound.total > self._confirmed_above:
             self._confirmations.confirm(self._unconfirmed)
@@ -108,11 +123,34 @@ class Connection(SMTP):
 
     def eof_received(self) -> bool:
         self.inbound.feed_eof()
+        self._fail_handshake()
         self._gone()
         return True
 
+    def _decrypted(self, tls: TlsRecords, octets: bytes) -> bytes:
+        """What a peer's records say; nothing once they are wrong, which ends the connection."""
+        try:
+            plain = tls.decrypt(octets)
+        except ssl.SSLError as error:
+            event(logger, "tls_failed", client=self.client_ip, cause=error.reason or str(error))
+            self._write_records(tls.take_outgoing())
+            self._fail_handshake()
+            self.inbound.hang_up(None)
+            return b""
+        self._write_records(tls.take_outgoing())
+        if tls.established and self._handshake is not None and not self._handshake.done():
+            self._handshake.set_result(None)
+        if tls.ended:
+            self.loop.call_soon(self.eof_received)  # behind what came before
+        return plain
+
+    def _fail_handshake(self) -> None:
+        if self._handshake is not None and not self._handshake.done():
+            self._handshake.set_exception(HangUp(None))
+
     def connection_lost(self, error: Exception | None) -> None:
         self._descriptor = -1
+        self._fail_handshake()
         self.inbound.hang_up(None)
         self._settle()
         self._gone()
@@ -125,6 +163,8 @@ class Connection(SMTP):
 
     async def _handle_client(self) -> None:
         try:
+            if self._handshake is not None:
+                await self._finish_handshake(self._handshake)
             await self._converse(self)
         except HangUp as over:
             if over.reply is not None:
@@ -141,6 +181,8 @@ class Connection(SMTP):
     def _close(self) -> None:
         """End the connection; what was said last has a moment to leave us."""
         if self._wire is not None:
+            if self._tls is not None:
+                self._write_records(self._tls.close())
             self._wire.close()
             if self._wire.get_write_buffer_size():
                 self.loop.call_later(_CLOSE_SECONDS, self.abort)
@@ -153,6 +195,8 @@ class Connection(SMTP):
         self.flush()
         if self._wire is None or not self.spoke_early or not self._wire.can_write_eof():
             return
+        if self._tls is not None:
+            self._write_records(self._tls.close())
         self._wire.write_eof()
         left = _LINGER_OCTETS
         with contextlib.suppress(HangUp, TimeoutError):
@@ -174,6 +218,7 @@ class Connection(SMTP):
     def drain(self) -> None:
         """Ask the session to end: at once when it waits for a command, else after its message."""
         self._draining = True
+        self._fail_handshake()
         if self.inbound.waiting and self.inbound.stage is not Stage.CONTENT:
             self.inbound.hang_up(replies.SHUTTING_DOWN)
 
@@ -188,6 +233,38 @@ class Connection(SMTP):
     def spoke_early(self) -> bool:
         """Whether the peer has sent anything that was not asked for yet."""
         return len(self.inbound) > 0 or self._readable() > 0
+
+    @property
+    def tls_version(self) -> str | None:
+        """The version of TLS in use, such as `TLSv1.3`."""
+        return self._tls.version if self._tls is not None else None
+
+    async def start_tls(self, context: ssl.SSLContext) -> None:
+        """Say what was answered so far, drop what came with the command, and shake hands.
+
+        Raises HangUp when that fails.
+        """
+        self.flush()
+        self.inbound.take()
+        self._expect_handshake(context)
+        assert self._handshake is not None
+        await self._finish_handshake(self._handshake)
+
+    def _expect_handshake(self, context: ssl.SSLContext) -> None:
+        self._tls = TlsRecords(context)
+        self._handshake = self.loop.create_future()
+
+    async def _finish_handshake(self, handshake: asyncio.Future[None]) -> None:
+        if self.inbound.ended or self._wire is None:
+            self._fail_handshake()
+        try:
+            async with asyncio.timeout(HANDSHAKE_SECONDS):
+                await handshake
+        except TimeoutError as error:
+            event(logger, "tls_failed", client=self.client_ip, cause="time-out")
+            raise HangUp(None) from error
+        finally:
+            self._handshake = None
 
     async def read_command(self, seconds: float) -> Command | Reply | None:
         """The next command, or the reply to a line that is none, or None at the end of the stream.
@@ -301,7 +378,9 @@ class Connection(SMTP):
         for reply in said:
             self._counters.replied(reply.code, reply.text)
         wire = self._wire
-        # Counted before the write: a quick peer's answer is there before the write returns.
+        # Counted before the write: a quick peer's answer is there before the write returns. With
+        # TLS what the kernel holds is longer than what it says: too much is counted, never too
+        # little.
         unasked = self.inbound.total + self._readable()
         if wire is not None:
             self._write_now(wire, b"".join([reply.line for reply in said]))
@@ -320,6 +399,8 @@ class Connection(SMTP):
 
     def _write_now(self, wire: asyncio.Transport, line: bytes) -> None:
         """Write past the transport, which may put off a write to the end of the loop's turn."""
+        if self._tls is not None:
+            line = self._tls.encrypt(line)
         if not wire.get_write_buffer_size():
             try:
                 written = os.write(self._descriptor, line)
@@ -328,6 +409,10 @@ class Connection(SMTP):
             line = line[written:]
         if line:
             wire.write(line)
+
+    def _write_records(self, records: bytes) -> None:
+        if records and self._wire is not None and not self._wire.is_closing():
+            self._wire.write(records)
 
     def flush(self) -> None:
         """Write what was answered so far."""

@@ -76,6 +76,7 @@ OK = Reply(250, "2.0.0", "OK")
 SENDER_OK = Reply(250, "2.1.0", "Sender OK")
 RECIPIENT_OK = Reply(250, "2.1.5", "Recipient OK")
 START_DATA = Reply(354, "", "End data with <CR><LF>.<CR><LF>")
+READY_FOR_TLS = Reply(220, "2.0.0", "Ready to start TLS")
 GOODBYE = Reply(221, "2.0.0", "Goodbye", closes=True)
 CANNOT_VERIFY = Reply(252, "2.5.0", "Cannot verify, but will take mail for a valid recipient")
 HELP = Reply(214, "2.0.0", "RFC 5321; write to postmaster for help from a person")
@@ -128,6 +129,8 @@ BDAT_NOT_OFFERED = Reply(502, "5.5.1", "CHUNKING is not offered; closing", close
 HELO_FIRST = Reply(503, "5.5.1", "Send HELO or EHLO first")
 MAIL_FIRST = Reply(503, "5.5.1", "Send MAIL first")
 MAIL_NESTED = Reply(503, "5.5.1", "Sender already given; send RSET to begin again")
+TLS_ACTIVE = Reply(503, "5.5.1", "TLS is active already")
+TLS_REQUIRED = Reply(530, "5.7.0", "Send STARTTLS first")
 UNKNOWN_PARAMETER = Reply(555, "5.5.4", "Parameter not recognized or not offered")
 
 # A verdict about the address

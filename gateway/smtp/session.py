@@ -6,7 +6,7 @@
 - Limits belong to the session, not to a transaction, and do not hold for exempt networks.
 
 RFC 5321; RFC 1870 (SIZE), 2920 (PIPELINING), 6152 (8BITMIME), 6531 (SMTPUTF8), 2034 (enhanced
-status codes).
+status codes), 3207 (STARTTLS).
 """
 
 from __future__ import annotations
@@ -192,8 +192,41 @@ class Session:
         if not self._greet(argument, "LMTP" if self._is_lmtp else "ESMTP"):
             return replies.SYNTAX_HELO
         self._connection.send_greeting(
-            replies.ehlo(self._context.settings.hostname, self._context.keywords)
+            replies.ehlo(self._context.settings.hostname, self._keywords())
         )
+        return None
+
+    def _keywords(self) -> list[str]:
+        keywords = [*self._context.keywords]
+        if self._offers_tls:
+            keywords.append("STARTTLS")
+        return keywords
+
+    @property
+    def _offers_tls(self) -> bool:
+        mode, certificate = self._context.settings.tls_mode, self._context.certificate
+        is_plain = self._connection.tls_version is None and not self._origin.is_local
+        return is_plain and certificate is not None and mode != "off"
+
+    @property
+    def _needs_tls(self) -> bool:
+        """Whether mail may not be sent before STARTTLS; unix sockets count as encrypted."""
+        if self._exempt or self._context.settings.tls_mode != "required":
+            return False
+        return self._connection.tls_version is None
+
+    async def _starttls(self, argument: bytes) -> Reply | None:
+        certificate = self._context.certificate
+        if self._connection.tls_version is not None:
+            return replies.TLS_ACTIVE
+        if certificate is None or not self._offers_tls:
+            return replies.NOT_IMPLEMENTED
+        if argument.strip(b" "):
+            return replies.NO_ARGUMENT
+        self._end_transaction()
+        self._helo = ""
+        self._connection.send(replies.READY_FOR_TLS)
+        await self._connection.start_tls(certificate.context)
         return None
 
     def _greet(self, argument: bytes, protocol: str) -> bool:
@@ -246,6 +279,8 @@ class Session:
             return replies.HELO_FIRST
         if self._envelope is not None:
             return replies.MAIL_NESTED
+        if self._needs_tls:
+            return replies.TLS_REQUIRED
         command = parse_mail(argument)
         if command.size is not None and command.size > self._context.settings.size_limit:
             return replies.TOO_LARGE
@@ -332,14 +367,17 @@ class Session:
             self._end_transaction()
 
     def _sender(self, envelope: Envelope) -> Sender:
-        protocol = self._protocol
+        protocol, tls = self._protocol, self._connection.tls_version
         if envelope.smtputf8:
             protocol = "UTF8LMTP" if self._is_lmtp else "UTF8SMTP"
+        if tls and protocol != "SMTP":  # RFC 3848 has no name for HELO under TLS
+            protocol += "S"
         return Sender(
             session=self.id,
             client_ip=self._connection.client_ip,
             helo=self._helo,
             protocol=protocol,
+            tls=tls,
             each_recipient=self._is_lmtp,
         )
 
@@ -358,6 +396,7 @@ _VERBS: dict[bytes, Callable[[Session, bytes], Awaitable[Reply | None]]] = {
     b"HELP": Session._help,
     b"BDAT": Session._bdat,
     b"LHLO": Session._other_hello,
+    b"STARTTLS": Session._starttls,
 }
 _LMTP_VERBS = _VERBS | {
     b"HELO": Session._other_hello,

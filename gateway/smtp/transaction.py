@@ -28,6 +28,7 @@ from gateway.smtp.connection import Connection
 from gateway.smtp.receive import Received, receive
 from gateway.smtp.recipients import Recipients
 from gateway.smtp.replies import Reply
+from gateway.transport.tls import Certificate
 from storage import ids
 from storage.clock import Clock
 from storage.content.message_bytes import ContentDirectory
@@ -48,6 +49,7 @@ class SessionContext:
     space: Space
     deferred: EmptyListPort
     clock: Clock
+    certificate: Certificate | None
 
     @property
     def keywords(self) -> tuple[str, ...]:
@@ -76,13 +78,15 @@ class Envelope:
 class Sender(NamedTuple):
     """The client of a transaction, as trace fields and logs name it.
 
-    `protocol` is the name after "with" in the trace (`ESMTP`, `LMTP`); `session` names the session.
+    `protocol` is the name after "with" in the trace (`ESMTP`, `LMTPS`), `tls` the version in use;
+    `session` names the session.
     """
 
     session: str
     client_ip: str
     helo: str
     protocol: str
+    tls: str | None
     each_recipient: bool
 
 
@@ -147,6 +151,7 @@ def _judge(
         client_ip=sender.client_ip,
         helo=sender.helo,
         protocol=sender.protocol,
+        tls=sender.tls,
         hostname=hostname,
         transaction_id=sender.session,
         each_recipient=sender.each_recipient,

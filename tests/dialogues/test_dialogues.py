@@ -1,5 +1,9 @@
-"""Every `*.smtp` file beside this one is a test; its name is the file's."""
+"""Every `*.smtp` file beside this one is a test; its name is the file's.
 
+What is said over SMTP is said once more over TLS, and over LMTP where the file says so.
+"""
+
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -11,16 +15,20 @@ from tests.support.player import Player
 DIALOGUES = [read_dialogue(path) for path in sorted(Path(__file__).parent.glob("*.smtp"))]
 
 
-def case(dialogue: Dialogue) -> object:
+def cases(dialogue: Dialogue) -> Iterator[object]:
     """Keep dialogues with the same settings in one process, where they share a server."""
     group = " ".join(f"{key}={value}" for key, value in sorted(dialogue.settings.items()))
     marks = [pytest.mark.xdist_group(group)] if group and not dialogue.own else []
-    return pytest.param(dialogue, id=dialogue.name, marks=marks)
+    yield pytest.param(dialogue, dialogue.kind, id=dialogue.name, marks=marks)
+    for kind in dialogue.also:
+        yield pytest.param(dialogue, kind, id=f"{dialogue.name}-{kind}", marks=marks)
 
 
-@pytest.mark.parametrize("dialogue", [case(dialogue) for dialogue in DIALOGUES])
-def test_dialogue(dialogue: Dialogue, servers: Servers, own_server: MakeServer) -> None:
+@pytest.mark.parametrize(
+    ("dialogue", "kind"), [case for dialogue in DIALOGUES for case in cases(dialogue)]
+)
+def test_dialogue(dialogue: Dialogue, kind: str, servers: Servers, own_server: MakeServer) -> None:
     settings = dialogue.settings
     server = own_server(settings) if dialogue.own else servers.shared(settings)
-    with Player(dialogue, server) as player:
+    with Player(dialogue, server, kind) as player:
         player.play()

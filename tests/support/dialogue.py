@@ -20,7 +20,9 @@ VERBS = {
     "S=": True,
     "S*": True,
     "S!": False,
+    "DROP": False,
     "HELLO": False,
+    "TLS": False,
     "ON": True,
     "HOLD": True,
     "CLOSE": False,
@@ -41,11 +43,13 @@ VERBS = {
 }
 
 
-# The listeners that a dialogue may be played on, and the settings they need.
-KINDS = {
-    "smtp": {},
-    "lmtp": {"lmtp": "127.0.0.1:0, unix:{folder}/lmtp"},
-    "unix": {"lmtp": "127.0.0.1:0, unix:{folder}/lmtp"},
+# The listeners that a dialogue may be played on, and the settings of a server that has them all.
+KINDS = ("smtp", "smtps", "lmtp", "unix")
+ALL_LISTENERS = {
+    "lmtp": "127.0.0.1:0, unix:{folder}/lmtp",
+    "smtps": "127.0.0.1:0",
+    "tls_certificate": "{certificate}",
+    "tls_key": "{key}",
 }
 
 
@@ -74,6 +78,7 @@ class Dialogue:
     own: bool = False  # a server for this file alone
     each_octet: bool = False  # B: sends octet by octet
     kind: str = "smtp"  # the listener it is played on
+    also: tuple[str, ...] = ()  # and others
 
     def uses(self, *verbs: str) -> bool:
         """Tell whether one of the verbs occurs outside a REPEAT."""
@@ -92,6 +97,7 @@ def parse_dialogue(name: str, text: str) -> Dialogue:
     settings: dict[str, str] = {}
     marks: set[str] = set()
     kind = "smtp"
+    also: list[str] = []
     steps = []
     for number, line in lines:
         if line.startswith("@setting "):
@@ -99,7 +105,9 @@ def parse_dialogue(name: str, text: str) -> Dialogue:
             settings[key.strip()] = value.strip()
         elif line.startswith("@on "):
             kind = line.removeprefix("@on ").strip()
-        elif line in ("@own", "@each_octet"):
+        elif line.startswith("@also "):
+            also += line.split()[1:]
+        elif line in ("@own", "@each_octet", "@plain", "@only"):
             marks.add(line)
         else:
             steps.append(_step(name, number, line, lines))
@@ -109,10 +117,11 @@ def parse_dialogue(name: str, text: str) -> Dialogue:
         name,
         shows.strip(),
         tuple(steps),
-        KINDS[kind] | settings,
+        settings if "@plain" in marks else ALL_LISTENERS | settings,
         "@own" in marks,
         "@each_octet" in marks,
         kind,
+        tuple(also) if {"@plain", "@only"} & marks or kind != "smtp" else ("smtps", *also),
     )
 
 

@@ -34,8 +34,9 @@ class Line:
     """One named connection of a dialogue, and where it is in a reply."""
 
     def __init__(self, server: Server, source: str | None, kind: str) -> None:
-        self.client = SmtpClient(server.address(kind), source=source, greet=False)
-        self.kind = kind
+        self.client = SmtpClient(
+            server.address(kind), source=source, greet=False, tls=kind == "smtps"
+        )
         self.held = b""  # C+ lines that go out with the next one
         self.kept: str | None = None  # a line an S? left for the next S
         self._first = True
@@ -60,8 +61,9 @@ class Line:
 class Player:
     """Plays one dialogue; use it in `with`."""
 
-    def __init__(self, dialogue: Dialogue, server: Server) -> None:
+    def __init__(self, dialogue: Dialogue, server: Server, kind: str) -> None:
         self.dialogue = dialogue
+        self.kind = kind
         self.server = server
         self.lines: dict[str, Line] = {}
         self.name = "first"
@@ -124,7 +126,9 @@ class Player:
             "S=": self._expect_exactly,
             "S*": self._expect_reply,
             "S!": self._expect_end,
+            "DROP": self._expect_drop,
             "HELLO": self._hello,
+            "TLS": lambda _: self._line().client.start_tls(),
             "ON": self._switch,
             "HOLD": self._hold,
             "CLOSE": lambda _: self._line().client.close(),
@@ -146,12 +150,14 @@ class Player:
 
     def _line(self) -> Line:
         if self.name not in self.lines:
-            self.lines[self.name] = Line(self.server, None, self.dialogue.kind)
+            self.lines[self.name] = Line(self.server, None, self.kind)
         return self.lines[self.name]
 
     def _send(self, data: bytes) -> None:
         line = self._line()
         data, line.held = line.held + data, b""
+        if self.kind != self.dialogue.kind and self.kind in ("lmtp", "unix"):
+            data = data.replace(b"EHLO ", b"LHLO ")
         self.transcript.append(f"C: {data[:300]!r}")
         if not self.dialogue.each_octet:
             line.client.send(data)
@@ -171,19 +177,21 @@ class Player:
 
     def _hello(self, _: str) -> None:
         self._expect(f"220 {HOSTNAME}")
-        hello = "LHLO" if self._line().kind in ("lmtp", "unix") else "EHLO"
+        hello = "LHLO" if self.kind in ("lmtp", "unix") else "EHLO"
         self._say(f"{hello} client.example")
         self._expect_reply("250")
 
     def _switch(self, text: str) -> None:
         self.name, _, source = text.partition(" from ")
         if self.name not in self.lines:
-            self.lines[self.name] = Line(self.server, source or None, self.dialogue.kind)
+            self.lines[self.name] = Line(self.server, source or None, self.kind)
 
     def _hold(self, text: str) -> None:
         count, _, source = text.partition(" from ")
         for _ in range(int(count)):
-            client = SmtpClient(self.server.demo.smtp, source=source or None)
+            client = SmtpClient(
+                self.server.address(self.kind), source=source or None, tls=self.kind == "smtps"
+            )
             self.held.append(client)
             assert client.greeting.code == 220, client.greeting
 
@@ -221,6 +229,13 @@ class Player:
         line = self._line()
         assert line.kept is None, f"the server said {line.kept!r}"
         assert line.client.at_end(), f"not closed, but {line.client.buffer!r}"
+
+    def _expect_drop(self, _: str) -> None:
+        """Pass over whatever octets still come, to the end; none is a reply."""
+        client = self._line().client
+        while not client.at_end():
+            assert not client.buffer[:3].isdigit(), client.buffer
+            client.buffer = b""
 
     def _expect_silence(self, text: str) -> None:
         client = self._line().client

@@ -7,6 +7,7 @@ started is stopped again, by SIGTERM first; settings come from the environment o
 import json
 import os
 import random
+import re
 import shutil
 import signal
 import socket
@@ -20,6 +21,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Self, cast
 
+from tests.support.certificates import certificate
 from tests.support.mailbox import Api, Mailbox, Record
 from tests.support.smtp import HostPort, SmtpClient
 
@@ -56,6 +58,7 @@ class Demo:
     inboxes: tuple[Record, ...]
     domain: str
     lmtp: tuple[str, ...] = ()
+    smtps: tuple[str, ...] = ()
 
     @classmethod
     def from_record(cls, record: Record) -> Self:
@@ -70,6 +73,7 @@ class Demo:
             inboxes=tuple(record["inboxes"]),
             domain=record["domain"],
             lmtp=tuple(record["lmtp"]),
+            smtps=tuple(record["smtps"]),
         )
 
 
@@ -87,10 +91,7 @@ class Server:
     ) -> None:
         self.folder = folder
         self.store = folder / "store"
-        given = {
-            key: value.replace("{folder}", str(folder)) for key, value in (settings or {}).items()
-        }
-        self.settings = SETTINGS | given
+        self.settings = SETTINGS | _filled(settings or {}, folder)
         self.wrapper = tuple(wrapper)
         self._asked = (smtp, http)
         self._process: subprocess.Popen[bytes] | None = None
@@ -193,10 +194,10 @@ class Server:
         return status
 
     def address(self, kind: str) -> HostPort | str:
-        """Return where the listener of that kind is: smtp, lmtp, or unix (LMTP as well)."""
+        """Return where the listener of that kind is: smtp, smtps, lmtp, or unix (LMTP as well)."""
         if kind == "smtp":
             return self.demo.smtp
-        for one in self.demo.lmtp:
+        for one in self.demo.smtps if kind == "smtps" else self.demo.lmtp:
             if one.startswith("unix:") == (kind == "unix"):
                 host, _, port = one.rpartition(":")
                 return one.removeprefix("unix:") if kind == "unix" else (host, int(port))
@@ -330,6 +331,17 @@ class Server:
         if status is not None:
             self._process = None
             raise ServerFault(f"the server ended with {status}\n{self.log_tail()}")
+
+
+def _filled(settings: Settings, folder: Path) -> dict[str, str]:
+    """Put a server's own paths in for {folder}, {certificate} and {key}."""
+    places = {"{folder}": str(folder)}
+    if any("{certificate}" in value for value in settings.values()):
+        places["{certificate}"], places["{key}"] = map(str, certificate(folder))
+    filled = {}
+    for key, value in settings.items():
+        filled[key] = re.sub(r"\{\w+\}", lambda found: places[found[0]], value)
+    return filled
 
 
 def _descendants(pid: int) -> list[int]:

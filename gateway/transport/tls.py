@@ -1,0 +1,100 @@
+"""TLS of a listener: the certificate in use, and the records of one connection.
+
+- TLS 1.2 at least; a client cannot make us negotiate anew.
+- The files are read at the start and at SIGHUP. Connections keep what they began with; files that
+  cannot be used change nothing.
+- Records are made and read in memory: what goes out is written as plain octets are, in one write,
+  and what comes in is decrypted where it is received.
+
+RFC 8446; RFC 3207 and 8314 for SMTP.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import ssl
+from pathlib import Path
+
+HANDSHAKE_SECONDS = 30.0
+_READ = 256 * 1024
+
+
+class Certificate:
+    """What we show to clients."""
+
+    __slots__ = ("_chain", "_key", "context")
+
+    def __init__(self, chain: Path, key: Path) -> None:
+        """Raises OSError, which `ssl.SSLError` is as well."""
+        self._chain = chain
+        self._key = key
+        self.context = _context(chain, key)
+
+    def reload(self) -> None:
+        """Read the files again, for connections from now on. Raises OSError."""
+        self.context = _context(self._chain, self._key)
+
+
+def _context(chain: Path, key: Path) -> ssl.SSLContext:
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.minimum_version = ssl.TLSVersion.TLSv1_2
+    context.options |= ssl.OP_NO_RENEGOTIATION
+    # A key with a password is a fault: nobody is there to type it.
+    context.load_cert_chain(chain, key, password=lambda: b"")
+    return context
+
+
+class TlsRecords:
+    """Our side of one TLS connection, between two buffers."""
+
+    __slots__ = ("_incoming", "_outgoing", "_tls", "ended", "established")
+
+    def __init__(self, context: ssl.SSLContext) -> None:
+        self._incoming = ssl.MemoryBIO()
+        self._outgoing = ssl.MemoryBIO()
+        self._tls = context.wrap_bio(self._incoming, self._outgoing, server_side=True)
+        self.established = False
+        self.ended = False
+
+    @property
+    def version(self) -> str | None:
+        """The version agreed on, such as `TLSv1.3`."""
+        return self._tls.version() if self.established else None
+
+    def decrypt(self, octets: bytes) -> bytes:
+        """What became readable with `octets`. Raises ssl.SSLError.
+
+        What is to be sent in return is in `take_outgoing`. `ended` says that no more will come.
+        """
+        self._incoming.write(octets)
+        plain: list[bytes] = []
+        try:
+            if not self.established:
+                self._tls.do_handshake()
+                self.established = True
+            while chunk := self._tls.read(_READ):
+                plain.append(chunk)
+            self.ended = True
+        except ssl.SSLWantReadError:
+            pass
+        except ssl.SSLZeroReturnError:
+            self.ended = True
+        return plain[0] if len(plain) == 1 else b"".join(plain)
+
+    def encrypt(self, octets: bytes) -> bytes:
+        """The records that carry `octets`. Raises ssl.SSLError."""
+        view = memoryview(octets)
+        while view:
+            view = view[self._tls.write(view) :]
+        return self._outgoing.read()
+
+    def take_outgoing(self) -> bytes:
+        """The handshake's own records and alerts that wait to be sent."""
+        return self._outgoing.read() if self._outgoing.pending else b""
+
+    def close(self) -> bytes:
+        """The record that says that we send no more, once there is a connection to end."""
+        if self.established:
+            with contextlib.suppress(ssl.SSLError):  # the peer has not said so yet
+                self._tls.unwrap()
+        return self.take_outgoing()
