@@ -24,7 +24,7 @@ from tests.builders import SALES, TENANT_OWNER, World, open_world
 from tests.support.dns_server import open_dns_server
 from tests.support.engines import Engine
 
-KEPT = Path(__file__).parents[2] / "docs" / "openapi.json"
+KEPT = Path(__file__).parents[3] / "docs" / "openapi.json"
 DOCUMENT: Any = document(ROUTES)
 WITH_BODY = [
     pytest.param(route, id=f"{route.method} {route.path}")
