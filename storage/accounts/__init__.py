@@ -1,1 +1,1 @@
-"""Tenants, people, credentials, and what calls leave behind (audit log, idempotency keys)."""
+"""Tenants, users, credentials, and the records of calls (audit log, idempotency keys)."""

@@ -1,8 +1,9 @@
 """The audit log: who did what to which object, when, from where, by which credential.
 
-- An entry is written in the transaction of what it tells, so neither is there without the other.
-- Entries are only ever added and read; after a year they are forgotten, nothing else removes them.
-- Actor and object are kept as they were called then; no secret and no text of anybody is in it.
+- An entry is written in the transaction of its act: both are stored, or neither.
+- Entries are only added and read; they are deleted after a year, and by nothing else.
+- Actor and object are stored with the names of that time; no secret and no text of anybody is in
+  it.
 """
 
 from __future__ import annotations
@@ -26,7 +27,7 @@ Details = Mapping[str, Detail]
 
 @dataclass(frozen=True, slots=True)
 class Actor:
-    """Who acts: `id` and `credential_id` as texts, `client` the address the call came from."""
+    """The actor: `id` and `credential_id` as texts, `client` the address the call came from."""
 
     kind: ActorType
     id: str | None
@@ -40,9 +41,9 @@ OPERATOR = Actor("operator", None, "operator")
 
 @dataclass(frozen=True, slots=True)
 class Act:
-    """What was done: the verb (`user.created`), its object, and the inbox it was done for.
+    """One act: the verb (`user.created`), its object, and the inbox it was done for.
 
-    `details` say which fields were given, and such values as are nobody's text or secret.
+    `details` name the given fields, and those values that are neither text nor secret.
     """
 
     action: str
@@ -55,7 +56,7 @@ class Act:
 
 @dataclass(frozen=True, slots=True)
 class Logged:
-    """One entry as stored; the time in microseconds."""
+    """A stored entry; the time in microseconds."""
 
     entry_id: bytes
     actor: Actor
@@ -65,10 +66,10 @@ class Logged:
 
 @dataclass(frozen=True, slots=True)
 class AuditFilter:
-    """Which entries; None leaves a condition out. `until` is not included.
+    """The entries to list; None leaves a condition out. `until` is not included.
 
-    `action` is a verb, or its first part (`user`) for all of that kind; `actor` and `object_id`
-    are ids as shown, or how the actor was called.
+    `action` is a verb, or its first part (`user`) for all of that kind; `actor` and `object_id` are
+    ids as shown, or the actor's name.
     """
 
     actor: str | None = None
@@ -80,7 +81,7 @@ class AuditFilter:
 
 
 async def record_act(tx: Tx, *, tenant_id: bytes, actor: Actor, act: Act, now: int) -> None:
-    """Put one act on record."""
+    """Record one act."""
     await tx.execute(
         """
         INSERT INTO audit_log
@@ -112,7 +113,7 @@ async def record_act(tx: Tx, *, tenant_id: bytes, actor: Actor, act: Act, now: i
 async def list_acts(
     tx: Tx, *, tenant_id: bytes, wanted: AuditFilter, before: bytes | None, limit: int
 ) -> list[Logged]:
-    """The tenant's entries below `before`, newest first, at most `limit`."""
+    """Return the tenant's entries below `before`, newest first, at most `limit`."""
     chosen = {name: value for name, value in _values(wanted).items() if value is not None}
     conditions = [_CONDITIONS[name] for name in chosen]
     if before is not None:
@@ -193,7 +194,7 @@ def act_of(
     inbox_id: bytes | None = None,
     details: Details | None = None,
 ) -> Act:
-    """The act of this verb; what stands before its dot is the kind of its object."""
+    """Build the act of this verb; the part before its dot is the kind of its object."""
     kind = action.partition(".")[0]
     object_id = to_text(PREFIXES[kind], raw_id)
     return Act(action, kind, object_id, name, inbox_id, details or {})

@@ -1,7 +1,7 @@
-"""Whether credentials are what they were: many at once, for what outlives a call.
+"""Credential marks: they show that a token, session or inbox has changed since a stream began.
 
-- A mark tells everything upon which somebody was let in; a credential that is none any more has no
-  mark. Who keeps the mark of the moment they were let in sees by it when that ends.
+- A mark holds everything on which access was granted; an invalid credential has no mark. A stream
+  compares the mark of its beginning with the present one, and ends when they differ.
 - The mark of an inbox is its owner; a deleted inbox has none.
 """
 
@@ -21,7 +21,7 @@ CredentialMark = tuple[object, ...]
 async def credential_marks(
     tx: Tx, *, ids: Collection[bytes], now: int
 ) -> dict[bytes, CredentialMark]:
-    """The marks of these tokens, sessions and inboxes, by id."""
+    """Return the marks of these tokens, sessions and inboxes, by id."""
     found: dict[bytes, CredentialMark] = {}
     for some in chunks(sorted(ids), _AT_ONCE):
         chosen, names = in_list(some)

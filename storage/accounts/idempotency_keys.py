@@ -1,10 +1,10 @@
-"""Calls that carry a key: each has its effect once, and a repetition gets the first answer.
+"""Idempotency keys: a call with a key has its effect once, and a repetition gets the first answer.
 
-- A call claims its key before it runs; whoever comes meanwhile is told that it runs.
-- The answer is kept in the transaction of the effect: after a crash there are both or neither. A
-  claim that was left behind by a crash can be taken over after `LEASE`; whoever lost a claim that
-  way cannot commit any more.
-- Keys and bodies are kept as hashes that the edge makes; nothing here can read them.
+- A call claims its key before it runs; a repetition meanwhile is refused as in progress.
+- The answer is stored in the transaction of the effect: after a crash there are both or neither. A
+  claim left behind by a crash can be taken over after `LEASE`; the call that lost its claim cannot
+  commit any more.
+- Keys and bodies are stored as hashes that the edge makes; nothing here can read them.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ LEASE = 60 * SECOND
 
 @dataclass(frozen=True, slots=True)
 class KeyClaim:
-    """The right to run a call and to keep its answer."""
+    """The right to run a call and to store its answer."""
 
     key: bytes
     claim_id: bytes
@@ -29,7 +29,7 @@ class KeyClaim:
 
 @dataclass(frozen=True, slots=True)
 class KeptAnswer:
-    """What the first call was answered."""
+    """The stored answer of the first call."""
 
     status: int
     body: bytes
@@ -38,7 +38,7 @@ class KeptAnswer:
 async def claim_key(
     tx: Tx, *, tenant_id: bytes, key: bytes, body: bytes, now: int
 ) -> KeyClaim | KeptAnswer:
-    """Claim `key` for a call with this body, or find what such a call was answered.
+    """Claim `key` for a call with this body, or return the stored answer of such a call.
 
     Raises Conflict `idempotency_mismatch` for another body, `idempotency_in_progress` while the
     first call runs.
@@ -92,7 +92,7 @@ async def _claimed_before(
 
 
 def in_progress() -> Conflict:
-    """For a repetition that comes while the first call runs."""
+    """Build the refusal of a repetition that comes while the first call runs."""
     return Conflict("idempotency_in_progress", "A call with this Idempotency-Key is running.")
 
 
@@ -110,7 +110,7 @@ async def require_claim(tx: Tx, claim: KeyClaim) -> None:
 
 
 async def keep_answer(tx: Tx, claim: KeyClaim, answer: KeptAnswer) -> None:
-    """Keep what a repetition is answered. Raises Conflict when the claim was taken over."""
+    """Store the answer for repetitions. Raises Conflict when the claim was taken over."""
     await require_claim(tx, claim)
     await tx.execute(
         "UPDATE idempotency_keys SET status = :status, answer = :answer WHERE key = :key",
@@ -119,7 +119,7 @@ async def keep_answer(tx: Tx, claim: KeyClaim, answer: KeptAnswer) -> None:
 
 
 async def release_claim(tx: Tx, claim: KeyClaim) -> None:
-    """Let go of a call that had no effect; one whose answer is kept stays."""
+    """Release the claim of a call without effect; a stored answer stays."""
     await tx.execute(
         """
         DELETE FROM idempotency_keys

@@ -1,10 +1,10 @@
-"""Sessions: a user who signed in, until 12 hours pass without a call, or 14 days in all.
+"""Sessions: a signed-in user, until 12 hours without a call, or 14 days in all.
 
-- The secret is 256 random bits behind `prs_`; only its SHA-256 is kept.
-- Ended, lapsed and unknown sessions are all "none"; what has lapsed is removed at the next login.
+- The secret is 256 random bits behind `prs_`; only its SHA-256 is stored.
+- Ended, expired and unknown sessions are all not found; expired ones are deleted at the next login.
 - A new password ends all sessions of its user but the one that set it.
-- The time of the last use is kept to the minute, so a call that only reads need not wait for a
-  write; a session may thus end up to a minute early.
+- The time of the last use is stored to the minute, so that a call that only reads need not wait for
+  a write; a session may thus end up to a minute early.
 """
 
 from __future__ import annotations
@@ -36,7 +36,10 @@ class Session:
 async def create_session(
     tx: Tx, *, tenant_id: bytes, user_id: bytes, now: int
 ) -> tuple[Session, str]:
-    """A new session, and its secret in clear. Raises NotFound when the user is gone."""
+    """Make a session; return it with its secret in clear.
+
+    Raises NotFound when the user is deleted.
+    """
     await find_user(tx, tenant_id=tenant_id, user_id=user_id)
     await _remove_lapsed(tx, user_id=user_id, now=now)
     session = Session(tx.new_id(), tenant_id, user_id, now, now, now + LIFETIME)
@@ -71,7 +74,7 @@ async def _remove_lapsed(tx: Tx, *, user_id: bytes, now: int) -> None:
 
 
 async def find_session_by_secret(tx: Tx, *, secret: str, now: int) -> tuple[Session, User] | None:
-    """The live session that `secret` is, and its user as of now; None for any other."""
+    """Return the live session with this secret, and its user as of now; None for any other."""
     row = await tx.fetch_one(
         """
         SELECT session_id, tenant_id, user_id, created_at, last_used_at, expires_at FROM sessions
@@ -94,12 +97,12 @@ async def find_session_by_secret(tx: Tx, *, secret: str, now: int) -> tuple[Sess
 
 
 def is_session_touch_due(session: Session, *, now: int) -> bool:
-    """Whether the last use on record is old enough to be written again."""
+    """Whether the stored time of last use is old enough to be written again."""
     return now - session.last_used_at >= MINUTE
 
 
 async def touch_session(tx: Tx, *, tenant_id: bytes, session_id: bytes, now: int) -> None:
-    """Put the last use on record; it never goes back."""
+    """Store the time of last use; it never goes back."""
     await tx.execute(
         """
         UPDATE sessions SET last_used_at = :now
@@ -110,7 +113,7 @@ async def touch_session(tx: Tx, *, tenant_id: bytes, session_id: bytes, now: int
 
 
 async def end_session(tx: Tx, *, tenant_id: bytes, session_id: bytes) -> None:
-    """End it from the next call on; ending it twice is the same."""
+    """End it from the next call on; ending it twice has no further effect."""
     await tx.execute(
         "DELETE FROM sessions WHERE tenant_id = :tenant_id AND session_id = :session_id",
         {"tenant_id": tenant_id, "session_id": session_id},

@@ -1,4 +1,4 @@
-"""Tenants: the customers of one installation, and what each may use.
+"""Tenants: the customers of one installation, each with a plan and a governance.
 
 Everything belongs to one tenant and nothing crosses between two.
 """
@@ -16,7 +16,7 @@ GOVERNANCE = ("none", "token_controls", "full")
 
 
 def reaches(ladder: Sequence[str], held: str, needed: str) -> bool:
-    """Whether what is held of PLANS or GOVERNANCE is what is needed, or more."""
+    """Whether `held` of PLANS or GOVERNANCE is at least the needed level."""
     return ladder.index(held) >= ladder.index(needed)
 
 
@@ -34,7 +34,7 @@ class Tenant:
 async def create_tenant(
     tx: Tx, *, name: str, now: int, plan: str = "enterprise", governance: str = "full"
 ) -> Tenant:
-    """A new tenant; without a plan it gets everything: who hosts it owns it.
+    """Make a tenant; without a plan it gets everything: the host of it owns it.
 
     Raises Invalid for an unknown plan or governance, or an empty name.
     """
@@ -69,7 +69,7 @@ def _check_terms(*, name: str, plan: str, governance: str) -> None:
 
 
 async def set_tenant(tx: Tx, *, tenant_id: bytes, plan: str, governance: str) -> Tenant:
-    """Change what a tenant may use. Raises NotFound, Invalid."""
+    """Change a tenant's plan or governance. Raises NotFound, Invalid."""
     tenant = await find_tenant(tx, tenant_id=tenant_id)
     _check_terms(name=tenant.name, plan=plan, governance=governance)
     await tx.execute(

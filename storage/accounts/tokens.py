@@ -1,12 +1,13 @@
 """Agent tokens: credentials of one inbox, with scopes.
 
-- A token is 256 random bits behind `prt_`; only its SHA-256 is kept, so it is shown once.
-- Revoked, expired and unknown tokens are all "none"; a revoked one keeps its row until its inbox
-  goes, so that what it did can still be named.
-- A token never outlives its maker's right: when somebody may no longer act for an inbox, the tokens
-  they made for it are revoked with that very change. Who rotates a token has its secret from then
-  on, and counts as its maker.
-- The time of the last use is kept to the minute: a call that only reads must not wait for a write.
+- A token is 256 random bits behind `prt_`; only its SHA-256 is stored, so it is shown once.
+- Revoked, expired and unknown tokens are all not found; a revoked one keeps its row until its inbox
+  is deleted permanently, so that its acts can still be named.
+- A token never outlives its maker's right: when a user may no longer act for an inbox, the same
+  transaction revokes the tokens they made for it. A user who rotates a token has its secret from
+  then on, and counts as its maker.
+- The time of the last use is stored to the minute: a call that only reads must not wait for a
+  write.
 """
 
 from __future__ import annotations
@@ -43,7 +44,7 @@ _SECRET_LENGTH = 43  # 62 ** 43 > 2 ** 256
 
 @dataclass(frozen=True, slots=True)
 class Token:
-    """A token as stored; `created_by` is None for what the command line made."""
+    """A stored token; `created_by` is None for tokens made on the command line."""
 
     token_id: bytes
     tenant_id: bytes
@@ -68,9 +69,9 @@ async def create_token(
     expires_at: int | None,
     now: int,
 ) -> tuple[Token, str]:
-    """A new token, and its secret in clear, which nothing can give again.
+    """Make a token; return it with its secret in clear, which is never available again.
 
-    Raises Invalid for the label, an unknown scope, no scope, an expiry that is past, or an inbox
+    Raises Invalid for the label, an unknown scope, no scope, an expiry in the past, or an inbox
     that the tenant does not have.
     """
     asked = set(scopes)
@@ -136,9 +137,9 @@ def _faults(label: str, scopes: set[str], expires_at: int | None, now: int) -> I
 
 
 async def find_token_by_secret(tx: Tx, *, secret: str, now: int) -> Token | None:
-    """The live token that `secret` is, or None: unknown, revoked, paused and expired look alike.
+    """Return the live token with this secret; None when unknown, revoked, paused or expired.
 
-    A token of a deleted inbox is none.
+    A token of a deleted inbox is not found.
     """
     row = await tx.fetch_one(
         _TOKEN
@@ -153,12 +154,12 @@ async def find_token_by_secret(tx: Tx, *, secret: str, now: int) -> Token | None
 
 
 def is_touch_due(token: Token, *, now: int) -> bool:
-    """Whether the last use on record is old enough to be written again."""
+    """Whether the stored time of last use is old enough to be written again."""
     return token.last_used_at is None or now - token.last_used_at >= MINUTE
 
 
 async def touch_token(tx: Tx, *, tenant_id: bytes, token_id: bytes, now: int) -> None:
-    """Put the last use on record; it never goes back."""
+    """Store the time of last use; it never goes back."""
     await tx.execute(
         """
         UPDATE tokens SET last_used_at = :now
@@ -172,9 +173,9 @@ async def touch_token(tx: Tx, *, tenant_id: bytes, token_id: bytes, now: int) ->
 async def list_tokens(
     tx: Tx, *, tenant_id: bytes, owner_user_id: bytes | None = None, span: Keyset = ALL
 ) -> list[Token]:
-    """The tenant's tokens that are not revoked, oldest first.
+    """Return the tenant's tokens that are not revoked, oldest first.
 
-    With `owner_user_id` only those of inboxes which that user owns.
+    With `owner_user_id` only those of inboxes that this user owns.
     """
     owned = "AND i.owner_user_id = :owner" if owner_user_id else ""
     rows = await tx.fetch_all(
@@ -211,7 +212,7 @@ async def update_token(
     expires_at: int | None,
     now: int,
 ) -> Token:
-    """Set all that can change; an expiry that stays may be past. Raises NotFound, Invalid."""
+    """Set all changeable fields; an unchanged expiry may be past. Raises NotFound, Invalid."""
     token = await find_token(tx, tenant_id=tenant_id, token_id=token_id)
     new_expiry = None if expires_at == token.expires_at else expires_at
     faults = [*_faults(label, set(scopes), new_expiry, now)]
@@ -234,7 +235,7 @@ async def update_token(
 
 
 async def set_paused(tx: Tx, *, tenant_id: bytes, token_id: bytes, paused: bool) -> Token:
-    """Pause or resume; a token that is so already stays so. Raises NotFound."""
+    """Pause or resume a token; no effect when it is so already. Raises NotFound."""
     await tx.execute(
         """
         UPDATE tokens SET status = :status
@@ -252,7 +253,7 @@ async def set_paused(tx: Tx, *, tenant_id: bytes, token_id: bytes, paused: bool)
 async def rotate_token(
     tx: Tx, *, tenant_id: bytes, token_id: bytes, rotated_by: bytes
 ) -> tuple[Token, str]:
-    """The token with a new secret, in clear; the old one is none from the next call on.
+    """Give the token a new secret, returned in clear; the old one fails from the next call on.
 
     Raises NotFound.
     """
@@ -275,10 +276,10 @@ async def rotate_token(
 async def revoke_without_right(
     tx: Tx, *, tenant_id: bytes, inbox_id: bytes | None = None, made_by: bytes | None = None
 ) -> int:
-    """Revoke the tokens whose maker may not act for their inbox any more; how many there were.
+    """Revoke the tokens whose maker may no longer act for their inbox; how many.
 
-    `inbox_id` and `made_by` tell what has changed, so that only those are looked at. What the
-    command line made has no maker and stays.
+    `inbox_id` and `made_by` tell which changed, so that only those are checked. Tokens made on the
+    command line have no maker and stay.
     """
     of_inbox = "AND inbox_id = :inbox_id" if inbox_id else ""
     of_maker = "AND created_by = :made_by" if made_by else ""
@@ -297,7 +298,7 @@ async def revoke_without_right(
 
 
 async def revoke_tokens_of_inbox(tx: Tx, *, tenant_id: bytes, inbox_id: bytes) -> None:
-    """Revoke every token of an inbox; nothing brings them back."""
+    """Revoke every token of an inbox, permanently."""
     await tx.execute(
         """
         UPDATE tokens SET status = 'revoked'
@@ -321,12 +322,12 @@ async def revoke_token(tx: Tx, *, tenant_id: bytes, token_id: bytes) -> None:
 
 
 def new_secret(prefix: str) -> str:
-    """`prefix` and at least 256 random bits in letters and digits."""
+    """Return `prefix` and at least 256 random bits in letters and digits."""
     return prefix + "".join(secrets.choice(_ALPHABET) for _ in range(_SECRET_LENGTH))
 
 
 def hash_secret(secret: str) -> bytes:
-    """What is kept of a secret. It is random, so one round of SHA-256 is enough."""
+    """Return the hash to store. A secret is random, so one round of SHA-256 is enough."""
     return hashlib.sha256(secret.encode("utf-8", "surrogatepass")).digest()
 
 

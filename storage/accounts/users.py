@@ -1,7 +1,7 @@
 """Users: the people who sign in, each of one tenant, with one role.
 
 - Once a tenant has an owner it keeps one: the last cannot be demoted or deleted.
-- Who is demoted or deleted loses, in the same transaction, the tokens they made for inboxes they
+- A demoted or deleted user loses, in the same transaction, the tokens they made for inboxes they
   may no longer act for; a deleted user's sessions end and their inboxes have no owner any more.
 - A new password ends the user's sessions, but for the one that set it.
 """
@@ -35,7 +35,7 @@ class User:
 async def create_user(
     tx: Tx, *, tenant_id: bytes, email: Address, name: str, role: str, password_hash: str, now: int
 ) -> User:
-    """A new user. Raises Invalid for the role, Conflict `email_taken`."""
+    """Make a user. Raises Invalid for the role, Conflict `email_taken`."""
     _check_role(role)
     await _require_free_email(tx, email, but_for=None)
     user = User(tx.new_id(), tenant_id, email.text, name, role, now)
@@ -83,7 +83,7 @@ async def update_user(
     role: str | None = None,
     now: int,
 ) -> User:
-    """Change what is given. Raises NotFound, Invalid, Conflict `email_taken`, `last_owner`."""
+    """Change the given values. Raises NotFound, Invalid, Conflict `email_taken`, `last_owner`."""
     user = await find_user(tx, tenant_id=tenant_id, user_id=user_id)
     if email is not None:
         await _require_free_email(tx, email, but_for=user_id)
@@ -113,7 +113,7 @@ async def update_user(
 
 
 async def delete_user(tx: Tx, *, tenant_id: bytes, user_id: bytes, now: int) -> None:
-    """Remove the user; what they made stays. Raises NotFound, Conflict `last_owner`."""
+    """Delete the user; objects they made stay. Raises NotFound, Conflict `last_owner`."""
     user = await find_user(tx, tenant_id=tenant_id, user_id=user_id)
     await _require_another_owner(tx, user)
     key = {"tenant_id": tenant_id, "user_id": user_id}
@@ -167,7 +167,10 @@ async def set_password(
 
 
 async def find_user_by_email(tx: Tx, *, canonical: str) -> tuple[User, str] | None:
-    """The user and the password's hash, or None. The one look-up that begins without a tenant."""
+    """Return the user and the password's hash, or None.
+
+    The one look-up that begins without a tenant.
+    """
     row = await tx.fetch_one(
         f"SELECT password_hash, {_USER} FROM users WHERE canonical = :canonical",
         {"canonical": canonical},

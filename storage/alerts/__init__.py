@@ -1,1 +1,1 @@
-"""What an inbox wants to be told; the rows only."""
+"""Alerts of an inbox: rows only; the fan-out is `storage.notifications`."""

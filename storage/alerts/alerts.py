@@ -1,12 +1,12 @@
-"""Alerts: what an inbox wants to be told of, and where: by a webhook or as a task.
+"""Alerts: the events an inbox is notified of, and how: by a webhook or as a task.
 
 - An inbox's own `webhook_url` with its `webhook_events` is an alert too, of the origin `inbox`, at
   most one an inbox; all others are of the origin `alert`, at most `MOST` an inbox.
-- A webhook has a secret, which is shown when it is made and never again. A new one stands beside
-  the former for a day, so that a receiver has time to learn it.
-- A new target, or enabling, makes an alert active again that had been disabled by its failures.
-- While an alert is off nothing is kept for it: what it was still owed is dropped when it is
-  switched off, and once it is on again it is told of what happens from then on.
+- A webhook has a secret, which is shown when it is made and never again. A new secret and the
+  former one are both valid for a day, so that a receiver has time to learn it.
+- A new target, or enabling, makes an alert active again that its failures had disabled.
+- An alert that is off gets no deliveries: pending ones are dropped when it is switched off, and
+  once it is on again it gets events from then on.
 """
 
 from __future__ import annotations
@@ -37,7 +37,7 @@ _SECRET_OCTETS = 32
 
 @dataclass(frozen=True, slots=True)
 class Alert:
-    """An alert as stored, without its secret. `created_by` is the id, as text, of who made it."""
+    """A stored alert, without its secret. `created_by` is its maker's id, as text."""
 
     alert_id: bytes
     tenant_id: bytes
@@ -56,13 +56,13 @@ class Alert:
 
     @property
     def is_on(self) -> bool:
-        """Whether it is told of what happens."""
+        """Whether it gets deliveries."""
         return self.enabled and self.status == ACTIVE
 
 
 @dataclass(frozen=True, slots=True)
 class Draft:
-    """What an alert is to be."""
+    """The wanted state of an alert."""
 
     events: Sequence[str]
     delivery: str
@@ -72,7 +72,7 @@ class Draft:
 
 
 def shown_secret(secret: bytes) -> str:
-    """The secret as Standard Webhooks writes it."""
+    """Return the secret as Standard Webhooks writes it."""
     return "whsec_" + base64.b64encode(secret).decode()
 
 
@@ -86,7 +86,7 @@ async def create_alert(
     now: int,
     origin: str = OF_ITSELF,
 ) -> tuple[Alert, str | None]:
-    """A new alert, with the secret of its webhook. Raises Conflict `too_many_alerts`."""
+    """Make an alert; return it with its webhook's secret. Raises Conflict `too_many_alerts`."""
     await _require_room(tx, tenant_id, inbox_id, origin)
     alert_id, secret = tx.new_id(), secrets.token_bytes(_SECRET_OCTETS)
     is_webhook = draft.delivery == WEBHOOK
@@ -139,9 +139,9 @@ async def _require_room(tx: Tx, tenant_id: bytes, inbox_id: bytes, origin: str) 
 async def update_alert(
     tx: Tx, *, alert: Alert, draft: Draft, now: int, revived_by: str | None = None
 ) -> tuple[Alert, str | None]:
-    """Change an alert; with `revived_by` it is active again, whatever it failed of, and theirs.
+    """Change an alert; with `revived_by` it is active again, despite its failures, and theirs.
 
-    The secret is there when a task became a webhook, which has none before.
+    The secret is returned when a task became a webhook, which had none before.
     """
     new = draft.delivery == WEBHOOK and alert.delivery != WEBHOOK
     secret = secrets.token_bytes(_SECRET_OCTETS) if new else None
@@ -186,7 +186,7 @@ _REVIVED = f"""
 
 
 async def _begin_anew(tx: Tx, alert: Alert) -> None:
-    """Let what waits be tried as often as if nobody had tried yet."""
+    """Reset the attempts of the pending deliveries."""
     await tx.execute(
         """
         UPDATE deliveries SET tries = 0
@@ -197,7 +197,7 @@ async def _begin_anew(tx: Tx, alert: Alert) -> None:
 
 
 async def drop_owed(tx: Tx, *, tenant_id: bytes, alert_id: bytes, now: int) -> None:
-    """Give up what an alert is still owed; it can be sent again one by one."""
+    """Drop the pending deliveries of an alert; they can be sent again one by one."""
     key = {"tenant_id": tenant_id, "alert_id": alert_id}
     await tx.execute(
         """
@@ -212,7 +212,7 @@ async def drop_owed(tx: Tx, *, tenant_id: bytes, alert_id: bytes, now: int) -> N
 
 
 async def renew_secret(tx: Tx, *, alert: Alert, now: int) -> str:
-    """A new secret, in clear; for a day what is sent is signed by the former one as well."""
+    """Make a new secret, returned in clear; for a day the former one signs calls too."""
     secret = secrets.token_bytes(_SECRET_OCTETS)
     await tx.execute(
         """
@@ -233,7 +233,7 @@ async def renew_secret(tx: Tx, *, alert: Alert, now: int) -> str:
 
 
 async def find_alert(tx: Tx, *, tenant_id: bytes, inbox_id: bytes, alert_id: bytes) -> Alert:
-    """The inbox's alert of either origin. Raises NotFound, also for another inbox's."""
+    """Return the inbox's alert, of either origin. Raises NotFound, also for another inbox's."""
     row = await tx.fetch_one(
         _ALERT + " AND inbox_id = :inbox_id AND alert_id = :alert_id",
         {"tenant_id": tenant_id, "inbox_id": inbox_id, "alert_id": alert_id},
@@ -246,7 +246,7 @@ async def find_alert(tx: Tx, *, tenant_id: bytes, inbox_id: bytes, alert_id: byt
 async def list_alerts(
     tx: Tx, *, tenant_id: bytes, inbox_id: bytes, origin: str = OF_ITSELF, span: Keyset = ALL
 ) -> list[Alert]:
-    """The alerts of an inbox, oldest first."""
+    """Return the alerts of an inbox, oldest first."""
     rows = await tx.fetch_all(
         f"{_ALERT} AND inbox_id = :inbox_id AND origin = :origin {span.sql('alert_id')}",
         {"tenant_id": tenant_id, "inbox_id": inbox_id, "origin": origin, **span.params},
@@ -255,13 +255,13 @@ async def list_alerts(
 
 
 async def alerts_of_inboxes(tx: Tx, *, tenant_id: bytes) -> list[Alert]:
-    """The alerts of the origin `inbox`, of all inboxes of the tenant."""
+    """Return the alerts of the origin `inbox`, of all inboxes of the tenant."""
     rows = await tx.fetch_all(f"{_ALERT} AND origin = '{OF_INBOX}'", {"tenant_id": tenant_id})
     return [_alert(row) for row in rows]
 
 
 async def delete_alert(tx: Tx, *, tenant_id: bytes, alert_id: bytes) -> None:
-    """Remove an alert, and what it still owes; an attempt in flight is the last."""
+    """Delete an alert and its pending deliveries; an attempt in flight is the last."""
     key = {"tenant_id": tenant_id, "alert_id": alert_id}
     where = "WHERE tenant_id = :tenant_id AND alert_id = :alert_id"
     await tx.execute(f"DELETE FROM deliveries {where}", key)
@@ -269,7 +269,7 @@ async def delete_alert(tx: Tx, *, tenant_id: bytes, alert_id: bytes) -> None:
 
 
 async def delete_alerts_of_inbox(tx: Tx, *, tenant_id: bytes, inbox_id: bytes) -> None:
-    """Remove all alerts of an inbox that is going, of either origin."""
+    """Delete all alerts of an inbox that is deleted, of either origin."""
     key = {"tenant_id": tenant_id, "inbox_id": inbox_id}
     where = "WHERE tenant_id = :tenant_id AND inbox_id = :inbox_id"
     of_inbox = f"SELECT alert_id FROM alerts {where}"

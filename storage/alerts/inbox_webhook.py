@@ -1,7 +1,7 @@
-"""The webhook that an inbox has of its own: an alert of the origin `inbox`, without a filter.
+"""The webhook of an inbox itself: an alert of the origin `inbox`, without a filter.
 
-A new URL is another endpoint: it is a new alert, with a secret of its own, and the former one goes
-with what it was owed.
+A new URL is another endpoint: it makes a new alert with its own secret, and the former one is
+deleted with its pending deliveries.
 """
 
 from __future__ import annotations
@@ -23,13 +23,13 @@ from storage.database import Tx
 
 
 async def webhooks_of_inboxes(tx: Tx, *, tenant_id: bytes) -> dict[bytes, Alert]:
-    """For each inbox of the tenant that has a webhook of its own: that."""
+    """Map each inbox of the tenant that has a webhook of its own to that webhook."""
     found = await alerts_of_inboxes(tx, tenant_id=tenant_id)
     return {each.inbox_id: each for each in found}
 
 
 async def webhook_of_inbox(tx: Tx, *, tenant_id: bytes, inbox_id: bytes) -> Alert | None:
-    """The webhook that an inbox has of its own."""
+    """Return the inbox's own webhook."""
     found = await list_alerts(tx, tenant_id=tenant_id, inbox_id=inbox_id, origin=OF_INBOX)
     return found[0] if found else None
 
@@ -45,9 +45,9 @@ async def set_inbox_webhook(
     revive: bool,
     now: int,
 ) -> tuple[Alert | None, str | None]:
-    """Set the inbox's own webhook, or remove it (None); the secret when the URL is a new one.
+    """Set the inbox's own webhook, or remove it (None); the secret when the URL is new.
 
-    With `revive` one that is disabled is active again.
+    With `revive` a disabled one is active again.
     """
     key = {"tenant_id": tenant_id, "inbox_id": inbox_id}
     known = await webhook_of_inbox(tx, **key)

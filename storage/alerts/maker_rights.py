@@ -1,8 +1,9 @@
-"""An alert never outlives its maker's right.
+"""Disables alerts whose maker may no longer act for their inbox.
 
-When a user may no longer act for an inbox, what they set up for it, by session or by a token of
-theirs, is disabled with that very change; who may act for the inbox can enable it again, and counts
-as its maker from then on. What the operator or a token of the operator's set up stays.
+When a user loses that right, the alerts they made for the inbox, by session or by a token of
+theirs, are disabled in the same transaction. A user who may act for the inbox can enable them
+again, and counts as their maker from then on. Alerts made by the operator, or by a token of the
+operator's, stay.
 """
 
 from __future__ import annotations
@@ -17,9 +18,9 @@ NO_RIGHT = "who set it up may no longer act for this inbox"
 async def disable_without_right(
     tx: Tx, *, tenant_id: bytes, inbox_id: bytes | None = None, now: int
 ) -> None:
-    """Disable the alerts whose maker may not act for their inbox any more.
+    """Disable the alerts whose maker may no longer act for their inbox.
 
-    `inbox_id` tells that only that inbox has changed. What a token made counts as its maker's.
+    `inbox_id`: only that inbox has changed. An alert made by a token counts as that of its maker.
     """
     of_inbox = "AND a.inbox_id = :inbox_id" if inbox_id else ""
     rows = await tx.fetch_all(

@@ -1,1 +1,1 @@
-"""Words, queries, full-text index, the order of copies; knows no mailbox."""
+"""The search index and the order of copies: words, queries, full text; knows no mailbox."""

@@ -1,11 +1,11 @@
-"""What the search index holds of a message, and which engine keeps it.
+"""The full-text index, of whichever engine the store has.
 
 - Words are made here, never by an engine: `storage.index.words`.
 - Each message has scopes: the inboxes that got a copy, the lists by which it came, whether it has
-  attachments. Every look-up names its inbox, so an inbox of ten messages costs no more in a large
+  attachments. Every query names its inbox, so an inbox of ten messages costs no more in a large
   store.
-- What the engines do differently is in `search_sqlite` and `search_postgres`, which have the same
-  functions.
+- The engines' differences are in `storage.index.sqlite_fts` and `storage.index.postgres_fts`, which
+  have the same functions.
 """
 
 from __future__ import annotations
@@ -24,23 +24,23 @@ _ENGINES = {"sqlite": sqlite_fts, "postgres": postgres_fts}
 
 
 def engine_of(tx: Tx) -> ModuleType:
-    """The module that knows the index of this engine."""
+    """Return the module of this engine's index."""
     return _ENGINES[tx.dialect["engine"]]
 
 
 async def index(tx: Tx, entries: Sequence[tuple[bytes, Sequence[str], bytes]]) -> None:
-    """Add messages: id, scopes (see `scopes_of`), packed words. None of them is there already."""
+    """Add messages: id, scopes (see `scopes_of`), packed words. None of them is indexed already."""
     if entries:
         await engine_of(tx).index(tx, entries)
 
 
 async def forget(tx: Tx, *, message_id: bytes) -> None:
-    """Take a message out of the index; nothing happens when it is not there."""
+    """Remove a message from the index; no effect when it is not indexed."""
     await engine_of(tx).forget(tx, message_id)
 
 
 def scanned_text(row: Row) -> dict[str, str]:
-    """What the header scan left of a message, as the texts of the fields that are searched."""
+    """Return the texts that the header scan gives for the fields of the index."""
     recipients = json.loads(bytes(row["recipients"]))
     named = [*recipients.get("to", ()), *recipients.get("cc", ())]
     return {
@@ -53,7 +53,7 @@ def scanned_text(row: Row) -> dict[str, str]:
 async def matching(
     tx: Tx, *, message_ids: Sequence[bytes], scopes: Sequence[str], terms: Sequence[Term]
 ) -> set[bytes]:
-    """Those of a few messages that have all scopes and terms, whoever holds them."""
+    """Return those of a few messages that have all scopes and terms, of whatever inbox."""
     if not message_ids:
         return set()
     found: set[bytes] = await engine_of(tx).matching(tx, message_ids, scopes, terms)
@@ -61,7 +61,7 @@ async def matching(
 
 
 async def scopes_of(tx: Tx, *, message_id: bytes, has_attachments: bool) -> list[str]:
-    """In which searches a message can come up at all: its inboxes, its lists, its attachments."""
+    """Return the scopes of a message: its inboxes, its lists, its attachments."""
     key = {"message_id": message_id}
     inboxes = await tx.fetch_all("SELECT inbox_id FROM copies WHERE message_id = :message_id", key)
     lists = await tx.fetch_all(
@@ -77,10 +77,10 @@ async def scopes_of(tx: Tx, *, message_id: bytes, has_attachments: bool) -> list
 
 
 def inbox_scope(inbox_id: bytes) -> str:
-    """The scope of what an inbox has copies of."""
+    """Return the scope of the copies of an inbox."""
     return f"i{inbox_id.hex()}"
 
 
 def list_scope(list_id: bytes) -> str:
-    """The scope of what came by a list."""
+    """Return the scope of the mail of a list."""
     return f"l{list_id.hex()}"

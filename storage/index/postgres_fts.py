@@ -1,7 +1,7 @@
-"""The index of words in PostgreSQL: a `tsvector` of our own words with a GIN index.
+"""The full-text index in PostgreSQL: a `tsvector` of our own words with a GIN index.
 
-- Words are handed over with their positions; no dictionary of the server's changes them. The
-  weights A to D tell sender, recipient, subject and body apart.
+- Words are passed with their positions; no dictionary of the server changes them. The weights A to
+  D tell sender, recipient, subject and body apart.
 - Fields lie one position apart, so no phrase reaches from one into the next. A field's filler takes
   its position and no room.
 - Scopes begin with `=`, which is in no word.
@@ -19,7 +19,7 @@ _WEIGHTS = dict(zip(FIELDS, "ABCD", strict=True))
 
 
 async def index(tx: Tx, entries: Sequence[tuple[bytes, Sequence[str], bytes]]) -> None:
-    """Add messages: id, scopes, packed words. None of them is there already."""
+    """Add messages: id, scopes, packed words. None of them is indexed already."""
     await tx.execute_many(
         """
         INSERT INTO search_documents (message_id, words)
@@ -33,14 +33,14 @@ async def index(tx: Tx, entries: Sequence[tuple[bytes, Sequence[str], bytes]]) -
 
 
 async def forget(tx: Tx, message_id: bytes) -> None:
-    """Take a message out; nothing happens when it is not there."""
+    """Remove a message; no effect when it is not indexed."""
     await tx.execute(
         "DELETE FROM search_documents WHERE message_id = :message_id", {"message_id": message_id}
     )
 
 
 def vector(scopes: Iterable[str], found: dict[str, str]) -> str:
-    """The text form of a tsvector: `'=scope' 'word':4C,9D`."""
+    """Return the text form of a tsvector: `'=scope' 'word':4C,9D`."""
     places: dict[str, list[str]] = {}
     position = 0
     for field in FIELDS:
@@ -56,10 +56,10 @@ def vector(scopes: Iterable[str], found: dict[str, str]) -> str:
 
 
 async def find(tx: Tx, lookup: Lookup) -> list[bytes]:
-    """The ids of what is looked for, newest first.
+    """Return the ids of the matching messages, newest first.
 
-    Each table is told the bounds: the planner does not carry them over, and would begin at the
-    newest message of one to join it with the other's.
+    Each table gets the bounds: the planner does not carry them over, and would begin at the newest
+    message of one table to join it with the other's.
     """
     bounds = "".join(
         (f" AND {table}.message_id < :before_id" if lookup.before else "")
@@ -88,7 +88,7 @@ async def find(tx: Tx, lookup: Lookup) -> list[bytes]:
 async def matching(
     tx: Tx, message_ids: Sequence[bytes], scopes: Sequence[str], terms: Sequence[Term]
 ) -> set[bytes]:
-    """Those of the messages that have all scopes and terms, whoever holds them."""
+    """Return those of the messages that have all scopes and terms, of whatever inbox."""
     names = {f"n{place}": one for place, one in enumerate(message_ids)}
     rows = await tx.fetch_all(
         f"""
@@ -102,7 +102,7 @@ async def matching(
 
 
 def match(scopes: Iterable[str], terms: Iterable[Term]) -> str:
-    """What the index is asked for; words and scopes hold no character that means anything there."""
+    """Build the tsquery; words and scopes hold no character with a meaning there."""
     parts = [f"'={scope}'" for scope in scopes]
     for term in terms:
         weight = "ABCD" if term.scope == "any" else _WEIGHTS[term.scope]

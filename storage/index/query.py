@@ -1,12 +1,12 @@
-"""What a person types to find messages: words, phrases and a few fields.
+"""Search queries as a person types them: words, phrases and a few fields.
 
 - `report "second quarter" from:ann to:team subject:invoice has:attachment list:team@example.com
-  after:2026-01-31 before:2026-03-01`: all of it must hold.
-- Nothing is wrong syntax: what is no known form is words. Only a date that is none is a fault.
-- What joins its words without a space (`ann@example.com`) is a phrase.
-- The first words count, those of phrases included; the others are passed over. Where ten words are
-  all there, hardly anything is left to choose from, and each one more costs as much as the first.
-- `matches` tells the same of a message's words as the index of an engine would.
+  after:2026-01-31 before:2026-03-01`: all of it must match.
+- There is no wrong syntax: anything of no known form is words. Only a malformed date is a fault.
+- Words joined without a space (`ann@example.com`) are a phrase.
+- The first ten words count, those of phrases included; the others are ignored. Where ten words
+  match, hardly any choice is left, and each further one costs as much as the first.
+- `matches` gives the same result for a message's words as the index of an engine.
 """
 
 from __future__ import annotations
@@ -37,7 +37,7 @@ _DATE = re.compile(r"(\d{4})[-/](\d{1,2})[-/](\d{1,2})", re.ASCII)
 
 @dataclass(frozen=True, slots=True)
 class Term:
-    """Words side by side in one field, or in any; the last one may be only a beginning."""
+    """Words side by side in one field, or in any; the last one may be a prefix."""
 
     scope: Scope
     words: tuple[str, ...]
@@ -46,7 +46,7 @@ class Term:
 
 @dataclass(frozen=True, slots=True)
 class Query:
-    """What has to hold of a message. Times in microseconds: from `after` on, until `before`.
+    """The conditions on a message. Times in microseconds: from `after` on, until `before`.
 
     `lists` are addresses or ids of lists, as they were typed.
     """
@@ -59,9 +59,9 @@ class Query:
 
 
 def parse_query(text: str, beside: Query | None = None) -> Query:
-    """What `text` asks for, `beside` what must hold in any case.
+    """Parse `text`, and add it to the conditions `beside` it.
 
-    Raises Invalid on `q` for a date that is none.
+    Raises Invalid on `q` for a malformed date.
     """
     query = beside or Query()
     for part in _PART.finditer(text):
@@ -71,12 +71,12 @@ def parse_query(text: str, beside: Query | None = None) -> Query:
 
 
 def with_lists(query: Query, *named: str) -> Query:
-    """`query`, and that a message came by each of these lists."""
+    """Add to `query` that a message came by each of these lists."""
     return replace(query, lists=(*query.lists, *named)[:MAX_LISTS])
 
 
 def with_span(query: Query, after: int | None, before: int | None) -> Query:
-    """`query`, and that a message came from `after` on and until `before`."""
+    """Add to `query` that a message came from `after` on and until `before`."""
     starts = [one for one in (query.after, after) if one is not None]
     ends = [one for one in (query.before, before) if one is not None]
     return replace(query, after=max(starts, default=None), before=min(ends, default=None))
@@ -97,7 +97,7 @@ def _with(query: Query, key: str, value: str) -> Query:
 
 
 def with_words(query: Query, scope: Scope, text: str) -> Query:
-    """`query`, and that `text` stands in a field as a phrase; without words nothing changes."""
+    """Add to `query` that a field holds `text` as a phrase; no effect without words."""
     found, prefix = looked_for(text)
     left = MAX_WORDS - sum(len(term.words) for term in query.terms)
     if not found or left <= 0:
@@ -107,7 +107,10 @@ def with_words(query: Query, scope: Scope, text: str) -> Query:
 
 
 def instant(text: str, *, field: str) -> int:
-    """What a date-time names, or a date: its first moment in UTC. Raises Invalid on `field`."""
+    """Return the time of a date-time, or the first moment of a date in UTC.
+
+    Raises Invalid on `field`.
+    """
     try:
         if found := _DATE.fullmatch(text):
             day = date(*(int(part) for part in found.groups()))
@@ -119,7 +122,7 @@ def instant(text: str, *, field: str) -> int:
 
 
 def matches(query: Query, document: Document) -> bool:
-    """Whether the words of `document` are those that are looked for; judges no other condition."""
+    """Whether the words of `document` match; checks no other condition."""
     return all(_holds(term, document) for term in query.terms)
 
 
@@ -147,7 +150,7 @@ def _same(term: Term, there: Sequence[str]) -> bool:
 
 
 def packed_matches(terms: Iterable[Term], packed: bytes) -> bool:
-    """The same of words as they are kept beside an index, quicker."""
+    """The same for packed words, quicker."""
     texts = {field: f" {text} " for field, text in unpack(packed).items()}
     for term in terms:
         wanted = " " + " ".join(term.words) + ("" if term.prefix else " ")
@@ -161,8 +164,8 @@ def packed_matches(terms: Iterable[Term], packed: bytes) -> bool:
 class Lookup:
     """Messages with all `scopes` and `terms`, between two ids, newest first.
 
-    `conditions` are SQL about the copy `c` and the message `m`, of which `params` has the values.
-    `narrow` says by which conditions, of which one must hold, copies could be found as well.
+    `conditions` are SQL about the copy `c` and the message `m`, with their values in `params`.
+    `narrow` are conditions, one of which must hold, by which the copies could be found instead.
     """
 
     scopes: tuple[str, ...]

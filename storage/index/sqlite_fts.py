@@ -1,12 +1,12 @@
-"""The index of words in SQLite: one FTS5 table without content, and what it was told beside it.
+"""The full-text index in SQLite: one FTS5 table without content, and the words it was given.
 
-- The row's number is the time part of the message's id, which rises with the messages and is given
-  once in a store: a look-up comes out newest first without sorting.
-- FTS5 forgets a row only when it is told the same words again (SQLite 3.40 knows no other way for
-  a table without content), so they are kept, compressed, in `search_texts`.
-- The tokenizer parts words at the spaces we put there; all else about words is decided before.
+- The row number is the time part of the message's id, which rises with the messages and is unique
+  in a store: a query gives the newest first without sorting.
+- FTS5 deletes a row only when it gets the same words again (SQLite 3.40 has no other way for a
+  table without content), so they are stored, compressed, in `search_texts`.
+- The tokenizer splits words at our spaces; all else about words is decided before.
 - A common word in a folder of few messages is not looked up in all the others: after so many hits
-  outside it, the folder's own messages are judged by their words.
+  outside the folder, the folder's own messages are matched by their words.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ _JUDGED = 2_000
 
 
 async def index(tx: Tx, entries: Sequence[tuple[bytes, Sequence[str], bytes]]) -> None:
-    """Add messages: id, scopes, packed words. None of them is there already."""
+    """Add messages: id, scopes, packed words. None of them is indexed already."""
     rows = [
         {
             "document_id": number(message_id),
@@ -58,7 +58,7 @@ _INDEX = (
 
 
 async def forget(tx: Tx, message_id: bytes) -> None:
-    """Take a message out; nothing happens when it is not there."""
+    """Remove a message; no effect when it is not indexed."""
     key = {"document_id": number(message_id)}
     row = await tx.fetch_one(
         "SELECT scope, words FROM search_texts WHERE document_id = :document_id", key
@@ -77,7 +77,7 @@ async def forget(tx: Tx, message_id: bytes) -> None:
 
 
 async def find(tx: Tx, lookup: Lookup) -> list[bytes]:
-    """The ids of what is looked for, newest first."""
+    """Return the ids of the matching messages, newest first."""
     found: list[bytes] = []
     below = number(lookup.before) if lookup.before else _HIGHEST
     for most in _HITS_WALKED if lookup.narrow else ():
@@ -93,7 +93,7 @@ async def find(tx: Tx, lookup: Lookup) -> list[bytes]:
 
 
 async def _hits(tx: Tx, lookup: Lookup, below: int, most: int) -> list[int]:
-    """At most so many hits, newest first, whatever else is asked of them."""
+    """Return at most so many hits, newest first, before other conditions."""
     statement = f"{_HITS.format(_newer(lookup))} LIMIT {most}"
     rows = await tx.fetch_all(statement, _params(lookup, below))
     return [row["document_id"] for row in rows]
@@ -106,13 +106,13 @@ _HITS = """
 
 
 async def _fitting(tx: Tx, lookup: Lookup, hits: Sequence[int]) -> list[bytes]:
-    """Those of the hits of which the conditions hold."""
+    """Return those of the hits that meet the conditions."""
     chosen = "SELECT value AS document_id FROM json_each(:hits)"
     return await _ids(tx, lookup, chosen, {**lookup.params, "hits": json.dumps(hits)})
 
 
 async def _walk(tx: Tx, lookup: Lookup, below: int) -> list[bytes]:
-    """Go through all hits, newest first, until there are enough of which the conditions hold."""
+    """Read all hits, newest first, until enough of them meet the conditions."""
     return await _ids(tx, lookup, _HITS.format(_newer(lookup)), _params(lookup, below))
 
 
@@ -145,7 +145,7 @@ def _params(lookup: Lookup, below: int) -> dict[str, object]:
 
 
 async def _judge(tx: Tx, lookup: Lookup, under: int) -> list[bytes] | None:
-    """Go through the copies instead, newest first; None when that leads nowhere soon."""
+    """Read the copies instead, newest first; None when that does not get far soon."""
     found: list[bytes] = []
     below = under.to_bytes(8, "big") + bytes(8)
     for _ in range(0, _JUDGED, _JUDGED_AT_ONCE):
@@ -191,7 +191,7 @@ def _narrowed(lookup: Lookup, joined: str, one: str) -> str:
 async def matching(
     tx: Tx, message_ids: Iterable[bytes], scopes: Sequence[str], terms: Sequence[Term]
 ) -> set[bytes]:
-    """Those of the messages that have all scopes and terms, whoever holds them."""
+    """Return those of the messages that have all scopes and terms, of whatever inbox."""
     found = set()
     for message_id in message_ids:
         row = await tx.fetch_one(
@@ -206,7 +206,7 @@ async def matching(
 
 
 def match(scopes: Iterable[str], terms: Iterable[Term]) -> str:
-    """What FTS5 is asked for; words and scopes hold no character that means anything there."""
+    """Build the FTS5 query; words and scopes hold no character with a meaning there."""
     parts = [f'scope : "{scope}"' for scope in scopes]
     for term in terms:
         field = _MANY_FIELDS if term.scope == "any" else term.scope
@@ -216,5 +216,5 @@ def match(scopes: Iterable[str], terms: Iterable[Term]) -> str:
 
 
 def number(message_id: bytes) -> int:
-    """The row of a message: the time part of its id."""
+    """Return the row number of a message: the time part of its id."""
     return int.from_bytes(message_id[:8], "big")

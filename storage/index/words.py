@@ -1,11 +1,11 @@
-"""The words of a text, the same for every engine and for what is looked for in it.
+"""The words of a text, the same for every engine and for queries.
 
 - Words are runs of letters and digits after NFKC and case folding, each cut to 64 characters.
-- Scripts that are written without spaces give every pair of neighbours, and their last character
-  by itself: so each character begins a word, and any part of a run is a phrase of its pairs.
-- A word that has come 255 times in a message gives way to a filler: an engine that keeps no more
-  positions of a word then finds the same phrases as one that keeps them all.
-- What there are no 16,000 words of in 128 Ki characters is taken to there.
+- Scripts written without spaces give every pair of neighbours, and their last character by itself:
+  so each character begins a word, and any part of a run is a phrase of its pairs.
+- From its 255th time in a message on, a word is replaced by a filler: an engine that stores no more
+  positions of a word then finds the same phrases as one that stores them all.
+- At most 16,000 words, from the first 128 Ki characters, are indexed.
 - Time is in proportion to the text; nothing here raises.
 """
 
@@ -25,10 +25,10 @@ MAX_OCCURRENCES = 255
 MAX_CHARACTERS = 128 * 1024
 FIELDS = ("sender", "recipient", "subject", "body")
 
-# A private-use character is part of no word, so nobody can look for it.
+# A private-use character is part of no word, so no query finds it.
 FILLER = "\ue000"
 
-# Of the 16,000 words, what the shorter fields may have; the body has the rest.
+# The share of the shorter fields in the 16,000 words; the body has the rest.
 _FIELD_SHARE = {"sender": 200, "recipient": 2_000, "subject": 1_000, "body": MAX_WORDS}
 
 # Thai, Lao, Tibetan, Burmese, Khmer; kana, bopomofo, Han, Hangul (whose particles cling).
@@ -38,7 +38,7 @@ _UNSPACED = (
     "\u3400-\u4dbf\u4e00-\u9fff\uac00-\ud7a3\uf900-\ufaff"
     "\U0001b000-\U0001b16f\U00020000-\U0003ffff"
 )
-# Signs that Python counts as no letters but that stand within words: accents that did not compose,
+# Characters that are not letters for Python but occur within words: accents that did not compose,
 # Hebrew and Arabic points, the vowels of India.
 _MARKS = "\u0300-\u036f\u0591-\u05bd\u0610-\u061a\u064b-\u065f\u0670\u0900-\u0963\u0971-\u0d7f"
 _WORD = re.compile(rf"([{_UNSPACED}]+)|((?:[^\W_{_UNSPACED}]|[{_MARKS}])+)")
@@ -58,7 +58,7 @@ class Document:
 
 
 def document(*, sender: str, recipient: str, subject: str, body: Iterable[str]) -> Document:
-    """The first 16,000 words of a message; `body` are texts, taken until there are enough."""
+    """Return the first 16,000 words of a message; `body` are texts, used until there are enough."""
     left = MAX_WORDS
     taken: dict[str, list[str]] = {}
     texts = {"sender": [sender], "recipient": [recipient], "subject": [subject], "body": body}
@@ -70,7 +70,7 @@ def document(*, sender: str, recipient: str, subject: str, body: Iterable[str]) 
 
 
 def words(text: str) -> list[str]:
-    """The words of `text`, as they stand in the index."""
+    """Return the words of `text`, as they are in the index."""
     if text.isascii():
         return [word[:MAX_LENGTH] for word in _ASCII_WORD.findall(text.lower())]
     found: list[str] = []
@@ -83,17 +83,17 @@ def words(text: str) -> list[str]:
 
 
 def folded(text: str) -> str:
-    """`text` in the one form in which words are compared."""
+    """Return `text` in the one form in which words are compared."""
     if text.isascii():
         return text.lower()
     return normalize("NFKC", normalize("NFKC", text).casefold())
 
 
 def looked_for(text: str) -> tuple[tuple[str, ...], bool]:
-    """The words that stand side by side where `text` is, and whether the last one is a beginning.
+    """Return the words of a query text, side by side, and whether the last one is a prefix.
 
-    The last character of an unspaced run stands by itself in the index only where the run ends:
-    what is looked for may go on there.
+    The last character of an unspaced run is a word of its own only where the run ends: the searched
+    run may go on there.
     """
     found = tuple(words(text))
     if not found or not _is_unspaced(found[-1]):
@@ -133,18 +133,18 @@ def _thin_out(taken: dict[str, list[str]]) -> None:
 
 
 def pack(found: Document) -> bytes:
-    """`found` as it is kept beside the index."""
+    """Pack `found` for storage beside the index."""
     lines = (" ".join(getattr(found, field)) for field in FIELDS)
     return zlib.compress("\n".join(lines).encode(), 1)
 
 
 def unpack(packed: bytes) -> dict[str, str]:
-    """The words of each field, with spaces between them."""
+    """Return the words of each field, with spaces between them."""
     return dict(zip(FIELDS, zlib.decompress(packed).decode().split("\n"), strict=True))
 
 
 def is_packed(octets: bytes) -> bool:
-    """Whether `octets` are such as `pack` gives: bounded, four fields, nothing an engine quotes."""
+    """Whether `octets` come from `pack`: bounded, four fields, nothing an engine quotes."""
     stream = zlib.decompressobj()
     try:
         text = stream.decompress(octets, _MAX_PACKED).decode()

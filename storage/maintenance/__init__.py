@@ -1,1 +1,1 @@
-"""What keeps the store in order."""
+"""Upkeep of the store: retention, removal of inboxes, integrity check, gauges."""

@@ -1,12 +1,12 @@
-"""Deleting an inbox, bringing it back, and the end of its mail.
+"""Deleting and restoring an inbox, and the permanent deletion of its mail.
 
-- A deleted inbox is off every list, its tokens are revoked, its alerts are gone, and it takes no
-  mail; its address stays taken and its mail stays where it is for 30 days. Until then it can be
+- A deleted inbox is off every list, its tokens are revoked, its alerts are deleted, and it takes no
+  mail; its address stays taken and its mail stays stored for 30 days. Until then it can be
   restored, without its memberships, tokens and alerts.
-- After that its copies go, a few in each transaction, then its rows and its address. A content goes
-  with its last copy.
-- Whatever else comes to belong to an inbox is let go of in `_let_go` and ends in `_MANY`, nowhere
-  else.
+- After that its copies are deleted, a few in each transaction, then its rows and its address. A
+  content is deleted with its last copy.
+- A new kind of object that belongs to an inbox must be ended in `_let_go` and deleted in `_MANY`,
+  nowhere else.
 """
 
 from __future__ import annotations
@@ -47,7 +47,7 @@ _FINAL = ("tokens", "addresses", "inboxes")
 
 @dataclass(frozen=True, slots=True)
 class DeletedInbox:
-    """An inbox in its days of grace."""
+    """An inbox in its 30 days of grace."""
 
     inbox_id: bytes
     tenant_id: bytes
@@ -68,7 +68,7 @@ async def delete_inbox(tx: Tx, *, tenant_id: bytes, inbox_id: bytes, now: int) -
 
 
 async def _let_go(tx: Tx, *, tenant_id: bytes, inbox_id: bytes, now: int) -> None:
-    """End at once what an inbox that is not there cannot have."""
+    """End everything that a deleted inbox cannot have."""
     await delete_alerts_of_inbox(tx, tenant_id=tenant_id, inbox_id=inbox_id)
     await leave_all_lists(tx, tenant_id=tenant_id, inbox_id=inbox_id, now=now)
     await revoke_tokens_of_inbox(tx, tenant_id=tenant_id, inbox_id=inbox_id)
@@ -79,9 +79,9 @@ async def _let_go(tx: Tx, *, tenant_id: bytes, inbox_id: bytes, now: int) -> Non
 async def find_deleted_inbox(
     tx: Tx, *, tenant_id: bytes, inbox_id: bytes | None, canonical: str | None, now: int
 ) -> DeletedInbox:
-    """The tenant's deleted inbox with this id or address, while it can be restored.
+    """Return the tenant's deleted inbox with this id or address, while it can be restored.
 
-    Raises NotFound, and Conflict `not_deleted` for an inbox that is there.
+    Raises NotFound, and Conflict `not_deleted` for an inbox that is not deleted.
     """
     row = await tx.fetch_one(
         """
@@ -100,7 +100,7 @@ async def find_deleted_inbox(
 
 
 async def restore_inbox(tx: Tx, *, tenant_id: bytes, inbox_id: bytes, now: int) -> Inbox:
-    """Bring a deleted inbox and its mail back. Raises NotFound, Conflict `not_deleted`."""
+    """Restore a deleted inbox and its mail. Raises NotFound, Conflict `not_deleted`."""
     await find_deleted_inbox(tx, tenant_id=tenant_id, inbox_id=inbox_id, canonical=None, now=now)
     await tx.execute(
         """
@@ -114,9 +114,9 @@ async def restore_inbox(tx: Tx, *, tenant_id: bytes, inbox_id: bytes, now: int) 
 
 @dataclass(frozen=True, slots=True)
 class Purged:
-    """What one transaction took: copies, and the content files to remove after the commit.
+    """The deletions of one transaction: copies, and the content files to remove after the commit.
 
-    With `whole` the inbox went with it.
+    With `whole` the inbox was deleted too.
     """
 
     copies: int
@@ -125,9 +125,9 @@ class Purged:
 
 
 async def purge_some(tx: Tx, *, tenant_id: bytes, inbox_id: bytes, now: int) -> Purged:
-    """Remove some of the mail of an inbox whose grace is over; with the last of it the inbox.
+    """Delete some of the mail of an inbox whose grace is over; with the last of it the inbox.
 
-    An inbox that has been restored, or is gone, is left alone.
+    An inbox that was restored meanwhile, or is deleted already, is left alone.
     """
     key = {"tenant_id": tenant_id, "inbox_id": inbox_id, "since": now - GRACE}
     due = await tx.fetch_one(
@@ -144,7 +144,7 @@ async def purge_some(tx: Tx, *, tenant_id: bytes, inbox_id: bytes, now: int) -> 
         await delete_copy(tx, tenant_id=tenant_id, inbox_id=inbox_id, message_id=row["message_id"])
         for row in rows
     ]
-    # Without a message there is nothing to count; the copy must go all the same.
+    # Without a message there is nothing to count; the copy is deleted all the same.
     await tx.execute_many(
         "DELETE FROM copies WHERE inbox_id = :inbox_id AND message_id = :message_id",
         [{"inbox_id": inbox_id, "message_id": row["message_id"]} for row in rows],
@@ -162,7 +162,7 @@ _SOME_COPIES = "SELECT message_id FROM {} c WHERE inbox_id = :inbox_id LIMIT :li
 
 
 async def _drop_rows(tx: Tx, inbox_id: bytes) -> bool:
-    """Drop some of what belonged to an inbox; whether that was the last of it."""
+    """Delete some of the rows of an inbox; whether those were the last."""
     for table, column in _MANY.items():
         dropped = await tx.execute(
             f"""

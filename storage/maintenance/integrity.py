@@ -1,9 +1,8 @@
-"""The proof that accepted = owed = present: every message's copies and bytes are where they belong.
+"""The integrity check: accepted = owed = present, for every message's copies and bytes.
 
-- Counts and rows are checked each on one snapshot, so a server that works meanwhile disturbs
-  nothing.
-- Files are looked at afterwards, a page at a time; what was deleted between the snapshot and the
-  look is no fault.
+- Counts and rows are checked on one snapshot, so a working server disturbs nothing.
+- Files are checked afterwards, a page at a time; a file that was deleted since the snapshot is no
+  fault.
 - Nothing stops at the first fault, and nothing is changed.
 """
 
@@ -28,7 +27,7 @@ _FIRST = bytes(16)
 
 @dataclass(frozen=True, slots=True)
 class Finding:
-    """One thing that is not as promised, and the message it concerns, when it is about one."""
+    """One fault, and the message it concerns."""
 
     message_id: bytes | None
     fault: str
@@ -36,7 +35,7 @@ class Finding:
 
 @dataclass(frozen=True, slots=True)
 class Report:
-    """What the store owes and has. It is in order when there are no findings."""
+    """The copies owed and present, and the faults found; in order when there are none."""
 
     messages: int
     copies_owed: int
@@ -186,7 +185,7 @@ async def _id_after(tx: Tx, *, after: bytes) -> bytes | None:
 async def _contents_after(
     tx: Tx, after: bytes, deep: bool, most: int
 ) -> list[tuple[bytes, Content]]:
-    """The next contents; without `deep` only those in files, and no body is read."""
+    """Return the next contents; without `deep` only those in files, and no body is read."""
     # length() tells what is in a file without reading what is not.
     columns, kind = ("body", "") if deep else ("NULL AS body", "AND length(body) IS NULL")
     rows = await tx.fetch_all(

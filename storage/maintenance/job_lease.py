@@ -1,9 +1,9 @@
-"""Whose turn it is to remove what is over: one process of all that share the store.
+"""A lease: of all processes on one store, one runs the retention job.
 
-- The turn is a row with an owner and an end. Whoever has it moves the end in each transaction of
-  the work; a transaction that finds somebody else there does nothing and rolls back.
-- A process that was killed loses it when its end has passed. An end too far ahead is that of a
-  clock which has since been set back, and counts as passed.
+- The lease is a row with an owner and an end. The owner moves the end in each transaction of the
+  job; a transaction that finds another owner rolls back.
+- A killed process loses the lease when its end has passed. An end too far ahead comes from a clock
+  that was set back since, and counts as passed.
 """
 
 from __future__ import annotations
@@ -15,11 +15,11 @@ HELD = 2 * MINUTE
 
 
 class LeaseLost(Exception):
-    """Another process has the turn."""
+    """Another process holds the lease."""
 
 
 async def acquire_lease(tx: Tx, *, owner: bytes, now: int) -> None:
-    """Begin, unless another process is at it. Raises TurnLost."""
+    """Take the lease, unless another process holds it. Raises LeaseLost."""
     taken = await tx.execute(
         """
         INSERT INTO retention_worker (worker, owner, held_until) VALUES (0, :owner, :until)
@@ -35,17 +35,18 @@ async def acquire_lease(tx: Tx, *, owner: bytes, now: int) -> None:
 
 
 async def renew_lease(tx: Tx, *, owner: bytes, now: int) -> None:
-    """Go on. Raises TurnLost when the turn was taken over."""
+    """Renew the lease. Raises LeaseLost when another process took it."""
     kept = await tx.execute(
         "UPDATE retention_worker SET held_until = :until WHERE worker = 0 AND owner = :owner",
         {"owner": owner, "until": now + HELD},
     )
+    # The transaction rolls back: two processes must not delete the same rows.
     if not kept:
         raise LeaseLost
 
 
 async def release_lease(tx: Tx, *, owner: bytes, now: int, finished: bool) -> None:
-    """Let others begin; `finished` puts on record that all was done."""
+    """Release the lease; `finished` records that the round was complete."""
     ended = ", finished_at = :now" if finished else ""
     await tx.execute(
         f"""
@@ -57,6 +58,6 @@ async def release_lease(tx: Tx, *, owner: bytes, now: int, finished: bool) -> No
 
 
 async def last_finished(tx: Tx) -> int | None:
-    """When a round was last done, by whichever process; None when none ever was."""
+    """Return the end of the last complete round, by whichever process; None before the first."""
     row = await tx.fetch_one("SELECT finished_at FROM retention_worker WHERE worker = 0")
     return None if row is None or row["finished_at"] is None else int(row["finished_at"])

@@ -1,9 +1,9 @@
-"""What is kept for how long: one line a kind, how it is found, and how some of it is removed.
+"""Retention: how long each kind of data is stored, and how expired data is deleted.
 
-- What is as old as its period is over: from that microsecond on it goes, before it stays.
-- What is over is looked for on a snapshot; each removal judges again, in a transaction of its own,
-  with at most `AT_ONCE` rows. What it leaves is found by the next look.
-- Reading does not wait for any of this: whatever is over is over for every reader at once.
+- Data expires when its age reaches its period, to the microsecond: not earlier, not later.
+- Expired data is found on a snapshot; each deletion checks again, in a transaction of its own, with
+  at most `AT_ONCE` rows. The rest is found by the next query.
+- Readers do not wait for this job: they leave out expired data by themselves.
 """
 
 from __future__ import annotations
@@ -35,9 +35,9 @@ Some = Callable[[Tx, Sequence[Row], Moment], Coroutine[Any, Any, "Removed"]]
 
 @dataclass(frozen=True, slots=True)
 class Removed:
-    """What one transaction took. `files` are contents to remove after the commit.
+    """The deletions of one transaction. `files` are contents to remove after the commit.
 
-    `progress` tells that there was something to do, though it may count later, as a whole.
+    `progress`: something was done, though it may count later, as a whole.
     """
 
     count: int
@@ -47,7 +47,7 @@ class Removed:
 
 @dataclass(frozen=True, slots=True)
 class Kind:
-    """One kind of what is kept: `kept` microseconds; `due` selects what is over."""
+    """One kind of data: stored for `kept` microseconds; `due` selects expired rows."""
 
     name: str
     kept: int
@@ -55,24 +55,27 @@ class Kind:
     some: Some
 
     def at(self, now: int) -> Moment:
-        """The parameters of `due` at a time."""
+        """Return the parameters of `due` at a time."""
         since = now - self.kept
         return {"now": now, "since": since, "since_id": lowest_at(since + 1)}
 
 
 async def count_due(tx: Tx, kind: Kind, *, now: int) -> int:
-    """How much of a kind is over."""
+    """Count the expired rows of a kind."""
     row = await tx.fetch_one(f"SELECT COUNT(*) AS due FROM ({kind.due}) over", kind.at(now))
     return int(row["due"]) if row else 0
 
 
 async def find_due(tx: Tx, kind: Kind, *, now: int) -> list[Row]:
-    """Some of what is over."""
+    """Return some of the expired rows."""
     return await tx.fetch_all(f"{kind.due} LIMIT {AT_ONCE}", kind.at(now))
 
 
 def _rows(name: str, kept: int, table: str, key: str, over: str) -> Kind:
-    """A kind whose rows go by themselves. `key` is one column, or two with a comma."""
+    """Declare a kind whose rows are deleted by themselves.
+
+    `key` is one column, or two with a comma.
+    """
     columns = key.split(", ")
 
     async def some(tx: Tx, rows: Sequence[Row], moment: Moment) -> Removed:
@@ -139,8 +142,8 @@ def _now(moment: Moment) -> int:
     return now
 
 
-# A completed task that a note made goes with the note, but not within a day of its completion. An
-# event outlives its days while a webhook is owed it: those before it may have been tried for days.
+# A completed task of a note is deleted with the note, but not within a day of its completion. An
+# event outlives its days while a webhook delivery of it is pending: earlier ones may take days.
 KINDS: tuple[Kind, ...] = (
     _rows("receipts", retry_receipts.RECEIPTS_KEPT, "receipts", "digest", "received_at <= :since"),
     _rows(

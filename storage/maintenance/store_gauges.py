@@ -1,7 +1,7 @@
-"""How the store stands, in numbers for its operator.
+"""Gauges of the store for its operator: backlogs and sizes.
 
-What waits is counted up to `MOST`, by an index; how many messages there are takes a look at all of
-them, which who asks often should not ask for every time.
+Backlogs are counted up to `MOST`, by an index. Counting all messages reads all of them, so a caller
+that polls should not do it every time.
 """
 
 from __future__ import annotations
@@ -15,10 +15,10 @@ MOST = 100_000
 
 @dataclass(frozen=True, slots=True)
 class Waiting:
-    """What is still to be done; each at most `MOST`.
+    """The backlog; each count is at most `MOST`.
 
-    `parsing` messages wait for the parser, `counting` for relationships, `delivering` are calls
-    to webhooks that are owed.
+    `parsing` messages wait for the parser, `counting` for relationships, `delivering` are pending
+    webhook deliveries.
     """
 
     parsing: int
@@ -27,7 +27,7 @@ class Waiting:
 
 
 async def waiting(tx: Tx) -> Waiting:
-    """What is behind, by kind."""
+    """Count the backlog, by kind."""
     return Waiting(
         await _count(tx, "SELECT 1 FROM messages WHERE parse_status = 'pending'"),
         await _count(
@@ -49,12 +49,12 @@ async def _count(tx: Tx, rows: str) -> int:
 
 
 async def messages_stored(tx: Tx) -> int:
-    """How many messages there are."""
+    """Count all messages."""
     row = await tx.fetch_one("SELECT COUNT(*) AS messages FROM messages")
     return int(row["messages"]) if row else 0
 
 
 async def last_backup(tx: Tx) -> int | None:
-    """When the last good backup began, in microseconds since the epoch; None before the first."""
+    """Return when the last good backup began, in microseconds since 1970; None before the first."""
     row = await tx.fetch_one("SELECT value FROM store_state WHERE name = 'last_backup'")
     return int(row["value"]) if row else None

@@ -1,1 +1,1 @@
-"""From an event to a webhook call or a task."""
+"""Notifications: from an event to a webhook call or a task; calls nothing itself."""

@@ -1,12 +1,11 @@
-"""Alerts that are told by a task on the agenda.
+"""Alerts as tasks: the task on the agenda that an event makes.
 
-- The title is filled in by the rules of templates: one pass, a value is not looked at again, a name
+- The title is filled in by the rules of templates: one pass, values are not expanded again, a name
   without a value stays as it is. It is one line of at most 200 characters.
-- A task lives within the inbox, so what the inbox sees of the message or thread may stand in it:
-  `{from}`, `{from_name}` and `{list}` (the first list by which its copy came) for new mail,
-  `{subject}` for what belongs to a thread, `{by}` for what a teammate did; `{type}` and `{inbox}`
-  always.
-- A task of an alert never triggers an alert, neither when it is made nor when it is completed.
+- A task stays within the inbox, so it may show visible fields of the message or thread: `{from}`,
+  `{from_name}` and `{list}` (the first list by which the copy came) for new mail, `{subject}` for
+  events of a thread, `{by}` for acts of a teammate; `{type}` and `{inbox}` always.
+- A task made by an alert never triggers an alert, neither when it is made nor when it is completed.
 """
 
 from __future__ import annotations
@@ -28,7 +27,7 @@ _SPACE = re.compile(r"[\s\x00-\x1f\x7f-\x9f]+")
 
 
 async def make_alert_task(tx: Tx, *, alert: Alert, event: Event, now: int) -> bytes:
-    """Tell the alert's inbox of the event by a task; its id."""
+    """Make the task that notifies the alert's inbox of the event; its id."""
     values = await _values(tx, View(alert.tenant_id, alert.inbox_id, now), event)
     draft = Draft(
         KIND,
@@ -48,7 +47,7 @@ async def make_alert_task(tx: Tx, *, alert: Alert, event: Event, now: int) -> by
 
 
 def titled(target: str, values: dict[str, str]) -> str:
-    """The title that a target makes of these values."""
+    """Fill in the title of a target with these values."""
     title = _SPACE.sub(" ", fill(target, values)).strip()
     return title if len(title) <= TITLE_LENGTH else title[: TITLE_LENGTH - 1] + "…"
 

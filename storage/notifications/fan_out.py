@@ -1,13 +1,13 @@
-"""Routing: from what happened to who is owed a word of it.
+"""The fan-out: from events to the alerts that have a pending delivery of them.
 
-- What is new is looked at in a snapshot, beside all mail; only what came of it is written, and with
-  it the place up to which events are routed. Of several processes the one that moves the place is
-  the one that writes, so each event is routed once.
-- An alert is told of the events of its inbox, of the types it names, that pass its filter, and that
-  happened since it was switched on.
-- Nobody is told of what the tenant's plan and governance do not cover.
-- What an alert does is no news for alerts: a task that one made triggers none.
-- Without an alert in the store there is nothing to route, and nothing is written.
+- New events are read on a snapshot, beside all mail; only the result is written, together with the
+  position up to which events are done. Of several processes the one that moves the position writes,
+  so each event is fanned out once.
+- An alert gets the events of its inbox, of the types it names, that pass its filter, and that
+  happened since it was enabled.
+- Nobody gets an event that the tenant's plan and governance do not cover.
+- The acts of alerts are no events for alerts: a task made by one triggers none.
+- Without an alert in the store there is nothing to do, and nothing is written.
 """
 
 from __future__ import annotations
@@ -36,9 +36,9 @@ _OF_TASKS = frozenset({"task.created", "task.completed"})
 
 @dataclass(frozen=True, slots=True)
 class Subscriber:
-    """An alert that is to be told, as far as routing needs to know it.
+    """An enabled alert, with the fields the fan-out needs.
 
-    `events` are those of its types that the tenant may be told of.
+    `events` are those of its types that the tenant may get.
     """
 
     alert_id: bytes
@@ -52,9 +52,9 @@ class Subscriber:
 
 @dataclass(frozen=True, slots=True)
 class FanOutBatch:
-    """Events that were looked at, and who is owed a word of which.
+    """The events read, and the deliveries they make.
 
-    `place` is the place on record, None when there is none yet; `end` is the last event looked at.
+    `place` is the stored position, None when there is none yet; `end` is the last event read.
     """
 
     place: bytes | None
@@ -64,14 +64,14 @@ class FanOutBatch:
 
 
 async def anybody(tx: Tx) -> bool:
-    """Whether any alert is to be told of anything."""
+    """Whether any alert is enabled."""
     return await _oldest_since(tx) is not None
 
 
 async def find_owed(tx: Tx, *, seen: bytes, now: int) -> FanOutBatch | None:
-    """The next events, and who is owed a word of them; None when nothing is new for anybody.
+    """Read the next events and find their deliveries; None when nothing is new for anybody.
 
-    `seen` is an id up to which this process has looked before, and found nothing owed.
+    `seen` is an id up to which this process found nothing before.
     """
     since = await _oldest_since(tx)
     if since is None:
@@ -82,7 +82,7 @@ async def find_owed(tx: Tx, *, seen: bytes, now: int) -> FanOutBatch | None:
     if not events:
         return None
     owed = await _owed(tx, events, now)
-    if len(owed) > MOST_OWED:  # as many whole events as are not too much for one transaction
+    if len(owed) > MOST_OWED:  # whole events only, as many as one transaction can take
         end = owed[MOST_OWED][1].event_id
         some = [one for one in owed if one[1].event_id < end]
         some = some or [one for one in owed if one[1].event_id == end]
@@ -102,6 +102,7 @@ async def _oldest_since(tx: Tx) -> bytes | None:
 async def _owed(tx: Tx, events: Sequence[Event], now: int) -> list[tuple[Subscriber, Event]]:
     subscribers = await _subscribers(tx, {event.tenant_id for event in events})
     wanted = {name for each in subscribers for name in each.events}
+    # Without this an alert on task.created would answer itself for ever.
     own = await _made_by_alerts(tx, [event for event in events if event.type in _OF_TASKS])
     news = [each for each in events if each.type in wanted and each.event_id not in own]
     by_inbox: dict[bytes, list[Subscriber]] = {}
@@ -140,6 +141,7 @@ def _subscriber(row: Row) -> Subscriber:
         bytes(row["alert_id"]),
         bytes(row["tenant_id"]),
         bytes(row["inbox_id"]),
+        # After a downgrade the tenant gets no such events, although the alert still names them.
         frozenset(name for name in named if terms.cover(needs_of(name))),
         row["delivery"],
         orjson.loads(row["filter"]),
@@ -148,7 +150,7 @@ def _subscriber(row: Row) -> Subscriber:
 
 
 async def _made_by_alerts(tx: Tx, events: Sequence[Event]) -> set[bytes]:
-    """Those of these events that tell of a task which an alert made."""
+    """Return those of these events that are about a task which an alert made."""
     task_ids = {event.task_id for event in events if event.task_id is not None}
     if not task_ids:
         return set()
@@ -162,10 +164,11 @@ async def _made_by_alerts(tx: Tx, events: Sequence[Event]) -> set[bytes]:
 
 
 async def record_owed(tx: Tx, batch: FanOutBatch, *, now: int) -> int | None:
-    """Put on record what is owed, and the place; how many calls to webhooks that makes.
+    """Write the pending deliveries and the position; how many webhook calls that makes.
 
-    None when another process was there first: then nothing has happened.
+    None when another process was first: then nothing has happened.
     """
+    # The process that moves the position is the one that writes: no event is fanned out twice.
     if not await _move(tx, batch):
         return None
     calls = [(each, event) for each, event in batch.owed if each.delivery == WEBHOOK]
@@ -183,7 +186,7 @@ async def _make_task(tx: Tx, each: Subscriber, event: Event, now: int) -> None:
     key = {"tenant_id": each.tenant_id, "inbox_id": each.inbox_id}
     try:
         alert = await find_alert(tx, **key, alert_id=each.alert_id)
-    except NotFound:  # it is gone since the snapshot
+    except NotFound:  # deleted since the snapshot
         return
     if not (alert.is_on and alert.delivery == TASK and await _may_be_told(tx, each, event, now)):
         return
@@ -191,7 +194,7 @@ async def _make_task(tx: Tx, each: Subscriber, event: Event, now: int) -> None:
 
 
 async def _may_be_told(tx: Tx, each: Subscriber, event: Event, now: int) -> bool:
-    """Whether what was found in the snapshot still holds."""
+    """Whether the result of the snapshot still holds."""
     terms = await terms_of(tx, tenant_id=each.tenant_id)
     return terms.cover(needs_of(event.type)) and await log.is_told(
         tx, event=event, inbox_id=each.inbox_id, now=now
@@ -199,7 +202,7 @@ async def _may_be_told(tx: Tx, each: Subscriber, event: Event, now: int) -> bool
 
 
 async def _move(tx: Tx, batch: FanOutBatch) -> bool:
-    """Move the place to the end of the batch; False when it is not where it was."""
+    """Move the position to the end of the batch; False when another process moved it."""
     if batch.place is None:
         moved = await tx.execute(
             """
@@ -225,7 +228,7 @@ def _delivery(tx: Tx, each: Subscriber, event: Event, now: int) -> dict[str, obj
     }
 
 
-# The alert may be gone, or off, since the snapshot.
+# The alert may be deleted, or off, since the snapshot.
 _OWE = """
     INSERT INTO deliveries
         (delivery_id, tenant_id, alert_id, event_id, type, status, queued, created_at)

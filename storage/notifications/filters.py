@@ -1,16 +1,15 @@
-"""Filters of alerts: of the events of its types, those an inbox wants to be told of.
+"""Alert filters: which events of its types an alert gets.
 
-- All conditions of a filter have to hold. Each fits some types only; an alert whose types it does
-  not all fit is refused when it is made, so that none is silently never told of anything.
-- What is compared is what the inbox itself sees of the message or the thread: `list_id` is a list
-  by which its own copy came, `assignee` who has the thread as far as it may know.
+- All conditions of a filter must hold. Each fits some types only; an alert with a type that a
+  condition does not fit is refused when it is made, so that no alert silently never fires.
+- A filter compares what the inbox itself sees of the message or the thread: `list_id` is a list by
+  which its own copy came, `assignee` is the assignee if the inbox may see the assignment.
 
-| condition | holds for | of the types |
-| --- | --- | --- |
-| `from` | the address in From, or every address `@domain` | `message.received` |
-| `list_id` | mail that came by the list; its members | `message.received`, `list.…` |
-| `thread_id` | what happens in the thread | `message.received`, `thread.…`, `task.…` |
-| `assignee` | threads that inbox, or nobody (`none`), has in hand | as `thread_id`, but tasks |
+| condition | holds for | of the types | | --- | --- | --- | | `from` | the address in From, or
+every address `@domain` | `message.received` | | `list_id` | mail that came by the list; its members
+| `message.received`, `list.…` | | `thread_id` | events in the thread | `message.received`,
+`thread.…`, `task.…` | | `assignee` | threads assigned to that inbox, or to nobody (`none`) | as
+`thread_id`, but tasks |
 """
 
 from __future__ import annotations
@@ -47,7 +46,7 @@ FITS: Mapping[str, frozenset[str]] = {
 async def matches(
     tx: Tx, *, inbox_id: bytes, chosen: Mapping[str, str], event: Event, now: int
 ) -> bool:
-    """Whether the filter `chosen` lets this event through, as the inbox sees it now."""
+    """Whether the event passes the filter `chosen`, as the inbox sees it now."""
     if not chosen:
         return True
     view = View(event.tenant_id, inbox_id, now)
@@ -68,7 +67,7 @@ async def matches(
 
 
 def _is_from(copy: Copy, wanted: str | None) -> bool:
-    """Whether the message is from the canonical address, or `@domain`, that is wanted."""
+    """Whether the message is from the canonical address, or any address `@domain`, given."""
     if wanted is None:
         return True
     canonical = canonical_or_none(copy.sender.email) or ""

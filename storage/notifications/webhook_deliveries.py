@@ -1,7 +1,7 @@
-"""The deliveries of an alert, as its inbox looks them up and has one made again.
+"""Webhook deliveries of an alert: listed for its inbox, and sent again on request.
 
-A delivery keeps its id however often it is tried, also when it is sent again: by it a receiver
-tells what it has had before. Deliveries are kept as long as the events that they tell.
+A delivery keeps its id for every attempt, also when it is sent again: a receiver recognises
+repetitions by it. Deliveries are stored as long as their events.
 """
 
 from __future__ import annotations
@@ -18,10 +18,10 @@ _LAST = b"\xff" * 16
 
 @dataclass(frozen=True, slots=True)
 class Delivery:
-    """A delivery as stored; `status` is pending, delivered, failed or dropped.
+    """A stored delivery; `status` is pending, delivered, failed or dropped.
 
-    `attempts` counts all calls; `last_status` is what the endpoint answered to the last one, if it
-    did, `last_error` what was wrong. `next_attempt_at` is there for the first one that waits.
+    `attempts` counts all calls; `last_status` is the status of the last response, if there was one,
+    `last_error` the reason of the last failure. `next_attempt_at` is set for the first pending one.
     """
 
     delivery_id: bytes
@@ -41,7 +41,7 @@ class Delivery:
 async def list_deliveries(
     tx: Tx, *, alert: Alert, before: bytes | None = None, limit: int
 ) -> list[Delivery]:
-    """The deliveries of an alert, newest first, made before the delivery `before`."""
+    """Return the deliveries of an alert, newest first, made before the delivery `before`."""
     rows = await tx.fetch_all(
         f"{_DELIVERY} AND d.delivery_id < :before ORDER BY d.delivery_id DESC LIMIT :limit",
         {**_key(alert), "before": before or _LAST, "limit": limit},
@@ -61,10 +61,10 @@ async def find_delivery(tx: Tx, *, alert: Alert, delivery_id: bytes) -> Delivery
 
 
 async def redeliver(tx: Tx, *, alert: Alert, delivery_id: bytes, now: int) -> Delivery:
-    """Have an event told again, behind what waits already; one that waits stays where it is.
+    """Queue an event again, behind the pending ones; a pending delivery stays where it is.
 
-    Raises NotFound; Conflict `alert_off` when the alert calls nobody now, and `event_gone` when
-    the event is not kept any more.
+    Raises NotFound; Conflict `alert_off` when the alert is off or disabled, and `event_gone` when
+    the event is no longer stored.
     """
     known = await find_delivery(tx, alert=alert, delivery_id=delivery_id)
     if not alert.enabled or alert.status != ACTIVE or alert.delivery != WEBHOOK:

@@ -1,12 +1,12 @@
-"""What came of calls to webhooks, put on record.
+"""Results of webhook calls: retry, disable, drop.
 
-- A delivery that was answered with success is over. One that failed is tried again, each time
-  after a longer wait; after the last try its alert is disabled, and a task tells its inbox. What
-  counts are the alert's failures in a row: who sets a new target begins anew.
-- Who wants no more calls is disabled at once.
-- What a disabled alert, or one that is off, is still owed is dropped, some at a time.
-- Only who holds the lease decides what happens to the alert. Whoever was told of an event was told,
-  also when the lease was lost meanwhile.
+- A delivery with a 2xx response is finished. A failed one is retried, each time after a longer
+  wait; after the last attempt its alert is disabled, and a task notifies its inbox. The alert's
+  failures in a row count: a new target begins anew.
+- A receiver that answers 410 Gone is disabled immediately.
+- The pending deliveries of an alert that is disabled or off are dropped, some at a time.
+- Only the holder of the lease decides about the alert. A successful call counts as delivered also
+  when the lease was lost meanwhile.
 """
 
 from __future__ import annotations
@@ -42,15 +42,15 @@ _SWEPT_AT_ONCE = 1000
 
 
 def at_once(now: int) -> int:
-    """A due time that is over whatever the clock does, and keeps the order in which it was set."""
+    """Return a due time in the past, whatever the clock does, that keeps the order of calls."""
     return now // 1000
 
 
 @dataclass(frozen=True, slots=True)
 class WebhookClaim:
-    """The next delivery of an alert, leased to us. `tries` counts the one that is to be made.
+    """The next delivery of an alert, leased to us. `tries` counts the coming attempt too.
 
-    `attempted_at` is when it was tried before, if it was.
+    `attempted_at` is the time of the former attempt, if any.
     """
 
     alert_id: bytes
@@ -65,11 +65,11 @@ class WebhookClaim:
 
 @dataclass(frozen=True, slots=True)
 class WebhookResult:
-    """What came of a claim that called `target`.
+    """The result of a claim that called `target`.
 
-    `status` is the answer's, if there was one; `error` what was wrong, None after a success. `wait`
-    is how long to wait at least, by the receiver's wish; `gone`: it wants no more calls; `dropped`:
-    nothing was sent, and nothing is to be.
+    `status` is the response's, if there was one; `error` the reason of a failure, None after a
+    success. `wait` is the least wait that the receiver asked for; `gone`: it wants no more calls;
+    `dropped`: nothing was sent, and nothing will be.
     """
 
     claim: WebhookClaim
@@ -84,7 +84,7 @@ class WebhookResult:
 async def finish(
     tx: Tx, outcomes: Sequence[WebhookResult], *, owner: bytes, jitter: float, now: int
 ) -> list[WebhookClaim]:
-    """Put on record what came of calls; those by which an alert was disabled.
+    """Record the results of calls; return the claims that disabled their alert.
 
     `jitter`, from 0 to 1, lengthens the waits by up to a tenth.
     """
@@ -104,6 +104,7 @@ async def finish(
         )
         if row is None:
             continue
+        # A failure of the former target does not count against a new one.
         if outcome.error is None or outcome.dropped or row["target"] != outcome.target:
             await _go_on(tx, outcome, now)
         elif outcome.gone or row["failures"] + 1 >= TRIES:
@@ -134,7 +135,7 @@ _TELL = """
 
 
 async def _drop(tx: Tx, claimed: WebhookClaim, now: int) -> None:
-    """Give up what may not be told any more; what came of earlier calls stays on record."""
+    """Drop a delivery that may no longer be sent; the results of earlier calls stay recorded."""
     await _unmake(tx, claimed)
     await tx.execute(
         """
@@ -146,7 +147,7 @@ async def _drop(tx: Tx, claimed: WebhookClaim, now: int) -> None:
 
 
 async def _unmake(tx: Tx, claimed: WebhookClaim) -> None:
-    """Take a call off the record that was not made."""
+    """Remove the record of a call that was not made."""
     await tx.execute(
         """
         UPDATE deliveries
@@ -159,7 +160,7 @@ async def _unmake(tx: Tx, claimed: WebhookClaim) -> None:
 
 
 async def _go_on(tx: Tx, outcome: WebhookResult, now: int) -> None:
-    """Let go of the alert; it has something to do at once, or nothing."""
+    """Release the alert; its next delivery is due now, if there is one."""
     answered = f"failures = 0, lane = {ANSWERING}, last_error = NULL,"
     learned = "" if outcome.error is not None or outcome.dropped else answered
     await tx.execute(
@@ -177,7 +178,7 @@ async def _go_on(tx: Tx, outcome: WebhookResult, now: int) -> None:
 
 
 async def _put_off(tx: Tx, outcome: WebhookResult, due: int) -> None:
-    """Let go of the alert until it is time for the next try."""
+    """Release the alert until the next attempt is due."""
     await tx.execute(
         f"""
         UPDATE alerts
@@ -194,7 +195,7 @@ async def _put_off(tx: Tx, outcome: WebhookResult, due: int) -> None:
 
 
 async def disable(tx: Tx, claimed: WebhookClaim, error: str, *, now: int) -> None:
-    """Call this webhook no more, and tell its inbox by a task."""
+    """Disable this webhook, and notify its inbox by a task."""
     alert = await tx.fetch_one(
         "SELECT target FROM alerts WHERE alert_id = :alert_id", {"alert_id": claimed.alert_id}
     )
@@ -223,7 +224,7 @@ async def disable(tx: Tx, claimed: WebhookClaim, error: str, *, now: int) -> Non
 
 
 async def drop_pending(tx: Tx, *, alert_id: bytes, now: int) -> None:
-    """Drop some of what an alert is owed that is off or disabled."""
+    """Drop some of the pending deliveries of an alert that is off or disabled."""
     swept = await tx.execute(
         """
         UPDATE deliveries SET status = 'dropped', last_error = :why, finished_at = :now
@@ -242,7 +243,7 @@ async def drop_pending(tx: Tx, *, alert_id: bytes, now: int) -> None:
 async def release_uncalled(
     tx: Tx, claims: Sequence[WebhookClaim], *, owner: bytes, now: int
 ) -> None:
-    """Give back what was claimed and not called at all; it is due at `now`."""
+    """Give back claims that were not called at all; they are due at `now`."""
     for one in claims:
         await _unmake(tx, one)
         await _release(tx, one, owner, now)
@@ -251,9 +252,9 @@ async def release_uncalled(
 async def release_interrupted(
     tx: Tx, claims: Sequence[WebhookClaim], *, owner: bytes, now: int
 ) -> None:
-    """Give back what was not called to the end, as we stop: somebody else's at once.
+    """Give back claims whose call was interrupted by our stop; another process may take them now.
 
-    The receiver may have heard, so the call stays on record; it is no failure.
+    The receiver may have got the call, so it stays recorded; it is no failure.
     """
     for one in claims:
         await tx.execute(

@@ -1,16 +1,16 @@
-"""The outbox: which webhook is to be called next, and what came of the calls.
+"""The webhook queue: leases and order of webhook calls.
 
-- An alert has at most one call under way, in whatever process, and its deliveries go in their
-  order: the first one that waits holds the others until it is delivered or the alert is disabled.
-- A call is on record before it is made. The alert is leased to its caller meanwhile; when that
-  caller dies, the lease runs out and the next one calls again. So a receiver may hear twice, and
-  never not at all; the number of tries is bounded all the same.
-- After a failure the alert waits, longer each time; after the last try it is disabled, what it was
-  owed is dropped, and a task tells its inbox.
-- Alerts whose endpoint answered last time have a lane of their own, and so have new ones: those
-  that fail never keep them waiting.
-- What is sent is read after the claim, and an event that the inbox may not see any more, or that
-  the tenant's plan and governance do not cover any more, is dropped.
+- An alert has at most one call under way, in whatever process, and its deliveries go in order: the
+  first pending one holds the others until it is delivered or the alert is disabled.
+- A call is recorded before it is made, and the alert is leased to its caller. When that caller
+  dies, the lease expires and the next one calls again. So a receiver may get an event twice, but
+  never not at all; the number of attempts is bounded all the same.
+- After a failure the alert waits, longer each time; after the last attempt it is disabled, its
+  pending deliveries are dropped, and a task notifies its inbox.
+- Alerts whose endpoint answered last time have a lane of their own, and so have new ones: failing
+  endpoints never delay them.
+- The event is read after the claim; one that the inbox no longer sees, or that the tenant's plan
+  and governance no longer cover, is dropped.
 """
 
 from __future__ import annotations
@@ -38,7 +38,7 @@ LEASE = 40 * SECOND
 
 @dataclass(frozen=True, slots=True)
 class WebhookCall:
-    """What is to be sent where; without an event it is to be dropped."""
+    """A call to make; without an event it is to be dropped."""
 
     claim: WebhookClaim
     target: str
@@ -47,7 +47,7 @@ class WebhookCall:
 
 
 async def next_due(tx: Tx) -> int | None:
-    """When the first alert has something to do; None when none has."""
+    """Return the time when the next alert is due; None when none is."""
     row = await tx.fetch_one(f"SELECT MIN(due_at) AS due FROM ({_FIRST_DUE}) AS firsts")
     return row["due"] if row else None
 
@@ -64,7 +64,7 @@ _FIRST_DUE = " UNION ALL ".join(
 
 @dataclass(frozen=True, slots=True)
 class Room:
-    """How many more calls there may be in a lane.
+    """The free places of a lane.
 
     `busy` are the alerts that have a call of ours under way, `full` the tenants that have enough.
     """
@@ -76,7 +76,7 @@ class Room:
 
 
 async def claim(tx: Tx, *, owner: bytes, room: Room, now: int) -> list[WebhookClaim]:
-    """Lease alerts of a lane that are due, and put their next tries on record."""
+    """Lease alerts of a lane that are due, and record their next attempts."""
     claims: list[WebhookClaim] = []
     for row in await _due(tx, room, now):
         alert_id = bytes(row["alert_id"])
@@ -88,9 +88,10 @@ async def claim(tx: Tx, *, owner: bytes, room: Room, now: int) -> list[WebhookCl
             await tx.execute(_IDLE, {"alert_id": alert_id})
             continue
         claimed = _claim(row, found)
-        if claimed.tries - row["failures"] > TRIES:  # too many callers were never heard of again
+        if claimed.tries - row["failures"] > TRIES:  # too many callers died during the call
             await disable(tx, claimed, UNKNOWN, now=now)
             continue
+        # Recorded before the call: a caller that dies leaves a trace, so attempts are bounded.
         await tx.execute(_ATTEMPT, {"delivery_id": claimed.delivery_id, "now": now})
         lease = {"alert_id": alert_id, "owner": owner, "until": now + LEASE}
         await tx.execute(_LEASE, lease)
@@ -101,7 +102,7 @@ async def claim(tx: Tx, *, owner: bytes, room: Room, now: int) -> list[WebhookCl
 async def _due(tx: Tx, room: Room, now: int) -> list[Row]:
     tenants, names = in_list(room.full)
     but = f"AND tenant_id NOT IN ({tenants})" if room.full else ""
-    # A lease far ahead is one of a clock that was put back since.
+    # A lease far ahead comes from a clock that was set back since.
     rows = await tx.fetch_all(
         f"""
         SELECT alert_id, tenant_id, inbox_id, enabled, status, lane, failures FROM alerts
@@ -149,12 +150,12 @@ def _claim(row: Row, found: Row) -> WebhookClaim:
 
 
 async def load(tx: Tx, claims: Sequence[WebhookClaim], *, now: int) -> list[WebhookCall]:
-    """What is to be sent for these claims, by what their inboxes may see now."""
+    """Load the bodies to send for these claims, by what their inboxes may see now."""
     told = await _told(tx, claims, now)
     calls = []
     for one in claims:
         row = await tx.fetch_one(_ENDPOINT, {"alert_id": one.alert_id})
-        if row is None:  # deleted since: nobody is to be called
+        if row is None:  # deleted since the claim: no call
             calls.append(WebhookCall(one, "", (), None))
             continue
         event = told.get(one.delivery_id)
@@ -175,15 +176,15 @@ def _secrets(row: Row, now: int) -> tuple[bytes, ...]:
 
 
 async def secrets_of(tx: Tx, *, alert_id: bytes, now: int) -> tuple[bytes, ...]:
-    """The secrets by which an alert's calls are signed now; none when it calls nobody."""
+    """Return the secrets that sign an alert's calls now; none when it is off."""
     row = await tx.fetch_one(_ENDPOINT, {"alert_id": alert_id})
     return () if row is None else _secrets(row, now)
 
 
 async def _told(tx: Tx, claims: Sequence[WebhookClaim], now: int) -> dict[bytes, Event]:
-    """The event of each delivery that its inbox may be told of, by delivery."""
+    """Return the event of each delivery that its inbox may see, by delivery."""
     events = await log.find_events(tx, event_ids={one.event_id for one in claims})
-    # All mail is asked for at once; of the rest, each event for its own inbox.
+    # All mail in one query; of the rest, each event for its own inbox.
     groups: dict[bytes, list[WebhookClaim]] = {}
     terms = {
         tenant_id: await terms_of(tx, tenant_id=tenant_id)

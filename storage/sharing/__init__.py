@@ -1,1 +1,1 @@
-"""Cards offered, asked for, handed over."""
+"""Sharing of contact cards between inboxes: offers, requests, handoff, activity."""

@@ -1,4 +1,4 @@
-"""Handing a card over: it is the receiver's at once, and the giver keeps a copy to read."""
+"""Handoff of a contact card: the receiver owns it immediately, the giver keeps a read-only copy."""
 
 from __future__ import annotations
 
@@ -13,9 +13,9 @@ from storage.teamwork.tasks import Draft, create_task
 async def hand_over(
     tx: Tx, *, tenant_id: bytes, contact: Contact, to_inbox_id: bytes, note: str | None, now: int
 ) -> Contact:
-    """Give the card with its labels and what is known of the person; the giver's copy.
+    """Hand over the card with labels and relationship; return the giver's copy.
 
-    Raises Conflict `read_only` for one that was handed over already.
+    Raises Conflict `read_only` for a card that was handed over already.
     """
     require_own(contact)
     giver = contact.inbox_id

@@ -1,12 +1,12 @@
-"""Activity: what happened with one contact, as one inbox sees it, newest first.
+"""The activity feed of one contact, as one inbox sees it, newest first.
 
-- Messages, notes and assignments are read from where they are, by what the inbox sees; so nothing
-  stands here that it may not see, and nothing twice. What became of shares and handoffs is put on
-  record, for each party its own, because shares themselves are not kept.
-- Everything is ordered by its id, which rises with time: a page ends at an id.
-- Two years back, no further.
-- A message is found here once it has been counted (`storage.contacts.relationships`), moments after
-  it came.
+- Messages, notes and assignments are read from their own tables, by what the inbox sees; so the
+  feed shows nothing invisible, and nothing twice. Steps of shares and handoffs are recorded for
+  each party, because shares themselves are deleted after a week.
+- Everything is ordered by id, which rises with time: a page ends at an id.
+- The feed goes back two years.
+- A message appears once it has been counted (`storage.contacts.relationships`), moments after it
+  came.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ _THREADS = 500
 
 @dataclass(frozen=True, slots=True)
 class Activity:
-    """One thing that happened. `resource` is the prefix and the id of what it happened to."""
+    """One entry of the feed. `resource` is the prefix and the id of its object."""
 
     activity_id: bytes
     type: str
@@ -45,7 +45,7 @@ class Activity:
 
 @dataclass(frozen=True, slots=True)
 class Contacted:
-    """Whose activity: a card of the book, addresses, or both."""
+    """The contact: a card of the book, addresses, or both."""
 
     contact_id: bytes | None
     canonicals: tuple[str, ...]
@@ -53,7 +53,7 @@ class Contacted:
 
 @dataclass(frozen=True, slots=True)
 class Happening:
-    """What is to be put on record for one party of a share or handoff."""
+    """An entry to record for one party of a share or handoff."""
 
     type: str
     canonicals: tuple[str, ...] = ()
@@ -65,7 +65,7 @@ class Happening:
 
 @dataclass(frozen=True, slots=True)
 class _Span:
-    """Which part of the feed: before an id, not before a time."""
+    """The range of the feed to read: before an id, not before a time."""
 
     view: View
     before: bytes | None
@@ -85,7 +85,7 @@ class _Span:
 async def record_activity(
     tx: Tx, *, tenant_id: bytes, inbox_id: bytes, happening: Happening, now: int
 ) -> None:
-    """Put one thing on record in the feed of one inbox."""
+    """Record one entry in the feed of one inbox."""
     await tx.execute(
         """
         INSERT INTO activity
@@ -119,7 +119,7 @@ async def list_activity(
     before: bytes | None,
     limit: int,
 ) -> list[Activity]:
-    """At most `limit` entries that are older than the id `before` and not older than `since`."""
+    """Return at most `limit` entries older than the id `before` and not older than `since`."""
     span = _Span(view, before, max(since, view.now - KEPT), limit)
     found = await _shares(tx, span, contacted)
     if contacted.canonicals:
@@ -165,7 +165,7 @@ def _message(row: Row) -> Activity:
 
 
 async def _threads(tx: Tx, span: _Span, canonicals: Sequence[str]) -> dict[bytes, str]:
-    """The newest threads in which the viewer sees a message from one of the addresses."""
+    """Return the newest threads in which the viewer sees a message from one of the addresses."""
     chosen, names = in_texts(canonicals)
     rows = await tx.fetch_all(
         f"""

@@ -1,6 +1,6 @@
-"""Offering a card to a teammate, and asking for one: a pending share and a task for its receiver.
+"""Offers and requests of cards: a pending share, and a task for its receiver.
 
-A second one of the same kind, between the same two about the same card, is the first one again.
+A second share of the same kind, between the same two about the same card, returns the first.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ async def offer_contact(
     include_notes: bool,
     now: int,
 ) -> tuple[Share, bool]:
-    """Offer a card of one's book to a teammate; the share, and whether it is a new one."""
+    """Offer a card to a teammate; the share, and whether it is new."""
     emails = contact.card.emails
     share = Share(
         tx.new_id(),
@@ -54,7 +54,7 @@ async def request_contact(
     labels: Sequence[str],
     now: int,
 ) -> tuple[Share, bool]:
-    """Ask a teammate for the card with an address; the share, and whether it is a new one."""
+    """Ask a teammate for the card with an address; the share, and whether it is new."""
     share = Share(
         tx.new_id(),
         "request",
@@ -108,7 +108,7 @@ async def _propose(
 
 
 async def _same_pending(tx: Tx, tenant_id: bytes, share: Share, now: int) -> Share | None:
-    """The pending share of the same kind between the same two about the same card."""
+    """Find the pending share of the same kind between the same two about the same card."""
     same = "contact_id = :contact_id" if share.canonical is None else "canonical = :canonical"
     row = await tx.fetch_one(
         f"""

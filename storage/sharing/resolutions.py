@@ -1,8 +1,8 @@
-"""What becomes of a share: accepted, declined, withdrawn, lapsed, and forgotten at last.
+"""Resolutions of shares: accepted, declined, withdrawn, expired, and later deleted.
 
-- Only the receiver accepts or declines, only the sender withdraws. What was resolved stays so: of
-  two at once the second is a Conflict.
-- The receiver's task is completed with it, and both are told.
+- Only the receiver accepts or declines, only the sender withdraws. A resolved share stays resolved:
+  of two concurrent resolutions the second is a Conflict.
+- A resolution completes the receiver's task and notifies both parties.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ _AT_ONCE = 100
 
 
 async def accept_share(tx: Tx, *, tenant_id: bytes, share: Share, now: int) -> Share:
-    """Copy the card into the book of who shall have it.
+    """Copy the card into the taker's book.
 
     Raises Conflict: `share_resolved`, and `contact_missing` when there is no such card.
     """
@@ -75,13 +75,13 @@ async def _card_of(tx: Tx, tenant_id: bytes, share: Share) -> Contact:
 
 
 async def decline_share(tx: Tx, *, tenant_id: bytes, share: Share, now: int) -> Share:
-    """Say no. Raises Conflict `share_resolved`."""
+    """Decline a share. Raises Conflict `share_resolved`."""
     _require_pending(share)
     return await _resolve(tx, tenant_id, share, "declined", by_inbox_id=share.to_inbox_id, now=now)
 
 
 async def withdraw_share(tx: Tx, *, tenant_id: bytes, share: Share, now: int) -> None:
-    """Take a pending share back, as if it had never been. Raises Conflict `share_resolved`."""
+    """Delete a pending share, with its task. Raises Conflict `share_resolved`."""
     _require_pending(share)
     await _close(tx, tenant_id, share, share.from_inbox_id, now)
     await record_step(tx, tenant_id, share, "withdrawn", now=now)
@@ -92,7 +92,7 @@ async def withdraw_share(tx: Tx, *, tenant_id: bytes, share: Share, now: int) ->
 
 
 async def withdraw_offers_of(tx: Tx, *, tenant_id: bytes, contact: Contact, now: int) -> None:
-    """Take back the offers of a card that is being deleted."""
+    """Withdraw the offers of a card that is being deleted."""
     rows = await tx.fetch_all(
         f"{SHARE} AND from_inbox_id = :inbox_id AND status = 'pending' AND contact_id = :id",
         {"tenant_id": tenant_id, "inbox_id": contact.inbox_id, "id": contact.contact_id},
@@ -102,7 +102,7 @@ async def withdraw_offers_of(tx: Tx, *, tenant_id: bytes, contact: Contact, now:
 
 
 async def lapse_shares_of(tx: Tx, *, tenant_id: bytes, inbox_id: bytes, now: int) -> None:
-    """End the pending shares of an inbox that is going."""
+    """End the pending shares of an inbox that is deleted."""
     rows = await tx.fetch_all(
         f"""
         {SHARE} AND status = 'pending'
@@ -115,7 +115,7 @@ async def lapse_shares_of(tx: Tx, *, tenant_id: bytes, inbox_id: bytes, now: int
 
 
 async def lapse_some(tx: Tx, *, now: int) -> int:
-    """Write down some of what has lapsed; how many shares."""
+    """Record the expiry of some shares; how many."""
     rows = await tx.fetch_all(
         f"""
         SELECT {COLUMNS} FROM shares WHERE status = 'pending' AND created_at <= :since
@@ -130,7 +130,7 @@ async def lapse_some(tx: Tx, *, now: int) -> int:
 
 
 async def forget_shares_of(tx: Tx, *, inbox_id: bytes) -> None:
-    """Drop the shares of an inbox that is gone."""
+    """Delete the shares of an inbox that is deleted permanently."""
     await tx.execute(
         "DELETE FROM shares WHERE from_inbox_id = :inbox_id OR to_inbox_id = :inbox_id",
         {"inbox_id": inbox_id},
@@ -175,7 +175,7 @@ async def _resolve(
 async def _close(
     tx: Tx, tenant_id: bytes, share: Share, by_inbox_id: bytes | None, now: int
 ) -> None:
-    """Complete the receiver's task and tell both."""
+    """Complete the receiver's task and notify both parties."""
     tasks = await tx.fetch_all(
         """
         SELECT task_id FROM tasks

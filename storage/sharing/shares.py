@@ -1,9 +1,9 @@
-"""Shares: a card offered to a teammate, or asked for, as both parties see it.
+"""Shares: a card offered to a teammate, or requested from one, as both parties see it.
 
-- An offer goes to who shall have the card, a request to who is thought to have it: a request says
-  nothing about whether there is such a card until its receiver accepts.
-- A pending share lapses after 30 days by itself, also before anybody has written that down; what
-  was resolved is gone after 7 days, what was withdrawn at once.
+- An offer goes to the future holder of the card, a request to its presumed holder: a request
+  reveals nothing about whether there is such a card until its receiver accepts.
+- A pending share expires (`lapsed`) after 30 days by itself, also before a job has recorded it. A
+  resolved share is deleted after 7 days, a withdrawn one immediately.
 - They are made in `storage.sharing.offers` and resolved in `storage.sharing.resolutions`.
 """
 
@@ -30,7 +30,7 @@ Status = Literal["pending", "accepted", "declined", "lapsed"]
 
 @dataclass(frozen=True, slots=True)
 class Share:
-    """A share as stored. `address` is what the card was asked for by, or its first address."""
+    """A stored share. `address` is the requested address, or the first one of the offered card."""
 
     share_id: bytes
     type: str
@@ -51,19 +51,19 @@ class Share:
 
     @property
     def giver(self) -> bytes:
-        """Whose card it is."""
+        """The inbox that has the card."""
         return self.from_inbox_id if self.type == "offer" else self.to_inbox_id
 
     @property
     def taker(self) -> bytes:
-        """Who gets the copy."""
+        """The inbox that gets the copy."""
         return self.to_inbox_id if self.type == "offer" else self.from_inbox_id
 
 
 async def find_share(
     tx: Tx, *, tenant_id: bytes, inbox_id: bytes, share_id: bytes, direction: Direction, now: int
 ) -> Share:
-    """The share that came to, or went out from, an inbox. Raises NotFound, also for the other."""
+    """Return a share received or sent by an inbox. Raises NotFound, also for others' shares."""
     row = await tx.fetch_one(
         f"{SHARE} AND share_id = :share_id AND {_PARTY[direction]} = :inbox_id",
         {"tenant_id": tenant_id, "share_id": share_id, "inbox_id": inbox_id},
@@ -87,7 +87,7 @@ async def list_shares(
     limit: int,
     now: int,
 ) -> list[Share]:
-    """The shares that came to, or went out from, an inbox, oldest first, behind `after`."""
+    """Return the shares received or sent by an inbox, oldest first, behind `after`."""
     rows = await tx.fetch_all(
         f"""
         {SHARE} AND {_PARTY[direction]} = :inbox_id AND {_STATUS[status]} AND share_id > :after
@@ -119,7 +119,7 @@ _STATUS: dict[Status, str] = {
 
 
 def _at(share: Share, now: int) -> Share:
-    """The share as it is now: nobody has to write down that it lapsed."""
+    """Return the share as it is now: it may have expired before a job recorded that."""
     if share.status == "pending" and share.created_at <= now - LAPSE:
         return replace(share, status="lapsed", resolved_at=share.created_at + LAPSE)
     return share
@@ -156,7 +156,7 @@ async def record_step(
     now: int,
     received: Contact | None = None,
 ) -> None:
-    """Put it into the feed of both parties; what came with it is marked for who got it."""
+    """Record a step in the feeds of both parties; the taker's entry names its source."""
     for party, other in (
         (share.from_inbox_id, share.to_inbox_id),
         (share.to_inbox_id, share.from_inbox_id),
@@ -182,7 +182,7 @@ SHARE = f"SELECT {COLUMNS} FROM shares WHERE tenant_id = :tenant_id"
 
 
 def share_of(row: Row) -> Share:
-    """The share in a row of `SHARE`."""
+    """Make the share of a row of `SHARE`."""
     return Share(
         bytes(row["share_id"]),
         row["type"],
