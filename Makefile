@@ -1,4 +1,5 @@
 # Everything is set up in .venv; nothing but make and Python 3.11 or newer (with venv) is needed.
+# What only runs Postroom (demo, serve) installs requirements.lock, all else requirements-dev.lock.
 #   make demo      a running post room with a list, three members and printed credentials
 #   make serve     the server with your settings, e.g. make serve ARGS="--config postroom.toml"
 #   make test      the whole test suite         make soak   the long versions
@@ -19,28 +20,43 @@ ARGS ?=
 UPGRADE ?=
 
 BIN := .venv/bin
+RUN := .venv/.installed-to-run
 STAMP := .venv/.installed
 PIP := $(BIN)/python -m pip --disable-pip-version-check -qq
 
 venv: $(STAMP)
 
-$(STAMP): requirements-dev.lock pyproject.toml
+# A dot a second tells that pip is at work; its own bars are many lines each.
+INSTALL = sh -c '"$$@" & pid=$$!; trap "kill $$pid" INT TERM; \
+	while kill -0 $$pid 2>/dev/null; do printf . >&2; sleep 1; done; echo >&2; wait $$pid' -
+
+$(BIN)/python:
 	@test -n "$(PYTHON)" || { \
 		echo "Postroom needs Python 3.11 or newer; none was found (make PYTHON=/path/to/python3)"; \
 		exit 1; } >&2
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { \
 		echo "Postroom needs Python 3.11 or newer; '$(PYTHON)' is not"; exit 1; } >&2
-	@test -x $(BIN)/python || { echo "Setting up .venv"; $(PYTHON) -m venv .venv; } || { \
+	@echo "Setting up .venv"
+	@$(PYTHON) -m venv .venv || { \
 		rm -rf .venv; \
 		echo "could not make .venv; on Debian: apt-get install python3-venv"; exit 1; } >&2
-	@$(PIP) install --require-hashes -r requirements-dev.lock
+
+$(RUN): requirements.lock pyproject.toml | $(BIN)/python
+	@printf "Installing what Postroom needs to run (once, about 110 MB) " >&2
+	@$(INSTALL) $(PIP) install --require-hashes -r requirements.lock
 	@$(PIP) install --no-deps --no-build-isolation -e .
 	@touch $@
 
-demo: $(STAMP)
+$(STAMP): requirements-dev.lock pyproject.toml | $(BIN)/python
+	@printf "Installing what Postroom and its tests need (once, about 300 MB) " >&2
+	@$(INSTALL) $(PIP) install --require-hashes -r requirements-dev.lock
+	@$(PIP) install --no-deps --no-build-isolation -e .
+	@touch $@ $(RUN)
+
+demo: $(RUN)
 	@$(BIN)/postroom demo $(ARGS)
 
-serve: $(STAMP)
+serve: $(RUN)
 	@$(BIN)/postroom serve $(ARGS)
 
 test: $(STAMP)
@@ -69,7 +85,7 @@ COMPILE = .venv/lock/bin/uv pip compile pyproject.toml --no-config --quiet --uni
 lock:
 	@test -x .venv/lock/bin/uv || { $(PYTHON) -m venv .venv/lock \
 		&& .venv/lock/bin/python -m pip --disable-pip-version-check -qq install uv==0.13.9; }
-	@$(COMPILE) -o requirements.lock
+	@$(COMPILE) --extra install -o requirements.lock
 	@$(COMPILE) --extra dev -c requirements.lock -o requirements-dev.lock
 
 clean:
