@@ -13,11 +13,10 @@ from admin_api.commands.terminal.invocation import Invocation, common
 if TYPE_CHECKING:
     from typing import IO
 
-    from storage.contacts.cards import Card
     from storage.contacts.contacts import Contact, ContactPage
     from storage.contacts.import_cards import Imported
     from storage.contacts.relationships import Acquaintance
-    from storage.contacts.vcards import Unreadable
+    from storage.contacts.vcards import ReadCard, Unreadable
     from storage.database import Tx
 
 _AT_ONCE = 200
@@ -106,11 +105,12 @@ def import_contacts(call: Invocation, *, file: IO[bytes], inbox: str) -> None:
         raise Faults(f"{counts['failed']} of the cards could not be read")
 
 
-def _take(call: Invocation, inbox: str, some: list[Card | Unreadable]) -> list[str]:
+def _take(call: Invocation, inbox: str, some: list[ReadCard | Unreadable]) -> list[str]:
     from storage.contacts.import_cards import import_cards
     from storage.contacts.vcards import Unreadable
 
-    cards = [one for one in some if not isinstance(one, Unreadable)]
+    unread = [one.status for one in some if isinstance(one, Unreadable)]
+    cards = [one.card for one in some if not isinstance(one, Unreadable)]
 
     async def work(tx: Tx) -> list[Imported]:
         view = await view_of(tx, inbox)
@@ -119,7 +119,7 @@ def _take(call: Invocation, inbox: str, some: list[Card | Unreadable]) -> list[s
         )
 
     done = [one.status for one in call.write(work)] if cards else []
-    return [*done, *["failed"] * (len(some) - len(cards))]
+    return [*done, *unread]
 
 
 @contacts.command("export")
@@ -130,7 +130,7 @@ def _take(call: Invocation, inbox: str, some: list[Card | Unreadable]) -> list[s
 def export_contacts(call: Invocation, *, inbox: str, version: str) -> None:
     """Write the cards of an inbox as vCards to stdout."""
     from storage.contacts.contacts import contacts_after
-    from storage.contacts.vcards import write_card
+    from storage.contacts.write_vcards import write_card
     from storage.ids import to_text
 
     after = b""

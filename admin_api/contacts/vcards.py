@@ -25,10 +25,10 @@ from admin_api.http.payload import Parameters
 from admin_api.http.problems import Problem
 from admin_api.http.records import Record, id_or_none
 from admin_api.http.responses import answer
-from storage.contacts.cards import Card
 from storage.contacts.contacts import Contact, contacts_after
 from storage.contacts.import_cards import Imported, import_cards
-from storage.contacts.vcards import Unreadable, read_cards, write_card
+from storage.contacts.vcards import ReadCard, Unreadable, read_cards
+from storage.contacts.write_vcards import write_card
 from storage.database import Tx
 from storage.ids import to_text
 
@@ -36,10 +36,9 @@ MAX_FILE = 16 * 1024 * 1024
 MEDIA_TYPES = ("text/vcard", "text/x-vcard", "text/directory")
 
 _IN_MEMORY = 1024 * 1024
-_LINE = 64 * 1024
 _AT_ONCE = 200
 
-Cards = list[Card | Unreadable]
+Cards = list[ReadCard | Unreadable]
 
 
 class Export(Parameters):
@@ -103,7 +102,7 @@ async def import_contacts(call: Call) -> Response:
     reports: list[Record] = []
     with SpooledTemporaryFile(max_size=_IN_MEMORY) as file:
         await _spool(call.request, file)
-        found = read_cards(_lines(file))
+        found = read_cards(file)
         while cards := await asyncio.to_thread(_some, found):
             reports += await _take(call, inbox_id, cards, len(reports))
     counts = Counter(str(report["status"]) for report in reports)
@@ -145,20 +144,12 @@ async def _spool(request: Request, file: IO[bytes]) -> None:
     file.seek(0)
 
 
-def _lines(file: IO[bytes]) -> Iterator[bytes]:
-    """The lines; one that is very long comes in pieces, each of which goes on with the last."""
-    goes_on = False
-    while line := file.readline(_LINE):
-        yield b" " + line if goes_on else line
-        goes_on = not line.endswith(b"\n")
-
-
-def _some(found: Iterator[Card | Unreadable]) -> Cards:
+def _some(found: Iterator[ReadCard | Unreadable]) -> Cards:
     return list(islice(found, _AT_ONCE))
 
 
 async def _take(call: Call, inbox_id: bytes, found: Cards, position: int) -> list[Record]:
-    cards = [card for card in found if isinstance(card, Card)]
+    cards = [one.card for one in found if isinstance(one, ReadCard)]
 
     async def work(tx: Tx) -> list[Imported]:
         return await import_cards(
@@ -167,17 +158,21 @@ async def _take(call: Call, inbox_id: bytes, found: Cards, position: int) -> lis
 
     done = iter(await call.database.write(work) if cards else [])
     return [
-        _report(one if isinstance(one, Unreadable) else next(done), position + number)
+        _unread(one, position + number)
+        if isinstance(one, Unreadable)
+        else _report(one, next(done), position + number)
         for number, one in enumerate(found)
     ]
 
 
-def _report(done: Imported | Unreadable, position: int) -> Record:
-    if isinstance(done, Unreadable):
-        return {"position": position, "status": "failed", "id": None, "message": done.message}
+def _unread(found: Unreadable, position: int) -> Record:
+    return {"position": position, "status": found.status, "id": None, "message": found.message}
+
+
+def _report(found: ReadCard, done: Imported, position: int) -> Record:
     return {
         "position": position,
         "status": done.status,
         "id": id_or_none("ctc", done.contact_id),
-        "message": done.message or None,
+        "message": " ".join(filter(None, (done.message, found.told))) or None,
     }

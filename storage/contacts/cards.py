@@ -4,8 +4,9 @@
   card that stays, and what the other card had there becomes a line of the notes.
 - Taking a join back leaves alone what was changed since.
 - Addresses compare by their canonical form, telephone numbers by their digits.
-- `lines` are the vCard properties that have no place of their own, as they came
-  (`storage.contacts.vcards`).
+- `lines` are the vCard properties that have no place of their own, as they came, and `also` those
+  that say again, in other words, what the card says (`storage.contacts.vcards`). Each is an entry
+  (`storage.vcard.content_lines`).
 """
 
 from __future__ import annotations
@@ -17,6 +18,7 @@ from typing import TypeVar
 from unicodedata import normalize
 
 from storage.address import canonical_or_none
+from storage.vcard.content_lines import bundled, without_group
 
 T = TypeVar("T")
 
@@ -68,6 +70,7 @@ class Card:
     anniversaries: tuple[Anniversary, ...] = ()
     uid: str = ""
     lines: tuple[str, ...] = ()
+    also: tuple[str, ...] = ()
 
     @property
     def title(self) -> str:
@@ -115,7 +118,8 @@ def joined(kept: Card, other: Card) -> Card:
         labels=_union(kept.labels, other.labels, str),
         anniversaries=_union(kept.anniversaries, other.anniversaries, _itself),
         uid=kept.uid or other.uid,
-        lines=_union(kept.lines, other.lines, str),
+        lines=_union(kept.lines, other.lines, without_group),
+        also=_union(kept.also, other.also, without_group),
     )
 
 
@@ -155,7 +159,8 @@ def parted(current: Card, before: Card, other: Card) -> Card:
         anniversaries=_without(
             current.anniversaries, before.anniversaries, other.anniversaries, _itself
         ),
-        lines=_without(current.lines, before.lines, other.lines, str),
+        lines=_without(current.lines, before.lines, other.lines, without_group),
+        also=_without(current.also, before.also, other.also, without_group),
     )
 
 
@@ -164,10 +169,9 @@ def _undone(current: str, before: str, after: str) -> str:
 
 
 def _union(first: Sequence[T], second: Sequence[T], key: Callable[[T], Hashable]) -> tuple[T, ...]:
-    found: dict[Hashable, T] = {}
-    for one in (*first, *second):
-        found.setdefault(key(one), one)
-    return tuple(found.values())
+    """All of `first`, also what it has twice, and what only `second` has."""
+    there = {key(one) for one in first}
+    return (*first, *(one for one in second if key(one) not in there))
 
 
 def _without(
@@ -201,5 +205,6 @@ def unpacked(text: str) -> Card:
         labels=tuple(found.get("labels", ())),
         anniversaries=tuple(Anniversary(**one) for one in found.get("anniversaries", ())),
         uid=found.get("uid", ""),
-        lines=tuple(found.get("lines", ())),
+        lines=bundled(found.get("lines", ())),
+        also=tuple(found.get("also", ())),
     )

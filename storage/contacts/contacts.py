@@ -219,6 +219,41 @@ async def known_uids(
     return {row["uid"] for row in rows}
 
 
+async def known_names(
+    tx: Tx, *, tenant_id: bytes, inbox_id: bytes, names: Collection[str]
+) -> set[str]:
+    """Those of these sort keys that a card of the book has."""
+    if not names:
+        return set()
+    chosen, params = in_texts(names)
+    rows = await tx.fetch_all(
+        f"""
+        SELECT DISTINCT sort_key FROM contacts
+        WHERE tenant_id = :tenant_id AND inbox_id = :inbox_id AND sort_key IN ({chosen})
+        """,
+        {"tenant_id": tenant_id, "inbox_id": inbox_id, **params},
+    )
+    return {row["sort_key"] for row in rows}
+
+
+async def contacts_named(tx: Tx, *, tenant_id: bytes, inbox_id: bytes, card: Card) -> list[Contact]:
+    """Some cards of the name of `card`, first those that a search would find alike."""
+    params = {
+        "tenant_id": tenant_id,
+        "inbox_id": inbox_id,
+        "sort_key": card.sort_key,
+        "search": card.search_text,
+    }
+    rows = await tx.fetch_all(
+        f"""
+        {_CONTACT} AND sort_key = :sort_key
+        ORDER BY CASE WHEN search = :search THEN 0 ELSE 1 END, contact_id LIMIT {_PAGE}
+        """,
+        params,
+    )
+    return [_contact(row) for row in rows]
+
+
 async def contact_ids(tx: Tx, *, inbox_id: bytes, canonicals: Collection[str]) -> dict[str, bytes]:
     """For each of the addresses that is on a card of the book: which one."""
     if not canonicals:

@@ -1,8 +1,8 @@
 """Taking cards in from a file: which card of the book each one is, and what becomes of it.
 
 - A card that has an address of a card in the book is that card; without an address in common, the
-  one with its UID; else it is new. Nothing that is in the book is lost or replaced, so taking the
-  same file in twice changes nothing.
+  one with its UID; else one of its name (`storage.contacts.same_card`); else it is new. Nothing
+  that is in the book is lost or replaced, so taking the same file in twice changes nothing.
 - A card whose addresses stand on two cards of the book is left out: which of them it is, nobody
   can say.
 """
@@ -25,6 +25,7 @@ from storage.contacts.contacts import (
     known_uids,
     replace_card,
 )
+from storage.contacts.same_card import met_names, same_named_card
 from storage.database import Tx
 from storage.errors import NotFound
 from storage.ids import from_text, to_text
@@ -64,16 +65,19 @@ async def import_cards(
 
 
 async def _fresh(tx: Tx, tenant_id: bytes, inbox_id: bytes, cards: Sequence[Card]) -> list[int]:
-    """The places of the cards of which neither an address nor the UID has come before."""
+    """The places of the cards of which no address, UID or name has come before."""
     canonicals = {canonical for card in cards for canonical in card.canonicals}
     uids = {card.uid for card in cards if card.uid}
     met: set[str] = {*await contact_ids(tx, inbox_id=inbox_id, canonicals=canonicals)}
     met_uids = await known_uids(tx, tenant_id=tenant_id, inbox_id=inbox_id, uids=uids)
     met_uids |= {uid for uid in uids if from_text("ctc", uid) is not None}
+    names = {*await met_names(tx, tenant_id=tenant_id, inbox_id=inbox_id, cards=cards)}
     fresh = []
     for place, card in enumerate(cards):
-        if met.isdisjoint(card.canonicals) and card.uid not in met_uids:
+        is_new = card.uid not in met_uids and card.sort_key not in names
+        if is_new and met.isdisjoint(card.canonicals):
             fresh.append(place)
+        names.add(card.sort_key)
         met.update(card.canonicals)
         met_uids |= {card.uid} - {""}
     return fresh
@@ -86,6 +90,9 @@ async def _import(tx: Tx, *, tenant_id: bytes, inbox_id: bytes, card: Card, now:
     if len(there) > 1:
         return Imported("skipped", None, "Its addresses are on several cards of this inbox.")
     same = there[0] if there else await _with_uid(tx, tenant_id, inbox_id, card.uid)
+    same = same or await same_named_card(
+        tx, tenant_id=tenant_id, inbox_id=inbox_id, card=card, now=now
+    )
     if same is None:
         made = await create_contact(tx, tenant_id=tenant_id, inbox_id=inbox_id, card=card, now=now)
         return Imported("created", made.contact_id)

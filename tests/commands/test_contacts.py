@@ -11,7 +11,7 @@ EMAIL:grace@navy.test
 X-ODD:kept
 END:VCARD
 BEGIN:VCARD
-VERSION:2.1
+VERSION:2.0
 FN:Too old
 END:VCARD
 """

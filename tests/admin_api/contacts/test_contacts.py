@@ -226,7 +226,7 @@ async def test_an_import_tells_of_every_card(world: World) -> None:
         % card
         for card in (
             (b"4.0", b"One", b"one@x.test"),
-            (b"2.1", b"Old", b"old@x.test"),
+            (b"2.0", b"Old", b"old@x.test"),
             (b"3.0", b"Two", b"two@x.test"),
             (b"4.0", b"One more", b"ONE@x.test"),
         )

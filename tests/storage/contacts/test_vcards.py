@@ -1,13 +1,16 @@
 """vCards: what is read, what is kept, what cannot be taken."""
 
 from dataclasses import replace
+from io import BytesIO
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from storage.contacts.cards import Anniversary, Card, Email, Phone
-from storage.contacts.vcards import MAX_CARD, Unreadable, Version, read_cards, write_card
+from storage.contacts.cards import Anniversary, Card, Email, Phone, joined
+from storage.contacts.vcard_properties import Version
+from storage.contacts.vcards import MAX_CARD, ReadCard, Unreadable, read_cards
+from storage.contacts.write_vcards import write_card
 
 LINE = st.text(st.characters(exclude_categories=("Cs", "Cc", "Zl", "Zp")), max_size=60)
 TEXT = st.lists(LINE.map(str.strip), max_size=3).map("\n".join)
@@ -40,7 +43,7 @@ CARDS = st.builds(
 
 def read(text: str | bytes) -> list[Card | Unreadable]:
     octets = text if isinstance(text, bytes) else text.encode()
-    return list(read_cards(octets.splitlines(keepends=True)))
+    return [one.card if isinstance(one, ReadCard) else one for one in read_cards(BytesIO(octets))]
 
 
 def one(text: str) -> Card:
@@ -75,7 +78,7 @@ def test_what_has_no_place_on_a_card_comes_back_as_it_came() -> None:
         "EMAIL:not an address",
     ]
     card = one(card_of("FN:Grace Hopper", *odd))
-    assert card.emails == (Email("work", "grace@navy.test"),)
+    assert card.emails == (Email("Navy", "grace@navy.test"),)
     assert card.organization == "US Navy, Bureau of Ships"
     written = write_card(card, uid="x", updated_at=0).replace("\r\n ", "").split("\r\n")
     assert {*odd} <= {*written}
@@ -124,7 +127,7 @@ def test_a_fold_within_a_character_is_undone() -> None:
 @pytest.mark.parametrize(
     "text",
     [
-        card_of("FN:Old", version="2.1"),
+        card_of("FN:Old", version="2.0"),
         "BEGIN:VCARD\r\nFN:None\r\nEND:VCARD\r\n",
         card_of("NOTE:Nobody"),
         card_of("FN:" + "x" * 501),
@@ -150,3 +153,150 @@ def test_any_octets_are_read_without_a_fault_of_ours(raw: bytes) -> None:
         if isinstance(card, Card):
             write_card(card, uid="x", updated_at=0)
             write_card(card, uid="x", updated_at=0, version="3.0")
+
+
+@pytest.mark.parametrize(
+    ("line", "label"),
+    [
+        ("TEL;HOME;VOICE:1", "home"),
+        ("TEL;WORK;FAX:1", "work fax"),
+        ("TEL;X-My Label:1", "My Label"),
+        ("TEL;X-CUSTOM(CHARSET=UTF-8,ENCODING=QUOTED-PRINTABLE,=C5=BEof):1", "žof"),
+        ("TEL;TYPE=PREF;TYPE=CELL:1", "cell"),
+        ('TEL;TYPE="pref,home":1', "home"),
+        ('TEL;TYPE="never closed:1', "never closed"),
+        ("TEL:1", ""),
+    ],
+)
+def test_a_label_is_the_first_type_that_tells_what_a_number_is_for(line: str, label: str) -> None:
+    card = one(card_of("FN:x", line, version="2.1"))
+    assert card.phones == (Phone(label, "1"),)
+    back = one(write_card(card, uid="x", updated_at=0))
+    assert back.phones == card.phones
+
+
+@pytest.mark.parametrize(
+    ("octets", "name"),
+    [
+        (b"FN;CHARSET=windows-1251:\xc0\xed\xed\xe0", "Анна"),
+        (b"FN;CHARSET=GB2312:\xc4\xe3\xba\xc3", "你好"),
+        (b"FN;CHARSET=Shift_JIS;ENCODING=QUOTED-PRINTABLE:=83=4A=83=69", "カナ"),
+        (b"FN;CHARSET=no-such-thing:Gr\xf6\xdfe", "Größe"),
+        (b"FN;CHARSET=UTF-8:Gr\xf6\xdfe", "Größe"),
+        (b"FN;CHARSET=ISO-8859-1:Gr\xc3\xb6\xc3\x9fe", "Größe"),
+        (b"FN:\x80uro \x93x\x94", "€uro “x”"),
+        (b"FN;ENCODING=QUOTED-PRINTABLE;CHARSET=ISO-8859-1:=80=\r\n5", "€5"),
+    ],
+)
+def test_a_name_is_read_in_the_charset_that_it_is_in(octets: bytes, name: str) -> None:
+    (card,) = read(b"BEGIN:VCARD\r\nVERSION:2.1\r\n" + octets + b"\r\nEND:VCARD\r\n")
+    assert isinstance(card, Card)
+    assert card.full_name == name
+
+
+@pytest.mark.parametrize("encoding", ["utf-16", "utf-16-le", "utf-16-be", "utf-8", "utf-8-sig"])
+@pytest.mark.parametrize("end", ["\r\n", "\n", "\r"])
+def test_a_file_is_read_in_any_form_of_unicode_and_with_any_line_ends(
+    encoding: str, end: str
+) -> None:
+    text = card_of("FN:Zoë 字", "TEL:1").replace("\r\n", end)
+    (card,) = read(text.encode(encoding))
+    assert isinstance(card, Card)
+    assert (card.full_name, card.phones) == ("Zoë 字", (Phone("", "1"),))
+
+
+def test_a_picture_of_an_older_card_is_read_in_all_its_forms() -> None:
+    forms = [
+        "PHOTO;ENCODING=BASE64;JPEG:AAAA\r\n BBBB\r\n",
+        "PHOTO;TYPE=JPEG;ENCODING=BASE64:\r\n AAAA\r\n BBBB\r\n",
+        "PHOTO;BASE64;TYPE=JPEG:AAAA\r\nBBBB\r\n",
+    ]
+    for form in forms:
+        card = one(card_of("FN:x", form, "TEL:1", version="2.1"))
+        assert card.lines == ("PHOTO:data:image/jpeg;base64,AAAABBBB",)
+        assert card.phones == (Phone("", "1"),)
+        written = write_card(card, uid="x", updated_at=0, version="3.0")
+        assert "PHOTO;ENCODING=b;TYPE=JPEG:AAAABBBB\r\n" in written
+
+
+def test_a_card_within_a_card_is_kept_as_its_agent() -> None:
+    inner = card_of("FN:Agent", version="2.1")
+    card = one(card_of("FN:Boss", f"AGENT:\r\n{inner}", "TEL:1", version="2.1"))
+    assert (card.full_name, card.phones) == ("Boss", (Phone("", "1"),))
+    assert card.lines == ("AGENT:BEGIN:VCARD\\nVERSION:2.1\\nFN:Agent\\nEND:VCARD\\n",)
+
+
+def test_a_path_of_2_1_keeps_its_backslashes() -> None:
+    card = one(card_of("FN:C:\\new\\; old", version="2.1"))
+    assert card.full_name == "C:\\new; old"
+
+
+def test_what_is_kept_but_not_shown_and_what_is_left_out_is_told() -> None:
+    file = card_of(
+        "FN:x", "EMAIL:no address", "BDAY:1985", f"PHOTO:data:image/png;base64,{'A' * MAX_CARD}"
+    )
+    (found,) = read_cards(BytesIO(file.encode()))
+    assert isinstance(found, ReadCard)
+    assert found.told == (
+        "Not as it should be, kept but not shown: EMAIL, BDAY. Left out: PHOTO (too large)."
+    )
+    assert found.card.lines == ("EMAIL:no address", "BDAY:1985")
+
+
+@pytest.mark.parametrize("kind", ["KIND:group", "X-ADDRESSBOOKSERVER-KIND:group"])
+def test_a_group_of_cards_is_passed_over(kind: str) -> None:
+    (found,) = read(card_of("FN:Team", kind, "MEMBER:urn:uuid:1"))
+    assert isinstance(found, Unreadable)
+    assert found.status == "skipped"
+
+
+def test_what_is_said_twice_in_other_words_comes_back_while_the_card_says_it() -> None:
+    card = one(
+        card_of(
+            "FN:x", "ORG:One", "ORG:Two", "EMAIL;TYPE=work:a@x.test", "EMAIL;TYPE=home:A@x.test"
+        )
+    )
+    written = write_card(card, uid="x", updated_at=0)
+    assert written.count("ORG:") == 2
+    assert "EMAIL;TYPE=home:A@x.test\r\n" in written
+    assert "A@x.test" not in write_card(replace(card, emails=()), uid="x", updated_at=0)
+
+
+def test_groups_of_two_joined_cards_keep_their_labels_apart() -> None:
+    labelled = ("item1.X-A:1", "item1.X-ABLabel:mine"), ("item1.X-B:2", "item1.X-ABLabel:yours")
+    first, second = (one(card_of("FN:x", *lines)) for lines in labelled)
+    both = joined(first, second)
+    back = one(write_card(both, uid="x", updated_at=0))
+    assert [text.split("\n") for text in back.lines] == [
+        ["item1.X-A:1", "item1.X-ABLabel:mine"],
+        ["item2.X-B:2", "item2.X-ABLabel:yours"],
+    ]
+    assert joined(both, replace(back, uid="")) == both
+
+
+@given(
+    st.lists(
+        st.sampled_from(
+            [
+                "FN:a",
+                "TEL:1",
+                "TEL;HOME:1",
+                "EMAIL:a@x.test",
+                "i.TEL:2",
+                "i.X-ABLabel:b",
+                "NOTE:c",
+                "N:d;e",
+                "ORG:f;g",
+                "BDAY:1985-04-12T10:00:00",
+                "X-Y:z",
+            ]
+        )
+    )
+)
+def test_a_card_that_is_joined_with_itself_stays_as_it_is(lines: list[str]) -> None:
+    card = one(card_of("FN:x", *lines, version="3.0"))
+    assert joined(card, card) == card
+    versions: tuple[Version, ...] = ("3.0", "4.0")
+    for version in versions:
+        back = one(write_card(card, uid="u", updated_at=0, version=version))
+        assert joined(replace(card, uid="u"), back) == replace(card, uid="u")

@@ -1,0 +1,52 @@
+"""Which card of the book a card of a file is, when it has neither address nor UID in common.
+
+- A card of the same name to which the card adds nothing is that card: so the same file again
+  changes nothing, also where programs write neither address nor UID.
+- A card of the same name with a telephone number in common is that card too, if it was in the book
+  before the file: within a file two cards are two people, who may share a line.
+- Two cards with a UID each are two cards.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterator, Sequence
+from dataclasses import replace
+
+from storage.contacts.cards import Card, joined
+from storage.contacts.contacts import Contact, contacts_named, known_names
+from storage.database import Tx
+
+
+async def met_names(
+    tx: Tx, *, tenant_id: bytes, inbox_id: bytes, cards: Sequence[Card]
+) -> Collection[str]:
+    """The names (sort keys) of these cards that a card of the book has."""
+    return await known_names(
+        tx, tenant_id=tenant_id, inbox_id=inbox_id, names={card.sort_key for card in cards}
+    )
+
+
+async def same_named_card(
+    tx: Tx, *, tenant_id: bytes, inbox_id: bytes, card: Card, now: int
+) -> Contact | None:
+    """The card of the same name that this one is; `now` is that of the whole file."""
+    named = await contacts_named(tx, tenant_id=tenant_id, inbox_id=inbox_id, card=card)
+    there = [one for one in named if "" in (one.card.uid, card.uid)]
+    return next(_same(there, card, now), None)
+
+
+def _same(there: Sequence[Contact], card: Card, now: int) -> Iterator[Contact]:
+    for one in there:
+        if _adds_nothing(one.card, card) and (
+            one.created_at < now or _adds_nothing(card, one.card)
+        ):
+            yield one
+    digits = {phone.digits for phone in card.phones}
+    for one in there:
+        is_older = one.created_at < now and not one.read_only
+        if is_older and digits.intersection(phone.digits for phone in one.card.phones):
+            yield one
+
+
+def _adds_nothing(kept: Card, other: Card) -> bool:
+    return joined(kept, replace(other, uid=kept.uid)) == kept

@@ -1,0 +1,1 @@
+"""vCard text: lines, values, older forms; knows no card and no store."""

@@ -1,0 +1,112 @@
+"""Values of vCard properties as text: charsets, quoted-printable, escapes, folds.
+
+- Octets that are UTF-8 are read as such, whatever an 8-bit charset is declared; else as declared;
+  else as windows-1252, which programs write that declare none.
+- In 2.1 a backslash escapes only itself and separators; in 3.0 and 4.0 it makes line ends as well.
+
+RFC 6350 sections 3.2 to 3.4; vCard 2.1 section 2.1; RFC 2045 section 6.7.
+"""
+
+from __future__ import annotations
+
+import re
+from binascii import a2b_qp
+from encodings.aliases import aliases
+
+_FOLD_AT = 75
+_NOT_CHARSETS = ("rot_13", "mbcs", "utf_7", "_codec")
+_CODECS = frozenset(name for name in aliases.values() if not name.endswith(_NOT_CHARSETS))
+# Charsets in which octets of UTF-8 are possible but no sensible text.
+_SINGLE_OCTETS = ("cp125", "cp8", "iso8859", "latin", "ascii", "koi8", "mac", "utf_8")
+# Those that are read as a wider one, as all programs do.
+_WIDER = {
+    "latin_1": "cp1252",
+    "ascii": "cp1252",
+    "iso8859_9": "cp1254",
+    "gb2312": "gb18030",
+    "gbk": "gb18030",
+    "shift_jis": "cp932",
+    "euc_kr": "cp949",
+}
+
+
+def decoded(octets: bytes, label: str = "") -> str:
+    """Octets as text; nothing that cannot be stored is in it."""
+    codec = _codec(label)
+    order = ["utf_8", codec] if codec.startswith(_SINGLE_OCTETS) else [codec, "utf_8"]
+    for one in order:
+        try:
+            return octets.decode(one).replace("\x00", "\ufffd")
+        except UnicodeError:
+            pass
+    return _as_windows_1252(octets).replace("\x00", "\ufffd")
+
+
+def _codec(label: str) -> str:
+    """The codec of a charset, UTF-8 for one that is unknown.
+
+    Python's own look-up would remember every name that it was asked for.
+    """
+    name = re.sub(r"[^a-z0-9]+", "_", label.lower())
+    name = aliases.get(name, name)
+    if name not in _CODECS:
+        return "utf_8"
+    return _WIDER.get(name, name)
+
+
+def _as_windows_1252(octets: bytes) -> str:
+    """As the WHATWG table has it: octets without a letter are control characters."""
+    return "".join(
+        chr(one[0]) if one in b"\x81\x8d\x8f\x90\x9d" else one.decode("cp1252")
+        for one in (octets[place : place + 1] for place in range(len(octets)))
+    )
+
+
+def quoted_printable(value: str, label: str) -> str:
+    """A quoted-printable value as text; `label` is its charset."""
+    return decoded(a2b_qp(value.encode("utf-8", "replace")), label).replace("\r\n", "\n")
+
+
+def escaped(text: str) -> str:
+    """Text as a value of 3.0 and 4.0."""
+    text = text.replace("\\", "\\\\").replace(",", "\\,").replace(";", "\\;")
+    return re.sub(r"\r\n|\r|\n", r"\\n", text)
+
+
+def unescaped(value: str) -> str:
+    """A value of 3.0 and 4.0 as text."""
+    return re.sub(r"\\(.)", lambda one: "\n" if one[1] in "nN" else one[1], value, flags=re.DOTALL)
+
+
+def unescaped_as_2_1(value: str) -> str:
+    """A value of 2.1 as text: `C:\\new` is a path."""
+    return re.sub(r"\\([\\;:,])", r"\1", value)
+
+
+def split(value: str, separator: str) -> list[str]:
+    """The parts of a value, still escaped."""
+    parts = [""]
+    for piece in re.findall(rf"\\.|{separator}|[^\\{separator}]+|\\", value, re.DOTALL):
+        if piece == separator:
+            parts.append("")
+        else:
+            parts[-1] += piece
+    return parts
+
+
+def texts(value: str, separator: str) -> list[str]:
+    """The parts of a value that are not empty."""
+    return [text for part in split(value, separator) if (text := unescaped(part).strip())]
+
+
+def folded_line(line: str) -> str:
+    """The line in pieces of at most 75 octets, no character cut in two."""
+    octets = line.encode("utf-8", "replace")
+    pieces, start, room = [], 0, _FOLD_AT
+    while start < len(octets):
+        end = min(start + room, len(octets))
+        while end < len(octets) and octets[end] & 0xC0 == 0x80:
+            end -= 1
+        pieces.append(octets[start:end].decode())
+        start, room = end, _FOLD_AT - 1
+    return "\r\n ".join(pieces) + "\r\n"
