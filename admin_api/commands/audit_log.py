@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from admin_api.commands.terminal.acting import TENANT
 from admin_api.commands.terminal.invocation import Invocation, common, table
 
 if TYPE_CHECKING:
@@ -15,7 +16,7 @@ if TYPE_CHECKING:
 
 @click.command("audit-log")
 @common
-@click.option("--tenant", "tenant_text", metavar="TENANT", required=True, help="Its id or name.")
+@TENANT
 @click.option("--actor", metavar="WHO", help="An id, an e-mail, a token's label, or operator.")
 @click.option("--action", metavar="VERB", help="As user.created, or user for all of that kind.")
 @click.option("--object", "object_id", metavar="ID", help="What it was done to.")

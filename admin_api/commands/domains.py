@@ -2,13 +2,20 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING, Protocol
 
 import click
 
-from admin_api.commands.terminal.invocation import Invocation, common
+from admin_api.commands.terminal.acting import TENANT
+from admin_api.commands.terminal.faults import Faults
+from admin_api.commands.terminal.invocation import Invocation, common, table
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from admin_api.dns.domain_check import Checked
+    from admin_api.http.records import Record
     from storage.database import Tx
     from storage.directory.domains import Domain
 
@@ -21,25 +28,40 @@ if TYPE_CHECKING:
 @click.group()
 @common
 def domain() -> None:
-    """Add, trust, revoke and list domains."""
+    """Add, check, verify, trust, revoke, list and delete domains."""
 
 
 @domain.command()
 @common
 @click.argument("name", metavar="DOMAIN")
-@click.option("--tenant", "tenant_text", metavar="TENANT", required=True, help="Its id or name.")
+@TENANT
 @click.pass_obj
 def add(call: Invocation, name: str, tenant_text: str) -> None:
-    """Add a domain that is verified later, and show the DNS records it needs."""
+    """Add a domain that is verified later; print its DNS records, to be pasted into the zone."""
+    from admin_api.directory.records import domain_record
     from storage.directory.domains import add_domain
 
-    _change(call, name, tenant_text, add_domain, "domain.added")
+    added = _changed(call, name, tenant_text, add_domain, "domain.added")
+    hostname = call.settings().hostname
+    call.answer(domain_record(added, hostname), _zone_lines(added, hostname))
+    call.hint(f"Publish them, then: postroom domain verify {added.name} --tenant '{tenant_text}'")
+
+
+def _zone_lines(domain: Domain, hostname: str) -> str:
+    """The records that a domain needs as lines of a zone file (RFC 1035 5.1)."""
+    from admin_api.dns.domain_check import records_of
+
+    lines = [f"; {domain.name} is {domain.status}"]
+    for record in records_of(domain, hostname):
+        value = f'"{record.value}"' if record.type == "TXT" else record.value
+        lines.append(f"{record.name}. IN {record.type} {value}")
+    return "\n".join(lines)
 
 
 @domain.command()
 @common
 @click.argument("name", metavar="DOMAIN")
-@click.option("--tenant", "tenant_text", metavar="TENANT", required=True, help="Its id or name.")
+@TENANT
 @click.option("--move", is_flag=True, help="Take it from the tenant that has it.")
 @click.pass_obj
 def trust(call: Invocation, name: str, tenant_text: str, *, move: bool) -> None:
@@ -55,13 +77,13 @@ def trust(call: Invocation, name: str, tenant_text: str, *, move: bool) -> None:
             await note(tx, "domain.revoked", lost.domain_id, tenant_id=former, name=name)
         return trusted
 
-    _change(call, name, tenant_text, change, "domain.trusted")
+    _show(call, _changed(call, name, tenant_text, change, "domain.trusted"))
 
 
 @domain.command()
 @common
 @click.argument("name", metavar="DOMAIN")
-@click.option("--tenant", "tenant_text", metavar="TENANT", required=True, help="Its id or name.")
+@TENANT
 @click.pass_obj
 def revoke(call: Invocation, name: str, tenant_text: str) -> None:
     """Take no mail for a domain from now on; senders are told to wait while it has addresses."""
@@ -70,13 +92,29 @@ def revoke(call: Invocation, name: str, tenant_text: str) -> None:
     async def change(tx: Tx, *, tenant_id: bytes, name: str, now: int) -> Domain:
         return await revoke_domain(tx, tenant_id=tenant_id, name=name)
 
-    _change(call, name, tenant_text, change, "domain.revoked")
+    _show(call, _changed(call, name, tenant_text, change, "domain.revoked"))
 
 
-def _change(call: Invocation, name: str, tenant_text: str, change: Change, action: str) -> None:
+@domain.command()
+@common
+@click.argument("name", metavar="DOMAIN")
+@TENANT
+@click.pass_obj
+def delete(call: Invocation, name: str, tenant_text: str) -> None:
+    """Remove a domain on which no inbox or list has its address."""
+    from storage.directory.domains import delete_domain, find_domain
+
+    async def change(tx: Tx, *, tenant_id: bytes, name: str, now: int) -> Domain:
+        found = await find_domain(tx, tenant_id=tenant_id, name=name)
+        await delete_domain(tx, tenant_id=tenant_id, name=name)
+        return replace(found, status="deleted")
+
+    _show(call, _changed(call, name, tenant_text, change, "domain.deleted"))
+
+
+def _changed(call: Invocation, name: str, tenant_text: str, change: Change, action: str) -> Domain:
     from admin_api.commands.terminal import arguments
     from admin_api.commands.terminal.operator_trail import note
-    from admin_api.directory.records import domain_record
     from storage.clock import system_clock
     from storage.directory.domains import list_domains
     from storage.directory.operator_names import tenant_meant
@@ -92,13 +130,102 @@ def _change(call: Invocation, name: str, tenant_text: str, change: Change, actio
             await note(tx, action, changed.domain_id, tenant_id=key, name=canonical)
         return changed
 
-    call.show(domain_record(call.write(work), call.settings().hostname))
+    return call.write(work)
+
+
+def _show(call: Invocation, domain: Domain) -> None:
+    from admin_api.directory.records import domain_record
+
+    call.show(domain_record(domain, call.settings().hostname))
+
+
+@domain.command()
+@common
+@click.argument("name", metavar="DOMAIN")
+@TENANT
+@click.pass_obj
+def check(call: Invocation, name: str, tenant_text: str) -> None:
+    """Ask the DNS for a domain's records now; changes nothing."""
+    from admin_api.directory.records import checked_record
+
+    found, checked = _asked(call, name, tenant_text)
+    records = [checked_record(one) for one in checked]
+    call.answer({"name": found.name, "records": records}, _checked_lines(records))
+
+
+@domain.command()
+@common
+@click.argument("name", metavar="DOMAIN")
+@TENANT
+@click.pass_obj
+def verify(call: Invocation, name: str, tenant_text: str) -> None:
+    """Ask the DNS, and take the domain as verified if its ownership record is there."""
+    from admin_api.commands.terminal.operator_trail import note
+    from admin_api.directory.records import checked_record, domain_record
+    from storage.clock import system_clock
+    from storage.directory.domains import find_domain, mark_verified
+
+    asked, checked = _asked(call, name, tenant_text)
+    key = asked.tenant_id
+    is_owned = any(one.record.purpose == "ownership" and one.status == "ok" for one in checked)
+
+    async def work(tx: Tx) -> Domain:
+        before = await find_domain(tx, tenant_id=key, name=asked.name)
+        if not is_owned:
+            return before
+        settled = await mark_verified(
+            tx, tenant_id=key, name=asked.name, value=asked.verification, now=system_clock()
+        )
+        if settled.status != before.status:
+            await note(tx, "domain.verified", settled.domain_id, tenant_id=key, name=settled.name)
+        return settled
+
+    settled = call.write(work)
+    records = [checked_record(one) for one in checked]
+    record = domain_record(settled, call.settings().hostname) | {"records": records}
+    call.answer(record, f"{settled.name} is {settled.status}\n{_checked_lines(records)}")
+    if settled.status != "verified":
+        raise Faults(f"domain: the DNS does not have the ownership record of {settled.name} yet")
+
+
+def _asked(call: Invocation, name: str, tenant_text: str) -> tuple[Domain, list[Checked]]:
+    """The domain, and what the DNS has of it: asked between transactions. Raises Faults."""
+    import asyncio
+
+    from admin_api.commands.terminal import arguments
+    from admin_api.dns import domain_check
+    from storage.directory.domains import find_domain, require_unowned
+    from storage.directory.operator_names import tenant_meant
+
+    canonical = arguments.domain(name)
+
+    async def work(tx: Tx) -> Domain:
+        key = (await tenant_meant(tx, text=tenant_text)).tenant_id
+        found = await find_domain(tx, tenant_id=key, name=canonical)
+        await require_unowned(tx, tenant_id=key, name=canonical)
+        return found
+
+    settings = call.settings()
+    found = call.read(work)
+    wanted = domain_check.records_of(found, settings.hostname)
+    try:
+        return found, asyncio.run(domain_check.check(wanted, settings.dns_server))
+    except domain_check.DnsUnavailable as error:
+        raise Faults(f"dns_server: the DNS gives no answer now: {error}") from error
+
+
+def _checked_lines(records: Sequence[Record]) -> str:
+    rows = [
+        (item["status"], item["type"], item["name"], item["expected"], item["found"])
+        for item in records
+    ]
+    return table(rows, "")
 
 
 @domain.command("list")
 @common
 @click.argument("name", metavar="[DOMAIN]", required=False)
-@click.option("--tenant", "tenant_text", metavar="TENANT", required=True, help="Its id or name.")
+@TENANT
 @click.pass_obj
 def show_all(call: Invocation, name: str | None, tenant_text: str) -> None:
     """List a tenant's domains, oldest first, or the one that is named."""

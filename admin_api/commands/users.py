@@ -8,27 +8,38 @@ from typing import TYPE_CHECKING
 
 import click
 
+from admin_api.commands.terminal.acting import ANY_TENANT, TENANT, tenants_asked
 from admin_api.commands.terminal.invocation import Invocation, common
+from storage.clock import system_clock
 
 if TYPE_CHECKING:
+    from storage.accounts.audit_log import Detail
     from storage.accounts.users import User
     from storage.database import Tx
+
+
+PASSWORD = click.option(
+    "--password", metavar="P", help="At least 8 characters; without one it is made and shown."
+)
+PASSWORD_STDIN = click.option(
+    "--password-stdin", is_flag=True, help="Read the password from the standard input."
+)
 
 
 @click.group()
 @common
 def user() -> None:
-    """Make users."""
+    """Make, list, change and delete users."""
 
 
 @user.command()
 @common
 @click.argument("email")
-@click.option("--tenant", "tenant_text", metavar="TENANT", required=True, help="Its id or name.")
+@TENANT
 @click.option("--role", required=True, metavar="ROLE", help="owner, admin or member.")
 @click.option("--name", default="", help="How the user is called.")
-@click.option("--password", help="At least 8 characters; without one it is made and shown.")
-@click.option("--password-stdin", is_flag=True, help="Read the password from the standard input.")
+@PASSWORD
+@PASSWORD_STDIN
 @click.pass_obj
 def create(
     call: Invocation,
@@ -46,16 +57,12 @@ def create(
     from admin_api.commands.terminal import arguments
     from admin_api.commands.terminal.operator_trail import note
     from storage.accounts.users import create_user
-    from storage.clock import system_clock
     from storage.directory.operator_names import tenant_meant
 
-    if password is not None and password_stdin:
-        raise click.UsageError("--password and --password-stdin exclude each other.")
-    given = sys.stdin.readline().rstrip("\r\n") if password_stdin else password
-    secret = secrets.token_urlsafe(15) if given is None else given
+    secret, is_ours = _password(password, password_stdin)
     address = arguments.address(email, "email")
     called = arguments.name(name) if name else ""
-    password_hash = hash_password(arguments.password(secret))
+    password_hash = hash_password(secret)
 
     async def work(tx: Tx) -> User:
         key = (await tenant_meant(tx, text=tenant_text)).tenant_id
@@ -73,4 +80,115 @@ def create(
         return made
 
     made = account_record(call.write(work))
-    call.show(made | {"password": secret} if given is None else made)
+    call.show(made | {"password": secret} if is_ours else made)
+
+
+def _password(password: str | None, from_stdin: bool) -> tuple[str, bool]:
+    """The password that is given, or one that is made here, and which of both. Raises Faults."""
+    from admin_api.commands.terminal import arguments
+
+    if password is not None and from_stdin:
+        raise click.UsageError("--password and --password-stdin exclude each other.")
+    given = sys.stdin.readline().rstrip("\r\n") if from_stdin else password
+    if given is None:
+        return secrets.token_urlsafe(15), True
+    return arguments.password(given), False
+
+
+@user.command("list")
+@common
+@ANY_TENANT
+@click.pass_obj
+def show_all(call: Invocation, tenant_text: str | None) -> None:
+    """List the users, tenant by tenant."""
+    from admin_api.accounts.records import account_record
+    from storage.accounts.users import list_users
+
+    async def work(tx: Tx) -> list[User]:
+        asked = await tenants_asked(tx, tenant_text)
+        return [one for each in asked for one in await list_users(tx, tenant_id=each.tenant_id)]
+
+    records = [account_record(one) for one in call.read(work)]
+    call.show_all(records, "user_id", "email", "role", "name", empty="There are no users.")
+
+
+@user.command("set-password")
+@common
+@click.argument("email", metavar="USER")
+@PASSWORD
+@PASSWORD_STDIN
+@click.pass_obj
+def reset_password(
+    call: Invocation, *, email: str, password: str | None, password_stdin: bool
+) -> None:
+    """Give USER (id or e-mail) another password; every session of theirs ends."""
+    from admin_api.access.passwords import hash_password
+    from admin_api.accounts.records import account_record
+    from storage.accounts.users import set_password
+    from storage.directory.operator_names import person_meant
+
+    secret, is_ours = _password(password, password_stdin)
+    password_hash = hash_password(secret)
+
+    async def work(tx: Tx) -> User:
+        found = await person_meant(tx, text=email)
+        key = {"tenant_id": found.tenant_id, "user_id": found.user_id}
+        await set_password(tx, **key, password_hash=password_hash)
+        await _note(tx, "user.changed", found, fields=["password"])
+        return found
+
+    record = account_record(call.write(work))
+    call.show(record | {"password": secret} if is_ours else record)
+
+
+@user.command("set-role")
+@common
+@click.argument("email", metavar="USER")
+@click.argument("role")
+@click.pass_obj
+def set_role(call: Invocation, *, email: str, role: str) -> None:
+    """Make USER (id or e-mail) an owner, admin or member; the last owner stays one."""
+    from admin_api.accounts.records import account_record
+    from storage.accounts.users import update_user
+    from storage.directory.operator_names import person_meant
+
+    async def work(tx: Tx) -> User:
+        found = await person_meant(tx, text=email)
+        changed = await update_user(
+            tx,
+            tenant_id=found.tenant_id,
+            user_id=found.user_id,
+            role=role,
+            now=system_clock(),
+        )
+        if changed != found:
+            await _note(tx, "user.changed", changed, fields=["role"], role=changed.role)
+        return changed
+
+    call.show(account_record(call.write(work)))
+
+
+@user.command()
+@common
+@click.argument("email", metavar="USER")
+@click.pass_obj
+def delete(call: Invocation, *, email: str) -> None:
+    """Delete USER (id or e-mail): sessions end, inboxes stay without an owner."""
+    from admin_api.accounts.records import account_record
+    from storage.accounts.users import delete_user
+    from storage.directory.operator_names import person_meant
+
+    async def work(tx: Tx) -> User:
+        found = await person_meant(tx, text=email)
+        key = {"tenant_id": found.tenant_id, "user_id": found.user_id}
+        await delete_user(tx, **key, now=system_clock())
+        await _note(tx, "user.deleted", found)
+        return found
+
+    call.show(account_record(call.write(work)))
+
+
+async def _note(tx: Tx, action: str, user: User, **details: Detail) -> None:
+    from admin_api.commands.terminal.operator_trail import note
+
+    await note(tx, action, user.user_id, tenant_id=user.tenant_id, name=user.email, details=details)

@@ -251,11 +251,11 @@ async def set_paused(tx: Tx, *, tenant_id: bytes, token_id: bytes, paused: bool)
 
 
 async def rotate_token(
-    tx: Tx, *, tenant_id: bytes, token_id: bytes, rotated_by: bytes
+    tx: Tx, *, tenant_id: bytes, token_id: bytes, rotated_by: bytes | None
 ) -> tuple[Token, str]:
     """Give the token a new secret, returned in clear; the old one fails from the next call on.
 
-    Raises NotFound.
+    `rotated_by` is None for the operator. Raises NotFound.
     """
     secret = new_secret(PREFIX)
     await tx.execute(

@@ -8,7 +8,8 @@ nothing, or more than one thing, has that name.
 from __future__ import annotations
 
 from storage.accounts.tenants import Tenant, find_tenant
-from storage.accounts.users import User, find_user_by_email
+from storage.accounts.tokens import Token, find_token
+from storage.accounts.users import User, find_user, find_user_by_email
 from storage.address import canonical_or_none
 from storage.database import Tx
 from storage.directory.inboxes import Inbox, find_inbox
@@ -61,3 +62,38 @@ async def user_meant(tx: Tx, *, tenant_id: bytes, email: str, field: str) -> Use
     if found is None or found[0].tenant_id != tenant_id:
         raise Invalid(FieldFault(field, "there is no such user of this tenant"))
     return found[0]
+
+
+async def person_meant(tx: Tx, *, text: str, field: str = "user") -> User:
+    """The user with this id, or who signs in with this address, of whichever tenant."""
+    found = await find_user_by_email(tx, canonical=canonical_or_none(text) or "")
+    if found is not None:
+        return found[0]
+    row = await tx.fetch_one(
+        "SELECT tenant_id, user_id FROM users WHERE user_id = :id", {"id": from_text("usr", text)}
+    )
+    if row is None:
+        raise Invalid(FieldFault(field, "there is no such user"))
+    return await find_user(tx, tenant_id=row["tenant_id"], user_id=row["user_id"])
+
+
+async def token_meant(tx: Tx, *, text: str, field: str = "token") -> Token:
+    """The token with this id, whoever has it; a revoked one is not there."""
+    row = await tx.fetch_one(
+        "SELECT tenant_id, token_id FROM tokens WHERE token_id = :id AND status <> 'revoked'",
+        {"id": from_text("tok", text)},
+    )
+    if row is None:
+        raise Invalid(FieldFault(field, "there is no such token"))
+    return await find_token(tx, tenant_id=row["tenant_id"], token_id=row["token_id"])
+
+
+async def tenant_of_inbox(tx: Tx, *, text: str, field: str = "inbox") -> bytes:
+    """The id of the tenant that has, or had, the inbox with this id or address."""
+    row = await tx.fetch_one(
+        "SELECT tenant_id FROM inboxes WHERE inbox_id = :id OR canonical = :canonical",
+        {"id": from_text("inb", text), "canonical": canonical_or_none(text)},
+    )
+    if row is None:
+        raise Invalid(FieldFault(field, "there is no such inbox"))
+    return bytes(row["tenant_id"])

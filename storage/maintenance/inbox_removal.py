@@ -52,6 +52,7 @@ class DeletedInbox:
     inbox_id: bytes
     tenant_id: bytes
     deleted_at: int
+    address: str
 
 
 async def delete_inbox(tx: Tx, *, tenant_id: bytes, inbox_id: bytes, now: int) -> None:
@@ -85,7 +86,7 @@ async def find_deleted_inbox(
     """
     row = await tx.fetch_one(
         """
-        SELECT inbox_id, deleted_at FROM inboxes
+        SELECT inbox_id, deleted_at, address FROM inboxes
         WHERE tenant_id = :tenant_id AND (inbox_id = :inbox_id OR canonical = :canonical)
         """,
         {"tenant_id": tenant_id, "inbox_id": inbox_id, "canonical": canonical},
@@ -96,7 +97,22 @@ async def find_deleted_inbox(
         raise Conflict("not_deleted", "This inbox is not deleted.")
     if row["deleted_at"] <= now - GRACE:
         raise NotFound("its mail is going already")
-    return DeletedInbox(bytes(row["inbox_id"]), tenant_id, row["deleted_at"])
+    return DeletedInbox(bytes(row["inbox_id"]), tenant_id, row["deleted_at"], row["address"])
+
+
+async def list_deleted_inboxes(tx: Tx, *, tenant_id: bytes, now: int) -> list[DeletedInbox]:
+    """The tenant's deleted inboxes that can be restored, oldest first."""
+    rows = await tx.fetch_all(
+        """
+        SELECT inbox_id, deleted_at, address FROM inboxes
+        WHERE tenant_id = :tenant_id AND deleted_at > :since ORDER BY inbox_id
+        """,
+        {"tenant_id": tenant_id, "since": now - GRACE},
+    )
+    return [
+        DeletedInbox(bytes(row["inbox_id"]), tenant_id, row["deleted_at"], row["address"])
+        for row in rows
+    ]
 
 
 async def restore_inbox(tx: Tx, *, tenant_id: bytes, inbox_id: bytes, now: int) -> Inbox:

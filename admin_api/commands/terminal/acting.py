@@ -10,10 +10,25 @@ from typing import TYPE_CHECKING
 import click
 
 if TYPE_CHECKING:
+    from storage.accounts.tenants import Tenant
     from storage.database import Tx
     from storage.mailbox.visibility import View
 
 INBOX = click.option("--inbox", metavar="INBOX", required=True, help="Who looks or acts.")
+TENANT = click.option(
+    "--tenant", "tenant_text", metavar="TENANT", required=True, help="Its id or name."
+)
+ANY_TENANT = click.option(
+    "--tenant", "tenant_text", metavar="TENANT", help="Only this tenant's (id or name)."
+)
+
+
+async def tenants_asked(tx: Tx, text: str | None) -> list[Tenant]:
+    """The tenant that is named, or all of them, oldest first. Raises Invalid."""
+    from storage.accounts.tenants import list_tenants
+    from storage.directory.operator_names import tenant_meant
+
+    return await list_tenants(tx) if text is None else [await tenant_meant(tx, text=text)]
 
 
 async def view_of(tx: Tx, inbox: str) -> View:

@@ -29,6 +29,15 @@ def name(text: str, field: str = "name") -> str:
     return text
 
 
+def timezone(text: str) -> str:
+    """The name of a time zone. Raises Faults."""
+    from zoneinfo import available_timezones
+
+    if text == "localtime" or text not in available_timezones():
+        raise Faults("timezone: must be the name of a time zone, as Europe/Berlin")
+    return text
+
+
 def domain(text: str) -> str:
     """A domain's name as lower-case A-label. Raises Faults."""
     try:

@@ -71,6 +71,11 @@ class Invocation:
         """Print the document with `--json`, else the text."""
         click.echo(json.dumps(document) if self.json else text)
 
+    def hint(self, text: str) -> None:
+        """Tell on stderr what to type next; nothing with `--json`."""
+        if not self.json:
+            click.echo(text, err=True)
+
     def show(self, record: Mapping[str, object]) -> None:
         """Print one record; as text it is a line for each field that holds something."""
         self.answer(record, table([item for item in record.items() if item[1] is not None], ""))

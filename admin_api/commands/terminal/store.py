@@ -31,7 +31,14 @@ from storage.migrations import migrate, require_current
 
 T = TypeVar("T")
 
-_CONFLICTING_FIELDS = {"address_taken": "address", "domain_taken": "domain", "email_taken": "email"}
+_CONFLICTING_FIELDS = {
+    "address_taken": "address",
+    "domain_in_use": "domain",
+    "domain_taken": "domain",
+    "email_taken": "email",
+    "last_owner": "user",
+    "not_deleted": "inbox",
+}
 
 
 def run(settings: Settings, use: Callable[[Database], Awaitable[T]], *, make: bool = False) -> T:
