@@ -1,1 +1,1 @@
-"""Alerts, their webhooks and deliveries."""
+"""API of alerts, their webhooks and deliveries."""

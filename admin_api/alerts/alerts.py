@@ -1,7 +1,7 @@
-"""Alerts: what an inbox is told of by webhook or task.
+"""Alerts: notifications of an inbox's events by webhook or task.
 
 - The secret of a webhook is in the answer that makes it, and in no other.
-- An inbox's own webhook is shown here too, with `origin=inbox`; it is changed at the inbox.
+- An inbox's own webhook is listed here too, with `origin=inbox`; it is changed at the inbox.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ _OFF = {"enabled": False}
 
 
 class Listing(Page):
-    """Which alerts; an inbox's own webhook is the one of the origin `inbox`."""
+    """The alerts to list; an inbox's own webhook has the origin `inbox`."""
 
     origin: Literal["alert", "inbox"] = "alert"
 
@@ -84,7 +84,7 @@ async def create_alert(call: Call) -> Response:
 
 
 def maker_of(call: Call) -> str:
-    """The id of who calls: a user or a token."""
+    """Return the caller's id: a user's or a token's."""
     caller = call.caller
     if isinstance(caller, Agent):
         return to_text("tok", caller.token.token_id)
@@ -92,12 +92,12 @@ def maker_of(call: Call) -> str:
 
 
 def shown(alert: Alert, secret: str | None) -> Record:
-    """The record, with a secret that is shown this once."""
+    """Build the record, with a secret that is shown this once."""
     return alert_record(alert) | ({} if secret is None else {"secret": secret})
 
 
 async def _judged(tx: Tx, call: Call, draft: Draft, given: Collection[str]) -> Draft:
-    """The draft with the references of what was given as ids. Raises Invalid with every fault."""
+    """Return the draft with its references resolved to ids. Raises Invalid with every fault."""
     faults = [*target_faults(call, draft.delivery, draft.target)]
     faults += filter_faults(draft.filter, draft.events)
     chosen = dict(draft.filter)
@@ -118,7 +118,7 @@ async def show_alert(call: Call) -> Response:
 
 
 async def change_alert(call: Call) -> Response:
-    """PATCH /v1/alerts/{alert_id}/: a target that is given, or enabling, makes it active again."""
+    """PATCH /v1/alerts/{alert_id}/: a new target, or enabling, makes it active again."""
     payload = call.payload(AlertChange)
     given = payload.model_fields_set
 
@@ -174,7 +174,7 @@ async def delete_alert(call: Call) -> Response:
 
 
 async def renew_secret(call: Call) -> Response:
-    """POST /v1/alerts/{alert_id}/webhook-secret/: the former one signs as well for a day."""
+    """POST /v1/alerts/{alert_id}/webhook-secret/: the former secret signs calls too for a day."""
 
     async def work(tx: Tx) -> tuple[Alert, str]:
         alert = await locate_own(tx, call)
@@ -193,12 +193,12 @@ def require_webhook(alert: Alert) -> None:
 
 
 async def locate(tx: Tx, call: Call) -> Alert:
-    """The acting inbox's alert that the path names. Raises NotFound."""
+    """Return the acting inbox's alert in the path. Raises NotFound."""
     return await alert_in_path(tx, call)
 
 
 async def locate_to_change(tx: Tx, call: Call) -> Alert:
-    """The same. Raises Problem 403 when it has types of which the caller may not be told."""
+    """The same. Raises Problem 403 when it has event types that the caller may not read."""
     alert = await locate(tx, call)
     if call.sent and "events" not in call.sent and call.sent != _OFF:
         require_types(call, alert.events)
@@ -206,7 +206,7 @@ async def locate_to_change(tx: Tx, call: Call) -> Alert:
 
 
 async def locate_own(tx: Tx, call: Call) -> Alert:
-    """The same, to be changed. Raises Conflict `inbox_webhook` for the inbox's own webhook."""
+    """The same, for changes. Raises Conflict `inbox_webhook` for the inbox's own webhook."""
     alert = await locate(tx, call)
     _require_own(alert)
     return alert

@@ -1,4 +1,4 @@
-"""What became of the calls to an alert's webhook; making one again, and one to try it out."""
+"""Webhook deliveries of an alert: the list, sending one again, and a test call."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from storage.notifications.webhook_deliveries import Delivery
 
 
 class Listing(Parameters):
-    """Which part of the deliveries."""
+    """The page of deliveries to list."""
 
     limit: Limit = 50
     cursor: str | None = None
@@ -42,7 +42,7 @@ async def list_deliveries(call: Call) -> Response:
 
 
 def delivery_record(delivery: Delivery) -> Record:
-    """One delivery; never what the endpoint answered but for its status."""
+    """One delivery; of the endpoint's response only the status."""
     return {
         "delivery_id": to_text("dlv", delivery.delivery_id),
         "alert_id": to_text("alr", delivery.alert_id),
@@ -60,7 +60,7 @@ def delivery_record(delivery: Delivery) -> Record:
 
 
 async def redeliver(call: Call) -> Response:
-    """POST /v1/alerts/{alert_id}/deliveries/{delivery_id}/redeliver/: behind what waits already."""
+    """POST /v1/alerts/{alert_id}/deliveries/{delivery_id}/redeliver/: behind the pending ones."""
 
     async def work(tx: Tx) -> Delivery:
         alert, known = await _located(tx, call)
@@ -75,7 +75,7 @@ async def redeliver(call: Call) -> Response:
 
 
 async def test_alert(call: Call) -> Response:
-    """POST /v1/alerts/{alert_id}/test/: one signed request, and what came of it."""
+    """POST /v1/alerts/{alert_id}/test/: one signed request, and its result."""
     alert = await call.database.read(lambda tx: locate(tx, call))
     require_webhook(alert)
     tried = await call.service.webhooks.test(alert)
@@ -90,7 +90,7 @@ async def test_alert(call: Call) -> Response:
 
 
 async def locate_delivery(tx: Tx, call: Call) -> Delivery:
-    """The delivery that the path names. Raises NotFound."""
+    """Return the delivery in the path. Raises NotFound."""
     _, delivery = await _located(tx, call)
     return delivery
 

@@ -1,9 +1,9 @@
-"""Which types of events a caller may have an inbox told of.
+"""Which event types a caller may subscribe an inbox to.
 
-- Who names a type must be allowed to read what it tells of: a token needs its read scope, the
-  tenant its plan and governance. Else an alert would read for a token what it may not read itself.
-- Who changes where events go, or which of them, names all that the alert has. Switching one off,
-  and deleting it, takes none.
+- To subscribe to an event type you need the scope, plan and governance to read it. Else an alert
+  would read for a token what the token may not read itself.
+- A change of the target or of the types needs this for all types of the alert. Switching an alert
+  off, and deleting it, does not.
 """
 
 from __future__ import annotations
@@ -17,19 +17,19 @@ from admin_api.http.strict_json import JsonValue
 
 
 def require_types(call: Call, names: Iterable[str]) -> None:
-    """Raises Problem 403 for the first type that the caller may not be told of."""
+    """Raises Problem 403 for the first type that the caller may not read."""
     for name in names:
         if name in ACCESS:
             check(ACCESS[name], call.caller)
 
 
 def permit_types(call: Call) -> None:
-    """The same, of those that a body names as the `events` of an alert."""
+    """The same, for the `events` of an alert in the body."""
     require_types(call, _texts(call.sent.get("events")))
 
 
 def permit_inbox_types(call: Call) -> None:
-    """The same, of those that it names as the `webhook_events` of an inbox."""
+    """The same, for the `webhook_events` of an inbox in the body."""
     require_types(call, _texts(call.sent.get("webhook_events")))
 
 

@@ -1,8 +1,9 @@
-"""What the filter of an alert names: a list, a thread, and who has a thread in hand.
+"""References in an alert's filter: a list, a thread, an assignee.
 
-- Every spelling that an answer shows is taken: ids and addresses, `me` and `none`; kept is the id.
-- What the alert itself has stays good, also when the list, the thread or the inbox is gone: a
-  filter can be sent back as it was read.
+- Every spelling that an answer shows is accepted: ids and addresses, `me` and `none`; the id is
+  stored.
+- A condition that the alert already has stays valid, also when its list, thread or inbox is
+  deleted: a filter can be sent back as it was read.
 """
 
 from __future__ import annotations
@@ -21,7 +22,7 @@ from storage.notifications.filters import NOBODY
 
 
 async def referred(tx: Tx, call: Call, field: str, name: str) -> str:
-    """How what the condition `field` names is kept. Raises Invalid."""
+    """Resolve the condition `field` to its stored form. Raises Invalid."""
     condition = field.removeprefix("filter.")
     try:
         return await REFERENCES[condition](tx, call, field, name)
@@ -34,7 +35,7 @@ async def referred(tx: Tx, call: Call, field: str, name: str) -> str:
 
 
 async def alert_in_path(tx: Tx, call: Call) -> Alert:
-    """The acting inbox's alert that the path names. Raises NotFound."""
+    """Return the acting inbox's alert in the path. Raises NotFound."""
     return await find_alert(
         tx,
         tenant_id=call.tenant_id,

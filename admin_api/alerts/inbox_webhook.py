@@ -1,8 +1,8 @@
-"""The webhook that an inbox has of its own: `webhook_url` with `webhook_events`.
+"""The webhook of an inbox itself: `webhook_url` with `webhook_events`.
 
-- Its URL may hold a secret, so it is shown only to who may act for the inbox; to a token only with
-  a scope of alerts.
-- A new URL is a new endpoint: it gets a new secret, and nothing that the former one was owed.
+- Its URL may hold a secret, so it is shown only to callers that may act for the inbox; to a token
+  only with a scope of alerts.
+- A new URL is a new endpoint: it gets a new secret, and no pending delivery of the former one.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ _SCOPES = {"alerts:read", "alerts:write"}
 
 
 class Settings(Protocol):
-    """The part of a change of an inbox that is about its webhook."""
+    """The webhook fields in a change of an inbox."""
 
     @property
     def webhook_url(self) -> str | None: ...
@@ -51,8 +51,9 @@ def may_see(call: Call) -> bool:
 async def set_webhook(
     tx: Tx, call: Call, inbox: Inbox, change: Settings
 ) -> tuple[list[str], str | None]:
-    """Change what is given of an inbox's webhook: the fields that changed, and the secret of a new
-    URL. Raises Invalid.
+    """Change the given webhook fields; the changed ones, and the secret of a new URL.
+
+    Raises Invalid.
     """
     given = change.model_fields_set
     key = {"tenant_id": call.tenant_id, "inbox_id": inbox.inbox_id}
@@ -74,7 +75,7 @@ async def set_webhook(
 
 
 def _differing(before: Alert | None, after: Alert | None) -> list[str]:
-    """That it works again, too, was done by giving the `webhook_url`."""
+    """Return the changed fields; enabling it again counts as a change of `webhook_url`."""
     fields = [] if _endpoint(before) == _endpoint(after) else ["webhook_url"]
     return fields if _types(before) == _types(after) else [*fields, "webhook_events"]
 
@@ -105,7 +106,7 @@ def _events(change: Settings, known: Alert | None) -> tuple[str, ...]:
 
 
 async def renew_secret(tx: Tx, call: Call, inbox: Inbox) -> str:
-    """A new secret for the webhook of an inbox. Raises Conflict `no_webhook`."""
+    """Make a new secret for the webhook of an inbox. Raises Conflict `no_webhook`."""
     key = {"tenant_id": call.tenant_id, "inbox_id": inbox.inbox_id}
     known = await webhook_of_inbox(tx, **key)
     if known is None:
@@ -116,6 +117,6 @@ async def renew_secret(tx: Tx, call: Call, inbox: Inbox) -> str:
 
 
 def secret_answer(inbox: Inbox, secret: str) -> Response:
-    """The one answer that shows the secret."""
+    """Build the one answer that shows the secret."""
     record: Record = {"inbox_id": to_text("inb", inbox.inbox_id), "webhook_secret": secret}
     return answer(record)

@@ -1,6 +1,6 @@
-"""What an alert is made of, as a body says it: types, where to, and which of the events.
+"""Request bodies of alerts: types, delivery and filter.
 
-Faults of all its parts are told at once; what it refers to is judged in the transaction.
+Faults of all parts are collected; references are resolved in the transaction.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ def _event(name: str) -> str:
 
 
 def _sender(text: str) -> str:
-    """An address, or every address of a domain, in the form in which they compare."""
+    """Normalise an address, or `@domain` for every address of a domain, to its canonical form."""
     if text.startswith("@"):
         try:
             return "@" + canonical_domain(text[1:])
@@ -47,14 +47,14 @@ def _sender(text: str) -> str:
 
 
 def _unquoted(text: str) -> str | None:
-    """An address whose local part needs quotes, in the form in which it is shown: without them."""
+    """Return an address whose local part needs quotes in the form in which it is shown: without."""
     local_part, _, domain = text.rpartition("@")
     escaped = local_part.replace("\\", "\\\\").replace('"', '\\"')
     return text if local_part and canonical_or_none(f'"{escaped}"@{domain}') == text else None
 
 
 async def _target(tx: Tx, call: Call, field: str, text: str) -> None:
-    """Where an alert is delivered to: what is sent beside it says whether that is a webhook."""
+    """Accept a delivery target; the type beside it decides whether it is a URL."""
     delivery = call.sent.get("delivery")
     kind = delivery.get("type") if isinstance(delivery, dict) else None
     faults = [*target_faults(call, str(kind), text)]
@@ -63,7 +63,7 @@ async def _target(tx: Tx, call: Call, field: str, text: str) -> None:
 
 
 async def _url(tx: Tx, call: Call, field: str, text: str) -> None:
-    """Of a webhook that is an inbox's own."""
+    """Accept the URL of an inbox's own webhook."""
     if fault := call.service.webhooks.check(text):
         raise Invalid(FieldFault(field, fault))
 
@@ -84,7 +84,7 @@ class DeliveryIn(Payload):
 
 
 class FilterIn(Payload):
-    """Which of the events: all conditions that are given have to hold; none of them is null."""
+    """Conditions on events: all given ones must hold; none of them is null."""
 
     sender: Annotated[str, Field(max_length=320), AfterValidator(_sender)] = Field("", alias="from")
     list_id: Referred = ""
@@ -93,7 +93,7 @@ class FilterIn(Payload):
 
     @property
     def chosen(self) -> dict[str, str]:
-        """The conditions that were given, by name."""
+        """Return the given conditions, by name."""
         return self.model_dump(by_alias=True, exclude_unset=True)
 
 
@@ -121,7 +121,7 @@ def _unfit(given: Mapping[str, JsonValue]) -> Iterable[FieldFault]:
 
 
 class AlertChange(Payload):
-    """What of an alert can change; a field left out stays, one that is given is replaced whole."""
+    """The changeable fields of an alert; a field left out stays, a given one is replaced whole."""
 
     events: Annotated[EventNames, Field(min_length=1)] = Field(default_factory=list)
     delivery: DeliveryIn | None = None
@@ -136,7 +136,7 @@ class AlertChange(Payload):
 
 
 def target_faults(call: Call, delivery: str, target: str) -> Iterable[FieldFault]:
-    """What is wrong with where an alert is delivered to."""
+    """Return the faults of a delivery target."""
     if delivery == TASK:
         yield from title_faults(target)
     elif delivery == WEBHOOK and (fault := call.service.webhooks.check(target)):
@@ -144,7 +144,7 @@ def target_faults(call: Call, delivery: str, target: str) -> Iterable[FieldFault
 
 
 def title_faults(target: str) -> Iterable[FieldFault]:
-    """What is wrong with the title of a task."""
+    """Return the faults of a task's title."""
     if not target.strip():
         yield FieldFault("delivery.target", "must not be empty")
     elif len(target) > TITLE_LENGTH:
@@ -154,7 +154,7 @@ def title_faults(target: str) -> Iterable[FieldFault]:
 
 
 def filter_faults(chosen: Collection[str], events: Collection[str]) -> Iterable[FieldFault]:
-    """The conditions that say nothing about one of the types."""
+    """Return the conditions that do not fit one of the types."""
     for name in chosen:
         if not FITS[name].issuperset(events):
             fitting = ", ".join(sorted(FITS[name]))

@@ -1,4 +1,4 @@
-"""The shape of answers about alerts, for the OpenAPI document: see `admin_api.http.shapes`."""
+"""Response shapes of alerts and their deliveries."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ EventName = Annotated[str, Field(examples=["message.received"])]
 
 
 class AlertDelivery(Answer):
-    """Where to: a webhook's URL, or the title of a task."""
+    """The target: a webhook's URL, or the title of a task."""
 
     type: Annotated[Literal["webhook", "task"], Field(examples=["webhook"])]
     target: Annotated[str, Field(examples=["https://hooks.example/postroom"])]
@@ -64,7 +64,7 @@ class ShownAlert(AlertRecord):
 
 
 class DeliveryRecord(Answer):
-    """One event that is, or was, owed to a webhook."""
+    """One event with a pending or finished delivery to a webhook."""
 
     delivery_id: DeliveryId
     alert_id: AlertId
@@ -90,7 +90,7 @@ class DeliveryPage(Answer):
 
 
 class TestResult(Answer):
-    """What came of one request: the status of the answer, or why there was none."""
+    """The result of one request: the status of the response, or the reason why there was none."""
 
     delivered: bool
     status: Annotated[int | None, Field(examples=[204])]

@@ -1,1 +1,1 @@
-"""Domains, inboxes, lists, delivery reports."""
+"""API of addresses: domains, inboxes, lists, delivery reports."""

@@ -1,8 +1,8 @@
-"""Why mail went where it went, and where it would go now.
+"""Delivery reports: why mail went where it went, and where it would go now.
 
-An admin's session sees all of a message's deliveries; with `inbox_id`, as every holder of a copy,
-only that inbox's own part: whom else the message went to by Bcc stays unknown. Being told of all is
-in the audit log: it is told of mail in other inboxes.
+An admin's session sees all of a message's deliveries. With `inbox_id`, like every holder of a copy,
+it sees that inbox's own part only: other recipients by Bcc stay hidden. A full report is recorded
+in the audit log, because it reveals mail in other inboxes.
 """
 
 from __future__ import annotations
@@ -30,14 +30,15 @@ from storage.mailbox.copies import find_copy
 
 
 class Asked(Parameters):
-    """The address to look up, as a sender would write it."""
+    """The address to resolve, as a sender would write it."""
 
     address: Annotated[EmailAddress, Field(examples=["team@example.com"])]
 
 
 async def show_deliveries(call: Call) -> Response:
-    """GET /v1/messages/{message_id}/deliveries/: who got a copy, by which address, list and rule;
-    who did not, and why.
+    """GET /v1/messages/{message_id}/deliveries/: the inboxes with a copy, and why.
+
+    Each with address, list and rule; also the recipients that got no copy.
     """
     if _is_of_all(call):
         return answer(await call.database.write(lambda tx: _of_all(tx, call)))
@@ -55,7 +56,7 @@ async def _of_all(tx: Tx, call: Call) -> Record:
 
 
 async def locate(tx: Tx, call: Call) -> tuple[Explanation, bytes | None]:
-    """What became of the message that the path names; the inbox whose part is to be shown only.
+    """Return the report of the message in the path, and the inbox if only its part is shown.
 
     Raises NotFound, also for an inbox that holds no copy.
     """
@@ -68,7 +69,7 @@ async def locate(tx: Tx, call: Call) -> tuple[Explanation, bytes | None]:
 
 
 async def show_route(call: Call) -> Response:
-    """GET /v1/resolve/: what RCPT would answer now, and who would get a copy."""
+    """GET /v1/resolve/: the reply to RCPT now, and the inboxes that would get a copy."""
     try:
         address = parse_address(call.parameters(Asked).address)
         domain = canonical_domain(address.domain)
@@ -89,7 +90,7 @@ async def show_route(call: Call) -> Response:
 
 
 async def _route_record(tx: Tx, call: Call, found: Resolution) -> Record:
-    """Where it leads; nothing of another tenant's, to which the setting `postmaster` may lead."""
+    """Build the record; nothing of another tenant, to which the setting `postmaster` may lead."""
     ours = found.tenant_id == call.tenant_id
     copies: list[Record] = []
     if ours and found.inbox_id is not None:

@@ -28,13 +28,13 @@ class ListIn(Payload):
 
 
 class ListChange(Payload):
-    """What of a list can change."""
+    """The changeable fields of a list."""
 
     name: Name
 
 
 class MemberIn(Payload):
-    """An inbox, by id or address, to put on a list."""
+    """An inbox, by id or address, to add to a list."""
 
     inbox_id: AnyInbox
 
@@ -125,7 +125,7 @@ async def list_members(call: Call) -> Response:
 
 
 async def add_member(call: Call) -> Response:
-    """POST /v1/distribution-lists/{list_id}/members/: 201 when new, 200 when it was one already."""
+    """POST /v1/distribution-lists/{list_id}/members/: 201 when new, 200 when already a member."""
     payload = call.payload(MemberIn)
 
     async def work(tx: Tx) -> tuple[Member, bool]:
@@ -174,6 +174,6 @@ async def remove_member(call: Call) -> Response:
 
 
 async def locate(tx: Tx, call: Call) -> DistributionList:
-    """The list that the path names. Raises NotFound."""
+    """Return the list in the path. Raises NotFound."""
     list_id = call.path_id("lst", "list_id")
     return await lists.find_list(tx, tenant_id=call.tenant_id, list_id=list_id)

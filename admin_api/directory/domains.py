@@ -1,7 +1,7 @@
-"""Domains: shown to be a tenant's by a record in the DNS.
+"""Domains of a tenant, and the DNS check that verifies them.
 
-The DNS is asked between transactions, never within one; what it said counts for the value that was
-asked for.
+The DNS is queried between transactions, never within one; its answer counts for the value that was
+queried.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ from storage.errors import NotFound
 
 
 def _own_domain(text: str) -> str:
-    """A domain as it is kept: an A-label under which nobody else registers."""
+    """Normalise a domain to an A-label under which nobody else registers names."""
     try:
         name = canonical_domain(text)
     except ValueError:
@@ -91,7 +91,7 @@ async def delete_domain(call: Call) -> Response:
 
 
 async def check_domain(call: Call) -> Response:
-    """GET /v1/domains/{name}/check/: what the DNS has now; changes nothing."""
+    """GET /v1/domains/{name}/check/: the present DNS records; changes nothing."""
     domain = await call.database.read(lambda tx: locate(tx, call))
     checked = await _ask(call, domain)
     return answer({"name": domain.name, "records": [checked_record(one) for one in checked]})
@@ -142,7 +142,7 @@ def _hostname(call: Call) -> str:
 
 
 async def locate(tx: Tx, call: Call) -> Domain:
-    """The domain that the path names, in any spelling. Raises NotFound."""
+    """Return the domain in the path, in any spelling. Raises NotFound."""
     return await domains.find_domain(tx, tenant_id=call.tenant_id, name=_name(call))
 
 

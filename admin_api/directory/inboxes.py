@@ -1,7 +1,7 @@
-"""Inboxes: how teammates are found, and what an inbox is like.
+"""Inboxes: how teammates are found, and the settings of an inbox.
 
-- Everybody of the tenant sees that an inbox is there; its settings are for itself, its owner and
-  admins, who may also change them. Who owns it, and whether it is there, admins decide.
+- Everybody of the tenant sees every inbox. Its settings are visible to itself, its owner and
+  admins, who may also change them. Only admins change its owner, make or delete it.
 - The address never changes.
 """
 
@@ -67,7 +67,7 @@ class InboxIn(Payload):
 
 
 class InboxChange(Payload):
-    """What of an inbox can change; a field left out stays as it is."""
+    """The changeable fields of an inbox; a field left out stays as it is."""
 
     display_name: OneLine = ""
     owner_user_id: UserName | None = None
@@ -186,7 +186,7 @@ async def _note_change(tx: Tx, call: Call, inbox: Inbox, fields: Collection[str]
 
 
 async def renew_secret(call: Call) -> Response:
-    """POST /v1/inboxes/{inbox_id}/webhook-secret/: the former one signs as well for a day."""
+    """POST /v1/inboxes/{inbox_id}/webhook-secret/: the former secret signs calls too for a day."""
 
     async def work(tx: Tx) -> tuple[Inbox, str]:
         inbox = await locate_to_change(tx, call)
@@ -224,7 +224,7 @@ async def restore_inbox(call: Call) -> Response:
 
 
 async def _deleted(tx: Tx, call: Call) -> DeletedInbox:
-    """The deleted inbox that the path names. Raises NotFound, Conflict `not_deleted`."""
+    """Return the deleted inbox in the path. Raises NotFound, Conflict `not_deleted`."""
     name = call.arguments["inbox_id"]
     return await inbox_removal.find_deleted_inbox(
         tx,
@@ -236,23 +236,21 @@ async def _deleted(tx: Tx, call: Call) -> DeletedInbox:
 
 
 def permit_change(call: Call) -> None:
-    """Raises Problem 403 for who would give an inbox to somebody without being an admin, or have it
-    told of types that they may not read.
-    """
+    """Raises Problem 403 for a new owner by no admin, or an event type without access."""
     if "owner_user_id" in call.sent and not is_admin(call.caller):
         raise admin_required()
     permit_inbox_types(call)
 
 
 async def locate(tx: Tx, call: Call) -> Inbox:
-    """The inbox that the path names, by id or address. Raises NotFound."""
+    """Return the inbox in the path, by id or address. Raises NotFound."""
     return await inbox_in_path(tx, call)
 
 
 async def locate_to_change(tx: Tx, call: Call) -> Inbox:
-    """The inbox that the path names, if the caller may change it.
+    """Return the inbox in the path, if the caller may change it.
 
-    Raises Problem: 404, and 403 for one that the caller sees without having a say in it.
+    Raises Problem: 404, and 403 for one that the caller sees but may not change.
     """
     if isinstance(call.caller, Agent):
         name = call.arguments["inbox_id"]
@@ -267,8 +265,10 @@ async def locate_to_change(tx: Tx, call: Call) -> Inbox:
 
 
 async def locate_to_set(tx: Tx, call: Call) -> Inbox:
-    """The same. Raises Problem 403, too, when its webhook is to go elsewhere and has types of which
-    the caller may not be told.
+    """The same, for its settings.
+
+    Raises Problem 403 too when its webhook would move and has event types that the caller may not
+    read.
     """
     inbox = await locate_to_change(tx, call)
     if call.sent.get("webhook_url") is not None and "webhook_events" not in call.sent:
@@ -279,6 +279,6 @@ async def locate_to_set(tx: Tx, call: Call) -> Inbox:
 
 
 async def locate_to_restore(tx: Tx, call: Call) -> None:
-    """Raises NotFound when the path names no inbox, deleted or not."""
+    """Raises NotFound when there is no inbox in the path, deleted or not."""
     with suppress(Conflict):
         await _deleted(tx, call)

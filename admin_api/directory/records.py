@@ -16,7 +16,7 @@ from storage.ids import to_text
 
 
 def domain_record(domain: Domain, hostname: str) -> Record:
-    """A domain with the DNS records that it needs; `hostname` is where its mail shall go."""
+    """A domain with the DNS records that it needs; `hostname` is the target of its MX record."""
     return {
         "domain_id": to_text("dom", domain.domain_id),
         "name": domain.name,
@@ -36,7 +36,7 @@ def domain_record(domain: Domain, hostname: str) -> Record:
 
 
 def checked_record(checked: Checked) -> Record:
-    """A DNS record, and what was found in its place."""
+    """A DNS record, and the records found in its place."""
     return {
         "type": checked.record.type,
         "name": checked.record.name,
@@ -55,8 +55,9 @@ def inbox_record(
     webhook: Alert | None = None,
     webhooks: bool = True,
 ) -> Record:
-    """With `settings` also what only the inbox itself, its owner and admins see; `webhook` is the
-    inbox's own, `webhooks` tells whether they see that as well.
+    """An inbox; with `settings` also the fields for itself, its owner and admins.
+
+    `webhook` is the inbox's own; `webhooks`: the caller may see it.
     """
     record: Record = {
         "inbox_id": to_text("inb", inbox.inbox_id),
@@ -83,7 +84,7 @@ def inbox_record(
 
 
 def list_record(item: DistributionList, *, for_admin: bool = True) -> Record:
-    """A distribution list; an admin is told of mail that waits for its first member."""
+    """A distribution list; for an admin also the mail deferred while it has no member."""
     waiting: Record = {}
     if for_admin and item.last_deferred_at is not None:
         waiting = {
@@ -112,7 +113,7 @@ def member_record(member: Member) -> Record:
 
 
 def explanation_record(found: Explanation, own: bytes | None) -> Record:
-    """What became of a message: all of it, or one inbox's own part."""
+    """A delivery report: all of it, or one inbox's own part."""
     parts = [part for part in found.parts if own in (None, part.inbox_id)]
     repeated = found.repeated if own is None else ()
     return {

@@ -35,7 +35,7 @@ class DnsRecord(Answer):
 
 
 class CheckedRecord(Answer):
-    """A DNS record, and what was found in its place."""
+    """A DNS record, and the records found in its place."""
 
     type: Annotated[Literal["TXT", "MX"], Field(examples=["TXT"])]
     name: Annotated[str, Field(examples=["_postroom-verify.example.com"])]
@@ -46,7 +46,7 @@ class CheckedRecord(Answer):
 
 
 class DomainCheck(Answer):
-    """What the DNS has now."""
+    """The present DNS records of a domain."""
 
     name: Annotated[str, Field(examples=["example.com"])]
     records: list[CheckedRecord]
@@ -64,7 +64,7 @@ class DomainRecord(Answer):
 
 
 class VerifiedDomain(DomainRecord):
-    """A domain after the DNS was asked, with what was found."""
+    """A domain after a DNS query, with the records found."""
 
     records: list[CheckedRecord]
 
@@ -136,13 +136,13 @@ class Way(Answer):
 
 
 class UnusedWay(Way):
-    """A way by which nobody got a copy, and why."""
+    """A way by which no copy was made, and the reason."""
 
     reason: Annotated[Literal["repeated"], Field(examples=["repeated"])]
 
 
 class Delivery(Answer):
-    """What one inbox got."""
+    """The part of one inbox."""
 
     inbox_id: InboxId
     address: Address | None
@@ -151,7 +151,7 @@ class Delivery(Answer):
 
 
 class Deliveries(Answer):
-    """What became of a message."""
+    """The delivery report of a message."""
 
     message_id: MessageId
     received_at: Time

@@ -1,1 +1,1 @@
-"""Event catalogue, list, live stream."""
+"""API of events: catalogue, list, live stream."""

@@ -1,8 +1,8 @@
-"""Events: the catalogue, what happened to an inbox in the last seven days, and what happens now.
+"""Events: the catalogue, an inbox's events of the last seven days, and the live stream.
 
-- A caller is told of what it may read, and no more: without `types` the others are left out, a type
-  that is asked for by name is refused.
-- `after` is the id of the last event one knows (`admin_api.events.resume`).
+- A caller gets the types it may read: without `types` the others are left out, a type that is asked
+  for by name is refused.
+- `after` is the id of the last event the client has (`admin_api.events.resume`).
 """
 
 from __future__ import annotations
@@ -52,7 +52,7 @@ Types = Annotated[str, Field(max_length=1_000), AfterValidator(_types)]
 
 
 class Listing(Parameters):
-    """Which events, and which part of them."""
+    """The events to list, and the page of them."""
 
     after: EventId | None = None
     types: Types | None = None
@@ -66,7 +66,7 @@ class Listing(Parameters):
 
 
 async def list_event_types(call: Call) -> Response:
-    """GET /v1/events/types/: what may be told, with the schema and an example of each."""
+    """GET /v1/events/types/: all types, with the schema and an example of each."""
     return answer(
         [
             {
@@ -82,7 +82,7 @@ async def list_event_types(call: Call) -> Response:
 
 
 async def list_events(call: Call) -> Response:
-    """GET /v1/events/: what the acting inbox may be told of, oldest first."""
+    """GET /v1/events/: the events visible to the acting inbox, oldest first."""
     wanted = call.parameters(Listing)
     types = _wanted_types(call, wanted.types)
     after = position_of(wanted.cursor) or place_of(wanted.after)
@@ -99,7 +99,7 @@ async def list_events(call: Call) -> Response:
 
 
 class Live(Parameters):
-    """What a stream tells, and behind which event it begins; without one it begins now."""
+    """The types of a stream, and the event behind which it begins; without one it begins now."""
 
     after: EventId | None = None
     types: Types | None = None
@@ -116,7 +116,7 @@ async def stream_events(call: Call) -> Response:
         view = View(call.tenant_id, await locate_stream(tx, call), call.now)
         marks = await credential_marks(tx, ids=(credential_id, view.inbox_id), now=call.now)
         if len(marks) < 2:
-            raise unauthorized()  # it ended between two looks of ours
+            raise unauthorized()  # it ended between our two reads
         listener = Listener(
             tenant_id=view.tenant_id,
             inbox_id=view.inbox_id,
@@ -133,7 +133,7 @@ async def stream_events(call: Call) -> Response:
 
 
 def permit_types(call: Call) -> None:
-    """Raises Problem 403 for a type that is asked for by name and may not be told."""
+    """Raises Problem 403 for a type that is asked for by name and may not be read."""
     named = query_of(call).get("types")
     if isinstance(named, str):
         for name in sorted(EVENT_TYPES.keys() & set(named.split(","))):
@@ -141,5 +141,5 @@ def permit_types(call: Call) -> None:
 
 
 def _wanted_types(call: Call, named: str | None) -> frozenset[str]:
-    """The types that the caller is to be told; those it names it may be told (`permit_types`)."""
+    """Return the types to send: those asked for (`permit_types`), or all the caller may read."""
     return readable_types(call.caller) if named is None else frozenset(named.split(","))

@@ -1,9 +1,9 @@
-"""Behind which event a client goes on: by `after`, by a cursor, by the header `Last-Event-ID`.
+"""Resume positions of clients: `after`, a cursor, or the header `Last-Event-ID`.
 
-- A place older than what is kept is refused, so that nobody takes a gap for silence; so is one that
-  was never given, behind which what is new would be missed.
-- A browser that comes back by itself sends the header beside its first URL: the header goes first.
-- What is wrong with places is told together with all other faults of a call.
+- A position older than the stored events is refused, so that no client takes a gap for silence; so
+  is one that was never given, behind which new events would be missed.
+- A browser that reconnects by itself sends the header beside its first URL: the header wins.
+- Faults of positions are reported together with all other faults of a call.
 """
 
 from __future__ import annotations
@@ -36,22 +36,22 @@ EventId = Annotated[str, Field(max_length=40), AfterValidator(_event_id)]
 
 
 def place_of(event_id: str | None) -> bytes | None:
-    """The place that an id names; None without one, or for what is none."""
+    """Return the position of an id; None without one, or for a malformed one."""
     return from_text("evt", event_id) if event_id else None
 
 
 def resumed_place(call: Call) -> bytes | None:
-    """The place in the header."""
+    """Return the position in the header."""
     return place_of(call.request.headers.get(LAST_EVENT_ID))
 
 
 def query_of(call: Call) -> Mapping[str, JsonValue]:
-    """The parameters as they came, before they were judged."""
+    """Return the parameters as they came, before validation."""
     return read_query(call.request.scope["query_string"])[0]
 
 
 async def locate_listing(tx: Tx, call: Call) -> bytes:
-    """The inbox that is acted for. Raises as `acting_inbox`, and Invalid for bad places."""
+    """Return the acting inbox. Raises as `acting_inbox`, and Invalid for bad positions."""
     inbox_id = await acting_inbox(tx, call)
     _refuse(await _faults_of_query(tx, call))
     return inbox_id
@@ -71,7 +71,7 @@ async def locate_stream(tx: Tx, call: Call) -> bytes:
 
 
 async def _faults_of_query(tx: Tx, call: Call) -> list[FieldFault]:
-    """Of places that are well-formed; the others have been told by themselves."""
+    """Return the faults of well-formed positions; the model reports malformed ones."""
     given = query_of(call)
     after, cursor = given.get("after"), given.get("cursor")
     faults = []

@@ -1,4 +1,4 @@
-"""The shape of answers about events, for the OpenAPI document: see `admin_api.http.shapes`."""
+"""Response shapes of event types, events and their pages."""
 
 from __future__ import annotations
 

@@ -1,10 +1,11 @@
-"""A stream of server-sent events (WHATWG HTML 9.2), as a response that goes on.
+"""The live stream of server-sent events (WHATWG HTML 9.2), as an endless response.
 
-- Each event has its id, so that who comes back with `Last-Event-ID` goes on behind it: what is
-  missing is read from the store, then the feed takes over. Nothing is skipped, nothing comes twice.
-- What a client does not take is not kept for it: next to nothing is buffered, and when one write
-  waits for too long the connection is cut.
-- A stream ends when its credential does, when its client goes, and when the process stops.
+- Each event carries its id, so that a client that comes back with `Last-Event-ID` resumes behind
+  it: missed events are read from the store, then the feed takes over. Nothing is skipped, nothing
+  comes twice.
+- If a client does not read, next to nothing is buffered for it, and when one write waits too long
+  the connection is cut.
+- A stream ends with its credential, with its client, and when the process stops.
 """
 
 from __future__ import annotations
@@ -30,7 +31,7 @@ from storage.ids import to_text
 from storage.mailbox.visibility import View
 
 MEDIA_TYPE = "text/event-stream"
-# What a server adds to the scope that can tell of the connection (see
+# A key of the scope under which the server passes the connection (see
 # `gateway.server.http_server`).
 CONNECTION = "postroom.connection"
 
@@ -45,7 +46,7 @@ _PAGE = 100
 
 @dataclass(frozen=True, slots=True)
 class Source:
-    """Where the events come from, and for whom; those behind the id `after` are told."""
+    """The source of the events and their receiver; only those behind the id `after` are sent."""
 
     feed: Feed
     database: Database
@@ -82,11 +83,13 @@ class EventStream(Response):
             hung_up.cancel()
 
     async def _send_all(self, send: Send) -> None:
-        """Raises TimeoutError when the client does not take what it is sent."""
+        """Raises TimeoutError when the client does not read."""
         start = {"type": "http.response.start", "status": 200, "headers": self.raw_headers}
         await _send(send, start)
         await _send(send, _chunk(_RETRY))
-        with contextlib.suppress(StoreUnavailable):  # the client comes back, and hears of it then
+        with contextlib.suppress(
+            StoreUnavailable
+        ):  # the client reconnects, and gets the error then
             async for chunk in _frames(self._source):
                 await _send(send, _chunk(chunk))
         await _send(send, _chunk(b"", more=False))
@@ -98,7 +101,7 @@ def _connection_of(scope: Scope) -> asyncio.Transport | None:
 
 
 def _keep_little(connection: asyncio.Transport) -> None:
-    """Let a client that does not read be noticed early, and cost little until then."""
+    """Limit socket buffers: a client that does not read is noticed early and costs little."""
     connection.set_write_buffer_limits(high=_BUFFERED)
     end = connection.get_extra_info("socket")
     if end is not None:
@@ -106,7 +109,7 @@ def _keep_little(connection: asyncio.Transport) -> None:
 
 
 async def _hang_up(receive: Receive, listener: Listener) -> None:
-    """Wait until the client is gone."""
+    """Wait until the client has disconnected."""
     while (await receive())["type"] != "http.disconnect":
         pass
     listener.end()
@@ -122,13 +125,13 @@ def _chunk(body: bytes, *, more: bool = True) -> dict[str, object]:
 
 
 async def _frames(source: Source) -> AsyncIterator[bytes]:
-    """What the client is sent: what it missed, then what happens; a comment when nothing does."""
+    """Yield the frames: missed events, then new ones; a comment when nothing happens."""
     listener, position = source.listener, source.after
     while not listener.has_ended:
         joined = await source.feed.join(listener)
         async for events in _missed(source, position, joined):
             yield _told(events, listener.inbox_id)
-        # The client may know more than the feed has read: it asked the store itself.
+        # The client may be ahead of the feed: it read the store itself.
         position = max(position, joined)
         while listener.is_told:
             offered = await listener.take(_BEAT_SECONDS)
@@ -142,7 +145,7 @@ async def _frames(source: Source) -> AsyncIterator[bytes]:
 
 
 async def _missed(source: Source, after: bytes, until: bytes) -> AsyncIterator[Sequence[Event]]:
-    """What the store has between the two, page by page."""
+    """Read the events between the two positions from the store, page by page."""
     listener = source.listener
     while not listener.has_ended:
         events = await source.database.read(_page(source, after, until))

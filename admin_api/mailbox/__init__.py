@@ -1,1 +1,1 @@
-"""Messages, attachments, waiting."""
+"""API of an inbox's mail: messages, attachments, waiting for a message."""

@@ -1,8 +1,8 @@
-"""Attachments: the files of a message, by their ids.
+"""Attachments: the files of a message, as downloads.
 
-- Always offered to be saved, never shown by the browser that asks: a stranger chose their content.
-  The type of what a browser would run or lay out is not repeated.
-- Decoded from the stored bytes while they are sent; a file is never whole in memory.
+- A browser always saves them, never shows them: a stranger chose their content. A type that a
+  browser would run or lay out is replaced.
+- They are decoded from the stored bytes while they are sent; a file is never whole in memory.
 - The name is in the header twice: in ASCII, and in full as RFC 8187 says.
 """
 
@@ -35,7 +35,7 @@ async def show_attachment(call: Call) -> Response:
     found, content = await call.database.read(lambda tx: _with_content(tx, call))
     part = found.part
     chunks = call.service.content.chunks(content, part.start, part.end)
-    first = await anext(chunks, b"")  # a damaged content is told before the answer begins
+    first = await anext(chunks, b"")  # a damaged content fails before the response begins
 
     async def stream() -> AsyncIterator[bytes]:
         decoding = decoder(part.encoding)
@@ -58,7 +58,7 @@ async def show_attachment(call: Call) -> Response:
 
 
 async def locate(tx: Tx, call: Call) -> Attachment:
-    """The attachment that the path names, of a message that this call may see. Raises NotFound."""
+    """Return the attachment in the path, of a message that this call may see. Raises NotFound."""
     copy = await messages.locate(tx, call)
     return await parsed.find_attachment(
         tx,
@@ -75,12 +75,12 @@ async def _with_content(tx: Tx, call: Call) -> tuple[Attachment, Content]:
 
 
 def safe_type(content_type: str) -> str:
-    """The type as the message has it, unless a browser would do more with it than save it."""
+    """Return the type from the message, unless a browser would do more with it than save it."""
     return "application/octet-stream" if _ACTIVE.fullmatch(content_type) else content_type
 
 
 def disposition(filename: str | None) -> str:
-    """The Content-Disposition of a file that is to be saved."""
+    """Build the Content-Disposition of a download."""
     name = filename or "attachment"
     plain = _NOT_PLAIN.sub("_", name)
     full = quote(name, safe="", errors="replace")

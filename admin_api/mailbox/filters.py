@@ -1,4 +1,4 @@
-"""Which messages a listing is to hold.
+"""Filters of the message list.
 
 - Without `folder` it is the inbox; `all` is every folder.
 - `from` is an address, or words of the sender's name.
@@ -41,7 +41,7 @@ Moment = Annotated[str, Field(max_length=40), AfterValidator(_moment)]
 
 
 class Listing(Parameters):
-    """The parameters of a listing of messages."""
+    """The parameters of the message list."""
 
     folder: Literal["inbox", "archive", "junk", "trash", "all"] = "inbox"
     q: Query = ""
@@ -62,7 +62,7 @@ class Listing(Parameters):
         return not given and self.folder != "all"
 
     async def filters(self, tx: Tx, call: Call) -> SearchFilter:
-        """What to look for. Raises Invalid for a list or a thread that is none."""
+        """Build the search filter. Raises Invalid for an unknown list or thread."""
         thread_id = None
         if self.thread_id is not None:
             thread_id = await visible_thread(tx, call, "thread_id", self.thread_id)

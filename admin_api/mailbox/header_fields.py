@@ -1,9 +1,8 @@
 """The header fields of a stored message, as a list of names and values.
 
-- Read from the stored bytes when asked for, as far as anybody looks
-  (`storage.content.header_grammar`).
-- Values are unfolded and otherwise as they came: encoded words stay encoded. What is not UTF-8, and
-  NUL, becomes U+FFFD.
+- They are read from the stored bytes on demand, up to the caps of `storage.content.header_grammar`.
+- Values are unfolded and otherwise as they came: encoded words stay encoded. Bytes that are not
+  UTF-8, and NUL, become U+FFFD.
 """
 
 from __future__ import annotations
@@ -14,7 +13,7 @@ from storage.content.header_grammar import MAX_OCTETS, fields, unfolded
 
 
 def header_fields(head: bytes) -> list[dict[str, str]]:
-    """`[{"name": …, "value": …}]` in the order in which they stand."""
+    """Return `[{"name": …, "value": …}]` in the order of the header."""
     return [
         {"name": name.decode("ascii"), "value": _text(unfolded(value))}
         for name, value in fields(head)
@@ -26,7 +25,7 @@ def _text(value: bytes) -> str:
 
 
 async def head_of(chunks: AsyncIterator[bytes]) -> bytes:
-    """The first 100 KiB of a content."""
+    """Return the first 100 KiB of a content."""
     head = b""
     async for chunk in chunks:
         head += chunk[: MAX_OCTETS - len(head)]

@@ -29,7 +29,7 @@ from storage.mailbox.visibility import View
 
 
 class CopyChange(Payload):
-    """What of a copy can change; a field left out stays as it is."""
+    """The changeable fields of a copy; a field left out stays as it is."""
 
     is_read: bool = False
     is_flagged: bool = False
@@ -37,7 +37,7 @@ class CopyChange(Payload):
 
 
 class SharedChange(CopyChange):
-    """What many copies are to have in common: at least one field."""
+    """The values to set on many copies: at least one field."""
 
     model_config = ConfigDict(json_schema_extra={"minProperties": 1})
 
@@ -52,7 +52,7 @@ NamedMessage = Annotated[str, Reference(visible_message)]
 
 
 class CopiesChange(Payload):
-    """Which copies are to change, and how; one named twice is named once."""
+    """The copies to change, and how; a repeated id counts once."""
 
     message_ids: Annotated[list[NamedMessage], Field(min_length=1, max_length=500)]
     set: SharedChange
@@ -97,11 +97,11 @@ async def show_message(call: Call) -> Response:
 
 
 async def show_raw(call: Call) -> Response:
-    """GET /v1/messages/{message_id}/raw/: the trace of this copy, then the bytes as they came."""
+    """GET /v1/messages/{message_id}/raw/: this copy's trace fields, then the bytes as they came."""
     copy, content = await call.database.read(lambda tx: _with_content(tx, call))
     trace = trace_fields(copy)
     chunks = call.service.content.chunks(content)
-    first = await anext(chunks, b"")  # a damaged content is told before the answer begins
+    first = await anext(chunks, b"")  # a damaged content fails before the response begins
 
     async def stream() -> AsyncIterator[bytes]:
         async with aclosing(chunks):
@@ -142,7 +142,7 @@ async def change_message(call: Call) -> Response:
 
 
 async def change_messages(call: Call) -> Response:
-    """PATCH /v1/messages/: All of them or none, in the order in which they were named."""
+    """PATCH /v1/messages/: all of them or none, in the order in which they were named."""
     payload = call.payload(CopiesChange)
     change = payload.set.model_dump(exclude_unset=True)
 
@@ -168,9 +168,9 @@ async def change_messages(call: Call) -> Response:
 
 
 async def _held(tx: Tx, view: View, named: Sequence[str]) -> list[bytes]:
-    """The messages that the body names, each once. Raises Conflict `no_copy`.
+    """Return the messages in the body, each once. Raises Conflict `no_copy`.
 
-    Raises Invalid: malformed, unknown, another tenant's and not visible look alike.
+    Raises Invalid: malformed, unknown, another tenant's and invisible ids get the same fault.
     """
     given = [from_text("msg", text) for text in named]
     chosen = [*dict.fromkeys(one for one in given if one is not None)]
@@ -192,7 +192,7 @@ async def _held(tx: Tx, view: View, named: Sequence[str]) -> list[bytes]:
 
 
 async def delete_message(call: Call) -> Response:
-    """DELETE /v1/messages/{message_id}/: to trash, and from trash for good."""
+    """DELETE /v1/messages/{message_id}/: to trash; from trash, permanently."""
 
     async def work(tx: Tx) -> str | None:
         copy = await locate(tx, call)
@@ -212,7 +212,7 @@ async def delete_message(call: Call) -> Response:
 
 
 async def locate(tx: Tx, call: Call) -> Copy:
-    """The message that the path names, as the acting inbox has it. Raises NotFound."""
+    """Return the message in the path, as the acting inbox has it. Raises NotFound."""
     view = await acting_view(tx, call)
     return await visibility.find_message(
         tx, view=view, message_id=call.path_id("msg", "message_id")
@@ -225,7 +225,7 @@ async def _with_content(tx: Tx, call: Call) -> tuple[Copy, Content]:
 
 
 class Entire(NamedTuple):
-    """All that the store has of a message, as one inbox has it."""
+    """All stored parts of a message, as one inbox has it."""
 
     copy: Copy
     content: Content
@@ -237,13 +237,13 @@ async def _entire(tx: Tx, call: Call) -> Entire:
 
 
 async def entire(tx: Tx, call: Call, copy: Copy) -> Entire:
-    """The rest of a message that this call may see."""
+    """Load the rest of a message that this call may see."""
     key = {"tenant_id": call.tenant_id, "message_id": copy.message_id}
     return Entire(copy, await find_content(tx, **key), await find_outline(tx, **key))
 
 
 async def whole_message(call: Call, found: Entire) -> Response:
-    """The message by itself: what is on record, and what is read from its bytes."""
+    """Build the record of a single message: its stored fields, and those read from its bytes."""
     contents = call.service.content
     async with aclosing(contents.chunks(found.content)) as chunks:
         head = await head_of(chunks)

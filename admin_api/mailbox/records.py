@@ -13,7 +13,7 @@ from storage.mailbox.parsed import Attachment
 
 
 def message_item(copy: Copy) -> Record:
-    """A message as it stands in a list; without a copy it has no folder, marks and ways in."""
+    """A message in a list; without a copy it has no folder, marks and ways in."""
     return {
         "message_id": to_text("msg", copy.message_id),
         "thread_id": to_text("thr", copy.thread_id),
@@ -38,7 +38,7 @@ def message_item(copy: Copy) -> Record:
 
 
 def message_record(copy: Copy, headers: Iterable[Mapping[str, str]], letter: MessageText) -> Record:
-    """A message by itself; what takes parsing is empty until that has been done."""
+    """A single message; fields that need the parser are empty until it has run."""
     return message_item(copy) | {
         "headers": [*headers],
         "reply_to": [{"email": email, "name": name} for name, email in letter.reply_to],
@@ -52,7 +52,7 @@ def message_record(copy: Copy, headers: Iterable[Mapping[str, str]], letter: Mes
 
 
 def attachment_record(attachment: Attachment) -> Record:
-    """A file that came with a message; its octets have a path of their own."""
+    """A file of a message; its octets have a path of their own."""
     part = attachment.part
     return {
         "attachment_id": to_text("att", attachment.attachment_id),

@@ -1,4 +1,4 @@
-"""What answers look like: mail, and the work that a team does on it. Together with `schemas`."""
+"""Response shapes of messages and attachments."""
 
 from __future__ import annotations
 
@@ -82,7 +82,7 @@ class Envelope(Answer):
 
 
 class MessageRecord(MessageItem):
-    """A message by itself."""
+    """A single message."""
 
     headers: list[HeaderField]
     reply_to: list[Mailbox]

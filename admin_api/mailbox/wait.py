@@ -1,9 +1,9 @@
-"""Waiting for a message: one call that is answered when it is there.
+"""Waiting for a message: one call that is answered when the message is there.
 
-- For people who test what their own software sends: the newest message of the inbox that was for
-  an address and has a text in its subject, whether it is there already or comes while one waits.
-- A commit wakes who waits, and then nobody looks more often than a few times a second; what
-  another process commits is seen a little later.
+- For people who test the mail of their own software: the newest message of the inbox for an
+  address, with a text in its subject, whether it is there already or comes meanwhile.
+- A commit wakes the waiting calls, which then query at most a few times a second; commits of
+  another process are seen a little later.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ _BREATH = 0.2
 
 
 class Expected(Parameters):
-    """What is waited for, and for how many seconds."""
+    """The message to wait for, and the seconds to wait."""
 
     to: Annotated[str, Field(max_length=320)] = ""
     subject: Annotated[str, Field(max_length=1_000)] = ""

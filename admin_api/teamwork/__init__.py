@@ -1,1 +1,1 @@
-"""Threads, notes, assignment, handoff, tasks, templates."""
+"""API of team work on mail: threads, notes, assignment, handoff, tasks, templates."""

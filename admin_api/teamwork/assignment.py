@@ -19,7 +19,7 @@ from storage.teamwork import assignment
 
 
 class AssignmentIn(Payload):
-    """Who is to have the thread in hand, and what to tell them in the task."""
+    """The teammate to assign the thread to, and a text for their task."""
 
     to: Teammate
     note: Annotated[str, Field(max_length=10_000)] | None = None
@@ -49,7 +49,7 @@ async def assign_thread(call: Call) -> Response:
 
 
 async def unassign_thread(call: Call) -> Response:
-    """DELETE /v1/messages/threads/{thread_id}/assign/: 204 also when nobody had it."""
+    """DELETE /v1/messages/threads/{thread_id}/assign/: 204 also when it was assigned to nobody."""
 
     async def work(tx: Tx) -> None:
         view, thread_id = await acting_view(tx, call), thread_id_of(call)

@@ -1,5 +1,6 @@
-"""Handing a thread over: the assignment, a note that mentions its receiver, and the sender's card,
-as one act.
+"""Handoff of a thread: assignment, a note that mentions the receiver, and the sender's card.
+
+All three are one transaction.
 """
 
 from __future__ import annotations
@@ -30,7 +31,7 @@ from storage.teamwork import assignment, notes
 
 
 class HandoffIn(Payload):
-    """Who gets the thread, and a note for them and for who sees the thread."""
+    """The receiver of the thread, and a note for them and for everybody who sees the thread."""
 
     to: Teammate
     note: Text | None = None
@@ -82,7 +83,7 @@ async def hand_off_thread(call: Call) -> Response:
 
 
 def permit_sharing(call: Call) -> None:
-    """Raises Problem 403 for a token that may not share contacts and would."""
+    """Raises Problem 403 for a token without `contacts:write` that asks for `share_contact`."""
     caller = call.caller
     may_share = not isinstance(caller, Agent) or "contacts:write" in caller.token.scopes
     if call.sent.get("share_contact") is True and not may_share:
@@ -90,7 +91,7 @@ def permit_sharing(call: Call) -> None:
 
 
 async def _offer_card(tx: Tx, *, view: View, thread_id: bytes, to: Inbox) -> Share:
-    """Offer the card of who last wrote in the thread and has one. Raises Invalid without one."""
+    """Offer the card of the last writer in the thread that has one. Raises Invalid without one."""
     senders = await thread_senders(tx, view=view, thread_id=thread_id)
     cards = await contacts_with(
         tx, tenant_id=view.tenant_id, inbox_id=view.inbox_id, canonicals=senders
@@ -111,5 +112,5 @@ async def _offer_card(tx: Tx, *, view: View, thread_id: bytes, to: Inbox) -> Sha
 
 
 def _known_of(contact: Contact, senders: list[str]) -> list[str]:
-    """Those of the senders that the card has."""
+    """Return those of the senders that are on the card."""
     return [canonical for canonical in contact.card.canonicals if canonical in senders]

@@ -1,4 +1,4 @@
-"""Notes on a thread, and mentions in them. A note goes nowhere but into these answers."""
+"""Internal notes on a thread, and mentions in them; a note appears in these answers only."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ Text = Annotated[str, Field(min_length=1, max_length=10_000)]
 
 
 class NoteIn(Payload):
-    """A note to leave; `mentions` are addresses of teammates."""
+    """A note to add; `mentions` are addresses of teammates."""
 
     body: Text
     mentions: Annotated[list[Teammate], Field(max_length=200)] = Field(default_factory=list)
@@ -84,7 +84,7 @@ async def delete_note(call: Call) -> Response:
 
 
 async def _is_author(tx: Tx, call: Call, view: View, note: Note) -> bool:
-    """The author is the inbox; of its people, the one who wrote the note or owns the inbox."""
+    """Whether the caller is the author: the inbox itself, its owner, or the note's writer."""
     if note.author_inbox_id != view.inbox_id:
         return False
     if call.user_id is None or call.user_id == note.author_user_id:
@@ -100,7 +100,7 @@ async def locate_notes(tx: Tx, call: Call) -> None:
 
 
 async def locate_note(tx: Tx, call: Call) -> Note:
-    """The note that the path names. Raises NotFound."""
+    """Return the note in the path. Raises NotFound."""
     return await notes.find_note(
         tx,
         view=await acting_view(tx, call),

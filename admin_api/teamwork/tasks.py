@@ -1,4 +1,4 @@
-"""Single tasks: those an inbox makes for itself, and completing what others gave it."""
+"""Tasks and the agenda: own tasks are changed, tasks made by others only completed."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ class TaskIn(Payload):
 
 
 class TaskChange(Payload):
-    """What of a task can change; a field left out stays as it is."""
+    """The changeable fields of a task; a field left out stays as it is."""
 
     title: Name = ""
     description: Description | None = None
@@ -110,7 +110,7 @@ async def change_task(call: Call) -> Response:
 
 
 def _check_right(call: Call, task: Task, change: dict[str, object]) -> None:
-    """Raises Problem 403: what others gave can be completed and reopened only."""
+    """Raises Problem 403: a task made by others can only be completed and reopened."""
     caller = call.caller
     if isinstance(caller, Agent) and "task:write" not in caller.token.scopes:
         completes = change == {"completed": True} and not task.is_own
@@ -138,7 +138,7 @@ async def _rewrite(tx: Tx, call: Call, task: Task, change: dict[str, str | None]
 
 
 async def delete_task(call: Call) -> Response:
-    """DELETE /v1/tasks/{task_id}/: only what the inbox made for itself."""
+    """DELETE /v1/tasks/{task_id}/: only the inbox's own tasks."""
 
     async def work(tx: Tx) -> None:
         task = await locate(tx, call)
@@ -151,7 +151,7 @@ async def delete_task(call: Call) -> Response:
 
 
 async def locate(tx: Tx, call: Call) -> Task:
-    """The acting inbox's task that the path names. Raises NotFound."""
+    """Return the acting inbox's task in the path. Raises NotFound."""
     inbox_id = await acting_inbox(tx, call)
     return await tasks.find_task(
         tx,
@@ -194,7 +194,7 @@ def _place(cursor: str | None) -> Place | None:
 
 
 class Listing(Page):
-    """Which tasks; without `include_completed` the open ones."""
+    """The tasks to list; without `include_completed` the open ones."""
 
     include_completed: Truth = False
     cursor: Annotated[str, checked(_place)] | None = None

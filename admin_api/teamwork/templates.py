@@ -1,4 +1,4 @@
-"""Templates: admins change them, everybody of the tenant lists, gets and renders them."""
+"""Templates: changed by admins; listed, read and rendered by everybody of the tenant."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ Variables = Annotated[list[Annotated[str, AfterValidator(_placeholder)]], Field(
 
 
 class TemplateIn(Payload):
-    """A template to make; `variables` left out are those found in subject and body."""
+    """A template to make; without `variables` those found in subject and body are declared."""
 
     name: TemplateName = ""
     subject: Subject = ""
@@ -48,11 +48,11 @@ class TemplateIn(Payload):
 
 
 class TemplateChange(TemplateIn):
-    """What of a template can change; a field left out stays as it is."""
+    """The changeable fields of a template; a field left out stays as it is."""
 
 
 class Rendering(Payload):
-    """What to put into a template; with `thread_id` a thread fills in what is not said here."""
+    """The values for a template; with `thread_id` a thread fills in those that are missing here."""
 
     context: dict[str, Annotated[object, AfterValidator(_text_or_number)]] = Field(
         default_factory=dict
@@ -164,11 +164,11 @@ async def render_template(call: Call) -> Response:
 
 
 def _text(value: object) -> str:
-    """A string as it is; a number as JSON writes it."""
+    """Return a string as it is, a number as JSON writes it."""
     return value if isinstance(value, str) else orjson.dumps(value).decode()
 
 
 async def locate(tx: Tx, call: Call) -> Template:
-    """The template that the path names. Raises NotFound."""
+    """Return the template in the path. Raises NotFound."""
     template_id = call.path_id("tpl", "template_id")
     return await templates.find_template(tx, tenant_id=call.tenant_id, template_id=template_id)

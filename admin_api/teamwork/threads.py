@@ -26,7 +26,7 @@ from storage.teamwork.threads import Status, Thread
 
 
 async def assignee(tx: Tx, call: Call, field: str, name: str) -> bytes | None:
-    """The inbox that has a thread in hand: `me`, `none`, or a teammate's."""
+    """The assignee to list threads of: `me`, `none`, or a teammate's address."""
     if name == "none":
         return None
     if name == "me":
@@ -38,7 +38,7 @@ Assignee = Annotated[ReferenceText, Reference(assignee)]
 
 
 class Listing(Parameters):
-    """Which threads; without any condition all of them."""
+    """The threads to list; without any condition all of them."""
 
     assigned_to: Assignee | None = None
     status: Status | None = None
@@ -49,13 +49,13 @@ class Listing(Parameters):
 
 
 class ThreadChange(Payload):
-    """What of a thread can change."""
+    """The changeable fields of a thread."""
 
     status: Literal["open", "closed"]
 
 
 async def show_threads(call: Call) -> Response:
-    """GET /v1/messages/threads/: newest first by the newest message seen."""
+    """GET /v1/messages/threads/: newest first by the newest visible message."""
     wanted = call.parameters(Listing)
     before = position_of(wanted.cursor)
 
@@ -127,11 +127,11 @@ async def show_history(call: Call) -> Response:
 
 
 def thread_id_of(call: Call) -> bytes:
-    """The thread's id in the path. Raises NotFound when it is none."""
+    """Return the thread's id in the path. Raises NotFound when it is malformed."""
     return call.path_id("thr", "thread_id")
 
 
 async def locate(tx: Tx, call: Call) -> None:
-    """Raises NotFound when the acting inbox sees no message of the thread that the path names."""
+    """Raises NotFound when the acting inbox sees no message of the thread in the path."""
     view = await acting_view(tx, call)
     await visibility.require_thread(tx, view=view, thread_id=thread_id_of(call))
