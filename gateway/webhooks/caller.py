@@ -6,7 +6,8 @@
 - 2xx is success and everything else a failure; a redirect is not followed. All of it takes 15
   seconds at most. The answer's body is thrown away unread, but for what lets a connection end well.
 - What was wrong is told in our words: nothing the endpoint said is ever shown.
-- The HTTP client is imported at the first call: who has no webhook does not pay for it.
+- The DNS client and the certificates are loaded at the first call: who has no webhook does not
+  pay for them.
 
 Standard Webhooks; RFC 9110 15 (statuses), 10.2.3 (Retry-After).
 """
@@ -19,6 +20,7 @@ import ssl
 from collections.abc import Collection, Mapping, Sequence
 
 from gateway.webhooks.answer import Answer
+from gateway.webhooks.http_client import post
 from gateway.webhooks.resolver import Names, NamesUnavailable, NoSuchHost
 from gateway.webhooks.targets import (
     Address,
@@ -52,8 +54,6 @@ class Caller:
     async def call(self, url: str, headers: Mapping[str, str], body: bytes) -> Answer:
         """POST `body`. Raises NotCalled."""
         trust = await self._prepare()
-        from gateway.webhooks.http_client import post  # imported by now
-
         try:
             async with asyncio.timeout(self._patience):
                 target = parse_target(url, self._allowed)
@@ -69,7 +69,7 @@ class Caller:
             return Answer(None, f"no answer within {self._patience:g} seconds")
 
     async def _prepare(self) -> ssl.SSLContext:
-        """Import the client and read the certificates, once, where it keeps nobody waiting."""
+        """Import the DNS client and read the certificates, once, where it keeps nobody waiting."""
         if self._prepared is None or (self._prepared.done() and self._prepared.exception()):
             self._prepared = asyncio.create_task(asyncio.to_thread(_prepared, self._trust))
         return await asyncio.shield(self._prepared)
@@ -83,6 +83,5 @@ class Caller:
 
 
 def _prepared(trust: ssl.SSLContext | None) -> ssl.SSLContext:
-    importlib.import_module("gateway.webhooks.http_client")
     importlib.import_module("dns.asyncresolver")
     return trust or ssl.create_default_context()

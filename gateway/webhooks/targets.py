@@ -91,9 +91,13 @@ class Target:
 
     @property
     def url(self) -> str:
+        return f"{self.scheme}://{self.authority}{self.rest or '/'}"
+
+    @property
+    def authority(self) -> str:
+        """What stands in a Host field: the port only where it is not the usual one."""
         host = f"[{self.host}]" if ":" in self.host else self.host
-        port = "" if self.port == _DEFAULT_PORTS[self.scheme] else f":{self.port}"
-        return f"{self.scheme}://{host}{port}{self.rest or '/'}"
+        return host if self.port == _DEFAULT_PORTS[self.scheme] else f"{host}:{self.port}"
 
     @property
     def address(self) -> Address | None:
