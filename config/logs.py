@@ -1,8 +1,9 @@
-"""Logs: one line per event on stderr, as text or JSON.
+"""Logs: one line per event, as text or JSON, on stderr or in a file.
 
 Rules: an event is a word and key=value pairs. A line is one line whatever a peer sent: what does
 not print is escaped, a long value is cut. Addresses may be logged; bodies, tokens and passwords
-never are. A level that is off costs one comparison.
+never are. A level that is off costs one comparison. A log file that was renamed, as logrotate does,
+is opened anew under its name by the next line; each process of a gateway does so for itself.
 """
 
 import json
@@ -12,6 +13,8 @@ import sys
 import time
 from collections.abc import Iterable, Mapping
 from functools import lru_cache
+from logging.handlers import WatchedFileHandler
+from pathlib import Path
 from typing import Literal
 
 Value = str | bytes | int | float | bool | None | Iterable[str]
@@ -23,10 +26,13 @@ MESSAGE_MAX = 1000
 QUIET = ("mail.log", "mail.debug", "uvicorn.access", "uvicorn.error", "asyncio", "psycopg.pool")
 
 
-def setup(log_format: Literal["text", "json"], level: str) -> None:
-    """Send everything from `level` on to stderr; called once when the process starts."""
+def setup(log_format: Literal["text", "json"], level: str, file: Path | None = None) -> None:
+    """Send everything from `level` on to `file`, or to stderr; once, when the process starts.
+
+    Raises OSError for a file that cannot be opened.
+    """
     logging.logThreads = logging.logProcesses = logging.logMultiprocessing = False
-    handler = logging.StreamHandler(sys.stderr)
+    handler = logging.StreamHandler(sys.stderr) if file is None else WatchedFileHandler(file)
     handler.setFormatter(JsonLines() if log_format == "json" else TextLines())
     root = logging.getLogger()
     root.handlers[:] = [handler]

@@ -229,6 +229,12 @@ class Settings:
     metrics_token: str = setting(
         "", values.secret, "Bearer token for /metrics; empty: loopback only.", secret=True
     )
+    log_file: Path | None = setting(
+        "",
+        values.optional_file,
+        "Log file, opened anew when it was renamed; empty: stderr.",
+        write=values.optional_file_text,
+    )
     log_format: LogFormat = setting(
         "text", values.choice(LOG_FORMATS), "How a log line looks: text or json."
     )

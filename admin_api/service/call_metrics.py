@@ -8,6 +8,7 @@
 
 from __future__ import annotations
 
+import logging
 import time
 from bisect import bisect_left
 from collections.abc import Callable, Coroutine, Iterable, Iterator
@@ -15,10 +16,16 @@ from typing import TYPE_CHECKING, Any
 
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from config.logs import event
+
 if TYPE_CHECKING:
     from prometheus_client.core import Metric
 
 TEMPLATE = "postroom.template"
+_REQUEST_ID = b"x-request-id"
+_POLLED = {"/healthz", "/readyz", "/metrics"}
+
+logger = logging.getLogger("postroom.http")
 CONTENT_TYPE = "text/plain; version=0.0.4; charset=utf-8"
 
 _METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"})
@@ -94,7 +101,7 @@ class _Read:
 
 
 class Measured:
-    """The application `inner`, with every call counted in `measures`.
+    """The application `inner`, with every call counted in `measures` and a line in the log.
 
     `inner` says which route it found by leaving its template in the scope.
     """
@@ -114,6 +121,27 @@ class Measured:
                 taken = time.monotonic() - began
                 route = scope.get(TEMPLATE, "none")
                 self._measures.answered(route, scope["method"], message["status"], taken)
+                _log(scope, route, message, taken)
             await send(message)
 
         await self._inner(scope, receive, send_counted)
+
+
+def _log(scope: Scope, route: str, start: Message, seconds: float) -> None:
+    """One line a call: the template of its path, since the path itself names what is private."""
+    level = logging.DEBUG if route in _POLLED else logging.INFO
+    if not logger.isEnabledFor(level):
+        return
+    request_id = next((value for name, value in start["headers"] if name == _REQUEST_ID), None)
+    client = scope.get("client")
+    event(
+        logger,
+        "called",
+        level=level,
+        request=request_id,
+        method=scope["method"],
+        route=route,
+        status=start["status"],
+        milliseconds=round(seconds * 1000),
+        client=client[0] if client else None,
+    )

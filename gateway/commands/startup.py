@@ -27,7 +27,10 @@ def serve_until_told(settings: Settings, announce: Callable[[Running], None]) ->
 
     Raises Faults for an address or a store that cannot be used.
     """
-    logs.setup(settings.log_format, settings.log_level)
+    try:
+        logs.setup(settings.log_format, settings.log_level, settings.log_file)
+    except OSError as error:
+        raise Faults(f"log_file: {settings.log_file}: {error.strerror}") from error
     _warn(settings)
     _allow_descriptors(settings.max_connections + settings.http_max_connections)
     try:

@@ -148,7 +148,7 @@ def test_an_unknown_variable_is_told_once_and_stops_nothing(
 def test_the_server_warns_of_unknown_variables_and_of_root(
     user: int, warned: bool, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
-    monkeypatch.setattr("config.logs.setup", lambda log_format, level: None)
+    monkeypatch.setattr("config.logs.setup", lambda log_format, level, file: None)
     monkeypatch.setattr("os.geteuid", lambda: user)
     monkeypatch.setattr(startup, "run", lambda settings, ready: 0)
 

@@ -2,6 +2,7 @@ import json
 import logging
 import re
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 from hypothesis import given
@@ -17,6 +18,8 @@ def root_as_it_was() -> Iterator[None]:
     root = logging.getLogger()
     handlers, level = root.handlers[:], root.level
     yield
+    for handler in set(root.handlers) - set(handlers):
+        handler.close()
     root.handlers[:] = handlers
     root.setLevel(level)
 
@@ -136,3 +139,20 @@ def test_any_value_at_all_stays_on_one_printable_line(value: str | bytes) -> Non
     assert clean(value).isprintable()
     assert TextLines().format(record(helo=value)).isprintable()
     assert JsonLines().format(record(helo=value)).isprintable()
+
+
+def test_a_renamed_log_file_is_opened_anew_under_its_name(tmp_path: Path) -> None:
+    log = tmp_path / "postroom.log"
+    setup("json", "info", log)
+
+    event(LOGGER, "first")
+    log.rename(tmp_path / "postroom.log.1")
+    event(LOGGER, "second")
+
+    assert json.loads((tmp_path / "postroom.log.1").read_text())["event"] == "first"
+    assert json.loads(log.read_text())["event"] == "second"
+
+
+def test_a_log_file_that_cannot_be_opened_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(OSError, match="No such file"):
+        setup("text", "info", tmp_path / "none" / "postroom.log")

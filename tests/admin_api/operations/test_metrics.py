@@ -7,7 +7,7 @@ import httpx2
 import pytest
 from prometheus_client.parser import text_string_to_metric_families as families_of
 
-from tests.builders import SALES, World, open_world
+from tests.builders import AGENT, SALES, World, open_world
 from tests.support.engines import Engine
 
 PEER = ("203.0.113.9", 40000)
@@ -108,3 +108,17 @@ async def test_calls_are_counted_by_template_method_and_status(world: World) -> 
     most = labels | {("le", "+Inf")}
     assert found["postroom_http_request_seconds_bucket", most] == 3
     assert not [name for name, labels in found if "msg_" in str(labels)]
+
+
+async def test_a_call_is_a_line_in_the_log_with_the_id_of_its_response(
+    engine: Engine, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level("INFO", "postroom.http")
+    async with open_world(engine) as world, world.client(AGENT) as api:
+        response = await api.get("/v1/messages/")
+        await api.get("/healthz")
+
+    (line,) = [one for one in caplog.records if one.getMessage() == "called"]
+    pairs = vars(line)["pairs"]
+    assert pairs["request"].decode() == response.headers["X-Request-Id"]
+    assert (pairs["method"], pairs["route"], pairs["status"]) == ("GET", "/v1/messages/", 200)
