@@ -6,8 +6,9 @@ every accepted value has a text that is parsed to the same value.
 
 import grp
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import TypeVar
 
 from config import values
 from config.values import Endpoint, shown
@@ -27,22 +28,50 @@ class UnixSocket:
         return f"unix:{self.path}"
 
 
+T = TypeVar("T")
 MailEndpoint = Endpoint | UnixSocket
 
 
+def smtp_endpoints(value: object) -> tuple[Endpoint, ...]:
+    """Parse one or more host:port or proxy:host:port, several with commas or as an array."""
+    found = smtps_endpoints(value)
+    if not found:
+        raise ValueError("expected host:port, such as 127.0.0.1:2525")
+    return found
+
+
+def smtps_endpoints(value: object) -> tuple[Endpoint, ...]:
+    """Parse like `smtp_endpoints`; none is fine."""
+    return _once(tuple(_tcp_endpoint(part) for part in values.parts(value)))
+
+
 def mail_endpoints(value: object) -> tuple[MailEndpoint, ...]:
-    """Parse host:port or unix:/path, several with commas or as an array; none is fine."""
-    found = tuple(_mail_endpoint(part) for part in values.parts(value))
-    for endpoint in found:
+    """Parse host:port, proxy:host:port or unix:/path; none is fine."""
+    return _once(tuple(_mail_endpoint(part) for part in values.parts(value)))
+
+
+def _once(found: tuple[T, ...]) -> tuple[T, ...]:
+    plain = [address_of(one) for one in found]
+    for endpoint in plain:
         is_free = isinstance(endpoint, Endpoint) and not endpoint.port
-        if not is_free and found.count(endpoint) > 1:
+        if not is_free and plain.count(endpoint) > 1:
             raise ValueError(f"{endpoint} is named twice")
     return found
 
 
+def address_of(endpoint: object) -> object:
+    """Return what is bound, without the mark of the PROXY protocol."""
+    return replace(endpoint, proxy=False) if isinstance(endpoint, Endpoint) else endpoint
+
+
+def _tcp_endpoint(text: str) -> Endpoint:
+    rest = text.removeprefix("proxy:")
+    return replace(values.endpoint(rest), proxy=rest != text)
+
+
 def _mail_endpoint(text: str) -> MailEndpoint:
     if not text.startswith("unix:"):
-        return values.endpoint(text)
+        return _tcp_endpoint(text)
     path = text.removeprefix("unix:")
     if not path.startswith("/") or "\0" in path or len(path.encode()) > _MOST_PATH_OCTETS:
         raise ValueError(

@@ -88,8 +88,8 @@ class Settings:
     )
     smtp: tuple[Endpoint, ...] = setting(
         "127.0.0.1:2525",
-        values.endpoints,
-        "Where mail comes in: host:port, several with commas; port 0 takes a free one.",
+        listening.smtp_endpoints,
+        "Where mail comes in: host:port, or proxy:host:port behind a balancer; with commas.",
     )
     lmtp: tuple[MailEndpoint, ...] = setting(
         "",
@@ -98,7 +98,7 @@ class Settings:
     )
     smtps: tuple[Endpoint, ...] = setting(
         "",
-        values.endpoints_or_none,
+        listening.smtps_endpoints,
         "Where SMTP begins with TLS: host:port, several with commas; needs a certificate.",
     )
     socket_mode: int = setting(
@@ -162,7 +162,9 @@ class Settings:
         "Clients without limits on connections and errors: your own relays.",
     )
     trusted_proxies: tuple[Network, ...] = setting(
-        "", values.networks, "HTTP peers whose forwarding headers count; empty: nobody's."
+        "",
+        values.networks,
+        "Peers whose forwarding headers (HTTP) and PROXY headers (SMTP) count; empty: nobody's.",
     )
     dns_server: Endpoint | None = setting(
         "",
@@ -299,16 +301,20 @@ def _checked(given: list[Given], faults: list[Fault], warnings: tuple[str, ...])
 
 def _clashes(settings: Settings) -> list[Fault]:
     """Find what is wrong only together: one endpoint for two kinds of connections."""
-    taken: dict[MailEndpoint, str] = {}
+    taken: dict[object, str] = {}
     faults = []
     for key in sorted(LISTENERS, key=keys().index):
         for item in getattr(settings, key):
             if isinstance(item, Endpoint) and not item.port:
                 continue
-            if item in taken:
-                text = f"{item} is in {taken[item]} already"
+            address = listening.address_of(item)
+            if address in taken:
+                text = f"{address} is in {taken[address]} already"
                 faults.append(Fault(settings.origins[key], key, text))
-            taken[item] = key
+            taken[address] = key
+            if isinstance(item, Endpoint) and item.proxy and not settings.trusted_proxies:
+                text = f"{item} needs trusted_proxies: nobody else may send a PROXY header"
+                faults.append(Fault(settings.origins[key], key, text))
     return faults
 
 

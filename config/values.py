@@ -38,13 +38,19 @@ PASSWORD_PARAMETER = re.compile(r"(?<=[?&])(password|sslpassword)=[^&]+")
 
 @dataclass(frozen=True, slots=True)
 class Endpoint:
-    """Where to listen: a host (IPv6 without brackets) and a port, 0 for a free one."""
+    """Where to listen: a host (IPv6 without brackets) and a port, 0 for a free one.
+
+    `proxy`: connections begin with a header of the PROXY protocol.
+    """
 
     host: str
     port: int
+    proxy: bool = False
 
     def __str__(self) -> str:
-        return f"[{self.host}]:{self.port}" if ":" in self.host else f"{self.host}:{self.port}"
+        mark = "proxy:" if self.proxy else ""
+        host = f"[{self.host}]" if ":" in self.host else self.host
+        return f"{mark}{host}:{self.port}"
 
 
 def shown(value: object) -> str:
@@ -62,11 +68,6 @@ def endpoints(value: object) -> tuple[Endpoint, ...]:
         if one.port and found.count(one) > 1:
             raise ValueError(f"{one} is named twice")
     return found
-
-
-def endpoints_or_none(value: object) -> tuple[Endpoint, ...]:
-    """Parse like `endpoints`; none is fine."""
-    return endpoints(value) if parts(value) else ()
 
 
 def name_server(value: object) -> Endpoint | None:

@@ -44,6 +44,9 @@ def _silent(settings: Settings) -> Iterator[str]:
                     yield f"{key}: {endpoint} is not ready: {fault}"
             elif endpoint.port == 0:
                 yield f"{key}: port 0 is any free port; the one taken cannot be known here"
+            elif endpoint.proxy:
+                if fault := _accepts(endpoint):
+                    yield f"{key}: {endpoint} is not ready: {fault}"
             elif fault := asked(reachable(endpoint)):
                 yield f"{key}: {endpoint} is not ready: {fault}"
 
@@ -66,6 +69,16 @@ def _greets_locally(endpoint: UnixSocket) -> str | None:
         except OSError as error:
             return _cause(error)
     return None if said.startswith(b"220") else f"it greets with {said[:60]!r}"
+
+
+def _accepts(endpoint: Endpoint) -> str | None:
+    """Only a trusted proxy hears a greeting there."""
+    where = reachable(endpoint)
+    try:
+        socket.create_connection((where.host, where.port), _TIMEOUT).close()
+    except OSError as error:
+        return _cause(error)
+    return None
 
 
 def _is_ready(endpoint: Endpoint) -> str | None:

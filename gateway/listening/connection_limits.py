@@ -7,9 +7,11 @@ so are local programs, which come by a unix socket and have no address.
 from __future__ import annotations
 
 from collections import Counter, deque
+from collections.abc import Iterable
 from ipaddress import IPv4Address, IPv6Address, ip_address
 
 from config.settings import Settings
+from config.values import Network
 from gateway.smtp import replies
 from gateway.smtp.replies import Reply
 
@@ -69,8 +71,15 @@ def is_exempt(settings: Settings, client_ip: str) -> bool:
     """Whether limits do not hold for this client."""
     if not client_ip:
         return True
+    return is_within(client_ip, settings.exempt_networks)
+
+
+def is_within(client_ip: str, networks: Iterable[Network]) -> bool:
+    """Whether an address belongs to one of the networks; a local program's, "", does not."""
+    if not client_ip:
+        return False
     address = _address(client_ip)
-    return any(address in network for network in settings.exempt_networks)
+    return any(address in network for network in networks)
 
 
 def client_network(client_ip: str) -> str:

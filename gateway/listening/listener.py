@@ -21,10 +21,12 @@ from config.logs import event
 from config.settings import Settings
 from config.values import Endpoint
 from gateway.counters import Counters
-from gateway.listening.connection_limits import ConnectionLimits
+from gateway.listening.connection_limits import ConnectionLimits, is_within
 from gateway.listening.connections import Connections
 from gateway.processes.mail_process import MailProcess
+from gateway.smtp import replies
 from gateway.smtp.replies import Reply
+from gateway.transport import proxy_protocol
 from gateway.transport.origin import Origin, Protocol
 
 logger = logging.getLogger(__name__)
@@ -51,6 +53,7 @@ class Listener:
         self._siblings = siblings
         self._loop = asyncio.get_running_loop()
         self._sockets: dict[socket.socket, MailEndpoint] = {}
+        self._unnamed: set[asyncio.Task[None]] = set()
         self._closed = False
         for sibling in siblings:
             sibling.on_closed = self._left
@@ -69,7 +72,8 @@ class Listener:
                 bound.append(endpoint)
             else:
                 listening = listening_socket(endpoint)
-                bound.append(Endpoint(*listening.getsockname()[:2]))
+                host, port = listening.getsockname()[:2]
+                bound.append(Endpoint(host, port, endpoint.proxy))
             self._sockets[listening] = endpoint
             self._watch(listening, Origin(protocol, "", tls))
         return bound
@@ -80,6 +84,8 @@ class Listener:
     def close(self) -> None:
         """Take no more connections."""
         self._closed = True
+        for naming in self._unnamed:
+            naming.cancel()
         for listening, endpoint in self._sockets.items():
             self._loop.remove_reader(listening)
             listening.close()
@@ -98,21 +104,57 @@ class Listener:
                 event(logger, "accept_failed", level=logging.WARNING, cause=error.strerror)
             return
         client_ip = peer[0] if listening.family != socket.AF_UNIX else ""
-        self._admit(client, kind._replace(client_ip=client_ip))
+        origin = kind._replace(client_ip=client_ip)
+        endpoint = self._sockets[listening]
+        if isinstance(endpoint, Endpoint) and endpoint.proxy:
+            self._introduce(client, origin)
+        else:
+            self._admit(client, origin)
+
+    def _introduce(self, client: socket.socket, origin: Origin) -> None:
+        """Have a trusted proxy say who the client is, and nobody else."""
+        if not is_within(origin.client_ip, self._settings.trusted_proxies):
+            self._turn_away(client, origin, replies.PROXY_REFUSED)
+        elif len(self._unnamed) >= self._settings.max_connections:
+            self._turn_away(client, origin, replies.TOO_MANY_CONNECTIONS)
+        else:
+            naming = self._loop.create_task(self._hear_name(client, origin))
+            self._unnamed.add(naming)
+            naming.add_done_callback(self._unnamed.discard)
+
+    async def _hear_name(self, client: socket.socket, origin: Origin) -> None:
+        try:
+            client.setblocking(False)
+            async with asyncio.timeout(proxy_protocol.HEADER_SECONDS):
+                named = await proxy_protocol.read_header(client)
+        except (proxy_protocol.BadHeader, OSError) as error:  # TimeoutError is one
+            event(logger, "proxy_header_bad", client=origin.client_ip, cause=repr(error))
+            self._turn_away(client, origin, replies.PROXY_REFUSED)
+        except asyncio.CancelledError:
+            client.close()
+            raise
+        else:
+            self._admit(client, origin._replace(client_ip=named or origin.client_ip))
 
     def _admit(self, client: socket.socket, origin: Origin) -> None:
         client_ip = origin.client_ip
         refusal = self._gate.refusal(client_ip, self._loop.time())
         if refusal is not None:
-            _refuse(client, refusal)
-            self._counters.add("connections_refused")
-            self._counters.replied(refusal.code, refusal.text)
-            event(logger, "turned_away", client=client_ip, reply=refusal.text)
+            self._turn_away(client, origin, refusal)
             return
         network = self._gate.enter(client_ip)
         self._counters.add("connections")
         if not self._hand_over(client, network, origin):
             self._connections.open(client, origin, partial(self._left, network))
+
+    def _turn_away(self, client: socket.socket, origin: Origin, refusal: Reply) -> None:
+        if origin.tls:  # no word in the clear to a client that expects a handshake
+            client.close()
+        else:
+            _refuse(client, refusal)
+        self._counters.add("connections_refused")
+        self._counters.replied(refusal.code, refusal.text)
+        event(logger, "turned_away", client=origin.client_ip, reply=refusal.text)
 
     def _left(self, network: str) -> None:
         self._gate.leave(network)

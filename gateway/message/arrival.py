@@ -27,9 +27,14 @@ def arrival(
     transaction_id: str,
     now: int,
     tls: str | None = None,
+    peer: tuple[str, str] | None = None,
     each_recipient: bool = False,
 ) -> Arrival:
-    """The message as it will be stored. The header's words are the sender's claims, no more."""
+    """The message as it will be stored. The header's words are the sender's claims, no more.
+
+    `peer` has address and HELO of the other end of the connection, where it is not the client.
+    """
+    peer_ip, peer_helo = peer or (client_ip, helo)
     sender = scan.from_[0] if scan.from_ else Mailbox("", "")
     mailboxes = {"to": _pairs(scan.to), "cc": _pairs(scan.cc)}
     return Arrival(
@@ -41,8 +46,8 @@ def arrival(
         protocol=protocol,
         tls=tls,
         received_field=received_field(
-            helo=helo,
-            client_ip=client_ip,
+            helo=peer_helo,
+            client_ip=peer_ip,
             hostname=hostname,
             protocol=protocol,
             transaction_id=transaction_id,

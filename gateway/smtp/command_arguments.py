@@ -1,4 +1,4 @@
-"""The arguments of MAIL and RCPT: a strict parser that never guesses.
+"""The arguments of MAIL, RCPT and XFORWARD: a strict parser that never guesses.
 
 Rules this module keeps:
 - What the peer sent means what RFC 5321 says and nothing else: no RFC 2047 word is decoded, no
@@ -12,9 +12,10 @@ RFC 5321 4.1.2 and 4.5.3.1, RFC 1870 (SIZE), RFC 6152 (BODY), RFC 6531 (SMTPUTF8
 """
 
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from functools import lru_cache
+from ipaddress import ip_address
 from typing import NoReturn
 
 from gateway.smtp import replies
@@ -35,6 +36,7 @@ _NULL_PATH = re.compile(r"<>( .*)?", re.DOTALL)
 _POSTMASTER = re.compile(r"<(postmaster)>( .*)?", re.IGNORECASE | re.DOTALL)
 _STRAY_DOT = re.compile(r"\.\.|\A\.|\.\Z")
 _PARAMETER = re.compile(r"([A-Za-z0-9][A-Za-z0-9-]*)(?:=([!-<>-~]+))?")
+_XTEXT = re.compile(r"(?:[!-*,-<>-~]|\+[0-9A-F]{2}|[^\x00-\x7f]){1,255}")
 _SIZE = re.compile(r"[0-9]{1,20}")
 
 # A mail process hears the same few commands over and over; each is at most 2 KiB.
@@ -116,6 +118,67 @@ def parse_rcpt(argument: bytes, *, smtputf8: bool) -> RcptCommand:
     for _ in _parameters(rest or ""):
         _refuse(replies.UNKNOWN_PARAMETER)
     return RcptCommand(forward_path)
+
+
+def parse_xforward(argument: bytes) -> dict[str, str]:
+    """What follows `XFORWARD`: attributes by name; one that is not available is empty.
+
+    Raises `BadCommand`.
+    """
+    found: dict[str, str] = {}
+    for word in _text(argument).split(" "):
+        name, equals, written = word.partition("=")
+        name = name.upper()
+        value = _xtext(written)
+        if not equals or name in found or name not in _XFORWARD or not value.isprintable():
+            _refuse(replies.BAD_XFORWARD)
+        if value == "[UNAVAILABLE]":
+            value = ""
+        elif not _XFORWARD[name](value):
+            _refuse(replies.BAD_XFORWARD)
+        found[name] = value
+    if "ADDR" in found:
+        found["ADDR"] = found["ADDR"].removeprefix("IPV6:")
+    return found
+
+
+def _xtext(written: str) -> str:
+    """RFC 3461 4: `+` and two capital hexadecimal digits stand for an octet."""
+    if not _XTEXT.fullmatch(written):
+        _refuse(replies.BAD_XFORWARD)
+    octets = re.sub(rb"\+([0-9A-F]{2})", _octet, written.encode())
+    try:
+        return octets.decode()
+    except UnicodeDecodeError:
+        _refuse(replies.BAD_XFORWARD)
+
+
+def _octet(found: re.Match[bytes]) -> bytes:
+    return bytes([int(found[1], 16)])
+
+
+def _is_address(text: str) -> bool:
+    try:
+        ip_address(text.removeprefix("IPV6:"))
+    except ValueError:
+        return False
+    return "%" not in text
+
+
+def _is_port(text: str) -> bool:
+    return text.isascii() and text.isdigit() and len(text) <= 5 and int(text) <= 65535
+
+
+# Each attribute (Postfix, XFORWARD_README) and what its value has to be.
+_XFORWARD: dict[str, Callable[[str], object]] = {
+    "NAME": bool,
+    "ADDR": _is_address,
+    "PORT": _is_port,
+    "PROTO": bool,
+    "HELO": bool,
+    "IDENT": bool,
+    "SOURCE": {"LOCAL", "REMOTE"}.__contains__,
+}
 
 
 def _text(argument: bytes) -> str:

@@ -82,6 +82,7 @@ CANNOT_VERIFY = Reply(252, "2.5.0", "Cannot verify, but will take mail for a val
 HELP = Reply(214, "2.0.0", "RFC 5321; write to postmaster for help from a person")
 
 # We hang up, the sender may come again
+PROXY_REFUSED = Reply(421, "4.7.0", "PROXY header missing or not trusted; closing", closes=True)
 NOT_SMTP = Reply(421, "4.7.0", "This is a mail server; closing", closes=True)
 TOO_MANY_DEFERRED = Reply(421, "4.7.0", "Too many deferred commands; closing", closes=True)
 TOO_MANY_ERRORS = Reply(421, "4.7.0", "Too many errors; closing", closes=True)
@@ -119,6 +120,7 @@ BAD_SENDER = Reply(501, "5.1.7", "Bad sender address syntax")
 BAD_RECIPIENT = Reply(501, "5.1.3", "Bad recipient address syntax")
 BAD_UTF8 = Reply(501, "5.5.4", "Not valid UTF-8")
 BAD_PARAMETER = Reply(501, "5.5.4", "Bad or repeated parameter")
+BAD_XFORWARD = Reply(501, "5.5.4", "Bad or repeated XFORWARD attribute")
 SYNTAX_HELO = Reply(501, "5.5.4", "Syntax: HELO or EHLO hostname")
 SYNTAX_MAIL = Reply(501, "5.5.4", "Syntax: MAIL FROM:<address>")
 SYNTAX_RCPT = Reply(501, "5.5.4", "Syntax: RCPT TO:<address>")
@@ -129,11 +131,13 @@ BDAT_NOT_OFFERED = Reply(502, "5.5.1", "CHUNKING is not offered; closing", close
 HELO_FIRST = Reply(503, "5.5.1", "Send HELO or EHLO first")
 MAIL_FIRST = Reply(503, "5.5.1", "Send MAIL first")
 MAIL_NESTED = Reply(503, "5.5.1", "Sender already given; send RSET to begin again")
+XFORWARD_LATE = Reply(503, "5.5.1", "XFORWARD comes before MAIL")
 TLS_ACTIVE = Reply(503, "5.5.1", "TLS is active already")
 TLS_REQUIRED = Reply(530, "5.7.0", "Send STARTTLS first")
 UNKNOWN_PARAMETER = Reply(555, "5.5.4", "Parameter not recognized or not offered")
 
 # A verdict about the address
+XFORWARD_DENIED = Reply(550, "5.7.0", "XFORWARD is not for this client")
 NO_SUCH_RECIPIENT = Reply(550, "5.1.1", "No such recipient here")
 NEEDS_SMTPUTF8 = Reply(553, "5.6.7", "Address is not ASCII; SMTPUTF8 must be declared in MAIL")
 RELAY_DENIED = Reply(554, "5.7.1", "Not a domain of ours; relaying is denied")

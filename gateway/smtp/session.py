@@ -18,7 +18,14 @@ from collections.abc import Awaitable, Callable
 
 from config.logs import event
 from gateway.smtp import replies
-from gateway.smtp.command_arguments import BadCommand, MailCommand, Path, parse_mail, parse_rcpt
+from gateway.smtp.command_arguments import (
+    BadCommand,
+    MailCommand,
+    Path,
+    parse_mail,
+    parse_rcpt,
+    parse_xforward,
+)
 from gateway.smtp.connection import Command, Connection
 from gateway.smtp.input_buffer import HangUp
 from gateway.smtp.recipients import reply_for
@@ -42,6 +49,7 @@ _MAX_ERRORS = 20
 _MAX_UNKNOWN = 20
 _MAX_IDLE_COMMANDS = 100
 _MAX_DEFERRED = 2000
+XFORWARD_KEYWORD = "XFORWARD NAME ADDR PORT PROTO HELO IDENT SOURCE"
 _NOT_SMTP = (b"GET", b"POST", b"CONNECT", b"PUT")
 
 
@@ -55,6 +63,7 @@ class Session:
         "_envelope",
         "_errors",
         "_exempt",
+        "_forwarded",
         "_helo",
         "_idle_commands",
         "_network",
@@ -79,6 +88,7 @@ class Session:
         self._connection = connection
         self._origin = origin
         self._exempt = exempt
+        self._forwarded: dict[str, str] = {}
         self._network = network
         self._helo = ""
         self._protocol = "SMTP"
@@ -200,6 +210,8 @@ class Session:
         keywords = [*self._context.keywords]
         if self._offers_tls:
             keywords.append("STARTTLS")
+        if self._exempt:
+            keywords.append(XFORWARD_KEYWORD)
         return keywords
 
     @property
@@ -228,6 +240,17 @@ class Session:
         self._connection.send(replies.READY_FOR_TLS)
         await self._connection.start_tls(certificate.context)
         return None
+
+    async def _xforward(self, argument: bytes) -> Reply:
+        """A relay of ours says where the next message came from."""
+        if not self._exempt:
+            return replies.XFORWARD_DENIED
+        if not self._helo:
+            return replies.HELO_FIRST
+        if self._envelope is not None:
+            return replies.XFORWARD_LATE
+        self._forwarded |= parse_xforward(argument)
+        return replies.OK
 
     def _greet(self, argument: bytes, protocol: str) -> bool:
         name = argument.strip(b" ")
@@ -296,6 +319,7 @@ class Session:
         self._idle_commands = 0
 
     def _end_transaction(self) -> None:
+        self._forwarded = {}
         if self._envelope is not None:
             self._arrived()
             self._envelope = None
@@ -330,10 +354,15 @@ class Session:
             logger,
             "refused",
             session=self.id,
-            client=self._connection.client_ip,
+            client=self._client_ip,
             rcpt=path.raw,
             verdict=verdict.value,
         )
+
+    @property
+    def _client_ip(self) -> str:
+        """The client of this transaction: the one a relay of ours names, else the peer."""
+        return self._forwarded.get("ADDR") or self._connection.client_ip
 
     async def _data(self, argument: bytes) -> Reply | None:
         envelope = self._envelope
@@ -372,10 +401,13 @@ class Session:
             protocol = "UTF8LMTP" if self._is_lmtp else "UTF8SMTP"
         if tls and protocol != "SMTP":  # RFC 3848 has no name for HELO under TLS
             protocol += "S"
+        named = self._forwarded.get("ADDR")
         return Sender(
             session=self.id,
-            client_ip=self._connection.client_ip,
-            helo=self._helo,
+            client_ip=self._client_ip,
+            helo=self._forwarded.get("HELO", "") if named else self._helo,
+            peer_ip=self._connection.client_ip,
+            peer_helo=self._helo,
             protocol=protocol,
             tls=tls,
             each_recipient=self._is_lmtp,
@@ -397,6 +429,7 @@ _VERBS: dict[bytes, Callable[[Session, bytes], Awaitable[Reply | None]]] = {
     b"BDAT": Session._bdat,
     b"LHLO": Session._other_hello,
     b"STARTTLS": Session._starttls,
+    b"XFORWARD": Session._xforward,
 }
 _LMTP_VERBS = _VERBS | {
     b"HELO": Session._other_hello,

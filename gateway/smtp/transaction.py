@@ -78,6 +78,7 @@ class Envelope:
 class Sender(NamedTuple):
     """The client of a transaction, as trace fields and logs name it.
 
+    With XFORWARD the client is another one than the peer, of which the trace field tells.
     `protocol` is the name after "with" in the trace (`ESMTP`, `LMTPS`), `tls` the version in use;
     `session` names the session.
     """
@@ -85,6 +86,8 @@ class Sender(NamedTuple):
     session: str
     client_ip: str
     helo: str
+    peer_ip: str
+    peer_helo: str
     protocol: str
     tls: str | None
     each_recipient: bool
@@ -150,6 +153,7 @@ def _judge(
         reverse_path=envelope.reverse_path.raw if envelope.reverse_path else "",
         client_ip=sender.client_ip,
         helo=sender.helo,
+        peer=(sender.peer_ip, sender.peer_helo),
         protocol=sender.protocol,
         tls=sender.tls,
         hostname=hostname,

@@ -44,9 +44,10 @@ VERBS = {
 
 
 # The listeners that a dialogue may be played on, and the settings of a server that has them all.
-KINDS = ("smtp", "smtps", "lmtp", "unix")
+KINDS = ("smtp", "smtps", "lmtp", "unix", "proxy")
 ALL_LISTENERS = {
-    "lmtp": "127.0.0.1:0, unix:{folder}/lmtp",
+    "lmtp": "127.0.0.1:0, unix:{folder}/lmtp, proxy:127.0.0.1:0",
+    "trusted_proxies": "127.0.0.1",
     "smtps": "127.0.0.1:0",
     "tls_certificate": "{certificate}",
     "tls_key": "{key}",

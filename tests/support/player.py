@@ -23,6 +23,7 @@ from tests.support.mailbox import Api, Mailbox, Record
 from tests.support.server import HOSTNAME, Server
 from tests.support.smtp import ConnectionEnded, SmtpClient
 
+LMTP_KINDS = ("lmtp", "unix", "proxy")
 STORED_SECONDS = 5.0  # only for what the client did not wait for itself
 
 
@@ -156,7 +157,7 @@ class Player:
     def _send(self, data: bytes) -> None:
         line = self._line()
         data, line.held = line.held + data, b""
-        if self.kind != self.dialogue.kind and self.kind in ("lmtp", "unix"):
+        if self.kind != self.dialogue.kind and self.kind in LMTP_KINDS:
             data = data.replace(b"EHLO ", b"LHLO ")
         self.transcript.append(f"C: {data[:300]!r}")
         if not self.dialogue.each_octet:
@@ -177,7 +178,7 @@ class Player:
 
     def _hello(self, _: str) -> None:
         self._expect(f"220 {HOSTNAME}")
-        hello = "LHLO" if self.kind in ("lmtp", "unix") else "EHLO"
+        hello = "LHLO" if self.kind in LMTP_KINDS else "EHLO"
         self._say(f"{hello} client.example")
         self._expect_reply("250")
 

@@ -194,13 +194,15 @@ class Server:
         return status
 
     def address(self, kind: str) -> HostPort | str:
-        """Return where the listener of that kind is: smtp, smtps, lmtp, or unix (LMTP as well)."""
+        """Return where a listener is: smtp, smtps, lmtp, unix or proxy (the last two LMTP)."""
         if kind == "smtp":
             return self.demo.smtp
         for one in self.demo.smtps if kind == "smtps" else self.demo.lmtp:
-            if one.startswith("unix:") == (kind == "unix"):
-                host, _, port = one.rpartition(":")
-                return one.removeprefix("unix:") if kind == "unix" else (host, int(port))
+            mark, colon, rest = one.rpartition(":")[0].rpartition(":")
+            if one.startswith("unix:"):
+                mark, rest = "unix", one.removeprefix("unix:")
+            if mark == kind or not (colon or mark or kind in ("unix", "proxy")):
+                return rest if kind == "unix" else (rest, int(one.rpartition(":")[2]))
         raise ServerFault(f"no listener {kind}")
 
     def client(self, *, source: str | None = None, timeout: float = 15.0) -> SmtpClient:

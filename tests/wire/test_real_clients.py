@@ -52,6 +52,7 @@ def test_smtplib(server: Server, members: list[Mailbox]) -> None:
             "8bitmime",
             "smtputf8",
             "enhancedstatuscodes",
+            "xforward",
         }
     for mailbox in members:
         copy = await_subject(mailbox, subject)
