@@ -16,6 +16,8 @@ from admin_api.access.passwords import hash_password
 from admin_api.app import create_app
 from admin_api.service.webhook_port import Tried, Webhooks
 from config.settings import Settings
+from gateway.message.arrival import arrival
+from gateway.message.header_scan import scan
 from gateway.webhooks.targets import why_not
 from storage.accounts import sessions, tenants, tokens, users
 from storage.address import parse_address
@@ -297,7 +299,7 @@ async def deliver(
     """
     world.clock.advance(SECOND)
     content = Content(hashlib.sha256(body).digest(), len(body), None if file else body, file)
-    arrival = Arrival(
+    arrived = Arrival(
         tenant_id=world.raw[tenant],
         recipients=tuple(Recipient(text, *text.rpartition("@")[::2]) for text in recipients),
         reverse_path=sender if reverse_path is None else reverse_path,
@@ -316,21 +318,46 @@ async def deliver(
         automatic=automatic,
         content=content,
     )
-    outcomes = await world.database.write(
+    message_id = await _stored(world, arrived)
+    if count:
+        await count_all(world)
+    return message_id
+
+
+async def receive(world: World, *recipients: str, body: bytes) -> str:
+    """Take a message as the gateway does, with what its own header says; its id."""
+    world.clock.advance(SECOND)
+    return await _stored(
+        world,
+        arrival(
+            scan(body),
+            Content(hashlib.sha256(body).digest(), len(body), body, None),
+            tenant_id=world.tenant_id,
+            recipients=[Recipient(text, *text.rpartition("@")[::2]) for text in recipients],
+            reverse_path="bounce@sender.test",
+            client_ip="192.0.2.7",
+            helo="mx.sender.test",
+            protocol="ESMTP",
+            hostname="mail.example.test",
+            transaction_id="t",
+            now=world.clock(),
+        ),
+    )
+
+
+async def _stored(world: World, arrived: Arrival) -> str:
+    (outcome,) = await world.database.write(
         lambda tx: delivery.deliver(
             tx,
-            [arrival],
+            [arrived],
             confirmed=(),
             owner=b"x" * 16,
             is_open=lambda digest: False,
             postmaster="",
         )
     )
-    (outcome,) = outcomes
     assert isinstance(outcome, Stored), outcome
     await world.database.write(lambda tx: _confirm(tx, outcome))
-    if count:
-        await count_all(world)
     return to_text("msg", outcome.message_id)
 
 

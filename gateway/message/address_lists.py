@@ -5,7 +5,10 @@ Rules this module keeps:
   ends after `limit` mailboxes.
 - Comments and groups are understood, quoted strings protect what is in them, encoded words are
   decoded only after the structure is known: no decoded character ever makes an address.
-- An entry without an address has an empty `email`.
+- An address is one that stands there: words are never joined to one, but around the dots and the @
+  where RFC 5322 4.4 lets blanks stand. A quote that is never closed protects nothing.
+- Words before a comma that have no address are the beginning of the next one's name, as in
+  `Doe, Jane <jane@example.com>`. An entry without any address has an empty `email`.
 
 RFC 5322 3.4 and 4.4.
 """
@@ -30,7 +33,18 @@ _TOKEN = re.compile(
     | (?P<stray>.)""",
     re.VERBOSE | re.DOTALL,
 )
+_USUAL = re.compile(
+    r"""\s*+(?:(?:"([^"\\<>@]+)"|([^"<>,;:()@\\=[\]]*))\s*<([^\s"'<>,;:()@\\[\]]+@[^\s"'<>,;:()@\\[\]]+)>
+    |([^\s"'<>,;:()@\\[\]]+@[^\s"'<>,;:()@\\[\]]+)(?:\s+\(([^()\\"]*)\))?)\s*+(?:,|\Z)""",
+    re.VERBOSE,
+)
 _QUOTED_PAIR = re.compile(r"\\(.)", re.DOTALL)
+_AROUND_MARKS = re.compile(r" ?([.@]) ?")
+_LOOSE = re.compile(r" [.@]|@ ")
+_BARE_WORD = re.compile(r"""(?:"(?:[^"\\]++|\\.)*+"|[^\s"]|")++""")
+_ADDRESS = re.compile(r"""(?:"(?:[^"\\]++|\\.)*+"|[^\s"<>()@,;]+)@[^\s"<>()@,;]+""")
+_WRAPPING = "[]'`<>"
+_MAILTO = "mailto:"
 
 
 class Mailbox(NamedTuple):
@@ -45,7 +59,7 @@ class _Entry:
     """What has been read of one entry of the list."""
 
     phrase: list[str] = field(default_factory=list)
-    written: list[str] = field(default_factory=list)
+    bare: list[str] = field(default_factory=list)
     comment: list[str] = field(default_factory=list)
     angle: str | None = None
 
@@ -56,54 +70,150 @@ def parse_mailboxes(text: str, limit: int) -> tuple[Mailbox, ...]:
         text = text[:_MAX_RAW].rpartition(",")[0]
     if plain := _PLAIN.fullmatch(text):
         return (_mailbox(plain[1], plain[2]),)
-    mailboxes: list[Mailbox] = []
-    entry, depth = _Entry(), 0
+    if (usual := _usual(text, limit)) is not None:
+        return usual
+    reading = _Reading(limit)
+    position = 0
     for token in _TOKEN.finditer(text):
-        kind, value = token.lastgroup, token[0]
-        if value == "(" or (value == ")" and depth):
-            depth += 1 if value == "(" else -1
-        elif depth:
+        if token.lastgroup == "quoted" and not _is_closed(token[0]):
+            reading.take("space", " ")
+            position = token.start() + 1
+            break
+        reading.take(token.lastgroup or "", token[0])
+        position = token.end()
+        if reading.is_full:
+            break
+    if position < len(text) and not reading.is_full:
+        for token in _TOKEN.finditer(text[position:].replace('"', " ")):
+            reading.take(token.lastgroup or "", token[0])
+    reading.finish()
+    return tuple(reading.mailboxes[:limit])
+
+
+def _usual(text: str, limit: int) -> tuple[Mailbox, ...] | None:
+    """The mailboxes of a list in which nothing is odd; None for any other. As nearly all are."""
+    found: list[Mailbox] = []
+    position = 0
+    while position < len(text) and len(found) < limit:
+        entry = _USUAL.match(text, position)
+        if entry is None:
+            return None
+        quoted, phrase, angle, bare, comment = entry.groups()
+        name = quoted or phrase or comment or ""
+        found.append(_mailbox(name, angle or bare))
+        position = entry.end()
+    return tuple(found) if found else None
+
+
+def _is_closed(quoted: str) -> bool:
+    return len(quoted) > 1 and re.fullmatch(r'"(?:[^"\\]++|\\.)*+"', quoted, re.DOTALL) is not None
+
+
+@dataclass(slots=True)
+class _Reading:
+    """A list as far as it has been read. `before` is what a comma may have cut off a name."""
+
+    limit: int
+    mailboxes: list[Mailbox] = field(default_factory=list)
+    entry: _Entry = field(default_factory=_Entry)
+    depth: int = 0
+    before: str = ""
+
+    @property
+    def is_full(self) -> bool:
+        return len(self.mailboxes) >= self.limit
+
+    def take(self, kind: str, value: str) -> None:
+        """Read one token."""
+        entry = self.entry
+        if value == "(" or (value == ")" and self.depth):
+            self.depth += 1 if value == "(" else -1
+            entry.bare.append(" ")
+        elif self.depth:
             entry.comment.append(value)
         elif kind == "mark":
-            if value != ":":  # before a colon stands the name of a group
-                _finish(entry, mailboxes)
-            entry = _Entry()
-            if len(mailboxes) >= limit:
-                return tuple(mailboxes)
+            self._mark(value)
+        elif kind == "angle":
+            if not entry.angle:
+                entry.angle = value.strip("<>")
+        elif kind != "stray":
+            entry.bare.append(value)
+            if kind == "quoted":
+                value = _QUOTED_PAIR.sub(r"\1", value[1:].removesuffix('"'))
+            entry.phrase.append(value)
+
+    def _mark(self, mark: str) -> None:
+        if mark == ":":
+            if "".join(self.entry.bare).strip(" [<").lower() == _MAILTO[:-1]:
+                self.entry.phrase.clear()
+                self.entry.bare.clear()
+                return
+            self.entry, self.before = _Entry(), ""  # it was the name of a group
+        elif mark == ",":
+            self._end_entry(goes_on=True)
         else:
-            _take(entry, kind or "", value)
-    _finish(entry, mailboxes)
-    return tuple(mailboxes[:limit])
+            self.finish()
+
+    def _end_entry(self, *, goes_on: bool) -> None:
+        found = _mailboxes_of(self.entry)
+        self.entry = _Entry()
+        if goes_on and len(found) == 1 and not found[0].email:
+            self.before += found[0].name + ", "
+            return
+        if self.before and found:
+            first = found[0]
+            found[0] = Mailbox(readable(self.before + first.name).rstrip(", "), first.email)
+        elif self.before:
+            found = [Mailbox(self.before.rstrip(", "), "")]
+        self.before = ""
+        self.mailboxes += found
+
+    def finish(self) -> None:
+        """The last entry, or the last of a group, is read."""
+        self._end_entry(goes_on=False)
 
 
-def _take(entry: _Entry, kind: str, value: str) -> None:
-    if kind == "angle":
-        if entry.angle is None:
-            entry.angle = value.strip("<>")
-        return
-    if kind != "space":
-        entry.written.append(value)
-    if kind == "quoted":
-        value = _QUOTED_PAIR.sub(r"\1", value[1:].removesuffix('"'))
-    entry.phrase.append(value)
+def _mailboxes_of(entry: _Entry) -> list[Mailbox]:
+    """Mostly one. Several addresses with nothing between them but blanks are several mailboxes."""
+    phrase = "".join(entry.phrase)
+    if entry.angle is not None and (email := _address(entry.angle)):
+        return [_mailbox(phrase, email)]
+    bare = " ".join("".join(entry.bare).split())
+    if _LOOSE.search(bare):
+        joined = _AROUND_MARKS.sub(r"\1", bare)
+        bare = joined if _address(joined) else bare
+    words = _BARE_WORD.findall(bare)
+    addresses = {place: email for place, word in enumerate(words) if (email := _address(word))}
+    if not addresses:
+        name = readable(phrase) or readable("".join(entry.comment))
+        return [Mailbox(name, "")] if name else []
+    if len(addresses) > 1:
+        return [_mailbox("", email) for email in addresses.values()]
+    ((place, email),) = addresses.items()
+    name = " ".join(words[:place] + words[place + 1 :]) or "".join(entry.comment)
+    return [_mailbox(name, email)]
 
 
-def _finish(entry: _Entry, mailboxes: list[Mailbox]) -> None:
-    written = "".join(entry.written)
-    if entry.angle is not None:
-        name, email = "".join(entry.phrase), entry.angle
-    elif "@" in written:
-        name, email = "".join(entry.comment), written
-    else:
-        name, email = "".join(entry.phrase), ""
-    mailbox = _mailbox(name, email)
-    if mailbox.name or mailbox.email:
-        mailboxes.append(mailbox)
+def _address(text: str) -> str:
+    """The address that `text` is, or nothing."""
+    email = text.strip()
+    if email.startswith("@"):  # a source route
+        email = email.partition(":")[2]
+    if email[:1] in _WRAPPING or email[-1:] in _WRAPPING:
+        email = email.strip(_WRAPPING)
+    if email[: len(_MAILTO)].lower() == _MAILTO:
+        email = email[len(_MAILTO) :]
+    if _LOOSE.search(email):
+        email = _AROUND_MARKS.sub(r"\1", email)
+    domain_literal = text.strip().endswith("]") and "@[" in email
+    email += "]" if domain_literal and not email.endswith("]") else ""
+    usable = len(email) <= MAX_EMAIL and _ADDRESS.fullmatch(email)
+    return harmless(email) if usable else ""
 
 
 def _mailbox(name: str, email: str) -> Mailbox:
-    if email.startswith("@"):  # a source route
-        email = email.partition(":")[2]
-    email = harmless(email).strip()
-    usable = "@" in email and len(email) <= MAX_EMAIL
-    return Mailbox(readable(name), email if usable else "")
+    usable = len(email) <= MAX_EMAIL
+    name = readable(name)
+    if len(name) > 2 and name[0] == "'" == name[-1]:
+        name = name[1:-1].strip()
+    return Mailbox(name, harmless(email) if usable else "")

@@ -3,8 +3,8 @@
 Rules this module keeps:
 - Never raises, and the work is bounded: text after the first 16,384 characters or 200 words is
   not decoded. `email.header` takes minutes for what hostile senders make of this.
-- Only charsets that mail really uses; a word in any other stays as it was written. Looking up a
-  charset by the name a stranger gives would import a module by that name.
+- Only charsets that mail really uses (`storage.content.charsets`). A word in any other is read when
+  its octets are UTF-8, and stays as it was written when they are not.
 - NUL and lone surrogates become U+FFFD, other control characters a space.
 
 RFC 2047, RFC 2231 5 (language suffix), RFC 6532 (raw UTF-8).
@@ -14,6 +14,8 @@ import binascii
 import re
 from itertools import islice
 
+from storage.content.charsets import codec_of, decode_text
+
 MAX_TEXT = 998
 MAX_RAW = 16_384
 _MAX_WORDS = 200
@@ -22,58 +24,22 @@ _WORD = re.compile(r"=\?([A-Za-z0-9_.:+-]{1,40})(?:\*[^?\s]{0,20})?\?([bBqQ])\?(
 _UNREADABLE = re.compile(r"[\x00\ud800-\udfff]")
 _CONTROL = re.compile(r"[\x01-\x1f\x7f-\x9f]")
 
-# Charset names as mail spells them, and the codec that reads them; gb2312 and the like are
-# declared for text that really is in their supersets.
-_CODECS = {
-    **{f"iso-8859-{part}": f"iso-8859-{part}" for part in range(1, 17) if part != 12},
-    **{f"windows-125{page}": f"cp125{page}" for page in range(9)},
-    **{f"cp125{page}": f"cp125{page}" for page in range(9)},
-    "ascii": "ascii",
-    "big5": "big5hkscs",
-    "big5-hkscs": "big5hkscs",
-    "cp932": "cp932",
-    "cp949": "cp949",
-    "euc-jp": "euc_jp",
-    "euc-kr": "cp949",
-    "gb18030": "gb18030",
-    "gb2312": "gb18030",
-    "gbk": "gb18030",
-    "hz-gb-2312": "hz",
-    "iso-2022-jp": "iso2022_jp_2",
-    "iso-2022-jp-2": "iso2022_jp_2",
-    "iso-2022-kr": "iso2022_kr",
-    "koi8-r": "koi8_r",
-    "koi8-u": "koi8_u",
-    "ks_c_5601-1987": "cp949",
-    "latin1": "iso-8859-1",
-    "macintosh": "mac_roman",
-    "shift-jis": "cp932",
-    "shift_jis": "cp932",
-    "tis-620": "tis_620",
-    "us-ascii": "ascii",
-    "utf-7": "utf_7",
-    "utf-8": "utf-8",
-    "utf8": "utf-8",
-    "windows-31j": "cp932",
-    "windows-874": "cp874",
-}
+_MISTAKEN = {"utf-8": ("cp1252",), "cp1252": ("utf-8",)}
 
 
 def readable(text: str) -> str:
     """Header text with its encoded words decoded, made harmless, trimmed and capped."""
-    if "=?" in text:
-        text = _decoded(text[:MAX_RAW])
+    text = decoded(text)
     return harmless(text[: MAX_TEXT * 2]).strip()[:MAX_TEXT]
 
 
-def codec_of(charset: str) -> str | None:
-    """Python's name of a charset that mail uses; None for any other."""
-    return _CODECS.get(charset.lower())
-
-
-def is_codec(name: str) -> bool:
-    """Whether `name` is one that `codec_of` gives."""
-    return name in _CODECS.values()
+def is_utf8(octets: bytes) -> bool:
+    """Whether octets are UTF-8."""
+    try:
+        octets.decode()
+    except UnicodeDecodeError:
+        return False
+    return True
 
 
 def harmless(text: str) -> str:
@@ -83,8 +49,14 @@ def harmless(text: str) -> str:
     return _CONTROL.sub(" ", _UNREADABLE.sub("\ufffd", text))
 
 
-def _decoded(text: str) -> str:
-    """Adjacent words in one charset are joined before decoding: many senders cut characters."""
+def decoded(text: str) -> str:
+    """The text with its encoded words decoded, of which only so many are.
+
+    Adjacent words in one charset are joined first: many senders cut characters.
+    """
+    if "=?" not in text:
+        return text
+    text = text[:MAX_RAW]
     done: list[str] = []
     octets, codec, position = b"", "", 0
     for word in islice(_WORD.finditer(text), _MAX_WORDS):
@@ -106,21 +78,43 @@ def _decoded(text: str) -> str:
 def _octets(word: re.Match[str]) -> tuple[bytes, str] | None:
     """What a word encodes and in which codec; None when it is to stay as it is."""
     charset, encoding, encoded = word.groups()
-    codec = _CODECS.get(charset.lower())
-    if codec is None or not encoded.isascii():
+    if not encoded.isascii():
         return None
-    if encoding in "qQ":
-        return binascii.a2b_qp(encoded, header=True), codec
     try:
-        return binascii.a2b_base64(encoded + "=="), codec
+        if encoding in "qQ":
+            octets = binascii.a2b_qp(encoded, header=True)
+        else:
+            octets = binascii.a2b_base64(encoded + "==")
     except binascii.Error:
         return None
+    codec = codec_of(charset)
+    if codec is None and not octets.isascii() and is_utf8(octets):
+        codec = "utf-8"
+    elif codec == "ascii":
+        codec = "utf-8" if is_utf8(octets) else "cp1252"
+    return (octets, codec) if codec else None
 
 
 def _text(octets: bytes, codec: str) -> str:
-    if not codec:
-        return ""
+    """What is not in the charset that it names is often in the other one of these two."""
+    if codec == "utf-8":
+        try:
+            return octets.decode().removeprefix("\ufeff")
+        except UnicodeDecodeError:
+            pass
+    for one in (codec, *_MISTAKEN.get(codec, ())):
+        try:
+            return decode_text(octets, one, errors="strict")
+        except UnicodeError:
+            if b"\xed" in octets and _has_surrogates(octets):
+                break
+    return decode_text(octets, codec)
+
+
+def _has_surrogates(octets: bytes) -> bool:
+    """Whether octets are UTF-8 but for lone surrogates, which are no characters of any text."""
     try:
-        return octets.decode(codec, "replace")
-    except UnicodeError:  # a few codecs raise whatever they are told
-        return octets.decode("ascii", "replace")
+        octets.decode("utf-8", "surrogatepass")
+    except UnicodeDecodeError:
+        return False
+    return True

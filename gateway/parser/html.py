@@ -5,6 +5,8 @@
   list and name no address.
 - A link opens a web page, a letter or a telephone; it tells the page nothing of where it was.
 - The text is read from the sanitised HTML, which is well-formed: what is not shown is not said.
+  Where white space counts (`pre`) it is kept.
+- No script runs, so what stands in `noscript` is the letter's.
 - What is nested too deep is not shown: sanitising takes time with the square of the depth. Its text
   is then what is left without its tags.
 """
@@ -23,12 +25,13 @@ MAX_DEPTH = 300
 _MAX_INLINE_IMAGE = 32 * 1024
 
 _TAGS = (
-    "a abbr acronym address article aside b bdi bdo big blockquote br caption center cite code col"
-    " colgroup dd del details dfn div dl dt em figcaption figure font footer h1 h2 h3 h4 h5 h6"
-    " header hr i img ins kbd li main mark nav ol p pre q rp rt ruby s samp section small span"
-    " strike strong sub summary sup table tbody td tfoot th thead time tr tt u ul var wbr"
+    "a abbr acronym address article aside b bdi bdo big blockquote br button caption center"
+    " cite code col colgroup dd del details dfn div dl dt em fieldset figcaption figure font"
+    " footer h1 h2 h3 h4 h5 h6 header hr i img ins kbd label legend li main mark nav ol p pre q"
+    " rp rt ruby s samp section small span strike strong sub summary sup table tbody td tfoot th"
+    " thead time tr tt u ul var wbr"
 )
-_WITHOUT_CONTENT = "script style title noscript template iframe object svg math textarea select"
+_WITHOUT_CONTENT = "script style title template iframe object svg math textarea select"
 _TABLE = {"align", "bgcolor", "border", "cellpadding", "cellspacing", "height", "valign", "width"}
 _ATTRIBUTES: dict[str, set[str]] = {
     "*": {"align", "dir", "lang", "style", "title"},
@@ -65,11 +68,14 @@ _IMAGE = re.compile(r"cid:|data:image/(?:gif|jpeg|png|webp);base64,", re.IGNOREC
 # A function or an escape in a value could name an address.
 _SAFE_STYLE = re.compile(r"(?:[^()\\@]|\brgba?\([0-9.,%\s/]*\)|\bhsla?\([0-9.,%\s/a-z]*\))*+")
 
+_NOSCRIPT = re.compile(r"</?noscript\b[^>]{0,200}>", re.IGNORECASE)
 _RAW_TAG = re.compile(r"<(/?)([a-zA-Z][a-zA-Z0-9]*)")
 _UNSAID = re.compile(
     r"<(script|style)\b.*?(?:</\1|\Z)|<!--.*?(?:-->|\Z)", re.DOTALL | re.IGNORECASE
 )
 _TAG = re.compile(r"<(/?)([a-z0-9]+)(?:[^>\"]++|\"[^\"]*\")*+>")
+_KEEPS_SPACE = re.compile(r"""<pre\b|<[a-z0-9]+\b[^>]{0,2000}?\bwhite-space:\s*(?:pre|break)""")
+_EMPTY = frozenset(("br", "col", "hr", "img", "wbr"))
 _SPACE = re.compile(r"[ \t\r\n\f]+")
 _GAPS = re.compile(r" *\n[ \n]*\n")
 # Elements that hold nothing, and those whose end tag people leave out.
@@ -78,8 +84,9 @@ _FLAT_NAMES = (
 )
 _FLAT = frozenset(_FLAT_NAMES.split())
 _BLOCK_NAMES = (
-    "address article aside blockquote br caption center dd details div dl dt figcaption figure"
-    " footer h1 h2 h3 h4 h5 h6 header hr li main nav ol p pre section summary table tr ul"
+    "address article aside blockquote br caption center dd details div dl dt fieldset figcaption"
+    " figure footer h1 h2 h3 h4 h5 h6 header hr legend li main nav ol p pre section summary table"
+    " tr ul"
 )
 _BLOCKS = frozenset(_BLOCK_NAMES.split())
 
@@ -103,7 +110,7 @@ def without_tags(source: str) -> str:
 
 def sanitised(source: str) -> str:
     """What of `source` may be shown, as well-formed HTML; only its first mebibyte is looked at."""
-    return _cleaner().clean(source[:MAX_SOURCE])[:MAX_RESULT]
+    return _cleaner().clean(_NOSCRIPT.sub("", source[:MAX_SOURCE]))[:MAX_RESULT]
 
 
 @lru_cache(maxsize=1)
@@ -132,11 +139,35 @@ def _allowed(tag: str, name: str, value: str) -> str | None:
 
 def said(clean: str) -> str:
     """The text of HTML that was sanitised, with a line for each block."""
-    lines = _TAG.sub(_line_end, _SPACE.sub(" ", clean))
-    return _GAPS.sub("\n\n", unescape(lines)).strip()
+    if _KEEPS_SPACE.search(clean):
+        lines = _with_kept_space(clean)
+    else:
+        lines = _TAG.sub(_line_end, _SPACE.sub(" ", clean))
+    return _GAPS.sub("\n\n", unescape(lines)).strip().removeprefix("\ufeff")
+
+
+def _with_kept_space(clean: str) -> str:
+    done: list[str] = []
+    open_tags: list[tuple[str, bool]] = []
+    position = 0
+    for tag in _TAG.finditer(clean):
+        text = clean[position : tag.start()]
+        kept = bool(open_tags) and open_tags[-1][1]
+        done += [text if kept else _SPACE.sub(" ", text), _line_end(tag)]
+        position = tag.end()
+        name = tag[2]
+        if name in _EMPTY:
+            continue
+        if not tag[1]:
+            open_tags.append((name, kept or _KEEPS_SPACE.match(tag[0]) is not None))
+        elif open_tags and open_tags[-1][0] == name:
+            open_tags.pop()
+    return "".join([*done, _SPACE.sub(" ", clean[position:])])
 
 
 def _line_end(tag: re.Match[str]) -> str:
     if tag[2] in _BLOCKS:
         return "\n"
+    if tag[2] in {"button", "label"}:
+        return " "
     return " " if tag[2] in {"td", "th"} and not tag[1] else ""

@@ -15,8 +15,8 @@ from typing import TypeVar, cast
 
 import orjson
 
-from gateway.message.encoded_words import is_codec
-from storage.content.mime_parts import ENCODINGS, STATUSES, Parsed, Part, Slice
+from storage.content.charsets import is_codec
+from storage.content.mime_parts import ENCODINGS, FLOWS, STATUSES, Parsed, Part, Slice
 from storage.index.words import is_packed
 
 HEADER = 8
@@ -76,6 +76,7 @@ def result_frame(result: Parsed) -> bytes:
     blobs = [result.words, result.text, result.html]
     head = {
         "status": result.status,
+        "has_files": result.has_files,
         "preview": result.preview,
         "reply_to": result.reply_to,
         "text_parts": [[*part] for part in result.text_parts],
@@ -122,6 +123,7 @@ def read_result(json: bytes, octets: bytes, size: int) -> Parsed | str:
             html=html,
             attachments=tuple(_part(one, size) for one in attachments),
             words=words,
+            has_files=_typed(head["has_files"], bool),
         )
     except (KeyError, ValueError, TypeError) as error:
         raise BadFrame(type(error).__name__) from error
@@ -141,11 +143,12 @@ def _blobs(given: object, octets: bytes) -> list[bytes | None]:
 
 
 def _slice(given: object, size: int) -> Slice:
-    start, end, encoding, charset = _several(given, 4)
+    start, end, encoding, charset, flow = _several(given, 5)
     first, last = _span(start, end, size)
     if not is_codec(_typed(charset, str)):
         raise BadFrame("unknown codec")
-    return Slice(first, last, _one_of(encoding, ENCODINGS), cast(str, charset))
+    codec = cast(str, charset)
+    return Slice(first, last, _one_of(encoding, ENCODINGS), codec, _one_of(flow, FLOWS))
 
 
 def _part(given: object, size: int) -> Part:

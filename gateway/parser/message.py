@@ -2,70 +2,134 @@
 
 - Pure: octets in, a value out. It runs in a process of its own, which is ended when it takes too
   long; `in_time` lets it stop by itself before, with what it has.
-- A part is the letter's text when it is plain text or HTML, has no file name and is not called an
-  attachment; of several, all. Everything else is an attachment, known by its place.
+- Which parts are the letter says `gateway.parser.letter`; everything else is a file, known by its
+  place.
+- The words are those of all that is shown: of the text, of the names of files, and of the HTML
+  where it says more than the text.
 - HTML goes through a library of another language. `with_html=False` leaves it out, for a message
   on which that failed; what the HTML says is then missing, and the result partial.
 """
 
 from __future__ import annotations
 
-import codecs
+import re
 import zlib
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from html import escape
 
 from gateway.message.address_lists import Mailbox, parse_mailboxes
 from gateway.message.header_scan import MAX_MAILBOXES, HeaderScan, scan
+from gateway.parser.attachments import parts_of, shown_ids, uuencoded
+from gateway.parser.detection import likely_codec
 from gateway.parser.fields import Octets, unfolded
+from gateway.parser.letter import letter_of
 from gateway.parser.structure import Leaf, split
 from storage.content.header_grammar import MAX_OCTETS
 from storage.content.mime_parts import MAX_TEXT_OCTETS, Parsed, Part, Slice
-from storage.content.transfer_encoding import decode, decoder, joined, read_text
-from storage.index.words import MAX_CHARACTERS, document, pack
+from storage.content.transfer_encoding import decode, joined, read_text
+from storage.index.words import MAX_CHARACTERS, document, pack, words
 
 PREVIEW = 200
-_PREVIEW_FROM = 4_000
-_CHUNK = 256 * 1024
+_PREVIEW_FROM = 16_000
+_LOOK_FOR_TEXT = 64 * 1024
+
+# Signs that take no room; senders fill what stands before their text with them.
+_UNSEEN = (
+    "\u00ad\u034f\u061c\u115f\u1160\u17b4\u17b5\u180e\u200b-\u200f\u202a-\u202e\u2060-\u2064\ufeff"
+)
+_PADDING = re.compile(rf"[{_UNSEEN}]*\s[\s{_UNSEEN}]*|[{_UNSEEN}]{{2,}}")
+_FILLING = re.compile(rf"(?:[{_UNSEEN}][^\S\n]*){{3,}}")
+_NOTHING = re.compile(rf"[\s{_UNSEEN}]*")
 
 
 @dataclass(slots=True)
-class _Budget:
-    """Octets of text that may still be read, and whether that was enough."""
+class _Reader:
+    """Reads the parts of a letter, each once, as far as a mebibyte of their octets goes."""
 
+    data: Octets
+    in_time: Callable[[], bool]
+    with_html: bool
     left: int = MAX_TEXT_OCTETS
     whole: bool = True
+    slices: dict[int, list[Slice]] = field(default_factory=dict)
+    files: list[Part] = field(default_factory=list)
+    pages: dict[int, tuple[str | None, str]] = field(default_factory=dict)
 
-    def take(self, leaf: Leaf) -> int:
-        """The end of what is read of a leaf."""
-        end = min(leaf.end, leaf.start + self.left)
-        self.whole = self.whole and end == leaf.end
-        self.left -= end - leaf.start
-        return end
+    def has_text(self, leaf: Leaf) -> bool:
+        """Whether plain text says anything."""
+        return _NOTHING.fullmatch(self.text(leaf)) is None
+
+    def text(self, leaf: Leaf) -> str:
+        """What a part of plain text, or the source of a page, says."""
+        return joined(_read(self.data, one) for one in self.slices_of(leaf))
+
+    def slices_of(self, leaf: Leaf) -> list[Slice]:
+        """The places of a part's text: what is between the files that are uuencoded in it."""
+        if leaf.start not in self.slices:
+            end = min(leaf.end, leaf.start + self.left)
+            self.whole = self.whole and end == leaf.end
+            self.left -= end - leaf.start
+            self.slices[leaf.start] = self._cut(leaf, end)
+        return self.slices[leaf.start]
+
+    def _cut(self, leaf: Leaf, end: int) -> list[Slice]:
+        kind, data = leaf.kind, self.data
+        is_page = kind.content_type == "text/html"
+        files = [] if is_page else uuencoded(data, leaf.start, end, kind.encoding)
+        self.files += files
+        octets = decode(data[leaf.start : end], kind.encoding)
+        codec = likely_codec(octets, kind.charset, is_page=is_page, whole=end == leaf.end)
+        starts = [leaf.start, *(one.end for one in files)]
+        ends = [*(one.start for one in files), end]
+        return [
+            Slice(first, last, kind.encoding, codec, "" if is_page else kind.flow)
+            for first, last in zip(starts, ends, strict=True)
+            if first < last or not files
+        ]
+
+    def page(self, leaf: Leaf) -> tuple[str | None, str]:
+        """Sanitised HTML, None when it cannot be, and what it says."""
+        if leaf.start not in self.pages:
+            self.pages[leaf.start] = self._page(leaf)
+        return self.pages[leaf.start]
+
+    def _page(self, leaf: Leaf) -> tuple[str | None, str]:
+        if not (self.with_html and self.in_time()):
+            self.whole = False
+            return None, ""
+        from gateway.parser import html  # plain mail never needs it
+
+        source = self.text(leaf)
+        if html.is_deep(source):
+            self.whole = False
+            return None, html.without_tags(source)
+        clean = html.sanitised(source)
+        return clean, _FILLING.sub(" ", html.said(clean)).strip()
 
 
 def parse(data: Octets, in_time: Callable[[], bool], *, with_html: bool = True) -> Parsed:
     """The result for the message in `data`."""
     structure = split(data, in_time)
-    texts, pages, files = _sorted(structure.leaves)
-    budget = _Budget()
-    slices = [_slice(data, leaf, budget) for leaf in texts]
-    html_slices = [_slice(data, leaf, budget) for leaf in pages]
-    text = joined(_read(data, one) for one in slices)
-    html, derived = _html(data, html_slices, in_time) if with_html else (None, None)
-    shown = text if text.strip() else derived or ""
-    attachments, all_measured = _attachments(data, files, in_time)
-    whole = structure.whole and budget.whole and all_measured
-    whole = whole and (html is not None or not pages)
+    reader = _Reader(data, in_time, with_html)
+    letter = letter_of(structure.root, reader.has_text)
+    is_plain = all(leaf.kind.content_type == "text/plain" for leaf in letter.text)
+    slices = [one for leaf in letter.text if _is_plain(leaf) for one in reader.slices_of(leaf)]
+    shown = _text(reader, letter.text)
+    html = _html(reader, letter.page)
+    derived = joined(reader.page(leaf)[1] for leaf in letter.page if not _is_plain(leaf))
+    parts, attached, measured = parts_of(data, letter.files, shown_ids(html), in_time)
+    attachments = tuple(sorted([*parts, *reader.files], key=lambda part: part.start))
     return Parsed(
-        status="parsed" if whole else "partial",
-        preview=" ".join(shown[:_PREVIEW_FROM].split())[:PREVIEW],
+        status="parsed" if structure.whole and reader.whole and measured else "partial",
+        preview=_PADDING.sub(" ", shown[:_PREVIEW_FROM]).strip()[:PREVIEW],
         reply_to=tuple((one.name, one.email) for one in _reply_to(structure.reply_to)),
-        text_parts=tuple(slices),
-        text=None if slices or not derived else zlib.compress(derived.encode(), 1),
+        text_parts=tuple(slices) if is_plain else (),
+        text=None if is_plain or not shown else zlib.compress(shown.encode(), 1),
         html=None if html is None else zlib.compress(html.encode(), 6),
         attachments=attachments,
         words=_words(scan(data[:MAX_OCTETS]), shown, derived, attachments),
+        has_files=attached or bool(reader.files),
     )
 
 
@@ -73,101 +137,49 @@ def _reply_to(value: bytes) -> tuple[Mailbox, ...]:
     return parse_mailboxes(unfolded(value), MAX_MAILBOXES) if value else ()
 
 
-def _sorted(leaves: Sequence[Leaf]) -> tuple[list[Leaf], list[Leaf], list[Leaf]]:
-    """The letter's plain text, its HTML, and the files."""
-    texts, pages, files = [], [], []
-    for leaf in leaves:
-        kind = leaf.kind
-        is_file = kind.disposition == "attachment" or kind.filename is not None
-        if kind.content_type == "text/plain" and not is_file:
-            texts.append(leaf)
-        elif kind.content_type == "text/html" and not is_file:
-            pages.append(leaf)
-        else:
-            files.append(leaf)
-    return texts, pages, files
-
-
-def _slice(data: Octets, leaf: Leaf, budget: _Budget) -> Slice:
-    end = budget.take(leaf)
-    kind = leaf.kind
-    charset = kind.charset
-    if charset is None or charset == "ascii":
-        octets = decode(data[leaf.start : end], kind.encoding)
-        charset = _likely_charset(octets, whole=end == leaf.end)
-    return Slice(leaf.start, end, kind.encoding, charset)
-
-
-def _likely_charset(octets: bytes, *, whole: bool) -> str:
-    """For text that names no charset, or a wrong one: UTF-8 when it can be."""
-    try:
-        codecs.getincrementaldecoder("utf-8")().decode(octets, whole)
-    except UnicodeDecodeError:
-        return "cp1252"
-    return "utf-8"
+def _is_plain(leaf: Leaf) -> bool:
+    return leaf.kind.content_type == "text/plain"
 
 
 def _read(data: Octets, part: Slice) -> str:
-    return read_text(data[part.start : part.end], part.encoding, part.charset)
+    return read_text(data[part.start : part.end], part.encoding, part.charset, part.flow)
 
 
-def _html(
-    data: Octets, slices: Sequence[Slice], in_time: Callable[[], bool]
-) -> tuple[str | None, str | None]:
-    """Sanitised HTML and what it says; nothing when there is none, or no time."""
-    if not slices or not in_time():
-        return None, None
-    from gateway.parser import html  # plain mail never needs it
-
-    source = joined(_read(data, one) for one in slices)
-    if html.is_deep(source):
-        return None, html.without_tags(source)
-    clean = html.sanitised(source)
-    return clean, html.said(clean)
-
-
-def _attachments(
-    data: Octets, leaves: Sequence[Leaf], in_time: Callable[[], bool]
-) -> tuple[tuple[Part, ...], bool]:
-    """The files and their sizes; those that are not measured in time are left out."""
-    parts: list[Part] = []
+def _text(reader: _Reader, leaves: Sequence[Leaf]) -> str:
+    """The letter as text. A page that says what was said already is not repeated."""
+    texts: list[str] = []
+    said: set[str] = set()
     for leaf in leaves:
-        if not in_time():
-            return tuple(parts), False
-        kind = leaf.kind
-        related = "multipart/related" in leaf.around and kind.content_id is not None
-        parts.append(
-            Part(
-                filename=kind.filename,
-                content_type=kind.content_type,
-                size=_decoded_size(data, leaf),
-                is_inline=kind.disposition == "inline" or (related and not kind.disposition),
-                content_id=kind.content_id,
-                start=leaf.start,
-                end=leaf.end,
-                encoding=kind.encoding,
-            )
-        )
-    return tuple(parts), True
+        text = reader.text(leaf) if _is_plain(leaf) else reader.page(leaf)[1]
+        plain = " ".join(text.split())
+        if _is_plain(leaf) or plain not in said:
+            texts.append(text)
+        said.add(plain)
+    return joined(texts)
 
 
-def _decoded_size(data: Octets, leaf: Leaf) -> int:
-    if leaf.kind.encoding == "identity":
-        return leaf.end - leaf.start
-    one = decoder(leaf.kind.encoding)
-    size = 0
-    for start in range(leaf.start, leaf.end, _CHUNK):
-        size += len(one.feed(data[start : min(start + _CHUNK, leaf.end)]))
-    return size + len(one.finish())
+def _html(reader: _Reader, leaves: Sequence[Leaf]) -> str | None:
+    """The letter as HTML; None when there is no page, or one that cannot be shown."""
+    if not leaves:
+        return None
+    shown: list[str] = []
+    for leaf in leaves:
+        if _is_plain(leaf):
+            text = escape(reader.text(leaf), quote=False)
+            shown.append(f'<div style="white-space:pre-wrap">{text}</div>')
+            continue
+        clean, _ = reader.page(leaf)
+        if clean is None:
+            return None
+        shown.append(clean)
+    return "".join(shown)
 
 
-def _words(
-    header: HeaderScan, shown: str, derived: str | None, attachments: Sequence[Part]
-) -> bytes:
+def _words(header: HeaderScan, shown: str, derived: str, attachments: Sequence[Part]) -> bytes:
     names = " ".join(part.filename for part in attachments if part.filename)
     body = [shown[:MAX_CHARACTERS], names]
-    if derived and len(derived) > 2 * len(shown):  # else it says the same again
-        body.append(derived[:MAX_CHARACTERS])
+    if derived and derived != shown:
+        body += _lines_that_say_more(derived[:MAX_CHARACTERS], set(words(body[0])))
     return pack(
         document(
             sender=_named(header.from_),
@@ -176,6 +188,11 @@ def _words(
             body=body,
         )
     )
+
+
+def _lines_that_say_more(text: str, known: set[str]) -> list[str]:
+    """Lines with a word that is not known; whole ones, so that phrases in them are found."""
+    return [line for line in text.split("\n") if not known.issuperset(words(line))]
 
 
 def _named(mailboxes: Sequence[Mailbox]) -> str:

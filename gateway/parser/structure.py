@@ -1,9 +1,10 @@
-"""The tree of parts, cut into its leaves in one pass over the octets.
+"""The tree of parts, cut in one pass over the octets.
 
 - Nothing is recursive: the boundaries that are open are a stack of at most 100, and each line that
   could be a boundary costs one look-up, however deep it lies.
 - A boundary of an outer part ends the inner ones; where two are alike it is the outer one's. A
   multipart in which no boundary comes is text. So says Python's `email` parser as well.
+- Which part lies in which is kept: what a part means depends on the multipart around it.
 - Beyond 1,000 parts, 100 levels or the time given, what was found until then is the result, and
   `whole` is false.
 - An attached message is one leaf: it is a file to its reader, not a part of the letter.
@@ -16,8 +17,11 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field, replace
+from functools import cache
 
+from gateway.message.header_scan import raw_charset
 from gateway.parser.fields import Kind, Octets, kind_of, read_header
+from storage.content.header_grammar import MAX_OCTETS, begin
 
 MAX_PARTS = 1_000
 MAX_DEPTH = 100
@@ -30,21 +34,42 @@ _LINE_END = re.compile(rb"\r\n?|\n|\Z")
 
 @dataclass(frozen=True, slots=True)
 class Leaf:
-    """A part that holds no parts: octets `start` to `end`, and the multipart types around it."""
+    """A part that holds no parts: octets `start` to `end`."""
 
     kind: Kind
     start: int
     end: int
-    around: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Branch:
+    """A multipart: its type, and its parts in their order."""
+
+    content_type: str
+    parts: list[Leaf | Branch]
 
 
 @dataclass(frozen=True, slots=True)
 class Structure:
-    """The leaves in their order, and the raw Reply-To of the message itself."""
+    """The tree, and the raw Reply-To of the message itself."""
 
-    leaves: tuple[Leaf, ...]
+    root: Leaf | Branch
     reply_to: bytes
     whole: bool
+
+    @property
+    def leaves(self) -> list[Leaf]:
+        """All that hold no parts, in the order in which they stand in the message."""
+        return list(leaves_of(self.root))
+
+
+def leaves_of(part: Leaf | Branch) -> Iterator[Leaf]:
+    """The leaves below a part; at most 100 levels lie above one."""
+    if isinstance(part, Leaf):
+        yield part
+        return
+    for one in part.parts:
+        yield from leaves_of(one)
 
 
 @dataclass(slots=True)
@@ -53,19 +78,27 @@ class _Level:
 
     kind: Kind
     start: int
-    around: tuple[str, ...]
+    parts: list[Leaf | Branch] = field(default_factory=list)
     has_parts: bool = False
 
 
 @dataclass(slots=True)
 class _Cutter:
     data: Octets
+    raw_codec: Callable[[], str]
     levels: list[_Level] = field(default_factory=list)
     active: dict[bytes, int] = field(default_factory=dict)
-    leaves: list[Leaf] = field(default_factory=list)
+    root: Leaf | Branch | None = None
     open_leaf: tuple[Kind, int] | None = None
     parts: int = 0
     whole: bool = True
+
+    def put(self, part: Leaf | Branch) -> None:
+        """Place a part that is complete."""
+        if self.levels:
+            self.levels[-1].parts.append(part)
+        else:
+            self.root = part
 
     def level_of(self, line: bytes) -> tuple[int, bool] | None:
         """The level whose boundary a line is, and whether it closes that level."""
@@ -78,9 +111,10 @@ class _Cutter:
 
 
 def split(data: Octets, in_time: Callable[[], bool]) -> Structure:
-    """The leaves of the message in `data`; `in_time` is asked now and then."""
-    cutter = _Cutter(data)
-    header = read_header(data, 0, lambda line: False)
+    """The parts of the message in `data`; `in_time` is asked now and then."""
+    header = read_header(data, begin(data), lambda line: False)
+    of_type = header.values.get(b"content-type", b"")
+    cutter = _Cutter(data, cache(lambda: raw_charset(data[:MAX_OCTETS], of_type)))
     cutter.whole = header.whole
     position = _open(cutter, header.values, header.body, "text/plain")
     end = len(data)
@@ -94,7 +128,8 @@ def split(data: Octets, in_time: Callable[[], bool]) -> Structure:
         if start >= position:
             position = _meet(cutter, start) or position
     _close_to(cutter, 0, end)
-    return Structure(tuple(cutter.leaves), header.values.get(b"reply-to", b""), cutter.whole)
+    assert cutter.root is not None
+    return Structure(cutter.root, header.values.get(b"reply-to", b""), cutter.whole)
 
 
 def _candidates(data: Octets, position: int) -> Iterator[int]:
@@ -148,7 +183,7 @@ def _boundary_at(cutter: _Cutter, start: int) -> tuple[tuple[int, bool] | None, 
 def _open(cutter: _Cutter, values: dict[bytes, bytes], body: int, default: str) -> int:
     """Begin a part whose body begins at `body`; where to go on."""
     cutter.parts += 1
-    kind = kind_of(values, default)
+    kind = kind_of(values, default, cutter.raw_codec)
     if not kind.content_type.startswith("multipart/"):
         cutter.open_leaf = kind, body
         return body
@@ -159,35 +194,25 @@ def _open(cutter: _Cutter, values: dict[bytes, bytes], body: int, default: str) 
         cutter.whole = False
         cutter.open_leaf = kind, body
         return body
-    around = _around(cutter)
-    cutter.levels.append(_Level(kind, body, around))
+    cutter.levels.append(_Level(kind, body))
     cutter.active.setdefault(kind.boundary, len(cutter.levels) - 1)
     return body
-
-
-def _around(cutter: _Cutter) -> tuple[str, ...]:
-    """The types of the multiparts that are open, without repeating one that lies in its like."""
-    if not cutter.levels:
-        return ()
-    inner = cutter.levels[-1]
-    content_type = inner.kind.content_type
-    return inner.around if content_type in inner.around else (*inner.around, content_type)
 
 
 def _close_to(cutter: _Cutter, number: int, end: int) -> None:
     """Close the open leaf, and every level from `number` on."""
     if cutter.open_leaf is not None:
         kind, start = cutter.open_leaf
-        cutter.leaves.append(Leaf(kind, start, max(start, end), _around(cutter)))
+        cutter.put(Leaf(kind, start, max(start, end)))
         cutter.open_leaf = None
     while len(cutter.levels) > number:
         level = cutter.levels.pop()
         if cutter.active.get(level.kind.boundary) == len(cutter.levels):
             del cutter.active[level.kind.boundary]
-        if not level.has_parts:
-            cutter.leaves.append(
-                Leaf(_text_of(level.kind), level.start, max(level.start, end), level.around)
-            )
+        if level.has_parts:
+            cutter.put(Branch(level.kind.content_type, level.parts))
+        else:
+            cutter.put(Leaf(_text_of(level.kind), level.start, max(level.start, end)))
 
 
 def _text_of(kind: Kind) -> Kind:

@@ -1,35 +1,60 @@
 """Where the header of a message ends, and what fields it has: the one grammar for all who read it.
 
-- As Python's `email` parser (compat32) has it, which reads the same bytes: CRLF, LF and a bare CR
-  each end a line; the header stops at the first line that is neither a field, a continuation nor an
-  mbox-like "From " line. Such lines, and those with nothing before their colon, are passed over.
+- CRLF, LF and a bare CR each end a line; the header ends at the first empty line.
+- White space before the colon is none of the name (RFC 5322 4.5). A byte order mark at the start,
+  an mbox-like "From " line, what continues such a line, and fields without a name are passed over.
+- An odd line, one that is neither field nor continuation, is passed over as well when the header
+  goes on behind it: when one of the next lines, before an empty line or a boundary, is a field that
+  headers of mail have. Otherwise the header ends before it, and it is the first line of the body:
+  so a text that came without a header is not lost.
 - Nobody looks further than 100 KiB and 1,000 lines of these kinds.
 
-RFC 5322 2.2.
+RFC 5322 2.2, 4.5.
 """
 
 from __future__ import annotations
 
 import re
+from codecs import BOM_UTF8
 from collections.abc import Iterator
 from itertools import islice
+from mmap import mmap
 
 MAX_OCTETS = 100 * 1024
 MAX_FIELDS = 1_000
 
 _LINE_END = rb"(?:\r\n?|\n)"
+# Fields by which an odd line is known to stand in a header, and not in a text.
+_USUAL = (
+    rb"(?:(?i:from|to|cc|bcc|subject|date|message-id|in-reply-to|references|reply-to|sender"
+    rb"|return-path|received|delivered-to|mime-version|user-agent|importance|precedence"
+    rb"|content-[a-z-]{2,30}|list-[a-z-]{2,30}|x-[a-z0-9-]{2,60}|resent-[a-z-]{2,20}"
+    rb"|arc-[a-z-]{2,40}|dkim-signature|authentication-results|auto-submitted)[ \t]*:)"
+)
+_ODD = rb"(?!--)[^\r\n]++%(end)s(?=(?:(?!%(usual)s|--)[^\r\n]++%(end)s){0,12}+%(usual)s)" % {
+    b"end": _LINE_END,
+    b"usual": _USUAL,
+}
+ODD_LINE = re.compile(_ODD)
 # What stands after the last bar is no header any more: there the search stops.
 FIELD = re.compile(
-    rb"(?P<name>[!-9;-~]*):(?P<value>[^\r\n]*(?:%(end)s[ \t][^\r\n]*)*+)(?:%(end)s|\Z)"
+    rb"(?P<name>[!-9;-~]*+)[ \t]*+:(?P<value>[^\r\n]*(?:%(end)s[ \t][^\r\n]*)*+)(?:%(end)s|\Z)"
     rb"|(?:From |[ \t])[^\r\n]*(?:%(end)s|\Z)"
-    rb"|(?P<other>(?s:.))" % {b"end": _LINE_END}
+    rb"|%(odd)s"
+    rb"|(?P<other>(?s:.))" % {b"end": _LINE_END, b"odd": _ODD}
 )
 _FOLD = re.compile(_LINE_END)
 
 
+def begin(head: bytes | mmap) -> int:
+    """Where the first line of the header begins: behind a byte order mark, if there is one."""
+    return len(BOM_UTF8) if head[:3] == BOM_UTF8 else 0
+
+
 def fields(head: bytes) -> Iterator[tuple[bytes, bytes]]:
     """The name and the value, folded as it came, of each field at the start of a message."""
-    for found in islice(FIELD.finditer(head[:MAX_OCTETS]), MAX_FIELDS):
+    found_fields = FIELD.finditer(head[:MAX_OCTETS], begin(head))
+    for found in islice(found_fields, MAX_FIELDS):
         if found["other"] is not None:
             return
         if found["name"]:

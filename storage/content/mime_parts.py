@@ -6,22 +6,25 @@ from dataclasses import dataclass
 from typing import Literal, NamedTuple
 
 Status = Literal["parsed", "partial"]
-Encoding = Literal["base64", "quoted-printable", "identity"]
+Encoding = Literal["base64", "quoted-printable", "identity", "uuencode"]
+Flow = Literal["", "flowed", "delsp"]
 
 STATUSES: tuple[Status, ...] = ("parsed", "partial")
-ENCODINGS: tuple[Encoding, ...] = ("base64", "quoted-printable", "identity")
+ENCODINGS: tuple[Encoding, ...] = ("base64", "quoted-printable", "identity", "uuencode")
+FLOWS: tuple[Flow, ...] = ("", "flowed", "delsp")
 
 # Of the letter itself, in octets as they were sent. What is longer has its raw message.
 MAX_TEXT_OCTETS = 1024 * 1024
 
 
 class Slice(NamedTuple):
-    """A text part: octets `start` to `end` of the content, and Python's name of its charset."""
+    """A text part: octets `start` to `end` of the content, its codec, whether its lines flow."""
 
     start: int
     end: int
     encoding: Encoding
     charset: str
+    flow: Flow = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,6 +49,7 @@ class Parsed:
     """The parser's result. `text` and `html` are compressed; `words` are packed.
 
     `text` is there only when it was made from HTML. `reply_to` are names and addresses.
+    `has_files` says whether somebody attached something: a picture of the letter is none.
     """
 
     status: Status
@@ -56,3 +60,4 @@ class Parsed:
     html: bytes | None
     attachments: tuple[Part, ...]
     words: bytes
+    has_files: bool

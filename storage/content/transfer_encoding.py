@@ -4,9 +4,13 @@
   parser nor the rest of the message.
 - Decoding is in proportion to the octets, works on any chunks of them, and never raises: what is no
   base 64 is passed over, as mail programs do.
-- NUL and lone surrogates in decoded text become U+FFFD.
+- Base 64 that goes on behind its padding was put together from several pieces, and all of them
+  count; lines behind it that are no base 64 were added in transit, and are not the file's.
+- White space at the end of a quoted-printable line is not the text's, also behind a soft line end.
+- NUL and lone surrogates in decoded text become U+FFFD; a byte order mark is not text.
+- Lines of format=flowed are joined when read, with `delsp` without the space that marks them.
 
-RFC 2045 6.7 and 6.8.
+RFC 2045 6.7 and 6.8, RFC 3676 4.
 """
 
 from __future__ import annotations
@@ -17,11 +21,16 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import Protocol
 
-from storage.content.mime_parts import Encoding
+from storage.content.charsets import decode_text
+from storage.content.mime_parts import Encoding, Flow
 
 _ALPHABET = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/"
 _NOT_ALPHABET = bytes(octet for octet in range(256) if octet not in _ALPHABET + b"=")
 _LONGEST_LINE = 64 * 1024
+_BASE64_LINE = re.compile(rb"(?:[A-Za-z0-9+/]{2,}={0,2})+")
+_LINE_BLANKS = re.compile(rb"(?<![ \t])[ \t]++(?=\r?\n|\Z)")
+_UU_BEGIN = re.compile(rb"begin [0-7]{3,4} ")
+_NOT_UU = re.compile(rb"[^\x20-\x60]")
 _UNREADABLE = re.compile("[\x00\ud800-\udfff]")
 
 
@@ -48,14 +57,10 @@ def decode(octets: bytes, encoding: Encoding) -> bytes:
     return one.feed(octets) + one.finish()
 
 
-def read_text(octets: bytes, encoding: Encoding, charset: str) -> str:
-    """The whole of a text part at once; `charset` is a codec of Python's."""
-    decoded = decode(octets, encoding)
-    try:
-        text = decoded.decode(charset, "replace")
-    except (UnicodeError, LookupError):  # a few codecs raise whatever they are told
-        text = decoded.decode("ascii", "replace")
-    return readable_lines(text)
+def read_text(octets: bytes, encoding: Encoding, charset: str, flow: Flow = "") -> str:
+    """The whole of a text part at once; `charset` is a codec (`storage.content.charsets`)."""
+    text = readable_lines(decode_text(decode(octets, encoding), charset))
+    return _unflowed(text, deletes=flow == "delsp") if flow else text
 
 
 def readable_lines(text: str) -> str:
@@ -63,6 +68,23 @@ def readable_lines(text: str) -> str:
     if "\r" in text:
         text = text.replace("\r\n", "\n").replace("\r", "\n")
     return _UNREADABLE.sub("\ufffd", text)
+
+
+def _unflowed(text: str, *, deletes: bool) -> str:
+    """Lines that end in a space go on in the next one of the same quoting depth (RFC 3676 4.1)."""
+    done: list[str] = []
+    depth, is_open = 0, False
+    for line in text.split("\n"):
+        marks = len(line) - len(line.lstrip(">"))
+        content = line[marks:].removeprefix(" ")
+        if is_open and marks == depth and content != "-- ":
+            done[-1] += content
+        else:
+            done.append("> " * marks + content if marks else content)
+        depth, is_open = marks, content.endswith(" ") and content != "-- "
+        if is_open and deletes:
+            done[-1] = done[-1][:-1]
+    return "\n".join(done)
 
 
 @dataclass(slots=True)
@@ -76,32 +98,49 @@ class _Identity:
 
 @dataclass(slots=True)
 class _Base64:
-    """Groups of four; the first padding is the end."""
+    """Groups of four. Behind padding only whole lines of base 64 count."""
 
     left: bytes = b""
-    ended: bool = False
+    is_behind: bool = False
 
     def feed(self, octets: bytes) -> bytes:
-        if self.ended:
-            return b""
+        if self.is_behind:
+            return self._lines(octets)
         digits = self.left + octets.translate(None, _NOT_ALPHABET)
         padding = digits.find(b"=")
-        if padding >= 0:
-            self.ended = True
-            self.left = digits[padding - padding % 4 : padding]
-            return binascii.a2b_base64(digits[: padding - padding % 4]) + self._rest()
-        whole = len(digits) - len(digits) % 4
-        self.left = digits[whole:]
-        return binascii.a2b_base64(digits[:whole])
+        if padding < 0:
+            whole = len(digits) - len(digits) % 4
+            self.left = digits[whole:]
+            return binascii.a2b_base64(digits[:whole])
+        self.is_behind, self.left = True, b""
+        behind = octets[octets.index(b"=") :].lstrip(b"=")
+        return _digits(digits[:padding]) + self._lines(behind)
+
+    def _lines(self, octets: bytes) -> bytes:
+        held = self.left + octets
+        cut = held.rfind(b"\n") + 1
+        if not cut and len(held) > _LONGEST_LINE:
+            cut = len(held) - len(held) % 4
+        self.left = held[cut:]
+        return b"".join(map(_piece, held[:cut].splitlines()))
 
     def finish(self) -> bytes:
-        return self._rest()
+        held, self.left = self.left, b""
+        return b"".join(map(_piece, held.splitlines())) if self.is_behind else _digits(held)
 
-    def _rest(self) -> bytes:
-        digits, self.left = self.left, b""
-        if len(digits) < 2:  # one digit is not yet an octet
-            return b""
-        return binascii.a2b_base64(digits + b"=" * (4 - len(digits)))
+
+def _piece(line: bytes) -> bytes:
+    """A line behind padding: base 64 with its own padding, or nothing."""
+    groups = line.strip().lstrip(b"=")  # a chunk may have ended within the padding
+    if len(groups) % 4 or not _BASE64_LINE.fullmatch(groups):
+        return b""
+    return b"".join(map(_digits, groups.split(b"=")))
+
+
+def _digits(digits: bytes) -> bytes:
+    """A run of digits without padding; one alone is not yet an octet."""
+    whole = len(digits) - (len(digits) % 4 == 1)
+    return binascii.a2b_base64(digits[:whole] + b"=" * (-whole % 4))
 
 
 @dataclass(slots=True)
@@ -114,19 +153,54 @@ class _QuotedPrintable:
         held = self.left + octets
         cut = held.rfind(b"\n") + 1
         if not cut and len(held) > _LONGEST_LINE:
-            cut = len(held) - 2 if b"=" in held[-2:] else len(held)
+            cut = len(held.rstrip(b" \t\r"))
+            cut = cut - 2 if b"=" in held[max(cut - 2, 0) : cut] else cut
         self.left = held[cut:]
-        return binascii.a2b_qp(held[:cut])
+        return binascii.a2b_qp(_LINE_BLANKS.sub(b"", held[:cut]))
 
     def finish(self) -> bytes:
         held, self.left = self.left, b""
-        return binascii.a2b_qp(held)
+        return binascii.a2b_qp(_LINE_BLANKS.sub(b"", held))
+
+
+@dataclass(slots=True)
+class _Uuencode:
+    """Lines between `begin` and `end`; where neither stands, all that can be such a line."""
+
+    left: bytes = b""
+    has_ended: bool = False
+
+    def feed(self, octets: bytes) -> bytes:
+        held = self.left + octets
+        cut = held.rfind(b"\n") + 1
+        if not cut and len(held) > _LONGEST_LINE:
+            cut = len(held)
+        self.left = held[cut:]
+        return b"".join(map(self._line, held[:cut].splitlines()))
+
+    def _line(self, line: bytes) -> bytes:
+        if self.has_ended or not line.strip() or _UU_BEGIN.match(line):
+            return b""
+        if line.rstrip() == b"end":
+            self.has_ended = True
+            return b""
+        length = (line[0] - 32) & 63
+        needed = (length + 2) // 3 * 4
+        digits = line[1 : 1 + needed].ljust(needed, b" ")
+        if not 32 <= line[0] <= 96 or len(line) > needed + 8 or _NOT_UU.search(digits):
+            return b""
+        return binascii.a2b_uu(line[:1] + digits)
+
+    def finish(self) -> bytes:
+        held, self.left = self.left, b""
+        return b"".join(map(self._line, held.splitlines()))
 
 
 _DECODERS: dict[Encoding, Callable[[], Decoder]] = {
     "base64": _Base64,
     "quoted-printable": _QuotedPrintable,
     "identity": _Identity,
+    "uuencode": _Uuencode,
 }
 
 

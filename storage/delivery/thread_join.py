@@ -25,6 +25,7 @@ async def join_thread(batch: DeliveryBatch, arrival: Arrival) -> tuple[bytes, by
     All references are remembered for the thread.
     """
     named = [*arrival.references[:_MAX_REFERENCES]]
+    named += arrival.references[_MAX_REFERENCES:][-1:]  # the root of the thread comes last
     if arrival.header_message_id:
         named.append(arrival.header_message_id)
     keys = [blake2b(name.encode("utf-8", "replace"), digest_size=16).digest() for name in named]

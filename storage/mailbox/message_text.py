@@ -60,5 +60,5 @@ async def _read(contents: ContentDirectory, content: Content, part: Slice) -> st
     async with aclosing(contents.chunks(content, part.start, part.end)) as chunks:
         octets = b"".join([chunk async for chunk in chunks])
     if len(octets) < _LONG:
-        return read_text(octets, part.encoding, part.charset)
-    return await asyncio.to_thread(read_text, octets, part.encoding, part.charset)
+        return read_text(octets, part.encoding, part.charset, part.flow)
+    return await asyncio.to_thread(read_text, octets, part.encoding, part.charset, part.flow)

@@ -50,7 +50,7 @@ async def record(tx: Tx, results: Sequence[tuple[ParseClaim, Parsed]]) -> None:
         scopes = await scopes_of(
             tx,
             message_id=claimed.message_id,
-            has_attachments=bool(result.attachments),
+            has_attachments=result.has_files,
         )
         entries.append((claimed.message_id, scopes, result.words))
         await _keep_parts(tx, claimed.message_id, result)
@@ -73,7 +73,7 @@ async def _finish(tx: Tx, message_id: bytes, result: Parsed) -> bool:
             "message_id": message_id,
             "status": result.status,
             "preview": result.preview,
-            "has_attachments": int(bool(result.attachments)),
+            "has_attachments": int(result.has_files),
             "text_parts": json.dumps(result.text_parts, separators=(",", ":")),
             "reply_to": json.dumps(result.reply_to, separators=(",", ":")),
         },

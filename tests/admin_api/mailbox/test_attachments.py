@@ -90,7 +90,8 @@ def test_no_name_gets_out_of_its_header() -> None:
 
 
 async def test_html_is_never_shown_as_html(world: World) -> None:
-    path = await sent(world, letter("text/html; name=a.html", b"<script>x()</script>"))
+    field = "Content-Disposition: attachment"
+    path = await sent(world, letter("text/html; name=a.html", b"<script>x()</script>", field))
     async with world.client(SALES) as api:
         answer = await api.get(path)
 

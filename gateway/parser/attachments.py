@@ -1,0 +1,124 @@
+"""The files of a message: where they lie, their size, and whether they are the letter's own.
+
+- A file is known by its place in the content and the encoding there; nothing of it is kept.
+- What the letter shows in itself (a picture named by `cid:`, or one beside it in
+  multipart/related), a signature, and another form of the letter are parts like any other, but
+  nobody attached them.
+- A file that stands uuencoded in plain text is a file, and no text.
+
+RFC 2183, RFC 2392, RFC 1847.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Sequence
+from mimetypes import guess_type
+from urllib.parse import unquote
+
+from gateway.parser.fields import Octets, file_name
+from gateway.parser.letter import File
+from gateway.parser.structure import Leaf
+from storage.content.mime_parts import Encoding, Part
+from storage.content.transfer_encoding import decode, decoder
+
+MAX_UUENCODED = 100
+_CHUNK = 256 * 1024
+
+_CID = re.compile(r"""\bcid:([^"'\s<>)]{1,255})""", re.IGNORECASE)
+_SIGNATURES = {
+    "application/pgp-signature",
+    "application/pkcs7-signature",
+    "application/x-pkcs7-signature",
+}
+# The first line says how many octets it has; what it begins is a file only if it ends.
+_UUENCODED = re.compile(
+    rb"^begin [0-7]{3,4} ([^\r\n]{1,255})\r?\n(?:[\x20-\x60]{1,64}\r?\n)+?"
+    rb"end[ \t]*(?:\r?\n|\Z)",
+    re.MULTILINE,
+)
+_NO_TYPE = "application/octet-stream"
+
+
+def shown_ids(html: str | None) -> frozenset[str]:
+    """The Content-Ids that a page shows."""
+    return frozenset(unquote(one) for one in _CID.findall(html or ""))
+
+
+def parts_of(
+    data: Octets, files: Sequence[File], shown: frozenset[str], in_time: Callable[[], bool]
+) -> tuple[list[Part], bool, bool]:
+    """The files, whether somebody attached one of them, and whether all were measured in time."""
+    parts: list[Part] = []
+    attached = False
+    for file in files:
+        if not in_time():
+            return parts, attached, False
+        leaf = file.leaf
+        kind = leaf.kind
+        is_shown = kind.content_id is not None and (
+            kind.content_id in shown
+            or ("multipart/related" in file.around and kind.disposition != "attachment")
+        )
+        attached = attached or not (is_shown or _is_another_form(file))
+        parts.append(
+            Part(
+                filename=kind.filename,
+                content_type=kind.content_type,
+                size=_decoded_size(data, leaf),
+                is_inline=is_shown or kind.disposition == "inline",
+                content_id=kind.content_id,
+                start=leaf.start,
+                end=leaf.end,
+                encoding=kind.encoding,
+            )
+        )
+    return parts, attached, True
+
+
+def _is_another_form(file: File) -> bool:
+    """Whether a part is there for programs: a signature, or the letter once more."""
+    kind = file.leaf.kind
+    if "multipart/signed" in file.around and kind.content_type in _SIGNATURES:
+        return True
+    return (
+        "multipart/alternative" in file.around
+        and kind.content_type.startswith("text/")
+        and kind.content_type != "text/calendar"
+        and kind.filename is None
+        and kind.disposition != "attachment"
+    )
+
+
+def _decoded_size(data: Octets, leaf: Leaf) -> int:
+    if leaf.kind.encoding == "identity":
+        return leaf.end - leaf.start
+    one = decoder(leaf.kind.encoding)
+    size = 0
+    for start in range(leaf.start, leaf.end, _CHUNK):
+        size += len(one.feed(data[start : min(start + _CHUNK, leaf.end)]))
+    return size + len(one.finish())
+
+
+def uuencoded(data: Octets, start: int, end: int, encoding: Encoding) -> list[Part]:
+    """The files that stand uuencoded in text; only where the text itself is not encoded."""
+    if encoding != "identity" or data.find(b"begin ", start, end) < 0:
+        return []
+    parts: list[Part] = []
+    for found in _UUENCODED.finditer(data, start, end):
+        name = file_name(found[1].decode("utf-8", "replace"))
+        parts.append(
+            Part(
+                filename=name,
+                content_type=(guess_type(name or "")[0] or _NO_TYPE).lower(),
+                size=len(decode(found[0], "uuencode")),
+                is_inline=False,
+                content_id=None,
+                start=found.start(),
+                end=found.end(),
+                encoding="uuencode",
+            )
+        )
+        if len(parts) == MAX_UUENCODED:
+            break
+    return parts

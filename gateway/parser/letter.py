@@ -1,0 +1,107 @@
+"""Which parts are the letter, and which are files: by the structure of the multipart.
+
+- Plain text and HTML are the letter unless they are called an attachment, or have a file name and
+  are neither the first part of their multipart nor one of several alternatives. Where that leaves
+  no letter, the first text that is no attachment is it, whatever its name.
+- Of alternatives one is read as text and one is shown as HTML: the last that has plain text in it,
+  the last that has HTML. Blank text says nothing, so there the HTML is read.
+- In every other multipart all parts count in their order: the letter as text is then partly read
+  from HTML, and the letter as HTML partly made from text. So a mailing list's footer is a footer.
+- In multipart/related only the first part can be the letter.
+
+RFC 2046 5.1, RFC 2387, RFC 8621 4.1.4.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+from gateway.parser.structure import Branch, Leaf
+
+_TEXTS = {"text/plain", "text/html"}
+_ALTERNATIVE = "multipart/alternative"
+_RELATED = "multipart/related"
+
+
+@dataclass(frozen=True, slots=True)
+class File:
+    """A part that is not the letter, and the types of the multiparts around it."""
+
+    leaf: Leaf
+    around: frozenset[str]
+
+
+@dataclass(frozen=True, slots=True)
+class Letter:
+    """The parts to be read as text, those to be shown as HTML, and the files."""
+
+    text: tuple[Leaf, ...]
+    page: tuple[Leaf, ...]
+    files: tuple[File, ...]
+
+
+_Both = tuple[list[Leaf], list[Leaf]]
+
+
+@dataclass(slots=True)
+class _Sorting:
+    has_text: Callable[[Leaf], bool]
+    files: list[File] = field(default_factory=list)
+
+
+def letter_of(root: Leaf | Branch, has_text: Callable[[Leaf], bool]) -> Letter:
+    """Sort the parts; `has_text` tells whether a part of plain text says anything."""
+    sorting = _Sorting(has_text)
+    text, page = _sorted(sorting, root, "", 0, frozenset())
+    files = sorting.files
+    if not text and (named := next(filter(_can_be_letter, files), None)):
+        text, page = [named.leaf], [named.leaf]
+        files.remove(named)
+    if not any(leaf.kind.content_type == "text/html" for leaf in page):
+        page = []
+    return Letter(tuple(text), tuple(page), tuple(files))
+
+
+def _can_be_letter(file: File) -> bool:
+    kind = file.leaf.kind
+    return kind.content_type in _TEXTS and kind.disposition != "attachment"
+
+
+def _sorted(
+    sorting: _Sorting, part: Leaf | Branch, parent: str, place: int, around: frozenset[str]
+) -> _Both:
+    if isinstance(part, Leaf):
+        if _is_letter(part, parent, place):
+            return [part], [part]
+        sorting.files.append(File(part, around))
+        return [], []
+    kind = part.content_type
+    inner = around | {kind}
+    found = [_sorted(sorting, one, kind, number, inner) for number, one in enumerate(part.parts)]
+    if kind == _ALTERNATIVE:
+        return _chosen(sorting, found)
+    return [one for text, _ in found for one in text], [one for _, page in found for one in page]
+
+
+def _is_letter(leaf: Leaf, parent: str, place: int) -> bool:
+    kind = leaf.kind
+    if kind.content_type not in _TEXTS or kind.disposition == "attachment":
+        return False
+    if parent == _RELATED:
+        return place == 0
+    return kind.filename is None or place == 0 or parent == _ALTERNATIVE
+
+
+def _chosen(sorting: _Sorting, found: list[_Both]) -> _Both:
+    """One of the alternatives as text, one as HTML; either stands in for the other."""
+    texts = [text for text, _ in found if text and all(map(_is_plain, text))]
+    pages = [page for _, page in found if not all(map(_is_plain, page))]
+    said = [text for text in texts if any(map(sorting.has_text, text))]
+    page = pages[-1] if pages else []
+    text = (said or ([page] if page else texts) or [[]])[-1]
+    return text, page or text
+
+
+def _is_plain(leaf: Leaf) -> bool:
+    return leaf.kind.content_type == "text/plain"

@@ -1,0 +1,303 @@
+"""Charsets: the names that mail gives them, and how octets in one are read.
+
+- A label is looked up in the table of the WHATWG Encoding Standard, as all mail programs do:
+  iso-8859-1 is windows-1252, iso-8859-9 windows-1254, gb2312 gb18030. Then among IANA's names and
+  those of Python, without regard to punctuation, `x-` or `cs`. A label that is in no table is no
+  charset: looking a codec up by the name a stranger gives would import a module of that name.
+- Reading never raises. What cannot be read becomes U+FFFD; a byte order mark is not text.
+- ISO-2022-JP is read as Outlook writes it: with NEC's row 13, IBM's extensions and half-width
+  katakana, which Python's own codecs refuse.
+
+WHATWG Encoding 4.2, RFC 1468, RFC 2781 4.3.
+"""
+
+from __future__ import annotations
+
+import re
+from codecs import BOM_UTF8, BOM_UTF16_BE, BOM_UTF16_LE
+from encodings.aliases import aliases
+from functools import lru_cache
+
+from webencodings.labels import LABELS
+
+ISO_2022_JP = "iso-2022-jp"
+UTF_16 = "utf-16"
+
+_BOM = "\ufeff"
+
+# Python's name of what the WHATWG table calls an encoding, where that is another name. Of the
+# encodings that browsers replace for their own safety, mail needs those that it really uses.
+_WHATWG = {
+    "big5": "big5hkscs",
+    "euc-kr": "cp949",
+    "gbk": "gb18030",
+    "ibm866": "cp866",
+    "iso-2022-jp": ISO_2022_JP,
+    "iso-8859-8-i": "iso-8859-8",
+    "macintosh": "mac_roman",
+    "shift_jis": "cp932",
+    "utf-16le": UTF_16,
+    "utf-16be": "utf-16-be",
+    "windows-874": "cp874",
+    "x-mac-cyrillic": "mac_cyrillic",
+    **{f"windows-125{page}": f"cp125{page}" for page in range(9)},
+}
+_NOT_HERE = {"replacement", "x-user-defined"}
+_NO_CHARSETS = {
+    *("base64_codec", "bz2_codec", "hex_codec", "mbcs", "quopri_codec", "rot_13"),
+    *("uu_codec", "zlib_codec"),
+}
+# Where mail means more than Python does by the name.
+_WIDER = {
+    "cp950": "big5hkscs",
+    "euc_kr": "cp949",
+    "gb2312": "gb18030",
+    "gbk": "gb18030",
+    "iso2022_jp": ISO_2022_JP,
+    "iso2022_jp_1": ISO_2022_JP,
+    "iso2022_jp_2": ISO_2022_JP,
+    "iso2022_jp_3": "iso2022_jp_2004",
+    "iso2022_jp_ext": ISO_2022_JP,
+    "iso8859_9": "cp1254",
+    "iso8859_11": "cp874",
+    "latin_1": "cp1252",
+    "shift_jis": "cp932",
+    "tis_620": "cp874",
+    "utf_16": UTF_16,
+    "utf_16_le": UTF_16,
+    "utf_16_be": "utf-16-be",
+    "utf_8": "utf-8",
+}
+# IANA's names, and what senders invented, that neither table has.
+_OTHERS = {
+    **{f"windows{page}": f"cp{page}" for page in (874, 932, 949, *range(1250, 1259))},
+    **{f"ibm{page}": f"cp{page}" for page in (720, 737, 856, 874, 1006)},
+    **{f"cp{page}": f"cp{page}" for page in (720, 737, 856, 874, 875, 1006)},
+    **{f"ccsid0{page}": f"cp{page}" for page in ("0858", "1140")},
+    "ansi": "cp1252",
+    "arabic7": "cp1256",
+    "big5eten": "big5hkscs",
+    "big5hkscs": "big5hkscs",
+    "ccsid00858": "cp858",
+    "ccsid01140": "cp1140",
+    "cp00858": "cp858",
+    "cp01140": "cp1140",
+    "cp28591": "cp1252",
+    "cp50220": ISO_2022_JP,
+    "cp50221": ISO_2022_JP,
+    "cp51932": "euc_jp",
+    "cp52936": "hz",
+    "cp54936": "gb18030",
+    "cp65001": "utf-8",
+    "cp850multilingual": "cp850",
+    "cp943": "cp932",
+    "cyrillicasian": "ptcp154",
+    "ebcdiccpus": "cp037",
+    "eucjpms": "euc_jp",
+    "eucjpwin": "euc_jp",
+    "extendedunixcodepackedformatforjapanese": "euc_jp",
+    "eucpkdfmtjapanese": "euc_jp",
+    "hongkongscs": "big5hkscs",
+    "hz": "hz",
+    "hzgb2312": "hz",
+    "ibm00858": "cp858",
+    "ibm01140": "cp1140",
+    "ibm943": "cp932",
+    "iso10646ucs2": "utf-16-be",
+    "iso10646ucs4": "utf-32",
+    "iso2022jpms": ISO_2022_JP,
+    "iso2022kr": "iso2022_kr",
+    "jis": ISO_2022_JP,
+    "jis7": ISO_2022_JP,
+    "jisencoding": ISO_2022_JP,
+    "jisx0201": "cp932",
+    "maccentraleurope": "mac_latin2",
+    "maccroatian": "mac_croatian",
+    "macce": "mac_latin2",
+    "macgreek": "mac_greek",
+    "maciceland": "mac_iceland",
+    "macromania": "mac_romanian",
+    "macromanian": "mac_romanian",
+    "macturkish": "mac_turkish",
+    "pc8codepage437": "cp437",
+    "pc850multilingual": "cp850",
+    "pcmultilingual850euro": "cp858",
+    "pcp852": "cp852",
+    "pc862latinhebrew": "cp862",
+    "pc775baltic": "cp775",
+    "rk1048": "kz1048",
+    "roman8": "hp_roman8",
+    "sjiswin": "cp932",
+    "strk10482002": "kz1048",
+    "thai": "cp874",
+    "ucs2": "utf-16-be",
+    "ucs4": "utf-32",
+    "unicode": UTF_16,
+    "unicode11utf7": "utf_7",
+    "unicode11utf8": "utf-8",
+    "unicode20utf7": "utf_7",
+    "unicode20utf8": "utf-8",
+    "utf7": "utf_7",
+    "utf8mb4": "utf-8",
+    "visualhebrew": "iso-8859-8",
+}
+
+# Only the octets tell what these are (`gateway.parser.detection`).
+_SAYING_NOTHING = (
+    *("ascii", "usascii", "us", "iso646us", "ansix341968", "csascii", "iso646irv1991", "isoir6"),
+    *("unknown", "unknown8bit", "8bit", "7bit", "none", "default", "cp20127", "ansix341986"),
+)
+_PUNCTUATION = re.compile(r"[^a-z0-9]+")
+_MODIFIED = re.compile(r"^(?:x|cs|ms|xms)(?=[a-z0-9])")
+_PAGE = re.compile(r"^(?:windows|win|cp|ibm|ms|ccsid|codepage|dos)0*(?=[0-9]{3,5}$)")
+_LONGEST_LABEL = 60
+
+
+def _squeezed(label: str) -> str:
+    return _PUNCTUATION.sub("", label.lower())
+
+
+def _tables() -> dict[str, str]:
+    """Codec by squeezed label; what stands later is stronger."""
+    found: dict[str, str] = {}
+    for label, codec in aliases.items():
+        if codec not in _NO_CHARSETS:
+            name = _WIDER.get(codec, codec)
+            found[_squeezed(label)] = name
+            found.setdefault(_squeezed(codec), name)
+    for label, encoding in LABELS.items():
+        if encoding not in _NOT_HERE:
+            found[_squeezed(label)] = _WHATWG.get(encoding, encoding)
+    found.update(_OTHERS)
+    return found | dict.fromkeys(_SAYING_NOTHING, "ascii")
+
+
+_CODECS = _tables()
+_KNOWN = frozenset(_CODECS.values())
+
+
+def is_codec(name: str) -> bool:
+    """Whether `name` is one that `codec_of` gives."""
+    return name in _KNOWN
+
+
+@lru_cache(maxsize=256)
+def codec_of(label: str) -> str | None:
+    """The codec of a charset that mail uses; None for any other label."""
+    if len(label) > _LONGEST_LABEL:
+        return None
+    name = _squeezed(label)
+    plain = _MODIFIED.sub("", name)
+    for one in (name, plain, _PAGE.sub("cp", name), _PAGE.sub("cp", plain)):
+        if codec := _CODECS.get(one):
+            return codec
+    return None
+
+
+def decode_text(octets: bytes, codec: str, *, errors: str = "replace") -> str:
+    """The text of `octets`. With `errors="strict"` raises UnicodeError for what is not readable."""
+    if codec == ISO_2022_JP:
+        return _japanese(octets, errors)
+    if codec.startswith("utf"):
+        codec = _with_mark(octets, codec)
+    try:
+        text = octets.decode(codec, errors)
+    except (UnicodeError, LookupError):  # a few codecs raise whatever they are told
+        if errors == "strict":
+            raise
+        text = octets.decode("ascii", errors)
+    return text.removeprefix(_BOM)
+
+
+def marked_codec(octets: bytes) -> str | None:
+    """The codec that a byte order mark names."""
+    if octets.startswith(BOM_UTF8):
+        return "utf-8"
+    return UTF_16 if octets.startswith((BOM_UTF16_LE, BOM_UTF16_BE)) else None
+
+
+def _with_mark(octets: bytes, codec: str) -> str:
+    """UTF-16 by its mark; without one by where the zeros are, else little-endian (WHATWG)."""
+    if codec not in {UTF_16, "utf-16-be"}:
+        return codec
+    if octets.startswith(BOM_UTF16_LE):
+        return "utf-16-le"
+    if octets.startswith(BOM_UTF16_BE):
+        return "utf-16-be"
+    if codec == UTF_16:
+        head = octets[:2_000]
+        return "utf-16-be" if head[0::2].count(0) > head[1::2].count(0) else "utf-16-le"
+    return codec
+
+
+# The sets that ISO-2022-JP and its extensions shift to, and how each is read.
+_SHIFT = re.compile(rb"\x1b(\([BJIHT]|\$[@BA]|\$\([A-DPQO]|\$\)C|[.&N][AF@]?)|\x0e|\x0f")
+_SINGLE = {b"(B", b"(J", b"(H", b"(T", b"(I"}
+_WRAPPED = {
+    b"$A": ("iso2022_jp_2", b"\x1b$A"),
+    b"$(A": ("iso2022_jp_2", b"\x1b$A"),
+    b"$(C": ("iso2022_jp_2", b"\x1b$(C"),
+    b"$(D": ("iso2022_jp_2", b"\x1b$(D"),
+    b"$(O": ("iso2022_jp_3", b"\x1b$(O"),
+    b"$(P": ("iso2022_jp_3", b"\x1b$(P"),
+    b"$(Q": ("iso2022_jp_2004", b"\x1b$(Q"),
+}
+
+_TO_EUC = bytes(one | 0x80 if 0x21 <= one <= 0x7E else one for one in range(256))
+
+
+def _japanese(octets: bytes, errors: str) -> str:
+    done: list[str] = []
+    position, state = 0, b"(B"
+    for shift in _SHIFT.finditer(octets):
+        done.append(_segment(octets[position : shift.start()], state, errors))
+        position = shift.end()
+        if shift[1] is None:
+            state = b"(I" if shift[0] == b"\x0e" else b"(B"
+        elif shift[1] in _SINGLE or shift[1][:1] == b"$":
+            state = shift[1]
+    done.append(_segment(octets[position:], state, errors))
+    return "".join(done)
+
+
+def _segment(octets: bytes, state: bytes, errors: str) -> str:
+    if not octets:
+        return ""
+    if state == b"(I":
+        return bytes(one | 0x80 if 0x21 <= one <= 0x5F else one for one in octets).decode(
+            "cp932", errors
+        )
+    if state in _SINGLE:
+        return octets.decode("cp932", errors)  # ASCII, and what 8-bit senders leave in it
+    if state in _WRAPPED:
+        codec, escape = _WRAPPED[state]
+        return (escape + octets + b"\x1b(B").decode(codec, errors)
+    try:  # nearly all there is, and quick
+        return octets.translate(_TO_EUC).decode("euc_jp")
+    except UnicodeDecodeError:
+        return _two_octets(octets).decode("cp932", errors)
+
+
+def _two_octets(octets: bytes) -> bytes:
+    """JIS X 0208 and its extensions as Shift_JIS, which has all of them. Line ends stay."""
+    found = bytearray()
+    position = 0
+    while position < len(octets):
+        first = octets[position] & 0x7F
+        if first < 0x21 or position + 1 == len(octets):
+            found.append(octets[position])
+            position += 1
+            continue
+        second = octets[position + 1] & 0x7F
+        if second < 0x21:
+            found += b"\x80"  # half a character: not readable
+            position += 1
+            continue
+        position += 2
+        lead = (first - 0x21) // 2 + 0x81
+        found.append(lead if lead < 0xA0 else lead + 0x40)
+        if first % 2:
+            found.append(second + 0x1F + (second >= 0x60))
+        else:
+            found.append(second + 0x7E)
+    return bytes(found)
