@@ -1,6 +1,6 @@
 """The HTTP API: the application around the route table.
 
-What has a lifetime (the store, the content directory) is made elsewhere and handed in.
+Objects with a lifetime (the store, the content directory) are made elsewhere and handed in.
 """
 
 from __future__ import annotations
@@ -45,11 +45,11 @@ def create_app(
     measures: CallMetrics | None = None,
     webhooks: Webhooks | None = None,
 ) -> Starlette:
-    """The ASGI application.
+    """Make the ASGI application.
 
-    `ticks` are the seconds by which limits refill; they never jump. `commits` rings for deliveries,
-    and for what is written here. Who made the `feed` closes it before the store.
-    `measures` counts the calls. `webhooks` judges the targets of alerts and sends to them.
+    `ticks` are the seconds by which limits refill; they never jump. `commits` is the wake-up for
+    deliveries and for writes here. The maker of the `feed` closes it before the store. `measures`
+    counts the calls. `webhooks` checks the targets of alerts and sends to them.
     """
     commits = commits or WakeUp()
     service = ServiceContext(

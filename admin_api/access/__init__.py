@@ -1,1 +1,1 @@
-"""Who calls, and what they may."""
+"""Access control: credentials, access rules, passwords; knows no resource."""

@@ -1,8 +1,8 @@
-"""From a credential to who is calling.
+"""Authentication: from a credential to the principal that calls.
 
 - `Authorization: Bearer` and nothing else (RFC 6750 2.1); the prefix tells tokens from sessions.
 - Whatever is wrong with a credential, the answer is the same.
-- Everything is read anew for each call: what was revoked, demoted or downgraded counts at once.
+- Everything is read anew for each call: a revocation, demotion or downgrade counts immediately.
 """
 
 from __future__ import annotations
@@ -58,7 +58,7 @@ Principal = Agent | Person
 
 
 def bearer(header: str | None) -> str:
-    """The secret of an Authorization header. Raises Problem 401."""
+    """Return the secret of an Authorization header. Raises Problem 401."""
     scheme, _, secret = (header or "").partition(" ")
     secret = secret.strip(" ")
     if scheme.lower() != "bearer" or not 0 < len(secret) <= _LONGEST:
@@ -67,14 +67,14 @@ def bearer(header: str | None) -> str:
 
 
 async def identify(tx: Tx, *, secret: str, now: int) -> Principal:
-    """Who has this secret. Raises Problem 401."""
+    """Return the principal with this secret. Raises Problem 401."""
     try:
         if secret.startswith(TOKEN_PREFIX):
             return await _agent(tx, secret, now)
         if secret.startswith(SESSION_PREFIX):
             return await _person(tx, secret, now)
     except NotFound:
-        pass  # its tenant, user or inbox went between two statements of ours: never seen, never 404
+        pass  # its tenant, user or inbox was deleted between our two statements: 401, never 404
     raise unauthorized()
 
 
@@ -95,14 +95,14 @@ async def _person(tx: Tx, secret: str, now: int) -> Person:
 
 
 def is_use_due(principal: Principal, *, now: int) -> bool:
-    """Whether this use is to be put on record."""
+    """Whether this use is to be recorded."""
     if isinstance(principal, Agent):
         return is_touch_due(principal.token, now=now)
     return is_session_touch_due(principal.session, now=now)
 
 
 async def record_use(tx: Tx, principal: Principal, *, now: int) -> None:
-    """Put this use on record."""
+    """Record the time of this use."""
     tenant_id, credential_id = principal.tenant.tenant_id, principal.credential_id
     if isinstance(principal, Agent):
         await touch_token(tx, tenant_id=tenant_id, token_id=credential_id, now=now)

@@ -1,8 +1,7 @@
-"""Which access a caller needs to be notified of each event type.
+"""The access that a caller needs to read each event type.
 
-- A type is for callers that may read what it is about; a caller never learns of anything else. For
-  webhooks and tasks, which have no credential, the `terms` in `storage.events.catalogue` say the
-  same.
+- A type is for callers that may read its object; other callers never learn of it. For webhooks and
+  tasks, which have no credential, the `terms` in `storage.events.catalogue` say the same.
 - A test holds that this table and the catalogue name the same types.
 """
 
@@ -42,7 +41,7 @@ ACCESS: Mapping[str, Access] = {
 
 
 def readable_types(principal: Principal) -> frozenset[str]:
-    """The event types that this caller may read."""
+    """Return the event types that this caller may read."""
     return frozenset(name for name, access in ACCESS.items() if _may_read(access, principal))
 
 

@@ -1,8 +1,8 @@
 """Passwords: argon2id, never on the event loop, one speed for every answer.
 
-- 46 MiB, 1 pass, 1 lane: the largest of OWASP's least settings for argon2id (RFC 9106). It is over
-  what the C library keeps for later use (32 MiB), so the memory is given back after each login.
-  argon2 is imported when the first password is judged.
+- 46 MiB, 1 pass, 1 lane: the largest of OWASP's minimum settings for argon2id (RFC 9106). It is
+  above the memory that the C library keeps (32 MiB), so the memory is given back after each login.
+  argon2 is imported with the first password.
 - An unknown user is verified against a hash that no password has: the answer takes as long as the
   one for a wrong password.
 """
@@ -28,25 +28,25 @@ _PASSES, _KIB, _LANES = 1, 46 * 1024, 1
 
 
 def check_password(password: str) -> str | None:
-    """What is wrong with a new password, fit to stand beside its field; None when it will do."""
+    """Return the fault of a new password, as a message for its field; None when there is none."""
     if not MIN_LENGTH <= len(password) <= MAX_LENGTH:
         return f"must have {MIN_LENGTH} to {MAX_LENGTH} characters"
     return None
 
 
 def hash_password(password: str) -> str:
-    """The hash to keep; blocks for some 30 ms."""
+    """Return the hash to store; blocks for some 30 ms."""
     return _hasher().hash(_normal(password))
 
 
 async def hash_in_turn(turns: asyncio.Semaphore, password: str) -> str:
-    """The hash to keep, made beside the event loop by whoever's turn it is."""
+    """Return the hash to store, made in a thread, one password at a time."""
     async with turns:
         return await asyncio.to_thread(hash_password, password)
 
 
 async def verify_password(password_hash: str | None, password: str) -> bool:
-    """Whether `password` is the one; `None` is the hash of a user who is not there."""
+    """Whether `password` is right; pass `None` as the hash of an unknown user."""
     known = password_hash is not None
     return await asyncio.to_thread(_matches, password_hash or _nobodys_hash(), password) and known
 
@@ -61,7 +61,7 @@ def _matches(password_hash: str, password: str) -> bool:
 
 
 def _normal(password: str) -> bytes:
-    """The same bytes from every keyboard (RFC 8265 4.2.2: NFC)."""
+    """Return the same bytes for every keyboard (RFC 8265 4.2.2: NFC)."""
     return unicodedata.normalize("NFC", password).encode("utf-8", "surrogatepass")
 
 

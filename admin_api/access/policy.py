@@ -1,8 +1,8 @@
-"""Who may call what: access rules as values, and the one check.
+"""Access rules as values, and the one check that decides on 403.
 
 - A route declares one `Access`; nothing else decides on 403.
 - An agent token needs one of the route's scopes and is never admin, whatever it carries. A session
-  needs no scopes; what it may touch depends on its user's role and inboxes.
+  needs no scopes; its user's role and inboxes decide.
 - The order of refusals is fixed: kind of credential, scope, plan, governance.
 """
 
@@ -22,8 +22,8 @@ ADMIN_ROLES = ("owner", "admin")
 class Access:
     """The rule of one route.
 
-    `caller` is who may call at all; `scopes` of which a token needs one; `acts` tells that the call
-    belongs to an inbox, which a session has to name.
+    `caller` is the kind of caller allowed; a token needs one of `scopes`; `acts`: the call belongs
+    to an inbox, which a session must name.
     """
 
     caller: Literal["anybody", "any", "session", "admin"] = "any"
@@ -44,7 +44,7 @@ CHANGE_NOTES = Access(scopes=("email:write",), plan="startup", acts=True)
 READ_AGENDA = Access(scopes=("task:read", "email:read"), acts=True)
 READ_TASKS = Access(scopes=("task:read",), acts=True)
 CHANGE_TASKS = Access(scopes=("task:write",), acts=True)
-# With `email:write` alone a token may complete what it was given, and nothing else.
+# With `email:write` alone a token may complete tasks of others, and nothing else.
 COMPLETE_TASKS = Access(scopes=("task:write", "email:write"), acts=True)
 READ_TEMPLATES = Access(scopes=("email:read",), plan="startup")
 # A session names its inbox only when it renders for a thread.
@@ -54,7 +54,7 @@ READ_CONTACTS = Access(scopes=("contacts:read",), acts=True)
 CHANGE_CONTACTS = Access(scopes=("contacts:write",), acts=True)
 READ_SHARES = Access(scopes=("contacts:read",), plan="startup", acts=True)
 CHANGE_SHARES = Access(scopes=("contacts:write",), plan="startup", acts=True)
-# Each type of event asks for more: see `admin_api.access.event_access`.
+# Each event type needs more: see `admin_api.access.event_access`.
 READ_EVENTS = Access(scopes=("email:read", "contacts:read", "task:read"), acts=True)
 READ_CONTEXT = Access(scopes=("context:read",), acts=True)
 READ_LISTS = Access(scopes=("email:read",), governance="token_controls")
@@ -65,7 +65,7 @@ CHANGE_LISTS = Access(caller="admin", governance="token_controls")
 
 
 def is_admin(principal: Principal) -> bool:
-    """Owner or admin by session; an agent token never is."""
+    """Whether it is an owner or admin by session; an agent token never is."""
     return not isinstance(principal, Agent) and principal.user.role in ADMIN_ROLES
 
 
@@ -88,20 +88,20 @@ def check(access: Access, principal: Principal) -> None:
 
 
 def missing_scope(*scopes: str) -> Problem:
-    """For a token that carries none of `scopes`."""
+    """Build the refusal of a token that carries none of `scopes`."""
     return Problem(403, "missing_scope", f"This needs the scope {' or '.join(scopes)}.")
 
 
 def not_author() -> Problem:
-    """For what only the one who made it may change."""
+    """Build the refusal to change an object that somebody else made."""
     return Problem(403, "not_author", "Only the one who made this may change it.")
 
 
 def admin_required() -> Problem:
-    """For what takes a user's session, and mostly an owner's or admin's."""
+    """Build the refusal of a caller without the session of an owner or admin."""
     return Problem(403, "admin_required", "This needs the session of a user with that right.")
 
 
 def inbox_mismatch() -> Problem:
-    """For a token and any inbox but its own, whether or not there is one."""
+    """Build the refusal of any inbox but the token's own, whether or not it exists."""
     return Problem(403, "inbox_mismatch", "This token belongs to another inbox.")

@@ -1,1 +1,1 @@
-"""Sign-in, users, tokens, audit log."""
+"""API of accounts: sign-in, users, tokens, audit log."""

@@ -1,4 +1,4 @@
-"""The audit log, which admins read and nobody changes."""
+"""The audit log for admins: read-only."""
 
 from __future__ import annotations
 
@@ -18,10 +18,10 @@ from storage.ids import from_text, to_text
 
 
 class Listing(Parameters):
-    """Which entries, and which part of them.
+    """The entries to list, and the page of them.
 
-    `actor` is an id or what it was called (`operator` for the command line); `action` a verb, as
-    `user.created`, or what it was done to, as `user`; `object` an id.
+    `actor` is an id or the actor's name (`operator` for the command line); `action` a verb, as
+    `user.created`, or a kind of object, as `user`; `object` an id.
     """
 
     actor: ReferenceText | None = None
@@ -58,7 +58,7 @@ async def list_entries(call: Call) -> Response:
 
 
 async def _inbox(tx: Tx, call: Call, named: str | None) -> bytes | None:
-    """The inbox meant; one that is gone is still known by its id, and nobody's finds nothing."""
+    """Return the inbox id to filter by; a deleted inbox has its id, an unknown one no entry."""
     if named is None:
         return None
     inbox = await named_inbox(tx, tenant_id=call.tenant_id, name=named)

@@ -11,7 +11,7 @@ from storage.ids import to_text
 
 
 def tenant_record(tenant: Tenant) -> Record:
-    """The tenant, as its own people see it."""
+    """The tenant, as its own users see it."""
     return {"tenant_id": to_text("tnt", tenant.tenant_id), "name": tenant.name}
 
 

@@ -79,7 +79,7 @@ class TokenRecord(Answer):
 
 
 class ShownToken(TokenRecord):
-    """A token with its secret, which is shown once; null when an answer is repeated."""
+    """A token with its secret, which is shown once; null in a repeated answer."""
 
     token: Annotated[str | None, Field(examples=["prt_" + "x" * 43])]
 
@@ -91,7 +91,7 @@ class ChangedToken(TokenRecord):
 
 
 class Me(Answer):
-    """Who the credential is."""
+    """The principal behind the credential."""
 
     type: Annotated[Literal["token", "session"], Field(examples=["session"])]
     user: UserRecord | None
@@ -112,7 +112,7 @@ Details = Annotated[
 
 
 class ActorRecord(Answer):
-    """Who acted, as they were called then."""
+    """The actor, with the name of that time."""
 
     type: Annotated[Literal["user", "token", "operator"], Field(examples=["user"])]
     id: UserId | TokenId | None
@@ -120,7 +120,7 @@ class ActorRecord(Answer):
 
 
 class ObjectRecord(Answer):
-    """What it was done to, as that was called then."""
+    """The object of the act, with the name of that time."""
 
     type: Annotated[str, Field(examples=["user"])]
     id: Annotated[str, Field(examples=["usr_01kas3v9t2q5nq8x7d4m6c0wfe"])]

@@ -1,10 +1,10 @@
-"""Signing in and out, one's password, and who one is.
+"""Sign-in and sign-out, change of password, and the caller's own record.
 
 - A wrong password and an unknown user get one answer at one speed.
-- Logins are counted by account and by client, whatever comes of them, before a password is judged;
-  so is a change of password, which judges one as well.
+- Logins are counted by account and by client, whatever their result, before a password is verified;
+  a change of password counts too, because it verifies one.
 - People type passwords into the field of the address: the log has the user if there is one, and
-  else a keyed digest.
+  otherwise a keyed digest.
 """
 
 from __future__ import annotations
@@ -42,14 +42,14 @@ logger = logging.getLogger("postroom.http")
 
 
 class LoginIn(Payload):
-    """What somebody signs in with."""
+    """The credentials of a login."""
 
     email: Annotated[str, Field(max_length=320)]
     password: Annotated[str, Field(max_length=1024)]
 
 
 class PasswordChange(Payload):
-    """A new password, by who knows the present one."""
+    """A new password, with the present one."""
 
     current_password: Annotated[str, Field(max_length=1024)]
     new_password: NewPassword
@@ -93,7 +93,7 @@ def _client(call: Call) -> str:
 
 
 def _digest(typed: str) -> str:
-    """Tells in the log whether the same was typed again. It may be a password, so never itself.
+    """Return a digest for the log that shows repetitions; the text may be a password.
 
     The key is this process's own: nobody finds the text by trying likely ones.
     """
@@ -106,7 +106,7 @@ def _key() -> bytes:
 
 
 async def _match(call: Call, canonical: str | None, password: str) -> tuple[User | None, bool]:
-    """The user of an address, and whether this is the password."""
+    """Return the user of an address, and whether this is the password."""
 
     async def find(tx: Tx) -> tuple[User, str] | None:
         return await find_user_by_email(tx, canonical=canonical) if canonical else None
@@ -126,7 +126,7 @@ async def _new_session(call: Call, user: User) -> tuple[Session, str]:
 
     try:
         return await call.database.write(create)
-    except NotFound:  # deleted while the password was judged
+    except NotFound:  # deleted while the password was verified
         raise _refused() from None
 
 

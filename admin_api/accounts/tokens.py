@@ -1,4 +1,4 @@
-"""Agent tokens, made, changed and revoked by sessions: an admin's, or that of the inbox's owner."""
+"""Agent tokens: made, changed and revoked by an admin, or by the owner of the inbox."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ class TokenIn(Payload):
 
 
 class TokenChange(Payload):
-    """Either an action, or what of a token can change; a field left out stays as it is."""
+    """An action, or the changeable fields of a token; a field left out stays as it is."""
 
     action: Literal["pause", "resume", "rotate"] = "resume"
     label: Name = ""
@@ -163,7 +163,7 @@ async def delete_token(call: Call) -> Response:
 
 
 async def locate(tx: Tx, call: Call) -> Token:
-    """The token that the path names, if this user may act for its inbox. Raises NotFound."""
+    """Return the token in the path, if this user may act for its inbox. Raises NotFound."""
     token_id = call.path_id("tok", "token_id")
     token = await tokens.find_token(tx, tenant_id=call.tenant_id, token_id=token_id)
     inbox = await find_inbox(tx, tenant_id=call.tenant_id, inbox_id=token.inbox_id)

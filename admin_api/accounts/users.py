@@ -1,7 +1,7 @@
-"""Users: the people of a tenant, kept by its owners and admins.
+"""Users of a tenant, managed by its owners and admins.
 
-Only an owner makes an owner, changes one or deletes one: an admin who could set an owner's password
-would be one.
+Only an owner makes, changes or deletes an owner: an admin who could set an owner's password would
+be one.
 """
 
 from __future__ import annotations
@@ -38,7 +38,7 @@ class UserIn(Payload):
 
 
 class UserChange(Payload):
-    """What of a user can change; a field left out stays as it is."""
+    """The changeable fields of a user; a field left out stays as it is."""
 
     email: EmailAddress = ""
     name: OneLine = ""
@@ -139,24 +139,24 @@ async def delete_user(call: Call) -> Response:
 
 
 def permit_role(call: Call) -> None:
-    """Raises Problem 403 for an admin who would make somebody an owner."""
+    """Raises Problem 403 for an admin who would make an owner."""
     _require_right(call, call.sent.get("role"))
 
 
 async def locate(tx: Tx, call: Call) -> User:
-    """The user that the path names. Raises NotFound."""
+    """Return the user in the path. Raises NotFound."""
     user_id = call.path_id("usr", "user_id")
     return await users.find_user(tx, tenant_id=call.tenant_id, user_id=user_id)
 
 
 async def locate_to_change(tx: Tx, call: Call) -> User:
-    """The user that the path names. Raises NotFound, Problem 403 for an owner and an admin."""
+    """Return the user in the path. Raises NotFound, Problem 403 for an owner and an admin."""
     user = await locate(tx, call)
     _require_right(call, user.role)
     return user
 
 
 def _require_right(call: Call, role: JsonValue) -> None:
-    """Raises Problem 403 when the caller may not have to do with users of this role."""
+    """Raises Problem 403 when the caller may not manage users of this role."""
     if role == "owner" and call.person.user.role != "owner":
         raise admin_required()

@@ -1,1 +1,1 @@
-"""One call from request to response."""
+"""One call, from request to response: routing, validation, access, idempotency, audit."""

@@ -1,9 +1,9 @@
-"""What a call leaves in the audit log.
+"""The audit entries of a call.
 
-- A change that belongs there is noted by its handler, in the transaction that makes it.
-- Whatever an owner or admin does, or reads, in an inbox of another owner leaves one entry: that of
-  the change, or else `inbox.acted_for`. A read writes it before its answer goes out, so that
-  nothing is read unseen; when it cannot be written, the answer is 503.
+- A change is noted by its handler, in the transaction that makes it.
+- Every act and every read of an owner or admin in an inbox of another owner leaves one entry: that
+  of the change, or else `inbox.acted_for`. A read writes it before its answer is sent, so that no
+  read goes unrecorded; when it cannot be written, the answer is 503.
 - A refused call leaves none, and so does one that changes nothing.
 """
 
@@ -38,7 +38,7 @@ async def note(
     name: str = "",
     **details: Detail,
 ) -> None:
-    """Put on record that the caller did this to the object with the id `raw_id`, called `name`.
+    """Record that the caller did this to the object with the id `raw_id`, called `name`.
 
     `details` hold no secret and nobody's text.
     """
@@ -48,7 +48,7 @@ async def note(
 
 
 def _inbox(call: Call) -> bytes | None:
-    """The inbox that the call is made for."""
+    """Return the inbox that the call is made for."""
     caller = call.caller
     return caller.inbox.inbox_id if isinstance(caller, Agent) else call.trail.inbox_id
 
@@ -66,12 +66,12 @@ def _actor(call: Call) -> Actor:
 
 
 def differing(given: Iterable[str], before: Record, after: Record) -> list[str]:
-    """Those of the fields that were given that have another value now than before."""
+    """Return those of the given fields whose value changes."""
     return sorted(name for name in given if before.get(name) != after.get(name))
 
 
 async def respond_on_record(route: Route, shown: Route | None, call: Call) -> Response:
-    """What the handler answers, once the audit log has what belongs there."""
+    """Run the handler, and write the call's audit entry."""
     audited = HookedDatabase(call.database, before=partial(_begin, call), after=partial(_end, call))
     response = await respond(route, shown, replace(call, store=audited))
     if call.trail.foreign and not call.trail.told and response.status_code < 400:
@@ -88,9 +88,9 @@ async def _begin(call: Call, tx: Tx) -> None:
 
 
 async def _end(call: Call, tx: Tx) -> None:
-    """Put an act in a foreign inbox on record, unless the call has left a word already.
+    """Record an act in a foreign inbox, unless the call has an entry already.
 
-    What it remembers is of a transaction that is about to commit: no engine tries one again.
+    Its state belongs to a transaction that is about to commit: no engine runs one again.
     """
     trail = call.trail
     if trail.foreign and not (trail.told or trail.writing):

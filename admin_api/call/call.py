@@ -1,6 +1,6 @@
-"""One call: who makes it, for which inbox, with what input; and the parts of the process it uses.
+"""One call: its caller, its inbox, its input, and the services of the process.
 
-- Input is judged before a handler runs; a handler asks for it by its model.
+- Input is validated before a handler runs; a handler gets it by its model.
 - The acting inbox comes from the token, or from `inbox_id` of a session; a session's is looked up
   in the handler's own transaction.
 """
@@ -32,10 +32,10 @@ Q = TypeVar("Q", bound=Parameters)
 
 @dataclass(slots=True)
 class Trail:
-    """For whom a call acts, and what of it is in the audit log (`admin_api.call.audit_trail`).
+    """The inbox a call acts for, and its audit entries so far (`admin_api.call.audit_trail`).
 
-    `foreign` tells that the inbox is another user's; `writing` that the transaction holds an entry,
-    `told` that one is committed.
+    `foreign`: the inbox is another user's; `writing`: the transaction holds an entry; `told`: one
+    is committed.
     """
 
     inbox_id: bytes | None = None
@@ -47,11 +47,11 @@ class Trail:
 
 @dataclass(slots=True)
 class Call:
-    """One call that was let in. `inbox_names` are what a session gave as `inbox_id`: in the query,
-    in the body, or in both. `sent` is the body as it came, before it was judged.
+    """One admitted call.
 
-    `store` stands in for the service's, where its transactions are to hold more; copies of a call
-    share its `trail`.
+    `inbox_names` are the values of `inbox_id` that a session gave: in the query, in the body, or in
+    both. `sent` is the body as it came, before validation. `store` replaces the service's where its
+    transactions must hold more; copies of a call share its `trail`.
     """
 
     service: ServiceContext
@@ -100,7 +100,7 @@ class Call:
         return self.query
 
     def path_id(self, prefix: str, name: str) -> bytes:
-        """The id in the path. Raises NotFound when it is none of this kind."""
+        """The id in the path. Raises NotFound when it is malformed or of another kind."""
         raw = from_text(prefix, self.arguments[name])
         if raw is None:
             raise NotFound("no id of this kind")
@@ -108,7 +108,7 @@ class Call:
 
 
 async def acting_inbox(tx: Tx, call: Call) -> bytes:
-    """The inbox that this call is made for.
+    """Return the inbox that this call is made for.
 
     Raises Problem `inbox_required`, NotFound for one that this user may not act for, and Invalid
     when the call names two.
@@ -134,19 +134,19 @@ async def _own_inbox(tx: Tx, call: Call, name: str) -> Inbox | None:
 
 
 async def acting_view(tx: Tx, call: Call) -> View:
-    """What the acting inbox sees now. Raises as `acting_inbox`."""
+    """Return the acting inbox's view as of now. Raises as `acting_inbox`."""
     return View(call.tenant_id, await acting_inbox(tx, call), call.now)
 
 
 def may_act_for(caller: Principal, inbox: Inbox) -> bool:
-    """Owners and admins for every inbox of their tenant, members for those they own."""
+    """Whether the caller may: owners and admins for any inbox of the tenant, members for theirs."""
     if isinstance(caller, Agent):
         return inbox.inbox_id == caller.inbox.inbox_id
     return is_admin(caller) or inbox.owner_user_id == caller.user.user_id
 
 
 async def named_inbox(tx: Tx, *, tenant_id: bytes, name: str) -> Inbox | None:
-    """The tenant's inbox that `name` is the id or the address of."""
+    """Return the tenant's inbox with this id or address."""
     try:
         inbox_id = from_text("inb", name)
         if inbox_id is not None:
@@ -160,7 +160,7 @@ async def named_inbox(tx: Tx, *, tenant_id: bytes, name: str) -> Inbox | None:
 
 
 async def inbox_in_path(tx: Tx, call: Call) -> Inbox:
-    """The inbox that the path names by id or address. Raises Problem 404."""
+    """Return the inbox in the path, by id or address. Raises Problem 404."""
     inbox = await named_inbox(tx, tenant_id=call.tenant_id, name=call.arguments["inbox_id"])
     if inbox is None:
         raise not_found()

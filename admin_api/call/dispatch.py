@@ -1,8 +1,8 @@
-"""The way of a call: from the request to the handler, in the order in which errors count.
+"""The way of a call, from the request to the handler, in the order in which errors count.
 
-404 for a path that is none; 401; 429; 405 and 415; 413 and malformed JSON; 403; what was answered
-to the same Idempotency-Key; 404 for what the path names; 412; 400 for fields; then the handler.
-Whatever is raised becomes a problem document, and every response carries a request id.
+404 for an unknown path; 401; 429; 405 and 415; 413 and malformed JSON; 403; the stored answer of
+the same Idempotency-Key; 404 for ids in the path; 412; 400 for fields; then the handler. Every
+exception becomes a problem document, and every response carries a request id.
 """
 
 from __future__ import annotations
@@ -114,7 +114,7 @@ class Dispatcher:
             event(logger, "use_not_recorded", level=logging.WARNING)
 
     def _count(self, principal: Principal, headers: dict[str, str]) -> None:
-        """Raises Problem 429; tells how much is left either way."""
+        """Count the call, and set the limit's headers. Raises Problem 429."""
         buckets = self._service.calls
         allowance = buckets.take(principal.credential_id)
         headers |= buckets.headers(allowance, "calls")

@@ -1,8 +1,8 @@
-"""ETag and If-Match (RFC 9110 8.8.3, 13.1.1): nobody overwrites what they have not seen.
+"""ETag and If-Match (RFC 9110 8.8.3, 13.1.1): no client overwrites a state it has not seen.
 
 - A GET whose path ends in a parameter shows a single resource and carries its tag: of the body, or
-  of what the route says is its version, where making the body takes more than the store.
-- PATCH and DELETE of such a path compare in the transaction of the change. Where nothing shows the
+  of the version that the route declares, where the body needs more than the store.
+- PATCH and DELETE of such a path compare in the transaction of the change. Without a GET of the
   resource there is no tag, and only `*` matches.
 """
 
@@ -26,7 +26,7 @@ _TAG = re.compile(r'(W/)?("[\x21\x23-\x7e\x80-\xff]*")')
 
 @dataclass(frozen=True, slots=True)
 class Condition:
-    """What If-Match asks for: one of `tags`, or (None) that the resource is there at all."""
+    """The condition of If-Match: one of `tags`, or (None) that the resource exists."""
 
     tags: frozenset[str] | None
 
@@ -35,7 +35,7 @@ class Condition:
 
 
 def condition_of(request: Request, route: Route) -> Condition | None:
-    """The condition of a change; weak tags never match."""
+    """Return the condition of a change; weak tags never match."""
     given = ",".join(request.headers.getlist("if-match")).strip()
     if route.method not in ("PATCH", "DELETE") or "if-match" not in request.headers:
         return None
@@ -45,18 +45,18 @@ def condition_of(request: Request, route: Route) -> Condition | None:
 
 
 def shown_by(match: Match) -> Route | None:
-    """The route that shows the single resource of a path, if there is one."""
+    """Return the route that shows the single resource of a path, if there is one."""
     route = match.routes.get("GET")
     return route if route is not None and route.path.endswith("}/") else None
 
 
 def tag_of(body: bytes) -> str:
-    """The tag of a representation."""
+    """Return the tag of a representation."""
     return f'"{blake2b(body, digest_size=15).hexdigest()}"'
 
 
 async def current_tag(tx: Tx, shown: Route, call: Call) -> str:
-    """The tag that a GET would carry now. Raises as that would."""
+    """Return the tag that a GET would carry now. Raises as that would."""
     if shown.version is not None:
         return tag_of(repr(await shown.version(tx, call)).encode("utf-8", "surrogateescape"))
     look = replace(call, store=JoinedTransaction(tx), query=shown.parameters(), body=None)
@@ -72,7 +72,7 @@ async def require(tx: Tx, condition: Condition, shown: Route | None, call: Call)
 
 
 async def respond(route: Route, shown: Route | None, call: Call) -> Response:
-    """What the handler answers, with the tag of the single resource that it shows."""
+    """Run the handler, and add the tag of the single resource it shows."""
     condition = condition_of(call.request, route)
     tags: list[str] = []
     if route is shown and route.version is not None:

@@ -113,7 +113,7 @@ async def _apart(call: Call, claim: KeyClaim, respond: Respond) -> Response:
 async def _settle(call: Call, claim: KeyClaim, error: Exception) -> None:
     """Keep what was refused, or let go of what may go well another time."""
     problem = problem_of(error)
-    with suppress(StoreUnavailable):  # then the claim lapses by itself
+    with suppress(StoreUnavailable):  # then the claim expires by itself
         if problem.status >= 500 or problem.status in _NOT_KEPT:
             await call.database.write(lambda tx: idempotency_keys.release_claim(tx, claim))
         else:

@@ -1,6 +1,6 @@
-"""Pages: opaque cursors, and the Link header by which bare arrays lead on.
+"""Pages: opaque cursors, and the Link header of bare arrays.
 
-- A cursor is what the listing made of the last entry; a client can only hand it back.
+- A cursor encodes the sort key of the last entry; a client can only send it back.
 - A bare array without `limit` comes whole up to 1,000 entries.
 """
 
@@ -26,12 +26,12 @@ T = TypeVar("T")
 
 
 def cursor_of(position: bytes) -> str:
-    """The cursor that means `position`."""
+    """Return the cursor of `position`."""
     return base64.urlsafe_b64encode(position).decode().rstrip("=")
 
 
 def position_of(cursor: str | None, length: int = _ID_LENGTH) -> bytes | None:
-    """What a cursor means; `length` octets. Raises Invalid on `cursor`."""
+    """Return the position of a cursor, of `length` octets. Raises Invalid on `cursor`."""
     if cursor is None:
         return None
     try:
@@ -47,7 +47,7 @@ Cursor = Annotated[str, checked(position_of)]
 
 
 class Page(Parameters):
-    """Which part of a bare array."""
+    """The page of a bare array to show."""
 
     limit: Limit | None = None
     cursor: Cursor | None = None
@@ -57,7 +57,7 @@ class Page(Parameters):
         return self.limit or WHOLE
 
     def span(self) -> Keyset:
-        """What to fetch: one more than is shown tells whether there is more.
+        """The keyset range to fetch: one more than is shown tells whether there is more.
 
         Raises Invalid on `cursor`.
         """
@@ -71,7 +71,7 @@ def page_answer(
     record: Callable[[T], object],
     position: Callable[[T], bytes],
 ) -> Response:
-    """The bare array of the first `page.length` of `found`; when there are more, the way on."""
+    """Answer the first `page.length` of `found` as a bare array; with a Link if there are more."""
     shown = found[: page.length]
     response = answer([record(one) for one in shown])
     if len(found) > len(shown):
@@ -88,7 +88,7 @@ def cursor_answer(
     record: Callable[[T], object],
     position: Callable[[T], bytes],
 ) -> Response:
-    """The first `limit` of `found` with a cursor; one more than that tells that there are more."""
+    """Answer the first `limit` of `found`, with a cursor when there are more."""
     shown = found[:limit]
     more = cursor_of(position(shown[-1])) if len(found) > len(shown) else None
     return answer({"results": [record(one) for one in shown], "cursor": more})

@@ -1,9 +1,9 @@
-"""What a well-formed field has to mean here and now: the things of the store that input names.
+"""References in input: fields that name an inbox, a thread, a card or another object.
 
 - A payload marks such a field with its reference: `to: Teammate`, `mentions: list[Teammate]`.
-- Unknown, another tenant's and not visible look alike: one fault on that field.
-- A handler asks by the same function within its own transaction. When anything else is wrong with
-  the input every marked field is judged as well, so that all faults are told at once.
+- Unknown, another tenant's and invisible objects get the same fault on that field.
+- A handler resolves by the same function within its own transaction. When anything else is wrong
+  with the input, every marked field is resolved as well, so that all faults are reported together.
 """
 
 from __future__ import annotations
@@ -39,7 +39,7 @@ class Reference:
 
 
 async def unresolved(tx: Tx, call: Call, form: Form) -> list[FieldFault]:
-    """The faults of those fields of a form that are well-formed and mean nothing here."""
+    """Return the faults of those well-formed fields of a form that refer to nothing."""
     faults: list[FieldFault] = []
     for path, reference in marked(form.model):
         for field, text in form.texts(path):
@@ -52,8 +52,9 @@ async def unresolved(tx: Tx, call: Call, form: Form) -> list[FieldFault]:
 
 @lru_cache(maxsize=256)
 def marked(model: type[BaseModel]) -> tuple[tuple[tuple[str, ...], Reference], ...]:
-    """The fields of a model that are marked, and of the objects in it, as their senders write
-    them; not those of objects in an array.
+    """Yield the marked fields of a model and of the objects in it, under their wire names.
+
+    Not those of objects in an array.
     """
     return tuple(
         ((field.alias or name, *path), reference)
@@ -76,13 +77,13 @@ def _within(annotation: object) -> Iterator[tuple[tuple[str, ...], Reference]]:
 
 
 async def teammate(tx: Tx, call: Call, field: str, name: str) -> Inbox:
-    """The inbox of the tenant with this address."""
+    """Return the inbox of the tenant with this address."""
     (found,) = await find_teammates(tx, tenant_id=call.tenant_id, named=[(field, name)])
     return found
 
 
 async def any_inbox(tx: Tx, call: Call, field: str, name: str) -> Inbox:
-    """The inbox of the tenant with this id or address."""
+    """Return the inbox of the tenant with this id or address."""
     inbox = await named_inbox(tx, tenant_id=call.tenant_id, name=name)
     if inbox is None:
         raise Invalid(FieldFault(field, "names no inbox of this tenant"))
@@ -90,7 +91,7 @@ async def any_inbox(tx: Tx, call: Call, field: str, name: str) -> Inbox:
 
 
 async def own_inbox(tx: Tx, call: Call, field: str, name: str) -> Inbox:
-    """The inbox with this id or address, for which the caller may act."""
+    """Return the inbox with this id or address, for which the caller may act."""
     inbox = await any_inbox(tx, call, field, name)
     if not may_act_for(call.caller, inbox):
         raise Invalid(FieldFault(field, "names no inbox of this tenant"))
@@ -98,7 +99,7 @@ async def own_inbox(tx: Tx, call: Call, field: str, name: str) -> Inbox:
 
 
 async def other_inbox(tx: Tx, call: Call, field: str, name: str) -> Inbox:
-    """The inbox of the tenant with this id or address, which is another than the acting one."""
+    """Return the inbox of the tenant with this id or address; not the acting one."""
     inbox = await named_inbox(tx, tenant_id=call.tenant_id, name=name)
     if inbox is None or inbox.inbox_id == await acting_inbox(tx, call):
         raise Invalid(FieldFault(field, "names no other inbox of this tenant"))
@@ -106,14 +107,14 @@ async def other_inbox(tx: Tx, call: Call, field: str, name: str) -> Inbox:
 
 
 async def user(tx: Tx, call: Call, field: str, name: str) -> bytes:
-    """The id of the tenant's user with this id."""
+    """Return the id of the tenant's user with this id."""
     user_id = from_text("usr", name) or b""
     await inboxes.require_owner(tx, tenant_id=call.tenant_id, user_id=user_id, field=field)
     return user_id
 
 
 async def visible_thread(tx: Tx, call: Call, field: str, name: str) -> bytes:
-    """The id of a thread of which the acting inbox sees a message."""
+    """Return the id of a thread of which the acting inbox sees a message."""
     thread_id = from_text("thr", name)
     if thread_id is not None:
         view = await acting_view(tx, call)
@@ -123,7 +124,7 @@ async def visible_thread(tx: Tx, call: Call, field: str, name: str) -> bytes:
 
 
 async def visible_message(tx: Tx, call: Call, field: str, name: str) -> bytes:
-    """The id of a message that the acting inbox sees."""
+    """Return the id of a message that the acting inbox sees."""
     message_id = from_text("msg", name)
     if message_id is not None:
         view = await acting_view(tx, call)
@@ -133,7 +134,7 @@ async def visible_message(tx: Tx, call: Call, field: str, name: str) -> bytes:
 
 
 async def own_contact(tx: Tx, call: Call, field: str, name: str) -> Contact:
-    """The card in the acting inbox's book."""
+    """Return the card in the acting inbox's book."""
     inbox_id, contact_id = await acting_inbox(tx, call), from_text("ctc", name) or b""
     try:
         return await contacts.find_contact(
@@ -144,7 +145,7 @@ async def own_contact(tx: Tx, call: Call, field: str, name: str) -> Contact:
 
 
 async def any_list(tx: Tx, call: Call, field: str, name: str) -> bytes:
-    """The id of the tenant's list with this id or address."""
+    """Return the id of the tenant's list with this id or address."""
     list_id = await lists.list_named(tx, tenant_id=call.tenant_id, name=name)
     if list_id is None:
         raise Invalid(FieldFault(field, "names no list of this tenant"))
@@ -152,7 +153,7 @@ async def any_list(tx: Tx, call: Call, field: str, name: str) -> bytes:
 
 
 async def known_list(tx: Tx, call: Call, field: str, name: str) -> bytes:
-    """The same, or the id of a list that is gone and by which the acting inbox has mail."""
+    """The same, or the id of a deleted list by which the acting inbox has mail."""
     gone, mail = from_text("lst", name), SearchFilter(Query(lists=(name,)))
     try:
         return await any_list(tx, call, field, name)
@@ -164,13 +165,13 @@ async def known_list(tx: Tx, call: Call, field: str, name: str) -> bytes:
 
 
 async def on_own_domain(tx: Tx, call: Call, field: str, text: str) -> None:
-    """Of an address that is to become one of ours."""
+    """Check that an address to be made is on a verified domain of the tenant."""
     domain = address_of(text).canonical.rpartition("@")[2]
     await require_verified(tx, tenant_id=call.tenant_id, name=domain, field=field)
 
 
 async def in_future(tx: Tx, call: Call, field: str, text: str) -> int:
-    """A moment after the call."""
+    """Check that a time is after the call."""
     moment = parse_rfc3339(text)
     if moment <= call.now:
         raise Invalid(FieldFault(field, "must be in the future"))

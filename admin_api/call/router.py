@@ -1,8 +1,8 @@
-"""Routes as data, and which of them a path means.
+"""Routes as data, and the router that matches a path to them.
 
 - A path is matched on its raw segments, each decoded by itself: `%2F` in an address is no slash.
-- With and without the slash at the end is the same; two slashes are nothing.
-- A literal segment goes before a parameter.
+- A slash at the end makes no difference; two slashes match nothing.
+- A literal segment wins over a parameter.
 """
 
 from __future__ import annotations
@@ -26,14 +26,13 @@ Locate = Callable[[Tx, Call], Coroutine[Any, Any, object]]
 
 @dataclass(frozen=True, slots=True)
 class Route:
-    """One line of the route table.
+    """One row of the route table.
 
-    `payload` and `parameters` are what the body and the query hold. `permit` raises Problem 403 for
-    what a body asks for and this caller may not. `locate` finds what the path
-    names: when the input has faults, it says first whether there is anything to be wrong about.
-    `version` is what an ETag is made of where making the body takes more than the store; `waits`
-    says that a POST waits for more than the store; `takes_file` that its body is a file, which the
-    handler reads.
+    `payload` and `parameters` are the models of body and query. `permit` raises Problem 403 for a
+    body that this caller may not send. `locate` finds the object in the path: when the input has
+    faults, it is asked first, so that 404 wins. `version` is the source of the ETag where the body
+    needs more than the store; `waits`: a POST waits for more than the store; `takes_file`: its body
+    is a file, which the handler reads.
     """
 
     method: str
@@ -50,13 +49,13 @@ class Route:
 
     @property
     def reads_json(self) -> bool:
-        """Whether a body is read as JSON: also where there is nothing to say in it."""
+        """Whether a body is read as JSON: also where the call needs none."""
         return self.method != "GET" and not self.takes_file
 
 
 @dataclass(frozen=True, slots=True)
 class Match:
-    """The routes of a path, by method, and what its parameters are."""
+    """The routes of a path, by method, and the values of its parameters."""
 
     routes: Mapping[str, Route]
     arguments: Mapping[str, str]
@@ -100,7 +99,7 @@ class Router:
         return node
 
     def match(self, raw_path: bytes) -> Match | None:
-        """The routes that `raw_path`, percent-encoded, means."""
+        """Return the routes of `raw_path`, which is percent-encoded."""
         if not raw_path.startswith(b"/"):
             return None
         node, arguments = self._root, {}
@@ -117,7 +116,7 @@ class Router:
 
 
 def _decoded(raw: bytes) -> str:
-    """The segment's text; empty, and so no segment at all, when it is not UTF-8."""
+    """Return the segment's text; empty, and so no segment at all, when it is not UTF-8."""
     try:
         return unquote(raw.decode("ascii"), errors="strict")
     except UnicodeError:

@@ -1,9 +1,8 @@
-"""Stores for code that opens its own transactions, when more belongs into them.
+"""Wrappers of a Database, for code that opens its own transactions.
 
-- `JoinedTransaction` is a transaction that runs already: what is written there stands or falls with
-  it.
-- `HookedDatabase` does something in each writing transaction, before and after what is asked for.
-- `NotifyingDatabase` sets a wake-up when something was written; `of_caller` makes one for a call.
+- `JoinedTransaction` is a running transaction: writes through it commit or roll back with it.
+- `HookedDatabase` adds work to each writing transaction, before and after the caller's.
+- `NotifyingDatabase` sets a wake-up after each write; `of_caller` makes one for a call.
 """
 
 from __future__ import annotations
@@ -36,7 +35,7 @@ class JoinedTransaction:
         return await work(self.tx)
 
     async def close(self) -> None:
-        """The transaction ends where it began."""
+        """Nothing to close: the transaction ends where it began."""
 
 
 async def _nothing(tx: Tx) -> None:
@@ -70,7 +69,7 @@ class HookedDatabase:
         return await self.database.write(self._whole(work))
 
     async def close(self) -> None:
-        """The store belongs to the process."""
+        """Nothing to close: the store belongs to the process."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,10 +91,10 @@ class NotifyingDatabase:
         return result
 
     async def close(self) -> None:
-        """The store belongs to the process."""
+        """Nothing to close: the store belongs to the process."""
 
 
 def of_caller(store: SharedDatabase, commits: WakeUp, principal: Principal) -> Database:
-    """The store as this caller uses it: fairly with the others."""
+    """Return the store as this caller uses it, shared fairly with the others."""
     share = (principal.tenant.tenant_id, principal.credential_id)
     return NotifyingDatabase(store.for_caller(share), commits)

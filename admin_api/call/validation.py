@@ -1,14 +1,12 @@
-"""The input of a call, judged in three steps, and every fault told at once.
+"""Validation of a call's input in three steps, with every fault reported together.
 
-- First each field by itself and how fields go together, which takes no store. Then, in the
-  handler's own transaction, what is named there (`admin_api.call.references`), and last the change
-  itself.
-- When a step finds a fault, the fields that are well-formed are looked up all the same: what is
-  wrong with them is told together with it. Before that it is said whether the path names anything
-  (404), and whether it is what If-Match asks for (412).
-- A conflict is only told when no field is at fault.
-- Where a call has nothing to say in its body, an object may still name the inbox, as the query may,
-  and anything else in it is unknown: nothing that came is carried out unread.
+- First each field by itself and how fields go together, without the store. Then, in the handler's
+  own transaction, the references (`admin_api.call.references`), and last the change itself.
+- When a step finds a fault, the references of well-formed fields are resolved all the same, and
+  their faults reported with it. Before that come 404 for the path and 412 for If-Match.
+- A conflict is reported only when no field is at fault.
+- Where a call needs no body, an object may still name the inbox, as the query may; anything else in
+  it is an unknown field: no input is ignored.
 """
 
 from __future__ import annotations
@@ -38,9 +36,7 @@ from storage.ids import from_text
 
 @dataclass(slots=True)
 class RawInput:
-    """The input of a call as it came, before its models have judged it; `faults` of the query as
-    such, and of `inbox_id`.
-    """
+    """The input of a call as it came; `faults` of the query as such, and of `inbox_id`."""
 
     query: dict[str, JsonValue]
     body: dict[str, JsonValue]
@@ -48,7 +44,7 @@ class RawInput:
 
 
 async def input_of(route: Route, request: Request) -> RawInput:
-    """Raises Problem 413, MalformedJson."""
+    """Read the input. Raises Problem 413, MalformedJson."""
     body: dict[str, JsonValue] = {}
     if route.reads_json:
         body = await read_object(request, required=route.payload is not None)
@@ -57,7 +53,7 @@ async def input_of(route: Route, request: Request) -> RawInput:
 
 
 def take_inbox(route: Route, call: Call, sent: RawInput) -> None:
-    """Take out of the input which inbox the call is made for. Raises Problem `inbox_mismatch`."""
+    """Take the acting inbox out of the input. Raises Problem `inbox_mismatch`."""
     named = []
     by_token = isinstance(call.caller, Agent)
     if route.access.acts or by_token:
@@ -86,7 +82,7 @@ def _is_told(faults: list[FieldFault]) -> bool:
 
 
 async def validated(match: Match, route: Route, call: Call, sent: RawInput) -> Response:
-    """What the handler answers to good input.
+    """Run the handler on valid input.
 
     Raises Invalid with every fault, NotFound and Problem 412 before that, Conflict after it.
     """
@@ -97,7 +93,7 @@ async def validated(match: Match, route: Route, call: Call, sent: RawInput) -> R
     call.query, call.body = query.value, body.value
     faults = [fault for form in forms for fault in form.faults]
     if faults and route.access.acts and _is_told(sent.faults):
-        raise _invalid(faults)  # nobody knows in whose name to look
+        raise _invalid(faults)  # without the acting inbox nothing can be resolved
     condition = etags.condition_of(call.request, route)
     if faults or condition is not None:
         faults += await _look(route, shown, call, forms if faults else [], faults)
@@ -114,9 +110,9 @@ async def validated(match: Match, route: Route, call: Call, sent: RawInput) -> R
 async def _look(
     route: Route, shown: Route | None, call: Call, forms: list[Form], known: list[FieldFault]
 ) -> list[FieldFault]:
-    """What the store has against the input, but for fields of which something is `known`.
+    """Return the faults that the store finds, but for fields with a `known` one.
 
-    Raises NotFound, Problem 412, and Problem `inbox_required` with what is known.
+    Raises NotFound, Problem 412, and Problem `inbox_required` with the known faults.
     """
     locate = route.locate or (acting_inbox if route.access.acts else None)
     condition = etags.condition_of(call.request, route)
@@ -134,7 +130,7 @@ async def _look(
         if problem.code == "inbox_required":
             problem.faults = [*problem.faults, *known]
         raise
-    except Invalid as error:  # two inboxes are named: nobody knows in whose name to look
+    except Invalid as error:  # two inboxes are named: nothing can be resolved
         return _other(error.faults, known)
 
 

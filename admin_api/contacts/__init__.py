@@ -1,1 +1,1 @@
-"""Cards, shares, relationships, activity."""
+"""API of contacts: cards, shares, relationships, activity."""

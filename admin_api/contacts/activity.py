@@ -1,4 +1,4 @@
-"""Activity: what happened with one contact, as the acting inbox sees it."""
+"""The activity of one contact, as the acting inbox sees it."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ from storage.sharing.contact_activity import Activity, Contacted
 
 
 class Listing(Parameters):
-    """Whose activity, and which part of it."""
+    """The contact, and the page of its activity."""
 
     contact_id: OwnContact | None = None
     address: EmailAddress | None = None
@@ -63,7 +63,7 @@ async def list_activity(call: Call) -> Response:
 
 
 async def _contacted(tx: Tx, call: Call, wanted: Listing) -> Contacted:
-    """Raises Invalid when the card is none of this inbox's."""
+    """Return the contact's card or addresses. Raises Invalid when the card is not this inbox's."""
     canonicals: list[str] = []
     contact_id = None
     if wanted.contact_id is not None:

@@ -61,7 +61,7 @@ _NAMELESS = FieldFault("full_name", "is required without address, number and org
 
 
 def _repeated(emails: JsonValue) -> Iterator[FieldFault]:
-    """The addresses of a card that it has already, whatever else is wrong with it."""
+    """Return the addresses that are on a card twice, whatever else is wrong with it."""
     seen = set()
     for place, one in enumerate(emails if isinstance(emails, list) else []):
         address = one.get("address") if isinstance(one, dict) else None
@@ -86,14 +86,14 @@ class PhoneIn(Payload):
 
 
 class AnniversaryIn(Payload):
-    """A day of a card, with a year or without."""
+    """An anniversary on a card, with a year or without."""
 
     type: Annotated[Name, Field(max_length=100)]
     date: Annotated[str, AfterValidator(_day)]
 
 
 class ContactIn(Payload):
-    """A card to make; it needs something to be called by."""
+    """A card to make; it needs a name, an address, a number or an organisation."""
 
     full_name: OneLine = ""
     emails: Annotated[list[EmailIn], Field(max_length=100)] = Field(default_factory=list)
@@ -115,7 +115,7 @@ class ContactIn(Payload):
 
 
 class ContactChange(ContactIn):
-    """What of a card can change; a field left out stays as it is, an array is replaced whole."""
+    """The changeable fields of a card; a field left out stays, an array is replaced whole."""
 
     @classmethod
     def between(cls, given: Mapping[str, JsonValue]) -> Iterable[FieldFault]:
@@ -123,7 +123,7 @@ class ContactChange(ContactIn):
 
 
 class Listing(Parameters):
-    """Which cards; each word of `q` has to be somewhere in the card."""
+    """The cards to list; each word of `q` must be on the card."""
 
     q: Annotated[str, Field(max_length=500)] = ""
     position: Position = 0
@@ -131,13 +131,13 @@ class Listing(Parameters):
 
 
 class MergeIn(Payload):
-    """The card that goes into the one of the path."""
+    """The card to merge into the one of the path."""
 
     contact_id: OwnContact
 
 
 class ContactHandoffIn(Payload):
-    """Who gets the card, and what to tell them."""
+    """The receiver of the card, and a text for them."""
 
     to_inbox_id: OtherInbox
     note: Notes | None = None
@@ -219,7 +219,7 @@ async def delete_contact(call: Call) -> Response:
 
 
 async def merge_contacts(call: Call) -> Response:
-    """POST /v1/contacts/{contact_id}/merge/: the card that is left."""
+    """POST /v1/contacts/{contact_id}/merge/: answers with the merged card."""
     payload = call.payload(MergeIn)
 
     async def work(tx: Tx) -> Contact:
@@ -235,7 +235,7 @@ async def merge_contacts(call: Call) -> Response:
 
 
 async def unmerge_contact(call: Call) -> Response:
-    """POST /v1/contacts/{contact_id}/unmerge/: the card, without what the other one brought."""
+    """POST /v1/contacts/{contact_id}/unmerge/: the card, without the fields of the other one."""
 
     async def work(tx: Tx) -> Contact:
         contact = await locate(tx, call)
@@ -247,7 +247,7 @@ async def unmerge_contact(call: Call) -> Response:
 
 
 async def hand_contact_over(call: Call) -> Response:
-    """POST /v1/contacts/{contact_id}/handoff/: the giver's copy, which can only be read."""
+    """POST /v1/contacts/{contact_id}/handoff/: answers with the giver's read-only copy."""
     payload = call.payload(ContactHandoffIn)
 
     async def work(tx: Tx) -> Contact:
@@ -270,7 +270,7 @@ async def hand_contact_over(call: Call) -> Response:
 
 
 async def locate(tx: Tx, call: Call) -> Contact:
-    """The acting inbox's card that the path names. Raises NotFound."""
+    """Return the acting inbox's card in the path. Raises NotFound."""
     return await contacts.find_contact(
         tx,
         tenant_id=call.tenant_id,
@@ -280,7 +280,7 @@ async def locate(tx: Tx, call: Call) -> Contact:
 
 
 def _changed(card: Card, payload: ContactIn) -> Card:
-    """The card with the fields that were given. Raises Invalid."""
+    """Return the card with the given fields changed. Raises Invalid."""
     given = payload.model_fields_set
     if "full_name" in given and payload.full_name != card.full_name:
         # The parts of the former name are those of another one now.

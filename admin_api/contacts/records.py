@@ -1,4 +1,4 @@
-"""Records out of the contact graph: cards, shares, relationships, activity, the graph itself.
+"""Records of the contact graph: cards, shares, relationships, activity, the graph itself.
 
 The strength of a relationship is as of the moment of the call.
 """
@@ -18,7 +18,7 @@ from storage.sharing.shares import Share
 
 
 def contact_record(contact: Contact) -> Record:
-    """A card. `source` tells where the last part of it came from, and `fields` each part."""
+    """A card. `source` names the origin of its last part, and `fields` that of each part."""
     card = contact.card
     return {
         "id": to_text("ctc", contact.contact_id),
@@ -70,7 +70,7 @@ def relationship_record(
     *,
     now: int,
 ) -> Record:
-    """What an inbox has had from an address. `authenticated` is null while nobody has checked."""
+    """The relationship of an inbox with an address. `authenticated` is null until it is checked."""
     return {
         "address": found.address,
         "contact_id": id_or_none("ctc", contact_id),
@@ -86,7 +86,7 @@ def relationship_record(
 
 
 def acquaintance_record(known: Acquaintance, *, now: int) -> Record:
-    """A teammate who knows an address, and how well."""
+    """A teammate who knows an address, with the strength."""
     return {
         "inbox_id": to_text("inb", known.inbox_id),
         "address": known.address,
@@ -125,7 +125,7 @@ def _edge(edge: Edge, now: int) -> Record:
 
 
 def activity_record(entry: Activity, *, inbox_id: bytes, contact_id: bytes | None) -> Record:
-    """One thing that happened with a contact, as one inbox sees it."""
+    """One activity entry of a contact, as one inbox sees it."""
     came = entry.source_inbox_id and Source(entry.source_inbox_id, entry.occurred_at)
     return {
         "id": to_text("evt", entry.activity_id),

@@ -1,4 +1,4 @@
-"""Relationships of the acting inbox, who else knows an address, and the team's graph."""
+"""Relationships of the acting inbox, teammates who know an address, and the team's graph."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ from storage.errors import FieldFault, Invalid, NotFound
 
 
 def _share(value: object) -> object:
-    """A parameter is text; plain digits with one point are a number."""
+    """Read a parameter as a number: plain digits with one point."""
     if isinstance(value, str) and len(value) < 20 and value.replace(".", "", 1).isdecimal():
         return float(value) if value.isascii() else value
     return value
@@ -50,14 +50,14 @@ def _place(cursor: str | None) -> Place | None:
 
 
 class Listing(Parameters):
-    """Which part of the list."""
+    """The page of the list to show."""
 
     limit: Limit = 50
     cursor: Annotated[str, checked(_place)] | None = None
 
 
 class Picture(Parameters):
-    """How much of the graph."""
+    """The part of the graph to show."""
 
     min_strength: Annotated[float, BeforeValidator(_share), Field(ge=0, le=1)] = 0.0
     limit: Limit = 200
@@ -112,9 +112,9 @@ async def show_graph(call: Call) -> Response:
 
 
 async def locate(tx: Tx, call: Call) -> Relationship:
-    """What the acting inbox has of the address in the path; nothing when only others know it.
+    """Return the relationship with the address in the path; None when only teammates have one.
 
-    Raises NotFound when nobody does who lets it be seen.
+    Raises NotFound when no inbox has one that it shares.
     """
     inbox_id = await acting_inbox(tx, call)
     written = call.arguments["address"]

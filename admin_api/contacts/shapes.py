@@ -1,4 +1,4 @@
-"""The shape of answers about contacts, for the OpenAPI document: see `admin_api.http.shapes`."""
+"""Response shapes of cards, shares, relationships and activity."""
 
 from __future__ import annotations
 
@@ -44,21 +44,21 @@ class ContactPhone(Answer):
 
 
 class ContactDay(Answer):
-    """A day of a card; `--12-09` without a year."""
+    """An anniversary on a card; `--12-09` without a year."""
 
     type: Annotated[str, Field(examples=["birthday"])]
     date: Annotated[str, Field(examples=["1906-12-09"])]
 
 
 class SharedFrom(Answer):
-    """From whose book something came, and when."""
+    """The inbox from which a part came, and when."""
 
     inbox_id: InboxId
     shared_at: Time
 
 
 class ContactSource(SharedFrom):
-    """Where the last part of a card came from, and each part."""
+    """The origin of the last part of a card, and of each part."""
 
     fields: Annotated[dict[str, SharedFrom], Field(examples=[{"emails": _FROM}])]
 
@@ -90,7 +90,7 @@ class ContactPage(Answer):
 
 
 class ImportedCard(Answer):
-    """What became of one card of a file."""
+    """The result for one card of a file."""
 
     position: Annotated[int, Field(ge=0, examples=[0])]
     status: Annotated[
@@ -101,7 +101,7 @@ class ImportedCard(Answer):
 
 
 class ImportReport(Answer):
-    """What became of a file of cards."""
+    """The result of an import."""
 
     created: Count
     merged: Count
@@ -112,7 +112,7 @@ class ImportReport(Answer):
 
 
 class ShareParameters(Answer):
-    """What comes with a request."""
+    """The parameters of a request."""
 
     note: Annotated[str | None, Field(examples=["For the audit."])]
     labels: list[Annotated[str, Field(examples=["audit"])]]
@@ -144,7 +144,7 @@ class AcquaintanceRecord(Answer):
 
 
 class RelationshipRecord(Answer):
-    """What an inbox has had from an address."""
+    """The relationship of an inbox with an address."""
 
     address: Outside
     contact_id: ContactId | None
@@ -192,7 +192,7 @@ class GraphRecord(Answer):
 
 
 class ActivityDetails(Answer):
-    """What there is to know beyond the common fields; null where it does not apply."""
+    """Further ids of an entry; null where they do not apply."""
 
     thread_id: ThreadId | None
     by_inbox_id: InboxId | None
@@ -201,7 +201,7 @@ class ActivityDetails(Answer):
 
 
 class ActivityRecord(Answer):
-    """One thing that happened with a contact."""
+    """One activity entry of a contact."""
 
     id: Annotated[str, Field(examples=["evt_01kas3v9t2q5nq8x7d4m6c0wfe"])]
     inbox_id: InboxId

@@ -1,4 +1,4 @@
-"""Sharing: offering a card to a teammate, asking for one, and the answer."""
+"""Shares: offering a card to a teammate, requesting one, and the answer."""
 
 from __future__ import annotations
 
@@ -46,7 +46,7 @@ class ShareIn(Payload):
 
     @classmethod
     def between(cls, given: Mapping[str, JsonValue]) -> Iterable[FieldFault]:
-        """What the kind of share lacks, or does not have."""
+        """Yield the fields that this type of share lacks, or must not have."""
         kind = given.get("type")
         if not isinstance(kind, str) or kind not in _NEEDED:
             return
@@ -60,7 +60,7 @@ class ShareIn(Payload):
 
 
 class Listing(Page):
-    """Which shares; without any condition the pending ones that came to this inbox."""
+    """The shares to list; without any condition the pending incoming ones."""
 
     direction: Direction = "incoming"
     status: Status = "pending"
@@ -103,7 +103,7 @@ async def create_share(call: Call) -> Response:
 
 
 async def _share(tx: Tx, call: Call, payload: ShareIn) -> tuple[Share, bool]:
-    """The share, and whether it is new."""
+    """Make the share; whether it is new."""
     inbox_id = await acting_inbox(tx, call)
     contact, to_inbox_id = await _named(tx, call, payload)
     if contact is not None:
@@ -136,7 +136,7 @@ async def _note(tx: Tx, call: Call, action: str, share: Share) -> None:
 
 
 async def _named(tx: Tx, call: Call, payload: ShareIn) -> tuple[Contact | None, bytes]:
-    """The card of an offer, and the other inbox. Raises Invalid."""
+    """Return the card of an offer, and the other inbox. Raises Invalid."""
     receiver = await other_inbox(tx, call, "to_inbox_id", payload.to_inbox_id)
     if payload.contact_id is None:
         return None, receiver.inbox_id
@@ -176,12 +176,12 @@ async def withdraw_share(call: Call) -> Response:
 
 
 async def locate_incoming(tx: Tx, call: Call) -> Share:
-    """The share that the path names, for its receiver. Raises NotFound, for its sender too."""
+    """Return the share in the path, for its receiver. Raises NotFound, for its sender too."""
     return await _locate(tx, call, "incoming")
 
 
 async def locate_outgoing(tx: Tx, call: Call) -> Share:
-    """The share that the path names, for its sender. Raises NotFound, for its receiver too."""
+    """Return the share in the path, for its sender. Raises NotFound, for its receiver too."""
     return await _locate(tx, call, "outgoing")
 
 

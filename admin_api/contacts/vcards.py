@@ -1,9 +1,9 @@
-"""vCards in and out: a file of cards into the acting inbox's book, the book as a file.
+"""vCard import and export: a file into the acting inbox's book, the book as a file.
 
-- A file is spooled whole before its first card is taken, so one that is too large changes nothing.
-  Then it is read card by card, and some cards at a time go into the store, each transaction whole.
-- What the store refuses to do in the middle of a file is answered as everywhere; the file can be
-  sent again, because cards that are there already are left as they are.
+- A file is spooled whole before its first card is stored, so one that is too large changes nothing.
+  Then it is read card by card, and some cards at a time are stored, each transaction whole.
+- A refusal of the store in the middle of a file is answered as everywhere; the file can be sent
+  again, because cards that are stored already are left as they are.
 - An export is streamed a page at a time; a card that is made meanwhile may be in it or not.
 """
 
@@ -42,7 +42,7 @@ Cards = list[ReadCard | Unreadable]
 
 
 class Export(Parameters):
-    """How cards are written."""
+    """The vCard version of an export."""
 
     version: Literal["3.0", "4.0"] = "4.0"
 
@@ -96,7 +96,7 @@ async def export_contacts(call: Call) -> Response:
 
 
 async def import_contacts(call: Call) -> Response:
-    """POST /v1/contacts/import/: what became of each card, in the order of the file."""
+    """POST /v1/contacts/import/: the result for each card, in the order of the file."""
     inbox_id = await call.database.read(lambda tx: acting_inbox(tx, call))
     _check_media_type(call.request)
     reports: list[Record] = []

@@ -52,7 +52,9 @@ def _timezone(name: str) -> str:
 def _timezones() -> frozenset[str]:
     from zoneinfo import available_timezones
 
-    return frozenset(available_timezones() - {"localtime"})  # the machine's, whatever that is
+    return frozenset(
+        available_timezones() - {"localtime"}
+    )  # the machine's own zone differs between machines
 
 
 Timezone = Annotated[str, Field(max_length=100), AfterValidator(_timezone)]

@@ -1,1 +1,1 @@
-"""Questions to the DNS."""
+"""DNS queries, and the check of a domain's records; knows no tenant."""

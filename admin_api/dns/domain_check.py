@@ -1,10 +1,10 @@
-"""What the DNS says of a domain: the records that a tenant has to publish, and those found.
+"""The DNS check of a domain: the records to publish, and the records found.
 
-- All questions go out at once, each for an absolute name; it is over within 8 seconds.
-- A name or a type that is not there is an answer: `missing`. A server that fails, refuses, is
-  silent or talks nonsense is none: DnsUnavailable, never a verdict about the domain.
+- All queries are sent together, each for an absolute name; the check ends within 8 seconds.
+- A missing name or type is a result: `missing`. A server that fails, refuses, is silent or sends
+  garbage gives none: DnsUnavailable, never a verdict about the domain.
 - The mail record is right when our host is among those named, whatever its preference: others may
-  stand beside it.
+  be beside it.
 
 RFC 1035, RFC 2308 (no such name, no such data), RFC 7505 (null MX).
 """
@@ -37,7 +37,7 @@ Status = Literal["ok", "missing", "wrong"]
 
 
 class DnsUnavailable(Exception):
-    """The DNS gives no answer now; the same question may get one later."""
+    """The DNS gives no answer now; the same query may get one later."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,7 +52,7 @@ class DnsRecord:
 
 @dataclass(frozen=True, slots=True)
 class Checked:
-    """A record to publish, and what was found in its place."""
+    """A record to publish, and the records found in its place."""
 
     record: DnsRecord
     found: tuple[str, ...]
@@ -60,7 +60,7 @@ class Checked:
 
 
 def records_of(domain: Domain, hostname: str) -> tuple[DnsRecord, DnsRecord]:
-    """The ownership record and the mail record; `hostname` is where mail shall go."""
+    """Return the ownership record and the mail record; `hostname` is the target of the MX."""
     return (
         DnsRecord("TXT", f"{_LABEL}.{domain.name}", domain.verification, "ownership"),
         DnsRecord("MX", domain.name, f"10 {hostname}.", "mail"),
@@ -68,7 +68,7 @@ def records_of(domain: Domain, hostname: str) -> tuple[DnsRecord, DnsRecord]:
 
 
 def why_not(name: str) -> str | None:
-    """Why no tenant can have this domain (an A-label); None when one can."""
+    """Return the reason why no tenant can have this domain (an A-label), or None."""
     if len(f"{_LABEL}.{name}") > _LONGEST_NAME:
         return "is too long for the record that shows who owns it"
     if _public_suffixes().is_public(name):
@@ -78,7 +78,7 @@ def why_not(name: str) -> str | None:
 
 @lru_cache(maxsize=1)
 def _public_suffixes() -> PublicSuffixList:
-    """The list that the package ships; a top-level domain that is not on it is one all the same."""
+    """Return the list in the package; a top-level domain missing there is a suffix too."""
     from publicsuffixlist import PublicSuffixList
 
     return PublicSuffixList()
@@ -87,7 +87,7 @@ def _public_suffixes() -> PublicSuffixList:
 async def check(
     records: Sequence[DnsRecord], server: Endpoint | None, *, patience: float = PATIENCE
 ) -> list[Checked]:
-    """Ask `server`, or the machine's own, for all of `records`. Raises DnsUnavailable."""
+    """Query `server`, or the machine's own, for all of `records`. Raises DnsUnavailable."""
     from dns.exception import DNSException
 
     try:
@@ -116,7 +116,7 @@ async def _ask(resolver: Resolver, records: Sequence[DnsRecord]) -> list[list[st
 
 
 async def _found(resolver: Resolver, record: DnsRecord) -> list[str]:
-    """What is there; nothing when the DNS says that there is nothing."""
+    """Return the records; an empty list when the DNS says that there are none."""
     from dns.rdtypes.ANY.MX import MX
     from dns.rdtypes.ANY.TXT import TXT
 

@@ -1,7 +1,7 @@
-"""Questions to the DNS: whom to ask, and the answers to one question.
+"""DNS queries: which server, and the answers to one query.
 
-Names are absolute and nothing is remembered from one question to the next. A name or a type that is
-not there is an answer without anything in it; all other faults are dnspython's own, or OSError.
+Names are absolute and nothing is cached between queries. A missing name or type is an empty answer;
+all other faults are dnspython's own, or OSError.
 """
 
 from __future__ import annotations
@@ -19,7 +19,10 @@ if TYPE_CHECKING:
 
 
 async def resolver_at(server: Endpoint | None, *, one_try: float, patience: float) -> Resolver:
-    """Asks `server`, or the machine's own; seconds for one try and for all. Raises OSError."""
+    """Make a resolver of `server`, or the machine's own.
+
+    Seconds for one try and for all. Raises OSError.
+    """
     from dns.asyncresolver import Resolver
     from dns.nameserver import Do53Nameserver
 
@@ -35,7 +38,7 @@ async def resolver_at(server: Endpoint | None, *, one_try: float, patience: floa
 
 
 async def answers(resolver: Resolver, name: str, kind: str) -> Iterable[Rdata]:
-    """The records of this type, such as `MX`. Raises DNSException, OSError."""
+    """Return the records of this type, such as `MX`. Raises DNSException, OSError."""
     from dns.resolver import NXDOMAIN, NoAnswer
 
     try:

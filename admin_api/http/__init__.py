@@ -1,1 +1,1 @@
-"""HTTP without a call: JSON, bodies, responses, problems, shapes all wings share."""
+"""HTTP without a call: JSON, bodies, responses, problem documents, shared shapes."""

@@ -1,4 +1,4 @@
-"""Reading a JSON body off the wire: its type, its size, then its content.
+"""Reading a JSON request body: its type, its size, then its content.
 
 Nothing is read past the limit, and nothing is parsed that was not declared as JSON.
 """
@@ -16,7 +16,7 @@ MAX_FILE = 16 * 1024 * 1024
 
 
 def check_media_type(request: Request) -> None:
-    """Raises Problem 415 for a body that is not said to be JSON in UTF-8."""
+    """Raises Problem 415 for a body that is not declared as JSON in UTF-8."""
     headers = request.headers
     media_type, *parameters = headers.get("content-type", "").lower().split(";")
     charset = [one.strip() for one in parameters if one.strip().startswith("charset")]
@@ -41,9 +41,9 @@ def _unsupported(detail: str) -> Problem:
 
 
 async def read_object(request: Request, *, required: bool = True) -> dict[str, JsonValue]:
-    """The body's object; where none is `required`, an empty body is an empty object.
+    """Return the body's object; where none is `required`, an empty body is an empty object.
 
-    Raises Problem 413, MalformedJson; 415 for what came though nothing is required.
+    Raises Problem 413, MalformedJson; 415 for an undeclared body though none is required.
     """
     declared = request.headers.get("content-length", "0")
     if declared.isdigit() and int(declared[:20]) > MAX_BODY:
@@ -63,9 +63,9 @@ async def read_object(request: Request, *, required: bool = True) -> dict[str, J
 
 
 async def replayable(request: Request) -> tuple[Request, bytes]:
-    """The same request with a body that has been read and can be read again; and that body.
+    """Return the same request with its body read, so that it can be read again; and the body.
 
-    For what the route does not declare as JSON: a file to take in. Raises Problem 413.
+    For a route whose body is not JSON: a file to import. Raises Problem 413.
     """
     body = bytearray()
     async for chunk in request.stream():

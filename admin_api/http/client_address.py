@@ -1,8 +1,8 @@
-"""Where a call came from, as far as it can be believed.
+"""The client's address, behind trusted proxies.
 
 The peer's address counts, unless the peer is a trusted proxy: then X-Forwarded-For is read from its
-right end, past every address that is a trusted proxy's too. What a stranger writes to the left of
-that never counts.
+right end, past every address that is a trusted proxy's too. Entries to the left of that, which a
+stranger may have written, never count.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ UNKNOWN = "unknown"
 
 
 def client_network(request: Request, trusted: Sequence[Network]) -> str:
-    """What limits count by: an IPv4 address, the /64 of an IPv6 one; `unknown` without either."""
+    """Return the key of rate limits: an IPv4 address, the /64 of an IPv6 one, else `unknown`."""
     address = client_address(request, trusted)
     if isinstance(address, IPv6Address):
         return str(IPv6Network((address, 64), strict=False))
@@ -28,7 +28,7 @@ def client_network(request: Request, trusted: Sequence[Network]) -> str:
 
 
 def client_address(request: Request, trusted: Sequence[Network]) -> Ip | None:
-    """The address of the client; None for a unix socket."""
+    """Return the address of the client; None for a unix socket."""
     address = _parse(request.client.host) if request.client else None
     forwarded = ",".join(request.headers.getlist("x-forwarded-for")).split(",")
     while address is not None and forwarded and any(address in network for network in trusted):

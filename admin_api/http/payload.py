@@ -1,8 +1,8 @@
-"""What comes in: bodies and query parameters as pydantic models, every fault at once.
+"""Request bodies and query parameters as pydantic models, with every fault collected.
 
 - Unknown fields and parameters are faults; nothing is coerced: `"true"` is no boolean in a body.
-- A fault's message never holds what was sent.
-- Whether what is named exists is not judged here: that needs the store
+- A fault's message never holds the value that was sent.
+- Whether a named object exists is not checked here: that needs the store
   (`admin_api.call.references`).
 """
 
@@ -25,13 +25,13 @@ MAX_PARAMETERS = 100
 
 
 class Given(BaseModel):
-    """What a client sends: a body or a query."""
+    """The input of a client: a body or a query."""
 
     model_config = ConfigDict(strict=True, extra="forbid", frozen=True)
 
     @classmethod
     def between(cls, given: Mapping[str, JsonValue]) -> Iterable[FieldFault]:
-        """What is wrong with how fields go together, whatever else is wrong with each."""
+        """Yield the faults in how fields go together, besides those of each field."""
         return ()
 
 
@@ -40,11 +40,11 @@ class Payload(Given):
 
 
 class Parameters(Given):
-    """The query of a call; `inbox_id`, which says who acts, is taken before."""
+    """The query of a call; `inbox_id`, which names the acting inbox, is taken out before."""
 
 
 def checked(read: Callable[[str], object]) -> AfterValidator:
-    """A check of a text by what reads it: what that raises as Invalid is a fault of the field."""
+    """Turn a parser of texts into a check: an Invalid it raises is a fault of the field."""
 
     def check(text: str) -> str:
         try:
@@ -69,7 +69,7 @@ def _one_line(text: str) -> str:
 
 
 def _own_address(text: str) -> str:
-    """An address that is to become one of ours; kept as it was typed."""
+    """Check an address that is to become one of ours; it stays as typed."""
     try:
         parse_address(text, for_creation=True)
     except ValueError as error:
@@ -78,7 +78,7 @@ def _own_address(text: str) -> str:
 
 
 def _address(text: str) -> str:
-    """Somebody's address, wherever it is; kept as it was typed."""
+    """Check somebody's address, of any domain; it stays as typed."""
     try:
         parse_address(text)
     except ValueError as error:
@@ -88,14 +88,14 @@ def _address(text: str) -> str:
 
 def _instant(text: str) -> str:
     try:
-        rfc3339(parse_rfc3339(text))  # in UTC it may be of a year that has no four digits
+        rfc3339(parse_rfc3339(text))  # in UTC its year may not have four digits
     except (ValueError, OverflowError):
         raise ValueError("must be a date-time with an offset, as 2026-01-31T12:00:00Z") from None
     return text
 
 
 def whole_number(value: object) -> object:
-    """A parameter is text; only plain ASCII digits are a number (int() takes more)."""
+    """Read a parameter as a number: plain ASCII digits only (int() takes more)."""
     if isinstance(value, str) and value.isascii() and value.isdigit() and len(value) < 10:
         return int(value)
     return value
@@ -116,13 +116,13 @@ Truth = Annotated[bool, BeforeValidator(_truth)]
 
 
 def address_of(text: str) -> Address:
-    """The address behind an `OwnAddress`."""
+    """Return the address behind an `OwnAddress`."""
     return parse_address(text, for_creation=True)
 
 
 @dataclass(frozen=True, slots=True)
 class Form:
-    """A body or a query as its model judged it: `value` when it has no `faults`."""
+    """A validated body or query: `value` when it has no `faults`."""
 
     model: type[Given]
     given: Mapping[str, JsonValue]
@@ -130,7 +130,7 @@ class Form:
     faults: list[FieldFault]
 
     def texts(self, path: tuple[str, ...]) -> Iterator[tuple[str, str]]:
-        """The well-formed strings of a field, or of the array that it is, with their places."""
+        """Return the well-formed strings of a field, or of its array, with their places."""
         value: JsonValue = dict(self.given)
         for name in path:
             value = value.get(name) if isinstance(value, dict) else None
@@ -147,7 +147,7 @@ class Form:
 def read(
     model: type[Given], given: Mapping[str, JsonValue], known: Sequence[FieldFault] = ()
 ) -> Form:
-    """What was given, judged as this model, with every fault; `known` are those found before."""
+    """Validate the input with this model, with every fault; `known` are those found before."""
     value, faults = None, []
     try:
         value = model.model_validate(dict(given))
@@ -161,7 +161,7 @@ def read(
 
 
 def read_query(raw: bytes) -> tuple[dict[str, JsonValue], list[FieldFault]]:
-    """The parameters of a query string, and what is wrong with it as such."""
+    """Return the parameters of a query string, and its faults as such."""
     given: dict[str, JsonValue] = {}
     faults = []
     pairs = [pair for pair in raw.split(b"&") if pair]
@@ -178,7 +178,7 @@ def read_query(raw: bytes) -> tuple[dict[str, JsonValue], list[FieldFault]]:
 
 
 def _decoded(raw: bytes) -> str | None:
-    """None for what is not percent-encoded UTF-8."""
+    """Return None for text that is not percent-encoded UTF-8."""
     try:
         return unquote_to_bytes(raw.decode("ascii").replace("+", " ")).decode("utf-8")
     except UnicodeDecodeError:
@@ -217,7 +217,7 @@ _WORDING = {
 
 
 def message_of(error: ErrorDetails) -> str:
-    """The sentence for a fault; a check of ours says by itself what is wrong."""
+    """Return the message of a fault; our own checks bring theirs."""
     context = error.get("ctx", {})
     if error["type"] == "value_error":
         return str(context["error"])

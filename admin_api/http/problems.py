@@ -1,8 +1,8 @@
-"""Errors out: one table from what went wrong to a status, a code and a body (RFC 9457).
+"""Problem documents (RFC 9457): one table from an exception to status, code and body.
 
 - `code` is stable and snake_case; `detail` is a fixed sentence, so that an object of another tenant
   and one that does not exist get the same bytes.
-- What was not foreseen is 500 without any detail; the log has the rest.
+- An unexpected exception is 500 without any detail; the log has the rest.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ DNS_RETRY_SECONDS = 30
 
 
 class Problem(Exception):
-    """An answer that is not the one that was asked for."""
+    """A refusal, raised anywhere in a call and answered as a problem document."""
 
     def __init__(
         self,
@@ -43,7 +43,7 @@ class Problem(Exception):
 
 
 def unauthorized() -> Problem:
-    """No credential, or one that is unknown, expired, paused or revoked: all look alike."""
+    """Build 401: no credential, or one that is unknown, expired, paused or revoked, all alike."""
     return Problem(
         401,
         "unauthorized",
@@ -53,12 +53,12 @@ def unauthorized() -> Problem:
 
 
 def not_found() -> Problem:
-    """Not there, another tenant's, or not visible: all look alike."""
+    """Build 404: missing, another tenant's, or not visible, all alike."""
     return Problem(404, "not_found", "There is nothing here that this credential may see.")
 
 
 def rate_limited(seconds: int, headers: Mapping[str, str] | None = None) -> Problem:
-    """Too many calls, or too many logins; one more in `seconds`. `headers` tell of the limit."""
+    """Build 429; the next call is allowed in `seconds`. `headers` describe the limit."""
     return Problem(
         429,
         "rate_limited",
@@ -68,7 +68,7 @@ def rate_limited(seconds: int, headers: Mapping[str, str] | None = None) -> Prob
 
 
 def problem_of(error: Exception) -> Problem:
-    """The one table of what is raised and what is answered."""
+    """Map an exception to its problem; the one table of the HTTP edge."""
     match error:
         case Problem():
             return error
@@ -98,7 +98,7 @@ def problem_of(error: Exception) -> Problem:
 
 
 def _invalid(error: Invalid) -> Problem:
-    """The code of the faults when they share one, else the common one."""
+    """Take the code of the faults when they share one, else the common one."""
     codes = {fault.code for fault in error.faults}
     code = codes.pop() if len(codes) == 1 else None
     return Problem(
@@ -107,7 +107,7 @@ def _invalid(error: Invalid) -> Problem:
 
 
 def response_of(problem: Problem) -> Response:
-    """The problem as a response."""
+    """Make a response of the problem."""
     body: dict[str, object] = {
         "type": "about:blank",
         "title": HTTPStatus(problem.status).phrase,

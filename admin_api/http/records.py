@@ -1,7 +1,7 @@
-"""Records out: how each thing looks in a response.
+"""Ids and times as records show them.
 
-Ids become prefixed text, times RFC 3339; nothing else is changed. Knows no HTTP: what the command
-line prints are the same records.
+Ids become prefixed text, times RFC 3339; nothing else is changed. Knows no HTTP: the command line
+prints the same records.
 """
 
 from __future__ import annotations
@@ -13,10 +13,10 @@ Record = dict[str, object]
 
 
 def id_or_none(prefix: str, raw: bytes | None) -> str | None:
-    """The id as text."""
+    """Return the id as text."""
     return None if raw is None else to_text(prefix, raw)
 
 
 def time_or_none(instant: int | None) -> str | None:
-    """The time as text."""
+    """Return the time as text."""
     return None if instant is None else rfc3339(instant)

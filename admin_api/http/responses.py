@@ -1,4 +1,4 @@
-"""Responses that hold what was asked for, and what every response carries."""
+"""Successful responses, and the headers of every response."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from starlette.responses import Response
 
 
 def common_headers() -> dict[str, str]:
-    """The headers of every response, with the id by which the log knows the request."""
+    """Return the headers of every response, with the request id that the log has too."""
     return {
         "X-Request-Id": secrets.token_hex(12),
         "X-Content-Type-Options": "nosniff",
@@ -18,10 +18,10 @@ def common_headers() -> dict[str, str]:
 
 
 def answer(body: object, status: int = 200) -> Response:
-    """A response in JSON."""
+    """Make a response in JSON."""
     return Response(orjson.dumps(body), status, media_type="application/json")
 
 
 def no_content() -> Response:
-    """204, without a body."""
+    """Make a 204 response, without a body."""
     return Response(status_code=204)

@@ -1,7 +1,7 @@
-"""The shape of every answer, for the OpenAPI document; tests hold real answers against it.
+"""Response shapes for the OpenAPI document; tests hold real responses against them.
 
-Each class is one record of `records.py`, each field with an example. Nothing is validated with
-these while serving.
+Each class is one record of `records.py`, each field with an example. They validate nothing while
+serving.
 """
 
 from __future__ import annotations
@@ -78,7 +78,7 @@ class FieldProblem(Answer):
 
 
 class ProblemRecord(Answer):
-    """Why a call was refused (RFC 9457)."""
+    """The reason why a call was refused (RFC 9457)."""
 
     type: Annotated[str, Field(examples=["about:blank"])]
     title: Annotated[str, Field(examples=["Not Found"])]
@@ -90,7 +90,7 @@ class ProblemRecord(Answer):
 
 @dataclass(frozen=True, slots=True)
 class Described:
-    """What a route answers: a record of `model`, an array of them (`many`), or another type."""
+    """The answer of a route: a record of `model`, an array of them (`many`), or another type."""
 
     model: type[BaseModel] | None = None
     status: tuple[int, ...] = (200,)
@@ -107,7 +107,7 @@ class Described:
 
 
 def created(model: type[BaseModel], **body: object) -> Described:
-    """A call that answers 201 with a new record; `body` is an example request."""
+    """Describe a call that answers 201 with a new record; `body` is an example request."""
     return Described(model, (201,), body=body)
 
 

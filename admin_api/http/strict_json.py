@@ -1,10 +1,10 @@
-"""JSON bodies, read as strictly as RFC 8259 allows (and I-JSON, RFC 7493, asks).
+"""JSON bodies, read as strictly as RFC 8259 allows and I-JSON (RFC 7493) asks.
 
 - UTF-8 only; one object; no key twice; no NaN or infinity; integers within 64 bits; no lone
   surrogate and no U+0000, which some engine could not store; nesting to 32.
-- Every fault that has a place in the document is told with it, as `mentions[1]`.
-- A key is named in an answer only if it may be one of ours: an answer never echoes an address, an
-  id or a secret, all of which are longer or have other letters.
+- Every fault with a place in the document names it, as `mentions[1]`.
+- An answer repeats a key only if it may be one of ours: it never echoes an address, an id or a
+  secret, all of which are longer or have other letters.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ _FORBIDDEN = re.compile("[\x00\ud800-\udfff]")
 
 
 class MalformedJson(Exception):
-    """The body is no JSON we read; `faults` name the places, if the document has any."""
+    """The body is not JSON that we read; `faults` name the places, if any."""
 
     def __init__(self, detail: str, *faults: FieldFault) -> None:
         super().__init__(detail)
@@ -39,13 +39,13 @@ class MalformedJson(Exception):
 
 @dataclass(frozen=True, slots=True)
 class _Odd:
-    """What stands in the document where something unreadable was."""
+    """A stand-in for a value that cannot be read."""
 
     message: str
 
 
 def parse_object(body: bytes) -> dict[str, JsonValue]:
-    """The object that `body` is. Raises MalformedJson."""
+    """Parse `body` to its object. Raises MalformedJson."""
     try:
         document = json.loads(
             body.decode("utf-8"),
@@ -69,7 +69,7 @@ def parse_object(body: bytes) -> dict[str, JsonValue]:
 
 
 def field_path(parts: tuple[int | str, ...]) -> str:
-    """`("mentions", 1)` is `mentions[1]`."""
+    """Write `("mentions", 1)` as `mentions[1]`."""
     path = ""
     for part in parts:
         path = f"{path}[{part}]" if isinstance(part, int) else _below(path, part)

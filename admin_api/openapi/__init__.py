@@ -1,1 +1,1 @@
-"""The document, made from the wings."""
+"""The OpenAPI document, made from the route table and the shapes of the wings."""

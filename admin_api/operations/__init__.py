@@ -1,1 +1,1 @@
-"""Health, metrics, docs page."""
+"""Operations: health, metrics, the docs page; no tenant's data."""

@@ -1,4 +1,4 @@
-"""The OpenAPI document, and a page that shows it without loading anything from outside."""
+"""The OpenAPI document, and a page that shows it without loading anything from other servers."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ async def show_docs(call: Call) -> Response:
 
 @lru_cache(maxsize=1)
 def _page() -> tuple[bytes, str]:
-    """The page, and a policy that runs its own script and style and nothing else."""
+    """Return the page, and a policy that runs its own script and style and nothing else."""
     page = _PAGE.read_bytes()
     sources = {name: _hash_of(page, name) for name in ("script", "style")}
     policy = "; ".join(
@@ -53,7 +53,7 @@ def _page() -> tuple[bytes, str]:
 
 
 def _hash_of(page: bytes, element: str) -> str:
-    """The source expression of what stands in `element` (CSP 3, 2.3.1)."""
+    """Return the source expression for the text of `element` (CSP 3, 2.3.1)."""
     start = page.index(b"<%b>" % element.encode()) + len(element) + 2
     text = page[start : page.index(b"</%b>" % element.encode())]
     return "sha256-" + base64.b64encode(hashlib.sha256(text).digest()).decode()

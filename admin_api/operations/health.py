@@ -1,4 +1,4 @@
-"""Whether the process lives, and whether it can serve."""
+"""Health checks: alive, and ready to serve."""
 
 from __future__ import annotations
 

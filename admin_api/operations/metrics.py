@@ -1,7 +1,7 @@
-"""Figures for the operator's Prometheus. They name no tenant, and no address.
+"""Metrics for the operator's Prometheus. They name no tenant, and no address.
 
-They are for who brings the configured token, and for who asks from this machine itself: a loopback
-peer whose request carries no forwarding header, which a proxy on this machine would add.
+They may be read with the configured token, and from this machine itself: by a loopback peer whose
+request carries no forwarding header, which a proxy on this machine would add.
 """
 
 from __future__ import annotations
@@ -38,9 +38,9 @@ _FORWARDING = frozenset(
 
 
 async def show_metrics(call: Call) -> Response:
-    """GET /metrics: what Prometheus reads.
+    """GET /metrics: Prometheus text.
 
-    Raises Problem 401 without the token; 404 for who is elsewhere, where none is configured.
+    Raises Problem 401 without the token; 404 from elsewhere when no token is configured.
     """
     token = call.service.settings.metrics_token
     if not (_brings(call.request, token) or _is_local(call.request)):

@@ -1,1 +1,1 @@
-"""What the process lends to all calls."""
+"""Services of the process for all calls: event feed, rate limits, metrics, ports."""

@@ -1,9 +1,9 @@
-"""What an operator can measure: calls of the API here, and what others of the process lend.
+"""Metrics of API calls, and the sources of all other metrics of the process.
 
-- Calls are counted by the route's template, never by the path: what a stranger asks for makes no
-  new series. A path that is no route counts as `none`, a method that no route has as `other`.
-- A call has taken as long as until its response began, so that a live stream is no slow call.
-- prometheus-client, which writes it all down, is imported at the first reading.
+- Calls are counted by the route's template, never by the path: a stranger's paths make no new
+  series. A path without a route counts as `none`, a method without one as `other`.
+- A call lasts until its response begins, so that a live stream is no slow call.
+- prometheus-client, which writes the text, is imported at the first scrape.
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ Source = Callable[[], Coroutine[Any, Any, Iterable["Metric"]]]
 
 
 class CallMetrics:
-    """The calls of one process, and `sources` of whatever else there is to read."""
+    """The calls of one process, and `sources` of further metrics."""
 
     def __init__(self) -> None:
         self._calls: dict[tuple[str, str, int], int] = {}
@@ -51,7 +51,7 @@ class CallMetrics:
         buckets[-1] += seconds
 
     async def text(self) -> bytes:
-        """Everything, as Prometheus reads it."""
+        """Return all metrics in Prometheus text format."""
         from prometheus_client import CollectorRegistry, generate_latest
 
         families: list[Metric] = []
@@ -82,7 +82,7 @@ class CallMetrics:
 
 
 def cumulated(bounds: Iterable[float], counts: Iterable[float]) -> list[tuple[str, float]]:
-    """The buckets of a histogram: how often a value was at most the bound, the last one any."""
+    """Return the cumulative buckets of a histogram; the last one has no bound."""
     found, total = [], 0.0
     for bound, count in zip([*map(str, bounds), "+Inf"], counts, strict=True):
         total += count
@@ -91,7 +91,7 @@ def cumulated(bounds: Iterable[float], counts: Iterable[float]) -> list[tuple[st
 
 
 class _Read:
-    """A collector that gives what has been read already."""
+    """A collector of metrics that were read already."""
 
     def __init__(self, families: Iterable[Metric]) -> None:
         self._families = families
@@ -103,7 +103,7 @@ class _Read:
 class Measured:
     """The application `inner`, with every call counted in `measures` and a line in the log.
 
-    `inner` says which route it found by leaving its template in the scope.
+    `inner` leaves the route's template in the scope.
     """
 
     def __init__(self, inner: ASGIApp, measures: CallMetrics) -> None:

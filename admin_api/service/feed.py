@@ -1,12 +1,13 @@
 """The feed: one reader of the event log for all streams of the process.
 
-- It looks once for each wake-up, and otherwise twice a second, for what other processes
-  commit; only while somebody listens.
-- Who joins is told the id up to which the feed had read: what is behind it comes by the feed, what
-  is before it is read from the store. So nothing is skipped and nothing comes twice.
-- A listener that takes too little is told no more; it reads on from the store (`is_behind`).
-- Twice a second it is looked up, for all at once, whether the listeners' credentials still are what
-  they were; a listener whose is not has ended.
+- It reads once for each wake-up, and otherwise twice a second, for commits of other processes; only
+  while there are listeners.
+- A new listener gets the id up to which the feed has read: later events come by the feed, earlier
+  ones are read from the store. So nothing is skipped and nothing comes twice.
+- A listener that takes too little is dropped from the feed; it catches up from the store
+  (`is_behind`).
+- Twice a second one query checks the credentials of all listeners; a listener whose credential
+  changed has ended.
 """
 
 from __future__ import annotations
@@ -37,10 +38,10 @@ Standing = tuple[CredentialMark, CredentialMark]
 
 
 class Listener:
-    """One stream: who listens, for which inbox, to which types.
+    """One stream: its credential, inbox and event types.
 
-    `standing` is what the credential and the inbox were marked with when it was let in; `on_end` is
-    called when it is over.
+    `standing` are the marks of the credential and the inbox at its beginning; `on_end` is called
+    when it ends.
     """
 
     __slots__ = (
@@ -78,11 +79,11 @@ class Listener:
 
     @property
     def is_told(self) -> bool:
-        """Whether it goes on being told."""
+        """Whether it still gets events from the feed."""
         return not (self.is_behind or self.has_ended)
 
     def offer(self, event: Event) -> None:
-        """Hand it an event that its inbox is told of."""
+        """Hand it an event for its inbox."""
         if self.is_behind or event.type not in self.types:
             return
         if len(self._waiting) >= _MOST_WAITING:
@@ -93,12 +94,12 @@ class Listener:
         self._heard.set()
 
     def begin(self) -> None:
-        """Forget what was missed: from here on it is told again."""
+        """Forget missed events: from here on the feed delivers again."""
         self.is_behind = False
         self._waiting = []
 
     def end(self) -> None:
-        """Tell it that it is over; once more changes nothing."""
+        """End it; a second call changes nothing."""
         if self.has_ended:
             return
         self.has_ended = True
@@ -106,7 +107,7 @@ class Listener:
         self.on_end()
 
     async def take(self, seconds: float) -> Sequence[Event]:
-        """What was offered since; nothing when nothing was within that time, or it is over."""
+        """Return the events offered since; none when the time is up, or it has ended."""
         if not self._waiting and self.is_told:
             await woken_within(self._heard.wait_next(), seconds)
         taken, self._waiting = self._waiting, []
@@ -115,7 +116,7 @@ class Listener:
 
 @dataclass(frozen=True, slots=True)
 class _Found:
-    """What one look at the store found; `marks` are None when they were not asked for."""
+    """The result of one read of the store; `marks` are None when they were not read."""
 
     position: bytes
     told: Sequence[tuple[Event, bytes]]
@@ -124,7 +125,7 @@ class _Found:
 
 
 class Feed:
-    """Reads the log while somebody listens, and hands each event to the streams it is for."""
+    """Reads the log while there are listeners, and hands each event to the streams it is for."""
 
     def __init__(self, database: Database, clock: Clock, commits: WakeUp) -> None:
         self._database = database
@@ -142,16 +143,16 @@ class Feed:
 
     @property
     def streams_open(self) -> int:
-        """How many streams there are now."""
+        """The number of open streams."""
         return self._held.total()
 
     def held_by(self, credential_id: bytes) -> int:
-        """How many streams a credential holds open."""
+        """Return the number of open streams of a credential."""
         return self._held[credential_id]
 
     @contextlib.contextmanager
     def listening(self, listener: Listener) -> Iterator[None]:
-        """Count the listener in, for as long as its stream lasts."""
+        """Count the listener, for as long as its stream lasts."""
         self._held[listener.credential_id] += 1
         if self._is_closed:
             listener.end()
@@ -163,7 +164,7 @@ class Feed:
             self._held += Counter()  # forgets those at nought
 
     async def join(self, listener: Listener) -> bytes:
-        """Have the listener told from now on; the id behind which that begins."""
+        """Add the listener to the feed; the id behind which it begins."""
         self._drop(listener)
         joined: asyncio.Future[bytes] = asyncio.get_running_loop().create_future()
         self._joining[listener] = joined
@@ -175,7 +176,7 @@ class Feed:
         return await joined
 
     def close(self) -> None:
-        """End all streams, at once and for good."""
+        """End all streams immediately, and take no new ones."""
         self._is_closed = True
         self._end_all()
 
@@ -200,7 +201,7 @@ class Feed:
         self._tenants += Counter()
 
     def _let_in(self) -> None:
-        """Take in who waits to join; nobody before it is known how far the log was read."""
+        """Admit waiting listeners, once it is known how far the log was read."""
         if self._position is None:
             return
         joining, self._joining = self._joining, {}
@@ -222,10 +223,10 @@ class Feed:
                     await asyncio.sleep(_BREATH)
         except Exception:
             logger.exception("feed_failed")
-            self._end_all()  # they come back, and with them a reader
+            self._end_all()  # clients reconnect, and with them a reader starts
 
     async def _look(self) -> bool:
-        """Read on and hand out; whether there is more to read at once."""
+        """Read on and hand out; whether there is more to read now."""
         self._is_looking = True
         try:
             if self._position is None:
@@ -237,13 +238,13 @@ class Feed:
             return found.more
         except StoreUnavailable:
             await asyncio.sleep(_LOOK_SECONDS)
-            return False  # the position stays: what came meanwhile is read when the store is back
+            return False  # the position stays: later events are read when the store is back
         finally:
             self._is_looking = False
             self._let_in()
 
     def _reader(self, position: bytes) -> Work[_Found]:
-        """The look at the store, with what it needs of the state now; it may run in a thread."""
+        """Build the store query with a copy of the state it needs; it may run in a thread."""
         now, tenants = self._clock(), frozenset(self._tenants)
         inboxes = frozenset(self._listeners)
         marked = self._to_check()
@@ -261,7 +262,7 @@ class Feed:
         return look
 
     def _to_check(self) -> frozenset[bytes] | None:
-        """The ids to look up when a check is due."""
+        """Return the ids to check when a check is due."""
         if time.monotonic() < self._checked_at + _LOOK_SECONDS:
             return None
         self._checked_at = time.monotonic()

@@ -1,7 +1,7 @@
 """Rate limits: token buckets in memory, one for each key, by a clock that never jumps.
 
-A bucket that has filled up again is forgotten; beyond `_MOST` the one unused for longest goes, so
-memory stays bounded whoever calls.
+A full bucket is forgotten; beyond `_MOST` buckets the least recently used one is dropped, so memory
+stays bounded whoever calls.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ Ticks = Callable[[], float]
 
 @dataclass(frozen=True, slots=True)
 class Allowance:
-    """What a bucket said: whether the call may go on, calls left, seconds until one more."""
+    """The answer of a bucket: whether the call is granted, calls left, seconds until one more."""
 
     granted: bool
     remaining: int
@@ -26,7 +26,7 @@ class Allowance:
 
 
 class Buckets:
-    """Buckets of one kind: `burst` at once, refilled with `per_minute` evenly."""
+    """Buckets of one kind: `burst` tokens, refilled evenly with `per_minute`."""
 
     __slots__ = ("_levels", "_rate", "_ticks", "burst", "per_minute")
 
@@ -38,7 +38,7 @@ class Buckets:
         self._levels: OrderedDict[Hashable, tuple[float, float]] = OrderedDict()
 
     def take(self, key: Hashable) -> Allowance:
-        """Take one, if there is one."""
+        """Take one token, if there is one."""
         now = self._ticks()
         level, since = self._levels.pop(key, (float(self.burst), now))
         level = min(float(self.burst), level + (now - since) * self._rate)
@@ -49,14 +49,14 @@ class Buckets:
         return Allowance(granted, int(level), math.ceil(max(0.0, 1 - level) / self._rate))
 
     def headers(self, allowance: Allowance, name: str) -> dict[str, str]:
-        """What a client is told of the limit called `name`, and how much is left of it."""
+        """Return the headers that tell a client the limit called `name`, and the rest of it."""
         return {
             "RateLimit-Policy": f'"{name}";q={self.per_minute};w=60',
             "RateLimit": f'"{name}";r={allowance.remaining};t={allowance.seconds}',
         }
 
     def _forget(self, now: float) -> None:
-        """Drop from the least recently used end what is full again, or too many."""
+        """Drop full buckets, and those over the limit, from the least recently used end."""
         while self._levels:
             key = next(iter(self._levels))
             level, since = self._levels[key]

@@ -20,13 +20,12 @@ from storage.wakeup import WakeUp
 
 @dataclass(frozen=True, slots=True)
 class ServiceContext:
-    """What the process lends to its calls.
+    """The services of the process for its calls.
 
-    `store` gives each caller its turn at the store, `database` is for what is done for none;
-    `document` makes the OpenAPI document; `commits` rings when something was committed,
-    which `feed` reads for all streams;
-    `reply_to` tells what a sender is answered to a recipient that leads there; `measures` is what
-    an operator can read; `webhooks` judges targets and sends.
+    `store` shares the store fairly between callers, `database` is for work of no caller; `document`
+    makes the OpenAPI document; `commits` is the wake-up after commits, which `feed` reads for all
+    streams; `reply_to` gives the SMTP reply to a recipient with that route; `measures` has the
+    operator's metrics; `webhooks` checks targets and sends.
     """
 
     store: SharedDatabase

@@ -1,4 +1,4 @@
-"""What the process lends to alerts: it judges targets and sends; this package sends nothing."""
+"""The port to webhooks: checks targets, sends test calls; this package sends nothing itself."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from storage.alerts.alerts import Alert
 
 @dataclass(frozen=True, slots=True)
 class Tried:
-    """What came of one request: the status of the answer, or why there was none."""
+    """The result of one request: the status of the response, or the reason why there was none."""
 
     status: int | None
     error: str | None
@@ -23,7 +23,7 @@ class Tried:
 
 
 def is_https(target: str) -> str | None:
-    """What is wrong with a target as such; None when it is the URL of an https server."""
+    """Return the fault of a target as a URL; None when it is that of an https server."""
     try:
         parts = urlsplit(target)
         named = parts.scheme == "https" and bool(parts.hostname) and parts.port != 0
@@ -38,7 +38,7 @@ async def _sends_nothing(alert: Alert) -> Tried:
 
 @dataclass(frozen=True, slots=True)
 class Webhooks:
-    """`check` tells what is wrong with a target; `test` sends one signed request to an alert's."""
+    """`check` returns the fault of a target; `test` sends one signed request to an alert's."""
 
     check: Callable[[str], str | None] = is_https
     test: Callable[[Alert], Awaitable[Tried]] = _sends_nothing
