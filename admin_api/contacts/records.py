@@ -5,7 +5,7 @@ The strength of a relationship is as of the moment of the call.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from admin_api.http.records import Record, id_or_none, time_or_none
 from storage.clock import rfc3339
@@ -66,15 +66,15 @@ def share_record(share: Share) -> Record:
 def relationship_record(
     found: Relationship,
     known_by: Sequence[Acquaintance],
-    contact_id: bytes | None,
+    contact: Contact | None,
     *,
     now: int,
 ) -> Record:
     """The relationship of an inbox with an address. `authenticated` is null until it is checked."""
     return {
         "address": found.address,
-        "contact_id": id_or_none("ctc", contact_id),
-        "name": found.name,
+        "contact_id": id_or_none("ctc", contact.contact_id if contact else None),
+        "name": (contact.card.full_name if contact else "") or found.name,
         "first_seen": time_or_none(found.first_seen),
         "last_seen": time_or_none(found.last_seen),
         "message_count": found.message_count,
@@ -94,13 +94,22 @@ def acquaintance_record(known: Acquaintance, *, now: int) -> Record:
     }
 
 
-def graph_record(edges: Sequence[Edge], *, now: int) -> Record:
+def graph_record(edges: Sequence[Edge], cards: Mapping[str, Contact], *, now: int) -> Record:
     """Nodes in the order in which an edge first names them. An address is its own id."""
     nodes: dict[str, Record] = {}
+    # By the acting inbox's card, else as messages name the sender, else by the address.
+    names = {edge.canonical: edge.name for edge in reversed(edges) if edge.name}
+    names |= {one: card.card.full_name for one, card in cards.items() if card.card.full_name}
     for edge in edges:
         inbox = to_text("inb", edge.inbox_id)
         nodes.setdefault(
-            inbox, {"id": inbox, "type": "inbox", "address": edge.inbox_address, "name": ""}
+            inbox,
+            {
+                "id": inbox,
+                "type": "inbox",
+                "address": edge.inbox_address,
+                "name": edge.inbox_name or edge.inbox_address,
+            },
         )
         nodes.setdefault(
             edge.canonical,
@@ -108,7 +117,7 @@ def graph_record(edges: Sequence[Edge], *, now: int) -> Record:
                 "id": edge.canonical,
                 "type": "address",
                 "address": edge.address,
-                "name": edge.name,
+                "name": names.get(edge.canonical, edge.address),
             },
         )
     return {"nodes": [*nodes.values()], "edges": [_edge(edge, now) for edge in edges]}

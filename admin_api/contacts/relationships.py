@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import math
 import struct
+from collections.abc import Collection
 from typing import Annotated
 
 from pydantic import BeforeValidator, Field
@@ -18,8 +19,7 @@ from admin_api.http.records import Record
 from admin_api.http.responses import answer
 from storage.address import canonical_or_none
 from storage.contacts import relationship_graph, relationships
-from storage.contacts.contacts import contact_ids
-from storage.contacts.relationship_graph import Edge
+from storage.contacts.contacts import Contact, contacts_with
 from storage.contacts.relationships import Place, Relationship
 from storage.database import Tx
 from storage.errors import FieldFault, Invalid, NotFound
@@ -98,17 +98,19 @@ async def show_graph(call: Call) -> Response:
     """GET /v1/relationships/graph/: the strongest edges, and the nodes they join."""
     wanted = call.parameters(Picture)
 
-    async def work(tx: Tx) -> list[Edge]:
-        await acting_inbox(tx, call)
-        return await relationship_graph.strongest_edges(
+    async def work(tx: Tx) -> Record:
+        inbox_id = await acting_inbox(tx, call)
+        edges = await relationship_graph.strongest_edges(
             tx,
             tenant_id=call.tenant_id,
             least=wanted.min_strength,
             limit=wanted.limit,
             now=call.now,
         )
+        cards = await _cards(tx, call, inbox_id, {edge.canonical for edge in edges})
+        return graph_record(edges, cards, now=call.now)
 
-    return answer(graph_record(await call.database.read(work), now=call.now))
+    return answer(await call.database.read(work))
 
 
 async def locate(tx: Tx, call: Call) -> Relationship:
@@ -140,13 +142,23 @@ async def _records(tx: Tx, call: Call, found: list[Relationship]) -> list[Record
     known = await relationships.known_by(
         tx, tenant_id=call.tenant_id, inbox_id=inbox_id, canonicals=canonicals
     )
-    cards = await contact_ids(tx, inbox_id=inbox_id, canonicals=canonicals)
+    cards = await _cards(tx, call, inbox_id, canonicals)
     return [
         relationship_record(
             one, known.get(one.canonical, []), cards.get(one.canonical), now=call.now
         )
         for one in found
     ]
+
+
+async def _cards(
+    tx: Tx, call: Call, inbox_id: bytes, canonicals: Collection[str]
+) -> dict[str, Contact]:
+    """For each of the addresses that is on a card of the acting inbox: that card."""
+    found = await contacts_with(
+        tx, tenant_id=call.tenant_id, inbox_id=inbox_id, canonicals=canonicals
+    )
+    return {canonical: contact for contact in found for canonical in contact.card.canonicals}
 
 
 def _cursor(place: Place) -> str:

@@ -4,7 +4,8 @@
   Nothing that was there is lost. When several cards have its addresses, it goes on the oldest, and
   leaves to the others what they have.
 - Each part that came remembers from whom and when.
-- What the giver has had from these addresses lifts what the receiver has.
+- What the giver has had from these addresses lifts what the receiver has, including mail that no
+  worker has counted yet.
 """
 
 from __future__ import annotations
@@ -13,7 +14,7 @@ from dataclasses import replace
 
 from storage.contacts.cards import GROUPS, Card, groups_brought, joined
 from storage.contacts.contacts import Contact, Source, contacts_with, create_contact, replace_card
-from storage.contacts.relationships import seed_relationship
+from storage.contacts.relationships import count_before_seeding, seed_relationship
 from storage.database import Tx
 
 
@@ -49,6 +50,7 @@ async def receive_card(
             sources=dict.fromkeys(filled, source),
             now=now,
         )
+    await count_before_seeding(tx)
     await seed_relationship(
         tx,
         tenant_id=tenant_id,

@@ -18,6 +18,7 @@ class Edge:
 
     inbox_id: bytes
     inbox_address: str
+    inbox_name: str
     address: str
     canonical: str
     name: str
@@ -32,7 +33,7 @@ async def strongest_edges(
     """At most `limit` edges of at least the strength `least`, the strongest first."""
     inboxes = await tx.fetch_all(
         """
-        SELECT inbox_id, address FROM inboxes
+        SELECT inbox_id, address, display_name FROM inboxes
         WHERE tenant_id = :tenant_id AND deleted_at IS NULL AND share_relationships = 1
         ORDER BY inbox_id
         """,
@@ -60,6 +61,7 @@ async def strongest_edges(
             Edge(
                 bytes(inbox["inbox_id"]),
                 inbox["address"],
+                inbox["display_name"],
                 row["address"],
                 row["canonical"],
                 row["name"],

@@ -1,4 +1,7 @@
-"""Handoff of a contact card: the receiver owns it immediately, the giver keeps a read-only copy."""
+"""Handoff of a contact card: the receiver owns it immediately, the giver keeps a read-only copy.
+
+It resolves a pending offer of the card to the same receiver.
+"""
 
 from __future__ import annotations
 
@@ -7,6 +10,7 @@ from storage.contacts.receive_card import receive_card
 from storage.database import Tx
 from storage.events.record import record_event
 from storage.sharing.contact_activity import Happening, record_activity
+from storage.sharing.resolutions import accept_offers_of
 from storage.teamwork.tasks import Draft, create_task
 
 
@@ -29,6 +33,14 @@ async def hand_over(
     )
     copy = await replace_card(
         tx, tenant_id=tenant_id, contact=contact, card=contact.card, read_only=True, now=now
+    )
+    await accept_offers_of(
+        tx,
+        tenant_id=tenant_id,
+        contact=contact,
+        to_inbox_id=to_inbox_id,
+        received=received,
+        now=now,
     )
     await create_task(
         tx,

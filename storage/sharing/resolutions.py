@@ -3,6 +3,7 @@
 - Only the receiver accepts or declines, only the sender withdraws. A resolved share stays resolved:
   of two concurrent resolutions the second is a Conflict.
 - A resolution completes the receiver's task and notifies both parties.
+- An accepted share names the card that its taker has.
 """
 
 from __future__ import annotations
@@ -44,8 +45,6 @@ async def accept_share(tx: Tx, *, tenant_id: bytes, share: Share, now: int) -> S
         card=replace(card, labels=tuple(dict.fromkeys([*card.labels, *share.labels]))),
         now=now,
     )
-    if share.contact_id is None:
-        share = replace(share, contact_id=received.contact_id)
     return await _resolve(
         tx,
         tenant_id,
@@ -101,6 +100,35 @@ async def withdraw_offers_of(tx: Tx, *, tenant_id: bytes, contact: Contact, now:
         await withdraw_share(tx, tenant_id=tenant_id, share=share_of(row), now=now)
 
 
+async def accept_offers_of(
+    tx: Tx, *, tenant_id: bytes, contact: Contact, to_inbox_id: bytes, received: Contact, now: int
+) -> None:
+    """Resolve the pending offers of a card to the inbox that it was handed over to."""
+    rows = await tx.fetch_all(
+        f"""
+        {SHARE} AND from_inbox_id = :inbox_id AND to_inbox_id = :to_inbox_id
+          AND type = 'offer' AND status = 'pending' AND contact_id = :id AND created_at > :alive
+        """,
+        {
+            "tenant_id": tenant_id,
+            "inbox_id": contact.inbox_id,
+            "to_inbox_id": to_inbox_id,
+            "id": contact.contact_id,
+            "alive": now - LAPSE,
+        },
+    )
+    for row in rows:
+        await _resolve(
+            tx,
+            tenant_id,
+            share_of(row),
+            "accepted",
+            by_inbox_id=contact.inbox_id,
+            now=now,
+            received=received,
+        )
+
+
 async def lapse_shares_of(tx: Tx, *, tenant_id: bytes, inbox_id: bytes, now: int) -> None:
     """End the pending shares of an inbox that is deleted."""
     rows = await tx.fetch_all(
@@ -152,6 +180,7 @@ async def _resolve(
     now: int,
     received: Contact | None = None,
 ) -> Share:
+    contact_id = received.contact_id if received else share.contact_id
     changed = await tx.execute(
         """
         UPDATE shares SET status = :status, resolved_at = :now, contact_id = :contact_id
@@ -160,7 +189,7 @@ async def _resolve(
         {
             "status": status,
             "now": now,
-            "contact_id": share.contact_id,
+            "contact_id": contact_id,
             "tenant_id": tenant_id,
             "share_id": share.share_id,
         },
@@ -169,7 +198,7 @@ async def _resolve(
         raise Conflict("share_resolved", "This share was resolved already.")
     await _close(tx, tenant_id, share, by_inbox_id, now)
     await record_step(tx, tenant_id, share, status, now=now, received=received)
-    return replace(share, status=status, resolved_at=now)
+    return replace(share, status=status, contact_id=contact_id, resolved_at=now)
 
 
 async def _close(

@@ -18,6 +18,7 @@ from tests.builders import (
     TEAM,
     TENANT_OWNER,
     World,
+    count_all,
     deliver,
     token_with,
 )
@@ -371,3 +372,61 @@ async def test_a_thread_is_handed_over_with_the_senders_card(world: World) -> No
         assert (share["contact_id"], share["status"]) == (card, "pending")
         assert (await other.get(SHARES)).json() == [share]
         assert "share" not in (await api.post(path, json={"to": AGENT})).json()
+
+
+async def test_an_accepted_share_names_the_card_of_its_taker(world: World) -> None:
+    async with world.client(SALES) as api, world.client(SUPPORT) as other:
+        share = (await offered(api, await made(api))).json()
+        accepted = (await other.post(f"{SHARES}{share['share_id']}/accept/")).json()
+        (copy,) = await book(other)
+        assert accepted["contact_id"] == copy["id"]
+        seen = (await other.get(SHARES, params={"status": "accepted"})).json()
+        assert [one["contact_id"] for one in seen] == [copy["id"]]
+
+
+async def test_an_acceptance_right_after_the_mail_seeds_what_nobody_has_counted(
+    world: World,
+) -> None:
+    path = "/v1/relationships/grace@sender.test/"
+    async with world.client(SALES) as api, world.client(SUPPORT) as other:
+        share = (await offered(api, await made(api))).json()
+        await deliver(world, SALES)
+        await other.post(f"{SHARES}{share['share_id']}/accept/")
+        seeded = (await other.get(path)).json()
+        assert (seeded["message_count"], seeded["source"]["inbox_id"]) == (1, world.ids[SALES])
+        await count_all(world)
+        assert (await other.get(path)).json() == seeded
+        assert (await api.get(path)).json()["message_count"] == 1
+
+
+async def test_a_handoff_resolves_the_pending_offer_of_the_card(world: World) -> None:
+    async with world.client(SALES) as api, world.client(SUPPORT) as other:
+        card = await made(api)
+        share = (await offered(api, card)).json()
+        elsewhere = (await offered(api, card, to=AGENT)).json()
+        answer = await api.post(f"{CONTACTS}{card}/handoff/", json={"to_inbox_id": SUPPORT})
+        assert answer.status_code == 200, answer.text
+        assert (await other.get(SHARES)).json() == []
+        (theirs,) = await book(other)
+        (resolved,) = (await other.get(SHARES, params={"status": "accepted"})).json()
+        assert (resolved["share_id"], resolved["contact_id"]) == (share["share_id"], theirs["id"])
+        assert await tasks(other) == [("contact_handoff", "[Contact handed over] Grace")]
+        answer = await other.post(f"{SHARES}{share['share_id']}/accept/")
+        assert (answer.status_code, answer.json()["code"]) == (409, "share_resolved")
+        async with world.client(AGENT) as third:
+            assert [one["share_id"] for one in (await third.get(SHARES)).json()] == [
+                elsewhere["share_id"]
+            ]
+
+
+async def test_a_relationship_and_a_node_have_the_name_of_the_card(world: World) -> None:
+    await deliver(world, SALES, count=True)
+    async with world.client(SALES) as api:
+        await made(api, full_name="Admiral Hopper")
+        known = (await api.get("/v1/relationships/grace@sender.test/")).json()
+        assert known["name"] == "Admiral Hopper"
+        (listed,) = (await api.get("/v1/relationships/")).json()["results"]
+        assert listed["name"] == "Admiral Hopper"
+        nodes = (await api.get("/v1/relationships/graph/")).json()["nodes"]
+        assert {node["name"] for node in nodes if node["type"] == "address"} == {"Admiral Hopper"}
+        assert all(node["name"] for node in nodes)
