@@ -28,6 +28,9 @@ NAMES = (
     "octets_accepted",
     "commits",
     "commits_failed",
+    "mail_processes_lost",
+    "mail_processes_replaced",
+    "mail_processes_hung",
 )
 
 # Upper bounds of what falls into a bucket: microseconds, and messages of one transaction.

@@ -23,7 +23,7 @@ from config.values import Endpoint
 from gateway.counters import Counters
 from gateway.listening.connection_limits import ConnectionLimits, is_within
 from gateway.listening.connections import Connections
-from gateway.processes.mail_process import MailProcess
+from gateway.processes.supervision import MailProcesses
 from gateway.smtp import replies
 from gateway.smtp.replies import Reply
 from gateway.transport import proxy_protocol
@@ -43,7 +43,7 @@ class Listener:
         self,
         settings: Settings,
         connections: Connections,
-        siblings: Sequence[MailProcess],
+        siblings: MailProcesses,
         counters: Counters,
     ) -> None:
         self._settings = settings
@@ -55,8 +55,7 @@ class Listener:
         self._sockets: dict[socket.socket, MailEndpoint] = {}
         self._unnamed: set[asyncio.Task[None]] = set()
         self._closed = False
-        for sibling in siblings:
-            sibling.on_closed = self._left
+        siblings.on_closed = self._left
 
     def listen(
         self, endpoints: Sequence[MailEndpoint], protocol: Protocol, *, tls: bool = False
@@ -162,8 +161,7 @@ class Listener:
 
     def _hand_over(self, client: socket.socket, network: str, origin: Origin) -> bool:
         """Give the connection to the sibling that has the fewest; False when it cannot take it."""
-        alive = [sibling for sibling in self._siblings if not sibling.lost]
-        sibling = min(alive, key=len, default=None)
+        sibling = min(self._siblings.available(), key=len, default=None)
         return sibling is not None and sibling.take(client, network, origin.packed())
 
     def _pause(self, listening: socket.socket, kind: Origin, error: OSError) -> None:

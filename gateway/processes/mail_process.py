@@ -8,10 +8,10 @@
   `gateway.counters`).
 - They talk in small packets: to a sibling `g` (the store is ready), `c`, a network, a space and
   what the session has to know of its origin, with a descriptor (a connection), `d` (drain), `a`
-  (abort), `h` (read the certificate again); from it `r` (ready), `x` and a network (a connection
-  has ended).
+  (abort), `h` (read the certificate again), `p` (answer me); from it `r` (ready), `x` and a
+  network (a connection has ended), `p`.
 - A sibling whose first process is gone drains and ends. One that is lost itself takes its
-  connections with it, and mail goes on without it.
+  connections with it, and another is forked in its place (`gateway.processes.supervision`).
 - Every connection handed over is told of at its end, also one that could not be served: the counts
   of the first process never drift.
 """
@@ -62,6 +62,7 @@ class MailProcess:
     def __init__(self, pid: int, wires: Sockets) -> None:
         self.number = wires.number
         self._pid = pid
+        self.silent_rounds = 0
         self._control = wires.control
         self._handover = wires.handover
         self._intake: MainEnd | None = None
@@ -69,6 +70,9 @@ class MailProcess:
         self._networks: dict[str, int] = {}
         self.lost = False
         self._ready = asyncio.Event()
+        self._reaped = False
+        self._served_from = 0.0
+        self._served_until = 0.0
         self._gone = asyncio.Event()
         self._patience: asyncio.Timeout | None = None
         self.on_closed: Callable[[str], None] = lambda network: None
@@ -87,6 +91,46 @@ class MailProcess:
         loop.add_reader(self._control, self._hear)
         self._tell(b"g")
         await self._ready.wait()
+        self._served_from = loop.time()
+
+    @property
+    def pid(self) -> int:
+        """Its id, also when it is gone."""
+        return self._pid
+
+    @property
+    def is_ready(self) -> bool:
+        """Whether it has begun to serve, and is not lost."""
+        return self._ready.is_set() and not self.lost
+
+    def seconds_served(self) -> float:
+        """How long one that is lost had served."""
+        return self._served_until - self._served_from if self._served_from else 0.0
+
+    def ask(self) -> None:
+        """Have it answer; until it does, `silent_rounds` counts how often it was asked."""
+        if self.is_ready:
+            self.silent_rounds += 1
+            self._tell(b"p")
+
+    def kill(self) -> None:
+        """End it now; it is lost as soon as the kernel has closed its sockets."""
+        with contextlib.suppress(ProcessLookupError):
+            os.kill(self._pid, signal.SIGKILL)
+
+    def let_go(self) -> None:
+        """Close our end in a process that is not the main one."""
+        self._control.close()
+        self._handover.close()
+
+    async def reap(self) -> None:
+        """Have the kernel forget it, when it was our child, and close what led to it."""
+        if self._reaped:
+            return
+        self._reaped = True
+        with contextlib.suppress(ChildProcessError):  # the fork server's
+            await asyncio.to_thread(os.waitpid, self._pid, 0)
+        self._control.close()
 
     def take(self, client: socket.socket, network: str, origin: bytes) -> bool:
         """Hand a connection over, and close it here; False when it cannot be taken now."""
@@ -128,8 +172,7 @@ class MailProcess:
         if self._intake is not None:
             await self._intake.ended.wait()
         asyncio.get_running_loop().remove_reader(self._control)
-        self._control.close()
-        await asyncio.to_thread(os.waitpid, self._pid, 0)
+        await self.reap()
 
     def _tell(self, packet: bytes) -> bool:
         if self.lost:
@@ -148,6 +191,7 @@ class MailProcess:
             return
         except OSError:
             packet = b""
+        self.silent_rounds = 0
         match packet[:1]:
             case b"x":
                 self._connection_ended(packet[1:].decode())
@@ -165,7 +209,9 @@ class MailProcess:
 
     def _end(self) -> None:
         """It has ended, asked or not: its connections are gone with it."""
-        asyncio.get_running_loop().remove_reader(self._control)
+        loop = asyncio.get_running_loop()
+        loop.remove_reader(self._control)
+        self._served_until = loop.time()
         self.lost = True
         if self._patience is None:
             event(logger, "sibling_lost", level=logging.ERROR, pid=self._pid, open=self._count)
@@ -191,19 +237,20 @@ def fork_mail_processes(
     gc.freeze()
     started: list[tuple[int, Sockets]] = []
     for number in range(1, count + 1):
-        ours, theirs = _wires(number)
+        ours, theirs = connected_sockets(number)
         pid = os.fork()
         if pid == 0:
             for _, other in started:
                 other.close()
             ours.close()
-            _become_sibling(theirs, serve, loop_factory)
+            be_mail_process(theirs, serve, loop_factory)
         theirs.close()
         started.append((pid, ours))
     return [MailProcess(pid, wires) for pid, wires in started]
 
 
-def _wires(number: int) -> tuple[Sockets, Sockets]:
+def connected_sockets(number: int) -> tuple[Sockets, Sockets]:
+    """Both ends of what connects the main process with the mail process of this number."""
     control = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
     handover = socket.socketpair(socket.AF_UNIX, socket.SOCK_STREAM)
     for end in (*control, *handover):
@@ -211,7 +258,7 @@ def _wires(number: int) -> tuple[Sockets, Sockets]:
     return Sockets(number, control[0], handover[0]), Sockets(number, control[1], handover[1])
 
 
-def _become_sibling(wires: Sockets, serve: Serve, loop_factory: LoopFactory | None) -> NoReturn:
+def be_mail_process(wires: Sockets, serve: Serve, loop_factory: LoopFactory | None) -> NoReturn:
     """Be a mail process until told to end; the process ends here."""
     status = 1
     try:
@@ -272,6 +319,8 @@ class ControlChannel:
                 self.on_abort()
             case b"h":
                 self.on_reload()
+            case b"p":
+                self.tell(b"p")
             case b"d":
                 self.draining.set()
             case b"":

@@ -45,6 +45,9 @@ _COUNTED = {
     "octets_accepted": "Octets of the messages stored.",
     "commits": "Transactions that stored messages.",
     "commits_failed": "Transactions that were to store messages and failed.",
+    "mail_processes_lost": "Mail processes that ended without being asked to.",
+    "mail_processes_replaced": "Lost mail processes that another one replaced.",
+    "mail_processes_hung": "Times that a mail process did not answer and was passed over.",
 }
 
 

@@ -14,7 +14,9 @@ from collections.abc import Callable
 
 from config.settings import Settings
 from gateway.counters import Counters
+from gateway.processes.fork_server import start_fork_server
 from gateway.processes.mail_process import Sockets, fork_mail_processes
+from gateway.processes.supervision import MailProcesses
 from gateway.reservations import Reservations
 from gateway.server.lifecycle import Running
 from gateway.server.mail_side import serve_sibling
@@ -46,9 +48,9 @@ def run(settings: Settings, *, ready: Callable[[Running], None] | None = None) -
         counters.begin(wires.number)
         await serve_sibling(settings, reservations, counters, certificate, wires)
 
-    siblings = fork_mail_processes(processes - 1, serve_beside, _loop_factory())
-    for sibling in siblings:
-        sibling.on_lost = reservations.forget
+    first = fork_mail_processes(processes - 1, serve_beside, _loop_factory())
+    forks = start_fork_server(serve_beside, _loop_factory(), first) if first else None
+    siblings = MailProcesses(first, forks, counters, reservations.forget)
     counters.begin(0)
     from gateway.server.wiring import serve
 

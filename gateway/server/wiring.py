@@ -37,7 +37,7 @@ from gateway.jobs.parsing import Parsing
 from gateway.listening.connections import Connections
 from gateway.listening.listener import Listener
 from gateway.processes.handover import MainEnd
-from gateway.processes.mail_process import MailProcess
+from gateway.processes.supervision import MailProcesses
 from gateway.reservations import Reservations
 from gateway.server.garbage import collecting
 from gateway.server.http_server import serving
@@ -69,7 +69,7 @@ logger = logging.getLogger(__name__)
 
 async def serve(
     settings: Settings,
-    siblings: Sequence[MailProcess],
+    siblings: MailProcesses,
     reservations: Reservations,
     counters: Counters,
     *,
@@ -198,7 +198,7 @@ async def _jobs(parts: _Parts) -> AsyncIterator[Webhooks]:
 
 @contextlib.asynccontextmanager
 async def _mail(
-    parts: _Parts, siblings: Sequence[MailProcess], stopping: Stopping
+    parts: _Parts, siblings: MailProcesses, stopping: Stopping
 ) -> AsyncIterator[Running]:
     settings, contents, ledger = parts.settings, parts.contents, Confirmations()
     postmaster = canonical_or_none(settings.postmaster) or ""
@@ -228,9 +228,9 @@ async def _mail(
         ) as connections,
     ):
         intake = partial(MainEnd, deliverer, ledger, deferred, contents)
-        await asyncio.gather(*(sibling.start(intake) for sibling in siblings))
+        await siblings.start(intake)
         listener = Listener(settings, connections, siblings, parts.counters)
-        everybody: list[Connections | MailProcess] = [connections, *siblings]
+        everybody: tuple[Connections | MailProcesses, ...] = (connections, siblings)
         stopping.on_reload = partial(_reload, parts.certificate, siblings)
         stopping.on_force = lambda: [each.abort() for each in everybody]
         try:
@@ -244,11 +244,10 @@ async def _mail(
             await asyncio.gather(*(each.drain(settings.drain_seconds) for each in everybody))
 
 
-def _reload(certificate: Certificate | None, siblings: Sequence[MailProcess]) -> None:
+def _reload(certificate: Certificate | None, siblings: MailProcesses) -> None:
     """Read the certificate again, here and in the mail processes; a bad one changes nothing."""
     if certificate is not None and reload_certificate(certificate):
-        for sibling in siblings:
-            sibling.reload()
+        siblings.reload()
         event(logger, "certificate_read")
 
 
