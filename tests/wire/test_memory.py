@@ -4,11 +4,12 @@ Peaks are read from /proc after the kernel's high-water mark was set back. The f
 have their full 32 MB in `tests/soak`.
 """
 
-import math
 import time
+from pathlib import Path
 
 import pytest
 
+from benchmarks.proc import cpu_of_stat
 from tests.support.fixtures import Servers
 from tests.support.loads import (
     big_messages_at_once,
@@ -22,8 +23,7 @@ from tests.support.server import Server
 
 pytestmark = pytest.mark.xdist_group("heavy")
 
-START_SECONDS = 1.5
-MOST_STARTS = 12
+START_SECONDS = 2.0  # of a processor, until both sides accept; `make bench` has the real figure
 
 
 def test_32_mb_of_empty_lines(fresh: Server) -> None:
@@ -50,21 +50,22 @@ def test_1000_idle_connections(fresh: Server) -> None:
     assert grown.octets <= 16 * MIB, grown
 
 
+def spent_by(pid: int) -> float:
+    return cpu_of_stat(Path(f"/proc/{pid}/stat").read_text())
+
+
 def test_at_rest_and_at_start(servers: Servers) -> None:
     need_proc()
     server = servers.new()
     server.start_demo()
     try:
         server.kill()
-        seconds: list[float] = []
-        # Other tests use the processors as well: the first start they leave alone tells.
-        while len(seconds) < MOST_STARTS and min(seconds, default=math.inf) > START_SECONDS:
-            seconds.append(server.start())
-            time.sleep(0.3)
-            held = proportional_set(server.processes())
-            server.terminate()
-            server.wait()
-        assert min(seconds) <= START_SECONDS, seconds
+        server.start()
+        # Processor time, not the clock: other tests use the processors as well.
+        spent = sum(spent_by(pid) for pid in server.processes())
+        time.sleep(0.3)
+        held = proportional_set(server.processes())
+        assert spent <= START_SECONDS, spent
         assert held < 80 * MIB, f"{held / MIB:.1f} MiB"
     finally:
         servers.stop(server)
