@@ -1,1 +1,1 @@
-"""Settings and logging: what every other package may use, and what uses none of them."""
+"""Settings and logging, which every other package may use; imports none of them."""

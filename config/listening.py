@@ -1,4 +1,4 @@
-"""Where mail comes in besides `host:port`: unix sockets, their mode and group.
+"""Settings of the listeners beyond `host:port`: unix sockets, their mode and group.
 
 Rules: as in `config.values`: one grammar for all sources, a ValueError says what is expected, and
 every accepted value has a text that is parsed to the same value.
@@ -60,7 +60,7 @@ def _once(found: tuple[T, ...]) -> tuple[T, ...]:
 
 
 def address_of(endpoint: object) -> object:
-    """Return what is bound, without the mark of the PROXY protocol."""
+    """Return the address to bind, without the mark of the PROXY protocol."""
     return replace(endpoint, proxy=False) if isinstance(endpoint, Endpoint) else endpoint
 
 

@@ -1,7 +1,7 @@
-"""Logs: one line per event, as text or JSON, on stderr or in a file.
+"""Logs: one line for each event, as text or JSON, on stderr or in a file.
 
-Rules: an event is a word and key=value pairs. A line is one line whatever a peer sent: what does
-not print is escaped, a long value is cut. Addresses may be logged; bodies, tokens and passwords
+Rules: an event is a word and key=value pairs. A line is one line whatever a peer sent: unprintable
+characters are escaped, a long value is cut. Addresses may be logged; bodies, tokens and passwords
 never are. A level that is off costs one comparison. A log file that was renamed, as logrotate does,
 is opened anew under its name by the next line; each process of a gateway does so for itself.
 """
@@ -22,7 +22,7 @@ Value = str | bytes | int | float | bool | None | Iterable[str]
 VALUE_MAX = 200
 _NEEDS_QUOTES = re.compile('[ "=]')
 MESSAGE_MAX = 1000
-# aiosmtpd and uvicorn tell every command, request and step at INFO; our own events say it once.
+# aiosmtpd and uvicorn log every command, request and step at INFO; our own events do it once.
 QUIET = ("mail.log", "mail.debug", "uvicorn.access", "uvicorn.error", "asyncio", "psycopg.pool")
 
 
@@ -46,7 +46,7 @@ def event(
 ) -> None:
     """Log an event: event(logger, "accepted", session=…, rcpt=…); a pair of None is left out."""
     if logger.isEnabledFor(level):
-        # Not `logger.log`, which looks up the caller's file and line: no line of ours shows them.
+        # Not `logger.log`, which looks up the caller's file and line: our lines do not show them.
         extra = {"pairs": pairs}
         record = logger.makeRecord(logger.name, level, "", 0, word, (), None, extra=extra)
         logger.handle(record)
@@ -126,7 +126,7 @@ def _pairs(record: logging.LogRecord) -> list[tuple[str, Value]]:
 
 
 def _trace(record: logging.LogRecord) -> list[str]:
-    """Return an exception's lines; what a peer sent cannot begin a line of its own in them."""
+    """Return an exception's lines; a peer's text cannot begin a line of its own in them."""
     if not record.exc_info:
         return []
     text = logging.Formatter().formatException(record.exc_info)

@@ -1,9 +1,9 @@
 """The settings: frozen, typed, validated whole.
 
-Rules: the command line wins over the environment, the environment over the file, the file over
-the defaults. Every value of every source is checked, also one that another source overrides, and
-all faults are told at once. An unknown variable is a warning only: others name theirs as ours.
-A secret appears in no fault, no repr and no description. Nothing else in Postroom reads the
+Rules: the command line wins over the environment, the environment over the file, the file over the
+defaults. Every value of every source is checked, also one that another source overrides, and all
+faults are reported together. An unknown variable is a warning only: other programs use the prefix
+too. A secret appears in no fault, no repr and no description. Nothing else in Postroom reads the
 environment.
 """
 
@@ -35,7 +35,7 @@ DEMO = Path(__file__).with_name("demo.toml")
 
 
 class SettingsError(Exception):
-    """Everything that is wrong with the settings; its text has one line a fault."""
+    """All faults of the settings; its text has one line a fault."""
 
     def __init__(self, faults: tuple[Fault, ...]) -> None:
         super().__init__("\n".join(str(fault) for fault in faults))
@@ -62,7 +62,7 @@ def setting(
 ) -> T:
     """Declare a setting: its default as an operator would write it, its parser, one sentence.
 
-    A `secret` is never shown; with `secret_part`, `write` leaves out what must not be.
+    A `secret` is never shown; with `secret_part`, `write` leaves out the secret part.
     """
     rules = {"parse": parse, "about": about, "write": write, "secret": secret}
     return field(
@@ -248,7 +248,7 @@ class Settings:
 
     @property
     def tls_mode(self) -> Tls:
-        """What `tls` stands for when it is empty."""
+        """The mode of TLS: `tls`, or its default when that is empty."""
         return self.tls or ("off" if self.tls_certificate is None else "opportunistic")
 
 
@@ -262,8 +262,8 @@ def load(
 ) -> Settings:
     """Read the settings from a TOML file, POSTROOM_* variables and the command line.
 
-    Without `path` the file is the one POSTROOM_CONFIG names, if it is set. An override that is
-    None was not given. Raises SettingsError with every fault there is.
+    Without `path` the file is the one POSTROOM_CONFIG names, if it is set. An override that is None
+    was not given. Raises SettingsError with every fault there is.
     """
     known = keys()
     path = path or sources.named_file(environ)
@@ -280,7 +280,7 @@ def load(
 
 
 def _checked(given: list[Given], faults: list[Fault], warnings: tuple[str, ...]) -> Settings:
-    """Parse all that was given, later sources over earlier ones."""
+    """Parse all given values, later sources over earlier ones."""
     declared = {item.name: item for item in fields(Settings) if item.metadata}
     accepted: dict[str, object] = {}
     origins = dict.fromkeys(declared, "default")
@@ -300,7 +300,7 @@ def _checked(given: list[Given], faults: list[Fault], warnings: tuple[str, ...])
 
 
 def _clashes(settings: Settings) -> list[Fault]:
-    """Find what is wrong only together: one endpoint for two kinds of connections."""
+    """Find faults of several settings together: one endpoint for two kinds of connections."""
     taken: dict[object, str] = {}
     faults = []
     for key in sorted(LISTENERS, key=keys().index):
@@ -319,7 +319,7 @@ def _clashes(settings: Settings) -> list[Fault]:
 
 
 def _tls(settings: Settings) -> list[Fault]:
-    """Find what TLS lacks: a certificate and its key come together."""
+    """Find faults of the TLS settings: a certificate and its key come together."""
     needed = {
         "tls_certificate": settings.tls_key is not None,
         "tls_key": settings.tls_certificate is not None,
@@ -340,7 +340,7 @@ def _tls(settings: Settings) -> list[Fault]:
 
 
 def describe(settings: Settings) -> list[Described]:
-    """Tell each setting's value and where it came from; secrets are hidden."""
+    """Return each setting's value and its origin; secrets are hidden."""
     return [
         Described(
             key=item.name,

@@ -1,10 +1,10 @@
-"""Where settings come from: a TOML file, POSTROOM_* variables, the command line.
+"""Sources of settings: a TOML file, POSTROOM_* variables, the command line.
 
-Rules: a source yields what it was given under known keys, unparsed, and a fault for everything
-else; it never stops at the first. An unknown key gets the nearest known one as a hint. A fault
-never shows a value: what is under an unknown key may be a secret. An unknown variable is a warning
-and no fault: Kubernetes and Docker put variables of their own into each container of a service
-called postroom. These are passed over.
+Rules: a source yields its values under known keys, unparsed, and a fault for everything else; it
+never stops at the first. An unknown key gets the nearest known one as a hint. A fault never shows a
+value: that of an unknown key may be a secret. An unknown variable is a warning and no fault:
+Kubernetes and Docker put variables of their own into each container of a service called postroom.
+These are ignored.
 """
 
 import difflib
@@ -20,7 +20,7 @@ CONFIG = "POSTROOM_CONFIG"
 TESTS = "POSTROOM_TEST_"
 SECRET_MAX = 64 << 10
 WARNINGS_MAX = 20
-# Links of Docker, and what Kubernetes tells of services whose names begin with postroom.
+# Docker links, and the variables of Kubernetes for services whose names begin with postroom.
 LINKS = re.compile(
     r"POSTROOM_(?:PORT(?:_.*)?|NAME|ENV_.*|(?:.*_)?SERVICE_(?:HOST|PORT(?:_.*)?))", re.DOTALL
 )
@@ -28,7 +28,7 @@ LINKS = re.compile(
 
 @dataclass(frozen=True, slots=True)
 class Fault:
-    """One thing that is wrong: where it came from, under which key (or none), and what."""
+    """One fault: its source, its key (or none), and the message."""
 
     origin: str
     key: str
@@ -71,7 +71,7 @@ def from_file(path: Path, known: tuple[str, ...]) -> Source:
 
 
 def from_command_line(overrides: Mapping[str, object], known: tuple[str, ...]) -> Source:
-    """Take the options that were given; None stands for one that was not."""
+    """Take the given options; None stands for one that was not given."""
     chosen = {key: value for key, value in overrides.items() if value is not None}
     return _sorted_out(chosen, known, "command line")
 
@@ -138,7 +138,7 @@ def _key(name: str, known: tuple[str, ...]) -> tuple[str | None, bool]:
 
 
 def _content(path: Path) -> str:
-    """Return what is in a secret's file, without the newline that an editor leaves behind."""
+    """Return the content of a secret's file, without the newline that an editor leaves behind."""
     try:
         with path.open("rb") as file:
             content = file.read(SECRET_MAX + 1)

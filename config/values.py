@@ -1,8 +1,8 @@
-"""From what an operator wrote to a typed value, and back to text.
+"""Parsers of setting values: from an operator's text to a typed value, and back.
 
-Rules: every parser takes a TOML value or a variable's text, so that all sources follow one
-grammar; it raises ValueError with a message that says what is expected, fit to be shown after the
-key. Every accepted value has a text that is parsed to the same value.
+Rules: every parser takes a TOML value or a variable's text, so that all sources follow one grammar;
+it raises ValueError with a message that says what is expected, fit to be shown after the key. Every
+accepted value has a text that is parsed to the same value.
 """
 
 import ipaddress
@@ -38,7 +38,7 @@ PASSWORD_PARAMETER = re.compile(r"(?<=[?&])(password|sslpassword)=[^&]+")
 
 @dataclass(frozen=True, slots=True)
 class Endpoint:
-    """Where to listen: a host (IPv6 without brackets) and a port, 0 for a free one.
+    """An address to listen on: a host (IPv6 without brackets) and a port, 0 for a free one.
 
     `proxy`: connections begin with a header of the PROXY protocol.
     """
@@ -83,7 +83,7 @@ def name_server(value: object) -> Endpoint | None:
 
 
 def name_server_text(server: Endpoint | None) -> str:
-    """Write where the DNS server is."""
+    """Write the address of the DNS server."""
     return "" if server is None else str(server)
 
 
@@ -198,7 +198,7 @@ def count(*, minimum: int = 1) -> Parser[int]:
 
 
 def seconds(*, minimum: float) -> Parser[float]:
-    """Return a parser for a time in seconds; a part of a second is fine, a year is the most."""
+    """Return a parser for a time in seconds; fractions are fine, a year is the most."""
     most = 365 * 86_400.0
 
     def parse(value: object) -> float:
@@ -272,7 +272,7 @@ def machine_name() -> str:
 
 
 def mailbox(value: object) -> str:
-    """Parse an address or nothing; whether an inbox has it is for the store to say."""
+    """Parse an address or nothing; the store checks later whether an inbox has it."""
     text = value.strip() if isinstance(value, str) else value
     if text == "":
         return ""
@@ -304,7 +304,7 @@ def secret(value: object) -> str:
 
 
 def store(value: object) -> str:
-    """Parse where the store is: sqlite, or the URL of a PostgreSQL database.
+    """Parse the place of the store: sqlite, or the URL of a PostgreSQL database.
 
     The URL may hold a password, so it is in no message.
     """
@@ -321,7 +321,7 @@ def store(value: object) -> str:
 
 
 def store_text(text: str) -> str:
-    """Write where the store is, without its password."""
+    """Write the place of the store, without its password."""
     match = STORE_URL.fullmatch(text)
     if match and match["password"]:
         text = f"{text[: match.start('password')]}:{HIDDEN}{text[match.end('password') :]}"

@@ -1,1 +1,1 @@
-"""The receiving edge, the long-running jobs and the wiring of the process."""
+"""The mail gateway: SMTP, delivery, jobs, and the wiring of the process."""

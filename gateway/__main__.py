@@ -1,4 +1,4 @@
-"""The `postroom` command: which commands there are, and where each is found.
+"""The `postroom` command: the table of commands, and where each is found.
 
 A command's module is imported when the command is used, so that `postroom serve` pays for the
 server only, and `postroom tenant list` does not pay for it.
@@ -46,7 +46,7 @@ COMMANDS = {
 
 
 class _Commands(click.Group):
-    """The table above as click wants it."""
+    """The table above as a click group."""
 
     def list_commands(self, ctx: click.Context) -> list[str]:
         return list(COMMANDS)
@@ -67,7 +67,7 @@ def postroom() -> None:
 
 
 def main() -> None:
-    """Run the command that was typed."""
+    """Run the command line."""
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, TextIOWrapper):  # mail holds what the terminal's encoding may not
             stream.reconfigure(errors="backslashreplace")

@@ -1,4 +1,4 @@
-"""Tasks that go on until the process ends: round after round, whatever a round meets."""
+"""Background tasks that run until the process ends, and give way to mail."""
 
 from __future__ import annotations
 
@@ -23,10 +23,10 @@ async def keep_on(
     away: tuple[type[Exception], ...] = (StoreUnavailable,),
     after_fault: float | None = None,
 ) -> None:
-    """Round after round until cancelled; a round does its own waiting for more.
+    """Run round after round until cancelled; a round waits for work by itself.
 
-    What is `away` is tried again in two seconds (`…_waits` in the log). A fault of ours must not
-    end the job: it goes on as soon, or `after_fault` seconds later (`…_failed`).
+    After an `away` fault it tries again in two seconds (`…_waits` in the log). A fault of ours must
+    not end the job: it goes on as soon, or `after_fault` seconds later (`…_failed`).
     """
     while True:
         try:
@@ -40,7 +40,7 @@ async def keep_on(
 
 
 def tell_of_end(task: asyncio.Task[None], logger: logging.Logger, what: str) -> None:
-    """Have it logged when a task ends by a fault that nobody may ever await."""
+    """Log a fault that ends a task which nobody may ever await."""
 
     def ended(task: asyncio.Task[None]) -> None:
         if not task.cancelled() and (error := task.exception()) is not None:
@@ -60,7 +60,7 @@ def streams_in(commits: WakeUp) -> bool:
 
 
 async def leave_to_mail(commits: WakeUp, seconds: float) -> None:
-    """Do nothing for so long, or until mail has ceased to stream in."""
+    """Pause for so long, or until mail has ceased to stream in."""
     steps = math.ceil(seconds / _STREAMING_SECONDS)
     for _ in range(steps):
         if not streams_in(commits):

@@ -1,8 +1,8 @@
-"""What the mail processes count, in memory that all of them share: one row of cells for each.
+"""Counters of all mail processes, in shared memory: one row of cells for each.
 
-- To be made before the processes are forked; then each calls `begin` with its number. Nobody
-  writes to another's row, so nothing is locked, and whoever asks adds the rows up.
-- What a process counted stays when it is lost. A count never goes down.
+- To be made before the processes are forked; then each calls `begin` with its number. Nobody writes
+  to another's row, so nothing is locked, and a reader adds the rows up.
+- The counts of a process stay when it dies. A count never goes down.
 - A cell is a whole number; times are microseconds.
 """
 
@@ -33,7 +33,7 @@ NAMES = (
     "mail_processes_hung",
 )
 
-# Upper bounds of what falls into a bucket: microseconds, and messages of one transaction.
+# Upper bounds of the buckets: microseconds, and messages of one transaction.
 COMMIT_MICROSECONDS = (
     *(500, 1_000, 2_500, 5_000, 10_000, 25_000, 50_000, 100_000, 250_000, 500_000),
     *(1_000_000, 2_500_000, 5_000_000),
@@ -87,11 +87,11 @@ class Counters:
             self._cells[self._base + place] += 1
 
     def replied_code(self, code: int) -> None:
-        """Count a reply that has no label of its own, as that to EHLO."""
+        """Count a reply without a label of its own, such as that to EHLO."""
         self._add(("reply", unlabelled(code)), 1)
 
     def committed(self, *, messages: int, copies: int, octets: int, seconds: float) -> None:
-        """Count a transaction that is on stable storage and took so long from its beginning."""
+        """Count a transaction that is on stable storage, with the time since its beginning."""
         self.add("commits")
         self.add("messages_accepted", messages)
         self.add("copies_written", copies)
@@ -106,25 +106,25 @@ class Counters:
 
     def _add(self, key: tuple[str, object], amount: int) -> None:
         place = self._index.get(key)
-        if place is not None:  # what nobody foresaw stops no mail
+        if place is not None:  # an unknown reply must stop no mail
             self._cells[self._base + place] += amount
 
     def total(self, name: str) -> int:
-        """What all processes counted of one of NAMES."""
+        """Return the sum of one of NAMES over all processes."""
         return self._sum(("name", name))
 
     def replies(self) -> Iterator[tuple[tuple[str, str], int]]:
-        """Code and name of each reply that was ever sent, and how often."""
+        """Return code and name of each reply that was ever sent, with its count."""
         for kind, label in self._index:
             if kind == "reply" and isinstance(label, tuple) and (count := self._sum((kind, label))):
                 yield label, count
 
     def commit_microseconds(self) -> Distribution:
-        """How long commits took."""
+        """Return the distribution of commit times."""
         return self._distribution("seconds", COMMIT_MICROSECONDS)
 
     def batch_sizes(self) -> Distribution:
-        """How many messages a commit stored."""
+        """Return the distribution of messages in a commit."""
         return self._distribution("batch", BATCH_SIZES)
 
     def _distribution(self, kind: str, bounds: tuple[int, ...]) -> Distribution:
@@ -136,12 +136,12 @@ class Counters:
         return sum(self._cells[row * self._width + place] for row in range(self.processes))
 
     def pids(self) -> dict[int, int]:
-        """The process that counts in each row, by its number; without those that have not begun."""
+        """Return the process of each row, by its number; without those that have not begun."""
         place = self._index["pid", 0]
         found = {row: self._cells[row * self._width + place] for row in range(self.processes)}
         return {row: pid for row, pid in found.items() if pid}
 
 
 def unlabelled(code: int) -> tuple[str, str]:
-    """The label of all replies of this code that have no name."""
+    """Return the label of all replies of this code that have no name."""
     return str(code), "other"

@@ -1,6 +1,6 @@
-"""Octets that mail processes have reserved, in memory that all of them share.
+"""Reserved disk space of all mail processes, in shared memory.
 
-- In all, and by client network, so that none reserves what the others need. Networks share
+- In all, and by client network, so that no network reserves the space of the others. Networks share
   `_BUCKETS` counts by a hash that nobody outside can aim at.
 - Nobody writes to another process's counts, so nothing is locked.
 """
@@ -33,19 +33,19 @@ class Reservations:
         self.own = 0
 
     def begin(self) -> None:
-        """A transaction begins."""
+        """Count a transaction that begins."""
         self._under_way[self.own] += 1
 
     def arrived(self) -> None:
-        """The message of a transaction is there, or will never be."""
+        """Count the end of a transaction: its message is complete, or will never be."""
         self._under_way[self.own] -= 1
 
     def add_message(self, network: str, count: int) -> None:
-        """A message of this network begins to arrive (1), or is there or given up (-1)."""
+        """Count a message of this network that begins to arrive (1), or has ended (-1)."""
         self._messages[self._place(network)] += count
 
     def reserve(self, network: str, octets: int) -> None:
-        """So many bytes are reserved for a message of this network; negative: given back."""
+        """Reserve so many bytes for a message of this network; negative: give back."""
         self._octets[self.own] += octets
         self._by_network[self._place(network)] += octets
 
@@ -61,17 +61,17 @@ class Reservations:
         self._messages[row] = nothing
 
     def total(self) -> int:
-        """The bytes that all processes have reserved."""
+        """Return the bytes that all processes have reserved."""
         return sum(self._octets)
 
     def of_network(self, network: str) -> int:
-        """The bytes reserved for messages of this network."""
+        """Return the bytes reserved for messages of this network."""
         return sum(self._by_network[hash(network) % _BUCKETS :: _BUCKETS])
 
     def messages_of(self, network: str) -> int:
-        """How many messages of this network are arriving."""
+        """Return the number of messages of this network that are arriving."""
         return sum(self._messages[hash(network) % _BUCKETS :: _BUCKETS])
 
     def under_way(self) -> int:
-        """How many messages may be there soon, in all processes."""
+        """Return the number of messages that may be complete soon, in all processes."""
         return sum(self._under_way)

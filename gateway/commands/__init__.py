@@ -1,1 +1,1 @@
-"""Commands that need the mail side."""
+"""Commands that need the mail side: serve, demo, ready, send, resolve, retention."""

@@ -1,6 +1,6 @@
-"""`postroom demo`: a list with three members, served at once, with all one needs to try it.
+"""`postroom demo`: a list with three members, served immediately, with lines to paste.
 
-- On a store that had the demo before, what is there stays; passwords and tokens are new ones.
+- On a store that had the demo before, everything stays; passwords and tokens are new ones.
 - The setting `data` does not count here, only the option: a demonstration never writes into the
   store of an installation by itself.
 """
@@ -57,7 +57,7 @@ class Login:
 
 @dataclass(frozen=True, slots=True)
 class Scene:
-    """What the demo store holds. `inboxes` come with their tokens in clear."""
+    """The objects of the demo store. `inboxes` come with their tokens in clear."""
 
     tenant: Tenant
     logins: dict[str, Login]
@@ -178,7 +178,7 @@ async def _inbox(tx: Tx, tenant_id: bytes, name: str, owner: User, now: int) -> 
 
 @dataclass(frozen=True, slots=True)
 class Ends:
-    """Where to connect to: `host:port`, and the API's URL."""
+    """The addresses to connect to: `host:port`, and the API's URL."""
 
     smtp: str
     http: str
@@ -187,7 +187,7 @@ class Ends:
 
     @classmethod
     def of(cls, running: Running) -> Ends:
-        """The first address of each kind, as one connects to it from this machine."""
+        """Return the first address of each kind, reachable from this machine."""
         smtp, http = running.smtp[0], running.http[0]
         assert isinstance(smtp, Endpoint)  # the command names them
         lmtp, smtps = (tuple(map(str, bound)) for bound in (running.lmtp, running.smtps))
@@ -262,7 +262,7 @@ def _block(scene: Scene, ends: Ends, settings: Settings, *, kept: bool) -> str:
 
 
 def _exports(scene: Scene, ends: Ends, settings: Settings) -> str:
-    """The line that sets the variables which README and docs use, and finds `postroom`."""
+    """Build the line that sets the variables of README and docs, and finds `postroom`."""
     values = {
         "API": ends.http,
         "TOKEN": scene.inboxes[0][1],

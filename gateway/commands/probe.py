@@ -1,4 +1,4 @@
-"""Looking at a server from outside: do its addresses answer as they should?"""
+"""Probes of a running server: whether its addresses answer."""
 
 from __future__ import annotations
 
@@ -18,12 +18,12 @@ _WILDCARDS = {"0.0.0.0": "127.0.0.1", "::": "::1"}  # asked, not bound
 
 
 def reachable(endpoint: Endpoint) -> Endpoint:
-    """Where to connect to what listens on `endpoint`: a wildcard is asked on the loopback."""
+    """Return the address to connect to for `endpoint`: loopback for a wildcard."""
     return Endpoint(_WILDCARDS.get(endpoint.host, endpoint.host), endpoint.port)
 
 
 def await_ready(settings: Settings, seconds: float) -> list[str]:
-    """Ask all addresses until they answer or time is up; a line for each that does not."""
+    """Query all addresses until they answer or time is up; a line for each that does not."""
     deadline = time.monotonic() + seconds
     while True:
         silent = list(_silent(settings))
@@ -72,7 +72,7 @@ def _greets_locally(endpoint: UnixSocket) -> str | None:
 
 
 def _accepts(endpoint: Endpoint) -> str | None:
-    """Only a trusted proxy hears a greeting there."""
+    """Whether it accepts: only a trusted proxy gets a greeting there."""
     where = reachable(endpoint)
     try:
         socket.create_connection((where.host, where.port), _TIMEOUT).close()

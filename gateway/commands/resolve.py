@@ -1,4 +1,4 @@
-"""`postroom resolve`: where mail for an address would go."""
+"""`postroom resolve`: the reply to RCPT, and the inboxes behind an address."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 @click.argument("address")
 @click.pass_obj
 def resolve(call: Invocation, address: str) -> None:
-    """Tell what RCPT TO:<ADDRESS> is answered, and who would get a copy."""
+    """Show the reply to RCPT TO:<ADDRESS>, and the inboxes that would get a copy."""
     from gateway.smtp.command_arguments import BadCommand, parse_rcpt
     from gateway.smtp.recipients import reply_for
     from storage.address import canonical_or_none

@@ -1,4 +1,4 @@
-"""`postroom retention`: remove now what is over, or tell what would go."""
+"""`postroom retention`: delete expired data now, or count it."""
 
 from __future__ import annotations
 
@@ -18,8 +18,9 @@ if TYPE_CHECKING:
 @click.option("--dry-run", is_flag=True, help="Change nothing; tell what would go.")
 @click.pass_obj
 def retention(call: Invocation, dry_run: bool) -> None:
-    """Remove what was kept long enough, as the server does every hour; exit status 1 when
-    another process is at it.
+    """Delete expired data, as the server does every hour.
+
+    The exit status is 1 while another process does it.
     """
     from admin_api.commands.terminal.store import run
     from gateway.jobs.retention import FILES, SPOOLS, Incomplete, due, one_round

@@ -1,4 +1,4 @@
-"""The commands that need the mail side: serve, demo, ready, resolve and send."""
+"""The commands that run a server or wait for one: serve, demo, ready."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 @click.pass_obj
 def serve(call: Invocation) -> None:
     """Take mail and serve the API until SIGTERM."""
-    settings = call.load_settings()  # what is wrong with them is told before anything is loaded
+    settings = call.load_settings()  # their faults are printed before anything is loaded
 
     from gateway.commands.startup import serve_until_told
 

@@ -1,7 +1,7 @@
-"""A small sender: one message, one SMTP transaction, every reply as the server gave it.
+"""A small SMTP client for `postroom send`: one message, one transaction, all replies.
 
-`postroom send` is for trying a server out where no other program is at hand; it does not retry and
-it does not queue. The envelope goes out as it was typed, so that refusals can be seen, too.
+It is for trying a server out where no other program is at hand; it does not retry and it does not
+queue. The envelope is sent as typed, so that refusals can be seen too.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ _NOBODY = "MAILER-DAEMON@localhost"  # the author of mail with the null reverse-
 
 @dataclass(frozen=True, slots=True)
 class Sent:
-    """What the server said: its last reply, and each refusal by the command it answered."""
+    """The server's last reply, and each refusal by the command it answered."""
 
     reply: str
     refused: dict[str, str]
@@ -44,7 +44,7 @@ def compose(sender: str, recipients: Sequence[str], subject: str, body: str) -> 
 
 
 def deliver(server: Endpoint, sender: str, recipients: Sequence[str], message: bytes) -> Sent:
-    """Offer the message once. OSError when the server cannot be reached or hangs up."""
+    """Send the message once. OSError when the server cannot be reached or hangs up."""
     try:
         with smtplib.SMTP(server.host, server.port, "[127.0.0.1]", _TIMEOUT) as client:
             client.ehlo_or_helo_if_needed()

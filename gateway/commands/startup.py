@@ -1,4 +1,4 @@
-"""Starting the server from a command: logs, and faults in the words of the settings."""
+"""Starting the server from a command: logs, process limits, faults in words of the settings."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from storage.errors import StorageError
 
 logger = logging.getLogger(__name__)
 
-_OTHER_DESCRIPTORS = 1000  # stores, spool files, calls to webhooks, with room to spare
+_OTHER_DESCRIPTORS = 1000  # stores, spool files, webhook calls, with room to spare
 
 
 def serve_until_told(settings: Settings, announce: Callable[[Running], None]) -> int:
@@ -42,7 +42,7 @@ def serve_until_told(settings: Settings, announce: Callable[[Running], None]) ->
 
 
 def _warn(settings: Settings) -> None:
-    """Log what an operator should know, though it is no reason not to start."""
+    """Log a warning about a setting that does not prevent the start."""
     for warning in settings.warnings:
         logs.event(logger, "unknown_variable", level=logging.WARNING, cause=warning)
     if os.geteuid() == 0:
@@ -51,7 +51,7 @@ def _warn(settings: Settings) -> None:
 
 
 def _allow_descriptors(connections: int) -> None:
-    """Raise this process's limit to what so many connections may need in one process."""
+    """Raise this process's limit to the descriptors that so many connections may need."""
     needed = connections + _OTHER_DESCRIPTORS
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     if soft == resource.RLIM_INFINITY or soft >= needed:
@@ -63,7 +63,7 @@ def _allow_descriptors(connections: int) -> None:
 
 
 def _unusable(settings: Settings) -> list[str]:
-    """A line for a certificate that cannot be read, and for each address that cannot be used."""
+    """Build a line for a certificate that cannot be read, and for each unusable address."""
     keys = ("smtp", "lmtp", "smtps", "http")
     refused = [fault for key in keys for fault in _refusals(key, settings)]
     return [*_certificate_faults(settings), *refused]

@@ -1,1 +1,1 @@
-"""From a session to the commit."""
+"""Delivery: from a received message to the commit; knows no SMTP command."""

@@ -1,12 +1,12 @@
-"""Which deliveries wait for their sender to show that it saw the 250.
+"""Confirmations: deliveries whose sender has not yet shown that it saw the 250.
 
 - A delivery is *open* from its commit until its session settles it: confirmed (a byte came after
   the 250 was handed to the kernel), or closed without that.
 - Confirmed digests are handed to the next delivery transaction, or to one of their own when none
-  comes along soon; those of a closed session stay on record as unconfirmed.
-- `is_open` may be asked from a store's thread, where a digest must never be missing from both the
-  open and the confirmed: it would be taken for one that was closed unseen. So it is confirmed
-  first and no longer open then, and each is one look-up in a dict.
+  comes soon; those of a closed session stay stored as unconfirmed.
+- `is_open` may be called from a store's thread, where a digest must never be missing from both the
+  open and the confirmed: it would be taken for one that was closed unseen. So it is confirmed first
+  and no longer open then, and each is one look-up in a dict.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ class Confirmations:
         self._confirmed: dict[bytes, None] = {}
 
     def open(self, digests: Iterable[bytes]) -> None:
-        """Note that these are committed and their reply is about to be sent."""
+        """Record that these are committed and their reply is about to be sent."""
         settled = asyncio.Event()
         for digest in digests:
             self._open[digest] = settled
@@ -37,13 +37,13 @@ class Confirmations:
         return digest in self._open or digest in self._confirmed
 
     def confirm(self, digests: Iterable[bytes]) -> None:
-        """Note that the sender has seen the reply."""
+        """Record that the sender has seen the reply."""
         for digest in digests:
             self._confirmed[digest] = None
             self._settle(digest)
 
     def close(self, digests: Iterable[bytes]) -> None:
-        """Note that the session ended and the sender may never have seen the reply."""
+        """Record that the session ended and the sender may never have seen the reply."""
         for digest in digests:
             self._settle(digest)
 
@@ -53,7 +53,7 @@ class Confirmations:
             settled.set()
 
     async def wait(self, digest: bytes, seconds: float) -> bool:
-        """Until this delivery is settled; False when it was not within `seconds`."""
+        """Wait until this delivery is settled; False when it was not within `seconds`."""
         settled = self._open.get(digest)
         if settled is None:
             return True
@@ -65,7 +65,7 @@ class Confirmations:
         return True
 
     def take_confirmed(self) -> list[bytes]:
-        """The confirmed digests whose receipts are still on record; they are the caller's now."""
+        """Return the confirmed digests whose receipts are still stored; the caller has them now."""
         taken, self._confirmed = self._confirmed, {}
         return list(taken)
 

@@ -1,7 +1,7 @@
-"""Keeps count of the mail that lists without members cannot take, for their admins to see.
+"""Counts delivery attempts at lists without members, for their admins to see.
 
-What was counted is written every few seconds, not for each attempt: a sender that asks again and
-again costs one row. What a killed process had not written is lost; the next attempt shows it.
+Counts are written every few seconds, not for each attempt: a sender that retries again and again
+costs one row. Unwritten counts of a killed process are lost; the next attempt shows the list again.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ _EVERY_SECONDS = 2.0
 
 @contextlib.asynccontextmanager
 async def deferring(database: Database, clock: Clock) -> AsyncGenerator[Deferred, None]:
-    """What is noted within is written, at the latest at the end."""
+    """Count attempts within; all counts are written at the latest at the end."""
     deferred = Deferred(database, clock)
     writing = asyncio.create_task(deferred.run())
     try:
@@ -44,19 +44,19 @@ class Deferred:
         self._noted = asyncio.Event()
 
     def note(self, list_id: bytes) -> None:
-        """Somebody was told to wait."""
+        """Count an attempt that got 450."""
         self._attempts[list_id] += 1
         self._noted.set()
 
     async def run(self) -> None:
-        """Write what is noted, some seconds later, until cancelled."""
+        """Write the counts, some seconds after they are made, until cancelled."""
         while True:
             await self._noted.wait()
             await asyncio.sleep(_EVERY_SECONDS)
             await self.write()
 
     async def write(self) -> None:
-        """Write what is noted now; on a fault it is kept for the next time."""
+        """Write the counts now; on a fault they wait for the next time."""
         self._noted.clear()
         attempts, self._attempts = self._attempts, Counter()
         if not attempts:

@@ -1,16 +1,16 @@
 """The group commit: messages that arrive together share one transaction and one fsync.
 
 - One task of one process writes, for all mail processes. While a batch is made durable, the next
-  one collects, in their sockets at least. It waits a moment longer, and only then, while other
-  transactions have begun: the messages of a busy moment share a transaction, one that comes alone
-  is written at once.
+  one collects, in their sockets at least. It waits a moment longer only while other transactions
+  have begun: the messages of a busy moment share a transaction, one that comes alone is written
+  immediately.
 - Content files of a batch are in place, and their directory synced, before the transaction begins.
-- A batch that fails is tried again message by message, so that no message takes its neighbours
-  down with it; the error of a message goes to its own session.
+- A batch that fails is tried again message by message, so that no message takes its neighbours down
+  with it; the error of a message goes to its own session.
 - A session that goes away does not stop its commit. Its receipt then stays unconfirmed.
-- But what may be a repetition, and waits to be judged, is given up when its sender is gone: that
+- But a possible retry that waits for an earlier delivery is given up when its sender is gone: that
   sender may have sent it once more, and had that confirmed.
-- What may have been committed keeps its content file: at worst it is an orphan.
+- A message that may have been committed keeps its content file: at worst it is an orphan.
 """
 
 from __future__ import annotations
@@ -69,7 +69,7 @@ async def delivering(
     committed: Callable[[], None],
     under_way: Callable[[], int],
 ) -> AsyncGenerator[Deliverer, None]:
-    """A deliverer at work; at the end all that was submitted is durable, or has failed."""
+    """Run a deliverer; at the end all submitted messages are durable, or have failed."""
     deliverer = Deliverer(
         database,
         contents,
@@ -104,7 +104,7 @@ class Deliverer:
     ) -> None:
         """`committed` is called after each transaction that stored a message.
 
-        `under_way` tells how many messages may come soon.
+        `under_way` returns how many messages may come soon.
         """
         self._committed = committed
         self._under_way = under_way
@@ -121,9 +121,9 @@ class Deliverer:
         self._stopping = False
 
     def submit(self, arrival: Arrival, spool: SpoolFile | None) -> asyncio.Future[Outcome]:
-        """Store one message; the answer is there when it is durable.
+        """Store one message; the outcome is set when it is durable.
 
-        The spool file is this object's from here on. The answer may be StoreUnavailable or
+        The spool file is this object's from here on. The outcome may be StoreUnavailable or
         StoreFull. Cancelling it does not stop the commit.
         """
         patient_until = self._loop.time() + _SETTLE_SECONDS
@@ -132,9 +132,9 @@ class Deliverer:
         return job.outcome
 
     def withdraw(self, outcome: asyncio.Future[Outcome]) -> None:
-        """Tell that the sender of what was submitted is gone.
+        """Tell that the sender of a submitted message is gone.
 
-        What waits to be judged again ends with StoreUnavailable; the rest takes its course.
+        A message that waits for an earlier delivery ends with StoreUnavailable; others go on.
         """
         if outcome.done():
             return
@@ -151,7 +151,7 @@ class Deliverer:
             self._go_on()
 
     def _is_complete(self) -> bool:
-        """Whether what waits is worth a transaction now: half of what can be expected soon."""
+        """Whether the waiting messages are worth a transaction now: half of those expected soon."""
         waiting = len(self._waiting)
         return waiting >= _MAX_MESSAGES or waiting >= self._under_way()
 
@@ -178,17 +178,17 @@ class Deliverer:
             self._wake.set_result(None)
 
     async def _woken(self, seconds: float) -> bool:
-        """Wait until there is something to do; False when there was not in time."""
+        """Wait until there is something to do; False when there was nothing in time."""
         self._wake = self._loop.create_future()
         return await woken_within(self._wake, seconds)
 
     async def _let_answers_leave(self) -> None:
-        """Let the loop make its turns up to the write: else they would wait for the next commit."""
+        """Let the loop run until the write: else the answers would wait for the next commit."""
         for _ in range(_TURNS_TO_THE_WIRE):
             await asyncio.sleep(0)
 
     def _next_batch(self) -> list[_Job]:
-        """What waited longest, as much as does not keep everybody else from the event loop."""
+        """Take the oldest messages, as many as do not keep the event loop from other work."""
         jobs: list[_Job] = []
         size = recipients = 0
         while self._waiting and len(jobs) < _MAX_MESSAGES:
@@ -203,7 +203,7 @@ class Deliverer:
         began = self._loop.time()
         try:
             outcomes, durable = await self._commit(jobs)
-        except Exception as error:  # whatever it is, each session must hear of its own
+        except Exception as error:  # of whatever kind: each session must get its own
             self._counters.add("commits_failed")
             away = isinstance(error, StoreUnavailable) and not isinstance(error, StoreFull)
             if len(jobs) == 1 or away:
@@ -221,10 +221,10 @@ class Deliverer:
     async def _report(
         self, jobs: Sequence[_Job], outcomes: Sequence[Outcome], durable: Durable, began: float
     ) -> None:
-        """Tell the sessions, once what they wait for is on stable storage."""
+        """Tell the sessions, once their messages are on stable storage."""
         try:
             await durable
-        except Exception as error:  # the one task that writes must outlive whatever happens
+        except Exception as error:  # the only task that writes must survive every fault
             self._counters.add("commits_failed")
             for outcome in outcomes:
                 if isinstance(outcome, Stored | Repeated):
@@ -280,7 +280,7 @@ class Deliverer:
             job.spool.discard()
         if not job.outcome.done():
             job.outcome.set_result(outcome)
-        elif isinstance(outcome, Stored | Repeated):  # nobody is there who could confirm it
+        elif isinstance(outcome, Stored | Repeated):  # the session is gone: nobody can confirm it
             self._ledger.close(outcome.digests)
 
     def _wait_for_settlement(self, job: _Job, outcome: Unsettled) -> None:
@@ -291,7 +291,7 @@ class Deliverer:
             self._settling[job.outcome] = job, settling
 
     async def _settle(self, job: _Job, outcome: Unsettled) -> None:
-        """Judge `job` again once the delivery it may repeat is settled, or patience is over."""
+        """Try `job` again once the delivery it may repeat is settled, or patience is over."""
         left = job.patient_until - self._loop.time()
         if left <= 0:
             job.arrival = job.arrival._replace(patient=False)
@@ -308,7 +308,7 @@ class Deliverer:
         self._go_on()
 
     def _fail(self, jobs: Sequence[_Job], error: Exception) -> None:
-        # What may have been committed names its content files: at worst they are orphans.
+        # A message that may have been committed names its content file: at worst it is an orphan.
         keeps = isinstance(error, OutcomeUnknown)
         for job in jobs:
             if job.spool is not None and not keeps:
@@ -317,7 +317,7 @@ class Deliverer:
                 job.outcome.set_exception(error)
 
     async def _flush_confirmed(self) -> None:
-        """Drop the receipts of confirmed deliveries when no message comes to do it along."""
+        """Delete the receipts of confirmed deliveries when no message comes to do it along."""
         confirmed = self._ledger.take_confirmed()
         if not confirmed:
             return

@@ -1,4 +1,4 @@
-"""The interfaces between a session and the delivery, whichever process writes."""
+"""The ports between a session and the delivery, whichever process writes."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from storage.delivery.arrivals import Arrival, Outcome
 
 
 class DeliveryPort(Protocol):
-    """What a session needs of a deliverer, here or in the first process."""
+    """The deliverer as a session sees it, here or in the main process."""
 
     def submit(self, arrival: Arrival, spool: SpoolFile | None) -> asyncio.Future[Outcome]:
         """See `gateway.delivery.group_commit.Deliverer.submit`."""
@@ -23,19 +23,19 @@ class DeliveryPort(Protocol):
 
 
 class ConfirmationPort(Protocol):
-    """What a connection needs of a ledger, here or in the first process."""
+    """The confirmations as a connection sees them, here or in the main process."""
 
     def confirm(self, digests: Iterable[bytes]) -> None:
-        """See `gateway.delivery.confirmations.Ledger.confirm`."""
+        """See `gateway.delivery.confirmations.Confirmations.confirm`."""
         ...
 
     def close(self, digests: Iterable[bytes]) -> None:
-        """See `gateway.delivery.confirmations.Ledger.close`."""
+        """See `gateway.delivery.confirmations.Confirmations.close`."""
         ...
 
 
 class EmptyListPort(Protocol):
-    """What a session needs to tell of a list without members, here or in the first process."""
+    """The counter of attempts at lists without members, here or in the main process."""
 
     def note(self, list_id: bytes) -> None:
         """See `gateway.delivery.empty_list_attempts.Deferred.note`."""

@@ -1,1 +1,1 @@
-"""Work after the commit."""
+"""Jobs of the main process after the commit: parsing, fan-out, relationships, retention."""

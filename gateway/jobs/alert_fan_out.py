@@ -1,9 +1,9 @@
-"""Routing after the commit: who is to be told of what happened (`storage.notifications.fan_out`).
+"""The fan-out job: from events to pending deliveries (`storage.notifications.fan_out`).
 
-- Without an alert in the store this is one look at an index, now and then.
+- Without an alert in the store this is one look-up in an index, now and then.
 - While mail streams in there are a few rounds a second, so that each is large; nobody waits for it.
-- What is owed to nobody is not written: the place on record is brought up to date now and then, and
-  whatever lies between is looked at again after a restart, with the same outcome.
+- A round without a delivery is not written: the stored position is updated now and then, and the
+  events in between are read again after a restart, with the same result.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ _RECORD_SECONDS = 30.0
 
 
 class Alerting:
-    """The task of this process that routes; `routed` is told when a webhook is owed a call."""
+    """The fan-out task of this process; `routed` is called when a webhook call is due."""
 
     def __init__(
         self, database: Database, commits: WakeUp, clock: Clock, routed: Callable[[], None]
@@ -41,7 +41,7 @@ class Alerting:
         self._recorded = time.monotonic()
 
     async def run(self) -> None:
-        """Route what happened, and whatever comes, until cancelled."""
+        """Fan out present and future events, until cancelled."""
         await keep_on(self._round, logger, job="routing")
 
     async def _round(self) -> None:
@@ -55,7 +55,7 @@ class Alerting:
         await asyncio.sleep(_PAUSE_SECONDS)
 
     async def route_some(self) -> bool:
-        """Route the next events; whether there may be more."""
+        """Fan out the next events; whether there may be more."""
         now = self._clock()
         batch = await self._database.read(
             lambda tx: fan_out.find_owed(tx, seen=self._seen, now=now)
@@ -65,7 +65,7 @@ class Alerting:
         if batch.owed or time.monotonic() - self._recorded > _RECORD_SECONDS:
             calls = await self._database.write(lambda tx: fan_out.record_owed(tx, batch, now=now))
             if calls is None and batch.owed:
-                return True  # another process has moved the place, maybe not as far
+                return True  # another process has moved the position, maybe not as far
             self._recorded = time.monotonic()
             if calls:
                 self._routed()

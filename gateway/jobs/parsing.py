@@ -1,12 +1,12 @@
-"""Parsing after the commit: takes what waits, has it parsed, keeps the results.
+"""The parsing job: claims waiting messages, has them parsed, stores the results.
 
-- While mail streams in, parsing takes a small share of the time (`gateway.background`); what piles
-  up is worked off after. Nobody waits for it.
+- While mail streams in, parsing takes a small share of the time (`gateway.background`); a backlog
+  is parsed afterwards. Nobody waits for it.
 - Parsing a long content takes a few times its size in memory: while other messages arrive, which
   take memory as well, it waits for some seconds.
-- One transaction keeps the results of a batch and claims the next one.
-- A message that fails is tried again later, from the third time on without its HTML, and five times
-  in all; it takes no other message with it, neither in the parser nor in the store.
+- One transaction stores the results of a batch and claims the next one.
+- A message that fails is tried again later, from the third attempt on without its HTML, and five
+  times in all; it takes no other message with it, neither in the parser nor in the store.
 - The parser's process is started for the first message and ended when there was none for a while.
 """
 
@@ -52,14 +52,14 @@ _LOOK_AGAIN_SECONDS = 0.1
 
 @dataclass(slots=True)
 class _Done:
-    """What came of a batch: results to keep, and failures to try again or to park."""
+    """The results of a batch: results to store, and failures to retry or to mark as unparsed."""
 
     results: list[tuple[ParseClaim, Parsed]] = field(default_factory=list)
     failures: list[tuple[ParseClaim, str]] = field(default_factory=list)
 
 
 class Parsing:
-    """The one task of this process that parses; `commits` rings for every delivery."""
+    """The parsing task of this process; `commits` is the wake-up after each delivery."""
 
     def __init__(
         self,
@@ -71,7 +71,7 @@ class Parsing:
         size_limit: int,
         under_way: Callable[[], int],
     ) -> None:
-        """`under_way` tells how many messages arrive now."""
+        """`under_way` returns how many messages arrive now."""
         self._under_way = under_way
         self._database = database
         self._contents = contents
@@ -83,7 +83,7 @@ class Parsing:
         self._last_failure = float("-inf")
 
     async def run(self) -> None:
-        """Parse what waits, and whatever comes, until cancelled."""
+        """Parse present and future messages, until cancelled."""
         away = (StoreUnavailable, ParserUnavailable)
         try:
             await keep_on(self._round, logger, job="parsing", away=away)
@@ -98,7 +98,7 @@ class Parsing:
             await self._rest(woken)
 
     async def _turn(self) -> None:
-        """Parse what is claimed, keep it and claim the next."""
+        """Parse the claimed messages, store the results and claim the next ones."""
         await self._let_others_arrive()
         began = time.monotonic()
         done = await self._parse(self._claims)
@@ -118,7 +118,7 @@ class Parsing:
             await asyncio.sleep(_LOOK_AGAIN_SECONDS)
 
     async def _rest(self, woken: asyncio.Future[None]) -> None:
-        """Wait for mail. A process that has nothing to do is memory for nothing."""
+        """Wait for mail, without a parser: an idle process only costs memory."""
         failed_lately = time.monotonic() - self._last_failure < _POLL_SECONDS
         if await woken_within(woken, _SOON_SECONDS if failed_lately else _POLL_SECONDS):
             return
@@ -126,7 +126,7 @@ class Parsing:
             await self._process.stop()
 
     async def _give_back(self) -> None:
-        """What was claimed and not parsed is somebody else's at once."""
+        """Release claims that were not parsed; another process may take them now."""
         claims, self._claims = self._claims, []
         if claims:
             with contextlib.suppress(StoreUnavailable):
@@ -155,7 +155,7 @@ class Parsing:
         return Request(content.body or b"", path, content.size, with_html)
 
     async def _keep(self, done: _Done) -> dict[bytes, int]:
-        """Keep what is done and claim the next batch; ids and tries."""
+        """Store the results and claim the next batch; ids and attempts."""
 
         async def work(tx: Tx) -> dict[bytes, int]:
             await self._write(tx, done)
@@ -165,7 +165,7 @@ class Parsing:
             claimed = await self._database.write(work)
         except StoreUnavailable:
             raise
-        except Exception as error:  # one of the results is not such as the store can keep
+        except Exception as error:  # one of the results cannot be stored
             if not done.results:
                 raise
             event(logger, "results_refused", level=logging.ERROR, cause=repr(error))
@@ -176,7 +176,7 @@ class Parsing:
         return claimed
 
     async def _keep_alone(self, result: tuple[ParseClaim, Parsed]) -> None:
-        """A result in a transaction of its own: one that cannot be kept is a failure of its own."""
+        """Store one result in its own transaction, so that a bad one fails alone."""
         try:
             await self._database.write(lambda tx: parsed.record(tx, [result]))
         except StoreUnavailable:

@@ -1,10 +1,10 @@
-"""Counting who writes to whom, after the commit: the one task of this installation that does it.
+"""The relationship job: counts who writes to whom, after the commit.
 
 - While mail streams in there is one batch a second, so that it is large and many copies of one
   sender cost one row; when there is more than a batch, counting takes a small share of the time
-  (`gateway.background`). What piles up is worked off after.
+  (`gateway.background`). A backlog is counted afterwards.
 - Several processes on one store may each run it: a batch is counted by the one that moves the
-  place, in the same transaction, and by nobody else (`storage.contacts.relationships`).
+  position, in the same transaction, and by no other (`storage.contacts.relationships`).
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ _PAUSE_SECONDS = 1.0
 
 
 async def run(database: Database, commits: WakeUp) -> None:
-    """Count what was committed, and whatever comes, until cancelled."""
+    """Count present and future mail, until cancelled."""
     turn = partial(_round, database, commits)
     await keep_on(turn, logger, job="counting", after_fault=_POLL_SECONDS)
 
@@ -42,12 +42,12 @@ async def _round(database: Database, commits: WakeUp) -> None:
 
 
 def _pause(took: float) -> float:
-    """How long to leave the store alone after a full batch that took so many seconds."""
+    """Return how long to leave the store alone after a full batch of so many seconds."""
     return min(max(_SHORTEST_PAUSE, took * LEFT_ALONE), _PAUSE_SECONDS)
 
 
 async def count_batch(database: Database) -> bool:
-    """Count some of what has not been counted; whether there may be more."""
+    """Count one batch; whether there may be more."""
     some = await database.read(relationships.uncounted)
     if some is None:
         return False

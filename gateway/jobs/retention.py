@@ -1,10 +1,10 @@
-"""The job that removes what is kept for a time only, when the time is over.
+"""The retention job: deletes expired data, in rounds.
 
-- One process of all on one store is at it: it has the turn (`storage.maintenance.job_lease`), and
-  each of its transactions holds it. Whoever comes meanwhile looks again when the turn of one that
-  was killed would be over.
-- Small transactions, and after each the store is left alone for a multiple of what it took.
-- A kind that fails is put off to the next round and stops no other one.
+- Of all processes on one store one runs it: it holds the lease (`storage.maintenance.job_lease`),
+  and each of its transactions renews it. Another one tries again when the lease of a killed process
+  would have expired.
+- Transactions are small, and after each the store is left alone for a multiple of its time.
+- A kind that fails waits for the next round and stops no other one.
 """
 
 from __future__ import annotations
@@ -39,14 +39,14 @@ _LONGEST_PAUSE = 0.25
 
 @dataclass(slots=True)
 class Tally:
-    """What this process removed, by kind, and how its rounds ended, since it began."""
+    """The numbers of deleted rows by kind, and of rounds by end, since this process began."""
 
     removed: Counter[str] = field(default_factory=Counter)
     ended: Counter[str] = field(default_factory=Counter)
 
 
 class Incomplete(Exception):
-    """A round that left some kinds for the next one: which, and why."""
+    """A round that left some kinds for the next one, with the reasons."""
 
     def __init__(self, faults: dict[str, Exception]) -> None:
         super().__init__(", ".join(f"{name}: {fault!r}" for name, fault in faults.items()))
@@ -56,7 +56,7 @@ class Incomplete(Exception):
 async def run(
     database: Database, contents: ContentDirectory, clock: Clock, tally: Tally | None = None
 ) -> None:
-    """One round at once and one every hour, until cancelled."""
+    """Run one round now and one every hour, until cancelled."""
     tally = tally or Tally()
     while True:
         wait = _EVERY_SECONDS
@@ -76,7 +76,7 @@ async def run(
 
 
 async def due(database: Database, contents: ContentDirectory, *, now: int) -> dict[str, int]:
-    """How much of each kind a round would remove at `now`; changes nothing."""
+    """Count the expired rows of each kind at `now`; changes nothing."""
     found = {SPOOLS: len(await asyncio.to_thread(contents.abandoned, now=time.time()))}
     for kind in KINDS:
 
@@ -98,10 +98,10 @@ async def one_round(
     clock: Clock | None = None,
     tally: Tally | None = None,
 ) -> dict[str, int]:
-    """Remove what is over at `now` (microseconds); how much of each kind.
+    """Delete everything expired at `now` (microseconds); the number of each kind.
 
-    Raises TurnLost when another process is at it, StoreUnavailable, and Incomplete at the end when
-    only some kinds failed.
+    Raises LeaseLost when another process holds the lease, StoreUnavailable, and Incomplete at the
+    end when only some kinds failed.
     """
     one = _Round(database, contents, now, clock or (lambda: now), tally or Tally())
     await one.begin()
@@ -116,7 +116,7 @@ async def one_round(
 
 
 class _Round:
-    """One turn at removing; nobody else has it meanwhile."""
+    """One round, under the lease."""
 
     def __init__(
         self,

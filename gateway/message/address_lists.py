@@ -1,14 +1,15 @@
 """The address lists of From, To and Cc.
 
 Rules this module keeps:
+
 - Never raises; the time is in proportion to the text, of which 32,768 characters are read, and it
   ends after `limit` mailboxes.
-- Comments and groups are understood, quoted strings protect what is in them, encoded words are
+- Comments and groups are understood, quoted strings protect their content, encoded words are
   decoded only after the structure is known: no decoded character ever makes an address.
-- An address is one that stands there: words are never joined to one, but around the dots and the @
-  where RFC 5322 4.4 lets blanks stand. A quote that is never closed protects nothing.
-- Words before a comma that have no address are the beginning of the next one's name, as in
-  `Doe, Jane <jane@example.com>`. An entry without any address has an empty `email`.
+- Only an address in the text counts: words are never joined to one, but around the dots and the @
+  where RFC 5322 4.4 allows blanks. A quote that is never closed protects nothing.
+- Words before a comma that have no address are the beginning of the next one's name, as in `Doe,
+  Jane <jane@example.com>`. An entry without any address has an empty `email`.
 
 RFC 5322 3.4 and 4.4.
 """
@@ -48,7 +49,7 @@ _MAILTO = "mailto:"
 
 
 class Mailbox(NamedTuple):
-    """Whom a header names: the display name as read by people, the address as written."""
+    """A mailbox of a header field: the display name decoded, the address as written."""
 
     name: str
     email: str
@@ -56,7 +57,7 @@ class Mailbox(NamedTuple):
 
 @dataclass(slots=True)
 class _Entry:
-    """What has been read of one entry of the list."""
+    """The part of one entry of the list that was read so far."""
 
     phrase: list[str] = field(default_factory=list)
     bare: list[str] = field(default_factory=list)
@@ -65,7 +66,7 @@ class _Entry:
 
 
 def parse_mailboxes(text: str, limit: int) -> tuple[Mailbox, ...]:
-    """The first `limit` mailboxes of an unfolded address list."""
+    """Return the first `limit` mailboxes of an unfolded address list."""
     if len(text) > _MAX_RAW:  # up to a comma: half an address would be another address
         text = text[:_MAX_RAW].rpartition(",")[0]
     if plain := _PLAIN.fullmatch(text):
@@ -91,7 +92,7 @@ def parse_mailboxes(text: str, limit: int) -> tuple[Mailbox, ...]:
 
 
 def _usual(text: str, limit: int) -> tuple[Mailbox, ...] | None:
-    """The mailboxes of a list in which nothing is odd; None for any other. As nearly all are."""
+    """Return the mailboxes of a usual list, as nearly all are; None for any other."""
     found: list[Mailbox] = []
     position = 0
     while position < len(text) and len(found) < limit:
@@ -111,7 +112,7 @@ def _is_closed(quoted: str) -> bool:
 
 @dataclass(slots=True)
 class _Reading:
-    """A list as far as it has been read. `before` is what a comma may have cut off a name."""
+    """A list as far as it was read. `before` may be the part of a name before a comma."""
 
     limit: int
     mailboxes: list[Mailbox] = field(default_factory=list)
@@ -169,12 +170,12 @@ class _Reading:
         self.mailboxes += found
 
     def finish(self) -> None:
-        """The last entry, or the last of a group, is read."""
+        """End the entry: a comma, the end of a group or of the list."""
         self._end_entry(goes_on=False)
 
 
 def _mailboxes_of(entry: _Entry) -> list[Mailbox]:
-    """Mostly one. Several addresses with nothing between them but blanks are several mailboxes."""
+    """Return the mailboxes of an entry: mostly one, several when only blanks separate addresses."""
     phrase = "".join(entry.phrase)
     if entry.angle is not None and (email := _address(entry.angle)):
         return [_mailbox(phrase, email)]
@@ -195,7 +196,7 @@ def _mailboxes_of(entry: _Entry) -> list[Mailbox]:
 
 
 def _address(text: str) -> str:
-    """The address that `text` is, or nothing."""
+    """Return the address in `text`, or an empty one."""
     email = text.strip()
     if email.startswith("@"):  # a source route
         email = email.partition(":")[2]

@@ -1,4 +1,4 @@
-"""From what a session knows to what the store keeps: one `Arrival`."""
+"""Builds the `Arrival` that the store takes from a session's envelope and a header scan."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ def arrival(
     peer: tuple[str, str] | None = None,
     each_recipient: bool = False,
 ) -> Arrival:
-    """The message as it will be stored. The header's words are the sender's claims, no more.
+    """Build the message as it will be stored. Header values are the sender's claims, no more.
 
     `peer` has address and HELO of the other end of the connection, where it is not the client.
     """

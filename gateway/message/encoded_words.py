@@ -1,10 +1,11 @@
-"""Header text as a person reads it: RFC 2047 words decoded, and nothing in it that harms a reader.
+"""Header text for people: RFC 2047 words decoded, and nothing that harms a reader.
 
 Rules this module keeps:
-- Never raises, and the work is bounded: text after the first 16,384 characters or 200 words is
-  not decoded. `email.header` takes minutes for what hostile senders make of this.
-- Only charsets that mail really uses (`storage.content.charsets`). A word in any other is read when
-  its octets are UTF-8, and stays as it was written when they are not.
+
+- Never raises, and the work is bounded: text after the first 16,384 characters or 200 words is not
+  decoded. `email.header` takes minutes for the texts of hostile senders.
+- Only charsets that mail really uses (`storage.content.charsets`). A word in any other is decoded
+  when its octets are UTF-8, and stays as it was written when they are not.
 - NUL and lone surrogates become U+FFFD, other control characters a space.
 
 RFC 2047, RFC 2231 5 (language suffix), RFC 6532 (raw UTF-8).
@@ -28,7 +29,7 @@ _MISTAKEN = {"utf-8": ("cp1252",), "cp1252": ("utf-8",)}
 
 
 def readable(text: str) -> str:
-    """Header text with its encoded words decoded, made harmless, trimmed and capped."""
+    """Return header text with its encoded words decoded, made harmless, trimmed and capped."""
     text = decoded(text)
     return harmless(text[: MAX_TEXT * 2]).strip()[:MAX_TEXT]
 
@@ -43,14 +44,14 @@ def is_utf8(octets: bytes) -> bool:
 
 
 def harmless(text: str) -> str:
-    """`text` without NUL, lone surrogates and control characters."""
+    """Return `text` without NUL, lone surrogates and control characters."""
     if text.isprintable():
         return text
     return _CONTROL.sub(" ", _UNREADABLE.sub("\ufffd", text))
 
 
 def decoded(text: str) -> str:
-    """The text with its encoded words decoded, of which only so many are.
+    """Return the text with its encoded words decoded, up to the cap.
 
     Adjacent words in one charset are joined first: many senders cut characters.
     """
@@ -76,7 +77,7 @@ def decoded(text: str) -> str:
 
 
 def _octets(word: re.Match[str]) -> tuple[bytes, str] | None:
-    """What a word encodes and in which codec; None when it is to stay as it is."""
+    """Return the octets and codec of a word; None when it is to stay as it is."""
     charset, encoding, encoded = word.groups()
     if not encoded.isascii():
         return None
@@ -96,7 +97,7 @@ def _octets(word: re.Match[str]) -> tuple[bytes, str] | None:
 
 
 def _text(octets: bytes, codec: str) -> str:
-    """What is not in the charset that it names is often in the other one of these two."""
+    """Decode octets; those that are not in the named charset are often in its usual confusion."""
     if codec == "utf-8":
         try:
             return octets.decode().removeprefix("\ufeff")

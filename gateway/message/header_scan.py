@@ -1,14 +1,15 @@
-"""The capped look at a message's header that is taken before the message is stored.
+"""The header scan: the capped reading of a message's header before the message is stored.
 
 Rules this module keeps:
-- Never raises, and never decides whether a message is taken: what cannot be read is absent.
-- At most the first 100 KiB and 1,000 fields are looked at; `truncated` says that there was more.
-- Lines end, and the header stops, where `storage.content.header_grammar` says, as for the full
+
+- Never raises, and never decides whether a message is taken: a field that cannot be read is absent.
+- At most the first 100 KiB and 1,000 fields are read; `truncated`: there was more.
+- Lines end, and the header stops, as `storage.content.header_grammar` says, like in the full
   parser, which reads the same bytes later: the two must see one message.
-- Of a field that may stand once the first one counts.
-- Raw octets that are no UTF-8 are in the charset of the letter's text, else windows-1252.
-- Ids count without their brackets and in encoded words, too; in a field that has brackets only what
-  stands in them.
+- Of a field that may occur once the first one counts.
+- Raw octets that are not UTF-8 are in the charset of the message's text, else windows-1252.
+- Ids count without their brackets and in encoded words too; in a field with brackets only the text
+  within them counts.
 
 RFC 5322 2.2 and 3.6, RFC 3834 5 (Auto-Submitted), RFC 2919 (List-Id), RFC 2369, RFC 6522.
 """
@@ -39,7 +40,7 @@ _ZONES = {"EST": -5, "EDT": -4, "CST": -6, "CDT": -5, "MST": -7, "MDT": -6, "PST
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _MICROSECOND = timedelta(microseconds=1)
 _ADDRESSES = frozenset({b"from", b"to", b"cc"})
-# Any of these says that no person wrote this to somebody.
+# Any of these marks automatic mail.
 _OF_MACHINES = frozenset(
     b"list-id list-unsubscribe list-unsubscribe-post list-post list-help x-autoreply x-autorespond"
     b" x-autoresponder x-auto-response-suppress x-mailer-daemon x-failed-recipients feedback-id"
@@ -62,11 +63,10 @@ _TEXT_PART = re.compile(
 
 
 class HeaderScan(NamedTuple):
-    """What the gateway and the store need of a header.
+    """The header fields that gateway and store need.
 
-    Ids stand without their angle brackets; `references` are the last 100, oldest first.
-    `received_by` has the lower-cased host after "by" of each Received that has one. `auto` tells
-    automatic mail.
+    Ids are without their angle brackets; `references` are the last 100, oldest first. `received_by`
+    has the lower-cased host after "by" of each Received that has one. `auto`: automatic mail.
     """
 
     message_id: str | None
@@ -85,12 +85,12 @@ class HeaderScan(NamedTuple):
 
     @property
     def date(self) -> int | None:
-        """The sender's claim of when it was written, in microseconds since the epoch."""
+        """The sender's claim of the date, in microseconds since 1970."""
         return _date(_unfolded(self.date_field))
 
 
 def scan(head: bytes) -> HeaderScan:
-    """Read the header at the start of `head`; what is beyond the caps is not looked at."""
+    """Read the header at the start of `head`, up to the caps."""
     found = _fields(head)
     once = found.once
     raw = _Raw(head, once.get(b"content-type", b""))
@@ -112,7 +112,7 @@ def scan(head: bytes) -> HeaderScan:
 
 
 class _Fields(NamedTuple):
-    """The fields that matter, still folded; whether a machine wrote it, and whether it was cut."""
+    """The wanted fields, still folded; whether a machine wrote the mail, and whether it was cut."""
 
     once: dict[bytes, bytes]
     received: list[bytes]
@@ -152,13 +152,13 @@ def _fields(head: bytes) -> _Fields:
 
 
 class _Raw(NamedTuple):
-    """How raw octets of this header are read; which charset is asked only when it matters."""
+    """Decodes raw octets of this header; the charset is looked for only when it matters."""
 
     head: bytes
     content_type: bytes
 
     def text(self, value: bytes) -> str:
-        """The value on one line."""
+        """Return the value on one line."""
         octets = value.translate(None, b"\r\n")
         try:
             return octets.decode()
@@ -167,7 +167,7 @@ class _Raw(NamedTuple):
 
 
 def raw_charset(head: bytes, content_type: bytes) -> str:
-    """The codec of raw header octets: that of the letter's text, else windows-1252."""
+    """Return the codec of raw header octets: that of the message's text, else windows-1252."""
     named = _CHARSET.search(content_type)
     if named is None and (part := _TEXT_PART.search(head, 0, MAX_OCTETS)):
         named = _CHARSET.search(part[0])
@@ -192,7 +192,7 @@ def _unfolded(value: bytes) -> str:
 
 
 def _message_id(text: str) -> str | None:
-    """The first id; one without its brackets is taken as well when it is a single word."""
+    """Return the first id; one without brackets is taken as well when it is a single word."""
     if "=?" in text:
         text = decoded(text)
     if found := _ID.search(text):
@@ -214,14 +214,14 @@ def _ids(text: str) -> tuple[str, ...]:
 
 
 def _with_root(ids: tuple[str, ...]) -> tuple[str, ...]:
-    """The newest, and the first of all: the root of the thread (RFC 5322 3.6.4)."""
+    """Return the newest ids, and the first of all: the root of the thread (RFC 5322 3.6.4)."""
     if len(ids) <= MAX_REFERENCES:
         return ids
     return (ids[0], *ids[1 - MAX_REFERENCES :])
 
 
 def _squeezed(text: str) -> str:
-    """An id without the white space that folding put into it."""
+    """Return an id without the white space that folding put into it."""
     return harmless("".join(text.split()))[:MAX_TEXT]
 
 

@@ -1,9 +1,11 @@
-"""The Received field that says how a message came to us.
+"""The Received trace field that this gateway adds.
 
 Rules this module keeps:
-- Nothing a peer chose enters the field unchecked: what is not plainly a host name, an address
-  literal or an id is left out or becomes "unknown", so no line, comment or clause can be forged.
-- There is no `for` clause: the field is the same in every copy, and would tell one recipient of
+
+- No value of a peer enters the field unchecked: anything that is not plainly a host name, an
+  address literal or an id is left out or becomes "unknown", so no line, comment or clause can be
+  forged.
+- There is no `for` clause: the field is the same in every copy, and would reveal one recipient to
   another (RFC 5321 7.2).
 
 RFC 5321 4.4, RFC 3848 and RFC 6531 4.3 (names after "with").
@@ -32,10 +34,10 @@ def received_field(
     received_at: int,
     tls: str | None = None,
 ) -> bytes:
-    """The field, folded, with its CRLF.
+    """Build the field, folded, with its CRLF.
 
     `protocol` is the name after "with" (`ESMTP`, `UTF8SMTP`, `LMTP`), `tls` a version such as
-    `TLSv1.3`, `received_at` microseconds since the epoch.
+    `TLSv1.3`, `received_at` microseconds since 1970.
     """
     encryption = f" ({_atom(tls)})" if tls else ""
     field = (
@@ -47,7 +49,7 @@ def received_field(
 
 
 def date_time(moment: int) -> str:
-    """Microseconds since the epoch as RFC 5322 writes them, in UTC whatever the locale."""
+    """Write microseconds since 1970 as an RFC 5322 date, in UTC whatever the locale."""
     return _second(moment // 1_000_000)
 
 
@@ -68,7 +70,7 @@ def _host(name: str) -> str:
 
 @lru_cache(maxsize=256)
 def _seen_from(client_ip: str) -> str:
-    """The address the connection came from; nothing for a socket that has none."""
+    """Return the address the connection came from; empty for a socket that has none."""
     address = client_ip.partition("%")[0]
     if not _IP_ADDRESS.fullmatch(address):
         return ""

@@ -1,1 +1,1 @@
-"""Mail processes and what passes between them."""
+"""Mail processes, and the messages between them and the main process."""

@@ -1,9 +1,9 @@
-"""What the first process and its mail processes say to each other about messages, as octets.
+"""Frames between the main process and its mail processes: messages and outcomes as octets.
 
-- A frame is a length in four octets and a marshalled tuple, whose first element tells its kind:
+- A frame is a length in four octets and a marshalled tuple, whose first element names its kind:
   plain values only, since both ends run the same interpreter and a message takes few microseconds
   to write and to read.
-- What is said within one turn of the event loop leaves in one write: each wakes the other process.
+- All frames of one turn of the event loop leave in one write: each write wakes the other process.
 """
 
 from __future__ import annotations
@@ -29,12 +29,12 @@ from storage.errors import OutcomeUnknown, StoreFull, StoreUnavailable
 
 _LENGTH = struct.Struct(">I")
 
-# The border of `marshal`: what an element is, its place tells.
+# The border of `marshal`: the place of an element gives its type.
 Plain = tuple[Any, ...]
 
 
 class Submission(NamedTuple):
-    """To the first process: a message, and the name of its spool file when it has one."""
+    """To the main process: a message, and the name of its spool file when it has one."""
 
     number: int
     arrival: Arrival
@@ -42,26 +42,26 @@ class Submission(NamedTuple):
 
 
 class Settled(NamedTuple):
-    """To the first process: the senders of these deliveries have seen the reply, or never may."""
+    """To the main process: the senders of these deliveries have seen the reply, or never may."""
 
     confirmed: bool
     digests: tuple[bytes, ...]
 
 
 class Withdrawal(NamedTuple):
-    """To the first process: the sender of the submission of that number is gone."""
+    """To the main process: the sender of the submission of that number is gone."""
 
     number: int
 
 
 class Refusal(NamedTuple):
-    """To the first process: a list without members told a sender to wait."""
+    """To the main process: a sender got 450 for a list without members."""
 
     list_id: bytes
 
 
 class Answer(NamedTuple):
-    """From the first process: what became of the submission of that number."""
+    """From the main process: the outcome of the submission of that number."""
 
     number: int
     outcome: Outcome | Exception
@@ -91,20 +91,20 @@ class Frames:
         self._rest = b""
 
     def attach(self, transport: asyncio.BaseTransport) -> None:
-        """Where what is said goes."""
+        """Set the transport to write to."""
         self._transport = cast(asyncio.Transport, transport)
 
     def lose(self) -> None:
-        """Nobody is at the other end any more."""
+        """The other end is gone."""
         self._transport = None
 
     @property
     def lost(self) -> bool:
-        """Whether what is said is not heard."""
+        """Whether the other end is gone."""
         return self._transport is None
 
     def send(self, frame: Frame) -> None:
-        """Say this by the end of the loop's turn."""
+        """Send this by the end of the loop's turn."""
         if not self._said:
             self._loop.call_soon(self._flush)
         packed = marshal.dumps(_plain(frame))
@@ -116,13 +116,13 @@ class Frames:
         self._said.clear()
 
     def close(self) -> None:
-        """Close once all that was said has left."""
+        """Close once all frames have left."""
         self._flush()
         if self._transport is not None:
             self._transport.close()
 
     def feed(self, data: bytes) -> list[Frame]:
-        """Whatever is whole with `data`."""
+        """Return the frames that are whole with `data`."""
         if self._rest:
             data = self._rest + data
         frames: list[Frame] = []

@@ -1,12 +1,13 @@
-"""How a mail process hands whole messages to the first process, which alone writes them.
+"""The handover of whole messages from a mail process to the main process, which alone writes them.
 
 - One writer keeps its pages warm and makes large batches; the mail processes do all the rest. They
   talk over a stream socket in frames. Both ends are processes of one program, forked from one
   another.
-- Who hands a spool file over has finished it; it is the first process's from then on.
-- What a sender has seen may be told a moment late, with the next message, never out of order.
+- A spool file is finished before it is handed over; it is the main process's from then on.
+- A confirmation may arrive a moment late, with the next message, never out of order.
 - When a mail process is gone, so are its senders, and nobody can confirm its replies any more: its
-  receipts are closed. When the first process is gone, whatever it was given has an unknown outcome.
+  receipts are closed. When the main process is gone, every message it was given has an unknown
+  outcome.
 """
 
 from __future__ import annotations
@@ -32,7 +33,7 @@ _TELL_SECONDS = 0.02
 
 
 class MailProcessEnd(asyncio.Protocol):
-    """The end in a mail process, which is of no use without the other: `on_lost` tells of that."""
+    """The end in a mail process, which is of no use without the other: `on_lost` is called then."""
 
     def __init__(self) -> None:
         self._loop = asyncio.get_running_loop()
@@ -109,13 +110,13 @@ class MailProcessEnd(asyncio.Protocol):
             waiting.set_result(outcome)
 
     def end(self) -> None:
-        """Say what is left to say, and close."""
+        """Send the frames that are left, and close."""
         self._tell_owed()
         self._frames.close()
 
 
 class MainEnd(asyncio.Protocol):
-    """The end in the first process, one for each mail process; `ended` when that one is gone."""
+    """The end in the main process, one for each mail process; `ended` when that one is gone."""
 
     def __init__(
         self,
@@ -186,7 +187,7 @@ class MainEnd(asyncio.Protocol):
 
 
 def _told(error: BaseException) -> StoreUnavailable | RuntimeError:
-    """The fault as another process can be told of it; what is no fault of the store stays here."""
+    """Return the fault for another process; a bug is logged here instead."""
     if isinstance(error, StoreUnavailable):
         return error
     logger.error("fault in a delivery", exc_info=error)

@@ -1,19 +1,19 @@
-"""The processes beside the first one that talk to clients, so that more processors are used.
+"""Mail processes: forked processes that talk to clients, so that more processors are used.
 
-- They are forked before the first thread or event loop is made, and share the pages of what was
-  imported until then. Each has its own event loop, and its own view of the store to look up
-  recipients; what it has received it hands to the first process (`gateway.processes.handover`).
-- The first process accepts all connections, so that every limit holds for the whole, and hands
-  them on as descriptors. Nothing else is shared but counts (`gateway.smtp.admission`,
+- They are forked before the first thread or event loop is made, and share the pages of everything
+  imported until then. Each has its own event loop, and its own view of the store to resolve
+  recipients; received messages go to the main process (`gateway.processes.handover`).
+- The main process accepts all connections, so that every limit holds for the whole, and hands them
+  on as descriptors. Nothing else is shared but counts (`gateway.smtp.admission`,
   `gateway.counters`).
-- They talk in small packets: to a sibling `g` (the store is ready), `c`, a network, a space and
-  what the session has to know of its origin, with a descriptor (a connection), `d` (drain), `a`
-  (abort), `h` (read the certificate again), `p` (answer me); from it `r` (ready), `x` and a
-  network (a connection has ended), `p`.
-- A sibling whose first process is gone drains and ends. One that is lost itself takes its
+- They talk in small packets: to a mail process `g` (the store is ready), `c`, a network, a space
+  and the packed origin, with a descriptor (a connection), `d` (drain), `a` (abort), `h` (read the
+  certificate again), `p` (answer me); from it `r` (ready), `x` and a network (a connection has
+  ended), `p`.
+- A mail process whose main process is gone drains and ends. One that dies itself takes its
   connections with it, and another is forked in its place (`gateway.processes.supervision`).
-- Every connection handed over is told of at its end, also one that could not be served: the counts
-  of the first process never drift.
+- The end of every connection is reported, also of one that could not be served: the counts of the
+  main process never drift.
 """
 
 from __future__ import annotations
@@ -41,22 +41,22 @@ LoopFactory = Callable[[], asyncio.AbstractEventLoop]
 
 
 class Sockets(NamedTuple):
-    """One end of what connects the first process with its sibling of this number."""
+    """One end of the sockets between the main process and the mail process of this number."""
 
     number: int
     control: socket.socket
     handover: socket.socket
 
     def close(self) -> None:
-        """Let go of this end."""
+        """Close this end."""
         self.control.close()
         self.handover.close()
 
 
 class MailProcess:
-    """A mail process, as the first process sees it.
+    """A mail process, as the main process sees it.
 
-    Its length is the number of its connections; `lost` says that it can take no more.
+    Its length is the number of its connections; `lost`: it can take no more.
     """
 
     def __init__(self, pid: int, wires: Sockets) -> None:
@@ -84,7 +84,7 @@ class MailProcess:
     async def start(self, intake: Callable[[], MainEnd]) -> None:
         """Tell it that the store is ready, and wait until it can take connections.
 
-        What it hands over goes to an `intake`.
+        Messages it hands over go to an `intake`.
         """
         loop = asyncio.get_running_loop()
         _, self._intake = await loop.create_unix_connection(intake, sock=self._handover)
@@ -159,9 +159,9 @@ class MailProcess:
             patience.reschedule(asyncio.get_running_loop().time() + _EXIT_SECONDS)
 
     async def drain(self, seconds: float) -> None:
-        """Make it drain and end; it is killed when it has not after `seconds` and a few more."""
+        """Make it drain and end; kill it when it has not ended some seconds after `seconds`."""
         if not self._tell(b"d") and not self.lost:
-            with contextlib.suppress(OSError):  # heard behind all that waits, it means the same
+            with contextlib.suppress(OSError):  # behind all waiting packets it means the same
                 self._control.shutdown(socket.SHUT_WR)
         try:
             async with asyncio.timeout(seconds + _EXIT_SECONDS) as self._patience:
@@ -266,7 +266,7 @@ def be_mail_process(wires: Sockets, serve: Serve, loop_factory: LoopFactory | No
             signal.SIGINT,
             signal.SIGTERM,
             signal.SIGHUP,
-        ):  # the first process decides when we end
+        ):  # the main process decides when we end
             signal.signal(word, signal.SIG_IGN)
         with asyncio.Runner(loop_factory=loop_factory) as runner:
             runner.run(serve(wires))
@@ -279,12 +279,12 @@ def be_mail_process(wires: Sockets, serve: Serve, loop_factory: LoopFactory | No
 
 
 async def wait_for_store(control: socket.socket) -> bool:
-    """Until the first process says that the store is ready; False when it is gone."""
+    """Wait until the main process says that the store is ready; False when it is gone."""
     return (await asyncio.get_running_loop().sock_recv(control, _PACKET)) == b"g"
 
 
 class ControlChannel:
-    """What the first process says to a sibling, heard in the sibling."""
+    """The orders of the main process, received in a mail process."""
 
     def __init__(
         self,
@@ -301,7 +301,7 @@ class ControlChannel:
         self.on_reload: Callable[[], object] = lambda: None
 
     def listen(self) -> None:
-        """Begin to hear, and say that we can take connections."""
+        """Begin to receive, and report that we can take connections."""
         self._loop.add_reader(self._control, self._hear)
         self.tell(b"r")
 
@@ -333,14 +333,14 @@ class ControlChannel:
         def ended() -> None:
             self.tell(b"x" + network)
 
-        if not descriptors:  # none was left here, and so the kernel has closed the connection
+        if not descriptors:  # none was free here, so the kernel has closed the connection
             event(logger, "connection_dropped", level=logging.ERROR, cause="no descriptor is left")
             ended()
             return
         self._take(socket.socket(fileno=descriptors[0]), origin, ended)
 
     def tell(self, packet: bytes) -> None:
-        """Say something to the first process, later when it is slow to listen."""
+        """Send something to the main process, later when it is slow to read."""
         self._owed.append(packet)
         if len(self._owed) == 1:
             self._send_owed()
@@ -353,7 +353,7 @@ class ControlChannel:
             except BlockingIOError:
                 self._loop.add_writer(self._control, self._send_owed)
                 return
-            except OSError:  # the first process is gone; `_hear` learns it as well
+            except OSError:  # the main process is gone; `_hear` notices it as well
                 self._owed.clear()
                 return
             del self._owed[0]
