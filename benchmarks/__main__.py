@@ -16,6 +16,7 @@ from pathlib import Path
 
 from benchmarks import (
     acquaintance,
+    backup,
     ceiling,
     environment,
     full_store,
@@ -41,8 +42,16 @@ _PARTS = (
     "relationships",
     "webhooks",
     "full-store",
+    "backup",
 )
 _SERVERS = ("postfix", "postroom")
+# The parts that measure Postroom alone, each on copies of the prepared store.
+_FIGURES = {
+    "relationships": acquaintance.measure,
+    "webhooks": webhooks.measure,
+    "full-store": full_store.measure,
+    "backup": backup.measure,
+}
 
 
 def main(words: Sequence[str] | None = None) -> int:
@@ -133,12 +142,9 @@ def _measure(directory: Path, plan: Plan, options: argparse.Namespace) -> Report
         report.figures += memory.measure_start(prepared, directory, plan, tell=_tell)
     if "growth" in parts:
         report.figures += memory.measure_growth(prepared, directory, tell=_tell)
-    if "relationships" in parts:
-        report.figures += acquaintance.measure(prepared, directory, plan, tell=_tell)
-    if "webhooks" in parts:
-        report.figures += webhooks.measure(prepared, directory, plan, tell=_tell)
-    if "full-store" in parts:
-        report.figures += full_store.measure(prepared, directory, plan, tell=_tell)
+    for part, measure in _FIGURES.items():
+        if part in parts:
+            report.figures += measure(prepared, directory, plan, tell=_tell)
     return report
 
 

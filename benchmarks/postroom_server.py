@@ -31,6 +31,7 @@ _TENANT = "Bench"
 _START_SECONDS = 60.0
 _STOP_SECONDS = 60.0
 _POLL_SECONDS = 0.005
+_COMMAND_SECONDS = 600.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -179,18 +180,33 @@ def _stop(process: subprocess.Popen[bytes]) -> None:
 
 def _run(data: Path, *words: str) -> Mapping[str, object]:
     """Run a `postroom` command on a store and return the JSON object it prints."""
-    done = subprocess.run(
+    return run_command(start_command(data, *words))
+
+
+def start_command(data: Path, *words: str) -> subprocess.Popen[str]:
+    """Start a `postroom` command on a store."""
+    return subprocess.Popen(
         [_COMMAND, *words, "--json"],
         env=_environment(data),
         stdin=subprocess.DEVNULL,
-        capture_output=True,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
         text=True,
-        timeout=600,
-        check=False,
     )
-    if done.returncode != 0:
-        raise BenchmarkFault(f"postroom {' '.join(words)}: {done.stderr.strip()}")
-    record = json.loads(done.stdout)
+
+
+def run_command(started: subprocess.Popen[str]) -> Mapping[str, object]:
+    """Wait for a command; the JSON object it prints. Raises BenchmarkFault when it fails."""
+    words = " ".join(map(str, started.args if isinstance(started.args, list) else ()))
+    try:
+        out, err = started.communicate(timeout=_COMMAND_SECONDS)
+    except BaseException:
+        started.kill()
+        started.wait()
+        raise
+    if started.returncode != 0:
+        raise BenchmarkFault(f"{words}: {err.strip()}")
+    record = json.loads(out)
     if not isinstance(record, dict):
-        raise BenchmarkFault(f"postroom {' '.join(words)} printed no JSON object")
+        raise BenchmarkFault(f"{words} printed no JSON object")
     return record
