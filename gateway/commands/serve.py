@@ -31,7 +31,7 @@ def serve(call: Invocation) -> None:
         said = [f"{key.upper()} on {', '.join(bound)}" for key, bound in found.items() if bound]
         call.answer(found, f"Ready: {'; '.join(said)}")
 
-    sys.exit(serve_until_told(settings, announce))
+    sys.exit(serve_until_told(settings, announce, call.load_settings))
 
 
 @click.command()

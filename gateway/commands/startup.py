@@ -11,9 +11,11 @@ from admin_api.commands.terminal.faults import Faults
 from admin_api.commands.terminal.store import fault_lines
 from config import logs
 from config.listening import UnixSocket
+from config.service_manager import ServiceManager, UnknownSocket
 from config.settings import Settings
 from gateway.listening.listener import listening_socket, listening_unix_socket
 from gateway.server.lifecycle import Running
+from gateway.server.reload import Reread
 from gateway.server.run import certificate_of, run
 from storage.errors import StorageError
 
@@ -22,8 +24,13 @@ logger = logging.getLogger(__name__)
 _OTHER_DESCRIPTORS = 1000  # stores, spool files, webhook calls, with room to spare
 
 
-def serve_until_told(settings: Settings, announce: Callable[[Running], None]) -> int:
-    """Serve until a signal ends it; the exit status. `announce` is called once both sides accept.
+def serve_until_told(
+    settings: Settings,
+    announce: Callable[[Running], None],
+    reread: Callable[[], Settings] | None = None,
+) -> int:
+    """Serve until a signal ends it; the exit status. `announce` is called once both sides accept,
+    `reread` at SIGHUP.
 
     Raises Faults for an address or a store that cannot be used.
     """
@@ -34,11 +41,27 @@ def serve_until_told(settings: Settings, announce: Callable[[Running], None]) ->
     _warn(settings)
     _allow_descriptors(settings.max_connections + settings.http_max_connections)
     try:
-        return run(settings, ready=announce)
+        manager = ServiceManager()
+        return run(settings, ready=announce, reread=_logged(reread), manager=manager)
+    except UnknownSocket as error:
+        raise Faults(str(error)) from error
     except OSError as error:
         raise Faults(*(_unusable(settings) or [str(error)])) from error
     except StorageError as error:
         raise Faults(*fault_lines(error, settings)) from error
+
+
+def _logged(reread: Callable[[], Settings] | None) -> Reread:
+    """Read the settings again; a fault in them is a line in the log."""
+
+    def read() -> Settings | None:
+        try:
+            return reread() if reread is not None else None
+        except Faults as faults:
+            logs.event(logger, "settings_kept", level=logging.ERROR, cause=faults.message)
+            return None
+
+    return read
 
 
 def _warn(settings: Settings) -> None:

@@ -15,6 +15,7 @@ import shutil
 import socket
 from collections.abc import Sequence
 from functools import partial
+from pathlib import Path
 
 from config.listening import MailEndpoint, UnixSocket
 from config.logs import event
@@ -53,19 +54,32 @@ class Listener:
         self._siblings = siblings
         self._loop = asyncio.get_running_loop()
         self._sockets: dict[socket.socket, MailEndpoint] = {}
+        self._kept: set[socket.socket] = set()
         self._unnamed: set[asyncio.Task[None]] = set()
         self._closed = False
         siblings.on_closed = self._left
 
     def listen(
-        self, endpoints: Sequence[MailEndpoint], protocol: Protocol, *, tls: bool = False
+        self,
+        endpoints: Sequence[MailEndpoint],
+        protocol: Protocol,
+        *,
+        tls: bool = False,
+        handed: Sequence[int] = (),
     ) -> list[MailEndpoint]:
         """Bind and listen on all endpoints; where. Raises OSError.
 
-        `tls` says that clients begin with a handshake.
+        `tls` says that clients begin with a handshake. `handed` are listening sockets of the
+        service manager, which take the place of `endpoints`.
         """
         bound: list[MailEndpoint] = []
-        for endpoint in endpoints:
+        for listening in handed_over(handed):
+            place = _place_of(listening, endpoints)
+            self._sockets[listening] = place
+            self._kept.add(listening)
+            bound.append(place)
+            self._watch(listening, Origin(protocol, "", tls))
+        for endpoint in () if handed else endpoints:
             if isinstance(endpoint, UnixSocket):
                 listening = listening_unix_socket(endpoint, self._settings)
                 bound.append(endpoint)
@@ -88,7 +102,7 @@ class Listener:
         for listening, endpoint in self._sockets.items():
             self._loop.remove_reader(listening)
             listening.close()
-            if isinstance(endpoint, UnixSocket):
+            if isinstance(endpoint, UnixSocket) and listening not in self._kept:
                 endpoint.path.unlink(missing_ok=True)
 
     def _accept(self, listening: socket.socket, kind: Origin) -> None:
@@ -189,6 +203,25 @@ def listening_socket(endpoint: Endpoint) -> socket.socket:
         listening.close()
         raise
     return listening
+
+
+def handed_over(descriptors: Sequence[int]) -> list[socket.socket]:
+    """The listening sockets behind descriptors of the service manager, not blocking."""
+    sockets = [socket.socket(fileno=descriptor) for descriptor in descriptors]
+    for one in sockets:
+        one.setblocking(False)
+        one.set_inheritable(False)
+    return sockets
+
+
+def _place_of(listening: socket.socket, endpoints: Sequence[MailEndpoint]) -> MailEndpoint:
+    """Where a socket listens; behind a proxy if the endpoint of that address is."""
+    name = listening.getsockname()
+    if listening.family == socket.AF_UNIX:
+        return UnixSocket(Path(name))
+    host, port = name[:2]
+    proxied = Endpoint(host, port, proxy=True)
+    return proxied if proxied in endpoints else Endpoint(host, port)
 
 
 def listening_unix_socket(endpoint: UnixSocket, settings: Settings) -> socket.socket:

@@ -22,7 +22,7 @@ from config.logs import event
 from config.settings import Settings
 from config.values import Endpoint
 from gateway.background import tell_of_end
-from gateway.listening.listener import listening_socket
+from gateway.listening.listener import handed_over, listening_socket
 from gateway.server import http_refusals as refusals
 from gateway.server.http_limits import READ_MAX, HttpClients, HttpTimes, Place
 from gateway.server.http_protocol import HttpProtocol, PieceReader
@@ -44,12 +44,14 @@ async def serving(
     *,
     times: HttpTimes | None = None,
     descriptors: int | None = None,
+    handed: Sequence[int] = (),
 ) -> AsyncIterator[list[tuple[str, int]]]:
     """Serve `app` within, on all endpoints; where. Raises OSError.
 
     `times` and `descriptors` are for tests; else they are the usual ones, and the process's own.
+    `handed` are listening sockets that take the place of `endpoints`.
     """
-    sockets = [listening_socket(endpoint) for endpoint in endpoints]
+    sockets = handed_over(handed) or [listening_socket(endpoint) for endpoint in endpoints]
     config = uvicorn.Config(
         app,
         http=HttpProtocol,

@@ -83,6 +83,8 @@ async def serve_sibling(
     """Be a sibling: take the connections that the first process hands on, until told to drain."""
     if not await wait_for_store(wires.control):
         return
+    if certificate is not None:  # one that is forked later must not show what was replaced
+        reload_certificate(certificate)
     loop = asyncio.get_running_loop()
     loop.set_default_executor(ThreadPoolExecutor(FILE_THREADS, "files"))
     _, handover = await loop.create_unix_connection(MailProcessEnd, sock=wires.handover)

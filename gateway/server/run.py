@@ -12,6 +12,7 @@ import os
 import sys
 from collections.abc import Callable
 
+from config.service_manager import ServiceManager
 from config.settings import Settings
 from gateway.counters import Counters
 from gateway.processes.fork_server import start_fork_server
@@ -20,6 +21,7 @@ from gateway.processes.supervision import MailProcesses
 from gateway.reservations import Reservations
 from gateway.server.lifecycle import Running
 from gateway.server.mail_side import serve_sibling
+from gateway.server.reload import Reread
 from gateway.smtp.replies import labels
 from gateway.transport.tls import Certificate
 
@@ -27,12 +29,18 @@ _MOST_BY_DEFAULT = 4
 _SWITCH_SECONDS = 0.0005
 
 
-def run(settings: Settings, *, ready: Callable[[Running], None] | None = None) -> int:
+def run(
+    settings: Settings,
+    *,
+    ready: Callable[[Running], None] | None = None,
+    reread: Reread = lambda: None,
+    manager: ServiceManager | None = None,
+) -> int:
     """Serve until told to stop; the exit status.
 
-    `ready` is called once both sides accept. Raises OSError for an address that cannot be bound,
-    StoreUnavailable for a store that cannot be opened. To be called before any thread is started:
-    it forks the other mail processes.
+    `ready` is called once both sides accept, `reread` at SIGHUP. Raises OSError for an address
+    that cannot be bound, StoreUnavailable for a store that cannot be opened. To be called before
+    any thread is started: it forks the other mail processes.
     """
     # The store's threads give up the interpreter lock at every statement; with Python's 5 ms they
     # would wait that long for it whenever the loop is busy.
@@ -42,8 +50,10 @@ def run(settings: Settings, *, ready: Callable[[Running], None] | None = None) -
     reservations, counters = Reservations(processes), Counters(processes, labels())
 
     certificate = certificate_of(settings)
+    manager = manager or ServiceManager()
 
     async def serve_beside(wires: Sockets) -> None:
+        manager.close_handed()
         reservations.own = wires.number
         counters.begin(wires.number)
         await serve_sibling(settings, reservations, counters, certificate, wires)
@@ -56,7 +66,16 @@ def run(settings: Settings, *, ready: Callable[[Running], None] | None = None) -
 
     with asyncio.Runner(loop_factory=_loop_factory()) as runner:
         return runner.run(
-            serve(settings, siblings, reservations, counters, certificate=certificate, ready=ready)
+            serve(
+                settings,
+                siblings,
+                reservations,
+                counters,
+                certificate=certificate,
+                manager=manager,
+                reread=reread,
+                ready=ready,
+            )
         )
 
 

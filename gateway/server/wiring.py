@@ -24,6 +24,7 @@ from admin_api.service.feed import Feed
 from admin_api.service.webhook_port import Webhooks
 from config.listening import MailEndpoint
 from config.logs import event
+from config.service_manager import ServiceManager
 from config.settings import Settings
 from config.values import Endpoint
 from gateway.background import tell_of_end
@@ -42,7 +43,8 @@ from gateway.reservations import Reservations
 from gateway.server.garbage import collecting
 from gateway.server.http_server import serving
 from gateway.server.lifecycle import Running, Stopping, end_process
-from gateway.server.mail_side import FILE_THREADS, reload_certificate, sessions
+from gateway.server.mail_side import FILE_THREADS, sessions
+from gateway.server.reload import Reread, reload
 from gateway.server.storage_watch import watch_storage
 from gateway.smtp.recipients import reply_for
 from gateway.transport.tls import Certificate
@@ -74,6 +76,8 @@ async def serve(
     counters: Counters,
     *,
     certificate: Certificate | None,
+    manager: ServiceManager,
+    reread: Reread,
     ready: Callable[[Running], None] | None,
 ) -> int:
     """Serve until told to stop; the exit status. See `gateway.server.run.run`."""
@@ -89,7 +93,9 @@ async def serve(
             reservations,
             retention.Tally(),
             certificate,
+            manager,
         )
+        stopping.on_reload = partial(reload, settings, reread, certificate, siblings, manager)
         async with (
             _jobs(parts) as webhooks,
             _api(parts, webhooks, stopping) as api,
@@ -106,10 +112,12 @@ async def serve(
                 smtps=_shown(running.smtps),
                 http=_shown(running.http),
             )
-            with stopping.on_signals(), _watched(database, stopping):
+            with stopping.on_signals(), _watched(database, stopping), _alive(manager):
                 if ready is not None:
                     ready(running)
+                manager.ready()
                 await stopping.requested.wait()
+                manager.stopping()
                 event(logger, "draining")
     event(logger, "stopped", forced=stopping.forced)
     return 1 if stopping.forced or stopping.failed else 0
@@ -127,6 +135,7 @@ class _Parts:
     reservations: Reservations
     tally: retention.Tally
     certificate: Certificate | None
+    manager: ServiceManager
 
 
 @contextlib.asynccontextmanager
@@ -149,6 +158,24 @@ async def _let_go(database: Store) -> None:
     await database.abandon()
     event(logger, "ended", level=logging.ERROR, cause=fault.reason)
     end_process(1)
+
+
+@contextlib.contextmanager
+def _alive(manager: ServiceManager) -> Iterator[None]:
+    """Tell the service manager's watchdog, where it wants it, that the event loop turns."""
+
+    async def tell(seconds: float) -> None:
+        while True:
+            manager.alive()
+            await asyncio.sleep(seconds)
+
+    seconds = manager.watchdog_seconds
+    telling = asyncio.create_task(tell(seconds / 2)) if seconds else None
+    try:
+        yield
+    finally:
+        if telling is not None:
+            telling.cancel()
 
 
 @contextlib.contextmanager
@@ -201,6 +228,7 @@ async def _mail(
     parts: _Parts, siblings: MailProcesses, stopping: Stopping
 ) -> AsyncIterator[Running]:
     settings, contents, ledger = parts.settings, parts.contents, Confirmations()
+    handed = parts.manager.handed
     postmaster = canonical_or_none(settings.postmaster) or ""
     await _warn_of_unread_postmasters(parts.database, postmaster)
     async with (
@@ -231,24 +259,18 @@ async def _mail(
         await siblings.start(intake)
         listener = Listener(settings, connections, siblings, parts.counters)
         everybody: tuple[Connections | MailProcesses, ...] = (connections, siblings)
-        stopping.on_reload = partial(_reload, parts.certificate, siblings)
         stopping.on_force = lambda: [each.abort() for each in everybody]
         try:
             yield Running(
-                smtp=listener.listen(settings.smtp, "SMTP"),
-                lmtp=listener.listen(settings.lmtp, "LMTP"),
-                smtps=listener.listen(settings.smtps, "SMTP", tls=True),
+                smtp=listener.listen(settings.smtp, "SMTP", handed=handed.get("smtp", ())),
+                lmtp=listener.listen(settings.lmtp, "LMTP", handed=handed.get("lmtp", ())),
+                smtps=listener.listen(
+                    settings.smtps, "SMTP", tls=True, handed=handed.get("smtps", ())
+                ),
             )
         finally:
             listener.close()
             await asyncio.gather(*(each.drain(settings.drain_seconds) for each in everybody))
-
-
-def _reload(certificate: Certificate | None, siblings: MailProcesses) -> None:
-    """Read the certificate again, here and in the mail processes; a bad one changes nothing."""
-    if certificate is not None and reload_certificate(certificate):
-        siblings.reload()
-        event(logger, "certificate_read")
 
 
 async def _warn_of_unread_postmasters(database: Database, postmaster: str) -> None:
@@ -294,7 +316,8 @@ async def _api(
         webhooks=webhooks,
         reply_to=lambda found: reply_for(found).line.decode("ascii").rstrip(),
     )
-    async with serving(app, parts.settings.http, parts.settings) as http:
+    handed = parts.manager.handed.get("http", ())
+    async with serving(app, parts.settings.http, parts.settings, handed=handed) as http:
         try:
             yield http
         finally:

@@ -263,6 +263,13 @@ class Server:
         path = self.folder / "stderr.log"
         return path.read_bytes()[-octets:].decode("utf-8", "replace") if path.exists() else ""
 
+    def await_log(self, word: str, *, seconds: float = 10) -> None:
+        """Wait until the word stands at the end of what the process wrote on stderr."""
+        for _ in _attempts(seconds, 0.05):
+            if word in self.log_tail():
+                return
+        raise ServerFault(f"no {word} in the log\n{self.log_tail()}")
+
     def _spawn(self, arguments: Sequence[str]) -> None:
         if self._process is not None:
             raise ServerFault("a process is running already")

@@ -31,13 +31,6 @@ def connect(server: Server) -> SmtpClient:
     return client
 
 
-def await_log(server: Server, word: str) -> None:
-    deadline = time.monotonic() + 10
-    while word not in server.log_tail():
-        assert time.monotonic() < deadline, server.log_tail()
-        time.sleep(0.05)
-
-
 def test_sighup_reads_the_certificate_again_and_loses_no_connection(own_server: MakeServer) -> None:
     server = own_server(SETTINGS)
     with connect(server) as before:
@@ -45,7 +38,7 @@ def test_sighup_reads_the_certificate_again_and_loses_no_connection(own_server: 
         before.open_content(["team@example.test"])
         certificate(server.folder, days=60, name="new.example.test")
         server.process.send_signal(signal.SIGHUP)
-        await_log(server, "certificate_read")
+        server.await_log("certificate_read")
         deadline = time.monotonic() + 10
         while True:  # the mail process hears of it a moment later
             with connect(server) as after:
@@ -67,7 +60,7 @@ def test_a_certificate_that_cannot_be_read_changes_nothing(own_server: MakeServe
         old = shown_by(client)
     (server.folder / "key.pem").write_text("no key")
     server.process.send_signal(signal.SIGHUP)
-    await_log(server, "certificate_kept")
+    server.await_log("certificate_kept")
     with connect(server) as client:
         assert shown_by(client) == old
 
