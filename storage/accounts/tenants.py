@@ -1,6 +1,7 @@
 """Tenants: the customers of one installation, each with a plan and a governance.
 
-Everything belongs to one tenant and nothing crosses between two.
+Everything belongs to one tenant and nothing crosses between two. A name is used once, for the
+operator to type.
 """
 
 from __future__ import annotations
@@ -9,7 +10,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from storage.database import Row, Tx
-from storage.errors import FieldFault, Invalid, NotFound
+from storage.errors import Conflict, FieldFault, Invalid, NotFound
 
 PLANS = ("free", "startup", "business", "enterprise")
 GOVERNANCE = ("none", "token_controls", "full")
@@ -36,9 +37,10 @@ async def create_tenant(
 ) -> Tenant:
     """Make a tenant; without a plan it gets everything: the host of it owns it.
 
-    Raises Invalid for an unknown plan or governance, or an empty name.
+    Raises Invalid for an unknown plan or governance, or an empty name, and Conflict `name_taken`.
     """
     _check_terms(name=name, plan=plan, governance=governance)
+    await _require_free_name(tx, name, but_for=None)
     tenant = Tenant(tx.new_id(), name, plan, governance, now)
     await tx.execute(
         """
@@ -66,6 +68,24 @@ def _check_terms(*, name: str, plan: str, governance: str) -> None:
         faults.append(FieldFault("governance", f"must be one of {', '.join(GOVERNANCE)}"))
     if faults:
         raise Invalid(*faults)
+
+
+async def _require_free_name(tx: Tx, name: str, *, but_for: bytes | None) -> None:
+    taken = await tx.fetch_one("SELECT tenant_id FROM tenants WHERE name = :name", {"name": name})
+    if taken is not None and bytes(taken["tenant_id"]) != but_for:
+        raise Conflict("name_taken", "A tenant has this name already.")
+
+
+async def rename_tenant(tx: Tx, *, tenant_id: bytes, name: str) -> Tenant:
+    """Rename a tenant. Raises NotFound, Invalid, Conflict `name_taken`."""
+    tenant = await find_tenant(tx, tenant_id=tenant_id)
+    _check_terms(name=name, plan=tenant.plan, governance=tenant.governance)
+    await _require_free_name(tx, name, but_for=tenant_id)
+    await tx.execute(
+        "UPDATE tenants SET name = :name WHERE tenant_id = :tenant_id",
+        {"name": name, "tenant_id": tenant_id},
+    )
+    return await find_tenant(tx, tenant_id=tenant_id)
 
 
 async def set_tenant(tx: Tx, *, tenant_id: bytes, plan: str, governance: str) -> Tenant:

@@ -19,16 +19,17 @@ from storage.ids import from_text
 
 
 async def tenant_meant(tx: Tx, *, text: str, field: str = "tenant") -> Tenant:
-    """Return the tenant with this id, or the only one with this name."""
-    rows = await tx.fetch_all(
-        "SELECT tenant_id FROM tenants WHERE tenant_id = :id OR name = :name ORDER BY tenant_id",
+    """Return the tenant with this id, or else the one with this name."""
+    row = await tx.fetch_one(
+        """
+        SELECT tenant_id FROM tenants WHERE tenant_id = :id OR name = :name
+        ORDER BY CASE WHEN tenant_id = :id THEN 0 ELSE 1 END LIMIT 1
+        """,
         {"id": from_text("tnt", text), "name": text},
     )
-    if not rows:
+    if row is None:
         raise Invalid(FieldFault(field, "there is no such tenant"))
-    if len(rows) > 1:
-        raise Invalid(FieldFault(field, "several tenants have this name; give the id"))
-    return await find_tenant(tx, tenant_id=rows[0]["tenant_id"])
+    return await find_tenant(tx, tenant_id=row["tenant_id"])
 
 
 async def inbox_meant(tx: Tx, *, text: str, field: str = "inbox") -> Inbox:

@@ -26,6 +26,7 @@ from storage.migrations.m010_event_log import m010_event_log
 from storage.migrations.m011_retention import m011_retention
 from storage.migrations.m012_reopened import m012_reopened
 from storage.migrations.m013_filing import m013_filing
+from storage.migrations.m014_tenant_names import m014_tenant_names
 
 Step = Callable[[Tx], Coroutine[Any, Any, None]]
 
@@ -121,4 +122,5 @@ STEPS: tuple[Step, ...] = (
     m011_retention,
     m012_reopened,
     m013_filing,
+    m014_tenant_names,
 )

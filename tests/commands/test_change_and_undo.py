@@ -33,6 +33,48 @@ def only(records: list[Record], field: str, value: str) -> Record:
     return found
 
 
+def test_a_tenant_is_renamed_to_a_name_that_is_free(operator: Operator) -> None:
+    operator.ask("tenant", "create", "Other")
+
+    renamed = operator.ask("tenant", "rename", "Acme", "Emca")
+
+    assert renamed["name"] == "Emca"
+    assert operator.ask("tenant", "rename", "Emca", "Emca") == renamed
+    assert operator.fault("tenant", "rename", "Emca", "Other") == (
+        "name: A tenant has this name already.\n"
+    )
+    operator.ask("tenant", "rename", "Emca", "Acme")
+    assert actions(operator)[:2] == ["tenant.changed", "tenant.changed"]
+
+
+def test_an_empty_tenant_is_deleted_when_that_is_confirmed(operator: Operator) -> None:
+    operator.ask("tenant", "create", "Slip")
+
+    refused = operator.type("tenant", "delete", "Slip", stdin="n\n")
+    assert (refused.exit_code, refused.stdout) == (1, "")
+    assert len(operator.ask_all("tenant", "list")) == 2
+    agreed = operator.type("tenant", "delete", "Slip", stdin="y\n")
+
+    assert agreed.exit_code == 0
+    assert "Delete the tenant Slip with nothing in it, for good?" in agreed.stderr
+    assert [one["name"] for one in operator.ask_all("tenant", "list")] == ["Acme"]
+
+
+def test_a_tenant_goes_with_everything_only_when_that_is_said(operator: Operator) -> None:
+    told = operator.fault("tenant", "delete", "Acme", "--yes")
+    assert told == (
+        "tenant: has 1 domains, 2 users, 2 inboxes, 1 lists; "
+        "add --with-everything to delete them and all mail, too\n"
+    )
+
+    gone = operator.ask("tenant", "delete", "Acme", "--with-everything", "--yes")
+
+    assert gone["name"] == "Acme"
+    assert operator.ask_all("tenant", "list") == []
+    operator.furnish()  # every address and domain is free again
+    assert operator.ask("audit")["faults"] == []
+
+
 def test_users_are_listed_and_change_their_role(operator: Operator) -> None:
     changed = operator.ask("user", "set-role", CLERK, "admin")
 

@@ -63,13 +63,13 @@ def test_what_a_tenant_may_use_is_set_by_id_or_name(operator: Operator) -> None:
     assert (by_id["plan"], by_id["governance"]) == ("free", "none")
 
 
-def test_a_name_that_two_tenants_have_is_refused(operator: Operator) -> None:
-    operator.ask("tenant", "create", "Acme")
+def test_a_name_is_used_once(operator: Operator) -> None:
     operator.ask("tenant", "create", "Acme")
 
-    told = operator.fault("tenant", "set", "Acme", "--plan", "free")
+    told = operator.fault("tenant", "create", "Acme")
 
-    assert told == "tenant: several tenants have this name; give the id\n"
+    assert told == "name: A tenant has this name already.\n"
+    assert len(operator.ask_all("tenant", "list")) == 1
 
 
 @pytest.mark.parametrize(

@@ -37,6 +37,7 @@ _CONFLICTING_FIELDS = {
     "domain_taken": "domain",
     "email_taken": "email",
     "last_owner": "user",
+    "name_taken": "name",
     "not_deleted": "inbox",
 }
 

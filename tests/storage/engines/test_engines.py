@@ -2,6 +2,7 @@
 
 import asyncio
 import multiprocessing
+from uuid import uuid4
 
 import pytest
 
@@ -15,12 +16,16 @@ from storage.errors import Invalid
 from tests.support.engines import Engine
 
 
-async def make_tenant(tx: Tx, name: str = "Example") -> Tenant:
-    return await tenants.create_tenant(tx, name=name, now=1)
+async def make_tenant(tx: Tx, name: str | None = None, kind: str = "Example") -> Tenant:
+    return await tenants.create_tenant(tx, name=name or f"{kind} {uuid4().hex}", now=1)
+
+
+def kind_of(tenant: Tenant) -> str:
+    return tenant.name.partition(" ")[0]
 
 
 async def names(tx: Tx) -> list[str]:
-    return [tenant.name for tenant in await tenants.list_tenants(tx)]
+    return [kind_of(tenant) for tenant in await tenants.list_tenants(tx)]
 
 
 async def test_what_a_write_made_is_there_for_the_next_read(database: Database) -> None:
@@ -286,7 +291,7 @@ def write_tenants(engine: Engine, number: int) -> None:
     async def run() -> None:
         database = await engine.open()
         for _ in range(number):
-            await database.write(lambda tx: make_tenant(tx, "theirs"))
+            await database.write(lambda tx: make_tenant(tx, kind="theirs"))
         await database.close()
 
     asyncio.run(run())
@@ -298,13 +303,13 @@ async def test_two_processes_write_to_one_store(engine: Engine) -> None:
     other.start()
     ours: list[bytes] = []
     while other.is_alive() or len(ours) < 40:
-        ours.append((await database.write(lambda tx: make_tenant(tx, "ours"))).tenant_id)
+        ours.append((await database.write(lambda tx: make_tenant(tx, kind="ours"))).tenant_id)
     other.join()
 
     found = await database.read(tenants.list_tenants)
     assert other.exitcode == 0
-    assert [tenant.name for tenant in found].count("theirs") == 40
-    assert [tenant.tenant_id for tenant in found if tenant.name == "ours"] == ours
+    assert [kind_of(tenant) for tenant in found].count("theirs") == 40
+    assert [tenant.tenant_id for tenant in found if kind_of(tenant) == "ours"] == ours
     await database.close()
 
 
@@ -328,7 +333,7 @@ async def test_closing_waits_for_what_is_running(engine: Engine) -> None:
     await asyncio.sleep(0)
     await database.close()
 
-    assert all([(await task).name == "Example" for task in writing])
+    assert all([kind_of(await task) == "Example" for task in writing])
 
 
 async def test_the_clock_is_asked_for_ids_and_for_nothing_else(engine: Engine) -> None:

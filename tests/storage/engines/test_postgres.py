@@ -7,6 +7,7 @@ import time
 from collections.abc import AsyncIterator, Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
+from uuid import uuid4
 
 import psycopg
 import pytest
@@ -39,12 +40,12 @@ async def opened(url: str) -> AsyncIterator[Database]:
     await database.close()
 
 
-async def make_tenant(tx: Tx, name: str = "Example") -> Tenant:
-    return await tenants.create_tenant(tx, name=name, now=1)
+async def make_tenant(tx: Tx, kind: str = "Example") -> Tenant:
+    return await tenants.create_tenant(tx, name=f"{kind} {uuid4().hex}", now=1)
 
 
 async def names(tx: Tx) -> list[str]:
-    return [tenant.name for tenant in await tenants.list_tenants(tx)]
+    return [tenant.name.partition(" ")[0] for tenant in await tenants.list_tenants(tx)]
 
 
 def with_parameter(url: str, parameter: str) -> str:
@@ -402,7 +403,7 @@ async def test_a_short_restart_is_waited_for(own_server: PostgresServer) -> None
     await asyncio.sleep(0.5)
     await asyncio.to_thread(own_server.start)
 
-    assert (await writing).name == "Example"
+    assert (await writing).name.startswith("Example ")
     await database.close()
 
 

@@ -8,6 +8,7 @@ from collections.abc import AsyncIterator, Iterator
 from contextlib import closing
 from pathlib import Path
 from typing import cast
+from uuid import uuid4
 
 import pytest
 
@@ -52,7 +53,7 @@ def counts(tmp_path: Path) -> Iterator[RouteGeneration]:
 
 
 async def make_tenant(tx: Tx) -> None:
-    await tenants.create_tenant(tx, name="Example", now=1)
+    await tenants.create_tenant(tx, name=uuid4().hex, now=1)
 
 
 async def count(database: Store) -> int:

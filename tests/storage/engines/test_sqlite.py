@@ -13,6 +13,7 @@ from contextlib import closing
 from functools import partial
 from pathlib import Path
 from unittest.mock import Mock
+from uuid import uuid4
 
 import pytest
 
@@ -32,12 +33,12 @@ async def database(tmp_path: Path) -> AsyncIterator[Store]:
     await opened.close()
 
 
-async def make_tenant(tx: Tx, name: str = "Example") -> None:
-    await tenants.create_tenant(tx, name=name, now=1)
+async def make_tenant(tx: Tx, kind: str = "Example") -> None:
+    await tenants.create_tenant(tx, name=f"{kind} {uuid4().hex}", now=1)
 
 
 async def names(tx: Tx) -> list[str]:
-    return [tenant.name for tenant in await tenants.list_tenants(tx)]
+    return [tenant.name.partition(" ")[0] for tenant in await tenants.list_tenants(tx)]
 
 
 async def pragma(database: Store, name: str, *, write: bool = True) -> object:
@@ -159,12 +160,12 @@ async def test_what_a_lost_log_held_is_there_at_the_next_start(
     await database.write(make_tenant)
     log = tmp_path / f"{FILE_NAME}-wal"
     earlier = log.read_bytes()
-    await database.write(partial(make_tenant, name="Second"))
+    await database.write(partial(make_tenant, kind="Second"))
     log.unlink()
     if replaced:
         log.write_bytes(earlier)
     with pytest.raises(StoreUnavailable):
-        await database.write(partial(make_tenant, name="Third"))
+        await database.write(partial(make_tenant, kind="Third"))
 
     await database.abandon()
 

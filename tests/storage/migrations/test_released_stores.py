@@ -13,6 +13,7 @@ import pytest
 
 from admin_api.app import create_app
 from config.settings import Settings
+from storage.accounts.tenants import list_tenants
 from storage.content.message_bytes import ContentDirectory
 from storage.content.orphans import orphans
 from storage.database import Store
@@ -164,3 +165,7 @@ async def test_a_migrated_store_has_the_tables_of_a_new_one(
     url = databases.make()
     assert of_postgres(left_behind.store) == of_postgres(url)
     databases.drop(url)
+
+
+async def test_the_later_of_two_tenants_of_one_name_is_renamed(migrated: Store) -> None:
+    assert [one.name for one in await migrated.read(list_tenants)] == ["Example", "Example (2)"]
