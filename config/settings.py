@@ -178,6 +178,9 @@ class Settings:
         "Inside networks that webhooks may reach, by http too; empty: only the outside, by https.",
     )
     max_connections: int = setting(2000, values.count(), "SMTP connections at a time.")
+    exempt_connections: int = setting(
+        100, values.count(minimum=0), "How many of them are kept for exempt networks."
+    )
     max_connections_per_client: int = setting(
         50, values.count(), "SMTP connections at a time from one IPv4 address or IPv6 /64."
     )

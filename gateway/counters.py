@@ -22,6 +22,7 @@ NAMES = (
     "connections",
     "connections_closed",
     "connections_refused",
+    "connections_displaced",
     "messages_accepted",
     "messages_repeated",
     "copies_written",

@@ -11,12 +11,14 @@ import logging
 import socket
 from collections.abc import Callable
 from functools import partial
+from operator import itemgetter
 
 from config.logs import event
 from config.settings import Settings
 from gateway.counters import Counters
 from gateway.delivery.ports import ConfirmationPort
-from gateway.listening.connection_limits import client_network, is_exempt
+from gateway.listening.connection_limits import client_network, counted_as, is_exempt
+from gateway.listening.making_room import IDLE_SECONDS
 from gateway.smtp import replies
 from gateway.smtp.connection import Connection
 from gateway.smtp.scheduling import SessionQueue
@@ -42,7 +44,7 @@ class Connections:
         self._counters = counters
         self._loop = asyncio.get_running_loop()
         self._queue = queue
-        self._present: dict[Connection, Callable[[], None]] = {}
+        self._present: dict[Connection, tuple[str, Callable[[], None]]] = {}
         self._opening: set[asyncio.Task[None]] = set()
         self._empty = asyncio.Event()
         self._empty.set()
@@ -64,7 +66,8 @@ class Connections:
             client_ip=origin.client_ip,
             tls=certificate.context if origin.tls and certificate else None,
         )
-        self._present[connection] = closed
+        network = counted_as(self._context.settings, origin.client_ip)
+        self._present[connection] = network, closed
         self._empty.clear()
         opening = self._loop.create_task(self._open(connection, client))
         self._opening.add(opening)
@@ -90,9 +93,9 @@ class Connections:
         await session.converse()
 
     def _closed(self, connection: Connection) -> None:
-        closed = self._present.pop(connection, None)
-        if closed is not None:
-            closed()
+        entry = self._present.pop(connection, None)
+        if entry is not None:
+            entry[1]()
         if not self._present:
             self._empty.set()
 
@@ -105,6 +108,29 @@ class Connections:
             for connection in tuple(self._present):
                 if connection.inbound.deadline < now:
                     connection.inbound.hang_up(replies.IDLE_TIMEOUT)
+
+    async def longest_idle(self, network: str) -> float:
+        """See `longest_idle_now`; a process of its own answers later."""
+        return self.longest_idle_now(network)
+
+    def longest_idle_now(self, network: str) -> float:
+        """For how many seconds a session of this network has waited for its client; the longest."""
+        return self._idlest(network)[0]
+
+    def end_idle(self, network: str) -> None:
+        """End that session with 421, when it has waited for ten seconds at least."""
+        seconds, connection = self._idlest(network)
+        if connection is not None and seconds >= IDLE_SECONDS:
+            connection.inbound.hang_up(replies.TOO_MANY_CONNECTIONS)
+
+    def _idlest(self, network: str) -> tuple[float, Connection | None]:
+        now = self._loop.time()
+        idle = (
+            (now - connection.inbound.waiting_since, connection)
+            for connection, (counted, _) in self._present.items()
+            if counted == network and connection.inbound.waiting
+        )
+        return max(idle, key=itemgetter(0), default=(0.0, None))
 
     async def drain(self, seconds: float) -> None:
         """Let messages under way finish, at most for `seconds`, then close all."""

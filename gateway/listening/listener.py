@@ -2,6 +2,7 @@
 
 - One connection is taken at a time, judged by the gate, and answered 421 or handed to the mail
   process that has the fewest; this process takes it when that one cannot, or none is left.
+- When all connections are taken, one that is idle makes room (`gateway.listening.making_room`).
 - Out of descriptors, accepting pauses: a listening socket that stays readable would spin.
 """
 
@@ -24,6 +25,7 @@ from config.values import Endpoint
 from gateway.counters import Counters
 from gateway.listening.connection_limits import ConnectionLimits, is_within
 from gateway.listening.connections import Connections
+from gateway.listening.making_room import MakingRoom
 from gateway.processes.supervision import MailProcesses
 from gateway.smtp import replies
 from gateway.smtp.replies import Reply
@@ -55,6 +57,7 @@ class Listener:
         self._loop = asyncio.get_running_loop()
         self._sockets: dict[socket.socket, MailEndpoint] = {}
         self._kept: set[socket.socket] = set()
+        self._room = MakingRoom(lambda: (connections, *siblings.available()))
         self._unnamed: set[asyncio.Task[None]] = set()
         self._closed = False
         siblings.on_closed = self._left
@@ -152,10 +155,31 @@ class Listener:
     def _admit(self, client: socket.socket, origin: Origin) -> None:
         client_ip = origin.client_ip
         refusal = self._gate.refusal(client_ip, self._loop.time())
-        if refusal is not None:
+        if refusal is replies.TOO_MANY_CONNECTIONS:
+            making = self._loop.create_task(self._admit_in_place(client, origin))
+            self._unnamed.add(making)
+            making.add_done_callback(self._unnamed.discard)
+        elif refusal is not None:
             self._turn_away(client, origin, refusal)
+        else:
+            self._let_in(client, origin)
+
+    async def _admit_in_place(self, client: socket.socket, origin: Origin) -> None:
+        """Let a client in when another, idle one can go."""
+        try:
+            made = await self._room.make(self._gate.fullest(origin.client_ip))
+        except asyncio.CancelledError:
+            client.close()
+            raise
+        if not made:
+            self._turn_away(client, origin, replies.TOO_MANY_CONNECTIONS)
             return
-        network = self._gate.enter(client_ip)
+        self._counters.add("connections_displaced")
+        event(logger, "made_room", client=origin.client_ip)
+        self._let_in(client, origin)
+
+    def _let_in(self, client: socket.socket, origin: Origin) -> None:
+        network = self._gate.enter(origin.client_ip)
         self._counters.add("connections")
         if not self._hand_over(client, network, origin):
             self._connections.open(client, origin, partial(self._left, network))

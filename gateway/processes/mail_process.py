@@ -8,8 +8,9 @@
   `gateway.counters`).
 - They talk in small packets: to a mail process `g` (the store is ready), `c`, a network, a space
   and the packed origin, with a descriptor (a connection), `d` (drain), `a` (abort), `h` (read the
-  certificate again), `p` (answer me); from it `r` (ready), `x` and a network (a connection has
-  ended), `p`.
+  certificate again), `p` (answer me), `i` or `e` and a network (tell how long its longest idle
+  session is idle; end it); from it `r` (ready), `x` and a network (a connection has ended), `p`,
+  `i` and seconds.
 - A mail process whose main process is gone drains and ends. One that dies itself takes its
   connections with it, and another is forked in its place (`gateway.processes.supervision`).
 - The end of every connection is reported, also of one that could not be served: the counts of the
@@ -35,6 +36,7 @@ logger = logging.getLogger(__name__)
 
 _PACKET = 256
 _EXIT_SECONDS = 5.0
+_IDLE_ANSWER_SECONDS = 0.5
 
 Serve = Callable[["Sockets"], Coroutine[Any, Any, None]]
 LoopFactory = Callable[[], asyncio.AbstractEventLoop]
@@ -63,6 +65,7 @@ class MailProcess:
         self.number = wires.number
         self._pid = pid
         self.silent_rounds = 0
+        self._idle_answer: asyncio.Future[float] | None = None
         self._control = wires.control
         self._handover = wires.handover
         self._intake: MainEnd | None = None
@@ -112,6 +115,25 @@ class MailProcess:
         if self.is_ready:
             self.silent_rounds += 1
             self._tell(b"p")
+
+    async def longest_idle(self, network: str) -> float:
+        """For how many seconds a session of this network has waited for its client; the longest.
+
+        Asked by one at a time; 0 when it does not answer.
+        """
+        if not self._tell(b"i" + network.encode()):
+            return 0.0
+        answer: asyncio.Future[float] = asyncio.get_running_loop().create_future()
+        self._idle_answer = answer
+        try:
+            async with asyncio.timeout(_IDLE_ANSWER_SECONDS):
+                return await answer
+        except TimeoutError:
+            return 0.0
+
+    def end_idle(self, network: str) -> None:
+        """Have that session ended, when it has waited long enough."""
+        self._tell(b"e" + network.encode())
 
     def kill(self) -> None:
         """End it now; it is lost as soon as the kernel has closed its sockets."""
@@ -195,6 +217,9 @@ class MailProcess:
         match packet[:1]:
             case b"x":
                 self._connection_ended(packet[1:].decode())
+            case b"i":
+                if self._idle_answer is not None and not self._idle_answer.done():
+                    self._idle_answer.set_result(float(packet[1:]))
             case b"r":
                 self._ready.set()
             case b"":
@@ -298,6 +323,8 @@ class ControlChannel:
         self._owed: list[bytes] = []
         self.draining = asyncio.Event()
         self.on_abort: Callable[[], None] = lambda: None
+        self.on_idle_asked: Callable[[str], None] = lambda network: None
+        self.on_idle_end: Callable[[str], None] = lambda network: None
         self.on_reload: Callable[[], object] = lambda: None
 
     def listen(self) -> None:
@@ -321,6 +348,10 @@ class ControlChannel:
                 self.on_reload()
             case b"p":
                 self.tell(b"p")
+            case b"i":
+                self.on_idle_asked(packet[1:].decode())
+            case b"e":
+                self.on_idle_end(packet[1:].decode())
             case b"d":
                 self.draining.set()
             case b"":

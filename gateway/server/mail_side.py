@@ -109,6 +109,10 @@ async def serve_sibling(
 
             orders = ControlChannel(wires.control, take)
             orders.on_abort = connections.abort
+            orders.on_idle_end = connections.end_idle
+            orders.on_idle_asked = lambda network: orders.tell(
+                b"i%.3f" % connections.longest_idle_now(network)
+            )
             if certificate is not None:
                 orders.on_reload = partial(reload_certificate, certificate)
             handover.on_lost = orders.draining.set

@@ -39,6 +39,7 @@ _COUNTED = {
     "connections": "SMTP connections that were let in.",
     "connections_closed": "SMTP connections that were let in and have ended.",
     "connections_refused": "SMTP connections that were turned away at once.",
+    "connections_displaced": "Idle SMTP connections that were ended to make room for a new one.",
     "messages_accepted": "Messages stored; each was answered 250.",
     "messages_repeated": "Messages answered 250 that were stored before, from an unseen reply.",
     "copies_written": "Copies of messages written to inboxes.",

@@ -46,6 +46,7 @@ class Inbound:
         "deadline",
         "stage",
         "total",
+        "waiting_since",
     )
 
     def __init__(self, loop: asyncio.AbstractEventLoop, queue: SessionQueue) -> None:
@@ -62,6 +63,7 @@ class Inbound:
         self._hang_up: HangUp | None = None
         self.total = 0
         self.deadline = math.inf
+        self.waiting_since = 0.0
         self.stage = Stage.NOTHING
 
     def attach(self, transport: asyncio.ReadTransport) -> None:
@@ -171,7 +173,8 @@ class Inbound:
             return False
         self._waiter = self._loop.create_future()
         self._queued = False
-        self.deadline = self._loop.time() + seconds
+        self.waiting_since = self._loop.time()
+        self.deadline = self.waiting_since + seconds
         before = self.total
         try:
             await self._waiter
