@@ -21,6 +21,7 @@ from admin_api.service.call_metrics import CallMetrics, Measured
 from admin_api.service.feed import Feed
 from admin_api.service.rate_limits import Buckets, Ticks
 from admin_api.service.service import ServiceContext
+from admin_api.service.slots import Slots
 from admin_api.service.webhook_port import Webhooks
 from config.settings import Settings
 from storage.clock import Clock
@@ -30,6 +31,8 @@ from storage.directory.resolve import Resolution
 from storage.wakeup import WakeUp
 
 _PASSWORDS_AT_ONCE = 1  # each takes 46 MiB for some 30 ms
+_IMPORTS_OF_AN_INBOX = 2
+_FILES_READ_AT_ONCE = 1  # parsing holds the interpreter: more threads would only be in the way
 
 
 def create_app(
@@ -71,6 +74,8 @@ def create_app(
         reply_to=reply_to,
         commits=commits,
         feed=feed or Feed(database, clock, commits),
+        imports=Slots(_IMPORTS_OF_AN_INBOX),
+        import_turns=asyncio.Semaphore(_FILES_READ_AT_ONCE),
         measures=measures or CallMetrics(),
         webhooks=webhooks or Webhooks(),
     )

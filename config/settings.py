@@ -228,6 +228,9 @@ class Settings:
     api_streams: int = setting(
         20, values.count(), "Streams of events that a credential may hold open."
     )
+    max_contacts_per_inbox: int = setting(
+        100_000, values.count(), "Contacts that an inbox may have."
+    )
     login_rate_per_minute: int = setting(
         5, values.count(), "Logins tried a minute per account and per client address."
     )

@@ -8,7 +8,7 @@ from admin_api.access.policy import (
 )
 from admin_api.alerts import alerts, event_permissions, payloads
 from admin_api.alerts import deliveries as alert_deliveries
-from admin_api.call.router import Route
+from admin_api.call.router import Route, Shown
 
 _ALERTS = "/v1/alerts/"
 _ALERT = _ALERTS + "{alert_id}/"
@@ -23,6 +23,7 @@ ROUTES: tuple[Route, ...] = (
         CHANGE_ALERTS,
         payload=payloads.AlertIn,
         permit=event_permissions.permit_types,
+        shown=Shown("alert_id", "alert_id", alerts.show_alert),
     ),
     Route("GET", _ALERT, alerts.show_alert, READ_ALERTS, locate=alerts.locate),
     Route(

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import TypeVar
+from typing import IO, TypeVar
 
 from starlette.requests import Request
 
@@ -50,7 +50,8 @@ class Call:
     """One admitted call.
 
     `inbox_names` are the values of `inbox_id` that a session gave: in the query, in the body, or in
-    both. `sent` is the body as it came, before validation. `store` replaces the service's where its
+    both. `sent` is the body as it came, before validation; `file` is a body that is a file,
+    from its beginning. `store` replaces the service's where its
     transactions must hold more; copies of a call share its `trail`.
     """
 
@@ -64,6 +65,7 @@ class Call:
     body: Given | None = None
     query: Given | None = None
     store: Database | None = None
+    file: IO[bytes] | None = None
     trail: Trail = field(default_factory=Trail)
 
     @property

@@ -1,14 +1,15 @@
 """The way of a call, from the request to the handler, in the order in which errors count.
 
-404 for an unknown path; 401; 429; 405 and 415; 413 and malformed JSON; 403; the stored answer of
-the same Idempotency-Key; 404 for ids in the path; 412; 400 for fields; then the handler. Every
-exception becomes a problem document, and every response carries a request id.
+404 for an unknown path; 401; 429; 405 and 415; 403 that needs no body; 413 and malformed JSON;
+403 that needs the body; the stored answer of the same Idempotency-Key; 404 for ids in the path;
+412; 400 for fields; then the handler. A call that can be refused without its body is refused
+unread. Every exception becomes a problem document, every response carries a request id.
 """
 
 from __future__ import annotations
 
 import logging
-from hashlib import sha256
+from contextlib import AsyncExitStack
 
 from starlette.requests import ClientDisconnect, Request
 from starlette.responses import Response
@@ -20,8 +21,21 @@ from admin_api.call import idempotency
 from admin_api.call.call import Call
 from admin_api.call.router import Match, Route, Router
 from admin_api.call.store_wrappers import of_caller
-from admin_api.call.validation import input_of, take_inbox, validated
-from admin_api.http.body import check_media_type, replayable
+from admin_api.call.validation import (
+    RawInput,
+    query_of,
+    read_body,
+    take_inbox_of_body,
+    take_inbox_of_query,
+    validated,
+)
+from admin_api.http.body import (
+    check_file_size,
+    check_file_type,
+    check_media_type,
+    spool,
+    temporary_file,
+)
 from admin_api.http.problems import Problem, not_found, problem_of, rate_limited, response_of
 from admin_api.http.responses import common_headers
 from admin_api.service.call_metrics import TEMPLATE
@@ -73,24 +87,20 @@ class Dispatcher:
         route = _route(match, request.method)
         if route.payload is not None:
             check_media_type(request)
-        given = await input_of(route, request)
-        keyed = idempotency.HEADER in request.headers and idempotency.takes_key(route)
-        raw = b""
-        if keyed and route.takes_file:
-            request, raw = await replayable(request)
-        call = Call(self._service, request, match.arguments, now, principal, sent=given.body)
-        if principal is not None:
-            call.store = of_caller(self._service.store, self._service.commits, principal)
-            policy.check(route.access, principal)
-            if route.permit is not None:
-                route.permit(call)
-            content = (given.query | {}, given.body | {}, sha256(raw).hexdigest())
-            take_inbox(route, call, given)
-            if keyed:
-                return await idempotency.once(
-                    route, call, content, lambda once: validated(match, route, once, given)
-                )
-        return await validated(match, route, call, given)
+        if route.takes_file:
+            check_file_type(request, route.takes_file)
+        call = Call(self._service, request, match.arguments, now, principal)
+        given = query_of(request)
+        if principal is None:
+            await read_body(route, call, given)
+            return await validated(match, route, call, given)
+        call.store = of_caller(self._service.store, self._service.commits, principal)
+        policy.check(route.access, principal)
+        take_inbox_of_query(route, call, given)
+        async with AsyncExitStack() as held:
+            digest = await _take_file(route, call, held) if route.takes_file else ""
+            await read_body(route, call, given)
+            return await _permitted(match, route, call, given, digest)
 
     async def _identified(self, request: Request, now: int) -> Principal:
         secret = credentials.bearer(request.headers.get("authorization"))
@@ -120,6 +130,36 @@ class Dispatcher:
         headers |= buckets.headers(allowance, "calls")
         if not allowance.granted:
             raise rate_limited(allowance.seconds)
+
+
+async def _take_file(route: Route, call: Call, held: AsyncExitStack) -> str:
+    """Have the file of a call that may be made, and its hash; it goes with what is `held`."""
+    check_file_size(call.request)
+    if _is_keyed(route, call):
+        await idempotency.require_room(call)
+    if route.admit is not None:
+        await held.enter_async_context(route.admit(call))
+    call.file = held.enter_context(temporary_file())
+    return await spool(call.request, call.file)
+
+
+async def _permitted(
+    match: Match, route: Route, call: Call, given: RawInput, digest: str
+) -> Response:
+    """The answer, once it is known that this caller may ask for it."""
+    if route.permit is not None:
+        route.permit(call)
+    content = (given.asked, {**given.body}, digest)
+    take_inbox_of_body(route, call, given)
+    if not _is_keyed(route, call):
+        return await validated(match, route, call, given)
+    return await idempotency.once(
+        route, call, content, lambda once: validated(match, route, once, given)
+    )
+
+
+def _is_keyed(route: Route, call: Call) -> bool:
+    return idempotency.HEADER in call.request.headers and idempotency.takes_key(route)
 
 
 def _route(match: Match, method: str) -> Route:

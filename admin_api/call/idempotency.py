@@ -7,6 +7,10 @@
   neither. A handler that waits for more than the store (a password's hash, the DNS) cannot; there
   the answer is kept right after, and what such calls do is the same when it is done twice.
 - Kept for 24 hours: answers below 500 but for 401, 403 and 429, without the secrets they showed.
+- An answer over `MOST` octets is kept as status and id of the resource: it is replayed with the
+  resource as it is then. One without a resource is kept with its arrays cut to what fits.
+- A tenant that has no room for another key is answered 429 `too_many_keys`.
+- A POST that changes nothing runs again; nothing of it is kept.
 - Keys and bodies are kept as hashes that are keyed with the credential, which is nowhere kept.
 """
 
@@ -25,9 +29,9 @@ from admin_api.access import credentials
 from admin_api.call.call import Call, acting_inbox
 from admin_api.call.router import Route
 from admin_api.call.store_wrappers import HookedDatabase, JoinedTransaction
-from admin_api.http.problems import MEDIA_TYPE, problem_of, response_of
+from admin_api.http.problems import MEDIA_TYPE, Problem, problem_of, response_of
 from storage.accounts import idempotency_keys
-from storage.accounts.idempotency_keys import KeptAnswer, KeyClaim
+from storage.accounts.idempotency_keys import KeptAnswer, KeyClaim, NoRoom
 from storage.database import Tx
 from storage.errors import FieldFault, Invalid, StoreUnavailable
 
@@ -37,6 +41,7 @@ SECRETS = ("token", "secret", "webhook_secret", "password", "access_token")
 
 _KEY = re.compile(r"[\x21-\x7e](?:[\x20-\x7e]{0,253}[\x21-\x7e])?")
 _NOT_KEPT = (401, 403, 429)
+MOST = 16 << 10
 
 Respond = Callable[[Call], Awaitable[Response]]
 
@@ -45,68 +50,95 @@ def takes_key(route: Route) -> bool:
     """Whether a key counts for this route."""
     return (
         route.method == "POST"
+        and route.changes
         and route.access.caller != "anybody"
         and not route.path.startswith("/auth/")
     )
 
 
+async def require_room(call: Call) -> None:
+    """Raises Problem 429 `too_many_keys`: before a large body is read for nothing."""
+    key = _hashed_key(call)
+
+    async def ask(tx: Tx) -> NoRoom | None:
+        return await idempotency_keys.no_room(tx, tenant_id=call.tenant_id, key=key, now=call.now)
+
+    full = await call.database.read(ask)
+    if full is not None:
+        raise _too_many_keys(full)
+
+
+def _too_many_keys(full: NoRoom) -> Problem:
+    return Problem(
+        429,
+        "too_many_keys",
+        "This tenant has used as many Idempotency-Keys in 24 hours as are kept.",
+        headers={"Retry-After": str(full.seconds)},
+    )
+
+
 async def once(route: Route, call: Call, content: object, respond: Respond) -> Response:
     """What `respond` answers, or what it answered before. `content` is the query and the body."""
-    key, body = _hashes(call, content)
+    key, body = _hashed_key(call), _hashed_body(call, content)
 
-    async def claim(tx: Tx) -> KeyClaim | KeptAnswer:
+    async def claim(tx: Tx) -> KeyClaim | KeptAnswer | NoRoom:
         return await idempotency_keys.claim_key(
             tx, tenant_id=call.tenant_id, key=key, body=body, now=call.now
         )
 
     found = await call.database.write(claim)
+    if isinstance(found, NoRoom):
+        raise _too_many_keys(found)
     if isinstance(found, KeptAnswer):
         if route.access.acts and call.inbox_names:
             await call.database.read(lambda tx: acting_inbox(tx, call))
-        return _replay(found)
+        return await _replay(route, call, found)
     try:
-        return await (_apart if route.waits else _whole)(call, found, respond)
+        return await (_apart if route.waits else _whole)(route, call, found, respond)
     except Exception as error:
         await _settle(call, found, error)
         raise
 
 
-def _hashes(call: Call, content: object) -> tuple[bytes, bytes]:
+def _hashed_key(call: Call) -> bytes:
     """Raises Invalid for a key that is none."""
-    headers = call.request.headers
-    given = headers.getlist(HEADER)
+    given = call.request.headers.getlist(HEADER)
     if len(given) != 1 or not _KEY.fullmatch(given[0]):
         raise Invalid(FieldFault(HEADER, "must be 1 to 255 printable ASCII characters"))
-    secret = credentials.bearer(headers.get("authorization")).encode()
-    lock = blake2b(secret, digest_size=32, person=b"idempotency").digest()
     path = call.request.scope["raw_path"].removesuffix(b"/")
     named = b"\n".join((call.request.method.encode(), path, given[0].encode()))
+    return blake2b(named, key=_lock(call), digest_size=32).digest()
+
+
+def _hashed_body(call: Call, content: object) -> bytes:
     sent = orjson.dumps(content, option=orjson.OPT_SORT_KEYS)
-    return (
-        blake2b(named, key=lock, digest_size=32).digest(),
-        blake2b(sent, key=lock, digest_size=32).digest(),
-    )
+    return blake2b(sent, key=_lock(call), digest_size=32).digest()
 
 
-async def _whole(call: Call, claim: KeyClaim, respond: Respond) -> Response:
+def _lock(call: Call) -> bytes:
+    secret = credentials.bearer(call.request.headers.get("authorization")).encode()
+    return blake2b(secret, digest_size=32, person=b"idempotency").digest()
+
+
+async def _whole(route: Route, call: Call, claim: KeyClaim, respond: Respond) -> Response:
     """Effect and answer in one transaction."""
 
     async def work(tx: Tx) -> Response:
         response = await respond(replace(call, store=JoinedTransaction(tx)))
-        await idempotency_keys.keep_answer(tx, claim, _kept(response))
+        await idempotency_keys.keep_answer(tx, claim, _kept(route, response))
         return response
 
     return await call.database.write(work)
 
 
-async def _apart(call: Call, claim: KeyClaim, respond: Respond) -> Response:
+async def _apart(route: Route, call: Call, claim: KeyClaim, respond: Respond) -> Response:
     """The effect, unless somebody took the claim over; then the answer."""
 
     async def held(tx: Tx) -> None:
         await idempotency_keys.require_claim(tx, claim)
 
     response = await respond(replace(call, store=HookedDatabase(call.database, after=held)))
-    await _keep(call, claim, response)
+    await _keep(call, claim, _kept(route, response))
     return response
 
 
@@ -117,25 +149,50 @@ async def _settle(call: Call, claim: KeyClaim, error: Exception) -> None:
         if problem.status >= 500 or problem.status in _NOT_KEPT:
             await call.database.write(lambda tx: idempotency_keys.release_claim(tx, claim))
         else:
-            await _keep(call, claim, response_of(problem))
+            await _keep(call, claim, _kept(None, response_of(problem)))
 
 
-async def _keep(call: Call, claim: KeyClaim, response: Response) -> None:
-    kept = _kept(response)
+async def _keep(call: Call, claim: KeyClaim, kept: KeptAnswer) -> None:
     await call.database.write(lambda tx: idempotency_keys.keep_answer(tx, claim, kept))
 
 
-def _kept(response: Response) -> KeptAnswer:
+def _kept(route: Route | None, response: Response) -> KeptAnswer:
     """The answer as it may be shown again."""
     body = bytes(response.body)
     document = orjson.loads(body) if body else None
     if isinstance(document, dict) and any(isinstance(document.get(name), str) for name in SECRETS):
         hidden = {name: None for name in SECRETS if isinstance(document.get(name), str)}
         body = orjson.dumps(document | hidden)
-    return KeptAnswer(response.status_code, body)
+    if len(body) <= MOST:
+        return KeptAnswer(response.status_code, body)
+    shown = route.shown if route is not None else None
+    if shown is not None and isinstance(document, dict):
+        return KeptAnswer(response.status_code, b"", str(document[shown.field]))
+    return KeptAnswer(response.status_code, _cut(document))
 
 
-def _replay(kept: KeptAnswer) -> Response:
+def _cut(document: object) -> bytes:
+    """What of an answer fits: its arrays are halved until it does."""
+    while len(body := orjson.dumps(document)) > MOST:
+        lists = isinstance(document, dict) and any(
+            isinstance(value, list) and value for value in document.values()
+        )
+        if not lists or not isinstance(document, dict):
+            return b""
+        document = {
+            name: value[: len(value) // 2] if isinstance(value, list) else value
+            for name, value in document.items()
+        }
+    return body
+
+
+async def _replay(route: Route, call: Call, kept: KeptAnswer) -> Response:
+    if kept.resource is not None and route.shown is not None:
+        named = {**call.arguments, route.shown.argument: kept.resource}
+        response = await route.shown.handler(replace(call, arguments=named))
+        response.status_code = kept.status
+        response.headers[REPLAYED] = "true"
+        return response
     media_type = MEDIA_TYPE if kept.status >= 400 else "application/json"
     return Response(
         kept.body,

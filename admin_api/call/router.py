@@ -8,6 +8,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Coroutine, Iterable, Mapping
+from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass, field
 from typing import Any
 from urllib.parse import unquote
@@ -21,7 +22,19 @@ from storage.database import Tx
 
 Handler = Callable[[Call], Coroutine[Any, Any, Response]]
 Permit = Callable[[Call], None]
+Admit = Callable[[Call], AbstractAsyncContextManager[None]]
 Locate = Callable[[Tx, Call], Coroutine[Any, Any, object]]
+
+
+@dataclass(frozen=True, slots=True)
+class Shown:
+    """How a resource that a POST answers with is shown later: the `field` of the answer that is its
+    id, the path's `argument` of that id, and the handler that shows it.
+    """
+
+    field: str
+    argument: str
+    handler: Handler
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,7 +45,9 @@ class Route:
     body that this caller may not send. `locate` finds the object in the path: when the input has
     faults, it is asked first, so that 404 wins. `version` is the source of the ETag where the body
     needs more than the store; `waits`: a POST waits for more than the store; `takes_file`: its body
-    is a file, which the handler reads.
+    is a file of one of these media types, which the handler has as the call's `file`; `admit` is
+    asked before the file is read, and held until the answer. `changes` is False for a POST that
+    changes nothing; `shown` shows the resource of a long answer again.
     """
 
     method: str
@@ -45,7 +60,10 @@ class Route:
     locate: Locate | None = None
     version: Locate | None = None
     waits: bool = False
-    takes_file: bool = False
+    changes: bool = True
+    shown: Shown | None = None
+    takes_file: tuple[str, ...] = ()
+    admit: Admit | None = None
 
     @property
     def reads_json(self) -> bool:

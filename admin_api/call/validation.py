@@ -11,7 +11,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
 from starlette.requests import Request
@@ -36,38 +36,52 @@ from storage.ids import from_text
 
 @dataclass(slots=True)
 class RawInput:
-    """The input of a call as it came; `faults` of the query as such, and of `inbox_id`."""
+    """The input of a call as it came; `faults` of the query as such, and of `inbox_id`. `asked` is
+    the whole query, whatever is taken out of `query`.
+    """
 
+    asked: Mapping[str, JsonValue]
     query: dict[str, JsonValue]
     body: dict[str, JsonValue]
     faults: list[FieldFault]
 
 
-async def input_of(route: Route, request: Request) -> RawInput:
-    """Read the input. Raises Problem 413, MalformedJson."""
-    body: dict[str, JsonValue] = {}
-    if route.reads_json:
-        body = await read_object(request, required=route.payload is not None)
+def query_of(request: Request) -> RawInput:
+    """What needs no body."""
     query, faults = read_query(request.scope["query_string"])
-    return RawInput(query, body, faults)
+    return RawInput({**query}, query, {}, faults)
 
 
-def take_inbox(route: Route, call: Call, sent: RawInput) -> None:
-    """Take the acting inbox out of the input. Raises Problem `inbox_mismatch`."""
-    named = []
-    by_token = isinstance(call.caller, Agent)
-    if route.access.acts or by_token:
-        named += [sent.query.pop("inbox_id")] if "inbox_id" in sent.query else []
-    if route.access.acts or (by_token and route.payload is None):
-        named += [sent.body.pop("inbox_id")] if "inbox_id" in sent.body else []
-    if isinstance(call.caller, Agent):
-        if not all(_names(call.caller, name) for name in named):
-            raise policy.inbox_mismatch()
+async def read_body(route: Route, call: Call, sent: RawInput) -> None:
+    """Read what the body says. Raises Problem 413, MalformedJson."""
+    if route.reads_json:
+        required = route.payload is not None
+        sent.body = call.sent = await read_object(call.request, required=required)
+
+
+def take_inbox_of_query(route: Route, call: Call, sent: RawInput) -> None:
+    """Take out of the query which inbox the call is made for. Raises Problem `inbox_mismatch`."""
+    if route.access.acts or isinstance(call.caller, Agent):
+        _take_inbox(call, sent, sent.query)
+
+
+def take_inbox_of_body(route: Route, call: Call, sent: RawInput) -> None:
+    """The same of the body."""
+    if route.access.acts or (isinstance(call.caller, Agent) and route.payload is None):
+        _take_inbox(call, sent, sent.body)
+
+
+def _take_inbox(call: Call, sent: RawInput, place: dict[str, JsonValue]) -> None:
+    if "inbox_id" not in place:
         return
-    names = [name for name in named if isinstance(name, str)]
-    if len(names) < len(named) and not _is_told(sent.faults):
+    name = place.pop("inbox_id")
+    if isinstance(call.caller, Agent):
+        if not _names(call.caller, name):
+            raise policy.inbox_mismatch()
+    elif isinstance(name, str):
+        call.inbox_names = tuple(dict.fromkeys((*call.inbox_names, name)))
+    elif not _is_told(sent.faults):
         sent.faults.append(FieldFault("inbox_id", "must be a string"))
-    call.inbox_names = tuple(dict.fromkeys(names))
 
 
 def _names(agent: Agent, name: JsonValue) -> bool:

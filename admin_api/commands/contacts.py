@@ -19,8 +19,6 @@ if TYPE_CHECKING:
     from storage.contacts.vcards import ReadCard, Unreadable
     from storage.database import Tx
 
-_AT_ONCE = 200
-
 
 @click.group()
 @common
@@ -89,37 +87,45 @@ def show_contact(call: Invocation, *, contact: str, inbox: str) -> None:
 @click.pass_obj
 def import_contacts(call: Invocation, *, file: IO[bytes], inbox: str) -> None:
     """Take the cards of a vCard FILE into an inbox's book; - is stdin."""
-    from itertools import islice
-
+    from storage.contacts.import_cards import next_cards
     from storage.contacts.vcards import read_cards
 
     found = read_cards(file)
     counts: dict[str, int] = dict.fromkeys(
         ("created", "merged", "unchanged", "skipped", "failed"), 0
     )
-    while some := list(islice(found, _AT_ONCE)):
-        for status in _take(call, inbox, some):
-            counts[status] += 1
+    while some := next_cards(found):
+        while some:
+            done = _take(call, inbox, some)
+            for one in done:
+                counts[one.status] += 1
+            some = some[len(done) :]
     call.show(counts)
     if counts["failed"]:
-        raise Faults(f"{counts['failed']} of the cards could not be read")
+        raise Faults(f"{counts['failed']} of the cards could not be taken")
 
 
-def _take(call: Invocation, inbox: str, some: list[ReadCard | Unreadable]) -> list[str]:
+def _take(call: Invocation, inbox: str, some: list[ReadCard | Unreadable]) -> list[Imported]:
+    """The first of these cards, one at least: as many as a transaction may take."""
+    import time
+
     from storage.contacts.import_cards import import_cards
-    from storage.contacts.vcards import Unreadable
 
-    unread = [one.status for one in some if isinstance(one, Unreadable)]
-    cards = [one.card for one in some if not isinstance(one, Unreadable)]
+    most_contacts = call.settings().max_contacts_per_inbox
 
     async def work(tx: Tx) -> list[Imported]:
         view = await view_of(tx, inbox)
         return await import_cards(
-            tx, tenant_id=view.tenant_id, inbox_id=view.inbox_id, cards=cards, now=view.now
+            tx,
+            tenant_id=view.tenant_id,
+            inbox_id=view.inbox_id,
+            found=some,
+            most_contacts=most_contacts,
+            ticks=time.monotonic,
+            now=view.now,
         )
 
-    done = [one.status for one in call.write(work)] if cards else []
-    return [*done, *unread]
+    return call.write(work)
 
 
 @contacts.command("export")

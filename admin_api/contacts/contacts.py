@@ -178,6 +178,7 @@ async def create_contact(call: Call) -> Response:
             tenant_id=call.tenant_id,
             inbox_id=await acting_inbox(tx, call),
             card=card,
+            most_contacts=call.service.settings.max_contacts_per_inbox,
             now=call.now,
         )
 
@@ -240,7 +241,11 @@ async def unmerge_contact(call: Call) -> Response:
     async def work(tx: Tx) -> Contact:
         contact = await locate(tx, call)
         return await merges.unmerge_contact(
-            tx, tenant_id=call.tenant_id, contact=contact, now=call.now
+            tx,
+            tenant_id=call.tenant_id,
+            contact=contact,
+            most_contacts=call.service.settings.max_contacts_per_inbox,
+            now=call.now,
         )
 
     return answer(contact_record(await call.database.write(work)))
@@ -259,6 +264,7 @@ async def hand_contact_over(call: Call) -> Response:
             contact=contact,
             to_inbox_id=receiver.inbox_id,
             note=payload.note or None,
+            most_contacts=call.service.settings.max_contacts_per_inbox,
             now=call.now,
         )
         name, to = contact.card.full_name, to_text("inb", receiver.inbox_id)

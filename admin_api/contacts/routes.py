@@ -9,7 +9,7 @@ from admin_api.access.policy import (
     READ_CONTEXT,
     READ_SHARES,
 )
-from admin_api.call.router import Route
+from admin_api.call.router import Route, Shown
 from admin_api.contacts import activity, contacts, relationships, shares, vcards
 
 _CONTACTS = "/v1/contacts/"
@@ -17,6 +17,9 @@ _CONTACT = _CONTACTS + "{contact_id}/"
 _SHARES = _CONTACTS + "shares/"
 _SHARE = _SHARES + "{share_id}/"
 _RELATIONSHIPS = "/v1/relationships/"
+
+_CARD = Shown("id", "contact_id", contacts.show_contact)
+_RECEIVED = Shown("share_id", "share_id", shares.show_received)
 
 ROUTES: tuple[Route, ...] = (
     Route("GET", _CONTACTS, contacts.list_contacts, READ_CONTACTS, parameters=contacts.Listing),
@@ -26,6 +29,7 @@ ROUTES: tuple[Route, ...] = (
         contacts.create_contact,
         CHANGE_CONTACTS,
         payload=contacts.ContactIn,
+        shown=_CARD,
     ),
     Route("GET", _CONTACT, contacts.show_contact, READ_CONTACTS, locate=contacts.locate),
     Route(
@@ -44,6 +48,7 @@ ROUTES: tuple[Route, ...] = (
         CHANGE_CONTACTS,
         payload=contacts.MergeIn,
         locate=contacts.locate,
+        shown=_CARD,
     ),
     Route(
         "POST",
@@ -51,6 +56,7 @@ ROUTES: tuple[Route, ...] = (
         contacts.unmerge_contact,
         CHANGE_CONTACTS,
         locate=contacts.locate,
+        shown=_CARD,
     ),
     Route(
         "POST",
@@ -59,6 +65,7 @@ ROUTES: tuple[Route, ...] = (
         CHANGE_SHARES,
         payload=contacts.ContactHandoffIn,
         locate=contacts.locate,
+        shown=_CARD,
     ),
     Route(
         "GET",
@@ -81,10 +88,18 @@ ROUTES: tuple[Route, ...] = (
         vcards.import_contacts,
         CHANGE_CONTACTS,
         waits=True,
-        takes_file=True,
+        takes_file=vcards.MEDIA_TYPES,
+        admit=vcards.admit_import,
     ),
     Route("GET", _SHARES, shares.list_shares, READ_SHARES, parameters=shares.Listing),
-    Route("POST", _SHARES, shares.create_share, CHANGE_SHARES, payload=shares.ShareIn),
+    Route(
+        "POST",
+        _SHARES,
+        shares.create_share,
+        CHANGE_SHARES,
+        payload=shares.ShareIn,
+        shown=Shown("share_id", "share_id", shares.show_sent),
+    ),
     Route("DELETE", _SHARE, shares.withdraw_share, CHANGE_SHARES, locate=shares.locate_outgoing),
     Route(
         "POST",
@@ -92,6 +107,7 @@ ROUTES: tuple[Route, ...] = (
         shares.accept_share,
         CHANGE_SHARES,
         locate=shares.locate_incoming,
+        shown=_RECEIVED,
     ),
     Route(
         "POST",
@@ -99,6 +115,7 @@ ROUTES: tuple[Route, ...] = (
         shares.decline_share,
         CHANGE_SHARES,
         locate=shares.locate_incoming,
+        shown=_RECEIVED,
     ),
     Route(
         "GET", "/v1/activity/", activity.list_activity, READ_CONTEXT, parameters=activity.Listing

@@ -101,7 +101,9 @@ class ImportedCard(Answer):
 
 
 class ImportReport(Answer):
-    """The result of an import."""
+    """The result of an import: `results` of the first thousand cards, and of the first thousand
+    faults behind them; the counts of all.
+    """
 
     created: Count
     merged: Count
@@ -232,7 +234,7 @@ DESCRIBED: dict[str, Described] = {
             "emails": [{"label": "work", "address": "grace@sender.example"}],
             "anniversaries": [{"type": "birthday", "date": "1906-12-09"}],
         },
-        conflicts=("address_taken",),
+        conflicts=("address_taken", "contact_limit"),
     ),
     "GET /v1/contacts/{contact_id}/": Described(ContactRecord),
     "PATCH /v1/contacts/{contact_id}/": Described(
@@ -244,19 +246,21 @@ DESCRIBED: dict[str, Described] = {
     "POST /v1/contacts/{contact_id}/merge/": Described(
         ContactRecord,
         body={"contact_id": "ctc_01kas3v9t2q5nq8x7d4m6c0wfe"},
-        conflicts=("read_only",),
+        conflicts=("read_only", "card_too_large"),
     ),
     "POST /v1/contacts/{contact_id}/unmerge/": Described(
-        ContactRecord, conflicts=("not_merged", "read_only", "address_taken")
+        ContactRecord, conflicts=("not_merged", "read_only", "address_taken", "contact_limit")
     ),
     "POST /v1/contacts/{contact_id}/handoff/": Described(
         ContactRecord,
         body={"to_inbox_id": "alice@example.com", "note": "She is yours."},
-        conflicts=("read_only",),
+        conflicts=("read_only", "card_too_large", "contact_limit"),
     ),
     "GET /v1/contacts/{contact_id}/vcard/": Described(media_type="text/vcard"),
     "GET /v1/contacts/export/": Described(media_type="text/vcard"),
-    "POST /v1/contacts/import/": Described(ImportReport, takes="text/vcard"),
+    "POST /v1/contacts/import/": Described(
+        ImportReport, takes="text/vcard", too_many=("import_running",)
+    ),
     "GET /v1/contacts/shares/": Described(ShareRecord, many=True),
     "POST /v1/contacts/shares/": Described(
         ShareRecord,
@@ -271,7 +275,8 @@ DESCRIBED: dict[str, Described] = {
         status=(204,), conflicts=("share_resolved",)
     ),
     "POST /v1/contacts/shares/{share_id}/accept/": Described(
-        ShareRecord, conflicts=("share_resolved", "contact_missing")
+        ShareRecord,
+        conflicts=("share_resolved", "contact_missing", "card_too_large", "contact_limit"),
     ),
     "POST /v1/contacts/shares/{share_id}/decline/": Described(
         ShareRecord, conflicts=("share_resolved",)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Iterable, Mapping
+from functools import partial
 from typing import Annotated, Literal
 
 from pydantic import Field
@@ -145,7 +146,10 @@ async def _named(tx: Tx, call: Call, payload: ShareIn) -> tuple[Contact | None, 
 
 async def accept_share(call: Call) -> Response:
     """POST /v1/contacts/shares/{share_id}/accept/."""
-    return await _resolve(call, resolutions.accept_share, "share.accepted")
+    accept = partial(
+        resolutions.accept_share, most_contacts=call.service.settings.max_contacts_per_inbox
+    )
+    return await _resolve(call, accept, "share.accepted")
 
 
 async def decline_share(call: Call) -> Response:
@@ -161,6 +165,16 @@ async def _resolve(call: Call, resolve: Callable[..., Awaitable[Share]], action:
         return resolved
 
     return answer(share_record(await call.database.write(work)))
+
+
+async def show_received(call: Call) -> Response:
+    """A share that came to the acting inbox, as it is now."""
+    return answer(share_record(await call.database.read(lambda tx: locate_incoming(tx, call))))
+
+
+async def show_sent(call: Call) -> Response:
+    """A share that the acting inbox made, as it is now."""
+    return answer(share_record(await call.database.read(lambda tx: locate_outgoing(tx, call))))
 
 
 async def withdraw_share(call: Call) -> Response:

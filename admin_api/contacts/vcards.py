@@ -1,7 +1,10 @@
 """vCard import and export: a file into the acting inbox's book, the book as a file.
 
 - A file is spooled whole before its first card is stored, so one that is too large changes nothing.
-  Then it is read card by card, and some cards at a time are stored, each transaction whole.
+  Then it is read card by card, and some cards at a time are stored, each transaction whole and
+  short (`storage.contacts.import_cards`). A client that hangs up ends its import there.
+- Two imports of an inbox run at a time. The answer has the first thousand cards, and behind them
+  faults only, a thousand at most; its counts are of all.
 - A refusal of the store in the middle of a file is answered as everywhere; the file can be sent
   again, because cards that are stored already are left as they are.
 - An export is streamed a page at a time; a card that is made meanwhile may be in it or not.
@@ -10,33 +13,36 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
+import time
 from collections import Counter
-from collections.abc import AsyncIterator, Iterator
-from itertools import islice
-from tempfile import SpooledTemporaryFile
-from typing import IO, Literal
+from collections.abc import AsyncIterator, Iterator, Sequence
+from dataclasses import dataclass, field
+from typing import Literal
 
-from starlette.requests import Request
+from starlette.requests import ClientDisconnect
 from starlette.responses import Response, StreamingResponse
 
 from admin_api.call.call import Call, acting_inbox
 from admin_api.contacts.contacts import locate
+from admin_api.http.hang_up import watching
 from admin_api.http.payload import Parameters
 from admin_api.http.problems import Problem
 from admin_api.http.records import Record, id_or_none
 from admin_api.http.responses import answer
 from storage.contacts.contacts import Contact, contacts_after
-from storage.contacts.import_cards import Imported, import_cards
+from storage.contacts.import_cards import Imported, import_cards, next_cards
 from storage.contacts.vcards import ReadCard, Unreadable, read_cards
 from storage.contacts.write_vcards import write_card
 from storage.database import Tx
 from storage.ids import to_text
 
-MAX_FILE = 16 * 1024 * 1024
 MEDIA_TYPES = ("text/vcard", "text/x-vcard", "text/directory")
 
-_IN_MEMORY = 1024 * 1024
-_AT_ONCE = 200
+_TOLD = 1_000
+_RUNNING_SECONDS = 5
+_KINDS = ("created", "merged", "unchanged", "skipped", "failed")
+_FAULTS = ("skipped", "failed")
 
 Cards = list[ReadCard | Unreadable]
 
@@ -95,84 +101,88 @@ async def export_contacts(call: Call) -> Response:
     )
 
 
-async def import_contacts(call: Call) -> Response:
-    """POST /v1/contacts/import/: the result for each card, in the order of the file."""
+@contextlib.asynccontextmanager
+async def admit_import(call: Call) -> AsyncIterator[None]:
+    """Two imports at a time for an inbox. Raises Problem 429 `import_running`."""
     inbox_id = await call.database.read(lambda tx: acting_inbox(tx, call))
-    _check_media_type(call.request)
-    reports: list[Record] = []
-    with SpooledTemporaryFile(max_size=_IN_MEMORY) as file:
-        await _spool(call.request, file)
-        found = read_cards(file)
-        while cards := await asyncio.to_thread(_some, found):
-            reports += await _take(call, inbox_id, cards, len(reports))
-    counts = Counter(str(report["status"]) for report in reports)
-    kinds = ("created", "merged", "unchanged", "skipped", "failed")
-    return answer({**{kind: counts[kind] for kind in kinds}, "results": reports})
-
-
-def _check_media_type(request: Request) -> None:
-    """Raises Problem 415."""
-    media_type = request.headers.get("content-type", "").partition(";")[0].strip().lower()
-    encoding = request.headers.get("content-encoding", "identity").lower()
-    if media_type not in MEDIA_TYPES or encoding != "identity":
+    if not call.service.imports.take(inbox_id):
         raise Problem(
-            415,
-            "unsupported_media_type",
-            "The body must be text/vcard in UTF-8, not compressed.",
-            headers={"Accept": "text/vcard"},
+            429,
+            "import_running",
+            "Two imports of this inbox are running.",
+            headers={"Retry-After": str(_RUNNING_SECONDS)},
         )
+    try:
+        yield
+    finally:
+        call.service.imports.give_back(inbox_id)
 
 
-async def _spool(request: Request, file: IO[bytes]) -> None:
-    """Raises Problem 413."""
-    declared = request.headers.get("content-length", "0")
-    size = int(declared[:20]) if declared.isdigit() else 0
-    if size <= MAX_FILE:
-        size = 0
-        async for chunk in request.stream():
-            size += len(chunk)
-            if size > MAX_FILE:
-                break
-            file.write(chunk)
-    if size > MAX_FILE:
-        raise Problem(
-            413,
-            "body_too_large",
-            f"A file has at most {MAX_FILE} octets.",
-            headers={"Connection": "close"},
-        )
-    file.seek(0)
+async def import_contacts(call: Call) -> Response:
+    """POST /v1/contacts/import/: what became of the cards, in the order of the file."""
+    assert call.file is not None, "the route takes a file"
+    inbox_id = await call.database.read(lambda tx: acting_inbox(tx, call))
+    report = _Report()
+    found = read_cards(call.file)
+    async with watching(call.request.receive) as gone:
+        while cards := await _read(call, found):
+            while cards:
+                if gone.done():
+                    raise ClientDisconnect
+                done = await _take(call, inbox_id, cards)
+                report.add(done)
+                cards = cards[len(done) :]
+    return answer(report.record())
 
 
-def _some(found: Iterator[ReadCard | Unreadable]) -> Cards:
-    return list(islice(found, _AT_ONCE))
+async def _read(call: Call, found: Iterator[ReadCard | Unreadable]) -> Cards:
+    async with call.service.import_turns:
+        return await asyncio.to_thread(next_cards, found)
 
 
-async def _take(call: Call, inbox_id: bytes, found: Cards, position: int) -> list[Record]:
-    cards = [one.card for one in found if isinstance(one, ReadCard)]
+@dataclass(slots=True)
+class _Report:
+    """What became of the cards: the first `_TOLD` of them, then faults, `_TOLD` at most."""
 
-    async def work(tx: Tx) -> list[Imported]:
-        return await import_cards(
-            tx, tenant_id=call.tenant_id, inbox_id=inbox_id, cards=cards, now=call.now
-        )
+    position: int = 0
+    faults: int = 0
+    counts: Counter[str] = field(default_factory=Counter)
+    results: list[Record] = field(default_factory=list)
 
-    done = iter(await call.database.write(work) if cards else [])
-    return [
-        _unread(one, position + number)
-        if isinstance(one, Unreadable)
-        else _report(one, next(done), position + number)
-        for number, one in enumerate(found)
-    ]
+    def add(self, done: Sequence[Imported]) -> None:
+        for one in done:
+            self.counts[one.status] += 1
+            is_fault = one.status in _FAULTS
+            if self.position < _TOLD or (is_fault and self.faults < _TOLD):
+                self.results.append(_told(one, self.position))
+            self.faults += is_fault
+            self.position += 1
+
+    def record(self) -> Record:
+        return {**{kind: self.counts[kind] for kind in _KINDS}, "results": self.results}
 
 
-def _unread(found: Unreadable, position: int) -> Record:
-    return {"position": position, "status": found.status, "id": None, "message": found.message}
-
-
-def _report(found: ReadCard, done: Imported, position: int) -> Record:
+def _told(done: Imported, position: int) -> Record:
     return {
         "position": position,
         "status": done.status,
         "id": id_or_none("ctc", done.contact_id),
-        "message": " ".join(filter(None, (done.message, found.told))) or None,
+        "message": done.message or None,
     }
+
+
+async def _take(call: Call, inbox_id: bytes, found: Cards) -> list[Imported]:
+    """Take the first of these cards in, one at least: as many as a transaction may."""
+
+    async def work(tx: Tx) -> list[Imported]:
+        return await import_cards(
+            tx,
+            tenant_id=call.tenant_id,
+            inbox_id=inbox_id,
+            found=found,
+            most_contacts=call.service.settings.max_contacts_per_inbox,
+            ticks=time.monotonic,
+            now=call.now,
+        )
+
+    return await call.database.write(work)

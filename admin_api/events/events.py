@@ -17,6 +17,7 @@ from starlette.responses import Response
 from admin_api.access.event_access import ACCESS, readable_types
 from admin_api.access.policy import check
 from admin_api.call.call import Call
+from admin_api.call.listening import listener_of, require_stream
 from admin_api.call.paging import Cursor, cursor_answer, position_of
 from admin_api.events.resume import (
     EventId,
@@ -28,11 +29,9 @@ from admin_api.events.resume import (
 )
 from admin_api.events.stream import EventStream, Source
 from admin_api.http.payload import Limit, Parameters
-from admin_api.http.problems import rate_limited, unauthorized
 from admin_api.http.responses import answer
 from admin_api.http.strict_json import JsonValue
 from admin_api.service.feed import Listener
-from storage.accounts.credential_marks import credential_marks
 from storage.database import Tx
 from storage.errors import FieldFault
 from storage.events.catalogue import EVENT_TYPES, event_record
@@ -45,8 +44,6 @@ def _types(text: str) -> str:
         raise ValueError("must be some of the types at /v1/events/types/, with commas")
     return text
 
-
-_FULL_SECONDS = 5
 
 Types = Annotated[str, Field(max_length=1_000), AfterValidator(_types)]
 
@@ -110,25 +107,15 @@ async def stream_events(call: Call) -> Response:
     wanted = call.parameters(Live)
     types = _wanted_types(call, wanted.types)
     after = resumed_place(call) or place_of(wanted.after)
-    credential_id, feed = call.caller.credential_id, call.service.feed
+    feed = call.service.feed
 
     async def work(tx: Tx) -> tuple[Listener, bytes]:
         view = View(call.tenant_id, await locate_stream(tx, call), call.now)
-        marks = await credential_marks(tx, ids=(credential_id, view.inbox_id), now=call.now)
-        if len(marks) < 2:
-            raise unauthorized()  # it ended between our two reads
-        listener = Listener(
-            tenant_id=view.tenant_id,
-            inbox_id=view.inbox_id,
-            credential_id=credential_id,
-            types=types,
-            standing=(marks[credential_id], marks[view.inbox_id]),
-        )
+        listener = await listener_of(tx, call, inbox_id=view.inbox_id, types=types)
         return listener, after if after is not None else await newest_event_id(tx)
 
     listener, begin = await call.database.read(work)
-    if feed.held_by(credential_id) >= call.service.settings.api_streams:
-        raise rate_limited(_FULL_SECONDS)
+    require_stream(call)
     return EventStream(Source(feed, call.database, call.service.clock, listener, begin))
 
 

@@ -1,18 +1,25 @@
-"""Reading a JSON request body: its type, its size, then its content.
+"""Reading a body off the wire: its type, its size, then its content.
 
-Nothing is read past the limit, and nothing is parsed that was not declared as JSON.
+- Nothing is read past the limit, and nothing is parsed that was not declared as JSON.
+- A file goes to the disk as it comes, and is hashed on the way.
 """
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from hashlib import sha256
+from tempfile import SpooledTemporaryFile
+from typing import IO
+
 from starlette.requests import Request
-from starlette.types import Message
 
 from admin_api.http.problems import Problem
 from admin_api.http.strict_json import JsonValue, MalformedJson, parse_object
 
 MAX_BODY = 256 * 1024
 MAX_FILE = 16 * 1024 * 1024
+
+_IN_MEMORY = 256 * 1024
 
 
 def check_media_type(request: Request) -> None:
@@ -62,28 +69,48 @@ async def read_object(request: Request, *, required: bool = True) -> dict[str, J
     return parse_object(bytes(body))
 
 
-async def replayable(request: Request) -> tuple[Request, bytes]:
-    """Return the same request with its body read, so that it can be read again; and the body.
+def check_file_type(request: Request, media_types: Sequence[str]) -> None:
+    """Raises Problem 415 for a file that is not said to be of one of these types."""
+    media_type = request.headers.get("content-type", "").partition(";")[0].strip().lower()
+    encoding = request.headers.get("content-encoding", "identity").lower()
+    if media_type not in media_types or encoding != "identity":
+        raise Problem(
+            415,
+            "unsupported_media_type",
+            f"The body must be {media_types[0]} in UTF-8, not compressed.",
+            headers={"Accept": media_types[0]},
+        )
 
-    For a route whose body is not JSON: a file to import. Raises Problem 413.
-    """
-    body = bytearray()
+
+def check_file_size(request: Request) -> None:
+    """Raises Problem 413 for a file that is said to be too large."""
+    declared = request.headers.get("content-length", "0")
+    if declared.isdigit() and int(declared[:20]) > MAX_FILE:
+        raise _too_large(MAX_FILE, "file")
+
+
+def temporary_file() -> IO[bytes]:
+    """A file for a body: in memory while it is small, on the disk without a name then."""
+    return SpooledTemporaryFile(max_size=_IN_MEMORY)
+
+
+async def spool(request: Request, file: IO[bytes]) -> str:
+    """Write the body to `file`, which is left at its beginning; its hash. Raises Problem 413."""
+    size, digest = 0, sha256()
     async for chunk in request.stream():
-        body += chunk
-        if len(body) > MAX_FILE:
-            raise _too_large(MAX_FILE)
-    read = bytes(body)
-
-    async def receive() -> Message:
-        return {"type": "http.request", "body": read, "more_body": False}
-
-    return Request(request.scope, receive), read
+        size += len(chunk)
+        if size > MAX_FILE:
+            raise _too_large(MAX_FILE, "file")
+        digest.update(chunk)
+        file.write(chunk)
+    file.seek(0)
+    return digest.hexdigest()
 
 
-def _too_large(most: int = MAX_BODY) -> Problem:
+def _too_large(most: int = MAX_BODY, kind: str = "body") -> Problem:
     return Problem(
         413,
         "body_too_large",
-        f"A body has at most {most} octets.",
+        f"A {kind} has at most {most} octets.",
         headers={"Connection": "close"},
     )

@@ -98,6 +98,7 @@ class Described:
     media_type: str = "application/json"
     body: dict[str, object] = field(default_factory=dict)
     conflicts: tuple[str, ...] = ()
+    too_many: tuple[str, ...] = ()
     refusals: tuple[str, ...] = ()
     faults: tuple[str, ...] = ()
     dns: bool = False

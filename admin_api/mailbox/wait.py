@@ -2,8 +2,9 @@
 
 - For people who test the mail of their own software: the newest message of the inbox for an
   address, with a text in its subject, whether it is there already or comes meanwhile.
-- A commit wakes the waiting calls, which then query at most a few times a second; commits of
-  another process are seen a little later.
+- It listens as a stream does (`admin_api.call.listening`): counted with its credential's streams,
+  woken by mail of its own inbox and by nothing else, and over when its credential or client is.
+- It reads the store a few times a second at most, however much mail comes.
 """
 
 from __future__ import annotations
@@ -16,21 +17,24 @@ from pydantic import BeforeValidator, Field
 from starlette.responses import Response
 
 from admin_api.call.call import Call, acting_inbox
+from admin_api.call.listening import listener_of, require_stream
+from admin_api.http.hang_up import watching
 from admin_api.http.payload import Parameters, whole_number
+from admin_api.http.problems import unauthorized
 from admin_api.http.responses import no_content
 from admin_api.mailbox.filters import Moment
 from admin_api.mailbox.messages import Entire, entire, whole_message
+from admin_api.service.feed import Listener
 from storage.address import canonical_or_none
 from storage.database import Tx
 from storage.index.query import Query, instant
 from storage.mailbox.copies import Copy, copies_by_id
 from storage.mailbox.search import SearchFilter, search_messages
-from storage.wakeup import woken_within
 
 MOST_SECONDS = 60
 _LOOKED_AT = 100
-_LOOK_ANYWAY = 2.0
 _BREATH = 0.2
+_TYPES = frozenset({"message.received"})
 
 
 class Expected(Parameters):
@@ -43,19 +47,42 @@ class Expected(Parameters):
 
 
 async def wait_for_message(call: Call) -> Response:
-    """GET /v1/messages/wait/: the message, or 204 when none came in time."""
+    """GET /v1/messages/wait/: the message, or 204 when none came in time.
+
+    Raises Problem 429 for a credential with too many streams, 401 for one that ends meanwhile.
+    """
     expected = call.parameters(Expected)
     deadline = time.monotonic() + expected.timeout
-    while True:
-        woken = call.service.commits.wait_next()
-        found = await call.database.read(lambda tx: _newest(tx, call, expected))
-        if found is not None:
-            return await whole_message(call, found)
-        left = deadline - time.monotonic()
-        if left <= 0:
-            return no_content()
-        if await woken_within(woken, min(left, _LOOK_ANYWAY)):
-            await asyncio.sleep(min(_BREATH, left))
+    found = await call.database.read(lambda tx: _newest(tx, call, expected))
+    if found is None and expected.timeout:
+        found = await _awaited(call, expected, deadline)
+    return no_content() if found is None else await whole_message(call, found)
+
+
+async def _awaited(call: Call, expected: Expected, deadline: float) -> Entire | None:
+    """What comes before the deadline; nothing as well when the client or the process goes."""
+    feed = call.service.feed
+
+    async def listen(tx: Tx) -> Listener:
+        return await listener_of(tx, call, inbox_id=await acting_inbox(tx, call), types=_TYPES)
+
+    listener = await call.database.read(listen)
+    require_stream(call)
+    with feed.listening(listener):
+        async with watching(call.request.receive) as gone:
+            gone.add_done_callback(lambda _: listener.end())
+            while not listener.has_ended:
+                await feed.join(listener)
+                while listener.is_told:
+                    found = await call.database.read(lambda tx: _newest(tx, call, expected))
+                    left = deadline - time.monotonic()
+                    if found is not None or left <= 0:
+                        return found
+                    if await listener.take(left):
+                        await asyncio.sleep(min(_BREATH, max(0.0, left)))
+            if gone.done() or feed.is_closed:
+                return None
+    raise unauthorized()
 
 
 async def _newest(tx: Tx, call: Call, expected: Expected) -> Entire | None:

@@ -93,18 +93,23 @@ def refusals(route: Route, about: Described) -> dict[int, list[str]]:
     """By status, the codes that a call may be refused with."""
     refusals: dict[int, list[str]] = {400: ["invalid_fields", *about.faults]}
     if route.access.caller != "anybody":
-        refusals |= {401: ["unauthorized"], 403: [*_forbidden(route, about)], 429: ["rate_limited"]}
+        refusals |= {
+            401: ["unauthorized"],
+            403: [*_forbidden(route, about)],
+            429: ["rate_limited", *about.too_many],
+        }
     if route.path.startswith("/auth/") and route.payload is not None:
         refusals |= {429: ["rate_limited"], 401: ["unauthorized"]}
     if route.access.caller == "anybody" and (route.payload is not None or about.bearer):
         refusals[401] = ["unauthorized" if about.bearer else "invalid_credentials"]
     if route.access.acts:
         refusals[400].append("inbox_required")
-    if route.access.acts or "{" in route.path or about.names:
+    if route.access.acts or "{" in route.path or about.names or route.shown:
         refusals[404] = ["not_found"]
     conflicts = [*about.conflicts]
     if takes_key(route):
         conflicts += ["idempotency_in_progress", "idempotency_mismatch"]
+        refusals[429].append("too_many_keys")
     if conflicts:
         refusals[409] = conflicts
     if route.method in ("PATCH", "DELETE"):

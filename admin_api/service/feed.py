@@ -142,6 +142,11 @@ class Feed:
         self._is_closed = False
 
     @property
+    def is_closed(self) -> bool:
+        """Whether all streams ended because the process stops."""
+        return self._is_closed
+
+    @property
     def streams_open(self) -> int:
         """The number of open streams."""
         return self._held.total()

@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from admin_api.service.call_metrics import CallMetrics
 from admin_api.service.feed import Feed
 from admin_api.service.rate_limits import Buckets
+from admin_api.service.slots import Slots
 from admin_api.service.webhook_port import Webhooks
 from config.settings import Settings
 from storage.clock import Clock
@@ -24,8 +25,9 @@ class ServiceContext:
 
     `store` shares the store fairly between callers, `database` is for work of no caller; `document`
     makes the OpenAPI document; `commits` is the wake-up after commits, which `feed` reads for all
-    streams; `reply_to` gives the SMTP reply to a recipient with that route; `measures` has the
-    operator's metrics; `webhooks` checks targets and sends.
+    streams; `imports` are by inbox, `import_turns` for reading their files; `reply_to` gives the
+    SMTP reply to a recipient with that route; `measures` has the operator's metrics; `webhooks`
+    checks targets and sends.
     """
 
     store: SharedDatabase
@@ -39,6 +41,8 @@ class ServiceContext:
     document: Callable[[], bytes]
     commits: WakeUp
     feed: Feed
+    imports: Slots
+    import_turns: asyncio.Semaphore
     reply_to: Callable[[Resolution], str | None]
     measures: CallMetrics
     webhooks: Webhooks = field(default_factory=Webhooks)

@@ -69,6 +69,11 @@ async def create_note(call: Call) -> Response:
     return answer(note_record(await call.database.write(work)), 201)
 
 
+async def show_note(call: Call) -> Response:
+    """A note of the thread that the path names, as it is now."""
+    return answer(note_record(await call.database.read(lambda tx: locate_note(tx, call))))
+
+
 async def delete_note(call: Call) -> Response:
     """DELETE /v1/messages/threads/{thread_id}/notes/{note_id}/: by its author only."""
 

@@ -16,7 +16,7 @@ from admin_api.access.policy import (
     RENDER_TEMPLATES,
 )
 from admin_api.call.paging import Page
-from admin_api.call.router import Route
+from admin_api.call.router import Route, Shown
 from admin_api.teamwork import assignment, handoff, notes, tasks, templates, threads
 
 _THREADS = "/v1/messages/threads/"
@@ -47,6 +47,7 @@ ROUTES: tuple[Route, ...] = (
         CHANGE_NOTES,
         payload=notes.NoteIn,
         locate=threads.locate,
+        shown=Shown("note_id", "note_id", notes.show_note),
     ),
     Route(
         "DELETE",
@@ -74,7 +75,14 @@ ROUTES: tuple[Route, ...] = (
         locate=threads.locate,
     ),
     Route("GET", "/v1/agenda/", tasks.show_agenda, READ_AGENDA, parameters=tasks.Listing),
-    Route("POST", "/v1/tasks/", tasks.create_task, CHANGE_TASKS, payload=tasks.TaskIn),
+    Route(
+        "POST",
+        "/v1/tasks/",
+        tasks.create_task,
+        CHANGE_TASKS,
+        payload=tasks.TaskIn,
+        shown=Shown("task_id", "task_id", tasks.show_task),
+    ),
     Route("GET", _TASK, tasks.show_task, READ_TASKS, locate=tasks.locate),
     Route(
         "PATCH",
@@ -92,6 +100,7 @@ ROUTES: tuple[Route, ...] = (
         templates.create_template,
         CHANGE_TEMPLATES,
         payload=templates.TemplateIn,
+        shown=Shown("template_id", "template_id", templates.show_template),
     ),
     Route("GET", _TEMPLATE, templates.show_template, READ_TEMPLATES, locate=templates.locate),
     Route(
@@ -101,6 +110,7 @@ ROUTES: tuple[Route, ...] = (
         RENDER_TEMPLATES,
         payload=templates.Rendering,
         locate=templates.locate,
+        changes=False,
     ),
     Route(
         "PATCH",

@@ -3,6 +3,7 @@
 - Joining loses nothing: what stands in one place only (name, organisation) is kept as it was on the
   card that stays, and what the other card had there becomes a line of the notes.
 - Taking a join back leaves alone what was changed since.
+- A card that others were joined to is held to the limits of a card (`why_too_large`).
 - Addresses compare by their canonical form, telephone numbers by their digits.
 - `lines` are the vCard properties that have no place of their own, as they came, and `also` those
   that say again, in other words, what the card says (`storage.contacts.vcards`). Each is an entry
@@ -18,9 +19,15 @@ from typing import TypeVar
 from unicodedata import normalize
 
 from storage.address import canonical_or_none
+from storage.errors import Conflict
 from storage.vcard.content_lines import bundled, without_group
 
 T = TypeVar("T")
+
+MAX_CARD = 512 * 1024
+MAX_ITEMS = 100
+MAX_NAME = 500
+MAX_NOTES = 100_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -123,6 +130,34 @@ def joined(kept: Card, other: Card) -> Card:
     )
 
 
+def why_too_large(card: Card) -> str:
+    """Which limit of a card it is over; empty when it is within all."""
+    lists = (card.emails, card.phones, card.labels, card.anniversaries)
+    if any(len(one) > MAX_ITEMS for one in lists):
+        return f"The card has more than {MAX_ITEMS} of something."
+    if len(card.full_name) > MAX_NAME or len(card.organization) > MAX_NAME:
+        return f"A name has more than {MAX_NAME} characters."
+    if len(card.notes) > MAX_NOTES:
+        return f"The note has more than {MAX_NOTES} characters."
+    if octets_of(card) > MAX_CARD:
+        return f"The card has more than {MAX_CARD} octets beside its fields."
+    return ""
+
+
+def joined_within(kept: Card, other: Card) -> Card:
+    """`joined`, of what stays within the limits of a card. Raises Conflict `card_too_large`."""
+    card = joined(kept, other)
+    too_large = why_too_large(card)
+    if too_large and card != kept:
+        raise Conflict("card_too_large", f"Both cards together: {too_large}")
+    return card
+
+
+def octets_of(card: Card) -> int:
+    """How much the card holds beside its fields, in UTF-8."""
+    return sum(len(one.encode("utf-8", "surrogatepass")) for one in (*card.lines, *card.also))
+
+
 def _notes(kept: Card, other: Card) -> Iterable[str]:
     lost = [
         f"{what}: {theirs}"
@@ -193,9 +228,16 @@ def packed(card: Card) -> str:
     return json.dumps({name: value for name, value in asdict(card).items() if value})
 
 
-def unpacked(text: str) -> Card:
-    """The card that was stored."""
-    found = json.loads(text)
+def packed_apart(card: Card) -> tuple[str, str]:
+    """The card as lists show it, and what stands beside that: the lines and what says it again."""
+    apart = {"lines": card.lines, "also": card.also}
+    kept = json.dumps({name: value for name, value in apart.items() if value})
+    return packed(replace(card, lines=(), also=())), kept
+
+
+def unpacked(text: str, apart: str = "{}") -> Card:
+    """The card that was stored, whole or in two parts."""
+    found = json.loads(text) | json.loads(apart)
     return Card(
         full_name=found.get("full_name", ""),
         emails=tuple(Email(**one) for one in found.get("emails", ())),

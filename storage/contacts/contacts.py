@@ -13,12 +13,13 @@ import json
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
-from storage.contacts.cards import Card, folded, packed, unpacked
+from storage.contacts.cards import Card, folded, packed_apart, unpacked
 from storage.database import Row, Tx
 from storage.errors import Conflict, NotFound
 from storage.ids import to_text
 
 _PAGE = 200
+_NAMED = 50  # each may be of half a megabyte
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,7 +50,7 @@ class Contact:
 
 @dataclass(frozen=True, slots=True)
 class ContactPage:
-    """Some cards of a book, and how many there are in all."""
+    """Some cards of a book without what stands beside their fields, and how many there are."""
 
     contacts: list[Contact]
     total: int
@@ -63,37 +64,76 @@ async def create_contact(
     card: Card,
     sources: Mapping[str, Source] | None = None,
     now: int,
+    most_contacts: int,
     contact_id: bytes | None = None,
 ) -> Contact:
     """A new card; `contact_id` brings one back under the id that it had.
 
-    Raises Conflict `address_taken`, which names the card that has the address.
+    Raises Conflict: `address_taken`, which names the card that has the address, and `contact_limit`
+    in a book that has `most_contacts`.
     """
+    if await free_places(tx, inbox_id=inbox_id, most=most_contacts) < 1:
+        raise Conflict("contact_limit", f"An inbox has {most_contacts} contacts at most.")
     contact = Contact(contact_id or tx.new_id(), inbox_id, card, sources or {}, False, now, now)
     await _take_addresses(tx, contact)
     await tx.execute(_INSERT, {**_columns(contact), "tenant_id": tenant_id, "now": now})
     return contact
 
 
-async def create_contacts(
-    tx: Tx, *, tenant_id: bytes, inbox_id: bytes, cards: Sequence[Card], now: int
-) -> list[bytes]:
-    """New cards, none of which has an address that is in the book or on another; their ids."""
-    made = [Contact(tx.new_id(), inbox_id, card, {}, False, now, now) for card in cards]
-    await tx.execute_many(
-        _INSERT, [{**_columns(contact), "tenant_id": tenant_id, "now": now} for contact in made]
+async def free_places(tx: Tx, *, inbox_id: bytes, most: int) -> int:
+    """How many more contacts an inbox may have that may have `most`."""
+    row = await tx.fetch_one(
+        """
+        SELECT COUNT(*) AS held
+        FROM (SELECT 1 FROM contacts WHERE inbox_id = :inbox_id LIMIT :most) c
+        """,
+        {"inbox_id": inbox_id, "most": most},
     )
-    await tx.execute_many(_ADDRESS, [row for contact in made for row in _address_rows(contact)])
-    return [contact.contact_id for contact in made]
+    return most - (row["held"] if row else 0)
+
+
+async def write_contacts(
+    tx: Tx,
+    *,
+    tenant_id: bytes,
+    made: Sequence[Contact],
+    changed: Sequence[tuple[Contact, Contact]],
+) -> None:
+    """Write new contacts, and those that were joined, each before and after.
+
+    No address of theirs is on another card, and a join takes none away.
+    """
+    await tx.execute_many(
+        _INSERT,
+        [{**_columns(one), "tenant_id": tenant_id, "now": one.created_at} for one in made],
+    )
+    await tx.execute_many(
+        _UPDATE,
+        [
+            {**_columns(one), "tenant_id": tenant_id, "read_only": 0, "now": one.updated_at}
+            for _, one in changed
+        ],
+    )
+    rows = [row for contact in made for row in _address_rows(contact)]
+    for before, after in changed:
+        known = {*before.card.canonicals}
+        rows += [row for row in _address_rows(after) if row["canonical"] not in known]
+    await tx.execute_many(_ADDRESS, rows)
 
 
 _INSERT = """
     INSERT INTO contacts
-        (contact_id, tenant_id, inbox_id, sort_key, search, uid, card, sources, read_only,
+        (contact_id, tenant_id, inbox_id, sort_key, search, uid, card, apart, sources, read_only,
          created_at, updated_at)
     VALUES
-        (:contact_id, :tenant_id, :inbox_id, :sort_key, :search, :uid, :card, :sources, 0,
+        (:contact_id, :tenant_id, :inbox_id, :sort_key, :search, :uid, :card, :apart, :sources, 0,
          :now, :now)
+"""
+_UPDATE = """
+    UPDATE contacts
+    SET sort_key = :sort_key, search = :search, uid = :uid, card = :card, apart = :apart,
+        sources = :sources, read_only = :read_only, updated_at = :now
+    WHERE tenant_id = :tenant_id AND inbox_id = :inbox_id AND contact_id = :contact_id
 """
 _ADDRESS = """
     INSERT INTO contact_addresses (inbox_id, canonical, contact_id)
@@ -125,12 +165,7 @@ async def replace_card(
     )
     await _take_addresses(tx, changed)
     await tx.execute(
-        """
-        UPDATE contacts
-        SET sort_key = :sort_key, search = :search, uid = :uid, card = :card, sources = :sources,
-            read_only = :read_only, updated_at = :now
-        WHERE tenant_id = :tenant_id AND inbox_id = :inbox_id AND contact_id = :contact_id
-        """,
+        _UPDATE,
         {**_columns(changed), "tenant_id": tenant_id, "read_only": int(read_only), "now": now},
     )
     return changed
@@ -191,32 +226,22 @@ async def contacts_with(
     return [_contact(row) for row in rows]
 
 
-async def contact_with_uid(
-    tx: Tx, *, tenant_id: bytes, inbox_id: bytes, uid: str
-) -> Contact | None:
-    """The oldest card of a book that has this UID."""
-    row = await tx.fetch_one(
-        _CONTACT + " AND uid = :uid AND uid <> '' ORDER BY contact_id LIMIT 1",
-        {"tenant_id": tenant_id, "inbox_id": inbox_id, "uid": uid},
-    )
-    return _contact(row) if row else None
-
-
-async def known_uids(
+async def contact_ids_by_uid(
     tx: Tx, *, tenant_id: bytes, inbox_id: bytes, uids: Collection[str]
-) -> set[str]:
-    """Those of `uids` that a card of the book has."""
+) -> dict[str, bytes]:
+    """For each of the UIDs that a card of the book has: the oldest that has it."""
     if not uids:
-        return set()
+        return {}
     chosen, names = in_texts(uids)
     rows = await tx.fetch_all(
         f"""
-        SELECT uid FROM contacts
+        SELECT uid, contact_id FROM contacts
         WHERE tenant_id = :tenant_id AND inbox_id = :inbox_id AND uid <> '' AND uid IN ({chosen})
+        ORDER BY contact_id DESC
         """,
         {"tenant_id": tenant_id, "inbox_id": inbox_id, **names},
     )
-    return {row["uid"] for row in rows}
+    return {row["uid"]: bytes(row["contact_id"]) for row in rows}
 
 
 async def known_names(
@@ -237,7 +262,7 @@ async def known_names(
 
 
 async def contacts_named(tx: Tx, *, tenant_id: bytes, inbox_id: bytes, card: Card) -> list[Contact]:
-    """Some cards of the name of `card`, first those that a search would find alike."""
+    """A few cards of the name of `card`, first those that a search would find alike."""
     params = {
         "tenant_id": tenant_id,
         "inbox_id": inbox_id,
@@ -247,7 +272,7 @@ async def contacts_named(tx: Tx, *, tenant_id: bytes, inbox_id: bytes, card: Car
     rows = await tx.fetch_all(
         f"""
         {_CONTACT} AND sort_key = :sort_key
-        ORDER BY CASE WHEN search = :search THEN 0 ELSE 1 END, contact_id LIMIT {_PAGE}
+        ORDER BY CASE WHEN search = :search THEN 0 ELSE 1 END, contact_id LIMIT {_NAMED}
         """,
         params,
     )
@@ -285,7 +310,7 @@ async def search_contacts(
         params,
     )
     rows = await tx.fetch_all(
-        f"{_CONTACT} {conditions} ORDER BY sort_key, contact_id LIMIT :limit OFFSET :position",
+        f"{_LISTED} {conditions} ORDER BY sort_key, contact_id LIMIT :limit OFFSET :position",
         params,
     )
     return ContactPage([_contact(row) for row in rows], int(counted["total"]) if counted else 0)
@@ -326,19 +351,22 @@ def in_texts(values: Iterable[str]) -> tuple[str, dict[str, object]]:
 
 
 _CONTACT = """
-    SELECT contact_id, inbox_id, card, sources, read_only, created_at, updated_at FROM contacts
-    WHERE tenant_id = :tenant_id AND inbox_id = :inbox_id
+    SELECT contact_id, inbox_id, card, apart, sources, read_only, created_at, updated_at
+    FROM contacts WHERE tenant_id = :tenant_id AND inbox_id = :inbox_id
 """
+_LISTED = _CONTACT.replace("apart,", "'{}' AS apart,")  # half a megabyte a card, and not shown
 
 
 def _columns(contact: Contact) -> dict[str, object]:
+    card, apart = packed_apart(contact.card)
     return {
         "contact_id": contact.contact_id,
         "inbox_id": contact.inbox_id,
         "sort_key": contact.card.sort_key,
         "search": contact.card.search_text,
         "uid": contact.card.uid,
-        "card": packed(contact.card),
+        "card": card,
+        "apart": apart,
         "sources": pack_sources(contact.sources),
     }
 
@@ -358,7 +386,7 @@ def _contact(row: Row) -> Contact:
     return Contact(
         bytes(row["contact_id"]),
         bytes(row["inbox_id"]),
-        unpacked(row["card"]),
+        unpacked(row["card"], row["apart"]),
         unpack_sources(row["sources"]),
         bool(row["read_only"]),
         row["created_at"],

@@ -4,98 +4,168 @@
   one with its UID; else one of its name (`storage.contacts.same_card`); else it is new. Nothing
   that is in the book is lost or replaced, so taking the same file in twice changes nothing.
 - A card whose addresses stand on two cards of the book is left out: which of them it is, nobody
-  can say.
+  can say. So is one that would make a card larger than a card may be, and a new one in a full book.
+- Cards are joined in memory; whatever stands in the file for a card, it is written once.
+- One transaction takes as many as its budget allows, so that nobody else waits long for theirs.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, field, replace
 from typing import Literal
 
-from storage.contacts.cards import Card, joined
+from storage.contacts.cards import Card, joined, octets_of, why_too_large
 from storage.contacts.contacts import (
     Contact,
     contact_ids,
-    contact_with_uid,
-    contacts_with,
-    create_contact,
-    create_contacts,
+    contact_ids_by_uid,
+    contacts_named,
     find_contact,
-    known_uids,
-    replace_card,
+    free_places,
+    known_names,
+    write_contacts,
 )
-from storage.contacts.same_card import met_names, same_named_card
+from storage.contacts.same_card import same_named_card
+from storage.contacts.vcards import ReadCard, Unreadable
 from storage.database import Tx
 from storage.errors import NotFound
 from storage.ids import from_text, to_text
+
+SECONDS = 0.03
+OCTETS = 1 << 20
+"""Cards are taken for `SECONDS`, or until they hold `OCTETS`; then they are written. Together that
+is some 50 ms."""
+
+_AT_ONCE = 200
+_ADDRESSES_AT_ONCE = 1_000
+
+_FULL = "This inbox has as many contacts as it may."
+
+
+@dataclass(slots=True)
+class _Budget:
+    """What of one transaction is left; `ticks` are seconds that never jump."""
+
+    ticks: Callable[[], float]
+    until: float
+    octets: int = OCTETS
+
+    def spend(self, card: Card) -> None:
+        """Count a card that was read or taken in."""
+        self.octets -= octets_of(card)
+
+    @property
+    def is_spent(self) -> bool:
+        return self.octets <= 0 or self.ticks() >= self.until
 
 
 @dataclass(frozen=True, slots=True)
 class Imported:
     """What became of one card; `contact_id` is None when it was left out."""
 
-    status: Literal["created", "merged", "unchanged", "skipped"]
+    status: Literal["created", "merged", "unchanged", "skipped", "failed"]
     contact_id: bytes | None
     message: str = ""
 
 
-async def import_cards(
-    tx: Tx, *, tenant_id: bytes, inbox_id: bytes, cards: Sequence[Card], now: int
-) -> list[Imported]:
-    """Take some cards in; what became of each, in their order.
+@dataclass(slots=True)
+class _Book:
+    """What of an inbox's book some cards can touch, with what they changed so far.
 
-    Those that are clearly new go in together; the others one by one, after them.
+    `owners` are the cards that have an address, `by_uid` those that have a UID, `names` the sort
+    keys that a card had before, `made` the new cards by theirs; `before` are the contacts as they
+    were read, `now` as they are to be. `room` is how many more there may be.
     """
-    fresh = await _fresh(tx, tenant_id, inbox_id, cards)
-    made = await create_contacts(
-        tx,
-        tenant_id=tenant_id,
-        inbox_id=inbox_id,
-        cards=[cards[place] for place in fresh],
-        now=now,
-    )
-    done = {place: Imported("created", made_id) for place, made_id in zip(fresh, made, strict=True)}
-    for place, card in enumerate(cards):
-        if place not in done:
-            done[place] = await _import(
-                tx, tenant_id=tenant_id, inbox_id=inbox_id, card=card, now=now
-            )
-    return [done[place] for place in range(len(cards))]
+
+    tenant_id: bytes
+    inbox_id: bytes
+    owners: dict[str, bytes]
+    by_uid: dict[str, bytes]
+    names: set[str]
+    room: int
+    made: dict[str, list[bytes]] = field(default_factory=dict)
+    before: dict[bytes, Contact] = field(default_factory=dict)
+    now: dict[bytes, Contact] = field(default_factory=dict)
 
 
-async def _fresh(tx: Tx, tenant_id: bytes, inbox_id: bytes, cards: Sequence[Card]) -> list[int]:
-    """The places of the cards of which no address, UID or name has come before."""
+def next_cards(found: Iterator[ReadCard | Unreadable]) -> list[ReadCard | Unreadable]:
+    """Cards for a transaction or two: their number, addresses and octets are bounded."""
+    taken: list[ReadCard | Unreadable] = []
+    octets = addresses = 0
+    for one in found:
+        taken.append(one)
+        if isinstance(one, ReadCard):
+            octets += octets_of(one.card)
+            addresses += len(one.card.emails)
+        if len(taken) >= _AT_ONCE or octets >= OCTETS or addresses >= _ADDRESSES_AT_ONCE:
+            break
+    return taken
+
+
+async def import_cards(
+    tx: Tx,
+    *,
+    tenant_id: bytes,
+    inbox_id: bytes,
+    found: Sequence[ReadCard | Unreadable],
+    most_contacts: int,
+    ticks: Callable[[], float],
+    now: int,
+) -> list[Imported]:
+    """Take the first of some cards in, one at least; what became of each, in their order.
+
+    `ticks` are seconds that never jump: the transaction ends by them.
+    """
+    cards = [one.card for one in found if isinstance(one, ReadCard)]
+    book = await _opened(tx, tenant_id, inbox_id, cards, most_contacts)
+    budget = _Budget(ticks, ticks() + SECONDS)
+    done: list[Imported] = []
+    for one in found:
+        if done and budget.is_spent:
+            break
+        if isinstance(one, Unreadable):
+            done.append(Imported(one.status, None, one.message))
+        else:
+            budget.spend(one.card)
+            result = await _import(tx, book, one.card, budget, now)
+            message = " ".join(filter(None, (result.message, one.told)))
+            done.append(replace(result, message=message))
+    made = [contact for key, contact in book.now.items() if key not in book.before]
+    changed = [
+        (book.before[key], contact)
+        for key, contact in book.now.items()
+        if key in book.before and contact is not book.before[key]
+    ]
+    await write_contacts(tx, tenant_id=tenant_id, made=made, changed=changed)
+    return done
+
+
+async def _opened(
+    tx: Tx, tenant_id: bytes, inbox_id: bytes, cards: Sequence[Card], most_contacts: int
+) -> _Book:
     canonicals = {canonical for card in cards for canonical in card.canonicals}
     uids = {card.uid for card in cards if card.uid}
-    met: set[str] = {*await contact_ids(tx, inbox_id=inbox_id, canonicals=canonicals)}
-    met_uids = await known_uids(tx, tenant_id=tenant_id, inbox_id=inbox_id, uids=uids)
-    met_uids |= {uid for uid in uids if from_text("ctc", uid) is not None}
-    names = {*await met_names(tx, tenant_id=tenant_id, inbox_id=inbox_id, cards=cards)}
-    fresh = []
-    for place, card in enumerate(cards):
-        is_new = card.uid not in met_uids and card.sort_key not in names
-        if is_new and met.isdisjoint(card.canonicals):
-            fresh.append(place)
-        names.add(card.sort_key)
-        met.update(card.canonicals)
-        met_uids |= {card.uid} - {""}
-    return fresh
-
-
-async def _import(tx: Tx, *, tenant_id: bytes, inbox_id: bytes, card: Card, now: int) -> Imported:
-    there = await contacts_with(
-        tx, tenant_id=tenant_id, inbox_id=inbox_id, canonicals=card.canonicals
+    names = {card.sort_key for card in cards}
+    return _Book(
+        tenant_id,
+        inbox_id,
+        await contact_ids(tx, inbox_id=inbox_id, canonicals=canonicals),
+        await contact_ids_by_uid(tx, tenant_id=tenant_id, inbox_id=inbox_id, uids=uids),
+        await known_names(tx, tenant_id=tenant_id, inbox_id=inbox_id, names=names),
+        await free_places(tx, inbox_id=inbox_id, most=most_contacts),
     )
+
+
+async def _import(tx: Tx, book: _Book, card: Card, budget: _Budget, now: int) -> Imported:
+    there = {book.owners[one] for one in card.canonicals if one in book.owners}
     if len(there) > 1:
         return Imported("skipped", None, "Its addresses are on several cards of this inbox.")
-    same = there[0] if there else await _with_uid(tx, tenant_id, inbox_id, card.uid)
-    same = same or await same_named_card(
-        tx, tenant_id=tenant_id, inbox_id=inbox_id, card=card, now=now
-    )
+    same = await _loaded(tx, book, there.pop(), budget) if there else None
+    same = same or await _with_uid(tx, book, card.uid, budget)
+    same = same or same_named_card(await _named(tx, book, card, budget), card, now)
     if same is None:
-        made = await create_contact(tx, tenant_id=tenant_id, inbox_id=inbox_id, card=card, now=now)
-        return Imported("created", made.contact_id)
+        return _create(tx, book, card, now)
     if card.uid == to_text("ctc", same.contact_id):
         card = replace(card, uid="")  # it is the name that an export gave to what has none
     after = joined(same.card, card)
@@ -103,20 +173,60 @@ async def _import(tx: Tx, *, tenant_id: bytes, inbox_id: bytes, card: Card, now:
         return Imported("unchanged", same.contact_id)
     if same.read_only:
         return Imported("skipped", None, "Its card was handed over and can only be read.")
-    await replace_card(tx, tenant_id=tenant_id, contact=same, card=after, now=now)
+    too_large = why_too_large(after)
+    if too_large:
+        return Imported("failed", None, f"Joined with the card that is there: {too_large}")
+    _put(book, replace(same, card=after, updated_at=now))
     return Imported("merged", same.contact_id)
 
 
-async def _with_uid(tx: Tx, tenant_id: bytes, inbox_id: bytes, uid: str) -> Contact | None:
+def _create(tx: Tx, book: _Book, card: Card, now: int) -> Imported:
+    if book.room < 1:
+        return Imported("failed", None, _FULL)
+    book.room -= 1
+    made = Contact(tx.new_id(), book.inbox_id, card, {}, False, now, now)
+    _put(book, made)
+    book.made.setdefault(card.sort_key, []).append(made.contact_id)
+    return Imported("created", made.contact_id)
+
+
+def _put(book: _Book, contact: Contact) -> None:
+    book.now[contact.contact_id] = contact
+    book.owners |= dict.fromkeys(contact.card.canonicals, contact.contact_id)
+    if contact.card.uid:
+        book.by_uid.setdefault(contact.card.uid, contact.contact_id)
+
+
+async def _loaded(tx: Tx, book: _Book, contact_id: bytes, budget: _Budget) -> Contact:
+    if contact_id not in book.now:
+        found = await find_contact(
+            tx, tenant_id=book.tenant_id, inbox_id=book.inbox_id, contact_id=contact_id
+        )
+        budget.spend(found.card)
+        book.before[contact_id] = book.now[contact_id] = found
+    return book.now[contact_id]
+
+
+async def _with_uid(tx: Tx, book: _Book, uid: str, budget: _Budget) -> Contact | None:
     """The card with this UID; one without its own is exported with its id as UID."""
-    if not uid:
-        return None
-    contact_id = from_text("ctc", uid)
+    contact_id = from_text("ctc", uid) if uid else None
     if contact_id is not None:
         try:
-            return await find_contact(
-                tx, tenant_id=tenant_id, inbox_id=inbox_id, contact_id=contact_id
-            )
+            return await _loaded(tx, book, contact_id, budget)
         except NotFound:
             pass
-    return await contact_with_uid(tx, tenant_id=tenant_id, inbox_id=inbox_id, uid=uid)
+    return await _loaded(tx, book, book.by_uid[uid], budget) if uid in book.by_uid else None
+
+
+async def _named(tx: Tx, book: _Book, card: Card, budget: _Budget) -> list[Contact]:
+    """Cards of the name of this one, as they are to be."""
+    key, named = card.sort_key, []
+    if key in book.names:
+        for one in await contacts_named(
+            tx, tenant_id=book.tenant_id, inbox_id=book.inbox_id, card=card
+        ):
+            budget.spend(one.card)
+            if one.contact_id not in book.now:
+                book.before[one.contact_id] = book.now[one.contact_id] = one
+            named.append(one.contact_id)
+    return [book.now[one] for one in (*named, *book.made.get(key, ()))]

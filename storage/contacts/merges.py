@@ -7,7 +7,7 @@ taken back first. What was changed on the card since stays.
 from __future__ import annotations
 
 from storage.clock import DAY
-from storage.contacts.cards import joined, packed, parted, unpacked
+from storage.contacts.cards import joined_within, packed, parted, unpacked
 from storage.contacts.contacts import (
     Contact,
     create_contact,
@@ -27,7 +27,10 @@ UNDO = 30 * DAY
 async def merge_contacts(
     tx: Tx, *, tenant_id: bytes, kept: Contact, other: Contact, now: int
 ) -> Contact:
-    """Put everything of `other` on `kept`; `other` goes. Raises Conflict `read_only`."""
+    """Put everything of `other` on `kept`; `other` goes.
+
+    Raises Conflict: `read_only`, `card_too_large` when both together are.
+    """
     require_own(kept)
     require_own(other)
     await remove_contact(tx, tenant_id=tenant_id, contact=other)
@@ -35,7 +38,7 @@ async def merge_contacts(
         tx,
         tenant_id=tenant_id,
         contact=kept,
-        card=joined(kept.card, other.card),
+        card=joined_within(kept.card, other.card),
         sources={**other.sources, **kept.sources},
         now=now,
     )
@@ -71,10 +74,13 @@ async def merge_contacts(
     return merged
 
 
-async def unmerge_contact(tx: Tx, *, tenant_id: bytes, contact: Contact, now: int) -> Contact:
+async def unmerge_contact(
+    tx: Tx, *, tenant_id: bytes, contact: Contact, most_contacts: int, now: int
+) -> Contact:
     """Take the last merge of a card back; both cards have what was theirs.
 
-    Raises Conflict: `not_merged` when there is none that can be, `read_only`, `address_taken`.
+    Raises Conflict: `not_merged` when there is none that can be, `read_only`, `address_taken`,
+    `contact_limit`.
     """
     require_own(contact)
     key = {
@@ -110,6 +116,7 @@ async def unmerge_contact(tx: Tx, *, tenant_id: bytes, contact: Contact, now: in
         inbox_id=contact.inbox_id,
         card=other,
         sources=unpack_sources(row["other_sources"]),
+        most_contacts=most_contacts,
         contact_id=bytes(row["other_id"]),
         now=now,
     )

@@ -12,16 +12,26 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from storage.contacts.cards import GROUPS, Card, groups_brought, joined
+from storage.contacts.cards import GROUPS, Card, groups_brought, joined_within
 from storage.contacts.contacts import Contact, Source, contacts_with, create_contact, replace_card
 from storage.contacts.relationships import count_before_seeding, seed_relationship
 from storage.database import Tx
 
 
 async def receive_card(
-    tx: Tx, *, tenant_id: bytes, from_inbox_id: bytes, to_inbox_id: bytes, card: Card, now: int
+    tx: Tx,
+    *,
+    tenant_id: bytes,
+    from_inbox_id: bytes,
+    to_inbox_id: bytes,
+    card: Card,
+    most_contacts: int,
+    now: int,
 ) -> Contact:
-    """Put `card`, out of the book of `from_inbox_id`, into that of `to_inbox_id`."""
+    """Put `card`, out of the book of `from_inbox_id`, into that of `to_inbox_id`.
+
+    Raises Conflict: `card_too_large` when both together are, `contact_limit` in a full book.
+    """
     source = Source(from_inbox_id, now)
     there = await contacts_with(
         tx, tenant_id=tenant_id, inbox_id=to_inbox_id, canonicals=card.canonicals
@@ -30,7 +40,7 @@ async def receive_card(
         first, *others = there
         taken = {canonical for other in others for canonical in other.card.canonicals}
         free = tuple(email for email in card.emails if email.canonical not in taken)
-        after = joined(first.card, replace(card, emails=free))
+        after = joined_within(first.card, replace(card, emails=free))
         brought = dict.fromkeys(groups_brought(first.card, after), source)
         contact = await replace_card(
             tx,
@@ -48,6 +58,7 @@ async def receive_card(
             inbox_id=to_inbox_id,
             card=card,
             sources=dict.fromkeys(filled, source),
+            most_contacts=most_contacts,
             now=now,
         )
     await count_before_seeding(tx)

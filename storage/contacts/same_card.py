@@ -9,28 +9,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 
 from storage.contacts.cards import Card, joined
-from storage.contacts.contacts import Contact, contacts_named, known_names
-from storage.database import Tx
+from storage.contacts.contacts import Contact
 
 
-async def met_names(
-    tx: Tx, *, tenant_id: bytes, inbox_id: bytes, cards: Sequence[Card]
-) -> Collection[str]:
-    """The names (sort keys) of these cards that a card of the book has."""
-    return await known_names(
-        tx, tenant_id=tenant_id, inbox_id=inbox_id, names={card.sort_key for card in cards}
-    )
-
-
-async def same_named_card(
-    tx: Tx, *, tenant_id: bytes, inbox_id: bytes, card: Card, now: int
-) -> Contact | None:
-    """The card of the same name that this one is; `now` is that of the whole file."""
-    named = await contacts_named(tx, tenant_id=tenant_id, inbox_id=inbox_id, card=card)
+def same_named_card(named: Sequence[Contact], card: Card, now: int) -> Contact | None:
+    """The card of these, all of its name, that this one is; `now` is that of the whole file."""
     there = [one for one in named if "" in (one.card.uid, card.uid)]
     return next(_same(there, card, now), None)
 

@@ -16,11 +16,9 @@ from typing import Literal
 from urllib.parse import unquote
 
 from storage.address import canonical_or_none
-from storage.contacts.cards import Anniversary, Email, Phone
+from storage.contacts.cards import MAX_NAME, Anniversary, Email, Phone
 from storage.vcard.content_lines import Entry
 from storage.vcard.vcard_values import escaped, texts, unescaped
-
-MAX_NAME = 500
 
 Version = Literal["3.0", "4.0"]
 

@@ -21,10 +21,9 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field, replace
 from typing import Literal
 
-from storage.contacts.cards import Card
+from storage.contacts.cards import MAX_CARD, MAX_NAME, Card, why_too_large
 from storage.contacts.vcard_properties import (
     DAYS,
-    MAX_NAME,
     day,
     day_entry,
     email,
@@ -50,10 +49,6 @@ from storage.vcard.content_lines import (
 )
 from storage.vcard.older_vcards import modern
 from storage.vcard.vcard_values import split, texts, unescaped
-
-MAX_CARD = 512 * 1024
-MAX_ITEMS = 100
-MAX_NOTES = 100_000
 
 _VERSIONS = ("2.1", "3.0", "4.0")
 _MARK = re.compile(rb"(?:\xef\xbb\xbf)?\s*(BEGIN|END)\s*:\s*VCARD\s*", re.IGNORECASE)
@@ -281,13 +276,9 @@ def _fitting(card: Card, told: _Told) -> Card:
 
 
 def _judged(card: Card, told: _Told) -> ReadCard | Unreadable:
-    lists = (card.emails, card.phones, card.labels, card.anniversaries)
-    if any(len(one) > MAX_ITEMS for one in lists):
-        return Unreadable(f"The card has more than {MAX_ITEMS} of something.")
-    if len(card.full_name) > MAX_NAME or len(card.organization) > MAX_NAME:
-        return Unreadable(f"A name has more than {MAX_NAME} characters.")
-    if len(card.notes) > MAX_NOTES:
-        return Unreadable(f"The note has more than {MAX_NOTES} characters.")
+    too_large = why_too_large(card)
+    if too_large:
+        return Unreadable(too_large)
     if not (card.full_name or card.emails or card.phones or card.organization or card.lines):
         return Unreadable("The card has neither name, address, number nor organisation.")
     return ReadCard(card, str(told))

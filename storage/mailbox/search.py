@@ -2,7 +2,7 @@
 
 - A search is always within the copies of one inbox, newest first, by keyset.
 - A message that is not parsed yet is matched by the fields of the header scan: sender, recipients,
-  subject. Of very many such messages only the newest are compared.
+  subject. Of very many such messages of a tenant only the newest are compared.
 - Dates are compared with `received_at`. They also bound the range of ids, an hour wider: after a
   clock was set back by more than that, a search with `before` may miss messages.
 """
@@ -245,7 +245,8 @@ async def _pending(search: _Search) -> list[bytes]:
     rows = await search.tx.fetch_all(
         f"""
         SELECT m.message_id, m.from_name, m.from_email, m.recipients, m.subject
-        FROM (SELECT message_id FROM messages WHERE parse_status = 'pending' {older}
+        FROM (SELECT message_id FROM messages
+              WHERE parse_status = 'pending' AND tenant_id = :tenant_id {older}
               ORDER BY message_id DESC LIMIT {_PENDING_LOOKED_AT}) p
         CROSS JOIN copies c CROSS JOIN messages m
         WHERE c.inbox_id = :inbox_id AND c.message_id = p.message_id

@@ -27,6 +27,9 @@ from storage.migrations.m011_retention import m011_retention
 from storage.migrations.m012_reopened import m012_reopened
 from storage.migrations.m013_filing import m013_filing
 from storage.migrations.m014_tenant_names import m014_tenant_names
+from storage.migrations.m015_idempotency_room import m015_idempotency_room
+from storage.migrations.m016_pending_of_tenant import m016_pending_of_tenant
+from storage.migrations.m017_card_apart import m017_card_apart
 
 Step = Callable[[Tx], Coroutine[Any, Any, None]]
 
@@ -123,4 +126,7 @@ STEPS: tuple[Step, ...] = (
     m012_reopened,
     m013_filing,
     m014_tenant_names,
+    m015_idempotency_room,
+    m016_pending_of_tenant,
+    m017_card_apart,
 )

@@ -15,11 +15,18 @@ from storage.teamwork.tasks import Draft, create_task
 
 
 async def hand_over(
-    tx: Tx, *, tenant_id: bytes, contact: Contact, to_inbox_id: bytes, note: str | None, now: int
+    tx: Tx,
+    *,
+    tenant_id: bytes,
+    contact: Contact,
+    to_inbox_id: bytes,
+    note: str | None,
+    most_contacts: int,
+    now: int,
 ) -> Contact:
     """Hand over the card with labels and relationship; return the giver's copy.
 
-    Raises Conflict `read_only` for a card that was handed over already.
+    Raises Conflict `read_only` for a card that was handed over already, and as `receive_card`.
     """
     require_own(contact)
     giver = contact.inbox_id
@@ -29,6 +36,7 @@ async def hand_over(
         from_inbox_id=giver,
         to_inbox_id=to_inbox_id,
         card=contact.card,
+        most_contacts=most_contacts,
         now=now,
     )
     copy = await replace_card(

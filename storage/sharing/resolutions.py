@@ -29,10 +29,13 @@ from storage.teamwork.tasks import complete_task, find_task
 _AT_ONCE = 100
 
 
-async def accept_share(tx: Tx, *, tenant_id: bytes, share: Share, now: int) -> Share:
+async def accept_share(
+    tx: Tx, *, tenant_id: bytes, share: Share, most_contacts: int, now: int
+) -> Share:
     """Copy the card into the taker's book.
 
-    Raises Conflict: `share_resolved`, and `contact_missing` when there is no such card.
+    Raises Conflict: `share_resolved`, `contact_missing` when there is no such card, and as
+    `receive_card`.
     """
     _require_pending(share)
     given = await _card_of(tx, tenant_id, share)
@@ -43,6 +46,7 @@ async def accept_share(tx: Tx, *, tenant_id: bytes, share: Share, now: int) -> S
         from_inbox_id=share.giver,
         to_inbox_id=share.taker,
         card=replace(card, labels=tuple(dict.fromkeys([*card.labels, *share.labels]))),
+        most_contacts=most_contacts,
         now=now,
     )
     return await _resolve(

@@ -370,6 +370,7 @@ async def shared_contacts(world: World, *, own: bool) -> dict[str, str]:
             tenant_id=world.tenant_id,
             inbox_id=world.raw[SALES],
             card=Card(full_name="Bea"),
+            most_contacts=10,
             contact_id=from_text("ctc", OTHER_CARD),
             now=world.clock(),
         )

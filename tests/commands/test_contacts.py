@@ -26,7 +26,7 @@ def test_cards_are_imported_listed_shown_and_exported(operator: Operator, tmp_pa
 
     assert result.exit_code == 1
     assert '"created": 1' in result.stdout
-    assert "1 of the cards could not be read" in result.stderr
+    assert "1 of the cards could not be taken" in result.stderr
     (card,) = operator.ask_all("contacts", "list", "--inbox", "a@acme.test", "--search", "hopp")
     assert card["emails"] == [{"label": "", "address": "grace@navy.test"}]
     assert operator.ask("contacts", "show", card["id"], "--inbox", "a@acme.test") == card

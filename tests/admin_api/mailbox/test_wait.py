@@ -2,8 +2,16 @@
 
 import asyncio
 import time
+from collections import Counter
 
-from tests.builders import AGENT, SALES, World, deliver
+import pytest
+
+from admin_api.call.call import Call, acting_inbox
+from admin_api.mailbox import wait
+from admin_api.mailbox.messages import Entire
+from admin_api.service.feed import Feed
+from storage.database import Tx
+from tests.builders import AGENT, FOREIGN_INBOX, SALES, SUPPORT, TENANT_OWNER, World, deliver
 
 WAIT = "/v1/messages/wait/"
 
@@ -66,3 +74,90 @@ async def test_only_what_came_after_counts(world: World) -> None:
 
     assert (since.status_code, later.status_code) == (200, 204)
     assert {fault["field"] for fault in odd.json()["errors"]} == {"timeout", "after"}
+
+
+def feed_of(world: World) -> Feed:
+    feed: Feed = world.app.router.default._inner._service.feed  # type: ignore[attr-defined]
+    return feed
+
+
+async def waiting_calls(world: World, count: int) -> None:
+    """Return when so many wait."""
+    async with asyncio.timeout(20):
+        while feed_of(world).streams_open < count:  # noqa: ASYNC110
+            await asyncio.sleep(0.01)
+
+
+async def test_mail_of_others_wakes_nobody_who_waits(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    reads: Counter[bytes] = Counter()
+    newest = wait._newest
+
+    async def counted(tx: Tx, call: Call, expected: wait.Expected) -> Entire | None:
+        reads[await acting_inbox(tx, call)] += 1
+        return await newest(tx, call, expected)
+
+    monkeypatch.setattr(wait, "_newest", counted)
+    async with world.client(AGENT) as api, world.client(FOREIGN_INBOX) as foreign:
+        calls = [asyncio.create_task(one.get(WAIT)) for one in (api, foreign) for _ in range(10)]
+        await waiting_calls(world, 20)
+        await asyncio.sleep(0.1)
+        before = Counter(reads)
+        for _ in range(20):
+            await deliver(world, "sales@example.test")
+            world.commits.set()
+            await asyncio.sleep(0.02)
+        assert reads == before
+        await deliver(world, "agent@example.test")
+        world.commits.set()
+        answers = await asyncio.gather(*calls[:10])
+        assert {answer.status_code for answer in answers} == {200}
+        await deliver(world, "desk@other.test", tenant="Other")
+        world.commits.set()
+        assert {answer.status_code for answer in await asyncio.gather(*calls[10:])} == {200}
+    assert reads[world.raw[AGENT]] <= before[world.raw[AGENT]] + 20
+
+
+async def test_waiting_counts_as_a_stream_of_its_credential(world: World) -> None:
+    async with world.client(AGENT) as api, world.client(SALES) as other:
+        calls = [asyncio.create_task(api.get(WAIT)) for _ in range(20)]
+        await waiting_calls(world, 20)
+        refused = await api.get(WAIT)
+        assert (refused.status_code, refused.json()["code"]) == (429, "rate_limited")
+        assert (await api.get(WAIT, params={"timeout": "0"})).status_code == 204
+        assert (await other.get(WAIT, params={"timeout": "1"})).status_code == 204
+        await deliver(world, "agent@example.test")
+        world.commits.set()
+        await asyncio.gather(*calls)
+        again = await api.get(WAIT, params={"timeout": "1", "subject": "none"})
+        assert again.status_code == 204
+    assert feed_of(world).streams_open == 0
+
+
+async def test_waiting_ends_with_its_credential(world: World) -> None:
+    async with world.client(SALES) as api, world.client(TENANT_OWNER) as owner:
+        waiting = asyncio.create_task(api.get(WAIT))
+        await waiting_calls(world, 1)
+        (token,) = [
+            one
+            for one in (await owner.get("/v1/tokens/")).json()
+            if one["inbox_id"] == world.ids[SALES]
+        ]
+        await owner.delete(f"/v1/tokens/{token['token_id']}/")
+        async with asyncio.timeout(10):
+            answer = await waiting
+    assert answer.status_code == 401
+
+
+async def test_waiting_ends_with_the_process_and_with_the_client(world: World) -> None:
+    async with world.client(SALES) as api, world.client(SUPPORT) as other:
+        gone = asyncio.create_task(other.get(WAIT))
+        waiting = asyncio.create_task(api.get(WAIT))
+        await waiting_calls(world, 2)
+        gone.cancel()
+        await asyncio.wait([gone])
+        assert feed_of(world).streams_open == 1
+        feed_of(world).close()
+        async with asyncio.timeout(10):
+            assert (await waiting).status_code == 204

@@ -7,9 +7,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from storage.contacts.cards import Anniversary, Card, Email, Phone, joined
+from storage.contacts.cards import MAX_CARD, Anniversary, Card, Email, Phone, joined
 from storage.contacts.vcard_properties import Version
-from storage.contacts.vcards import MAX_CARD, ReadCard, Unreadable, read_cards
+from storage.contacts.vcards import ReadCard, Unreadable, read_cards
 from storage.contacts.write_vcards import write_card
 
 LINE = st.text(st.characters(exclude_categories=("Cs", "Cc", "Zl", "Zp")), max_size=60)
