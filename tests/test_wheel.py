@@ -1,6 +1,7 @@
 """The wheel that pyproject.toml describes: everything is in it, and it runs elsewhere."""
 
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -13,7 +14,7 @@ from tests.test_layering import LAYERS, ROOT
 
 NAMED = ("pyproject.toml", "README.md", "LICENSE")
 # What an operator copies out of the tree; no code reads it.
-NOT_PACKED = {".service", ".socket", ".pyc", ""}
+NOT_PACKED = {".service", ".socket", ".timer", ".pyc", ""}
 
 pytestmark = pytest.mark.xdist_group("wheel")
 
@@ -79,3 +80,12 @@ def test_the_unpacked_wheel_makes_a_store(unpacked: Path) -> None:
     made = _run(["gateway", "tenant", "create", "Acme", "--data", data], unpacked)
 
     assert "Acme" in made
+
+
+@pytest.mark.parametrize("lock", ["requirements.lock", "requirements-dev.lock"])
+def test_a_lock_file_holds_what_builds_the_package(lock: str) -> None:
+    """`make demo` and docs/install.md build it without asking for anything else."""
+    text = (ROOT / lock).read_text()
+
+    assert re.search(r"(?m)^setuptools==\S+ \\$", text)
+    assert not re.search(r"https?://|--(extra-)?index-url", text)
