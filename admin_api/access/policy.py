@@ -75,7 +75,7 @@ def check(access: Access, principal: Principal) -> None:
     if access.caller == "admin" and not is_admin(principal):
         raise admin_required()
     if access.caller == "session" and agent:
-        raise admin_required()
+        raise Problem(403, "admin_required", "Only a signed-in user may do this.")
     if agent and access.scopes and not set(access.scopes) & set(agent.token.scopes):
         raise missing_scope(*access.scopes)
     tenant = principal.tenant
@@ -94,12 +94,12 @@ def missing_scope(*scopes: str) -> Problem:
 
 def not_author() -> Problem:
     """Build the refusal to change an object that somebody else made."""
-    return Problem(403, "not_author", "Only the one who made this may change it.")
+    return Problem(403, "not_author", "Only its author may change this.")
 
 
 def admin_required() -> Problem:
     """Build the refusal of a caller without the session of an owner or admin."""
-    return Problem(403, "admin_required", "This needs the session of a user with that right.")
+    return Problem(403, "admin_required", "Only an owner or admin may do this, signed in.")
 
 
 def inbox_mismatch() -> Problem:

@@ -49,7 +49,7 @@ class TokenChange(Payload):
     @classmethod
     def between(cls, given: Mapping[str, JsonValue]) -> Iterable[FieldFault]:
         if "action" in given and len(given) > 1:
-            yield FieldFault("action", "stands alone")
+            yield FieldFault("action", "must be the only field")
 
 
 async def list_tokens(call: Call) -> Response:

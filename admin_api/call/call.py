@@ -173,6 +173,6 @@ def _inbox_required() -> Problem:
     return Problem(
         400,
         "inbox_required",
-        "A session has to name the inbox it acts for.",
+        "A session must name the inbox it acts for.",
         faults=(FieldFault("inbox_id", "is required"),),
     )

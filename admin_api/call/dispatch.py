@@ -168,7 +168,7 @@ def _route(match: Match, method: str) -> Route:
         raise Problem(
             405,
             "method_not_allowed",
-            "This path does not take this method.",
+            "This path does not accept this method.",
             headers={"Allow": match.allow},
         )
     return route

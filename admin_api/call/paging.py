@@ -39,7 +39,7 @@ def position_of(cursor: str | None, length: int = _ID_LENGTH) -> bytes | None:
     except ValueError:
         position = b""
     if len(position) != length:
-        raise Invalid(FieldFault("cursor", "is none that was given here"))
+        raise Invalid(FieldFault("cursor", "is not a cursor of this list"))
     return position
 
 

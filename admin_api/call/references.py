@@ -86,7 +86,7 @@ async def any_inbox(tx: Tx, call: Call, field: str, name: str) -> Inbox:
     """Return the inbox of the tenant with this id or address."""
     inbox = await named_inbox(tx, tenant_id=call.tenant_id, name=name)
     if inbox is None:
-        raise Invalid(FieldFault(field, "names no inbox of this tenant"))
+        raise Invalid(FieldFault(field, "is not an inbox of this tenant"))
     return inbox
 
 
@@ -94,7 +94,7 @@ async def own_inbox(tx: Tx, call: Call, field: str, name: str) -> Inbox:
     """Return the inbox with this id or address, for which the caller may act."""
     inbox = await any_inbox(tx, call, field, name)
     if not may_act_for(call.caller, inbox):
-        raise Invalid(FieldFault(field, "names no inbox of this tenant"))
+        raise Invalid(FieldFault(field, "is not an inbox of this tenant"))
     return inbox
 
 
@@ -102,7 +102,7 @@ async def other_inbox(tx: Tx, call: Call, field: str, name: str) -> Inbox:
     """Return the inbox of the tenant with this id or address; not the acting one."""
     inbox = await named_inbox(tx, tenant_id=call.tenant_id, name=name)
     if inbox is None or inbox.inbox_id == await acting_inbox(tx, call):
-        raise Invalid(FieldFault(field, "names no other inbox of this tenant"))
+        raise Invalid(FieldFault(field, "is not another inbox of this tenant"))
     return inbox
 
 
@@ -120,7 +120,7 @@ async def visible_thread(tx: Tx, call: Call, field: str, name: str) -> bytes:
         view = await acting_view(tx, call)
         if await visibility.sees_thread(tx, view=view, thread_id=thread_id):
             return thread_id
-    raise Invalid(FieldFault(field, "names no thread that this inbox sees"))
+    raise Invalid(FieldFault(field, "is not a thread that this inbox sees"))
 
 
 async def visible_message(tx: Tx, call: Call, field: str, name: str) -> bytes:
@@ -130,7 +130,7 @@ async def visible_message(tx: Tx, call: Call, field: str, name: str) -> bytes:
         view = await acting_view(tx, call)
         if await visibility.seen_of(tx, view=view, message_ids=[message_id]):
             return message_id
-    raise Invalid(FieldFault(field, "names no message that this inbox sees"))
+    raise Invalid(FieldFault(field, "is not a message that this inbox sees"))
 
 
 async def own_contact(tx: Tx, call: Call, field: str, name: str) -> Contact:
@@ -141,14 +141,14 @@ async def own_contact(tx: Tx, call: Call, field: str, name: str) -> Contact:
             tx, tenant_id=call.tenant_id, inbox_id=inbox_id, contact_id=contact_id
         )
     except NotFound:
-        raise Invalid(FieldFault(field, "names no contact of this inbox")) from None
+        raise Invalid(FieldFault(field, "is not a contact of this inbox")) from None
 
 
 async def any_list(tx: Tx, call: Call, field: str, name: str) -> bytes:
     """Return the id of the tenant's list with this id or address."""
     list_id = await lists.list_named(tx, tenant_id=call.tenant_id, name=name)
     if list_id is None:
-        raise Invalid(FieldFault(field, "names no list of this tenant"))
+        raise Invalid(FieldFault(field, "is not a list of this tenant"))
     return list_id
 
 

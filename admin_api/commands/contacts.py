@@ -75,7 +75,7 @@ def show_contact(call: Invocation, *, contact: str, inbox: str) -> None:
                 contact_id=from_text("ctc", contact) or b"",
             )
         except NotFound:
-            raise Invalid(FieldFault("contact", "this inbox has no such card")) from None
+            raise Invalid(FieldFault("contact", "is not a card of this inbox")) from None
 
     call.show(contact_record(call.read(work)))
 
@@ -182,7 +182,7 @@ def who(call: Invocation, *, address: str, tenant: str | None) -> None:
 
     canonical = canonical_or_none(address)
     if canonical is None:
-        raise Faults("address: is no address")
+        raise Faults("address: is not an address")
 
     async def work(tx: Tx) -> list[Acquaintance]:
         if tenant is not None:

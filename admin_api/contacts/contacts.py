@@ -67,7 +67,7 @@ def _repeated(emails: JsonValue) -> Iterator[FieldFault]:
         address = one.get("address") if isinstance(one, dict) else None
         canonical = canonical_or_none(address) if isinstance(address, str) else None
         if canonical in seen:
-            yield FieldFault(f"emails[{place}].address", "is there twice")
+            yield FieldFault(f"emails[{place}].address", "occurs twice")
         seen.add(canonical or object())
 
 
@@ -227,7 +227,7 @@ async def merge_contacts(call: Call) -> Response:
         kept = await locate(tx, call)
         other = await own_contact(tx, call, "contact_id", payload.contact_id)
         if other.contact_id == kept.contact_id:
-            raise Invalid(FieldFault("contact_id", "names the card itself"))
+            raise Invalid(FieldFault("contact_id", "is the card itself"))
         return await merges.merge_contacts(
             tx, tenant_id=call.tenant_id, kept=kept, other=other, now=call.now
         )

@@ -46,7 +46,7 @@ def _place(cursor: str | None) -> Place | None:
             raise ValueError
         return Place(score, canonical)
     except (ValueError, struct.error):
-        raise Invalid(FieldFault("cursor", "is none that was given here")) from None
+        raise Invalid(FieldFault("cursor", "is not a cursor of this list")) from None
 
 
 class Listing(Parameters):

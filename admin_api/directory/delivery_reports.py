@@ -74,7 +74,7 @@ async def show_route(call: Call) -> Response:
         address = parse_address(call.parameters(Asked).address)
         domain = canonical_domain(address.domain)
     except ValueError:
-        raise Invalid(FieldFault("address", "is no address")) from None
+        raise Invalid(FieldFault("address", "is not an address")) from None
     postmaster = canonical_or_none(call.service.settings.postmaster) or ""
 
     async def work(tx: Tx) -> Record:

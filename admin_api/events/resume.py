@@ -95,7 +95,7 @@ async def _faults(tx: Tx, field: str, place: bytes | None, now: int) -> list[Fie
     if not await was_given(tx, event_id=place):
         return [FieldFault(field, _NONE)]
     if not is_kept(place, now=now):
-        return [FieldFault(field, "is older than the events that are kept", "position_expired")]
+        return [FieldFault(field, "is older than the stored events", "position_expired")]
     return []
 
 

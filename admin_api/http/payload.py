@@ -187,7 +187,7 @@ def _decoded(raw: bytes) -> str | None:
 
 def _why_odd(text: str | None, *, known: bool) -> str | None:
     if known:
-        return "is there more than once"
+        return "occurs more than once"
     if text is None:
         return "is not percent-encoded UTF-8"
     return "holds U+0000" if "\x00" in text else None

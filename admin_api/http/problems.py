@@ -54,7 +54,7 @@ def unauthorized() -> Problem:
 
 def not_found() -> Problem:
     """Build 404: missing, another tenant's, or not visible, all alike."""
-    return Problem(404, "not_found", "There is nothing here that this credential may see.")
+    return Problem(404, "not_found", "Not found, or not visible to this credential.")
 
 
 def rate_limited(seconds: int, headers: Mapping[str, str] | None = None) -> Problem:
@@ -94,16 +94,14 @@ def problem_of(error: Exception) -> Problem:
                 "The store is out of reach; nothing was half done.",
                 headers={"Retry-After": str(RETRY_SECONDS)},
             )
-    return Problem(500, "internal_error", "Something went wrong here; it is on record.")
+    return Problem(500, "internal_error", "Internal error; the log has the details.")
 
 
 def _invalid(error: Invalid) -> Problem:
     """Take the code of the faults when they share one, else the common one."""
     codes = {fault.code for fault in error.faults}
     code = codes.pop() if len(codes) == 1 else None
-    return Problem(
-        400, code or "invalid_fields", "Some of what was sent is not valid.", faults=error.faults
-    )
+    return Problem(400, code or "invalid_fields", "Some fields are not valid.", faults=error.faults)
 
 
 def response_of(problem: Problem) -> Response:

@@ -74,7 +74,7 @@ class FieldProblem(Answer):
     """One fault of the input."""
 
     field: Annotated[str, Field(examples=["mentions[1]"])]
-    message: Annotated[str, Field(examples=["names no inbox of this tenant"])]
+    message: Annotated[str, Field(examples=["is not an inbox of this tenant"])]
 
 
 class ProblemRecord(Answer):
@@ -83,7 +83,7 @@ class ProblemRecord(Answer):
     type: Annotated[str, Field(examples=["about:blank"])]
     title: Annotated[str, Field(examples=["Not Found"])]
     status: Annotated[int, Field(ge=400, le=599, examples=[404])]
-    detail: Annotated[str, Field(examples=["There is nothing here that this credential may see."])]
+    detail: Annotated[str, Field(examples=["Not found, or not visible to this credential."])]
     code: Annotated[str, Field(pattern="^[a-z][a-z_]*$", examples=["not_found"])]
     errors: list[FieldProblem] = Field(default_factory=list)
 

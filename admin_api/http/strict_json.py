@@ -84,7 +84,7 @@ def _below(path: str, key: str) -> str:
 def _object(pairs: list[tuple[str, object]]) -> dict[str, object]:
     made: dict[str, object] = {}
     for key, value in pairs:
-        made[key] = _Odd("is there more than once") if key in made else value
+        made[key] = _Odd("occurs more than once") if key in made else value
     return made
 
 

@@ -180,7 +180,7 @@ async def _held(tx: Tx, view: View, named: Sequence[str]) -> list[bytes]:
     without = [one for one in chosen if one not in held]
     opened = await visibility.seen_of(tx, view=view, message_ids=without)
     faults = [
-        FieldFault(f"message_ids[{place}]", "names no message that this inbox sees")
+        FieldFault(f"message_ids[{place}]", "is not a message that this inbox sees")
         for place, one in enumerate(given)
         if one not in held and one not in opened
     ]

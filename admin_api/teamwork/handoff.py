@@ -97,7 +97,7 @@ async def _offer_card(tx: Tx, *, view: View, thread_id: bytes, to: Inbox) -> Sha
         tx, tenant_id=view.tenant_id, inbox_id=view.inbox_id, canonicals=senders
     )
     if not cards or to.inbox_id == view.inbox_id:
-        fault = FieldFault("share_contact", "there is no card of the sender to offer to them")
+        fault = FieldFault("share_contact", "the sender has no card that could be offered")
         raise Invalid(fault)
     latest = min(cards, key=lambda one: min(map(senders.index, _known_of(one, senders))))
     share, _ = await offer_contact(

@@ -189,7 +189,7 @@ def _place(cursor: str | None) -> Place | None:
     if position is None:
         return None
     if position[0] >= _SECTIONS:
-        raise Invalid(FieldFault("cursor", "is none that was given here"))
+        raise Invalid(FieldFault("cursor", "is not a cursor of this list"))
     return Place(position[0], int.from_bytes(position[1:9], "big", signed=True), position[9:])
 
 

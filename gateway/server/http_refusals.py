@@ -24,7 +24,7 @@ _HOST = re.compile(rb"(?:\[[0-9A-Fa-f:.]+\]|[\w.~!$&'()*+,;=%-]*)(?::[0-9]*)?", 
 
 def malformed() -> Problem:
     """What came cannot be read."""
-    return Problem(400, "malformed_request", "This is no HTTP request.")
+    return Problem(400, "malformed_request", "This is not an HTTP request.")
 
 
 def url_too_long() -> Problem:

@@ -124,7 +124,7 @@ async def _require_inbox(tx: Tx, tenant_id: bytes, inbox_id: bytes) -> list[Fiel
         """,
         {"tenant_id": tenant_id, "inbox_id": inbox_id},
     )
-    return [] if row else [FieldFault("inbox_id", "names no inbox of this tenant")]
+    return [] if row else [FieldFault("inbox_id", "is not an inbox of this tenant")]
 
 
 def _faults(label: str, scopes: set[str], expires_at: int | None, now: int) -> Iterator[FieldFault]:

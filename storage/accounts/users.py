@@ -70,7 +70,7 @@ async def _require_free_email(tx: Tx, email: Address, *, but_for: bytes | None) 
         "SELECT user_id FROM users WHERE canonical = :canonical", {"canonical": email.canonical}
     )
     if taken is not None and bytes(taken["user_id"]) != but_for:
-        raise Conflict("email_taken", "A user with this e-mail address exists already.")
+        raise Conflict("email_taken", "This email address is already taken.")
 
 
 async def update_user(

@@ -174,7 +174,7 @@ async def replace_card(
 def require_own(contact: Contact) -> None:
     """Raises Conflict `read_only` for a card that was handed over."""
     if contact.read_only:
-        raise Conflict("read_only", "This card was handed over and can only be read.")
+        raise Conflict("read_only", "This card was handed over and is read-only.")
 
 
 async def remove_contact(tx: Tx, *, tenant_id: bytes, contact: Contact) -> None:
@@ -337,7 +337,10 @@ async def _take_addresses(tx: Tx, contact: Contact) -> None:
     for taken in (await contact_ids(tx, inbox_id=contact.inbox_id, canonicals=canonicals)).values():
         if taken != contact.contact_id:
             name = to_text("ctc", taken)
-            raise Conflict("address_taken", f"The card {name} of this inbox has an address of it.")
+            raise Conflict(
+                "address_taken",
+                f"The card {name} of this inbox has one of these addresses already.",
+            )
     await tx.execute(
         "DELETE FROM contact_addresses WHERE inbox_id = :inbox_id AND contact_id = :contact_id", key
     )

@@ -100,7 +100,7 @@ async def unmerge_contact(
         key,
     )
     if row is None:
-        raise Conflict("not_merged", "No merge of the last 30 days is left to be taken back.")
+        raise Conflict("not_merged", "There is no merge of the last 30 days to undo.")
     other = unpacked(row["other_card"])
     await replace_card(
         tx,

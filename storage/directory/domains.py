@@ -65,7 +65,7 @@ def _new_value() -> str:
 
 
 def _taken() -> Conflict:
-    return Conflict("domain_taken", "This domain is in use already.")
+    return Conflict("domain_taken", "This domain is already taken.")
 
 
 async def require_unowned(tx: Tx, *, tenant_id: bytes, name: str) -> None:

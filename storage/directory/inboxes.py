@@ -115,7 +115,7 @@ async def require_free(tx: Tx, canonical: str) -> None:
         "SELECT 1 FROM addresses WHERE canonical = :canonical", {"canonical": canonical}
     )
     if taken is not None:
-        raise Conflict("address_taken", "This address is in use already.")
+        raise Conflict("address_taken", "This address is already taken.")
 
 
 async def _check_owner(tx: Tx, tenant_id: bytes, owner_user_id: bytes | None) -> None:
@@ -130,7 +130,7 @@ async def require_owner(tx: Tx, *, tenant_id: bytes, user_id: bytes, field: str)
         {"tenant_id": tenant_id, "user_id": user_id},
     )
     if row is None:
-        raise Invalid(FieldFault(field, "names no user of this tenant"))
+        raise Invalid(FieldFault(field, "is not a user of this tenant"))
 
 
 async def update_inbox(
@@ -266,7 +266,7 @@ async def find_teammates(
     for field, address in named:
         inbox = await _teammate(tx, tenant_id, address)
         if inbox is None:
-            faults.append(FieldFault(field, "names no inbox of this tenant"))
+            faults.append(FieldFault(field, "is not an inbox of this tenant"))
         else:
             found.append(inbox)
     if faults:

@@ -216,7 +216,7 @@ async def add_member(
         {"tenant_id": tenant_id, "inbox_id": inbox_id},
     )
     if inbox is None:
-        raise Invalid(FieldFault("inbox_id", "names no inbox of this tenant"))
+        raise Invalid(FieldFault("inbox_id", "is not an inbox of this tenant"))
     added = await tx.execute(
         """
         INSERT INTO list_members (list_id, inbox_id, member_id, added_at)

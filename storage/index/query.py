@@ -117,7 +117,7 @@ def instant(text: str, *, field: str) -> int:
             return int(datetime.combine(day, time(), UTC).timestamp()) * SECOND
         return parse_rfc3339(text)
     except (ValueError, OverflowError):
-        fault = FieldFault(field, "holds a date that is none, as 2026-01-31")
+        fault = FieldFault(field, "holds a malformed date; write it as 2026-01-31")
         raise Invalid(fault) from None
 
 

@@ -73,7 +73,7 @@ async def redeliver(tx: Tx, *, alert: Alert, delivery_id: bytes, now: int) -> De
         "SELECT 1 FROM events WHERE event_id = :event_id", {"event_id": known.event_id}
     )
     if event is None:
-        raise Conflict("event_gone", "The event is not kept any more.")
+        raise Conflict("event_gone", "The event is no longer stored.")
     await tx.execute(
         """
         UPDATE deliveries

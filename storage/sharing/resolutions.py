@@ -61,7 +61,7 @@ async def accept_share(
 
 
 async def _card_of(tx: Tx, tenant_id: bytes, share: Share) -> Contact:
-    missing = Conflict("contact_missing", "There is no such card in the book of its holder.")
+    missing = Conflict("contact_missing", "The holder has no such card.")
     if share.type == "request":
         found = await contacts_with(
             tx, tenant_id=tenant_id, inbox_id=share.giver, canonicals=[share.canonical or ""]

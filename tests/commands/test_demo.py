@@ -221,7 +221,7 @@ def test_a_store_of_somebody_else_is_left_alone(operator: Operator) -> None:
 
     told = operator.fault("demo", *FREE)
 
-    assert told == "domain: This domain is in use already.\n"
+    assert told == "domain: already taken\n"
     assert [tenant["name"] for tenant in operator.ask_all("tenant", "list")] == ["Other"]
 
 

@@ -86,11 +86,11 @@ def test_a_name_is_used_once(operator: Operator) -> None:
         ),
         (["domain", "add", "no_domain!", "--tenant", "Acme"], "domain: This is not a valid domain"),
         (["domain", "trust", "acme.test", "--tenant", "Nobody"], "tenant: there is no such tenant"),
-        (["domain", "add", "acme.test", "--tenant", "Acme"], "domain: This domain is in use"),
+        (["domain", "add", "acme.test", "--tenant", "Acme"], "domain: already taken"),
         (["domain", "revoke", "other.test", "--tenant", "Acme"], "no such domain\n"),
         (["inbox", "create", "c+d@acme.test", "--tenant", "Acme"], "address: The part before"),
         (["inbox", "create", "c@other.test", "--tenant", "Acme"], "address: must be on a domain"),
-        (["inbox", "create", "A@Acme.test", "--tenant", "Acme"], "address: This address is in use"),
+        (["inbox", "create", "A@Acme.test", "--tenant", "Acme"], "address: already taken"),
         (
             ["inbox", "create", "c@acme.test", "--tenant", "Acme", "--owner", "no@acme.test"],
             "owner: there is no such user of this tenant\n",
@@ -99,7 +99,10 @@ def test_a_name_is_used_once(operator: Operator) -> None:
             ["list", "create", "all@other.test", "--tenant", "Acme", "--name", "All"],
             "address: must be on a domain that is verified for this tenant\n",
         ),
-        (["list", "create", "a@acme.test", "--tenant", "Acme", "--name", "All"], "address: This"),
+        (
+            ["list", "create", "a@acme.test", "--tenant", "Acme", "--name", "All"],
+            "address: already",
+        ),
         (["list", "add", "no@acme.test", "a@acme.test"], "list: there is no such list\n"),
         (["list", "add", "team@acme.test", "no@acme.test"], "inbox: there is no such inbox\n"),
         (["list", "show", "a@acme.test"], "list: there is no such list\n"),
@@ -182,7 +185,7 @@ def test_trusting_a_domain_verifies_it_for_one_tenant_only(operator: Operator) -
     assert (trusted["name"], trusted["status"]) == ("xn--bcher-kva.test", "verified")
     assert trusted["verified_at"] is not None
     told = operator.fault("domain", "trust", "xn--bcher-kva.test", "--tenant", "Other")
-    assert told == "domain: This domain is in use already.\n"
+    assert told == "domain: already taken\n"
     assert operator.ask_all("domain", "list", "--tenant", "Acme") == [trusted]
     assert operator.ask_all("domain", "list", "BÜCHER.test", "--tenant", "Acme") == [trusted]
     assert operator.ask_all("domain", "list", "acme.test", "--tenant", "Acme") == []
@@ -211,7 +214,7 @@ def test_a_domain_moves_to_another_tenant_only_when_told_to(operator: Operator) 
     operator.furnish()
     operator.ask("tenant", "create", "Other")
     words = ["domain", "trust", "acme.test", "--tenant", "Other"]
-    assert operator.fault(*words) == "domain: This domain is in use already.\n"
+    assert operator.fault(*words) == "domain: already taken\n"
 
     moved = operator.ask(*words, "--move")
 
@@ -220,7 +223,7 @@ def test_a_domain_moves_to_another_tenant_only_when_told_to(operator: Operator) 
     assert operator.ask("resolve", "team@acme.test")["verdict"] == "domain_revoked"
     assert operator.ask("resolve", "nobody@acme.test")["verdict"] == "unknown"
     told = operator.fault("domain", "trust", "acme.test", "--tenant", "Acme")
-    assert told == "domain: This domain is in use already.\n"
+    assert told == "domain: already taken\n"
     operator.ask("inbox", "create", "c@acme.test", "--tenant", "Other")
     assert (
         operator.ask("resolve", "c@acme.test")["tenant_id"]

@@ -49,7 +49,7 @@ async def thread_of(tx: Tx, view: View, text: str) -> bytes:
 
     thread_id = from_text("thr", text)
     if thread_id is None or not await sees_thread(tx, view=view, thread_id=thread_id):
-        raise Invalid(FieldFault("thread", "this inbox sees no such thread"))
+        raise Invalid(FieldFault("thread", "is not a thread that this inbox sees"))
     return thread_id
 
 

@@ -31,6 +31,7 @@ from storage.migrations import migrate, require_current
 
 T = TypeVar("T")
 
+_TAKEN = {"address_taken", "domain_taken", "email_taken"}
 _CONFLICTING_FIELDS = {
     "address_taken": "address",
     "domain_in_use": "domain",
@@ -103,7 +104,8 @@ def fault_lines(error: StorageError, settings: Settings) -> list[str]:
         case Invalid():
             return [f"{fault.field}: {fault.message}" for fault in error.faults]
         case Conflict():
-            return [f"{_CONFLICTING_FIELDS.get(error.code, error.code)}: {error.detail}"]
+            detail = "already taken" if error.code in _TAKEN else error.detail
+            return [f"{_CONFLICTING_FIELDS.get(error.code, error.code)}: {detail}"]
         case NotFound():
             return [str(error)]
         case StoreDamaged():

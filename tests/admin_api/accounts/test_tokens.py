@@ -94,7 +94,7 @@ async def test_an_inbox_one_may_not_act_for_looks_like_none(world: World) -> Non
     assert {status for status, _ in refused} == {400}
     assert len({str(body) for _, body in refused}) == 1
     assert refused[0][1]["errors"] == [
-        {"field": "inbox_id", "message": "names no inbox of this tenant"}
+        {"field": "inbox_id", "message": "is not an inbox of this tenant"}
     ]
 
 

@@ -95,7 +95,7 @@ async def test_every_fault_of_a_card_is_told(world: World) -> None:
         twice = [{"address": "a@b.test"}, {"address": "A@b.test"}]
         answer = await api.post(CONTACTS, json={"emails": twice})
         assert answer.json()["errors"] == [
-            {"field": "emails[1].address", "message": "is there twice"}
+            {"field": "emails[1].address", "message": "occurs twice"}
         ]
         assert (await api.post(CONTACTS, json={"notes": "Nobody."})).status_code == 400
         leap = [{"type": "birthday", "date": "--02-29"}]
