@@ -15,7 +15,7 @@ from typing import Literal, NamedTuple, TypeVar
 from config import listening, sources, values
 from config.listening import MailEndpoint
 from config.sources import Fault, Given
-from config.values import HIDDEN, Endpoint, Network, Parser
+from config.values import HIDDEN, Endpoint, Network, Parser, Rate
 
 T = TypeVar("T")
 BareNewline = Literal["accept", "reject"]
@@ -194,6 +194,12 @@ class Settings:
         200, values.count(), "HTTP connections at a time from one IPv4 address or IPv6 /64."
     )
     max_recipients: int = setting(1000, values.count(), "Recipients of one SMTP transaction.")
+    list_rate: Rate | None = setting(
+        "",
+        values.rate,
+        "Mail from one client network to one list, such as 60/min burst 120; empty: no limit.",
+        write=values.rate_text,
+    )
     mail_processes: int = setting(
         0,
         values.count(minimum=0),

@@ -20,6 +20,7 @@ Network = ipaddress.IPv4Network | ipaddress.IPv6Network
 
 LABEL = re.compile(r"(?!-)[a-z0-9_-]{1,63}(?<!-)", re.IGNORECASE)
 SIZE = re.compile(r"([0-9]{1,18}) *(B|KiB|MiB|GiB)?", re.IGNORECASE)
+RATE = re.compile(r"([0-9]{1,7}) */ *min +burst +([0-9]{1,7})", re.IGNORECASE)
 DIGITS = re.compile(r"[0-9]{1,18}")
 UNITS = {"": 1, "b": 1, "kib": 1 << 10, "mib": 1 << 20, "gib": 1 << 30}
 COUNT_MAX = 2**31 - 1
@@ -51,6 +52,14 @@ class Endpoint:
         mark = "proxy:" if self.proxy else ""
         host = f"[{self.host}]" if ":" in self.host else self.host
         return f"{mark}{host}:{self.port}"
+
+
+@dataclass(frozen=True, slots=True)
+class Rate:
+    """So many a minute, and so many together after a pause."""
+
+    per_minute: int
+    burst: int
 
 
 def shown(value: object) -> str:
@@ -213,6 +222,23 @@ def seconds(*, minimum: float) -> Parser[float]:
         return number
 
     return parse
+
+
+def rate(value: object) -> Rate | None:
+    """Parse a rate with its burst, or nothing."""
+    if not isinstance(value, str):
+        raise ValueError(f"expected a rate such as 60/min burst 120, not {shown(value)}")
+    if not value.strip():
+        return None
+    found = RATE.fullmatch(value.strip())
+    if found is None or not int(found[1]) or not int(found[2]):
+        raise ValueError(f"expected a rate such as 60/min burst 120, not {shown(value)}")
+    return Rate(int(found[1]), int(found[2]))
+
+
+def rate_text(value: Rate | None) -> str:
+    """Write a rate with its burst."""
+    return "" if value is None else f"{value.per_minute}/min burst {value.burst}"
 
 
 def choice(options: tuple[T, ...]) -> Parser[T]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterable
+from collections.abc import Awaitable, Iterable
 from typing import Protocol
 
 from storage.content.message_bytes import SpoolFile
@@ -31,6 +31,14 @@ class ConfirmationPort(Protocol):
 
     def close(self, digests: Iterable[bytes]) -> None:
         """See `gateway.delivery.confirmations.Confirmations.close`."""
+        ...
+
+
+class RatePort(Protocol):
+    """The interface through which a session asks for a token, in this or the main process."""
+
+    def take(self, list_id: bytes, network: str) -> bool | Awaitable[bool]:
+        """See `gateway.delivery.list_rate.ListRates.take`."""
         ...
 
 

@@ -9,13 +9,11 @@ none are kept where fewer than that may connect at all.
 from __future__ import annotations
 
 from collections import Counter, deque
-from collections.abc import Iterable
-from ipaddress import IPv4Address, IPv6Address, ip_address
 
 from config.settings import Settings
-from config.values import Network
 from gateway.smtp import replies
 from gateway.smtp.replies import Reply
+from gateway.transport.networks import client_network, is_exempt
 
 _MINUTE = 60.0
 _EXEMPT = "exempt:"
@@ -97,33 +95,3 @@ def counted_as(settings: Settings, client_ip: str) -> str:
     """The network a client counts by, marked when it is exempt: one /64 may hold both kinds."""
     network = client_network(client_ip)
     return _EXEMPT + network if is_exempt(settings, client_ip) else network
-
-
-def is_exempt(settings: Settings, client_ip: str) -> bool:
-    """Whether limits do not hold for this client."""
-    if not client_ip:
-        return True
-    return is_within(client_ip, settings.exempt_networks)
-
-
-def is_within(client_ip: str, networks: Iterable[Network]) -> bool:
-    """Whether an address belongs to one of the networks; a local program's, "", does not."""
-    if not client_ip:
-        return False
-    address = _address(client_ip)
-    return any(address in network for network in networks)
-
-
-def client_network(client_ip: str) -> str:
-    """The network a client counts by: its IPv4 address, or its IPv6 /64."""
-    if not client_ip:
-        return "unix"
-    address = _address(client_ip)
-    return str(address) if isinstance(address, IPv4Address) else address.packed[:8].hex()
-
-
-def _address(client_ip: str) -> IPv4Address | IPv6Address:
-    address = ip_address(client_ip.partition("%")[0])
-    if isinstance(address, IPv6Address) and address.ipv4_mapped:
-        return address.ipv4_mapped
-    return address

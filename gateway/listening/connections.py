@@ -17,13 +17,14 @@ from config.logs import event
 from config.settings import Settings
 from gateway.counters import Counters
 from gateway.delivery.ports import ConfirmationPort
-from gateway.listening.connection_limits import client_network, counted_as, is_exempt
+from gateway.listening.connection_limits import counted_as
 from gateway.listening.making_room import IDLE_SECONDS
 from gateway.smtp import replies
 from gateway.smtp.connection import Connection
 from gateway.smtp.scheduling import SessionQueue
 from gateway.smtp.session import Session
 from gateway.smtp.transaction import SessionContext
+from gateway.transport.networks import client_network, is_exempt
 from gateway.transport.origin import Origin
 
 logger = logging.getLogger(__name__)

@@ -23,13 +23,14 @@ from config.logs import event
 from config.settings import Settings
 from config.values import Endpoint
 from gateway.counters import Counters
-from gateway.listening.connection_limits import ConnectionLimits, is_within
+from gateway.listening.connection_limits import ConnectionLimits
 from gateway.listening.connections import Connections
 from gateway.listening.making_room import MakingRoom
 from gateway.processes.supervision import MailProcesses
 from gateway.smtp import replies
 from gateway.smtp.replies import Reply
 from gateway.transport import proxy_protocol
+from gateway.transport.networks import is_within
 from gateway.transport.origin import Origin, Protocol
 
 logger = logging.getLogger(__name__)

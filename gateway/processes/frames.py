@@ -60,6 +60,21 @@ class Refusal(NamedTuple):
     list_id: bytes
 
 
+class RateQuestion(NamedTuple):
+    """To the main process: may this client network send one more message to this list?"""
+
+    number: int
+    list_id: bytes
+    network: str
+
+
+class RateAnswer(NamedTuple):
+    """From the main process: the answer to the question of that number."""
+
+    number: int
+    granted: bool
+
+
 class Answer(NamedTuple):
     """From the main process: the outcome of the submission of that number."""
 
@@ -67,9 +82,9 @@ class Answer(NamedTuple):
     outcome: Outcome | Exception
 
 
-Frame = Submission | Withdrawal | Settled | Refusal | Answer
+Frame = Submission | Withdrawal | Settled | Refusal | Answer | RateQuestion | RateAnswer
 
-_SUBMISSION, _WITHDRAWAL, _SETTLED, _REFUSAL, _ANSWER = range(5)
+_SUBMISSION, _WITHDRAWAL, _SETTLED, _REFUSAL, _ANSWER, _QUESTION, _RATE = range(7)
 _STORED, _REPEATED, _ROUTE_CHANGED, _FAULT = range(4)
 _FAULTS: tuple[type[Exception], ...] = (
     OutcomeUnknown,
@@ -150,6 +165,10 @@ def _plain(frame: Frame) -> Plain:
             return _SETTLED, confirmed, digests
         case Refusal(list_id):
             return _REFUSAL, list_id
+        case RateQuestion():
+            return _QUESTION, *frame
+        case RateAnswer():
+            return _RATE, *frame
         case Answer(number, outcome):
             return _ANSWER, number, *_plain_outcome(outcome)
 
@@ -187,6 +206,10 @@ def _meant(plain: Plain) -> Frame:
         return Settled(*rest)
     if kind == _REFUSAL:
         return Refusal(*rest)
+    if kind == _QUESTION:
+        return RateQuestion(*rest)
+    if kind == _RATE:
+        return RateAnswer(*rest)
     number, *outcome = rest
     return Answer(number, _outcome(outcome))
 

@@ -22,7 +22,17 @@ from operator import attrgetter
 from gateway.delivery.confirmations import Confirmations
 from gateway.delivery.empty_list_attempts import Deferred
 from gateway.delivery.group_commit import Deliverer
-from gateway.processes.frames import Answer, Frames, Refusal, Settled, Submission, Withdrawal
+from gateway.delivery.list_rate import ListRates
+from gateway.processes.frames import (
+    Answer,
+    Frames,
+    RateAnswer,
+    RateQuestion,
+    Refusal,
+    Settled,
+    Submission,
+    Withdrawal,
+)
 from storage.content.message_bytes import ContentDirectory, SpoolFile
 from storage.delivery.arrivals import Arrival, Outcome, Repeated, Stored
 from storage.errors import OutcomeUnknown, StoreUnavailable
@@ -40,6 +50,7 @@ class MailProcessEnd(asyncio.Protocol):
         self._frames = Frames(self._loop)
         self._numbers = count(1)
         self._pending: dict[int, asyncio.Future[Outcome]] = {}
+        self._asked: dict[int, asyncio.Future[bool]] = {}
         self._owed: list[Settled] = []
         self.on_lost: Callable[[], object] = lambda: None
 
@@ -52,6 +63,10 @@ class MailProcessEnd(asyncio.Protocol):
             if not outcome.done():
                 outcome.set_exception(OutcomeUnknown("the process that writes is gone"))
         self._pending.clear()
+        for asked in self._asked.values():
+            if not asked.done():
+                asked.set_exception(StoreUnavailable("the process that writes is gone"))
+        self._asked.clear()
         self.on_lost()
 
     def submit(self, arrival: Arrival, spool: SpoolFile | None) -> asyncio.Future[Outcome]:
@@ -82,6 +97,16 @@ class MailProcessEnd(asyncio.Protocol):
     def note(self, list_id: bytes) -> None:
         self._frames.send(Refusal(list_id))
 
+    def take(self, list_id: bytes, network: str) -> asyncio.Future[bool]:
+        granted: asyncio.Future[bool] = self._loop.create_future()
+        if self._frames.lost:
+            granted.set_exception(StoreUnavailable("the process that writes is gone"))
+            return granted
+        number = next(self._numbers)
+        self._asked[number] = granted
+        self._frames.send(RateQuestion(number, list_id, network))
+        return granted
+
     def _owe(self, settled: Settled) -> None:
         if not self._owed:
             self._loop.call_later(_TELL_SECONDS, self._tell_owed)
@@ -97,6 +122,10 @@ class MailProcessEnd(asyncio.Protocol):
         for frame in self._frames.feed(data):
             if isinstance(frame, Answer):
                 self._answered(frame)
+            elif isinstance(frame, RateAnswer):
+                asked = self._asked.pop(frame.number)
+                if not asked.done():
+                    asked.set_result(frame.granted)
 
     def _answered(self, answer: Answer) -> None:
         waiting = self._pending.pop(answer.number)
@@ -124,7 +153,9 @@ class MainEnd(asyncio.Protocol):
         ledger: Confirmations,
         deferred: Deferred,
         contents: ContentDirectory,
+        rates: ListRates | None = None,
     ) -> None:
+        self._rates = rates
         self._deliverer = deliverer
         self._ledger = ledger
         self._deferred = deferred
@@ -153,6 +184,9 @@ class MainEnd(asyncio.Protocol):
                 self._settle(frame.confirmed, frame.digests)
             elif isinstance(frame, Withdrawal):
                 self._withdraw(frame.number)
+            elif isinstance(frame, RateQuestion):
+                granted = self._rates is None or self._rates.take(frame.list_id, frame.network)
+                self._frames.send(RateAnswer(frame.number, granted))
             elif isinstance(frame, Refusal):
                 self._deferred.note(frame.list_id)
 

@@ -23,7 +23,7 @@ from starlette.types import Scope
 from admin_api.http.client_address import client_address
 from config.settings import Settings
 from config.values import Network
-from gateway.listening.connection_limits import client_network, is_exempt
+from gateway.transport.networks import client_network, is_exempt
 
 HEAD_MAX = 32 << 10  # request line, header fields and trailer fields together
 FIELDS_MAX = 100

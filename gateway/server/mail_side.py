@@ -17,7 +17,7 @@ from config.logs import event
 from config.settings import Settings
 from gateway.background import tell_of_end
 from gateway.counters import Counters
-from gateway.delivery.ports import ConfirmationPort, DeliveryPort, EmptyListPort
+from gateway.delivery.ports import ConfirmationPort, DeliveryPort, EmptyListPort, RatePort
 from gateway.listening.connections import Connections
 from gateway.processes.handover import MailProcessEnd
 from gateway.processes.mail_process import ControlChannel, Sockets, wait_for_store
@@ -50,6 +50,7 @@ async def sessions(
     deliverer: DeliveryPort,
     confirmations: ConfirmationPort,
     deferred: EmptyListPort,
+    rates: RatePort | None,
     certificate: Certificate | None,
     writes: bool,
 ) -> AsyncGenerator[Connections, None]:
@@ -61,7 +62,7 @@ async def sessions(
     loop = asyncio.get_running_loop()
     recipients = Recipients(lookups, canonical_or_none(settings.postmaster) or "", loop.time)
     context = SessionContext(
-        settings, recipients, contents, deliverer, space, deferred, system_clock, certificate
+        settings, recipients, contents, deliverer, space, deferred, rates, system_clock, certificate
     )
     queue = SessionQueue(loop, by_stage=not writes)
     connections = Connections(context, confirmations, counters, queue)
@@ -100,6 +101,7 @@ async def serve_sibling(
             deliverer=handover,
             confirmations=handover,
             deferred=handover,
+            rates=handover if settings.list_rate else None,
             certificate=certificate,
             writes=False,
         ) as connections:

@@ -32,6 +32,7 @@ from gateway.counters import Counters
 from gateway.delivery.confirmations import Confirmations
 from gateway.delivery.empty_list_attempts import deferring
 from gateway.delivery.group_commit import delivering
+from gateway.delivery.list_rate import ListRates
 from gateway.jobs import relationships, retention
 from gateway.jobs.alert_fan_out import Alerting
 from gateway.jobs.parsing import Parsing
@@ -228,7 +229,8 @@ async def _mail(
     parts: _Parts, siblings: MailProcesses, stopping: Stopping
 ) -> AsyncIterator[Running]:
     settings, contents, ledger = parts.settings, parts.contents, Confirmations()
-    handed = parts.manager.handed
+    handed, time = parts.manager.handed, asyncio.get_running_loop().time
+    rates = ListRates(settings.list_rate, time) if settings.list_rate else None
     postmaster = canonical_or_none(settings.postmaster) or ""
     await _warn_of_unread_postmasters(parts.database, postmaster)
     async with (
@@ -251,11 +253,12 @@ async def _mail(
             deliverer=deliverer,
             confirmations=ledger,
             deferred=deferred,
+            rates=rates,
             certificate=parts.certificate,
             writes=True,
         ) as connections,
     ):
-        intake = partial(MainEnd, deliverer, ledger, deferred, contents)
+        intake = partial(MainEnd, deliverer, ledger, deferred, contents, rates)
         await siblings.start(intake)
         listener = Listener(settings, connections, siblings, parts.counters)
         everybody: tuple[Connections | MailProcesses, ...] = (connections, siblings)

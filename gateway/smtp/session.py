@@ -38,9 +38,10 @@ from gateway.smtp.transaction import (
     Transaction,
     take_message,
 )
+from gateway.transport.networks import client_network, is_exempt
 from gateway.transport.origin import Origin
 from storage.delivery.arrivals import Recipient
-from storage.directory.resolve import Verdict
+from storage.directory.resolve import Resolution, Verdict
 from storage.errors import StoreFull, StoreUnavailable
 
 logger = logging.getLogger(__name__)
@@ -344,10 +345,26 @@ class Session:
             return reply_for(route)
         if envelope.tenant_id not in (None, route.tenant_id):
             return replies.OTHER_TENANT
+        if not await self._has_token(route):
+            return replies.LIST_RATE
         envelope.tenant_id = route.tenant_id
         envelope.recipients.append(Recipient(path.raw, path.local_part, path.domain))
         envelope.routes.append(route)
         return replies.RECIPIENT_OK
+
+    async def _has_token(self, route: Resolution) -> bool:
+        """Whether the client's network may send one more message to this list."""
+        rates, named = self._context.rates, self._forwarded.get("ADDR")
+        if rates is None or route.list_id is None or route.rule == "postmaster":
+            return True
+        if named:  # of the client that a relay names, not of the relay
+            network, exempt = client_network(named), is_exempt(self._context.settings, named)
+        else:
+            network, exempt = self._network, self._exempt
+        if exempt or _is_postmaster(route.address):
+            return True
+        granted = rates.take(route.list_id, network)
+        return granted if isinstance(granted, bool) else await granted
 
     def _log_refusal(self, path: Path, verdict: Verdict) -> None:
         event(
@@ -412,6 +429,10 @@ class Session:
             tls=tls,
             each_recipient=self._is_lmtp,
         )
+
+
+def _is_postmaster(address: str) -> bool:
+    return address.rpartition("@")[0].lower() == "postmaster"
 
 
 _VERBS: dict[bytes, Callable[[Session, bytes], Awaitable[Reply | None]]] = {

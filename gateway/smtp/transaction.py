@@ -18,7 +18,7 @@ from typing import NamedTuple
 
 from config.logs import event
 from config.settings import Settings
-from gateway.delivery.ports import DeliveryPort, EmptyListPort
+from gateway.delivery.ports import DeliveryPort, EmptyListPort, RatePort
 from gateway.message import header_scan
 from gateway.message.arrival import arrival
 from gateway.smtp import lmtp, loop_check, replies
@@ -48,6 +48,7 @@ class SessionContext:
     deliverer: DeliveryPort
     space: Space
     deferred: EmptyListPort
+    rates: RatePort | None
     clock: Clock
     certificate: Certificate | None
 

@@ -1,0 +1,43 @@
+"""Clients by address: the network one counts by, and whether it is exempt.
+
+A client is an IPv4 address or an IPv6 /64; a local program, which comes by a unix socket, has no
+address and is exempt.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from ipaddress import IPv4Address, IPv6Address, ip_address
+
+from config.settings import Settings
+from config.values import Network
+
+
+def is_exempt(settings: Settings, client_ip: str) -> bool:
+    """Whether limits do not hold for this client."""
+    if not client_ip:
+        return True
+    return is_within(client_ip, settings.exempt_networks)
+
+
+def is_within(client_ip: str, networks: Iterable[Network]) -> bool:
+    """Whether an address belongs to one of the networks; a local program's, "", does not."""
+    if not client_ip:
+        return False
+    address = _address(client_ip)
+    return any(address in network for network in networks)
+
+
+def client_network(client_ip: str) -> str:
+    """The network a client counts by: its IPv4 address, or its IPv6 /64."""
+    if not client_ip:
+        return "unix"
+    address = _address(client_ip)
+    return str(address) if isinstance(address, IPv4Address) else address.packed[:8].hex()
+
+
+def _address(client_ip: str) -> IPv4Address | IPv6Address:
+    address = ip_address(client_ip.partition("%")[0])
+    if isinstance(address, IPv6Address) and address.ipv4_mapped:
+        return address.ipv4_mapped
+    return address
