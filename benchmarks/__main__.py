@@ -18,6 +18,7 @@ from benchmarks import (
     acquaintance,
     backup,
     ceiling,
+    edge,
     environment,
     full_store,
     latency,
@@ -41,6 +42,7 @@ _PARTS = (
     "growth",
     "relationships",
     "webhooks",
+    "edge",
     "full-store",
     "backup",
 )
@@ -49,6 +51,7 @@ _SERVERS = ("postfix", "postroom")
 _FIGURES = {
     "relationships": acquaintance.measure,
     "webhooks": webhooks.measure,
+    "edge": edge.measure,
     "full-store": full_store.measure,
     "backup": backup.measure,
 }

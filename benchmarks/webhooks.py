@@ -74,7 +74,7 @@ def _subscribe(
 ) -> None:
     connection = http.client.HTTPConnection(server.http.host, server.http.port, timeout=30)
     login = {"email": "admin@bench.test", "password": password}
-    token = _post(connection, "/auth/login/", login, None)["access_token"]
+    token = post(connection, "/auth/login/", login, None)["access_token"]
     for number, kind in targets:
         alert = {
             "inbox_id": member_address(number % inboxes + 1),
@@ -82,13 +82,14 @@ def _subscribe(
             "delivery": {"type": "webhook", "target": endpoints.url(kind, number)},
             "filter": {"from": _sender(number)},
         }
-        _post(connection, "/v1/alerts/", alert, str(token))
+        post(connection, "/v1/alerts/", alert, str(token))
     connection.close()
 
 
-def _post(
+def post(
     connection: http.client.HTTPConnection, path: str, body: object, token: str | None
 ) -> Mapping[str, object]:
+    """POST a JSON body under a token; the answer's object. Raises BenchmarkFault."""
     headers = {"Content-Type": "application/json"}
     if token:
         headers["Authorization"] = f"Bearer {token}"

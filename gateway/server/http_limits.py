@@ -31,7 +31,7 @@ READ_MAX = 16 << 10  # of one read
 UNREAD_MAX = 16 << 10  # received and not parsed; above it nothing more is read
 BODY_MAX = 64 << 10  # parsed and not taken by the call; above it nothing more is parsed
 DISCARDED_MAX = 1 << 20  # of a body whose call was answered before it came
-FAREWELL_MAX = 4 << 20  # thrown away after the last answer, so that the client can read that
+FAREWELL_MAX = 1 << 20  # thrown away after the last answer, so that the client can read that
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,7 +1,8 @@
 """The HTTP side of the process: uvicorn behind sockets and limits of ours, without its signals.
 
-- One connection is accepted at a time, so that mail has its turn between two of them. Without a
-  place for it the answer is 503, before anything of it is read.
+- A few connections are accepted at a time, so that mail has its turn between them. One without a
+  place is answered 503 before anything of it is read: the same octets for each, for in a flood the
+  queue of the kernel must empty faster than it fills.
 - Out of descriptors, accepting pauses: a listening socket that stays readable would spin.
 - One task watches the times of all connections; none has a timer of its own.
 """
@@ -29,6 +30,8 @@ from gateway.server.http_protocol import HttpProtocol, PieceReader
 
 logger = logging.getLogger("postroom.http")
 
+_BACKLOG = 2048  # beyond it the kernel drops what others send, who come again after a second
+_ACCEPTED_AT_ONCE = 16
 _CLOSE_SECONDS = 3
 _PAUSE_SECONDS = 1.0
 _WATCH_SECONDS = 1.0
@@ -52,6 +55,8 @@ async def serving(
     `handed` are listening sockets that take the place of `endpoints`.
     """
     sockets = handed_over(handed) or [listening_socket(endpoint) for endpoint in endpoints]
+    for listening in sockets:
+        listening.listen(_BACKLOG)
     config = uvicorn.Config(
         app,
         http=HttpProtocol,
@@ -86,6 +91,7 @@ class ApiServer(uvicorn.Server):
         self._buffer = bytearray(READ_MAX)
         self._listening: list[socket.socket] = []
         self._opening: set[asyncio.Task[None]] = set()
+        self._no_place = refusals.refusal(refusals.too_many_connections())
         self._turned_away = 0
         self._told_at = float("-inf")
 
@@ -113,10 +119,16 @@ class ApiServer(uvicorn.Server):
     # ---- accepting
 
     def _accept(self, listening: socket.socket) -> None:
+        for _ in range(_ACCEPTED_AT_ONCE):
+            if not self._accept_one(listening):
+                return
+
+    def _accept_one(self, listening: socket.socket) -> bool:
+        """Take one connection, if there is one; whether there may be more."""
         try:
             client, peer = listening.accept()
         except (BlockingIOError, ConnectionAbortedError):
-            return
+            return False
         except OSError as error:
             if error.errno in _OUT_OF_RESOURCES:
                 event(logger, "http_accept_paused", level=logging.ERROR, cause=error.strerror)
@@ -124,16 +136,17 @@ class ApiServer(uvicorn.Server):
                 self._loop.call_later(_PAUSE_SECONDS, self._resume, listening)
             else:  # accept(2): what the network did to this connection is told here
                 event(logger, "http_accept_failed", level=logging.WARNING, cause=error.strerror)
-            return
+            return False
         client.setblocking(False)
         place = self._clients.enter(peer[0] if isinstance(peer, tuple) else "")
         if place is None:
             self._turned_away += 1
-            _turn_away(client)
-            return
+            _turn_away(client, self._no_place)
+            return True
         opening = self._loop.create_task(self._open(client, place))
         self._opening.add(opening)
         opening.add_done_callback(self._opening.discard)
+        return True
 
     def _resume(self, listening: socket.socket) -> None:
         if listening in self._listening:
@@ -171,11 +184,11 @@ class ApiServer(uvicorn.Server):
             event(logger, "http_turned_away", level=logging.WARNING, connections=count)
 
 
-def _turn_away(client: socket.socket) -> None:
-    """Answer 503 and close, without waiting for anything."""
+def _turn_away(client: socket.socket, answer: bytes) -> None:
+    """Answer and close, without waiting for anything."""
     with client:
         try:
-            client.send(refusals.refusal(refusals.too_many_connections()))
+            client.send(answer)
             client.shutdown(socket.SHUT_WR)
             client.recv(READ_MAX)  # what is left unread would make a reset of the end
         except BlockingIOError:

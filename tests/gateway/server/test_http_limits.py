@@ -213,9 +213,9 @@ async def test_a_refused_body_does_not_take_the_answer_with_it() -> None:
         await send({**start, "headers": [(b"connection", b"close"), (b"content-length", b"2")]})
         await send({"type": "http.response.body", "body": b"no"})
 
-    begin = b"POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 3000000\r\n\r\n"
+    begin = b"POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 1000000\r\n\r\n"
     async with edge(refuse) as port:
-        (heard,) = await said(port, begin + b"a" * 3_000_000)
+        (heard,) = await said(port, begin + b"a" * 1_000_000)
     assert (heard.status, heard.body) == (413, b"no")
 
 
