@@ -3,6 +3,7 @@
 import pytest
 
 from storage.clock import DAY
+from storage.mailbox import search
 from tests.builders import (
     AGENT,
     FOREIGN_INBOX,
@@ -147,6 +148,18 @@ async def test_a_sender_is_found_before_the_parser_comes(world: World) -> None:
     assert await listed(world, from_="grace@sender.test") == [message_id]
     assert await listed(world, q="subject:hello") == [message_id]
     assert await listed(world, list_id=world.ids[TEAM]) == [message_id]
+
+
+async def test_a_flood_of_unparsed_mail_of_one_tenant_hides_nothing_of_another(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(search, "_PENDING_LOOKED_AT", 3)
+    message_id = await deliver(world, "sales@example.test")
+    for _ in range(5):
+        await deliver(world, "desk@other.test", tenant="Other")
+
+    assert await listed(world, q="subject:hello") == [message_id]
+    assert len(await listed(world, FOREIGN_INBOX, q="subject:hello")) == 3
 
 
 async def test_pages_of_a_search_follow_each_other(world: World) -> None:
