@@ -318,7 +318,7 @@ async def deliver(
         automatic=automatic,
         content=content,
     )
-    message_id = await _stored(world, arrived)
+    (message_id,) = await _stored(world, [arrived])
     if count:
         await count_all(world)
     return message_id
@@ -326,39 +326,50 @@ async def deliver(
 
 async def receive(world: World, *recipients: str, body: bytes) -> str:
     """Take a message as the gateway does, with what its own header says; its id."""
+    (message_id,) = await receive_all(world, *recipients, bodies=[body])
+    return message_id
+
+
+async def receive_all(world: World, *recipients: str, bodies: Iterable[bytes]) -> list[str]:
+    """Take several messages in one transaction."""
     world.clock.advance(SECOND)
     return await _stored(
         world,
-        arrival(
-            scan(body),
-            Content(hashlib.sha256(body).digest(), len(body), body, None),
-            tenant_id=world.tenant_id,
-            recipients=[Recipient(text, *text.rpartition("@")[::2]) for text in recipients],
-            reverse_path="bounce@sender.test",
-            client_ip="192.0.2.7",
-            helo="mx.sender.test",
-            protocol="ESMTP",
-            hostname="mail.example.test",
-            transaction_id="t",
-            now=world.clock(),
-        ),
+        [
+            arrival(
+                scan(body),
+                Content(hashlib.sha256(body).digest(), len(body), body, None),
+                tenant_id=world.tenant_id,
+                recipients=[Recipient(text, *text.rpartition("@")[::2]) for text in recipients],
+                reverse_path="bounce@sender.test",
+                client_ip="192.0.2.7",
+                helo="mx.sender.test",
+                protocol="ESMTP",
+                hostname="mail.example.test",
+                transaction_id="t",
+                now=world.clock(),
+            )
+            for body in bodies
+        ],
     )
 
 
-async def _stored(world: World, arrived: Arrival) -> str:
-    (outcome,) = await world.database.write(
+async def _stored(world: World, arrived: list[Arrival]) -> list[str]:
+    outcomes = await world.database.write(
         lambda tx: delivery.deliver(
             tx,
-            [arrived],
+            arrived,
             confirmed=(),
             owner=b"x" * 16,
             is_open=lambda digest: False,
             postmaster="",
         )
     )
-    assert isinstance(outcome, Stored), outcome
-    await world.database.write(lambda tx: _confirm(tx, outcome))
-    return to_text("msg", outcome.message_id)
+    stored = [outcome for outcome in outcomes if isinstance(outcome, Stored)]
+    assert len(stored) == len(arrived), outcomes
+    for one in stored:
+        await world.database.write(lambda tx, one=one: _confirm(tx, one))  # type: ignore[misc]
+    return [to_text("msg", one.message_id) for one in stored]
 
 
 async def _confirm(tx: Tx, stored: Stored) -> None:

@@ -21,6 +21,7 @@ from storage.clock import parse_rfc3339
 from storage.contacts import contacts
 from storage.contacts.contacts import Contact
 from storage.database import Tx
+from storage.delivery.thread_merge import current_thread
 from storage.directory import inboxes, lists
 from storage.directory.domains import require_verified
 from storage.directory.inboxes import Inbox, find_teammates
@@ -118,6 +119,7 @@ async def visible_thread(tx: Tx, call: Call, field: str, name: str) -> bytes:
     thread_id = from_text("thr", name)
     if thread_id is not None:
         view = await acting_view(tx, call)
+        thread_id = await current_thread(tx, tenant_id=call.tenant_id, thread_id=thread_id)
         if await visibility.sees_thread(tx, view=view, thread_id=thread_id):
             return thread_id
     raise Invalid(FieldFault(field, "is not a thread that this inbox sees"))

@@ -12,7 +12,7 @@ from admin_api.call.call import Call, acting_view
 from admin_api.call.references import Teammate, teammate
 from admin_api.http.payload import Payload
 from admin_api.http.responses import answer, no_content
-from admin_api.teamwork.threads import locate, thread_id_of
+from admin_api.teamwork.threads import locate, thread_in_path
 from storage.database import Tx
 from storage.ids import to_text
 from storage.teamwork import assignment
@@ -35,14 +35,14 @@ async def assign_thread(call: Call) -> Response:
         done = await assignment.assign_thread(
             tx,
             view=await acting_view(tx, call),
-            thread_id=thread_id_of(call),
+            thread_id=await thread_in_path(tx, call),
             to_inbox_id=receiver.inbox_id,
             text=payload.note or None,
             user_id=call.user_id,
         )
         if done:
             to = to_text("inb", receiver.inbox_id)
-            await note(tx, call, "thread.assigned", thread_id_of(call), to_inbox_id=to)
+            await note(tx, call, "thread.assigned", await thread_in_path(tx, call), to_inbox_id=to)
         return receiver.address
 
     return answer({"assigned": True, "to": await call.database.write(work)})
@@ -52,7 +52,7 @@ async def unassign_thread(call: Call) -> Response:
     """DELETE /v1/messages/threads/{thread_id}/assign/: 204 also when it was assigned to nobody."""
 
     async def work(tx: Tx) -> None:
-        view, thread_id = await acting_view(tx, call), thread_id_of(call)
+        view, thread_id = await acting_view(tx, call), await thread_in_path(tx, call)
         done = await assignment.unassign_thread(
             tx, view=view, thread_id=thread_id, user_id=call.user_id
         )

@@ -18,7 +18,7 @@ from admin_api.http.records import Record
 from admin_api.http.responses import answer
 from admin_api.teamwork.notes import Text
 from admin_api.teamwork.records import note_record
-from admin_api.teamwork.threads import locate, thread_id_of
+from admin_api.teamwork.threads import locate, thread_in_path
 from storage.contacts.contacts import Contact, contacts_with
 from storage.database import Tx
 from storage.directory.inboxes import Inbox
@@ -44,7 +44,7 @@ async def hand_off_thread(call: Call) -> Response:
 
     async def work(tx: Tx) -> Record:
         await locate(tx, call)
-        view, thread_id = await acting_view(tx, call), thread_id_of(call)
+        view, thread_id = await acting_view(tx, call), await thread_in_path(tx, call)
         receiver = await teammate(tx, call, "to", payload.to)
         share = None
         if payload.share_contact:

@@ -14,7 +14,7 @@ from admin_api.call.references import Teammate
 from admin_api.http.payload import Payload
 from admin_api.http.responses import answer, no_content
 from admin_api.teamwork.records import note_record
-from admin_api.teamwork.threads import locate, thread_id_of
+from admin_api.teamwork.threads import locate, thread_in_path
 from storage.database import Tx
 from storage.directory.inboxes import find_inbox, find_teammates
 from storage.mailbox.visibility import View
@@ -41,7 +41,7 @@ async def list_notes(call: Call) -> Response:
         return await notes.list_notes(
             tx,
             view=await acting_view(tx, call),
-            thread_id=thread_id_of(call),
+            thread_id=await thread_in_path(tx, call),
             after=after,
             limit=page.length + 1,
         )
@@ -60,7 +60,7 @@ async def create_note(call: Call) -> Response:
         return await notes.add_note(
             tx,
             view=await acting_view(tx, call),
-            thread_id=thread_id_of(call),
+            thread_id=await thread_in_path(tx, call),
             body=payload.body,
             mentions=await find_teammates(tx, tenant_id=call.tenant_id, named=named),
             user_id=call.user_id,
@@ -101,7 +101,7 @@ async def _is_author(tx: Tx, call: Call, view: View, note: Note) -> bool:
 async def locate_notes(tx: Tx, call: Call) -> None:
     """Raises NotFound when the acting inbox sees neither the thread nor a note on it."""
     view = await acting_view(tx, call)
-    await notes.require_notes(tx, view=view, thread_id=thread_id_of(call))
+    await notes.require_notes(tx, view=view, thread_id=await thread_in_path(tx, call))
 
 
 async def locate_note(tx: Tx, call: Call) -> Note:
@@ -109,6 +109,6 @@ async def locate_note(tx: Tx, call: Call) -> Note:
     return await notes.find_note(
         tx,
         view=await acting_view(tx, call),
-        thread_id=thread_id_of(call),
+        thread_id=await thread_in_path(tx, call),
         note_id=call.path_id("note", "note_id"),
     )

@@ -16,6 +16,7 @@ from admin_api.mailbox.filters import Query
 from admin_api.mailbox.records import message_item
 from admin_api.teamwork.records import history_record, thread_record
 from storage.database import Tx
+from storage.delivery.thread_merge import current_thread
 from storage.index.query import parse_query
 from storage.mailbox import visibility
 from storage.mailbox.copies import Copy
@@ -85,7 +86,7 @@ async def show_thread(call: Call) -> Response:
 
     async def work(tx: Tx) -> tuple[Thread, list[Copy]]:
         view = await acting_view(tx, call)
-        thread = await threads.find_thread(tx, view=view, thread_id=thread_id_of(call))
+        thread = await threads.find_thread(tx, view=view, thread_id=await thread_in_path(tx, call))
         messages = await visibility.thread_messages(
             tx, view=view, thread_id=thread.thread_id, limit=WHOLE
         )
@@ -103,7 +104,7 @@ async def change_thread(call: Call) -> Response:
     payload = call.payload(ThreadChange)
 
     async def work(tx: Tx) -> tuple[Thread, list[Copy]]:
-        view, thread_id = await acting_view(tx, call), thread_id_of(call)
+        view, thread_id = await acting_view(tx, call), await thread_in_path(tx, call)
         await threads.set_status(
             tx, view=view, thread_id=thread_id, status=payload.status, user_id=call.user_id
         )
@@ -120,18 +121,22 @@ async def show_history(call: Call) -> Response:
         await locate(tx, call)
         view = await acting_view(tx, call)
         return await thread_history.thread_history(
-            tx, view=view, thread_id=thread_id_of(call), limit=WHOLE
+            tx, view=view, thread_id=await thread_in_path(tx, call), limit=WHOLE
         )
 
     return answer([history_record(entry) for entry in await call.database.read(work)])
 
 
-def thread_id_of(call: Call) -> bytes:
-    """Return the thread's id in the path. Raises NotFound when it is malformed."""
-    return call.path_id("thr", "thread_id")
+async def thread_in_path(tx: Tx, call: Call) -> bytes:
+    """Return the thread in the path, which may be named as one that was joined to it.
+
+    Raises NotFound when the id is malformed.
+    """
+    named = call.path_id("thr", "thread_id")
+    return await current_thread(tx, tenant_id=call.tenant_id, thread_id=named)
 
 
 async def locate(tx: Tx, call: Call) -> None:
     """Raises NotFound when the acting inbox sees no message of the thread in the path."""
     view = await acting_view(tx, call)
-    await visibility.require_thread(tx, view=view, thread_id=thread_id_of(call))
+    await visibility.require_thread(tx, view=view, thread_id=await thread_in_path(tx, call))

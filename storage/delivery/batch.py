@@ -8,10 +8,27 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from typing import NamedTuple
 
 from storage.database import Tx
 from storage.delivery.arrivals import Arrival
 from storage.directory.resolve import Resolution
+
+
+class Known(NamedTuple):
+    """The thread of a reference, and whether a message of that id came already."""
+
+    thread_id: bytes
+    is_message: bool
+
+
+class Join(NamedTuple):
+    """Two threads to be joined; the message that showed it has an id after `since`."""
+
+    tenant_id: bytes
+    older: bytes
+    younger: bytes
+    since: bytes
 
 
 @dataclass(slots=True)
@@ -27,7 +44,9 @@ class DeliveryBatch:
     is_open: Callable[[bytes], bool]
     postmaster: str
     resolutions: dict[tuple[str, str], Resolution] = field(default_factory=dict)
-    threads: dict[tuple[bytes, bytes], bytes] = field(default_factory=dict)
+    threads: dict[tuple[bytes, bytes], Known] = field(default_factory=dict)
+    joined: dict[bytes, bytes] = field(default_factory=dict)
+    joins: list[Join] = field(default_factory=list)
     receipts: dict[bytes, bytes] = field(default_factory=dict)
     rows: dict[str, list[dict[str, object]]] = field(default_factory=dict)
 

@@ -34,6 +34,7 @@ from storage.delivery.retry_receipts import (
     keep_receipts,
 )
 from storage.delivery.thread_join import join_thread
+from storage.delivery.thread_merge import merge_threads
 from storage.directory.resolve import Resolution, Verdict, resolve
 from storage.index.copy_index import index_new_copies
 
@@ -58,6 +59,9 @@ async def deliver(
     batch = DeliveryBatch(tx, owner, is_open, postmaster)
     outcomes = [await _deliver_one(batch, arrival) for arrival in arrivals]
     await batch.write_rows()
+    for join in batch.joins:
+        now = max(arrival.received_at for arrival in arrivals)
+        await merge_threads(tx, **join._asdict(), now=now)
     await index_new_copies(tx, sum(one.copies for one in outcomes if isinstance(one, Stored)))
     return outcomes
 

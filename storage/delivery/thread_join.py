@@ -11,10 +11,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from hashlib import blake2b
 
 from storage.delivery.arrivals import Arrival
-from storage.delivery.batch import DeliveryBatch
+from storage.delivery.batch import DeliveryBatch, Join, Known
+from storage.sql import in_list
 
 _MAX_REFERENCES = 100
 
@@ -22,20 +24,15 @@ _MAX_REFERENCES = 100
 async def join_thread(batch: DeliveryBatch, arrival: Arrival) -> tuple[bytes, bytes]:
     """Return the thread of the first known reference, else a new one, and the message's new id.
 
-    All references are remembered for the thread.
+    All references are remembered for the thread. When they are known in two threads, these are
+    joined at the end of the transaction, and the message belongs to the older one.
     """
     named = [*arrival.references[:_MAX_REFERENCES]]
     named += arrival.references[_MAX_REFERENCES:][-1:]  # the root of the thread comes last
-    if arrival.header_message_id:
-        named.append(arrival.header_message_id)
-    keys = [blake2b(name.encode("utf-8", "replace"), digest_size=16).digest() for name in named]
-    known: dict[bytes, bytes] = {}
-    for key in keys:
-        found = await _known_thread(batch, arrival.tenant_id, key)
-        if found is not None:
-            known[key] = found
-            break
-    thread_id = next(iter(known.values()), None)
+    own = reference_key(arrival.header_message_id) if arrival.header_message_id else None
+    keys = [*dict.fromkeys([*map(reference_key, named), *([own] if own else [])])]
+    known = await _known_threads(batch, arrival.tenant_id, keys)
+    thread_id, other = _threads_of(keys, known, own)
     if thread_id is None:
         # Before the message's id: see the rule on ids above.
         thread_id = batch.tx.new_id()
@@ -43,27 +40,92 @@ async def join_thread(batch: DeliveryBatch, arrival: Arrival) -> tuple[bytes, by
             _THREAD, thread_id=thread_id, tenant_id=arrival.tenant_id, now=arrival.received_at
         )
         message_id = batch.tx.new_id()
-    else:
+    elif other is None:
         message_id = await _reopen(batch, arrival, thread_id)
+    else:
+        older, younger = sorted((thread_id, other))
+        message_id = await _join(batch, arrival, older, younger)
+        thread_id = older
     for key in keys:
-        if key not in known and (arrival.tenant_id, key) not in batch.threads:
-            batch.threads[arrival.tenant_id, key] = thread_id
-            batch.add(_REFERENCE, tenant_id=arrival.tenant_id, reference=key, thread_id=thread_id)
+        reference = {"tenant_id": arrival.tenant_id, "reference": key}
+        if key not in known:
+            batch.add(_REFERENCE, **reference, thread_id=thread_id, is_message=int(key == own))
+        elif key == own and not known[key].is_message:
+            batch.add(_IS_MESSAGE, **reference)
+        else:
+            continue
+        batch.threads[arrival.tenant_id, key] = Known(thread_id, key == own)
     return thread_id, message_id
 
 
-async def _known_thread(batch: DeliveryBatch, tenant_id: bytes, reference: bytes) -> bytes | None:
-    made = batch.threads.get((tenant_id, reference))
-    if made is not None:
-        return made
+def reference_key(name: str) -> bytes:
+    """A Message-ID as it is kept: of one length, whatever a sender wrote."""
+    return blake2b(name.encode("utf-8", "replace"), digest_size=16).digest()
+
+
+def _threads_of(
+    keys: Sequence[bytes], known: Mapping[bytes, Known], own: bytes | None
+) -> tuple[bytes | None, bytes | None]:
+    """The thread of a message, and another that is the same by what it refers to.
+
+    Of a Message-ID used twice the first counts: the second message says nothing of its thread.
+    """
+    threads = [known[key].thread_id for key in keys if key in known]
+    linked = [
+        known[key].thread_id
+        for key in keys
+        if key in known and not (key == own and known[key].is_message)
+    ]
+    first = threads[0] if threads else None
+    return first, next((one for one in linked if one != first), None)
+
+
+async def _known_threads(
+    batch: DeliveryBatch, tenant_id: bytes, keys: Sequence[bytes]
+) -> dict[bytes, Known]:
+    made = batch.threads
+    known = {key: made[tenant_id, key] for key in keys if (tenant_id, key) in made}
+    asked = [key for key in keys if key not in known]
+    if asked:
+        chosen, names = in_list(asked)
+        rows = await batch.tx.fetch_all(_KNOWN.format(chosen), {"tenant_id": tenant_id, **names})
+        for row in rows:
+            thread_id = bytes(row["joined_to"] or row["thread_id"])
+            known[bytes(row["reference"])] = Known(thread_id, bool(row["is_message"]))
+    return {
+        key: Known(batch.joined.get(one.thread_id, one.thread_id), one.is_message)
+        for key, one in known.items()
+    }
+
+
+_KNOWN = """
+    SELECT r.reference, r.thread_id, r.is_message, t.joined_to
+    FROM thread_references r LEFT JOIN threads t ON t.thread_id = r.thread_id
+    WHERE r.tenant_id = :tenant_id AND r.reference IN ({})
+"""
+
+
+async def _join(batch: DeliveryBatch, arrival: Arrival, older: bytes, younger: bytes) -> bytes:
+    """Have the threads joined when all is written; the message's id.
+
+    One that is open keeps the other open, which is no event; two that are closed are reopened.
+    """
+    for former, thread_id in list(batch.joined.items()):
+        if thread_id == younger:
+            batch.joined[former] = older
+    batch.joined[younger] = older
+    batch.joins.append(Join(arrival.tenant_id, older, younger, since=batch.tx.new_id()))
+    chosen, names = in_list([older, younger])
     row = await batch.tx.fetch_one(
-        """
-        SELECT thread_id FROM thread_references
-        WHERE tenant_id = :tenant_id AND reference = :reference
+        f"""
+        SELECT COUNT(*) AS closed FROM threads
+        WHERE tenant_id = :tenant_id AND thread_id IN ({chosen}) AND status = 'closed'
         """,
-        {"tenant_id": tenant_id, "reference": reference},
+        {"tenant_id": arrival.tenant_id, **names},
     )
-    return bytes(row["thread_id"]) if row else None
+    if row is not None and row["closed"] == len(names):
+        return await _reopen(batch, arrival, older)
+    return batch.tx.new_id()
 
 
 async def _reopen(batch: DeliveryBatch, arrival: Arrival, thread_id: bytes) -> bytes:
@@ -95,9 +157,13 @@ _THREAD = """
     VALUES (:thread_id, :tenant_id, 'open', :now)
 """
 _REFERENCE = """
-    INSERT INTO thread_references (tenant_id, reference, thread_id)
-    VALUES (:tenant_id, :reference, :thread_id)
+    INSERT INTO thread_references (tenant_id, reference, thread_id, is_message)
+    VALUES (:tenant_id, :reference, :thread_id, :is_message)
     ON CONFLICT (tenant_id, reference) DO NOTHING
+"""
+_IS_MESSAGE = """
+    UPDATE thread_references SET is_message = 1
+    WHERE tenant_id = :tenant_id AND reference = :reference
 """
 _REOPENED_EVENT = """
     INSERT INTO events (event_id, tenant_id, type, thread_id, by_message_id, created_at)

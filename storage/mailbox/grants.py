@@ -26,8 +26,9 @@ async def grant_thread(
         """
         INSERT INTO thread_openings (to_inbox_id, thread_id, by_inbox_id, tenant_id)
         VALUES (:to_inbox_id, :thread_id, :by_inbox_id, :tenant_id)
-        ON CONFLICT (to_inbox_id, thread_id, by_inbox_id) DO UPDATE SET ended_before = NULL
-        WHERE thread_openings.ended_before IS NOT NULL
+        ON CONFLICT (to_inbox_id, thread_id, by_inbox_id) DO UPDATE
+        SET ended_before = NULL, since = NULL
+        WHERE thread_openings.ended_before IS NOT NULL OR thread_openings.since IS NOT NULL
         """,
         {
             "to_inbox_id": to_inbox_id,
@@ -68,6 +69,7 @@ async def preserve_grants_of_copy(
         FROM messages m JOIN thread_openings o
             ON o.thread_id = m.thread_id AND o.by_inbox_id = :inbox_id
         WHERE m.message_id = :message_id AND m.tenant_id = :tenant_id
+          AND (o.since IS NULL OR m.message_id > o.since)
           AND (o.ended_before IS NULL OR m.message_id < o.ended_before)
         ON CONFLICT (inbox_id, message_id) DO NOTHING
         """,

@@ -55,6 +55,7 @@ VISIBLE = """(
                                 AND given.message_id = m.message_id
                WHERE opened.to_inbox_id = :viewer AND opened.thread_id = m.thread_id
                  AND opened.tenant_id = :tenant_id
+                 AND (opened.since IS NULL OR m.message_id > opened.since)
                  AND (opened.ended_before IS NULL OR m.message_id < opened.ended_before))
     OR EXISTS (SELECT 1 FROM message_openings kept
                WHERE kept.inbox_id = :viewer AND kept.message_id = m.message_id)

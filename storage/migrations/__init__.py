@@ -30,6 +30,7 @@ from storage.migrations.m014_tenant_names import m014_tenant_names
 from storage.migrations.m015_idempotency_room import m015_idempotency_room
 from storage.migrations.m016_pending_of_tenant import m016_pending_of_tenant
 from storage.migrations.m017_card_apart import m017_card_apart
+from storage.migrations.m018_joined_threads import m018_joined_threads
 
 Step = Callable[[Tx], Coroutine[Any, Any, None]]
 
@@ -129,4 +130,5 @@ STEPS: tuple[Step, ...] = (
     m015_idempotency_room,
     m016_pending_of_tenant,
     m017_card_apart,
+    m018_joined_threads,
 )

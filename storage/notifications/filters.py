@@ -18,6 +18,7 @@ from collections.abc import Mapping
 
 from storage.address import canonical_or_none
 from storage.database import Tx
+from storage.delivery.thread_merge import current_thread
 from storage.errors import NotFound
 from storage.events.log import RECEIVED, Event
 from storage.ids import from_text
@@ -61,8 +62,10 @@ async def matches(
             return False
     if "list_id" in chosen and from_text("lst", chosen["list_id"]) not in came_by:
         return False
-    if "thread_id" in chosen and from_text("thr", chosen["thread_id"]) != thread_id:
-        return False
+    if "thread_id" in chosen:
+        wanted = from_text("thr", chosen["thread_id"]) or b""
+        if await current_thread(tx, tenant_id=event.tenant_id, thread_id=wanted) != thread_id:
+            return False
     return "assignee" not in chosen or await _is_in_hand(tx, view, thread_id, chosen["assignee"])
 
 

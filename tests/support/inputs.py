@@ -139,6 +139,7 @@ MESSAGES = {
 THREADS = {
     "irt-no-brackets": 2,
     "irt-encoded": 2,
+    "out-of-order": 3,
     "refs-300-root-first": 2,
 }
 

@@ -43,11 +43,14 @@ async def view_of(tx: Tx, inbox: str) -> View:
 
 async def thread_of(tx: Tx, view: View, text: str) -> bytes:
     """The thread with this id, if the inbox sees it. Raises Invalid on `thread`."""
+    from storage.delivery.thread_merge import current_thread
     from storage.errors import FieldFault, Invalid
     from storage.ids import from_text
     from storage.mailbox.visibility import sees_thread
 
     thread_id = from_text("thr", text)
+    if thread_id is not None:
+        thread_id = await current_thread(tx, tenant_id=view.tenant_id, thread_id=thread_id)
     if thread_id is None or not await sees_thread(tx, view=view, thread_id=thread_id):
         raise Invalid(FieldFault("thread", "is not a thread that this inbox sees"))
     return thread_id
