@@ -40,6 +40,7 @@ COMMANDS = {
     "backup": "admin_api.commands.backup:backup",
     "restore": "admin_api.commands.backup:restore",
     "audit-log": "admin_api.commands.audit_log:audit_log",
+    "reparse": "gateway.commands.reparse:reparse",
     "retention": "gateway.commands.retention:retention",
     "send": "gateway.commands.send:send",
 }

@@ -35,8 +35,7 @@ def arrival(
     `peer` has address and HELO of the other end of the connection, where it is not the client.
     """
     peer_ip, peer_helo = peer or (client_ip, helo)
-    sender = scan.from_[0] if scan.from_ else Mailbox("", "")
-    mailboxes = {"to": _pairs(scan.to), "cc": _pairs(scan.cc)}
+    sender, mailboxes = sender_and_mailboxes(scan)
     return Arrival(
         tenant_id=tenant_id,
         recipients=tuple(recipients),
@@ -60,11 +59,17 @@ def arrival(
         from_name=sender.name,
         from_email=sender.email,
         subject=scan.subject,
-        mailboxes=orjson.dumps(mailboxes),
+        mailboxes=mailboxes,
         automatic=scan.auto,
         content=content,
         each_recipient=each_recipient,
     )
+
+
+def sender_and_mailboxes(scan: HeaderScan) -> tuple[Mailbox, bytes]:
+    """The first of From, and To and Cc as they are stored."""
+    sender = scan.from_[0] if scan.from_ else Mailbox("", "")
+    return sender, orjson.dumps({"to": _pairs(scan.to), "cc": _pairs(scan.cc)})
 
 
 def _pairs(mailboxes: Iterable[Mailbox]) -> list[tuple[str, str]]:

@@ -170,6 +170,7 @@ class Figures:
         )
         backlog.add_metric(["parsing"], behind.parsing)
         backlog.add_metric(["counting"], behind.counting)
+        backlog.add_metric(["reparsing"], behind.reparsing)
         backlog.add_metric(["webhooks"], behind.delivering)
         yield backlog
 

@@ -33,7 +33,7 @@ from gateway.delivery.confirmations import Confirmations
 from gateway.delivery.empty_list_attempts import deferring
 from gateway.delivery.group_commit import delivering
 from gateway.delivery.list_rate import ListRates
-from gateway.jobs import relationships, retention
+from gateway.jobs import relationships, reparse, retention
 from gateway.jobs.alert_fan_out import Alerting
 from gateway.jobs.parsing import Parsing
 from gateway.listening.connections import Connections
@@ -211,6 +211,9 @@ async def _jobs(parts: _Parts) -> AsyncIterator[Webhooks]:
         asyncio.create_task(calls.run()),
         asyncio.create_task(retention.run(database, contents, system_clock, parts.tally)),
         asyncio.create_task(collecting(commits)),
+        asyncio.create_task(
+            reparse.run(database, contents, commits, system_clock, size_limit=settings.size_limit)
+        ),
     ]
     if settings.relationships == "on":
         jobs.append(asyncio.create_task(relationships.run(database, commits)))

@@ -70,7 +70,7 @@ class Place:
 
 
 @dataclass(frozen=True, slots=True)
-class _Heard:
+class Heard:
     """Messages of one sender within an hour."""
 
     tenant_id: bytes
@@ -219,7 +219,7 @@ class Uncounted:
 
 async def uncounted(tx: Tx, *, limit: int = BATCH) -> Uncounted | None:
     """The next messages to count; None when there are none."""
-    after = await _counted_until(tx)
+    after = await counted_until(tx)
     rows = await tx.fetch_all(
         """
         SELECT message_id, tenant_id, from_email, from_name, received_at, automatic, reverse_path
@@ -253,18 +253,18 @@ async def count_some(tx: Tx, some: Uncounted) -> bool:
     if not await _advance(tx, some.after, some.last):
         return False
     senders: list[dict[str, object]] = []
-    groups: dict[_Heard, tuple[str, str, list[bytes]]] = {}
+    groups: dict[Heard, tuple[str, str, list[bytes]]] = {}
     for tenant_id, email, name, received_at, message_id, is_personal in some.messages:
         canonical = canonical_or_none(email)
         if canonical is None:
             continue
         senders.append({"tenant_id": tenant_id, "canonical": canonical, "message_id": message_id})
         if is_personal:
-            heard = _Heard(tenant_id, canonical, received_at // HOUR)
+            heard = Heard(tenant_id, canonical, received_at // HOUR)
             groups.setdefault(heard, (email, name, []))[2].append(message_id)
     await tx.execute_many(_BY_SENDER, senders)
     for heard, (email, name, message_ids) in groups.items():
-        await _count(tx, heard, email, name, message_ids)
+        await count_messages(tx, heard, email, name, message_ids)
     return True
 
 
@@ -288,9 +288,9 @@ _BY_SENDER = """
 """
 
 
-async def _count(
+async def count_messages(
     tx: Tx,
-    heard: _Heard,
+    heard: Heard,
     email: str,
     name: str,
     message_ids: Sequence[bytes],
@@ -336,7 +336,7 @@ async def count_before_it_goes(
     tx: Tx, *, tenant_id: bytes, inbox_id: bytes, message_id: bytes
 ) -> None:
     """Count a copy that is about to be deleted for good, if it has not been."""
-    if message_id <= await _counted_until(tx):
+    if message_id <= await counted_until(tx):
         return
     row = await tx.fetch_one(
         """
@@ -348,9 +348,9 @@ async def count_before_it_goes(
     canonical = canonical_or_none(row["from_email"]) if row else None
     if row is None or canonical is None or not _is_personal(row):
         return
-    heard = _Heard(tenant_id, canonical, row["received_at"] // HOUR)
+    heard = Heard(tenant_id, canonical, row["received_at"] // HOUR)
     email, name = row["from_email"], row["from_name"]
-    await _count(tx, heard, email, name, [message_id], inbox_id=inbox_id)
+    await count_messages(tx, heard, email, name, [message_id], inbox_id=inbox_id)
 
 
 async def forget_sender(tx: Tx, *, message_id: bytes) -> None:
@@ -370,13 +370,14 @@ async def forget_sender(tx: Tx, *, message_id: bytes) -> None:
         )
 
 
-async def _counted_until(tx: Tx) -> bytes:
+async def counted_until(tx: Tx) -> bytes:
+    """The id of the last message that was counted; empty before the first."""
     row = await tx.fetch_one("SELECT message_id FROM relationships_worker WHERE worker = 0")
     return bytes(row["message_id"]) if row else b""
 
 
 async def _advance(tx: Tx, expected: bytes, last: bytes) -> bool:
-    if await _counted_until(tx) != expected:
+    if await counted_until(tx) != expected:
         return False
     await tx.execute(
         """

@@ -11,8 +11,9 @@ from __future__ import annotations
 
 import json
 import zlib
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from types import MappingProxyType
 
 from storage.content.mime_parts import Parsed, Part, Slice
 from storage.database import Row, Tx
@@ -61,13 +62,36 @@ async def record(tx: Tx, results: Sequence[tuple[ParseClaim, Parsed]]) -> None:
     await index(tx, entries)
 
 
-async def _finish(tx: Tx, message_id: bytes, result: Parsed) -> bool:
-    changed = await tx.execute(
+async def record_again(tx: Tx, message_id: bytes, result: Parsed) -> None:
+    """Store a result in place of another; the message is in no index. Attachments keep their ids
+    where they are the same part.
+    """
+    rows = await tx.fetch_all(
         """
+        SELECT attachment_id, part_start, part_end FROM attachments
+        WHERE message_id = :message_id
+        """,
+        {"message_id": message_id},
+    )
+    ids = {(row["part_start"], row["part_end"]): bytes(row["attachment_id"]) for row in rows}
+    await _finish(tx, message_id, result, only_pending=False)
+    for table in ("attachments", "bodies", "parse_attempts"):
+        await tx.execute(
+            f"DELETE FROM {table} WHERE message_id = :message_id", {"message_id": message_id}
+        )
+    await _keep_parts(tx, message_id, result, ids)
+    scopes = await scopes_of(tx, message_id=message_id, has_attachments=result.has_files)
+    await index(tx, [(message_id, scopes, result.words)])
+
+
+async def _finish(tx: Tx, message_id: bytes, result: Parsed, *, only_pending: bool = True) -> bool:
+    pending = "AND parse_status = 'pending'" if only_pending else ""
+    changed = await tx.execute(
+        f"""
         UPDATE messages
         SET parse_status = :status, preview = :preview, has_attachments = :has_attachments,
             text_parts = :text_parts, reply_to = :reply_to
-        WHERE message_id = :message_id AND parse_status = 'pending'
+        WHERE message_id = :message_id {pending}
         """,
         {
             "message_id": message_id,
@@ -81,7 +105,12 @@ async def _finish(tx: Tx, message_id: bytes, result: Parsed) -> bool:
     return changed == 1
 
 
-async def _keep_parts(tx: Tx, message_id: bytes, result: Parsed) -> None:
+async def _keep_parts(
+    tx: Tx,
+    message_id: bytes,
+    result: Parsed,
+    ids: Mapping[tuple[int, int], bytes] = MappingProxyType({}),
+) -> None:
     if result.text is not None or result.html is not None:
         await tx.execute(
             "INSERT INTO bodies (message_id, text, html) VALUES (:message_id, :text, :html)",
@@ -91,7 +120,7 @@ async def _keep_parts(tx: Tx, message_id: bytes, result: Parsed) -> None:
         {
             "message_id": message_id,
             "position": position,
-            "attachment_id": tx.new_id(),
+            "attachment_id": ids.get((part.start, part.end)) or tx.new_id(),
             "filename": part.filename,
             "content_type": part.content_type,
             "size": part.size,

@@ -18,12 +18,13 @@ class Waiting:
     """The backlog; each count is at most `MOST`.
 
     `parsing` messages wait for the parser, `counting` for relationships, `delivering` are pending
-    webhook deliveries.
+    webhook deliveries, `reparsing` messages are to be parsed once more.
     """
 
     parsing: int
     counting: int
     delivering: int
+    reparsing: int
 
 
 async def waiting(tx: Tx) -> Waiting:
@@ -38,6 +39,13 @@ async def waiting(tx: Tx) -> Waiting:
             """,
         ),
         await _count(tx, "SELECT 1 FROM deliveries WHERE status = 'pending'"),
+        await _count(
+            tx,
+            """
+            SELECT 1 FROM reparse r JOIN messages m
+                ON m.message_id > r.after AND m.message_id <= r.until
+            """,
+        ),
     )
 
 

@@ -11,6 +11,11 @@ from storage.maintenance.retention import KINDS
 from tests.commands.operator import Operator
 
 
+def test_reparse_has_all_messages_parsed_once_more(operator: Operator) -> None:
+    operator.furnish()
+    assert operator.ask("reparse") == {"messages": 0}
+
+
 @pytest.fixture
 def lapsed(operator: Operator) -> Operator:
     """Give a store with three receipts that are too old, and a file that nobody names."""

@@ -1,0 +1,127 @@
+"""Parsing once more what was stored before an upgrade, in the background.
+
+- It gives way to mail: for each part of the time that it takes, twelve are left while mail streams
+  in. What was done is resumed after a restart (`storage.mailbox.reparse`).
+- A process of its own parses, with the caps of every other message; it ends when all is done.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import time
+from collections.abc import Sequence
+from pathlib import Path
+
+from config.logs import event
+from gateway.background import LEFT_ALONE, keep_on, leave_to_mail
+from gateway.message.arrival import sender_and_mailboxes
+from gateway.message.header_scan import scan
+from gateway.parser.ipc import Request
+from gateway.parser.process import ParserProcess, ParserUnavailable
+from storage.clock import Clock
+from storage.content.header_grammar import MAX_OCTETS
+from storage.content.message_bytes import ContentDirectory
+from storage.content.mime_parts import Parsed
+from storage.database import Database
+from storage.errors import StoreUnavailable
+from storage.mailbox import reparse
+from storage.mailbox.parse_queue import ParseClaim
+from storage.mailbox.reparse import HeaderFields, ReparseBatch, Reparsed
+from storage.wakeup import WakeUp
+
+logger = logging.getLogger("postroom.reparse")
+
+BATCH = 10
+_POLL_SECONDS = 30.0
+_LONGEST_PAUSE = 2.0
+
+
+async def run(
+    database: Database,
+    contents: ContentDirectory,
+    commits: WakeUp,
+    clock: Clock,
+    *,
+    size_limit: int,
+) -> None:
+    """Parse once more what waits for it, until cancelled."""
+    parser = ParserProcess(size_limit=size_limit)
+
+    async def work_a_round() -> None:
+        began = time.monotonic()
+        if await one_batch(database, contents, parser, clock):
+            took = time.monotonic() - began
+            await leave_to_mail(commits, min(took * LEFT_ALONE, _LONGEST_PAUSE))
+            return
+        await parser.stop()
+        await asyncio.sleep(_POLL_SECONDS)
+
+    try:
+        away = (StoreUnavailable, ParserUnavailable)
+        await keep_on(work_a_round, logger, job="reparse", away=away)
+    finally:
+        await parser.stop()
+
+
+async def one_batch(
+    database: Database, contents: ContentDirectory, parser: ParserProcess, clock: Clock
+) -> bool:
+    """Parse the next messages and keep what is found; whether there were any."""
+    batch = await database.read(lambda tx: reparse.next_batch(tx, limit=BATCH))
+    if batch is None:
+        return False
+    found = await _parsed(batch, contents, parser)
+    try:
+        await database.write(lambda tx: reparse.keep(tx, batch, found, now=clock()))
+    except StoreUnavailable:
+        raise
+    except Exception as error:  # one of them is not such as the store can keep: they stay as before
+        event(logger, "reparse_refused", level=logging.ERROR, cause=repr(error))
+        await database.write(lambda tx: reparse.keep(tx, batch, (), now=clock()))
+    return True
+
+
+async def _parsed(
+    batch: ReparseBatch, contents: ContentDirectory, parser: ParserProcess
+) -> Sequence[Reparsed]:
+    found: list[Reparsed] = []
+    left = list(batch.claims)
+    while left:
+        answers = await parser.parse([_request(claim, contents) for claim in left])
+        for claim, answer in zip(left, answers, strict=False):
+            head = await asyncio.to_thread(_head, claim, contents)
+            if isinstance(answer, Parsed) and head is not None:
+                found.append(Reparsed(claim.message_id, _fields(head), answer))
+        left = left[len(answers) :]
+    return found
+
+
+def _request(claim: ParseClaim, contents: ContentDirectory) -> Request:
+    content = claim.content
+    path = None if content.file is None else str(contents.files / content.file)
+    return Request(content.body or b"", path, content.size, True)
+
+
+def _head(claim: ParseClaim, contents: ContentDirectory) -> bytes | None:
+    if claim.content.file is None:
+        return (claim.content.body or b"")[:MAX_OCTETS]
+    try:
+        with Path(contents.files / claim.content.file).open("rb") as file:
+            return file.read(MAX_OCTETS)
+    except OSError:
+        return None  # `postroom verify` tells of it
+
+
+def _fields(head: bytes) -> HeaderFields:
+    found = scan(head)
+    sender, mailboxes = sender_and_mailboxes(found)
+    return HeaderFields(
+        header_message_id=found.message_id,
+        references=(*found.in_reply_to, *reversed(found.references)),
+        from_name=sender.name,
+        from_email=sender.email,
+        subject=found.subject,
+        mailboxes=mailboxes,
+        automatic=found.auto,
+    )
