@@ -120,7 +120,7 @@ def quoted_local_part(local_part: str) -> str:
 
 
 def unquoted_local_part(written: str) -> str | None:
-    """What a local part means; None when it is neither a dot-string nor a quoted string."""
+    """Return the local part unquoted; None when it is neither a dot-string nor a quoted string."""
     if _LOOSE_DOT_STRING.fullmatch(written):
         return written
     quoted = _QUOTED_STRING.fullmatch(written)

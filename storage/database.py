@@ -1,6 +1,6 @@
 """The engine interface: one use of the store is one transaction.
 
-- Who reads and writes takes a `Database`; what mail needs beside that, `Lookups` and `Store` have.
+- Code that reads and writes takes a `Database`; mail needs `Lookups` and `Store` beside it.
 - `read` gives a snapshot that cannot change anything; `write` gives the one writer's transaction,
   durable when it returns: an exception from the work rolls all of it back.
 - The work is a coroutine function over `Tx`. It may wait on nothing but the transaction it was
@@ -78,12 +78,12 @@ class QuickReads(Protocol):
 
 
 class Lookups(QuickReads, Protocol):
-    """What a process needs that only looks up, and remembers."""
+    """The store for a process that only looks up, and caches routes."""
 
     def route_generation(self) -> int | None:
-        """A number that stays the same while nothing is written that could move a route.
+        """A number that stays the same while nothing is written that could change a route.
 
-        What leads where may be remembered for as long. None when nobody can tell: it may not.
+        Routes may be cached for as long. None when it is unknown: then nothing may be cached.
         """
         ...
 
@@ -108,10 +108,10 @@ class SharedDatabase(Database, Protocol):
     """A store that many callers use at the same time."""
 
     def for_caller(self, share: Share) -> Database:
-        """The same store for one caller: waits its turn with the others, fairly.
+        """Return the same store for one caller, who waits in turn with the others, fairly.
 
-        By tenant first, within one by credential. What is not asked for a caller is the process's
-        own work, and a party like a tenant.
+        By tenant first, within one by credential. Work for no caller is the process's own, and
+        counts as a tenant.
         """
         ...
 
@@ -122,15 +122,16 @@ class Store(SharedDatabase, Lookups, Protocol):
     async def commit(self, work: Work[T], *, changes_routes: bool = True) -> tuple[T, Durable]:
         """Like `write`, but returns at the commit, with the wait until it is on stable storage.
 
-        The next transaction may run meanwhile. Nothing is to be acknowledged before that wait is
+        The next transaction may run meanwhile. Nothing may be acknowledged before that wait is
         over; it raises StoreUnavailable when the storage failed. For short work only: the embedded
         engine does it on the event loop's own thread. Without `changes_routes` the work promises to
-        change no address, inbox, list, member, domain, user or tenant, and the epoch stays.
+        change no address, inbox, list, member, domain, user or tenant, and the route generation
+        stays.
         """
         ...
 
     def fault(self) -> StoreFault | None:
-        """What the engine knows to be wrong with its storage now."""
+        """The present fault of the storage, as far as the engine knows."""
         ...
 
     async def abandon(self) -> None:

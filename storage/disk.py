@@ -35,7 +35,7 @@ class Disk:
         return self._quick_in_a_row >= _ENOUGH_IN_A_ROW
 
     def timed(self, work: Callable[[], T]) -> T:
-        """What `work` gives, in the caller's thread, remembering whether it was quick; blocks."""
+        """Run `work` in the caller's thread, and record whether it was quick; blocks."""
         began = time.monotonic()
         try:
             return work()

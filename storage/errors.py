@@ -1,4 +1,4 @@
-"""What storage functions raise when a promise cannot be kept.
+"""Errors of the store: promises that cannot be kept.
 
 Expected outcomes are returned as values; these are for the rest. Each edge has one table that turns
 them into a reply or a response: nothing here knows an SMTP or HTTP code.
@@ -59,7 +59,7 @@ class StoreFull(StoreUnavailable):
 
 
 def kind_of(error: OSError) -> type[StoreUnavailable]:
-    """What an error of the file system means for the store."""
+    """Map an error of the file system to the store's."""
     return StoreFull if error.errno in _NO_SPACE else StoreUnavailable
 
 

@@ -1,4 +1,4 @@
-"""Which part of a listing that runs in the order of its ids; left out, all of it."""
+"""Keyset pagination: the range of a list ordered by id."""
 
 from __future__ import annotations
 
@@ -13,14 +13,14 @@ class Keyset:
     limit: int | None = None
 
     def sql(self, column: str) -> str:
-        """What ends a statement that has a condition already; `column` holds the ids."""
+        """Return the end of a statement that has a condition already; `column` holds the ids."""
         beyond = "" if self.after is None else f"AND {column} > :span_after"
         most = "" if self.limit is None else "LIMIT :span_limit"
         return f"{beyond} ORDER BY {column} {most}"
 
     @property
     def params(self) -> dict[str, object]:
-        """What the names in `sql` stand for."""
+        """Return the parameters of `sql`."""
         return {"span_after": self.after, "span_limit": self.limit}
 
 

@@ -78,7 +78,7 @@ def _too_many_keys(full: NoRoom) -> Problem:
 
 
 async def once(route: Route, call: Call, content: object, respond: Respond) -> Response:
-    """What `respond` answers, or what it answered before. `content` is the query and the body."""
+    """Run `respond` once for a key; later answers are the first. `content` is query and body."""
     key, body = _hashed_key(call), _hashed_body(call, content)
 
     async def claim(tx: Tx) -> KeyClaim | KeptAnswer | NoRoom:
@@ -172,7 +172,7 @@ def _kept(route: Route | None, response: Response) -> KeptAnswer:
 
 
 def _cut(document: object) -> bytes:
-    """What of an answer fits: its arrays are halved until it does."""
+    """Cut an answer to size: its arrays are halved until it fits."""
     while len(body := orjson.dumps(document)) > MOST:
         lists = isinstance(document, dict) and any(
             isinstance(value, list) and value for value in document.values()

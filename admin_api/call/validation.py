@@ -47,7 +47,7 @@ class RawInput:
 
 
 def query_of(request: Request) -> RawInput:
-    """What needs no body."""
+    """Read the query only."""
     query, faults = read_query(request.scope["query_string"])
     return RawInput({**query}, query, {}, faults)
 

@@ -71,7 +71,7 @@ def _follow(call: Invocation, inbox: str, behind: bytes | None) -> None:
 
 
 async def _read(tx: Tx, inbox: str, after: bytes | None, limit: int) -> list[Record]:
-    """What the inbox sees of what happened. Raises Invalid for an inbox that is none."""
+    """Return the events visible to the inbox. Raises Invalid for an unknown inbox."""
     from storage.events.catalogue import EVENT_TYPES, event_record
     from storage.events.log import events_after
 

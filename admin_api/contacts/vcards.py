@@ -142,7 +142,7 @@ async def _read(call: Call, found: Iterator[ReadCard | Unreadable]) -> Cards:
 
 @dataclass(slots=True)
 class _Report:
-    """What became of the cards: the first `_TOLD` of them, then faults, `_TOLD` at most."""
+    """The results of an import: the first `_TOLD` cards, then faults, `_TOLD` at most."""
 
     position: int = 0
     faults: int = 0

@@ -60,7 +60,7 @@ async def wait_for_message(call: Call) -> Response:
 
 
 async def _awaited(call: Call, expected: Expected, deadline: float) -> Entire | None:
-    """What comes before the deadline; nothing as well when the client or the process goes."""
+    """Return the message that comes before the deadline; None also when client or process ends."""
     feed = call.service.feed
 
     async def listen(tx: Tx) -> Listener:

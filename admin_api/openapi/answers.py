@@ -1,6 +1,6 @@
-"""What a call may be answered, for the OpenAPI document.
+"""The responses of each call, for the OpenAPI document.
 
-The refusals follow from the route: who may call it, what it names, what it takes.
+Refusals follow from the route: its access, its references, its payload.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ HEADERS: dict[str, Json] = {
 
 
 def described(route: Route) -> Described:
-    """What is said of the route; a new one without a word is in the document all the same."""
+    """Return the description of the route; a new one without any is documented all the same."""
     return DESCRIBED.get(f"{route.method} {route.path}") or Described()
 
 

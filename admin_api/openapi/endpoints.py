@@ -1,9 +1,9 @@
-"""What the OpenAPI document says of each route beyond what its line in the route table says.
+"""Descriptions of the routes for the OpenAPI document, joined from the wings.
 
-Every route has its entry here; a test holds that. `conflicts`, `refusals` and `faults` are the
-codes of 409, 403 and 400 that the handler itself gives; `body` is a request that a test sends as it
-stands here, `takes` the media type of one that is not JSON. `names` tells that a parameter names
-what may not be there; `dns` that it is asked; `bearer` that the operator's token may be asked for.
+Every route has its entry; a test holds that. `conflicts`, `refusals` and `faults` are the codes of
+409, 403 and 400 that the handler itself gives; `body` is a request that a test sends as it stands
+here, `takes` the media type of one that is not JSON. `names`: a parameter may refer to nothing;
+`dns`: the call queries the DNS; `bearer`: the operator's token may be required.
 """
 
 from __future__ import annotations

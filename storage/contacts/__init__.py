@@ -1,1 +1,1 @@
-"""An inbox's book of cards, and whom it hears from."""
+"""Contacts of an inbox: cards and relationships."""

@@ -66,7 +66,7 @@ class Anniversary:
 
 @dataclass(frozen=True, slots=True)
 class Card:
-    """What is known of a person."""
+    """The fields of a contact card."""
 
     full_name: str = ""
     emails: tuple[Email, ...] = ()
@@ -81,7 +81,7 @@ class Card:
 
     @property
     def title(self) -> str:
-        """What to call the card by."""
+        """The name to show for the card."""
         first = self.emails[0].address if self.emails else ""
         return self.full_name or first or self.organization or "(no name)"
 
@@ -96,7 +96,7 @@ class Card:
 
     @property
     def search_text(self) -> str:
-        """What a search looks at: names, addresses, numbers, organisation, labels."""
+        """The text that a search matches: names, addresses, numbers, organisation, labels."""
         parts = [self.full_name, self.organization, *self.labels]
         for email in self.emails:
             parts += [email.address, email.canonical]
@@ -180,7 +180,7 @@ def groups_brought(before: Card, after: Card) -> tuple[str, ...]:
 
 
 def parted(current: Card, before: Card, other: Card) -> Card:
-    """What is left of `current` when the join of `before` and `other` is taken back."""
+    """Return `current` without the part that joining `other` to `before` brought."""
     after = joined(before, other)
     return replace(
         current,

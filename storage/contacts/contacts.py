@@ -1,10 +1,9 @@
-"""Contacts: the cards in an inbox's book.
+"""Contacts: the stored cards of an inbox's book.
 
 - A card belongs to one inbox; every look-up is by tenant and inbox.
-- An address stands on one card of a book at most, in whatever spelling.
-- A card that was handed over stays with its giver, to be read only.
-- What a card got from somebody else is remembered for each part of it
-  (`storage.contacts.cards.GROUPS`).
+- An address is on one card of a book at most, in any spelling.
+- A card that was handed over stays with its giver, read-only.
+- The origin of each part that came from another inbox is stored (`storage.contacts.cards.GROUPS`).
 """
 
 from __future__ import annotations

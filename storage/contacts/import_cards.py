@@ -1,12 +1,12 @@
-"""Taking cards in from a file: which card of the book each one is, and what becomes of it.
+"""Import of cards from a file: which card of the book each one is, and the result.
 
 - A card that has an address of a card in the book is that card; without an address in common, the
-  one with its UID; else one of its name (`storage.contacts.same_card`); else it is new. Nothing
-  that is in the book is lost or replaced, so taking the same file in twice changes nothing.
-- A card whose addresses stand on two cards of the book is left out: which of them it is, nobody
-  can say. So is one that would make a card larger than a card may be, and a new one in a full book.
-- Cards are joined in memory; whatever stands in the file for a card, it is written once.
-- One transaction takes as many as its budget allows, so that nobody else waits long for theirs.
+  one with its UID; else one of its name (`storage.contacts.same_card`); else it is new. Nothing in
+  the book is lost or replaced, so importing the same file twice changes nothing.
+- A card whose addresses are on two cards of the book is skipped: it could be either. So is one that
+  would make a card larger than a card may be, and a new one in a full book.
+- Cards are joined in memory; however often the file names a card, it is written once.
+- One transaction takes as many as its budget allows, so that no other writer waits long.
 """
 
 from __future__ import annotations
@@ -45,7 +45,7 @@ _FULL = "This inbox has as many contacts as it may."
 
 @dataclass(slots=True)
 class _Budget:
-    """What of one transaction is left; `ticks` are seconds that never jump."""
+    """The budget left of one transaction; `ticks` are seconds that never jump."""
 
     ticks: Callable[[], float]
     until: float
@@ -62,7 +62,7 @@ class _Budget:
 
 @dataclass(frozen=True, slots=True)
 class Imported:
-    """What became of one card; `contact_id` is None when it was left out."""
+    """The result for one card; `contact_id` is None when it was skipped."""
 
     status: Literal["created", "merged", "unchanged", "skipped", "failed"]
     contact_id: bytes | None

@@ -1,7 +1,7 @@
-"""Two cards of one book made into one, and taken apart again within 30 days.
+"""Merging two cards of one book, and undoing it within 30 days.
 
-The card that goes is kept whole beside what the other one was before; the last merge of a card is
-taken back first. What was changed on the card since stays.
+The merged card is stored whole, beside the former state of the other one; the last merge of a card
+is undone first. Later changes of the card stay.
 """
 
 from __future__ import annotations

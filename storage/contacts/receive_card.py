@@ -1,11 +1,11 @@
-"""A card that comes from another book: by a share that was accepted, or handed over.
+"""A card received from another book, by an accepted share or a handoff.
 
-- It is put on the card of the receiver's book that has one of its addresses, else it is a new one.
-  Nothing that was there is lost. When several cards have its addresses, it goes on the oldest, and
-  leaves to the others what they have.
-- Each part that came remembers from whom and when.
-- What the giver has had from these addresses lifts what the receiver has, including mail that no
-  worker has counted yet.
+- It is joined to the card of the receiver's book that has one of its addresses, else it is a new
+  one. Nothing in the book is lost. When several cards have its addresses, it joins the oldest,
+  without the addresses of the others.
+- The origin and time of each received part are stored.
+- The giver's relationships with these addresses raise the receiver's, including mail that no job
+  has counted yet.
 """
 
 from __future__ import annotations

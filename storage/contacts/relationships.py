@@ -1,18 +1,17 @@
-"""Relationships: which addresses an inbox hears from, how often and how lately.
+"""Relationships: the outside addresses that write to an inbox, how often and how recently.
 
-- A message counts for each inbox that got a copy. `count_some` counts what was committed since the
-  last call, by the rising ids of messages; where it stopped is kept in the same transaction as the
-  counts, so nothing is lost and nothing counted twice. A copy that is deleted before it was counted
-  is counted when it goes.
-- Automatic mail (`Auto-Submitted`, lists, null reverse-path) makes nobody acquainted.
+- A message counts for each inbox that got a copy. `count_some` counts messages committed since the
+  last call, by rising ids; its position is stored in the same transaction as the counts, so nothing
+  is lost and nothing counted twice. A copy that is deleted before it was counted is counted at
+  deletion.
+- Automatic mail (`Auto-Submitted`, lists, null reverse-path) does not count.
 - Each message weighs 2 ** (its time / 90 days); their sum is the score. Dividing it by the weight
-  of the present gives what is left of it today, so a score is only ever added to, and the order by
-  score is the order by strength at any time. Strength is s / (s + 5) of that. See
-  docs/relationships.md.
-- The From address is the sender's word. `authenticated` tells whether its domain was vouched for;
-  it is None as long as that is not known.
-- What a share brought lifts the figures to those of its giver and no further: the same mail may
-  have reached both.
+  of the present gives today's rest of it, so a score is only ever added to, and the order by score
+  is the order by strength at any time. Strength is s / (s + 5) of that. See docs/relationships.md.
+- The From address is the sender's claim. `authenticated` tells whether its domain was checked; it
+  is None as long as that is not known.
+- A share raises the values to those of its giver and no further: the same mail may have reached
+  both.
 """
 
 from __future__ import annotations
@@ -38,7 +37,7 @@ _MOST_HALF_LIVES = 1000.0
 
 @dataclass(frozen=True, slots=True)
 class Relationship:
-    """What one inbox has had from an address. `source` is who shared what is not its own."""
+    """The relationship of one inbox with an address. `source` names the giver of shared values."""
 
     inbox_id: bytes
     address: str
@@ -79,7 +78,7 @@ class Heard:
 
 
 def weight(instant: int) -> float:
-    """What a message of this time adds to a score; by the hour in which it came."""
+    """Return the weight of a message of this time in a score; by the hour in which it came."""
     hour = instant // HOUR * HOUR
     return float(2.0 ** min(hour / HALF_LIFE, _MOST_HALF_LIVES))
 

@@ -45,7 +45,7 @@ _SILENT = ("internet", "pref", "voice", "msg", "x-internet")
 
 
 def meaning(entry: Entry) -> Meaning | None:
-    """What an entry says that our cards say as well; None for all others."""
+    """Return the value of an entry that our cards have too; None for all others."""
     line = entry.line
     match line.name:
         case "EMAIL":

@@ -1,1 +1,1 @@
-"""Message bytes: where they lie, how a part of them is decoded."""
+"""Message content: stored bytes, MIME parts, transfer encodings, charsets; knows no inbox."""

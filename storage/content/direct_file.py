@@ -1,12 +1,12 @@
-"""A file that is written once, in order, and past the kernel's page cache.
+"""A file that is written once, in order, past the kernel's page cache.
 
 - Large contents come fast and are read once more at most, soon after. In the page cache each would
-  drive out pages that are read all the time, and cost more than the disk does: memory that the
-  kernel has not used for long, the host of a virtual machine has to find first.
-- The kernel takes whole blocks at whole offsets from memory that begins with a page: what is
-  written goes through buffers of the process, of which there are as many as writers at one time.
-- What fills no block at the end goes the usual way. So does everything on a file system that knows
-  no direct writes, or wants larger blocks.
+  evict pages that are read all the time, and cost more than the disk does: the host of a virtual
+  machine must first find memory that the kernel has not used for long.
+- The kernel takes whole blocks at whole offsets from memory that begins with a page: data goes
+  through buffers of the process, as many as there are writers at one time.
+- The end that fills no block is written the usual way. So is everything on a file system without
+  direct writes, or with larger blocks.
 
 open(2), O_DIRECT.
 """

@@ -1,13 +1,14 @@
-"""Where the header of a message ends, and what fields it has: the one grammar for all who read it.
+"""The grammar of a message's header: where it ends, and its fields; one for all readers.
 
 - CRLF, LF and a bare CR each end a line; the header ends at the first empty line.
-- White space before the colon is none of the name (RFC 5322 4.5). A byte order mark at the start,
-  an mbox-like "From " line, what continues such a line, and fields without a name are passed over.
-- An odd line, one that is neither field nor continuation, is passed over as well when the header
-  goes on behind it: when one of the next lines, before an empty line or a boundary, is a field that
-  headers of mail have. Otherwise the header ends before it, and it is the first line of the body:
-  so a text that came without a header is not lost.
-- Nobody looks further than 100 KiB and 1,000 lines of these kinds.
+- White space before the colon is not part of the name (RFC 5322 4.5). A byte order mark at the
+  start, an mbox-like "From " line, a continuation of such a line, and fields without a name are
+  skipped.
+- An odd line, neither field nor continuation, is skipped as well when the header goes on behind it:
+  when one of the next lines, before an empty line or a boundary, is a usual header field of mail.
+  Otherwise the header ends before it, and it is the first line of the body: so a text that came
+  without a header is not lost.
+- At most 100 KiB and 1,000 lines of these kinds are read.
 
 RFC 5322 2.2, 4.5.
 """

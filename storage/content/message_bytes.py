@@ -1,10 +1,10 @@
-"""Message bytes, once per transaction: small ones in the database, large ones in files.
+"""Message content, stored once: small ones in the database, large ones in files.
 
-- What came is what is kept: bytes are never rewritten, and a file is written once.
+- Bytes are stored as they came: they are never rewritten, and a file is written once.
 - A large content is spooled while it arrives and becomes the content file by a rename; the file and
   its directory are on stable storage before the transaction that names it commits.
-- A file is named by a content id, never by what the sender says, and never shared between
-  transactions or tenants. Its SHA-256 is on record beside its name.
+- A file is named by a content id, never by a value of the sender, and never shared between
+  transactions or tenants. Its SHA-256 is stored beside its name.
 - A file without a row is an orphan of a crash: it can never be a lost message.
 """
 

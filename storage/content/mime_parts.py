@@ -1,4 +1,4 @@
-"""What the parser says of a message, as values. They hold places in the content, not its octets."""
+"""MIME parts as values: places in the content, not its octets."""
 
 from __future__ import annotations
 

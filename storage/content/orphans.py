@@ -1,7 +1,7 @@
-"""Content files that no row names: what a crash left between the file and its transaction.
+"""Orphaned content files: files that no row names, left by a crash before their transaction.
 
-A file is looked at when nobody has written to it for an hour, and goes after a second look under
-the write lock: whoever was about to name it has done so, or never will.
+A file counts when nobody has written to it for an hour, and is removed after a second query under
+the write lock: a transaction that would have named it has done so, or never will.
 """
 
 from __future__ import annotations

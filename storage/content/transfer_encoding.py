@@ -1,11 +1,11 @@
-"""How the octets of a part are decoded.
+"""Content-Transfer-Encoding: how the octets of a part are decoded.
 
-- A part is a slice of the content and the encoding it was sent in: reading it takes neither the
+- A part is a slice of the content and the encoding it was sent in: reading it needs neither the
   parser nor the rest of the message.
-- Decoding is in proportion to the octets, works on any chunks of them, and never raises: what is no
-  base 64 is passed over, as mail programs do.
+- Decoding takes time in proportion to the octets, works on any chunks of them, and never raises:
+  characters outside base 64 are skipped, as mail programs do.
 - Base 64 that goes on behind its padding was put together from several pieces, and all of them
-  count; lines behind it that are no base 64 were added in transit, and are not the file's.
+  count; lines behind it that are not base 64 were added in transit, and are not the file's.
 - White space at the end of a quoted-printable line is not the text's, also behind a soft line end.
 - NUL and lone surrogates in decoded text become U+FFFD; a byte order mark is not text.
 - Lines of format=flowed are joined when read, with `delsp` without the space that marks them.
@@ -38,11 +38,11 @@ class Decoder(Protocol):
     """Takes the octets of one part in order."""
 
     def feed(self, octets: bytes) -> bytes:
-        """What can be decoded by now."""
+        """Return the octets that can be decoded by now."""
         ...
 
     def finish(self) -> bytes:
-        """What is left."""
+        """Return the rest."""
         ...
 
 

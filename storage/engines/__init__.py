@@ -1,1 +1,1 @@
-"""How the store is opened, written by one and made durable; only here are drivers imported."""
+"""Database engines: opening the store, its one writer, durability; the only user of drivers."""

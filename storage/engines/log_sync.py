@@ -1,14 +1,14 @@
-"""Putting what was committed on stable storage: one fdatasync for everybody who waits.
+"""The sync of the write-ahead log: one fdatasync for every commit that waits.
 
 - The embedded engine commits without syncing, so that the next transaction, of this process or of
   another, need not wait for the disk; then the write-ahead log is synced here, and only then is
   anything acknowledged. The log is one file written in order: one sync covers every commit before.
-- Whoever asks while a sync is under way waits for the next one, which began after their commit.
+- A commit that arrives while a sync is under way waits for the next one, which begins after it.
 - A disk that syncs within a few milliseconds is waited for on the event loop (`storage.disk`).
-- A sync that fails is not tried again: the kernel may have dropped the pages, and a later sync
-  would say that all is well. The store serves nobody any more until it is opened anew.
-- Each sync looks whether the log is still the one that the directory names
-  (`storage.engines.store_files`): what is written to another is not acknowledged.
+- A failed sync is not tried again: the kernel may have dropped the pages, and a later sync would
+  say that all is well. The store serves nobody until it is opened anew.
+- Each sync checks whether the log is still the one that the directory names
+  (`storage.engines.store_files`): writes to another one are not acknowledged.
 """
 
 from __future__ import annotations
@@ -50,7 +50,7 @@ class LogSync:
             raise StoreUnavailable(self._fault.reason)
 
     def fault(self) -> StoreFault | None:
-        """What is wrong now, if anything is; one that lasts stays."""
+        """The present fault, if any; a lasting one stays."""
         self._look()
         return self._fault
 
@@ -99,7 +99,7 @@ class LogSync:
         self._note(asked, failure)
 
     def _sync_now(self) -> Exception | None:
-        """What went wrong, if anything did."""
+        """Sync; the fault, if any."""
         if self._fault is not None and self._fault.lasting:
             return StoreUnavailable(self._fault.reason)
         try:
@@ -109,7 +109,7 @@ class LogSync:
         return None
 
     def _note(self, number: int, failure: Exception | None) -> None:
-        """What came of a sync that began when so many had asked."""
+        """Record the result of a sync that began when so many commits waited."""
         if failure is not None:
             self.fail(str(failure))
         self._look()

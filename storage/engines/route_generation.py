@@ -1,15 +1,16 @@
-"""Whether anything but mail was written to the store: two counts, seen by all its processes.
+"""The route generation: two counts, seen by all processes, that tell when routes may change.
 
-- What a process has looked up stays true while the epoch does (`gateway.smtp.recipients`). To ask
-  the store itself is dear: each commit of another process makes SQLite read its pages anew.
-- Every transaction makes a new epoch, but those that change nothing a route depends on: `begun`
-  counts with the write lock held and nothing changed yet, `ended` behind the commit. In between
-  there is no epoch. When a process dies there, there is none until another one has ended.
-- So an address that was removed is gone for all processes when the caller learns that it was.
-- Where processes are late to end, or somebody has damaged the file, there is no epoch: that costs
-  time, and heals with the next transactions.
-- The counts mean nothing beyond a restart, and need not be durable. Their file belongs to whom the
-  store belongs, whoever makes it.
+- A cached route is valid while the generation stays the same (`gateway.smtp.recipients`). Reading
+  the store instead is expensive: each commit of another process makes SQLite read its pages anew.
+- Every transaction makes a new generation, but those that change nothing a route depends on:
+  `begun` counts with the write lock held and nothing changed yet, `ended` after the commit. In
+  between there is no generation. When a process dies there, there is none until another one has
+  ended.
+- So an address that was removed is invalid for all processes when its remover gets the answer.
+- Where processes are late to end, or the file is damaged, there is no generation: that costs time,
+  and heals with the next transactions.
+- The counts mean nothing after a restart, and need not be durable. Their file has the owner of the
+  store's file, whoever makes it.
 """
 
 from __future__ import annotations

@@ -7,11 +7,11 @@
 - Reader connections are query-only and see one snapshot for one use: in WAL a reader waits for
   nobody. The few there are go round fairly (`storage.engines.fair_turns`).
 - A whole transaction is one call into a connection's thread: a hop for each statement would cost
-  more than the statements. `peek` and `commit`, which every message needs, do without a thread:
+  more than the statements. `read_quick` and `commit`, which every message needs, do without a thread:
   what they do is shorter than the hop, and waits for no disk; what makes a commit durable may
   (`storage.disk`).
 - So committing never checkpoints. A thread does, once a second while there is something to do.
-- Every transaction but a delivery makes a new epoch (`storage.engines.route_generation`).
+- Every transaction but a delivery makes a new route generation (`storage.engines.route_generation`).
 """
 
 from __future__ import annotations
@@ -356,7 +356,7 @@ def _commit(connection: sqlite3.Connection) -> None:
 
 
 def _begin_immediate(connection: sqlite3.Connection, until: float) -> None:
-    """Take the write lock. Whoever holds it does so for a millisecond or two: ask often at first.
+    """Take the write lock; try often at first, since it is mostly held for a millisecond or two.
 
     SQLite's own waiting begins at 1 ms and soon sleeps 100.
     """

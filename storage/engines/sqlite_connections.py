@@ -1,7 +1,7 @@
-"""Connections to SQLite: how they are made, used in a thread of their own, and what errors mean.
+"""SQLite connections: how they are made, run in their own thread, and what their errors mean.
 
-- Readers are query-only. Whoever writes does not let SQLite wait for the lock, which sleeps long:
-  `storage.engines.sqlite` asks again itself.
+- Readers are query-only. A writer does not let SQLite wait for the lock, which sleeps long:
+  `storage.engines.sqlite` retries itself.
 """
 
 from __future__ import annotations

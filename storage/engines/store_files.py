@@ -31,7 +31,7 @@ class StoreFiles:
         self._store = _identity(store.stat())
 
     def fault(self) -> StoreFault | None:
-        """What is wrong with them now, if anything is."""
+        """The present fault of the files, if any."""
         try:
             if _found(self.log) == self._log and _found(self.store) == self._store:
                 return None

@@ -1,1 +1,1 @@
-"""What all commands share."""
+"""Shared parts of all commands: options, output, faults, access to the store."""

@@ -1,6 +1,6 @@
-"""Who looks, and at which thread: what the commands of shared work have in common.
+"""The acting inbox and thread of commands for team work.
 
-What the operator does by them is on record as done by the inbox, by no person.
+Acts of the operator are recorded as the inbox's, by no person.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ async def tenants_asked(tx: Tx, text: str | None) -> list[Tenant]:
 
 
 async def view_of(tx: Tx, inbox: str) -> View:
-    """What the inbox with this id or address sees now. Raises Invalid."""
+    """Return the present view of the inbox with this id or address. Raises Invalid."""
     from storage.clock import system_clock
     from storage.directory.operator_names import inbox_meant
     from storage.mailbox.visibility import View
@@ -57,7 +57,7 @@ async def thread_of(tx: Tx, view: View, text: str) -> bytes:
 
 
 async def assignee_of(tx: Tx, view: View, text: str | None) -> bytes | None:
-    """Whose threads are meant by `me` or an address; None by `none`. Raises Invalid."""
+    """Return the inbox that `me` or an address means; None for `none`. Raises Invalid."""
     from storage.directory.inboxes import find_teammates
 
     if text is None or text == "none":

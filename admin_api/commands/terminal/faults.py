@@ -11,7 +11,7 @@ if TYPE_CHECKING:
 
 
 class Faults(click.ClickException):
-    """What went wrong, a line each, naming the field or setting."""
+    """The faults of a command, a line each, with the field or setting."""
 
     def __init__(self, *lines: str) -> None:
         super().__init__("\n".join(lines))

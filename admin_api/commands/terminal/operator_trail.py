@@ -1,6 +1,6 @@
-"""What the operator does, in the audit log of the tenant it is done to.
+"""Audit entries of the operator's acts, in the log of the tenant concerned.
 
-The command line knows no person and no credential; who acts is `operator`.
+The command line knows no person and no credential; the actor is `operator`.
 """
 
 from __future__ import annotations

@@ -98,7 +98,7 @@ def verified(settings: Settings) -> Verification:
 
 
 def fault_lines(error: StorageError, settings: Settings) -> list[str]:
-    """What went wrong, a line each, in the operator's words."""
+    """Return the lines of an error, in the operator's words."""
     key = "data" if settings.store == EMBEDDED else "store"
     match error:
         case Invalid():
