@@ -1,7 +1,7 @@
 """The time, as a function that is passed in.
 
-Times in the store are whole microseconds since the epoch, UTC. Nothing in this package reads a
-clock by itself but the id source, which is given one.
+Times in the store are whole microseconds since 1970, UTC. Nothing in this package reads a clock by
+itself but the id source, which is given one.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ DAY = 24 * HOUR
 
 
 def system_clock() -> int:
-    """Microseconds since the epoch by the machine's clock, which may jump."""
+    """Microseconds since 1970 by the machine's clock, which may jump."""
     return time.time_ns() // 1000
 
 

@@ -1,1 +1,1 @@
-"""Sockets, limits, all connections of a process."""
+"""Listening sockets, connection limits, and all connections of a process."""

@@ -1,9 +1,7 @@
-"""Who may connect: limits per client network at a time and per minute, and in all.
+"""Connection limits: per client network at a time and per minute, and in all.
 
 Clients are counted by IPv4 address or IPv6 /64. Exempt networks are counted in the whole only, and
-so are local programs, which come by a unix socket and have no address. Of all connections some are
-kept for them (`exempt_connections`), so that strangers never shut out the operator's own relays;
-none are kept where fewer than that may connect at all.
+so are local programs, which come by a unix socket and have no address.
 """
 
 from __future__ import annotations

@@ -1,1 +1,1 @@
-"""The full parser: its process, and the pure functions that run in it."""
+"""The MIME parser: its process, and the pure functions that run in it; no store, no socket."""

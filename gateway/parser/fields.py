@@ -89,7 +89,7 @@ class Header(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Kind:
-    """What a header says of its part. `charset` is a codec of Python's, or None."""
+    """The type of a part, as its header says. `charset` is a codec of Python's, or None."""
 
     content_type: str
     boundary: bytes
@@ -132,9 +132,9 @@ def _past_empty_line(data: Octets, position: int) -> int:
 def kind_of(
     values: dict[bytes, bytes], default: str, raw_codec: Callable[[], str] = lambda: "cp1252"
 ) -> Kind:
-    """What the fields say; `default` is the type where they name none.
+    """Return the type of a part; `default` where its fields name none.
 
-    `raw_codec` tells in which codec octets beyond ASCII are that are no UTF-8.
+    `raw_codec` is the codec of octets beyond ASCII that are not UTF-8.
     """
     content_type = unfolded(values.get(b"content-type", b""))
     disposition = unfolded(values.get(b"content-disposition", b""))

@@ -109,7 +109,7 @@ def without_tags(source: str) -> str:
 
 
 def sanitised(source: str) -> str:
-    """What of `source` may be shown, as well-formed HTML; only its first mebibyte is looked at."""
+    """Return the safe part of `source`, as well-formed HTML, from its first mebibyte."""
     return _cleaner().clean(_NOSCRIPT.sub("", source[:MAX_SOURCE]))[:MAX_RESULT]
 
 

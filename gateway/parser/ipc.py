@@ -1,9 +1,9 @@
-"""What goes between the gateway and the parser's process: frames of JSON with octets behind.
+"""Frames between the gateway and the parser's process: JSON with octets behind.
 
 - A frame is two lengths of four octets each, then JSON, then raw octets.
-- What the parser sends is not trusted: it has read a stranger's message, partly in a library of
-  another language. Every value is checked for its type, its range and its characters before the
-  store or the API sees it.
+- The parser is not trusted: it has read a stranger's message, partly in a library of another
+  language. Every value is checked for its type, its range and its characters before the store or
+  the API sees it.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ T = TypeVar("T")
 
 
 class BadFrame(Exception):
-    """What came is not what the parser would say."""
+    """The frame is not one that the parser would send."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,12 +99,15 @@ def result_frame(result: Parsed) -> bytes:
 
 
 def failure_frame(reason: str) -> bytes:
-    """What the parser says of a message that it cannot parse."""
+    """Build the answer for a message that the parser cannot parse."""
     return frame({"failure": reason})
 
 
 def read_result(json: bytes, octets: bytes, size: int) -> Parsed | str:
-    """What came of a message of `size` octets, or the reason why nothing. Raises BadFrame."""
+    """Read the result for a message of `size` octets, or the reason of a failure.
+
+    Raises BadFrame.
+    """
     try:
         head = _typed(orjson.loads(json), dict)
         if "failure" in head:

@@ -167,7 +167,7 @@ def _meet(cutter: _Cutter, start: int) -> int | None:
 
 
 def _boundary_at(cutter: _Cutter, start: int) -> tuple[tuple[int, bool] | None, int]:
-    """What boundary the line at `start` is, if it is one, and where the next line begins."""
+    """Return the boundary in the line at `start`, if it is one, and where the next line begins."""
     if cutter.data[start : start + 2] != b"--":
         return None, start
     line = _REST_OF_LINE.match(cutter.data, start, start + _MAX_BOUNDARY + 8)

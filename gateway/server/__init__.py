@@ -1,1 +1,1 @@
-"""Wiring and lifetime."""
+"""Wiring, lifetime and the HTTP server of a process."""

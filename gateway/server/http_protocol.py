@@ -43,7 +43,7 @@ _BLANK_LINE = re.compile(rb"\n\r?\n")
 
 
 class Stage(Enum):
-    """What a connection waits for."""
+    """The part of a request that a connection waits for."""
 
     REQUEST = auto()
     HEAD = auto()
@@ -139,7 +139,7 @@ class HttpProtocol(HttpToolsProtocol):
         return self._stage is not Stage.BODY or len(self.cycle.body) <= limits.BODY_MAX
 
     def _piece(self) -> bytes:
-        """What may be fed at once: nothing of it lies beyond the end of this request."""
+        """Return the octets to feed now: none of them is beyond the end of this request."""
         if self._stage is Stage.BODY and self._body_left:
             end = min(len(self._unread), self._body_left)
             self._body_left -= end

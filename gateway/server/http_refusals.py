@@ -23,7 +23,7 @@ _HOST = re.compile(rb"(?:\[[0-9A-Fa-f:.]+\]|[\w.~!$&'()*+,;=%-]*)(?::[0-9]*)?", 
 
 
 def malformed() -> Problem:
-    """What came cannot be read."""
+    """The request cannot be parsed."""
     return Problem(400, "malformed_request", "This is not an HTTP request.")
 
 
@@ -70,7 +70,7 @@ def _response(problem: Problem) -> Response:
 def header_problem(
     version: str, fields: Sequence[tuple[bytes, bytes]], *, upgrades: bool
 ) -> Problem | None:
-    """What is wrong with a header as a whole (RFC 9112 3.2, RFC 9110 11.6.2).
+    """Return the problem of a header as a whole (RFC 9112 3.2, RFC 9110 11.6.2), or None.
 
     The parser takes a body behind an `Upgrade` for another protocol, and would find requests in it.
     """

@@ -1,6 +1,6 @@
-"""The mail side of one process: its sessions, and where what they receive goes.
+"""The mail side of one process: its sessions, and where their messages go.
 
-The first process writes all mail; it has sessions of its own only while it has no sibling.
+The main process writes all mail; it has sessions of its own only while it has no mail process.
 """
 
 from __future__ import annotations
@@ -54,9 +54,9 @@ async def sessions(
     certificate: Certificate | None,
     writes: bool,
 ) -> AsyncGenerator[Connections, None]:
-    """Connections can be opened within. Who leaves has drained them before.
+    """Accept connections within; the caller drains them before leaving.
 
-    `writes` says that this process also writes what its sessions receive.
+    `writes`: this process also writes the messages of its sessions.
     """
     space = Space(settings.data, size_limit=settings.size_limit, reservations=reservations)
     loop = asyncio.get_running_loop()
@@ -81,7 +81,7 @@ async def serve_sibling(
     certificate: Certificate | None,
     wires: Sockets,
 ) -> None:
-    """Be a sibling: take the connections that the first process hands on, until told to drain."""
+    """Be a mail process: take connections from the main process, until told to drain."""
     if not await wait_for_store(wires.control):
         return
     if certificate is not None:  # one that is forked later must not show what was replaced

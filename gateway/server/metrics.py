@@ -53,7 +53,7 @@ _COUNTED = {
 
 
 class Figures:
-    """What this process can tell of itself and the others; `read` is a source of measures."""
+    """The metrics of this process and the mail processes; `read` is a source of measures."""
 
     def __init__(
         self,
@@ -242,7 +242,7 @@ class Cost:
 
 
 def cost_of(pid: int) -> Cost | None:
-    """What a process costs; None for one that cannot be asked."""
+    """Return the cost of a process; None when the system does not tell."""
     directory = _PROC / str(pid)
     try:
         # The second field is the command, which may itself hold blanks and parentheses.

@@ -1,7 +1,7 @@
-"""The processes of one gateway: the mail processes are forked, then the first one serves.
+"""The processes of one gateway: the mail processes are forked, then the main process serves.
 
-- What only the first process needs, the HTTP side above all, is imported behind the fork: the
-  others do not carry it.
+- Modules that only the main process needs, the HTTP side above all, are imported after the fork:
+  the others do not carry them.
 """
 
 from __future__ import annotations

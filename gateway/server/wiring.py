@@ -1,9 +1,9 @@
-"""The wiring and the lifetime of the first process: store, listeners, API, jobs, signals.
+"""The wiring and the lifetime of the main process: store, listeners, API, jobs, signals.
 
-- Everything is made here and handed to whoever needs it; nothing else opens a store or a socket.
+- Everything is made here and handed to its users; nothing else opens a store or a socket.
 - SIGTERM and SIGINT drain: no new connection, messages under way finish, then exit status 0. A
   second signal forces the end, with status 1.
-- What start-up does not need is imported when it is used.
+- Modules that start-up does not need are imported on first use.
 """
 
 from __future__ import annotations
@@ -126,7 +126,7 @@ async def serve(
 
 @dataclass(frozen=True, slots=True)
 class _Parts:
-    """What mail, calls and jobs share; `commits` rings at each commit, `tally` is retention's."""
+    """The objects that mail, calls and jobs share; `commits` is the wake-up."""
 
     settings: Settings
     database: Store
@@ -191,7 +191,7 @@ def _watched(database: Store, stopping: Stopping) -> Iterator[None]:
 
 @contextlib.asynccontextmanager
 async def _jobs(parts: _Parts) -> AsyncIterator[Webhooks]:
-    """What goes on beside mail and calls, until the end; and what of it calls may use."""
+    """Run the jobs beside mail and calls, until the end; yields the webhooks for calls."""
     settings, database, contents = parts.settings, parts.database, parts.contents
     commits = parts.commits
     caller = Caller(Names(settings.dns_server), settings.webhook_allow_networks)
@@ -288,7 +288,7 @@ async def _warn_of_unread_postmasters(database: Database, postmaster: str) -> No
 
 
 def _measures(parts: _Parts, feed: Feed) -> CallMetrics:
-    """What an operator can read; what writes it down is imported when somebody does."""
+    """Collect the sources of metrics; their formatting is imported at the first scrape."""
     figures: Figures | None = None
 
     async def read() -> Iterable[Metric]:

@@ -1,1 +1,1 @@
-"""One conversation."""
+"""One SMTP or LMTP conversation: commands, replies, content; knows no listening socket."""

@@ -1,10 +1,10 @@
-"""How much may still come in: space on disk, and bytes held in memory.
+"""Admission of messages: free disk space, and bytes held in memory.
 
-- Disk: what is free, less what messages in progress have reserved, must stay above one and a half
-  times the size limit; asked at MAIL and at DATA, so that no sender pushes 50 MiB at a full disk.
-  The sessions of all mail processes count.
-- At DATA the declared size is reserved, without one 256 KiB, and more as the message grows. Octets
-  that are written leave the reservation: the disk counts them itself.
+- Disk: the free space, less the reservations of messages in progress, must stay above one and a
+  half times the size limit; checked at MAIL and at DATA, so that no sender pushes 50 MiB at a full
+  disk. The sessions of all mail processes count.
+- At DATA the declared size is reserved, without one 256 KiB, and more as the message grows. Written
+  octets leave the reservation: the disk counts them itself.
 - A client network may reserve a tenth of the free space above that floor, but always one message.
   Exempt networks may reserve all of it.
 - Memory: the mail processes share one budget for contents that are not spooled, until they are
@@ -63,7 +63,7 @@ class Space:
 
     @property
     def floor(self) -> int:
-        """What has to be free for a further message to be taken."""
+        """The free space needed to take a further message."""
         return self._floor
 
     def _free(self) -> int:

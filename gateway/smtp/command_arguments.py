@@ -83,7 +83,7 @@ class RcptCommand:
 
 @lru_cache(maxsize=_REMEMBERED)
 def parse_mail(argument: bytes, *, smtputf8_offered: bool = True) -> MailCommand:
-    """What follows `MAIL` and a space. Raises `BadCommand`."""
+    """Parse the text after `MAIL` and a space. Raises `BadCommand`."""
     opening = _MAIL.fullmatch(_text(argument))
     if opening is None:
         _refuse(replies.SYNTAX_MAIL)
@@ -101,7 +101,7 @@ def parse_mail(argument: bytes, *, smtputf8_offered: bool = True) -> MailCommand
 
 @lru_cache(maxsize=_REMEMBERED)
 def parse_rcpt(argument: bytes, *, smtputf8: bool) -> RcptCommand:
-    """What follows `RCPT` and a space; `smtputf8` as MAIL declared it. Raises `BadCommand`."""
+    """Parse the text after `RCPT` and a space; `smtputf8` as in MAIL. Raises `BadCommand`."""
     opening = _RCPT.fullmatch(_text(argument))
     if opening is None:
         _refuse(replies.SYNTAX_RCPT)
@@ -121,7 +121,7 @@ def parse_rcpt(argument: bytes, *, smtputf8: bool) -> RcptCommand:
 
 
 def parse_xforward(argument: bytes) -> dict[str, str]:
-    """What follows `XFORWARD`: attributes by name; one that is not available is empty.
+    """Parse the text after `XFORWARD`: attributes by name; an unavailable one is empty.
 
     Raises `BadCommand`.
     """

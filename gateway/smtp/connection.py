@@ -128,7 +128,7 @@ class Connection(SMTP):
         return True
 
     def _decrypted(self, tls: TlsRecords, octets: bytes) -> bytes:
-        """What a peer's records say; nothing once they are wrong, which ends the connection."""
+        """Decrypt a peer's records; nothing once they are wrong, which ends the connection."""
         try:
             plain = tls.decrypt(octets)
         except ssl.SSLError as error:

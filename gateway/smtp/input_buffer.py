@@ -1,11 +1,11 @@
-"""The bytes a peer has sent and nobody has used yet.
+"""The receive buffer of one connection: bytes a peer has sent and nobody has read yet.
 
-- One reader waits at a time; `feed` has it woken, when it is its turn (`gateway.smtp.scheduling`).
-- When more than `HIGH_WATER` bytes lie here the transport is told to stop reading, until no more
-  than `LOW_WATER` are left: whatever a peer sends, we hold that much and one read.
-- The end of the stream is found only after every byte before it was used: a client that half-closes
-  right behind its commands gets all its replies.
-- `hang_up` makes the reader stop at once, with the reply to give as the last one.
+- One reader waits at a time; `feed` has it woken, in turn (`gateway.smtp.scheduling`).
+- When more than `HIGH_WATER` bytes are buffered the transport is told to stop reading, until no
+  more than `LOW_WATER` are left: whatever a peer sends, we hold that much and one read.
+- The end of the stream is reported only after every byte before it was read: a client that
+  half-closes right behind its commands gets all its replies.
+- `hang_up` makes the reader stop immediately, with the reply to give as the last one.
 """
 
 from __future__ import annotations
@@ -112,10 +112,11 @@ class Inbound:
         return taken
 
     def take_line(self, limit: int) -> bytes | None:
-        """The next line with its LF; None when none is complete and the limit is not reached.
+        """Return the next line with its LF; None when none is complete and the limit not reached.
 
-        A line longer than `limit` comes back cut after `limit` bytes, without an LF. What follows
-        the line is not copied: ten thousand lines in one chunk cost no more than in as many.
+        A line longer than `limit` comes back cut after `limit` bytes, without an LF. The bytes
+        behind the line are not copied: ten thousand lines in one chunk cost no more than in as
+        many.
         """
         if not self._size:
             return None

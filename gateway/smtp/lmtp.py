@@ -19,7 +19,7 @@ from storage.directory.resolve import Verdict
 
 
 def replies_to_dot(recipients: int, outcome: Stored | Repeated | RouteChanged) -> list[Reply]:
-    """What each of so many recipients hears, in order."""
+    """Return the reply to each of so many recipients, in order."""
     if isinstance(outcome, RouteChanged):
         said = [replies.ROUTE_CHANGED] * recipients
     else:

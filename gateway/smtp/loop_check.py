@@ -1,8 +1,9 @@
-"""Pure checks on a message that has come in whole, before it is stored.
+"""Loop detection on a message that has arrived whole, before it is stored.
 
 Rules this module keeps:
+
 - Nothing here reads, writes or waits; a check gives the reply that refuses the message, or None.
-- What the sender's own fields claim is used to stop a loop and for nothing else.
+- The sender's own fields are used to stop a loop and for nothing else.
 
 RFC 5321 6.3 (loop detection).
 """

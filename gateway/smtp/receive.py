@@ -1,10 +1,11 @@
-"""The content of one message, from the wire to memory or a spool file.
+"""Receiving the content of one message, from the wire to memory or a spool file.
 
-- Counted first, kept after: over the limit nothing is kept, and at most the limit again is read.
+- Counted first, stored after: over the limit nothing is stored, and at most the limit again is
+  read.
 - Up to 256 KiB stay in memory; a longer content goes to a spool file, in few and large writes, in
   threads, and is on stable storage when `receive` returns.
 - SHA-256 and the header are taken on the way; the bytes are never touched again.
-- What is left of a content is never read as commands: a fault before its end closes the connection.
+- The rest of a content is never read as commands: a fault before its end closes the connection.
 """
 
 from __future__ import annotations
@@ -83,7 +84,7 @@ async def receive(
     except (HangUp, StoreUnavailable, asyncio.CancelledError):
         keeper.discard()
         raise
-    except Exception as error:  # a bug, or no memory: what still comes is no command
+    except Exception as error:  # a bug, or no memory: the rest of the content is no command
         logger.exception("fault within content")
         keeper.discard()
         raise HangUp(replies.FAULT_CLOSING) from error
@@ -100,14 +101,14 @@ async def _read(connection: Connection, settings: Settings, keeper: _Keeper) -> 
         chunk = await connection.read_chunk(settings.data_timeout)
         pace.check(len(chunk))
         content = reader.feed(chunk)
-        del chunk  # while the content is written nobody needs it as it came
+        del chunk  # its raw form is not needed while the content is written
         if reader.received > 2 * limit:
             return replies.TOO_LARGE_CLOSING
         if reader.received <= limit and fault is None:
             try:
                 await keeper.keep(content)
             except StoreUnavailable as error:
-                fault = error  # told at the end of data: before it the peer does not listen
+                fault = error  # answered at the end of data: before it the peer does not read
     connection.inbound.put_back(reader.leftover)
     if reader.received > limit:
         return replies.TOO_LARGE_CLOSING

@@ -1,11 +1,11 @@
-"""Where recipients lead, for the sessions of one process.
+"""The route cache: where recipients lead, for the sessions of one process.
 
-- What leads somewhere is remembered for the store's epoch, that is until anything but mail is
+- A route is cached for one route generation of the store, that is until anything but mail is
   written (`storage.engines.route_generation`): most mail comes for few addresses, and a look-up in
-  a store that others write to is dear.
-- And for a second at most, so that even what somebody changes past us, with SQL by hand, counts.
-- An address that leads nowhere is looked up each time: whoever guesses addresses fills no memory.
-- The delivery resolves again, in its own transaction: that is what counts.
+  a store that others write to is expensive.
+- And for a second at most, so that even SQL run by hand counts.
+- An address without a route is looked up each time: guessing addresses fills no memory.
+- The delivery resolves again, in its own transaction: that result counts.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ _SECONDS = 1.0
 
 
 def reply_for(resolution: Resolution) -> Reply:
-    """What RCPT answers to a recipient of which the store says this."""
+    """Return the reply to RCPT for this resolution."""
     return VERDICTS[resolution.verdict]
 
 
@@ -63,8 +63,8 @@ class Recipients:
                 tx, local_part=local_part, domain=domain, postmaster=self._postmaster
             )
         )
-        # Another epoch may have been seen while this waited. Where one has begun that nobody has
-        # seen yet, what is kept now is let go before it is used.
+        # Another generation may have been seen while this waited. If one has begun that nobody has
+        # seen yet, the route cached now is dropped before it is used.
         if found.verdict is Verdict.ROUTE and epoch is not None and epoch == self._epoch:
             if len(self._known) >= _MOST:
                 self._known.clear()

@@ -1,14 +1,14 @@
-"""Whose turn it is: of the sessions that have heard something, the one nearest to its end of data.
+"""The scheduling of sessions: of those with input, the one nearest to its end of data goes first.
 
-- Were they served as they come, all would get on at the same pace: their messages would be whole
-  all at once and wait for the disk together, and neither the processor nor the disk would ever be
-  busy beside the other. So a session that is in the middle of a message goes on before another one
-  begins its own.
-- One turn each: between two of them the event loop looks at what has come meanwhile.
-- Nobody waits for long: a session is passed by those that come within a few hundred turns, not by
-  later ones.
-- In a process that also writes, each is served as it comes: there the batch under way holds up all
-  sessions alike, and the more of them are ready behind it, the larger is the next one.
+- Served in order of arrival, all would advance at the same pace: their messages would be complete
+  at the same moment and wait for the disk together, and neither the processor nor the disk would be
+  busy beside the other. So a session in the middle of a message goes on before another one begins
+  its own.
+- One step each: between two of them the event loop looks for new input.
+- Nobody waits for long: a session is overtaken by those that come within a few hundred steps, not
+  by later ones.
+- In a process that also writes, each is served in order of arrival: there the current batch holds
+  up all sessions alike, and the more of them are ready behind it, the larger is the next one.
 """
 
 from __future__ import annotations
@@ -42,7 +42,7 @@ class SessionQueue:
         self._ready: list[tuple[int, int, asyncio.Future[None]]] = []
 
     def wake_in_order(self, stage: Stage, waiter: asyncio.Future[None]) -> None:
-        """Wake who waits, when it is the turn of one at that stage."""
+        """Wake the reader of a session at that stage, when it is next."""
         if not self._by_stage:
             if not waiter.done():
                 waiter.set_result(None)

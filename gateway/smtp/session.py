@@ -1,6 +1,6 @@
-"""What a client says, and what we answer: MAIL, RCPT, DATA and the rest.
+"""One SMTP or LMTP session: its commands, and the reply to each.
 
-- A recipient is judged by the store at RCPT and again at the commit.
+- A recipient is resolved by the store at RCPT and again at the commit.
 - 250 to the dot is sent when every copy is on stable storage; a fault of ours is a 4yz.
 - One transaction serves one tenant.
 - Limits belong to the session, not to a transaction, and do not hold for exempt networks.
@@ -154,7 +154,7 @@ class Session:
         return await self._guarded(serve(self, command.argument))
 
     async def _guarded(self, served: Awaitable[Reply | None]) -> Reply | None:
-        """What it answers; a fault becomes the reply that says so."""
+        """Run a command; a fault becomes the reply that says so."""
         try:
             return await served
         except BadCommand as error:
@@ -192,7 +192,7 @@ class Session:
         if self._idle_commands >= _MAX_IDLE_COMMANDS:
             raise HangUp(replies.TOO_MANY_IDLE_COMMANDS)
 
-    # Greetings and small talk
+    # Greetings and commands without a transaction
 
     async def _hello(self, argument: bytes) -> Reply:
         if not self._greet(argument, "SMTP"):

@@ -1,9 +1,10 @@
-"""One mail transaction: its envelope, and what follows 354 up to the replies to the dot.
+"""One mail transaction: its envelope, and everything from 354 to the replies to the dot.
 
-- What was read whole is judged, delivered and reported; a fault of ours is raised to the session.
-- SMTP has one reply for the message. LMTP has one for each recipient, in the order of RCPT, and
-  a recipient whose route is gone takes nothing from the others (`gateway.smtp.lmtp`).
-- What was delivered stands in the log, whether or not the reply could be given.
+- A message that was read whole is checked, delivered and reported; a fault of ours is raised to the
+  session.
+- SMTP has one reply for the message. LMTP has one for each recipient, in the order of RCPT, and a
+  recipient without a route does not fail the others (`gateway.smtp.lmtp`).
+- A delivered message is logged, whether or not the reply could be given.
 
 RFC 5321 4.1.1.4, RFC 2033 4.2.
 """
@@ -40,7 +41,7 @@ logger = logging.getLogger(__name__)
 
 @dataclass(frozen=True, slots=True)
 class SessionContext:
-    """What all sessions of the process share."""
+    """The objects that all sessions of the process share."""
 
     settings: Settings
     recipients: Recipients
@@ -54,7 +55,7 @@ class SessionContext:
 
     @property
     def keywords(self) -> tuple[str, ...]:
-        """What EHLO and LHLO offer."""
+        """The extensions that EHLO and LHLO offer."""
         size = f"SIZE {self.settings.size_limit}"
         return ("PIPELINING", size, "8BITMIME", "SMTPUTF8", "ENHANCEDSTATUSCODES")
 
@@ -95,7 +96,7 @@ class Sender(NamedTuple):
 
 
 class Transaction(NamedTuple):
-    """What one message is taken with."""
+    """The objects that take one message."""
 
     context: SessionContext
     connection: Connection

@@ -32,6 +32,6 @@ class Origin(NamedTuple):
 
 
 def unpacked(octets: bytes) -> Origin:
-    """What `packed` wrote."""
+    """Return the origin that `packed` wrote."""
     text = octets.decode()
     return Origin("LMTP" if text[0] == "L" else "SMTP", text[2:], text[1] == "t")

@@ -24,7 +24,7 @@ _FIXED = struct.Struct(">12sBBH")
 
 
 class BadHeader(Exception):
-    """What came is no header of the PROXY protocol."""
+    """The octets are not a header of the PROXY protocol."""
 
 
 class Header(NamedTuple):

@@ -20,7 +20,7 @@ _READ = 256 * 1024
 
 
 class Certificate:
-    """What we show to clients."""
+    """Our certificate and its key."""
 
     __slots__ = ("_chain", "_key", "context")
 
@@ -62,9 +62,9 @@ class TlsRecords:
         return self._tls.version() if self.established else None
 
     def decrypt(self, octets: bytes) -> bytes:
-        """What became readable with `octets`. Raises ssl.SSLError.
+        """Return the text that became readable with `octets`. Raises ssl.SSLError.
 
-        What is to be sent in return is in `take_outgoing`. `ended` says that no more will come.
+        Records to send in return are in `take_outgoing`. `ended`: no more will come.
         """
         self._incoming.write(octets)
         plain: list[bytes] = []

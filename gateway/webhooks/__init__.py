@@ -1,1 +1,1 @@
-"""Outgoing webhook calls."""
+"""Outgoing webhook calls: targets, signatures, an HTTP client of our own, the job."""

@@ -13,9 +13,9 @@ class NotCalled(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """What came of a call: the status, if there was one, and what was wrong, None for a success.
+    """The result of a call: the status, if there was one, and the fault, None for a success.
 
-    `wait` is how long the endpoint wants to be left alone, in microseconds.
+    `wait` is the pause that the endpoint asks for, in microseconds.
     """
 
     status: int | None

@@ -1,13 +1,13 @@
-"""One call to a webhook: a POST to a vetted address, and what came of it.
+"""One webhook call: a POST to a checked address, and its result.
 
-- The host is looked up for each call, every address has to be one that is allowed, and the
-  connection goes to one of exactly these: what the DNS says later does not matter. TLS verifies the
-  name as it was written.
+- The host is resolved for each call, every address must be allowed, and the connection goes to one
+  of exactly these: later DNS answers do not matter. TLS verifies the name as it was written.
 - 2xx is success and everything else a failure; a redirect is not followed. All of it takes 15
-  seconds at most. The answer's body is thrown away unread, but for what lets a connection end well.
-- What was wrong is told in our words: nothing the endpoint said is ever shown.
-- The DNS client and the certificates are loaded at the first call: who has no webhook does not
-  pay for them.
+  seconds at most. The response's body is discarded, read only as far as a clean end of the
+  connection needs.
+- Faults are reported in our words: no text of the endpoint is ever shown.
+- The DNS client and the certificates are loaded at the first call: an installation without webhooks
+  does not pay for them.
 
 Standard Webhooks; RFC 9110 15 (statuses), 10.2.3 (Retry-After).
 """

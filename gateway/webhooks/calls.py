@@ -1,14 +1,14 @@
-"""Calling webhooks: what is due is claimed, called and put on record, until the process ends.
+"""The webhook job: due deliveries are claimed, called and recorded, until the process ends.
 
-- One task talks to the store: a transaction of it keeps what came of calls and claims the next
-  ones. Each call is a task of its own and cheap; no call waits for another.
-- Endpoints that answered last time have places of their own, and so have new ones: those that hang,
-  however many, keep none of them waiting. One tenant does not get all places.
-- A call is at least tried until its lease ends; when the process dies, another one calls again.
-- What this machine could not do (no descriptor left) is no failure of the endpoint.
-- An outcome that the store does not take, by a fault of ours, concerns its own alert only: that one
+- One task talks to the store: one transaction records results and claims the next deliveries. Each
+  call is a task of its own and cheap; no call waits for another.
+- Endpoints that answered last time have places of their own, and so have new ones: hanging
+  endpoints, however many, delay none of them. One tenant does not get all places.
+- A call is retried at least until its lease ends; when the process dies, another one calls again.
+- A fault of this machine (no descriptor left) is no failure of the endpoint.
+- A result that the store does not take, by a fault of ours, concerns its own alert only: that one
   waits as after a failure, and the others go on.
-- A test call is made at once, beside all this, and leaves nothing on record.
+- A test call is made immediately, beside all this, and records nothing.
 """
 
 from __future__ import annotations
@@ -54,7 +54,7 @@ TEST_TYPE = "alert.test"
 
 
 class WebhookCalls:
-    """The task of this process that calls webhooks; `wake` rings when a call may be due."""
+    """The webhook task of this process; `wake` is its wake-up, set when a call may be due."""
 
     def __init__(self, database: Database, clock: Clock, caller: Caller) -> None:
         self.wake = WakeUp()
@@ -98,7 +98,7 @@ class WebhookCalls:
         return 0 if len(claims) >= _CLAIMED_AT_ONCE else _POLL_SECONDS
 
     async def _keep_and_claim(self) -> list[WebhookClaim]:
-        """One transaction for both. What was to be kept is kept in mind until it is."""
+        """Record results and claim deliveries in one transaction; unrecorded results stay."""
         kept, given_back = [*self._outcomes], [*self._not_called]
         busy = {one.alert_id for one in self._under_way.values()}
 

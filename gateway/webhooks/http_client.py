@@ -37,7 +37,7 @@ _FIELD = re.compile(rb"([!#$%&'*+.^_`|~0-9A-Za-z-]+):[ \t]*([^\r\n\0]*?)[ \t]*")
 
 
 class NoHttp(Exception):
-    """What the endpoint sent is no answer, or has no end."""
+    """The endpoint sent no HTTP response, or one without an end."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -181,7 +181,7 @@ def _judged(status: int, retry_after: str) -> Answer:
 
 
 def _wait(retry_after: str) -> int:
-    """What Retry-After says, seconds or a date; nothing when it says neither."""
+    """Return the wait of Retry-After, in seconds or as a date; nothing when it is neither."""
     text = retry_after.strip()
     if text.isascii() and text.isdecimal():
         return min(int(text[:10]), _LONGEST_RETRY_AFTER) * SECOND

@@ -1,6 +1,6 @@
-"""Signatures by Standard Webhooks (https://www.standardwebhooks.com): symmetric, `v1`.
+"""Webhook signatures by Standard Webhooks (https://www.standardwebhooks.com): symmetric, `v1`.
 
-What is signed is `id.timestamp.body`, by HMAC-SHA256 with the secret's octets; of several secrets
+The signed text is `id.timestamp.body`, by HMAC-SHA256 with the secret's octets; of several secrets
 each gives one signature, with a space between them.
 """
 
@@ -15,7 +15,7 @@ from collections.abc import Sequence
 def signed_headers(
     secrets: Sequence[bytes], *, name: str, seconds: int, body: bytes
 ) -> dict[str, str]:
-    """The three headers of a call at the time `seconds` since the epoch; `name` is its id."""
+    """Return the three headers of a call at the time `seconds` since 1970; `name` is its id."""
     content = f"{name}.{seconds}.".encode() + body
     signatures = [
         base64.b64encode(hmac.new(secret, content, hashlib.sha256).digest()).decode()

@@ -1,15 +1,15 @@
-"""Where webhooks may go: out into the world, never to what is inside.
+"""Webhook targets: public addresses only, never private ones.
 
-- A target is judged twice: as it is written, when somebody sets it, and by the addresses of its
-  host, each time it is called. It is taken apart here and put together anew, so that nobody
-  downstream reads it differently.
-- An address is written in its one usual form. Whatever else some library takes for an address
-  (decimal, octal, hex, fewer than four parts) is refused, not interpreted.
-- Outside is what is globally reachable unicast. What carries another address in it (mapped,
+- A target is checked twice: as it is written, when it is set, and by the addresses of its host,
+  each time it is called. It is parsed here and put together anew, so that no code downstream reads
+  it differently.
+- An address is written in its one usual form. Other forms that some library takes for an address
+  (decimal, octal, hex, fewer than four parts) are refused, not interpreted.
+- Public means globally reachable unicast. An address that carries another one in it (mapped,
   compatible, NAT64) counts as that address; 6to4, Teredo and zones are refused.
-- Clouds tell their machines secrets at addresses of which some look public (docs/webhooks.md has
+- Clouds give secrets to their machines at addresses of which some look public (docs/webhooks.md has
   the list): nothing is sent there, whatever the operator allows.
-- In networks that the operator allows, inside addresses and http will do.
+- In networks that the operator allows, private addresses and http are accepted.
 - Ports are 443 and those from 1024 on, with http also 80: the others belong to mail, shells and
   directories, which have nothing to do with webhooks.
 
@@ -95,7 +95,7 @@ class Target:
 
     @property
     def authority(self) -> str:
-        """What stands in a Host field: the port only where it is not the usual one."""
+        """The text of a Host field: the port only where it is not the usual one."""
         host = f"[{self.host}]" if ":" in self.host else self.host
         return host if self.port == _DEFAULT_PORTS[self.scheme] else f"{host}:{self.port}"
 
@@ -125,7 +125,7 @@ def parse_target(text: str, allowed: Collection[Network] = ()) -> Target:
 
 
 def why_not(text: str, allowed: Collection[Network] = ()) -> str | None:
-    """What is wrong with a target as it is written; None when nothing is."""
+    """Return the fault of a target as it is written; None when there is none."""
     try:
         parse_target(text, allowed)
     except BadTarget as error:

@@ -183,7 +183,7 @@ class SpoolFile:
 
 
 def new_content_id(now: int) -> bytes:
-    """A name for a content that begins to arrive `now` (microseconds since the epoch)."""
+    """Make a name for a content that begins to arrive `now` (microseconds since 1970)."""
     return now.to_bytes(8, "big") + os.urandom(8)
 
 

@@ -22,7 +22,7 @@ _AT_ONCE = 250
 async def orphans(
     database: Reads, contents: ContentDirectory, *, now: float
 ) -> AsyncGenerator[list[str], None]:
-    """The files that no row names, some at a time; `now` in seconds since the epoch."""
+    """Return files that no row names, some at a time; `now` in seconds since 1970."""
     found = _old_files(contents.files, now - AGE_SECONDS)
     while files := await asyncio.to_thread(lambda: [*islice(found, _AT_ONCE)]):
         chosen = tuple(files)

@@ -37,7 +37,7 @@ class RouteGeneration:
     def __init__(self, store: Path, *, writes: bool) -> None:
         """Open the counts of the store in that file.
 
-        Who writes makes them when they are not there. Raises StoreUnavailable.
+        A writer makes them when they are missing. Raises StoreUnavailable.
         """
         flags = os.O_RDWR | os.O_CREAT if writes else os.O_RDONLY
         try:
@@ -55,7 +55,7 @@ class RouteGeneration:
             os.fchmod(self._descriptor, stat.S_IMODE(store.st_mode))
 
     def now(self) -> int | None:
-        """The epoch; None while there is none, or when it cannot be read."""
+        """The generation; None while there is none, or when it cannot be read."""
         try:
             begun, ended = self._counts()
         except OSError:
@@ -68,7 +68,7 @@ class RouteGeneration:
         return begun, ended
 
     def begin(self) -> int:
-        """End the epoch, before anything is changed; the number to `end` with.
+        """End the generation, before anything is changed; the number to `end` with.
 
         To be called with the write lock held. Raises StoreUnavailable or StoreFull.
         """
@@ -88,7 +88,7 @@ class RouteGeneration:
         try:
             if number > self._counts()[1]:
                 os.pwrite(self._descriptor, _COUNT.pack(number), _COUNT.size)
-        except OSError:  # there is no epoch then, which costs time and nothing else
+        except OSError:  # there is no generation then, which costs time and nothing else
             return
 
     def close(self) -> None:

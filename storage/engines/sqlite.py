@@ -1,17 +1,19 @@
 """The embedded engine: SQLite through aiosqlite.
 
-- WAL; a write that returned survives a loss of power. What `synchronous=FULL` would do within the
-  commit, while everybody else waits for the lock, `storage.engines.log_sync` does right behind it.
+- WAL; a write that returned survives a loss of power. The sync that `synchronous=FULL` would do
+  within the commit, while everybody else waits for the lock, `storage.engines.log_sync` does right
+  after it.
 - A write begins with BEGIN IMMEDIATE, so it never fails half way for a lock. It waits for its turn
-  in this process, then for whoever else holds the lock: `WRITE_WAIT` seconds together at most.
+  in this process, then for another holder of the lock: `WRITE_WAIT` seconds together at most.
 - Reader connections are query-only and see one snapshot for one use: in WAL a reader waits for
-  nobody. The few there are go round fairly (`storage.engines.fair_turns`).
+  nobody. The few there are are shared fairly (`storage.engines.fair_turns`).
 - A whole transaction is one call into a connection's thread: a hop for each statement would cost
-  more than the statements. `read_quick` and `commit`, which every message needs, do without a thread:
-  what they do is shorter than the hop, and waits for no disk; what makes a commit durable may
+  more than the statements. `read_quick` and `commit`, which every message needs, do without a
+  thread: their work is shorter than the hop, and waits for no disk; making a commit durable may
   (`storage.disk`).
 - So committing never checkpoints. A thread does, once a second while there is something to do.
-- Every transaction but a delivery makes a new route generation (`storage.engines.route_generation`).
+- Every transaction but a delivery makes a new route generation
+  (`storage.engines.route_generation`).
 """
 
 from __future__ import annotations
@@ -325,7 +327,7 @@ def _run_write(
 def _finish_write(
     connection: sqlite3.Connection, ids: IdSource, epoch: RouteGeneration | None, work: Work[T]
 ) -> T:
-    """Do the work and commit; where there is an `epoch`, it ends with this."""
+    """Do the work and commit; a given `epoch` (route generation) ends with this."""
     number = 0
     try:
         if epoch is not None:
