@@ -146,6 +146,18 @@ class Settings:
         "The largest message taken, in bytes or as 50MiB.",
         write=values.size_text,
     )
+    inbox_quota: int = setting(
+        0,
+        values.size(minimum=0, maximum=1 << 50),
+        "The mail that one inbox may hold, in bytes or as 10GiB; 0: no limit.",
+        write=values.size_text,
+    )
+    tenant_quota: int = setting(
+        0,
+        values.size(minimum=0, maximum=1 << 50),
+        "The mail that one tenant may hold, in bytes or as 100GiB; 0: no limit.",
+        write=values.size_text,
+    )
     bare_newline: BareNewline = setting(
         "accept",
         values.choice(BARE_NEWLINES),

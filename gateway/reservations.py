@@ -8,9 +8,14 @@
 from __future__ import annotations
 
 import mmap
+import struct
+from collections.abc import Collection
 
 _SLOT_OCTETS = 8
 _BUCKETS = 16_384
+_ID_OCTETS = 16
+_MOST_FULL = 16_384
+_HEAD = struct.Struct("=QQ")
 
 
 class Reservations:
@@ -19,7 +24,7 @@ class Reservations:
     To be made before the processes are forked; then each sets `own` to the number of its counts.
     """
 
-    __slots__ = ("_by_network", "_messages", "_octets", "_under_way", "own", "processes")
+    __slots__ = ("_by_network", "_messages", "_octets", "_under_way", "full", "own", "processes")
 
     def __init__(self, processes: int) -> None:
         self.processes = processes
@@ -31,6 +36,7 @@ class Reservations:
         self._by_network = shared[2 * processes : 2 * processes + half]
         self._messages = shared[2 * processes + half :]
         self.own = 0
+        self.full = FullBoxes()
 
     def begin(self) -> None:
         """Count a transaction that begins."""
@@ -75,3 +81,42 @@ class Reservations:
     def under_way(self) -> int:
         """Return the number of messages that may be complete soon, in all processes."""
         return sum(self._under_way)
+
+
+class FullBoxes:
+    """The ids of tenants, inboxes and lists that take no more mail now, at most 16,384.
+
+    One process publishes them, all look. To be made before the processes are forked.
+    """
+
+    __slots__ = ("_ids", "_memory", "_seen")
+
+    def __init__(self) -> None:
+        self._memory = mmap.mmap(-1, _HEAD.size + _MOST_FULL * _ID_OCTETS)
+        self._ids: frozenset[bytes] = frozenset()
+        self._seen = 0
+
+    def publish(self, ids: Collection[bytes]) -> None:
+        """Have all processes see these ids from now on."""
+        shown = sorted(ids)[:_MOST_FULL]
+        number = _HEAD.unpack_from(self._memory)[0]
+        if frozenset(shown) == self._ids and number == self._seen:
+            return
+        _HEAD.pack_into(self._memory, 0, 0, 0)  # nobody reads what is half written
+        self._memory[_HEAD.size : _HEAD.size + len(shown) * _ID_OCTETS] = b"".join(shown)
+        _HEAD.pack_into(self._memory, 0, max(number, self._seen) + 1, len(shown))
+        self._look()
+
+    def holds(self, *ids: bytes | None) -> bool:
+        """Whether one of these takes no more mail."""
+        if _HEAD.unpack_from(self._memory)[0] != self._seen:
+            self._look()
+        return bool(self._ids) and any(one in self._ids for one in ids)
+
+    def _look(self) -> None:
+        number, count = _HEAD.unpack_from(self._memory)
+        octets = self._memory[_HEAD.size : _HEAD.size + count * _ID_OCTETS]
+        if number and _HEAD.unpack_from(self._memory)[0] == number:
+            places = range(0, len(octets), _ID_OCTETS)
+            self._ids = frozenset(octets[place : place + _ID_OCTETS] for place in places)
+            self._seen = number

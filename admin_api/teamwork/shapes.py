@@ -89,7 +89,9 @@ class TaskRecord(Answer):
 
     task_id: TaskId
     type: Annotated[
-        Literal["mention", "assignment", "contact_share", "contact_handoff", "alert", "manual"],
+        Literal[
+            "mention", "assignment", "contact_share", "contact_handoff", "alert", "quota", "manual"
+        ],
         Field(examples=["assignment"]),
     ]
     title: Annotated[str, Field(examples=["[Assigned] Renewal"])]

@@ -10,7 +10,7 @@ from __future__ import annotations
 import os
 import platform
 import time
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from importlib.metadata import version
 from pathlib import Path
@@ -201,6 +201,18 @@ def _of_backup(began: int | None) -> Iterator[Metric]:
         yield GaugeMetricFamily(
             "postroom_backup_age_seconds", "Since the last good backup of the store began.", age
         )
+
+
+def over_quota(full: Mapping[str, int], near: Mapping[str, int]) -> Iterator[Metric]:
+    """How many inboxes and tenants are over their quota, or have used nine tenths of it."""
+    for name, about, counts in (
+        ("postroom_quota_full", "Over their quota: mail for them is deferred.", full),
+        ("postroom_quota_near", "With nine tenths of their quota used, or more.", near),
+    ):
+        gauge = GaugeMetricFamily(name, about, labels=("kind",))
+        for kind, count in counts.items():
+            gauge.add_metric([kind], count)
+        yield gauge
 
 
 def streams_open(count: int) -> Metric:

@@ -36,6 +36,7 @@ from gateway.delivery.list_rate import ListRates
 from gateway.jobs import relationships, reparse, retention
 from gateway.jobs.alert_fan_out import Alerting
 from gateway.jobs.parsing import Parsing
+from gateway.jobs.quotas import Quotas
 from gateway.listening.connections import Connections
 from gateway.listening.listener import Listener
 from gateway.processes.handover import MainEnd
@@ -95,6 +96,7 @@ async def serve(
             retention.Tally(),
             certificate,
             manager,
+            _quotas(settings, database, reservations),
         )
         stopping.on_reload = partial(reload, settings, reread, certificate, siblings, manager)
         async with (
@@ -137,6 +139,17 @@ class _Parts:
     tally: retention.Tally
     certificate: Certificate | None
     manager: ServiceManager
+    quotas: Quotas
+
+
+def _quotas(settings: Settings, database: Store, reservations: Reservations) -> Quotas:
+    return Quotas(
+        database,
+        system_clock,
+        reservations.full.publish,
+        inbox_quota=settings.inbox_quota,
+        tenant_quota=settings.tenant_quota,
+    )
 
 
 @contextlib.asynccontextmanager
@@ -215,6 +228,8 @@ async def _jobs(parts: _Parts) -> AsyncIterator[Webhooks]:
             reparse.run(database, contents, commits, system_clock, size_limit=settings.size_limit)
         ),
     ]
+    if parts.quotas.is_on:
+        jobs.append(asyncio.create_task(parts.quotas.run()))
     if settings.relationships == "on":
         jobs.append(asyncio.create_task(relationships.run(database, commits)))
     try:
@@ -302,6 +317,8 @@ def _measures(parts: _Parts, feed: Feed) -> CallMetrics:
 
     measures = CallMetrics()
     measures.sources += [read, partial(_streams, feed)]
+    if parts.quotas.is_on:
+        measures.sources.append(partial(_over_quota, parts.quotas))
     return measures
 
 
@@ -328,6 +345,13 @@ async def _api(
             yield http
         finally:
             feed.close()
+
+
+async def _over_quota(quotas: Quotas) -> Iterable[Metric]:
+    from gateway.server.metrics import over_quota
+
+    full = {kind: len(ids) for kind, ids in quotas.full.items()}
+    return over_quota(full, {kind: quotas.count_near(kind) for kind in full})
 
 
 async def _streams(feed: Feed) -> Iterable[Metric]:

@@ -102,6 +102,7 @@ LIST_EMPTY = Reply(450, "4.2.1", "This address has no members at the moment, try
 LIST_RATE = Reply(450, "4.7.1", "Too much mail from your network for this list, try again later")
 POSTMASTER_UNSET = Reply(450, "4.2.1", "No mailbox for this address yet, try again later")
 DOMAIN_REVOKED = Reply(450, "4.2.1", "Mail for this domain is on hold, try again later")
+OVER_QUOTA = Reply(452, "4.2.2", "Mailbox is full, try again later")
 TOO_MANY_RECIPIENTS = Reply(452, "4.5.3", "Too many recipients, send to the rest separately")
 OTHER_TENANT = Reply(452, "4.5.3", "Send to this recipient in a separate transaction")
 

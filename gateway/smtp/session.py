@@ -343,6 +343,10 @@ class Session:
             if route.verdict is Verdict.EMPTY_LIST and route.list_id is not None:
                 self._context.deferred.note(route.list_id)
             return reply_for(route)
+        if self._context.space.reservations.full.holds(
+            route.tenant_id, route.inbox_id, route.list_id
+        ):
+            return replies.OVER_QUOTA
         if envelope.tenant_id not in (None, route.tenant_id):
             return replies.OTHER_TENANT
         if not await self._has_token(route):
