@@ -12,7 +12,8 @@ from io import TextIOWrapper
 
 import click
 
-from admin_api.commands.terminal.invocation import common
+from admin_api.commands.terminal.examples import with_examples
+from admin_api.commands.terminal.invocation import common, show_version
 
 COMMANDS = {
     "serve": "gateway.commands.serve:serve",
@@ -43,6 +44,18 @@ COMMANDS = {
     "reparse": "gateway.commands.reparse:reparse",
     "retention": "gateway.commands.retention:retention",
     "send": "gateway.commands.send:send",
+    "completion": "admin_api.commands.completion:completion",
+}
+
+
+_SHORT = 62  # and the name beside it fit 80 columns
+# How the help shows them.
+GROUPS = {
+    "Run": ("serve", "demo", "ready", "config", "send", "completion"),
+    "Set up": ("tenant", "user", "domain", "inbox", "list", "token"),
+    "Read and check": ("messages", "resolve", "explain", "audit", "audit-log", "events"),
+    "Work together": ("threads", "note", "assign", "agenda", "contacts", "who"),
+    "Keep": ("verify", "backup", "restore", "retention"),
 }
 
 
@@ -58,11 +71,29 @@ class _Commands(click.Group):
         module, _, name = COMMANDS[cmd_name].partition(":")
         command = getattr(import_module(module), name)
         assert isinstance(command, click.Command)
-        return command
+        return with_examples(command, cmd_name)
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        grouped = {name for names in GROUPS.values() for name in names}
+        others = tuple(name for name in COMMANDS if name not in grouped)
+        for title, names in (GROUPS | {"Other": others}).items():
+            found = {name: self.get_command(ctx, name) for name in names}
+            rows = [(name, one.get_short_help_str(_SHORT)) for name, one in found.items() if one]
+            if rows:
+                with formatter.section(title):
+                    formatter.write_dl(rows)
 
 
 @click.group(cls=_Commands)
 @common
+@click.option(
+    "--version",
+    is_flag=True,
+    expose_value=False,
+    is_eager=True,
+    callback=show_version,
+    help="Show the version and exit.",
+)
 def postroom() -> None:
     """A post room for a team: mail for shared addresses, a copy for every member."""
 

@@ -29,7 +29,7 @@ def backup(call: Invocation, directory: Path, keep: int | None) -> None:
     """Back up the store into a new directory below DIR, beside a running server.
 
     What did not change since the last backup in DIR is linked to it, not written again. Each backup
-    is whole by itself. Example: postroom backup /var/backups/postroom --keep 14
+    is whole by itself.
     """
     from admin_api.commands.terminal.backups import backed_up
 
@@ -50,7 +50,6 @@ def restore(call: Invocation, directory: Path) -> None:
     """Restore a backup into an empty data directory (and an empty schema), then verify it.
 
     DIR is one backup, or a directory of backups, of which the newest is taken.
-    Example: postroom restore /var/backups/postroom --data /var/lib/postroom
     """
     from admin_api.commands.terminal.backups import restored
     from admin_api.commands.terminal.store import verified

@@ -119,7 +119,12 @@ async def _deleted_ones(tx: Tx, tenant_text: str | None) -> list[Record]:
 @click.option("--no-owner", is_flag=True, help="Take it from its owner.")
 @click.option("--name", metavar="N", help="How it is called; empty for no name.")
 @click.option("--timezone", metavar="ZONE", help="Such as Europe/Berlin.")
-@click.option("--share-relationships/--hide-relationships", "shares", default=None)
+@click.option(
+    "--share-relationships/--hide-relationships",
+    "shares",
+    default=None,
+    help="Whether teammates are told whom it knows.",
+)
 @click.pass_obj
 def change(
     call: Invocation,

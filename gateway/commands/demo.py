@@ -1,5 +1,6 @@
 """`postroom demo`: a list with three members, served immediately, with lines to paste.
 
+- A store that has other tenants is refused.
 - On a store that had the demo before, everything stays; passwords and tokens are new ones.
 - The setting `data` does not count here, only the option: a demonstration never writes into the
   store of an installation by itself.
@@ -18,6 +19,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from admin_api.access.passwords import hash_password
+from admin_api.commands.terminal.faults import Faults
 from admin_api.commands.terminal.invocation import Invocation
 from admin_api.commands.terminal.store import run
 from config.settings import DEMO, Settings
@@ -98,6 +100,8 @@ async def _furnish(database: Database) -> Scene:
 
 
 async def _scene(tx: Tx, passwords: dict[str, str], hashes: dict[str, str], now: int) -> Scene:
+    if any(one.name != TENANT for one in await list_tenants(tx)):
+        raise Faults("data: this store has other tenants; give the demo a --data of its own")
     tenant = await _tenant(tx, now)
     tenant_id = tenant.tenant_id
     await trust_domain(tx, tenant_id=tenant_id, name=DOMAIN, now=now)

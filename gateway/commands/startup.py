@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import errno
 import logging
 import os
 import resource
+import signal
 from collections.abc import Callable, Iterator
 
 from admin_api.commands.terminal.faults import Faults
@@ -34,6 +36,7 @@ def serve_until_told(
 
     Raises Faults for an address or a store that cannot be used.
     """
+    signal.signal(signal.SIGHUP, signal.SIG_IGN)  # until it is listened for, it would kill
     try:
         logs.setup(settings.log_format, settings.log_level, settings.log_file)
     except OSError as error:
@@ -108,4 +111,14 @@ def _refusals(key: str, settings: Settings) -> Iterator[str]:
             else:
                 listening_socket(endpoint).close()
         except OSError as error:
-            yield f"{key}: cannot listen on {endpoint}: {error.strerror or error}"
+            cause = error.strerror or error
+            yield f"{key}: cannot listen on {endpoint}: {cause}{_advice(key, error)}"
+
+
+def _advice(key: str, error: OSError) -> str:
+    """Tell what to try."""
+    if error.errno == errno.EADDRINUSE:
+        return f"; stop what listens there, or set `{key}` to another port"
+    if error.errno == errno.EACCES:
+        return f"; a port below 1024 needs the right to bind it (docs/install.md), or set `{key}`"
+    return ""

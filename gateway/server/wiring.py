@@ -55,6 +55,7 @@ from gateway.webhooks.calls import WebhookCalls
 from gateway.webhooks.resolver import Names
 from gateway.webhooks.targets import why_not
 from storage import migrations
+from storage.accounts.tenants import list_tenants
 from storage.address import canonical_or_none
 from storage.clock import system_clock
 from storage.content.message_bytes import ContentDirectory
@@ -250,6 +251,7 @@ async def _mail(
     handed, time = parts.manager.handed, asyncio.get_running_loop().time
     rates = ListRates(settings.list_rate, time) if settings.list_rate else None
     postmaster = canonical_or_none(settings.postmaster) or ""
+    await _tell_of_an_empty_store(parts.database)
     await _warn_of_unread_postmasters(parts.database, postmaster)
     async with (
         delivering(
@@ -292,6 +294,13 @@ async def _mail(
         finally:
             listener.close()
             await asyncio.gather(*(each.drain(settings.drain_seconds) for each in everybody))
+
+
+async def _tell_of_an_empty_store(database: Database) -> None:
+    """Tell the operator of a new installation what to type next."""
+    if not await database.read(list_tenants):
+        step = "postroom tenant create NAME"
+        event(logger, "store_is_empty", level=logging.WARNING, next=step)
 
 
 async def _warn_of_unread_postmasters(database: Database, postmaster: str) -> None:

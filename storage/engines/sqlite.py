@@ -284,7 +284,7 @@ async def open_sqlite(data: Path, clock: Clock) -> SqliteDatabase:
     except sqlite3.Error as error:
         raise translated(error) from error
     except OSError as error:
-        raise StoreUnavailable(f"cannot use the data directory: {error.strerror}") from error
+        raise StoreUnavailable(f"cannot use {data}: {error.strerror}") from error
     return SqliteDatabase(
         writer=writer,
         readers=readers,

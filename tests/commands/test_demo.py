@@ -204,7 +204,8 @@ def test_a_taken_port_is_named(tmp_path: Path) -> None:
 
     assert done.returncode == 1
     assert done.stdout == ""
-    assert f"smtp: cannot listen on {taken}: Address already in use\n" in done.stderr
+    told = f"smtp: cannot listen on {taken}: Address already in use; stop what listens there, or"
+    assert told in done.stderr
     assert "Traceback" not in done.stderr
 
 
@@ -221,7 +222,7 @@ def test_a_store_of_somebody_else_is_left_alone(operator: Operator) -> None:
 
     told = operator.fault("demo", *FREE)
 
-    assert told == "domain: already taken\n"
+    assert told == "data: this store has other tenants; give the demo a --data of its own\n"
     assert [tenant["name"] for tenant in operator.ask_all("tenant", "list")] == ["Other"]
 
 

@@ -150,7 +150,7 @@ def test_the_server_warns_of_unknown_variables_and_of_root(
 ) -> None:
     monkeypatch.setattr("config.logs.setup", lambda log_format, level, file: None)
     monkeypatch.setattr("os.geteuid", lambda: user)
-    monkeypatch.setattr(startup, "run", lambda settings, ready: 0)
+    monkeypatch.setattr(startup, "run", lambda settings, **others: 0)
 
     settings = load(None, {"POSTROOM_SMPT": "x"}, {"max_connections": 1, "http_max_connections": 1})
     assert startup.serve_until_told(settings, lambda running: None) == 0

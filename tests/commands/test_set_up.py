@@ -43,7 +43,8 @@ def test_a_data_directory_that_cannot_be_made_is_named(operator: Operator) -> No
 
     told = operator.fault("tenant", "create", "Acme")
 
-    assert told == "data: the store is not available: cannot use the data directory: File exists\n"
+    path = operator.data
+    assert told == f"data: the store is not available: cannot use {path}: File exists\n"
 
 
 def test_a_file_that_is_no_store_is_told_from_one(operator: Operator) -> None:

@@ -100,6 +100,15 @@ def common(command: Command) -> Command:
     return config(data(as_json(command)))
 
 
+def show_version(context: click.Context, parameter: click.Parameter, asked: bool) -> None:
+    """Print the version of the installed package and exit, when that is asked."""
+    if asked and not context.resilient_parsing:
+        from importlib.metadata import version
+
+        click.echo(f"postroom {version('postroom')}")
+        context.exit()
+
+
 def _keep(context: click.Context, parameter: click.Parameter, value: str | bool | None) -> None:
     call = context.ensure_object(Invocation)
     if value:

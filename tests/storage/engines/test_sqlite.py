@@ -340,5 +340,5 @@ async def test_a_fault_of_ours_stays_what_it_is(database: Store) -> None:
 async def test_a_data_directory_that_cannot_be_used_is_unavailable(tmp_path: Path) -> None:
     (tmp_path / "file").touch()
 
-    with pytest.raises(StoreUnavailable, match="cannot use the data directory"):
+    with pytest.raises(StoreUnavailable, match=f"cannot use {tmp_path}"):
         await open_sqlite(tmp_path / "file" / "store", system_clock)

@@ -1,0 +1,135 @@
+"""What the command line tells of itself, and what it costs to start."""
+
+import json
+import os
+import re
+import shlex
+import subprocess
+import sys
+from collections.abc import Iterator
+from importlib.metadata import version
+
+import click
+import pytest
+
+from admin_api.commands.terminal.examples import EXAMPLES
+from gateway.__main__ import COMMANDS, GROUPS, postroom
+from tests.commands.operator import Operator, type_alone
+from tests.support.server import ROOT
+
+MOST_MODULES = 480
+# Those of the server, of the mail side and of passwords: no listing needs them.
+HEAVY = {"aiosmtpd", "argon2", "nh3", "prometheus_client", "psycopg", "uvicorn"}
+
+
+def commands() -> Iterator[tuple[str, click.Command]]:
+    """Yield every command that can be typed, with its words."""
+    with click.Context(postroom, info_name="postroom") as context:
+        for name in COMMANDS:
+            command = postroom.get_command(context, name)
+            assert command is not None
+            if isinstance(command, click.Group):
+                yield from ((f"{name} {word}", each) for word, each in command.commands.items())
+            else:
+                yield name, command
+
+
+@pytest.mark.parametrize("words", [words for words, _ in commands()])
+def test_the_help_of_a_command_fits_80_columns_and_ends_with_an_example(words: str) -> None:
+    shown = type_alone(*words.split(), "--help").stdout.splitlines()
+
+    assert max(map(len, shown)) <= 80
+    assert shown[-1].startswith(f"    postroom {words}")
+
+
+@pytest.mark.parametrize(("words", "command"), list(commands()), ids=lambda value: str(value)[:30])
+def test_an_example_is_right_usage(words: str, command: click.Command) -> None:
+    typed = shlex.split(re.sub(r" [<>] .*", "", EXAMPLES[words]))[len(words.split()) :]
+    here = [re.sub(r"^/var/backups/.*", "/", word) for word in typed]  # it has to exist
+
+    with command.make_context(words, here) as context:
+        assert context.params is not None
+
+
+def test_the_commands_are_shown_in_groups() -> None:
+    shown = type_alone("--help").stdout
+
+    assert [line[:-1] for line in shown.splitlines() if line.endswith(":")][1:] == [*GROUPS]
+    assert max(map(len, shown.splitlines())) <= 80
+    assert sorted(name for names in GROUPS.values() for name in names) == sorted(COMMANDS)
+
+
+def test_the_version_is_that_of_the_package() -> None:
+    assert type_alone("--version").stdout == f"postroom {version('postroom')}\n"
+
+
+@pytest.mark.parametrize("shell", ["bash", "zsh", "fish"])
+def test_a_shell_completes_commands_and_their_words(shell: str) -> None:
+    script = type_alone("completion", shell).stdout
+    typed = {"COMP_WORDS": "postroom tenant re", "COMP_CWORD": "2"}
+    if shell == "fish":
+        typed = {"COMP_WORDS": "postroom tenant re", "COMP_CWORD": "re"}
+
+    told = subprocess.run(
+        [sys.executable, "-c", "from gateway.__main__ import main; main()"],
+        cwd=ROOT,
+        env=os.environ | typed | {"_POSTROOM_COMPLETE": f"{shell}_complete"},
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    ).stdout
+
+    assert f"_POSTROOM_COMPLETE={shell}_complete" in script
+    assert "rename" in told
+    assert "list" not in told
+
+
+def test_a_listing_loads_few_modules_and_no_server(operator: Operator) -> None:
+    """Importing takes nearly all of the time in which a command starts."""
+    operator.furnish()
+    program = f"""
+import json, os, sys
+from gateway.__main__ import postroom
+counted = {{}}
+for words in {LISTINGS!r}:
+    reading, writing = os.pipe()
+    if os.fork() == 0:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
+        try:
+            postroom([*words.split(), "--data", {str(operator.data)!r}], standalone_mode=False)
+        finally:
+            heavy = sorted({HEAVY!r} & set(sys.modules))
+            os.write(writing, json.dumps([len(sys.modules), heavy]).encode())
+            os._exit(0)
+    os.close(writing)
+    counted[words] = json.loads(os.read(reading, 4096))
+    os.wait()
+print(json.dumps(counted))
+"""
+    done = subprocess.run(
+        [sys.executable, "-c", program],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        timeout=100,
+        check=True,
+    )
+    counted = json.loads(done.stdout)
+
+    assert {words: heavy for words, (_, heavy) in counted.items() if heavy} == {}
+    assert {words: count for words, (count, _) in counted.items() if count > MOST_MODULES} == {}
+
+
+LISTINGS = (
+    "tenant list",
+    "user list",
+    "domain list --tenant Acme",
+    "inbox list",
+    "list list",
+    "token list",
+    "list show team@acme.test",
+    "messages list --inbox a@acme.test",
+    "agenda --inbox a@acme.test",
+    "audit-log --tenant Acme",
+)
