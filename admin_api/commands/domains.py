@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from admin_api.dns.domain_check import Checked
+    from admin_api.dns.mail_host import MailHost
     from admin_api.http.records import Record
     from storage.database import Tx
     from storage.directory.domains import Domain
@@ -145,12 +146,32 @@ def _show(call: Invocation, domain: Domain) -> None:
 @TENANT
 @click.pass_obj
 def check(call: Invocation, name: str, tenant_text: str) -> None:
-    """Ask the DNS for a domain's records now; changes nothing."""
+    """Ask the DNS for a domain's records now; changes nothing.
+
+    Where the MX record names this server, it is asked as a sender would: does it offer STARTTLS,
+    and does its certificate fit, for 14 days more?
+    """
     from admin_api.directory.records import checked_record
 
     found, checked = _asked(call, name, tenant_text)
     records = [checked_record(one) for one in checked]
-    call.answer({"name": found.name, "records": records}, _checked_lines(records))
+    record: Record = {"name": found.name, "records": records, "mail_host": None}
+    lines = _checked_lines(records)
+    if any(one.record.purpose == "mail" and one.status == "ok" for one in checked):
+        host = _mail_host(call)
+        record["mail_host"] = {"host": host.host, "status": host.status, "detail": host.detail}
+        lines += f"\n{host.status}  TLS of {host.host}: {host.detail}"
+    call.answer(record, lines)
+
+
+def _mail_host(call: Invocation) -> MailHost:
+    import asyncio
+    import time
+
+    from admin_api.dns.mail_host import check_mail_host
+
+    settings = call.settings()
+    return asyncio.run(check_mail_host(settings.hostname, settings.dns_server, now=time.time()))
 
 
 @domain.command()
