@@ -17,6 +17,7 @@ from pathlib import Path
 from benchmarks import (
     acquaintance,
     backup,
+    callers,
     ceiling,
     edge,
     environment,
@@ -45,6 +46,7 @@ _PARTS = (
     "edge",
     "full-store",
     "backup",
+    "callers",
 )
 _SERVERS = ("postfix", "postroom")
 # The parts that measure Postroom alone, each on copies of the prepared store.
@@ -54,6 +56,7 @@ _FIGURES = {
     "edge": edge.measure,
     "full-store": full_store.measure,
     "backup": backup.measure,
+    "callers": callers.measure,
 }
 
 

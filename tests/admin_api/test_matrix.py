@@ -128,7 +128,7 @@ async def call(
     query = {"surprise": "1"} | ({"inbox_id": acts_for} if row.acts and acts_for else {})
     world.clock.elapsed += 1  # limits are not what this is about
     async with world.client(secret=secret) as api:
-        return await api.request(method, path, params=query, json=row.body)
+        return await api.request(method, path, params=query, **row.sent)
 
 
 async def invalid_secrets(world: World) -> dict[str, str | None]:

@@ -2,6 +2,7 @@
 
 import re
 from dataclasses import dataclass, field
+from typing import Any
 
 import pytest
 
@@ -57,8 +58,8 @@ UNKNOWN = {
 @dataclass(frozen=True)
 class Row:
     """What a route declares: the scopes of which a token needs one (None: no token may), whether
-    only admins may, whether it belongs to an inbox; a body that is good; its parameters. `query` is
-    for a call that would not end: it is refused by that.
+    only admins may, whether it belongs to an inbox; a body that is good, or a file of cards; its
+    parameters. `query` is for a call that would not end: it is refused by that.
     """
 
     scopes: tuple[str, ...] | None = ()
@@ -69,6 +70,14 @@ class Row:
     names: dict[str, str] = field(default_factory=dict)
     status: int = 200
     query: dict[str, str] = field(default_factory=dict)
+    file: bytes | None = None
+
+    @property
+    def sent(self) -> dict[str, Any]:
+        """The body as a client is given it."""
+        if self.file is None:
+            return {"json": self.body}
+        return {"content": self.file, "headers": {"Content-Type": "text/vcard"}}
 
 
 READ = ("email:read",)
@@ -234,7 +243,9 @@ TABLE = {
     ),
     "GET /v1/contacts/{contact_id}/vcard/": Row(BOOK, acts=True, names=CONTACT),
     "GET /v1/contacts/export/": Row(BOOK, acts=True),
-    "POST /v1/contacts/import/": Row(BOOK_WRITE, acts=True, status=415),
+    "POST /v1/contacts/import/": Row(
+        BOOK_WRITE, acts=True, file=b"BEGIN:VCARD\r\nVERSION:4.0\r\nFN:Cid\r\nEND:VCARD\r\n"
+    ),
     "GET /v1/contacts/shares/": Row(BOOK, acts=True),
     "POST /v1/contacts/shares/": Row(
         BOOK_WRITE,
@@ -463,7 +474,7 @@ async def call(
     session = who is not None and who not in (SALES, FOREIGN_INBOX)
     query = row.query | ({"inbox_id": SALES} if row.acts and session else {})
     async with world.client(who, secret=secret) as api:
-        answer = await api.request(method, path, params=query, json=row.body)
+        answer = await api.request(method, path, params=query, **row.sent)
     return answer.status_code, answer.content
 
 
@@ -530,7 +541,7 @@ async def test_an_unknown_parameter_is_400_and_changes_nothing(
     path = re.sub(r"\{(\w+)\}", lambda found: names[found[1]], path)
     query = {"surprise": "1"} | ({"inbox_id": SALES} if row.acts else {})
     async with world.client(None if row.public else TENANT_OWNER) as api:
-        answer = await api.request(method, path, params=query, json=row.body)
+        answer = await api.request(method, path, params=query, **row.sent)
     assert answer.status_code == 400
     fault = {"field": "surprise", "message": "is not known here"}
     assert fault in answer.json()["errors"]
@@ -561,7 +572,7 @@ async def test_a_foreign_owner_changes_nothing_here(world: World, key: str, row:
     path = re.sub(r"\{(\w+)\}", lambda found: names[found[1]], path)
     async with world.client(STRANGER) as api:
         query = {"inbox_id": FOREIGN_INBOX} if row.acts else {}
-        answer = await api.request(method, path, params=query, json=row.body)
+        answer = await api.request(method, path, params=query, **row.sent)
     assert answer.status_code == 404
     status, _ = await call(world, key, row, names, who=TENANT_OWNER)
     assert status == row.status

@@ -139,7 +139,7 @@ async def test_a_change_leaves_exactly_one_entry(
     names, query = named(row, await ids(world, own=True)), {"inbox_id": SALES} if row.acts else {}
     await clear(world)
 
-    status = await request(world, TENANT_OWNER, key, names, params=query, json=row.body)
+    status = await request(world, TENANT_OWNER, key, names, params=query, **row.sent)
 
     assert status == row.status
     if key == "POST /auth/logout/":
@@ -160,7 +160,7 @@ async def test_a_refusal_leaves_none(world: World, key: str) -> None:
 
     for who in (MEMBER, STRANGER, TENANT_OWNER):
         surprise = {} if row.names and who != TENANT_OWNER else {"surprise": "1"}
-        status = await request(world, who, key, names, params=query | surprise, json=row.body)
+        status = await request(world, who, key, names, params=query | surprise, **row.sent)
         assert status in (400, 403, 404)
 
     assert await entries(world, TENANT_ADMIN) == []

@@ -420,7 +420,7 @@ async def test_who_loses_the_turn_removes_nothing_more(
         await tx.execute("UPDATE retention_worker SET owner = :owner", others)
         await job_lease.renew_lease(tx, owner=owner, now=now)
 
-    monkeypatch.setattr(retention, "keep_turn", lost)
+    monkeypatch.setattr(retention, "renew_lease", lost)
     before = await rows(world, "SELECT 1 FROM events")
     with pytest.raises(LeaseLost):
         await one_round(world.database, world.content, now=now + 400 * DAY)
