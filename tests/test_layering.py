@@ -54,6 +54,7 @@ WINGS: dict[str, tuple[tuple[str, ...], ...]] = {
         ("parser", "delivery"),
         ("smtp", "processes", "jobs"),
         ("listening",),
+        ("http_edge",),
         ("server",),
         ("commands",),
     ),
@@ -77,7 +78,10 @@ JOINTS: dict[str, tuple[str, ...]] = {
 ONLY = {
     "storage.engines": ("admin_api.commands", "gateway.server"),
     "storage.migrations": ("admin_api.commands", "admin_api.operations", "gateway.server"),
-    "admin_api": ("gateway.server", "gateway.commands", "gateway.webhooks", "gateway.__main__"),
+    "admin_api": (
+        *("gateway.server", "gateway.http_edge", "gateway.commands"),
+        *("gateway.webhooks", "gateway.__main__"),
+    ),
 }
 # Octets in, values out: no store, no socket.
 PURE = ("gateway.message", "gateway.parser")

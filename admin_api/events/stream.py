@@ -32,7 +32,7 @@ from storage.mailbox.visibility import View
 
 MEDIA_TYPE = "text/event-stream"
 # A key of the scope under which the server passes the connection (see
-# `gateway.server.http_server`).
+# `gateway.http_edge.http_server`).
 CONNECTION = "postroom.connection"
 
 _BEAT_SECONDS = 15.0

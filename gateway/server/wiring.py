@@ -33,6 +33,7 @@ from gateway.delivery.confirmations import Confirmations
 from gateway.delivery.empty_list_attempts import deferring
 from gateway.delivery.group_commit import delivering
 from gateway.delivery.list_rate import ListRates
+from gateway.http_edge.http_server import serving
 from gateway.jobs import relationships, reparse, retention
 from gateway.jobs.alert_fan_out import Alerting
 from gateway.jobs.parsing import Parsing
@@ -43,7 +44,6 @@ from gateway.processes.handover import MainEnd
 from gateway.processes.supervision import MailProcesses
 from gateway.reservations import Reservations
 from gateway.server.garbage import collecting
-from gateway.server.http_server import serving
 from gateway.server.lifecycle import Running, Stopping, end_process
 from gateway.server.mail_side import FILE_THREADS, sessions
 from gateway.server.reload import Reread, reload

@@ -13,8 +13,8 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 
 from config.settings import load
 from config.values import Endpoint
-from gateway.server.http_limits import HttpTimes
-from gateway.server.http_server import serving
+from gateway.http_edge.http_limits import HttpTimes
+from gateway.http_edge.http_server import serving
 
 GOOD = b"GET / HTTP/1.1\r\nHost: x\r\n\r\n"
 CHUNKED = b"POST / HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n"

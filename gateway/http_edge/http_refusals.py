@@ -15,7 +15,7 @@ from starlette.responses import Response
 from admin_api.http.problems import Problem, response_of
 from admin_api.http.responses import common_headers
 from config.logs import event
-from gateway.server.http_limits import FIELDS_MAX, HEAD_MAX
+from gateway.http_edge.http_limits import FIELDS_MAX, HEAD_MAX
 
 logger = logging.getLogger("postroom.http")
 

@@ -17,7 +17,6 @@ from __future__ import annotations
 
 import asyncio
 import re
-from collections.abc import Callable
 from enum import Enum, auto
 from functools import partial
 from typing import TYPE_CHECKING, cast
@@ -25,15 +24,15 @@ from typing import TYPE_CHECKING, cast
 import httptools
 from starlette.types import ASGIApp, Receive, Scope, Send
 from uvicorn import Config
-from uvicorn.protocols.http.flow_control import FlowControl
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 from uvicorn.server import ServerState
 
 from admin_api.events.stream import CONNECTION
 from admin_api.http.problems import Problem
-from gateway.server import http_limits as limits
-from gateway.server import http_refusals as refusals
-from gateway.server.http_limits import HttpClients, HttpTimes, Place
+from gateway.http_edge import http_limits as limits
+from gateway.http_edge import http_refusals as refusals
+from gateway.http_edge.http_limits import HttpClients, HttpTimes, Place
+from gateway.http_edge.http_transport import CycleTransport, Flow
 
 if TYPE_CHECKING:
     from uvicorn._types import ASGI3Application
@@ -94,7 +93,7 @@ class HttpProtocol(HttpToolsProtocol):
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         super().connection_made(transport)
-        self.flow = _Flow(transport, self._proceed)
+        self.flow = Flow(transport, self._proceed)
         self._taken_at = self.loop.time()
         self._deadline = self._taken_at + self._times.header
 
@@ -226,7 +225,7 @@ class HttpProtocol(HttpToolsProtocol):
         app = partial(self._counted, network) if network else self._call
         self.app = cast("ASGI3Application", app)
         super().on_headers_complete()
-        self.cycle.transport = cast(asyncio.Transport, _CycleTransport(self.transport, self._part))
+        self.cycle.transport = cast(asyncio.Transport, CycleTransport(self.transport, self._part))
         self._stage = Stage.BODY
         lengths = [int(value) for name, value in self.headers if name == b"content-length"]
         self._body_left = lengths[0] if lengths else None
@@ -337,57 +336,3 @@ class HttpProtocol(HttpToolsProtocol):
             self.transport.close()
         else:
             self.transport.abort()
-
-
-class PieceReader(asyncio.BufferedProtocol):
-    """Reads 16 KiB at a time for a protocol; `buffer` is one for all connections of the loop."""
-
-    def __init__(self, protocol: HttpProtocol, buffer: bytearray) -> None:
-        self._protocol = protocol
-        self._buffer = buffer
-
-    def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        self._protocol.connection_made(cast(asyncio.Transport, transport))
-
-    def connection_lost(self, exc: Exception | None) -> None:
-        self._protocol.connection_lost(exc)
-
-    def eof_received(self) -> None:
-        self._protocol.eof_received()
-
-    def pause_writing(self) -> None:
-        self._protocol.pause_writing()
-
-    def resume_writing(self) -> None:
-        self._protocol.resume_writing()
-
-    def get_buffer(self, sizehint: int) -> bytearray:
-        return self._buffer
-
-    def buffer_updated(self, nbytes: int) -> None:
-        self._protocol.data_received(bytes(memoryview(self._buffer)[:nbytes]))
-
-
-class _Flow(FlowControl):
-    """A call that takes body, or ends, lets its connection go on; reading is the protocol's own."""
-
-    def __init__(self, transport: asyncio.Transport, proceed: Callable[[], None]) -> None:
-        super().__init__(transport)
-        self._proceed = proceed
-
-    def pause_reading(self) -> None:
-        pass
-
-    def resume_reading(self) -> None:
-        self._proceed()
-
-
-class _CycleTransport:
-    """The transport as a call's answer sees it: to close it is to part in good order."""
-
-    __slots__ = ("close", "is_closing", "write")
-
-    def __init__(self, transport: asyncio.Transport, part: Callable[[], None]) -> None:
-        self.write = transport.write
-        self.is_closing = transport.is_closing
-        self.close = part

@@ -13,8 +13,8 @@ from dataclasses import replace
 import pytest
 from starlette.types import Receive, Scope, Send
 
-from gateway.server.http_limits import HttpTimes
-from tests.gateway.server.edge import CHUNKED, GOOD, Answer, answer, answers, edge, said, whole
+from gateway.http_edge.http_limits import HttpTimes
+from tests.gateway.http_edge.edge import CHUNKED, GOOD, Answer, answer, answers, edge, said, whole
 
 LONG = HttpTimes(*[60.0] * 7)
 SOON = 0.3

@@ -23,10 +23,11 @@ from config.logs import event
 from config.settings import Settings
 from config.values import Endpoint
 from gateway.background import tell_of_end
+from gateway.http_edge import http_refusals as refusals
+from gateway.http_edge.http_limits import READ_MAX, HttpClients, HttpTimes, Place
+from gateway.http_edge.http_protocol import HttpProtocol
+from gateway.http_edge.http_transport import PieceReader
 from gateway.listening.listener import handed_over, listening_socket
-from gateway.server import http_refusals as refusals
-from gateway.server.http_limits import READ_MAX, HttpClients, HttpTimes, Place
-from gateway.server.http_protocol import HttpProtocol, PieceReader
 
 logger = logging.getLogger("postroom.http")
 

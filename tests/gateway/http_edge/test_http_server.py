@@ -5,7 +5,7 @@ import asyncio
 import pytest
 from starlette.types import Receive, Scope, Send
 
-from tests.gateway.server.edge import CHUNKED, GOOD, LIMIT, edge, said
+from tests.gateway.http_edge.edge import CHUNKED, GOOD, LIMIT, edge, said
 
 CLOSE = b"GET / HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n"
 
