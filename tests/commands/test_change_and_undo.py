@@ -40,9 +40,7 @@ def test_a_tenant_is_renamed_to_a_name_that_is_free(operator: Operator) -> None:
 
     assert renamed["name"] == "Emca"
     assert operator.ask("tenant", "rename", "Emca", "Emca") == renamed
-    assert operator.fault("tenant", "rename", "Emca", "Other") == (
-        "name: A tenant has this name already.\n"
-    )
+    assert operator.fault("tenant", "rename", "Emca", "Other") == ("name: already taken\n")
     operator.ask("tenant", "rename", "Emca", "Acme")
     assert actions(operator)[:2] == ["tenant.changed", "tenant.changed"]
 

@@ -69,7 +69,7 @@ def test_a_name_is_used_once(operator: Operator) -> None:
 
     told = operator.fault("tenant", "create", "Acme")
 
-    assert told == "name: A tenant has this name already.\n"
+    assert told == "name: already taken\n"
     assert len(operator.ask_all("tenant", "list")) == 1
 
 

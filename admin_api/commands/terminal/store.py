@@ -31,7 +31,7 @@ from storage.migrations import migrate, require_current
 
 T = TypeVar("T")
 
-_TAKEN = {"address_taken", "domain_taken", "email_taken"}
+_TAKEN = {"address_taken", "domain_taken", "email_taken", "name_taken"}
 _CONFLICTING_FIELDS = {
     "address_taken": "address",
     "domain_in_use": "domain",
