@@ -16,7 +16,10 @@ async def healthz(call: Call) -> Response:
 
 
 async def readyz(call: Call) -> Response:
-    """GET /readyz: the store is reachable and migrated."""
+    """GET /readyz: the store is reachable and migrated, its directories are there."""
     if await version(call.database) != len(STEPS):
         raise StoreUnavailable("the store is not at this release's version")
+    fault = call.service.content.fault()
+    if fault is not None:
+        raise StoreUnavailable(fault.reason)
     return answer({"status": "ready"})

@@ -13,6 +13,7 @@ import logging
 from collections.abc import Callable
 
 from config.logs import event
+from storage.content.message_bytes import ContentDirectory
 from storage.database import Store, StoreFault
 
 logger = logging.getLogger(__name__)
@@ -21,12 +22,16 @@ _INTERVAL = 0.5
 
 
 async def watch_storage(
-    database: Store, failed: Callable[[], None], *, interval: float = _INTERVAL
+    database: Store,
+    contents: ContentDirectory,
+    failed: Callable[[], None],
+    *,
+    interval: float = _INTERVAL,
 ) -> None:
     """Ask every `interval` seconds, until cancelled; `failed` is called at a lasting fault."""
     before: StoreFault | None = None
     while True:
-        fault = database.fault()
+        fault = database.fault() or contents.fault()
         if fault != before:
             _tell(fault)
             before = fault

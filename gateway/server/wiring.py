@@ -116,7 +116,7 @@ async def serve(
                 smtps=_shown(running.smtps),
                 http=_shown(running.http),
             )
-            with stopping.on_signals(), _watched(database, stopping), _alive(manager):
+            with stopping.on_signals(), _watched(database, contents, stopping), _alive(manager):
                 if ready is not None:
                     ready(running)
                 manager.ready()
@@ -194,8 +194,8 @@ def _alive(manager: ServiceManager) -> Iterator[None]:
 
 
 @contextlib.contextmanager
-def _watched(database: Store, stopping: Stopping) -> Iterator[None]:
-    watching = asyncio.create_task(watch_storage(database, stopping.fail))
+def _watched(database: Store, contents: ContentDirectory, stopping: Stopping) -> Iterator[None]:
+    watching = asyncio.create_task(watch_storage(database, contents, stopping.fail))
     tell_of_end(watching, logger, "watches the storage")
     try:
         yield

@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from storage.content.direct_file import DirectFile
-from storage.database import Tx
+from storage.database import StoreFault, Tx
 from storage.disk import sync_directory
 from storage.errors import NotFound, StorageError, StoreFull, StoreUnavailable, kind_of
 
@@ -55,6 +55,12 @@ class ContentDirectory:
             for directory in (self.files, self.spool):
                 directory.mkdir(mode=0o700, parents=True, exist_ok=True)
             sync_directory(self.files.parent)
+
+    def fault(self) -> StoreFault | None:
+        """What is wrong with the directories now; on PostgreSQL the store itself cannot tell."""
+        if self.files.is_dir() and self.spool.is_dir():
+            return None
+        return StoreFault("the data directory is not where it was", lasting=False)
 
     def new_spool(self, content_id: bytes) -> SpoolFile:
         """A file for a content that is arriving; the first write makes it."""

@@ -196,6 +196,15 @@ async def test_a_use_that_cannot_be_recorded_does_not_fail_a_reading_call(
         assert (await api.get("/v1/me/")).status_code == 200
 
 
+async def test_readyz_is_503_while_the_data_directory_is_away(world: World) -> None:
+    files = world.content.files
+    async with world.client() as api:
+        files.rename(files.with_name("away"))
+        assert (await api.get("/readyz")).status_code == 503
+        files.with_name("away").rename(files)
+        assert (await api.get("/readyz")).status_code == 200
+
+
 async def test_readyz_is_503_while_the_store_is_behind(world: World) -> None:
     async with world.client() as api:
         assert (await api.get("/readyz")).json() == {"status": "ready"}
