@@ -9,7 +9,7 @@
 
 SHELL := /bin/sh
 .DEFAULT_GOAL := venv
-.PHONY: venv demo serve test lint bench soak openapi lock clean
+.PHONY: venv demo serve test lint bench soak torture openapi lock clean
 
 PYTHON ?= $(shell for python in python3.11 python3.12 python3.13 python3; do \
 	$$python -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null \
@@ -64,6 +64,10 @@ test: $(STAMP)
 
 soak: $(STAMP)
 	@$(BIN)/python -m pytest -q -m soak --timeout 3600 $(TESTS)
+
+# Kill -9 under load, 1,000 times; about an hour.
+torture: $(STAMP)
+	@TORTURE_ROUNDS=1000 $(BIN)/python -m pytest -q -m soak -k many_kills tests/soak
 
 lint: $(STAMP)
 	@$(BIN)/ruff check --quiet .
