@@ -1,7 +1,7 @@
-"""What systemd hands over and wants to hear: listening sockets, and how the service is.
+"""The interface to systemd: inherited listening sockets, and notifications of the service's state.
 
 Rules: a socket is named after the setting it stands for (FileDescriptorName=smtp), and takes its
-place. Only this module reads the variables, and nothing that we start inherits them.
+place. Only this module reads the variables, and no process that we start inherits them.
 
 sd_listen_fds(3), sd_notify(3).
 """

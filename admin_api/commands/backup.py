@@ -28,8 +28,8 @@ _NICE = 10  # mail goes first
 def backup(call: Invocation, directory: Path, keep: int | None) -> None:
     """Back up the store into a new directory below DIR, beside a running server.
 
-    What did not change since the last backup in DIR is linked to it, not written again. Each backup
-    is whole by itself.
+    Files that did not change since the last backup in DIR are linked to it, not written again. Each
+    backup is whole by itself.
     """
     from admin_api.commands.terminal.backups import backed_up
 

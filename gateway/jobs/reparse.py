@@ -1,7 +1,7 @@
-"""Parsing once more what was stored before an upgrade, in the background.
+"""The reparse job: messages stored before an upgrade are parsed once more, in the background.
 
 - It gives way to mail: for each part of the time that it takes, twelve are left while mail streams
-  in. What was done is resumed after a restart (`storage.mailbox.reparse`).
+  in. It resumes after a restart (`storage.mailbox.reparse`).
 - A process of its own parses, with the caps of every other message; it ends when all is done.
 """
 

@@ -1,10 +1,10 @@
-"""The files of a message: where they lie, their size, and whether they are the letter's own.
+"""The files of a message: their place, their size, and whether somebody attached them.
 
-- A file is known by its place in the content and the encoding there; nothing of it is kept.
-- What the letter shows in itself (a picture named by `cid:`, or one beside it in
-  multipart/related), a signature, and another form of the letter are parts like any other, but
-  nobody attached them.
-- A file that stands uuencoded in plain text is a file, and no text.
+- A file is a place in the content and the encoding there; nothing of it is stored again.
+- Parts that the message shows in itself (a picture named by `cid:`, or one beside it in
+  multipart/related), a signature, and another form of the text are parts like any other, but nobody
+  attached them.
+- A uuencoded file in plain text is a file, and no text.
 
 RFC 2183, RFC 2392, RFC 1847.
 """

@@ -1,14 +1,14 @@
-"""HTML mail: what of it may be shown, and what it says.
+"""HTML mail: sanitised for showing, and its text.
 
 - Nothing in the result runs, asks for input or loads anything: no script, no form, no frame; an
   image is a part of the same message (`cid:`) or small data in place; styles are those of a short
   list and name no address.
-- A link opens a web page, a letter or a telephone; it tells the page nothing of where it was.
-- The text is read from the sanitised HTML, which is well-formed: what is not shown is not said.
-  Where white space counts (`pre`) it is kept.
-- No script runs, so what stands in `noscript` is the letter's.
-- What is nested too deep is not shown: sanitising takes time with the square of the depth. Its text
-  is then what is left without its tags.
+- A link opens a web page, a message or a telephone; it tells the page nothing of where it was.
+- The text is read from the sanitised HTML, which is well-formed: hidden text is left out. Where
+  white space counts (`pre`) it stays.
+- No script runs, so the content of `noscript` is the message's.
+- HTML that is nested too deep is not shown: sanitising takes time with the square of the depth. Its
+  text is then the source without its tags.
 """
 
 from __future__ import annotations

@@ -61,7 +61,7 @@ class _Reader:
         return _NOTHING.fullmatch(self.text(leaf)) is None
 
     def text(self, leaf: Leaf) -> str:
-        """What a part of plain text, or the source of a page, says."""
+        """Return the text of a plain part, or the source of an HTML part."""
         return joined(_read(self.data, one) for one in self.slices_of(leaf))
 
     def slices_of(self, leaf: Leaf) -> list[Slice]:

@@ -1,10 +1,10 @@
 """Making a backup beside a running server: a directory that holds one moment of the store.
 
-- Content files are copied before the snapshot is taken, and what it names beyond them after it. A
+- Content files are copied before the snapshot is taken, and further ones that it names after it. A
   file that was deleted in between is no fault: then a new snapshot is taken.
 - A backup is made under another name and gets its own when its manifest is on stable storage.
-- What a backup shares with the last one is linked, so each directory is whole by itself and any of
-  them may be removed.
+- Files equal to those of the last backup are linked, so each directory is whole by itself and any
+  of them may be removed.
 """
 
 from __future__ import annotations

@@ -71,7 +71,7 @@ class Imported:
 
 @dataclass(slots=True)
 class _Book:
-    """What of an inbox's book some cards can touch, with what they changed so far.
+    """The part of an inbox's book that some cards can touch, with their changes so far.
 
     `owners` are the cards that have an address, `by_uid` those that have a UID, `names` the sort
     keys that a card had before, `made` the new cards by theirs; `before` are the contacts as they

@@ -1,10 +1,10 @@
-"""Charsets: the names that mail gives them, and how octets in one are read.
+"""Charsets: the names that mail gives them, and decoding of octets in one.
 
 - A label is looked up in the table of the WHATWG Encoding Standard, as all mail programs do:
   iso-8859-1 is windows-1252, iso-8859-9 windows-1254, gb2312 gb18030. Then among IANA's names and
   those of Python, without regard to punctuation, `x-` or `cs`. A label that is in no table is no
   charset: looking a codec up by the name a stranger gives would import a module of that name.
-- Reading never raises. What cannot be read becomes U+FFFD; a byte order mark is not text.
+- Decoding never raises. Unreadable octets become U+FFFD; a byte order mark is not text.
 - ISO-2022-JP is read as Outlook writes it: with NEC's row 13, IBM's extensions and half-width
   katakana, which Python's own codecs refuse.
 

@@ -53,7 +53,7 @@ async def current_thread(tx: Tx, *, tenant_id: bytes, thread_id: bytes) -> bytes
 async def _settle_assignee(
     tx: Tx, pair: dict[str, object], threads: dict[bytes, Row], now: int
 ) -> bytes | None:
-    """Who has the joined thread in hand; the task and the openings of the other end."""
+    """Set the assignee of the joined thread; the task and the grants of the other one end."""
     assigned = [
         (bytes(row["assigned"] or b""), thread_id, bytes(row["assignee_inbox_id"]))
         for thread_id, row in threads.items()

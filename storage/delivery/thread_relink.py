@@ -1,6 +1,6 @@
-"""The thread of a message that was stored before, by the references that are read from it now.
+"""Relinking: the thread of a stored message, by the references that are read from it now.
 
-- What it refers to is remembered for its thread, as at delivery; where that is known in another
+- Its references are remembered for its thread, as at delivery; where one is known in another
   thread, the two are joined (`storage.delivery.thread_merge`). No thread is ever split.
 - Messages come in the order of their ids, so of a Message-ID used twice the first counts.
 """

@@ -1,12 +1,12 @@
-"""Turns at a few places (reading connections, the one writer), fair to all who wait.
+"""Fair sharing of a few places (reading connections, the one writer) between all who wait.
 
-- A free place is taken at once. Of those that wait, the tenant that has used least time goes next,
-  and within it the credential that has used least. So one caller waits for the work under way, not
-  for the queue of another.
+- A free place is taken immediately. Of those that wait, the tenant that has used least time goes
+  next, and within it the credential that has used least. So one caller waits for the work under
+  way, not for the queue of another.
 - Used time fades: half of it is forgotten every `_HALF_LIFE` seconds.
-- A tenant holds `most_of_one` places at most, so that one stays free for the others. What the
-  process does for itself is a party of its own, without that bound.
-- Whoever waits longer than their patience is told so (StoreUnavailable); nothing was begun.
+- A tenant holds `most_of_one` places at most, so that one stays free for the others. The process's
+  own work counts as a tenant, without that bound.
+- A caller that waits longer than its patience gets StoreUnavailable; nothing was begun.
 """
 
 from __future__ import annotations

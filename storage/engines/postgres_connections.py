@@ -1,14 +1,14 @@
-"""Connections to PostgreSQL: how they are made, looked at, lent, and what their errors mean.
+"""PostgreSQL connections: how they are made, checked, lent, and what their errors mean.
 
 - The server is asked at every new connection whether a commit survives a loss of power; one where
   it does not is refused. A `synchronous_commit` that was loosened after the start does not reach
-  our sessions: each sets its own. What a session cannot set, `fsync` and `full_page_writes`, is
-  asked for again in each write transaction.
-- A connection is looked at before it is lent, without asking the server; when one is dead the
-  others are replaced with it, so one restart of the server costs a store one fault at most.
-- Whoever waits for a connection waits for `PATIENCE` seconds. The pool keeps on trying so often
-  that a store is well again within that time of its server.
-- What libpq says of a malformed URL is told to nobody: it repeats the URL, with the password.
+  our sessions: each sets its own. `fsync` and `full_page_writes`, which a session cannot set, are
+  checked again in each write transaction.
+- A connection is checked before it is lent, without asking the server; when one is dead the others
+  are replaced with it, so one restart of the server costs a store one fault at most.
+- A caller waits for a connection for `PATIENCE` seconds. The pool retries so often that a store is
+  well again within that time of its server.
+- libpq's message about a malformed URL is shown to nobody: it repeats the URL, with the password.
 """
 
 from __future__ import annotations
@@ -92,9 +92,9 @@ class Lender:
 
 
 async def inspect(store: str) -> Row:
-    """What the server that the URL `store` names says of itself: names of database and schema.
+    """Ask the server of the URL `store` for the names of database and schema, and its durability.
 
-    Raises StoreUnavailable when it cannot be reached, or may lose what it committed.
+    Raises StoreUnavailable when it cannot be reached, or may lose committed data.
     """
     async with connected(store) as (_, server):
         return server

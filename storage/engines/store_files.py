@@ -1,11 +1,11 @@
-"""Whether the files that a store has open are still the ones that its directory names.
+"""The files of an open store: whether they are still the ones that its directory names.
 
 - A log that was removed or replaced is lost with the process: nothing that is only there may be
   acknowledged, and a new start is needed (`lasting`).
-- A directory that was moved away is none of our doing and may come back: until then nothing is
-  acknowledged, and nothing has to be opened anew.
-- What the kernel holds of a log that it failed to write is not what the disk holds:
-  `forget_cached` has it read anew, before the store is opened.
+- A directory that was moved away may come back: until then nothing is acknowledged, and nothing has
+  to be opened anew.
+- The kernel's pages of a log that it failed to write are not what the disk holds: `forget_cached`
+  has it read anew, before the store is opened.
 """
 
 from __future__ import annotations

@@ -25,7 +25,7 @@ from storage.mailbox.parse_queue import ParseClaim
 
 
 class HeaderFields(NamedTuple):
-    """What the header of a message says, as a delivery stores it."""
+    """The header fields of a message, as a delivery stores them."""
 
     header_message_id: str | None
     references: tuple[str, ...]
@@ -47,7 +47,7 @@ class ReparseBatch:
 
 @dataclass(frozen=True, slots=True)
 class Reparsed:
-    """What is known of a message now."""
+    """The present results for a message."""
 
     message_id: bytes
     header: HeaderFields

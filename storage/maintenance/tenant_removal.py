@@ -1,11 +1,11 @@
-"""Deleting a tenant: from one moment on it is closed to everybody, then all it had goes.
+"""Deleting a tenant: it is closed to everybody first, then its data is deleted.
 
 - `close_tenant` ends sessions, tokens, users and lists; its domains take no mail, its inboxes count
   as deleted with their days of grace over. Nothing brings that back.
-- `purge_tenant` removes some of what is left; it is called until nothing is. What was interrupted
-  goes on when the tenant is deleted once more.
-- A table that comes to hold rows of a tenant needs no word here: every table with a column
-  `tenant_id` is emptied of them. One with many rows a tenant had better be in `_MANY`.
+- `purge_tenant` deletes some of the rest; it is called until nothing is left. After an interruption
+  the tenant is deleted once more, and it goes on.
+- A new table with rows of a tenant needs no entry here: every table with a column `tenant_id` is
+  emptied of them. One with many rows a tenant should be in `_MANY`.
 """
 
 from __future__ import annotations
