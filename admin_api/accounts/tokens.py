@@ -10,6 +10,7 @@ from starlette.responses import Response
 
 from admin_api.access.policy import is_admin
 from admin_api.accounts.records import token_record
+from admin_api.accounts.shapes import ChangedToken
 from admin_api.call.audit_trail import differing, note
 from admin_api.call.call import Call, may_act_for
 from admin_api.call.paging import Page, page_answer
@@ -17,6 +18,7 @@ from admin_api.call.references import FutureInstant, OwnInbox, own_inbox
 from admin_api.http.payload import Name, Payload
 from admin_api.http.records import Record
 from admin_api.http.responses import answer, no_content
+from admin_api.http.shapes import fields_of
 from admin_api.http.strict_json import JsonValue
 from storage.accounts import tokens
 from storage.accounts.tokens import Token
@@ -40,6 +42,8 @@ class TokenIn(Payload):
 
 class TokenChange(Payload):
     """An action, or the changeable fields of a token; a field left out stays as it is."""
+
+    fixed = fields_of(ChangedToken)
 
     action: Literal["pause", "resume", "rotate"] = "resume"
     label: Name = ""

@@ -14,11 +14,13 @@ from starlette.responses import Response
 from admin_api.access.passwords import NewPassword, hash_in_turn
 from admin_api.access.policy import admin_required
 from admin_api.accounts.records import account_record
+from admin_api.accounts.shapes import AccountRecord
 from admin_api.call.audit_trail import differing, note
 from admin_api.call.call import Call
 from admin_api.call.paging import Page, page_answer
 from admin_api.http.payload import EmailAddress, OneLine, Payload
 from admin_api.http.responses import answer, no_content
+from admin_api.http.shapes import fields_of
 from admin_api.http.strict_json import JsonValue
 from storage.accounts import users
 from storage.accounts.users import User
@@ -39,6 +41,8 @@ class UserIn(Payload):
 
 class UserChange(Payload):
     """The changeable fields of a user; a field left out stays as it is."""
+
+    fixed = fields_of(AccountRecord)
 
     email: EmailAddress = ""
     name: OneLine = ""

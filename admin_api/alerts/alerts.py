@@ -154,8 +154,8 @@ def _changed(alert: Alert, payload: AlertChange) -> Draft:
     given, delivery = payload.model_fields_set, payload.delivery
     return Draft(
         tuple(dict.fromkeys(payload.events)) if "events" in given else alert.events,
-        alert.delivery if delivery is None else delivery.type,
-        alert.target if delivery is None else delivery.target,
+        delivery.type if "delivery" in given else alert.delivery,
+        delivery.target if "delivery" in given else alert.target,
         payload.filter.chosen if "filter" in given else alert.filter,
         payload.enabled if "enabled" in given else alert.enabled,
     )

@@ -11,9 +11,11 @@ from typing import Annotated, Literal
 from pydantic import AfterValidator, Field
 
 from admin_api.alerts.filter_references import Referred
+from admin_api.alerts.shapes import ShownAlert
 from admin_api.call.call import Call
 from admin_api.call.references import Reference
 from admin_api.http.payload import Payload
+from admin_api.http.shapes import fields_of
 from admin_api.http.strict_json import JsonValue
 from storage.address import canonical_domain, canonical_or_none
 from storage.alerts.alerts import TASK, WEBHOOK
@@ -123,16 +125,16 @@ def _unfit(given: Mapping[str, JsonValue]) -> Iterable[FieldFault]:
 class AlertChange(Payload):
     """The changeable fields of an alert; a field left out stays, a given one is replaced whole."""
 
+    fixed = fields_of(ShownAlert)
+
     events: Annotated[EventNames, Field(min_length=1)] = Field(default_factory=list)
-    delivery: DeliveryIn | None = None
+    delivery: DeliveryIn = DeliveryIn.model_construct(type="task", target="")
     filter: FilterIn = EVERYTHING
     enabled: bool = True
 
     @classmethod
     def between(cls, given: Mapping[str, JsonValue]) -> Iterable[FieldFault]:
-        if "delivery" in given and given["delivery"] is None:
-            yield FieldFault("delivery", "must be an object")
-        yield from _unfit(given)
+        return _unfit(given)
 
 
 def target_faults(call: Call, delivery: str, target: str) -> Iterable[FieldFault]:

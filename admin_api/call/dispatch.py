@@ -36,7 +36,7 @@ from admin_api.http.body import (
     spool,
     temporary_file,
 )
-from admin_api.http.problems import Problem, not_found, problem_of, rate_limited, response_of
+from admin_api.http.problems import Problem, problem_of, rate_limited, response_of, unknown_path
 from admin_api.http.responses import common_headers
 from admin_api.service.call_metrics import TEMPLATE
 from admin_api.service.service import ServiceContext
@@ -77,7 +77,7 @@ class Dispatcher:
     async def _response(self, request: Request, headers: dict[str, str]) -> Response:
         match = self._router.match(request.scope.get("raw_path") or b"")
         if match is None:
-            raise not_found()
+            raise unknown_path()
         request.scope[TEMPLATE] = next(iter(match.routes.values())).path
         now = self._service.clock()
         principal = None

@@ -21,7 +21,7 @@ from admin_api.access import policy
 from admin_api.access.credentials import Agent
 from admin_api.call import etags
 from admin_api.call.audit_trail import respond_on_record
-from admin_api.call.call import Call, acting_inbox
+from admin_api.call.call import Call, Trail, acting_inbox
 from admin_api.call.references import unresolved
 from admin_api.call.router import Match, Route
 from admin_api.http.body import read_object
@@ -55,19 +55,25 @@ def query_of(request: Request) -> RawInput:
 async def read_body(route: Route, call: Call, sent: RawInput) -> None:
     """Read what the body says. Raises Problem 413, MalformedJson."""
     if route.reads_json:
-        required = route.payload is not None
+        required = _needs_body(route)
         sent.body = call.sent = await read_object(call.request, required=required)
+
+
+def _needs_body(route: Route) -> bool:
+    """A body may be empty where none of its fields is required."""
+    fields = route.payload.model_fields.values() if route.payload is not None else ()
+    return any(field.is_required() for field in fields)
 
 
 def take_inbox_of_query(route: Route, call: Call, sent: RawInput) -> None:
     """Take out of the query which inbox the call is made for. Raises Problem `inbox_mismatch`."""
-    if route.access.acts or isinstance(call.caller, Agent):
+    if "inbox_id" not in route.parameters.model_fields:
         _take_inbox(call, sent, sent.query)
 
 
 def take_inbox_of_body(route: Route, call: Call, sent: RawInput) -> None:
-    """The same of the body."""
-    if route.access.acts or (isinstance(call.caller, Agent) and route.payload is None):
+    """The same of the body, unless it is a field of the record."""
+    if route.payload is None or "inbox_id" not in route.payload.model_fields:
         _take_inbox(call, sent, sent.body)
 
 
@@ -75,6 +81,8 @@ def _take_inbox(call: Call, sent: RawInput, place: dict[str, JsonValue]) -> None
     if "inbox_id" not in place:
         return
     name = place.pop("inbox_id")
+    if name is None:  # counts as left out
+        return
     if isinstance(call.caller, Agent):
         if not _names(call.caller, name):
             raise policy.inbox_mismatch()
@@ -100,6 +108,7 @@ async def validated(match: Match, route: Route, call: Call, sent: RawInput) -> R
 
     Raises Invalid with every fault, NotFound and Problem 412 before that, Conflict after it.
     """
+    await _check_inbox(route, call)
     shown = etags.shown_by(match)
     query = read(route.parameters, sent.query, sent.faults)
     body = read(route.payload or Payload, sent.body)
@@ -119,6 +128,17 @@ async def validated(match: Match, route: Route, call: Call, sent: RawInput) -> R
         known = [*error.faults] if isinstance(error, Invalid) else []
         faults = known + _other(await call.database.read(_unmeant(call, forms)), known)
         raise _invalid(faults) if faults else error from None
+
+
+async def _check_inbox(route: Route, call: Call) -> None:
+    """Check the inbox that a session names on a call that belongs to none; it changes nothing else.
+
+    Raises NotFound, and Invalid when two are named.
+    """
+    if route.access.acts or not call.inbox_names:
+        return
+    await call.database.read(lambda tx: acting_inbox(tx, call))
+    call.trail = Trail()
 
 
 async def _look(

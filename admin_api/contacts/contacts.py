@@ -15,6 +15,7 @@ from admin_api.call.audit_trail import note
 from admin_api.call.call import Call, acting_inbox
 from admin_api.call.references import OtherInbox, OwnContact, other_inbox, own_contact
 from admin_api.contacts.records import contact_record
+from admin_api.contacts.shapes import ContactRecord
 from admin_api.http.payload import (
     EmailAddress,
     Limit,
@@ -25,6 +26,7 @@ from admin_api.http.payload import (
     whole_number,
 )
 from admin_api.http.responses import answer, no_content
+from admin_api.http.shapes import fields_of
 from admin_api.http.strict_json import JsonValue
 from storage.address import canonical_or_none
 from storage.contacts import contacts, merges
@@ -116,6 +118,8 @@ class ContactIn(Payload):
 
 class ContactChange(ContactIn):
     """The changeable fields of a card; a field left out stays, an array is replaced whole."""
+
+    fixed = fields_of(ContactRecord)
 
     @classmethod
     def between(cls, given: Mapping[str, JsonValue]) -> Iterable[FieldFault]:

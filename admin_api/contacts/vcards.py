@@ -37,7 +37,7 @@ from storage.contacts.write_vcards import write_card
 from storage.database import Tx
 from storage.ids import to_text
 
-MEDIA_TYPES = ("text/vcard", "text/x-vcard", "text/directory")
+MEDIA_TYPES = ("text/vcard", "text/x-vcard", "text/directory", "application/octet-stream")
 
 _TOLD = 1_000
 _RUNNING_SECONDS = 5

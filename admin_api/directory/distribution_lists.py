@@ -10,9 +10,11 @@ from admin_api.call.call import Call, inbox_in_path
 from admin_api.call.paging import Page, page_answer
 from admin_api.call.references import AnyInbox, NewAddress, any_inbox
 from admin_api.directory.records import list_record, member_record
+from admin_api.directory.shapes import ListRecord
 from admin_api.http.payload import Name, Payload, address_of
 from admin_api.http.records import Record
 from admin_api.http.responses import answer, no_content
+from admin_api.http.shapes import fields_of
 from storage.database import Tx
 from storage.directory import lists
 from storage.directory.inboxes import Inbox
@@ -29,6 +31,8 @@ class ListIn(Payload):
 
 class ListChange(Payload):
     """The changeable fields of a list."""
+
+    fixed = fields_of(ListRecord)
 
     name: Name
 

@@ -11,6 +11,7 @@ from collections.abc import Collection
 from contextlib import suppress
 from functools import lru_cache
 from typing import Annotated
+from urllib.parse import parse_qs
 
 from pydantic import AfterValidator, Field
 from starlette.responses import Response
@@ -26,13 +27,16 @@ from admin_api.call.call import Call, inbox_in_path, may_act_for, named_inbox
 from admin_api.call.paging import Page, page_answer
 from admin_api.call.references import NewAddress, UserName, user
 from admin_api.directory.records import inbox_record
-from admin_api.http.payload import OneLine, Payload, address_of
+from admin_api.directory.shapes import ChangedInbox
+from admin_api.http.payload import OneLine, Payload, Truth, address_of
 from admin_api.http.records import Record, id_or_none
 from admin_api.http.responses import answer, no_content
+from admin_api.http.shapes import fields_of
 from storage.accounts.audit_log import Detail
 from storage.address import canonical_or_none
 from storage.alerts.alerts import Alert
 from storage.alerts.inbox_webhook import webhook_of_inbox, webhooks_of_inboxes
+from storage.clock import rfc3339
 from storage.database import Tx
 from storage.directory import inboxes
 from storage.directory.inboxes import Alias, Inbox
@@ -71,6 +75,8 @@ class InboxIn(Payload):
 class InboxChange(Payload):
     """The changeable fields of an inbox; a field left out stays as it is."""
 
+    fixed = fields_of(ChangedInbox)
+
     display_name: OneLine = ""
     owner_user_id: UserName | None = None
     default_timezone: Timezone = "UTC"
@@ -79,10 +85,25 @@ class InboxChange(Payload):
     webhook_events: EventNames = Field(default_factory=list)
 
 
-async def list_inboxes(call: Call) -> Response:
-    """GET /v1/inboxes/."""
+class Listing(Page):
+    """The part of the list to show; `deleted` asks for those that can still be restored."""
 
-    page = call.parameters(Page)
+    deleted: Truth = False
+
+
+def permit_deleted(call: Call) -> None:
+    """Raises Problem 403 when somebody else than an admin asks for deleted inboxes."""
+    asked = parse_qs(call.request.url.query).get("deleted")
+    if asked and "true" in asked and not is_admin(call.caller):
+        raise admin_required()
+
+
+async def list_inboxes(call: Call) -> Response:
+    """GET /v1/inboxes/: with `deleted`, for admins, those deleted in the last 30 days."""
+
+    page = call.parameters(Listing)
+    if page.deleted:
+        return await _list_deleted(call, page)
     span = page.span()
 
     async def work(tx: Tx) -> tuple[list[Inbox], dict[bytes, list[Alias]], dict[bytes, Alert]]:
@@ -97,6 +118,23 @@ async def list_inboxes(call: Call) -> Response:
         return _record(call, inbox, aliases.get(key, []), webhooks.get(key))
 
     return page_answer(call, page, found, record, lambda inbox: inbox.inbox_id)
+
+
+async def _list_deleted(call: Call, page: Page) -> Response:
+    since, span = call.now - inbox_removal.GRACE, page.span()
+    found = await call.database.read(
+        lambda tx: inboxes.list_deleted_inboxes(
+            tx, tenant_id=call.tenant_id, since=since, span=span
+        )
+    )
+
+    def record(one: tuple[Inbox, int]) -> Record:
+        inbox, deleted_at = one
+        return _record(call, inbox, [], None) | {
+            "purge_at": rfc3339(deleted_at + inbox_removal.GRACE)
+        }
+
+    return page_answer(call, page, found, record, lambda one: one[0].inbox_id)
 
 
 def _record(call: Call, inbox: Inbox, aliases: list[Alias], webhook: Alert | None) -> Record:

@@ -32,7 +32,14 @@ ROUTES: tuple[Route, ...] = (
     Route(
         "POST", _DOMAIN + "verify/", domains.verify_domain, ADMIN, locate=domains.locate, waits=True
     ),
-    Route("GET", _INBOXES, inboxes.list_inboxes, SIGNED_IN, parameters=Page),
+    Route(
+        "GET",
+        _INBOXES,
+        inboxes.list_inboxes,
+        SIGNED_IN,
+        parameters=inboxes.Listing,
+        permit=inboxes.permit_deleted,
+    ),
     Route("POST", _INBOXES, inboxes.create_inbox, ADMIN, payload=inboxes.InboxIn),
     Route("GET", _INBOX, inboxes.show_inbox, SIGNED_IN, locate=inboxes.locate),
     Route(

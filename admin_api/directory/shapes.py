@@ -77,7 +77,10 @@ class Alias(Answer):
 
 
 class InboxRecord(Answer):
-    """An inbox; the settings only for itself, its owner and admins."""
+    """An inbox; the settings only for itself, its owner and admins.
+
+    `purge_at` only where deleted inboxes are listed: when its mail is deleted permanently.
+    """
 
     inbox_id: InboxId
     address: Address
@@ -89,6 +92,7 @@ class InboxRecord(Answer):
     share_relationships: bool = True
     webhook_url: Annotated[str | None, Field(examples=[None])] = None
     webhook_events: list[str] = Field(default_factory=list)
+    purge_at: Time | None = None
 
 
 class ChangedInbox(InboxRecord):
@@ -187,7 +191,7 @@ DESCRIBED: dict[str, Described] = {
     "POST /v1/domains/{name}/verify/": Described(
         VerifiedDomain, conflicts=("domain_taken",), dns=True
     ),
-    "GET /v1/inboxes/": Described(InboxRecord, many=True),
+    "GET /v1/inboxes/": Described(InboxRecord, many=True, refusals=("admin_required",)),
     "POST /v1/inboxes/": Described(
         InboxRecord,
         (201,),

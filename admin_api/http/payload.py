@@ -10,10 +10,18 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Annotated
+from typing import Annotated, ClassVar, get_args
 from urllib.parse import unquote_to_bytes
 
-from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    ValidationError,
+    model_validator,
+)
 from pydantic_core import ErrorDetails
 
 from admin_api.http.strict_json import JsonValue, field_path
@@ -28,11 +36,31 @@ class Given(BaseModel):
     """The input of a client: a body or a query."""
 
     model_config = ConfigDict(strict=True, extra="forbid", frozen=True)
+    # Fields of the record that a change of it does not take.
+    fixed: ClassVar[frozenset[str]] = frozenset()
+
+    @model_validator(mode="before")
+    @classmethod
+    def _without_nulls(cls, given: object) -> object:
+        """An optional field that is null counts as left out, unless null is a value of it."""
+        return without_nulls(cls, given) if isinstance(given, dict) else given
 
     @classmethod
     def between(cls, given: Mapping[str, JsonValue]) -> Iterable[FieldFault]:
         """Yield the faults in how fields go together, besides those of each field."""
         return ()
+
+
+def without_nulls(model: type[Given], given: Mapping[str, JsonValue]) -> dict[str, JsonValue]:
+    """What was given without the optional fields that are null and cannot be."""
+    droppable = {
+        field.alias or name
+        for name, field in model.model_fields.items()
+        if not field.is_required() and type(None) not in get_args(field.annotation)
+    }
+    return {
+        name: value for name, value in given.items() if value is not None or name not in droppable
+    }
 
 
 class Payload(Given):
@@ -56,7 +84,8 @@ def checked(read: Callable[[str], object]) -> AfterValidator:
     return AfterValidator(check)
 
 
-def _not_empty(text: str) -> str:
+def not_blank(text: str) -> str:
+    """A check: white space alone says nothing."""
     if not text.strip():
         raise ValueError("must not be empty")
     return text
@@ -106,7 +135,7 @@ def _truth(value: object) -> object:
 
 
 OneLine = Annotated[str, Field(max_length=200), AfterValidator(_one_line)]
-Name = Annotated[OneLine, AfterValidator(_not_empty)]
+Name = Annotated[OneLine, AfterValidator(not_blank)]
 EmailAddress = Annotated[str, Field(max_length=320), AfterValidator(_address)]
 OwnAddress = Annotated[str, Field(max_length=320), AfterValidator(_own_address)]
 ReferenceText = Annotated[str, Field(min_length=1, max_length=320)]
@@ -149,15 +178,22 @@ def read(
 ) -> Form:
     """Validate the input with this model, with every fault; `known` are those found before."""
     value, faults = None, []
+    given = without_nulls(model, given)
     try:
         value = model.model_validate(dict(given))
     except ValidationError as error:
         found = error.errors(include_url=False, include_input=False)
-        faults += [FieldFault(field_path(one["loc"]), message_of(one)) for one in found]
+        faults += [FieldFault(field_path(one["loc"]), _message(model, one)) for one in found]
     faults += model.between(given)
     told = {fault.field for fault in known}
     faults = [*known, *(fault for fault in faults if fault.field not in told)]
     return Form(model, given, None if faults else value, faults)
+
+
+def _message(model: type[Given], error: ErrorDetails) -> str:
+    """The sentence for a fault; a field of the record that no change takes says so."""
+    is_fixed = error["type"] == "extra_forbidden" and error["loc"][-1] in model.fixed
+    return "cannot be changed" if is_fixed and len(error["loc"]) == 1 else message_of(error)
 
 
 def read_query(raw: bytes) -> tuple[dict[str, JsonValue], list[FieldFault]]:

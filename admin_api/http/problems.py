@@ -57,6 +57,11 @@ def not_found() -> Problem:
     return Problem(404, "not_found", "Not found, or not visible to this credential.")
 
 
+def unknown_path() -> Problem:
+    """No call has this path, whoever asks."""
+    return Problem(404, "not_found", "No call has this path; /docs/ lists them all.")
+
+
 def rate_limited(seconds: int, headers: Mapping[str, str] | None = None) -> Problem:
     """Build 429; the next call is allowed in `seconds`. `headers` describe the limit."""
     return Problem(

@@ -113,3 +113,8 @@ def created(model: type[BaseModel], **body: object) -> Described:
 
 
 NOTHING = Described(status=(204,))
+
+
+def fields_of(model: type[BaseModel]) -> frozenset[str]:
+    """The names that the fields of a record have in JSON."""
+    return frozenset(field.alias or name for name, field in model.model_fields.items())

@@ -14,9 +14,11 @@ from admin_api.call.paging import cursor_answer, position_of
 from admin_api.call.references import Reference, visible_message
 from admin_api.http.payload import Payload
 from admin_api.http.responses import answer, no_content
+from admin_api.http.shapes import fields_of
 from admin_api.mailbox.filters import Folder, Listing
 from admin_api.mailbox.header_fields import head_of, header_fields
 from admin_api.mailbox.records import message_item, message_record
+from admin_api.mailbox.shapes import MessageRecord
 from storage.content.message_bytes import Content, find_content
 from storage.database import Tx
 from storage.errors import FieldFault, Invalid
@@ -30,6 +32,8 @@ from storage.mailbox.visibility import View
 
 class CopyChange(Payload):
     """The changeable fields of a copy; a field left out stays as it is."""
+
+    fixed = fields_of(MessageRecord)
 
     is_read: bool = False
     is_flagged: bool = False

@@ -20,6 +20,7 @@ from admin_api.openapi.endpoints import DESCRIBED
 
 Json = dict[str, object]
 
+OCTETS = "application/octet-stream"
 REF = "#/components/schemas/{model}"
 HEADERS: dict[str, Json] = {
     "X-Request-Id": {"description": "Names this call in the log."},
@@ -72,13 +73,18 @@ def _success(route: Route, about: Described, status: int) -> Json:
         headers.append("Idempotency-Replayed")
     response: Json = {"description": HTTPStatus(status).phrase, "headers": _headers(headers)}
     if status != 204:
-        response["content"] = {about.media_type: _content(about)}
+        # Of octets, generators take only the second type.
+        is_known = about.media_type.startswith("text/") or about.media_type.endswith("json")
+        types = [about.media_type] if is_known else [about.media_type, OCTETS]
+        response["content"] = {media_type: _content(about) for media_type in types}
     return response
 
 
 def _content(about: Described) -> Json:
     if about.model is None:
-        return {"schema": {} if about.media_type.endswith("json") else {"type": "string"}}
+        is_text = about.media_type.startswith("text/")
+        text: Json = {"type": "string", **({} if is_text else {"format": "binary"})}
+        return {"schema": {} if about.media_type.endswith("json") else text}
     schema, example = ref(about.model.__name__), example_of(about.model)
     if about.many:
         return {"schema": {"type": "array", "items": schema}, "example": [example]}
@@ -104,7 +110,8 @@ def refusals(route: Route, about: Described) -> dict[int, list[str]]:
         refusals[401] = ["unauthorized" if about.bearer else "invalid_credentials"]
     if route.access.acts:
         refusals[400].append("inbox_required")
-    if route.access.acts or "{" in route.path or about.names or route.shown:
+    is_named = route.access.caller != "anybody"  # a session may name an inbox on every call
+    if is_named or "{" in route.path or about.names or route.shown:
         refusals[404] = ["not_found"]
     conflicts = [*about.conflicts]
     if takes_key(route):
@@ -144,12 +151,6 @@ def _refusal(status: int, codes: list[str]) -> Json:
         429: ["Retry-After", "RateLimit", "RateLimit-Policy"],
         503: ["Retry-After"],
     }
-    schema: Json = {
-        "allOf": [
-            ref(shapes.ProblemRecord.__name__),
-            {"properties": {"status": {"const": status}}},
-        ]
-    }
     phrase = HTTPStatus(status).phrase
     example = {
         "type": "about:blank",
@@ -161,7 +162,7 @@ def _refusal(status: int, codes: list[str]) -> Json:
     return {
         "description": f"{phrase}: {', '.join(codes)}",
         "headers": _headers(["X-Request-Id", *headers.get(status, [])]),
-        "content": {PROBLEM: {"schema": schema, "example": example}},
+        "content": {PROBLEM: {"schema": ref(shapes.ProblemRecord.__name__), "example": example}},
     }
 
 

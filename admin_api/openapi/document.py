@@ -22,6 +22,7 @@ from admin_api.call.router import Handler, Route
 from admin_api.http import shapes
 from admin_api.openapi.answers import (
     HEADERS,
+    OCTETS,
     REF,
     Json,
     described,
@@ -29,6 +30,7 @@ from admin_api.openapi.answers import (
     responses_of,
     shared_responses,
 )
+from admin_api.openapi.field_descriptions import description_of
 from storage.accounts.tokens import SCOPES
 
 _INBOX = {
@@ -118,8 +120,11 @@ def _operation(route: Route) -> Json:
         content = {"schema": ref(_payload_name(route)), "example": described(route).body}
         operation["requestBody"] = {"required": True, "content": {"application/json": content}}
     elif takes := described(route).takes:
-        upload: Json = {"schema": {"type": "string"}}
-        operation["requestBody"] = {"required": True, "content": {takes: upload}}
+        operation["requestBody"] = {
+            "description": f"A file, as {takes} or as octets.",
+            "required": True,
+            "content": {OCTETS: {"schema": {"type": "string", "format": "binary"}}},
+        }
     return operation
 
 
@@ -202,7 +207,10 @@ def _parameters(route: Route) -> list[Json]:
 
 
 def _parameter(place: str, name: str, schema: Json) -> Json:
-    return {"name": name, "in": place, "required": place == "path", "schema": schema}
+    said = schema.get("description") or description_of(name)
+    schema = {key: value for key, value in schema.items() if key != "description"}
+    found: Json = {"name": name, "in": place, "required": place == "path", "schema": schema}
+    return found | ({"description": said} if said else {})
 
 
 def _path_schema(name: str) -> Json:
@@ -240,7 +248,7 @@ def _payload_name(route: Route) -> str:
     return route.payload.__name__
 
 
-def _schemas(routes: Iterable[Route]) -> Json:
+def _schemas(routes: Iterable[Route]) -> dict[str, Json]:
     answers: dict[type[BaseModel], None] = {shapes.ProblemRecord: None}
     payloads: dict[type[BaseModel], bool] = {}
     for route in routes:
@@ -252,23 +260,65 @@ def _schemas(routes: Iterable[Route]) -> Json:
     _, made = models_json_schema(
         [(model, "serialization") for model in answers], by_alias=True, ref_template=REF
     )
-    found: Json = made.get("$defs", {})
+    found: dict[str, Json] = made.get("$defs", {})
     _, taken = models_json_schema(
         [(model, "validation") for model in payloads], by_alias=True, ref_template=REF
     )
     for name, schema in taken.get("$defs", {}).items():
         acts = next((acts for model, acts in payloads.items() if model.__name__ == name), False)
         found[name] = _payload_schema(schema, acts=acts)
-    return found
+    return {name: _explained(name, schema) for name, schema in found.items()}
+
+
+def _explained(record: str, schema: Json) -> Json:
+    """The schema with a description of every field."""
+    properties = schema.get("properties")
+    if not isinstance(properties, dict):
+        return schema
+    return schema | {
+        "properties": {
+            name: one if "description" in one else _with_description(record, name, one)
+            for name, one in properties.items()
+        }
+    }
+
+
+def _with_description(record: str, name: str, schema: Json) -> Json:
+    said = description_of(name, record)
+    return schema | {"description": said} if said else schema
 
 
 def _payload_schema(schema: Json, *, acts: bool) -> Json:
-    """Without defaults: what a field that is left out means is not its value."""
+    """Without defaults: what a field that is left out means is not its value.
+
+    An optional field may be null, which counts as left out.
+    """
+    required = schema.get("required", [])
+    is_counted = "minProperties" in schema
     properties = schema.get("properties")
     if isinstance(properties, dict):
         kept = {
-            name: {key: value for key, value in one.items() if key != "default"}
-            for name, one in properties.items()
+            name: one if _is_in(name, required) or is_counted else _or_null(one)
+            for name, one in ((name, _without_default(one)) for name, one in properties.items())
         }
         schema = schema | {"properties": kept | ({"inbox_id": _INBOX} if acts else {})}
     return schema
+
+
+def _is_in(name: str, required: object) -> bool:
+    return isinstance(required, list) and name in required
+
+
+def _without_default(schema: Json) -> Json:
+    return {key: value for key, value in schema.items() if key != "default"}
+
+
+def _or_null(schema: Json) -> Json:
+    kinds = schema.get("anyOf")
+    if isinstance(kinds, list):
+        return (
+            schema if {"type": "null"} in kinds else schema | {"anyOf": [*kinds, {"type": "null"}]}
+        )
+    kept = {key: schema[key] for key in ("title", "description", "examples") if key in schema}
+    bare = {key: value for key, value in schema.items() if key not in kept}
+    return kept | {"anyOf": [bare, {"type": "null"}]}

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import base64
+import gzip
 import hashlib
+import re
 from functools import lru_cache
 from pathlib import Path
 
@@ -16,16 +18,39 @@ _PAGE = Path(__file__).with_name("docs_page.html")
 
 async def show_openapi(call: Call) -> Response:
     """GET /v1/openapi.json: this document."""
-    return Response(call.service.document(), media_type="application/json")
+    return _compressed(call, call.service.document(), "application/json", {})
+
+
+def _compressed(call: Call, body: bytes, media_type: str, headers: dict[str, str]) -> Response:
+    """The body, in gzip for who accepts it."""
+    headers = headers | {"Vary": "Accept-Encoding"}
+    if _accepts_gzip(call.request.headers.get("accept-encoding", "")):
+        body, headers = _gzipped(body), headers | {"Content-Encoding": "gzip"}
+    return Response(body, media_type=media_type, headers=headers)
+
+
+def _accepts_gzip(accepted: str) -> bool:
+    """Whether gzip is named and not with the weight 0 (RFC 9110 12.5.3)."""
+    for one in accepted.lower().split(","):
+        name, _, weight = one.replace(" ", "").partition(";q=")
+        if name in ("gzip", "*"):
+            return not re.fullmatch(r"0(\.0*)?", weight)
+    return False
+
+
+@lru_cache(maxsize=4)
+def _gzipped(body: bytes) -> bytes:
+    return gzip.compress(body, mtime=0)
 
 
 async def show_docs(call: Call) -> Response:
     """GET /docs/: a page to read this document in."""
     page, policy = _page()
-    return Response(
+    return _compressed(
+        call,
         page,
-        media_type="text/html; charset=utf-8",
-        headers={
+        "text/html; charset=utf-8",
+        {
             "Content-Security-Policy": policy,
             "Referrer-Policy": "no-referrer",
             "X-Frame-Options": "DENY",

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from typing import Annotated
 
-from pydantic import Field
+from pydantic import AfterValidator, Field
 from starlette.responses import Response
 
 from admin_api.access.policy import not_author
 from admin_api.call.call import Call, acting_view
 from admin_api.call.paging import Page, page_answer, position_of
 from admin_api.call.references import Teammate
-from admin_api.http.payload import Payload
+from admin_api.http.payload import Payload, not_blank
 from admin_api.http.responses import answer, no_content
 from admin_api.teamwork.records import note_record
 from admin_api.teamwork.threads import locate, thread_in_path
@@ -21,7 +21,7 @@ from storage.mailbox.visibility import View
 from storage.teamwork import notes
 from storage.teamwork.notes import Note
 
-Text = Annotated[str, Field(min_length=1, max_length=10_000)]
+Text = Annotated[str, Field(min_length=1, max_length=10_000), AfterValidator(not_blank)]
 
 
 class NoteIn(Payload):

@@ -14,7 +14,9 @@ from admin_api.call.paging import Page, page_answer, position_of
 from admin_api.call.references import VisibleThread, visible_thread
 from admin_api.http.payload import Instant, Name, Payload, Truth, checked
 from admin_api.http.responses import answer, no_content
+from admin_api.http.shapes import fields_of
 from admin_api.teamwork.records import task_record
+from admin_api.teamwork.shapes import TaskRecord
 from storage.clock import parse_rfc3339
 from storage.database import Tx
 from storage.errors import FieldFault, Invalid
@@ -46,6 +48,8 @@ class TaskIn(Payload):
 
 class TaskChange(Payload):
     """The changeable fields of a task; a field left out stays as it is."""
+
+    fixed = fields_of(TaskRecord)
 
     title: Name = ""
     description: Description | None = None

@@ -14,7 +14,9 @@ from admin_api.call.paging import Page, page_answer, position_of
 from admin_api.call.references import VisibleThread, visible_thread
 from admin_api.http.payload import Payload
 from admin_api.http.responses import answer, no_content
+from admin_api.http.shapes import fields_of
 from admin_api.teamwork.records import template_record
+from admin_api.teamwork.shapes import TemplateRecord
 from storage.database import Tx
 from storage.teamwork import template_values, templates
 from storage.teamwork.templates import NAME, Rendered, Template, render
@@ -49,6 +51,8 @@ class TemplateIn(Payload):
 
 class TemplateChange(TemplateIn):
     """The changeable fields of a template; a field left out stays as it is."""
+
+    fixed = fields_of(TemplateRecord)
 
 
 class Rendering(Payload):

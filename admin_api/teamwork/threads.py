@@ -12,9 +12,11 @@ from admin_api.call.references import KnownList, Reference, known_list, teammate
 from admin_api.http.payload import Limit, Parameters, Payload, ReferenceText
 from admin_api.http.records import Record
 from admin_api.http.responses import answer
+from admin_api.http.shapes import fields_of
 from admin_api.mailbox.filters import Query
 from admin_api.mailbox.records import message_item
 from admin_api.teamwork.records import history_record, thread_record
+from admin_api.teamwork.shapes import WholeThread
 from storage.database import Tx
 from storage.delivery.thread_merge import current_thread
 from storage.index.query import parse_query
@@ -51,6 +53,8 @@ class Listing(Parameters):
 
 class ThreadChange(Payload):
     """The changeable fields of a thread."""
+
+    fixed = fields_of(WholeThread)
 
     status: Literal["open", "closed"]
 

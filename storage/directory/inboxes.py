@@ -202,6 +202,20 @@ async def find_inbox_by_address(tx: Tx, *, tenant_id: bytes, canonical: str) -> 
     return _inbox(row)
 
 
+async def list_deleted_inboxes(
+    tx: Tx, *, tenant_id: bytes, since: int, span: Keyset = ALL
+) -> list[tuple[Inbox, int]]:
+    """The inboxes deleted after `since`, oldest inbox first, and when each was deleted."""
+    rows = await tx.fetch_all(
+        f"""
+        {_COLUMNS}, deleted_at FROM inboxes
+        WHERE tenant_id = :tenant_id AND deleted_at > :since {span.sql("inbox_id")}
+        """,
+        {"tenant_id": tenant_id, "since": since, **span.params},
+    )
+    return [(_inbox(row), row["deleted_at"]) for row in rows]
+
+
 async def list_inboxes(tx: Tx, *, tenant_id: bytes, span: Keyset = ALL) -> list[Inbox]:
     """Return the tenant's inboxes, oldest first."""
     rows = await tx.fetch_all(
@@ -233,10 +247,12 @@ _ALIAS = """
     JOIN lists l ON l.list_id = m.list_id
     WHERE l.tenant_id = :tenant_id
 """
-_INBOX = """
+_COLUMNS = """
     SELECT inbox_id, tenant_id, address, canonical, display_name, owner_user_id,
            default_timezone, share_relationships, created_at
-    FROM inboxes WHERE tenant_id = :tenant_id AND deleted_at IS NULL
+"""
+_INBOX = f"""
+    {_COLUMNS} FROM inboxes WHERE tenant_id = :tenant_id AND deleted_at IS NULL
 """
 
 

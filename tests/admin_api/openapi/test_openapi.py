@@ -129,3 +129,36 @@ async def test_the_example_of_a_request_does_what_it_says(example: World, route:
         body = content["application/json"]["example"]
         answer = await api.request(route.method, path, params=query, json=body)
     assert answer.status_code == DESCRIBED[key].status[0], answer.text
+
+
+def test_every_field_and_parameter_has_a_description() -> None:
+    fields = {
+        f"{name}.{field}": one
+        for name, schema in DOCUMENT["components"]["schemas"].items()
+        for field, one in schema.get("properties", {}).items()
+    }
+    parameters = {
+        f"{path} {one['name']}": one
+        for path, methods in DOCUMENT["paths"].items()
+        for operation in methods.values()
+        for one in operation["parameters"]
+    }
+    missing = [key for key, one in (fields | parameters).items() if not one.get("description")]
+    assert missing == [], "describe them in admin_api/openapi/field_descriptions.py"
+
+
+def test_every_refusal_is_the_problem_by_plain_reference() -> None:
+    problem = {"$ref": "#/components/schemas/ProblemRecord"}
+    for response in DOCUMENT["components"]["responses"].values():
+        assert response["content"]["application/problem+json"]["schema"] == problem
+
+
+async def test_it_is_compressed_for_who_accepts_that(world: World) -> None:
+    async with world.client() as api:
+        for path in ("/v1/openapi.json", "/docs"):
+            packed = await api.get(path, headers={"Accept-Encoding": "br, gzip"})
+            plain = await api.get(path, headers={"Accept-Encoding": "gzip;q=0, identity"})
+            assert packed.headers["content-encoding"] == "gzip"
+            assert "content-encoding" not in plain.headers
+            assert packed.content == plain.content
+            assert int(packed.headers["content-length"]) * 3 < len(plain.content)
