@@ -55,7 +55,7 @@ GROUPS = {
     "Set up": ("tenant", "user", "domain", "inbox", "list", "token"),
     "Read and check": ("messages", "resolve", "explain", "audit", "audit-log", "events"),
     "Work together": ("threads", "note", "assign", "agenda", "contacts", "who"),
-    "Keep": ("verify", "backup", "restore", "retention"),
+    "Keep": ("verify", "backup", "restore", "retention", "reparse"),
 }
 
 

@@ -69,6 +69,7 @@ EXAMPLES = {
     "restore": "restore /var/backups/postroom --data /var/lib/postroom",
     "audit-log": "audit-log --tenant Acme --action user",
     "retention": "retention --dry-run",
+    "reparse": "reparse",
     "send": "send --to team@acme.test --from ada@client.example",
     "completion": "completion bash > ~/.postroom-complete.bash",
 }
