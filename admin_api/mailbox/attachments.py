@@ -18,7 +18,7 @@ from starlette.responses import Response, StreamingResponse
 from admin_api.call.call import Call
 from admin_api.mailbox import messages
 from storage.content.message_bytes import Content, find_content
-from storage.content.transfer_encoding import decoder
+from storage.content.transfer_encoding import file_decoder
 from storage.database import Tx
 from storage.mailbox import parsed
 from storage.mailbox.parsed import Attachment
@@ -38,7 +38,7 @@ async def show_attachment(call: Call) -> Response:
     first = await anext(chunks, b"")  # a damaged content fails before the response begins
 
     async def stream() -> AsyncIterator[bytes]:
-        decoding = decoder(part.encoding)
+        decoding = file_decoder(part)
         async with aclosing(chunks):
             yield decoding.feed(first)
             async for chunk in chunks:

@@ -4,7 +4,8 @@
 - Parts that the message shows in itself (a picture named by `cid:`, or one beside it in
   multipart/related), a signature, and another form of the text are parts like any other, but nobody
   attached them.
-- A uuencoded file in plain text is a file, and no text.
+- A uuencoded file in plain text is a file, and no text. The files in a winmail.dat are shown in its
+  place (`gateway.parser.tnef`).
 
 RFC 2183, RFC 2392, RFC 1847.
 """
@@ -16,9 +17,10 @@ from collections.abc import Callable, Sequence
 from mimetypes import guess_type
 from urllib.parse import unquote
 
-from gateway.parser.fields import Octets, file_name
+from gateway.parser.fields import Octets, content_id, file_name
 from gateway.parser.letter import File
 from gateway.parser.structure import Leaf
+from gateway.parser.tnef import TYPES, files_in
 from storage.content.mime_parts import Encoding, Part
 from storage.content.transfer_encoding import decode, decoder
 
@@ -37,6 +39,7 @@ _UUENCODED = re.compile(
     rb"end[ \t]*(?:\r?\n|\Z)",
     re.MULTILINE,
 )
+_MEDIA_TYPE = re.compile(r"[a-z0-9!#$&^_.+-]{1,63}/[a-z0-9!#$&^_.+-]{1,63}")
 _NO_TYPE = "application/octet-stream"
 
 
@@ -61,6 +64,9 @@ def parts_of(
             or ("multipart/related" in file.around and kind.disposition != "attachment")
         )
         attached = attached or not (is_shown or _is_another_form(file))
+        if inner := _inner_parts(data, leaf):
+            parts += inner
+            continue
         parts.append(
             Part(
                 filename=kind.filename,
@@ -74,6 +80,32 @@ def parts_of(
             )
         )
     return parts, attached, True
+
+
+def _inner_parts(data: Octets, leaf: Leaf) -> list[Part]:
+    """The files in a winmail.dat, which are shown in its place."""
+    kind = leaf.kind
+    if kind.content_type not in TYPES and (kind.filename or "").lower() != "winmail.dat":
+        return []
+    parts = []
+    for one in files_in(decode(data[leaf.start : leaf.end], kind.encoding)):
+        name = file_name(one.name)
+        stated = one.content_type.lower()
+        guessed = (guess_type(name or "")[0] or _NO_TYPE).lower()
+        parts.append(
+            Part(
+                filename=name,
+                content_type=stated if _MEDIA_TYPE.fullmatch(stated) else guessed,
+                size=one.size,
+                is_inline=False,
+                content_id=content_id(one.content_id),
+                start=leaf.start,
+                end=leaf.end,
+                encoding=kind.encoding,
+                skip=one.start,
+            )
+        )
+    return parts
 
 
 def _is_another_form(file: File) -> bool:

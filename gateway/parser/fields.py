@@ -162,7 +162,7 @@ def kind_of(
         flow=_flow(of_type),
         disposition=_first(_FIRST_WORD, disposition).lower(),
         filename=file_name(name) if name else None,
-        content_id=_content_id(unfolded(values.get(b"content-id", b""))),
+        content_id=content_id(unfolded(values.get(b"content-id", b""))),
     )
 
 
@@ -275,6 +275,7 @@ def file_name(text: str) -> str | None:
     return name or None
 
 
-def _content_id(text: str) -> str | None:
+def content_id(text: str) -> str | None:
+    """A Content-Id without its brackets."""
     name = harmless(text).strip().removeprefix("<").removesuffix(">").strip()
     return name[:MAX_NAME] or None

@@ -90,6 +90,7 @@ def result_frame(result: Parsed) -> bytes:
                 part.start,
                 part.end,
                 part.encoding,
+                part.skip,
             ]
             for part in result.attachments
         ],
@@ -155,8 +156,8 @@ def _slice(given: object, size: int) -> Slice:
 
 
 def _part(given: object, size: int) -> Part:
-    filename, content_type, decoded, is_inline, content_id, start, end, encoding = _several(
-        given, 8
+    filename, content_type, decoded, is_inline, content_id, start, end, encoding, skip = _several(
+        given, 9
     )
     first, last = _span(start, end, size)
     media_type = _typed(content_type, str)
@@ -171,6 +172,7 @@ def _part(given: object, size: int) -> Part:
         start=first,
         end=last,
         encoding=_one_of(encoding, ENCODINGS),
+        skip=_whole(skip, size),
     )
 
 

@@ -42,6 +42,7 @@ class Part:
     start: int
     end: int
     encoding: Encoding
+    skip: int = 0
 
 
 @dataclass(frozen=True, slots=True)

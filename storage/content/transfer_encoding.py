@@ -22,7 +22,7 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from storage.content.charsets import decode_text
-from storage.content.mime_parts import Encoding, Flow
+from storage.content.mime_parts import Encoding, Flow, Part
 
 _ALPHABET = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/"
 _NOT_ALPHABET = bytes(octet for octet in range(256) if octet not in _ALPHABET + b"=")
@@ -49,6 +49,12 @@ class Decoder(Protocol):
 def decoder(encoding: Encoding) -> Decoder:
     """A new decoder for one part."""
     return _DECODERS[encoding]()
+
+
+def file_decoder(part: Part) -> Decoder:
+    """A new decoder for the file of a part, which may lie within what the part decodes to."""
+    one = decoder(part.encoding)
+    return _Window(one, part.skip, part.size) if part.skip else one
 
 
 def decode(octets: bytes, encoding: Encoding) -> bytes:
@@ -85,6 +91,28 @@ def _unflowed(text: str, *, deletes: bool) -> str:
         if is_open and deletes:
             done[-1] = done[-1][:-1]
     return "\n".join(done)
+
+
+@dataclass(slots=True)
+class _Window:
+    """So many octets of what another decoder gives, after `skip` of them."""
+
+    inner: Decoder
+    skip: int
+    size: int
+
+    def feed(self, octets: bytes) -> bytes:
+        return self._cut(self.inner.feed(octets))
+
+    def finish(self) -> bytes:
+        return self._cut(self.inner.finish())
+
+    def _cut(self, octets: bytes) -> bytes:
+        passed = min(self.skip, len(octets))
+        shown = octets[passed : passed + self.size]
+        self.skip -= passed
+        self.size -= len(shown)
+        return shown
 
 
 @dataclass(slots=True)

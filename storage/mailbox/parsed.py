@@ -68,12 +68,15 @@ async def record_again(tx: Tx, message_id: bytes, result: Parsed) -> None:
     """
     rows = await tx.fetch_all(
         """
-        SELECT attachment_id, part_start, part_end FROM attachments
+        SELECT attachment_id, part_start, part_end, part_skip FROM attachments
         WHERE message_id = :message_id
         """,
         {"message_id": message_id},
     )
-    ids = {(row["part_start"], row["part_end"]): bytes(row["attachment_id"]) for row in rows}
+    ids = {
+        (row["part_start"], row["part_end"], row["part_skip"]): bytes(row["attachment_id"])
+        for row in rows
+    }
     await _finish(tx, message_id, result, only_pending=False)
     for table in ("attachments", "bodies", "parse_attempts"):
         await tx.execute(
@@ -109,7 +112,7 @@ async def _keep_parts(
     tx: Tx,
     message_id: bytes,
     result: Parsed,
-    ids: Mapping[tuple[int, int], bytes] = MappingProxyType({}),
+    ids: Mapping[tuple[int, int, int], bytes] = MappingProxyType({}),
 ) -> None:
     if result.text is not None or result.html is not None:
         await tx.execute(
@@ -120,7 +123,7 @@ async def _keep_parts(
         {
             "message_id": message_id,
             "position": position,
-            "attachment_id": ids.get((part.start, part.end)) or tx.new_id(),
+            "attachment_id": ids.get((part.start, part.end, part.skip)) or tx.new_id(),
             "filename": part.filename,
             "content_type": part.content_type,
             "size": part.size,
@@ -129,6 +132,7 @@ async def _keep_parts(
             "part_start": part.start,
             "part_end": part.end,
             "encoding": part.encoding,
+            "part_skip": part.skip,
         }
         for position, part in enumerate(result.attachments)
     ]
@@ -139,10 +143,10 @@ async def _keep_parts(
 _ATTACHMENT = """
     INSERT INTO attachments
         (message_id, position, attachment_id, filename, content_type, size, is_inline, content_id,
-         part_start, part_end, encoding)
+         part_start, part_end, encoding, part_skip)
     VALUES
         (:message_id, :position, :attachment_id, :filename, :content_type, :size, :is_inline,
-         :content_id, :part_start, :part_end, :encoding)
+         :content_id, :part_start, :part_end, :encoding, :part_skip)
 """
 
 
@@ -174,7 +178,7 @@ async def list_attachments(tx: Tx, *, tenant_id: bytes, message_id: bytes) -> li
     rows = await tx.fetch_all(
         """
         SELECT a.attachment_id, a.filename, a.content_type, a.size, a.is_inline, a.content_id,
-               a.part_start, a.part_end, a.encoding
+               a.part_start, a.part_end, a.encoding, a.part_skip
         FROM messages m JOIN attachments a ON a.message_id = m.message_id
         WHERE m.tenant_id = :tenant_id AND m.message_id = :message_id ORDER BY a.position
         """,
@@ -203,6 +207,7 @@ def _attachment(row: Row) -> Attachment:
         start=row["part_start"],
         end=row["part_end"],
         encoding=row["encoding"],
+        skip=row["part_skip"],
     )
     return Attachment(bytes(row["attachment_id"]), part)
 

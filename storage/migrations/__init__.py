@@ -31,6 +31,7 @@ from storage.migrations.m015_idempotency_room import m015_idempotency_room
 from storage.migrations.m016_pending_of_tenant import m016_pending_of_tenant
 from storage.migrations.m017_card_apart import m017_card_apart
 from storage.migrations.m018_joined_threads import m018_joined_threads
+from storage.migrations.m019_inner_files import m019_inner_files
 
 Step = Callable[[Tx], Coroutine[Any, Any, None]]
 
@@ -131,4 +132,5 @@ STEPS: tuple[Step, ...] = (
     m016_pending_of_tenant,
     m017_card_apart,
     m018_joined_threads,
+    m019_inner_files,
 )

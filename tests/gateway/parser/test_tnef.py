@@ -1,0 +1,97 @@
+"""winmail.dat: its files are the message's."""
+
+from __future__ import annotations
+
+import struct
+from base64 import encodebytes
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from gateway.parser.message import parse
+from gateway.parser.tnef import files_in
+from storage.content.mime_parts import Part
+from storage.content.transfer_encoding import file_decoder
+
+
+def attribute(kind: int, value: bytes) -> bytes:
+    return struct.pack("<BII", 2, kind, len(value)) + value + struct.pack("<H", sum(value) & 0xFFFF)
+
+
+def text_property(name: int, text: str) -> bytes:
+    value = (text + "\x00").encode("utf-16-le")
+    head = struct.pack("<HHII", 0x001F, name, 1, len(value))
+    return head + value + bytes(-len(value) % 4)
+
+
+def file(title: bytes, octets: bytes, *properties: bytes) -> bytes:
+    number = struct.pack("<HHI", 0x0003, 0x0E21, 7)
+    all_of_it = struct.pack("<I", len(properties) + 1) + number + b"".join(properties)
+    return (
+        attribute(0x00069002, bytes(14))
+        + attribute(0x00018010, title + b"\x00")
+        + attribute(0x0006800F, octets)
+        + attribute(0x00069005, all_of_it)
+    )
+
+
+def winmail(*files: bytes) -> bytes:
+    codepage = attribute(0x00069007, struct.pack("<II", 1252, 0))
+    return b"\x78\x9f\x3e\x22\x01\x00" + codepage + b"".join(files)
+
+
+def message(data: bytes, *, content_type: str = "application/ms-tnef") -> bytes:
+    return (
+        b"From: a@x.test\r\nContent-Type: multipart/mixed; boundary=b\r\n\r\n"
+        b"--b\r\nContent-Type: text/plain\r\n\r\nsee file\r\n"
+        b"--b\r\nContent-Type: " + content_type.encode() + b"; name=winmail.dat\r\n"
+        b"Content-Transfer-Encoding: base64\r\n\r\n" + encodebytes(data) + b"\r\n--b--\r\n"
+    )
+
+
+def octets_of(content: bytes, part: Part, *, step: int = 1_000) -> bytes:
+    decoding = file_decoder(part)
+    place = range(part.start, part.end, step)
+    found = b"".join(decoding.feed(content[n : min(n + step, part.end)]) for n in place)
+    return found + decoding.finish()
+
+
+LONG = text_property(0x3707, "Jahresübersicht 2026.pdf")
+TWO = winmail(
+    file(b"JAHRES~1.PDF", b"%PDF-1.4 " + bytes(range(256)) * 40, LONG),
+    file("Größe.txt".encode("cp1252"), b"hello"),
+)
+
+
+@pytest.mark.parametrize("content_type", ["application/ms-tnef", "application/octet-stream"])
+def test_the_files_of_a_winmail_dat_are_shown_in_its_place(content_type: str) -> None:
+    content = message(TWO, content_type=content_type)
+    result = parse(content, lambda: True)
+
+    assert [(one.filename, one.content_type, one.size) for one in result.attachments] == [
+        ("Jahresübersicht 2026.pdf", "application/pdf", 9 + 256 * 40),
+        ("Größe.txt", "text/plain", 5),
+    ]
+    pdf, text = result.attachments
+    for step in (1, 77, 100_000):
+        assert octets_of(content, text, step=step) == b"hello"
+    assert octets_of(content, pdf) == b"%PDF-1.4 " + bytes(range(256)) * 40
+    assert result.has_files
+
+
+def test_a_winmail_dat_without_files_stays_a_file() -> None:
+    for data in (winmail(), b"something else", TWO[:30]):
+        (part,) = parse(message(data), lambda: True).attachments
+        assert part.filename == "winmail.dat"
+
+
+@given(st.integers(0, len(TWO)), st.binary(max_size=8))
+def test_what_is_broken_ends_the_reading(place: int, octets: bytes) -> None:
+    data = TWO[:place] + octets + TWO[place + len(octets) :]
+    for one in files_in(data):
+        assert 0 < one.start <= one.start + one.size <= len(data)
+
+
+def test_many_files_are_read_up_to_a_bound() -> None:
+    assert len(files_in(winmail(*[file(b"a", b"x")] * 300))) == 100
