@@ -10,15 +10,16 @@ import pytest
 SYSTEM_PATHS = (Path("/usr/sbin"), Path("/sbin"), Path("/usr/local/sbin"))
 
 
-def need(program: str, package: str, *places: Path) -> str:
+def need(program: str, package: str, *places: Path, install: str = "") -> str:
     """Return the program's path; without it skip the test, or fail it where CI=true.
 
-    It is looked for in `places` as well.
+    It is looked for in `places` as well. `install` is the command that brings it, where that is not
+    `apt-get install` of its Debian package.
     """
     search = os.pathsep.join([os.environ.get("PATH", ""), *map(str, (*SYSTEM_PATHS, *places))])
     found = shutil.which(program, path=search)
     if found is None:
-        reason = f"{program} is not installed; apt-get install {package}"
+        reason = f"{program} is not installed; {install or f'apt-get install {package}'}"
         if os.environ.get("CI") == "true":
             pytest.fail(reason)
         pytest.skip(reason)
