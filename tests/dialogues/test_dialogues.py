@@ -29,6 +29,7 @@ def cases(dialogue: Dialogue) -> Iterator[object]:
 )
 def test_dialogue(dialogue: Dialogue, kind: str, servers: Servers, own_server: MakeServer) -> None:
     settings = dialogue.settings
-    server = own_server(settings) if dialogue.own else servers.shared(settings)
+    apart = "" if kind == dialogue.kind else kind
+    server = own_server(settings) if dialogue.own else servers.shared(settings, apart=apart)
     with Player(dialogue, server, kind) as player:
         player.play()

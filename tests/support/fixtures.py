@@ -28,9 +28,13 @@ class Servers:
         self.running.append(server)
         return server
 
-    def shared(self, settings: Settings | None = None) -> Server:
-        """Return the running demo with these settings, started when it is the first asked for."""
-        key = frozenset((settings or {}).items())
+    def shared(self, settings: Settings | None = None, *, apart: str = "") -> Server:
+        """Return the running demo with these settings, started when it is the first asked for.
+
+        Tests that ask for it `apart` share another one: the same octets sent once more to one
+        server may be taken for a retry.
+        """
+        key = frozenset({"apart": apart, **(settings or {})}.items())
         if key not in self.kept:
             server = self.new(settings)
             server.start_demo()
