@@ -144,13 +144,18 @@ def test_mail_waits_until_there_is_room_for_it(small_disk: Server) -> None:
     await_cure(small_disk)
 
 
-def test_declared_sizes_are_set_aside(small_disk: Server) -> None:
+def test_declared_sizes_are_set_aside_from_354_on(small_disk: Server) -> None:
     declared = f"MAIL FROM:<sender@client.example> SIZE={8 << 20}"
     with filled(small_disk, but=19 << 20), small_disk.client() as one, small_disk.client() as two:
         assert one.command(declared).code == 250
+        assert two.command("MAIL FROM:<sender@client.example>").code == 250
+        assert two.command("RSET").code == 250
+        assert one.command(f"RCPT TO:<{TEAM[0]}>").code == 250
+        assert one.command("DATA").code == 354
         reply = two.command("MAIL FROM:<sender@client.example>")
         assert reply.starts("452 4.3.1"), reply
-        assert one.command("RSET").code == 250
+        one.send(b"Subject: small after all\r\n\r\n.\r\n")
+        assert one.reply().code == 250
         assert two.command("MAIL FROM:<sender@client.example>").code == 250
 
 
