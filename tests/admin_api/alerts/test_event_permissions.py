@@ -143,11 +143,11 @@ async def test_what_is_gone_stays_in_the_filter_that_has_it_and_nowhere_else(
     ("body", "wrong"),
     [
         (
-            {"delivery": None, "enabled": 1, "filter": {"thread_id": "zz"}},
-            ["enabled", "delivery", "filter.thread_id"],
+            {"delivery": 1, "enabled": 1, "filter": {"thread_id": "zz"}},
+            ["delivery", "enabled", "filter.thread_id"],
         ),
         (
-            {"delivery": {"type": "webhook", "target": "ftp://x"}, "filter": {"from": None}},
+            {"delivery": {"type": "webhook", "target": "ftp://x"}, "filter": {"from": 1}},
             ["filter.from", "delivery.target"],
         ),
         (
