@@ -97,9 +97,9 @@ async def test_errors_count_in_the_order_of_the_contract(world: World) -> None:
     async with world.client(MEMBER) as api:
         assert (await api.put(unknown, content=b"{", headers=form)).status_code == 405
         assert (await api.patch(unknown, content=b"{", headers=form)).status_code == 415
-        assert (await api.patch(unknown, json="{")).json()["code"] == "malformed_json"
-        assert (await api.patch(unknown, json={"odd": 1})).status_code == 403
+        assert (await api.patch(unknown, json="{")).status_code == 403
     async with world.client(TENANT_OWNER) as api:
+        assert (await api.patch(unknown, json="{")).json()["code"] == "malformed_json"
         assert (await api.patch(unknown, json={"odd": 1})).status_code == 404
         assert (await api.patch(known, json={"odd": 1})).status_code == 400
 

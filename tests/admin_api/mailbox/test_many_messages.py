@@ -124,7 +124,7 @@ async def test_a_message_that_is_only_open_cannot_be_changed_nor_what_is_named_b
         ),
         ({"message_ids": [UNKNOWN], "set": {}}, ["set", "message_ids[0]"]),
         ({"message_ids": [UNKNOWN], "set": None}, ["set", "message_ids[0]"]),
-        ({"message_ids": [UNKNOWN], "set": {"is_read": None}}, ["set.is_read", "message_ids[0]"]),
+        ({"message_ids": [UNKNOWN], "set": {"is_read": None}}, ["set", "message_ids[0]"]),
         ({"message_ids": [UNKNOWN], "set": {"is_read": 1}}, ["set.is_read", "message_ids[0]"]),
         ({"message_ids": [UNKNOWN], "set": {"folder": "sent"}}, ["set.folder", "message_ids[0]"]),
         (
