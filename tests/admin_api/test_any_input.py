@@ -8,6 +8,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from urllib.parse import quote
 
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -125,8 +126,9 @@ def path_of(route: Route, names: dict[str, str]) -> str:
     return re.sub(r"\{(\w+)\}", lambda found: names[found[1]], route.path)
 
 
-@settings(max_examples=5)
-@given(st.lists(st.tuples(QUERIES, BODIES), min_size=10, max_size=10))
+@pytest.mark.timeout(600)
+@settings(max_examples=4)
+@given(st.lists(st.tuples(QUERIES, BODIES), min_size=5, max_size=5))
 async def test_no_input_makes_a_fault_of_ours(
     engines: Engines,
     inputs: list[tuple[dict[str, str], dict[str, object]]],
