@@ -144,13 +144,13 @@ from gateway.webhooks.calls import WebhookCalls
 from ipaddress import ip_network
 from storage.clock import system_clock
 from storage.engines.opening import open_database
-from storage.wakeup import Signal
+from storage.wakeup import WakeUp
 
 async def main():
     database = await open_database({engine.store!r}, Path({str(engine.data)!r}), system_clock)
     caller = Caller(Names(None), (ip_network("127.0.0.0/8"),))
     calls = WebhookCalls(database, system_clock, caller)
-    alerting = Alerting(database, Signal(), system_clock, calls.wake.set)
+    alerting = Alerting(database, WakeUp(), system_clock, calls.wake.set)
     await asyncio.gather(alerting.run(), calls.run())
 
 asyncio.run(main())
