@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 import httpx2
+import pytest
 
 from admin_api.routes import ROUTES
 from storage.accounts import sessions, tenants, tokens
@@ -233,6 +234,7 @@ def kinds_of_ids(row: Row, caller: Caller, other: Ids, foreign: Ids) -> Iterator
         yield "unknown", UNKNOWN
 
 
+@pytest.mark.timeout(600)
 async def test_who_gets_how_far_with_what(world: World) -> None:
     invalid, callers = await invalid_secrets(world), await callers_of(world)
     agent = await ids_of(world, AGENT, TENANT_OWNER)

@@ -96,6 +96,8 @@ def test_ready_answers_once_all_addresses_do(addressed: Server) -> None:
     assert json.loads(result.stdout) == {
         "ready": True,
         "smtp": [smtp_of(addressed)],
+        "lmtp": [],
+        "smtps": [],
         "http": [addressed.demo.http],
     }
 

@@ -108,7 +108,7 @@ def test_a_dialogue_is_read() -> None:
         "good",
         "Shows.\n@own\n@setting a = b c\n\n# no\nREPEAT 2\n  C: NOOP {i}\n  S: 250\nEND\nS!\n",
     )
-    assert (found.shows, found.own, found.settings) == ("Shows.", True, {"a": "b c"})
+    assert (found.shows, found.own, found.settings["a"]) == ("Shows.", True, "b c")
     assert [step.verb for step in found.steps] == ["REPEAT", "S!"]
     assert [step.text for step in found.steps[0].block] == ["NOOP {i}", "250"]
 

@@ -370,7 +370,7 @@ def test_nothing_but_retention_takes_an_entry_out() -> None:
     """
     from pathlib import Path
 
-    root = Path(__file__).parent.parent.parent
+    root = Path(__file__).parents[3]
     texts = [
         file.read_text()
         for layer in ("storage", "admin_api", "gateway")
