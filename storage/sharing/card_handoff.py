@@ -29,11 +29,10 @@ async def hand_over(
     Raises Conflict `read_only` for a card that was handed over already, and as `receive_card`.
     """
     require_own(contact)
-    giver = contact.inbox_id
     received = await receive_card(
         tx,
         tenant_id=tenant_id,
-        from_inbox_id=giver,
+        from_inbox_id=contact.inbox_id,
         to_inbox_id=to_inbox_id,
         card=contact.card,
         most_contacts=most_contacts,
@@ -50,6 +49,36 @@ async def hand_over(
         received=received,
         now=now,
     )
+    await _notify_receiver(
+        tx,
+        tenant_id=tenant_id,
+        contact=contact,
+        to_inbox_id=to_inbox_id,
+        received=received,
+        note=note,
+        now=now,
+    )
+    await _record_both_sides(
+        tx,
+        tenant_id=tenant_id,
+        contact=contact,
+        to_inbox_id=to_inbox_id,
+        received=received,
+        now=now,
+    )
+    return copy
+
+
+async def _notify_receiver(
+    tx: Tx,
+    *,
+    tenant_id: bytes,
+    contact: Contact,
+    to_inbox_id: bytes,
+    received: Contact,
+    note: str | None,
+    now: int,
+) -> None:
     await create_task(
         tx,
         tenant_id=tenant_id,
@@ -60,7 +89,7 @@ async def hand_over(
             description=note,
             contact_id=received.contact_id,
         ),
-        created_by=giver,
+        created_by=contact.inbox_id,
         now=now,
     )
     await record_event(
@@ -69,10 +98,21 @@ async def hand_over(
         tenant_id=tenant_id,
         inbox_id=to_inbox_id,
         contact_id=received.contact_id,
-        by_inbox_id=giver,
+        by_inbox_id=contact.inbox_id,
         now=now,
     )
-    canonicals = contact.card.canonicals
+
+
+async def _record_both_sides(
+    tx: Tx,
+    *,
+    tenant_id: bytes,
+    contact: Contact,
+    to_inbox_id: bytes,
+    received: Contact,
+    now: int,
+) -> None:
+    giver, canonicals = contact.inbox_id, contact.card.canonicals
     given = Happening(
         "contact.handed_over", canonicals, contact.contact_id, other_inbox_id=to_inbox_id
     )
@@ -85,4 +125,3 @@ async def hand_over(
     )
     await record_activity(tx, tenant_id=tenant_id, inbox_id=giver, happening=given, now=now)
     await record_activity(tx, tenant_id=tenant_id, inbox_id=to_inbox_id, happening=got, now=now)
-    return copy
