@@ -3,7 +3,9 @@
 import base64
 import hashlib
 import re
+import tomllib
 from collections.abc import AsyncIterator
+from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
@@ -39,6 +41,12 @@ def test_it_is_valid() -> None:
 
 def test_every_route_is_described_and_nothing_else() -> None:
     assert {f"{route.method} {route.path}" for route in ROUTES} == set(DESCRIBED)
+
+
+def test_the_installed_version_is_that_of_the_project() -> None:
+    project = tomllib.loads((KEPT.parents[1] / "pyproject.toml").read_text())["project"]
+
+    assert version("postroom") == project["version"], "the environment is old: pip install -e ."
 
 
 def test_what_is_kept_is_what_is_served() -> None:
