@@ -49,9 +49,10 @@ async def migrate(database: Database, *, now: int) -> int:
 
 async def migrate_to(database: Database, last: int, *, now: int) -> int:
     """Run the steps up to number `last` that the store does not have; how many those were."""
-    await database.write(_ensure_record)
-    done = 0
-    for number, step in enumerate(STEPS[:last], start=1):
+    done, first = 0, await version(database)  # most starts find nothing to do, and write nothing
+    if first < last:
+        await database.write(_ensure_record)
+    for number, step in enumerate(STEPS[first:last], start=first + 1):
 
         async def run(tx: Tx, number: int = number, step: Step = step) -> int:
             return await _run_once(tx, number, step, now)
