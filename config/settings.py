@@ -19,13 +19,13 @@ from config.values import HIDDEN, Endpoint, Network, Parser, Rate
 
 T = TypeVar("T")
 BareNewline = Literal["accept", "reject"]
-Relationships = Literal["on", "off"]
+Switch = Literal["on", "off"]
 LogFormat = Literal["text", "json"]
 LogLevel = Literal["debug", "info", "warning", "error"]
 Tls = Literal["", "off", "opportunistic", "required"]
 TLS: tuple[Tls, ...] = ("", "off", "opportunistic", "required")
 BARE_NEWLINES: tuple[BareNewline, ...] = ("accept", "reject")
-RELATIONSHIPS: tuple[Relationships, ...] = ("on", "off")
+SWITCH: tuple[Switch, ...] = ("on", "off")
 LOG_FORMATS: tuple[LogFormat, ...] = ("text", "json")
 LOG_LEVELS: tuple[LogLevel, ...] = ("debug", "info", "warning", "error")
 
@@ -130,6 +130,19 @@ class Settings:
     http: tuple[Endpoint, ...] = setting(
         "127.0.0.1:8025", values.endpoints, "Where the API is: host:port, several with commas."
     )
+    public_url: str = setting(
+        "",
+        values.public_url,
+        "Where browsers reach the page, as https://mail.example.com; empty: on loopback only.",
+    )
+    console: Switch = setting(
+        "on", values.choice(SWITCH), "Whether the page under /console/ is there (on) or not (off)."
+    )
+    console_insecure: Switch = setting(
+        "off",
+        values.choice(SWITCH),
+        "Whether one may sign in to the page by plain http from other machines (on) or not (off).",
+    )
     hostname: str = setting(
         "",
         values.hostname,
@@ -163,9 +176,9 @@ class Settings:
         values.choice(BARE_NEWLINES),
         "Whether a message with a CR or LF alone in it is stored (accept) or refused (reject).",
     )
-    relationships: Relationships = setting(
+    relationships: Switch = setting(
         "on",
-        values.choice(RELATIONSHIPS),
+        values.choice(SWITCH),
         "Whether it is counted who writes to whom (on) or not (off).",
     )
     exempt_networks: tuple[Network, ...] = setting(

@@ -1,6 +1,8 @@
 """Authentication: from a credential to the principal that calls.
 
 - `Authorization: Bearer` and nothing else (RFC 6750 2.1); the prefix tells tokens from sessions.
+- A session of the page is no Bearer credential, and one of the API no cookie: `identify` and
+  `identify_page` each know their own kind only.
 - Whatever is wrong with a credential, the answer is the same.
 - Everything is read anew for each call: a revocation, demotion or downgrade counts immediately.
 """
@@ -12,6 +14,7 @@ from dataclasses import dataclass
 from admin_api.http.problems import unauthorized
 from storage.accounts.sessions import PREFIX as SESSION_PREFIX
 from storage.accounts.sessions import (
+    Kind,
     Session,
     find_session_by_secret,
     is_session_touch_due,
@@ -78,6 +81,14 @@ async def identify(tx: Tx, *, secret: str, now: int) -> Principal:
     raise unauthorized()
 
 
+async def identify_page(tx: Tx, *, secret: str, now: int) -> Person:
+    """Return the person of the page's session with this secret, a cookie. Raises Problem 401."""
+    try:
+        return await _person(tx, secret, now, kind="page")
+    except NotFound:
+        raise unauthorized() from None
+
+
 async def _agent(tx: Tx, secret: str, now: int) -> Agent:
     token = await find_token_by_secret(tx, secret=secret, now=now)
     if token is None:
@@ -86,8 +97,8 @@ async def _agent(tx: Tx, secret: str, now: int) -> Agent:
     return Agent(await find_tenant(tx, tenant_id=token.tenant_id), token, inbox)
 
 
-async def _person(tx: Tx, secret: str, now: int) -> Person:
-    found = await find_session_by_secret(tx, secret=secret, now=now)
+async def _person(tx: Tx, secret: str, now: int, *, kind: Kind = "api") -> Person:
+    found = await find_session_by_secret(tx, secret=secret, now=now, kind=kind)
     if found is None:
         raise unauthorized()
     session, user = found

@@ -24,7 +24,7 @@ from admin_api.access.passwords import NewPassword, hash_in_turn, verify_passwor
 from admin_api.accounts.records import tenant_record, token_record, user_record
 from admin_api.call.audit_trail import note
 from admin_api.call.call import Call
-from admin_api.http.client_address import client_network
+from admin_api.http.client_address import client_address, client_network
 from admin_api.http.payload import Payload
 from admin_api.http.problems import Problem, rate_limited
 from admin_api.http.responses import answer, no_content
@@ -119,9 +119,16 @@ async def _match(call: Call, canonical: str | None, password: str) -> tuple[User
 
 
 async def _new_session(call: Call, user: User) -> tuple[Session, str]:
+    address = client_address(call.request, call.service.settings.trusted_proxies)
+
     async def create(tx: Tx) -> tuple[Session, str]:
         return await create_session(
-            tx, tenant_id=user.tenant_id, user_id=user.user_id, now=call.now
+            tx,
+            tenant_id=user.tenant_id,
+            user_id=user.user_id,
+            now=call.now,
+            user_agent=call.request.headers.get("user-agent", ""),
+            address=str(address) if address else None,
         )
 
     try:

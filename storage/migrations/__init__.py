@@ -32,6 +32,7 @@ from storage.migrations.m016_pending_of_tenant import m016_pending_of_tenant
 from storage.migrations.m017_card_apart import m017_card_apart
 from storage.migrations.m018_joined_threads import m018_joined_threads
 from storage.migrations.m019_inner_files import m019_inner_files
+from storage.migrations.m020_session_kinds import m020_session_kinds
 
 Step = Callable[[Tx], Coroutine[Any, Any, None]]
 
@@ -134,4 +135,5 @@ STEPS: tuple[Step, ...] = (
     m017_card_apart,
     m018_joined_threads,
     m019_inner_files,
+    m020_session_kinds,
 )

@@ -154,8 +154,12 @@ async def invalid_secrets(world: World) -> dict[str, str | None]:
                 await tokens.set_paused(tx, **key, token_id=token.token_id, paused=True)
             if name == "revoked":
                 await tokens.revoke_token(tx, **key, token_id=token.token_id)
+        owner, long_ago = world.raw[TENANT_OWNER], now - 15 * DAY
         _, made["session that ended"] = await sessions.create_session(
-            tx, **key, user_id=world.raw[TENANT_OWNER], now=now - 15 * DAY
+            tx, tenant_id=key["tenant_id"], user_id=owner, now=long_ago
+        )
+        _, made["session of the page"] = await sessions.create_session(
+            tx, tenant_id=key["tenant_id"], user_id=owner, now=now, kind="page"
         )
         return made
 

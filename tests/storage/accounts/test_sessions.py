@@ -69,3 +69,38 @@ async def test_an_ended_session_is_gone_and_ending_it_twice_is_the_same(engine: 
                 )
             )
         assert not await is_live(world, secret)
+
+
+async def test_a_session_is_found_as_its_own_kind_only(engine: Engine) -> None:
+    async with open_world(engine) as world:
+        now, user_id = world.clock(), world.raw[MEMBER]
+        made, secret = await world.database.write(
+            lambda tx: sessions.create_session(
+                tx,
+                tenant_id=world.tenant_id,
+                user_id=user_id,
+                now=now,
+                kind="page",
+                user_agent="\x1bMozilla/5.0 " + "x" * 200,
+                address="192.0.2.7",
+            )
+        )
+        assert made.user_agent == ("Mozilla/5.0 " + "x" * 200)[:120]
+        assert not await is_live(world, secret)
+        found = await world.database.read(
+            lambda tx: sessions.find_session_by_secret(tx, secret=secret, now=now, kind="page")
+        )
+        assert found is not None
+        assert found[0] == made
+
+        of_api = world.secrets[MEMBER]
+        assert await is_live(world, of_api)
+        assert not await world.database.read(
+            lambda tx: sessions.find_session_by_secret(tx, secret=of_api, now=now, kind="page")
+        )
+        listed = await world.database.read(
+            lambda tx: sessions.list_sessions(
+                tx, tenant_id=world.tenant_id, user_id=user_id, now=now
+            )
+        )
+        assert [one.kind for one in listed] == ["api", "page"]
