@@ -24,6 +24,7 @@ from tests.support.server import HOSTNAME, Server
 from tests.support.smtp import ConnectionEnded, SmtpClient
 
 LMTP_KINDS = ("lmtp", "unix", "proxy")
+CLIENT = "client.example"
 STORED_SECONDS = 5.0  # only for what the client did not wait for itself
 
 
@@ -159,6 +160,7 @@ class Player:
         data, line.held = line.held + data, b""
         if self.kind != self.dialogue.kind and self.kind in LMTP_KINDS:
             data = data.replace(b"EHLO ", b"LHLO ")
+        data = self._of_kind(data)
         self.transcript.append(f"C: {data[:300]!r}")
         if not self.dialogue.each_octet:
             line.client.send(data)
@@ -166,6 +168,12 @@ class Player:
         for octet in data:
             line.client.send(bytes([octet]))
             time.sleep(0.0005)
+
+    def _of_kind(self, data: bytes) -> bytes:
+        """Name another client, as long a name, where the dialogue is played once more."""
+        if self.kind == self.dialogue.kind:
+            return data
+        return data.replace(CLIENT.encode(), f"{self.kind:0<6}.example".encode())
 
     def _say(self, text: str) -> None:
         self._send(text.encode("utf-8") + b"\r\n")
@@ -279,7 +287,7 @@ class Player:
         return self.server.listed(address)
 
     def _expect_copy(self, text: str) -> None:
-        expected = octets(text)
+        expected = self._of_kind(octets(text))
         for address, mailbox in self.mailboxes.items():
             newest = mailbox.since(self.markers[address])[0]
             content = mailbox.content(newest["message_id"], len(expected))
