@@ -79,7 +79,8 @@ class World:
     """Two tenants in one store, and the API over it.
 
     `ids` are texts by address, e-mail or tenant name; `secrets` are tokens by inbox address and
-    sessions by e-mail.
+    sessions by e-mail; `one_of_each` is what a furnished world has of each kind that paths name,
+    of this tenant's (True) and of the other's.
     """
 
     database: Store
@@ -90,6 +91,7 @@ class World:
     raw: dict[str, bytes] = field(default_factory=dict)
     ids: dict[str, str] = field(default_factory=dict)
     secrets: dict[str, str] = field(default_factory=dict)
+    one_of_each: dict[bool, dict[str, str]] = field(default_factory=dict)
     commits: WakeUp = field(default_factory=WakeUp)
     webhooks: FakeSender = field(default_factory=FakeSender)
 
@@ -122,9 +124,14 @@ async def open_store(
 
 
 @asynccontextmanager
-async def open_world(engine: Engine, **settings: object) -> AsyncIterator[World]:
-    """Tenant Example, with a list of two members and an inbox beside it, and a tenant Other."""
-    async with open_store(engine) as (database, clock):
+async def open_world(
+    engine: Engine, *, like: World | None = None, **settings: object
+) -> AsyncIterator[World]:
+    """Tenant Example, with a list of two members and an inbox beside it, and a tenant Other.
+
+    When the store is a copy of a world's, `like`, that one's names and secrets are told again.
+    """
+    async with open_store(engine, FakeClock(like.clock.now) if like else None) as (database, clock):
         content = ContentDirectory(engine.data)
         content.prepare()
         webhooks = FakeSender()
@@ -138,8 +145,12 @@ async def open_world(engine: Engine, **settings: object) -> AsyncIterator[World]
             webhooks=Webhooks(why_not, webhooks),
         )
         world = World(database, content, clock, app, commits=commits, webhooks=webhooks)
-        await database.write(lambda tx: _people_example(tx, world))
-        await database.write(lambda tx: _people_other(tx, world))
+        if like:
+            world.tenant_id, world.one_of_each = like.tenant_id, like.one_of_each
+            world.raw, world.ids, world.secrets = {**like.raw}, {**like.ids}, {**like.secrets}
+        else:
+            await database.write(lambda tx: _people_example(tx, world))
+            await database.write(lambda tx: _people_other(tx, world))
         yield world
 
 

@@ -38,37 +38,45 @@ def session_inbox(key: str) -> str:
 
 
 @pytest.mark.parametrize("key", BARE)
-async def test_what_it_does_not_know_is_refused_and_nothing_is_fine(world: World, key: str) -> None:
-    path = await path_of(world, key)
+async def test_what_it_does_not_know_is_refused_and_nothing_is_fine(
+    furnished: World, key: str
+) -> None:
+    path = await path_of(furnished, key)
     for content in (b"{", b"[]", b'"x"', b"nope"):
-        found = await call(world, key, path, TENANT_OWNER, content, query=session_inbox(key))
+        found = await call(furnished, key, path, TENANT_OWNER, content, query=session_inbox(key))
         assert found[:2] == (400, "malformed_json")
-    found = await call(world, key, path, TENANT_OWNER, b'{"x": 1}', query=session_inbox(key))
+    found = await call(furnished, key, path, TENANT_OWNER, b'{"x": 1}', query=session_inbox(key))
     assert found == (400, "invalid_fields", ["x"])
     content = b"" if key.endswith("logout/") or key.startswith("DELETE") else b"{}"
-    found = await call(world, key, path, TENANT_OWNER, content, query=session_inbox(key))
+    found = await call(furnished, key, path, TENANT_OWNER, content, query=session_inbox(key))
     assert found[0] == TABLE[key].status
 
 
 @pytest.mark.parametrize("key", [key for key in BARE if TABLE[key].acts])
 async def test_a_session_names_its_inbox_in_the_body_or_in_the_query(
-    world: World, key: str
+    furnished: World, key: str
 ) -> None:
-    path = await path_of(world, key)
-    odd = await call(world, key, path, TENANT_OWNER, b'{"inbox_id": 1, "x": 1}')
+    path = await path_of(furnished, key)
+    odd = await call(furnished, key, path, TENANT_OWNER, b'{"inbox_id": 1, "x": 1}')
     assert odd == (400, "invalid_fields", ["inbox_id", "x"])
     for inbox, status in ((FOREIGN_INBOX, 404), (SALES, TABLE[key].status)):
-        found = await call(world, key, path, TENANT_OWNER, f'{{"inbox_id": "{inbox}"}}'.encode())
+        found = await call(
+            furnished, key, path, TENANT_OWNER, f'{{"inbox_id": "{inbox}"}}'.encode()
+        )
         assert found[0] == status
 
 
 @pytest.mark.parametrize("key", [key for key in BARE if TABLE[key].scopes is not None])
-async def test_a_token_may_only_name_its_own_inbox(world: World, key: str) -> None:
-    path = await path_of(world, key)
-    for named in (SUPPORT, world.ids[SUPPORT], FOREIGN_INBOX, "nope"):
-        found = await call(world, key, path, SALES, f'{{"inbox_id": "{named}", "x": 1}}'.encode())
+async def test_a_token_may_only_name_its_own_inbox(furnished: World, key: str) -> None:
+    path = await path_of(furnished, key)
+    for named in (SUPPORT, furnished.ids[SUPPORT], FOREIGN_INBOX, "nope"):
+        found = await call(
+            furnished, key, path, SALES, f'{{"inbox_id": "{named}", "x": 1}}'.encode()
+        )
         assert found[:2] == (403, "inbox_mismatch")
-    found = await call(world, key, path, SALES, f'{{"inbox_id": "{world.ids[SALES]}"}}'.encode())
+    found = await call(
+        furnished, key, path, SALES, f'{{"inbox_id": "{furnished.ids[SALES]}"}}'.encode()
+    )
     assert found[0] == TABLE[key].status
 
 
@@ -83,11 +91,11 @@ async def test_what_comes_is_json_or_415_and_nothing_needs_no_type(world: World)
         assert large.status_code == 413
 
 
-async def test_with_a_key_another_body_is_another_call(world: World) -> None:
+async def test_with_a_key_another_body_is_another_call(furnished: World) -> None:
     key = "POST /v1/alerts/{alert_id}/webhook-secret/"
-    path = await path_of(world, key)
+    path = await path_of(furnished, key)
     once = JSON | {"Idempotency-Key": "once"}
-    async with world.client(SALES) as api:
+    async with furnished.client(SALES) as api:
         assert (await api.post(path, headers=once)).status_code == 200
         again = await api.post(path, content=b"{}", headers=once)
         assert again.headers["Idempotency-Replayed"] == "true"

@@ -320,11 +320,14 @@ def test_what_a_route_declares_is_what_its_row_says(key: str, row: Row) -> None:
 
 async def ids(world: World, *, own: bool) -> dict[str, str]:
     """For each kind of path parameter one of this tenant, or of the other."""
+    if own in world.one_of_each:
+        return world.one_of_each[own]
     inbox, shared = (SALES, TEAM) if own else (FOREIGN_INBOX, FOREIGN_LIST)
     if own:
         await deliver_as(world, OTHER_MESSAGE)
     tenant = "Example" if own else "Other"
-    message = await deliver(world, shared.lower(), tenant=tenant, body=WITH_FILE)
+    sender = "grace@sender.test" if own else "frank@sender.test"
+    message = await deliver(world, shared.lower(), tenant=tenant, body=WITH_FILE, sender=sender)
     tenant_id, address = world.raw[tenant], f"gone@{inbox.rpartition('@')[2]}"
     spare = f"spare.{address.partition('@')[2]}"
     await world.database.write(lambda tx: add_domain(tx, tenant_id=tenant_id, name=spare, now=1))
@@ -373,7 +376,7 @@ async def shared_contacts(world: World, *, own: bool) -> dict[str, str]:
         async with world.client(FOREIGN_INBOX) as api:
             card = (await api.post("/v1/contacts/", json={"full_name": "Ann"})).json()
         none = "shr_" + "1" * 26
-        sender = "grace@sender.test"
+        sender = "frank@sender.test"
         return {"contact": card["id"], "share": none, "sent share": none, "sender": sender}
     await world.database.write(
         lambda tx: contacts.create_contact(
@@ -507,23 +510,25 @@ async def test_a_member_gets_403_where_an_admin_is_needed(world: World, key: str
 
 @pytest.mark.parametrize(("key", "row"), NAMING)
 async def test_another_tenants_id_gets_the_answer_of_an_unknown_one(
-    world: World, key: str, row: Row
+    furnished: World, key: str, row: Row
 ) -> None:
-    foreign = await ids(world, own=False)
+    foreign = await ids(furnished, own=False)
     names = {name: foreign[kind] for name, kind in row.names.items()}
-    theirs = await call(world, key, row, names, who=TENANT_OWNER)
-    unknown = await call(world, key, row, UNKNOWN, who=TENANT_OWNER)
-    nonsense = await call(world, key, row, dict.fromkeys(row.names, "nonsense"), who=TENANT_OWNER)
+    theirs = await call(furnished, key, row, names, who=TENANT_OWNER)
+    unknown = await call(furnished, key, row, UNKNOWN, who=TENANT_OWNER)
+    nonsense = await call(
+        furnished, key, row, dict.fromkeys(row.names, "nonsense"), who=TENANT_OWNER
+    )
     assert theirs[0] == 404
     assert theirs == unknown == nonsense
 
 
 @pytest.mark.parametrize(("key", "row"), NAMING)
 async def test_what_the_path_names_is_looked_for_before_the_fields_are_judged(
-    world: World, key: str, row: Row
+    furnished: World, key: str, row: Row
 ) -> None:
     body = row.body and {"surprise": 1}
-    async with world.client(TENANT_OWNER) as api:
+    async with furnished.client(TENANT_OWNER) as api:
         method, path = key.split(" ")
         path = re.sub(r"\{(\w+)\}", lambda found: UNKNOWN[found[1]], path)
         query = {"surprise": "1"} | ({"inbox_id": SALES} if row.acts else {})
@@ -533,46 +538,46 @@ async def test_what_the_path_names_is_looked_for_before_the_fields_are_judged(
 
 @pytest.mark.parametrize(("key", "row"), PATHS)
 async def test_an_unknown_parameter_is_400_and_changes_nothing(
-    world: World, key: str, row: Row
+    furnished: World, key: str, row: Row
 ) -> None:
-    own = await ids(world, own=True)
+    own = await ids(furnished, own=True)
     names = {name: own[kind] for name, kind in row.names.items()}
     method, path = key.split(" ")
     path = re.sub(r"\{(\w+)\}", lambda found: names[found[1]], path)
     query = {"surprise": "1"} | ({"inbox_id": SALES} if row.acts else {})
-    async with world.client(None if row.public else TENANT_OWNER) as api:
+    async with furnished.client(None if row.public else TENANT_OWNER) as api:
         answer = await api.request(method, path, params=query, **row.sent)
     assert answer.status_code == 400
     fault = {"field": "surprise", "message": "is not known here"}
     assert fault in answer.json()["errors"]
     if not row.public:
-        status, _ = await call(world, key, row, names, who=TENANT_OWNER)
+        status, _ = await call(furnished, key, row, names, who=TENANT_OWNER)
         assert status == row.status
 
 
 @pytest.mark.parametrize(("key", "row"), PATHS)
 async def test_who_may_call_it_gets_the_answer_with_and_without_the_slash(
-    world: World, key: str, row: Row
+    furnished: World, key: str, row: Row
 ) -> None:
-    own = await ids(world, own=True)
+    own = await ids(furnished, own=True)
     names = {name: own[kind] for name, kind in row.names.items()}
     who = None if row.public else (TENANT_OWNER if row.scopes is None else SALES)
     method, path = key.split(" ")
     other_form = path.removesuffix("/") if path.endswith("/") else path + "/"
     if method == "GET":
-        assert (await call(world, key, row, names, who=who))[0] == row.status
-    assert (await call(world, f"{method} {other_form}", row, names, who=who))[0] == row.status
+        assert (await call(furnished, key, row, names, who=who))[0] == row.status
+    assert (await call(furnished, f"{method} {other_form}", row, names, who=who))[0] == row.status
 
 
 @pytest.mark.parametrize(("key", "row"), NAMING)
-async def test_a_foreign_owner_changes_nothing_here(world: World, key: str, row: Row) -> None:
-    own = await ids(world, own=True)
+async def test_a_foreign_owner_changes_nothing_here(furnished: World, key: str, row: Row) -> None:
+    own = await ids(furnished, own=True)
     names = {name: own[kind] for name, kind in row.names.items()}
     method, path = key.split(" ")
     path = re.sub(r"\{(\w+)\}", lambda found: names[found[1]], path)
-    async with world.client(STRANGER) as api:
+    async with furnished.client(STRANGER) as api:
         query = {"inbox_id": FOREIGN_INBOX} if row.acts else {}
         answer = await api.request(method, path, params=query, **row.sent)
     assert answer.status_code == 404
-    status, _ = await call(world, key, row, names, who=TENANT_OWNER)
+    status, _ = await call(furnished, key, row, names, who=TENANT_OWNER)
     assert status == row.status

@@ -9,12 +9,15 @@ import asyncio
 import itertools
 import os
 import re
-from collections.abc import AsyncIterator, Callable, Iterator
+import shutil
+from collections.abc import AsyncIterator, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import AbstractContextManager, contextmanager, nullcontext
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from tempfile import TemporaryDirectory
+from typing import Protocol
 
 import psycopg
 import pytest
@@ -72,7 +75,12 @@ async def _copy_template(data: Path) -> None:
 _template: bytes | None = None
 
 
-Engines = Callable[[Path], AbstractContextManager[Engine]]
+class Engines(Protocol):
+    """Makes a store: a new one, or a copy of one that nobody has open."""
+
+    def __call__(
+        self, data: Path, like: Engine | None = None
+    ) -> AbstractContextManager[Engine]: ...
 
 
 class Databases:
@@ -93,12 +101,10 @@ class Databases:
     async def _migrate(self) -> None:
         await (await Engine("", self._at(self._template), Path()).open()).close()
 
-    def make(self) -> str:
-        """Return the URL of a new database of this release."""
-        name = self._named()
-        self._admin.execute(
-            f"CREATE DATABASE {name} TEMPLATE {self._template} {self._strategy}".encode()
-        )
+    def make(self, like: str = "") -> str:
+        """Return the URL of a new database of this release, or of a copy of the one at a URL."""
+        name, template = self._named(), _name_in(like) if like else self._template
+        self._admin.execute(f"CREATE DATABASE {name} TEMPLATE {template} {self._strategy}".encode())
         return self._at(name)
 
     def make_empty(self) -> str:
@@ -119,8 +125,7 @@ class Databases:
         return self._at(name)
 
     def drop(self, url: str) -> None:
-        name = url.partition("?")[0].rpartition("/")[2]
-        self._admin.execute(f"DROP DATABASE {name} WITH (FORCE)".encode())
+        self._admin.execute(f"DROP DATABASE {_name_in(url)} WITH (FORCE)".encode())
 
     def close(self) -> None:
         self.drop(self._at(self._template))
@@ -132,6 +137,10 @@ class Databases:
     def _at(self, name: str) -> str:
         """Return the server's URL with another database in it."""
         return re.sub(r"^(\w+://[^/?]*)(?:/[^?]*)?", rf"\1/{name}", self.url)
+
+
+def _name_in(url: str) -> str:
+    return url.partition("?")[0].rpartition("/")[2]
 
 
 @pytest.fixture(scope="session")
@@ -156,14 +165,21 @@ def databases() -> Iterator[Databases]:
 def engines(request: pytest.FixtureRequest) -> Engines:
     """Give a maker of stores, `with engines(directory) as engine`, for each engine."""
     if request.param == "sqlite":
-        return lambda data: nullcontext(Engine("sqlite", "sqlite", data))
+        return _on_sqlite
     databases: Databases = request.getfixturevalue("databases")
-    return lambda data: _on_postgres(databases, data)
+    return partial(_on_postgres, databases)
 
 
 @contextmanager
-def _on_postgres(databases: Databases, data: Path) -> Iterator[Engine]:
-    url = databases.make()
+def _on_sqlite(data: Path, like: Engine | None = None) -> Iterator[Engine]:
+    if like is not None:
+        shutil.copyfile(like.data / FILE_NAME, data / FILE_NAME)
+    yield Engine("sqlite", EMBEDDED, data)
+
+
+@contextmanager
+def _on_postgres(databases: Databases, data: Path, like: Engine | None = None) -> Iterator[Engine]:
+    url = databases.make(like.store if like else "")
     yield Engine("postgresql", url, data)
     databases.drop(url)
 

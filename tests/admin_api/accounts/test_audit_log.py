@@ -133,37 +133,43 @@ def test_every_route_that_changes_something_says_what_it_leaves() -> None:
 
 @pytest.mark.parametrize(("key", "action"), CHANGES)
 async def test_a_change_leaves_exactly_one_entry(
-    world: World, key: str, action: str | None
+    furnished: World, key: str, action: str | None
 ) -> None:
     row = TABLE[key]
-    names, query = named(row, await ids(world, own=True)), {"inbox_id": SALES} if row.acts else {}
-    await clear(world)
+    names, query = (
+        named(row, await ids(furnished, own=True)),
+        {"inbox_id": SALES} if row.acts else {},
+    )
+    await clear(furnished)
 
-    status = await request(world, TENANT_OWNER, key, names, params=query, **row.sent)
+    status = await request(furnished, TENANT_OWNER, key, names, params=query, **row.sent)
 
     assert status == row.status
     if key == "POST /auth/logout/":
         return
-    found = await entries(world)
+    found = await entries(furnished)
     assert [entry["action"] for entry in found] == ([action] if action else [])
     for entry in found:
         assert entry["actor"]["name"] == TENANT_OWNER
-        assert entry["inbox_id"] == (world.ids[SALES] if row.acts else None)
+        assert entry["inbox_id"] == (furnished.ids[SALES] if row.acts else None)
         assert PASSWORD not in str(entry)
 
 
 @pytest.mark.parametrize("key", [key for key, action in ACTIONS.items() if action])
-async def test_a_refusal_leaves_none(world: World, key: str) -> None:
+async def test_a_refusal_leaves_none(furnished: World, key: str) -> None:
     row = TABLE[key]
-    names, query = named(row, await ids(world, own=True)), {"inbox_id": SALES} if row.acts else {}
-    await clear(world)
+    names, query = (
+        named(row, await ids(furnished, own=True)),
+        {"inbox_id": SALES} if row.acts else {},
+    )
+    await clear(furnished)
 
     for who in (MEMBER, STRANGER, TENANT_OWNER):
         surprise = {} if row.names and who != TENANT_OWNER else {"surprise": "1"}
-        status = await request(world, who, key, names, params=query | surprise, **row.sent)
+        status = await request(furnished, who, key, names, params=query | surprise, **row.sent)
         assert status in (400, 403, 404)
 
-    assert await entries(world, TENANT_ADMIN) == []
+    assert await entries(furnished, TENANT_ADMIN) == []
 
 
 TAKEN = [
@@ -417,16 +423,19 @@ SAME: list[tuple[str, dict[str, object]]] = [
 
 @pytest.mark.parametrize(("key", "body"), SAME)
 async def test_what_changes_nothing_leaves_no_entry(
-    world: World, key: str, body: dict[str, object]
+    furnished: World, key: str, body: dict[str, object]
 ) -> None:
     row = TABLE[key]
-    names, query = named(row, await ids(world, own=True)), {"inbox_id": SALES} if row.acts else {}
-    await request(world, TENANT_OWNER, key, names, params=query, json=body)
-    await clear(world)
+    names, query = (
+        named(row, await ids(furnished, own=True)),
+        {"inbox_id": SALES} if row.acts else {},
+    )
+    await request(furnished, TENANT_OWNER, key, names, params=query, json=body)
+    await clear(furnished)
 
-    assert await request(world, TENANT_OWNER, key, names, params=query, json=body) == 200
+    assert await request(furnished, TENANT_OWNER, key, names, params=query, json=body) == 200
 
-    assert await entries(world) == []
+    assert await entries(furnished) == []
 
 
 async def test_fields_of_an_entry_are_those_that_changed(world: World) -> None:

@@ -4,7 +4,6 @@ import base64
 import hashlib
 import re
 import tomllib
-from collections.abc import AsyncIterator
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
@@ -18,13 +17,10 @@ from admin_api.openapi.answers import example_of
 from admin_api.openapi.document import document, document_bytes
 from admin_api.openapi.endpoints import DESCRIBED
 from admin_api.routes import ROUTES
-from config.values import Endpoint
 from storage.database import Tx
 from storage.directory.domains import trust_domain
 from tests.admin_api.test_routes import TABLE, ids
-from tests.builders import SALES, TENANT_OWNER, World, open_world
-from tests.support.dns_server import open_dns_server
-from tests.support.engines import Engine
+from tests.builders import SALES, TENANT_OWNER, World
 
 KEPT = Path(__file__).parents[3] / "docs" / "openapi.json"
 DOCUMENT: Any = document(ROUTES)
@@ -95,34 +91,27 @@ async def test_the_page_runs_its_own_script_and_loads_nothing_from_outside(world
 
 
 @pytest.fixture
-async def example(engine: Engine) -> AsyncIterator[World]:
-    """A world with the addresses that the examples name."""
-    async with (
-        open_dns_server() as dns,
-        open_world(
-            engine, login_rate_per_minute=1000, dns_server=Endpoint("127.0.0.1", dns.port)
-        ) as made,
-    ):
+async def example(furnished: World) -> World:
+    """A furnished world with the addresses that the examples name."""
+    made = furnished
 
-        async def trust(tx: Tx) -> None:
-            await trust_domain(tx, tenant_id=made.tenant_id, name="example.com", now=1)
+    async def trust(tx: Tx) -> None:
+        await trust_domain(tx, tenant_id=made.tenant_id, name="example.com", now=1)
 
-        await made.database.write(trust)
-        async with made.client(TENANT_OWNER) as api:
-            await api.post("/v1/inboxes/", json={"address": "alice@example.com"})
-            await api.post(
-                "/v1/users/",
-                json={
-                    "email": "alice@people.example",
-                    "password": "a long password",
-                    "role": "owner",
-                },
-            )
-            login = {"email": "alice@people.example", "password": "a long password"}
-            made.secrets["alice"] = (await api.post("/auth/login/", json=login)).json()[
-                "access_token"
-            ]
-        yield made
+    await made.database.write(trust)
+    async with made.client(TENANT_OWNER) as api:
+        await api.post("/v1/inboxes/", json={"address": "alice@example.com"})
+        await api.post(
+            "/v1/users/",
+            json={
+                "email": "alice@people.example",
+                "password": "a long password",
+                "role": "owner",
+            },
+        )
+        login = {"email": "alice@people.example", "password": "a long password"}
+        made.secrets["alice"] = (await api.post("/auth/login/", json=login)).json()["access_token"]
+    return made
 
 
 @pytest.mark.parametrize("route", WITH_BODY)
