@@ -32,6 +32,8 @@ NAMES = (
     "mail_processes_lost",
     "mail_processes_replaced",
     "mail_processes_hung",
+    "http_turned_away",
+    "http_refused",
 )
 
 # Upper bounds of the buckets: microseconds, and messages of one transaction.

@@ -135,7 +135,7 @@ async def _apart(route: Route, call: Call, claim: KeyClaim, respond: Respond) ->
     """The effect, unless somebody took the claim over; then the answer."""
 
     async def held(tx: Tx) -> None:
-        await idempotency_keys.require_claim(tx, claim)
+        await idempotency_keys.renew_claim(tx, claim, now=call.service.clock())
 
     response = await respond(replace(call, store=HookedDatabase(call.database, after=held)))
     await _keep(call, claim, _kept(route, response))

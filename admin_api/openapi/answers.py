@@ -97,7 +97,14 @@ def _headers(names: Iterable[str]) -> Json:
 
 def refusals(route: Route, about: Described) -> dict[int, list[str]]:
     """By status, the codes that a call may be refused with."""
-    refusals: dict[int, list[str]] = {400: ["invalid_fields", *about.faults]}
+    refusals: dict[int, list[str]] = {
+        400: ["invalid_fields", "malformed_request", *about.faults],
+        # The HTTP edge's own, before any call is seen (gateway/http_edge/http_refusals.py).
+        408: ["request_timeout"],
+        414: ["url_too_long"],
+        431: ["header_too_large"],
+        503: ["too_many_connections"],
+    }
     if route.access.caller != "anybody":
         refusals |= {
             401: ["unauthorized"],
@@ -126,7 +133,7 @@ def refusals(route: Route, about: Described) -> dict[int, list[str]]:
     if route.reads_json or about.takes:
         refusals |= {413: ["body_too_large"], 415: ["unsupported_media_type"]}
     if route.path not in ("/healthz", "/metrics", "/docs", "/v1/openapi.json"):
-        refusals[503] = ["store_unavailable", *(["dns_unavailable"] if about.dns else [])]
+        refusals[503] += ["store_unavailable", *(["dns_unavailable"] if about.dns else [])]
     return refusals
 
 

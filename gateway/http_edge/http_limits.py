@@ -13,7 +13,7 @@ from __future__ import annotations
 
 import resource
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from ipaddress import ip_address
 
@@ -24,6 +24,8 @@ from admin_api.http.client_address import client_address
 from config.settings import Settings
 from config.values import Network
 from gateway.transport.networks import client_network, is_exempt
+
+Count = Callable[[str], None]  # adds one to the counter of that name
 
 HEAD_MAX = 32 << 10  # request line, header fields and trailer fields together
 FIELDS_MAX = 100

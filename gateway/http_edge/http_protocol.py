@@ -31,7 +31,7 @@ from admin_api.events.stream import CONNECTION
 from admin_api.http.problems import Problem
 from gateway.http_edge import http_limits as limits
 from gateway.http_edge import http_refusals as refusals
-from gateway.http_edge.http_limits import HttpClients, HttpTimes, Place
+from gateway.http_edge.http_limits import Count, HttpClients, HttpTimes, Place
 from gateway.http_edge.http_transport import CycleTransport, Flow
 
 if TYPE_CHECKING:
@@ -62,11 +62,13 @@ class HttpProtocol(HttpToolsProtocol):
         clients: HttpClients,
         times: HttpTimes,
         place: Place,
+        count: Count,
     ) -> None:
         super().__init__(config, server_state, {})
         self._clients = clients
         self._times = times
         self._place = place
+        self._count = count
         self._call = cast(ASGIApp, self.app)
         self._stage = Stage.REQUEST
         self._unread = bytearray()
@@ -233,6 +235,7 @@ class HttpProtocol(HttpToolsProtocol):
 
     async def _counted(self, network: str, scope: Scope, receive: Receive, send: Send) -> None:
         if not self._clients.take(network):
+            self._count("http_turned_away")
             await refusals.busy()(scope, receive, send)
             return
         try:
@@ -284,6 +287,7 @@ class HttpProtocol(HttpToolsProtocol):
         elif self._stage is Stage.BODY:  # it has its answer
             self.transport.close()
             return
+        self._count("http_refused")
         self.transport.write(refusals.refusal(problem))
         self._part()
 

@@ -24,7 +24,7 @@ from config.settings import Settings
 from config.values import Endpoint
 from gateway.background import tell_of_end
 from gateway.http_edge import http_refusals as refusals
-from gateway.http_edge.http_limits import READ_MAX, HttpClients, HttpTimes, Place
+from gateway.http_edge.http_limits import READ_MAX, Count, HttpClients, HttpTimes, Place
 from gateway.http_edge.http_protocol import HttpProtocol
 from gateway.http_edge.http_transport import PieceReader
 from gateway.listening.listener import handed_over, listening_socket
@@ -49,11 +49,13 @@ async def serving(
     times: HttpTimes | None = None,
     descriptors: int | None = None,
     handed: Sequence[int] = (),
+    count: Count = lambda name: None,
 ) -> AsyncIterator[list[tuple[str, int]]]:
     """Serve `app` within, on all endpoints; where. Raises OSError.
 
     `times` and `descriptors` are for tests; else they are the usual ones, and the process's own.
-    `handed` are listening sockets that take the place of `endpoints`.
+    `handed` are listening sockets that take the place of `endpoints`. `count` counts `http_refused`
+    and `http_turned_away`.
     """
     sockets = handed_over(handed) or [listening_socket(endpoint) for endpoint in endpoints]
     for listening in sockets:
@@ -69,7 +71,8 @@ async def serving(
         ws="none",
         timeout_graceful_shutdown=_CLOSE_SECONDS,
     )
-    server = ApiServer(config, HttpClients(settings, descriptors), times or HttpTimes())
+    clients = HttpClients(settings, descriptors)
+    server = ApiServer(config, clients, times or HttpTimes(), count)
     running = asyncio.create_task(server.serve(sockets))
     try:
         await server.accepting.wait()
@@ -82,8 +85,11 @@ async def serving(
 class ApiServer(uvicorn.Server):
     """uvicorn that accepts as we do, and without its own signal handlers."""
 
-    def __init__(self, config: uvicorn.Config, clients: HttpClients, times: HttpTimes) -> None:
+    def __init__(
+        self, config: uvicorn.Config, clients: HttpClients, times: HttpTimes, count: Count
+    ) -> None:
         super().__init__(config)
+        self._count = count
         self.accepting = asyncio.Event()
         self.servers: list[asyncio.Server] = []
         self._loop = asyncio.get_running_loop()
@@ -142,6 +148,7 @@ class ApiServer(uvicorn.Server):
         place = self._clients.enter(peer[0] if isinstance(peer, tuple) else "")
         if place is None:
             self._turned_away += 1
+            self._count("http_turned_away")
             _turn_away(client, self._no_place)
             return True
         opening = self._loop.create_task(self._open(client, place))
@@ -155,7 +162,12 @@ class ApiServer(uvicorn.Server):
 
     async def _open(self, client: socket.socket, place: Place) -> None:
         protocol = HttpProtocol(
-            self.config, self.server_state, clients=self._clients, times=self._times, place=place
+            self.config,
+            self.server_state,
+            clients=self._clients,
+            times=self._times,
+            place=place,
+            count=self._count,
         )
         reader = PieceReader(protocol, self._buffer)
         try:

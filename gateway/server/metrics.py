@@ -49,6 +49,8 @@ _COUNTED = {
     "mail_processes_lost": "Mail processes that ended without being asked to.",
     "mail_processes_replaced": "Lost mail processes that another one replaced.",
     "mail_processes_hung": "Times that a mail process did not answer and was passed over.",
+    "http_turned_away": "HTTP connections, and a proxy's requests, for which there was no place.",
+    "http_refused": "HTTP requests that were refused before any call: too large, slow, malformed.",
 }
 
 

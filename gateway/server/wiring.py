@@ -349,7 +349,9 @@ async def _api(
         reply_to=lambda found: reply_for(found).line.decode("ascii").rstrip(),
     )
     handed = parts.manager.handed.get("http", ())
-    async with serving(app, parts.settings.http, parts.settings, handed=handed) as http:
+    async with serving(
+        app, parts.settings.http, parts.settings, handed=handed, count=parts.counters.add
+    ) as http:
         try:
             yield http
         finally:

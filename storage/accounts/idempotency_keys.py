@@ -3,7 +3,7 @@
 - A call claims its key before it runs; a repetition meanwhile is refused as in progress.
 - The answer is stored in the transaction of the effect: after a crash there are both or neither. A
   claim left behind by a crash can be taken over after `LEASE`; the call that lost its claim cannot
-  commit any more.
+  commit any more. A call of several transactions renews its claim with each.
 - Keys and bodies are stored as hashes that the edge makes; nothing here can read them.
 - A tenant has room for `MOST_KEYS` keys and `MOST_OCTETS` of answers within `KEPT`: one more is
   refused, and no key is dropped before its time.
@@ -133,14 +133,15 @@ def in_progress() -> Conflict:
     return Conflict("idempotency_in_progress", "A call with this Idempotency-Key is running.")
 
 
-async def require_claim(tx: Tx, claim: KeyClaim) -> None:
-    """Raises Conflict `idempotency_in_progress` when the claim was taken over."""
+async def renew_claim(tx: Tx, claim: KeyClaim, *, now: int) -> None:
+    """Hold the claim for another `LEASE`. Raises Conflict when it was taken over."""
+    # Written in each transaction of the call: a long import must not be begun a second time.
     held = await tx.execute(
         """
-        UPDATE idempotency_keys SET claim_id = :claim_id
+        UPDATE idempotency_keys SET claimed_at = :now
         WHERE key = :key AND claim_id = :claim_id AND status IS NULL
         """,
-        {"key": claim.key, "claim_id": claim.claim_id},
+        {"key": claim.key, "claim_id": claim.claim_id, "now": now},
     )
     if not held:
         raise in_progress()
@@ -148,21 +149,23 @@ async def require_claim(tx: Tx, claim: KeyClaim) -> None:
 
 async def keep_answer(tx: Tx, claim: KeyClaim, answer: KeptAnswer) -> None:
     """Store the answer for repetitions. Raises Conflict when the claim was taken over."""
-    await require_claim(tx, claim)
-    await tx.execute(
+    held = await tx.execute(
         """
         UPDATE idempotency_keys
         SET status = :status, answer = :answer, resource = :resource, octets = :octets
-        WHERE key = :key
+        WHERE key = :key AND claim_id = :claim_id AND status IS NULL
         """,
         {
             "key": claim.key,
+            "claim_id": claim.claim_id,
             "status": answer.status,
             "answer": answer.body,
             "resource": answer.resource,
             "octets": len(answer.body),
         },
     )
+    if not held:
+        raise in_progress()
 
 
 async def release_claim(tx: Tx, claim: KeyClaim) -> None:

@@ -237,6 +237,52 @@ async def test_whoever_lost_the_claim_cannot_commit(world: World) -> None:
     await world.database.write(lambda tx: idempotency_keys.keep_answer(tx, quick, answer))
 
 
+async def test_a_call_that_goes_on_writing_keeps_its_claim(world: World) -> None:
+    async def claim(now: int) -> KeyClaim:
+        found = await world.database.write(
+            lambda tx: idempotency_keys.claim_key(
+                tx, tenant_id=world.tenant_id, key=b"k", body=b"b", now=now
+            )
+        )
+        assert isinstance(found, KeyClaim)
+        return found
+
+    begun = await claim(world.clock())
+    for _ in range(3):
+        world.clock.advance(idempotency_keys.LEASE - 1)
+        now = world.clock()
+        await world.database.write(
+            lambda tx, now=now: idempotency_keys.renew_claim(tx, begun, now=now)  # type: ignore[misc]
+        )
+        with pytest.raises(Conflict):
+            await claim(now + 1)
+    await claim(world.clock() + idempotency_keys.LEASE)
+    with pytest.raises(Conflict):
+        await world.database.write(
+            lambda tx: idempotency_keys.renew_claim(tx, begun, now=world.clock())
+        )
+
+
+async def test_each_transaction_of_an_import_renews_the_claim(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    renewed: list[int] = []
+
+    async def renew(tx: Tx, claim: KeyClaim, *, now: int) -> None:
+        renewed.append(now)
+        world.clock.advance(idempotency_keys.LEASE * 2)
+
+    monkeypatch.setattr(idempotency_keys, "renew_claim", renew)
+    begun = world.clock()
+    async with world.client(SALES) as api:
+        headers = KEY | {"Content-Type": "text/vcard"}
+        cards = "".join(CARD.format(f"Ann {number}") for number in range(600))
+        answer = await api.post("/v1/contacts/import/", content=cards, headers=headers)
+    assert answer.json()["created"] == 600
+    assert renewed == [begun + idempotency_keys.LEASE * 2 * past for past in range(len(renewed))]
+    assert len(renewed) > 1
+
+
 async def test_assigning_and_noting_take_a_key_as_well(world: World) -> None:
     await deliver(world, "sales@example.test")
     async with world.client(SALES) as api:

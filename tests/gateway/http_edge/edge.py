@@ -13,7 +13,7 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 
 from config.settings import load
 from config.values import Endpoint
-from gateway.http_edge.http_limits import HttpTimes
+from gateway.http_edge.http_limits import Count, HttpTimes
 from gateway.http_edge.http_server import serving
 
 GOOD = b"GET / HTTP/1.1\r\nHost: x\r\n\r\n"
@@ -47,11 +47,14 @@ async def edge(
     *,
     times: HttpTimes | None = None,
     descriptors: int | None = None,
+    count: Count = lambda name: None,
 ) -> AsyncIterator[int]:
     """The port of a server of `app`."""
     loaded = load(None, {}, {"data": Path("unused"), "exempt_networks": "", **(settings or {})})
     endpoints = [Endpoint("127.0.0.1", 0)]
-    async with serving(app, endpoints, loaded, times=times, descriptors=descriptors) as bound:
+    async with serving(
+        app, endpoints, loaded, times=times, descriptors=descriptors, count=count
+    ) as bound:
         yield bound[0][1]
 
 

@@ -234,7 +234,9 @@ async def filled(port: int, count: int) -> list[asyncio.StreamWriter]:
 
 
 async def test_one_client_has_so_many_connections() -> None:
-    async with edge(hold, {"http_max_connections_per_client": 3}) as port:
+    counted: list[str] = []
+    settings = {"http_max_connections_per_client": 3}
+    async with edge(hold, settings, count=counted.append) as port:
         writers = await filled(port, 3)
         (refused,) = await said(port, b"")
         writers.pop().close()
@@ -244,6 +246,7 @@ async def test_one_client_has_so_many_connections() -> None:
             writer.close()
     assert (refused.status, refused.code) == (503, "too_many_connections")
     assert refused.headers["retry-after"] == "2"
+    assert counted == ["http_turned_away"]
     assert [each.status for each in served] == [200]
 
 

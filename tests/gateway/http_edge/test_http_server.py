@@ -44,9 +44,11 @@ async def half(scope: Scope, receive: Receive, send: Send) -> None:
 async def test_a_request_that_cannot_be_trusted_gets_a_problem_with_a_request_id(
     sent: bytes,
 ) -> None:
-    async with edge() as port:
+    counted: list[str] = []
+    async with edge(count=counted.append) as port:
         (heard,) = await said(port, sent)
     assert heard.status == 400
+    assert counted == ["http_refused"]
     assert heard.headers["content-type"] == "application/problem+json"
     assert heard.headers["connection"] == "close"
     assert len(heard.headers["x-request-id"]) == 24
