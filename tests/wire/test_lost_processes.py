@@ -1,6 +1,7 @@
 """A mail process that is lost is replaced; one that hangs is passed over, killed and replaced."""
 
 import os
+import re
 import signal
 import time
 from contextlib import ExitStack
@@ -106,9 +107,32 @@ def serves(client: SmtpClient) -> bool:
         return False
 
 
-def test_without_its_fork_server_mail_goes_on(pair: Server) -> None:
-    forks = [pid for pid in pair.processes() if command_line(pid).startswith(FORK_SERVER)]
-    os.kill(forks[0], signal.SIGKILL)
+def fork_servers(server: Server) -> list[int]:
+    return [pid for pid in server.processes() if command_line(pid).startswith(FORK_SERVER)]
+
+
+def test_a_lost_fork_server_is_replaced_each_time(pair: Server) -> None:
+    for number in (1, 2):
+        os.kill(min(fork_servers(pair)), signal.SIGKILL)
+        os.kill(siblings_of(pair)[0], signal.SIGKILL)
+        await_count(pair, "postroom_mail_processes_replaced_total", number, START_SECONDS)
+    for number in range(4):
+        with pair.client() as client:
+            assert client.deliver(message(f"{number}"), TEAM).code == 250
+    log = pair.log_tail()
+    # What a lost fork server made is nobody's child any more: the log names it.
+    made = [int(pid) for pid in re.findall(r"replaced lost=\d+ (?:spare|pid)=(\d+)", log)]
+    assert len(made) == 4
+    assert pair.stop() == 0
+    deadline = time.monotonic() + START_SECONDS
+    while any(map(is_there, made)):
+        assert time.monotonic() < deadline, "a process outlives the main one"
+        time.sleep(0.02)
+
+
+def test_without_fork_servers_mail_goes_on(pair: Server) -> None:
+    for pid in fork_servers(pair):
+        os.kill(pid, signal.SIGKILL)
     os.kill(siblings_of(pair)[0], signal.SIGKILL)
     deadline = time.monotonic() + START_SECONDS
     while "mail_process_missing" not in pair.log_tail():
