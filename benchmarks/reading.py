@@ -4,6 +4,7 @@ Rules kept here:
 - One connection, kept; each call waits for the answer before. Seconds are those of the client.
 - The words looked for are one that every message has and one that none has: neither may cost more
   for the size of the inbox.
+- Threads are listed whole, by folder and by marks that few copies have; counts are those of a page.
 - The limit on calls is raised, for nothing else could be measured at this pace.
 """
 
@@ -22,6 +23,7 @@ from benchmarks.servers import member_address
 
 _CALLS = 500
 _PATH = "/v1/messages/"
+_THREADS = "/v1/messages/threads/"
 _SETTLE_SECONDS = 900.0
 _SETTINGS = {"POSTROOM_API_RATE_PER_MINUTE": "1000000", "POSTROOM_API_BURST": "1000000"}
 
@@ -29,6 +31,13 @@ _LISTING: Mapping[str, str] = {"limit": "50"}
 _SEARCHES: Mapping[str, Mapping[str, str]] = {
     "a word of every message": {"q": "from:sender", "limit": "50"},
     "a word of none": {"q": "nowhere", "limit": "50"},
+}
+_VIEWS: Mapping[str, Mapping[str, str]] = {
+    "list 50 threads": {"limit": "50"},
+    "list 50 threads of the inbox folder": {"limit": "50", "folder": "inbox"},
+    "list 50 unread threads": {"limit": "50", "unread": "true"},
+    "list flagged threads, of which there is none": {"limit": "50", "flagged": "true"},
+    "list 50 threads by q=is:open assigned:none": {"limit": "50", "q": "is:open assigned:none"},
 }
 
 
@@ -45,14 +54,27 @@ def measure(data: Path, stored: int, *, tell: Callable[[str], None]) -> list[Fig
             tell(f"reading: search for {what}")
             name = f"search for {what} {label}, p99"
             figures.append(_figure(server, token, name, query, at_most=60))
+        for what, query in _VIEWS.items():
+            tell(f"reading: {what}")
+            name = f"{what} {label}, p99"
+            figures.append(_figure(server, token, name, query, at_most=25, path=_THREADS))
+        tell("reading: counts")
+        counts = f"/v1/inboxes/{member_address(1)}/counts/"
+        figures.append(_figure(server, token, f"counts {label}, p99", {}, at_most=20, path=counts))
     return figures
 
 
 def _figure(
-    server: PostroomServer, token: str, what: str, query: Mapping[str, str], *, at_most: float
+    server: PostroomServer,
+    token: str,
+    what: str,
+    query: Mapping[str, str],
+    *,
+    at_most: float,
+    path: str = _PATH,
 ) -> Figure:
     connection = http.client.HTTPConnection(server.http.host, server.http.port, timeout=30)
-    path = f"{_PATH}?{urlencode(query)}"
+    path = f"{path}?{urlencode(query)}"
     try:
         seconds = []
         for _ in range(_CALLS):
@@ -61,7 +83,7 @@ def _figure(
             seconds.append(time.perf_counter() - began)
     finally:
         connection.close()
-    found = len(json.loads(answer)["results"])
+    found = len(json.loads(answer).get("results", ()))
     middle = percentile(seconds, 50) * 1000
     note = f"p50 {middle:.1f} ms, {found} found, {_CALLS} calls"
     return Figure(what, percentile(seconds, 99) * 1000, "ms", at_most=at_most, note=note)

@@ -39,6 +39,8 @@ SESSION = Access(caller="session")
 ADMIN = Access(caller="admin")
 READ_MAIL = Access(scopes=("email:read",), acts=True)
 CHANGE_MAIL = Access(scopes=("email:write",), acts=True)
+# The inbox is in the path.
+COUNT_MAIL = Access(scopes=("email:read",))
 READ_NOTES = Access(scopes=("email:read",), plan="startup", acts=True)
 CHANGE_NOTES = Access(scopes=("email:write",), plan="startup", acts=True)
 READ_AGENDA = Access(scopes=("task:read", "email:read"), acts=True)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from admin_api.http.records import Record, id_or_none, time_or_none
+from storage.accounts.sessions import Session
 from storage.accounts.tenants import Tenant
 from storage.accounts.tokens import Token
 from storage.accounts.users import User
@@ -44,6 +45,20 @@ def token_record(token: Token, *, now: int) -> Record:
         "last_used_at": time_or_none(token.last_used_at),
         "expires_at": time_or_none(token.expires_at),
         "created_at": rfc3339(token.created_at),
+    }
+
+
+def session_record(session: Session, *, current: bytes) -> Record:
+    """A session; never its secret. `current` is the id of the caller's."""
+    return {
+        "session_id": to_text("ses", session.session_id),
+        "kind": session.kind,
+        "current": session.session_id == current,
+        "user_agent": session.user_agent,
+        "address": session.address,
+        "created_at": rfc3339(session.created_at),
+        "last_used_at": rfc3339(session.last_used_at),
+        "expires_at": rfc3339(session.expires_at),
     }
 
 

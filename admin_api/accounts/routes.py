@@ -8,12 +8,13 @@ from admin_api.access.policy import (
     SESSION,
     SIGNED_IN,
 )
-from admin_api.accounts import audit_log, sign_in, tokens, users
+from admin_api.accounts import audit_log, sessions, sign_in, tokens, users
 from admin_api.call.paging import Page
 from admin_api.call.router import Route
 
 _USERS = "/v1/users/"
 _USER = _USERS + "{user_id}/"
+_SESSIONS = "/v1/sessions/"
 _TOKEN = "/v1/tokens/{token_id}/"
 
 ROUTES: tuple[Route, ...] = (
@@ -49,6 +50,15 @@ ROUTES: tuple[Route, ...] = (
         locate=users.locate_to_change,
     ),
     Route("DELETE", _USER, users.delete_user, ADMIN, locate=users.locate_to_change),
+    Route("GET", _SESSIONS, sessions.list_sessions, SESSION, parameters=Page),
+    Route("DELETE", _SESSIONS, sessions.end_other_sessions, SESSION),
+    Route(
+        "DELETE",
+        _SESSIONS + "{session_id}/",
+        sessions.end_session,
+        SESSION,
+        locate=sessions.locate,
+    ),
     Route("GET", "/v1/tokens/", tokens.list_tokens, SESSION, parameters=Page),
     Route("POST", "/v1/tokens/", tokens.create_token, SESSION, payload=tokens.TokenIn),
     Route(

@@ -64,6 +64,16 @@ class SessionRecord(Answer):
     expires_at: Time
 
 
+class SessionItem(SessionRecord):
+    """A session of the caller, in a list."""
+
+    kind: Annotated[Literal["api", "page"], Field(examples=["page"])]
+    current: bool
+    user_agent: Annotated[str, Field(examples=["Mozilla/5.0 (X11; Linux x86_64)"])]
+    address: Annotated[str | None, Field(examples=["192.0.2.7"])]
+    last_used_at: Time
+
+
 class TokenRecord(Answer):
     """An agent token, without its secret."""
 
@@ -178,6 +188,9 @@ DESCRIBED: dict[str, Described] = {
         conflicts=("email_taken", "last_owner"),
     ),
     "DELETE /v1/users/{user_id}/": Described(status=(204,), conflicts=("last_owner",)),
+    "GET /v1/sessions/": Described(SessionItem, many=True),
+    "DELETE /v1/sessions/": NOTHING,
+    "DELETE /v1/sessions/{session_id}/": NOTHING,
     "GET /v1/tokens/": Described(TokenRecord, many=True),
     "POST /v1/tokens/": created(
         ShownToken,

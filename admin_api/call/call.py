@@ -125,9 +125,14 @@ async def acting_inbox(tx: Tx, call: Call) -> bytes:
         raise Invalid(FieldFault("inbox_id", "differs between body and query"))
     if inbox is None:
         raise NotFound("no inbox this user may act for")
-    call.trail.inbox_id, call.trail.address = inbox.inbox_id, inbox.address
-    call.trail.foreign = inbox.owner_user_id != caller.user.user_id
+    act_for(call, inbox)
     return inbox.inbox_id
+
+
+def act_for(call: Call, inbox: Inbox) -> None:
+    """Note that the call is made for this inbox, which its caller may act for."""
+    call.trail.inbox_id, call.trail.address = inbox.inbox_id, inbox.address
+    call.trail.foreign = inbox.owner_user_id != call.user_id and call.user_id is not None
 
 
 async def _own_inbox(tx: Tx, call: Call, name: str) -> Inbox | None:

@@ -161,7 +161,9 @@ async def known_list(tx: Tx, call: Call, field: str, name: str) -> bytes:
         return await any_list(tx, call, field, name)
     except Invalid:
         key = {"tenant_id": call.tenant_id, "inbox_id": await acting_inbox(tx, call)}
-        if gone and await search_messages(tx, **key, wanted=mail, before=None, limit=1):
+        if gone and await search_messages(
+            tx, **key, wanted=mail, before=None, limit=1, now=call.now
+        ):
             return gone
         raise
 

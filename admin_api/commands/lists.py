@@ -150,7 +150,7 @@ def rename(call: Invocation, address: str, name: str) -> None:
     from admin_api.commands.terminal import arguments
     from admin_api.commands.terminal.operator_trail import note
     from admin_api.directory.records import list_record
-    from storage.directory.lists import rename_list
+    from storage.directory.lists import update_list
     from storage.directory.operator_names import list_meant
 
     title = arguments.name(name)
@@ -158,7 +158,7 @@ def rename(call: Invocation, address: str, name: str) -> None:
     async def work(tx: Tx) -> DistributionList:
         found = await list_meant(tx, text=address)
         key = found.tenant_id
-        renamed = await rename_list(tx, tenant_id=key, list_id=found.list_id, name=title)
+        renamed = await update_list(tx, tenant_id=key, list_id=found.list_id, name=title)
         if renamed.name != found.name:
             await note(tx, "list.renamed", found.list_id, tenant_id=key, name=found.address)
         return renamed

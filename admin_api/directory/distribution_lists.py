@@ -34,7 +34,8 @@ class ListChange(Payload):
 
     fixed = fields_of(ListRecord)
 
-    name: Name
+    name: Name = ""
+    share_read_state: bool = True
 
 
 class MemberIn(Payload):
@@ -85,18 +86,24 @@ async def show_list(call: Call) -> Response:
     return answer(_record(call, await call.database.read(lambda tx: locate(tx, call))))
 
 
-async def rename_list(call: Call) -> Response:
+async def change_list(call: Call) -> Response:
     """PATCH /v1/distribution-lists/{list_id}/: the address never changes."""
     payload = call.payload(ListChange)
 
     async def work(tx: Tx) -> DistributionList:
         found = await locate(tx, call)
-        renamed = await lists.rename_list(
-            tx, tenant_id=call.tenant_id, list_id=found.list_id, name=payload.name
+        change = payload.model_dump(exclude_unset=True)
+        changed = await lists.update_list(
+            tx, tenant_id=call.tenant_id, list_id=found.list_id, **change
         )
-        if renamed.name != found.name:
-            await note(tx, call, "list.renamed", renamed.list_id, name=renamed.address)
-        return renamed
+        if changed.name != found.name:
+            await note(tx, call, "list.renamed", changed.list_id, name=changed.address)
+        if changed.share_read_state != found.share_read_state:
+            fields = ["share_read_state"]
+            await note(
+                tx, call, "list.changed", changed.list_id, name=changed.address, fields=fields
+            )
+        return changed
 
     return answer(list_record(await call.database.write(work)))
 

@@ -13,6 +13,7 @@ from storage.directory.domains import Domain
 from storage.directory.inboxes import Alias, Inbox
 from storage.directory.lists import DistributionList, Member
 from storage.ids import to_text
+from storage.teamwork.counts import Counts
 
 
 def domain_record(domain: Domain, hostname: str) -> Record:
@@ -83,6 +84,20 @@ def inbox_record(
     return record
 
 
+def counts_record(counts: Counts) -> Record:
+    """What waits for an inbox; 1,000 means more."""
+    return {
+        "unread": counts.unread,
+        "by_list": [
+            {"list_id": to_text("lst", list_id), "unread": unread}
+            for list_id, unread in counts.by_list.items()
+        ],
+        "mine": counts.mine,
+        "unassigned": counts.unassigned,
+        "agenda": counts.agenda,
+    }
+
+
 def list_record(item: DistributionList, *, for_admin: bool = True) -> Record:
     """A distribution list; for an admin also the mail deferred while it has no member."""
     waiting: Record = {}
@@ -98,6 +113,7 @@ def list_record(item: DistributionList, *, for_admin: bool = True) -> Record:
         "created_by": id_or_none("usr", item.created_by),
         "created_at": rfc3339(item.created_at),
         "member_count": item.member_count,
+        "share_read_state": item.share_read_state,
         **waiting,
     }
 

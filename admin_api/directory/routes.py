@@ -6,13 +6,14 @@ from admin_api.access.policy import (
     ADMIN,
     CHANGE_INBOX,
     CHANGE_LISTS,
+    COUNT_MAIL,
     READ_LISTS,
     READ_MAIL,
     SIGNED_IN,
 )
 from admin_api.call.paging import Page
 from admin_api.call.router import Route
-from admin_api.directory import delivery_reports, distribution_lists, domains, inboxes
+from admin_api.directory import counts, delivery_reports, distribution_lists, domains, inboxes
 
 _DOMAINS = "/v1/domains/"
 _DOMAIN = _DOMAINS + "{name}/"
@@ -41,6 +42,7 @@ ROUTES: tuple[Route, ...] = (
         permit=inboxes.permit_deleted,
     ),
     Route("POST", _INBOXES, inboxes.create_inbox, ADMIN, payload=inboxes.InboxIn),
+    Route("GET", _INBOX + "counts/", counts.show_counts, COUNT_MAIL, locate=counts.locate),
     Route("GET", _INBOX, inboxes.show_inbox, SIGNED_IN, locate=inboxes.locate),
     Route(
         "PATCH",
@@ -74,7 +76,7 @@ ROUTES: tuple[Route, ...] = (
     Route(
         "PATCH",
         _LIST,
-        distribution_lists.rename_list,
+        distribution_lists.change_list,
         CHANGE_LISTS,
         payload=distribution_lists.ListChange,
         locate=distribution_lists.locate,

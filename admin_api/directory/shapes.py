@@ -108,6 +108,35 @@ class InboxSecret(Answer):
     webhook_secret: Annotated[str | None, Field(examples=["whsec_MDEy…"])]
 
 
+Bounded = Annotated[int, Field(ge=0, le=1000, examples=[3])]
+
+
+class UnreadRecord(Answer):
+    """How many copies of each folder are unread."""
+
+    inbox: Bounded
+    archive: Bounded
+    junk: Bounded
+    trash: Bounded
+
+
+class ListUnread(Answer):
+    """How many of the newest unread copies came by a list."""
+
+    list_id: ListId
+    unread: Bounded
+
+
+class CountsRecord(Answer):
+    """What waits for an inbox; 1,000 means more."""
+
+    unread: UnreadRecord
+    by_list: list[ListUnread]
+    mine: Bounded
+    unassigned: Bounded
+    agenda: Bounded
+
+
 class ListRecord(Answer):
     """A distribution list."""
 
@@ -117,6 +146,7 @@ class ListRecord(Answer):
     created_by: UserId | None
     created_at: Time
     member_count: Count
+    share_read_state: bool
     deferred_count: Count = 0
     last_deferred_at: Time | None = None
 
@@ -199,6 +229,7 @@ DESCRIBED: dict[str, Described] = {
         faults=("domain_not_verified",),
         conflicts=("address_taken",),
     ),
+    "GET /v1/inboxes/{inbox_id}/counts/": Described(CountsRecord),
     "GET /v1/inboxes/{inbox_id}/": Described(InboxRecord),
     "PATCH /v1/inboxes/{inbox_id}/": Described(
         ChangedInbox,

@@ -29,7 +29,7 @@ class EventRecord(Answer):
     event_id: EventId
     type: Type
     timestamp: Time
-    data: Annotated[dict[str, str | None], Field(examples=[_EXAMPLE.example["data"]])]
+    data: Annotated[dict[str, str | list[str] | None], Field(examples=[_EXAMPLE.example["data"]])]
 
 
 class EventPage(Answer):

@@ -35,12 +35,12 @@ MEDIA_TYPE = "text/event-stream"
 # `gateway.http_edge.http_server`).
 CONNECTION = "postroom.connection"
 
-_BEAT_SECONDS = 15.0
+BEAT_SECONDS = 15.0
 _PATIENCE = 10.0
-_FAREWELL = 1.0
+FAREWELL = 1.0
 _BUFFERED = 32 << 10
-_RETRY = b"retry: 2000\n\n"
-_BEAT = b":\n\n"
+RETRY = b"retry: 2000\n\n"
+BEAT = b":\n\n"
 _PAGE = 100
 
 
@@ -66,11 +66,11 @@ class EventStream(Response):
         self._source = source
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        connection, listener = _connection_of(scope), self._source.listener
+        connection, listener = connection_of(scope), self._source.listener
         if connection is not None:
-            _keep_little(connection)
+            keep_little(connection)
             later = asyncio.get_running_loop().call_later
-            listener.on_end = partial(later, _FAREWELL, connection.abort)
+            listener.on_end = partial(later, FAREWELL, connection.abort)
         hung_up = asyncio.create_task(_hang_up(receive, listener))
         try:
             with self._source.feed.listening(listener):
@@ -85,22 +85,23 @@ class EventStream(Response):
     async def _send_all(self, send: Send) -> None:
         """Raises TimeoutError when the client does not read."""
         start = {"type": "http.response.start", "status": 200, "headers": self.raw_headers}
-        await _send(send, start)
-        await _send(send, _chunk(_RETRY))
+        await send_in_time(send, start)
+        await send_in_time(send, body_chunk(RETRY))
         with contextlib.suppress(
             StoreUnavailable
         ):  # the client reconnects, and gets the error then
             async for chunk in _frames(self._source):
-                await _send(send, _chunk(chunk))
-        await _send(send, _chunk(b"", more=False))
+                await send_in_time(send, body_chunk(chunk))
+        await send_in_time(send, body_chunk(b"", more=False))
 
 
-def _connection_of(scope: Scope) -> asyncio.Transport | None:
+def connection_of(scope: Scope) -> asyncio.Transport | None:
+    """Return the connection of the request, where the server passes it."""
     extensions: dict[str, dict[str, asyncio.Transport]] = scope.get("extensions", {})
     return extensions.get(CONNECTION, {}).get("transport")
 
 
-def _keep_little(connection: asyncio.Transport) -> None:
+def keep_little(connection: asyncio.Transport) -> None:
     """Limit socket buffers: a client that does not read is noticed early and costs little."""
     connection.set_write_buffer_limits(high=_BUFFERED)
     end = connection.get_extra_info("socket")
@@ -115,12 +116,14 @@ async def _hang_up(receive: Receive, listener: Listener) -> None:
     listener.end()
 
 
-async def _send(send: Send, message: dict[str, object]) -> None:
+async def send_in_time(send: Send, message: dict[str, object]) -> None:
+    """Send a message. Raises TimeoutError when the client does not read."""
     async with asyncio.timeout(_PATIENCE):
         await send(message)
 
 
-def _chunk(body: bytes, *, more: bool = True) -> dict[str, object]:
+def body_chunk(body: bytes, *, more: bool = True) -> dict[str, object]:
+    """Build the message of a piece of the body."""
     return {"type": "http.response.body", "body": body, "more_body": more}
 
 
@@ -134,14 +137,14 @@ async def _frames(source: Source) -> AsyncIterator[bytes]:
         # The client may be ahead of the feed: it read the store itself.
         position = max(position, joined)
         while listener.is_told:
-            offered = await listener.take(_BEAT_SECONDS)
+            offered = await listener.take(BEAT_SECONDS)
             taken = [event for event in offered if event.event_id > position]
             if taken:
                 position = taken[-1].event_id
                 for start in range(0, len(taken), _PAGE):
                     yield _told(taken[start : start + _PAGE], listener.inbox_id)
             else:
-                yield _BEAT
+                yield BEAT
 
 
 async def _missed(source: Source, after: bytes, until: bytes) -> AsyncIterator[Sequence[Event]]:

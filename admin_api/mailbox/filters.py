@@ -1,6 +1,6 @@
 """Filters of the message list.
 
-- Without `folder` it is the inbox; `all` is every folder.
+- Without `folder` it is the inbox, or the folder that `in:` in `q` names; `all` is every folder.
 - `from` is an address, or words of the sender's name.
 """
 
@@ -19,9 +19,8 @@ from storage.address import parse_address
 from storage.database import Tx
 from storage.errors import Invalid
 from storage.ids import to_text
+from storage.index.query import FOLDERS, instant, parse_query, with_lists, with_span, with_words
 from storage.index.query import Query as Asked
-from storage.index.query import instant, parse_query, with_lists, with_span, with_words
-from storage.mailbox.copies import FOLDERS
 from storage.mailbox.search import SearchFilter
 
 Folder = Literal["inbox", "archive", "junk", "trash"]
@@ -75,11 +74,17 @@ class Listing(Parameters):
             query = replace(query, has_attachment=self.has_attachment)
         return SearchFilter(
             query=query,
-            folders=FOLDERS if self.folder == "all" else (self.folder,),
+            folders=self._folders(query),
             is_read=None if self.unread is None else not self.unread,
             thread_id=thread_id,
             from_email=_address(self.sender),
         )
+
+    def _folders(self, query: Asked) -> tuple[str, ...]:
+        is_left_out = "folder" not in self.model_fields_set
+        if self.folder == "all" or (is_left_out and query.folders):
+            return FOLDERS
+        return (self.folder,)
 
 
 def _instant(text: str | None) -> int | None:

@@ -22,6 +22,7 @@ from admin_api.mailbox.shapes import MessageRecord
 from storage.content.message_bytes import Content, find_content
 from storage.database import Tx
 from storage.errors import FieldFault, Invalid
+from storage.events.record import record_event
 from storage.ids import from_text, to_text
 from storage.mailbox import copies, deletion, visibility
 from storage.mailbox.copies import Copy, no_copy, require_held, trace_fields
@@ -86,6 +87,7 @@ async def list_messages(call: Call) -> Response:
             wanted=await wanted.filters(tx, call),
             before=before,
             limit=wanted.limit + 1,
+            now=call.now,
         )
         return await copies.copies_by_id(
             tx, tenant_id=call.tenant_id, inbox_id=inbox_id, message_ids=found
@@ -132,14 +134,16 @@ async def change_message(call: Call) -> Response:
     async def work(tx: Tx) -> Entire:
         copy = await locate(tx, call)
         require_held(copy)
-        changed = await copies.update_copy(
+        view = await acting_view(tx, call)
+        changed, is_other = await copies.update_copy(
             tx,
-            tenant_id=call.tenant_id,
-            inbox_id=await acting_inbox(tx, call),
+            tenant_id=view.tenant_id,
+            inbox_id=view.inbox_id,
             message_id=copy.message_id,
             now=call.now,
             **change,
         )
+        await _record_change(tx, view, [copy.message_id] if is_other else [])
         return await entire(tx, call, changed)
 
     return await whole_message(call, await call.database.write(work))
@@ -153,7 +157,7 @@ async def change_messages(call: Call) -> Response:
     async def work(tx: Tx) -> list[Copy]:
         view = await acting_view(tx, call)
         chosen = await _held(tx, view, payload.message_ids)
-        await copies.update_copies(
+        others = await copies.update_copies(
             tx,
             tenant_id=view.tenant_id,
             inbox_id=view.inbox_id,
@@ -161,6 +165,7 @@ async def change_messages(call: Call) -> Response:
             now=call.now,
             **change,
         )
+        await _record_change(tx, view, others)
         changed = await copies.copies_by_id(
             tx, tenant_id=view.tenant_id, inbox_id=view.inbox_id, message_ids=chosen
         )
@@ -169,6 +174,19 @@ async def change_messages(call: Call) -> Response:
 
     changed = await call.database.write(work)
     return answer({"results": [message_item(copy) for copy in changed]})
+
+
+async def _record_change(tx: Tx, view: View, message_ids: Sequence[bytes]) -> None:
+    """Record one event for all copies that a call changed, if it changed any."""
+    if message_ids:
+        await record_event(
+            tx,
+            "message.changed",
+            tenant_id=view.tenant_id,
+            inbox_id=view.inbox_id,
+            message_ids=message_ids,
+            now=view.now,
+        )
 
 
 async def _held(tx: Tx, view: View, named: Sequence[str]) -> list[bytes]:
@@ -201,10 +219,12 @@ async def delete_message(call: Call) -> Response:
     async def work(tx: Tx) -> str | None:
         copy = await locate(tx, call)
         require_held(copy)
+        view = await acting_view(tx, call)
+        await _record_change(tx, view, [copy.message_id])
         return await deletion.discard_copy(
             tx,
-            tenant_id=call.tenant_id,
-            inbox_id=await acting_inbox(tx, call),
+            tenant_id=view.tenant_id,
+            inbox_id=view.inbox_id,
             message_id=copy.message_id,
             now=call.now,
         )

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 
 from admin_api.http.records import Record, id_or_none
 from storage.clock import rfc3339
 from storage.ids import to_text
-from storage.mailbox.copies import Copy, Mailbox, distinct_addresses
+from storage.mailbox.copies import Copy, Mailbox, Route, distinct_addresses
 from storage.mailbox.message_text import MessageText
 from storage.mailbox.parsed import Attachment
+from storage.mailbox.read_state import Reader
 
 
 def message_item(copy: Copy) -> Record:
@@ -28,13 +29,18 @@ def message_item(copy: Copy) -> Record:
         "is_read": copy.is_read,
         "is_flagged": copy.is_flagged,
         "has_attachments": copy.has_attachments,
-        "via": [
-            {"address": route.address, "list_id": id_or_none("lst", route.list_id)}
-            for route in distinct_addresses(copy.routes)
-        ]
+        "via": [via_record(route) for route in distinct_addresses(copy.routes)]
         if copy.is_held
         else None,
+        "seen_by": seen_by_record(copy.seen_by),
     }
+
+
+def seen_by_record(readers: Sequence[Reader] | None) -> list[Record] | None:
+    """The other members of a list who have read a message; null where no list shares it."""
+    if readers is None:
+        return None
+    return [{"inbox_id": to_text("inb", one.inbox_id), "address": one.address} for one in readers]
 
 
 def message_record(copy: Copy, headers: Iterable[Mapping[str, str]], letter: MessageText) -> Record:
@@ -72,6 +78,11 @@ def _envelope(copy: Copy) -> Record:
         "helo": copy.helo,
         "tls": copy.tls,
     }
+
+
+def via_record(route: Route) -> Record:
+    """An address by which a copy came."""
+    return {"address": route.address, "list_id": id_or_none("lst", route.list_id)}
 
 
 def mailbox_record(mailbox: Mailbox) -> Record:

@@ -12,6 +12,7 @@ from admin_api.http.shapes import (
     Cursor,
     Described,
     Folder,
+    InboxName,
     ListAddress,
     ListId,
     MessageId,
@@ -51,6 +52,7 @@ class MessageItem(Answer):
     is_flagged: bool | None
     has_attachments: bool
     via: list[Via] | None
+    seen_by: list[InboxName] | None
 
 
 class HeaderField(Answer):

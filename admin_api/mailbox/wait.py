@@ -89,8 +89,9 @@ async def _newest(tx: Tx, call: Call, expected: Expected) -> Entire | None:
     inbox_id = await acting_inbox(tx, call)
     after = None if expected.after is None else instant(expected.after, field="after")
     key = {"tenant_id": call.tenant_id, "inbox_id": inbox_id}
+    wanted = SearchFilter(Query(after=after))
     newest = await search_messages(
-        tx, **key, wanted=SearchFilter(Query(after=after)), before=None, limit=_LOOKED_AT
+        tx, **key, wanted=wanted, before=None, limit=_LOOKED_AT, now=call.now
     )
     for copy in await copies_by_id(tx, **key, message_ids=newest):
         if is_expected(copy, to=expected.to, subject=expected.subject):

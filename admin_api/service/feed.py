@@ -8,6 +8,8 @@
   (`is_behind`).
 - Twice a second one query checks the credentials of all listeners; a listener whose credential
   changed has ended.
+- The stream of a page has several listeners with one wake-up. They are told of assignments that
+  their inboxes see, too; a client of the API hears of its own only.
 """
 
 from __future__ import annotations
@@ -24,7 +26,14 @@ from storage.accounts.credential_marks import CredentialMark, credential_marks
 from storage.clock import Clock
 from storage.database import Database, Tx, Work
 from storage.errors import StoreUnavailable
-from storage.events.log import Event, audience, new_events, newest_event_id
+from storage.events.log import (
+    WATCHED,
+    Event,
+    audience,
+    new_events,
+    newest_event_id,
+    onlookers,
+)
 from storage.wakeup import WakeUp, woken_within
 
 logger = logging.getLogger("postroom.http")
@@ -65,6 +74,7 @@ class Listener:
         credential_id: bytes,
         types: frozenset[str],
         standing: Standing,
+        heard: WakeUp | None = None,
     ) -> None:
         self.tenant_id = tenant_id
         self.inbox_id = inbox_id
@@ -75,7 +85,7 @@ class Listener:
         self.is_behind = False
         self.on_end: Callable[[], object] = lambda: None
         self._waiting: list[Event] = []
-        self._heard = WakeUp()
+        self._heard = heard or WakeUp()
 
     @property
     def is_told(self) -> bool:
@@ -110,6 +120,10 @@ class Listener:
         """Return the events offered since; none when the time is up, or it has ended."""
         if not self._waiting and self.is_told:
             await woken_within(self._heard.wait_next(), seconds)
+        return self.drain()
+
+    def drain(self) -> Sequence[Event]:
+        """Return the events offered since, without waiting."""
         taken, self._waiting = self._waiting, []
         return taken
 
@@ -156,15 +170,17 @@ class Feed:
         return self._held[credential_id]
 
     @contextlib.contextmanager
-    def listening(self, listener: Listener) -> Iterator[None]:
-        """Count the listener, for as long as its stream lasts."""
+    def listening(self, listener: Listener, *others: Listener) -> Iterator[None]:
+        """Count one stream, for as long as it lasts; all its listeners have one credential."""
+        listeners = (listener, *others)
         self._held[listener.credential_id] += 1
-        if self._is_closed:
-            listener.end()
+        for each in listeners if self._is_closed else ():
+            each.end()
         try:
             yield
         finally:
-            self._drop(listener)
+            for each in listeners:
+                self._drop(each)
             self._held[listener.credential_id] -= 1
             self._held += Counter()  # forgets those at nought
 
@@ -252,14 +268,19 @@ class Feed:
         """Build the store query with a copy of the state it needs; it may run in a thread."""
         now, tenants = self._clock(), frozenset(self._tenants)
         inboxes = frozenset(self._listeners)
+        watching = frozenset(
+            one.inbox_id for group in self._groups() for one in group if WATCHED in one.types
+        )
         marked = self._to_check()
 
         async def look(tx: Tx) -> _Found:
             events = await new_events(tx, after=position, limit=_AT_ONCE)
             theirs = [event for event in events if event.tenant_id in tenants]
+            told = await audience(tx, events=theirs, among=inboxes, now=now)
+            told += await onlookers(tx, events=theirs, among=watching, now=now)
             return _Found(
                 events[-1].event_id if events else position,
-                await audience(tx, events=theirs, among=inboxes, now=now),
+                told,
                 None if marked is None else await credential_marks(tx, ids=marked, now=now),
                 len(events) == _AT_ONCE,
             )

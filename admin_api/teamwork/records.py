@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from admin_api.http.records import Record, id_or_none, time_or_none
-from admin_api.mailbox.records import mailbox_record
+from admin_api.mailbox.records import mailbox_record, seen_by_record, via_record
 from storage.clock import rfc3339
 from storage.ids import to_text
 from storage.teamwork.notes import Note
@@ -28,6 +28,14 @@ def thread_record(thread: Thread) -> Record:
         "message_count": thread.message_count,
         "note_count": thread.note_count,
         "last_message_at": rfc3339(thread.last_message_at),
+        "last_from": mailbox_record(thread.last_from),
+        "preview": thread.preview,
+        "has_attachments": thread.has_attachments,
+        "unread_count": thread.unread_count,
+        "is_flagged": thread.is_flagged,
+        "folders": [*thread.folders],
+        "via": [via_record(route) for route in thread.routes],
+        "seen_by": seen_by_record(thread.seen_by),
     }
 
 

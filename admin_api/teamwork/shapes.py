@@ -15,6 +15,7 @@ from admin_api.http.shapes import (
     Count,
     Cursor,
     Described,
+    Folder,
     InboxId,
     InboxName,
     NoteId,
@@ -26,7 +27,7 @@ from admin_api.http.shapes import (
     UserId,
     created,
 )
-from admin_api.mailbox.shapes import Mailbox, MessageItem
+from admin_api.mailbox.shapes import Mailbox, MessageItem, Via
 
 
 class ThreadRecord(Answer):
@@ -40,6 +41,14 @@ class ThreadRecord(Answer):
     message_count: Count
     note_count: Count
     last_message_at: Time
+    last_from: Mailbox
+    preview: Annotated[str, Field(examples=["When does our contract end?"])]
+    has_attachments: bool
+    unread_count: Count
+    is_flagged: bool
+    folders: list[Folder]
+    via: list[Via]
+    seen_by: list[InboxName] | None
 
 
 class WholeThread(ThreadRecord):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Annotated, Literal
 
 from starlette.responses import Response
@@ -9,19 +10,21 @@ from starlette.responses import Response
 from admin_api.call.call import Call, acting_inbox, acting_view
 from admin_api.call.paging import WHOLE, Cursor, cursor_of, position_of
 from admin_api.call.references import KnownList, Reference, known_list, teammate
-from admin_api.http.payload import Limit, Parameters, Payload, ReferenceText
+from admin_api.http.payload import Limit, Parameters, Payload, ReferenceText, Truth
 from admin_api.http.records import Record
 from admin_api.http.responses import answer
 from admin_api.http.shapes import fields_of
-from admin_api.mailbox.filters import Query
+from admin_api.mailbox.filters import Folder, Query
 from admin_api.mailbox.records import message_item
 from admin_api.teamwork.records import history_record, thread_record
 from admin_api.teamwork.shapes import WholeThread
 from storage.database import Tx
 from storage.delivery.thread_merge import current_thread
-from storage.index.query import parse_query
+from storage.index.query import Mark, parse_query
+from storage.index.query import Query as Asked
 from storage.mailbox import visibility
 from storage.mailbox.copies import Copy
+from storage.mailbox.copy_conditions import assignees_of
 from storage.teamwork import thread_history, threads
 from storage.teamwork.thread_history import Entry
 from storage.teamwork.thread_list import Filter, ThreadPage, list_threads
@@ -41,11 +44,18 @@ Assignee = Annotated[ReferenceText, Reference(assignee)]
 
 
 class Listing(Parameters):
-    """The threads to list; without any condition all of them."""
+    """The threads to list; without any condition all of them.
+
+    `folder`, `unread` and `flagged` are of one and the same copy; `unread=false` and
+    `flagged=false` are of all copies.
+    """
 
     assigned_to: Assignee | None = None
     status: Status | None = None
     list_id: KnownList | None = None
+    folder: Folder | None = None
+    unread: Truth | None = None
+    flagged: Truth | None = None
     q: Query | None = None
     limit: Limit = 50
     cursor: Cursor | None = None
@@ -76,13 +86,41 @@ async def show_threads(call: Call) -> Response:
 
 async def _filter(tx: Tx, call: Call, wanted: Listing) -> Filter:
     named, listed = wanted.assigned_to, wanted.list_id
-    return Filter(
+    query = _query(wanted)
+    found = Filter(
         status=wanted.status,
         assignee=None if named is None else await assignee(tx, call, "assigned_to", named),
         unassigned=named == "none",
         list_id=None if listed is None else await known_list(tx, call, "list_id", listed),
-        query=None if wanted.q is None or not wanted.q.strip() else parse_query(wanted.q),
+        all_read=wanted.unread is False,
+        unflagged=wanted.flagged is False,
     )
+    return await _apart(tx, call, found, query)
+
+
+def _query(wanted: Listing) -> Asked:
+    """The conditions on messages, of `q` and of the parameters beside it."""
+    query = parse_query(wanted.q or "")
+    marks: set[Mark] = {*query.marks}
+    marks |= {"unread"} if wanted.unread else set()
+    marks |= {"flagged"} if wanted.flagged else set()
+    folders = query.folders | ({wanted.folder} if wanted.folder else set())
+    return replace(query, marks=frozenset(marks), folders=frozenset(folders))
+
+
+async def _apart(tx: Tx, call: Call, found: Filter, query: Asked) -> Filter:
+    """Take the conditions on the thread out of the query: threads are found by them directly."""
+    if len(query.statuses) == 1 and found.status is None:
+        (status,) = query.statuses
+        found, query = replace(found, status=status), replace(query, statuses=frozenset())
+    if query.assigned and found.assignee is None and not found.unassigned:
+        inbox_id = await acting_inbox(tx, call)
+        named = await assignees_of(tx, tenant_id=call.tenant_id, inbox_id=inbox_id, query=query)
+        if len(named) == 1:
+            (one,) = named
+            found = replace(found, assignee=one, unassigned=one is None)
+            query = replace(query, assigned=frozenset())
+    return replace(found, query=None if query == Asked() else query)
 
 
 async def show_thread(call: Call) -> Response:

@@ -224,9 +224,9 @@ async def end_session(tx: Tx, *, tenant_id: bytes, session_id: bytes) -> None:
     )
 
 
-async def end_other_sessions(tx: Tx, *, tenant_id: bytes, user_id: bytes, keep: bytes) -> None:
-    """End all sessions of the user but the one to `keep`."""
-    await tx.execute(
+async def end_other_sessions(tx: Tx, *, tenant_id: bytes, user_id: bytes, keep: bytes) -> int:
+    """End all sessions of the user but the one to `keep`; how many those were."""
+    return await tx.execute(
         """
         DELETE FROM sessions
         WHERE tenant_id = :tenant_id AND user_id = :user_id AND session_id <> :keep

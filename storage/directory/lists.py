@@ -23,6 +23,8 @@ from storage.keyset import ALL, Keyset
 class DistributionList:
     """A stored list; `created_by` is None for a list made on the command line.
 
+    `share_read_state`: its members see who of them has read what came by it.
+
     `deferred` is the number of deferred delivery attempts, and the time of the last, while the list
     has no members.
     """
@@ -34,6 +36,7 @@ class DistributionList:
     created_by: bytes | None
     created_at: int
     member_count: int
+    share_read_state: bool = True
     deferred: int = 0
     last_deferred_at: int | None = None
 
@@ -73,9 +76,10 @@ async def create_list(
     await tx.execute(
         """
         INSERT INTO lists
-            (list_id, tenant_id, domain_id, address, canonical, name, created_by, created_at)
+            (list_id, tenant_id, domain_id, address, canonical, name, created_by, created_at,
+             share_read_state)
         VALUES
-            (:list_id, :tenant_id, :domain_id, :address, :canonical, :name, :created_by, :now)
+            (:list_id, :tenant_id, :domain_id, :address, :canonical, :name, :created_by, :now, 1)
         """,
         row,
     )
@@ -89,11 +93,24 @@ async def create_list(
     return made
 
 
-async def rename_list(tx: Tx, *, tenant_id: bytes, list_id: bytes, name: str) -> DistributionList:
-    """Raises NotFound."""
+async def update_list(
+    tx: Tx,
+    *,
+    tenant_id: bytes,
+    list_id: bytes,
+    name: str | None = None,
+    share_read_state: bool | None = None,
+) -> DistributionList:
+    """Change the given values; None leaves a value as it is. Raises NotFound."""
+    shared = None if share_read_state is None else int(share_read_state)
     await tx.execute(
-        "UPDATE lists SET name = :name WHERE tenant_id = :tenant_id AND list_id = :list_id",
-        {"name": name, "tenant_id": tenant_id, "list_id": list_id},
+        """
+        UPDATE lists
+        SET name = COALESCE(:name, name),
+            share_read_state = COALESCE(:shared, share_read_state)
+        WHERE tenant_id = :tenant_id AND list_id = :list_id
+        """,
+        {"name": name, "shared": shared, "tenant_id": tenant_id, "list_id": list_id},
     )
     return await find_list(tx, tenant_id=tenant_id, list_id=list_id)
 
@@ -167,6 +184,7 @@ async def all_lists(tx: Tx, *, tenant_id: bytes, span: Keyset = ALL) -> list[Dis
 
 _LIST = """
     SELECT l.list_id, l.tenant_id, l.address, l.name, l.created_by, l.created_at,
+           l.share_read_state,
            (SELECT COUNT(*) FROM list_members m WHERE m.list_id = l.list_id) AS member_count,
            d.deferred, d.last_at
     FROM lists l LEFT JOIN deferred_lists d ON d.list_id = l.list_id
@@ -183,6 +201,7 @@ def _list(row: Row) -> DistributionList:
         row["created_by"],
         row["created_at"],
         row["member_count"],
+        bool(row["share_read_state"]),
         row["deferred"] or 0,
         row["last_at"],
     )

@@ -61,6 +61,7 @@ Json = dict[str, object]
 _PREFIXES = {
     "inbox_id": "inb",
     "message_id": "msg",
+    "message_ids": "msg",
     "thread_id": "thr",
     "note_id": "note",
     "task_id": "task",
@@ -72,14 +73,18 @@ _PREFIXES = {
 _MEANINGS = {
     "inbox_id": "The notified inbox.",
     "by_inbox_id": "The inbox that acted.",
+    "message_ids": "The messages whose copies in this inbox changed; read what they are now.",
 }
+_MOST_IDS = 500
 _EXAMPLE_ID = bytes.fromhex("019e0d2fb2a417a5ebe09f1d4ad18a0d")
 _EXAMPLE_TIME = 1_795_253_400_000_000
 
 
 @dataclass(frozen=True, slots=True)
 class EventType:
-    """One type. `data` names the ids beside `inbox_id`; of them `optional` may be null."""
+    """One type. `data` names the ids beside `inbox_id`; of them `optional` may be null. A name that
+    ends in `_ids` has several.
+    """
 
     name: str
     description: str
@@ -107,13 +112,22 @@ class EventType:
             "type": ["string", "null"] if name in self.optional else "string",
             "pattern": f"^{_PREFIXES[name]}_[0-9a-hjkmnp-tv-z]{{26}}$",
         }
+        if _is_several(name):
+            schema = {"type": "array", "items": schema, "minItems": 1, "maxItems": _MOST_IDS}
         return schema | ({"description": _MEANINGS[name]} if name in _MEANINGS else {})
 
     @property
     def example(self) -> Json:
         """A body as it is sent."""
-        ids = {name: to_text(_PREFIXES[name], _EXAMPLE_ID) for name in ("inbox_id", *self.data)}
+        ids: Json = {}
+        for name in ("inbox_id", *self.data):
+            one = to_text(_PREFIXES[name], _EXAMPLE_ID)
+            ids[name] = [one] if _is_several(name) else one
         return {"type": self.name, "timestamp": rfc3339(_EXAMPLE_TIME), "data": ids}
+
+
+def _is_several(name: str) -> bool:
+    return name.endswith("_ids")
 
 
 _TIME = r"^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z$"
@@ -141,6 +155,11 @@ EVENT_TYPES: Mapping[str, EventType] = {
             "message.received",
             "The inbox got a copy of a message.",
             ("message_id", "thread_id"),
+        ),
+        EventType(
+            "message.changed",
+            "Marks or folder of the inbox's own copies were changed, or copies deleted.",
+            ("message_ids",),
         ),
         EventType("thread.assigned", "The inbox was assigned a thread.", _THREAD),
         EventType(
@@ -209,8 +228,11 @@ def body_of(event: Event, inbox_id: bytes) -> Json:
     """Build the body of an event for `inbox_id`: ids, inbox and time."""
     data: Json = {"inbox_id": to_text("inb", inbox_id)}
     for name in EVENT_TYPES[event.type].data:
-        raw: bytes | None = getattr(event, name)
-        data[name] = None if raw is None else to_text(_PREFIXES[name], raw)
+        raw: bytes | tuple[bytes, ...] | None = getattr(event, name)
+        if isinstance(raw, tuple):
+            data[name] = [to_text(_PREFIXES[name], one) for one in raw]
+        else:
+            data[name] = None if raw is None else to_text(_PREFIXES[name], raw)
     return {"type": event.type, "timestamp": rfc3339(event.created_at), "data": data}
 
 

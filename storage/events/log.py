@@ -7,7 +7,8 @@
   to those that see the act and still see the thread (`storage.mailbox.visibility`).
 - Visibility is checked at reading: an inbox whose copy is deleted, or which no longer sees the
   note, does not get the event. Neither does anybody for a task, a card, an offer or a list that is
-  deleted since; only the event of its end is delivered.
+  deleted since; only the event of its end is delivered. What an inbox did to its own copies is told
+  to it, whether or not they are there still.
 - Events are delivered for seven days.
 """
 
@@ -15,18 +16,21 @@ from __future__ import annotations
 
 import re
 from collections.abc import Collection, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from storage.clock import DAY, SECOND
 from storage.database import Row, Tx
 from storage.ids import lowest_at
 from storage.index.copy_index import from_clauses
-from storage.mailbox.copies import FOLDERS
+from storage.index.query import FOLDERS
 from storage.mailbox.visibility import VISIBLE, VISIBLE_ACT, VISIBLE_NOTE, View
 from storage.sql import chunks, in_list
 
 KEPT = 7 * DAY
 RECEIVED = "message.received"
+# Not a type of the catalogue: what a page is told of assignments that are not its inbox's own.
+WATCHED = "thread.watched"
+_ASSIGNMENTS = frozenset({"thread.assigned", "thread.unassigned"})
 OF_THREADS = frozenset({"thread.note_added", "thread.closed", "thread.reopened"})
 
 _LAST = b"\xff" * 16
@@ -56,6 +60,7 @@ class Event:
     share_id: bytes | None
     by_inbox_id: bytes | None
     created_at: int
+    message_ids: tuple[bytes, ...] = ()
 
 
 def is_kept(event_id: bytes, *, now: int) -> bool:
@@ -165,6 +170,23 @@ async def audience(
     return pairs
 
 
+async def onlookers(
+    tx: Tx, *, events: Sequence[Event], among: Collection[bytes], now: int
+) -> list[tuple[Event, bytes]]:
+    """Return each assignment, as `WATCHED`, with those of these inboxes that see it now.
+
+    The assignee hears of it as an event; the others who see the thread see its history change.
+    """
+    pairs: list[tuple[Event, bytes]] = []
+    for event in events:
+        if event.type not in _ASSIGNMENTS:
+            continue
+        watched = replace(event, type=WATCHED)
+        told = await _who_sees(tx, event, set(among), now, _WHO_WATCHES)
+        pairs += [(watched, inbox_id) for inbox_id in told]
+    return pairs
+
+
 async def is_told(tx: Tx, *, event: Event, inbox_id: bytes, now: int) -> bool:
     """Whether this inbox may see the event now."""
     return bool(await audience(tx, events=[event], among=[inbox_id], now=now))
@@ -193,13 +215,15 @@ async def _holders(
     return held
 
 
-async def _who_sees(tx: Tx, event: Event, listening: set[bytes], now: int) -> list[bytes]:
+async def _who_sees(
+    tx: Tx, event: Event, listening: set[bytes], now: int, statement: str | None = None
+) -> list[bytes]:
     """Return those of `listening` that see the note or the act of the event."""
     told: list[bytes] = []
     for some in chunks(sorted(listening), _AT_ONCE):
         chosen, names = in_list(some)
         rows = await tx.fetch_all(
-            _WHO_SEES.format(chosen),
+            (statement or _WHO_SEES).format(chosen),
             {**names, "event_id": event.event_id, "tenant_id": event.tenant_id, "now": now},
         )
         told += [bytes(row["inbox_id"]) for row in rows]
@@ -210,7 +234,8 @@ async def _who_sees(tx: Tx, event: Event, listening: set[bytes], now: int) -> li
 _THREAD = """COALESCE((SELECT j.joined_to FROM threads j WHERE j.thread_id = e.thread_id),
     e.thread_id)"""
 _COLUMNS = f"""e.event_id, e.tenant_id, e.type, e.inbox_id, e.message_id, {_THREAD} AS thread_id,
-    e.list_id, e.note_id, e.task_id, e.contact_id, e.share_id, e.by_inbox_id, e.created_at"""
+    e.list_id, e.note_id, e.task_id, e.contact_id, e.share_id, e.by_inbox_id, e.created_at,
+    e.message_ids"""
 
 _SEES_NOTE = f"EXISTS (SELECT 1 FROM notes n WHERE n.note_id = e.note_id AND {VISIBLE_NOTE})"
 # An event of an act has the audience of the thread's history entry that still sees the thread.
@@ -266,6 +291,13 @@ _WHO_SEES = f"""
 """
 
 
+_WHO_WATCHES = f"""
+    SELECT v.inbox_id FROM events e JOIN inboxes v ON v.tenant_id = e.tenant_id
+    WHERE e.event_id = :event_id AND v.deleted_at IS NULL AND v.inbox_id IN ({{}})
+      AND {f"{_SEES_THREAD} AND {_SEES_ACT}".replace(":viewer", "v.inbox_id")}
+"""
+
+
 def _event(row: Row) -> Event:
     return Event(
         bytes(row["event_id"]),
@@ -281,7 +313,14 @@ def _event(row: Row) -> Event:
         _id(row["share_id"]),
         _id(row["by_inbox_id"]),
         row["created_at"],
+        _ids(row["message_ids"]),
     )
+
+
+def _ids(raw: bytes | None) -> tuple[bytes, ...]:
+    """Cut ids that were stored side by side, of 16 octets each."""
+    joined = bytes(raw or b"")
+    return tuple(joined[start : start + 16] for start in range(0, len(joined), 16))
 
 
 def _id(raw: bytes | None) -> bytes | None:

@@ -8,6 +8,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
+
 from storage.database import Tx
 
 
@@ -24,16 +26,17 @@ async def record_event(
     contact_id: bytes | None = None,
     share_id: bytes | None = None,
     by_inbox_id: bytes | None = None,
+    message_ids: Collection[bytes] = (),
 ) -> None:
     """Record one event of the type `kind`; `by_inbox_id` is the inbox that acted."""
     await tx.execute(
         """
         INSERT INTO events
             (event_id, tenant_id, type, inbox_id, thread_id, note_id, task_id, contact_id,
-             share_id, by_inbox_id, created_at)
+             share_id, by_inbox_id, message_ids, created_at)
         VALUES
             (:event_id, :tenant_id, :type, :inbox_id, :thread_id, :note_id, :task_id, :contact_id,
-             :share_id, :by_inbox_id, :now)
+             :share_id, :by_inbox_id, :message_ids, :now)
         """,
         {
             "event_id": tx.new_id(),
@@ -46,6 +49,7 @@ async def record_event(
             "contact_id": contact_id,
             "share_id": share_id,
             "by_inbox_id": by_inbox_id,
+            "message_ids": b"".join(message_ids) or None,
             "now": now,
         },
     )

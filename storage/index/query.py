@@ -2,7 +2,10 @@
 
 - `report "second quarter" from:ann to:team subject:invoice has:attachment list:team@example.com
   after:2026-01-31 before:2026-03-01`: all of it must match.
-- There is no wrong syntax: anything of no known form is words. Only a malformed date is a fault.
+- `is:unread|read|flagged` and `in:FOLDER` are about the copy of the inbox, `is:open|closed` and
+  `assigned:me|none|ADDRESS` about the thread of the message.
+- There is no wrong syntax: anything of no known form is words. Only a malformed date, and a value
+  that `is`, `in` or `assigned` does not know, is a fault.
 - Words joined without a space (`ann@example.com`) are a phrase.
 - The first ten words count, those of phrases included; the others are ignored. Where ten words
   match, hardly any choice is left, and each further one costs as much as the first.
@@ -17,6 +20,7 @@ from dataclasses import dataclass, replace
 from datetime import UTC, date, datetime, time
 from typing import Any, Literal
 
+from storage.address import canonical_or_none
 from storage.clock import SECOND, parse_rfc3339
 from storage.errors import FieldFault, Invalid
 from storage.index.words import FIELDS, Document, looked_for, unpack
@@ -26,9 +30,16 @@ MAX_LISTS = 10
 
 Scope = Literal["any", "sender", "recipient", "subject"]
 
+Mark = Literal["unread", "read", "flagged"]
+Status = Literal["open", "closed"]
+MARKS: tuple[Mark, ...] = ("unread", "read", "flagged")
+STATUSES: tuple[Status, ...] = ("open", "closed")
+# The JMAP roles (RFC 8621 2); a copy keeps the position.
+FOLDERS = ("inbox", "archive", "junk", "trash")
+
 _FIELD_OF: dict[str, Scope] = {"from": "sender", "to": "recipient", "subject": "subject"}
 _PART = re.compile(
-    r"""(?:(?P<key>from|to|subject|has|list|after|before):)?
+    r"""(?:(?P<key>from|to|subject|has|list|after|before|is|in|assigned):)?
     (?: "(?P<quoted>[^"]*)"? | (?P<plain>[^\s"]+) )""",
     re.VERBOSE | re.IGNORECASE,
 )
@@ -48,7 +59,8 @@ class Term:
 class Query:
     """The conditions on a message. Times in microseconds: from `after` on, until `before`.
 
-    `lists` are addresses or ids of lists, as they were typed.
+    `lists` are addresses or ids of lists, `assigned` is `me`, `none` or addresses, as they were
+    typed. `marks` are of the copy, `folders` its folder, `statuses` of the thread: all must hold.
     """
 
     terms: tuple[Term, ...] = ()
@@ -56,12 +68,26 @@ class Query:
     lists: tuple[str, ...] = ()
     after: int | None = None
     before: int | None = None
+    marks: frozenset[Mark] = frozenset()
+    folders: frozenset[str] = frozenset()
+    statuses: frozenset[Status] = frozenset()
+    assigned: frozenset[str] = frozenset()
+
+    @property
+    def needs_copy(self) -> bool:
+        """Whether only a message can match of which the inbox holds a copy."""
+        return bool(self.marks or self.folders or self.lists)
+
+    @property
+    def needs_index(self) -> bool:
+        """Whether the full-text index is asked; otherwise the copies tell."""
+        return bool(self.terms or self.lists or self.has_attachment)
 
 
 def parse_query(text: str, beside: Query | None = None) -> Query:
     """Parse `text`, and add it to the conditions `beside` it.
 
-    Raises Invalid on `q` for a malformed date.
+    Raises Invalid on `q` for a malformed date, and for an unknown value of an operator.
     """
     query = beside or Query()
     for part in _PART.finditer(text):
@@ -91,9 +117,37 @@ def _with(query: Query, key: str, value: str) -> Query:
         return with_span(query, instant(value, field="q"), None)
     if key == "before":
         return with_span(query, None, instant(value, field="q"))
+    if key in _OPERATORS:
+        return _operated(query, key, value.lower())
     if key == "has":
         value = f"has {value}"
     return with_words(query, _FIELD_OF.get(key, "any"), value)
+
+
+_OPERATORS = {"is", "in", "assigned"}
+
+
+def _operated(query: Query, key: str, value: str) -> Query:
+    """Add an operator about the copy or the thread. Raises Invalid on `q` for an unknown value."""
+    if key == "assigned":
+        if value not in {"me", "none"} and canonical_or_none(value) is None:
+            raise _unknown(key, "me, none or the address of an inbox")
+        return replace(query, assigned=query.assigned | {value})
+    if key == "in":
+        if value not in FOLDERS:
+            raise _unknown(key, ", ".join(FOLDERS))
+        return replace(query, folders=query.folders | {value})
+    for mark in MARKS:
+        if value == mark:
+            return replace(query, marks=query.marks | {mark})
+    for status in STATUSES:
+        if value == status:
+            return replace(query, statuses=query.statuses | {status})
+    raise _unknown(key, ", ".join((*MARKS, *STATUSES)))
+
+
+def _unknown(key: str, known: str) -> Invalid:
+    return Invalid(FieldFault("q", f"holds an unknown {key}: ; it takes {known}"))
 
 
 def with_words(query: Query, scope: Scope, text: str) -> Query:

@@ -18,13 +18,13 @@ from dataclasses import dataclass
 from storage.database import Row, Tx
 from storage.errors import Conflict, NotFound
 from storage.index.copy_index import fetch_newest
+from storage.index.query import FOLDERS
+from storage.mailbox.read_state import Reader, readers_of
 from storage.mailbox.trash import note_moves
-from storage.sql import in_list
+from storage.sql import chunks, in_list
 
-# The JMAP roles (RFC 8621 2); a copy keeps the position.
-FOLDERS = ("inbox", "archive", "junk", "trash")
 _TRASH = FOLDERS.index("trash")
-_CHANGED_AT_ONCE = 500  # by one statement; each names its messages one by one
+_AT_ONCE = 500  # by one statement; each names its messages one by one
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,7 +48,8 @@ class Route:
 class Copy:
     """A message as one inbox has it. Sizes in octets, times in microseconds.
 
-    Folder and marks are None for a message that was only granted to this inbox.
+    Folder and marks are None for a message that was only granted to this inbox; `seen_by` is None
+    where no list shares who has read it.
     """
 
     message_id: bytes
@@ -71,6 +72,7 @@ class Copy:
     preview: str
     has_attachments: bool
     routes: tuple[Route, ...]
+    seen_by: tuple[Reader, ...] | None
 
     @property
     def is_held(self) -> bool:
@@ -101,7 +103,8 @@ async def list_copies(
 ) -> list[Copy]:
     """Return at most `limit` copies of a folder, newest first, all older than `before`."""
     older = "AND p.message_id < :before" if before else ""
-    seen = "" if is_read is None else "AND p.is_read = :is_read"
+    # Written out, so that the index of unread copies can serve.
+    seen = "" if is_read is None else f"AND p.is_read = {int(is_read)}"
 
     def statement(source: str) -> str:
         return f"""
@@ -120,7 +123,6 @@ async def list_copies(
             "inbox_id": inbox_id,
             "folder": FOLDERS.index(folder),
             "before": before,
-            "is_read": int(bool(is_read)),
         },
         limit=limit,
     )
@@ -162,9 +164,12 @@ async def update_copy(
     is_read: bool | None = None,
     is_flagged: bool | None = None,
     folder: str | None = None,
-) -> Copy:
-    """Change the given values; None leaves a value as it is. Raises NotFound."""
-    await update_copies(
+) -> tuple[Copy, bool]:
+    """Change the given values; None leaves a value as it is. Raises NotFound.
+
+    Returns the copy, and whether it was changed.
+    """
+    changed = await update_copies(
         tx,
         tenant_id=tenant_id,
         inbox_id=inbox_id,
@@ -174,7 +179,8 @@ async def update_copy(
         is_flagged=is_flagged,
         folder=folder,
     )
-    return await find_copy(tx, tenant_id=tenant_id, inbox_id=inbox_id, message_id=message_id)
+    copy = await find_copy(tx, tenant_id=tenant_id, inbox_id=inbox_id, message_id=message_id)
+    return copy, bool(changed)
 
 
 async def update_copies(
@@ -187,15 +193,22 @@ async def update_copies(
     is_read: bool | None = None,
     is_flagged: bool | None = None,
     folder: str | None = None,
-) -> None:
-    """Change the given values of each of these copies; skip messages without a copy here."""
+) -> list[bytes]:
+    """Change the given values of each of these copies; skip messages without a copy here.
+
+    Returns the messages whose copies were not so before, in the order given.
+    """
     change = {
         "is_read": None if is_read is None else int(is_read),
         "is_flagged": None if is_flagged is None else int(is_flagged),
         "folder": None if folder is None else FOLDERS.index(folder),
     }
-    for start in range(0, len(message_ids), _CHANGED_AT_ONCE):
-        chosen, names = in_list(message_ids[start : start + _CHANGED_AT_ONCE])
+    otherwise: set[bytes] = set()
+    for start in range(0, len(message_ids), _AT_ONCE):
+        chosen, names = in_list(message_ids[start : start + _AT_ONCE])
+        key = {"tenant_id": tenant_id, "inbox_id": inbox_id, **change, **names}
+        for row in await tx.fetch_all(_OTHERWISE.format(chosen), key):
+            otherwise.add(bytes(row["message_id"]))
         await tx.execute(
             f"""
             UPDATE copies
@@ -206,12 +219,22 @@ async def update_copies(
                 SELECT m.message_id FROM messages m
                 WHERE m.tenant_id = :tenant_id AND m.message_id IN ({chosen}))
             """,
-            {"tenant_id": tenant_id, "inbox_id": inbox_id, **change, **names},
+            key,
         )
         if folder is not None:
             await note_moves(
                 tx, inbox_id=inbox_id, chosen=chosen, names=names, trash=_TRASH, now=now
             )
+    return [one for one in dict.fromkeys(message_ids) if one in otherwise]
+
+
+_OTHERWISE = """
+    SELECT c.message_id FROM copies c JOIN messages m ON m.message_id = c.message_id
+    WHERE m.tenant_id = :tenant_id AND c.inbox_id = :inbox_id AND c.message_id IN ({})
+      AND (c.is_read <> COALESCE(:is_read, c.is_read)
+           OR c.is_flagged <> COALESCE(:is_flagged, c.is_flagged)
+           OR c.folder <> COALESCE(:folder, c.folder))
+"""
 
 
 async def held_of(
@@ -269,17 +292,30 @@ _COPY = f"""
 
 async def copies_of_rows(tx: Tx, inbox_id: bytes, rows: Sequence[Row]) -> list[Copy]:
     """Make copies of `rows` of COPY_COLUMNS, with routes to this inbox in the sender's order."""
+    message_ids = [bytes(row["message_id"]) for row in rows]
+    routes = await routes_of(tx, inbox_id=inbox_id, message_ids=message_ids)
+    by_list = [one for one, ways in routes.items() if any(way.list_id for way in ways)]
+    readers = await readers_of(tx, inbox_id=inbox_id, message_ids=by_list)
+    return [
+        _copy(row, routes.get(one, []), readers.get(one))
+        for one, row in zip(message_ids, rows, strict=True)
+    ]
+
+
+async def routes_of(
+    tx: Tx, *, inbox_id: bytes, message_ids: Sequence[bytes]
+) -> dict[bytes, list[Route]]:
+    """Map each of these messages to the routes of this inbox's copy, in the sender's order."""
     routes: dict[bytes, list[Route]] = {}
-    for route in await _routes(tx, inbox_id, rows):
-        named = Route(route["recipient"], route["address"], route["list_id"])
-        routes.setdefault(bytes(route["message_id"]), []).append(named)
-    return [_copy(row, routes.get(bytes(row["message_id"]), [])) for row in rows]
+    for some in chunks(message_ids, _AT_ONCE):
+        for route in await _routes(tx, inbox_id, some):
+            named = Route(route["recipient"], route["address"], route["list_id"])
+            routes.setdefault(bytes(route["message_id"]), []).append(named)
+    return routes
 
 
-async def _routes(tx: Tx, inbox_id: bytes, rows: Sequence[Row]) -> list[Row]:
-    if not rows:
-        return []
-    chosen, names = in_list([row["message_id"] for row in rows])
+async def _routes(tx: Tx, inbox_id: bytes, message_ids: Sequence[bytes]) -> list[Row]:
+    chosen, names = in_list(message_ids)
     return await tx.fetch_all(
         f"""
         SELECT r.message_id, r.position, r.recipient, r.address, r.list_id
@@ -296,7 +332,7 @@ async def _routes(tx: Tx, inbox_id: bytes, rows: Sequence[Row]) -> list[Row]:
     )
 
 
-def _copy(row: Row, routes: Sequence[Route]) -> Copy:
+def _copy(row: Row, routes: Sequence[Route], seen_by: tuple[Reader, ...] | None) -> Copy:
     recipients = json.loads(bytes(row["recipients"]))
     return Copy(
         message_id=bytes(row["message_id"]),
@@ -319,4 +355,5 @@ def _copy(row: Row, routes: Sequence[Route]) -> Copy:
         preview=row["preview"],
         has_attachments=bool(row["has_attachments"]),
         routes=tuple(routes),
+        seen_by=seen_by,
     )

@@ -3,14 +3,15 @@
 - A search is always within the copies of one inbox, newest first, by keyset.
 - A message that is not parsed yet is matched by the fields of the header scan: sender, recipients,
   subject. Of very many such messages of a tenant only the newest are compared.
+- The state and assignee of a thread are asked for as the inbox sees them.
 - Dates are compared with `received_at`. They also bound the range of ids, an hour wider: after a
   clock was set back by more than that, a search with `before` may miss messages.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from functools import partial
 from typing import Any
 
@@ -20,9 +21,16 @@ from storage.database import Row, Tx
 from storage.ids import from_text
 from storage.index.copy_index import fetch_newest
 from storage.index.full_text import ATTACHMENT, engine_of, inbox_scope, list_scope, scanned_text
-from storage.index.query import Lookup, Query, matches
+from storage.index.query import FOLDERS, Lookup, Query, matches
 from storage.index.words import document
-from storage.mailbox.copies import FOLDERS
+from storage.mailbox.copy_conditions import (
+    Assignees,
+    assignees_of,
+    condition_params,
+    conditions_of,
+    never_holds,
+)
+from storage.sql import in_list
 
 _PENDING_LOOKED_AT = 2_000
 _PENDING_JUDGED = 500
@@ -64,19 +72,28 @@ async def search_messages(
     wanted: SearchFilter,
     before: bytes | None,
     limit: int,
+    now: int,
 ) -> list[bytes]:
-    """Return the ids of at most `limit` messages, newest first, all older than `before`."""
+    """Return the ids of at most `limit` messages, newest first, all older than `before`.
+
+    Raises Invalid on `q` for an assignee who is no inbox of the tenant.
+    """
     lists = await _lists(tx, tenant_id, wanted.query.lists)
-    if lists is None:
+    assignees = await assignees_of(tx, tenant_id=tenant_id, inbox_id=inbox_id, query=wanted.query)
+    if lists is None or never_holds(wanted.query, assignees):
         return []
+    if wanted.query.folders:
+        wanted = replace(wanted, folders=tuple(wanted.query.folders & {*wanted.folders}))
     search = _prepared(
         tx,
         wanted,
         lists,
+        assignees,
         tenant_id=tenant_id,
         inbox_id=inbox_id,
         before=before,
         limit=limit,
+        now=now,
     )
     pending = await _pending(search)
     if wanted.query.terms or search.scopes[1:]:
@@ -86,48 +103,85 @@ async def search_messages(
     return sorted({*found, *pending}, reverse=True)[:limit]
 
 
+async def newest_found(
+    tx: Tx,
+    *,
+    tenant_id: bytes,
+    inbox_id: bytes,
+    query: Query,
+    thread_ids: Collection[bytes],
+    now: int,
+) -> dict[bytes, bytes]:
+    """Map each of these threads with a matching copy to the newest one.
+
+    Only for a query that needs no index. Raises Invalid as `search_messages`.
+    """
+    assignees = await assignees_of(tx, tenant_id=tenant_id, inbox_id=inbox_id, query=query)
+    if not thread_ids or never_holds(query, assignees):
+        return {}
+    conditions, params = _conditions(SearchFilter(query), (), assignees)
+    chosen, names = in_list(thread_ids)
+    rows = await tx.fetch_all(
+        f"""
+        SELECT s.thread_id,
+               (SELECT c.message_id FROM messages m CROSS JOIN copies c
+                WHERE m.thread_id = s.thread_id AND m.message_id = c.message_id
+                  AND c.inbox_id = :viewer {conditions}
+                ORDER BY m.message_id DESC LIMIT 1) AS newest
+        FROM threads s WHERE s.tenant_id = :tenant_id AND s.thread_id IN ({chosen})
+        """,
+        {"tenant_id": tenant_id, "viewer": inbox_id, "now": now, **params, **names},
+    )
+    return {bytes(row["thread_id"]): bytes(row["newest"]) for row in rows if row["newest"]}
+
+
 def _prepared(
     tx: Tx,
     wanted: SearchFilter,
     lists: Sequence[bytes],
+    assignees: Assignees,
     *,
     tenant_id: bytes,
     inbox_id: bytes,
     before: bytes | None,
     limit: int,
+    now: int,
 ) -> _Search:
     query = wanted.query
     scopes = [inbox_scope(inbox_id), *map(list_scope, lists)]
     if query.has_attachment:
         scopes.append(ATTACHMENT)
-    conditions, params = _conditions(wanted, lists)
+    conditions, params = _conditions(wanted, lists, assignees)
+    viewer = {"tenant_id": tenant_id, "inbox_id": inbox_id, "viewer": inbox_id, "now": now}
     return _Search(
         tx=tx,
         query=query,
         scopes=tuple(scopes),
         conditions=conditions,
-        params={"tenant_id": tenant_id, "inbox_id": inbox_id, "limit": limit, **params},
+        params={**viewer, "limit": limit, **params},
         after=None if query.after is None else _id_at(query.after - HOUR),
         before=_earlier(before, None if query.before is None else _id_at(query.before + HOUR)),
     )
 
 
-def _conditions(wanted: SearchFilter, lists: Sequence[bytes]) -> tuple[str, dict[str, object]]:
+def _conditions(
+    wanted: SearchFilter, lists: Sequence[bytes], assignees: Assignees
+) -> tuple[str, dict[str, object]]:
     """Return the conditions on the copy, then those on the message."""
     query = wanted.query
     params: dict[str, object] = {
-        "is_read": None if wanted.is_read is None else int(wanted.is_read),
+        **condition_params(assignees),
         "thread_id": wanted.thread_id,
         "from_email": wanted.from_email,
         "received_after": query.after,
         "received_before": query.before,
     }
-    parts = []
+    parts = conditions_of(query, assignees)
     if set(wanted.folders) != set(FOLDERS):
         listed = ", ".join(str(FOLDERS.index(folder)) for folder in wanted.folders)
-        parts.append(f"c.folder IN ({listed})")
+        parts.append(f"c.folder IN ({listed or -1})")
     if wanted.is_read is not None:
-        parts.append("c.is_read = :is_read")
+        parts.append(f"c.is_read = {int(wanted.is_read)}")
     if wanted.thread_id is not None:
         parts.append("m.thread_id = :thread_id")
     if wanted.from_email is not None:

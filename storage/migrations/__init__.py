@@ -33,6 +33,7 @@ from storage.migrations.m017_card_apart import m017_card_apart
 from storage.migrations.m018_joined_threads import m018_joined_threads
 from storage.migrations.m019_inner_files import m019_inner_files
 from storage.migrations.m020_session_kinds import m020_session_kinds
+from storage.migrations.m021_page import m021_page
 
 Step = Callable[[Tx], Coroutine[Any, Any, None]]
 
@@ -136,4 +137,5 @@ STEPS: tuple[Step, ...] = (
     m018_joined_threads,
     m019_inner_files,
     m020_session_kinds,
+    m021_page,
 )

@@ -15,8 +15,7 @@ from dataclasses import dataclass
 
 from storage.database import Tx
 from storage.index import copy_index
-from storage.index.query import Query
-from storage.mailbox.copies import FOLDERS
+from storage.index.query import FOLDERS, Query
 from storage.mailbox.visibility import VISIBLE_ASSIGNEE, View, newest_visible, opened_threads
 from storage.sql import in_list
 from storage.teamwork.thread_search import matching_copies, newest_matching_copies, opened_matches
@@ -33,7 +32,8 @@ class Filter:
     """The threads to list.
 
     `unassigned` are those without an assignee; `list_id` those with mail that came to this inbox by
-    a list.
+    a list. `all_read` and `unflagged` are those of whose copies none is unread, or flagged; for the
+    opposite there are the query's marks.
     """
 
     status: Status | None = None
@@ -41,6 +41,14 @@ class Filter:
     unassigned: bool = False
     list_id: bytes | None = None
     query: Query | None = None
+    all_read: bool = False
+    unflagged: bool = False
+
+    @property
+    def is_of_few(self) -> bool:
+        """Whether threads that are given one by one can be placed without the index."""
+        query = self.query
+        return query is None or (query.needs_copy and not query.needs_index)
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,7 +71,7 @@ async def list_threads(
     tx: Tx, *, view: View, wanted: Filter, before: bytes | None, limit: int
 ) -> ThreadPage:
     """Return at most `limit` threads, all with their newest message older than `before`."""
-    few = None if wanted.query else await _few_threads(tx, view, wanted)
+    few = await _few_threads(tx, view, wanted) if wanted.is_of_few else None
     if few is not None:
         spots, rest = await _one_by_one(tx, view, wanted, few, before), None
     else:
@@ -97,9 +105,18 @@ async def _one_by_one(
     spots: list[_Spot] = []
     for start in range(0, len(thread_ids), _FEW):
         some = thread_ids[start : start + _FEW]
-        newest = await newest_visible(tx, view=view, thread_ids=some)
+        newest = await _newest(tx, view, wanted, some)
         spots += await _fitting(tx, view, wanted, _placed(newest, before, b""))
     return _sorted(spots)
+
+
+async def _newest(
+    tx: Tx, view: View, wanted: Filter, thread_ids: Sequence[bytes]
+) -> dict[bytes, bytes]:
+    """Map each of these threads to its newest message that counts."""
+    if wanted.query is None:
+        return await newest_visible(tx, view=view, thread_ids=thread_ids)
+    return await newest_matching_copies(tx, view=view, query=wanted.query, thread_ids=thread_ids)
 
 
 async def _walked(
@@ -256,9 +273,18 @@ def _conditions(wanted: Filter) -> str:
         parts.append(f"(t.assignee_inbox_id IS NULL OR NOT {VISIBLE_ASSIGNEE})")
     if wanted.list_id is not None:
         parts.append(_BY_LIST)
+    if wanted.all_read:
+        parts.append(_NO_COPY.format("is_read = 0"))
+    if wanted.unflagged:
+        parts.append(_NO_COPY.format("is_flagged = 1"))
     return " AND ".join(parts)
 
 
+_NO_COPY = """
+    NOT EXISTS (SELECT 1 FROM messages m CROSS JOIN copies c
+                WHERE m.thread_id = t.thread_id AND c.message_id = m.message_id
+                  AND c.inbox_id = :viewer AND c.{})
+"""
 # Only an inbox's own copies count for `list_id`: another's route would reveal a Bcc.
 _BY_LIST = """
     EXISTS (SELECT 1 FROM messages m

@@ -4,6 +4,8 @@
   the viewer's inbox: the newest thousand of them are compared one by one with the same words.
 - The list by which a message came is visible only to holders of a copy, so `list:` finds no granted
   message.
+- Neither do conditions on a copy: its folder, its marks. Where only these and conditions on the
+  thread are asked for, the index is not needed: one statement places all threads.
 - A message that waits for the parser is matched by the fields of the header scan.
 """
 
@@ -15,7 +17,13 @@ from storage.database import Row, Tx
 from storage.index.full_text import ATTACHMENT, matching, scanned_text
 from storage.index.query import Query, matches
 from storage.index.words import document
-from storage.mailbox.search import SearchFilter, search_messages
+from storage.mailbox.copy_conditions import (
+    assignees_of,
+    condition_params,
+    never_holds,
+    thread_conditions,
+)
+from storage.mailbox.search import SearchFilter, newest_found, search_messages
 from storage.mailbox.visibility import OPENED_THREADS, VISIBLE, View
 from storage.sql import in_list
 
@@ -44,6 +52,15 @@ async def newest_matching_copies(
     tx: Tx, *, view: View, query: Query, thread_ids: Collection[bytes]
 ) -> dict[bytes, bytes]:
     """Map each of the threads with a matching copy to the newest one."""
+    if not query.needs_index and query.has_attachment is None:
+        return await newest_found(
+            tx,
+            tenant_id=view.tenant_id,
+            inbox_id=view.inbox_id,
+            query=query,
+            thread_ids=thread_ids,
+            now=view.now,
+        )
     newest = {}
     for thread_id in thread_ids:
         wanted = SearchFilter(query, thread_id=thread_id)
@@ -62,6 +79,7 @@ async def _search(
         wanted=wanted,
         before=before,
         limit=limit,
+        now=view.now,
     )
 
 
@@ -70,7 +88,7 @@ async def opened_matches(tx: Tx, *, view: View, query: Query) -> dict[bytes, byt
 
     Copies of the same thread count as well.
     """
-    rows = [] if query.lists else await _opened(tx, view, query)
+    rows = [] if query.needs_copy else await _opened(tx, view, query)
     meant = await _matching(tx, query, rows)
     newest: dict[bytes, bytes] = {}
     for row in rows:
@@ -85,18 +103,29 @@ async def _opened(tx: Tx, view: View, query: Query) -> list[Row]:
     """Return the newest messages granted to the viewer without a copy, within the dates."""
     newer = "" if query.after is None else "AND m.received_at >= :received_after"
     older = "" if query.before is None else "AND m.received_at < :received_before"
+    assignees = await assignees_of(
+        tx, tenant_id=view.tenant_id, inbox_id=view.inbox_id, query=query
+    )
+    if never_holds(query, assignees):
+        return []
+    also = "".join(f" AND {one}" for one in thread_conditions(query, assignees))
     return await tx.fetch_all(
         f"""
         SELECT m.message_id, m.thread_id, m.parse_status, m.has_attachments, m.from_name,
                m.from_email, m.recipients, m.subject
         FROM messages m
         WHERE m.thread_id IN ({OPENED_THREADS}) AND m.tenant_id = :tenant_id {newer} {older}
-          AND {VISIBLE}
+          AND {VISIBLE} {also}
           AND NOT EXISTS (SELECT 1 FROM copies own
                           WHERE own.inbox_id = :viewer AND own.message_id = m.message_id)
         ORDER BY m.message_id DESC LIMIT {_OPENED_LOOKED_AT}
         """,
-        {**view.params, "received_after": query.after, "received_before": query.before},
+        {
+            **view.params,
+            **condition_params(assignees),
+            "received_after": query.after,
+            "received_before": query.before,
+        },
     )
 
 

@@ -4,20 +4,25 @@
   shown to inboxes that may see the assignment.
 - The subject is that of the oldest visible message; participants are the addresses in From, To and
   Cc of the newest visible messages, the first 200 in order of arrival.
+- Folders, marks and ways in are those of the inbox's own copies. The ways in, and whether there are
+  files, are of the newest visible messages, and of the oldest.
 """
 
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from itertools import chain
 from typing import Literal
 
 from storage.address import canonical_or_none
 from storage.database import Row, Tx
 from storage.errors import NotFound
 from storage.events.record import record_event
-from storage.mailbox.copies import Mailbox
+from storage.index.query import FOLDERS
+from storage.mailbox.copies import Mailbox, Route, distinct_addresses, routes_of
+from storage.mailbox.read_state import Reader, readers_of
 from storage.mailbox.visibility import VISIBLE, VISIBLE_ASSIGNEE, View, require_thread
 from storage.sql import in_list
 from storage.teamwork.notes import count_notes
@@ -39,7 +44,9 @@ class Assignee:
 
 @dataclass(frozen=True, slots=True)
 class Thread:
-    """A thread as one inbox sees it. `newest_id` is the newest message it sees."""
+    """A thread as one inbox sees it. `newest_id` is the newest message it sees; `last_from` wrote
+    that, `preview` is its beginning, and `seen_by` have read it (None: nobody is told).
+    """
 
     thread_id: bytes
     subject: str
@@ -50,6 +57,14 @@ class Thread:
     note_count: int
     last_message_at: int
     newest_id: bytes
+    last_from: Mailbox
+    preview: str
+    has_attachments: bool
+    unread_count: int
+    is_flagged: bool
+    folders: tuple[str, ...]
+    routes: tuple[Route, ...]
+    seen_by: tuple[Reader, ...] | None
 
 
 async def find_thread(tx: Tx, *, view: View, thread_id: bytes) -> Thread:
@@ -73,11 +88,31 @@ async def describe_threads(tx: Tx, *, view: View, thread_ids: Sequence[bytes]) -
         for row in await tx.fetch_all(_STATE.format(chosen), {**view.params, **names})
     }
     notes = await count_notes(tx, view=view, thread_ids=thread_ids)
+    held: dict[bytes, list[Row]] = {}
+    for row in await tx.fetch_all(_HELD.format(chosen), {**view.params, **names}):
+        held.setdefault(bytes(row["thread_id"]), []).append(row)
+    shown = [bytes(row["message_id"]) for rows in messages.values() for row in rows]
+    routes = await routes_of(tx, inbox_id=view.inbox_id, message_ids=shown)
+    newest = [bytes(rows[-1]["message_id"]) for rows in messages.values()]
+    readers = await readers_of(tx, inbox_id=view.inbox_id, message_ids=newest)
     return [
-        _thread(states[one], messages[one], notes.get(one, 0))
+        _thread(
+            states[one],
+            messages[one],
+            notes.get(one, 0),
+            held=held.get(one, ()),
+            routes=_ways_in(messages[one], routes),
+            seen_by=readers.get(bytes(messages[one][-1]["message_id"])),
+        )
         for one in thread_ids
         if one in messages
     ]
+
+
+def _ways_in(messages: Sequence[Row], routes: Mapping[bytes, Sequence[Route]]) -> tuple[Route, ...]:
+    """Return the addresses by which these messages came, each once, the latest first."""
+    newest_first = (routes.get(bytes(row["message_id"]), ()) for row in reversed(messages))
+    return tuple(distinct_addresses(chain.from_iterable(newest_first)))
 
 
 # The ids are ranked first, by the index alone; only the messages of the result are read.
@@ -92,10 +127,17 @@ _MESSAGES = f"""
         FROM seen
     )
     SELECT m.thread_id, m.message_id, m.received_at, m.from_name, m.from_email, m.recipients,
-           m.subject, r.total
+           m.subject, m.preview, m.has_attachments, r.total
     FROM ranked r JOIN messages m ON m.message_id = r.message_id
     WHERE r.place <= {_READ_FOR_PARTICIPANTS} OR r.place = r.total
     ORDER BY m.message_id
+"""
+_HELD = """
+    SELECT m.thread_id, c.folder, SUM(1 - c.is_read) AS unread, MAX(c.is_flagged) AS flagged
+    FROM messages m CROSS JOIN copies c
+    WHERE m.thread_id IN ({}) AND m.tenant_id = :tenant_id
+      AND c.inbox_id = :viewer AND c.message_id = m.message_id
+    GROUP BY m.thread_id, c.folder ORDER BY c.folder
 """
 _STATE = f"""
     SELECT t.thread_id, t.status, i.inbox_id, i.address FROM threads t
@@ -104,7 +146,15 @@ _STATE = f"""
 """
 
 
-def _thread(state: Row, messages: Sequence[Row], note_count: int) -> Thread:
+def _thread(
+    state: Row,
+    messages: Sequence[Row],
+    note_count: int,
+    *,
+    held: Sequence[Row],
+    routes: tuple[Route, ...],
+    seen_by: tuple[Reader, ...] | None,
+) -> Thread:
     oldest, newest = messages[0], messages[-1]
     assignee = state["inbox_id"] and Assignee(bytes(state["inbox_id"]), state["address"])
     return Thread(
@@ -117,6 +167,14 @@ def _thread(state: Row, messages: Sequence[Row], note_count: int) -> Thread:
         note_count,
         newest["received_at"],
         bytes(newest["message_id"]),
+        last_from=Mailbox(newest["from_name"], newest["from_email"]),
+        preview=newest["preview"],
+        has_attachments=any(row["has_attachments"] for row in messages),
+        unread_count=sum(row["unread"] for row in held),
+        is_flagged=any(row["flagged"] for row in held),
+        folders=tuple(FOLDERS[row["folder"]] for row in held),
+        routes=routes,
+        seen_by=seen_by,
     )
 
 

@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 
 from admin_api.routes import ROUTES
+from storage.accounts.sessions import create_session
 from storage.accounts.tokens import SCOPES
 from storage.address import parse_address
 from storage.contacts import contacts
@@ -52,6 +53,7 @@ UNKNOWN = {
     "alert_id": "alr_" + "0" * 26,
     "delivery_id": "dlv_" + "0" * 26,
     "address": "nobody@unknown.test",
+    "session_id": "ses_" + "0" * 26,
 }
 
 
@@ -109,6 +111,9 @@ TABLE = {
         None, body={"current_password": PASSWORD, "new_password": PASSWORD}, status=204
     ),
     "GET /v1/me/": Row(),
+    "GET /v1/sessions/": Row(None),
+    "DELETE /v1/sessions/": Row(None, status=204),
+    "DELETE /v1/sessions/{session_id}/": Row(None, names={"session_id": "session"}, status=204),
     "GET /v1/audit-log/": Row(None, admin=True),
     "GET /v1/users/": Row(None, admin=True),
     "POST /v1/users/": Row(
@@ -127,6 +132,7 @@ TABLE = {
     "POST /v1/domains/{name}/verify/": Row(None, admin=True, names={"name": "domain"}),
     "GET /v1/inboxes/": Row(),
     "POST /v1/inboxes/": Row(None, admin=True, body={"address": "new@example.test"}, status=201),
+    "GET /v1/inboxes/{inbox_id}/counts/": Row(READ, names={"inbox_id": "inbox"}),
     "GET /v1/inboxes/{inbox_id}/": Row(names={"inbox_id": "inbox"}),
     "PATCH /v1/inboxes/{inbox_id}/": Row(
         ("alerts:write",), body={"display_name": "New"}, names={"inbox_id": "inbox"}
@@ -333,6 +339,7 @@ async def ids(world: World, *, own: bool) -> dict[str, str]:
     await world.database.write(lambda tx: add_domain(tx, tenant_id=tenant_id, name=spare, now=1))
     return {
         "user": world.ids[MEMBER if own else STRANGER],
+        "session": await another_session(world, TENANT_OWNER if own else STRANGER),
         "domain": spare,
         "deleted inbox": to_text("inb", await deleted_inbox(world, tenant_id, address)),
         "list": world.ids[shared],
@@ -343,6 +350,16 @@ async def ids(world: World, *, own: bool) -> dict[str, str]:
         **await shared_work(world, inbox, TENANT_OWNER if own else STRANGER),
         **await shared_contacts(world, own=own),
     }
+
+
+async def another_session(world: World, email: str) -> str:
+    tenant_id = world.raw["Example" if email == TENANT_OWNER else "Other"]
+    session, _ = await world.database.write(
+        lambda tx: create_session(
+            tx, tenant_id=tenant_id, user_id=world.raw[email], now=world.clock()
+        )
+    )
+    return to_text("ses", session.session_id)
 
 
 async def deliver_as(world: World, message_id: str) -> None:

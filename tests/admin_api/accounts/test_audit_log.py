@@ -37,6 +37,8 @@ MESSAGE_DELIVERIES = "GET /v1/messages/{message_id}/deliveries/"
 ACTIONS: dict[str, str | None] = {
     "POST /auth/logout/": None,
     "POST /auth/change-password/": "user.password_changed",
+    "DELETE /v1/sessions/": "user.sessions_ended",
+    "DELETE /v1/sessions/{session_id}/": "user.sessions_ended",
     "POST /v1/users/": "user.created",
     "PATCH /v1/users/{user_id}/": "user.changed",
     "DELETE /v1/users/{user_id}/": "user.deleted",

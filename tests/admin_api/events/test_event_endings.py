@@ -66,7 +66,8 @@ async def test_of_a_thread_that_is_gone_not_even_ones_own_acts_are_told(world: W
         await delete(world, SUPPORT, f"/v1/messages/{message['message_id']}/")
 
     assert await status(world, SUPPORT, thread) == 404
-    assert await types_told(world, SUPPORT) == [JOINED]
+    # To the trash, and permanently: the end of the copy itself.
+    assert await types_told(world, SUPPORT) == [JOINED, *["message.changed"] * 2]
 
 
 async def test_a_task_that_is_deleted_is_told_no_more(world: World) -> None:

@@ -104,9 +104,17 @@ async def join(world: World) -> object:
     return await post(world, TENANT_OWNER, path, inbox_id=SUPPORT)
 
 
+async def mark_read(world: World) -> object:
+    await send(world)
+    (message, *_) = (await get(world, SUPPORT, "/v1/messages/"))["results"]
+    async with world.client(SUPPORT) as api:
+        return await api.patch(f"/v1/messages/{message['message_id']}/", json={"is_read": True})
+
+
 # What makes each type happen to Support; the last event of that type is the one.
 CAUSES: dict[str, list[Make]] = {
     "message.received": [send],
+    "message.changed": [mark_read],
     "thread.assigned": [assign],
     "thread.unassigned": [unassign],
     "thread.note_added": [annotate],

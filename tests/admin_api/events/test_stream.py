@@ -214,7 +214,7 @@ async def test_who_falls_behind_misses_nothing(
 async def test_silence_is_broken_by_a_comment(
     world: World, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(event_stream, "_BEAT_SECONDS", 0.1)
+    monkeypatch.setattr(event_stream, "BEAT_SECONDS", 0.1)
     async with streaming(world, SALES) as stream:
         frames = [await asyncio.wait_for(stream.frames.get(), 5) for _ in range(3)]
     assert frames[1:] == [b":", b":"]

@@ -155,6 +155,7 @@ async def test_a_message_that_cannot_be_parsed_is_parked_after_five_tries(
             wanted=SearchFilter(query=parse_query("subject:lost from:grace")),
             before=None,
             limit=5,
+            now=0,
         )
     )
     assert found == [lost]

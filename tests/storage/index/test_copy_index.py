@@ -15,7 +15,8 @@ from storage.clock import system_clock
 from storage.database import Row, Tx
 from storage.engines.opening import open_database
 from storage.index.copy_index import fetch_newest, from_clauses
-from storage.mailbox.copies import FOLDERS, update_copy
+from storage.index.query import FOLDERS
+from storage.mailbox.copies import update_copy
 from storage.mailbox.deletion import delete_copy
 from storage.migrations import STEPS, migrate
 from tests.builders import AGENT, SALES, SUPPORT, World, copies_in, deliver, open_world

@@ -38,6 +38,7 @@ async def found(post: Post, query: str | Query, address: str = ANN, **rest: obje
             wanted=wanted,
             before=None,
             limit=50,
+            now=0,
         )
     )
 
@@ -213,6 +214,7 @@ async def test_a_page_follows_the_one_before(post: Post) -> None:
                 wanted=SearchFilter(query=parse_query("same")),
                 before=before,
                 limit=3,
+                now=0,
             )
         )
         if not page:

@@ -19,6 +19,7 @@ from storage.directory.domains import trust_domain
 from storage.directory.lists import add_member, create_list
 from storage.errors import NotFound
 from storage.ids import from_text, to_text
+from storage.index.query import FOLDERS
 from storage.mailbox import copies, deletion, visibility
 from storage.mailbox.visibility import View
 from storage.teamwork import assignment, notes, threads
@@ -228,7 +229,7 @@ class Office:
         if found := self._held(inbox, number):
             _, key = found
             change: dict[str, Any] = {**key, "now": self.world.clock()}
-            folder = copies.FOLDERS[number % 4]
+            folder = FOLDERS[number % 4]
             await self.world.database.write(
                 lambda tx: copies.update_copy(tx, **change, folder=folder)
             )
