@@ -12,12 +12,18 @@ from admin_api.http.problems import rate_limited, unauthorized
 from admin_api.service.feed import Listener
 from storage.accounts.credential_marks import credential_marks
 from storage.database import Tx
+from storage.wakeup import WakeUp
 
 _FULL_SECONDS = 5
 
 
-async def listener_of(tx: Tx, call: Call, *, inbox_id: bytes, types: frozenset[str]) -> Listener:
-    """A listener for the call, with its credential as it is now. Raises Problem 401."""
+async def listener_of(
+    tx: Tx, call: Call, *, inbox_id: bytes, types: frozenset[str], heard: WakeUp | None = None
+) -> Listener:
+    """A listener for the call, with its credential as it is now. Raises Problem 401.
+
+    `heard` is the wake-up of a stream with several listeners.
+    """
     credential_id = call.caller.credential_id
     marks = await credential_marks(tx, ids=(credential_id, inbox_id), now=call.now)
     if len(marks) < 2:
@@ -28,6 +34,7 @@ async def listener_of(tx: Tx, call: Call, *, inbox_id: bytes, types: frozenset[s
         credential_id=credential_id,
         types=types,
         standing=(marks[credential_id], marks[inbox_id]),
+        heard=heard,
     )
 
 

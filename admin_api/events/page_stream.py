@@ -20,6 +20,9 @@ import orjson
 from starlette.responses import Response
 from starlette.types import Receive, Scope, Send
 
+from admin_api.access.event_access import readable_types
+from admin_api.call.call import Call, named_inbox
+from admin_api.call.listening import listener_of, require_stream
 from admin_api.events.stream import (
     BEAT,
     BEAT_SECONDS,
@@ -31,10 +34,11 @@ from admin_api.events.stream import (
     keep_little,
     send_in_time,
 )
+from admin_api.http.responses import no_content
 from admin_api.service.feed import Feed, Listener
 from storage.database import Database, Tx
-from storage.errors import StoreUnavailable
-from storage.events.log import Event
+from storage.errors import FieldFault, Invalid, StoreUnavailable
+from storage.events.log import WATCHED, Event
 from storage.events.threads_of import threads_of
 from storage.ids import to_text
 from storage.wakeup import WakeUp, woken_within
@@ -42,6 +46,31 @@ from storage.wakeup import WakeUp, woken_within
 MOST_INBOXES = 20
 _PAUSE = 0.1
 _MOST_THREADS = 200
+
+
+async def page_stream(call: Call, names: Sequence[str]) -> Response:
+    """Answer with the stream of these inboxes, by id or address, of which the caller is the owner.
+
+    Others are left out: each look into them is on record. 204, after which no browser tries again,
+    when none is left. Raises Invalid for too many, Problem 429 for too many streams.
+    """
+    if len(names) > MOST_INBOXES:
+        raise Invalid(FieldFault("inbox", f"at most {MOST_INBOXES} inboxes"))
+    heard, types = WakeUp(), readable_types(call.caller) | {WATCHED}
+
+    async def listen(tx: Tx) -> list[Listener]:
+        named = [await named_inbox(tx, tenant_id=call.tenant_id, name=name) for name in names]
+        own = [one.inbox_id for one in named if one and one.owner_user_id == call.user_id]
+        return [
+            await listener_of(tx, call, inbox_id=one, types=types, heard=heard)
+            for one in dict.fromkeys(own)
+        ]
+
+    listeners = await call.database.read(listen)
+    if not listeners:
+        return no_content()
+    require_stream(call)
+    return PageStream(call.service.feed, call.database, listeners, heard)
 
 
 class PageStream(Response):

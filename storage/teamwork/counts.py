@@ -84,15 +84,25 @@ async def _by_list(tx: Tx, view: View) -> dict[bytes, int]:
     return found
 
 
+# The index of unread copies alone gives the newest; the copies are read for those only.
 _LISTED = """
     SELECT r.list_id, COUNT(DISTINCT p.message_id) AS unread FROM (
-        SELECT c.message_id, c.route FROM {} c
-        WHERE c.inbox_id = :viewer AND c.folder IN (0, 1) AND c.is_read = 0
-        ORDER BY c.message_id DESC LIMIT :limit) p
-    JOIN routes r ON r.message_id = p.message_id AND r.list_id IS NOT NULL
-    WHERE r.position = p.route OR EXISTS (
-        SELECT 1 FROM copy_routes w
-        WHERE w.message_id = p.message_id AND w.inbox_id = :viewer AND w.position = r.position)
+        SELECT * FROM (
+            SELECT c.message_id FROM {0} c
+            WHERE c.inbox_id = :viewer AND c.folder = 0 AND c.is_read = 0
+            ORDER BY c.message_id DESC LIMIT :limit) inboxed
+        UNION ALL
+        SELECT * FROM (
+            SELECT c.message_id FROM {0} c
+            WHERE c.inbox_id = :viewer AND c.folder = 1 AND c.is_read = 0
+            ORDER BY c.message_id DESC LIMIT :limit) archived) p
+    CROSS JOIN copies o CROSS JOIN routes r
+    WHERE o.message_id = p.message_id AND o.inbox_id = :viewer
+      AND r.message_id = p.message_id AND r.list_id IS NOT NULL
+      AND (r.position = o.route OR EXISTS (
+          SELECT 1 FROM copy_routes w
+          WHERE w.message_id = p.message_id AND w.inbox_id = :viewer
+            AND w.position = r.position))
     GROUP BY r.list_id
 """
 
@@ -113,9 +123,10 @@ _UNASSIGNED = f"""
         SELECT c.message_id FROM {{}} c
         WHERE c.inbox_id = :viewer AND c.folder = 0
         ORDER BY c.message_id DESC LIMIT :limit) p
-    JOIN messages m ON m.message_id = p.message_id
-    JOIN threads t ON t.thread_id = m.thread_id AND t.tenant_id = :tenant_id
-    WHERE t.status = 'open' AND (t.assignee_inbox_id IS NULL OR NOT {VISIBLE_ASSIGNEE})
+    CROSS JOIN messages m CROSS JOIN threads t
+    WHERE m.message_id = p.message_id AND t.thread_id = m.thread_id
+      AND t.tenant_id = :tenant_id AND t.status = 'open'
+      AND (t.assignee_inbox_id IS NULL OR NOT {VISIBLE_ASSIGNEE})
 """
 
 

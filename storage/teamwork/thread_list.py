@@ -24,7 +24,7 @@ from storage.teamwork.threads import Status, Thread, describe_threads
 _FIRST_STEP = 200
 _LOOKED_AT = 5_000
 _FEW = 500
-_ALL = 1_000_000_000
+_MANY = 2_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,7 +86,7 @@ async def list_threads(
 async def _few_threads(tx: Tx, view: View, wanted: Filter) -> list[bytes] | None:
     """Return the threads to start from when they are few: assigned ones, or closed ones."""
     if wanted.assignee is not None:
-        condition, limit = "assignee_inbox_id = :assignee", _ALL
+        condition, limit = "assignee_inbox_id = :assignee", _MANY + 1
     elif wanted.status == "closed":
         condition, limit = "status = 'closed'", _FEW + 1
     else:
@@ -95,7 +95,7 @@ async def _few_threads(tx: Tx, view: View, wanted: Filter) -> list[bytes] | None
         f"SELECT thread_id FROM threads WHERE tenant_id = :tenant_id AND {condition} LIMIT :limit",
         {"tenant_id": view.tenant_id, "assignee": wanted.assignee, "limit": limit},
     )
-    return None if limit != _ALL and len(rows) == limit else [bytes(r["thread_id"]) for r in rows]
+    return None if len(rows) == limit else [bytes(r["thread_id"]) for r in rows]
 
 
 async def _one_by_one(

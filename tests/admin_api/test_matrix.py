@@ -61,6 +61,8 @@ OWN = {
     "delivery",
 }
 CHANGE_INBOX = ("PATCH /v1/inboxes/{inbox_id}/", "POST /v1/inboxes/{inbox_id}/webhook-secret/")
+# What waits for an inbox, only who may act for it is told.
+COUNTS = "GET /v1/inboxes/{inbox_id}/counts/"
 # Its body names a type of event, which takes the right to read it.
 NEW_ALERT = "POST /v1/alerts/"
 # An inbox named for rendering counts only when a thread is named too.
@@ -223,7 +225,9 @@ def _within_the_tenant(key: str, row: Row, caller: Caller, whose: str) -> int:
     if whose == "other" and kinds & OWN:
         return 404
     mine = whose == "own" and not caller.stranger
-    if "token of" in kinds and not caller.admin and not mine:
+    if "session" in kinds:
+        return 404  # it is nobody's here; one's own is in accounts/test_sessions.py
+    if ("token of" in kinds or key == COUNTS) and not caller.admin and not mine:
         return 404
     if key in CHANGE_INBOX and not caller.admin and not mine:
         return 403
@@ -289,6 +293,7 @@ def test_every_kind_that_a_path_names_is_known_here() -> None:
     kinds = {kind for row in TABLE.values() for kind in row.names.values()}
     tenants_own = {
         "user",
+        "session",
         "domain",
         "deleted inbox",
         "list",

@@ -46,6 +46,7 @@ async def test_a_list_is_made_read_renamed_and_deleted(world: World) -> None:
             "created_by": world.ids[TENANT_ADMIN],
             "created_at": "2027-01-15T08:00:00.000Z",
             "member_count": 0,
+            "share_read_state": True,
         }
         own = f"{LISTS}{made.json()['list_id']}/"
         assert (await api.get(own)).json() == made.json()

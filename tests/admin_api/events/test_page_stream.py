@@ -1,0 +1,158 @@
+"""The stream of a page: several inboxes in one, ids only, gone with its session."""
+
+import asyncio
+import contextlib
+from collections.abc import AsyncIterator
+from typing import Any, cast
+
+import orjson
+import pytest
+from starlette.requests import Request
+
+from admin_api.access.credentials import identify
+from admin_api.call.call import Call
+from admin_api.events.page_stream import page_stream
+from admin_api.service.feed import Feed
+from storage.accounts.sessions import end_other_sessions
+from storage.errors import Invalid
+from tests.admin_api.events.streams import PATIENCE, Stream
+from tests.admin_api.teamwork.team import delete, get, post, thread_with
+from tests.builders import (
+    AGENT,
+    FOREIGN_INBOX,
+    MEMBER,
+    SALES,
+    SUPPORT,
+    TEAM,
+    TENANT_OWNER,
+    World,
+    deliver,
+)
+
+Frame = tuple[str, dict[str, Any]]
+
+
+def service(world: World) -> Any:  # noqa: ANN401
+    return cast(Any, world.app.router.default)._inner._service
+
+
+@contextlib.asynccontextmanager
+async def page(world: World, who: str, *inboxes: str) -> AsyncIterator[Stream]:
+    """Open the stream as the page of a user; it is hung up at the end."""
+    stream = Stream()
+    stream.reads.set()
+    scope = {"type": "http", "method": "GET", "path": "/", "query_string": b"", "headers": []}
+    person = await world.database.read(
+        lambda tx: identify(tx, secret=world.secrets[who], now=world.clock())
+    )
+    call = Call(service(world), Request(scope), {}, world.clock(), person, store=world.database)
+    response = await page_stream(call, inboxes)
+    running = asyncio.create_task(response(scope, stream.receive, stream.send))
+    try:
+        async with asyncio.timeout(PATIENCE):
+            await stream.started.wait()
+        yield stream
+    finally:
+        stream.gone.set()
+        async with asyncio.timeout(PATIENCE):
+            await running
+
+
+async def frame(stream: Stream) -> Frame | None:
+    """The next frame that says something; None at the end."""
+    async with asyncio.timeout(PATIENCE):
+        while (one := await stream.frames.get()) is not None:
+            fields = dict(line.split(": ", 1) for line in one.decode().splitlines() if line != ":")
+            if "event" in fields:
+                return fields["event"], orjson.loads(fields["data"])
+    return None
+
+
+async def change(stream: Stream, kind: str) -> dict[str, Any]:
+    """The next change of this kind."""
+    while (one := await frame(stream)) is not None:
+        if kind in one[1].get("types", ()):
+            return one[1]
+    raise AssertionError("the stream ended")
+
+
+def thread_id(path: str) -> str:
+    return path.rstrip("/").rpartition("/")[2]
+
+
+async def test_a_page_hears_of_mail_marks_notes_and_assignments_by_ids_alone(world: World) -> None:
+    async with page(world, TENANT_OWNER, SALES) as stream:
+        assert await frame(stream) == ("hello", {"inboxes": [world.ids[SALES]]})
+        thread = await thread_with(world, TEAM.lower(), subject="Secret")
+        told = await change(stream, "message.received")
+        assert told == {
+            "inbox": world.ids[SALES],
+            "threads": [thread_id(thread)],
+            "types": ["message.received"],
+        }
+        (item,) = (await get(world, SALES, thread))["messages"]
+        async with world.client(SALES) as api:
+            await api.patch(f"/v1/messages/{item['message_id']}/", json={"is_read": True})
+        assert (await change(stream, "message.changed"))["threads"] == [thread_id(thread)]
+        await post(world, SUPPORT, thread + "notes/", body="Secret")
+        assert (await change(stream, "thread.note_added"))["threads"] == [thread_id(thread)]
+        await post(world, SUPPORT, thread + "assign/", to=SUPPORT)
+        assert (await change(stream, "thread.watched"))["threads"] == [thread_id(thread)]
+        await delete(world, SUPPORT, thread + "assign/")
+        assert (await change(stream, "thread.watched"))["threads"] == [thread_id(thread)]
+    assert b"Secret" not in stream.body
+
+
+async def test_an_assignment_is_seen_by_nobody_who_does_not_see_the_thread(world: World) -> None:
+    async with page(world, MEMBER, SUPPORT) as stream:
+        assert await frame(stream)
+        hidden = await thread_with(world, SALES.lower())
+        await post(world, SALES, hidden + "assign/", to=AGENT)
+        shown = await thread_with(world, TEAM.lower())
+        assert (await change(stream, "message.received"))["threads"] == [thread_id(shown)]
+    assert thread_id(hidden).encode() not in stream.body
+
+
+async def test_only_ones_own_inboxes_are_in_it(world: World) -> None:
+    async with page(world, TENANT_OWNER, SALES, SUPPORT, FOREIGN_INBOX, SALES) as stream:
+        assert await frame(stream) == ("hello", {"inboxes": [world.ids[SALES]]})
+    async with page(world, TENANT_OWNER, SUPPORT) as none:
+        assert none.status == 204
+    with pytest.raises(Invalid):
+        async with page(world, TENANT_OWNER, *[SALES] * 21):
+            pass
+
+
+async def test_it_counts_as_one_stream_and_ends_with_its_session(world: World) -> None:
+    feed: Feed = service(world).feed
+    user_id = world.raw[TENANT_OWNER]
+    async with page(world, TENANT_OWNER, SALES) as stream:
+        assert await frame(stream)
+        assert feed.streams_open == 1
+        await world.database.write(
+            lambda tx: end_other_sessions(tx, tenant_id=world.tenant_id, user_id=user_id, keep=b"")
+        )
+        async with asyncio.timeout(1.5):
+            assert await frame(stream) == ("bye", {})
+            assert await frame(stream) is None
+    assert feed.streams_open == 0
+
+
+async def test_too_much_at_once_is_told_as_such(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("admin_api.service.feed._MOST_WAITING", 1)
+    async with page(world, TENANT_OWNER, SALES) as stream:
+        assert await frame(stream)
+
+        async def many() -> None:
+            for _ in range(3):
+                await deliver(world, SALES.lower())
+
+        await many()
+        while (one := await frame(stream)) and one[0] != "stale":
+            await deliver(world, SALES.lower())
+            await deliver(world, SALES.lower())
+        assert one == ("stale", {"inbox": world.ids[SALES]})
+        await deliver(world, SALES.lower())
+        assert (await change(stream, "message.received"))["threads"]
