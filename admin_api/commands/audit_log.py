@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 def audit_log(
     call: Invocation,
     *,
-    tenant_text: str,
+    tenant_text: str | None,
     actor: str | None,
     action: str | None,
     object_id: str | None,
@@ -45,7 +45,8 @@ def audit_log(
         )
 
     found = call.read(work)
-    text = table([_line(entry) for entry in found], "There is nothing in the log.")
+    heads = ("time", "actor", "client", "action", "object")
+    text = table([_line(entry) for entry in found], "There is nothing in the log.", heads=heads)
     call.answer([entry_record(entry) for entry in found], text)
 
 

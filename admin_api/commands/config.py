@@ -37,4 +37,5 @@ def show(call: Invocation) -> None:
 
     described = describe(call.settings())
     document = {item.key: {"value": item.value, "origin": item.origin} for item in described}
-    call.answer(document, table([(item.key, item.value, item.origin) for item in described], ""))
+    lines = [(item.key, item.value, item.origin) for item in described]
+    call.answer(document, table(lines, "", heads=("setting", "value", "origin")))

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from admin_api.commands.terminal.acting import INBOX, view_of
+from admin_api.commands.terminal.acting import INBOX, TENANT, view_of
 from admin_api.commands.terminal.faults import Faults
 from admin_api.commands.terminal.invocation import Invocation, common
 
@@ -165,33 +165,25 @@ def export_contacts(call: Invocation, *, inbox: str, version: str) -> None:
 @click.command()
 @common
 @click.argument("address")
-@click.option("--tenant", metavar="TENANT", help="Which team; needed when there are several.")
+@TENANT
 @click.pass_obj
-def who(call: Invocation, *, address: str, tenant: str | None) -> None:
+def who(call: Invocation, *, address: str, tenant_text: str | None) -> None:
     """Show who in a team knows ADDRESS, and how well: the best first.
 
     Inboxes that keep their relationships to themselves are left out.
     """
     from admin_api.contacts.records import acquaintance_record
-    from storage.accounts.tenants import list_tenants
     from storage.address import canonical_or_none
     from storage.clock import system_clock
     from storage.contacts.relationships import known_by
     from storage.directory.operator_names import tenant_meant
-    from storage.errors import FieldFault, Invalid
 
     canonical = canonical_or_none(address)
     if canonical is None:
         raise Faults("address: is not an address")
 
     async def work(tx: Tx) -> list[Acquaintance]:
-        if tenant is not None:
-            found = await tenant_meant(tx, text=tenant)
-        else:
-            tenants = await list_tenants(tx)
-            if len(tenants) != 1:
-                raise Invalid(FieldFault("tenant", "must be named"))
-            found = tenants[0]
+        found = await tenant_meant(tx, text=tenant_text)
         known = await known_by(tx, tenant_id=found.tenant_id, inbox_id=None, canonicals=[canonical])
         return known.get(canonical, [])
 

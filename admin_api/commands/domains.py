@@ -37,7 +37,7 @@ def domain() -> None:
 @click.argument("name", metavar="DOMAIN")
 @TENANT
 @click.pass_obj
-def add(call: Invocation, name: str, tenant_text: str) -> None:
+def add(call: Invocation, name: str, tenant_text: str | None) -> None:
     """Add a domain that is verified later; print its DNS records, to be pasted into the zone."""
     from admin_api.directory.records import domain_record
     from storage.directory.domains import add_domain
@@ -45,7 +45,8 @@ def add(call: Invocation, name: str, tenant_text: str) -> None:
     added = _changed(call, name, tenant_text, add_domain, "domain.added")
     hostname = call.settings().hostname
     call.answer(domain_record(added, hostname), _zone_lines(added, hostname))
-    call.hint(f"Publish them, then: postroom domain verify {added.name} --tenant '{tenant_text}'")
+    named = f" --tenant '{tenant_text}'" if tenant_text else ""
+    call.hint(f"Publish them, then: postroom domain verify {added.name}{named}")
 
 
 def _zone_lines(domain: Domain, hostname: str) -> str:
@@ -65,7 +66,7 @@ def _zone_lines(domain: Domain, hostname: str) -> str:
 @TENANT
 @click.option("--move", is_flag=True, help="Take it from the tenant that has it.")
 @click.pass_obj
-def trust(call: Invocation, name: str, tenant_text: str, *, move: bool) -> None:
+def trust(call: Invocation, name: str, tenant_text: str | None, *, move: bool) -> None:
     """Take a domain as verified without asking the DNS, adding it if need be."""
     from admin_api.commands.terminal.operator_trail import note
     from storage.directory.domains import find_domain, trust_domain, verified_elsewhere
@@ -86,7 +87,7 @@ def trust(call: Invocation, name: str, tenant_text: str, *, move: bool) -> None:
 @click.argument("name", metavar="DOMAIN")
 @TENANT
 @click.pass_obj
-def revoke(call: Invocation, name: str, tenant_text: str) -> None:
+def revoke(call: Invocation, name: str, tenant_text: str | None) -> None:
     """Take no mail for a domain from now on; senders are told to wait while it has addresses."""
     from storage.directory.domains import revoke_domain
 
@@ -101,7 +102,7 @@ def revoke(call: Invocation, name: str, tenant_text: str) -> None:
 @click.argument("name", metavar="DOMAIN")
 @TENANT
 @click.pass_obj
-def delete(call: Invocation, name: str, tenant_text: str) -> None:
+def delete(call: Invocation, name: str, tenant_text: str | None) -> None:
     """Remove a domain on which no inbox or list has its address."""
     from storage.directory.domains import delete_domain, find_domain
 
@@ -113,7 +114,9 @@ def delete(call: Invocation, name: str, tenant_text: str) -> None:
     _show(call, _changed(call, name, tenant_text, change, "domain.deleted"))
 
 
-def _changed(call: Invocation, name: str, tenant_text: str, change: Change, action: str) -> Domain:
+def _changed(
+    call: Invocation, name: str, tenant_text: str | None, change: Change, action: str
+) -> Domain:
     from admin_api.commands.terminal import arguments
     from admin_api.commands.terminal.operator_trail import note
     from storage.clock import system_clock
@@ -145,7 +148,7 @@ def _show(call: Invocation, domain: Domain) -> None:
 @click.argument("name", metavar="DOMAIN")
 @TENANT
 @click.pass_obj
-def check(call: Invocation, name: str, tenant_text: str) -> None:
+def check(call: Invocation, name: str, tenant_text: str | None) -> None:
     """Ask the DNS for a domain's records now; changes nothing.
 
     Where the MX record names this server, it is asked as a sender would: does it offer STARTTLS,
@@ -179,7 +182,7 @@ def _mail_host(call: Invocation) -> MailHost:
 @click.argument("name", metavar="DOMAIN")
 @TENANT
 @click.pass_obj
-def verify(call: Invocation, name: str, tenant_text: str) -> None:
+def verify(call: Invocation, name: str, tenant_text: str | None) -> None:
     """Ask the DNS, and take the domain as verified if its ownership record is there."""
     from admin_api.commands.terminal.operator_trail import note
     from admin_api.directory.records import checked_record, domain_record
@@ -209,7 +212,7 @@ def verify(call: Invocation, name: str, tenant_text: str) -> None:
         raise Faults(f"domain: the DNS does not have the ownership record of {settled.name} yet")
 
 
-def _asked(call: Invocation, name: str, tenant_text: str) -> tuple[Domain, list[Checked]]:
+def _asked(call: Invocation, name: str, tenant_text: str | None) -> tuple[Domain, list[Checked]]:
     """The domain, and what the DNS has of it: asked between transactions. Raises Faults."""
     import asyncio
 
@@ -248,7 +251,7 @@ def _checked_lines(records: Sequence[Record]) -> str:
 @click.argument("name", metavar="[DOMAIN]", required=False)
 @TENANT
 @click.pass_obj
-def show_all(call: Invocation, name: str | None, tenant_text: str) -> None:
+def show_all(call: Invocation, name: str | None, tenant_text: str | None) -> None:
     """List a tenant's domains, oldest first, or the one that is named."""
     from admin_api.commands.terminal import arguments
     from admin_api.directory.records import domain_record

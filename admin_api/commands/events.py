@@ -43,7 +43,9 @@ def events(call: Invocation, *, inbox: str, after: str | None, limit: int, follo
         return await _read(tx, inbox, behind, limit)
 
     records = call.read(work)
-    call.answer(records, table([_line(record) for record in records], "Nothing has happened."))
+    heads = ("event", "time", "type", "about")
+    lines = [_line(record) for record in records]
+    call.answer(records, table(lines, "Nothing has happened.", heads=heads))
 
 
 def _follow(call: Invocation, inbox: str, behind: bytes | None) -> None:

@@ -29,7 +29,7 @@ def inbox() -> None:
 @TENANT
 @click.option("--owner", metavar="EMAIL", help="The user who owns the inbox.")
 @click.pass_obj
-def create(call: Invocation, address: str, tenant_text: str, owner: str | None) -> None:
+def create(call: Invocation, address: str, tenant_text: str | None, owner: str | None) -> None:
     """Make an inbox on a domain that is verified or trusted for the tenant."""
     from admin_api.commands.terminal import arguments
     from admin_api.commands.terminal.operator_trail import note

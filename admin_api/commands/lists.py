@@ -28,7 +28,7 @@ def distribution_list() -> None:
 @TENANT
 @click.option("--name", required=True, help="What the list is called.")
 @click.pass_obj
-def create(call: Invocation, address: str, tenant_text: str, name: str) -> None:
+def create(call: Invocation, address: str, tenant_text: str | None, name: str) -> None:
     """Make a list without members on a domain that is verified or trusted for the tenant."""
     from admin_api.commands.terminal import arguments
     from admin_api.commands.terminal.operator_trail import note

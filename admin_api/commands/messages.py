@@ -70,6 +70,7 @@ def show_all(
         [_line(copy) for copy in found[:limit]],
         before=found[limit - 1].message_id if len(found) > limit else None,
         empty="There are no messages.",
+        heads=("message", "received_at", "read", "from", "subject"),
     )
 
 

@@ -67,6 +67,7 @@ def show_all(
         [_line(thread) for thread in page.threads],
         before=page.before,
         empty="There are no threads.",
+        heads=("thread", "last_message", "status", "assignee", "holds", "subject"),
     )
 
 

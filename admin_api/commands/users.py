@@ -45,7 +45,7 @@ def create(
     call: Invocation,
     *,
     email: str,
-    tenant_text: str,
+    tenant_text: str | None,
     role: str,
     name: str,
     password: str | None,

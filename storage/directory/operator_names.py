@@ -18,8 +18,13 @@ from storage.errors import FieldFault, Invalid
 from storage.ids import from_text
 
 
-async def tenant_meant(tx: Tx, *, text: str, field: str = "tenant") -> Tenant:
-    """Return the tenant with this id, or else the one with this name."""
+async def tenant_meant(tx: Tx, *, text: str | None, field: str = "tenant") -> Tenant:
+    """Return the tenant with this id, or else the one with this name.
+
+    None means the only one there is: most installations have one.
+    """
+    if text is None:
+        return await _only_tenant(tx, field=field)
     row = await tx.fetch_one(
         """
         SELECT tenant_id FROM tenants WHERE tenant_id = :id OR name = :name
@@ -30,6 +35,15 @@ async def tenant_meant(tx: Tx, *, text: str, field: str = "tenant") -> Tenant:
     if row is None:
         raise Invalid(FieldFault(field, "there is no such tenant"))
     return await find_tenant(tx, tenant_id=row["tenant_id"])
+
+
+async def _only_tenant(tx: Tx, *, field: str) -> Tenant:
+    rows = await tx.fetch_all("SELECT tenant_id FROM tenants LIMIT 2")
+    if not rows:
+        raise Invalid(FieldFault(field, "there is none yet: postroom tenant create NAME"))
+    if len(rows) > 1:
+        raise Invalid(FieldFault(field, "must be named, as there are several: --tenant NAME"))
+    return await find_tenant(tx, tenant_id=rows[0]["tenant_id"])
 
 
 async def inbox_meant(tx: Tx, *, text: str, field: str = "inbox") -> Inbox:

@@ -1,14 +1,20 @@
 import json
+import os
+import pty
 import subprocess
 import sys
+import termios
+import tty
 from pathlib import Path
 
 import pytest
 
+from admin_api.commands.terminal.invocation import laid_out, table
 from config.settings import load
 from gateway.__main__ import COMMANDS
 from gateway.commands import startup
 from tests.commands.operator import Operator, type_alone
+from tests.support.server import ROOT
 
 
 @pytest.mark.parametrize("place", range(3))
@@ -158,3 +164,48 @@ def test_the_server_warns_of_unknown_variables_and_of_root(
     words = [record.getMessage() for record in caplog.records]
     assert ("running_as_root" in words) == warned
     assert "unknown_variable" in words
+
+
+def test_on_a_terminal_a_list_has_heads_and_is_cut_to_its_width(operator: Operator) -> None:
+    operator.ask("tenant", "create", "Long " + "x" * 120)
+    operator.ask("tenant", "create", "Short")
+    words = ["tenant", "list", "--data", str(operator.data)]
+
+    ours, theirs = pty.openpty()
+    tty.setraw(theirs)
+    termios.tcsetwinsize(theirs, (24, 60))
+    environment = {name: value for name, value in os.environ.items() if name != "COLUMNS"}
+    subprocess.run(
+        [sys.executable, "-m", "gateway", *words],
+        cwd=ROOT,
+        env=environment,
+        stdout=theirs,
+        timeout=60,
+        check=True,
+    )
+    shown = os.read(ours, 4096).decode().splitlines()
+    os.close(theirs)
+    os.close(ours)
+
+    assert "NAME" in shown[0]
+    assert "…" in shown[1]
+    assert len(shown) == 3 and max(map(len, shown)) <= 60
+    piped = type_alone(*words).stdout
+    assert "NAME" not in piped and "x" * 120 in piped
+
+
+def test_columns_are_cut_from_the_widest_and_the_first_one_last() -> None:
+    message, time = "msg_" + "1" * 26, "2026-11-28T07:00:00Z"
+    rows = [(message, time, "s" * 200), ("a", None, "b")]
+    heads = ("message", "received_at", "subject")
+
+    wide, narrow, none = (laid_out(rows, heads, columns) for columns in (80, 20, None))
+
+    assert wide.splitlines()[1] == f"{message}  {time}  {'s' * 25}…"
+    assert wide.splitlines()[0].split() == ["MESSAGE", "RECEIVED", "AT", "SUBJECT"]
+    assert max(map(len, narrow.splitlines())) == 20
+    assert none.splitlines()[0].endswith("s" * 200) and len(none.splitlines()) == 2
+
+
+def test_a_list_that_shows_a_secret_or_a_record_is_never_cut() -> None:
+    assert table([["secret", "x" * 500]], "") == "secret  " + "x" * 500

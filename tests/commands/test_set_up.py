@@ -145,7 +145,6 @@ def everything(operator: Operator) -> list[object]:
         ["tenant", "create"],
         ["user", "create", "u@acme.test", "--tenant", "Acme"],
         [*NEW_OWNER, "--password", "long enough", "--password-stdin"],
-        ["inbox", "create", "c@acme.test"],
         ["list", "create", "all@acme.test", "--tenant", "Acme"],
         ["messages", "list"],
         ["messages", "list", "--inbox", "a@acme.test", "--limit", "201"],
@@ -191,6 +190,22 @@ def test_trusting_a_domain_verifies_it_for_one_tenant_only(operator: Operator) -
     assert operator.ask_all("domain", "list", "BÜCHER.test", "--tenant", "Acme") == [trusted]
     assert operator.ask_all("domain", "list", "acme.test", "--tenant", "Acme") == []
     assert operator.ask_all("domain", "list", "--tenant", "Other") == []
+
+
+def test_the_only_tenant_need_not_be_named(operator: Operator) -> None:
+    operator.ask("tenant", "create", "Acme")
+
+    operator.ask("domain", "trust", "acme.test")
+    operator.ask("inbox", "create", "a@acme.test")
+    operator.ask("list", "create", "team@acme.test", "--name", "Team")
+    assert [one["name"] for one in operator.ask_all("domain", "list")] == ["acme.test"]
+    assert len(operator.ask_all("audit-log")) == 4
+    assert operator.ask_all("who", "ann@people.test") == []
+
+    operator.ask("tenant", "create", "Other")
+    for words in (("domain", "list"), ("audit-log",), ("inbox", "create", "b@acme.test")):
+        told = operator.fault(*words)
+        assert told == "tenant: must be named, as there are several: --tenant NAME\n"
 
 
 def test_a_revoked_domain_keeps_its_addresses_and_takes_no_mail(operator: Operator) -> None:

@@ -16,7 +16,10 @@ if TYPE_CHECKING:
 
 INBOX = click.option("--inbox", metavar="INBOX", required=True, help="Who looks or acts.")
 TENANT = click.option(
-    "--tenant", "tenant_text", metavar="TENANT", required=True, help="Its id or name."
+    "--tenant",
+    "tenant_text",
+    metavar="TENANT",
+    help="Its id or name; needed when there are several.",
 )
 ANY_TENANT = click.option(
     "--tenant", "tenant_text", metavar="TENANT", help="Only this tenant's (id or name)."

@@ -10,6 +10,8 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
+import sys
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -22,6 +24,9 @@ from admin_api.commands.terminal.faults import Faults, printable
 if TYPE_CHECKING:
     from config.settings import Settings
     from storage.database import Work
+
+_GAP = "  "
+_LEAST_WIDTH = 4
 
 T = TypeVar("T")
 Command = TypeVar("Command", bound=Callable[..., object])
@@ -83,7 +88,7 @@ class Invocation:
     def show_all(self, records: Sequence[Mapping[str, object]], *fields: str, empty: str) -> None:
         """Print records as an array; as text they are a line each with these fields."""
         rows = [[record[field] for field in fields] for record in records]
-        self.answer(records, table(rows, empty))
+        self.answer(records, table(rows, empty, heads=fields))
 
 
 def common(command: Command) -> Command:
@@ -115,15 +120,43 @@ def _keep(context: click.Context, parameter: click.Parameter, value: str | bool 
         setattr(call, str(parameter.name), value)
 
 
-def table(rows: Sequence[Sequence[object]], empty: str) -> str:
-    """Rows as aligned columns; the sentence `empty` when there are none."""
+def table(rows: Sequence[Sequence[object]], empty: str, *, heads: Sequence[str] = ()) -> str:
+    """Rows as aligned columns; the sentence `empty` when there are none.
+
+    With `heads` it is a list, which has them on a terminal, and is cut to its width there. Without
+    it shows one thing: of that, a secret or a DNS record, nothing may be cut.
+    """
+    on_terminal = heads and sys.stdout.isatty()
+    columns = shutil.get_terminal_size().columns if on_terminal else None
+    return laid_out(rows, heads, columns) if rows else empty
+
+
+def laid_out(rows: Sequence[Sequence[object]], heads: Sequence[str], columns: int | None) -> str:
+    """Rows as aligned columns, for a terminal with so many `columns`, or for a program (None)."""
     cells = [[_cell(value) for value in row] for row in rows]
+    if columns is not None and heads:  # a program that reads lines must meet no head among them
+        cells.insert(0, [head.replace("_", " ").upper() for head in heads])
     widths = [max(map(len, column)) for column in zip(*cells, strict=True)]
+    if columns is not None:
+        widths = _narrowed(widths, columns - len(_GAP) * (len(widths) - 1))
     lines = (
-        "  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip()
+        _GAP.join(_cut(cell, width).ljust(width) for cell, width in zip(row, widths, strict=True))
         for row in cells
     )
-    return "\n".join(lines) or empty
+    return "\n".join(line.rstrip() for line in lines)
+
+
+def _narrowed(widths: list[int], room: int) -> list[int]:
+    """Take what is over from the widest columns, from the first one last."""
+    first, *others = widths  # the first is what the next command takes: an id, an address, a name
+    while others and first + sum(others) > room and max(others) > _LEAST_WIDTH:
+        widest = max(others)
+        others[others.index(widest)] = widest - 1
+    return [max(_LEAST_WIDTH, min(first, room - sum(others))), *others]
+
+
+def _cut(cell: str, width: int) -> str:
+    return cell if len(cell) <= width else cell[: width - 1] + "…"
 
 
 def _cell(value: object) -> str:

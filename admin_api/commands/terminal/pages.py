@@ -39,12 +39,13 @@ def show_page(
     *,
     before: bytes | None,
     empty: str,
+    heads: tuple[str, ...],
 ) -> None:
     """Print a part of a list; what is older than the message `before` comes next."""
     from storage.ids import to_text
 
     more = None if before is None else to_text("msg", before)
-    text = table(lines, empty)
+    text = table(lines, empty, heads=heads)
     if more:
         text += f"\nOlder ones: --cursor {more}"
     call.answer({"results": records, "cursor": more}, text)

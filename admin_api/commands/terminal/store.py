@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable
-from typing import TypeVar
+from typing import TYPE_CHECKING, TypeVar
 
 from admin_api.commands.terminal.faults import Faults
 from config.settings import Settings
@@ -26,8 +26,10 @@ from storage.errors import (
     StoreFull,
     StoreUnavailable,
 )
-from storage.maintenance.verification import Verification, verify
 from storage.migrations import migrate, require_current
+
+if TYPE_CHECKING:
+    from storage.maintenance.verification import Verification
 
 T = TypeVar("T")
 
@@ -91,6 +93,8 @@ async def _opened(settings: Settings, use: Callable[[Database], Awaitable[T]]) -
 
 def verified(settings: Settings) -> Verification:
     """Read all that the store keeps. Raises Faults when it is out of reach."""
+    from storage.maintenance.verification import verify  # loads far more than other commands need
+
     try:
         return asyncio.run(verify(settings.store, settings.data, clock=system_clock))
     except StorageError as error:

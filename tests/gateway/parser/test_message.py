@@ -294,7 +294,7 @@ def test_what_was_made_to_be_slow_is_not(name: str) -> None:
         parse(HOSTILE[name], lambda: time.process_time() < end)
 
     assert seconds_of(within_ten_times) < 40 * plain
-    result = parse(HOSTILE[name], answers(100_000))
+    result = parse(HOSTILE[name], answers(3_000))
     assert len(result.attachments) + len(result.text_parts) <= 1_002
     assert len(result.preview) <= 200
 
