@@ -48,6 +48,7 @@ WINGS: dict[str, tuple[tuple[str, ...], ...]] = {
         ("accounts", "mailbox", "contacts", "alerts", "events", "operations"),
         ("teamwork", "directory"),
         ("openapi", "commands"),
+        ("console",),
     ),
     "gateway": (
         ("message", "webhooks", "transport"),

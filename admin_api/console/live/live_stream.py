@@ -1,0 +1,17 @@
+"""The live stream of a browser: `/console/live/?inbox=…&inbox=…`.
+
+- The edge has read the cookie: the call's caller is a person with a session of the page.
+- One browser has one stream, with at most 20 inboxes of its user (`admin_api.events.page_stream`).
+"""
+
+from __future__ import annotations
+
+from starlette.responses import Response
+
+from admin_api.call.call import Call
+from admin_api.events.page_stream import page_stream
+
+
+async def show_stream(call: Call) -> Response:
+    """GET /console/live/. Raises Invalid for too many inboxes, Problem 429 for too many streams."""
+    return await page_stream(call, call.request.query_params.getlist("inbox"))
