@@ -84,6 +84,8 @@ async def search_messages(
         return []
     if wanted.query.folders:
         wanted = replace(wanted, folders=tuple(wanted.query.folders & {*wanted.folders}))
+        if not wanted.folders:
+            return []
     search = _prepared(
         tx,
         wanted,
@@ -179,7 +181,7 @@ def _conditions(
     parts = conditions_of(query, assignees)
     if set(wanted.folders) != set(FOLDERS):
         listed = ", ".join(str(FOLDERS.index(folder)) for folder in wanted.folders)
-        parts.append(f"c.folder IN ({listed or -1})")
+        parts.append(f"c.folder IN ({listed})")
     if wanted.is_read is not None:
         parts.append(f"c.is_read = {int(wanted.is_read)}")
     if wanted.thread_id is not None:

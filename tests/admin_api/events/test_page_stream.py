@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import tracemalloc
 from collections.abc import AsyncIterator
 from typing import Any, cast
 
@@ -27,7 +28,9 @@ from tests.builders import (
     TENANT_OWNER,
     World,
     deliver,
+    open_world,
 )
+from tests.support.engines import Engine
 
 Frame = tuple[str, dict[str, Any]]
 
@@ -156,3 +159,31 @@ async def test_too_much_at_once_is_told_as_such(
         assert one == ("stale", {"inbox": world.ids[SALES]})
         await deliver(world, SALES.lower())
         assert (await change(stream, "message.received"))["threads"]
+
+
+@pytest.mark.soak
+@pytest.mark.timeout(300)
+async def test_five_hundred_open_pages_take_little_and_all_hear(engine: Engine) -> None:
+    async with (
+        open_world(engine, api_streams=500) as world,
+        contextlib.AsyncExitStack() as open_pages,
+    ):
+        async with page(world, TENANT_OWNER, SALES) as first:
+            assert await frame(first)
+        tracemalloc.start()
+        try:
+            before, _ = tracemalloc.get_traced_memory()
+            streams = [
+                await open_pages.enter_async_context(page(world, TENANT_OWNER, SALES))
+                for _ in range(500)
+            ]
+            for stream in streams:
+                assert await frame(stream)
+            after, _ = tracemalloc.get_traced_memory()
+        finally:
+            tracemalloc.stop()
+        assert service(world).feed.streams_open == 500
+        await deliver(world, SALES.lower())
+        for stream in streams:
+            assert await change(stream, "message.received")
+        assert after - before < 25 << 20
