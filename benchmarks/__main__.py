@@ -25,6 +25,7 @@ from benchmarks import (
     latency,
     memory,
     throughput,
+    tls,
     webhooks,
 )
 from benchmarks.faults import BenchmarkFault
@@ -47,6 +48,7 @@ _PARTS = (
     "full-store",
     "backup",
     "callers",
+    "tls",
 )
 _SERVERS = ("postfix", "postroom")
 # The parts that measure Postroom alone, each on copies of the prepared store.
@@ -57,6 +59,7 @@ _FIGURES = {
     "full-store": full_store.measure,
     "backup": backup.measure,
     "callers": callers.measure,
+    "tls": tls.measure,
 }
 
 

@@ -5,7 +5,7 @@ Rules kept here:
   if there is one, is neither read nor touched. One listener, on loopback.
 - Whatever Postfix does by default stays so: fsync of queue files and of every copy, process and
   concurrency limits, flow control. What is set is where things are and who gets mail. Nothing is
-  in a chroot and there is no content filter, no DNS block list, no TLS.
+  in a chroot and there is no content filter, no DNS block list, and TLS only where it is measured.
 - Map look-ups are from memory (texthash, static), which is the fastest Postfix offers.
 - A message counts when all its copies are in the Maildirs, not when Postfix says 250: its 250
   says "queued".
@@ -18,7 +18,7 @@ import os
 import pwd
 import subprocess
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -101,8 +101,12 @@ def _has_file(directory: Path) -> bool:
 
 
 @contextlib.contextmanager
-def run_postfix(root: Path, members: Sequence[int]) -> Iterator[PostfixServer]:
+def run_postfix(
+    root: Path, members: Sequence[int], settings: Mapping[str, object] | None = None
+) -> Iterator[PostfixServer]:
     """Start a Postfix in the new directory `root`, with one list for each number of `members`.
+
+    `settings` are further lines of main.cf.
 
     Raises BenchmarkFault when not run as root, which Postfix needs, or when it does not start.
     """
@@ -110,6 +114,8 @@ def run_postfix(root: Path, members: Sequence[int]) -> Iterator[PostfixServer]:
         raise BenchmarkFault("Postfix can only be started by root")
     endpoint = free_endpoint()
     config = _configure(root, endpoint, members)
+    with (config / "main.cf").open("a") as main_cf:
+        main_cf.writelines(f"{name} = {value}\n" for name, value in (settings or {}).items())
     _control(config, "start")
     try:
         yield PostfixServer(root, endpoint, _master(root))

@@ -6,6 +6,7 @@ Rules kept here:
 """
 
 import socket
+import ssl
 import time
 from collections.abc import Iterable
 from types import TracebackType
@@ -40,6 +41,14 @@ class Client:
     ) -> None:
         self._replies.close()
         self._socket.close()
+
+    def start_tls(self, context: ssl.SSLContext) -> None:
+        """Go on over TLS, and greet again."""
+        self.command("STARTTLS", 220)
+        self._replies.close()
+        self._socket = context.wrap_socket(self._socket, server_hostname="mx.bench.test")
+        self._replies = self._socket.makefile("rb")
+        self.command("EHLO client.test", 250)
 
     def command(self, line: str, expected: int) -> None:
         """Send a command and read its reply; any other code raises BenchmarkFault."""
