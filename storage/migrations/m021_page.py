@@ -18,7 +18,8 @@ async def m021_page(tx: Tx) -> None:
 _SCHEMA = """
 ALTER TABLE lists ADD COLUMN share_read_state INTEGER NOT NULL DEFAULT 0;
 ALTER TABLE events ADD COLUMN message_ids {bytes};
-CREATE INDEX copies_unread ON COPIES (inbox_id, folder, is_read, message_id) WHERE is_read = 0;
+CREATE INDEX copies_unread ON COPIES (inbox_id, folder, is_read, message_id, route)
+    WHERE is_read = 0;
 CREATE INDEX copies_flagged ON COPIES (inbox_id, folder, is_flagged, message_id)
     WHERE is_flagged = 1
 """

@@ -84,22 +84,21 @@ async def _by_list(tx: Tx, view: View) -> dict[bytes, int]:
     return found
 
 
-# The index of unread copies alone gives the newest; the copies are read for those only.
+# The index of unread copies alone gives the newest, with their routes.
 _LISTED = """
     SELECT r.list_id, COUNT(DISTINCT p.message_id) AS unread FROM (
         SELECT * FROM (
-            SELECT c.message_id FROM {0} c
+            SELECT c.message_id, c.route FROM {0} c
             WHERE c.inbox_id = :viewer AND c.folder = 0 AND c.is_read = 0
             ORDER BY c.message_id DESC LIMIT :limit) inboxed
         UNION ALL
         SELECT * FROM (
-            SELECT c.message_id FROM {0} c
+            SELECT c.message_id, c.route FROM {0} c
             WHERE c.inbox_id = :viewer AND c.folder = 1 AND c.is_read = 0
             ORDER BY c.message_id DESC LIMIT :limit) archived) p
-    CROSS JOIN copies o CROSS JOIN routes r
-    WHERE o.message_id = p.message_id AND o.inbox_id = :viewer
-      AND r.message_id = p.message_id AND r.list_id IS NOT NULL
-      AND (r.position = o.route OR EXISTS (
+    CROSS JOIN routes r
+    WHERE r.message_id = p.message_id AND r.list_id IS NOT NULL
+      AND (r.position = p.route OR EXISTS (
           SELECT 1 FROM copy_routes w
           WHERE w.message_id = p.message_id AND w.inbox_id = :viewer
             AND w.position = r.position))
