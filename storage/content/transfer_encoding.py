@@ -30,6 +30,7 @@ _LONGEST_LINE = 64 * 1024
 _BASE64_LINE = re.compile(rb"(?:[A-Za-z0-9+/]{2,}={0,2})+")
 _LINE_BLANKS = re.compile(rb"(?<![ \t])[ \t]++(?=\r?\n|\Z)")
 _UU_BEGIN = re.compile(rb"begin [0-7]{3,4} ")
+_MOST_UU_DIGITS = 84  # of 63 octets, the most that a length says
 _NOT_UU = re.compile(rb"[^\x20-\x60]")
 _UNREADABLE = re.compile("[\x00\ud800-\udfff]")
 
@@ -193,9 +194,13 @@ class _QuotedPrintable:
 
 @dataclass(slots=True)
 class _Uuencode:
-    """Lines between `begin` and `end`; where neither stands, all that can be such a line."""
+    """Lines between `begin` and `end`; where neither stands, all that can be such a line.
+
+    Behind `begin` a damaged line gives the octets that can be had, each at its place.
+    """
 
     left: bytes = b""
+    has_begun: bool = False
     has_ended: bool = False
 
     def feed(self, octets: bytes) -> bytes:
@@ -207,7 +212,10 @@ class _Uuencode:
         return b"".join(map(self._line, held[:cut].splitlines()))
 
     def _line(self, line: bytes) -> bytes:
-        if self.has_ended or not line.strip() or _UU_BEGIN.match(line):
+        if self.has_ended or not line.strip():
+            return b""
+        if _UU_BEGIN.match(line):
+            self.has_begun = True
             return b""
         if line.rstrip() == b"end":
             self.has_ended = True
@@ -215,9 +223,17 @@ class _Uuencode:
         length = (line[0] - 32) & 63
         needed = (length + 2) // 3 * 4
         digits = line[1 : 1 + needed].ljust(needed, b" ")
-        if not 32 <= line[0] <= 96 or len(line) > needed + 8 or _NOT_UU.search(digits):
+        tells_length = 32 <= line[0] <= 96
+        if tells_length and len(line) <= needed + 8 and not _NOT_UU.search(digits):
+            return binascii.a2b_uu(line[:1] + digits)
+        if not self.has_begun:  # prose before a file without `begin`
             return b""
-        return binascii.a2b_uu(line[:1] + digits)
+        if not tells_length:
+            digits = line[1 : 1 + _MOST_UU_DIGITS]
+            digits = digits[: len(digits) // 4 * 4]
+            length = len(digits) // 4 * 3
+        # A digit that is none counts as zero: what follows it keeps its place in the file.
+        return binascii.a2b_uu(bytes([32 + length]) + _NOT_UU.sub(b"`", digits))
 
     def finish(self) -> bytes:
         held, self.left = self.left, b""

@@ -10,6 +10,7 @@ from gateway.parser.message import parse
 from storage.clock import SECOND
 from storage.mailbox import parse_queue, parsed
 from tests.builders import AGENT, SALES, SUPPORT, World, deliver
+from tests.gateway.parser.test_tnef import file, message, winmail
 from tests.support.post_room import parse_waiting
 
 MESSAGES = "/v1/messages/"
@@ -139,3 +140,23 @@ async def test_a_large_file_is_read_from_its_place(world: World, tmp_path: Path)
 
     assert answer.content == octets
     assert gone.status_code >= 500
+
+
+async def test_the_files_of_a_winmail_dat_are_attachments_of_their_own(world: World) -> None:
+    files = {"a.txt": b"first", "b.bin": bytes(range(256)) * 40}
+    packed = winmail(*(file(name.encode(), octets) for name, octets in files.items()))
+    message_id = await deliver(world, "team@example.test", body=message(packed))
+    await parse_waiting(world.database, world.clock())
+
+    async with world.client(SALES) as api:
+        shown = (await api.get(f"{MESSAGES}{message_id}/")).json()
+        listed = {
+            one["filename"]: await api.get(
+                f"{MESSAGES}{message_id}/attachments/{one['attachment_id']}/"
+            )
+            for one in shown["attachments"]
+        }
+
+    assert shown["has_attachments"] is True
+    assert {name: answer.content for name, answer in listed.items()} == files
+    assert {answer.headers["x-content-type-options"] for answer in listed.values()} == {"nosniff"}

@@ -1,0 +1,49 @@
+"""Decoding of what was damaged on the way."""
+
+import binascii
+
+from storage.content.transfer_encoding import decode
+
+OCTETS = bytes(range(200, 245)) * 3
+
+
+def uu(*lines: bytes) -> bytes:
+    return b"begin 644 a.bin\r\n" + b"\r\n".join(lines) + b"\r\n`\r\nend\r\n"
+
+
+def lines() -> list[bytes]:
+    return [binascii.b2a_uu(OCTETS[at : at + 45]).rstrip(b"\n") for at in (0, 45, 90)]
+
+
+def test_a_damaged_digit_of_uuencode_costs_its_own_octets_only() -> None:
+    first, second, third = lines()
+    damaged = second[:5] + b"\xff" + second[6:]
+
+    found = decode(uu(first, damaged, third), "uuencode")
+
+    assert len(found) == len(OCTETS)
+    wrong = {at for at in range(len(OCTETS)) if found[at] != OCTETS[at]}
+    assert wrong and wrong <= {48, 49}
+
+
+def test_a_damaged_length_of_uuencode_is_told_by_the_digits() -> None:
+    first, second, third = lines()
+    assert decode(uu(first, b"\xff" + second[1:], third), "uuencode") == OCTETS
+
+
+def test_what_hangs_behind_a_line_of_uuencode_is_none_of_the_file() -> None:
+    first, second, third = lines()
+    assert decode(uu(first, second + b" [cut by a gateway]", third), "uuencode") == OCTETS
+
+
+def test_a_cut_line_of_uuencode_keeps_the_others_at_their_place() -> None:
+    first, second, third = lines()
+
+    found = decode(uu(first, second[:20], third), "uuencode")
+
+    assert found[:45] == OCTETS[:45] and found[90:] == OCTETS[90:]
+
+
+def test_prose_around_a_uuencoded_file_is_none_of_it() -> None:
+    prose = b"Dear all, \xe4ttached is a file that I promised to you last week.\r\n"
+    assert decode(prose + uu(*lines()) + prose, "uuencode") == OCTETS
