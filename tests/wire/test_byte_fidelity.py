@@ -17,6 +17,7 @@ from hypothesis import strategies as st
 
 from tests.support.fixtures import Servers
 from tests.support.mailbox import Mailbox
+from tests.support.mutants import mutants
 from tests.support.server import Server
 from tests.support.smtp import SmtpClient, stuffed
 
@@ -162,3 +163,14 @@ def test_a_content_in_small_pieces(session: Session, piece: int) -> None:
     assert client.reply().starts("250 2.")
     (copy,) = session.mailboxes[0].since(before)
     assert session.mailboxes[0].content(copy["message_id"], len(content)) == content
+
+
+def test_a_mutant_of_a_message(session: Session) -> None:
+    for content in mutants(100, seed=17):
+        session.check(content)
+
+
+@pytest.mark.soak
+def test_a_mutant_of_a_message_20000_times(session: Session) -> None:
+    for content in mutants(20_000, seed=18):
+        session.check(content)
