@@ -297,6 +297,7 @@ def test_a_list_shows_its_members_and_takes_each_once(operator: Operator) -> Non
 
     assert keys(shown) == {
         "list_id", "address", "name", "created_by", "created_at", "member_count", "members",
+        "share_read_state",
     }  # fmt: skip
     assert (shown["created_by"], shown["member_count"]) == (None, 2)
     assert [member["inbox_address"] for member in shown["members"]] == [

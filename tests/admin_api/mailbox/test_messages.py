@@ -52,6 +52,7 @@ async def test_every_member_lists_its_copy_right_after_the_delivery(world: World
         "is_flagged": False,
         "has_attachments": False,
         "via": [{"address": TEAM, "list_id": world.ids[TEAM]}],
+        "seen_by": [],
     }
     assert await listed(world, SUPPORT) == [message_id]
     assert await listed(world, AGENT) == []
