@@ -62,7 +62,7 @@ class _Job:
 async def delivering(
     database: Store,
     contents: ContentDirectory,
-    ledger: Confirmations,
+    confirmations: Confirmations,
     counters: Counters,
     *,
     postmaster: str,
@@ -73,7 +73,7 @@ async def delivering(
     deliverer = Deliverer(
         database,
         contents,
-        ledger,
+        confirmations,
         counters,
         postmaster=postmaster,
         committed=committed,
@@ -95,7 +95,7 @@ class Deliverer:
         self,
         database: Store,
         contents: ContentDirectory,
-        ledger: Confirmations,
+        confirmations: Confirmations,
         counters: Counters,
         *,
         postmaster: str,
@@ -110,7 +110,7 @@ class Deliverer:
         self._under_way = under_way
         self._database = database
         self._contents = contents
-        self._ledger = ledger
+        self._confirmations = confirmations
         self._counters = counters
         self._postmaster = postmaster
         self._loop = asyncio.get_running_loop()
@@ -215,7 +215,7 @@ class Deliverer:
             return
         for outcome in outcomes:
             if isinstance(outcome, Stored | Repeated):
-                self._ledger.open(outcome.digests)
+                self._confirmations.open(outcome.digests)
         await self._report(jobs, outcomes, durable, began)
 
     async def _report(
@@ -228,7 +228,7 @@ class Deliverer:
             self._counters.add("commits_failed")
             for outcome in outcomes:
                 if isinstance(outcome, Stored | Repeated):
-                    self._ledger.close(outcome.digests)
+                    self._confirmations.close(outcome.digests)
             self._fail([replace(job, spool=None) for job in jobs], error)
             return
         for job, outcome in zip(jobs, outcomes, strict=True):
@@ -254,22 +254,22 @@ class Deliverer:
         spools = [job.spool for job in jobs if job.spool is not None]
         if spools:
             await asyncio.to_thread(self._contents.place, spools)
-        confirmed = self._ledger.take_confirmed()
+        confirmed = self._confirmations.take_confirmed()
 
         async def work(tx: Tx) -> list[Outcome]:
             return await deliver(
                 tx,
                 [job.arrival for job in jobs],
                 confirmed=confirmed,
-                owner=self._ledger.owner,
-                is_open=self._ledger.is_open,
+                owner=self._confirmations.owner,
+                is_open=self._confirmations.is_open,
                 postmaster=self._postmaster,
             )
 
         try:
             return await self._database.commit(work, changes_routes=False)
         except BaseException:
-            self._ledger.give_back(confirmed)
+            self._confirmations.give_back(confirmed)
             raise
 
     def _finish(self, job: _Job, outcome: Outcome) -> None:
@@ -281,7 +281,7 @@ class Deliverer:
         if not job.outcome.done():
             job.outcome.set_result(outcome)
         elif isinstance(outcome, Stored | Repeated):  # the session is gone: nobody can confirm it
-            self._ledger.close(outcome.digests)
+            self._confirmations.close(outcome.digests)
 
     def _wait_for_settlement(self, job: _Job, outcome: Unsettled) -> None:
         if job.outcome in self._withdrawn or job.outcome.cancelled():
@@ -296,7 +296,8 @@ class Deliverer:
         if left <= 0:
             job.arrival = job.arrival._replace(patient=False)
         elif outcome.is_ours:
-            if await self._ledger.wait(outcome.digest, left):  # the next one may be open as long
+            # The next one may be open as long.
+            if await self._confirmations.wait(outcome.digest, left):
                 job.patient_until = self._loop.time() + _SETTLE_SECONDS
         else:
             await asyncio.sleep(min(left, _LOOK_AGAIN_SECONDS))
@@ -318,11 +319,11 @@ class Deliverer:
 
     async def _flush_confirmed(self) -> None:
         """Delete the receipts of confirmed deliveries when no message comes to do it along."""
-        confirmed = self._ledger.take_confirmed()
+        confirmed = self._confirmations.take_confirmed()
         if not confirmed:
             return
         try:
             await self._database.write(lambda tx: forget_confirmed(tx, confirmed))
         except Exception as error:  # tried again with the next batch, or in a second
-            self._ledger.give_back(confirmed)
+            self._confirmations.give_back(confirmed)
             event(logger, "receipts_kept", level=logging.WARNING, cause=repr(error))

@@ -47,21 +47,21 @@ class Listener:
         self,
         settings: Settings,
         connections: Connections,
-        siblings: MailProcesses,
+        mail_processes: MailProcesses,
         counters: Counters,
     ) -> None:
         self._settings = settings
         self._counters = counters
         self._gate = ConnectionLimits(settings)
         self._connections = connections
-        self._siblings = siblings
+        self._mail_processes = mail_processes
         self._loop = asyncio.get_running_loop()
         self._sockets: dict[socket.socket, MailEndpoint] = {}
         self._kept: set[socket.socket] = set()
-        self._room = MakingRoom(lambda: (connections, *siblings.available()))
+        self._room = MakingRoom(lambda: (connections, *mail_processes.available()))
         self._unnamed: set[asyncio.Task[None]] = set()
         self._closed = False
-        siblings.on_closed = self._left
+        mail_processes.on_closed = self._left
 
     def listen(
         self,
@@ -199,9 +199,9 @@ class Listener:
         self._counters.add("connections_closed")
 
     def _hand_over(self, client: socket.socket, network: str, origin: Origin) -> bool:
-        """Give the connection to the sibling that has the fewest; False when it cannot take it."""
-        sibling = min(self._siblings.available(), key=len, default=None)
-        return sibling is not None and sibling.take(client, network, origin.packed())
+        """Give the connection to the mail process with the fewest; False when it cannot take it."""
+        mail_process = min(self._mail_processes.available(), key=len, default=None)
+        return mail_process is not None and mail_process.take(client, network, origin.packed())
 
     def _pause(self, listening: socket.socket, kind: Origin, error: OSError) -> None:
         event(logger, "accept_paused", level=logging.ERROR, cause=error.strerror)

@@ -150,14 +150,14 @@ class MainEnd(asyncio.Protocol):
     def __init__(
         self,
         deliverer: Deliverer,
-        ledger: Confirmations,
+        confirmations: Confirmations,
         deferred: Deferred,
         contents: ContentDirectory,
         rates: ListRates | None = None,
     ) -> None:
         self._rates = rates
         self._deliverer = deliverer
-        self._ledger = ledger
+        self._confirmations = confirmations
         self._deferred = deferred
         self._contents = contents
         self._frames = Frames(asyncio.get_running_loop())
@@ -172,7 +172,7 @@ class MainEnd(asyncio.Protocol):
         self._frames.lose()
         for outcome in [*self._pending.values()]:
             self._deliverer.withdraw(outcome)
-        self._ledger.close(self._open)
+        self._confirmations.close(self._open)
         self._open.clear()
         self.ended.set()
 
@@ -204,9 +204,9 @@ class MainEnd(asyncio.Protocol):
     def _settle(self, confirmed: bool, digests: Sequence[bytes]) -> None:
         self._open.difference_update(digests)
         if confirmed:
-            self._ledger.confirm(digests)
+            self._confirmations.confirm(digests)
         else:
-            self._ledger.close(digests)
+            self._confirmations.close(digests)
 
     def _answer(self, number: int, future: asyncio.Future[Outcome]) -> None:
         del self._pending[number]
@@ -214,7 +214,7 @@ class MainEnd(asyncio.Protocol):
         outcome = future.result() if error is None else _told(error)
         digests = outcome.digests if isinstance(outcome, Stored | Repeated) else ()
         if self._frames.lost:
-            self._ledger.close(digests)
+            self._confirmations.close(digests)
             return
         self._open.update(digests)
         self._frames.send(Answer(number, outcome))

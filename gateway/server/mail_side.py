@@ -74,7 +74,7 @@ async def sessions(
         watching.cancel()
 
 
-async def serve_sibling(
+async def serve_mail_process(
     settings: Settings,
     reservations: Reservations,
     counters: Counters,

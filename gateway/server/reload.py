@@ -28,7 +28,7 @@ def reload(
     settings: Settings,
     reread: Reread,
     certificate: Certificate | None,
-    siblings: MailProcesses,
+    mail_processes: MailProcesses,
     manager: ServiceManager,
 ) -> None:
     """Read everything again; `reread` gives None, and has logged why, when it cannot."""
@@ -37,7 +37,7 @@ def reload(
     if wanted is not None:
         _apply(settings, wanted)
     if certificate is not None and reload_certificate(certificate):
-        siblings.reload()
+        mail_processes.reload()
         event(logger, "certificate_read")
     manager.ready()
 

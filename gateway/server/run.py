@@ -20,7 +20,7 @@ from gateway.processes.mail_process import Sockets, fork_mail_processes
 from gateway.processes.supervision import MailProcesses
 from gateway.reservations import Reservations
 from gateway.server.lifecycle import Running
-from gateway.server.mail_side import serve_sibling
+from gateway.server.mail_side import serve_mail_process
 from gateway.server.reload import Reread
 from gateway.smtp.replies import labels
 from gateway.transport.tls import Certificate
@@ -56,11 +56,11 @@ def run(
         manager.close_handed()
         reservations.own = wires.number
         counters.begin(wires.number)
-        await serve_sibling(settings, reservations, counters, certificate, wires)
+        await serve_mail_process(settings, reservations, counters, certificate, wires)
 
     first = fork_mail_processes(processes - 1, serve_beside, _loop_factory())
     forks = start_fork_server(serve_beside, _loop_factory(), first) if first else None
-    siblings = MailProcesses(first, forks, counters, reservations.forget)
+    mail_processes = MailProcesses(first, forks, counters, reservations.forget)
     counters.begin(0)
     from gateway.server.wiring import serve
 
@@ -68,7 +68,7 @@ def run(
         return runner.run(
             serve(
                 settings,
-                siblings,
+                mail_processes,
                 reservations,
                 counters,
                 certificate=certificate,

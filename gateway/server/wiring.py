@@ -74,7 +74,7 @@ logger = logging.getLogger(__name__)
 
 async def serve(
     settings: Settings,
-    siblings: MailProcesses,
+    mail_processes: MailProcesses,
     reservations: Reservations,
     counters: Counters,
     *,
@@ -99,11 +99,11 @@ async def serve(
             manager,
             _quotas(settings, database, reservations),
         )
-        stopping.on_reload = partial(reload, settings, reread, certificate, siblings, manager)
+        stopping.on_reload = partial(reload, settings, reread, certificate, mail_processes, manager)
         async with (
             _jobs(parts) as webhooks,
             _api(parts, webhooks, stopping) as api,
-            _mail(parts, siblings, stopping) as mail,
+            _mail(parts, mail_processes, stopping) as mail,
         ):
             running = replace(mail, http=[Endpoint(*bound) for bound in api])
             gc.collect()
@@ -245,9 +245,9 @@ async def _jobs(parts: _Parts) -> AsyncIterator[Webhooks]:
 
 @contextlib.asynccontextmanager
 async def _mail(
-    parts: _Parts, siblings: MailProcesses, stopping: Stopping
+    parts: _Parts, mail_processes: MailProcesses, stopping: Stopping
 ) -> AsyncIterator[Running]:
-    settings, contents, ledger = parts.settings, parts.contents, Confirmations()
+    settings, contents, confirmations = parts.settings, parts.contents, Confirmations()
     handed, time = parts.manager.handed, asyncio.get_running_loop().time
     rates = ListRates(settings.list_rate, time) if settings.list_rate else None
     postmaster = canonical_or_none(settings.postmaster) or ""
@@ -257,7 +257,7 @@ async def _mail(
         delivering(
             parts.database,
             contents,
-            ledger,
+            confirmations,
             parts.counters,
             postmaster=postmaster,
             committed=parts.commits.set,
@@ -271,17 +271,17 @@ async def _mail(
             parts.reservations,
             parts.counters,
             deliverer=deliverer,
-            confirmations=ledger,
+            confirmations=confirmations,
             deferred=deferred,
             rates=rates,
             certificate=parts.certificate,
             writes=True,
         ) as connections,
     ):
-        intake = partial(MainEnd, deliverer, ledger, deferred, contents, rates)
-        await siblings.start(intake)
-        listener = Listener(settings, connections, siblings, parts.counters)
-        everybody: tuple[Connections | MailProcesses, ...] = (connections, siblings)
+        intake = partial(MainEnd, deliverer, confirmations, deferred, contents, rates)
+        await mail_processes.start(intake)
+        listener = Listener(settings, connections, mail_processes, parts.counters)
+        everybody: tuple[Connections | MailProcesses, ...] = (connections, mail_processes)
         stopping.on_force = lambda: [each.abort() for each in everybody]
         try:
             yield Running(

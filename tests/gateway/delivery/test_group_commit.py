@@ -72,12 +72,12 @@ class Desk:
     def __init__(self, store: ScriptedStore, data: Path) -> None:
         self.contents = ContentDirectory(data)
         self.contents.prepare()
-        self.ledger = Confirmations()
+        self.confirmations = Confirmations()
         self.under_way = 0
         self.deliverer = Deliverer(
             cast(Store, store),
             self.contents,
-            self.ledger,
+            self.confirmations,
             Counters(1, labels()),
             postmaster="",
             committed=lambda: None,
@@ -168,7 +168,7 @@ async def test_what_is_not_durable_is_not_acknowledged_and_not_thrown_away(
             await desk.deliverer.submit(message(), desk.spool())
         assert desk.kept()
         desk.contents.files.joinpath(content_name((b"c" * 16).hex())).unlink()
-    assert not desk.ledger.is_open(b"receipt")
+    assert not desk.confirmations.is_open(b"receipt")
 
 
 async def test_a_message_of_a_failed_batch_is_tried_alone_with_its_file_in_place(
@@ -221,10 +221,10 @@ async def test_receipts_that_cannot_be_dropped_now_stop_nothing(
     desk = opened(store)
     store.confirmed = RuntimeError("malformed")
     await desk.deliverer.submit(message(), None)
-    desk.ledger.confirm([b"receipt"])
+    desk.confirmations.confirm([b"receipt"])
     await asyncio.sleep(0.1)
 
-    assert desk.ledger.is_open(b"receipt")
+    assert desk.confirmations.is_open(b"receipt")
     assert await desk.deliverer.submit(message(), None) == STORED
 
 
@@ -234,7 +234,7 @@ async def test_a_possible_repetition_is_not_judged_again_when_its_sender_is_gone
 ) -> None:
     store = ScriptedStore([Unsettled(b"receipt", is_ours)], [STORED])
     desk = opened(store)
-    desk.ledger.open([b"receipt"])
+    desk.confirmations.open([b"receipt"])
     outcome = desk.deliverer.submit(message(), desk.spool())
     await asyncio.sleep(0.05)
 
@@ -242,7 +242,7 @@ async def test_a_possible_repetition_is_not_judged_again_when_its_sender_is_gone
 
     with pytest.raises(StoreUnavailable):
         await outcome
-    desk.ledger.confirm([b"receipt"])
+    desk.confirmations.confirm([b"receipt"])
     await asyncio.sleep(0.3)
     assert store.commits == 1
     assert not any(desk.contents.spool.iterdir())
@@ -280,7 +280,7 @@ async def test_a_session_that_is_gone_does_not_stop_its_commit(opened: Open) -> 
     await desk.close()
 
     assert desk.kept()
-    assert not desk.ledger.is_open(b"receipt")
+    assert not desk.confirmations.is_open(b"receipt")
 
 
 async def test_a_message_that_comes_alone_is_written_at_once(
