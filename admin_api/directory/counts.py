@@ -1,4 +1,4 @@
-"""What waits for an inbox, in numbers."""
+"""Pending work of an inbox, in numbers."""
 
 from __future__ import annotations
 

@@ -52,7 +52,7 @@ class Given(BaseModel):
 
 
 def without_nulls(model: type[Given], given: Mapping[str, JsonValue]) -> dict[str, JsonValue]:
-    """What was given without the optional fields that are null and cannot be."""
+    """The given fields without the optional fields that are null and cannot be."""
     droppable = {
         field.alias or name
         for name, field in model.model_fields.items()

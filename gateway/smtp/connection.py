@@ -1,4 +1,4 @@
-"""One SMTP connection: bytes in, replies out. What they mean is `gateway.smtp.session`'s.
+"""One SMTP connection: bytes in, replies out. `gateway.smtp.session` gives them their meaning.
 
 - aiosmtpd's protocol is the base: connection, session and envelope. Its reading of commands and of
   DATA is replaced: commands are bytes, DATA is read in chunks, and the end of a peer's stream never

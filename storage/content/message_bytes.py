@@ -57,7 +57,7 @@ class ContentDirectory:
             sync_directory(self.files.parent)
 
     def fault(self) -> StoreFault | None:
-        """What is wrong with the directories now; on PostgreSQL the store itself cannot tell."""
+        """The present fault of the directories; on PostgreSQL the store itself cannot tell."""
         if self.files.is_dir() and self.spool.is_dir():
             return None
         return StoreFault("the data directory is not where it was", lasting=False)

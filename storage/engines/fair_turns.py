@@ -26,7 +26,7 @@ WRITE_WAIT = 10.0
 """Seconds that a write waits for its turn, in this process and in the store together."""
 
 HOUSE: Share = (b"", b"")
-"""What the process does for itself: jobs, look-ups of credentials."""
+"""The share of the process's own work: jobs, look-ups of credentials."""
 
 MAIL: Share = (b"mail", b"")
 """Commits of mail: a party of their own, so that nobody else's writes are before them for long."""

@@ -1,4 +1,4 @@
-"""What waits for an inbox: unread copies, threads without an end, open tasks.
+"""Pending work of an inbox: unread copies, threads without an end, open tasks.
 
 - Each number is exact up to 999; `MOST` means more. No count reads further than it must for that.
 - Unread copies are found by an index of them alone, and the rest from the newest on: of threads
