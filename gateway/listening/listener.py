@@ -151,7 +151,9 @@ class Listener:
             client.close()
             raise
         else:
-            self._admit(client, origin._replace(client_ip=named or origin.client_ip))
+            if named is not None:
+                origin = origin._replace(client_ip=named, proxied=True)
+            self._admit(client, origin)
 
     def _admit(self, client: socket.socket, origin: Origin) -> None:
         client_ip = origin.client_ip

@@ -10,7 +10,7 @@ from gateway.message.address_lists import Mailbox
 from gateway.message.header_scan import HeaderScan
 from gateway.message.trace import received_field
 from storage.content.message_bytes import Content
-from storage.delivery.arrivals import Arrival, Recipient
+from storage.delivery.arrivals import Arrival, NamedBy, Recipient
 
 
 def arrival(
@@ -29,6 +29,8 @@ def arrival(
     tls: str | None = None,
     peer: tuple[str, str] | None = None,
     each_recipient: bool = False,
+    named_by: NamedBy = "socket",
+    behind_relay: bool = False,
 ) -> Arrival:
     """Build the message as it will be stored. Header values are the sender's claims, no more.
 
@@ -63,6 +65,8 @@ def arrival(
         automatic=scan.auto,
         content=content,
         each_recipient=each_recipient,
+        named_by=named_by,
+        behind_relay=behind_relay,
     )
 
 

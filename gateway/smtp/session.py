@@ -40,7 +40,7 @@ from gateway.smtp.transaction import (
 )
 from gateway.transport.networks import client_network, is_exempt
 from gateway.transport.origin import Origin
-from storage.delivery.arrivals import Recipient
+from storage.delivery.arrivals import NamedBy, Recipient
 from storage.directory.resolve import Resolution, Verdict
 from storage.errors import StoreFull, StoreUnavailable
 
@@ -423,6 +423,7 @@ class Session:
         if tls and protocol != "SMTP":  # RFC 3848 has no name for HELO under TLS
             protocol += "S"
         named = self._forwarded.get("ADDR")
+        directly: NamedBy = "proxy" if self._origin.proxied else "socket"
         return Sender(
             session=self.id,
             client_ip=self._client_ip,
@@ -432,6 +433,8 @@ class Session:
             protocol=protocol,
             tls=tls,
             each_recipient=self._is_lmtp,
+            named_by="xforward" if named else directly,
+            behind_relay=is_exempt(self._context.settings, named) if named else self._exempt,
         )
 
 

@@ -33,7 +33,15 @@ from gateway.transport.tls import Certificate
 from storage import ids
 from storage.clock import Clock
 from storage.content.message_bytes import ContentDirectory
-from storage.delivery.arrivals import Arrival, Outcome, Recipient, Repeated, RouteChanged, Stored
+from storage.delivery.arrivals import (
+    Arrival,
+    NamedBy,
+    Outcome,
+    Recipient,
+    Repeated,
+    RouteChanged,
+    Stored,
+)
 from storage.directory.resolve import Resolution, Verdict
 
 logger = logging.getLogger(__name__)
@@ -82,7 +90,8 @@ class Sender(NamedTuple):
 
     With XFORWARD the client is another one than the peer, of which the trace field tells.
     `protocol` is the name after "with" in the trace (`ESMTP`, `LMTPS`), `tls` the version in use;
-    `session` names the session.
+    `session` names the session. `named_by` tells how we know the client's address;
+    `behind_relay`: it is the address of a relay, and nobody named the one before it.
     """
 
     session: str
@@ -93,6 +102,8 @@ class Sender(NamedTuple):
     protocol: str
     tls: str | None
     each_recipient: bool
+    named_by: NamedBy
+    behind_relay: bool
 
 
 class Transaction(NamedTuple):
@@ -161,6 +172,8 @@ def _judge(
         hostname=hostname,
         transaction_id=sender.session,
         each_recipient=sender.each_recipient,
+        named_by=sender.named_by,
+        behind_relay=sender.behind_relay,
         now=context.clock(),
     )
 

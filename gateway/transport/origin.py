@@ -14,12 +14,14 @@ class Origin(NamedTuple):
     """One accepted connection.
 
     `client_ip` is empty for a unix socket, whose peers are local programs that the file's mode
-    lets in. `tls` says that the client begins with a TLS handshake.
+    lets in. `tls` says that the client begins with a TLS handshake, `proxied` that a trusted proxy
+    named it.
     """
 
     protocol: Protocol
     client_ip: str
     tls: bool = False
+    proxied: bool = False
 
     @property
     def is_local(self) -> bool:
@@ -28,10 +30,11 @@ class Origin(NamedTuple):
 
     def packed(self) -> bytes:
         """A few octets, for the control channel of a mail process."""
-        return f"{self.protocol[0]}{'t' if self.tls else 'p'}{self.client_ip}".encode()
+        marks = f"{self.protocol[0]}{'t' if self.tls else 'p'}{'n' if self.proxied else '-'}"
+        return f"{marks}{self.client_ip}".encode()
 
 
 def unpacked(octets: bytes) -> Origin:
     """Return the origin that `packed` wrote."""
     text = octets.decode()
-    return Origin("LMTP" if text[0] == "L" else "SMTP", text[2:], text[1] == "t")
+    return Origin("LMTP" if text[0] == "L" else "SMTP", text[3:], text[1] == "t", text[2] == "n")

@@ -6,10 +6,13 @@ Arrivals are named tuples, which are cheap to make and to send to another proces
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import NamedTuple
+from typing import Literal, NamedTuple
 
 from storage.content.message_bytes import Content
 from storage.directory.resolve import Verdict
+
+# Who said what the client's address is: its own connection, a proxy of ours, or a relay of ours.
+NamedBy = Literal["socket", "proxy", "xforward"]
 
 # Recipients that were accepted and have no route any more, by position. ROUTE stands for one whose
 # route leads to another tenant now.
@@ -31,7 +34,9 @@ class Arrival(NamedTuple):
     object of To and Cc; `received_field` is the trace field of this gateway; `received_at` is in
     microseconds since 1970. `patient`: wait for an earlier delivery of the same bytes that may
     still be confirmed. `each_recipient`: each recipient has its own reply (LMTP), so one without a
-    route does not fail the others.
+    route does not fail the others. `named_by` tells how the client's address is known;
+    `behind_relay`: it is the address of a relay of ours, and the one before it is not known.
+    `dmarc_override` is why a message is stored that a policy would have had refused.
     """
 
     content: Content
@@ -53,6 +58,9 @@ class Arrival(NamedTuple):
     automatic: bool
     patient: bool = True
     each_recipient: bool = False
+    named_by: NamedBy = "socket"
+    behind_relay: bool = False
+    dmarc_override: str | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -166,6 +166,9 @@ async def _store(
         tls=arrival.tls,
         received_field=arrival.received_field,
         automatic=int(arrival.automatic),
+        named_by=arrival.named_by,
+        behind_relay=int(arrival.behind_relay),
+        dmarc_override=arrival.dmarc_override,
         owed=owed,
     )
     content = arrival.content
@@ -228,11 +231,13 @@ _MESSAGE = """
     INSERT INTO messages
         (message_id, tenant_id, thread_id, received_at, size, header_message_id, from_name,
          from_email, subject, recipients, reverse_path, client_ip, helo, protocol, tls,
-         received_field, automatic, parse_status, copies_owed, copies_gone)
+         received_field, automatic, named_by, behind_relay, dmarc_override, parse_status,
+         copies_owed, copies_gone)
     VALUES
         (:message_id, :tenant_id, :thread_id, :received_at, :size, :header_message_id, :from_name,
          :from_email, :subject, :mailboxes, :reverse_path, :client_ip, :helo, :protocol, :tls,
-         :received_field, :automatic, 'pending', :owed, 0)
+         :received_field, :automatic, :named_by, :behind_relay, :dmarc_override, 'pending',
+         :owed, 0)
 """
 _CONTENT = """
     INSERT INTO contents (message_id, sha256, size, body, file)

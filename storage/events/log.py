@@ -3,8 +3,9 @@
 - Ids become visible in their order, on every engine: one writer at a time gives them and commits.
   So a reader that read up to an id has missed nothing below it.
 - `message.received` goes to each inbox with a copy of the message. An event addressed to an inbox
-  goes to that inbox. Of the rest, a note goes to the inboxes that see the note, an act on a thread
-  to those that see the act and still see the thread (`storage.mailbox.visibility`).
+  goes to that inbox; one about a message while it holds a copy. Of the rest, a note goes to the
+  inboxes that see the note, an act on a thread to those that see the act and still see the thread
+  (`storage.mailbox.visibility`).
 - Visibility is checked at reading: an inbox whose copy is deleted, or which no longer sees the
   note, does not get the event. Neither does anybody for a task, a card, an offer or a list that is
   deleted since; only the event of its end is delivered. What an inbox did to its own copies is told
@@ -156,7 +157,9 @@ async def audience(
     """Return each event with those of these inboxes that may see it now; in order of events."""
     listening = set(among)
     holders = await _holders(
-        tx, [event.message_id for event in events if event.message_id], listening
+        tx,
+        [event.message_id for event in events if event.message_id and event.type == RECEIVED],
+        listening,
     )
     pairs: list[tuple[Event, bytes]] = []
     for event in events:
@@ -246,6 +249,8 @@ _ACT = VISIBLE_ACT.replace("h.entry_id", "e.event_id").replace("h.thread_id", _T
 _SEES_ACT = re.sub(r"\bh\.", "e.", _ACT)
 # A resolved share or an ended membership is still announced, although its row is deleted.
 _SEES = f"""CASE
+    WHEN e.message_id IS NOT NULL THEN EXISTS (
+        SELECT 1 FROM copies c WHERE c.message_id = e.message_id AND c.inbox_id = :viewer)
     WHEN e.note_id IS NOT NULL THEN {_SEES_NOTE}
     WHEN e.task_id IS NOT NULL THEN EXISTS (
         SELECT 1 FROM tasks k WHERE k.task_id = e.task_id AND k.inbox_id = :viewer)
@@ -266,7 +271,7 @@ _OF_MAIL = " UNION ALL ".join(
     SELECT * FROM (
         SELECT {_COLUMNS} FROM {{0}} c CROSS JOIN events e
         WHERE c.inbox_id = :viewer AND c.folder = {folder} AND c.message_id > :since
-          AND e.message_id = c.message_id AND e.message_id IS NOT NULL
+          AND e.message_id = c.message_id AND e.message_id IS NOT NULL AND e.inbox_id IS NULL
           AND CASE WHEN e.type = '{RECEIVED}' AND {_SPAN} THEN 1 ELSE 0 END = 1
         ORDER BY c.message_id LIMIT :limit) AS folder{folder}
     """

@@ -77,7 +77,7 @@ async def _drop_message_without_copies(tx: Tx, message_id: bytes) -> str | None:
         return None
     await parsed.drop(tx, message_id=message_id)
     await forget_sender(tx, message_id=message_id)
-    for table in ("contents", "routes", "messages"):
+    for table in ("contents", "routes", "message_checks", "messages"):
         await tx.execute(f"DELETE FROM {table} WHERE message_id = :message_id", key)
     await forget_message(tx, message_id=message_id)
     await forget_explanation(tx, message_id=message_id)

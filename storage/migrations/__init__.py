@@ -34,6 +34,7 @@ from storage.migrations.m018_joined_threads import m018_joined_threads
 from storage.migrations.m019_inner_files import m019_inner_files
 from storage.migrations.m020_session_kinds import m020_session_kinds
 from storage.migrations.m021_page import m021_page
+from storage.migrations.m022_authentication import m022_authentication
 
 Step = Callable[[Tx], Coroutine[Any, Any, None]]
 
@@ -138,4 +139,5 @@ STEPS: tuple[Step, ...] = (
     m019_inner_files,
     m020_session_kinds,
     m021_page,
+    m022_authentication,
 )

@@ -21,9 +21,12 @@ def test_the_named_client_is_stored_and_the_trace_tells_of_the_peer() -> None:
         hostname="mx.example.test",
         transaction_id="1",
         now=0,
+        named_by="xforward",
+        behind_relay=False,
     )
 
     assert (stored.client_ip, stored.helo) == ("192.0.2.77", "mail.client.example")
+    assert (stored.named_by, stored.behind_relay) == ("xforward", False)
     assert stored.tls == "TLSv1.3"
     assert stored.received_field.startswith(
         b"Received: from relay.example ([127.0.0.1])\r\n"

@@ -42,6 +42,9 @@ def message(content: Content) -> Arrival:
         mailboxes=b"{}",
         automatic=False,
         content=content,
+        named_by="proxy",
+        behind_relay=True,
+        dmarc_override="arc",
     )
 
 
