@@ -15,6 +15,7 @@ from starlette.applications import Starlette
 from admin_api.call.dispatch import Dispatcher
 from admin_api.call.router import Router
 from admin_api.call.store_wrappers import NotifyingDatabase
+from admin_api.dns.cache import DnsCache, dns_cache
 from admin_api.openapi.document import document_bytes
 from admin_api.routes import ROUTES
 from admin_api.service.call_metrics import CallMetrics, Measured
@@ -47,12 +48,14 @@ def create_app(
     feed: Feed | None = None,
     measures: CallMetrics | None = None,
     webhooks: Webhooks | None = None,
+    dns: DnsCache | None = None,
 ) -> Starlette:
     """Make the ASGI application.
 
     `ticks` are the seconds by which limits refill; they never jump. `commits` is the wake-up for
     deliveries and for writes here. The maker of the `feed` closes it before the store. `measures`
-    counts the calls. `webhooks` checks the targets of alerts and sends to them.
+    counts the calls. `webhooks` checks the targets of alerts and sends to them. `dns` is the cache
+    of all that asks the DNS.
     """
     commits = commits or WakeUp()
     service = ServiceContext(
@@ -77,6 +80,7 @@ def create_app(
         imports=Slots(_IMPORTS_OF_AN_INBOX),
         import_turns=asyncio.Semaphore(_FILES_READ_AT_ONCE),
         measures=measures or CallMetrics(),
+        dns=dns or dns_cache(settings.dns_server),
         webhooks=webhooks or Webhooks(),
     )
     app = Starlette()

@@ -41,7 +41,8 @@ WINGS: dict[str, tuple[tuple[str, ...], ...]] = {
         ("backup",),
     ),
     "admin_api": (
-        ("service", "dns"),
+        ("dns",),
+        ("service",),
         ("http",),
         ("access",),
         ("call",),

@@ -171,10 +171,12 @@ def _mail_host(call: Invocation) -> MailHost:
     import asyncio
     import time
 
+    from admin_api.dns.cache import dns_cache
     from admin_api.dns.mail_host import check_mail_host
 
     settings = call.settings()
-    return asyncio.run(check_mail_host(settings.hostname, settings.dns_server, now=time.time()))
+    dns = dns_cache(settings.dns_server)
+    return asyncio.run(check_mail_host(settings.hostname, dns, now=time.time()))
 
 
 @domain.command()
@@ -218,6 +220,7 @@ def _asked(call: Invocation, name: str, tenant_text: str | None) -> tuple[Domain
 
     from admin_api.commands.terminal import arguments
     from admin_api.dns import domain_check
+    from admin_api.dns.cache import dns_cache
     from storage.directory.domains import find_domain, require_unowned
     from storage.directory.operator_names import tenant_meant
 
@@ -233,7 +236,7 @@ def _asked(call: Invocation, name: str, tenant_text: str | None) -> tuple[Domain
     found = call.read(work)
     wanted = domain_check.records_of(found, settings.hostname)
     try:
-        return found, asyncio.run(domain_check.check(wanted, settings.dns_server))
+        return found, asyncio.run(domain_check.check(wanted, dns_cache(settings.dns_server)))
     except domain_check.DnsUnavailable as error:
         raise Faults(f"dns_server: the DNS gives no answer now: {error}") from error
 

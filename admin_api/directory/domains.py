@@ -134,7 +134,7 @@ def _is_owned(checked: list[Checked]) -> bool:
 
 async def _ask(call: Call, domain: Domain) -> list[Checked]:
     records = records_of(domain, _hostname(call))
-    return await domain_check.check(records, call.service.settings.dns_server)
+    return await domain_check.check(records, call.service.dns)
 
 
 def _hostname(call: Call) -> str:

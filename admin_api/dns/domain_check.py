@@ -17,19 +17,16 @@ from dataclasses import dataclass
 from functools import lru_cache
 from typing import TYPE_CHECKING, Literal
 
-from admin_api.dns.questions import answers, resolver_at
-from config.values import Endpoint
+from admin_api.dns.cache import DnsCache
 from storage.directory.domains import Domain
 
 if TYPE_CHECKING:
-    from dns.asyncresolver import Resolver
     from publicsuffixlist import PublicSuffixList
 
 PATIENCE = 8.0
 
 _LABEL = "_postroom-verify"
 _LONGEST_NAME = 253
-_ONE_TRY = 2.5
 _MOST_FOUND = 20
 _LONGEST_FOUND = 1_000
 
@@ -85,16 +82,13 @@ def _public_suffixes() -> PublicSuffixList:
 
 
 async def check(
-    records: Sequence[DnsRecord], server: Endpoint | None, *, patience: float = PATIENCE
+    records: Sequence[DnsRecord], dns: DnsCache, *, patience: float = PATIENCE
 ) -> list[Checked]:
-    """Query `server`, or the machine's own, for all of `records`. Raises DnsUnavailable."""
-    from dns.exception import DNSException
-
+    """Ask the DNS anew for all of `records`. Raises DnsUnavailable."""
     try:
         async with asyncio.timeout(patience):
-            resolver = await resolver_at(server, one_try=_ONE_TRY, patience=patience)
-            found = await _ask(resolver, records)
-    except (DNSException, OSError) as error:  # asyncio's TimeoutError is an OSError
+            found = await asyncio.gather(*(_found(dns, record) for record in records))
+    except TimeoutError as error:
         raise DnsUnavailable(type(error).__name__) from error
     return [
         Checked(
@@ -106,27 +100,15 @@ async def check(
     ]
 
 
-async def _ask(resolver: Resolver, records: Sequence[DnsRecord]) -> list[list[str]]:
-    tasks = [asyncio.create_task(_found(resolver, record)) for record in records]
-    try:
-        return await asyncio.gather(*tasks)
-    finally:
-        for task in tasks:
-            task.cancel()
+async def _found(dns: DnsCache, record: DnsRecord) -> list[str]:
+    """Return the records; an empty list when the DNS says that there are none.
 
-
-async def _found(resolver: Resolver, record: DnsRecord) -> list[str]:
-    """Return the records; an empty list when the DNS says that there are none."""
-    from dns.rdtypes.ANY.MX import MX
-    from dns.rdtypes.ANY.TXT import TXT
-
-    texts = []
-    for item in await answers(resolver, record.name, record.type):
-        if isinstance(item, TXT):
-            texts.append(b"".join(item.strings).decode("utf-8", "replace"))
-        elif isinstance(item, MX):
-            texts.append(f"{item.preference} {item.exchange.to_text()}")
-    return sorted(texts)
+    They may have been published a moment ago: what is remembered does not count.
+    """
+    reply = await dns.lookup(record.name, record.type, fresh=True)
+    if reply.state == "failed":
+        raise DnsUnavailable(reply.cause)
+    return sorted(text.decode("utf-8", "replace") for text in reply.records)
 
 
 def _status(record: DnsRecord, texts: Sequence[str]) -> Status:

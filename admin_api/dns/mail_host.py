@@ -14,7 +14,8 @@ import ssl
 from dataclasses import dataclass
 from typing import Literal
 
-from admin_api.dns.questions import answers, resolver_at
+from admin_api.dns.cache import DnsCache
+from admin_api.dns.questions import Kind
 from config.values import Endpoint
 
 PATIENCE = 8.0
@@ -36,19 +37,17 @@ class MailHost:
 
 async def check_mail_host(
     host: str,
-    server: Endpoint | None,
+    dns: DnsCache,
     *,
     now: float,
     port: int = _PORT,
     context: ssl.SSLContext | None = None,
     patience: float = PATIENCE,
 ) -> MailHost:
-    """Ask `host`, found by the DNS server, or the machine's own; `now` in seconds since 1970."""
-    from dns.exception import DNSException
-
+    """Ask `host`, at the address that the DNS has of it; `now` in seconds since 1970."""
     try:
         async with asyncio.timeout(patience):
-            address = await _address(host, server, patience)
+            address = await _address(host, dns)
             if address is None:
                 return MailHost(host, "unreachable", "the DNS has no address of it")
             return await _ask(host, Endpoint(address, port), now, context)
@@ -56,15 +55,19 @@ async def check_mail_host(
         return MailHost(host, "wrong", f"certificate: {error.verify_message}")
     except TimeoutError:
         return MailHost(host, "unreachable", "it does not answer in time")
-    except (DNSException, OSError, EOFError, ValueError) as error:
+    except (OSError, EOFError, ValueError) as error:
         return MailHost(host, "unreachable", str(error) or type(error).__name__)
 
 
-async def _address(host: str, server: Endpoint | None, patience: float) -> str | None:
-    resolver = await resolver_at(server, one_try=patience / 3, patience=patience)
-    for kind in ("A", "AAAA"):
-        for item in await answers(resolver, host, kind):
-            return item.to_text()
+async def _address(host: str, dns: DnsCache) -> str | None:
+    """Raises ValueError when the DNS gives no answer."""
+    kinds: tuple[Kind, ...] = ("A", "AAAA")
+    for kind in kinds:
+        reply = await dns.lookup(host, kind, fresh=True)
+        if reply.state == "failed":
+            raise ValueError(reply.cause)
+        if reply.records:
+            return reply.records[0].decode()
     return None
 
 

@@ -6,6 +6,7 @@ import asyncio
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
+from admin_api.dns.cache import DnsCache
 from admin_api.service.call_metrics import CallMetrics
 from admin_api.service.feed import Feed
 from admin_api.service.rate_limits import Buckets
@@ -27,7 +28,7 @@ class ServiceContext:
     makes the OpenAPI document; `commits` is the wake-up after commits, which `feed` reads for all
     streams; `imports` are by inbox, `import_turns` for reading their files; `reply_to` gives the
     SMTP reply to a recipient with that route; `measures` has the operator's metrics; `webhooks`
-    checks targets and sends.
+    checks targets and sends; `dns` is the process's one cache of the DNS.
     """
 
     store: SharedDatabase
@@ -45,4 +46,5 @@ class ServiceContext:
     import_turns: asyncio.Semaphore
     reply_to: Callable[[Resolution], str | None]
     measures: CallMetrics
+    dns: DnsCache
     webhooks: Webhooks = field(default_factory=Webhooks)

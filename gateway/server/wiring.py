@@ -19,6 +19,7 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 from admin_api.app import create_app
+from admin_api.dns.cache import DnsCache, dns_cache
 from admin_api.service.call_metrics import CallMetrics
 from admin_api.service.feed import Feed
 from admin_api.service.webhook_port import Webhooks
@@ -86,7 +87,7 @@ async def serve(
     """Serve until told to stop; the exit status. See `gateway.server.run.run`."""
     asyncio.get_running_loop().set_default_executor(ThreadPoolExecutor(FILE_THREADS, "files"))
     stopping = Stopping()
-    async with _store(settings) as (database, contents):
+    async with _store(settings) as (database, contents), _dns(settings) as dns:
         parts = _Parts(
             settings,
             database,
@@ -98,6 +99,7 @@ async def serve(
             certificate,
             manager,
             _quotas(settings, database, reservations),
+            dns,
         )
         stopping.on_reload = partial(reload, settings, reread, certificate, mail_processes, manager)
         async with (
@@ -141,6 +143,7 @@ class _Parts:
     certificate: Certificate | None
     manager: ServiceManager
     quotas: Quotas
+    dns: DnsCache
 
 
 def _quotas(settings: Settings, database: Store, reservations: Reservations) -> Quotas:
@@ -163,6 +166,15 @@ async def _store(settings: Settings) -> AsyncIterator[tuple[Store, ContentDirect
         yield database, contents
     finally:
         await _let_go(database)
+
+
+@contextlib.asynccontextmanager
+async def _dns(settings: Settings) -> AsyncIterator[DnsCache]:
+    dns = dns_cache(settings.dns_server)
+    try:
+        yield dns
+    finally:
+        await dns.close()
 
 
 async def _let_go(database: Store) -> None:
@@ -208,7 +220,7 @@ async def _jobs(parts: _Parts) -> AsyncIterator[Webhooks]:
     """Run the jobs beside mail and calls, until the end; yields the webhooks for calls."""
     settings, database, contents = parts.settings, parts.database, parts.contents
     commits = parts.commits
-    caller = Caller(Names(settings.dns_server), settings.webhook_allow_networks)
+    caller = Caller(Names(parts.dns), settings.webhook_allow_networks)
     calls = WebhookCalls(database, system_clock, caller)
     alerting = Alerting(database, commits, system_clock, calls.wake.set)
     parsing = Parsing(
@@ -346,6 +358,7 @@ async def _api(
         feed=feed,
         measures=_measures(parts, feed),
         webhooks=webhooks,
+        dns=parts.dns,
         reply_to=lambda found: reply_for(found).line.decode("ascii").rstrip(),
     )
     handed = parts.manager.handed.get("http", ())

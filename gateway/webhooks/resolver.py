@@ -8,17 +8,9 @@ from __future__ import annotations
 
 import asyncio
 from ipaddress import ip_address
-from typing import TYPE_CHECKING
 
-from admin_api.dns.questions import answers, resolver_at
-from config.values import Endpoint
+from admin_api.dns.cache import DnsCache
 from gateway.webhooks.targets import Address
-
-if TYPE_CHECKING:
-    from dns.asyncresolver import Resolver
-
-_ONE_TRY = 2.0
-_PATIENCE = 5.0
 
 
 class NoSuchHost(Exception):
@@ -30,38 +22,18 @@ class NamesUnavailable(Exception):
 
 
 class Names:
-    """Asks `server`, or the machine's own; nothing is remembered from one question to the next."""
+    """Asks the DNS cache of the process."""
 
-    def __init__(self, server: Endpoint | None) -> None:
-        self._server = server
-        self._resolver: Resolver | None = None
+    def __init__(self, dns: DnsCache) -> None:
+        self._dns = dns
 
     async def addresses(self, host: str) -> list[Address]:
         """All addresses of a host. Raises NoSuchHost, NamesUnavailable."""
-        from dns.exception import DNSException
-
-        try:
-            if self._resolver is None:
-                self._resolver = await resolver_at(
-                    self._server, one_try=_ONE_TRY, patience=_PATIENCE
-                )
-            both = await asyncio.gather(
-                *(_found(self._resolver, host, kind) for kind in ("A", "AAAA")),
-                return_exceptions=True,
-            )
-        except (DNSException, OSError) as error:
-            raise NamesUnavailable(type(error).__name__) from error
-        found = [address for one in both if isinstance(one, list) for address in one]
-        failed = [one for one in both if isinstance(one, BaseException)]
-        for fault in failed:
-            if not isinstance(fault, DNSException | OSError):
-                raise fault
+        both = await asyncio.gather(self._dns.lookup(host, "A"), self._dns.lookup(host, "AAAA"))
+        found = [ip_address(text.decode()) for reply in both for text in reply.records]
+        failed = [reply.cause for reply in both if reply.state == "failed"]
         if failed and not found:
-            raise NamesUnavailable(type(failed[0]).__name__) from failed[0]
+            raise NamesUnavailable(failed[0])
         if not found:
             raise NoSuchHost
         return found
-
-
-async def _found(resolver: Resolver, host: str, kind: str) -> list[Address]:
-    return [ip_address(item.to_text()) for item in await answers(resolver, host, kind)]

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from admin_api.dns.cache import dns_cache
 from admin_api.dns.mail_host import MailHost, check_mail_host
 from config.values import Endpoint
 from tests.support.certificates import NAME, certificate
@@ -58,7 +59,7 @@ async def asked(port: int, *, trusted: Path | None = None) -> MailHost:
         dns.publish(NAME, "A", "127.0.0.1")
         return await check_mail_host(
             NAME,
-            Endpoint("127.0.0.1", dns.port),
+            dns_cache(Endpoint("127.0.0.1", dns.port)),
             now=time.time(),
             port=port,
             context=context,
@@ -114,7 +115,7 @@ async def test_a_silent_host_holds_nobody_up() -> None:
         dns.publish(NAME, "A", "127.0.0.1")
         found = await check_mail_host(
             NAME,
-            Endpoint("127.0.0.1", dns.port),
+            dns_cache(Endpoint("127.0.0.1", dns.port)),
             now=0,
             port=server.sockets[0].getsockname()[1],
             patience=0.5,

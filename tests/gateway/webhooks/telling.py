@@ -5,6 +5,7 @@ import contextlib
 from collections.abc import AsyncIterator, Collection
 from ipaddress import ip_network
 
+from admin_api.dns.cache import dns_cache
 from gateway.jobs.alert_fan_out import Alerting
 from gateway.webhooks.caller import Caller
 from gateway.webhooks.calls import WebhookCalls
@@ -88,7 +89,7 @@ async def telling(
     allowed: Collection[Network] = LOOPBACK,
 ) -> AsyncIterator[WebhookCalls]:
     """The jobs of one gateway."""
-    calls = WebhookCalls(database, clock, caller or Caller(Names(None), allowed))
+    calls = WebhookCalls(database, clock, caller or Caller(Names(dns_cache(None)), allowed))
     alerting = Alerting(database, commits, clock, calls.wake.set)
     jobs = [asyncio.create_task(alerting.run()), asyncio.create_task(calls.run())]
     try:

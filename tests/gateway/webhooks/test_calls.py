@@ -10,6 +10,7 @@ from collections.abc import AsyncIterator, Sequence
 import pytest
 from standardwebhooks import WebhookVerificationError
 
+from admin_api.dns.cache import dns_cache
 from gateway.webhooks.calls import WebhookCalls
 from storage.alerts import alerts
 from storage.clock import DAY, HOUR, MINUTE, SECOND, system_clock
@@ -222,7 +223,7 @@ async def test_what_is_no_success_is_a_failure(
     from gateway.webhooks.resolver import Names
     from tests.gateway.webhooks.telling import LOOPBACK
 
-    caller = Caller(Names(None), LOOPBACK, patience=0.3)
+    caller = Caller(Names(dns_cache(None)), LOOPBACK, patience=0.3)
     async with receiving(lambda heard: behaviour) as receiver:
         told = await caller.call(receiver.url(), {}, b"{}")
 

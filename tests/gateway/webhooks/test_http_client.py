@@ -12,6 +12,7 @@ from ipaddress import ip_address
 import pytest
 import trustme
 
+from admin_api.dns.cache import dns_cache
 from gateway.webhooks.answer import Answer
 from gateway.webhooks.caller import Caller
 from gateway.webhooks.http_client import post
@@ -59,7 +60,7 @@ async def flooding(
 
 
 async def call(url: str, trust: ssl.SSLContext | None = None, patience: float = 10) -> Answer:
-    caller = Caller(Names(None), LOOPBACK, trust=trust, patience=patience)
+    caller = Caller(Names(dns_cache(None)), LOOPBACK, trust=trust, patience=patience)
     async with asyncio.timeout(60):
         return await caller.call(url, {}, b"{}")
 

@@ -137,6 +137,7 @@ async def kill_in_a_call(engine: Engine, receiver: Receiver) -> None:
     program = f"""
 import asyncio
 from pathlib import Path
+from admin_api.dns.cache import dns_cache
 from gateway.jobs.alert_fan_out import Alerting
 from gateway.webhooks.caller import Caller
 from gateway.webhooks.resolver import Names
@@ -148,7 +149,7 @@ from storage.wakeup import WakeUp
 
 async def main():
     database = await open_database({engine.store!r}, Path({str(engine.data)!r}), system_clock)
-    caller = Caller(Names(None), (ip_network("127.0.0.0/8"),))
+    caller = Caller(Names(dns_cache(None)), (ip_network("127.0.0.0/8"),))
     calls = WebhookCalls(database, system_clock, caller)
     alerting = Alerting(database, WakeUp(), system_clock, calls.wake.set)
     await asyncio.gather(alerting.run(), calls.run())

@@ -12,6 +12,7 @@ import trustme
 from hypothesis import given
 from hypothesis import strategies as st
 
+from admin_api.dns.cache import dns_cache
 from config.values import Endpoint
 from gateway.webhooks.caller import Caller
 from gateway.webhooks.http_client import request_octets
@@ -118,7 +119,7 @@ def test_an_inside_address_is_refused_however_it_is_written(host: str) -> None:
 
 
 async def test_a_listener_inside_sees_nothing_of_all_of_them() -> None:
-    caller = Caller(Names(None), patience=2)
+    caller = Caller(Names(dns_cache(None)), patience=2)
     async with receiving() as receiver:
         for host in INSIDE:
             for scheme in ("https", "http"):
@@ -267,7 +268,7 @@ async def naming(**zone: tuple[str, ...]) -> AsyncIterator[DnsServer]:
 
 
 def names_of(server: DnsServer) -> Names:
-    return Names(Endpoint("127.0.0.1", server.port))
+    return Names(dns_cache(Endpoint("127.0.0.1", server.port)))
 
 
 @pytest.mark.parametrize(
@@ -328,7 +329,7 @@ def authority(*hosts: str) -> tuple[ssl.SSLContext, ssl.SSLContext]:
 
 
 async def test_the_vetted_address_is_called_whatever_the_dns_says_then() -> None:
-    """The name leads inside from the second question of its kind on; it is asked once a call."""
+    """The name leads inside from the second question of its kind on; it is asked once."""
     allowed = (ip_network("127.0.0.1/32"),)
     tls, trust = authority("in.example")
     async with naming(in_A=("127.0.0.1",)) as server, receiving(tls=tls) as receiver:
@@ -337,12 +338,15 @@ async def test_the_vetted_address_is_called_whatever_the_dns_says_then() -> None
         told = await caller.call(url, {}, b"{}")
         asked = list(server.asked)
         server.publish("in.example", "A", "127.0.0.2")
-        refused = await caller.call(url, {}, b"{}")
+        again = await caller.call(url, {}, b"{}")
+        later = Caller(names_of(server), allowed, trust=trust)  # no answer is remembered
+        refused = await later.call(url, {}, b"{}")
 
     assert (told.status, told.error) == (204, None)
+    assert (again.status, again.error) == (204, None)
     assert sorted(asked) == [("in.example.", "A"), ("in.example.", "AAAA")]
     assert refused.error == "the URL is not on a public address"
-    assert len(receiver.calls) == 1
+    assert len(receiver.calls) == 2
     assert receiver.calls[0].headers["host"] == f"in.example:{receiver.port}"
 
 
@@ -362,7 +366,7 @@ async def test_proxies_of_the_environment_are_not_used(monkeypatch: pytest.Monke
     async with receiving() as proxy, receiving() as receiver:
         for name in ("http_proxy", "HTTP_PROXY", "https_proxy", "ALL_PROXY"):
             monkeypatch.setenv(name, proxy.url(""))
-        told = await Caller(Names(None), (ip_network("127.0.0.0/8"),)).call(
+        told = await Caller(Names(dns_cache(None)), (ip_network("127.0.0.0/8"),)).call(
             receiver.url(), {}, b"{}"
         )
         await asyncio.sleep(0)
