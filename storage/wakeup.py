@@ -25,6 +25,10 @@ class WakeUp:
     def set(self) -> None:
         """Wake all waiting tasks; costs next to nothing when there are none."""
         self.last_set = time.monotonic()
+        self.wake()
+
+    def wake(self) -> None:
+        """Wake all waiting tasks for what a job has written: no mail came."""
         waited, self._next = self._next, None
         if waited is not None and not waited.done():
             waited.set_result(None)

@@ -36,7 +36,7 @@ WINGS: dict[str, tuple[tuple[str, ...], ...]] = {
         ("mailbox",),
         ("events",),
         ("teamwork",),
-        ("sharing", "notifications"),
+        ("sharing", "notifications", "authentication"),
         ("maintenance",),
         ("backup",),
     ),

@@ -25,6 +25,7 @@ from admin_api.http.problems import Problem
 ACCESS: Mapping[str, Access] = {
     "message.received": READ_MAIL,
     "message.changed": READ_MAIL,
+    "message.checked": READ_MAIL,
     "thread.assigned": READ_MAIL,
     "thread.unassigned": READ_MAIL,
     "thread.note_added": READ_NOTES,

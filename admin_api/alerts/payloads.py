@@ -19,6 +19,7 @@ from admin_api.http.shapes import fields_of
 from admin_api.http.strict_json import JsonValue
 from storage.address import canonical_domain, canonical_or_none
 from storage.alerts.alerts import TASK, WEBHOOK
+from storage.authentication.results import VERDICTS
 from storage.database import Tx
 from storage.errors import FieldFault, Invalid
 from storage.events.catalogue import EVENT_TYPES
@@ -53,6 +54,14 @@ def _unquoted(text: str) -> str | None:
     local_part, _, domain = text.rpartition("@")
     escaped = local_part.replace("\\", "\\\\").replace('"', '\\"')
     return text if local_part and canonical_or_none(f'"{escaped}"@{domain}') == text else None
+
+
+def _verdicts(text: str) -> str:
+    """Normalise verdicts with commas between them: each once, in the order of the catalogue."""
+    named = {word.strip() for word in text.split(",")}
+    if not named <= {*VERDICTS}:
+        raise ValueError(f"must be of {', '.join(VERDICTS)}, with commas between")
+    return ",".join(one for one in VERDICTS if one in named)
 
 
 async def _target(tx: Tx, call: Call, field: str, text: str) -> None:
@@ -92,6 +101,7 @@ class FilterIn(Payload):
     list_id: Referred = ""
     thread_id: Referred = ""
     assignee: Referred = ""
+    verdict: Annotated[str, Field(min_length=1, max_length=100), AfterValidator(_verdicts)] = ""
 
     @property
     def chosen(self) -> dict[str, str]:

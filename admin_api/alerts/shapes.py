@@ -28,7 +28,7 @@ Secret = Annotated[
     ),
 ]
 Filter = Annotated[
-    dict[Literal["from", "list_id", "thread_id", "assignee"], str],
+    dict[Literal["from", "list_id", "thread_id", "assignee", "verdict"], str],
     Field(examples=[{"from": "@sender.example"}]),
 ]
 EventName = Annotated[str, Field(examples=["message.received"])]

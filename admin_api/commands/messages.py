@@ -13,6 +13,7 @@ from admin_api.commands.terminal.invocation import Invocation, common
 from admin_api.commands.terminal.pages import paged, place_of, show_page
 
 if TYPE_CHECKING:
+    from storage.authentication.results import StoredCheck
     from storage.content.message_bytes import Content, ContentDirectory
     from storage.database import Database, Tx
     from storage.mailbox.copies import Copy
@@ -108,16 +109,19 @@ def show(call: Invocation, message: str, inbox: str, raw: bool) -> None:
     if raw:
         run(settings, lambda database: _write_raw(database, contents, message, inbox))
         return
-    copy, beginning, letter = run(
+    copy, beginning, letter, check = run(
         settings, lambda database: _shown(database, contents, message, inbox)
     )
-    record = message_record(copy, header_fields(beginning), letter)
+    believed = check is not None and check.record["source"] == "relay"
+    headers = header_fields(beginning, hostname=settings.hostname, believed=believed)
+    record = message_record(copy, headers, letter, check)
     call.answer(record, printable(readable(beginning)))
 
 
 async def _found(
     database: Database, message: str, inbox: str
-) -> tuple[Copy, Content, MessageOutline]:
+) -> tuple[Copy, Content, MessageOutline, StoredCheck | None]:
+    from storage.authentication.results import find_check
     from storage.content.message_bytes import find_content
     from storage.directory.operator_names import inbox_meant
     from storage.errors import FieldFault, Invalid, NotFound
@@ -125,7 +129,7 @@ async def _found(
     from storage.mailbox.copies import find_copy
     from storage.mailbox.message_text import find_outline
 
-    async def work(tx: Tx) -> tuple[Copy, Content, MessageOutline]:
+    async def work(tx: Tx) -> tuple[Copy, Content, MessageOutline, StoredCheck | None]:
         owner = await inbox_meant(tx, text=inbox)
         key = {"tenant_id": owner.tenant_id, "message_id": from_text("msg", message) or b""}
         try:
@@ -133,7 +137,12 @@ async def _found(
         except NotFound:
             fault = FieldFault("message", "this inbox holds no such message")
             raise Invalid(fault) from None
-        return copy, await find_content(tx, **key), await find_outline(tx, **key)
+        return (
+            copy,
+            await find_content(tx, **key),
+            await find_outline(tx, **key),
+            await find_check(tx, **key),
+        )
 
     return await database.read(work)
 
@@ -143,7 +152,7 @@ async def _write_raw(
 ) -> None:
     from storage.mailbox.copies import trace_fields
 
-    copy, content, _ = await _found(database, message, inbox)
+    copy, content, _, _ = await _found(database, message, inbox)
     out = sys.stdout.buffer
     out.write(trace_fields(copy))
     async with aclosing(contents.chunks(content)) as chunks:
@@ -154,15 +163,15 @@ async def _write_raw(
 
 async def _shown(
     database: Database, contents: ContentDirectory, message: str, inbox: str
-) -> tuple[Copy, bytes, MessageText]:
-    """The copy, as much of its content as is shown, and what the parser made of it."""
+) -> tuple[Copy, bytes, MessageText, StoredCheck | None]:
+    """The copy, as much of its content as is shown, what the parser made of it, and its check."""
     from storage.mailbox.message_text import read_letter
 
-    copy, content, outline = await _found(database, message, inbox)
+    copy, content, outline, check = await _found(database, message, inbox)
     beginning = b""
     async with aclosing(contents.chunks(content)) as chunks:
         async for chunk in chunks:
             beginning += chunk
             if len(beginning) >= _SHOWN:
                 break
-    return copy, beginning[:_SHOWN], await read_letter(contents, content, outline)
+    return copy, beginning[:_SHOWN], await read_letter(contents, content, outline), check

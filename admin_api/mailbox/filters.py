@@ -2,6 +2,7 @@
 
 - Without `folder` it is the inbox, or the folder that `in:` in `q` names; `all` is every folder.
 - `from` is an address, or words of the sender's name.
+- `verdict` are results of checking the sender; a message that was not checked yet has none.
 """
 
 from __future__ import annotations
@@ -16,6 +17,7 @@ from admin_api.call.paging import Cursor
 from admin_api.call.references import KnownList, VisibleThread, known_list, visible_thread
 from admin_api.http.payload import Limit, Parameters, Truth, checked
 from storage.address import parse_address
+from storage.authentication.results import VERDICTS
 from storage.database import Tx
 from storage.errors import Invalid
 from storage.ids import to_text
@@ -39,6 +41,20 @@ Query = Annotated[str, Field(max_length=MAX_QUERY), checked(parse_query)]
 Moment = Annotated[str, Field(max_length=40), AfterValidator(_moment)]
 
 
+def verdicts_in(text: str) -> tuple[str, ...]:
+    """The verdicts in a list with commas, each once."""
+    return tuple(dict.fromkeys(word.strip() for word in text.split(","))) if text else ()
+
+
+def _verdicts(text: str) -> str:
+    if not {*verdicts_in(text)} <= {*VERDICTS}:
+        raise ValueError(f"must be of {', '.join(VERDICTS)}, with commas between")
+    return text
+
+
+Verdicts = Annotated[str, Field(max_length=100), AfterValidator(_verdicts)]
+
+
 class Listing(Parameters):
     """The parameters of the message list."""
 
@@ -49,6 +65,7 @@ class Listing(Parameters):
     list_id: KnownList | None = None
     thread_id: VisibleThread | None = None
     has_attachment: Truth | None = None
+    verdict: Verdicts = ""
     after: Moment | None = None
     before: Moment | None = None
     limit: Limit = 50
@@ -78,6 +95,7 @@ class Listing(Parameters):
             is_read=None if self.unread is None else not self.unread,
             thread_id=thread_id,
             from_email=_address(self.sender),
+            verdicts=verdicts_in(self.verdict),
         )
 
     def _folders(self, query: Asked) -> tuple[str, ...]:

@@ -3,21 +3,35 @@
 - They are read from the stored bytes on demand, up to the caps of `storage.content.header_grammar`.
 - Values are unfolded and otherwise as they came: encoded words stay encoded. Bytes that are not
   UTF-8, and NUL, become U+FFFD.
+- A field that claims to be a result of our own check is shown, and marked as forged.
 """
 
 from __future__ import annotations
 
 from collections.abc import AsyncIterator
 
+from admin_api.http.records import Record
+from admin_api.mailbox.authentication_results import FIELD, carries_name
 from storage.content.header_grammar import MAX_OCTETS, fields, unfolded
 
 
-def header_fields(head: bytes) -> list[dict[str, str]]:
-    """Return `[{"name": …, "value": …}]` in the order of the header."""
-    return [
-        {"name": name.decode("ascii"), "value": _text(unfolded(value))}
-        for name, value in fields(head)
-    ]
+def header_fields(head: bytes, *, hostname: str = "", believed: bool = False) -> list[Record]:
+    """Return `[{"name": …, "value": …}]` in the order of the header.
+
+    A field in the name of `hostname` is forged; with `believed` not above the second Received,
+    where a relay of ours writes.
+    """
+    shown: list[Record] = []
+    hops = 0
+    for raw_name, raw_value in fields(head):
+        name, value = raw_name.decode("ascii"), _text(unfolded(raw_value))
+        hops += name.lower() == "received"
+        record: Record = {"name": name, "value": value}
+        is_ours = hostname and name.lower() == FIELD and carries_name(value, hostname)
+        if is_ours and not (believed and hops < 2):
+            record["forged"] = True
+        shown.append(record)
+    return shown
 
 
 def _text(value: bytes) -> str:

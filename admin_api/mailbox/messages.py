@@ -12,13 +12,15 @@ from starlette.responses import Response, StreamingResponse
 from admin_api.call.call import Call, acting_inbox, acting_view
 from admin_api.call.paging import cursor_answer, position_of
 from admin_api.call.references import Reference, visible_message
-from admin_api.http.payload import Payload
+from admin_api.http.payload import Parameters, Payload, Truth
 from admin_api.http.responses import answer, no_content
 from admin_api.http.shapes import fields_of
+from admin_api.mailbox import authentication_results
 from admin_api.mailbox.filters import Folder, Listing
 from admin_api.mailbox.header_fields import head_of, header_fields
 from admin_api.mailbox.records import message_item, message_record
 from admin_api.mailbox.shapes import MessageRecord
+from storage.authentication.results import StoredCheck, find_check
 from storage.content.message_bytes import Content, find_content
 from storage.database import Tx
 from storage.errors import FieldFault, Invalid
@@ -102,10 +104,23 @@ async def show_message(call: Call) -> Response:
     return await whole_message(call, await call.database.read(lambda tx: _entire(tx, call)))
 
 
+class Raw(Parameters):
+    """The parameters of a message's bytes."""
+
+    authentication: Truth = False
+
+
 async def show_raw(call: Call) -> Response:
-    """GET /v1/messages/{message_id}/raw/: this copy's trace fields, then the bytes as they came."""
-    copy, content = await call.database.read(lambda tx: _with_content(tx, call))
+    """GET /v1/messages/{message_id}/raw/: this copy's trace fields, then the bytes as they came.
+
+    With `authentication=true` the results of our check stand before all.
+    """
+    with_results = call.parameters(Raw).authentication
+    copy, content, check = await call.database.read(lambda tx: _with_content(tx, call))
     trace = trace_fields(copy)
+    if with_results:
+        record = None if check is None else check.record
+        trace = authentication_results.field(record, call.service.settings.hostname) + trace
     chunks = call.service.content.chunks(content)
     first = await anext(chunks, b"")  # a damaged content fails before the response begins
 
@@ -243,9 +258,10 @@ async def locate(tx: Tx, call: Call) -> Copy:
     )
 
 
-async def _with_content(tx: Tx, call: Call) -> tuple[Copy, Content]:
+async def _with_content(tx: Tx, call: Call) -> tuple[Copy, Content, StoredCheck | None]:
     copy = await locate(tx, call)
-    return copy, await find_content(tx, tenant_id=call.tenant_id, message_id=copy.message_id)
+    key = {"tenant_id": call.tenant_id, "message_id": copy.message_id}
+    return copy, await find_content(tx, **key), await find_check(tx, **key)
 
 
 class Entire(NamedTuple):
@@ -254,6 +270,7 @@ class Entire(NamedTuple):
     copy: Copy
     content: Content
     outline: MessageOutline
+    check: StoredCheck | None
 
 
 async def _entire(tx: Tx, call: Call) -> Entire:
@@ -263,7 +280,12 @@ async def _entire(tx: Tx, call: Call) -> Entire:
 async def entire(tx: Tx, call: Call, copy: Copy) -> Entire:
     """Load the rest of a message that this call may see."""
     key = {"tenant_id": call.tenant_id, "message_id": copy.message_id}
-    return Entire(copy, await find_content(tx, **key), await find_outline(tx, **key))
+    return Entire(
+        copy,
+        await find_content(tx, **key),
+        await find_outline(tx, **key),
+        await find_check(tx, **key),
+    )
 
 
 async def whole_message(call: Call, found: Entire) -> Response:
@@ -272,4 +294,6 @@ async def whole_message(call: Call, found: Entire) -> Response:
     async with aclosing(contents.chunks(found.content)) as chunks:
         head = await head_of(chunks)
     letter = await read_letter(contents, found.content, found.outline)
-    return answer(message_record(found.copy, header_fields(head), letter))
+    believed = found.check is not None and found.check.record["source"] == "relay"
+    headers = header_fields(head, hostname=call.service.settings.hostname, believed=believed)
+    return answer(message_record(found.copy, headers, letter, found.check))

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 
 from admin_api.http.records import Record, id_or_none
+from storage.authentication.results import StoredCheck
 from storage.clock import rfc3339
 from storage.ids import to_text
 from storage.mailbox.copies import Copy, Mailbox, Route, distinct_addresses
@@ -29,6 +30,7 @@ def message_item(copy: Copy) -> Record:
         "is_read": copy.is_read,
         "is_flagged": copy.is_flagged,
         "has_attachments": copy.has_attachments,
+        "verdict": copy.verdict,
         "via": [via_record(route) for route in distinct_addresses(copy.routes)]
         if copy.is_held
         else None,
@@ -43,7 +45,9 @@ def seen_by_record(readers: Sequence[Reader] | None) -> list[Record] | None:
     return [{"inbox_id": to_text("inb", one.inbox_id), "address": one.address} for one in readers]
 
 
-def message_record(copy: Copy, headers: Iterable[Mapping[str, str]], letter: MessageText) -> Record:
+def message_record(
+    copy: Copy, headers: Iterable[Record], letter: MessageText, check: StoredCheck | None
+) -> Record:
     """A single message; fields that need the parser are empty until it has run."""
     return message_item(copy) | {
         "headers": [*headers],
@@ -51,10 +55,24 @@ def message_record(copy: Copy, headers: Iterable[Mapping[str, str]], letter: Mes
         "text_body": letter.text,
         "html_body": letter.html,
         "attachments": [attachment_record(one) for one in letter.attachments],
-        "authentication": None,
+        "authentication": None if check is None else authentication_record(check),
         "envelope": _envelope(copy) if copy.is_held else None,
         "parse_status": copy.parse_status,
     }
+
+
+def authentication_record(check: StoredCheck) -> Record:
+    """The results of checking who wrote a message."""
+    found = check.record
+    return {
+        "verdict": found["verdict"],
+        "source": found["source"],
+        "checked_at": rfc3339(check.checked_at),
+        **{name: found[name] for name in _CHECKED},
+    }
+
+
+_CHECKED = ("from_domain", "override", "spf", "dkim", "dmarc", "arc")
 
 
 def attachment_record(attachment: Attachment) -> Record:

@@ -43,7 +43,14 @@ ROUTES: tuple[Route, ...] = (
         locate=messages.locate,
     ),
     Route("DELETE", _MESSAGE, messages.delete_message, CHANGE_MAIL, locate=messages.locate),
-    Route("GET", _MESSAGE + "raw/", messages.show_raw, READ_MAIL, locate=messages.locate),
+    Route(
+        "GET",
+        _MESSAGE + "raw/",
+        messages.show_raw,
+        READ_MAIL,
+        parameters=messages.Raw,
+        locate=messages.locate,
+    ),
     Route(
         "GET",
         _MESSAGE + "attachments/{attachment_id}/",

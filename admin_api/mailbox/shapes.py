@@ -35,6 +35,75 @@ class Via(Answer):
     list_id: ListId | None
 
 
+Verdict = Annotated[
+    Literal["verified", "failed", "unverified", "unknown"], Field(examples=["verified"])
+]
+Reason = Annotated[str | None, Field(examples=[None])]
+CheckedDomain = Annotated[str | None, Field(examples=["sender.example"])]
+
+
+class SpfResult(Answer):
+    """Whether the client may send for the domain of the envelope (RFC 7208)."""
+
+    result: Annotated[
+        Literal["pass", "fail", "softfail", "neutral", "none", "temperror", "permerror"],
+        Field(examples=["pass"]),
+    ]
+    scope: Annotated[Literal["mailfrom", "helo"], Field(examples=["mailfrom"])]
+    domain: CheckedDomain
+    aligned: Annotated[bool, Field(examples=[True])]
+    reason: Reason
+
+
+class DkimResult(Answer):
+    """One signature (RFC 6376)."""
+
+    result: Annotated[
+        Literal["pass", "fail", "neutral", "policy", "temperror", "permerror"],
+        Field(examples=["fail"]),
+    ]
+    domain: CheckedDomain
+    selector: Annotated[str | None, Field(examples=["key1"])]
+    algorithm: Annotated[str | None, Field(examples=["rsa-sha256"])]
+    aligned: Annotated[bool, Field(examples=[True])]
+    reason: Annotated[str | None, Field(examples=["body_changed"])]
+
+
+class DmarcResult(Answer):
+    """What the domain in From has published about such mail (RFC 9989)."""
+
+    result: Annotated[
+        Literal["pass", "fail", "none", "temperror", "permerror"], Field(examples=["pass"])
+    ]
+    policy: Annotated[Literal["none", "quarantine", "reject"] | None, Field(examples=["reject"])]
+    domain: CheckedDomain
+    testing: Annotated[bool, Field(examples=[False])]
+    reason: Reason
+
+
+class ArcResult(Answer):
+    """The chain of those who forwarded the message (RFC 8617)."""
+
+    result: Annotated[Literal["none", "pass", "fail"], Field(examples=["none"])]
+    sealers: Annotated[list[str], Field(examples=[["lists.example"]])]
+
+
+class AuthenticationRecord(Answer):
+    """The results of checking who wrote a message."""
+
+    verdict: Verdict
+    source: Annotated[Literal["computed", "relay"], Field(examples=["computed"])]
+    checked_at: Time
+    from_domain: CheckedDomain
+    override: Annotated[
+        Literal["arc", "exempt", "testing", "postmaster"] | None, Field(examples=[None])
+    ]
+    spf: SpfResult
+    dkim: list[DkimResult]
+    dmarc: DmarcResult
+    arc: ArcResult
+
+
 class MessageItem(Answer):
     """A message in a list; without a copy its folder, marks and ways in are null."""
 
@@ -51,6 +120,7 @@ class MessageItem(Answer):
     is_read: bool | None
     is_flagged: bool | None
     has_attachments: bool
+    verdict: Verdict | None
     via: list[Via] | None
     seen_by: list[InboxName] | None
 
@@ -60,6 +130,7 @@ class HeaderField(Answer):
 
     name: Annotated[str, Field(examples=["Subject"])]
     value: Annotated[str, Field(examples=["Renewal"])]
+    forged: Annotated[bool, Field(examples=[True])] = False
 
 
 class AttachmentRecord(Answer):
@@ -91,7 +162,7 @@ class MessageRecord(MessageItem):
     text_body: Annotated[str | None, Field(examples=["When does our contract end?\n"])]
     html_body: Annotated[str | None, Field(examples=[None])]
     attachments: list[AttachmentRecord]
-    authentication: None
+    authentication: AuthenticationRecord | None
     envelope: Envelope | None
     parse_status: Annotated[
         Literal["pending", "parsed", "partial", "unparsed"], Field(examples=["parsed"])

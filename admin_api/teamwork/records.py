@@ -36,6 +36,7 @@ def thread_record(thread: Thread) -> Record:
         "folders": [*thread.folders],
         "via": [via_record(route) for route in thread.routes],
         "seen_by": seen_by_record(thread.seen_by),
+        "suspect": thread.suspect,
     }
 
 

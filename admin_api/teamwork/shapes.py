@@ -49,6 +49,7 @@ class ThreadRecord(Answer):
     folders: list[Folder]
     via: list[Via]
     seen_by: list[InboxName] | None
+    suspect: Annotated[bool, Field(examples=[False])]
 
 
 class WholeThread(ThreadRecord):

@@ -3,6 +3,8 @@
 - Counts of copies that are still there are moved from the old sender to the new one. A copy that
   was deleted has counted for the old one, and stays so.
 - A relationship of which nothing is left is deleted. First and last seen of one that goes on stay.
+- A message that turns out to be forged is taken out: it counts for nobody, and name and last seen
+  are those of the newest one that is left.
 """
 
 from __future__ import annotations
@@ -11,7 +13,13 @@ from dataclasses import dataclass
 
 from storage.address import canonical_or_none
 from storage.clock import HOUR
-from storage.contacts.relationships import Heard, count_messages, counted_until, weight
+from storage.contacts.relationships import (
+    Heard,
+    count_messages,
+    counted_until,
+    note_verified,
+    weight,
+)
 from storage.database import Tx
 
 
@@ -29,6 +37,8 @@ async def correct_sender(
 ) -> None:
     """Count the message for `new` in place of `old`, if it was counted at all."""
     if old == new or message_id > await counted_until(tx):
+        return
+    if await _has_failed(tx, message_id):  # it counts for nobody
         return
     before, after = canonical_or_none(old.email), canonical_or_none(new.email)
     key: dict[str, object] = {"tenant_id": tenant_id, "message_id": message_id}
@@ -49,6 +59,42 @@ async def correct_sender(
             await count_messages(tx, heard, new.email, new.name, [message_id])
 
 
+async def _has_failed(tx: Tx, message_id: bytes) -> bool:
+    row = await tx.fetch_one(
+        "SELECT verdict FROM message_checks WHERE message_id = :message_id",
+        {"message_id": message_id},
+    )
+    return row is not None and row["verdict"] == "failed"
+
+
+async def count_verdict(tx: Tx, *, tenant_id: bytes, message_id: bytes, verdict: str) -> None:
+    """Let a new verdict on a message count, if the message was counted already.
+
+    One that was not is counted with its verdict later.
+    """
+    if verdict not in {"verified", "failed"} or message_id > await counted_until(tx):
+        return
+    key: dict[str, object] = {"tenant_id": tenant_id, "message_id": message_id}
+    row = await tx.fetch_one(_SENT, key)
+    canonical = canonical_or_none(row["from_email"]) if row else None
+    if row is None or canonical is None:
+        return
+    if verdict == "verified":
+        await note_verified(tx, tenant_id=tenant_id, canonical=canonical, message_id=message_id)
+        return
+    of_sender = {**key, "canonical": canonical}
+    await tx.execute(_NO_LONGER_BY, of_sender)
+    if not row["automatic"] and row["reverse_path"] != "":
+        await tx.execute(_TAKE_BACK, {**of_sender, "weight": weight(row["received_at"])})
+        await tx.execute(_NOTHING_LEFT, of_sender)
+        await tx.execute(_AS_LEFT, {**of_sender, "received_at": row["received_at"]})
+    await tx.execute(_FORGED, of_sender)
+
+
+_SENT = """
+    SELECT from_email, received_at, automatic, reverse_path FROM messages
+    WHERE tenant_id = :tenant_id AND message_id = :message_id
+"""
 _COPIED = "inbox_id IN (SELECT c.inbox_id FROM copies c WHERE c.message_id = :message_id)"
 _RENAME = f"""
     UPDATE relationships SET name = :new
@@ -73,4 +119,23 @@ _BY = """
     INSERT INTO messages_by_sender (tenant_id, canonical, message_id)
     VALUES (:tenant_id, :canonical, :message_id)
     ON CONFLICT (tenant_id, canonical, message_id) DO NOTHING
+"""
+# The newest message of the sender that is left in the inbox of the relationship.
+_NEWEST_LEFT = """(
+    SELECT m.{0} FROM messages_by_sender s
+    JOIN copies c ON c.message_id = s.message_id AND c.inbox_id = relationships.inbox_id
+    JOIN messages m ON m.message_id = s.message_id
+    WHERE s.tenant_id = :tenant_id AND s.canonical = :canonical
+      AND m.automatic = 0 AND m.reverse_path <> ''
+    ORDER BY s.message_id DESC LIMIT 1)"""
+_AS_LEFT = f"""
+    UPDATE relationships
+    SET last_seen = COALESCE({_NEWEST_LEFT.format("received_at")}, first_seen),
+        name = COALESCE({_NEWEST_LEFT.format("from_name")}, name)
+    WHERE tenant_id = :tenant_id AND canonical = :canonical AND last_seen <= :received_at
+      AND {_COPIED}
+"""
+_FORGED = f"""
+    UPDATE relationships SET authenticated = 0
+    WHERE tenant_id = :tenant_id AND canonical = :canonical AND authenticated IS NULL AND {_COPIED}
 """

@@ -8,8 +8,9 @@
 - Each message weighs 2 ** (its time / 90 days); their sum is the score. Dividing it by the weight
   of the present gives today's rest of it, so a score is only ever added to, and the order by score
   is the order by strength at any time. Strength is s / (s + 5) of that. See docs/relationships.md.
-- The From address is the sender's claim. `authenticated` tells whether its domain was checked; it
-  is None as long as that is not known.
+- The From address is the sender's claim. `authenticated` is true once a verified message came from
+  it to this inbox, false while only failed ones did, and None as long as neither is known. A failed
+  message does not count (`storage.contacts.recount`).
 - A share raises the values to those of its giver and no further: the same mail may have reached
   both.
 """
@@ -253,10 +254,14 @@ async def count_some(tx: Tx, some: Uncounted) -> bool:
         return False
     senders: list[dict[str, object]] = []
     groups: dict[Heard, tuple[str, str, list[bytes]]] = {}
+    verdicts = await _verdicts(tx, some)
+    verified: list[tuple[bytes, str, bytes]] = []
     for tenant_id, email, name, received_at, message_id, is_personal in some.messages:
         canonical = canonical_or_none(email)
-        if canonical is None:
+        if canonical is None or verdicts.get(message_id) == "failed":
             continue
+        if message_id in verdicts:
+            verified.append((tenant_id, canonical, message_id))
         senders.append({"tenant_id": tenant_id, "canonical": canonical, "message_id": message_id})
         if is_personal:
             heard = Heard(tenant_id, canonical, received_at // HOUR)
@@ -264,7 +269,33 @@ async def count_some(tx: Tx, some: Uncounted) -> bool:
     await tx.execute_many(_BY_SENDER, senders)
     for heard, (email, name, message_ids) in groups.items():
         await count_messages(tx, heard, email, name, message_ids)
+    for tenant_id, canonical, message_id in verified:
+        await note_verified(tx, tenant_id=tenant_id, canonical=canonical, message_id=message_id)
     return True
+
+
+async def _verdicts(tx: Tx, some: Uncounted) -> dict[bytes, str]:
+    """The messages of these whose sender was checked already, with a clear result."""
+    rows = await tx.fetch_all(
+        """
+        SELECT message_id, verdict FROM message_checks
+        WHERE message_id > :after AND message_id <= :last AND verdict IN ('verified', 'failed')
+        """,
+        {"after": some.after, "last": some.last},
+    )
+    return {bytes(row["message_id"]): row["verdict"] for row in rows}
+
+
+async def note_verified(tx: Tx, *, tenant_id: bytes, canonical: str, message_id: bytes) -> None:
+    """Note, for the inboxes with a copy, that a verified message came from the address."""
+    await tx.execute(
+        """
+        UPDATE relationships SET authenticated = 1
+        WHERE tenant_id = :tenant_id AND canonical = :canonical AND inbox_id IN (
+            SELECT c.inbox_id FROM copies c WHERE c.message_id = :message_id)
+        """,
+        {"tenant_id": tenant_id, "canonical": canonical, "message_id": message_id},
+    )
 
 
 async def count_before_seeding(tx: Tx) -> None:
@@ -339,8 +370,10 @@ async def count_before_it_goes(
         return
     row = await tx.fetch_one(
         """
-        SELECT from_email, from_name, received_at, automatic, reverse_path FROM messages
-        WHERE tenant_id = :tenant_id AND message_id = :message_id
+        SELECT from_email, from_name, received_at, automatic, reverse_path FROM messages m
+        WHERE tenant_id = :tenant_id AND message_id = :message_id AND NOT EXISTS (
+            SELECT 1 FROM message_checks k
+            WHERE k.message_id = m.message_id AND k.verdict = 'failed')
         """,
         {"tenant_id": tenant_id, "message_id": message_id},
     )

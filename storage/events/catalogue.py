@@ -161,6 +161,12 @@ EVENT_TYPES: Mapping[str, EventType] = {
             "Marks or folder of the inbox's own copies were changed, or copies deleted.",
             ("message_ids",),
         ),
+        EventType(
+            "message.checked",
+            "It was found out who wrote a message of which the inbox holds a copy, or the verdict"
+            " has changed since.",
+            ("message_id", "thread_id"),
+        ),
         EventType("thread.assigned", "The inbox was assigned a thread.", _THREAD),
         EventType(
             "thread.unassigned",

@@ -12,6 +12,8 @@ from collections.abc import Collection
 
 from storage.database import Tx
 
+CHECKED = "message.checked"
+
 
 async def record_event(
     tx: Tx,
@@ -52,4 +54,37 @@ async def record_event(
             "message_ids": b"".join(message_ids) or None,
             "now": now,
         },
+    )
+
+
+async def record_checked(
+    tx: Tx, *, tenant_id: bytes, message_id: bytes, thread_id: bytes, now: int
+) -> None:
+    """Record that a message was checked: one event for each inbox that holds a copy.
+
+    A delivery's event is one row, found by the copies in their order; a check comes later, in no
+    order, so its events are found by their inbox.
+    """
+    rows = await tx.fetch_all(
+        "SELECT inbox_id FROM copies WHERE message_id = :message_id ORDER BY inbox_id",
+        {"message_id": message_id},
+    )
+    await tx.execute_many(
+        """
+        INSERT INTO events
+            (event_id, tenant_id, type, inbox_id, message_id, thread_id, created_at)
+        VALUES (:event_id, :tenant_id, :type, :inbox_id, :message_id, :thread_id, :now)
+        """,
+        [
+            {
+                "event_id": tx.new_id(),
+                "tenant_id": tenant_id,
+                "type": CHECKED,
+                "inbox_id": row["inbox_id"],
+                "message_id": message_id,
+                "thread_id": thread_id,
+                "now": now,
+            }
+            for row in rows
+        ],
     )

@@ -49,7 +49,8 @@ class Copy:
     """A message as one inbox has it. Sizes in octets, times in microseconds.
 
     Folder and marks are None for a message that was only granted to this inbox; `seen_by` is None
-    where no list shares who has read it.
+    where no list shares who has read it. `verdict` tells whether its sender is who it says, None
+    until that was checked.
     """
 
     message_id: bytes
@@ -71,6 +72,7 @@ class Copy:
     parse_status: str
     preview: str
     has_attachments: bool
+    verdict: str | None
     routes: tuple[Route, ...]
     seen_by: tuple[Reader, ...] | None
 
@@ -280,7 +282,8 @@ COPY_COLUMNS = """
     m.message_id, c.folder, c.is_read, c.is_flagged, c.route, m.thread_id, m.received_at,
     m.size, m.from_name, m.from_email, m.subject, m.recipients, m.reverse_path,
     m.client_ip, m.helo, m.tls, m.received_field, m.parse_status,
-    m.preview, m.has_attachments
+    m.preview, m.has_attachments,
+    (SELECT k.verdict FROM message_checks k WHERE k.message_id = m.message_id) AS verdict
 """
 # CROSS JOIN keeps SQLite at reading the copies first, in their order.
 _COPY = f"""
@@ -354,6 +357,7 @@ def _copy(row: Row, routes: Sequence[Route], seen_by: tuple[Reader, ...] | None)
         parse_status=row["parse_status"],
         preview=row["preview"],
         has_attachments=bool(row["has_attachments"]),
+        verdict=row["verdict"],
         routes=tuple(routes),
         seen_by=seen_by,
     )

@@ -49,6 +49,7 @@ class SearchFilter:
     is_read: bool | None = None
     thread_id: bytes | None = None
     from_email: str | None = None
+    verdicts: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -194,12 +195,20 @@ def _conditions(
         parts.append("m.received_at < :received_before")
     if query.has_attachment is False:
         parts.append("m.has_attachments = 0 AND m.parse_status <> 'pending'")
+    if wanted.verdicts:
+        named = {f"verdict{place}": one for place, one in enumerate(wanted.verdicts)}
+        params |= named
+        parts.append(_HAS_VERDICT.format(", ".join(f":{name}" for name in named)))
     for place, list_id in enumerate(lists):
         params[f"list{place}"] = list_id
         parts.append(_CAME_BY.format(f"list{place}"))
     return "".join(f" AND {part}" for part in parts), params
 
 
+_HAS_VERDICT = """
+    EXISTS (SELECT 1 FROM message_checks k
+            WHERE k.message_id = m.message_id AND k.verdict IN ({}))
+"""
 # The scope of a list is the message's. Only whether this copy came by the list may be shown: that
 # another inbox got the message by it may be the secret of a blind copy.
 _CAME_BY = """

@@ -9,7 +9,7 @@
 every address `@domain` | `message.received` | | `list_id` | mail that came by the list; its members
 | `message.received`, `list.…` | | `thread_id` | events in the thread | `message.received`,
 `thread.…`, `task.…` | | `assignee` | threads assigned to that inbox, or to nobody (`none`) | as
-`thread_id`, but tasks |
+`thread_id`, but tasks | | `verdict` | mail with one of these verdicts | `message.checked` |
 """
 
 from __future__ import annotations
@@ -21,6 +21,7 @@ from storage.database import Tx
 from storage.delivery.thread_merge import current_thread
 from storage.errors import NotFound
 from storage.events.log import RECEIVED, Event
+from storage.events.record import CHECKED
 from storage.ids import from_text
 from storage.mailbox.copies import Copy
 from storage.mailbox.visibility import View, find_message
@@ -28,6 +29,7 @@ from storage.teamwork.assignment import known_assignee
 
 NOBODY = "none"
 
+_MAIL = (RECEIVED, CHECKED)
 _THREADS = (
     "thread.assigned",
     "thread.unassigned",
@@ -37,10 +39,11 @@ _THREADS = (
     "thread.reopened",
 )
 FITS: Mapping[str, frozenset[str]] = {
-    "from": frozenset((RECEIVED,)),
-    "list_id": frozenset((RECEIVED, "list.member_added", "list.member_removed")),
-    "thread_id": frozenset((RECEIVED, *_THREADS, "task.created", "task.completed")),
-    "assignee": frozenset((RECEIVED, *_THREADS)),
+    "from": frozenset(_MAIL),
+    "list_id": frozenset((*_MAIL, "list.member_added", "list.member_removed")),
+    "thread_id": frozenset((*_MAIL, *_THREADS, "task.created", "task.completed")),
+    "assignee": frozenset((*_MAIL, *_THREADS)),
+    "verdict": frozenset((CHECKED,)),
 }
 
 
@@ -59,6 +62,8 @@ async def matches(
             return False
         thread_id, came_by = copy.thread_id, {route.list_id for route in copy.routes}
         if not _is_from(copy, chosen.get("from")):
+            return False
+        if "verdict" in chosen and copy.verdict not in chosen["verdict"].split(","):
             return False
     if "list_id" in chosen and from_text("lst", chosen["list_id"]) not in came_by:
         return False

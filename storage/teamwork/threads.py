@@ -6,6 +6,8 @@
   Cc of the newest visible messages, the first 200 in order of arrival.
 - Folders, marks and ways in are those of the inbox's own copies. The ways in, and whether there are
   files, are of the newest visible messages, and of the oldest.
+- A thread is suspect while its newest visible message failed the check of its sender and claims to
+  be from somebody whom the messages before it name.
 """
 
 from __future__ import annotations
@@ -65,6 +67,7 @@ class Thread:
     folders: tuple[str, ...]
     routes: tuple[Route, ...]
     seen_by: tuple[Reader, ...] | None
+    suspect: bool
 
 
 async def find_thread(tx: Tx, *, view: View, thread_id: bytes) -> Thread:
@@ -127,7 +130,8 @@ _MESSAGES = f"""
         FROM seen
     )
     SELECT m.thread_id, m.message_id, m.received_at, m.from_name, m.from_email, m.recipients,
-           m.subject, m.preview, m.has_attachments, r.total
+           m.subject, m.preview, m.has_attachments, r.total,
+           (SELECT k.verdict FROM message_checks k WHERE k.message_id = m.message_id) AS verdict
     FROM ranked r JOIN messages m ON m.message_id = r.message_id
     WHERE r.place <= {_READ_FOR_PARTICIPANTS} OR r.place = r.total
     ORDER BY m.message_id
@@ -175,7 +179,17 @@ def _thread(
         folders=tuple(FOLDERS[row["folder"]] for row in held),
         routes=routes,
         seen_by=seen_by,
+        suspect=_is_suspect(messages),
     )
+
+
+def _is_suspect(messages: Sequence[Row]) -> bool:
+    """Whether the newest message failed its check and says that it is from one of the others."""
+    *earlier, newest = messages
+    if newest["verdict"] != "failed":
+        return False
+    known = {canonical_or_none(one.email) for one in _participants(earlier)}
+    return canonical_or_none(newest["from_email"]) in known - {None}
 
 
 def _participants(messages: Sequence[Row]) -> tuple[Mailbox, ...]:

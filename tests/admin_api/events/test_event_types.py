@@ -11,6 +11,7 @@ from storage.database import Tx
 from storage.events.catalogue import EVENT_TYPES
 from tests.admin_api.teamwork.team import Record, agenda, delete, get, post, thread_with
 from tests.builders import AGENT, SALES, SUPPORT, TEAM, TENANT_OWNER, World, deliver, token_with
+from tests.support.checks import check
 
 TYPES = "/v1/events/types/"
 SHARES = "/v1/contacts/shares/"
@@ -69,6 +70,10 @@ async def reopen_by_mail(world: World) -> object:
     return await deliver(world, TEAM.lower(), body=b"Again", references=("<first@sender.test>",))
 
 
+async def check_one(world: World) -> None:
+    await check(world, await deliver(world, TEAM.lower()), "verified")
+
+
 async def share(world: World) -> Any:  # noqa: ANN401
     asked = {"type": "request", "to_inbox_id": SUPPORT, "contact_address": "ann@people.test"}
     return (await post(world, SALES, SHARES, **asked)).json()
@@ -115,6 +120,7 @@ async def mark_read(world: World) -> object:
 CAUSES: dict[str, list[Make]] = {
     "message.received": [send],
     "message.changed": [mark_read],
+    "message.checked": [check_one],
     "thread.assigned": [assign],
     "thread.unassigned": [unassign],
     "thread.note_added": [annotate],

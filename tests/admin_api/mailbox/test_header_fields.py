@@ -33,7 +33,7 @@ PIECES = [
 
 
 def pairs(head: bytes) -> list[tuple[str, str]]:
-    return [(field["name"], field["value"]) for field in header_fields(head)]
+    return [(str(field["name"]), str(field["value"])) for field in header_fields(head)]
 
 
 def test_values_are_unfolded_and_otherwise_as_they_came() -> None:
@@ -54,7 +54,7 @@ def test_the_header_stops_at_the_first_line_that_is_none() -> None:
 def test_only_so_much_is_looked_at() -> None:
     assert len(header_fields(b"A: 1\r\n" * 5000)) == MAX_FIELDS
     (field,) = header_fields(b"A: " + b"x" * (2 * MAX_OCTETS))
-    assert len(field["value"]) == MAX_OCTETS - 3
+    assert len(str(field["value"])) == MAX_OCTETS - 3
     assert len(header_fields(b"A:\r\n" + b" \r\n" * 200_000)) == 1
 
 

@@ -51,6 +51,7 @@ async def test_every_member_lists_its_copy_right_after_the_delivery(world: World
         "is_read": False,
         "is_flagged": False,
         "has_attachments": False,
+        "verdict": None,
         "via": [{"address": TEAM, "list_id": world.ids[TEAM]}],
         "seen_by": [],
     }

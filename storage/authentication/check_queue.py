@@ -1,0 +1,250 @@
+"""The check queue: messages whose sender is to be checked, and the leases of those that check.
+
+- New messages are claimed in the order of their arrival: a position says up to which message each
+  has a row. A delivery writes nothing for it.
+- A claimed message has a lease. When its holder is gone, another process claims it again; so it is
+  checked after a crash at any moment, and by one gateway of several.
+- A check that met a temporary error is due again after 1, 10 and 60 minutes, then no more.
+- A message that nobody has checked within seven days is `unknown`, too old to be checked: keys and
+  records of that day may be gone.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import NamedTuple
+
+from storage.clock import DAY, MINUTE
+from storage.content.message_bytes import Content
+from storage.database import Row, Tx
+from storage.ids import lowest_at
+from storage.sql import in_list
+
+HELD = 2 * MINUTE
+RETRIES = (1 * MINUTE, 10 * MINUTE, 60 * MINUTE)
+CHECKED_WITHIN = 7 * DAY
+TOO_OLD_BATCH = 500
+
+# An end of a lease further ahead than this is of a clock that was set back since.
+_FURTHEST = 2 * 60 * MINUTE
+
+
+@dataclass(frozen=True, slots=True)
+class CheckClaim:
+    """A message to check: its content, and the connection that brought it. `tries` counts this one.
+
+    `behind_relay` is None for a message from before that was recorded. `override` is why a failed
+    message was taken all the same, when that was decided before it was stored.
+    """
+
+    message_id: bytes
+    tenant_id: bytes
+    tries: int
+    content: Content
+    client_ip: str
+    helo: str
+    reverse_path: str
+    behind_relay: bool | None
+    override: str | None
+
+
+class Waiting(NamedTuple):
+    """Whether there is a message to claim, and whether there are some too old to be checked."""
+
+    is_due: bool
+    is_behind: bool
+
+
+async def find_waiting(tx: Tx, *, now: int) -> Waiting:
+    """Look what there is to do."""
+    key = {"after": await _position(tx), "now": now, "furthest": now + _FURTHEST}
+    is_due = await tx.fetch_one(_ANY_NEW, key) is not None or (
+        await tx.fetch_one(f"{_DUE} LIMIT 1", key) is not None
+    )
+    return Waiting(is_due, await tx.fetch_one(_BEHIND) is not None)
+
+
+_ANY_NEW = "SELECT message_id FROM messages WHERE message_id > :after LIMIT 1"
+_DUE = """
+    SELECT message_id FROM message_checks
+    WHERE held_until IS NOT NULL AND (held_until <= :now OR held_until > :furthest)
+    ORDER BY held_until
+"""
+
+
+async def claim(tx: Tx, *, limit: int, now: int) -> dict[bytes, int]:
+    """Claim up to `limit` messages until `now` + `HELD`, new ones first but for a quarter.
+
+    Returns their ids and the number of tries of each, this one included. New messages that are too
+    old are left behind, for `pass_over_old`.
+    """
+    position, oldest = await _position(tx), lowest_at(now - CHECKED_WITHIN)
+    if position < oldest:
+        await tx.execute(_LEAVE_BEHIND, {"after": position, "until": oldest})
+        await _move(tx, oldest)
+    claimed = await _claim_new(tx, limit=max(1, limit - limit // 4), now=now)
+    return claimed | await _claim_due(tx, limit=limit - len(claimed), now=now)
+
+
+async def _claim_new(tx: Tx, *, limit: int, now: int) -> dict[bytes, int]:
+    rows = await tx.fetch_all(
+        """
+        SELECT message_id, tenant_id FROM messages
+        WHERE message_id > :after ORDER BY message_id LIMIT :limit
+        """,
+        {"after": await _position(tx), "limit": limit},
+    )
+    await tx.execute_many(
+        _LEASE,
+        [
+            {
+                "message_id": row["message_id"],
+                "tenant_id": row["tenant_id"],
+                "until": now + HELD,
+            }
+            for row in rows
+        ],
+    )
+    if rows:
+        await _move(tx, bytes(rows[-1]["message_id"]))
+    return {bytes(row["message_id"]): 1 for row in rows}
+
+
+_LEASE = """
+    INSERT INTO message_checks (message_id, tenant_id, tries, held_until)
+    VALUES (:message_id, :tenant_id, 1, :until)
+    ON CONFLICT (message_id) DO UPDATE SET tries = 1, held_until = excluded.held_until
+"""
+
+
+async def _claim_due(tx: Tx, *, limit: int, now: int) -> dict[bytes, int]:
+    if limit <= 0:
+        return {}
+    key: dict[str, object] = {"now": now, "furthest": now + _FURTHEST, "limit": limit}
+    rows = await tx.fetch_all(f"{_DUE} LIMIT :limit", key)
+    if not rows:
+        return {}
+    chosen, names = in_list([bytes(row["message_id"]) for row in rows])
+    await tx.execute(
+        f"""
+        UPDATE message_checks SET tries = tries + 1, held_until = :until
+        WHERE message_id IN ({chosen})
+        """,
+        {**names, "until": now + HELD},
+    )
+    claimed = await tx.fetch_all(
+        f"SELECT message_id, tries FROM message_checks WHERE message_id IN ({chosen})", names
+    )
+    return {bytes(row["message_id"]): int(row["tries"]) for row in claimed}
+
+
+async def load(tx: Tx, claimed: Mapping[bytes, int]) -> list[CheckClaim]:
+    """Load the claimed messages, the oldest first; skip deleted ones."""
+    if not claimed:
+        return []
+    chosen, names = in_list([*claimed])
+    rows = await tx.fetch_all(
+        f"""
+        SELECT m.message_id, m.tenant_id, m.client_ip, m.helo, m.reverse_path, m.behind_relay,
+               m.dmarc_override, c.sha256, c.size, c.body, c.file
+        FROM messages m JOIN contents c ON c.message_id = m.message_id
+        WHERE m.message_id IN ({chosen}) ORDER BY m.message_id
+        """,
+        names,
+    )
+    return [_claim_of(row, claimed) for row in rows]
+
+
+async def load_one(tx: Tx, *, tenant_id: bytes, message_id: bytes) -> CheckClaim | None:
+    """Load a message as a check would, without a lease."""
+    found = await load(tx, {message_id: 0})
+    return found[0] if found and found[0].tenant_id == tenant_id else None
+
+
+def _claim_of(row: Row, claimed: Mapping[bytes, int]) -> CheckClaim:
+    message_id = bytes(row["message_id"])
+    body = None if row["body"] is None else bytes(row["body"])
+    return CheckClaim(
+        message_id,
+        bytes(row["tenant_id"]),
+        claimed[message_id],
+        Content(bytes(row["sha256"]), row["size"], body, row["file"]),
+        row["client_ip"],
+        row["helo"],
+        row["reverse_path"],
+        None if row["behind_relay"] is None else bool(row["behind_relay"]),
+        row["dmarc_override"],
+    )
+
+
+async def release(tx: Tx, claims: Sequence[CheckClaim], *, now: int) -> None:
+    """Give back messages that were not checked; that was no try."""
+    await tx.execute_many(
+        """
+        UPDATE message_checks SET tries = tries - 1, held_until = :now
+        WHERE message_id = :message_id AND tries = :tries AND held_until IS NOT NULL
+        """,
+        [{"message_id": one.message_id, "tries": one.tries, "now": now} for one in claims],
+    )
+
+
+async def pass_over_old(tx: Tx, *, now: int) -> None:
+    """Make some of the messages `unknown` that were left behind, the oldest first."""
+    behind = await tx.fetch_one(_BEHIND)
+    if behind is None:
+        return
+    rows = await tx.fetch_all(
+        """
+        SELECT message_id, tenant_id FROM messages
+        WHERE message_id > :after AND message_id < :until ORDER BY message_id LIMIT :limit
+        """,
+        {
+            "after": bytes(behind["message_id"]),
+            "until": bytes(behind["until"]),
+            "limit": TOO_OLD_BATCH,
+        },
+    )
+    await tx.execute_many(
+        _TOO_OLD,
+        [
+            {"message_id": row["message_id"], "tenant_id": row["tenant_id"], "now": now}
+            for row in rows
+        ],
+    )
+    if len(rows) < TOO_OLD_BATCH:
+        await tx.execute("DELETE FROM message_checks_worker WHERE worker = 1")
+        return
+    await tx.execute(
+        "UPDATE message_checks_worker SET message_id = :last WHERE worker = 1",
+        {"last": rows[-1]["message_id"]},
+    )
+
+
+# The second row of the worker: from where to where messages were left behind.
+_BEHIND = "SELECT message_id, until FROM message_checks_worker WHERE worker = 1"
+_LEAVE_BEHIND = """
+    INSERT INTO message_checks_worker (worker, message_id, until) VALUES (1, :after, :until)
+    ON CONFLICT (worker) DO UPDATE SET until = excluded.until
+"""
+# Without a record: `storage.authentication.results` tells the reason.
+_TOO_OLD = """
+    INSERT INTO message_checks (message_id, tenant_id, tries, verdict, checked_at)
+    VALUES (:message_id, :tenant_id, 0, 'unknown', :now)
+    ON CONFLICT (message_id) DO NOTHING
+"""
+
+
+async def _position(tx: Tx) -> bytes:
+    row = await tx.fetch_one("SELECT message_id FROM message_checks_worker WHERE worker = 0")
+    return bytes(row["message_id"]) if row else b""
+
+
+async def _move(tx: Tx, message_id: bytes) -> None:
+    await tx.execute(
+        """
+        INSERT INTO message_checks_worker (worker, message_id) VALUES (0, :message_id)
+        ON CONFLICT (worker) DO UPDATE SET message_id = excluded.message_id
+        """,
+        {"message_id": message_id},
+    )
