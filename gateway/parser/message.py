@@ -32,6 +32,7 @@ from storage.index.words import MAX_CHARACTERS, document, pack, words
 
 PREVIEW = 200
 _PREVIEW_FROM = 16_000
+_PREVIEW_FIRST = 1_000
 _LOOK_FOR_TEXT = 64 * 1024
 
 # Signs that take no room; senders fill what stands before their text with them.
@@ -108,6 +109,16 @@ class _Reader:
         return clean, _FILLING.sub(" ", html.said(clean)).strip()
 
 
+def preview_of(shown: str) -> str:
+    """Return the first `PREVIEW` characters of a text, with its padding as single blanks."""
+    text = _PADDING.sub(" ", shown[:_PREVIEW_FIRST]).strip()
+    # Nearly every text has enough in its first thousand characters; to read all costs as much as
+    # the rest of parsing. One character more is needed: the last depends on what follows.
+    if len(text) <= PREVIEW:
+        text = _PADDING.sub(" ", shown[:_PREVIEW_FROM]).strip()
+    return text[:PREVIEW]
+
+
 def parse(data: Octets, in_time: Callable[[], bool], *, with_html: bool = True) -> Parsed:
     """The result for the message in `data`."""
     structure = split(data, in_time)
@@ -122,7 +133,7 @@ def parse(data: Octets, in_time: Callable[[], bool], *, with_html: bool = True) 
     attachments = tuple(sorted([*parts, *reader.files], key=lambda part: part.start))
     return Parsed(
         status="parsed" if structure.whole and reader.whole and measured else "partial",
-        preview=_PADDING.sub(" ", shown[:_PREVIEW_FROM]).strip()[:PREVIEW],
+        preview=preview_of(shown),
         reply_to=tuple((one.name, one.email) for one in _reply_to(structure.reply_to)),
         text_parts=tuple(slices) if is_plain else (),
         text=None if is_plain or not shown else zlib.compress(shown.encode(), 1),

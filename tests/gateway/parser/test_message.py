@@ -11,8 +11,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from gateway.message.header_scan import scan
+from gateway.parser import message
 from gateway.parser.fields import read_header
-from gateway.parser.message import parse
+from gateway.parser.message import parse, preview_of
 from gateway.parser.structure import split
 from storage.content.header_grammar import begin
 from storage.content.mime_parts import Parsed, Part
@@ -387,3 +388,18 @@ def test_any_octets_have_a_result(data: bytes) -> None:
         places = [(part.start, part.end) for part in result.text_parts]
         places += [(part.start, part.end) for part in result.attachments]
         assert all(0 <= start <= end <= len(head + data) for start, end in places)
+
+
+@given(
+    st.lists(st.tuples(st.sampled_from(("a", " ", "\u200b", "\n\u034f", "é")), st.integers(1, 90)))
+)
+def test_a_preview_is_the_same_however_little_of_the_text_is_read(
+    runs: list[tuple[str, int]],
+) -> None:
+    text = "".join(sign * count for sign, count in runs * 3)
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(message, "_PREVIEW_FIRST", 300)
+        little = preview_of(text)
+        patch.setattr(message, "_PREVIEW_FIRST", len(text))
+        assert little == preview_of(text)
