@@ -53,7 +53,7 @@ WINGS: dict[str, tuple[tuple[str, ...], ...]] = {
     ),
     "gateway": (
         ("message", "webhooks", "transport"),
-        ("parser", "delivery"),
+        ("parser", "delivery", "authentication"),
         ("smtp", "processes", "jobs"),
         ("listening",),
         ("http_edge",),
@@ -86,7 +86,7 @@ ONLY = {
     ),
 }
 # Octets in, values out: no store, no socket.
-PURE = ("gateway.message", "gateway.parser")
+PURE = ("gateway.message", "gateway.parser", "gateway.authentication")
 IMPURE = ("storage.database", "storage.engines", "socket", "aiosmtpd")
 DRIVERS = {"aiosqlite", "sqlite3", "psycopg", "psycopg_pool"}
 MOST_MODULES = 12

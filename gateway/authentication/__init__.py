@@ -1,0 +1,1 @@
+"""Who really wrote a message: SPF, DKIM, DMARC, ARC; pure, the DNS is handed in. Knows no store."""

@@ -1,0 +1,161 @@
+"""DMARC: does a domain that SPF or DKIM has authenticated belong to the author's?
+
+- The policy is the record of the author's domain (`p`), else that of the organizational domain,
+  else that of the public suffix (`sp`, or `np` for a domain without addresses and MX). `t=y`: the
+  owner only tries it. `pct`, `rf` and `ri` are gone.
+- A record without `p` asks for nothing (`none`); so does one with a wrong `p`, `sp` or `np` that
+  names an address for reports. Any other wrong one is no policy: `permerror`.
+- A temporary error of something that could have passed is `temperror`, never `fail`.
+
+RFC 9989 (Policy Discovery, General Record Format, Mail Receiver Actions).
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from typing import cast
+
+from gateway.authentication.answers import Dns
+from gateway.authentication.domain_names import domain_name
+from gateway.authentication.result import Dkim, Dmarc, Policy, Spf
+from gateway.authentication.tree_walk import Record, Walk, Walks
+
+# Why SPF was not asked, so that its pass may be all that is missing.
+UNCHECKED = ("behind_relay", "no_address")
+_POLICIES = {"none", "quarantine", "reject"}
+
+
+@dataclass(frozen=True, slots=True)
+class Published:
+    """What the author's domain asks for. `tag` names the policy that applies; None: no policy.
+
+    `failed`: the DNS did, and nothing of this counts.
+    """
+
+    record: Record | None = None
+    domain: str | None = None
+    policy: Policy | None = None
+    failed: bool = False
+
+    @property
+    def is_invalid(self) -> bool:
+        """Whether there is a record, but no policy in it."""
+        return self.record is not None and self.policy is None
+
+    def is_strict(self, tag: str) -> bool:
+        """Whether `adkim` or `aspf` asks for equal names."""
+        return self.record is not None and self.record.flag(tag, "r s", "r") == "s"
+
+    @property
+    def is_testing(self) -> bool:
+        """Whether the owner only tries the policy."""
+        return self.record is not None and self.record.flag("t", "y n", "n") == "y"
+
+
+async def discover(author: str, walks: Walks, dns: Dns) -> Published:
+    """Find the policy for mail of this author."""
+    walk = await walks.walk(author)
+    own = walk.records.get(author)
+    if own is not None:
+        return Published(own, author, _policy(own, ["p"]))
+    if walk.failed:
+        return Published(failed=True)
+    found = _above(walk)
+    if found is None:
+        return Published()
+    domain, record = found
+    tags = ["sp", "p"]
+    if "np" in record.tags:
+        exists = await _exists(author, dns)
+        if exists is None:
+            return Published(record, domain, failed=True)
+        tags = tags if exists else ["np", *tags]
+    return Published(record, domain, _policy(record, tags))
+
+
+def _above(walk: Walk) -> tuple[str, Record] | None:
+    domain = walk.organizational_domain
+    if domain in walk.records:
+        return domain, walk.records[domain]
+    return walk.public_suffix_record
+
+
+async def _exists(domain: str, dns: Dns) -> bool | None:
+    """Whether a domain has addresses or MX; None when the DNS failed."""
+    failed = False
+    for kind in ("A", "AAAA", "MX"):
+        answer = await dns.query(domain, kind)
+        if answer.state == "found":
+            return True
+        failed = failed or answer.state == "failed"
+    return None if failed else False
+
+
+def _policy(record: Record, tags: Iterable[str]) -> Policy | None:
+    """Return the first of these tags that is there; None when the record is worth nothing."""
+    stated = [record.tags[name].lower() for name in ("p", "sp", "np") if name in record.tags]
+    if all(one in _POLICIES for one in stated):
+        value = next((record.tags[name].lower() for name in tags if name in record.tags), "none")
+        return cast(Policy, value)
+    return "none" if _has_report_address(record.tags.get("rua", "")) else None
+
+
+def _has_report_address(value: str) -> bool:
+    return any(_is_address(one.strip()) for one in value.split(","))
+
+
+def _is_address(uri: str) -> bool:
+    scheme, _, address = uri.partition(":")
+    domain = address.partition("!")[0].rpartition("@")[2]
+    return scheme.lower() == "mailto" and "@" in address and domain_name(domain) is not None
+
+
+async def align(
+    author: str | None, spf: Spf, dkim: Sequence[Dkim], published: Published, walks: Walks
+) -> tuple[bool | None, list[bool | None]]:
+    """Whether SPF's domain and each signature's are the author's; None where the DNS failed."""
+
+    async def one(other: str | None, tag: str) -> bool | None:
+        if author is None or other is None:
+            return False
+        return await walks.are_aligned(author, other, strict=published.is_strict(tag))
+
+    of_spf, *of_dkim = await asyncio.gather(
+        one(spf.domain, "aspf"), *(one(signature.domain, "adkim") for signature in dkim)
+    )
+    return of_spf, of_dkim
+
+
+def evaluate(
+    published: Published,
+    spf: Spf,
+    dkim: Sequence[Dkim],
+    alignment: tuple[bool | None, list[bool | None]],
+) -> Dmarc:
+    """Return DMARC's result for results and their alignment."""
+    of_spf, of_dkim = alignment
+    results = [(spf.result, of_spf), *((d.result, a) for d, a in zip(dkim, of_dkim, strict=True))]
+    stated = published.policy, published.domain, published.is_testing
+    if published.failed:
+        return Dmarc("temperror", None, published.domain, reason="dns")
+    if published.record is None:
+        return Dmarc("none", reason="no_record")
+    if published.is_invalid:
+        return Dmarc("permerror", None, published.domain, reason="invalid_record")
+    if any(result == "pass" and aligned for result, aligned in results):
+        return Dmarc("pass", *stated)
+    if any(
+        (result == "temperror" and aligned is not False) or (result == "pass" and aligned is None)
+        for result, aligned in results
+    ):
+        return Dmarc("temperror", *stated, reason="dns")
+    if spf.reason in UNCHECKED and (of_spf is not False or spf.scope == "helo"):
+        return Dmarc("none", *stated, reason=spf.reason)
+    return Dmarc("fail", *stated, reason=_reason(results))
+
+
+def _reason(results: Sequence[tuple[str, bool | None]]) -> str:
+    passed = any(result == "pass" for result, _ in results)
+    return "not_aligned" if passed else "not_authenticated"

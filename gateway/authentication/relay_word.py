@@ -1,0 +1,207 @@
+"""The relay's word: results that a relay of ours wrote above its own Received, and that we believe.
+
+- Only fields that name an authserv-id of the setting `auth_results_from` are read, and only those
+  above the second Received: the sender could write the ones below. Who calls makes sure that the
+  peer is exempt.
+- Several fields with the name are read together: a relay's filters write one each. Of SPF, DMARC
+  and ARC the uppermost result counts.
+- What cannot be read ends the field; what stood before counts. At most 50 results are read.
+
+RFC 8601 2.2 (grammar), 5 (whom to believe).
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Collection, Iterator
+from dataclasses import dataclass
+from typing import cast, get_args
+
+from gateway.authentication.domain_names import domain_name
+from gateway.authentication.result import (
+    Arc,
+    ArcResult,
+    Dkim,
+    DkimResult,
+    DmarcResult,
+    Scope,
+    Spf,
+    SpfResult,
+)
+from gateway.authentication.signatures.header_block import cut
+
+MOST_RESULTS = 50
+_LONGEST_FIELD = 16 * 1024
+_FIELD = b"authentication-results"
+_TOKEN = re.compile(
+    r"""(?P<space>[ \t\r\n]+)
+    | (?P<comment>\()
+    | (?P<quoted>"(?:[^"\\]|\\.)*+")
+    | (?P<mark>[;=])
+    | (?P<word>[^ \t\r\n()";=]+)""",
+    re.VERBOSE | re.DOTALL,
+)
+_IN_COMMENT = re.compile(r"[()]|\\.|[^()\\]+", re.DOTALL)
+_PAIR = re.compile(r"\\(.)", re.DOTALL)
+_METHOD = re.compile(r"[a-z][a-z0-9-]*")
+_ALGORITHM = re.compile(r"[a-z0-9-]{1,40}")
+
+
+@dataclass(frozen=True, slots=True)
+class Stated:
+    """One result of a field: `dkim=pass`, with its properties by lower-case name."""
+
+    method: str
+    result: str
+    properties: dict[str, str]
+
+
+@dataclass(frozen=True, slots=True)
+class ResultsField:
+    """An Authentication-Results field."""
+
+    server: str
+    results: tuple[Stated, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class RelayWord:
+    """The results that a relay has stated; None for a method of which it said nothing.
+
+    `author` is the domain of which it checked DMARC.
+    """
+
+    spf: Spf | None = None
+    dkim: tuple[Dkim, ...] | None = None
+    dmarc: DmarcResult | None = None
+    author: str | None = None
+    arc: Arc | None = None
+
+
+def read_relay_word(header: bytes, names: Collection[str]) -> RelayWord | None:
+    """Return the word of a relay with one of these names; None when it says nothing.
+
+    `header` may have the body behind it.
+    """
+    known = {_server(one) for one in names}
+    stated: list[Stated] = []
+    hops = 0
+    for one in cut(header).fields:
+        hops += one.name == b"received"
+        if hops > 1:
+            break
+        if one.name == _FIELD:
+            read = read_results(one.value, has_server=True)
+            if _server(read.server) in known:
+                stated += read.results
+    return _word(stated[:MOST_RESULTS])
+
+
+def _server(name: str) -> str:
+    return name.strip().rstrip(".").lower()
+
+
+def read_results(octets: bytes, *, has_server: bool = False) -> ResultsField:
+    """Read the value of a field; without `has_server` only its results."""
+    text = octets[:_LONGEST_FIELD].decode("utf-8", "replace")
+    clauses = _clauses(text)
+    server = ""
+    if has_server:
+        first = next(clauses, [])
+        server = first[0] if first else ""
+    results = [read for clause in clauses if (read := _stated(clause)) is not None]
+    return ResultsField(server, tuple(results[:MOST_RESULTS]))
+
+
+def _clauses(text: str) -> Iterator[list[str]]:
+    """Yield the words between semicolons, `=` as a word of its own, without comments."""
+    clause: list[str] = []
+    position = 0
+    while position < len(text):
+        token = _TOKEN.match(text, position)
+        if token is None:
+            break
+        position = token.end()
+        if token.lastgroup == "comment":
+            position = _behind_comment(text, position)
+        elif token[0] == ";":
+            yield clause
+            clause = []
+        elif token.lastgroup == "quoted":
+            clause.append(_PAIR.sub(r"\1", token[0][1:-1]))
+        elif token.lastgroup != "space":
+            clause.append(token[0])
+    yield clause
+
+
+def _behind_comment(text: str, position: int) -> int:
+    """Where a comment ends; the end of the text for one that is never closed."""
+    depth = 1
+    for token in _IN_COMMENT.finditer(text, position):
+        depth += {"(": 1, ")": -1}.get(token[0], 0)
+        if depth == 0:
+            return token.end()
+    return len(text)
+
+
+def _stated(clause: list[str]) -> Stated | None:
+    if len(clause) < 3 or clause[1] != "=":
+        return None
+    method = clause[0].partition("/")[0].lower()
+    if not _METHOD.fullmatch(method):
+        return None
+    properties: dict[str, str] = {}
+    place = 3
+    while place + 2 < len(clause) and clause[place + 1] == "=":
+        name, value, place = clause[place].lower(), clause[place + 2], place + 3
+        # A value may itself have `=`, unquoted, as in an address with a tag of a forwarder.
+        while place + 1 < len(clause) and clause[place] == "=":
+            value, place = f"{value}={clause[place + 1]}", place + 2
+        properties.setdefault(name, value)
+    return Stated(method, clause[2].lower(), properties)
+
+
+def _word(stated: list[Stated]) -> RelayWord | None:
+    """Put the results together."""
+    first = {one.method: one for one in reversed(stated)}
+    spf, dmarc, arc = first.get("spf"), first.get("dmarc"), first.get("arc")
+    signed = [one for one in stated if one.method == "dkim" and one.result != "none"]
+    word = RelayWord(
+        spf=_spf(spf) if spf else None,
+        dkim=tuple(map(_dkim, signed)) if "dkim" in first else None,
+        dmarc=_dmarc(dmarc.result) if dmarc else None,
+        author=domain_name(dmarc.properties.get("header.from", "")) if dmarc else None,
+        arc=Arc(_arc(arc.result)) if arc else None,
+    )
+    return None if word == RelayWord() else word
+
+
+def _spf(stated: Stated) -> Spf:
+    mail_from = stated.properties.get("smtp.mailfrom") or stated.properties.get("smtp.mfrom")
+    scope: Scope = "mailfrom" if mail_from else "helo"
+    named = mail_from or stated.properties.get("smtp.helo", "")
+    known = stated.result in get_args(SpfResult)
+    # RFC 8601 2.7.2 has "policy" besides: the record was not followed.
+    result = cast(SpfResult, stated.result) if known else "neutral"
+    return Spf(result, scope, domain_name(named.rpartition("@")[2]))
+
+
+def _dkim(stated: Stated) -> Dkim:
+    named = stated.properties.get("header.d") or stated.properties.get("header.i", "")
+    algorithm = stated.properties.get("header.a", "").lower()
+    known = stated.result in get_args(DkimResult)
+    return Dkim(
+        cast(DkimResult, stated.result) if known else "neutral",
+        domain_name(named.rpartition("@")[2]),
+        domain_name(stated.properties.get("header.s", "")),
+        algorithm if _ALGORITHM.fullmatch(algorithm) else None,
+    )
+
+
+def _dmarc(result: str) -> DmarcResult:
+    # Others have "bestguesspass", which is a pass of no record.
+    return cast(DmarcResult, result) if result in get_args(DmarcResult) else "none"
+
+
+def _arc(result: str) -> ArcResult:
+    return cast(ArcResult, result) if result in get_args(ArcResult) else "fail"
