@@ -15,7 +15,6 @@ RFC 6376 3.4.3 to 3.4.5.
 from __future__ import annotations
 
 import hashlib
-import re
 from collections.abc import Iterable, Iterator
 from typing import NamedTuple
 
@@ -25,8 +24,6 @@ from gateway.authentication.signatures.selection import chosen, newest_signature
 from gateway.authentication.signatures.signature import Signature, read_signature
 
 _BLOCK = 1024 * 1024
-_BARE_LF = re.compile(rb"(?<!\r)\n")
-_SPACES = re.compile(rb"[ \t]{2,}|\t")
 
 
 class HashWanted(NamedTuple):
@@ -125,7 +122,7 @@ def _with_crlf(chunks: Iterable[bytes]) -> Iterator[bytes]:
         held = b"\r" if text.endswith(b"\r") else b""
         text = text[:-1] if held else text
         if text.count(b"\n") != text.count(b"\r\n"):
-            text = _BARE_LF.sub(b"\r\n", text)
+            text = text.replace(b"\r\n", b"\n").replace(b"\n", b"\r\n")
         if text:
             yield text
     if held:
@@ -162,8 +159,9 @@ class _Relaxed:
         text = self._space + chunk
         kept = text.rstrip(b" \t")
         self._space = b" " if len(kept) < len(text) else b""
-        if b"\t" in kept or b"  " in kept:
-            kept = _SPACES.sub(b" ", kept)
+        kept = kept.replace(b"\t", b" ")
+        while b"  " in kept:  # each time half as long
+            kept = kept.replace(b"  ", b" ")
         for piece in self._lines.update(kept.replace(b" \r\n", b"\r\n")):
             self._is_empty = False
             yield piece

@@ -10,7 +10,8 @@ import re
 
 MOST_TAGS = 100
 
-_NAME = re.compile(r"[A-Za-z][A-Za-z0-9_]*")
+# More than the RFC has in names: a tag that nobody knows is passed over, whatever it is called.
+_NAME = re.compile(r"[A-Za-z][A-Za-z0-9_.-]*")
 _SPACE = re.compile(r"[ \t\r\n]+")
 _FOLD = " \t\r\n"
 
