@@ -122,4 +122,5 @@ def test_every_single_resource_that_can_change_is_shown() -> None:
         "/v1/distribution-lists/{list_id}/members/{inbox_id}/",
         "/v1/messages/threads/{thread_id}/notes/{note_id}/",
         "/v1/contacts/shares/{share_id}/",
+        "/v1/sessions/{session_id}/",
     }
