@@ -2,10 +2,11 @@
 
 - From is read by the header scan, as it is read for what is stored and shown.
 - Several From fields, several addresses in one, or none: there is no author's domain, and so
-  nothing that could be verified (RFC 9989 leaves such mail out, RFC 5322 3.6.2 forbids most of it).
+  nothing that could be verified. RFC 9989 5.3.1 would take several addresses of one domain; we do
+  not, because only one of them is shown as the sender.
 - A domain in Unicode is taken as its A-label; an address literal is no domain.
 
-RFC 9989 (extraction of the author domain).
+RFC 9989 5.3.1.
 """
 
 from __future__ import annotations

@@ -1,29 +1,32 @@
 """DMARC: does a domain that SPF or DKIM has authenticated belong to the author's?
 
 - The policy is the record of the author's domain (`p`), else that of the organizational domain,
-  else that of the public suffix (`sp`, or `np` for a domain without addresses and MX). `t=y`: the
-  owner only tries it. `pct`, `rf` and `ri` are gone.
-- A record without `p` asks for nothing (`none`); so does one with a wrong `p`, `sp` or `np` that
-  names an address for reports. Any other wrong one is no policy: `permerror`.
+  else that of the public suffix (`sp`, or `np` for a domain of which the DNS says NXDOMAIN). `t=y`:
+  the owner only tries it. `pct`, `rf` and `ri` are gone.
+- A record without `p` asks for nothing (`none`, 4.7); so does one with a wrong `p`, `sp` or `np`
+  that names a place for reports. Any other wrong one is no policy: `permerror`.
 - A temporary error of something that could have passed is `temperror`, never `fail`.
 
-RFC 9989 (Policy Discovery, General Record Format, Mail Receiver Actions).
+RFC 9989 4.7, 4.10.1 and 5.3; 3.2 (non-existent domains).
 """
 
 from __future__ import annotations
 
 import asyncio
+import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import cast
 
 from gateway.authentication.answers import Dns
-from gateway.authentication.domain_names import domain_name
 from gateway.authentication.result import Dkim, Dmarc, Policy, Spf
 from gateway.authentication.tree_walk import Record, Walk, Walks
 
 # Why SPF was not asked, so that its pass may be all that is missing.
 UNCHECKED = ("behind_relay", "no_address")
+# RFC 3986; RFC 9989 4.8: commas and "!" stand for themselves nowhere in it.
+_URI = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*:(?:[A-Za-z0-9._~:/?#[\]@$&'()*+;=-]|%[0-9A-Fa-f]{2})*+")
+_OLD_SIZE = re.compile(r"![0-9]+[kmgtKMGT]?\Z")
 _POLICIES = {"none", "quarantine", "reject"}
 
 
@@ -83,14 +86,9 @@ def _above(walk: Walk) -> tuple[str, Record] | None:
 
 
 async def _exists(domain: str, dns: Dns) -> bool | None:
-    """Whether a domain has addresses or MX; None when the DNS failed."""
-    failed = False
-    for kind in ("A", "AAAA", "MX"):
-        answer = await dns.query(domain, kind)
-        if answer.state == "found":
-            return True
-        failed = failed or answer.state == "failed"
-    return None if failed else False
+    """Whether the DNS knows a domain at all (RFC 8020); None when it failed."""
+    answer = await dns.query(domain, "A")
+    return None if answer.state == "failed" else answer.state != "no_such_name"
 
 
 def _policy(record: Record, tags: Iterable[str]) -> Policy | None:
@@ -99,17 +97,11 @@ def _policy(record: Record, tags: Iterable[str]) -> Policy | None:
     if all(one in _POLICIES for one in stated):
         value = next((record.tags[name].lower() for name in tags if name in record.tags), "none")
         return cast(Policy, value)
-    return "none" if _has_report_address(record.tags.get("rua", "")) else None
+    return "none" if _has_report_uri(record.tags.get("rua", "")) else None
 
 
-def _has_report_address(value: str) -> bool:
-    return any(_is_address(one.strip()) for one in value.split(","))
-
-
-def _is_address(uri: str) -> bool:
-    scheme, _, address = uri.partition(":")
-    domain = address.partition("!")[0].rpartition("@")[2]
-    return scheme.lower() == "mailto" and "@" in address and domain_name(domain) is not None
+def _has_report_uri(value: str) -> bool:
+    return any(_URI.fullmatch(_OLD_SIZE.sub("", one.strip())) for one in value.split(","))
 
 
 async def align(

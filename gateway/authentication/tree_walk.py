@@ -1,12 +1,12 @@
 """The tree walk: DMARC records from a domain upwards, and the organizational domain they make.
 
 - At most eight queries: the domain itself, then its last seven labels, and one label less each
-  time. A record with `psd=n` ends it, above the start also one with `psd=y`.
+  time. A record with `psd=y` or `psd=n` ends it.
 - Of several records at one name none counts.
 - A walk on which the DNS failed has found only a part: `failed`.
 - The walks of a message are remembered: From, SPF and signatures often ask for the same.
 
-RFC 9989 (DNS Tree Walk, Organizational Domain Discovery).
+RFC 9989 4.10 and 4.10.2.
 """
 
 from __future__ import annotations
@@ -132,7 +132,6 @@ async def _walk(dns: Dns, domain: str) -> Walk:
         if record is None:
             continue
         records[name] = record
-        psd = record.flag("psd", "y n u", "u")
-        if psd == "n" or (psd == "y" and name != domain):
+        if record.flag("psd", "y n u", "u") != "u":
             break
     return Walk(domain, records, failed=False)
