@@ -4,6 +4,9 @@
 - Several From fields, several addresses in one, or none: there is no author's domain, and so
   nothing that could be verified. RFC 9989 5.3.1 would take several addresses of one domain; we do
   not, because only one of them is shown as the sender.
+- Raw octets that are no UTF-8 are read in the charset that Content-Type names. Without one the body
+  decides how they are shown, which is not at hand here: such a From could be two things, and has no
+  author.
 - A domain in Unicode is taken as its A-label; an address literal is no domain.
 
 RFC 9989 5.3.1.
@@ -15,7 +18,8 @@ from dataclasses import dataclass
 
 from gateway.authentication.domain_names import domain_name
 from gateway.authentication.signatures.header_block import HeaderBlock
-from gateway.message.header_scan import scan
+from gateway.message.encoded_words import is_utf8
+from gateway.message.header_scan import names_charset, scan
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,9 +35,10 @@ def author_of(block: HeaderBlock) -> Author:
     fields = block.named(b"from")
     if len(fields) > 1:
         return Author(None, "several_from")
-    # Content-Type tells how raw octets are read.
-    head = b"".join(one.raw for one in (*fields, *block.named(b"content-type")))
-    mailboxes = scan(head).from_
+    types = block.named(b"content-type")[:1]
+    if fields and not is_utf8(fields[0].value) and not any(names_charset(t.value) for t in types):
+        return Author(None, "unclear_from")
+    mailboxes = scan(b"".join(one.raw for one in (*fields, *types))).from_
     if len(mailboxes) > 1:
         return Author(None, "several_from")
     email = mailboxes[0].email if mailboxes else ""

@@ -175,6 +175,11 @@ def raw_charset(head: bytes, content_type: bytes) -> str:
     return "cp1252" if codec in {None, "ascii", "utf-8"} else codec or ""
 
 
+def names_charset(content_type: bytes) -> bool:
+    """Whether the header alone tells how its raw octets are read; else the body does."""
+    return _CHARSET.search(content_type) is not None
+
+
 def _in_charset(octets: bytes, codec: str) -> str:
     """Cut UTF-8 stays UTF-8: half a character at the end of a capped value is no other charset."""
     try:

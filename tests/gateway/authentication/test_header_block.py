@@ -7,12 +7,16 @@ import random
 import pytest
 
 from gateway.authentication.author import Author, author_of
+from gateway.authentication.domain_names import domain_name
 from gateway.authentication.signatures.canonical import canonical_field, unsigned
 from gateway.authentication.signatures.header_block import cut
 from gateway.message.header_scan import scan
 from gateway.parser.fields import read_header
 from storage.content.header_grammar import MAX_FIELDS, MAX_OCTETS, begin, fields, unfolded
 from tests.support.mutants import mutants
+
+LATIN = b"Content-Type: text/plain; charset=iso-8859-1\r\n"
+UNCLEAR = Author(None, "unclear_from")
 
 
 def disagreements(count: int, seed: int) -> list[bytes]:
@@ -24,9 +28,9 @@ def disagreements(count: int, seed: int) -> list[bytes]:
         verified = [(one.name, unfolded(one.value)) for one in block.fields]
         whole = len(message) <= MAX_OCTETS and block.body is not None
         parsed = read_header(message, begin(message), lambda line: False)
-        first = next((one for one in block.fields if one.name == b"from"), None)
-        author = scan(first.raw).from_ if first else ()
-        same_author = [one.email for one in author] == [one.email for one in scan(message).from_]
+        author = author_of(block).domain
+        written = [one.email.rpartition("@")[2] for one in scan(message).from_]
+        same_author = author is None or [author] == [domain_name(one) for one in written]
         same_body = parsed.body == block.body or not whole
         if shown != verified or not same_body or not same_author:
             wrong.append(message)
@@ -83,6 +87,9 @@ def test_only_the_value_of_b_is_left_out_of_a_signature() -> None:
         (b"From: a@sender.test (b@other.test)\r\n", Author("sender.test")),
         (b"From: Doe, Jane <jane@sender.test>\r\n", Author("sender.test")),
         (b"From: <a@[192.0.2.1]>\r\n", Author(None, "no_domain")),
+        (b"From: J\xfcrgen <a@sender.test>\r\n", UNCLEAR),
+        (b"From: J\xfcrgen <a@sender.test>\r\n" + LATIN, Author("sender.test")),
+        (b"From: J\xfcrgen <a@sender.test>\r\n" + LATIN[:20] + b"\r\n", UNCLEAR),
         (b"From: undisclosed:;\r\n", Author(None, "no_from")),
         (b"From:\r\n", Author(None, "no_from")),
         (b"Sender: a@sender.test\r\n", Author(None, "no_from")),

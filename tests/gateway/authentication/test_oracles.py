@@ -95,6 +95,8 @@ def differs(found: Checked, theirs: Theirs) -> str | None:
         return "spf"
     if mine.arc.result != theirs.arc:
         return "arc"
+    if mine.from_domain is None:
+        return None  # it finds a domain in a damaged From; ours is the sender who is shown
     # It says `none` for a policy that is no policy; RFC 8601 2.7 has `permerror` for it.
     mapped = "none" if mine.dmarc.reason == "invalid_record" else mine.dmarc.result
     return None if mapped == (theirs.dmarc or "none") else "dmarc"
