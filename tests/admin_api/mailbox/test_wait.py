@@ -102,7 +102,11 @@ async def test_mail_of_others_wakes_nobody_who_waits(
     async with world.client(AGENT) as api, world.client(FOREIGN_INBOX) as foreign:
         calls = [asyncio.create_task(one.get(WAIT)) for one in (api, foreign) for _ in range(10)]
         await waiting_calls(world, 20)
-        await asyncio.sleep(0.1)
+        # Each call looks before and after it begins to listen.
+        for _ in range(3000):
+            if sum(reads.values()) == 2 * len(calls):
+                break
+            await asyncio.sleep(0.01)
         before = Counter(reads)
         for _ in range(20):
             await deliver(world, "sales@example.test")
