@@ -27,7 +27,7 @@ from admin_api.events.resume import (
     query_of,
     resumed_place,
 )
-from admin_api.events.stream import EventStream, Source
+from admin_api.events.stream import Source, event_stream
 from admin_api.http.payload import Limit, Parameters
 from admin_api.http.responses import answer
 from admin_api.http.strict_json import JsonValue
@@ -116,7 +116,7 @@ async def stream_events(call: Call) -> Response:
 
     listener, begin = await call.database.read(work)
     require_stream(call)
-    return EventStream(Source(feed, call.database, call.service.clock, listener, begin))
+    return event_stream(Source(feed, call.database, call.service.clock, listener, begin))
 
 
 def permit_types(call: Call) -> None:

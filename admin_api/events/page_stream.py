@@ -14,26 +14,15 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator, Sequence
-from functools import partial
+from dataclasses import dataclass
 
 import orjson
 from starlette.responses import Response
-from starlette.types import Receive, Scope, Send
 
 from admin_api.access.event_access import readable_types
 from admin_api.call.call import Call, named_inbox
 from admin_api.call.listening import listener_of, require_stream
-from admin_api.events.stream import (
-    BEAT,
-    BEAT_SECONDS,
-    FAREWELL,
-    MEDIA_TYPE,
-    RETRY,
-    body_chunk,
-    connection_of,
-    keep_little,
-    send_in_time,
-)
+from admin_api.events.stream import BEAT, BEAT_SECONDS, EventStream
 from admin_api.http.responses import no_content
 from admin_api.service.feed import Feed, Listener
 from storage.database import Database, Tx
@@ -70,101 +59,67 @@ async def page_stream(call: Call, names: Sequence[str]) -> Response:
     if not listeners:
         return no_content()
     require_stream(call)
-    return PageStream(call.service.feed, call.database, listeners, heard)
+    source = PageSource(call.service.feed, call.database, listeners, heard)
+    return EventStream(source.feed, listeners, _frames(source))
 
 
-class PageStream(Response):
-    """The response; its listeners have one credential, and share the wake-up `heard`."""
+@dataclass(frozen=True, slots=True)
+class PageSource:
+    """The source of a page's frames; its listeners share the wake-up `heard`."""
 
-    media_type = MEDIA_TYPE
+    feed: Feed
+    database: Database
+    listeners: Sequence[Listener]
+    heard: WakeUp
 
-    def __init__(
-        self, feed: Feed, database: Database, listeners: Sequence[Listener], heard: WakeUp
-    ) -> None:
-        super().__init__(headers={"X-Accel-Buffering": "no", "Connection": "close"})
-        del self.headers["content-length"]
-        self._feed, self._database = feed, database
-        self._listeners, self._heard = listeners, heard
 
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        connection = connection_of(scope)
-        if connection is not None:
-            keep_little(connection)
-            later = asyncio.get_running_loop().call_later
-            for listener in self._listeners:
-                listener.on_end = partial(later, FAREWELL, connection.abort)
-        hung_up = asyncio.create_task(self._hang_up(receive))
-        try:
-            with self._feed.listening(*self._listeners):
-                await self._send_all(send)
-        except TimeoutError:
-            if connection is not None:
-                connection.abort()
-            await asyncio.wait([hung_up], timeout=1)
-        finally:
-            hung_up.cancel()
+async def _frames(source: PageSource) -> AsyncIterator[bytes]:
+    for listener in source.listeners:
+        await source.feed.join(listener)
+    yield _frame("hello", {"inboxes": [_id(one) for one in source.listeners]})
+    while not any(one.has_ended for one in source.listeners):
+        woken = source.heard.wait_next()
+        found = [frame async for frame in _told(source)]
+        if found:
+            yield b"".join(found)
+            await asyncio.sleep(_PAUSE)
+        elif not await woken_within(woken, BEAT_SECONDS):
+            yield BEAT
+    if not source.feed.is_closed:
+        yield _frame("bye", {})
 
-    async def _hang_up(self, receive: Receive) -> None:
-        while (await receive())["type"] != "http.disconnect":
-            pass
-        for listener in self._listeners:
-            listener.end()
 
-    async def _send_all(self, send: Send) -> None:
-        """Raises TimeoutError when the client does not read."""
-        await send_in_time(
-            send, {"type": "http.response.start", "status": 200, "headers": self.raw_headers}
-        )
-        await send_in_time(send, body_chunk(RETRY))
-        async for frame in self._frames():
-            await send_in_time(send, body_chunk(frame))
-        await send_in_time(send, body_chunk(b"", more=False))
+async def _told(source: PageSource) -> AsyncIterator[bytes]:
+    for listener in source.listeners:
+        if listener.is_behind and not listener.has_ended:
+            await source.feed.join(listener)
+            yield _frame("stale", {"inbox": _id(listener)})
+        elif events := listener.drain():
+            yield await _of_inbox(source.database, listener, events)
 
-    async def _frames(self) -> AsyncIterator[bytes]:
-        for listener in self._listeners:
-            await self._feed.join(listener)
-        yield _frame("hello", {"inboxes": [_id(one) for one in self._listeners]})
-        while not any(one.has_ended for one in self._listeners):
-            woken = self._heard.wait_next()
-            found = [frame async for frame in self._told()]
-            if found:
-                yield b"".join(found)
-                await asyncio.sleep(_PAUSE)
-            elif not await woken_within(woken, BEAT_SECONDS):
-                yield BEAT
-        if not self._feed.is_closed:
-            yield _frame("bye", {})
 
-    async def _told(self) -> AsyncIterator[bytes]:
-        for listener in self._listeners:
-            if listener.is_behind and not listener.has_ended:
-                await self._feed.join(listener)
-                yield _frame("stale", {"inbox": _id(listener)})
-            elif events := listener.drain():
-                yield await self._of_inbox(listener, events)
+async def _of_inbox(database: Database, listener: Listener, events: Sequence[Event]) -> bytes:
+    threads = {one.thread_id for one in events if one.thread_id is not None}
+    copies = {each for one in events for each in one.message_ids}
+    copies |= {one.message_id for one in events if one.message_id and not one.thread_id}
 
-    async def _of_inbox(self, listener: Listener, events: Sequence[Event]) -> bytes:
-        threads = {one.thread_id for one in events if one.thread_id is not None}
-        copies = {each for one in events for each in one.message_ids}
-        copies |= {one.message_id for one in events if one.message_id and not one.thread_id}
+    async def read(tx: Tx) -> set[bytes]:
+        return await threads_of(tx, tenant_id=listener.tenant_id, message_ids=copies)
 
-        async def read(tx: Tx) -> set[bytes]:
-            return await threads_of(tx, tenant_id=listener.tenant_id, message_ids=copies)
-
-        try:
-            threads |= await self._database.read(read) if copies else set()
-        except StoreUnavailable:
-            return _frame("stale", {"inbox": _id(listener)})
-        if len(threads) > _MOST_THREADS:
-            return _frame("stale", {"inbox": _id(listener)})
-        return _frame(
-            "change",
-            {
-                "inbox": _id(listener),
-                "threads": sorted(to_text("thr", one) for one in threads),
-                "types": sorted({one.type for one in events}),
-            },
-        )
+    try:
+        threads |= await database.read(read) if copies else set()
+    except StoreUnavailable:
+        return _frame("stale", {"inbox": _id(listener)})
+    if len(threads) > _MOST_THREADS:
+        return _frame("stale", {"inbox": _id(listener)})
+    return _frame(
+        "change",
+        {
+            "inbox": _id(listener),
+            "threads": sorted(to_text("thr", one) for one in threads),
+            "types": sorted({one.type for one in events}),
+        },
+    )
 
 
 def _id(listener: Listener) -> str:

@@ -37,9 +37,9 @@ CONNECTION = "postroom.connection"
 
 BEAT_SECONDS = 15.0
 _PATIENCE = 10.0
-FAREWELL = 1.0
+_FAREWELL = 1.0
 _BUFFERED = 32 << 10
-RETRY = b"retry: 2000\n\n"
+_RETRY = b"retry: 2000\n\n"
 BEAT = b":\n\n"
 _PAGE = 100
 
@@ -56,24 +56,30 @@ class Source:
 
 
 class EventStream(Response):
-    """The response; nothing is counted or read before it is sent."""
+    """The response; nothing is counted or read before it is sent.
+
+    Its `listeners` have one credential and end together; `frames` are what it sends.
+    """
 
     media_type = MEDIA_TYPE
 
-    def __init__(self, source: Source) -> None:
+    def __init__(
+        self, feed: Feed, listeners: Sequence[Listener], frames: AsyncIterator[bytes]
+    ) -> None:
         super().__init__(headers={"X-Accel-Buffering": "no", "Connection": "close"})
         del self.headers["content-length"]
-        self._source = source
+        self._feed, self._listeners, self._frames = feed, listeners, frames
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        connection, listener = connection_of(scope), self._source.listener
+        connection = _connection_of(scope)
         if connection is not None:
-            keep_little(connection)
+            _keep_little(connection)
             later = asyncio.get_running_loop().call_later
-            listener.on_end = partial(later, FAREWELL, connection.abort)
-        hung_up = asyncio.create_task(_hang_up(receive, listener))
+            for listener in self._listeners:
+                listener.on_end = partial(later, _FAREWELL, connection.abort)
+        hung_up = asyncio.create_task(self._hang_up(receive))
         try:
-            with self._source.feed.listening(listener):
+            with self._feed.listening(*self._listeners):
                 await self._send_all(send)
         except TimeoutError:
             if connection is not None:
@@ -82,26 +88,31 @@ class EventStream(Response):
         finally:
             hung_up.cancel()
 
+    async def _hang_up(self, receive: Receive) -> None:
+        """Wait until the client has disconnected."""
+        while (await receive())["type"] != "http.disconnect":
+            pass
+        for listener in self._listeners:
+            listener.end()
+
     async def _send_all(self, send: Send) -> None:
         """Raises TimeoutError when the client does not read."""
         start = {"type": "http.response.start", "status": 200, "headers": self.raw_headers}
-        await send_in_time(send, start)
-        await send_in_time(send, body_chunk(RETRY))
-        with contextlib.suppress(
-            StoreUnavailable
-        ):  # the client reconnects, and gets the error then
-            async for chunk in _frames(self._source):
-                await send_in_time(send, body_chunk(chunk))
-        await send_in_time(send, body_chunk(b"", more=False))
+        await _send(send, start)
+        await _send(send, _chunk(_RETRY))
+        # The client reconnects, and gets the error then.
+        with contextlib.suppress(StoreUnavailable):
+            async for chunk in self._frames:
+                await _send(send, _chunk(chunk))
+        await _send(send, _chunk(b"", more=False))
 
 
-def connection_of(scope: Scope) -> asyncio.Transport | None:
-    """Return the connection of the request, where the server passes it."""
+def _connection_of(scope: Scope) -> asyncio.Transport | None:
     extensions: dict[str, dict[str, asyncio.Transport]] = scope.get("extensions", {})
     return extensions.get(CONNECTION, {}).get("transport")
 
 
-def keep_little(connection: asyncio.Transport) -> None:
+def _keep_little(connection: asyncio.Transport) -> None:
     """Limit socket buffers: a client that does not read is noticed early and costs little."""
     connection.set_write_buffer_limits(high=_BUFFERED)
     end = connection.get_extra_info("socket")
@@ -109,22 +120,18 @@ def keep_little(connection: asyncio.Transport) -> None:
         end.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, _BUFFERED)
 
 
-async def _hang_up(receive: Receive, listener: Listener) -> None:
-    """Wait until the client has disconnected."""
-    while (await receive())["type"] != "http.disconnect":
-        pass
-    listener.end()
-
-
-async def send_in_time(send: Send, message: dict[str, object]) -> None:
-    """Send a message. Raises TimeoutError when the client does not read."""
+async def _send(send: Send, message: dict[str, object]) -> None:
     async with asyncio.timeout(_PATIENCE):
         await send(message)
 
 
-def body_chunk(body: bytes, *, more: bool = True) -> dict[str, object]:
-    """Build the message of a piece of the body."""
+def _chunk(body: bytes, *, more: bool = True) -> dict[str, object]:
     return {"type": "http.response.body", "body": body, "more_body": more}
+
+
+def event_stream(source: Source) -> EventStream:
+    """Make the stream of one inbox's events."""
+    return EventStream(source.feed, [source.listener], _frames(source))
 
 
 async def _frames(source: Source) -> AsyncIterator[bytes]:
