@@ -118,21 +118,22 @@ async def find_session_by_secret(
     row = await tx.fetch_one(
         f"""
         SELECT {_COLUMNS} FROM sessions
-        WHERE secret_hash = :secret_hash AND kind = :kind
-          AND expires_at > :now AND last_used_at > :idle_since
+        WHERE secret_hash = :secret_hash AND kind = :kind AND {_IS_LIVE}
         """,
-        {
-            "secret_hash": hash_secret(secret),
-            "kind": kind,
-            "now": now,
-            "idle_since": now - IDLE,
-        },
+        {"secret_hash": hash_secret(secret), "kind": kind, **_live_at(now)},
     )
     if row is None:
         return None
     session = _session(row)
     user = await find_user(tx, tenant_id=session.tenant_id, user_id=session.user_id)
     return session, user
+
+
+_IS_LIVE = "expires_at > :now AND last_used_at > :idle_since"
+
+
+def _live_at(now: int) -> dict[str, int]:
+    return {"now": now, "idle_since": now - IDLE}
 
 
 _COLUMNS = (
@@ -162,17 +163,10 @@ async def list_sessions(
     rows = await tx.fetch_all(
         f"""
         SELECT {_COLUMNS} FROM sessions
-        WHERE tenant_id = :tenant_id AND user_id = :user_id
-          AND expires_at > :now AND last_used_at > :idle_since
+        WHERE tenant_id = :tenant_id AND user_id = :user_id AND {_IS_LIVE}
           {span.sql("session_id")}
         """,
-        {
-            "tenant_id": tenant_id,
-            "user_id": user_id,
-            "now": now,
-            "idle_since": now - IDLE,
-            **span.params,
-        },
+        {"tenant_id": tenant_id, "user_id": user_id, **_live_at(now), **span.params},
     )
     return [_session(row) for row in rows]
 
@@ -185,14 +179,13 @@ async def find_session(
         f"""
         SELECT {_COLUMNS} FROM sessions
         WHERE tenant_id = :tenant_id AND user_id = :user_id AND session_id = :session_id
-          AND expires_at > :now AND last_used_at > :idle_since
+          AND {_IS_LIVE}
         """,
         {
             "tenant_id": tenant_id,
             "user_id": user_id,
             "session_id": session_id,
-            "now": now,
-            "idle_since": now - IDLE,
+            **_live_at(now),
         },
     )
     if row is None:
