@@ -10,9 +10,10 @@ from __future__ import annotations
 
 from storage.address import canonical_or_none
 from storage.database import Tx
-from storage.errors import FieldFault, Invalid
+from storage.directory.inboxes import find_inbox_by_address
+from storage.errors import FieldFault, Invalid, NotFound
 from storage.index.query import FOLDERS, Query
-from storage.mailbox.visibility import VISIBLE_ASSIGNEE
+from storage.mailbox.visibility import UNASSIGNED, VISIBLE_ASSIGNEE
 
 Assignees = frozenset[bytes | None]
 
@@ -29,16 +30,13 @@ async def assignees_of(tx: Tx, *, tenant_id: bytes, inbox_id: bytes, query: Quer
         if text in ("me", "none"):
             found.add(inbox_id if text == "me" else None)
             continue
-        row = await tx.fetch_one(
-            """
-            SELECT i.inbox_id FROM addresses a JOIN inboxes i ON i.inbox_id = a.inbox_id
-            WHERE a.canonical = :canonical AND i.tenant_id = :tenant_id AND i.deleted_at IS NULL
-            """,
-            {"canonical": canonical_or_none(text), "tenant_id": tenant_id},
-        )
-        if row is None:
-            raise Invalid(FieldFault("q", "holds an assigned: that is no inbox of this tenant"))
-        found.add(bytes(row["inbox_id"]))
+        try:
+            canonical = canonical_or_none(text) or ""
+            inbox = await find_inbox_by_address(tx, tenant_id=tenant_id, canonical=canonical)
+        except NotFound:
+            fault = FieldFault("q", "holds an assigned: that is no inbox of this tenant")
+            raise Invalid(fault) from None
+        found.add(inbox.inbox_id)
     return frozenset(found)
 
 
@@ -77,5 +75,5 @@ _ASSIGNED = f"""
 _NOBODY = f"""
     EXISTS (SELECT 1 FROM threads t
             WHERE t.thread_id = m.thread_id
-              AND (t.assignee_inbox_id IS NULL OR NOT {VISIBLE_ASSIGNEE}))
+              AND {UNASSIGNED})
 """

@@ -12,6 +12,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from storage.database import Tx
+from storage.index.ways_in import came_by
 from storage.sql import chunks, in_list
 
 MOST_SHOWN = 100
@@ -45,17 +46,13 @@ async def readers_of(tx: Tx, *, inbox_id: bytes, message_ids: Sequence[bytes]) -
 
 
 # The lists by which the viewer has each message, of those that share and that it is still on.
-_SHARED = """
+_SHARED = f"""
     SELECT DISTINCT own.message_id, l.list_id
     FROM copies own
     JOIN routes r ON r.message_id = own.message_id
     JOIN lists l ON l.list_id = r.list_id AND l.share_read_state = 1
     JOIN list_members o ON o.list_id = l.list_id AND o.inbox_id = own.inbox_id
-    WHERE own.inbox_id = :viewer AND own.message_id IN ({})
-      AND (r.position = own.route OR EXISTS (
-          SELECT 1 FROM copy_routes w
-          WHERE w.message_id = own.message_id AND w.inbox_id = own.inbox_id
-            AND w.position = r.position))
+    WHERE own.inbox_id = :viewer AND own.message_id IN ({{}}) AND {came_by("own")}
 """
 _READ = f"""
     SELECT p.message_id, p.inbox_id, p.address FROM (
@@ -68,10 +65,6 @@ _READ = f"""
             JOIN copies t ON t.message_id = s.message_id AND t.is_read = 1
             JOIN list_members k ON k.list_id = s.list_id AND k.inbox_id = t.inbox_id
             JOIN inboxes i ON i.inbox_id = t.inbox_id AND i.deleted_at IS NULL
-            WHERE t.inbox_id <> :viewer
-              AND (q.position = t.route OR EXISTS (
-                  SELECT 1 FROM copy_routes v
-                  WHERE v.message_id = t.message_id AND v.inbox_id = t.inbox_id
-                    AND v.position = q.position))) n) p
+            WHERE t.inbox_id <> :viewer AND {came_by("t", route="q")}) n) p
     WHERE p.place <= {MOST_SHOWN} ORDER BY p.message_id, p.address
 """

@@ -22,6 +22,7 @@ from storage.ids import from_text
 from storage.index.copy_index import fetch_newest
 from storage.index.full_text import ATTACHMENT, engine_of, inbox_scope, list_scope, scanned_text
 from storage.index.query import FOLDERS, Lookup, Query, matches
+from storage.index.ways_in import came_by
 from storage.index.words import document
 from storage.mailbox.copy_conditions import (
     Assignees,
@@ -211,13 +212,9 @@ _HAS_VERDICT = """
 """
 # The scope of a list is the message's. Only whether this copy came by the list may be shown: that
 # another inbox got the message by it may be the secret of a blind copy.
-_CAME_BY = """
+_CAME_BY = f"""
     EXISTS (SELECT 1 FROM routes r
-            WHERE r.message_id = c.message_id AND r.list_id = :{0}
-              AND (r.position = c.route OR EXISTS (
-                  SELECT 1 FROM copy_routes o
-                  WHERE o.message_id = c.message_id AND o.inbox_id = c.inbox_id
-                    AND o.position = r.position)))
+            WHERE r.message_id = c.message_id AND r.list_id = :{{0}} AND {came_by("c")})
 """
 
 

@@ -98,6 +98,9 @@ VISIBLE_ASSIGNEE = f"""(
                WHERE h.thread_id = t.thread_id AND h.tenant_id = :tenant_id
                  AND h.type = 'assigned' AND h.inbox_id = t.assignee_inbox_id AND {VISIBLE_ACT}))"""
 
+# The threads `t` that the viewer sees without an assignee.
+UNASSIGNED = f"(t.assignee_inbox_id IS NULL OR NOT {VISIBLE_ASSIGNEE})"
+
 # The threads with a grant to the viewer, whether or not its messages still exist.
 OPENED_THREADS = """
     SELECT thread_id FROM thread_openings WHERE to_inbox_id = :viewer

@@ -14,7 +14,8 @@ from dataclasses import dataclass
 from storage.database import Tx
 from storage.index.copy_index import from_clauses
 from storage.index.query import FOLDERS
-from storage.mailbox.visibility import VISIBLE, VISIBLE_ASSIGNEE, View
+from storage.index.ways_in import came_by
+from storage.mailbox.visibility import UNASSIGNED, VISIBLE, View
 
 MOST = 1_000
 _LOOKED_AT = 2_000
@@ -74,43 +75,38 @@ async def _by_list(tx: Tx, view: View) -> dict[bytes, int]:
     found = {bytes(row["list_id"]): 0 for row in lists}
     if not found:
         return found
-    left = _LOOKED_AT
     for source in from_clauses(tx):
-        rows = await tx.fetch_all(_LISTED.format(source), {**view.params, "limit": left})
+        rows = await tx.fetch_all(_LISTED.format(source), view.params)
         for row in rows:
-            if row["list_id"] is not None and bytes(row["list_id"]) in found:
-                list_id = bytes(row["list_id"])
+            list_id = bytes(row["list_id"])
+            if list_id in found:
                 found[list_id] = min(found[list_id] + row["unread"], MOST)
     return found
 
 
 # The index of unread copies alone gives the newest, with their routes.
-_LISTED = """
-    SELECT r.list_id, COUNT(DISTINCT p.message_id) AS unread FROM (
+def _newest_unread(folder: int) -> str:
+    return f"""
         SELECT * FROM (
-            SELECT c.message_id, c.route FROM {0} c
-            WHERE c.inbox_id = :viewer AND c.folder = 0 AND c.is_read = 0
-            ORDER BY c.message_id DESC LIMIT :limit) inboxed
-        UNION ALL
-        SELECT * FROM (
-            SELECT c.message_id, c.route FROM {0} c
-            WHERE c.inbox_id = :viewer AND c.folder = 1 AND c.is_read = 0
-            ORDER BY c.message_id DESC LIMIT :limit) archived) p
+            SELECT c.message_id, c.route FROM {{0}} c
+            WHERE c.inbox_id = :viewer AND c.folder = {folder} AND c.is_read = 0
+            ORDER BY c.message_id DESC LIMIT {_LOOKED_AT}) folder{folder}"""
+
+
+_LISTED = f"""
+    SELECT r.list_id, COUNT(DISTINCT p.message_id) AS unread
+    FROM ({_newest_unread(0)} UNION ALL {_newest_unread(1)}) p
     CROSS JOIN routes r
     WHERE r.message_id = p.message_id AND r.list_id IS NOT NULL
-      AND (r.position = p.route OR EXISTS (
-          SELECT 1 FROM copy_routes w
-          WHERE w.message_id = p.message_id AND w.inbox_id = :viewer
-            AND w.position = r.position))
+      AND {came_by("p", inbox=":viewer")}
     GROUP BY r.list_id
 """
 
 
 async def _unassigned(tx: Tx, view: View) -> int:
     found: set[bytes] = set()
-    left = _LOOKED_AT
     for source in from_clauses(tx):
-        rows = await tx.fetch_all(_UNASSIGNED.format(source), {**view.params, "limit": left})
+        rows = await tx.fetch_all(_UNASSIGNED.format(source), view.params)
         found |= {bytes(row["thread_id"]) for row in rows}
         if len(found) >= MOST:
             return MOST
@@ -121,11 +117,11 @@ _UNASSIGNED = f"""
     SELECT DISTINCT t.thread_id FROM (
         SELECT c.message_id FROM {{}} c
         WHERE c.inbox_id = :viewer AND c.folder = 0
-        ORDER BY c.message_id DESC LIMIT :limit) p
+        ORDER BY c.message_id DESC LIMIT {_LOOKED_AT}) p
     CROSS JOIN messages m CROSS JOIN threads t
     WHERE m.message_id = p.message_id AND t.thread_id = m.thread_id
       AND t.tenant_id = :tenant_id AND t.status = 'open'
-      AND (t.assignee_inbox_id IS NULL OR NOT {VISIBLE_ASSIGNEE})
+      AND {UNASSIGNED}
 """
 
 

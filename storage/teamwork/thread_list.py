@@ -16,7 +16,14 @@ from dataclasses import dataclass
 from storage.database import Tx
 from storage.index import copy_index
 from storage.index.query import FOLDERS, Query
-from storage.mailbox.visibility import VISIBLE_ASSIGNEE, View, newest_visible, opened_threads
+from storage.index.ways_in import came_by
+from storage.mailbox.visibility import (
+    UNASSIGNED,
+    VISIBLE_ASSIGNEE,
+    View,
+    newest_visible,
+    opened_threads,
+)
 from storage.sql import in_list
 from storage.teamwork.thread_search import matching_copies, newest_matching_copies, opened_matches
 from storage.teamwork.threads import Status, Thread, describe_threads
@@ -270,7 +277,7 @@ def _conditions(wanted: Filter) -> str:
     if wanted.status is not None:
         parts.append("t.status = :status")
     if wanted.unassigned:
-        parts.append(f"(t.assignee_inbox_id IS NULL OR NOT {VISIBLE_ASSIGNEE})")
+        parts.append(UNASSIGNED)
     if wanted.list_id is not None:
         parts.append(_BY_LIST)
     if wanted.all_read:
@@ -286,13 +293,9 @@ _NO_COPY = """
                   AND c.inbox_id = :viewer AND c.{})
 """
 # Only an inbox's own copies count for `list_id`: another's route would reveal a Bcc.
-_BY_LIST = """
+_BY_LIST = f"""
     EXISTS (SELECT 1 FROM messages m
             JOIN copies c ON c.inbox_id = :viewer AND c.message_id = m.message_id
             JOIN routes r ON r.message_id = m.message_id AND r.list_id = :list_id
-            WHERE m.thread_id = t.thread_id
-              AND (r.position = c.route
-                   OR EXISTS (SELECT 1 FROM copy_routes w
-                              WHERE w.message_id = m.message_id AND w.inbox_id = c.inbox_id
-                                AND w.position = r.position)))
+            WHERE m.thread_id = t.thread_id AND {came_by("c")})
 """
