@@ -218,18 +218,19 @@ async def test_what_failed_for_want_of_the_store_can_be_sent_again(
         assert (await api.post("/v1/templates/", json={}, headers=KEY)).status_code == 201
 
 
-async def test_whoever_lost_the_claim_cannot_commit(world: World) -> None:
-    async def claim(now: int) -> KeyClaim:
-        found = await world.database.write(
-            lambda tx: idempotency_keys.claim_key(
-                tx, tenant_id=world.tenant_id, key=b"k", body=b"b", now=now
-            )
+async def claim(world: World, now: int) -> KeyClaim:
+    found = await world.database.write(
+        lambda tx: idempotency_keys.claim_key(
+            tx, tenant_id=world.tenant_id, key=b"k", body=b"b", now=now
         )
-        assert isinstance(found, KeyClaim)
-        return found
+    )
+    assert isinstance(found, KeyClaim)
+    return found
 
-    slow = await claim(world.clock())
-    quick = await claim(world.clock() + idempotency_keys.LEASE)
+
+async def test_whoever_lost_the_claim_cannot_commit(world: World) -> None:
+    slow = await claim(world, world.clock())
+    quick = await claim(world, world.clock() + idempotency_keys.LEASE)
     answer = KeptAnswer(201, b"{}")
     with pytest.raises(Conflict):
         await world.database.write(lambda tx: idempotency_keys.keep_answer(tx, slow, answer))
@@ -238,16 +239,7 @@ async def test_whoever_lost_the_claim_cannot_commit(world: World) -> None:
 
 
 async def test_a_call_that_goes_on_writing_keeps_its_claim(world: World) -> None:
-    async def claim(now: int) -> KeyClaim:
-        found = await world.database.write(
-            lambda tx: idempotency_keys.claim_key(
-                tx, tenant_id=world.tenant_id, key=b"k", body=b"b", now=now
-            )
-        )
-        assert isinstance(found, KeyClaim)
-        return found
-
-    begun = await claim(world.clock())
+    begun = await claim(world, world.clock())
     for _ in range(3):
         world.clock.advance(idempotency_keys.LEASE - 1)
         now = world.clock()
@@ -255,8 +247,8 @@ async def test_a_call_that_goes_on_writing_keeps_its_claim(world: World) -> None
             lambda tx, now=now: idempotency_keys.renew_claim(tx, begun, now=now)  # type: ignore[misc]
         )
         with pytest.raises(Conflict):
-            await claim(now + 1)
-    await claim(world.clock() + idempotency_keys.LEASE)
+            await claim(world, now + 1)
+    await claim(world, world.clock() + idempotency_keys.LEASE)
     with pytest.raises(Conflict):
         await world.database.write(
             lambda tx: idempotency_keys.renew_claim(tx, begun, now=world.clock())
