@@ -2,7 +2,7 @@
 
 - The same credential, method, path, query and key are the same call; another body is 409. A token
   that was rotated is another credential.
-- Who may call is checked first, every time; the acting inbox too.
+- The caller's rights, and the acting inbox, are checked first, every time.
 - The handler runs within the transaction that keeps its answer, so that a crash leaves both or
   neither. A handler that waits for more than the store (a password's hash, the DNS) cannot; there
   the answer is kept right after, and what such calls do is the same when it is done twice.

@@ -85,7 +85,7 @@ def inbox_record(
 
 
 def counts_record(counts: Counts) -> Record:
-    """What waits for an inbox; 1,000 means more."""
+    """The pending work of an inbox in numbers; 1,000 means more."""
     return {
         "unread": counts.unread,
         "by_list": [

@@ -128,7 +128,7 @@ class ListUnread(Answer):
 
 
 class CountsRecord(Answer):
-    """What waits for an inbox; 1,000 means more."""
+    """The pending work of an inbox in numbers; 1,000 means more."""
 
     unread: UnreadRecord
     by_list: list[ListUnread]

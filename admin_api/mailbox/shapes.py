@@ -70,7 +70,7 @@ class DkimResult(Answer):
 
 
 class DmarcResult(Answer):
-    """What the domain in From has published about such mail (RFC 9989)."""
+    """The policy that the domain in From has published (RFC 9989), and its result."""
 
     result: Annotated[
         Literal["pass", "fail", "none", "temperror", "permerror"], Field(examples=["pass"])

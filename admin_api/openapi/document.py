@@ -1,6 +1,6 @@
 """The OpenAPI 3.1 document, made from the route table, the payloads and the shapes of answers.
 
-- What a call may be answered follows from its route: who may call it, what it names, what it takes.
+- The answers to a call follow from its route: who may call it, what it names, what it takes.
 - `inbox_id`, by which a session says for which inbox it acts, is a parameter of every such call.
 - The same routes give the same bytes.
 """

@@ -1,1 +1,1 @@
-"""Who really wrote a message: SPF, DKIM, DMARC, ARC; pure, the DNS is handed in. Knows no store."""
+"""Checks of the sender: SPF, DKIM, DMARC, ARC; pure, the DNS is handed in. Knows no store."""

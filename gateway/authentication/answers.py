@@ -1,6 +1,6 @@
 """Answers of the DNS, as the checks need them, and the log of those that one message needed.
 
-- Who calls the check brings the DNS: its cache, its resolver and its patience for one query. A
+- The caller of the check brings the DNS: its cache, its resolver and its patience for one query. A
   query never raises; `failed` is a fault that may be gone later.
 - All queries of one message end at its deadline: what is asked later is `failed`.
 - The log keeps at most 300 answers, for those who ask why a check ended as it did.

@@ -32,7 +32,7 @@ _POLICIES = {"none", "quarantine", "reject"}
 
 @dataclass(frozen=True, slots=True)
 class Published:
-    """What the author's domain asks for. `tag` names the policy that applies; None: no policy.
+    """The policy of the author's domain. `tag` names the policy that applies; None: no policy.
 
     `failed`: the DNS did, and nothing of this counts.
     """

@@ -1,11 +1,11 @@
 """The relay's word: results that a relay of ours wrote above its own Received, and that we believe.
 
 - Only fields that name an authserv-id of the setting `auth_results_from` are read, and only those
-  above the second Received: the sender could write the ones below. Who calls makes sure that the
-  peer is exempt.
+  above the second Received: the sender could write the ones below. The caller makes sure that
+  the peer is exempt.
 - Several fields with the name are read together: a relay's filters write one each. Of SPF, DMARC
   and ARC the uppermost result counts.
-- What cannot be read ends the field; what stood before counts. At most 50 results are read.
+- The reading of a field ends at a fault; all before it counts. At most 50 results are read.
 
 RFC 8601 2.2 (grammar), 5 (whom to believe).
 """

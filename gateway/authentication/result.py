@@ -60,7 +60,7 @@ class Dkim:
 
 @dataclass(frozen=True, slots=True)
 class Dmarc:
-    """What the author's domain has published about such mail (RFC 9989).
+    """The policy that the author's domain has published (RFC 9989), and its result.
 
     `domain` is where the policy was found.
     """

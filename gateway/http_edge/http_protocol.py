@@ -2,7 +2,7 @@
 
 - One request at a time. The parser is fed to the end of a request and not further; what a client
   sends beyond waits unread until the answer is complete. So a pipeline costs what one request does.
-- What is received and not parsed has one bound, what is parsed and not taken by the call another:
+- Octets not yet parsed have one bound, parsed ones that the call has not taken another:
   above them nothing is read.
 - Request line, header and trailer fields together: 32 KiB and 100 fields. Trailers are not shown to
   the call. A doubled Host could be read differently by a proxy: 400.

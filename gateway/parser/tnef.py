@@ -1,7 +1,7 @@
 """winmail.dat: the files that Outlook puts into one part of its own format (TNEF).
 
 - Only where each file lies in the decoded part, its name, type and Content-Id are read; the letter
-  in it is there as text or HTML as well. What is broken ends the reading; what was found counts.
+  in it is there as text or HTML as well. The reading ends at a fault; all before it counts.
 - Nothing is copied but names; at most 100 files, 1,000 properties of each.
 
 MS-OXTNEF 2.1; MS-OXCMSG 2.2.2 (properties of attachments).

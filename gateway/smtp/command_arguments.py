@@ -1,7 +1,7 @@
 """The arguments of MAIL, RCPT and XFORWARD: a strict parser that never guesses.
 
 Rules this module keeps:
-- What the peer sent means what RFC 5321 says and nothing else: no RFC 2047 word is decoded, no
+- A command means what RFC 5321 says and nothing else: no RFC 2047 word is decoded, no
   comment skipped, no missing ">" supplied, no "%" or "!" read as a route.
 - A source route is checked and dropped (RFC 5321 4.1.1.3, appendix C).
 - A fault is a `BadCommand` with the reply to give; any bytes at all end in a value or in that.

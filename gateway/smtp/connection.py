@@ -9,7 +9,7 @@
 - However many commands lie here, other connections get their turn after a few of them.
 - With TLS, records are decrypted as they come and encrypted as replies are written; a handshake
   that fails or takes too long closes the connection.
-- What is written is handed to the kernel at once. From the reply to the dot on, the first byte that
+- A reply is handed to the kernel immediately. From the reply to the dot on, the first byte that
   was not already on its way confirms that the sender has seen it.
 """
 

@@ -1,7 +1,7 @@
 """The PROXY protocol, versions 1 and 2: a load balancer says who the client is.
 
 - The header comes first, before a banner or a TLS handshake, and exactly its octets are taken.
-- What is not a header, or is longer than one needs to be, is refused, never guessed at.
+- Anything that is not a header, or is longer than one needs to be, is refused, never guessed.
 - LOCAL (a health check) and UNKNOWN name nobody: the connection is the proxy's own.
 
 https://www.haproxy.org/download/2.9/doc/proxy-protocol.txt, 2.1 and 2.2.

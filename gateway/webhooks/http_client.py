@@ -2,7 +2,7 @@
 
 - The endpoint is hostile. Everything that it sends before the final header counts: 64 KiB, and at
   most eight interim answers (1xx). Of the body 64 KiB are read, for a second, and thrown away.
-- What it sends is read as it is asked for, a little at a time; between two reads the loop has its
+- The answer is read as it is asked for, a little at a time; between two reads the loop has its
   turn. A connection is dropped, not shut in good order, where its end could keep us waiting.
 - The connection goes to one of the addresses that were vetted; TLS verifies the target's name.
 

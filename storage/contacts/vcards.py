@@ -5,7 +5,7 @@
   shown as a card shows it is told.
 - A property we know is read into the card. When writing it again would lose something of the line
   (parameters, a group, parts of an organisation) the line is kept beside it and written in its
-  place for as long as the card still says the same. What says a second time what the card says once
+  place for as long as the card still says the same. A property that repeats one of the card
   goes to `also`. All other properties are kept as lines.
 - Own code because lines have to be kept as they came and because of what programs write: of the
   twelve files in tests/inputs the usual library (vobject 0.9) refuses six, each as a whole file

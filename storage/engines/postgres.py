@@ -11,8 +11,8 @@
   reader takes.
 - A read is a REPEATABLE READ, READ ONLY snapshot.
 - A transaction runs in a task of its own: a caller that goes away does not stop its commit.
-- A connection lost in COMMIT leaves the outcome unknown, and says so. Who tries again must be able
-  to bear both, as a delivery does by its receipts.
+- A connection lost in COMMIT leaves the outcome unknown, and says so. A caller that tries again
+  must be able to bear both, as a delivery does by its receipts.
 """
 
 from __future__ import annotations

@@ -8,8 +8,8 @@
   (`storage.mailbox.visibility`).
 - Visibility is checked at reading: an inbox whose copy is deleted, or which no longer sees the
   note, does not get the event. Neither does anybody for a task, a card, an offer or a list that is
-  deleted since; only the event of its end is delivered. What an inbox did to its own copies is told
-  to it, whether or not they are there still.
+  deleted since; only the event of its end is delivered. An inbox hears what it did
+  to its own copies, whether or not they are there still.
 - Events are delivered for seven days.
 """
 

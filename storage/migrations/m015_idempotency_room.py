@@ -1,4 +1,4 @@
-"""What a tenant's Idempotency-Keys take, counted by an index; answers kept as a resource's id."""
+"""The room of a tenant's Idempotency-Keys, counted by an index; answers kept as a resource's id."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a page shows: counts of unread mail, changes of copies, and who has read a message."""
+"""Columns and indexes for a page: unread mail, changes of copies, shared read state."""
 
 from __future__ import annotations
 

@@ -3,7 +3,7 @@
 - `--config`, `--data` and `--json` are taken before and after the sub-command; the last one counts.
 - With `--json` stdout is one JSON document. Faults go to stderr, a line each, with exit status 1;
   wrong usage is 2, which is click's part.
-- What came from outside is shown without its control characters: mail must not move a cursor.
+- Text from outside is shown without its control characters: mail must not move a cursor.
 """
 
 from __future__ import annotations

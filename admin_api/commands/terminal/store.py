@@ -1,8 +1,8 @@
 """The store as a command opens it: beside a running server, for one transaction, then closed.
 
 Only what may begin an installation makes a store; to everything else a directory without one is a
-slip of the pen, and "no messages" would be the wrong answer. What storage raises becomes lines
-that name the field or the setting.
+slip of the pen, and "no messages" would be the wrong answer. Faults of the store become
+lines that name the field or the setting.
 """
 
 from __future__ import annotations

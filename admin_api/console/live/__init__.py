@@ -1,1 +1,1 @@
-"""What a page is told while it is open."""
+"""The stream by which an open page hears of changes."""

@@ -66,7 +66,7 @@ class Seal:
 
 @dataclass(frozen=True, slots=True)
 class ArcSet:
-    """What one forwarder added."""
+    """The three fields that one forwarder added."""
 
     results: RawField
     signature: Signature

@@ -40,7 +40,7 @@ BodyHashes = Mapping[HashWanted, BodyHash]
 
 @dataclass(frozen=True, slots=True)
 class Verified:
-    """What verifying gave: a result, its reason, and the octets of the header that were hashed."""
+    """The result for a signature, its reason, and the octets of the header that were hashed."""
 
     result: DkimResult
     reason: str | None
