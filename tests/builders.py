@@ -273,6 +273,7 @@ async def copies_in(
     address: str,
     *,
     folder: str = "inbox",
+    is_read: bool | None = None,
     before: bytes | None = None,
     limit: int = 50,
 ) -> list[Copy]:
@@ -283,7 +284,7 @@ async def copies_in(
             tenant_id=world.tenant_id,
             inbox_id=world.raw[address],
             folder=folder,
-            is_read=None,
+            is_read=is_read,
             before=before,
             limit=limit,
         )

@@ -16,7 +16,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from functools import partial
 
 from storage.database import Tx
-from storage.index.copy_index import fetch_newest
+from storage.index.copy_index import Source, fetch_newest
 from storage.index.query import Lookup, Term, packed_matches
 from storage.index.words import FIELDS, unpack
 
@@ -174,7 +174,7 @@ async def _copies_below(tx: Tx, lookup: Lookup, below: bytes) -> list[bytes]:
     return sorted(found, reverse=True)[:_JUDGED_AT_ONCE]
 
 
-def _in_order(lookup: Lookup, one: str, source: str) -> str:
+def _in_order(lookup: Lookup, one: str, source: Source) -> str:
     return _narrowed(lookup, f"{source} c CROSS JOIN messages m", one)
 
 

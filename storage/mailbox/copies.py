@@ -17,7 +17,7 @@ from dataclasses import dataclass
 
 from storage.database import Row, Tx
 from storage.errors import Conflict, NotFound
-from storage.index.copy_index import fetch_newest
+from storage.index.copy_index import Source, fetch_newest, from_clauses, unread_clauses
 from storage.index.query import FOLDERS
 from storage.mailbox.read_state import Reader, readers_of
 from storage.mailbox.trash import note_moves
@@ -105,15 +105,16 @@ async def list_copies(
 ) -> list[Copy]:
     """Return at most `limit` copies of a folder, newest first, all older than `before`."""
     older = "AND p.message_id < :before" if before else ""
-    # Written out, so that the index of unread copies can serve.
+    below = "before" if before else None
+    # Written out, so that an index of unread copies can serve.
     seen = "" if is_read is None else f"AND p.is_read = {int(is_read)}"
 
-    def statement(source: str) -> str:
+    def statement(source: Source) -> str:
         return f"""
             {_COPY} AND c.message_id IN (
                 SELECT p.message_id FROM {source} p
                 WHERE p.inbox_id = :inbox_id AND p.folder = :folder {older} {seen}
-                ORDER BY p.message_id DESC LIMIT :limit)
+                ORDER BY {source.newest_first("p")} LIMIT :limit)
             ORDER BY c.message_id DESC
         """
 
@@ -127,6 +128,7 @@ async def list_copies(
             "before": before,
         },
         limit=limit,
+        sources=unread_clauses(tx, below=below) if is_read is False else from_clauses(tx),
     )
     return await copies_of_rows(tx, inbox_id, rows)
 

@@ -19,7 +19,7 @@ from storage.address import canonical_or_none
 from storage.clock import HOUR
 from storage.database import Row, Tx
 from storage.ids import from_text
-from storage.index.copy_index import fetch_newest
+from storage.index.copy_index import Source, fetch_newest, from_clauses, unread_clauses
 from storage.index.full_text import ATTACHMENT, engine_of, inbox_scope, list_scope, scanned_text
 from storage.index.query import FOLDERS, Lookup, Query, matches
 from storage.index.ways_in import came_by
@@ -267,11 +267,18 @@ async def _copies(search: _Search, wanted: SearchFilter) -> list[bytes]:
         rows = await search.tx.fetch_all(_of_thread(search), params)
     else:
         rows = []
+        below = "before" if search.before else None
+        is_unread = wanted.is_read is False or "unread" in search.query.marks
+        sources = unread_clauses(search.tx, below=below) if is_unread else from_clauses(search.tx)
         for folder in map(FOLDERS.index, wanted.folders):
             in_folder = partial(_of_folder, search)
             of_folder = {**params, "folder": folder}
             rows += await fetch_newest(
-                search.tx, in_folder, of_folder, limit=search.params["limit"]
+                search.tx,
+                in_folder,
+                of_folder,
+                limit=search.params["limit"],
+                sources=sources,
             )
     return [bytes(row["message_id"]) for row in rows]
 
@@ -280,11 +287,19 @@ def _of_thread(search: _Search) -> str:
     return _copies_sql(search, "messages m CROSS JOIN copies c")
 
 
-def _of_folder(search: _Search, source: str) -> str:
-    return _copies_sql(search, f"{source} c CROSS JOIN messages m", "AND c.folder = :folder")
+def _of_folder(search: _Search, source: Source) -> str:
+    joined = f"{source} c CROSS JOIN messages m"
+    return _copies_sql(
+        search, joined, "AND c.folder = :folder", newest_first=source.newest_first("c")
+    )
 
 
-def _copies_sql(search: _Search, joined: str, narrowed: str = "") -> str:
+def _copies_sql(
+    search: _Search,
+    joined: str,
+    narrowed: str = "",
+    newest_first: str = "c.message_id DESC",
+) -> str:
     """Build the query; CROSS JOIN keeps SQLite at the order that fits: a folder's, or a thread's.
 
     Both tables get the bounds, which PostgreSQL does not carry over from one to the other.
@@ -295,7 +310,7 @@ def _copies_sql(search: _Search, joined: str, narrowed: str = "") -> str:
         SELECT c.message_id FROM {joined}
         WHERE m.message_id = c.message_id AND m.tenant_id = :tenant_id
           AND c.inbox_id = :inbox_id {narrowed} {older} {newer} {search.conditions}
-        ORDER BY c.message_id DESC LIMIT :limit
+        ORDER BY {newest_first} LIMIT :limit
     """
 
 

@@ -1,7 +1,7 @@
 """Pending work of an inbox: unread copies, threads without an end, open tasks.
 
 - Each number is exact up to 999; `MOST` means more. No count reads further than it must for that.
-- Unread copies are found by an index of them alone, and the rest from the newest on: of threads
+- Unread copies are found by themselves (`copy_index`), and the rest from the newest on: of threads
   without an assignee those whose newest mail is among the newest copies in the inbox folder, of
   lists those among the newest unread copies. Older ones do not count.
 - Junk and trash do not count for a list.
@@ -12,7 +12,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from storage.database import Tx
-from storage.index.copy_index import from_clauses
+from storage.index.copy_index import Source, from_clauses, unread_clauses
 from storage.index.query import FOLDERS
 from storage.index.ways_in import came_by
 from storage.mailbox.visibility import UNASSIGNED, VISIBLE, View
@@ -45,7 +45,7 @@ async def count_inbox(tx: Tx, *, view: View) -> Counts:
 
 async def _unread(tx: Tx, view: View) -> dict[str, int]:
     found = dict.fromkeys(FOLDERS, 0)
-    for source in from_clauses(tx):
+    for source in unread_clauses(tx):
         rows = await tx.fetch_all(
             " UNION ALL ".join(_OF_FOLDER.format(source, place) for place in range(len(FOLDERS))),
             {**view.params, "limit": MOST},
@@ -75,8 +75,8 @@ async def _by_list(tx: Tx, view: View) -> dict[bytes, int]:
     found = {bytes(row["list_id"]): 0 for row in lists}
     if not found:
         return found
-    for source in from_clauses(tx):
-        rows = await tx.fetch_all(_LISTED.format(source), view.params)
+    for source in unread_clauses(tx):
+        rows = await tx.fetch_all(_listed(source), view.params)
         for row in rows:
             list_id = bytes(row["list_id"])
             if list_id in found:
@@ -84,22 +84,25 @@ async def _by_list(tx: Tx, view: View) -> dict[bytes, int]:
     return found
 
 
-# The index of unread copies alone gives the newest, with their routes.
-def _newest_unread(folder: int) -> str:
+def _listed(source: Source) -> str:
+    newest = " UNION ALL ".join(
+        _NEWEST_UNREAD.format(source, place, source.newest_first("c")) for place in (0, 1)
+    )
     return f"""
-        SELECT * FROM (
-            SELECT c.message_id, c.route FROM {{0}} c
-            WHERE c.inbox_id = :viewer AND c.folder = {folder} AND c.is_read = 0
-            ORDER BY c.message_id DESC LIMIT {_LOOKED_AT}) folder{folder}"""
+        SELECT r.list_id, COUNT(DISTINCT p.message_id) AS unread
+        FROM ({newest}) p
+        CROSS JOIN routes r
+        WHERE r.message_id = p.message_id AND r.list_id IS NOT NULL
+          AND {came_by("p", inbox=":viewer")}
+        GROUP BY r.list_id
+    """
 
 
-_LISTED = f"""
-    SELECT r.list_id, COUNT(DISTINCT p.message_id) AS unread
-    FROM ({_newest_unread(0)} UNION ALL {_newest_unread(1)}) p
-    CROSS JOIN routes r
-    WHERE r.message_id = p.message_id AND r.list_id IS NOT NULL
-      AND {came_by("p", inbox=":viewer")}
-    GROUP BY r.list_id
+_NEWEST_UNREAD = f"""
+    SELECT * FROM (
+        SELECT c.message_id, c.route FROM {{0}} c
+        WHERE c.inbox_id = :viewer AND c.folder = {{1}} AND c.is_read = 0
+        ORDER BY {{2}} LIMIT {_LOOKED_AT}) folder{{1}}
 """
 
 

@@ -164,7 +164,7 @@ async def _copies(
         return [_Spot(*one) for one in found]
     older = "AND c.message_id < :before" if before else ""
 
-    def statement(source: str) -> str:
+    def statement(source: copy_index.Source) -> str:
         folders = " UNION ALL ".join(
             _OF_FOLDER.format(source, place, older) for place in range(len(FOLDERS))
         )

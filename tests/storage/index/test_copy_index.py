@@ -14,7 +14,7 @@ from storage import migrations
 from storage.clock import system_clock
 from storage.database import Row, Tx
 from storage.engines.opening import open_database
-from storage.index.copy_index import fetch_newest, from_clauses
+from storage.index.copy_index import Source, fetch_newest, from_clauses, unread_clauses
 from storage.index.query import FOLDERS
 from storage.mailbox.copies import update_copy
 from storage.mailbox.deletion import delete_copy
@@ -38,9 +38,17 @@ async def rows(world: World, sql: str) -> list[tuple[Any, ...]]:
 
 
 async def listed(
-    world: World, address: str, folder: str, *, before: bytes | None = None, limit: int = 100
+    world: World,
+    address: str,
+    folder: str,
+    *,
+    is_read: bool | None = None,
+    before: bytes | None = None,
+    limit: int = 100,
 ) -> list[bytes]:
-    found = await copies_in(world, address, folder=folder, before=before, limit=limit)
+    found = await copies_in(
+        world, address, folder=folder, is_read=is_read, before=before, limit=limit
+    )
     return [copy.message_id for copy in found]
 
 
@@ -88,31 +96,45 @@ async def test_whatever_happens_each_folder_lists_its_copies(
 
 
 async def in_step(world: World) -> bool:
-    """Assert that what is filed is what it should be; whether there is both."""
+    """Assert that what is filed is what it should be, and counted; whether there is both."""
     columns = "inbox_id, folder, message_id, is_read, is_flagged, route"
     due = f"SELECT {columns} FROM copies WHERE message_id <= (SELECT message_id FROM filing)"
     filed = await rows(world, f"SELECT {columns} FROM filed_copies ORDER BY 1, 2, 3")
     assert filed == await rows(world, f"{due} ORDER BY 1, 2, 3")
+    counted = "SELECT inbox_id, folder, last, unread FROM unread_blocks ORDER BY 1, 2, 3"
+    assert await rows(world, counted) == await rows(
+        world,
+        """
+        SELECT c.inbox_id, c.folder, MIN(g.last), COUNT(*) FROM filed_copies c JOIN filings g
+        ON c.message_id > g.above AND c.message_id <= g.last
+        WHERE c.is_read = 0 GROUP BY c.inbox_id, c.folder, g.last ORDER BY 1, 2, 3
+        """,
+    )
     copies = await rows(world, "SELECT message_id FROM copies")
     return 0 < len(filed) < len(copies)
 
 
 async def lists_agree(world: World, chance: random.Random) -> None:
     copies = await rows(
-        world, "SELECT inbox_id, folder, message_id FROM copies ORDER BY message_id DESC"
+        world, "SELECT inbox_id, folder, message_id, is_read FROM copies ORDER BY message_id DESC"
     )
     for address in INBOXES:
         for place, folder in enumerate(FOLDERS):
-            right = [
-                bytes(message_id)
-                for inbox_id, where, message_id in copies
+            of_folder = [
+                (bytes(message_id), is_read)
+                for inbox_id, where, message_id, is_read in copies
                 if (bytes(inbox_id), where) == (world.raw[address], place)
             ]
-            assert await listed(world, address, folder) == right
-            limit = chance.randint(1, 5)
-            before = chance.choice([None, *right])
-            below = [one for one in right if before is None or one < before]
-            assert await listed(world, address, folder, before=before, limit=limit) == below[:limit]
+            for is_read in (None, False, True):
+                right = [one for one, read in of_folder if is_read in (None, bool(read))]
+                assert await listed(world, address, folder, is_read=is_read) == right
+                limit = chance.randint(1, 5)
+                before = chance.choice([None, *(one for one, _ in of_folder)])
+                below = [one for one in right if before is None or one < before]
+                page = await listed(
+                    world, address, folder, is_read=is_read, before=before, limit=limit
+                )
+                assert page == below[:limit]
 
 
 async def test_copies_are_filed_seldom_and_all_at_once(
@@ -132,23 +154,29 @@ async def test_nothing_is_sorted_or_gone_through(embedded: Engine) -> None:
     plans: list[list[str]] = []
 
     async def explain(tx: Tx) -> list[Row]:
-        def statement(source: str) -> str:
+        def statement(source: Source) -> str:
             return (
                 f"EXPLAIN QUERY PLAN SELECT c.message_id FROM {source} c CROSS JOIN messages m"
-                " WHERE c.inbox_id = x'01' AND c.folder = 0 AND c.message_id < x'ff'"
-                " AND m.message_id = c.message_id ORDER BY c.message_id DESC LIMIT :limit"
+                " WHERE c.inbox_id = x'01' AND c.folder = 0 AND c.message_id < :before"
+                " AND c.is_read = 0 AND m.message_id = c.message_id"
+                f" ORDER BY {source.newest_first('c')} LIMIT :limit"
             )
 
-        for source in from_clauses(tx):
-            found = await tx.fetch_all(statement(source), {"limit": 9})
+        for source in (*from_clauses(tx), *unread_clauses(tx, below="before")):
+            found = await tx.fetch_all(statement(source), {"limit": 9, "before": b"\xff"})
             plans.append([row["detail"] for row in found])
         return await fetch_newest(tx, lambda source: f"SELECT * FROM {source}", {}, limit=0)
 
     async with open_world(embedded) as world:
         assert await world.database.read(explain) == []
-    unfiled, filed = plans
+    unfiled, filed, unfiled_unread, filed_unread = plans
     assert unfiled[0] == "SEARCH copies USING PRIMARY KEY (message_id>? AND message_id<?)"
-    assert filed[0] == ("SEARCH c USING PRIMARY KEY (inbox_id=? AND folder=? AND message_id<?)")
+    assert filed[0] == "SEARCH c USING PRIMARY KEY (inbox_id=? AND folder=? AND message_id<?)"
+    assert unfiled_unread == unfiled
+    assert filed_unread[:2] == [
+        "SEARCH b USING PRIMARY KEY (inbox_id=? AND folder=?)",
+        "SEARCH f USING PRIMARY KEY (inbox_id=? AND folder=? AND message_id>? AND message_id<?)",
+    ]
     assert not [step for plan in plans for step in plan if "TEMP B-TREE" in step]
 
 
@@ -179,6 +207,8 @@ async def test_an_older_store_is_filed_at_the_upgrade(
         filed = store.execute("SELECT inbox_id, folder, message_id FROM filed_copies").fetchall()
         assert sorted(filed) == sorted((c["inbox"], c["folder"], c["id"]) for c in copies)
         assert store.execute("SELECT message_id FROM filing").fetchall() == [(bytes([8]) * 16,)]
+        unread = store.execute("SELECT SUM(unread) FROM unread_blocks").fetchone()
+        assert unread == (len(copies),)
 
 
 async def test_what_is_filed_twice_stops_nobody(embedded: Engine) -> None:

@@ -20,7 +20,7 @@ from tests.support.engines import Databases, Engine
 
 Columns = dict[str, dict[str, bool]]
 # How each engine finds words, and the copies of an inbox in order, is its own affair.
-OWN_TABLES = ("search_", "sqlite_", "filed_copies", "filing")
+OWN_TABLES = ("search_", "sqlite_", "filed_copies", "filing", "unread_blocks")
 
 
 @pytest.fixture(params=["sqlite", "postgresql"])
