@@ -51,8 +51,10 @@ class Call:
 
     `inbox_names` are the values of `inbox_id` that a session gave: in the query, in the body, or in
     both. `sent` is the body as it came, before validation; `file` is a body that is a file,
-    from its beginning. `store` replaces the service's where its
-    transactions must hold more; copies of a call share its `trail`.
+    from its beginning. `condition` is If-Match and `key` is Idempotency-Key, None where there is
+    none; a key that came twice is empty. `secret` is the credential's: keys are hashed with it.
+    `store` replaces the service's where its transactions must hold more; copies of a call share its
+    `trail`.
     """
 
     service: ServiceContext
@@ -66,6 +68,9 @@ class Call:
     query: Given | None = None
     store: Database | None = None
     file: IO[bytes] | None = None
+    condition: str | None = None
+    key: str | None = None
+    secret: str = field(default="", repr=False)
     trail: Trail = field(default_factory=Trail)
 
     @property

@@ -17,7 +17,7 @@ from starlette.types import Receive, Scope, Send
 
 from admin_api.access import credentials, policy
 from admin_api.access.credentials import Principal
-from admin_api.call import idempotency
+from admin_api.call import etags, idempotency
 from admin_api.call.call import Call
 from admin_api.call.router import Match, Route, Router
 from admin_api.call.store_wrappers import of_caller
@@ -80,16 +80,26 @@ class Dispatcher:
             raise unknown_path()
         request.scope[TEMPLATE] = next(iter(match.routes.values())).path
         now = self._service.clock()
-        principal = None
+        principal, secret = None, ""
         if any(route.access.caller != "anybody" for route in match.routes.values()):
-            principal = await self._identified(request, now)
+            secret = credentials.bearer(request.headers.get("authorization"))
+            principal = await self._identified(secret, now)
             self._count(principal, headers)
         route = _route(match, request.method)
         if route.payload is not None:
             check_media_type(request)
         if route.takes_file:
             check_file_type(request, route.takes_file)
-        call = Call(self._service, request, match.arguments, now, principal)
+        call = Call(
+            self._service,
+            request,
+            match.arguments,
+            now,
+            principal,
+            condition=etags.sent_with(request),
+            key=idempotency.sent_with(request),
+            secret=secret,
+        )
         given = query_of(request)
         if principal is None:
             await read_body(route, call, given)
@@ -100,28 +110,16 @@ class Dispatcher:
         async with AsyncExitStack() as held:
             digest = await _take_file(route, call, held) if route.takes_file else ""
             await read_body(route, call, given)
-            return await _permitted(match, route, call, given, digest)
+            return await permitted(match, route, call, given, digest)
 
-    async def _identified(self, request: Request, now: int) -> Principal:
-        secret = credentials.bearer(request.headers.get("authorization"))
-
+    async def _identified(self, secret: str, now: int) -> Principal:
         async def identify(tx: Tx) -> Principal:
             return await credentials.identify(tx, secret=secret, now=now)
 
         principal = await self._service.database.read(identify)
         if credentials.is_use_due(principal, now=now):
-            await self._record_use(principal, now)
+            await record_use(self._service, principal, now)
         return principal
-
-    async def _record_use(self, principal: Principal, now: int) -> None:
-        async def record(tx: Tx) -> None:
-            await credentials.record_use(tx, principal, now=now)
-
-        try:
-            await self._service.database.write(record)
-        except StoreUnavailable:
-            # A call that only reads can be served while nothing can be written.
-            event(logger, "use_not_recorded", level=logging.WARNING)
 
     def _count(self, principal: Principal, headers: dict[str, str]) -> None:
         """Count the call, and set the limit's headers. Raises Problem 429."""
@@ -130,6 +128,19 @@ class Dispatcher:
         headers |= buckets.headers(allowance, "calls")
         if not allowance.granted:
             raise rate_limited(allowance.seconds)
+
+
+async def record_use(service: ServiceContext, principal: Principal, now: int) -> None:
+    """Record that the credential was used, if that can be written now."""
+
+    async def record(tx: Tx) -> None:
+        await credentials.record_use(tx, principal, now=now)
+
+    try:
+        await service.database.write(record)
+    except StoreUnavailable:
+        # A call that only reads can be served while nothing can be written.
+        event(logger, "use_not_recorded", level=logging.WARNING)
 
 
 async def _take_file(route: Route, call: Call, held: AsyncExitStack) -> str:
@@ -143,10 +154,10 @@ async def _take_file(route: Route, call: Call, held: AsyncExitStack) -> str:
     return await spool(call.request, call.file)
 
 
-async def _permitted(
-    match: Match, route: Route, call: Call, given: RawInput, digest: str
+async def permitted(
+    match: Match, route: Route, call: Call, given: RawInput, digest: str = ""
 ) -> Response:
-    """The answer, once it is known that this caller may ask for it."""
+    """The answer, once it is known that this caller may ask for it; `digest` is of its file."""
     if route.permit is not None:
         route.permit(call)
     content = (given.asked, {**given.body}, digest)
@@ -159,7 +170,7 @@ async def _permitted(
 
 
 def _is_keyed(route: Route, call: Call) -> bool:
-    return idempotency.HEADER in call.request.headers and idempotency.takes_key(route)
+    return call.key is not None and idempotency.takes_key(route)
 
 
 def _route(match: Match, method: str) -> Route:

@@ -34,14 +34,19 @@ class Condition:
         return self.tags is None or tag in self.tags
 
 
-def condition_of(request: Request, route: Route) -> Condition | None:
+def sent_with(request: Request) -> str | None:
+    """Return the value of If-Match, all of its fields in one; None where there is none."""
+    given = request.headers.getlist("if-match")
+    return ",".join(given) if given else None
+
+
+def condition_of(call: Call, route: Route) -> Condition | None:
     """Return the condition of a change; weak tags never match."""
-    given = ",".join(request.headers.getlist("if-match")).strip()
-    if route.method not in ("PATCH", "DELETE") or "if-match" not in request.headers:
+    if route.method not in ("PATCH", "DELETE") or call.condition is None:
         return None
-    if given == "*":
+    if call.condition.strip() == "*":
         return Condition(None)
-    return Condition(frozenset(tag for weak, tag in _TAG.findall(given) if not weak))
+    return Condition(frozenset(tag for weak, tag in _TAG.findall(call.condition) if not weak))
 
 
 def shown_by(match: Match) -> Route | None:
@@ -73,7 +78,7 @@ async def require(tx: Tx, condition: Condition, shown: Route | None, call: Call)
 
 async def respond(route: Route, shown: Route | None, call: Call) -> Response:
     """Run the handler, and add the tag of the single resource it shows."""
-    condition = condition_of(call.request, route)
+    condition = condition_of(call, route)
     tags: list[str] = []
     if route is shown and route.version is not None:
         # Before the body is made: an older tag on a newer body costs a retry, not an update.

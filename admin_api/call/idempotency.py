@@ -23,9 +23,9 @@ from dataclasses import replace
 from hashlib import blake2b
 
 import orjson
+from starlette.requests import Request
 from starlette.responses import Response
 
-from admin_api.access import credentials
 from admin_api.call.call import Call, acting_inbox
 from admin_api.call.router import Route
 from admin_api.call.store_wrappers import HookedDatabase, JoinedTransaction
@@ -44,6 +44,12 @@ _NOT_KEPT = (401, 403, 429)
 MOST = 16 << 10
 
 Respond = Callable[[Call], Awaitable[Response]]
+
+
+def sent_with(request: Request) -> str | None:
+    """Return the key that came with a request: None without one, "" for more than one."""
+    given = request.headers.getlist(HEADER)
+    return None if not given else given[0] if len(given) == 1 else ""
 
 
 def takes_key(route: Route) -> bool:
@@ -102,11 +108,10 @@ async def once(route: Route, call: Call, content: object, respond: Respond) -> R
 
 def _hashed_key(call: Call) -> bytes:
     """Raises Invalid for a key that is none."""
-    given = call.request.headers.getlist(HEADER)
-    if len(given) != 1 or not _KEY.fullmatch(given[0]):
+    if call.key is None or not _KEY.fullmatch(call.key):
         raise Invalid(FieldFault(HEADER, "must be 1 to 255 printable ASCII characters"))
     path = call.request.scope["raw_path"].removesuffix(b"/")
-    named = b"\n".join((call.request.method.encode(), path, given[0].encode()))
+    named = b"\n".join((call.request.method.encode(), path, call.key.encode()))
     return blake2b(named, key=_lock(call), digest_size=32).digest()
 
 
@@ -116,8 +121,7 @@ def _hashed_body(call: Call, content: object) -> bytes:
 
 
 def _lock(call: Call) -> bytes:
-    secret = credentials.bearer(call.request.headers.get("authorization")).encode()
-    return blake2b(secret, digest_size=32, person=b"idempotency").digest()
+    return blake2b(call.secret.encode(), digest_size=32, person=b"idempotency").digest()
 
 
 async def _whole(route: Route, call: Call, claim: KeyClaim, respond: Respond) -> Response:

@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable, Coroutine, Iterable, Mapping
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Generic, Protocol, TypeVar
 from urllib.parse import unquote
 
 from starlette.responses import Response
@@ -84,27 +84,40 @@ class Match:
         return ", ".join(sorted({*self.routes, *(["HEAD"] if "GET" in self.routes else [])}))
 
 
+class Row(Protocol):
+    """A row of a table of paths: an API route, or a page."""
+
+    @property
+    def method(self) -> str: ...
+
+    @property
+    def path(self) -> str: ...
+
+
+R = TypeVar("R", bound=Row)
+
+
 @dataclass(slots=True)
-class _Node:
-    literal: dict[str, _Node] = field(default_factory=dict)
-    parameter: tuple[str, _Node] | None = None
-    routes: dict[str, Route] = field(default_factory=dict)
+class _Node(Generic[R]):
+    literal: dict[str, _Node[R]] = field(default_factory=dict)
+    parameter: tuple[str, _Node[R]] | None = None
+    routes: dict[str, R] = field(default_factory=dict)
 
 
-class Router:
-    """The route table as a tree of segments."""
+class PathTree(Generic[R]):
+    """A table of paths as a tree of segments."""
 
     __slots__ = ("_root",)
 
-    def __init__(self, routes: Iterable[Route]) -> None:
-        self._root = _Node()
+    def __init__(self, routes: Iterable[R]) -> None:
+        self._root: _Node[R] = _Node()
         for route in routes:
             node = self._node(route.path)
             if route.method in node.routes:
                 raise ValueError(f"two routes for {route.method} {route.path}")
             node.routes[route.method] = route
 
-    def _node(self, path: str) -> _Node:
+    def _node(self, path: str) -> _Node[R]:
         node = self._root
         for segment in path.strip("/").split("/"):
             if segment.startswith("{"):
@@ -116,11 +129,11 @@ class Router:
                 node = node.literal.setdefault(segment, _Node())
         return node
 
-    def match(self, raw_path: bytes) -> Match | None:
-        """Return the routes of `raw_path`, which is percent-encoded."""
+    def find(self, raw_path: bytes) -> tuple[Mapping[str, R], Mapping[str, str]] | None:
+        """Return the rows of `raw_path`, percent-encoded, by method, and its parameters."""
         if not raw_path.startswith(b"/"):
             return None
-        node, arguments = self._root, {}
+        node, arguments = self._root, dict[str, str]()
         for raw in raw_path[1:].removesuffix(b"/").split(b"/"):
             segment = _decoded(raw)
             if segment in node.literal:
@@ -130,7 +143,21 @@ class Router:
                 arguments[name[1:-1]] = segment
             else:
                 return None
-        return Match(node.routes, arguments) if node.routes else None
+        return (node.routes, arguments) if node.routes else None
+
+
+class Router:
+    """The route table."""
+
+    __slots__ = ("_tree",)
+
+    def __init__(self, routes: Iterable[Route]) -> None:
+        self._tree = PathTree(routes)
+
+    def match(self, raw_path: bytes) -> Match | None:
+        """Return the routes of `raw_path`, which is percent-encoded."""
+        found = self._tree.find(raw_path)
+        return Match(*found) if found else None
 
 
 def _decoded(raw: bytes) -> str:

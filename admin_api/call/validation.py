@@ -117,7 +117,7 @@ async def validated(match: Match, route: Route, call: Call, sent: RawInput) -> R
     faults = [fault for form in forms for fault in form.faults]
     if faults and route.access.acts and _is_told(sent.faults):
         raise _invalid(faults)  # without the acting inbox nothing can be resolved
-    condition = etags.condition_of(call.request, route)
+    condition = etags.condition_of(call, route)
     if faults or condition is not None:
         faults += await _look(route, shown, call, forms if faults else [], faults)
     if faults:
@@ -149,7 +149,7 @@ async def _look(
     Raises NotFound, Problem 412, and Problem `inbox_required` with the known faults.
     """
     locate = route.locate or (acting_inbox if route.access.acts else None)
-    condition = etags.condition_of(call.request, route)
+    condition = etags.condition_of(call, route)
 
     async def work(tx: Tx) -> list[FieldFault]:
         if locate is not None:

@@ -17,9 +17,17 @@ def common_headers() -> dict[str, str]:
     }
 
 
-def answer(body: object, status: int = 200) -> Response:
+class Answer(Response):
+    """A response in JSON that still knows its `record`, for whoever shows it otherwise."""
+
+    def __init__(self, record: object, status: int = 200) -> None:
+        self.record = record
+        super().__init__(orjson.dumps(record), status, media_type="application/json")
+
+
+def answer(record: object, status: int = 200) -> Answer:
     """Make a response in JSON."""
-    return Response(orjson.dumps(body), status, media_type="application/json")
+    return Answer(record, status)
 
 
 def no_content() -> Response:
