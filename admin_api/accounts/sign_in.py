@@ -29,7 +29,7 @@ from admin_api.http.payload import Payload
 from admin_api.http.problems import Problem, rate_limited
 from admin_api.http.responses import answer, no_content
 from config.logs import event
-from storage.accounts.sessions import Session, create_session, end_session
+from storage.accounts.sessions import Kind, Session, create_session, end_session
 from storage.accounts.tokens import SCOPES
 from storage.accounts.users import User, find_user_by_email, set_password
 from storage.address import canonical_or_none
@@ -58,15 +58,8 @@ class PasswordChange(Payload):
 async def login(call: Call) -> Response:
     """POST /auth/login/."""
     payload = call.payload(LoginIn)
-    canonical = canonical_or_none(payload.email)
-    _count(call, canonical or payload.email)
-    user, matched = await _match(call, canonical, payload.password)
-    if user is None or not matched:
-        known = to_text("usr", user.user_id) if user else None
-        typed, client = _digest(payload.email), _client(call)
-        event(logger, "login_refused", user=known, typed=typed, client=client)
-        raise _refused()
-    session, secret = await _new_session(call, user)
+    user = await user_with_password(call, payload)
+    session, secret = await new_session(call, user)
     return answer(
         {
             "access_token": secret,
@@ -76,16 +69,38 @@ async def login(call: Call) -> Response:
     )
 
 
+async def user_with_password(call: Call, payload: LoginIn) -> User:
+    """Return the user of these credentials. Raises Problem 401, 429."""
+    canonical = canonical_or_none(payload.email)
+    _count(call, canonical or payload.email)
+    user, matched = await _match(call, canonical, payload.password)
+    if user is None or not matched:
+        known = to_text("usr", user.user_id) if user else None
+        typed, client = _digest(payload.email), _client(call)
+        event(logger, "login_refused", user=known, typed=typed, client=client)
+        raise _refused()
+    return user
+
+
 def _count(call: Call, account: str) -> None:
     """Raises Problem 429."""
-    client = _client(call)
-    logins = call.service.logins
-    for key in (("account", account), ("client", client)):
-        allowance = logins.take(key)
-        if not allowance.granted:
-            typed = _digest(account)
-            event(logger, "login_limited", level=logging.WARNING, typed=typed, client=client)
-            raise rate_limited(allowance.seconds, logins.headers(allowance, "logins"))
+    for key in (("account", account), ("client", _client(call))):
+        _take(call, key, account)
+
+
+def count_code(call: Call, code: str) -> None:
+    """Count a wrong code of a sign-in link as a login of its client. Raises Problem 429."""
+    event(logger, "code_refused", typed=_digest(code), client=_client(call))
+    _take(call, ("client", _client(call)), code)
+
+
+def _take(call: Call, key: tuple[str, str], typed: str) -> None:
+    logins, client = call.service.logins, _client(call)
+    allowance = logins.take(key)
+    if not allowance.granted:
+        digest = _digest(typed)
+        event(logger, "login_limited", level=logging.WARNING, typed=digest, client=client)
+        raise rate_limited(allowance.seconds, logins.headers(allowance, "logins"))
 
 
 def _client(call: Call) -> str:
@@ -118,7 +133,8 @@ async def _match(call: Call, canonical: str | None, password: str) -> tuple[User
     return user, matched
 
 
-async def _new_session(call: Call, user: User) -> tuple[Session, str]:
+async def new_session(call: Call, user: User, kind: Kind = "api") -> tuple[Session, str]:
+    """Make a session of the user for the client that calls. Raises Problem 401."""
     address = client_address(call.request, call.service.settings.trusted_proxies)
 
     async def create(tx: Tx) -> tuple[Session, str]:
@@ -127,6 +143,7 @@ async def _new_session(call: Call, user: User) -> tuple[Session, str]:
             tenant_id=user.tenant_id,
             user_id=user.user_id,
             now=call.now,
+            kind=kind,
             user_agent=call.request.headers.get("user-agent", ""),
             address=str(address) if address else None,
         )

@@ -3,7 +3,7 @@
 - Once a tenant has an owner it keeps one: the last cannot be demoted or deleted.
 - A demoted or deleted user loses, in the same transaction, the tokens they made for inboxes they
   may no longer act for; a deleted user's sessions end and their inboxes have no owner any more.
-- A new password ends the user's sessions, but for the one that set it.
+- A new password ends the user's sessions, but for the one that set it, and their sign-in links.
 """
 
 from __future__ import annotations
@@ -125,7 +125,8 @@ async def delete_user(tx: Tx, *, tenant_id: bytes, user_id: bytes, now: int) -> 
         key,
     )
     of_user = "WHERE tenant_id = :tenant_id AND user_id = :user_id"
-    await tx.execute(f"DELETE FROM sessions {of_user}", key)
+    for table in ("sessions", "sign_in_links"):
+        await tx.execute(f"DELETE FROM {table} {of_user}", key)
     await tx.execute(f"DELETE FROM users {of_user}", key)
     await revoke_without_right(tx, tenant_id=tenant_id, made_by=user_id)
     await disable_without_right(tx, tenant_id=tenant_id, now=now)
@@ -149,7 +150,10 @@ async def _require_another_owner(tx: Tx, user: User) -> None:
 async def set_password(
     tx: Tx, *, tenant_id: bytes, user_id: bytes, password_hash: str, keep: bytes | None = None
 ) -> None:
-    """Set the password and end the user's sessions, but for the one to `keep`. Raises NotFound."""
+    """Set the password and end the user's sessions, but for the one to `keep`, and their links.
+
+    Raises NotFound.
+    """
     changed = await tx.execute(
         """
         UPDATE users SET password_hash = :password_hash
@@ -164,6 +168,15 @@ async def set_password(
         f"DELETE FROM sessions WHERE tenant_id = :tenant_id AND user_id = :user_id {kept}",
         {"tenant_id": tenant_id, "user_id": user_id, "keep": keep},
     )
+    await tx.execute(
+        "DELETE FROM sign_in_links WHERE tenant_id = :tenant_id AND user_id = :user_id",
+        {"tenant_id": tenant_id, "user_id": user_id},
+    )
+
+
+async def has_users(tx: Tx) -> bool:
+    """Whether there is anybody at all who could sign in."""
+    return await tx.fetch_one("SELECT 1 FROM users LIMIT 1") is not None
 
 
 async def find_user_by_email(tx: Tx, *, canonical: str) -> tuple[User, str] | None:

@@ -12,7 +12,7 @@ from collections.abc import Callable, Coroutine, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from storage.accounts import audit_log, idempotency_keys
+from storage.accounts import audit_log, idempotency_keys, sign_in_links
 from storage.accounts.sessions import IDLE, LIFETIME
 from storage.clock import DAY
 from storage.contacts import merges
@@ -155,6 +155,9 @@ KINDS: tuple[Kind, ...] = (
         "sessions",
         "session_id",
         f"expires_at <= :now OR last_used_at + {IDLE} <= :now",
+    ),
+    _rows(
+        "sign_in_links", sign_in_links.LIFETIME, "sign_in_links", "code_hash", "expires_at <= :now"
     ),
     Kind("notes", notes.KEPT, "SELECT note_id FROM notes WHERE expires_at <= :now", _notes),
     _rows(

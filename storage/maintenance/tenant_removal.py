@@ -29,7 +29,10 @@ _MANY = {
     "audit_log": "entry_id",
 }
 # In the order in which they refer to each other.
-_FINAL = ("sessions", "tokens", "addresses", "lists", "inboxes", "domains", "users", "tenants")
+_FINAL = (
+    *("sessions", "sign_in_links", "tokens", "addresses"),
+    *("lists", "inboxes", "domains", "users", "tenants"),
+)
 _TABLES = {
     "sqlite": """
         SELECT m.name AS name FROM sqlite_master m, pragma_table_info(m.name) c
@@ -66,6 +69,7 @@ async def close_tenant(tx: Tx, *, tenant_id: bytes, now: int) -> None:
         f"UPDATE inboxes SET deleted_at = :over, owner_user_id = NULL {of_tenant}",
         f"UPDATE domains SET status = 'revoked', verified_at = NULL {of_tenant}",
         f"DELETE FROM sessions {of_tenant}",
+        f"DELETE FROM sign_in_links {of_tenant}",
         f"DELETE FROM users {of_tenant}",
     ):
         await tx.execute(statement, {"tenant_id": tenant_id, "over": now - GRACE})

@@ -35,6 +35,7 @@ from storage.migrations.m019_inner_files import m019_inner_files
 from storage.migrations.m020_session_kinds import m020_session_kinds
 from storage.migrations.m021_page import m021_page
 from storage.migrations.m022_authentication import m022_authentication
+from storage.migrations.m023_sign_in_links import m023_sign_in_links
 
 Step = Callable[[Tx], Coroutine[Any, Any, None]]
 
@@ -140,4 +141,5 @@ STEPS: tuple[Step, ...] = (
     m020_session_kinds,
     m021_page,
     m022_authentication,
+    m023_sign_in_links,
 )

@@ -105,6 +105,10 @@ def made_at(kind: str, at: int, world: World) -> tuple[str, dict[str, object]]:
                 "expires_at": at + 14 * DAY,
             },
         ),
+        "sign_in_links": (
+            "sign_in_links",
+            {**tenant, **user, "code_hash": key, "expires_at": at + 10 * MINUTE},
+        ),
         "notes": (
             "notes",
             {
@@ -172,6 +176,7 @@ PERIODS = {
     "receipts": 5 * DAY,
     "idempotency_keys": DAY,
     "sessions": 14 * DAY,
+    "sign_in_links": 10 * MINUTE,
     "notes": 90 * DAY,
     "tasks_of_notes": 90 * DAY,
     "shares_lapsed": 30 * DAY,
