@@ -15,6 +15,7 @@ from starlette.applications import Starlette
 from admin_api.call.dispatch import Dispatcher
 from admin_api.call.router import Router
 from admin_api.call.store_wrappers import NotifyingDatabase
+from admin_api.console.edge import Edge, Fork
 from admin_api.dns.cache import DnsCache, dns_cache
 from admin_api.openapi.document import document_bytes
 from admin_api.routes import ROUTES
@@ -85,7 +86,10 @@ def create_app(
     )
     app = Starlette()
     # Starlette's own routes match decoded paths and answer in plain text; ours do neither.
-    app.router.default = Measured(Dispatcher(Router(ROUTES), service), service.measures)
+    router = Router(ROUTES)
+    calls = Dispatcher(router, service)
+    inner = calls if settings.console == "off" else Fork(Edge(router, service, ticks), calls)
+    app.router.default = Measured(inner, service.measures)
     return app
 
 

@@ -130,6 +130,19 @@ class Settings:
     http: tuple[Endpoint, ...] = setting(
         "127.0.0.1:8025", values.endpoints, "Where the API is: host:port, several with commas."
     )
+    public_url: str = setting(
+        "",
+        values.public_url,
+        "Where browsers reach the page, as https://mail.example.com; empty: on loopback only.",
+    )
+    console: Switch = setting(
+        "on", values.choice(SWITCH), "Whether the page under /console/ is there (on) or not (off)."
+    )
+    console_insecure: Switch = setting(
+        "off",
+        values.choice(SWITCH),
+        "Whether one may sign in to the page by plain http from other machines (on) or not (off).",
+    )
     hostname: str = setting(
         "",
         values.hostname,

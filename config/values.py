@@ -21,6 +21,11 @@ Network = ipaddress.IPv4Network | ipaddress.IPv6Network
 LABEL = re.compile(r"(?!-)[a-z0-9_-]{1,63}(?<!-)", re.IGNORECASE)
 SIZE = re.compile(r"([0-9]{1,18}) *(B|KiB|MiB|GiB)?", re.IGNORECASE)
 RATE = re.compile(r"([0-9]{1,7}) */ *min +burst +([0-9]{1,7})", re.IGNORECASE)
+PUBLIC_URL = re.compile(
+    r"(?P<scheme>https?)://(?P<host>\[[0-9a-f:.]+\]|[a-z0-9._-]+)(?::(?P<port>[0-9]{1,5}))?/?",
+    re.IGNORECASE,
+)
+_DEFAULT_PORTS = {"http": 80, "https": 443}
 DIGITS = re.compile(r"[0-9]{1,18}")
 UNITS = {"": 1, "b": 1, "kib": 1 << 10, "mib": 1 << 20, "gib": 1 << 30}
 COUNT_MAX = 2**31 - 1
@@ -295,6 +300,40 @@ def machine_name() -> str:
     """Return the machine's name where it can be one in SMTP; never asks the DNS."""
     name = socket.gethostname().lower()
     return name if _is_domain(name) else "localhost.localdomain"
+
+
+def public_url(value: object) -> str:
+    """Parse the scheme and host by which browsers reach this server, or nothing.
+
+    Without a path; https, or http on loopback: a cookie goes by it.
+    """
+    text = value.strip() if isinstance(value, str) else None
+    if text == "":
+        return ""
+    found = PUBLIC_URL.fullmatch(text or "")
+    host = found["host"].lower().strip("[]") if found else ""
+    if found is None or not _is_url_host(found["host"]) or int(found["port"] or 0) > 65535:
+        raise ValueError(f"expected https:// and a host without a path, not {shown(value)}")
+    scheme = found["scheme"].lower()
+    if scheme == "http" and not is_loopback(host):
+        raise ValueError("expected https; http only on loopback")
+    port = found["port"] if int(found["port"] or 0) not in (0, _DEFAULT_PORTS[scheme]) else ""
+    return f"{scheme}://{found['host'].lower()}{port and f':{int(port)}'}"
+
+
+def _is_url_host(host: str) -> bool:
+    try:
+        return bool(_ip6(host[1:-1])) if host.startswith("[") else _is_host(host)
+    except ValueError:
+        return False
+
+
+def is_loopback(host: str) -> bool:
+    """Whether a host, an IPv6 address without brackets, is this machine for sure."""
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return host == "localhost"
 
 
 def mailbox(value: object) -> str:

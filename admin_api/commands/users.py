@@ -10,9 +10,11 @@ import click
 
 from admin_api.commands.terminal.acting import ANY_TENANT, TENANT, tenants_asked
 from admin_api.commands.terminal.invocation import Invocation, common
+from config.values import is_loopback
 from storage.clock import system_clock
 
 if TYPE_CHECKING:
+    from config.settings import Settings
     from storage.accounts.audit_log import Detail
     from storage.accounts.users import User
     from storage.database import Tx
@@ -186,6 +188,47 @@ def delete(call: Invocation, *, email: str) -> None:
         return found
 
     call.show(account_record(call.write(work)))
+
+
+@user.command()
+@common
+@click.argument("email", metavar="USER")
+@click.pass_obj
+def link(call: Invocation, *, email: str) -> None:
+    """Make a link that signs USER (id or e-mail) in to the page, once, within 10 minutes."""
+    from admin_api.commands.terminal.faults import Faults
+    from storage.accounts.sign_in_links import create_link
+    from storage.directory.operator_names import person_meant
+
+    settings = call.settings()
+    base = page_url(settings)
+    if not base:
+        raise Faults("console: the page is off, or has no address: set public_url")
+
+    async def work(tx: Tx) -> tuple[User, str]:
+        found = await person_meant(tx, text=email)
+        key = {"tenant_id": found.tenant_id, "user_id": found.user_id}
+        code = await create_link(tx, **key, now=system_clock())
+        await _note(tx, "user.changed", found, fields=["sign_in_link"])
+        return found, code
+
+    found, code = call.write(work)
+    call.show({"email": found.email, "link": link_of(base, code)})
+
+
+def page_url(settings: Settings) -> str:
+    """Return where the page is, without a slash at its end; empty when it is nowhere."""
+    if settings.console == "off":
+        return ""
+    if settings.public_url:
+        return settings.public_url
+    near = [one for one in settings.http if one.port and is_loopback(one.host)]
+    return f"http://{near[0]}" if near else ""
+
+
+def link_of(base: str, code: str) -> str:
+    """Return the link with this code."""
+    return f"{base}/console/enter/?code={code}"
 
 
 async def _note(tx: Tx, action: str, user: User, **details: Detail) -> None:

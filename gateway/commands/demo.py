@@ -22,12 +22,14 @@ from admin_api.access.passwords import hash_password
 from admin_api.commands.terminal.faults import Faults
 from admin_api.commands.terminal.invocation import Invocation
 from admin_api.commands.terminal.store import run
+from admin_api.commands.users import link_of
 from config.settings import DEMO, Settings
 from config.sources import CONFIG
 from config.values import Endpoint
 from gateway.commands.probe import reachable
 from gateway.commands.startup import serve_until_told
 from gateway.server.lifecycle import Running
+from storage.accounts.sign_in_links import create_link
 from storage.accounts.tenants import Tenant, create_tenant, list_tenants
 from storage.accounts.tokens import SCOPES, create_token
 from storage.accounts.users import User, create_user, find_user_by_email, set_password
@@ -51,10 +53,11 @@ INBOXES = {"sales": "member1", "support": OWNER, "agent": "member2"}
 
 @dataclass(frozen=True, slots=True)
 class Login:
-    """A user and the password in clear."""
+    """A user, the password in clear, and the code of a link that signs them in."""
 
     user: User
     password: str
+    code: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,7 +109,7 @@ async def _scene(tx: Tx, passwords: dict[str, str], hashes: dict[str, str], now:
     tenant_id = tenant.tenant_id
     await trust_domain(tx, tenant_id=tenant_id, name=DOMAIN, now=now)
     logins = {
-        name: Login(await _user(tx, tenant_id, name, hashes[name], now), password)
+        name: await _login(tx, await _user(tx, tenant_id, name, hashes[name], now), password, now)
         for name, password in passwords.items()
     }
     team = await _list(tx, tenant_id, now)
@@ -128,6 +131,11 @@ async def _scene(tx: Tx, passwords: dict[str, str], hashes: dict[str, str], now:
         )
         inboxes.append((inbox, token))
     return Scene(tenant, logins, team, tuple(inboxes))
+
+
+async def _login(tx: Tx, user: User, password: str, now: int) -> Login:
+    code = await create_link(tx, tenant_id=user.tenant_id, user_id=user.user_id, now=now)
+    return Login(user, password, code)
 
 
 async def _tenant(tx: Tx, now: int) -> Tenant:
@@ -211,6 +219,9 @@ def _record(scene: Scene, ends: Ends) -> dict[str, object]:
             "password": owner.password,
             "user_id": to_text("usr", owner.user.user_id),
         },
+        "links": {
+            login.user.email: link_of(ends.http, login.code) for login in scene.logins.values()
+        },
         "list": {"list_id": to_text("lst", scene.team.list_id), "address": scene.team.address},
         "inboxes": [
             {
@@ -242,6 +253,7 @@ def _block(scene: Scene, ends: Ends, settings: Settings, *, kept: bool) -> str:
             for name, login in scene.logins.items()
         ),
         "",
+        *_links(scene, ends, settings),
         "Send a mail, with swaks or with what is here already:",
         f"  swaks --server {ends.smtp} --from {sender} --to {team} --header 'Subject: Hello'",
         f"  {python} -m gateway send --server {ends.smtp} --from {sender} --to {team}"
@@ -263,6 +275,20 @@ def _block(scene: Scene, ends: Ends, settings: Settings, *, kept: bool) -> str:
         "Ctrl-C ends the demo.",
     ]
     return "\n".join(lines)
+
+
+def _links(scene: Scene, ends: Ends, settings: Settings) -> list[str]:
+    """Build the lines that open the page, where there is one."""
+    if settings.console == "off":
+        return []
+    return [
+        "Work the mail in a browser; a link is good once, for 10 minutes:",
+        *(
+            f"  Open {link_of(ends.http, login.code)}  ({login.user.email})"
+            for login in scene.logins.values()
+        ),
+        "",
+    ]
 
 
 def _exports(scene: Scene, ends: Ends, settings: Settings) -> str:

@@ -113,6 +113,7 @@ def test_a_home_directory_is_expanded(monkeypatch: pytest.MonkeyPatch, tmp_path:
         values.choice(("a", "b")),
         values.directory,
         values.hostname,
+        values.public_url,
         values.mailbox,
         values.secret,
         values.store,
@@ -142,3 +143,44 @@ def test_no_value_is_answered_with_anything_but_a_short_printable_message(
 def test_a_dns_server(given_value: str, parsed: Endpoint | None, text: str) -> None:
     assert values.name_server(given_value) == parsed
     assert values.name_server_text(parsed) == text
+
+
+@pytest.mark.parametrize(
+    ("given_value", "parsed"),
+    [
+        ("", ""),
+        (" HTTPS://Mail.Example.com/ ", "https://mail.example.com"),
+        ("https://mail.example.com:443", "https://mail.example.com"),
+        ("https://mail.example.com:8443", "https://mail.example.com:8443"),
+        ("http://localhost:8025", "http://localhost:8025"),
+        ("http://127.0.0.2", "http://127.0.0.2"),
+        ("http://[::1]:8025", "http://[::1]:8025"),
+    ],
+)
+def test_a_public_url(given_value: str, parsed: str) -> None:
+    assert values.public_url(given_value) == parsed
+    assert values.public_url(parsed) == parsed
+
+
+@pytest.mark.parametrize(
+    "given_value",
+    [
+        "http://192.0.2.1",
+        "http://localhost.example.com",
+        "https://",
+        "https://a b",
+        "https://ann@mail.example.com",
+        "https://mail.example.com?x",
+        "https://mail.example.com:99999",
+        "https://[fe80::1%25eth0]",
+        "https://[::1",
+        "https://1.2.3",
+        "ftp://mail.example.com",
+        "//mail.example.com",
+        7,
+        None,
+    ],
+)
+def test_no_public_url(given_value: object) -> None:
+    with pytest.raises(ValueError, match="expected https"):
+        values.public_url(given_value)

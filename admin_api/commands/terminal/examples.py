@@ -20,6 +20,7 @@ EXAMPLES = {
     "user list": "user list --tenant Acme",
     "user set-password": "user set-password eve@acme.test --password-stdin < file",
     "user set-role": "user set-role eve@acme.test admin",
+    "user link": "user link eve@acme.test",
     "user delete": "user delete eve@acme.test",
     "domain add": "domain add acme.test --tenant Acme",
     "domain check": "domain check acme.test --tenant Acme",

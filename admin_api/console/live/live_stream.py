@@ -9,9 +9,10 @@ from __future__ import annotations
 from starlette.responses import Response
 
 from admin_api.call.call import Call
+from admin_api.console.visit import Visit
 from admin_api.events.page_stream import page_stream
 
 
-async def show_stream(call: Call) -> Response:
+async def show_stream(call: Call, visit: Visit) -> Response:
     """GET /console/live/. Raises Invalid for too many inboxes, Problem 429 for too many streams."""
-    return await page_stream(call, call.request.query_params.getlist("inbox"))
+    return await page_stream(call, visit.query.every("inbox"))

@@ -1,0 +1,286 @@
+"""The door of the page: everything under `/console/`, before and after a view.
+
+- In this order: is it our host; no Authorization header; is there such a page; who has the cookie;
+  the rate; does a form come from a page of ours; then the view. Nothing else decides.
+- A refusal is shown once, here: as a page, to htmx as a fragment. Nobody signed in leads to the
+  sign-in page, to htmx by the event `postroom:signed-out`.
+- The page has no rights: views ask the API (`admin_api.console.inside`).
+- Every response carries the policies below: no script, style or frame but ours, from nowhere else.
+"""
+
+from __future__ import annotations
+
+import gzip
+import logging
+from collections.abc import Mapping
+from urllib.parse import quote, urlsplit
+
+from starlette.requests import ClientDisconnect, Request
+from starlette.responses import Response
+from starlette.types import ASGIApp, Receive, Scope, Send
+
+from admin_api.access import credentials
+from admin_api.access.credentials import Person
+from admin_api.access.policy import is_admin
+from admin_api.call.call import Call
+from admin_api.call.dispatch import record_use
+from admin_api.call.router import PathTree, Router
+from admin_api.call.store_wrappers import of_caller
+from admin_api.console import cookie, files, forms, looks, origin
+from admin_api.console.forms import Form
+from admin_api.console.inside import API, ask
+from admin_api.console.pages import PAGES
+from admin_api.console.visit import Page, Visit
+from admin_api.http.problems import Problem, problem_of, rate_limited, unauthorized
+from admin_api.http.responses import common_headers
+from admin_api.service.call_metrics import TEMPLATE
+from admin_api.service.rate_limits import Buckets, Ticks
+from admin_api.service.service import ServiceContext
+from config.logs import event
+from storage.database import Tx
+from storage.ids import to_text
+
+logger = logging.getLogger("postroom.http")
+
+_PER_MINUTE = 1200
+_BURST = 240
+_WORTH_PACKING = 2048
+_STATIC = "/console/static/{version}/{name}"
+POLICY = {
+    "Content-Security-Policy": (
+        "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self';"
+        " connect-src 'self'; frame-src 'self'; form-action 'self'; base-uri 'none';"
+        " frame-ancestors 'none'"
+    ),
+    "X-Frame-Options": "DENY",
+    "Referrer-Policy": "same-origin",
+    "Cross-Origin-Opener-Policy": "same-origin",
+    "Cross-Origin-Resource-Policy": "same-origin",
+    "Permissions-Policy": "camera=(), microphone=(), geolocation=(), payment=(), usb=()",
+    "Vary": "Cookie, HX-Request",
+}
+
+
+class Fork:
+    """The application: paths of the page go to `edge`, all others to the `calls` of the API."""
+
+    def __init__(self, edge: ASGIApp, calls: ASGIApp) -> None:
+        self._edge = edge
+        self._calls = calls
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        path = scope.get("raw_path") or b""
+        ours = path in (b"/", b"/favicon.ico") or path.split(b"/")[1:2] == [b"console"]
+        await (self._edge if ours and scope["type"] == "http" else self._calls)(
+            scope, receive, send
+        )
+
+
+class Edge:
+    """The ASGI application of the page; `api` is the route table that it asks."""
+
+    def __init__(self, api: Router, service: ServiceContext, ticks: Ticks) -> None:
+        self._api = api
+        self._service = service
+        self._pages = PathTree(PAGES)
+        self._names = origin.own_names(service.settings)
+        self._calls = Buckets(per_minute=_PER_MINUTE, burst=_BURST, ticks=ticks)
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        scope[API] = self._api
+        request = Request(scope, receive)
+        headers = common_headers() | POLICY
+        visit = _visit_of(request)
+        try:
+            response = await self._response(request, visit)
+        except ClientDisconnect:
+            return
+        except Exception as error:
+            response = self._refused(request, visit, error, headers["X-Request-Id"])
+        for name, value in headers.items():
+            response.headers.setdefault(name, value)
+        for each in visit.cookies:
+            response.headers.append("Set-Cookie", each)
+        _pack(request, response)
+        if request.method == "HEAD":
+            response = _without_body(response)
+        await response(scope, receive, send)
+
+    # ---- the way in
+
+    async def _response(self, request: Request, visit: Visit) -> Response:
+        if not origin.is_own_host(origin.host_of(request.headers.get("host")), self._names):
+            raise Problem(421, "wrong_host", "This server has another name than you asked for.")
+        if "authorization" in request.headers:
+            raise Problem(
+                400, "no_bearer_here", "The page takes its cookie only; programs use /v1/."
+            )
+        raw = request.scope.get("raw_path") or b""
+        if raw == b"/":
+            return Response(status_code=303, headers={"Location": "/console/"})
+        if raw == b"/favicon.ico":
+            return Response(status_code=204)
+        if raw.startswith(files.PREFIX.encode()):
+            return _static(request, raw)
+        return await self._viewed(request, visit, raw)
+
+    async def _viewed(self, request: Request, visit: Visit, raw: bytes) -> Response:
+        found = self._pages.find(raw)
+        if found is not None:
+            request.scope[TEMPLATE] = next(iter(found[0].values())).path
+        now, secret = self._service.clock(), cookie.secret_of(self._service.settings, request)
+        person = await self._identified(secret, now) if secret else None
+        if person is not None:
+            visit.user, visit.user_id = person.user, to_text("usr", person.user.user_id)
+            visit.token = cookie.token_for(secret)
+            self._count(person)
+        if found is None:
+            raise Problem(404, "not_found", "There is no such page.")
+        rows, visit.arguments = found
+        page = _row(rows, request.method)
+        if person is None and not page.public:
+            raise unauthorized()
+        visit.query = forms.parse(request.scope["query_string"])
+        call = Call(self._service, request, visit.arguments, now, person, secret=secret)
+        if person is not None:
+            call.store = of_caller(self._service.store, self._service.commits, person)
+        if page.method == "POST":
+            await self._take_form(request, visit, secret if person else "")
+        elif person is not None and not visit.fragment:
+            visit.inboxes = await _inboxes(call, person)
+        return await page.view(call, visit)
+
+    async def _identified(self, secret: str, now: int) -> Person | None:
+        async def identify(tx: Tx) -> Person:
+            return await credentials.identify_page(tx, secret=secret, now=now)
+
+        try:
+            person = await self._service.database.read(identify)
+        except Problem:
+            return None
+        if credentials.is_use_due(person, now=now):
+            await record_use(self._service, person, now)
+        return person
+
+    def _count(self, person: Person) -> None:
+        allowance = self._calls.take(person.credential_id)
+        if not allowance.granted:
+            raise rate_limited(allowance.seconds)
+
+    async def _take_form(self, request: Request, visit: Visit, secret: str) -> None:
+        """Read the form of a page of ours. Raises Problem 403 for any other."""
+        headers = request.headers
+        own = origin.own_origin(self._service.settings, headers.get("host"))
+        why = origin.why_foreign(headers.get("sec-fetch-site"), headers.get("origin"), own)
+        if why is not None:
+            raise Problem(403, "foreign_form", f"This form was refused: {why}.")
+        visit.form = await forms.read_form(request)
+        token = headers.get(cookie.TOKEN_HEADER) or visit.form.get(cookie.TOKEN_FIELD, "")
+        if secret and not cookie.is_token(token, secret):
+            raise Problem(403, "stale_form", "This form is of an earlier sign-in; open it again.")
+
+    # ---- the way out
+
+    def _refused(
+        self, request: Request, visit: Visit, error: Exception, request_id: str
+    ) -> Response:
+        problem = problem_of(error)
+        if problem.status == 500:
+            pairs = {"request": request_id}
+            logger.error("page_error", exc_info=error, extra={"pairs": pairs})
+        elif problem.status == 503:
+            event(logger, "page_deferred", level=logging.WARNING, request=request_id)
+        if problem.status == 401:
+            return _signed_out(request, visit)
+        values = {"problem": problem, "request_id": request_id}
+        response = visit.render("problem.html", block="toast", status=problem.status, **values)
+        kept = {name: value for name, value in problem.headers.items() if name != "Accept"}
+        response.headers.update(kept)
+        if visit.fragment:
+            response.headers["HX-Retarget"] = "#toasts"
+            response.headers["HX-Reswap"] = "beforeend"
+        return response
+
+
+def _visit_of(request: Request) -> Visit:
+    """A visit of nobody yet, so that a refusal can be shown whenever it comes."""
+    nothing = Form([])
+    return Visit(
+        form=nothing,
+        query=nothing,
+        arguments={},
+        fragment=request.headers.get("hx-request") == "true",
+        path=request.scope.get("path", "/"),
+        look=looks.look_of(request),
+    )
+
+
+def _row(rows: Mapping[str, Page], method: str) -> Page:
+    page = rows.get("GET" if method == "HEAD" else method)
+    if page is None:
+        allow = ", ".join(sorted({*rows, *(["HEAD"] if "GET" in rows else [])}))
+        raise Problem(
+            405, "method_not_allowed", "This page is not asked so.", headers={"Allow": allow}
+        )
+    return page
+
+
+async def _inboxes(call: Call, person: Person) -> list[dict[str, object]]:
+    """The records of the inboxes that this person may act for, own ones first."""
+    found: list[dict[str, object]] = await ask(call, "GET", "/v1/inboxes/")
+    user_id = to_text("usr", person.user.user_id)
+    own = [one for one in found if one["owner_user_id"] == user_id]
+    if not is_admin(person):
+        return own
+    return own + [one for one in found if one["owner_user_id"] != user_id]
+
+
+def _static(request: Request, raw: bytes) -> Response:
+    request.scope[TEMPLATE] = _STATIC
+    _, _, rest = raw.decode("ascii", "replace").partition(files.PREFIX)
+    version, _, name = rest.partition("/")
+    if request.method not in ("GET", "HEAD"):
+        raise Problem(405, "method_not_allowed", "A file is only read.", headers={"Allow": "GET"})
+    return files.show_file(request, version, name)
+
+
+def _signed_out(request: Request, visit: Visit) -> Response:
+    if visit.fragment:
+        headers = {"HX-Trigger": "postroom:signed-out", "HX-Reswap": "none"}
+        return Response(status_code=401, headers=headers)
+    if "text/event-stream" in request.headers.get("accept", ""):
+        return Response(status_code=401)
+    place = request.url.path
+    if request.url.query:
+        place += f"?{request.url.query}"
+    if request.method not in ("GET", "HEAD"):
+        place = urlsplit(request.headers.get("referer", "")).path
+    target = f"/console/sign-in/?next={quote(place, safe='/')}" if place else "/console/sign-in/"
+    return Response(status_code=303, headers={"Location": target})
+
+
+def _pack(request: Request, response: Response) -> None:
+    """Compress a page, unless another site had it asked for.
+
+    Whoever can have a page made with words of their own, again and again, and see its length could
+    guess what else is in it (BREACH). Only pages of ours ask from the same origin, and only the
+    person at the browser from none.
+    """
+    headers = request.headers
+    body = getattr(response, "body", b"")
+    if (
+        response.headers.get("content-type", "").startswith("text/html")
+        and len(body) > _WORTH_PACKING
+        and "content-encoding" not in response.headers
+        and headers.get("sec-fetch-site") in ("same-origin", "none")
+        and "gzip" in headers.get("accept-encoding", "").lower()
+    ):
+        response.body = gzip.compress(bytes(body), 6, mtime=0)
+        response.headers["Content-Encoding"] = "gzip"
+        response.headers["Content-Length"] = str(len(response.body))
+
+
+def _without_body(response: Response) -> Response:
+    bare = Response(status_code=response.status_code)
+    bare.raw_headers = response.raw_headers
+    return bare

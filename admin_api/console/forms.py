@@ -1,0 +1,90 @@
+"""Forms as browsers send them: application/x-www-form-urlencoded in UTF-8, within bounds.
+
+A name may come several times. A name or value that is not percent-encoded UTF-8 is refused.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from urllib.parse import unquote_to_bytes
+
+from starlette.requests import Request
+
+from admin_api.http.problems import Problem
+
+MOST_OCTETS = 256 << 10
+MOST_FIELDS = 600
+MEDIA_TYPE = "application/x-www-form-urlencoded"
+
+
+class Form(Mapping[str, str]):
+    """The fields of a form or query: `form[name]` is the first value, `every(name)` are all."""
+
+    def __init__(self, fields: list[tuple[str, str]]) -> None:
+        self._fields: dict[str, list[str]] = {}
+        for name, value in fields:
+            self._fields.setdefault(name, []).append(value)
+
+    def __getitem__(self, name: str) -> str:
+        return self._fields[name][0]
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._fields)
+
+    def __len__(self) -> int:
+        return len(self._fields)
+
+    def every(self, name: str) -> list[str]:
+        """Return all values of a field, in their order."""
+        return self._fields.get(name, [])
+
+
+async def read_form(request: Request) -> Form:
+    """Return the body's fields. Raises Problem 400, 413, 415."""
+    media_type, _, parameters = request.headers.get("content-type", "").partition(";")
+    if media_type.strip().lower() != MEDIA_TYPE or "charset" in _not_utf8(parameters):
+        raise Problem(415, "unsupported_media_type", "A form is sent as the page sends it.")
+    declared = request.headers.get("content-length", "0")
+    if declared.isdigit() and int(declared[:20]) > MOST_OCTETS:
+        raise _too_large()
+    body = bytearray()
+    async for chunk in request.stream():
+        body += chunk
+        if len(body) > MOST_OCTETS:
+            raise _too_large()
+    return parse(bytes(body))
+
+
+def _not_utf8(parameters: str) -> str:
+    return parameters.lower().replace(" ", "").replace("charset=utf-8", "")
+
+
+def parse(raw: bytes) -> Form:
+    """Return the fields of a body or query string. Raises Problem 400."""
+    pairs = [pair for pair in raw.split(b"&") if pair]
+    if len(pairs) > MOST_FIELDS:
+        raise _malformed()
+    return Form(
+        [(_text(name), _text(value)) for name, _, value in (p.partition(b"=") for p in pairs)]
+    )
+
+
+def _text(raw: bytes) -> str:
+    try:
+        text = unquote_to_bytes(raw.replace(b"+", b" ")).decode()
+    except UnicodeDecodeError:
+        raise _malformed() from None
+    return text.replace("\r\n", "\n")  # browsers end each line of a text so
+
+
+def _malformed() -> Problem:
+    return Problem(400, "malformed_form", "These are not the fields of a form.")
+
+
+def _too_large() -> Problem:
+    return Problem(
+        413,
+        "body_too_large",
+        f"A form has at most {MOST_OCTETS} octets.",
+        headers={"Connection": "close"},
+    )

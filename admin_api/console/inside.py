@@ -1,0 +1,186 @@
+"""Asking the API in process: a page has what its calls answer, and no rights or queries beside it.
+
+- A call made here goes the API's own way behind the credential: access, permit, acting inbox,
+  validation, If-Match, Idempotency-Key, audit entry. It raises what the API would answer.
+- All calls of a page share its trail: one audit entry a page that looks into another's inbox.
+- `snapshot` lets several calls that read see one state of the store.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Coroutine, Mapping
+from dataclasses import replace
+from typing import Any, TypeVar
+from urllib.parse import quote, urlencode
+
+import orjson
+from starlette.requests import Request
+from starlette.responses import Response
+
+from admin_api.access import policy
+from admin_api.call.call import Call, may_act_for, named_inbox
+from admin_api.call.dispatch import permitted
+from admin_api.call.router import Match, Route, Router
+from admin_api.call.store_wrappers import JoinedTransaction
+from admin_api.call.validation import RawInput, take_inbox_of_query
+from admin_api.http.problems import MEDIA_TYPE, Problem
+from admin_api.http.responses import Answer
+from admin_api.http.strict_json import JsonValue
+from storage.database import Database, Tx
+from storage.errors import FieldFault
+
+T = TypeVar("T")
+# The route table of the API, in the scope of each request of the page.
+API = "postroom.api"
+
+
+async def ask(
+    call: Call,
+    method: str,
+    path: str,
+    *,
+    inbox: str | None = None,
+    query: Mapping[str, str] | None = None,
+    body: Mapping[str, JsonValue] | None = None,
+    condition: str | None = None,
+    key: str | None = None,
+    store: Database | None = None,
+) -> Any:  # noqa: ANN401  # the record of whatever route is asked; templates read it
+    """Return the record that the API answers, None for 204. Raises as the API would answer.
+
+    `path` is percent-encoded (`path_of`); `condition` is If-Match, `key` the Idempotency-Key.
+    """
+    record, _ = await ask_with_tag(
+        call,
+        method,
+        path,
+        inbox=inbox,
+        query=query,
+        body=body,
+        condition=condition,
+        key=key,
+        store=store,
+    )
+    return record
+
+
+async def ask_with_tag(
+    call: Call,
+    method: str,
+    path: str,
+    *,
+    inbox: str | None = None,
+    query: Mapping[str, str] | None = None,
+    body: Mapping[str, JsonValue] | None = None,
+    condition: str | None = None,
+    key: str | None = None,
+    store: Database | None = None,
+) -> tuple[Any, str | None]:
+    """Return the record and its ETag. Raises as `ask`."""
+    response = await response_of(
+        call,
+        method,
+        path,
+        inbox=inbox,
+        query=query,
+        body=body,
+        condition=condition,
+        key=key,
+        store=store,
+    )
+    return _record(response), response.headers.get("ETag")
+
+
+async def response_of(
+    call: Call,
+    method: str,
+    path: str,
+    *,
+    inbox: str | None = None,
+    query: Mapping[str, str] | None = None,
+    body: Mapping[str, JsonValue] | None = None,
+    condition: str | None = None,
+    key: str | None = None,
+    store: Database | None = None,
+) -> Response:
+    """Return the API's own response, for files and raw messages. Raises as `ask`."""
+    match, route = _found(call, method, path)
+    named = dict(query or {}) | ({"inbox_id": inbox} if inbox is not None else {})
+    inner = replace(
+        call,
+        request=_request(call, method, path, named),
+        arguments=match.arguments,
+        inbox_names=(),
+        sent=dict(body or {}),
+        body=None,
+        query=None,
+        condition=condition,
+        key=key,
+        store=store or call.store,
+    )
+    policy.check(route.access, inner.caller)
+    given = RawInput({**named}, {**named}, dict(body or {}), [])
+    take_inbox_of_query(route, inner, given)
+    return await permitted(match, route, inner, given)
+
+
+async def snapshot(
+    call: Call, work: Callable[[Call], Coroutine[Any, Any, T]], *, inbox: str | None = None
+) -> T:
+    """Run `work`, whose asks read one state of the store: it waits for nothing but its asks.
+
+    A look into another's `inbox` is on record: there it is the writer's transaction.
+    """
+
+    async def read(tx: Tx) -> tuple[bool, T | None]:
+        if inbox is not None and await _is_foreign(tx, call, inbox):
+            return False, None
+        return True, await work(replace(call, store=JoinedTransaction(tx)))
+
+    is_done, result = await call.database.read(read)
+    if is_done:
+        return result  # type: ignore[return-value]  # what `work` returned
+    return await call.database.write(lambda tx: work(replace(call, store=JoinedTransaction(tx))))
+
+
+async def _is_foreign(tx: Tx, call: Call, name: str) -> bool:
+    found = await named_inbox(tx, tenant_id=call.tenant_id, name=name)
+    if found is None or not may_act_for(call.caller, found):
+        return False
+    return found.owner_user_id != call.user_id
+
+
+def path_of(template: str, *segments: str) -> str:
+    """Return a path of the API: each `{}` of the template is one of the segments, encoded."""
+    return template.format(*(quote(segment, safe="") for segment in segments))
+
+
+def _found(call: Call, method: str, path: str) -> tuple[Match, Route]:
+    router = call.request.scope[API]
+    assert isinstance(router, Router)
+    match = router.match(path.encode("ascii"))
+    assert match is not None and method in match.routes, f"no route: {method} {path}"
+    return match, match.routes[method]
+
+
+def _request(call: Call, method: str, path: str, query: Mapping[str, str]) -> Request:
+    """The request as a client of the API would send it; the client itself stays the same."""
+    scope = dict(call.request.scope) | {
+        "method": method,
+        "path": path,
+        "raw_path": path.encode("ascii"),
+        "query_string": urlencode(query).encode("ascii"),
+    }
+    return Request(scope, call.request.receive)
+
+
+def _record(response: Response) -> Any:  # noqa: ANN401
+    """The record of a response. Raises Problem for a refusal that a key brought back."""
+    if isinstance(response, Answer):
+        return response.record
+    body = bytes(response.body)
+    document: Any = orjson.loads(body) if body else None
+    if response.media_type != MEDIA_TYPE:
+        return document
+    faults = [FieldFault(one["field"], one["message"]) for one in document.get("errors", ())]
+    raise Problem(document["status"], document["code"], document["detail"], faults=faults)

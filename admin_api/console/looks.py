@@ -1,0 +1,38 @@
+"""How somebody wants the page to look and act: kept in a cookie of this browser, nowhere else.
+
+- The theme (`auto`, `light`, `dark`), and whether single keys do something (`on`, `off`).
+- A value of the cookie that is none of ours counts as left out.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from starlette.requests import Request
+
+COOKIE = "postroom-look"
+CHOICES: Mapping[str, tuple[str, ...]] = {
+    "theme": ("auto", "light", "dark"),
+    "keys": ("on", "off"),
+}
+_YEAR = 365 * 24 * 3600
+
+
+def look_of(request: Request) -> Mapping[str, str]:
+    """Return the choices of this browser."""
+    return read_look(request.cookies.get(COOKIE, ""))
+
+
+def read_look(text: str) -> Mapping[str, str]:
+    """Return the choices in a cookie's value; the first one of each where there is none."""
+    given = dict(pair.partition("-")[::2] for pair in text.split("."))
+    return {
+        name: given[name] if given.get(name) in choices else choices[0]
+        for name, choices in CHOICES.items()
+    }
+
+
+def look_cookie(look: Mapping[str, str]) -> str:
+    """Build the Set-Cookie header that remembers these choices."""
+    text = ".".join(f"{name}-{look[name]}" for name in CHOICES)
+    return f"{COOKIE}={text}; Path=/console/; Max-Age={_YEAR}; HttpOnly; SameSite=Lax"

@@ -1,0 +1,44 @@
+"""Templates: Jinja2 with autoescape and no undefined names, from the package's own files.
+
+- A page is a template that extends `base.html`; a fragment is one block of the same template, so
+  that both show the same.
+- Nothing in a template marks text as safe: a test looks for it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from functools import lru_cache
+
+from jinja2 import Environment, PackageLoader, StrictUndefined
+
+from admin_api.console import words
+from admin_api.console.files import url_of
+
+
+@lru_cache(maxsize=1)
+def environment() -> Environment:
+    """Return the templates of the page; each is compiled when it is first shown."""
+    made = Environment(
+        loader=PackageLoader("admin_api.console", "html"),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+        auto_reload=False,
+    )
+    made.globals["static"] = url_of
+    made.filters |= {
+        "visible": words.visible,
+        "size": words.size,
+        "initials": words.initials,
+    }
+    return made
+
+
+def page(template: str, values: Mapping[str, object], *, block: str | None = None) -> str:
+    """Return the text of a template, or of one block of it."""
+    found = environment().get_template(template)
+    if block is None:
+        return found.render(values)
+    return "".join(found.blocks[block](found.new_context(dict(values))))

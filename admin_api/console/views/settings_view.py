@@ -1,0 +1,85 @@
+"""Settings of who signed in: name, password, sessions; and of this browser: theme and keys."""
+
+from __future__ import annotations
+
+from starlette.responses import Response
+
+from admin_api.access.policy import is_admin
+from admin_api.call.call import Call
+from admin_api.console import cookie, looks
+from admin_api.console.inside import ask, path_of
+from admin_api.console.visit import Visit
+from admin_api.http.problems import Problem
+from storage.errors import FieldFault, Invalid
+
+_HERE = "/console/settings/"
+
+
+async def show_settings(call: Call, visit: Visit) -> Response:
+    """GET /console/settings/."""
+    return await _settings(call, visit)
+
+
+async def _settings(
+    call: Call, visit: Visit, faults: tuple[FieldFault, ...] = (), status: int = 200
+) -> Response:
+    sessions = await ask(call, "GET", "/v1/sessions/")
+    return visit.render(
+        "settings.html",
+        block="settings",
+        status=status,
+        sessions=sessions,
+        may_rename=is_admin(call.caller),
+        choices=looks.CHOICES,
+        faults={fault.field: fault.message for fault in faults},
+    )
+
+
+async def change_name(call: Call, visit: Visit) -> Response:
+    """POST /console/settings/name/: for owners and admins, as the API says."""
+    body = {"name": visit.form.get("name", "")}
+    try:
+        await ask(call, "PATCH", path_of("/v1/users/{}/", visit.user_id), body=body)
+    except Invalid as error:
+        return await _settings(call, visit, tuple(error.faults), 400)
+    return visit.redirect(_HERE)
+
+
+async def change_password(call: Call, visit: Visit) -> Response:
+    """POST /console/settings/password/: all other sessions end, and this one gets a new secret."""
+    names = ("current_password", "new_password")
+    body = {name: visit.form.get(name, "") for name in names}
+    try:
+        if visit.form.get("again", "") != body["new_password"]:
+            raise Invalid(FieldFault("again", "is not the same"))
+        await ask(call, "POST", "/auth/change-password/", body=body)
+    except Invalid as error:
+        return await _settings(call, visit, tuple(error.faults), 400)
+    secret = await cookie.renew(call)
+    visit.cookies.append(cookie.set_cookie(call.service.settings, call.request, secret))
+    return visit.redirect(_HERE)
+
+
+async def change_look(call: Call, visit: Visit) -> Response:
+    """POST /console/settings/look/."""
+    wanted = {
+        name: visit.form[name] if visit.form.get(name) in choices else visit.look[name]
+        for name, choices in looks.CHOICES.items()
+    }
+    visit.cookies.append(looks.look_cookie(wanted))
+    return visit.redirect(_HERE)
+
+
+async def end_session(call: Call, visit: Visit) -> Response:
+    """POST /console/settings/sessions/end/."""
+    session_id = visit.form.get("session_id", "")
+    if not session_id:
+        raise Problem(400, "invalid_fields", "Which session is to end?")
+    await ask(call, "DELETE", path_of("/v1/sessions/{}/", session_id))
+    return visit.redirect(_HERE)
+
+
+async def end_other_sessions(call: Call, visit: Visit) -> Response:
+    """POST /console/settings/sessions/end-others/."""
+    await ask(call, "DELETE", "/v1/sessions/")
+    return visit.redirect(_HERE)

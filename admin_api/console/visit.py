@@ -1,0 +1,84 @@
+"""A visit: one request of the page, admitted, and the ways to answer it.
+
+- A view gets the call (`admin_api.console.inside` asks the API with it) and the visit.
+- `render` shows the whole page, or to htmx one block of the same template.
+- `redirect` leads on with 303, to htmx by its own header: it would follow a 303 without being seen.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Coroutine, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+from urllib.parse import quote
+
+from starlette.responses import HTMLResponse, Response
+
+from admin_api.call.call import Call
+from admin_api.console.forms import Form
+from admin_api.console.rendering import page
+from admin_api.http.records import Record
+from storage.accounts.users import User
+
+View = Callable[[Call, "Visit"], Coroutine[Any, Any, Response]]
+
+
+@dataclass(frozen=True, slots=True)
+class Page:
+    """One row of the page table; `public`: nobody has to be signed in."""
+
+    method: str
+    path: str
+    view: View
+    public: bool = False
+
+
+@dataclass(slots=True)
+class Visit:
+    """One request of the page.
+
+    `inbox` is the address in the path, `arguments` are the other segments that the path names,
+    decoded. `user` is None and `token` empty when nobody is signed in. `inboxes` are the records of
+    the inboxes that this user may act for, own ones first; a fragment has none. `look` are the
+    choices of this browser; `cookies` are Set-Cookie headers for the response.
+    """
+
+    form: Form
+    query: Form
+    arguments: Mapping[str, str]
+    fragment: bool
+    path: str
+    look: Mapping[str, str]
+    token: str = ""
+    user: User | None = None
+    user_id: str = ""
+    inboxes: Sequence[Record] = ()
+    cookies: list[str] = field(default_factory=list)
+
+    @property
+    def inbox(self) -> str:
+        return self.arguments["inbox"]
+
+    @property
+    def own(self) -> list[Record]:
+        """The inboxes of which the user is the owner."""
+        return [one for one in self.inboxes if one["owner_user_id"] == self.user_id]
+
+    def render(
+        self, template: str, *, block: str | None = None, status: int = 200, **values: object
+    ) -> Response:
+        """Show a page; to htmx, its `block` only, where one is named."""
+        given = {"visit": self, "inbox": self.arguments.get("inbox", ""), **values}
+        shown = block if self.fragment else None
+        return HTMLResponse(page(template, given, block=shown), status)
+
+    def redirect(self, path: str) -> Response:
+        """Lead to another page of ours."""
+        if self.fragment:
+            return Response(status_code=200, headers={"HX-Redirect": path, "HX-Reswap": "none"})
+        return Response(status_code=303, headers={"Location": path})
+
+
+def inbox_path(address: object, rest: str = "") -> str:
+    """Return the path of an inbox's page."""
+    return f"/console/{quote(str(address), safe='@')}/{rest}"

@@ -1,0 +1,82 @@
+"""Texts that a page makes of values: times, sizes, names. One place, so that it can be translated.
+
+- Times are in the inbox's zone and always 24 h: today's by the hour, this year's by the day.
+- Of strangers' text, control and direction characters become visible marks: no name looks like
+  another one.
+"""
+
+from __future__ import annotations
+
+import unicodedata
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from functools import lru_cache
+from zoneinfo import ZoneInfo
+
+_MONTHS = ["Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"]
+# Marks, embeddings, overrides and isolates of direction (Unicode 9.1), and what is shown of them.
+_DIRECTION = frozenset("\u061c\u200e\u200f\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069")
+
+
+@dataclass(frozen=True, slots=True)
+class Moment:
+    """A time as it is shown: `text` in short, `whole` in full, `iso` for machines."""
+
+    text: str
+    whole: str
+    iso: str
+
+
+def moment(instant: str, *, zone: str, now: int) -> Moment:
+    """Return a time of the API (RFC 3339) as seen in `zone`; `now` in microseconds."""
+    there = datetime.fromisoformat(instant).astimezone(_zone(zone))
+    today = datetime.fromtimestamp(now / 1_000_000, UTC).astimezone(_zone(zone))
+    day = f"{there.day} {_MONTHS[there.month - 1]}"
+    if there.date() == today.date():
+        text = f"{there:%H:%M}"
+    elif there.year == today.year:
+        text = day
+    else:
+        text = f"{there.year:04}-{there.month:02}-{there.day:02}"
+    return Moment(text, f"{day} {there.year} {there:%H:%M}", instant)
+
+
+@lru_cache(maxsize=64)
+def _zone(name: str) -> ZoneInfo:
+    return ZoneInfo(name)
+
+
+def visible(text: object) -> str:
+    """Return text with a mark for each character that would be invisible or turn the rest round."""
+    return "".join(_shown(character) for character in str(text))
+
+
+def _shown(character: str) -> str:
+    if character in "\n\t":
+        return character
+    code = ord(character)
+    if code < 32:
+        return chr(0x2400 + code)
+    if character in _DIRECTION or unicodedata.category(character) in ("Cc", "Cs"):
+        return "\ufffd"
+    return character
+
+
+def size(octets: int) -> str:
+    """Return a size as people read it."""
+    for unit, one in (("GB", 1 << 30), ("MB", 1 << 20), ("KB", 1 << 10)):
+        if octets >= one:
+            return f"{octets / one:.1f} {unit}".replace(".0 ", " ")
+    return f"{octets} B"
+
+
+def initials(name: str) -> str:
+    """Return one or two letters for a name or an address."""
+    parts = [part for part in name.partition("@")[0].replace(".", " ").split() if part]
+    letters = [part[0] for part in parts if part[0].isalnum()]
+    return "".join([*letters[:1], *letters[1:][-1:]]).upper() or "?"
+
+
+def plural(count: int, one: str, many: str = "") -> str:
+    """Return a count with its noun."""
+    return f"{count} {one if count == 1 else many or one + 's'}"

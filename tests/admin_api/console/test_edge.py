@@ -1,0 +1,526 @@
+"""The door of the page: who comes in, with what, and what every response carries."""
+
+import re
+from urllib.parse import urlencode
+
+import httpx2
+import pytest
+
+from admin_api.console.edge import POLICY
+from admin_api.console.pages import PAGES
+from storage.accounts import sessions, users
+from storage.accounts.sign_in_links import create_link
+from storage.clock import DAY, HOUR, MINUTE
+from tests.admin_api.console.visitor import (
+    COOKIE,
+    FORM,
+    SAME,
+    page_session,
+    sign_in,
+    signed_in,
+    visitor,
+)
+from tests.builders import (
+    MEMBER,
+    PASSWORD,
+    SALES,
+    STRANGER,
+    TENANT_ADMIN,
+    TENANT_OWNER,
+    World,
+    open_world,
+)
+from tests.support.engines import Engine
+
+# Every page: method, path, whether nobody needs to be signed in.
+TABLE = {
+    ("GET", "/console/", False),
+    ("GET", "/console/sign-in/", True),
+    ("POST", "/console/sign-in/", True),
+    ("GET", "/console/enter/", True),
+    ("POST", "/console/enter/", True),
+    ("POST", "/console/sign-out/", False),
+    ("GET", "/console/live/", False),
+    ("GET", "/console/settings/", False),
+    ("POST", "/console/settings/name/", False),
+    ("POST", "/console/settings/password/", False),
+    ("POST", "/console/settings/look/", False),
+    ("POST", "/console/settings/sessions/end/", False),
+    ("POST", "/console/settings/sessions/end-others/", False),
+}
+POSTS = sorted(path for method, path, _ in TABLE if method == "POST")
+
+
+def cookies_of(response: httpx2.Response) -> list[str]:
+    return response.headers.get_list("set-cookie")
+
+
+def secret_in(response: httpx2.Response) -> str:
+    (found,) = [re.match(rf"{COOKIE}=([^;]*);", one) for one in cookies_of(response)]
+    assert found
+    return found[1]
+
+
+def test_every_page_has_a_row_here() -> None:
+    assert {(page.method, page.path, page.public) for page in PAGES} == TABLE
+
+
+async def test_the_beginning_leads_to_the_page_and_from_there_to_the_sign_in(world: World) -> None:
+    who = visitor(world)
+
+    root, page = await who.get("/"), await who.get("/console/settings/?a=b")
+
+    assert (root.status_code, root.headers["location"]) == (303, "/console/")
+    assert page.status_code == 303
+    assert page.headers["location"] == "/console/sign-in/?next=/console/settings/%3Fa%3Db"
+    assert (await who.get("/favicon.ico")).status_code == 204
+
+
+async def test_a_password_opens_the_page_and_signing_out_closes_it(world: World) -> None:
+    who = visitor(world)
+
+    answer = await who.post(
+        "/console/sign-in/",
+        {"email": MEMBER, "password": PASSWORD, "next": "/console/settings/"},
+    )
+
+    (cookie,) = cookies_of(answer)
+    assert (answer.status_code, answer.headers["location"]) == (303, "/console/settings/")
+    assert re.fullmatch(
+        rf"{COOKIE}=prs_\w{{43}}; Path=/; Max-Age=1209600; HttpOnly; SameSite=Lax", cookie
+    )
+    assert MEMBER in (await who.get("/console/settings/")).text
+    out = await who.post("/console/sign-out/")
+    assert (out.status_code, out.headers["clear-site-data"]) == (303, '"storage"')
+    assert secret_in(out) == ""
+    again = visitor(world, secret_in(answer))
+    assert (await again.get("/console/")).status_code == 303
+
+
+async def test_whatever_is_wrong_with_a_sign_in_gets_one_answer(world: World) -> None:
+    answers = [
+        await sign_in(visitor(world), *given)
+        for given in ((MEMBER, "wrong"), ("nobody@people.test", PASSWORD), ("no address", "x"))
+    ]
+
+    faults = {re.search(r'id="wrong"[^>]*>([^<]+)<', one.text)[1] for one in answers}  # type: ignore[index]
+    assert [one.status_code for one in answers] == [401] * 3
+    assert faults == {"There is no user with this address and password."}
+    assert not any(cookies_of(one) for one in answers)
+    assert f'value="{MEMBER}"' in answers[0].text
+
+
+async def test_tries_count_with_those_of_the_api(engine: Engine) -> None:
+    async with open_world(engine, login_rate_per_minute=4) as world:
+        for _ in range(2):
+            wrong = {"email": MEMBER, "password": "wrong"}
+            assert (await world.client().post("/auth/login/", json=wrong)).status_code == 401
+        assert (await sign_in(visitor(world), MEMBER, "wrong")).status_code == 401
+        assert (await visitor(world).get("/console/enter/?code=prl_x")).status_code == 404
+
+        refused = [
+            await sign_in(visitor(world), MEMBER),
+            await visitor(world).post("/console/enter/", {"code": "prl_x"}),
+            await world.client().post("/auth/login/", json=wrong),
+        ]
+
+        assert [one.status_code for one in refused] == [429] * 3
+        assert all(int(one.headers["retry-after"]) > 0 for one in refused)
+        assert "Try again in" in refused[0].text
+
+
+@pytest.mark.parametrize(
+    ("given", "place"),
+    [
+        ("/console/a@b.test/?q=x", "/console/a@b.test/?q=x"),
+        ("https://evil.test/", "/console/"),
+        ("//evil.test/console/", "/console/"),
+        ("/console//evil.test/", "/console/"),
+        ("/console/../v1/", "/console/"),
+        ("/console/\\evil", "/console/"),
+        ("/consolevil/", "/console/"),
+        ("/console/\r\nSet-Cookie: a=b", "/console/"),
+        ("/console/sign-out/", "/console/"),
+        ("javascript:alert(1)", "/console/"),
+    ],
+)
+async def test_next_leads_to_a_page_of_ours_only(world: World, given: str, place: str) -> None:
+    answer = await visitor(world).post(
+        "/console/sign-in/", {"email": MEMBER, "password": PASSWORD, "next": given}
+    )
+
+    assert answer.headers["location"] == place
+
+
+async def test_a_link_shows_whom_it_signs_in_and_does_so_once(world: World) -> None:
+    code = await world.database.write(
+        lambda tx: create_link(
+            tx, tenant_id=world.tenant_id, user_id=world.raw[MEMBER], now=world.clock()
+        )
+    )
+    who = visitor(world)
+
+    shown = [await who.get(f"/console/enter/?code={code}") for _ in range(2)]
+    used = await who.post("/console/enter/", {"code": code})
+
+    assert all(f"Continue as {MEMBER}" in one.text for one in shown)
+    assert used.status_code == 303
+    assert (await who.get("/console/settings/")).status_code == 200
+    other = visitor(world)
+    assert (await other.post("/console/enter/", {"code": code})).status_code == 404
+    assert (await other.get(f"/console/enter/?code={code}")).status_code == 404
+
+
+async def test_a_link_ends_after_ten_minutes_and_with_a_new_password(world: World) -> None:
+    async def made() -> str:
+        return await world.database.write(
+            lambda tx: create_link(
+                tx, tenant_id=world.tenant_id, user_id=world.raw[MEMBER], now=world.clock()
+            )
+        )
+
+    who, first = visitor(world), await made()
+    world.clock.advance(10 * MINUTE - 1)
+    assert (await who.get(f"/console/enter/?code={first}")).status_code == 200
+    world.clock.advance(1)
+    assert (await who.post("/console/enter/", {"code": first})).status_code == 404
+    second = await made()
+    await world.database.write(
+        lambda tx: users.set_password(
+            tx, tenant_id=world.tenant_id, user_id=world.raw[MEMBER], password_hash="x"
+        )
+    )
+    assert (await who.post("/console/enter/", {"code": second})).status_code == 404
+
+
+async def test_a_user_has_at_most_ten_links(world: World) -> None:
+    codes = []
+    for _ in range(12):
+        world.clock.advance(1)
+        codes.append(
+            await world.database.write(
+                lambda tx: create_link(
+                    tx, tenant_id=world.tenant_id, user_id=world.raw[MEMBER], now=world.clock()
+                )
+            )
+        )
+
+    who = visitor(world)
+    statuses = [(await who.get(f"/console/enter/?code={code}")).status_code for code in codes]
+    assert statuses == [404, 404, *[200] * 10]
+
+
+async def test_a_cookie_means_nothing_to_the_api_and_a_bearer_nothing_here(world: World) -> None:
+    page = await page_session(world, MEMBER)
+    api = world.client()
+
+    for path in ("/v1/me/", "/v1/sessions/"):
+        with_cookie = await api.get(path, headers={"Cookie": f"{COOKIE}={page}"})
+        as_bearer = await api.get(path, headers={"Authorization": f"Bearer {page}"})
+        assert (with_cookie.status_code, as_bearer.status_code) == (401, 401)
+    stolen = visitor(world, world.secrets[MEMBER])
+    assert (await stolen.get("/console/settings/")).status_code == 303
+    both = visitor(world, page)
+    for secret in (world.secrets[MEMBER], world.secrets[SALES], page, ""):
+        answer = await both.get("/console/settings/", Authorization=f"Bearer {secret}")
+        assert answer.status_code == 400
+        assert "programs use /v1/" in answer.text
+
+
+async def test_whatever_ends_a_session_shows_at_the_next_click(world: World) -> None:
+    key = {"tenant_id": world.tenant_id, "user_id": world.raw[MEMBER]}
+
+    async def ends(work: str) -> None:
+        who = await signed_in(world, MEMBER)
+        found = await world.database.read(
+            lambda tx: sessions.find_session_by_secret(
+                tx, secret=who.secret, now=world.clock(), kind="page"
+            )
+        )
+        assert found
+        session_id = found[0].session_id
+        if work == "one":
+            await world.database.write(
+                lambda tx: sessions.end_session(
+                    tx, tenant_id=world.tenant_id, session_id=session_id
+                )
+            )
+        elif work == "password":
+            await world.database.write(lambda tx: users.set_password(tx, **key, password_hash="x"))
+        elif work == "idle":
+            world.clock.advance(12 * HOUR)
+        elif work == "old":
+            world.clock.advance(14 * DAY)
+        else:
+            await world.database.write(lambda tx: users.delete_user(tx, **key, now=world.clock()))
+        answers = [
+            await who.get("/console/settings/"),
+            await who.post("/console/settings/look/", {"theme": "dark"}),
+        ]
+        assert [one.status_code for one in answers] == [303, 303], work
+        assert all("/console/sign-in/" in one.headers["location"] for one in answers)
+        fragment = await who.get("/console/settings/", HX_Request="true")
+        assert fragment.status_code == 401
+        assert fragment.headers["hx-trigger"] == "postroom:signed-out"
+        assert fragment.headers["hx-reswap"] == "none"
+
+    for work in ("one", "password", "idle", "old", "deleted"):
+        await ends(work)
+
+
+@pytest.mark.parametrize("path", POSTS)
+async def test_a_form_of_another_page_changes_nothing(world: World, path: str) -> None:
+    who = await signed_in(world, MEMBER)
+    body = urlencode({"form_token": who.token, "theme": "dark"})
+    cases: dict[str, dict[str, str]] = {
+        "another site": {"Sec-Fetch-Site": "cross-site", "Origin": "https://evil.test"},
+        "a sibling": {"Sec-Fetch-Site": "same-site", "Origin": "http://127.0.0.1:9000"},
+        "typed": {"Sec-Fetch-Site": "none"},
+        "another port": {"Origin": "http://127.0.0.1:9000"},
+        "another scheme": {"Origin": "https://127.0.0.1:8025"},
+        "a null origin": {"Origin": "null"},
+        "a null origin, said to be ours": {"Sec-Fetch-Site": "same-origin", "Origin": "null"},
+        "neither": {},
+    }
+    for case, headers in cases.items():
+        answer = await who.http.post(path, content=body, headers=FORM | headers)
+        assert (answer.status_code, cookies_of(answer)) == (403, []), case
+    foreign = await signed_in(world, TENANT_OWNER)
+    tokens = {"none": "", "another session's": foreign.token, "no token": "x", "long": "A" * 9999}
+    for case, token in tokens.items():
+        answer = await who.http.post(
+            path, content=urlencode({"form_token": token}), headers=FORM | SAME
+        )
+        assert (answer.status_code, cookies_of(answer)) == (403, []), case
+    assert (await who.get("/console/settings/")).status_code == 200
+
+
+async def test_the_token_is_another_text_on_each_page_and_good_each_time(world: World) -> None:
+    who = await signed_in(world, MEMBER)
+    tokens = set()
+    for _ in range(5):
+        await who.get("/console/settings/")
+        tokens.add(who.token)
+        assert (await who.post("/console/settings/look/", {"theme": "dark"})).status_code == 303
+    assert len(tokens) == 5
+    in_header = await who.http.post(
+        "/console/settings/look/",
+        content="theme=light",
+        headers=FORM | SAME | {"X-Postroom-Form": who.token},
+    )
+    assert in_header.status_code == 303
+
+
+@pytest.mark.parametrize(
+    ("content_type", "body", "status"),
+    [
+        ("application/json", b"{}", 415),
+        ("text/plain", b"a=b", 415),
+        ("multipart/form-data; boundary=x", b"--x--", 415),
+        ("application/x-www-form-urlencoded; charset=latin-1", b"a=b", 415),
+        ("application/x-www-form-urlencoded; charset=UTF-8", b"theme=dark", 303),
+        ("application/x-www-form-urlencoded", b"a=%FF", 400),
+        ("application/x-www-form-urlencoded", b"&".join([b"a=b"] * 601), 400),
+        ("application/x-www-form-urlencoded", b"a=" + b"b" * (256 << 10), 413),
+    ],
+)
+async def test_a_body_is_a_form_within_bounds(
+    world: World, content_type: str, body: bytes, status: int
+) -> None:
+    who = await signed_in(world, MEMBER)
+
+    answer = await who.http.post(
+        "/console/settings/look/",
+        content=body,
+        headers=SAME | {"Content-Type": content_type, "X-Postroom-Form": who.token},
+    )
+
+    assert answer.status_code == status
+    if status != 303:
+        assert answer.headers["content-type"] == "text/html; charset=utf-8"
+
+
+@pytest.mark.parametrize(
+    ("host", "status"),
+    [
+        ("127.0.0.1:8025", 200),
+        ("localhost", 200),
+        ("[::1]:8025", 200),
+        ("192.0.2.1", 200),
+        ("MX.postroom.test", 200),
+        ("evil.test", 421),
+        ("evil.test:8025", 421),
+        ("127.0.0.1.evil.test", 421),
+        ("user@localhost", 421),
+        ("localhost:99999", 421),
+        ("", 421),
+    ],
+)
+async def test_another_name_than_ours_is_refused(world: World, host: str, status: int) -> None:
+    answer = await visitor(world).get("/console/sign-in/", Host=host)
+
+    assert answer.status_code == status
+
+
+async def test_every_answer_carries_the_policies(world: World) -> None:
+    who = await signed_in(world, MEMBER)
+    answers = [
+        await who.get("/console/"),
+        await who.get("/console/settings/"),
+        await who.get("/console/settings/", HX_Request="true"),
+        await who.get("/console/nowhere/at/all/"),
+        await who.get("/console/sign-in/"),
+        await who.get("/console/settings/", Host="evil.test"),
+        await who.post("/console/settings/look/", {}, Origin="null"),
+        await who.http.request("DELETE", "/console/settings/"),
+        await visitor(world).get("/console/"),
+    ]
+
+    assert [one.status_code for one in answers] == [200, 200, 200, 404, 200, 421, 403, 405, 303]
+    for one in answers:
+        assert POLICY.items() <= {name: one.headers.get(name) for name in POLICY}.items()
+        assert one.headers["cache-control"] == "no-store"
+        assert one.headers["x-content-type-options"] == "nosniff"
+        assert one.headers["x-request-id"]
+
+
+async def test_an_unknown_page_leads_back_and_htmx_gets_a_toast(world: World) -> None:
+    who = await signed_in(world, MEMBER)
+
+    page = await who.get("/console/nowhere/at/all/")
+    toast = await who.get("/console/nowhere/at/all/", HX_Request="true")
+
+    assert page.status_code == toast.status_code == 404
+    assert '<a href="/console/">Back to the beginning</a>' in page.text
+    assert "<html" in page.text
+    assert "<html" not in toast.text
+    assert toast.headers["hx-retarget"] == "#toasts"
+    assert 'role="alert"' in toast.text
+
+
+async def test_the_page_names_what_is_the_users_own(world: World) -> None:
+    member, owner = await signed_in(world, MEMBER), await signed_in(world, TENANT_OWNER)
+
+    shown = [(await who.get("/console/")).text for who in (member, owner)]
+
+    assert "support@example.test" in shown[0]
+    assert SALES not in shown[0]
+    assert SALES in shown[1]
+    for text in shown:
+        assert "desk@other.test" not in text
+
+
+async def test_only_an_admin_changes_a_name_and_the_api_says_so(world: World) -> None:
+    member, admin = await signed_in(world, MEMBER), await signed_in(world, TENANT_ADMIN)
+
+    refused = await member.post("/console/settings/name/", {"name": "Mia M."})
+    changed = await admin.post("/console/settings/name/", {"name": "Adam A."})
+    long = await admin.post("/console/settings/name/", {"name": "x" * 201})
+
+    assert (refused.status_code, changed.status_code, long.status_code) == (403, 303, 400)
+    assert "Adam A." in (await admin.get("/console/settings/")).text
+    assert 'id="name"' not in (await member.get("/console/settings/")).text
+    assert 'class="fault"' in long.text
+
+
+async def test_a_new_password_ends_the_other_sessions_and_renews_this_one(world: World) -> None:
+    who, other = await signed_in(world, MEMBER), await signed_in(world, MEMBER)
+    new = "another horse battery"
+    wrong = await who.post(
+        "/console/settings/password/",
+        {"current_password": "no", "new_password": new, "again": new},
+    )
+    unlike = await who.post(
+        "/console/settings/password/",
+        {"current_password": PASSWORD, "new_password": new, "again": "x"},
+    )
+
+    done = await who.post(
+        "/console/settings/password/",
+        {"current_password": PASSWORD, "new_password": new, "again": new},
+    )
+
+    assert (wrong.status_code, unlike.status_code, done.status_code) == (400, 400, 303)
+    assert "is not the current password" in wrong.text
+    assert secret_in(done) not in ("", who.secret)
+    assert (await visitor(world, who.secret).get("/console/")).status_code == 303
+    assert (await other.get("/console/")).status_code == 303
+    assert (await visitor(world, secret_in(done)).get("/console/")).status_code == 200
+    assert (await sign_in(visitor(world), MEMBER, new)).status_code == 303
+
+
+async def test_sessions_are_listed_and_end_one_by_one_or_all_others(world: World) -> None:
+    who = await signed_in(world, MEMBER)
+    others = [await signed_in(world, MEMBER) for _ in range(3)]
+    stranger = world.client(STRANGER)
+    foreign = (await stranger.get("/v1/sessions/")).json()[0]["session_id"]
+    ids = re.findall(
+        r'name="session_id" value="(ses_\w+)"', (await who.get("/console/settings/")).text
+    )
+    assert len(ids) == 4  # with the one of the world
+
+    for session_id, status in (
+        (ids[1], 303),
+        (ids[1], 404),
+        (foreign, 404),
+        ("x/../y", 404),
+        ("", 400),
+    ):
+        answer = await who.post("/console/settings/sessions/end/", {"session_id": session_id})
+        assert answer.status_code == status, session_id
+    assert (await others[0].get("/console/")).status_code == 303
+    assert (await others[1].get("/console/")).status_code == 200
+    assert (await who.post("/console/settings/sessions/end-others/")).status_code == 303
+    assert [(await one.get("/console/")).status_code for one in (who, *others)] == [200, *[303] * 3]
+    assert (await stranger.get("/v1/me/")).status_code == 200
+
+
+async def test_theme_and_keys_are_this_browsers(world: World) -> None:
+    who = await signed_in(world, MEMBER)
+
+    await who.post("/console/settings/look/", {"theme": "dark", "keys": "off"})
+    await who.post("/console/settings/look/", {"theme": '"><script>'})
+    shown = (await who.get("/console/settings/")).text
+    cookie = f'{COOKIE}={who.secret}; postroom-look=theme-"><script>.keys.a-b-c'
+    odd = (await visitor(world, Cookie=cookie).get("/console/settings/")).text
+
+    assert '<html lang="en" data-theme="dark" data-keys="off">' in shown
+    assert '<html lang="en" data-theme="auto" data-keys="on">' in odd
+
+
+async def test_more_than_a_browser_asks_for_is_429(world: World) -> None:
+    who = await signed_in(world, MEMBER)
+    statuses = [(await who.get("/console/nowhere/x/y/")).status_code for _ in range(240)]
+
+    assert statuses[0] == 404
+    assert statuses[-1] == 429
+    world.clock.advance(MINUTE)
+    assert (await who.get("/console/nowhere/x/y/")).status_code == 404
+
+
+async def test_a_page_is_compressed_unless_another_site_asked(world: World) -> None:
+    who = await signed_in(world, MEMBER)
+    packed = {
+        site: (await who.get("/console/settings/", Sec_Fetch_Site=site)).headers.get(
+            "content-encoding"
+        )
+        for site in ("same-origin", "none", "cross-site", "same-site", "")
+    }
+
+    assert packed == {
+        "same-origin": "gzip",
+        "none": "gzip",
+        "cross-site": None,
+        "same-site": None,
+        "": None,
+    }
+
+
+async def test_head_has_the_headers_and_no_body(world: World) -> None:
+    who = await signed_in(world, MEMBER)
+
+    answer = await who.http.head("/console/settings/")
+
+    assert answer.status_code == 200
+    assert int(answer.headers["content-length"]) > 1000
+    assert answer.content == b""
