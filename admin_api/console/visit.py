@@ -17,6 +17,7 @@ from starlette.responses import HTMLResponse, Response
 from admin_api.call.call import Call
 from admin_api.console.forms import Form
 from admin_api.console.rendering import page
+from admin_api.events.page_stream import MOST_INBOXES
 from admin_api.http.records import Record
 from storage.accounts.users import User
 
@@ -63,6 +64,23 @@ class Visit:
     def own(self) -> list[Record]:
         """The inboxes of which the user is the owner."""
         return [one for one in self.inboxes if one["owner_user_id"] == self.user_id]
+
+    @property
+    def here(self) -> Record | None:
+        """The record of the inbox in the path, where this user may act for it."""
+        named = self.arguments.get("inbox")
+        return next((one for one in self.inboxes if one["address"] == named), None)
+
+    @property
+    def live(self) -> str:
+        """The ids of the inboxes that the browser's stream is about; none in another's inbox.
+
+        Each look into an inbox of somebody else is on record.
+        """
+        shown = self.own[:MOST_INBOXES]
+        if self.here is not None and self.here not in self.own:
+            return ""
+        return " ".join(str(one["inbox_id"]) for one in shown)
 
     def render(
         self, template: str, *, block: str | None = None, status: int = 200, **values: object

@@ -7,6 +7,7 @@ import signal
 import socket
 import subprocess
 import sys
+import urllib.request
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -42,6 +43,18 @@ def test_the_demo_tells_what_it_made(own_server: MakeServer) -> None:
     }
     assert owned["support@example.test"] == demo.owner["user_id"]
     assert len(set(owned.values())) == 3
+
+
+def test_each_person_has_a_link_into_the_page(own_server: MakeServer) -> None:
+    server = own_server()
+
+    assert set(server.demo.links) == {
+        f"{name}@example.test" for name in ("owner", "member1", "member2", "member3")
+    }
+    for email, link in server.demo.links.items():
+        assert link.startswith(f"{server.demo.http}/console/enter/?code=prl_")
+        with urllib.request.urlopen(link, timeout=10) as page:
+            assert f"Continue as {email}" in page.read().decode()
 
 
 def test_the_credentials_work_and_may_do_everything(own_server: MakeServer) -> None:

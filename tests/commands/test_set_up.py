@@ -340,3 +340,22 @@ def test_no_secret_is_kept_in_clear(operator: Operator) -> None:
 
     assert user["password"].encode() not in kept
     assert token["token"].encode() not in kept
+
+
+def test_a_link_signs_a_user_in_and_names_the_page(
+    operator: Operator, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    operator.ask("tenant", "create", "Acme")
+    operator.ask(*NEW_OWNER)
+
+    made = operator.ask("user", "link", "u@acme.test")
+    nobody = operator.fault("user", "link", "v@acme.test")
+
+    assert made["email"] == "u@acme.test"
+    assert made["link"].startswith("http://127.0.0.1:8025/console/enter/?code=prl_")
+    assert "there is no such user" in nobody
+    monkeypatch.setenv("POSTROOM_PUBLIC_URL", "https://mail.acme.test")
+    behind = operator.ask("user", "link", "u@acme.test")
+    assert behind["link"].startswith("https://mail.acme.test/console/enter/?code=prl_")
+    monkeypatch.setenv("POSTROOM_CONSOLE", "off")
+    assert operator.fault("user", "link", "u@acme.test").startswith("console: the page is off")

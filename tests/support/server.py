@@ -16,7 +16,7 @@ import sys
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from types import TracebackType
 from typing import Self, cast
@@ -59,6 +59,7 @@ class Demo:
     domain: str
     lmtp: tuple[str, ...] = ()
     smtps: tuple[str, ...] = ()
+    links: Record = field(default_factory=dict)
 
     @classmethod
     def from_record(cls, record: Record) -> Self:
@@ -74,6 +75,7 @@ class Demo:
             domain=record["domain"],
             lmtp=tuple(record["lmtp"]),
             smtps=tuple(record["smtps"]),
+            links=record["links"],
         )
 
 

@@ -227,6 +227,63 @@ async def test_a_cookie_means_nothing_to_the_api_and_a_bearer_nothing_here(world
         assert "programs use /v1/" in answer.text
 
 
+async def test_without_the_pages_own_session_no_page_is_shown(world: World) -> None:
+    """For every page, those of others too: nobody, a session of the API, and tokens."""
+    member, sales = world.secrets[MEMBER], world.secrets[SALES]
+    nobody = visitor(world)
+    callers = {
+        "nobody": nobody,
+        "no session": visitor(world, "prs_" + "0" * 43),
+        "a session of the API": visitor(world, member),
+        "a token": visitor(world, sales),
+        "an ended session": visitor(world, '"; DROP'),
+    }
+    for page in PAGES:
+        path = re.sub(r"\{\w+\}", "x@example.test", page.path)
+        for name, who in callers.items():
+            answer = await (who.get if page.method == "GET" else who.post)(path)
+            told = (page.method, page.path, name, answer.status_code)
+            assert answer.status_code in ((200, 401, 404) if page.public else (303,)), told
+            assert MEMBER not in answer.text, told
+        for secret in (member, sales):
+            headers = {"Authorization": f"Bearer {secret}"}
+            assert (
+                await nobody.http.request(page.method, path, headers=headers)
+            ).status_code == 400
+
+
+async def test_a_demoted_admin_is_a_member_at_the_next_click(world: World) -> None:
+    admin = await signed_in(world, TENANT_ADMIN)
+    assert (await admin.post("/console/settings/name/", {"name": "Adam"})).status_code == 303
+    await world.database.write(
+        lambda tx: users.update_user(
+            tx,
+            tenant_id=world.tenant_id,
+            user_id=world.raw[TENANT_ADMIN],
+            role="member",
+            now=world.clock(),
+        )
+    )
+
+    assert (await admin.post("/console/settings/name/", {"name": "Eve"})).status_code == 403
+
+
+async def test_the_log_and_the_metrics_name_the_page_and_no_address(
+    world: World, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level("INFO", logger="postroom.http")
+    who = await signed_in(world, MEMBER)
+    await who.get("/console/settings/?q=secret")
+    await who.get(f"/console/static/{'x' * 20}/form.js")
+    await who.get("/console/not/one/of/ours/")
+
+    text = (await world.app.router.default._measures.text()).decode()  # type: ignore[attr-defined]
+    assert 'route="/console/settings/"' in text
+    assert 'route="/console/static/{version}/{name}"' in text
+    assert "ours" not in text and "secret" not in text
+    assert not [one for one in caplog.records if "secret" in str(one.__dict__)]
+
+
 async def test_whatever_ends_a_session_shows_at_the_next_click(world: World) -> None:
     key = {"tenant_id": world.tenant_id, "user_id": world.raw[MEMBER]}
 

@@ -1,0 +1,60 @@
+"""The page on a real socket, and a browser to open it in."""
+
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+
+from config.settings import Settings
+from config.values import Endpoint
+from gateway.http_edge.http_server import serving
+from storage.engines.opening import EMBEDDED
+from tests.admin_api.console.visitor import page_session
+from tests.builders import MEMBER, TENANT_OWNER, World, open_world
+from tests.support.browser import Browser, Tab, open_browser
+from tests.support.engines import Engine
+
+
+@pytest.fixture(scope="session")
+def browser() -> Iterator[Browser]:
+    """The browser of this test process."""
+    with open_browser() as made:
+        yield made
+
+
+@dataclass(frozen=True)
+class Site:
+    """A world whose page is served on a port of loopback; `secrets` are cookies by e-mail."""
+
+    world: World
+    port: int
+    secrets: dict[str, str]
+
+    @property
+    def url(self) -> str:
+        return f"http://127.0.0.1:{self.port}"
+
+    async def enter(self, tab: Tab, email: str = MEMBER) -> None:
+        """Give the browser this user's cookie."""
+        cookie = f"postroom-{self.port}"
+        await tab.context.add_cookies(
+            [{"name": cookie, "value": self.secrets[email], "url": self.url, "httpOnly": True}]
+        )
+
+
+@asynccontextmanager
+async def served(world: World) -> AsyncIterator[Site]:
+    """Serve the world as the gateway does; its owner and a member have sessions of the page."""
+    secrets = {email: await page_session(world, email) for email in (MEMBER, TENANT_OWNER)}
+    async with serving(world.app, [Endpoint("127.0.0.1", 0)], Settings()) as bound:
+        yield Site(world, bound[0][1], secrets)
+
+
+@pytest.fixture
+async def site(tmp_path: Path) -> AsyncIterator[Site]:
+    """A world on the embedded engine: a browser sees no difference between two."""
+    engine = Engine("sqlite", EMBEDDED, tmp_path)
+    async with open_world(engine, login_rate_per_minute=1000) as made, served(made) as site:
+        yield site
