@@ -36,7 +36,7 @@ Frame = tuple[str, dict[str, Any]]
 
 
 def service(world: World) -> Any:  # noqa: ANN401
-    return cast(Any, world.app.router.default)._inner._service
+    return cast(Any, world.app.router.default)._inner._calls._service
 
 
 @contextlib.asynccontextmanager

@@ -77,7 +77,7 @@ async def test_only_what_came_after_counts(world: World) -> None:
 
 
 def feed_of(world: World) -> Feed:
-    feed: Feed = world.app.router.default._inner._service.feed  # type: ignore[attr-defined]
+    feed: Feed = world.app.router.default._inner._calls._service.feed  # type: ignore[attr-defined]
     return feed
 
 
