@@ -7,10 +7,19 @@ those in front of the sign-in.
 from __future__ import annotations
 
 from admin_api.console.live import live_stream
-from admin_api.console.views import home_view, settings_view, sign_in_view
+from admin_api.console.views import (
+    home_view,
+    message_view,
+    settings_view,
+    sign_in_view,
+    thread_acts,
+    thread_view,
+)
 from admin_api.console.visit import Page
 
 _SETTINGS = "/console/settings/"
+_THREAD = "/console/{inbox}/threads/{thread_id}/"
+_MESSAGE = "/console/{inbox}/messages/{message_id}/"
 
 PAGES: tuple[Page, ...] = (
     Page("GET", "/console/", home_view.show_home),
@@ -26,4 +35,20 @@ PAGES: tuple[Page, ...] = (
     Page("POST", _SETTINGS + "look/", settings_view.change_look),
     Page("POST", _SETTINGS + "sessions/end/", settings_view.end_session),
     Page("POST", _SETTINGS + "sessions/end-others/", settings_view.end_other_sessions),
+    Page("GET", _THREAD, thread_view.show_thread),
+    Page("POST", _THREAD + "note/", thread_acts.add_note),
+    Page("POST", _THREAD + "delete-note/", thread_acts.delete_note),
+    Page("POST", _THREAD + "assign/", thread_acts.assign),
+    Page("POST", _THREAD + "handoff/", thread_acts.hand_off),
+    Page("POST", _THREAD + "status/", thread_acts.set_status),
+    Page("POST", _THREAD + "marks/", thread_acts.mark),
+    Page("POST", _THREAD + "tasks/", thread_acts.complete_task),
+    Page("POST", _THREAD + "card/", thread_acts.add_card),
+    Page("POST", _THREAD + "request/", thread_acts.request_card),
+    Page("POST", _THREAD + "shares/", thread_acts.resolve_share),
+    Page("GET", _MESSAGE + "body/", message_view.show_body),
+    Page("GET", _MESSAGE + "html/", message_view.show_frame),
+    Page("GET", _MESSAGE + "raw/", message_view.show_raw),
+    Page("GET", _MESSAGE + "why/", message_view.show_why),
+    Page("GET", _MESSAGE + "attachments/{attachment_id}/", message_view.show_file),
 )

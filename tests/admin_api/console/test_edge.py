@@ -47,6 +47,17 @@ TABLE = {
     ("POST", "/console/settings/look/", False),
     ("POST", "/console/settings/sessions/end/", False),
     ("POST", "/console/settings/sessions/end-others/", False),
+    *(
+        ("POST", f"/console/{{inbox}}/threads/{{thread_id}}/{act}/", False)
+        for act in (
+            "note delete-note assign handoff status marks tasks card request shares".split()
+        )
+    ),
+    ("GET", "/console/{inbox}/threads/{thread_id}/", False),
+    *(
+        ("GET", f"/console/{{inbox}}/messages/{{message_id}}/{part}/", False)
+        for part in ("body", "html", "raw", "why", "attachments/{attachment_id}")
+    ),
 }
 POSTS = sorted(path for method, path, _ in TABLE if method == "POST")
 

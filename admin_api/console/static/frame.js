@@ -1,0 +1,35 @@
+// @ts-check
+/**
+ * The frames of HTML mail: as high as what they show, and keys pressed in one are the page's.
+ *
+ * Nothing runs in a frame; this page measures it and listens there.
+ */
+
+const MOST = 20000;
+
+/** @param {HTMLIFrameElement} frame */
+function fit(frame) {
+  const page = frame.contentDocument;
+  if (!page?.body || frame.dataset.fits === page.URL || page.URL === "about:blank") return;
+  frame.dataset.fits = page.URL;
+  const measure = () => {
+    const { body, documentElement: root } = page;
+    const high = Math.max(body.scrollHeight, Math.ceil(root.getBoundingClientRect().height));
+    const bar = root.scrollWidth > root.clientWidth ? 18 : 0;
+    frame.style.blockSize = `${Math.min(high + bar, MOST)}px`;
+  };
+  measure();
+  new ResizeObserver(measure).observe(page.documentElement);
+  page.addEventListener("keydown", (event) => {
+    const { key, ctrlKey, metaKey, altKey, shiftKey } = event;
+    const named = { key, ctrlKey, metaKey, altKey, shiftKey, bubbles: true, cancelable: true };
+    if (!frame.dispatchEvent(new KeyboardEvent("keydown", named))) event.preventDefault();
+  });
+}
+
+const all = () => /** @type {NodeListOf<HTMLIFrameElement>} */ (document.querySelectorAll("iframe.mail"));
+document.addEventListener("load", (event) => {
+  const one = /** @type {Element} */ (event.target);
+  if (one.matches?.("iframe.mail")) fit(/** @type {HTMLIFrameElement} */ (one));
+}, true);
+for (const one of all()) if (one.contentDocument?.readyState === "complete") fit(one);

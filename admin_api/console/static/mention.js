@@ -1,0 +1,186 @@
+// @ts-check
+/**
+ * Teammates as a list under a field (WAI-ARIA APG: combobox with a listbox).
+ *
+ * - <input data-people> takes one address: chosen, its form is sent ("send") or the text field behind
+ *   it is focused ("next").
+ * - <textarea data-mention>: `@` opens the list. Who is chosen is shown as a chip and becomes a value
+ *   of `mentions`; an address that is only typed is offered, never mentioned in silence.
+ */
+
+/** @typedef {{address: string, name: string}} Person */
+/** @typedef {HTMLInputElement | HTMLTextAreaElement} Field */
+
+const MOST = 8;
+const TOKEN = /(^|\s)@([\w.+-]*(?:@[\w.-]*)?)$/;
+const TYPED = /@([\w.+-]+@[\w-]+(?:\.[\w-]+)+)/g;
+
+/** @type {{field: Field, found: Person[], at: number, choose: (one: Person) => void} | null} */
+let open = null;
+
+/** @returns {Person[]} */
+const team = () => [...document.querySelectorAll("#team option")].map((one) => {
+  const { value, label } = /** @type {HTMLOptionElement} */ (one);
+  return { address: value, name: label === value ? "" : label };
+});
+
+/** @param {string} asked */
+function matching(asked) {
+  const wanted = asked.trim().toLowerCase();
+  /** @param {Person} one */
+  const rank = (one) => {
+    const address = one.address.toLowerCase(), words = one.name.toLowerCase().split(/\s+/);
+    if (address.startsWith(wanted) || words.some((word) => word.startsWith(wanted))) return one.name === "me" ? 0 : 1;
+    return address.includes(wanted) ? 2 : 3;
+  };
+  return team().map((one) => ({ one, rank: rank(one) })).filter((each) => each.rank < 3)
+    .sort((a, b) => a.rank - b.rank).slice(0, MOST).map((each) => each.one);
+}
+
+/** @param {Field} field @param {string} asked @param {(one: Person) => void} choose */
+function show(field, asked, choose) {
+  hide();
+  const found = matching(asked);
+  if (!found.length) return;
+  open = { field, found, at: 0, choose };
+  const list = document.createElement("ul");
+  list.id = "people";
+  list.setAttribute("role", "listbox");
+  list.setAttribute("aria-label", "Teammates");
+  found.forEach((one, place) => {
+    const row = document.createElement("li"), name = document.createElement("bdi"), address = document.createElement("bdi");
+    row.id = `people-${place}`;
+    row.setAttribute("role", "option");
+    name.textContent = one.name;
+    address.textContent = one.address;
+    row.append(name, " ", address);
+    row.addEventListener("mousedown", (event) => { event.preventDefault(); pick(place); });
+    list.append(row);
+  });
+  field.after(list);
+  const given = { role: "combobox", "aria-expanded": "true", "aria-controls": "people", "aria-autocomplete": "list" };
+  for (const [name, value] of Object.entries(given)) field.setAttribute(name, value);
+  move(0);
+}
+
+function hide() {
+  if (!open) return;
+  document.getElementById("people")?.remove();
+  for (const name of ["role", "aria-expanded", "aria-controls", "aria-autocomplete", "aria-activedescendant"])
+    open.field.removeAttribute(name);
+  open = null;
+}
+
+/** @param {number} step */
+function move(step) {
+  if (!open) return;
+  open.at = (open.at + step + open.found.length) % open.found.length;
+  document.querySelectorAll("#people > li").forEach((one, place) =>
+    one.setAttribute("aria-selected", String(place === open?.at)));
+  open.field.setAttribute("aria-activedescendant", `people-${open.at}`);
+}
+
+/** @param {number} place */
+function pick(place) {
+  if (!open) return;
+  const { found, choose } = open;
+  hide();
+  choose(found[place]);
+}
+
+document.addEventListener("keydown", (event) => {
+  if (!open || event.target !== open.field || event.ctrlKey) return;
+  const step = { ArrowDown: 1, ArrowUp: -1 }[event.key];
+  if (step) move(step);
+  else if (event.key === "Enter") pick(open.at);
+  else if (event.key === "Escape") hide();
+  else return;
+  event.preventDefault();
+  event.stopPropagation();
+}, true);
+document.addEventListener("focusout", hide);
+
+// --- one teammate
+
+/** @param {HTMLInputElement} field */
+function ask(field) {
+  field.removeAttribute("list");
+  show(field, field.value, (one) => {
+    field.value = one.address;
+    if (field.dataset.people === "send") field.form?.requestSubmit();
+    else field.form?.querySelector("textarea")?.focus();
+  });
+}
+
+for (const name of ["focusin", "input"])
+  document.addEventListener(name, (event) => {
+    const field = /** @type {HTMLElement} */ (event.target);
+    if (field.matches("input[data-people]")) ask(/** @type {HTMLInputElement} */ (field));
+    if (name === "input" && field.matches("[data-mention]")) write(/** @type {HTMLTextAreaElement} */ (field));
+  });
+
+// --- mentions
+
+/** @param {HTMLTextAreaElement} field */
+function write(field) {
+  const end = field.selectionStart, token = TOKEN.exec(field.value.slice(0, end));
+  hide();
+  if (token) show(field, token[2], (one) => {
+    field.setRangeText(`@${one.address} `, end - token[2].length - 1, end, "end");
+    setMentions(new Set([...mentions(), one.address]));
+  });
+  offer();
+}
+
+const carrier = () => /** @type {HTMLInputElement | null} */ (document.getElementById("note-mentions"));
+const mentions = () => new Set((carrier()?.value ?? "").split(/[,;\s]+/).filter(Boolean));
+
+/** @param {Set<string>} chosen */
+function setMentions(chosen) {
+  const field = carrier();
+  if (!field) return;
+  field.value = [...chosen].join(", ");
+  field.dispatchEvent(new Event("input", { bubbles: true }));
+  draw();
+}
+
+/** @param {string} text @param {string} label @param {() => void} act */
+function button(text, label, act) {
+  const made = document.createElement("button");
+  made.type = "button";
+  made.className = "chip";
+  made.textContent = text;
+  made.setAttribute("aria-label", label);
+  made.onclick = act;
+  return made;
+}
+
+function draw() {
+  const chosen = mentions(), chips = document.getElementById("chips");
+  chips?.replaceChildren(...[...chosen].map((one) => button(`${one} ×`, `Do not mention ${one}`, () => {
+    setMentions(new Set([...mentions()].filter((each) => each !== one)));
+    document.getElementById("note-body")?.focus();
+  })));
+  offer();
+}
+
+function offer() {
+  const field = /** @type {HTMLTextAreaElement | null} */ (document.getElementById("note-body"));
+  const chosen = mentions(), known = new Map(team().map((one) => [one.address.toLowerCase(), one.address]));
+  const typed = [...(field?.value ?? "").matchAll(TYPED)].map((one) => known.get(one[1].toLowerCase()));
+  const left = [...new Set(typed)].filter((one) => one && !chosen.has(one));
+  document.getElementById("offers")?.replaceChildren(...left.map((one) =>
+    button(`Mention ${one}?`, `Mention ${one}`, () => setMentions(new Set([...mentions(), one ?? ""])))));
+}
+
+const given = carrier();
+if (given) {
+  const chips = document.createElement("div"), offers = document.createElement("div");
+  chips.id = "chips";
+  offers.id = "offers";
+  given.after(chips, offers);
+  given.type = "hidden";
+  given.previousElementSibling?.remove();
+  given.addEventListener("change", draw);
+  draw();
+}

@@ -1,0 +1,130 @@
+// @ts-check
+/**
+ * The thread page: reads are marked, messages are walked by keys, acts open with their field focused.
+ *
+ * - An open message is not replaced or folded by what comes live.
+ * - Only messages that are open for a second in a page that is seen are marked as read.
+ */
+
+const line = /** @type {HTMLElement} */ (document.getElementById("timeline"));
+const acts = document.getElementById("acts");
+const seen = /** @type {HTMLFormElement | null} */ (document.getElementById("seen"));
+
+/** @param {Element} one */
+const isOpen = (one) => !!one.querySelector(":scope > details[open]");
+const messages = () => [...line.querySelectorAll(":scope > li.message")];
+for (const one of messages()) if (isOpen(one)) one.setAttribute("data-dirty", "");
+
+document.addEventListener("toggle", (event) => {
+  const details = /** @type {HTMLDetailsElement} */ (event.target);
+  if (!details.matches("details")) return;
+  if (details.open) details.closest("li.message")?.setAttribute("data-dirty", "");
+  if (details.matches(".drop")) {
+    if (details.open) /** @type {HTMLElement | null} */ (details.querySelector("input:not([type=hidden])"))?.focus();
+    acts?.toggleAttribute("data-live", !acts.querySelector("details[open]"));
+  } else if (details.open) setTimeout(markRead, 1000);
+}, true);
+
+const first = messages().find((one) => one.matches(".unread"));
+if (first && first !== line.firstElementChild && !location.hash) first.scrollIntoView();
+
+// --- read marks
+
+async function markRead() {
+  const open = messages().filter((one) => one.matches(".unread") && isOpen(one));
+  if (!seen || document.hidden || !open.length) return;
+  const form = new FormData(seen);
+  form.set("only", open.map((one) => one.id.slice(2)).join(" "));
+  const body = new URLSearchParams(/** @type {any} */ (form));
+  const answer = await fetch(seen.action, { method: "POST", body }).catch(() => null);
+  if (answer?.status !== 204) return;
+  for (const one of open) {
+    one.classList.remove("unread");
+    one.querySelector(".dot")?.remove();
+  }
+  const version = /** @type {HTMLInputElement | null} */ (document.querySelector('#acts [name="version"]'));
+  if (version) version.value = answer.headers.get("ETag") ?? "";
+}
+
+setTimeout(markRead, 1000);
+document.addEventListener("visibilitychange", () => setTimeout(markRead, 1000));
+
+// --- views, remembered by sender
+
+/** @param {Element} one */
+const sender = (one) => `view/${one.closest("li")?.dataset.sender ?? ""}`;
+
+document.addEventListener("click", (event) => {
+  const one = /** @type {Element} */ (event.target).closest?.("a[data-view], [data-fill], [data-reply]");
+  if (!one) return;
+  const view = one.getAttribute("data-view") ?? "";
+  if (view === "text" || view === "html") localStorage.setItem(sender(one), view);
+  if (one.matches("[data-reply]")) document.getElementById("answered")?.removeAttribute("hidden");
+  if (one.matches("[data-fill]")) fill(one.getAttribute("data-fill") ?? "");
+});
+
+/** @param {string} text */
+function fill(text) {
+  const field = /** @type {HTMLTextAreaElement} */ (document.getElementById("note-body"));
+  field.value += (field.value && "\n") + text;
+  field.dispatchEvent(new Event("input", { bubbles: true }));
+  field.focus();
+}
+
+for (const one of line.querySelectorAll("details[open] > .body > .views")) {
+  const wanted = localStorage.getItem(sender(one));
+  const link = /** @type {HTMLElement | null} */ (one.querySelector(`[data-view="${wanted}"]:not([aria-current])`));
+  link?.click();
+}
+
+// --- keys
+
+/** @param {number} step */
+function walk(step) {
+  const all = messages(), at = all.findIndex((one) => one.contains(document.activeElement));
+  const next = all[at < 0 ? (step > 0 ? 0 : all.length - 1) : at + step];
+  next?.querySelector("summary")?.focus();
+  next?.scrollIntoView({ block: "nearest" });
+}
+
+function present() {
+  const all = messages();
+  return all.find((one) => one.contains(document.activeElement)) ?? all.findLast(isOpen);
+}
+
+function foldAll() {
+  const all = messages(), open = !all.every(isOpen);
+  for (const one of all) /** @type {HTMLDetailsElement} */ (one.querySelector("details")).open = open;
+}
+
+function nextView() {
+  const links = [...(present()?.querySelectorAll('.views a:not([data-view="why"])') ?? [])];
+  const at = links.findIndex((one) => one.matches("[aria-current]"));
+  /** @type {HTMLElement | undefined} */ (links[(at + 1) % links.length])?.click();
+}
+
+/** @type {Record<string, () => void>} */
+const KEYS = {
+  ",": () => walk(-1),
+  ".": () => walk(1),
+  ";": foldAll,
+  v: nextView,
+  w: () => /** @type {HTMLElement | null | undefined} */ (present()?.querySelector('[data-view="why"]'))?.click(),
+};
+
+document.addEventListener("keydown", (event) => {
+  const field = /** @type {HTMLElement} */ (event.target);
+  if (event.ctrlKey && event.key === "Enter" && field.matches("textarea")) {
+    /** @type {HTMLTextAreaElement} */ (field).form?.requestSubmit();
+    event.preventDefault();
+  }
+  if (event.key === "Escape" && !event.defaultPrevented) {
+    const drop = /** @type {HTMLDetailsElement | null} */ (field.closest(".drop[open]"));
+    if (drop) { drop.open = false; drop.querySelector("summary")?.focus(); }
+    else if (field.matches("textarea")) field.blur();
+  }
+  if (event.ctrlKey || event.metaKey || event.altKey || field.matches("input, textarea, select")) return;
+  if (document.documentElement.dataset.keys === "off" || !KEYS[event.key]) return;
+  event.preventDefault();
+  KEYS[event.key]();
+});

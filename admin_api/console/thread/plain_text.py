@@ -1,0 +1,82 @@
+"""The text of a message as a page shows it: paragraphs, folded quotes, links.
+
+- Lines that begin with `>` are a quote; quotes of more than three lines are folded.
+- A link is an address of http or https in the text, and leads where it says.
+- At most the first 256 Ki characters are shown.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+from itertools import groupby
+
+MOST = 256 << 10
+_FOLDED = 3
+_LINK = re.compile(r"\bhttps?://[^\s<>\"'`\x00-\x1f\x7f]{1,2000}", re.IGNORECASE)
+_NOT_AT_END = ".,;:!?*_"
+_PAIRS = {")": "(", "]": "[", "}": "{"}
+
+
+@dataclass(frozen=True, slots=True)
+class Piece:
+    """Some text; `link` is where it leads, empty for none."""
+
+    text: str
+    link: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Block:
+    """Lines of one kind; `lines` is their number in a folded quote, 0 where nothing is folded."""
+
+    pieces: tuple[Piece, ...]
+    quoted: bool = False
+    lines: int = 0
+
+
+def blocks(text: str) -> list[Block]:
+    """Return the blocks of a text, in its order."""
+    lines = text[:MOST].replace("\r\n", "\n").rstrip().split("\n")
+    return [_block(quoted, list(group)) for quoted, group in groupby(lines, key=_is_quote)]
+
+
+def is_cut(text: str) -> bool:
+    """Whether a text is longer than what is shown of it."""
+    return len(text) > MOST
+
+
+def _is_quote(line: str) -> bool:
+    return line.startswith(">")
+
+
+def _block(quoted: bool, lines: list[str]) -> Block:
+    folded = len(lines) if quoted and len(lines) > _FOLDED else 0
+    return Block(tuple(pieces("\n".join(lines))), quoted, folded)
+
+
+def pieces(text: str) -> Iterator[Piece]:
+    """Yield the text with its links apart."""
+    end = 0
+    for found in _LINK.finditer(text):
+        address = _trimmed(found[0])
+        if address.partition("://")[2]:
+            if found.start() > end:
+                yield Piece(text[end : found.start()])
+            yield Piece(address, address)
+            end = found.start() + len(address)
+    if end < len(text):
+        yield Piece(text[end:])
+
+
+def _trimmed(address: str) -> str:
+    """Take off what belongs to the sentence: a full stop, a bracket that was opened before."""
+    while address:
+        last = address[-1]
+        opened = _PAIRS.get(last)
+        if last in _NOT_AT_END or (opened and address.count(last) > address.count(opened)):
+            address = address[:-1]
+        else:
+            break
+    return address

@@ -1,0 +1,67 @@
+"""A reply as a `mailto:` link (RFC 6068): the reader's own mail program sends it.
+
+- To the Reply-To, else to the sender; in copy all others who got the message, but for teammates.
+- The body is cut at 1,500 characters: mail programs take no endless links.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Collection, Iterable, Mapping
+from typing import Any
+from urllib.parse import quote
+
+MOST_BODY = 1500
+_MOST_ADDRESSES = 30
+_MOST_SUBJECT = 300
+_RE = re.compile(r"\s*re\s*(\[\d+\])?\s*:", re.IGNORECASE)
+_CONTROL = re.compile(r"[\x00-\x1f\x7f]")
+
+
+def mailto(
+    message: Mapping[str, Any], *, own: Collection[str], subject: str = "", body: str = ""
+) -> str:
+    """Return the link that answers a message; `own` are the addresses of the team, in lower case.
+
+    `subject` and `body` are a template's; left empty, they are those of an answer with a quote.
+    """
+    to = [one["email"] for one in message["reply_to"] or [message["from"]] if one["email"]]
+    taken = {*own, *(address.lower() for address in to)}
+    cc = [one["email"] for one in [*message["to"], *message["cc"]] if one["email"]]
+    others = [address for address in dict.fromkeys(cc) if address.lower() not in taken]
+    fields = {
+        "cc": ",".join(map(_address, others[:_MOST_ADDRESSES])),
+        "subject": _quoted(subject or answered(message["subject"])),
+        "In-Reply-To": _quoted(_field(message["headers"], "message-id")),
+        "body": _quoted((body or quoted(message))[:MOST_BODY].replace("\n", "\r\n")),
+    }
+    given = "&".join(f"{name}={value}" for name, value in fields.items() if value)
+    return f"mailto:{','.join(map(_address, to[:_MOST_ADDRESSES]))}?{given}"
+
+
+def answered(subject: str) -> str:
+    """Return the subject of an answer."""
+    plain = _CONTROL.sub(" ", subject).strip()[:_MOST_SUBJECT]
+    return plain if _RE.match(plain) else f"Re: {plain}"
+
+
+def quoted(message: Mapping[str, Any]) -> str:
+    """Return the text of a message as a quote."""
+    name = message["from"]["name"] or message["from"]["email"]
+    lines = (message["text_body"] or "")[:MOST_BODY].rstrip().split("\n")
+    return f"\n\n{name} wrote:\n" + "\n".join(f"> {line}".rstrip() for line in lines)
+
+
+def _field(headers: Iterable[Mapping[str, Any]], name: str) -> str:
+    for one in headers:
+        if one["name"].lower() == name:
+            return str(one["value"])[:_MOST_SUBJECT]
+    return ""
+
+
+def _address(address: str) -> str:
+    return quote(_CONTROL.sub("", address), safe="@")
+
+
+def _quoted(text: str) -> str:
+    return quote(text, safe="")

@@ -1,0 +1,143 @@
+"""The time line of a thread: its messages, notes and acts, oldest first.
+
+- Read messages are folded, but for the last; an unread one is open. Not more than a few are open.
+- A person is shown by a name; an inbox that is gone, in words.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+MOST_OPEN = 5
+_ORDER = ("message", "act", "note")
+_ACTS = {
+    "assigned": "assigned this to",
+    "unassigned": "took this from",
+    "closed": "closed this",
+    "reopened": "reopened this",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Item:
+    """One entry: a `kind` of `message`, `note` or `act`, and its record."""
+
+    kind: str
+    id: str
+    at: str
+    record: Mapping[str, Any]
+    is_open: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class People:
+    """The inboxes of the team by id, and which one is looking."""
+
+    names: Mapping[str, str]
+    own: str
+
+    def name(self, inbox_id: str | None) -> str:
+        if inbox_id == self.own:
+            return "You"
+        return self.names.get(inbox_id or "", "A deleted inbox")
+
+
+def time_line(
+    messages: Sequence[Mapping[str, Any]],
+    notes: Sequence[Mapping[str, Any]],
+    acts: Sequence[Mapping[str, Any]],
+    *,
+    opened: str = "",
+) -> list[Item]:
+    """Return the entries; the message `opened` is open in any case."""
+    chosen = _open(messages, opened)
+    items = [
+        Item("message", one["message_id"], one["received_at"], one, one["message_id"] in chosen)
+        for one in messages
+    ]
+    items += [Item("note", one["note_id"], one["created_at"], one) for one in notes]
+    items += [
+        Item("act", f"act-{place}", one["created_at"], one) for place, one in enumerate(acts, 1)
+    ]
+    return sorted(items, key=lambda item: (item.at, _ORDER.index(item.kind)))
+
+
+def _open(messages: Sequence[Mapping[str, Any]], opened: str) -> set[str]:
+    unread = [one["message_id"] for one in messages if one["is_read"] is False]
+    last = [one["message_id"] for one in messages[-1:]]
+    return {opened, *last, *unread[: MOST_OPEN - 1]}
+
+
+def sentence(act: Mapping[str, Any], people: People) -> str:
+    """Return an act in words."""
+    by, to = act["by"], act["assignee"]
+    who = people.name(by["inbox_id"]) if by else "Postroom"
+    whom = people.name(to["inbox_id"]) if to else ""
+    if to and by and to["inbox_id"] == by["inbox_id"] and act["type"] == "assigned":
+        return f"{who} took this"
+    if act["type"] == "unassigned" and not whom:
+        return f"{who} assigned this to nobody"
+    text = f"{who} {_ACTS[act['type']]}"
+    return f"{text} {'you' if whom == 'You' else whom}" if whom and "this " in text else text
+
+
+def audience(
+    messages: Sequence[Mapping[str, Any]],
+    notes: Sequence[Mapping[str, Any]],
+    acts: Sequence[Mapping[str, Any]],
+    people: People,
+) -> list[str]:
+    """Return who can see the thread, as far as this inbox may know: one sentence each."""
+    lists = {
+        route["address"]: None
+        for one in messages
+        for route in one["via"] or ()
+        if route["list_id"] is not None
+    }
+    told = [f"Members of {address} have copies." for address in lists]
+    given = {
+        act["assignee"]["inbox_id"]: f"by assignment of {people.name(act['by']['inbox_id'])}"
+        for act in acts
+        if act["type"] == "assigned" and act["assignee"] and act["by"]
+        if act["assignee"]["inbox_id"] != act["by"]["inbox_id"]
+    }
+    addressed = {
+        address: f"in a note of {people.name(note['author_inbox_id'])}"
+        for note in notes
+        for address in note["mentions"]
+    }
+    told += [f"{people.name(inbox)} was given messages {how}." for inbox, how in given.items()]
+    told += [f"{address} was mentioned {how}." for address, how in addressed.items()]
+    return told
+
+
+def outside_sender(
+    messages: Sequence[Mapping[str, Any]], own: frozenset[str]
+) -> Mapping[str, Any] | None:
+    """Return the last sender who is not of the team."""
+    for one in reversed(messages):
+        if one["from"]["email"] and one["from"]["email"].lower() not in own:
+            return one["from"]  # type: ignore[no-any-return]
+    return None
+
+
+def facts(message: Mapping[str, Any]) -> list[str]:
+    """Return what the envelope says beside the header, in sentences."""
+    told = []
+    envelope = message["envelope"]
+    if envelope is None:
+        return ["You have no copy: this message was opened to you."]
+    sender, mail_from = message["from"]["email"], envelope["mail_from"]
+    if not mail_from:
+        told.append("Sent with an empty return address: an automatic message.")
+    elif mail_from.lower() != sender.lower():
+        told.append(f"The envelope names {mail_from} as the sender.")
+    addressed = {one["email"].lower() for one in [*message["to"], *message["cc"]]}
+    hidden = [one for one in envelope["rcpt_to"] if one.lower() not in addressed]
+    if hidden and not addressed & {one.lower() for one in envelope["rcpt_to"]}:
+        told.append(f"It came for {', '.join(hidden)}, who is not named in To or Cc.")
+    if envelope["tls"] is None:
+        told.append("It came without encryption.")
+    return told

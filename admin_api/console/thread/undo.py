@@ -1,0 +1,60 @@
+"""The act that was just done, for the next page to tell of, with the act that undoes it.
+
+It waits in a cookie for a minute, is shown once, and is nowhere else. It holds the name of an act
+and its fields; the act itself is a form like any other, with the token of the page.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from urllib.parse import parse_qsl, urlencode
+
+COOKIE = "postroom-done"
+ACTS = frozenset(("assign", "unassign", "status", "marks", "tasks"))
+_MOST = 3500
+_SECONDS = 60
+
+
+@dataclass(frozen=True, slots=True)
+class Done:
+    """An act of the last page: what to say, and the `act` that undoes it with its `fields`.
+
+    `thread` is the id of its thread; `saved` the key of the form that is done with.
+    """
+
+    text: str
+    thread: str = ""
+    act: str = ""
+    fields: Mapping[str, str] = field(default_factory=dict)
+    saved: str = ""
+
+
+def done_cookie(done: Done | None, *, secure: bool) -> str:
+    """Build the Set-Cookie header; without an act it removes the cookie."""
+    value = "" if done is None else _written(done)
+    age = _SECONDS if value else 0
+    return (
+        f"{COOKIE}={value}; Path=/console/; Max-Age={age}; HttpOnly; SameSite=Strict"
+        f"{'; Secure' if secure else ''}"
+    )
+
+
+def _written(done: Done) -> str:
+    named = {"text": done.text, "thread": done.thread, "act": done.act, "saved": done.saved}
+    value = urlencode(named | {f"f.{name}": text for name, text in done.fields.items()})
+    return value if len(value) <= _MOST else urlencode(named | {"act": ""})
+
+
+def read_done(value: str) -> Done | None:
+    """Return the act in a cookie's value; None where there is none."""
+    given = dict(parse_qsl(value[: 2 * _MOST]))
+    if "text" not in given or given.get("act", "") not in ACTS | {""}:
+        return None
+    return Done(
+        given["text"],
+        given.get("thread", ""),
+        given.get("act", ""),
+        {name[2:]: text for name, text in given.items() if name.startswith("f.")},
+        given.get("saved", ""),
+    )

@@ -1,0 +1,130 @@
+"""One message: its text, its HTML in a frame, its header, its octets, its files, and why it came.
+
+- The frame is shown only as a frame: opened by itself it leads to the thread.
+- Files and octets are the API's own responses: a browser saves them, never shows them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import AsyncGenerator, Mapping
+from contextlib import aclosing
+from functools import partial
+from typing import Any, cast
+
+from starlette.responses import HTMLResponse, Response, StreamingResponse
+
+from admin_api.access.policy import is_admin
+from admin_api.call.call import Call
+from admin_api.console import words
+from admin_api.console.inside import ask, path_of, response_of
+from admin_api.console.thread import frame, plain_text
+from admin_api.console.thread.time_line import facts
+from admin_api.console.visit import Visit, inbox_path
+
+MESSAGE = "/v1/messages/{}/"
+VIEWS = ("text", "html", "headers", "raw")
+MOST_RAW = 256 << 10
+MOST_PICTURE = 5 << 20
+
+
+async def message_values(call: Call, visit: Visit, message_id: str) -> dict[str, Any]:
+    """Return what the template of a message wants: the record, and its text in pieces."""
+    message = await _message(call, visit, message_id)
+    text = message["text_body"]
+    asked = visit.query.get("view", "")
+    shown = asked if asked in VIEWS else "html" if text is None and message["html_body"] else "text"
+    return {
+        "message": message,
+        "view": shown,
+        "blocks": plain_text.blocks(text or ""),
+        "is_cut": plain_text.is_cut(text or ""),
+        "facts": facts(message),
+        "at": inbox_path(visit.inbox, f"messages/{message_id}/"),
+        "pictures": [
+            one["attachment_id"]
+            for one in message["attachments"]
+            if one["content_type"].lower() in frame.IMAGES and one["size"] <= MOST_PICTURE
+        ],
+    }
+
+
+async def _message(call: Call, visit: Visit, message_id: str) -> Mapping[str, Any]:
+    path = path_of(MESSAGE, message_id)
+    record: Mapping[str, Any] = await ask(call, "GET", path, inbox=visit.inbox)
+    return record
+
+
+async def show_body(call: Call, visit: Visit) -> Response:
+    """GET /console/{inbox}/messages/{message_id}/body/: with `view` text, html, headers or raw."""
+    values = await message_values(call, visit, visit.arguments["message_id"])
+    raw = b""
+    if values["view"] == "raw":
+        raw = await _beginning(await _raw(call, visit))
+    return await _shown(call, visit, values, raw=raw.decode("utf-8", "replace"))
+
+
+async def _shown(call: Call, visit: Visit, values: Mapping[str, Any], **more: object) -> Response:
+    here = await ask(call, "GET", path_of("/v1/inboxes/{}/", visit.inbox))
+    thread_id = values["message"]["thread_id"]
+    given = {"raw": "", "why": None, "is_admin": is_admin(call.caller), **values, **more}
+    return visit.render(
+        "message.html",
+        block="body",
+        when=partial(words.moment, zone=here["default_timezone"], now=call.now),
+        thread_path=inbox_path(visit.inbox, f"threads/{thread_id}/"),
+        **given,
+    )
+
+
+async def show_frame(call: Call, visit: Visit) -> Response:
+    """GET /console/{inbox}/messages/{message_id}/html/."""
+    message = await _message(call, visit, visit.arguments["message_id"])
+    if call.request.headers.get("sec-fetch-dest", "iframe") != "iframe":
+        thread = inbox_path(visit.inbox, f"threads/{message['thread_id']}/")
+        return visit.redirect(f"{thread}#i-{message['message_id']}")
+    at = inbox_path(visit.inbox, f"messages/{message['message_id']}/attachments/")
+    images = frame.image_paths(message["attachments"], at=at)
+    html = frame.document(message["html_body"] or "", images=images)
+    return HTMLResponse(html, headers=dict(frame.HEADERS))
+
+
+async def show_raw(call: Call, visit: Visit) -> Response:
+    """GET /console/{inbox}/messages/{message_id}/raw/: the message as a file."""
+    return await _raw(call, visit)
+
+
+async def _raw(call: Call, visit: Visit) -> Response:
+    path = path_of(MESSAGE + "raw/", visit.arguments["message_id"])
+    return await response_of(call, "GET", path, inbox=visit.inbox)
+
+
+async def _beginning(response: Response) -> bytes:
+    """Return the first octets of a response, and stop reading it."""
+    stream = cast(StreamingResponse, response).body_iterator
+    found = bytearray()
+    async with aclosing(cast(AsyncGenerator[bytes], stream)) as chunks:
+        async for chunk in chunks:
+            found += chunk
+            if len(found) >= MOST_RAW:
+                break
+    return bytes(found[:MOST_RAW])
+
+
+async def show_file(call: Call, visit: Visit) -> Response:
+    """GET /console/{inbox}/messages/{message_id}/attachments/{attachment_id}/."""
+    path = path_of(
+        MESSAGE + "attachments/{}/", visit.arguments["message_id"], visit.arguments["attachment_id"]
+    )
+    return await response_of(call, "GET", path, inbox=visit.inbox)
+
+
+async def show_why(call: Call, visit: Visit) -> Response:
+    """GET /console/{inbox}/messages/{message_id}/why/: the ways by which the copy came.
+
+    With `all`, for admins: all copies, of which the API keeps a record in the audit log.
+    """
+    path = path_of(MESSAGE + "deliveries/", visit.arguments["message_id"])
+    own = None if visit.query.get("all") and is_admin(call.caller) else visit.inbox
+    why = await ask(call, "GET", path, inbox=own)
+    values = await message_values(call, visit, visit.arguments["message_id"])
+    return await _shown(call, visit, values, why=why, view="why")

@@ -1,0 +1,309 @@
+"""The acts on a thread: each is a form, goes the API's way, and leads back to the page.
+
+- What can be taken back is done at once, and the next page offers to undo it.
+- A form has a key: sent twice, it is done once. That of a status has the version it was made of.
+- An act on the messages is on those that the page showed: what came later was not seen.
+"""
+
+from __future__ import annotations
+
+import re
+import secrets
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from starlette.responses import Response
+
+from admin_api.call.call import Call
+from admin_api.console.inside import ask, ask_with_tag, path_of
+from admin_api.console.thread.undo import Done, done_cookie
+from admin_api.console.views.thread_view import (
+    THREAD,
+    is_secure,
+    thread_page,
+    thread_path,
+)
+from admin_api.console.visit import Visit
+from admin_api.http.problems import Problem
+from admin_api.http.strict_json import JsonValue
+from storage.errors import Conflict, FieldFault, Invalid
+
+Record = Mapping[str, Any]
+JsonObject = dict[str, JsonValue]
+_MARKS: Mapping[str, tuple[Record, str, str]] = {
+    "read": ({"is_read": True}, "unread", "Marked as read."),
+    "unread": ({"is_read": False}, "read", "Marked as unread."),
+    "flag": ({"is_flagged": True}, "unflag", "Flagged."),
+    "unflag": ({"is_flagged": False}, "flag", "Flag taken off."),
+    "inbox": ({"folder": "inbox"}, "", "Moved to the inbox."),
+    "archive": ({"folder": "archive"}, "", "Archived: for you only."),
+    "junk": ({"folder": "junk"}, "", "Moved to junk."),
+    "trash": ({"folder": "trash"}, "", "Moved to the trash."),
+}
+_MOST_NAMED = 100
+_MOST_AT_ONCE = 500
+_USED_KEY = ("idempotency_mismatch", "idempotency_in_progress")
+
+
+def _back(call: Call, visit: Visit, done: Done | None, *, to: str = "") -> Response:
+    """Lead to the thread, which tells what was done."""
+    if done is not None:
+        visit.cookies.append(done_cookie(done, secure=is_secure(call)))
+    return visit.redirect(thread_path(visit) + to)
+
+
+async def _thread(call: Call, visit: Visit) -> Record:
+    path = path_of(THREAD, visit.arguments["thread_id"])
+    found: Record = await ask(call, "GET", path, inbox=visit.inbox)
+    return found
+
+
+async def _version(call: Call, visit: Visit) -> str:
+    path = path_of(THREAD, visit.arguments["thread_id"])
+    _, version = await ask_with_tag(call, "GET", path, inbox=visit.inbox)
+    return version or ""
+
+
+def _at(visit: Visit, rest: str) -> str:
+    return path_of(THREAD, visit.arguments["thread_id"]) + rest
+
+
+def _key(visit: Visit) -> str | None:
+    return visit.form.get("key") or None
+
+
+# ---- notes
+
+
+async def add_note(call: Call, visit: Visit) -> Response:
+    """POST /console/{inbox}/threads/{thread_id}/note/."""
+    mentions = _addresses(visit.form.every("mentions"))
+    body: JsonObject = {"body": visit.form.get("body", ""), "mentions": [*mentions]}
+    try:
+        note = await ask(
+            call, "POST", _at(visit, "notes/"), inbox=visit.inbox, body=body, key=_key(visit)
+        )
+    except Invalid as error:
+        return await _refused_note(call, visit, error.faults, 400)
+    except (Problem, Conflict) as error:
+        if error.code == "invalid_fields" and isinstance(error, Problem):
+            return await _refused_note(call, visit, error.faults, 400)
+        if error.code not in _USED_KEY:
+            raise
+        fault = FieldFault(
+            "body", "An earlier version of this note was saved: see above. Save again to add this."
+        )
+        return await _refused_note(call, visit, (fault,), 409, key="")
+    said = await _said_of_note(call, visit)
+    done = Done(said, visit.arguments["thread_id"], saved=visit.form.get("key", ""))
+    return _back(call, visit, done, to=f"#i-{note['note_id']}")
+
+
+async def _said_of_note(call: Call, visit: Visit) -> str:
+    count = (await _thread(call, visit))["note_count"]
+    seen = visit.form.get("seen", "")
+    if seen.isdecimal() and count > int(seen[:9]) + 1:
+        return "Note saved. Another note came meanwhile; both are here."
+    return "Note saved."
+
+
+async def _refused_note(
+    call: Call,
+    visit: Visit,
+    faults: Sequence[FieldFault],
+    status: int,
+    *,
+    key: str | None = None,
+) -> Response:
+    draft = {
+        "body": visit.form.get("body", ""),
+        "mentions": ", ".join(_addresses(visit.form.every("mentions"))),
+        "key": (visit.form.get("key", "") if key is None else key) or secrets.token_urlsafe(12),
+    }
+    return await thread_page(call, visit, status=status, faults=faults, draft=draft)
+
+
+def _addresses(fields: Sequence[str]) -> list[str]:
+    found = [one for text in fields for one in re.split(r"[,;\s]+", text) if one]
+    return list(dict.fromkeys(found))
+
+
+async def delete_note(call: Call, visit: Visit) -> Response:
+    """POST /console/{inbox}/threads/{thread_id}/delete-note/."""
+    path = _at(visit, path_of("notes/{}/", visit.form.get("note_id", "")))
+    await ask(call, "DELETE", path, inbox=visit.inbox)
+    return _back(call, visit, Done("Note deleted.", visit.arguments["thread_id"]))
+
+
+# ---- assignment
+
+
+async def assign(call: Call, visit: Visit) -> Response:
+    """POST /console/{inbox}/threads/{thread_id}/assign/: to a teammate; `to` empty: to nobody."""
+    to = visit.form.get("to", "").strip()
+    before = await _assignee(call, visit)
+    if not to:
+        await ask(call, "DELETE", _at(visit, "assign/"), inbox=visit.inbox)
+    else:
+        try:
+            await ask(
+                call,
+                "POST",
+                _at(visit, "assign/"),
+                inbox=visit.inbox,
+                body={"to": to},
+                key=_key(visit),
+            )
+        except Invalid as error:
+            return await thread_page(call, visit, status=400, faults=error.faults)
+    return _back(call, visit, _assigned(visit, before, to))
+
+
+async def _assignee(call: Call, visit: Visit) -> str:
+    assignee = (await _thread(call, visit))["assignee"]
+    return str(assignee["address"]) if assignee else ""
+
+
+def _assigned(visit: Visit, before: str, to: str) -> Done:
+    said = f"Assigned to {to}." if to else "Assigned to nobody."
+    if before and before != visit.form.get("was", before) and before.lower() != to.lower():
+        said = f"{before} had taken it meanwhile. {said}"
+    return Done(said, visit.arguments["thread_id"], "assign", {"to": before, "was": to})
+
+
+async def hand_off(call: Call, visit: Visit) -> Response:
+    """POST /console/{inbox}/threads/{thread_id}/handoff/: assignment and note in one."""
+    to, text = visit.form.get("to", "").strip(), visit.form.get("note", "")
+    before = await _assignee(call, visit)
+    body: JsonObject = {"to": to}
+    if text.strip():
+        body["note"] = text
+    if visit.form.get("share_contact"):
+        body["share_contact"] = True
+    try:
+        await ask(
+            call, "POST", _at(visit, "handoff/"), inbox=visit.inbox, body=body, key=_key(visit)
+        )
+    except Invalid as error:
+        draft = {"handoff": text, "to": to}
+        return await thread_page(call, visit, status=400, faults=error.faults, draft=draft)
+    done = _assigned(visit, before, to)
+    text = done.text.replace("Assigned", "Handed off")
+    return _back(call, visit, Done(text, done.thread, done.act, done.fields, _key(visit) or ""))
+
+
+# ---- status and marks
+
+
+async def set_status(call: Call, visit: Visit) -> Response:
+    """POST /console/{inbox}/threads/{thread_id}/status/: `open` or `closed`."""
+    status = visit.form.get("status", "")
+    try:
+        await ask(
+            call,
+            "PATCH",
+            _at(visit, ""),
+            inbox=visit.inbox,
+            body={"status": status},
+            condition=visit.form.get("version") or None,
+        )
+    except Problem as problem:
+        if problem.status != 412:
+            raise
+        return await thread_page(
+            call, visit, status=412, stale=visit.form.get("seen", "") or "another state"
+        )
+    said, other = (
+        ("Closed for everybody.", "open") if status == "closed" else ("Reopened.", "closed")
+    )
+    return _back(call, visit, Done(said, visit.arguments["thread_id"], "status", {"status": other}))
+
+
+async def mark(call: Call, visit: Visit) -> Response:
+    """POST /console/{inbox}/threads/{thread_id}/marks/: read, flag and folder of own copies.
+
+    `newest` is the last message that the page showed; `only` are ids, where not all are meant.
+    """
+    named = visit.form.get("set", "")
+    if named not in _MARKS:
+        raise Invalid(FieldFault("set", f"must be of {', '.join(_MARKS)}"))
+    change, opposite, said = _MARKS[named]
+    chosen = _chosen(await _thread(call, visit), change, visit)
+    for start in range(0, len(chosen), _MOST_AT_ONCE):
+        ids = [one["message_id"] for one in chosen[start : start + _MOST_AT_ONCE]]
+        body: JsonObject = {"message_ids": ids, "set": {**change}}
+        await ask(call, "PATCH", "/v1/messages/", inbox=visit.inbox, body=body)
+    if visit.form.get("quiet"):
+        return Response(status_code=204, headers={"ETag": await _version(call, visit)})
+    before = {one["folder"] for one in chosen}
+    back = opposite or (before.pop() if len(before) == 1 else "")
+    return _back(call, visit, _marked(visit, said, back, chosen))
+
+
+def _chosen(thread: Record, change: Record, visit: Visit) -> list[Record]:
+    """The copies that the page showed and that are different."""
+    messages = list(thread["messages"])
+    ids = [one["message_id"] for one in messages]
+    newest = visit.form.get("newest", "")
+    if newest in ids:
+        messages = messages[: ids.index(newest) + 1]
+    only = set(visit.form.get("only", "").split())
+    return [
+        one
+        for one in messages
+        if one["folder"] is not None
+        and (not only or one["message_id"] in only)
+        and any(one[name] != value for name, value in change.items())
+    ]
+
+
+def _marked(visit: Visit, said: str, back: str, chosen: Sequence[Record]) -> Done:
+    thread_id = visit.arguments["thread_id"]
+    if not chosen or not back or len(chosen) > _MOST_NAMED:
+        return Done(said if chosen else "Nothing to change.", thread_id)
+    only = " ".join(one["message_id"] for one in chosen)
+    return Done(said, thread_id, "marks", {"set": back, "only": only})
+
+
+# ---- what stands in the panel
+
+
+async def complete_task(call: Call, visit: Visit) -> Response:
+    """POST /console/{inbox}/threads/{thread_id}/tasks/: complete one, or take that back."""
+    task_id, is_done = visit.form.get("task_id", ""), visit.form.get("completed", "true") == "true"
+    path = path_of("/v1/tasks/{}/", task_id)
+    await ask(call, "PATCH", path, inbox=visit.inbox, body={"completed": is_done})
+    said = "Task completed." if is_done else "Task opened again."
+    fields = {"task_id": task_id, "completed": "false" if is_done else "true"}
+    return _back(call, visit, Done(said, visit.arguments["thread_id"], "tasks", fields))
+
+
+async def add_card(call: Call, visit: Visit) -> Response:
+    """POST /console/{inbox}/threads/{thread_id}/card/: make a card of the sender."""
+    body: JsonObject = {
+        "full_name": visit.form.get("full_name", ""),
+        "emails": [{"label": "", "address": visit.form.get("address", "")}],
+    }
+    await ask(call, "POST", "/v1/contacts/", inbox=visit.inbox, body=body, key=_key(visit))
+    return _back(call, visit, Done("Card added.", visit.arguments["thread_id"]), to="#panel")
+
+
+async def request_card(call: Call, visit: Visit) -> Response:
+    """POST /console/{inbox}/threads/{thread_id}/request/: ask a teammate for the sender's card."""
+    body = {
+        "type": "request",
+        "to_inbox_id": visit.form.get("to_inbox_id", ""),
+        "contact_address": visit.form.get("address", ""),
+    }
+    await ask(call, "POST", "/v1/contacts/shares/", inbox=visit.inbox, body=body, key=_key(visit))
+    said = "Asked for the card. The answer is the same whether or not there is one."
+    return _back(call, visit, Done(said, visit.arguments["thread_id"]), to="#panel")
+
+
+async def resolve_share(call: Call, visit: Visit) -> Response:
+    """POST /console/{inbox}/threads/{thread_id}/shares/: accept or decline."""
+    answer = "accept" if visit.form.get("answer") == "accept" else "decline"
+    path = path_of("/v1/contacts/shares/{}/" + answer + "/", visit.form.get("share_id", ""))
+    await ask(call, "POST", path, inbox=visit.inbox, key=_key(visit))
+    said = "Accepted." if answer == "accept" else "Declined."
+    return _back(call, visit, Done(said, visit.arguments["thread_id"]), to="#panel")

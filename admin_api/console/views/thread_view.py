@@ -1,0 +1,237 @@
+"""The page of a thread: its time line, who is on it, and the panel about the sender.
+
+- All but the bodies of open messages is one state of the store.
+- Parts that the plan leaves out (notes, relationships, shares) are left out of the page.
+- Looking changes nothing, not even what is read: that is an act of the page's own script, or of a
+  button.
+"""
+
+from __future__ import annotations
+
+import secrets
+from collections.abc import Coroutine, Mapping, Sequence
+from dataclasses import dataclass
+from functools import partial
+from typing import Any
+
+from starlette.responses import Response
+
+from admin_api.access.policy import is_admin
+from admin_api.call.call import Call
+from admin_api.console import words
+from admin_api.console.inside import ask, ask_with_tag, path_of, snapshot
+from admin_api.console.thread import reply, undo
+from admin_api.console.thread.time_line import (
+    People,
+    audience,
+    outside_sender,
+    sentence,
+    time_line,
+)
+from admin_api.console.views.message_view import message_values
+from admin_api.console.visit import Visit, inbox_path
+from admin_api.http.problems import Problem
+from storage.errors import FieldFault, NotFound
+
+Record = Mapping[str, Any]
+THREAD = "/v1/messages/threads/{}/"
+_MOST_PEOPLE = 1000
+
+
+@dataclass(frozen=True, slots=True)
+class Parts:
+    """What the API says of a thread and its sender; None: not for this plan, or not there."""
+
+    thread: Record
+    version: str
+    here: Record
+    team: Sequence[Record]
+    acts: Sequence[Record]
+    notes: Sequence[Record] | None
+    tasks: Sequence[Record]
+    templates: Sequence[Record] | None
+    panel: Record
+
+    @property
+    def people(self) -> People:
+        names = {one["inbox_id"]: one["display_name"] or one["address"] for one in self.team}
+        return People(names, self.here["inbox_id"])
+
+    @property
+    def own(self) -> frozenset[str]:
+        """The addresses of the team, in lower case."""
+        return _own(self.team)
+
+
+async def show_thread(call: Call, visit: Visit) -> Response:
+    """GET /console/{inbox}/threads/{thread_id}/."""
+    response = await thread_page(call, visit)
+    if undo.COOKIE in call.request.cookies:
+        visit.cookies.append(undo.done_cookie(None, secure=is_secure(call)))
+    return response
+
+
+def is_secure(call: Call) -> bool:
+    """Whether browsers come by https."""
+    return call.service.settings.public_url.startswith("https:")
+
+
+def thread_path(visit: Visit, rest: str = "") -> str:
+    """Return the path of the thread's page."""
+    return inbox_path(visit.inbox, f"threads/{visit.arguments['thread_id']}/{rest}")
+
+
+async def thread_page(
+    call: Call,
+    visit: Visit,
+    *,
+    status: int = 200,
+    faults: Sequence[FieldFault] = (),
+    stale: str = "",
+    draft: Record | None = None,
+) -> Response:
+    """Show the thread; `faults` and `draft` are of a note that was refused, `stale` of a change."""
+    parts = await snapshot(call, partial(_parts, inbox=visit.inbox, visit=visit), inbox=visit.inbox)
+    thread = parts.thread
+    when = partial(words.moment, zone=parts.here["default_timezone"], now=call.now)
+    items = time_line(
+        thread["messages"], parts.notes or (), parts.acts, opened=visit.query.get("open", "")
+    )
+    bodies = {
+        item.id: await message_values(call, visit, item.id)
+        for item in items
+        if item.kind == "message" and item.is_open
+    }
+    done = undo.read_done(call.request.cookies.get(undo.COOKIE, ""))
+    return visit.render(
+        "thread.html",
+        status=status,
+        parts=parts,
+        thread=thread,
+        items=items,
+        bodies=bodies,
+        people=parts.people,
+        when=when,
+        path=thread_path(visit),
+        messages_path=inbox_path(visit.inbox, "messages/"),
+        back=_back(visit),
+        audience=audience(thread["messages"], parts.notes or (), parts.acts, parts.people),
+        held=[one["message_id"] for one in thread["messages"] if one["folder"] is not None],
+        sentence=sentence,
+        summary=summary(thread),
+        is_own=parts.here["owner_user_id"] == visit.user_id,
+        is_admin=is_admin(call.caller),
+        new_key=partial(secrets.token_urlsafe, 12),
+        answer=await _answer(call, visit, parts, bodies),
+        done=done if done and done.thread in ("", thread["thread_id"]) else None,
+        faults={fault.field: fault.message for fault in faults},
+        stale=stale,
+        draft=draft or {"body": "", "mentions": "", "key": secrets.token_urlsafe(12)},
+    )
+
+
+async def _parts(call: Call, *, inbox: str, visit: Visit) -> Parts:
+    get = partial(ask, call, "GET")
+    of_inbox = partial(get, inbox=inbox)
+    at = path_of(THREAD, visit.arguments["thread_id"])
+    thread, version = await ask_with_tag(call, "GET", at, inbox=inbox)
+    team = await get("/v1/inboxes/", query={"limit": str(_MOST_PEOPLE)})
+    here = next(one for one in team if one["address"].lower() == inbox.lower())
+    agenda = await of_inbox("/v1/agenda/", query={"limit": "200"})
+    return Parts(
+        thread=thread,
+        version=version or "",
+        here=here,
+        team=team,
+        acts=await of_inbox(at + "history/"),
+        notes=await optional(of_inbox(at + "notes/")),
+        tasks=[one for one in agenda if one["thread_id"] == thread["thread_id"]],
+        templates=await optional(get("/v1/templates/")),
+        panel=await _panel(call, inbox, outside_sender(thread["messages"], _own(team))),
+    )
+
+
+def _own(team: Sequence[Record]) -> frozenset[str]:
+    return frozenset(
+        address.lower()
+        for one in team
+        for address in (one["address"], *(alias["address"] for alias in one["aliases"]))
+    )
+
+
+async def _panel(call: Call, inbox: str, sender: Record | None) -> Record:
+    """What is known of the last sender from outside."""
+    of_inbox = partial(ask, call, "GET", inbox=inbox)
+    shares = await optional(of_inbox("/v1/contacts/shares/", query={"limit": "20"})) or []
+    if sender is None:
+        return {"sender": None, "shares": shares}
+    address = sender["email"]
+    known = await optional(of_inbox(path_of("/v1/relationships/{}/", address)))
+    activity = await optional(of_inbox("/v1/activity/", query={"address": address, "limit": "20"}))
+    return {
+        "sender": sender,
+        "shares": shares,
+        "known": known,
+        "card": await _card(of_inbox, address, known),
+        "activity": activity["results"] if activity else [],
+    }
+
+
+async def _card(of_inbox: Any, address: str, known: Record | None) -> Record | None:  # noqa: ANN401
+    if known and known["contact_id"]:
+        card: Record = await of_inbox(path_of("/v1/contacts/{}/", known["contact_id"]))
+        return card
+    found = await of_inbox("/v1/contacts/", query={"q": address, "limit": "5"})
+    cards = found["results"] if isinstance(found, dict) else found
+    for card in cards:
+        if address.lower() in [one["address"].lower() for one in card["emails"]]:
+            return card
+    return None
+
+
+async def optional(asked: Coroutine[Any, Any, Any]) -> Any:  # noqa: ANN401
+    """Return a record; None where the plan does not reach or nothing is there."""
+    try:
+        return await asked
+    except NotFound:
+        return None
+    except Problem as problem:
+        if problem.status == 404 or problem.code in ("plan_required", "governance_required"):
+            return None
+        raise
+
+
+def summary(thread: Record) -> str:
+    """Return the state of a thread in words, to compare it with what it was."""
+    assignee = thread["assignee"]["address"] if thread["assignee"] else "nobody"
+    messages = words.plural(thread["message_count"], "message")
+    notes = words.plural(thread["note_count"], "note")
+    return f"{thread['status']}, assigned to {assignee}, {messages}, {notes}"
+
+
+def _back(visit: Visit) -> str:
+    """The list from which the thread was opened, as far as its link says so."""
+    view = visit.query.get("view", "")
+    return inbox_path(visit.inbox, f"?view={view}" if view.isalnum() else "")
+
+
+async def _answer(
+    call: Call, visit: Visit, parts: Parts, bodies: Mapping[str, Record]
+) -> Record | None:
+    """The mailto of a reply to the last message, with the template that was chosen."""
+    last = [one["message_id"] for one in parts.thread["messages"]][-1:]
+    if not last:
+        return None
+    message = bodies[last[0]]["message"]
+    chosen = visit.query.get("template", "")
+    if not chosen or parts.templates is None:
+        return {"link": reply.mailto(message, own=parts.own), "template": None}
+    rendered = await ask(
+        call,
+        "POST",
+        path_of("/v1/templates/{}/", chosen),
+        inbox=visit.inbox,
+        body={"thread_id": parts.thread["thread_id"]},
+    )
+    link = reply.mailto(message, own=parts.own, subject=rendered["subject"], body=rendered["body"])
+    return {"link": link, "template": rendered, "chosen": chosen}
