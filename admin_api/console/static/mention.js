@@ -30,7 +30,7 @@ function matching(asked) {
   /** @param {Person} one */
   const rank = (one) => {
     const address = one.address.toLowerCase(), words = one.name.toLowerCase().split(/\s+/);
-    if (address.startsWith(wanted) || words.some((word) => word.startsWith(wanted))) return one.name === "me" ? 0 : 1;
+    if (address.startsWith(wanted) || words.some((word) => word.startsWith(wanted))) return one.name !== "me" ? 1 : wanted ? 2 : 0;
     return address.includes(wanted) ? 2 : 3;
   };
   return team().map((one) => ({ one, rank: rank(one) })).filter((each) => each.rank < 3)

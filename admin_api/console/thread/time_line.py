@@ -16,7 +16,7 @@ _ACTS = {
     "assigned": "assigned this to",
     "unassigned": "took this from",
     "closed": "closed this",
-    "reopened": "reopened this",
+    "reopened": "opened this again",
 }
 
 
@@ -42,6 +42,11 @@ class People:
         if inbox_id == self.own:
             return "You"
         return self.names.get(inbox_id or "", "A deleted inbox")
+
+    def whom(self, inbox_id: str | None) -> str:
+        """The name within a sentence."""
+        found = self.name(inbox_id)
+        return found[0].lower() + found[1:] if found in ("You", "A deleted inbox") else found
 
 
 def time_line(
@@ -74,13 +79,13 @@ def sentence(act: Mapping[str, Any], people: People) -> str:
     """Return an act in words."""
     by, to = act["by"], act["assignee"]
     who = people.name(by["inbox_id"]) if by else "Postroom"
-    whom = people.name(to["inbox_id"]) if to else ""
+    whom = people.whom(to["inbox_id"]) if to else ""
     if to and by and to["inbox_id"] == by["inbox_id"] and act["type"] == "assigned":
         return f"{who} took this"
     if act["type"] == "unassigned" and not whom:
         return f"{who} assigned this to nobody"
     text = f"{who} {_ACTS[act['type']]}"
-    return f"{text} {'you' if whom == 'You' else whom}" if whom and "this " in text else text
+    return f"{text} {whom}" if whom else text
 
 
 def audience(
@@ -98,13 +103,13 @@ def audience(
     }
     told = [f"Members of {address} have copies." for address in lists]
     given = {
-        act["assignee"]["inbox_id"]: f"by assignment of {people.name(act['by']['inbox_id'])}"
+        act["assignee"]["inbox_id"]: f"by assignment of {people.whom(act['by']['inbox_id'])}"
         for act in acts
         if act["type"] == "assigned" and act["assignee"] and act["by"]
         if act["assignee"]["inbox_id"] != act["by"]["inbox_id"]
     }
     addressed = {
-        address: f"in a note of {people.name(note['author_inbox_id'])}"
+        address: f"in a note of {people.whom(note['author_inbox_id'])}"
         for note in notes
         for address in note["mentions"]
     }

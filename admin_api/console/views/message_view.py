@@ -40,12 +40,21 @@ async def message_values(call: Call, visit: Visit, message_id: str) -> dict[str,
         "is_cut": plain_text.is_cut(text or ""),
         "facts": facts(message),
         "at": inbox_path(visit.inbox, f"messages/{message_id}/"),
+        "files": [one for one in message["attachments"] if not _is_in_text(message, one)],
         "pictures": [
             one["attachment_id"]
             for one in message["attachments"]
             if one["content_type"].lower() in frame.IMAGES and one["size"] <= MOST_PICTURE
         ],
     }
+
+
+def _is_in_text(message: Mapping[str, Any], file: Mapping[str, Any]) -> bool:
+    """Whether a file is a picture that the HTML shows in its place."""
+    name = file["content_id"]
+    return bool(
+        name and file["inline"] and f"cid:{name.strip('<>')}" in (message["html_body"] or "")
+    )
 
 
 async def _message(call: Call, visit: Visit, message_id: str) -> Mapping[str, Any]:

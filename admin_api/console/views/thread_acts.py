@@ -8,7 +8,6 @@
 from __future__ import annotations
 
 import re
-import secrets
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -91,9 +90,11 @@ async def add_note(call: Call, visit: Visit) -> Response:
         if error.code not in _USED_KEY:
             raise
         fault = FieldFault(
-            "body", "An earlier version of this note was saved: see above. Save again to add this."
+            "body",
+            "This form was sent before with another text, which is above if it was saved."
+            " Save again to add this one.",
         )
-        return await _refused_note(call, visit, (fault,), 409, key="")
+        return await _refused_note(call, visit, (fault,), 409)
     said = await _said_of_note(call, visit)
     done = Done(said, visit.arguments["thread_id"], saved=visit.form.get("key", ""))
     return _back(call, visit, done, to=f"#i-{note['note_id']}")
@@ -108,17 +109,12 @@ async def _said_of_note(call: Call, visit: Visit) -> str:
 
 
 async def _refused_note(
-    call: Call,
-    visit: Visit,
-    faults: Sequence[FieldFault],
-    status: int,
-    *,
-    key: str | None = None,
+    call: Call, visit: Visit, faults: Sequence[FieldFault], status: int
 ) -> Response:
+    """Show the thread with the text as it was, in a form with a new key: this one is used."""
     draft = {
         "body": visit.form.get("body", ""),
         "mentions": ", ".join(_addresses(visit.form.every("mentions"))),
-        "key": (visit.form.get("key", "") if key is None else key) or secrets.token_urlsafe(12),
     }
     return await thread_page(call, visit, status=status, faults=faults, draft=draft)
 

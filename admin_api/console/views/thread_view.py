@@ -34,8 +34,9 @@ from admin_api.http.problems import Problem
 from storage.errors import FieldFault, NotFound
 
 Record = Mapping[str, Any]
+# Texts of forms that were refused; `handoff` is None where that form was not sent.
+_NO_DRAFT: Record = {"body": "", "mentions": "", "handoff": None, "to": ""}
 THREAD = "/v1/messages/threads/{}/"
-_MOST_PEOPLE = 1000
 
 
 @dataclass(frozen=True, slots=True)
@@ -126,7 +127,7 @@ async def thread_page(
         done=done if done and done.thread in ("", thread["thread_id"]) else None,
         faults={fault.field: fault.message for fault in faults},
         stale=stale,
-        draft=draft or {"body": "", "mentions": "", "key": secrets.token_urlsafe(12)},
+        draft={**_NO_DRAFT, "key": secrets.token_urlsafe(12), **(draft or {})},
     )
 
 
@@ -135,13 +136,12 @@ async def _parts(call: Call, *, inbox: str, visit: Visit) -> Parts:
     of_inbox = partial(get, inbox=inbox)
     at = path_of(THREAD, visit.arguments["thread_id"])
     thread, version = await ask_with_tag(call, "GET", at, inbox=inbox)
-    team = await get("/v1/inboxes/", query={"limit": str(_MOST_PEOPLE)})
-    here = next(one for one in team if one["address"].lower() == inbox.lower())
+    team = await get("/v1/inboxes/")
     agenda = await of_inbox("/v1/agenda/", query={"limit": "200"})
     return Parts(
         thread=thread,
         version=version or "",
-        here=here,
+        here=await get(path_of("/v1/inboxes/{}/", inbox)),
         team=team,
         acts=await of_inbox(at + "history/"),
         notes=await optional(of_inbox(at + "notes/")),

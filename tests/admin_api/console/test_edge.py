@@ -50,7 +50,8 @@ TABLE = {
     *(
         ("POST", f"/console/{{inbox}}/threads/{{thread_id}}/{act}/", False)
         for act in (
-            "note delete-note assign handoff status marks tasks card request shares".split()
+            *("note", "delete-note", "assign", "handoff", "status"),
+            *("marks", "tasks", "card", "request", "shares"),
         )
     ),
     ("GET", "/console/{inbox}/threads/{thread_id}/", False),

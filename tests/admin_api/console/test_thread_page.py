@@ -1,0 +1,399 @@
+"""The page of a thread without a browser: what it shows, and what its forms do."""
+
+from __future__ import annotations
+
+import re
+from html import unescape
+
+import httpx2
+import pytest
+
+from admin_api.console.thread.undo import COOKIE
+from storage.accounts import tenants
+from tests.admin_api.console.threads import Shown, busy_thread, mail, whole_thread
+from tests.admin_api.console.visitor import Visitor, signed_in
+from tests.builders import MEMBER, SALES, SUPPORT, TEAM, TENANT_OWNER, World, receive
+
+THREAD = "/v1/messages/threads/{}/"
+
+
+def field(page: str, act: str, name: str) -> str:
+    """A hidden field of the first form of this act."""
+    form = page.partition(f'{act}/" ')[2].partition("</form>")[0]
+    found = re.search(rf'name="{name}" value="([^"]*)"', form)
+    assert found, (act, name)
+    return unescape(found[1])
+
+
+def said(response: httpx2.Response) -> str:
+    """What the page tells of the act before."""
+    found = re.search(r'id="done"[^>]*>\s*<p>([^<]*)</p>', response.text)
+    return unescape(found[1]) if found else ""
+
+
+async def follow(who: Visitor, response: httpx2.Response) -> httpx2.Response:
+    assert response.status_code == 303, response.text[:2000]
+    return await who.get(response.headers["location"].partition("#")[0])
+
+
+async def undo(who: Visitor, shown: Shown, page: httpx2.Response) -> httpx2.Response:
+    """Send the form of the toast."""
+    toast = page.text.partition('id="done"')[2]
+    act = re.search(r'action="[^"]*/(\w+)/"', toast)
+    assert act
+    fields = dict(re.findall(r'name="([^"]+)" value="([^"]*)"', toast.partition("</form>")[0]))
+    return await follow(who, await who.post(f"{shown.path}{act[1]}/", fields))
+
+
+async def record(world: World, shown: Shown, who: str = SUPPORT) -> dict[str, object]:
+    async with world.client(who) as api:
+        found: dict[str, object] = (await api.get(THREAD.format(shown.thread_id))).json()
+        return found
+
+
+async def test_a_thread_shows_its_messages_notes_acts_and_the_sender(world: World) -> None:
+    shown = await busy_thread(world)
+    who = await signed_in(world, MEMBER)
+
+    page = await who.get(shown.path)
+
+    assert page.status_code == 200
+    ids = re.findall(r'<li id="i-([^"]+)" class="(\w+)', page.text)
+    assert [kind for _, kind in ids] == ["message"] * 3 + ["done", "internal"]
+    for text in (
+        "Does it renew?", "Internal note: never sent", "Sales, please look at this.", "Navy",
+        "You assigned this to", "Prefers mornings.", "Call Grace back", "asks for the card of",
+        "prices 2027.csv", "6 quoted lines", "You hold 3 of 3 messages.", "via <bdi>Team@",
+    ):  # fmt: skip
+        assert text in page.text, text
+    assert "gone@shop" not in page.text
+
+
+async def test_looking_changes_nothing(world: World) -> None:
+    shown = await busy_thread(world)
+    who = await signed_in(world, MEMBER)
+    before = await record(world, shown)
+
+    for rest in ("body/", "body/?view=headers", "body/?view=raw", "html/", "raw/", "why/"):
+        assert (await who.get(shown.message(2, rest))).status_code == 200
+    assert (await who.get(shown.path)).status_code == 200
+
+    assert await record(world, shown) == before
+
+
+async def test_another_inboxs_thread_is_not_there(world: World) -> None:
+    shown = await whole_thread(world, [mail("secret words")], SALES, inbox=SALES)
+    foreign = Shown(SUPPORT, shown.thread_id, shown.message_ids)
+    who = await signed_in(world, MEMBER)
+
+    for one in (shown, foreign):
+        assert (await who.get(one.path)).status_code == 404
+        for rest in ("body/", "html/", "raw/", "why/", "attachments/att_0123456789/"):
+            assert (await who.get(one.message(0, rest))).status_code == 404
+        for act in ("note", "assign", "handoff", "status", "marks"):
+            fields = {"body": "x", "to": SALES, "status": "closed", "set": "read"}
+            answer = await who.post(f"{one.path}{act}/", fields)
+            assert answer.status_code == 404, act
+            assert "secret words" not in answer.text
+
+
+async def test_a_note_mentions_and_is_saved_once(world: World) -> None:
+    shown = await whole_thread(world, [mail("x")], SUPPORT)
+    who = await signed_in(world, MEMBER)
+    page = await who.get(shown.path)
+    fields = {
+        "body": "Look\r\nhere",
+        "mentions": f"{SALES}, {SALES}",
+        "key": field(page.text, "note", "key"),
+        "seen": "0",
+    }
+
+    first, second = [await who.post(f"{shown.path}note/", fields) for _ in range(2)]
+    other = await who.post(f"{shown.path}note/", fields | {"body": "Something else"})
+
+    assert first.headers["location"] == second.headers["location"]
+    assert said(await follow(who, second)) == "Note saved."
+    assert other.status_code == 409
+    assert "This form was sent before with another text" in other.text
+    assert "Something else" in other.text
+    assert field(other.text, "note", "key") != fields["key"]
+    async with world.client(SALES) as api:
+        (note,) = (await api.get(THREAD.format(shown.thread_id) + "notes/")).json()
+    assert (note["body"], note["mentions"]) == ("Look\nhere", [SALES])
+    assert f'data-saved="{fields["key"]}"' not in (await who.get(shown.path)).text
+
+
+@pytest.mark.parametrize(
+    ("fields", "told"),
+    [
+        ({"body": " "}, "must not be empty"),
+        ({"body": "x" * 10_001}, "10000"),
+        ({"body": "kept text", "mentions": "nobody@example.test"}, "is not an inbox"),
+    ],
+)
+async def test_a_note_that_is_refused_keeps_its_text(
+    world: World, fields: dict[str, str], told: str
+) -> None:
+    shown = await whole_thread(world, [mail("x")], SUPPORT)
+    who = await signed_in(world, MEMBER)
+
+    page = await who.post(f"{shown.path}note/", fields | {"key": "k1"})
+
+    assert page.status_code == 400
+    assert told in page.text
+    assert fields["body"] in page.text
+    assert field(page.text, "note", "key") != "k1"
+    assert (await record(world, shown))["note_count"] == 0
+
+
+async def test_only_an_own_note_can_be_deleted(world: World) -> None:
+    shown = await busy_thread(world)
+    mine, other = await signed_in(world, MEMBER), await signed_in(world, TENANT_OWNER)
+    note_id = re.findall(r'id="i-(note_\w+)"', (await mine.get(shown.path)).text)[0]
+    theirs = Shown(SALES, shown.thread_id, shown.message_ids)
+
+    page = await other.get(theirs.path)
+    assert "Sales, please look at this." in page.text
+    assert "Delete the note" not in page.text
+    assert (await other.post(f"{theirs.path}delete-note/", {"note_id": note_id})).status_code == 403
+    gone = await mine.post(f"{shown.path}delete-note/", {"note_id": note_id})
+    assert said(await follow(mine, gone)) == "Note deleted."
+
+
+async def test_assigning_taking_and_unassigning_can_be_undone(world: World) -> None:
+    shown = await whole_thread(world, [mail("x")], TEAM)
+    who = await signed_in(world, MEMBER)
+
+    async def assigned() -> object:
+        found = (await record(world, shown))["assignee"]
+        return found["address"] if isinstance(found, dict) else None
+
+    page = await follow(who, await who.post(f"{shown.path}assign/", {"to": SALES, "was": ""}))
+    assert (said(page), await assigned()) == (f"Assigned to {SALES}.", SALES)
+    page = await follow(who, await who.post(f"{shown.path}assign/", {"to": SUPPORT, "was": ""}))
+    assert said(page) == f"{SALES} had taken it meanwhile. Assigned to {SUPPORT}."
+    page = await undo(who, shown, page)
+    assert (said(page), await assigned()) == (f"Assigned to {SALES}.", SALES)
+    page = await follow(who, await who.post(f"{shown.path}assign/", {"to": "", "was": SALES}))
+    assert (said(page), await assigned()) == ("Assigned to nobody.", None)
+    assert "Assigned to nobody" in page.text
+    wrong = await who.post(f"{shown.path}assign/", {"to": "no@example.test"})
+    assert (wrong.status_code, await assigned()) == (400, None)
+
+
+async def test_handing_off_is_one_act_with_a_note(world: World) -> None:
+    shown = await busy_thread(world)
+    who = await signed_in(world, MEMBER)
+    fields = {"to": SALES, "note": "Yours.", "share_contact": "true", "key": "h1", "was": SALES}
+
+    twice = [await who.post(f"{shown.path}handoff/", fields) for _ in range(2)]
+    refused = await who.post(f"{shown.path}handoff/", {"to": "x@example.test", "note": "Kept."})
+
+    assert said(await follow(who, twice[1])) == f"Handed off to {SALES}."
+    assert (await record(world, shown))["note_count"] == 2
+    assert refused.status_code == 400
+    assert "Kept.</textarea>" in refused.text
+    async with world.client(SALES) as api:
+        offers = (await api.get("/v1/contacts/shares/")).json()
+    assert [one["type"] for one in offers] == ["offer"]
+
+
+async def test_a_status_that_is_out_of_date_shows_both_and_changes_nothing(world: World) -> None:
+    shown = await whole_thread(world, [mail("x", name="<a@x.test>")], SUPPORT)
+    who = await signed_in(world, MEMBER)
+    page = (await who.get(shown.path)).text
+    fields = {name: field(page, "status", name) for name in ("version", "seen")}
+    await receive(world, SUPPORT, body=mail("new", answers="<a@x.test>"))
+
+    stale = await who.post(f"{shown.path}status/", fields | {"status": "closed"})
+
+    assert stale.status_code == 412
+    assert "open, assigned to nobody, 1 message, 0 notes" in stale.text
+    assert "open, assigned to nobody, 2 messages, 0 notes" in stale.text
+    assert (await record(world, shown))["status"] == "open"
+    fields["version"] = field(stale.text, "status", "version")
+    page_now = await follow(
+        who, await who.post(f"{shown.path}status/", fields | {"status": "closed"})
+    )
+    assert said(page_now) == "Closed for everybody."
+    assert said(await undo(who, shown, page_now)) == "Reopened."
+
+
+async def test_marks_are_of_what_the_page_showed_and_can_be_undone(world: World) -> None:
+    shown = await whole_thread(world, [mail("x", name="<a@x.test>")], SUPPORT)
+    who = await signed_in(world, MEMBER)
+    page = (await who.get(shown.path)).text
+    newest = field(page, "marks", "newest")
+    later = await receive(world, SUPPORT, body=mail("new", answers="<a@x.test>"))
+
+    async def states() -> list[tuple[object, ...]]:
+        async with world.client(SUPPORT) as api:
+            found = [
+                (await api.get(f"/v1/messages/{one}/")).json()
+                for one in (*shown.message_ids, later)
+            ]
+        return [(one["folder"], one["is_read"], one["is_flagged"]) for one in found]
+
+    untouched = ("inbox", False, False)
+    for named, state in {
+        "read": ("inbox", True, False),
+        "flag": ("inbox", False, True),
+        "archive": ("archive", False, False),
+        "junk": ("junk", False, False),
+        "trash": ("trash", False, False),
+    }.items():
+        fields = {"set": named, "newest": newest}
+        done = await follow(who, await who.post(f"{shown.path}marks/", fields))
+        assert await states() == [state, untouched]
+        await undo(who, shown, done)
+        assert await states() == [untouched, untouched]
+    quiet = await who.post(f"{shown.path}marks/", {"set": "read", "quiet": "1", "newest": newest})
+    assert (quiet.status_code, await states()) == (204, [("inbox", True, False), untouched])
+    fields = {"status": "closed", "version": quiet.headers["etag"], "seen": "x"}
+    assert (await who.post(f"{shown.path}status/", fields)).status_code == 303
+    assert (await who.post(f"{shown.path}marks/", {"set": "nothing"})).status_code == 400
+
+
+async def test_what_stands_in_the_panel_can_be_done_there(world: World) -> None:
+    shown = await busy_thread(world)
+    who = await signed_in(world, MEMBER)
+    page = (await who.get(shown.path)).text
+
+    task = {"task_id": field(page, "tasks", "task_id")}
+    done = await follow(who, await who.post(f"{shown.path}tasks/", task))
+    assert said(done) == "Task completed."
+    assert "Call Grace back" not in done.text
+    assert "Call Grace back" in (await undo(who, shown, done)).text
+    share = {"share_id": field(page, "shares", "share_id"), "answer": "accept"}
+    accepted = await follow(who, await who.post(f"{shown.path}shares/", share))
+    assert said(accepted) == "Accepted."
+    assert (await who.post(f"{shown.path}shares/", share)).status_code == 409
+    ask = {"to_inbox_id": world.ids[SALES], "address": "grace@sender.test"}
+    asked = await follow(who, await who.post(f"{shown.path}request/", ask))
+    assert said(asked).startswith("Asked for the card.")
+
+
+async def test_a_sender_without_a_card_gets_one(world: World) -> None:
+    shown = await whole_thread(world, [mail("x")], SUPPORT)
+    who = await signed_in(world, MEMBER)
+    page = (await who.get(shown.path)).text
+    fields = {"address": field(page, "card", "address"), "full_name": "Grace <b>", "key": "c"}
+
+    added = await follow(who, await who.post(f"{shown.path}card/", fields))
+
+    assert said(added) == "Card added."
+    assert "Grace &lt;b&gt;" in added.text
+    assert (await who.post(f"{shown.path}card/", fields | {"key": "d"})).status_code == 409
+
+
+async def test_the_free_plan_leaves_notes_out_and_says_so(world: World) -> None:
+    shown = await busy_thread(world)
+    who = await signed_in(world, MEMBER)
+    await world.database.write(
+        lambda tx: tenants.set_tenant(tx, tenant_id=world.tenant_id, plan="free", governance="full")
+    )
+
+    page = await who.get(shown.path)
+
+    assert page.status_code == 200
+    assert "need the plan startup" in page.text
+    assert "Sales, please look at this." not in page.text
+    refused = await who.post(f"{shown.path}note/", {"body": "x"})
+    assert (refused.status_code, "plan startup" in refused.text) == (403, True)
+
+
+async def test_a_template_is_filled_in_for_the_reply(world: World) -> None:
+    shown = await whole_thread(world, [mail("x")], SUPPORT)
+    template = {"name": "Follow-up", "subject": "About {topic}", "body": "Hi & <b>{x}</b>"}
+    async with world.client(TENANT_OWNER) as api:
+        made = (await api.post("/v1/templates/", json=template)).json()
+    who = await signed_in(world, MEMBER)
+
+    page = await who.get(f"{shown.path}?template={made['template_id']}")
+
+    assert "Hi &amp; &lt;b&gt;" in page.text
+    assert "body=Hi%20%26%20%3Cb%3E" in page.text
+    assert (await who.get(f"{shown.path}?template=tpl_nothing")).status_code == 404
+
+
+async def test_html_is_served_to_a_frame_only(world: World) -> None:
+    shown = await busy_thread(world)
+    who = await signed_in(world, MEMBER)
+
+    framed = await who.get(shown.message(2, "html/"), Sec_Fetch_Dest="iframe")
+    alone = await who.get(shown.message(2, "html/"), Sec_Fetch_Dest="document")
+    script = await who.get(shown.message(2, "html/"), Sec_Fetch_Dest="script")
+
+    assert framed.headers["content-security-policy"].startswith("sandbox allow-same-origin ")
+    assert framed.headers["x-frame-options"] == "SAMEORIGIN"
+    assert framed.headers["referrer-policy"] == "no-referrer"
+    assert framed.headers["cache-control"] == "no-store"
+    assert f'src="{shown.message(2, "attachments/")}att_' in framed.text
+    assert "track.example" not in framed.text
+    for one in (alone, script):
+        assert one.headers["location"] == f"{shown.path}#i-{shown.message_ids[2]}"
+
+
+async def test_files_are_saved_and_never_shown(world: World) -> None:
+    shown = await busy_thread(world)
+    who = await signed_in(world, MEMBER)
+    body = (await who.get(shown.message(2, "body/"), HX_Request="true")).text
+    assert "<html" not in body
+    files = re.findall(r'href="([^"]*attachments[^"]*)"', body)
+
+    for path in [*files, shown.message(2, "raw/")]:
+        file = await who.get(path)
+        assert file.status_code == 200
+        assert file.headers["content-disposition"].startswith("attachment")
+        assert file.headers["x-content-type-options"] == "nosniff"
+    assert len(files) == 2
+
+
+async def test_raw_shows_the_beginning_of_a_large_message(world: World) -> None:
+    large = mail("x" * 70 + "\n").replace(b"xxx\r\n", b"xxx\r\n" * 90_000) + b"the very end"
+    shown = await whole_thread(world, [large], SUPPORT)
+    who = await signed_in(world, MEMBER)
+
+    page = await who.get(shown.message(0, "body/?view=raw"), HX_Request="true")
+
+    assert "The first 256 KB of" in page.text
+    assert "Subject: Renewal" in page.text
+    assert "the very end" not in page.text
+
+
+async def test_why_tells_the_own_way_and_all_of_them_to_admins_on_record(world: World) -> None:
+    shown = await busy_thread(world)
+    member, owner = await signed_in(world, MEMBER), await signed_in(world, TENANT_OWNER)
+
+    own = (await member.get(shown.message(0, "why/"))).text
+    every = await member.get(shown.message(0, "why/?all=1"))
+    theirs = Shown(SALES, shown.thread_id, shown.message_ids)
+    full = (await owner.get(theirs.message(0, "why/?all=1"))).text
+
+    assert "by the list" in own
+    assert SALES not in own
+    assert SALES not in every.text
+    assert "Sales@example.test" in full
+    assert SUPPORT in full
+
+
+async def test_acting_for_another_says_so_and_marks_nothing_by_itself(world: World) -> None:
+    shown = await busy_thread(world)
+    owner = await signed_in(world, TENANT_OWNER)
+
+    page = (await owner.get(shown.path)).text
+
+    assert "Everything you open is on record." in page
+    assert 'id="seen"' not in page
+    assert '<meta name="live"' not in page
+
+
+async def test_the_toast_is_told_once(world: World) -> None:
+    shown = await whole_thread(world, [mail("x")], SUPPORT)
+    who = await signed_in(world, MEMBER)
+
+    first = await follow(who, await who.post(f"{shown.path}marks/", {"set": "flag"}))
+    second = await who.get(shown.path)
+
+    assert (said(first), said(second)) == ("Flagged.", "")
+    assert COOKIE not in who.http.cookies

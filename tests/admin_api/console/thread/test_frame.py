@@ -1,0 +1,65 @@
+"""HTML mail in its frame: policy, pictures by content id, links."""
+
+import pytest
+
+import gateway.parser.html as parser
+from admin_api.console.thread.frame import HEADERS, SANDBOX, document, image_paths
+
+PATH = "/console/a@b.test/messages/msg_1/attachments/att_1/"
+
+
+def body(html: str, images: dict[str, str] | None = None) -> str:
+    whole = document(html, images=images or {})
+    return whole.partition("<body>\n")[2].partition("\n</body>")[0]
+
+
+def test_three_locks_keep_scripts_out() -> None:
+    policy = HEADERS["Content-Security-Policy"]
+
+    assert policy.startswith(f"sandbox {SANDBOX}; default-src 'none'; img-src 'self' data:;")
+    assert "allow-scripts" not in policy
+    assert "script-src" not in policy
+    assert HEADERS["X-Frame-Options"] == "SAMEORIGIN"
+    assert HEADERS["Referrer-Policy"] == "no-referrer"
+
+
+def test_links_open_another_tab_that_learns_nothing() -> None:
+    clean = parser.sanitised('<a href="https://x.test/?a=1&amp;b=2">x</a>')
+
+    assert body(clean) == (
+        '<a target="_blank" href="https://x.test/?a=1&amp;b=2" '
+        'rel="noopener nofollow noreferrer">x</a>'
+    )
+
+
+@pytest.mark.parametrize(
+    ("source", "shown"),
+    [
+        ('<img src="cid:a@b" alt="x">', f'<img src="{PATH}" alt="x">'),
+        ('<img alt="a > b" src="cid:a@b">', f'<img alt="a > b" src="{PATH}">'),
+        ('<img src="cid:a%40b">', f'<img src="{PATH}">'),
+        ('<img src="cid:other" alt="A &amp; &lt;B&gt;">', "<span>A &amp; &lt;B&gt;</span>"),
+        ('<img src="cid:other">', "<span></span>"),
+        ('<img src="data:image/gif;base64,R0">', '<img src="data:image/gif;base64,R0">'),
+        ('<p title="&lt;img src=&quot;cid:a@b&quot;&gt;">src="cid:a@b"</p>', None),
+    ],
+)
+def test_a_picture_of_the_message_is_shown_from_its_attachment(
+    source: str, shown: str | None
+) -> None:
+    assert body(source, {"a@b": PATH}) == (shown or source)
+
+
+def test_only_pictures_have_a_path() -> None:
+    def file(content_type: str, content_id: str | None, number: int) -> dict[str, object]:
+        name = f"att_{number}"
+        return {"attachment_id": name, "content_type": content_type, "content_id": content_id}
+
+    files = [
+        file("image/PNG", "<a@b>", 1),
+        file("image/svg+xml", "svg", 2),
+        file("text/html", "html", 3),
+        file("image/gif", None, 4),
+    ]
+
+    assert image_paths(files, at="/at/") == {"a@b": "/at/att_1/"}
