@@ -58,8 +58,12 @@ function show(field, asked, choose) {
     list.append(row);
   });
   field.after(list);
-  const given = { role: "combobox", "aria-expanded": "true", "aria-controls": "people", "aria-autocomplete": "list" };
-  for (const [name, value] of Object.entries(given)) field.setAttribute(name, value);
+  if (field.matches("input")) {  // a textarea may be no combobox
+    field.setAttribute("role", "combobox");
+    field.setAttribute("aria-expanded", "true");
+  }
+  field.setAttribute("aria-controls", "people");
+  field.setAttribute("aria-autocomplete", "list");
   move(0);
 }
 

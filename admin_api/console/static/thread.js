@@ -19,11 +19,20 @@ document.addEventListener("toggle", (event) => {
   const details = /** @type {HTMLDetailsElement} */ (event.target);
   if (!details.matches("details")) return;
   if (details.open) details.closest("li.message")?.setAttribute("data-dirty", "");
-  if (details.matches(".drop")) {
-    if (details.open) /** @type {HTMLElement | null} */ (details.querySelector("input:not([type=hidden])"))?.focus();
-    acts?.toggleAttribute("data-live", !acts.querySelector("details[open]"));
-  } else if (details.open) setTimeout(markRead, 1000);
+  if (details.matches(".drop")) acts?.toggleAttribute("data-live", !acts.querySelector("details[open]"));
+  else if (details.open) setTimeout(markRead, 1000);
 }, true);
+
+/** Opened at once, not with the event that comes later: the next key belongs to the field. */
+document.addEventListener("click", (event) => {
+  const drop = /** @type {HTMLDetailsElement | null} */ (
+    /** @type {Element} */ (event.target).closest?.(".drop > summary")?.parentElement);
+  if (!drop) return;
+  event.preventDefault();
+  drop.open = !drop.open;
+  const field = /** @type {HTMLElement | null} */ (drop.querySelector("input:not([type=hidden])"));
+  if (drop.open) field?.focus();
+});
 
 const first = messages().find((one) => one.matches(".unread"));
 if (first && first !== line.firstElementChild && !location.hash) first.scrollIntoView();

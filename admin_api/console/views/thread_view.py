@@ -164,7 +164,7 @@ async def _panel(call: Call, inbox: str, sender: Record | None) -> Record:
     of_inbox = partial(ask, call, "GET", inbox=inbox)
     shares = await optional(of_inbox("/v1/contacts/shares/", query={"limit": "20"})) or []
     if sender is None:
-        return {"sender": None, "shares": shares}
+        return {"sender": None, "shares": shares, "known": None, "card": None, "activity": []}
     address = sender["email"]
     known = await optional(of_inbox(path_of("/v1/relationships/{}/", address)))
     activity = await optional(of_inbox("/v1/activity/", query={"address": address, "limit": "20"}))
