@@ -1,0 +1,188 @@
+"""Faults while somebody writes a note: no words are lost, and no note is saved twice.
+
+Each fault comes when what was typed is in the browser's store, which is at most 300 ms after a key.
+"""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Awaitable, Callable
+
+import pytest
+from playwright.async_api import Page, Route
+
+from storage.accounts import sessions
+from tests.admin_api.console.conftest import Site
+from tests.admin_api.console.threads import Shown, mail, whole_thread
+from tests.admin_api.console.visitor import page_session
+from tests.builders import MEMBER, SUPPORT, TEAM, receive
+from tests.support.browser import Browser, Tab
+
+IS_KEPT = "(text) => Object.values(localStorage).some((one) => one.includes(text))"
+IS_EMPTY = "() => !Object.keys(localStorage).some((one) => one.startsWith('draft/'))"
+NOTES = "/v1/messages/threads/{}/notes/"
+
+
+class Writer:
+    """Somebody at the note field of a thread, in one profile."""
+
+    def __init__(self, site: Site, tab: Tab, shown: Shown) -> None:
+        self.site, self.tab, self.shown = site, tab, shown
+        self.page: Page = tab.page
+
+    async def open(self) -> None:
+        await self.page.goto(self.site.url + self.shown.path)
+
+    async def type(self, text: str) -> None:
+        """Write, until the browser has it."""
+        await self.page.focus("#note-body")
+        await self.page.keyboard.press("Control+End")
+        await self.page.keyboard.type(text)
+        await self.page.wait_for_function(IS_KEPT, arg=text)
+
+    async def save(self) -> None:
+        await self.page.keyboard.press("Control+Enter")
+        await self.page.wait_for_selector("#done")
+
+
+async def reloaded(writer: Writer) -> None:
+    await writer.page.reload()
+
+
+async def tab_closed(writer: Writer) -> None:
+    await writer.page.close()
+    writer.page = await writer.tab.context.new_page()
+    await writer.open()
+
+
+async def signed_out_by_timeout(writer: Writer) -> None:
+    """The session ends; saving leads to the sign-in, and back."""
+    world = writer.site.world
+    await world.database.write(
+        lambda tx: sessions.end_sessions(
+            tx, tenant_id=world.tenant_id, user_id=world.raw[MEMBER], keep=None
+        )
+    )
+    await writer.page.keyboard.press("Control+Enter")
+    await writer.page.wait_for_url("**/console/sign-in/**")
+    writer.site.secrets[MEMBER] = await page_session(world, MEMBER)
+    await writer.site.enter(writer.tab, MEMBER)
+    await writer.open()
+
+
+async def server_gone(writer: Writer) -> None:
+    """What is sent reaches nobody, as after `kill -9`."""
+    await writer.page.route("**/note/", lambda route: route.abort("connectionrefused"))
+    await writer.page.keyboard.press("Control+Enter")
+    await writer.page.wait_for_url("chrome-error://**")
+    await writer.page.unroute("**/note/")
+    await writer.open()
+
+
+async def answer_lost(writer: Writer) -> None:
+    """The note is saved, and the browser never hears of it."""
+
+    async def lose(route: Route) -> None:
+        await route.fetch(max_redirects=0)
+        await route.abort("connectionreset")
+
+    await writer.page.route("**/note/", lose)
+    await writer.page.keyboard.press("Control+Enter")
+    await writer.page.wait_for_url("chrome-error://**")
+    await writer.page.unroute("**/note/")
+    await writer.tab.context.clear_cookies(name="postroom-done")
+    await writer.open()
+
+
+async def new_mail_came(writer: Writer) -> None:
+    before = await writer.page.locator("#timeline > li.message").count()
+    await receive(writer.site.world, TEAM, body=mail("More", answers="<a@x.test>"))
+    await writer.page.wait_for_selector(f"#timeline > li.message >> nth={before}")
+
+
+FAULTS: tuple[Callable[[Writer], Awaitable[None]], ...] = (
+    reloaded, tab_closed, signed_out_by_timeout, server_gone, answer_lost, new_mail_came,
+)  # fmt: skip
+
+
+@pytest.mark.parametrize("count", [20, pytest.param(1000, marks=pytest.mark.soak)])
+async def test_faults_while_writing_lose_no_words_and_make_no_note_twice(
+    site: Site, browser: Browser, count: int
+) -> None:
+    shown = await whole_thread(site.world, [mail("x", name="<a@x.test>")], TEAM)
+    chance = random.Random(18)
+
+    async def walk(tab: Tab) -> list[str]:
+        await site.enter(tab)
+        writer, expected = Writer(site, tab, shown), list[str]()
+        await writer.open()
+        for number in range(count):
+            text = f"Words of note {number:04} are here."
+            await writer.type(text)
+            fault = FAULTS[number % len(FAULTS)] if number < 12 else chance.choice(FAULTS)
+            await fault(writer)
+            found = await writer.page.input_value("#note-body")
+            assert found == text, (number, fault.__name__, found)
+            await writer.page.focus("#note-body")
+            await writer.save()
+            await writer.page.wait_for_function(IS_EMPTY)
+            expected.append(text)
+        return expected
+
+    expected = await browser.visit(walk)
+    async with site.world.client(SUPPORT) as api:
+        notes = (await api.get(NOTES.format(shown.thread_id))).json()
+    assert [one["body"] for one in notes] == expected[-1000:]
+
+
+async def test_a_draft_tells_when_it_was_written_and_can_be_discarded(
+    site: Site, browser: Browser
+) -> None:
+    shown = await whole_thread(site.world, [mail("x")], SUPPORT)
+    other = await whole_thread(site.world, [mail("y")], SUPPORT)
+
+    async def walk(tab: Tab) -> list[str]:
+        await site.enter(tab)
+        writer, seen = Writer(site, tab, shown), list[str]()
+        await writer.open()
+        await writer.type("See @agent")
+        await writer.page.wait_for_selector("#people")
+        await writer.page.keyboard.press("Enter")
+        await writer.page.wait_for_function(IS_KEPT, arg="agent@example.test ")
+        await writer.page.goto(site.url + other.path)
+        seen.append(await writer.page.input_value("#note-body"))
+        await writer.open()
+        seen.append(await writer.page.inner_text("#chips"))
+        seen.append((await writer.page.inner_text(".restored"))[:9])
+        await writer.page.click("text=Discard")
+        seen.append(await writer.page.input_value("#note-body"))
+        await writer.page.reload()
+        seen.append(await writer.page.input_value("#note-body"))
+        await writer.type("Left behind")
+        await writer.page.click("text=Sign out")
+        await writer.page.wait_for_url("**/console/sign-in/**")
+        seen.append(str(await writer.page.evaluate(IS_EMPTY)))
+        return seen + tab.log.told
+
+    assert await browser.visit(walk) == ["", "agent@example.test ×", "Draft of ", "", "", "True"]
+
+
+async def test_a_draft_is_forgotten_after_thirty_days(site: Site, browser: Browser) -> None:
+    shown = await whole_thread(site.world, [mail("x")], SUPPORT)
+
+    async def walk(tab: Tab) -> list[str]:
+        await site.enter(tab)
+        writer = Writer(site, tab, shown)
+        await writer.open()
+        await writer.type("Long ago")
+        await writer.page.evaluate(
+            "for (const name of Object.keys(localStorage)) { const one ="
+            " JSON.parse(localStorage[name]); one.at -= 31 * 864e5;"
+            " localStorage[name] = JSON.stringify(one); }"
+        )
+        await writer.page.reload()
+        return [
+            await writer.page.input_value("#note-body"), str(await writer.page.evaluate(IS_EMPTY)),
+        ]  # fmt: skip
+
+    assert await browser.visit(walk) == ["", "True"]
