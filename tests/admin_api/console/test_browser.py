@@ -20,7 +20,7 @@ MODES = {
     "light and narrow": NARROW,
     "forced colours": WIDE | {"forced_colors": "active"},
 }
-SHORT = ("light and wide", "dark and narrow")
+SHORT = ("dark and narrow",)
 # Pages for axe: path, whether somebody is signed in.
 SHOWN = [
     ("/console/", True),

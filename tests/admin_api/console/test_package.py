@@ -26,7 +26,7 @@ ATTRIBUTES = {
     *("hx-include", "hx-indicator", "hx-sync", "hx-select"),
 }
 FIRST_LOAD = 45 << 10
-MOST_LINES = 3000
+MOST_LINES = 4200
 MOST_LINES_OF_SCRIPT = 1200
 
 
