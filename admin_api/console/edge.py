@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import gzip
 import logging
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from urllib.parse import quote, urlsplit
 
 from starlette.requests import ClientDisconnect, Request
@@ -32,6 +32,7 @@ from admin_api.console.inside import API, ask
 from admin_api.console.pages import PAGES
 from admin_api.console.visit import Page, Visit
 from admin_api.http.problems import Problem, problem_of, rate_limited, unauthorized
+from admin_api.http.records import Record
 from admin_api.http.responses import common_headers
 from admin_api.service.call_metrics import TEMPLATE
 from admin_api.service.rate_limits import Buckets, Ticks
@@ -147,7 +148,8 @@ class Edge:
         if page.method == "POST":
             await self._take_form(request, visit, secret if person else "")
         elif person is not None and not visit.fragment:
-            visit.inboxes = await _inboxes(call, person)
+            visit.team = await ask(call, "GET", "/v1/inboxes/")
+            visit.inboxes = _inboxes(visit.team, person)
         return await page.view(call, visit)
 
     async def _identified(self, secret: str, now: int) -> Person | None:
@@ -225,9 +227,8 @@ def _row(rows: Mapping[str, Page], method: str) -> Page:
     return page
 
 
-async def _inboxes(call: Call, person: Person) -> list[dict[str, object]]:
+def _inboxes(found: Sequence[Record], person: Person) -> list[Record]:
     """The records of the inboxes that this person may act for, own ones first."""
-    found: list[dict[str, object]] = await ask(call, "GET", "/v1/inboxes/")
     user_id = to_text("usr", person.user.user_id)
     own = [one for one in found if one["owner_user_id"] == user_id]
     if not is_admin(person):

@@ -9,15 +9,20 @@ from __future__ import annotations
 from admin_api.console.live import live_stream
 from admin_api.console.views import (
     home_view,
+    keys_view,
+    list_acts,
+    list_view,
     message_view,
     settings_view,
     sign_in_view,
+    suggest_view,
     thread_acts,
     thread_view,
 )
 from admin_api.console.visit import Page
 
 _SETTINGS = "/console/settings/"
+_INBOX = "/console/{inbox}/"
 _THREAD = "/console/{inbox}/threads/{thread_id}/"
 _MESSAGE = "/console/{inbox}/messages/{message_id}/"
 
@@ -29,12 +34,16 @@ PAGES: tuple[Page, ...] = (
     Page("POST", "/console/enter/", sign_in_view.use_link, public=True),
     Page("POST", "/console/sign-out/", sign_in_view.sign_out),
     Page("GET", "/console/live/", live_stream.show_stream),
+    Page("GET", "/console/keys/", keys_view.show_keys),
     Page("GET", _SETTINGS, settings_view.show_settings),
     Page("POST", _SETTINGS + "name/", settings_view.change_name),
     Page("POST", _SETTINGS + "password/", settings_view.change_password),
     Page("POST", _SETTINGS + "look/", settings_view.change_look),
     Page("POST", _SETTINGS + "sessions/end/", settings_view.end_session),
     Page("POST", _SETTINGS + "sessions/end-others/", settings_view.end_other_sessions),
+    Page("GET", _INBOX, list_view.show_list),
+    Page("POST", _INBOX + "acts/", list_acts.act),
+    Page("GET", _INBOX + "suggest/", suggest_view.show_offers),
     Page("GET", _THREAD, thread_view.show_thread),
     Page("POST", _THREAD + "note/", thread_acts.add_note),
     Page("POST", _THREAD + "delete-note/", thread_acts.delete_note),

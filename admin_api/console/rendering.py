@@ -32,6 +32,8 @@ def environment() -> Environment:
         "visible": words.visible,
         "size": words.size,
         "initials": words.initials,
+        "capped": words.capped,
+        "tone": words.tone,
     }
     return made
 

@@ -40,8 +40,9 @@ class Visit:
 
     `inbox` is the address in the path, `arguments` are the other segments that the path names,
     decoded. `user` is None and `token` empty when nobody is signed in. `inboxes` are the records of
-    the inboxes that this user may act for, own ones first; a fragment has none. `look` are the
-    choices of this browser; `cookies` are Set-Cookie headers for the response.
+    the inboxes that this user may act for, own ones first, `team` those of all teammates; a
+    fragment has none. `look` are the choices of this browser; `cookies` are Set-Cookie headers for
+    the response.
     """
 
     form: Form
@@ -54,6 +55,7 @@ class Visit:
     user: User | None = None
     user_id: str = ""
     inboxes: Sequence[Record] = ()
+    team: Sequence[Record] = ()
     cookies: list[str] = field(default_factory=list)
 
     @property
@@ -72,15 +74,24 @@ class Visit:
         return next((one for one in self.inboxes if one["address"] == named), None)
 
     @property
+    def is_acting(self) -> bool:
+        """Whether the inbox in the path is somebody else's."""
+        return self.here is not None and self.here["owner_user_id"] != self.user_id
+
+    @property
     def live(self) -> str:
         """The ids of the inboxes that the browser's stream is about; none in another's inbox.
 
         Each look into an inbox of somebody else is on record.
         """
         shown = self.own[:MOST_INBOXES]
-        if self.here is not None and self.here not in self.own:
+        if self.is_acting:
             return ""
         return " ".join(str(one["inbox_id"]) for one in shown)
+
+    def path_to(self, address: str) -> str:
+        """Return the path of an inbox's list, for templates."""
+        return inbox_path(address)
 
     def render(
         self, template: str, *, block: str | None = None, status: int = 200, **values: object

@@ -8,6 +8,7 @@
 from __future__ import annotations
 
 import unicodedata
+import zlib
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import lru_cache
@@ -48,7 +49,10 @@ def _zone(name: str) -> ZoneInfo:
 
 def visible(text: object) -> str:
     """Return text with a mark for each character that would be invisible or turn the rest round."""
-    return "".join(_shown(character) for character in str(text))
+    plain = str(text)
+    if plain.isprintable():  # nearly all is, and a list shows much of it
+        return plain
+    return "".join(_shown(character) for character in plain)
 
 
 def _shown(character: str) -> str:
@@ -80,3 +84,13 @@ def initials(name: str) -> str:
 def plural(count: int, one: str, many: str = "") -> str:
     """Return a count with its noun."""
     return f"{count} {one if count == 1 else many or one + 's'}"
+
+
+def capped(count: int) -> str:
+    """Return a count of the API: above 999 it only says that there are more."""
+    return str(count) if count < 1000 else "999+"
+
+
+def tone(name: str) -> int:
+    """Return which of eight colours stands for a name or id, always the same."""
+    return zlib.crc32(name.encode()) % 8

@@ -1,19 +1,86 @@
 // @ts-check
 /**
- * Single keys: each presses, or focuses, the element that is named by data-key.
+ * Keys of every page: each single key presses, or focuses, the element that is named by data-key.
  *
- * Off in fields, with Ctrl, Alt and Meta, while a dialog is open, and by the choice of this browser.
+ * - "g i" is g, then i within a second and a half. Off in fields, with Ctrl, Alt and Meta, while a
+ *   dialog is open, and by the choice of this browser.
+ * - Ctrl+K is the palette, Ctrl+Enter sends the form of a text, Escape closes what is open.
+ * - A drop (<details class="drop">) opens with its field focused: the next key belongs to it.
  */
+
+const WAIT = 1500;
+let prefix = "", timer = 0;
+
+/** @param {string} name */
+function find(name) {
+  const all = /** @type {HTMLElement[]} */ ([...document.querySelectorAll(`[data-key="${CSS.escape(name)}"]`)]);
+  return all.find((one) => one.checkVisibility()) ?? all.find((one) => one.closest(".drop, .views-of"));
+}
+
+/** @param {HTMLElement} one */
+function press(one) {
+  document.dispatchEvent(new CustomEvent("postroom:act", { detail: one }));
+  if (one.matches("a, button, summary, [type=checkbox]")) return one.click();
+  one.focus();
+  if (one instanceof HTMLInputElement) one.select();
+}
+
+/** @param {string} key */
+function taken(key) {
+  const name = prefix + key;
+  prefix = "";
+  clearTimeout(timer);
+  const one = find(name);
+  if (one) press(one);
+  else if (document.querySelector(`[data-key^="${CSS.escape(name)} "]`)) {
+    prefix = `${name} `;
+    timer = setTimeout(() => { prefix = ""; }, WAIT);
+  } else return false;
+  return true;
+}
+
+/** @param {HTMLElement} field */
+function close(field) {
+  const drop = /** @type {HTMLDetailsElement | null} */ (field.closest(".drop[open]") ?? document.querySelector(".drop[open]"));
+  if (drop) {
+    drop.open = false;
+    if (document.activeElement === field) drop.querySelector("summary")?.focus();
+  } else if (field.matches("input, textarea")) field.blur();
+}
 
 document.addEventListener("keydown", (event) => {
   const at = /** @type {HTMLElement} */ (event.target);
-  if (event.ctrlKey || event.metaKey || event.altKey || event.defaultPrevented) return;
-  if (document.documentElement.dataset.keys === "off" || document.querySelector("dialog[open]")) return;
+  if (event.defaultPrevented) return;
+  if (event.ctrlKey && event.key === "Enter" && at instanceof HTMLTextAreaElement) {
+    event.preventDefault();
+    return at.form?.requestSubmit();
+  }
+  if (event.ctrlKey && !event.shiftKey && event.key.toLowerCase() === "k") {
+    event.preventDefault();
+    import("./palette.js").then((one) => one.open());
+    return;
+  }
+  if (document.querySelector("dialog[open]")) return;
+  if (event.key === "Escape") return close(at);
+  if (event.ctrlKey || event.metaKey || event.altKey || document.documentElement.dataset.keys === "off") return;
   if (at.matches("input:not([type=checkbox]), textarea, select")) return;
-  const found = [...document.querySelectorAll(`[data-key="${CSS.escape(event.key)}"]`)];
-  const one = /** @type {HTMLElement | undefined} */ (found.find((each) => each.checkVisibility()));
-  if (!one) return;
+  if (taken(event.key)) event.preventDefault();
+});
+
+/** Opened at once, not with the event that comes later. */
+document.addEventListener("click", (event) => {
+  const at = /** @type {Element} */ (event.target);
+  const drop = /** @type {HTMLDetailsElement | null} */ (at.closest?.(".drop > summary")?.parentElement);
+  for (const other of document.querySelectorAll(".drop[open]"))
+    if (other !== drop && !other.contains(at)) /** @type {HTMLDetailsElement} */ (other).open = false;
+  const help = /** @type {HTMLAnchorElement | null} */ (at.closest?.("a[data-dialog]"));
+  if (help && !event.ctrlKey && !event.metaKey) {
+    event.preventDefault();
+    import("./palette.js").then((one) => one.show(help.href));
+  }
+  if (!drop) return;
   event.preventDefault();
-  if (one.matches("a, button, summary")) one.click();
-  else one.focus();
+  drop.open = !drop.open;
+  const field = /** @type {HTMLElement | null} */ (drop.querySelector("input:not([type=hidden]), .menu :is(a, button)"));
+  if (drop.open) field?.focus();
 });

@@ -37,23 +37,26 @@ function matching(asked) {
     .sort((a, b) => a.rank - b.rank).slice(0, MOST).map((each) => each.one);
 }
 
-/** @param {Field} field @param {string} asked @param {(one: Person) => void} choose */
-function show(field, asked, choose) {
+/**
+ * @param {Field} field @param {Person[]} found @param {(one: Person) => void} choose
+ * @param {number} [first] the one that Enter takes; -1: none, until an arrow chooses one
+ */
+function show(field, found, choose, first = 0) {
   hide();
-  const found = matching(asked);
   if (!found.length) return;
-  open = { field, found, at: 0, choose };
+  open = { field, found, at: first, choose };
   const list = document.createElement("ul");
   list.id = "people";
   list.setAttribute("role", "listbox");
-  list.setAttribute("aria-label", "Teammates");
+  list.setAttribute("aria-label", first < 0 ? "Suggestions" : "Teammates");
   found.forEach((one, place) => {
     const row = document.createElement("li"), name = document.createElement("bdi"), address = document.createElement("bdi");
     row.id = `people-${place}`;
     row.setAttribute("role", "option");
     name.textContent = one.name;
     address.textContent = one.address;
-    row.append(name, " ", address);
+    name.className = first < 0 ? "faint" : "";
+    row.append(...(first < 0 ? [address, " ", name] : [name, " ", address]));
     row.addEventListener("mousedown", (event) => { event.preventDefault(); pick(place); });
     list.append(row);
   });
@@ -78,10 +81,11 @@ function hide() {
 /** @param {number} step */
 function move(step) {
   if (!open) return;
-  open.at = (open.at + step + open.found.length) % open.found.length;
+  const count = open.found.length;
+  open.at = step ? (Math.max(open.at, step > 0 ? -1 : 0) + step + count) % count : open.at;
   document.querySelectorAll("#people > li").forEach((one, place) =>
     one.setAttribute("aria-selected", String(place === open?.at)));
-  open.field.setAttribute("aria-activedescendant", `people-${open.at}`);
+  if (open.at >= 0) open.field.setAttribute("aria-activedescendant", `people-${open.at}`);
 }
 
 /** @param {number} place */
@@ -96,7 +100,7 @@ document.addEventListener("keydown", (event) => {
   if (!open || event.target !== open.field || event.ctrlKey) return;
   const step = { ArrowDown: 1, ArrowUp: -1 }[event.key];
   if (step) move(step);
-  else if (event.key === "Enter") pick(open.at);
+  else if (event.key === "Enter" && open.at >= 0) pick(open.at);
   else if (event.key === "Escape") hide();
   else return;
   event.preventDefault();
@@ -109,7 +113,7 @@ document.addEventListener("focusout", hide);
 /** @param {HTMLInputElement} field */
 function ask(field) {
   field.removeAttribute("list");
-  show(field, field.value, (one) => {
+  show(field, matching(field.value), (one) => {
     field.value = one.address;
     if (field.dataset.people === "send") field.form?.requestSubmit();
     else field.form?.querySelector("textarea")?.focus();
@@ -119,9 +123,32 @@ function ask(field) {
 for (const name of ["focusin", "input"])
   document.addEventListener(name, (event) => {
     const field = /** @type {HTMLElement} */ (event.target);
+    if (name === "input" && field.matches("[data-suggest]")) suggest(/** @type {HTMLInputElement} */ (field));
     if (field.matches("input[data-people]")) ask(/** @type {HTMLInputElement} */ (field));
     if (name === "input" && field.matches("[data-mention]")) write(/** @type {HTMLTextAreaElement} */ (field));
   });
+
+// --- the search box
+
+let typing = 0;
+
+/** Offer what the word at the end can become. @param {HTMLInputElement} field */
+function suggest(field) {
+  clearTimeout(typing);
+  hide();
+  const word = /\S*$/.exec(field.value)?.[0] ?? "", typed = field.value;
+  if (!word) return;
+  typing = setTimeout(async () => {
+    const answer = await fetch(`${field.dataset.suggest}?q=${encodeURIComponent(word)}`, { headers: { "HX-Request": "true" } });
+    if (!answer.ok || field.value !== typed || document.activeElement !== field) return;
+    const page = new DOMParser().parseFromString(`<select>${await answer.text()}</select>`, "text/html");
+    const found = [...page.querySelectorAll("option")].map((one) => ({ address: one.value, name: one.label }));
+    show(field, found, (one) => {
+      field.value = typed.slice(0, typed.length - word.length) + one.address + (one.address.endsWith(":") ? "" : " ");
+      suggest(field);
+    }, -1);
+  }, 120);
+}
 
 // --- mentions
 
@@ -129,7 +156,7 @@ for (const name of ["focusin", "input"])
 function write(field) {
   const end = field.selectionStart, token = TOKEN.exec(field.value.slice(0, end));
   hide();
-  if (token) show(field, token[2], (one) => {
+  if (token) show(field, matching(token[2]), (one) => {
     field.setRangeText(`@${one.address} `, end - token[2].length - 1, end, "end");
     setMentions(new Set([...mentions(), one.address]));
   });

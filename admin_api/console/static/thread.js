@@ -23,17 +23,6 @@ document.addEventListener("toggle", (event) => {
   else if (details.open) setTimeout(markRead, 1000);
 }, true);
 
-/** Opened at once, not with the event that comes later: the next key belongs to the field. */
-document.addEventListener("click", (event) => {
-  const drop = /** @type {HTMLDetailsElement | null} */ (
-    /** @type {Element} */ (event.target).closest?.(".drop > summary")?.parentElement);
-  if (!drop) return;
-  event.preventDefault();
-  drop.open = !drop.open;
-  const field = /** @type {HTMLElement | null} */ (drop.querySelector("input:not([type=hidden])"));
-  if (drop.open) field?.focus();
-});
-
 const first = messages().find((one) => one.matches(".unread"));
 if (first && first !== line.firstElementChild && !location.hash) first.scrollIntoView();
 
@@ -112,8 +101,22 @@ function nextView() {
   /** @type {HTMLElement | undefined} */ (links[(at + 1) % links.length])?.click();
 }
 
+/** @type {{at?: string, back?: string, order?: string[]}} */
+const kept = JSON.parse(sessionStorage.getItem("list") ?? "{}");
+const back = document.querySelector(".back a");
+if (kept.back) back?.setAttribute("href", `${kept.back}#t-${location.pathname.split("/")[4]}`);
+
+/** @param {number} step */
+function turn(step) {
+  const order = kept.order ?? [], here = order.findIndex((one) => one.split("?")[0] === location.pathname);
+  const next = here < 0 ? undefined : order[here + step];
+  if (next) location.assign(next);
+}
+
 /** @type {Record<string, () => void>} */
 const KEYS = {
+  j: () => turn(1),
+  k: () => turn(-1),
   ",": () => walk(-1),
   ".": () => walk(1),
   ";": foldAll,
@@ -123,15 +126,6 @@ const KEYS = {
 
 document.addEventListener("keydown", (event) => {
   const field = /** @type {HTMLElement} */ (event.target);
-  if (event.ctrlKey && event.key === "Enter" && field.matches("textarea")) {
-    /** @type {HTMLTextAreaElement} */ (field).form?.requestSubmit();
-    event.preventDefault();
-  }
-  if (event.key === "Escape" && !event.defaultPrevented) {
-    const drop = /** @type {HTMLDetailsElement | null} */ (field.closest(".drop[open]"));
-    if (drop) { drop.open = false; drop.querySelector("summary")?.focus(); }
-    else if (field.matches("textarea")) field.blur();
-  }
   if (event.ctrlKey || event.metaKey || event.altKey || field.matches("input, textarea, select")) return;
   if (document.documentElement.dataset.keys === "off" || !KEYS[event.key]) return;
   event.preventDefault();

@@ -20,6 +20,7 @@ from admin_api.access.policy import is_admin
 from admin_api.call.call import Call
 from admin_api.console import words
 from admin_api.console.inside import ask, ask_with_tag, path_of, snapshot
+from admin_api.console.listing.inbox_views import list_path, navigation
 from admin_api.console.thread import reply, undo
 from admin_api.console.thread.time_line import (
     People,
@@ -116,6 +117,8 @@ async def thread_page(
         path=thread_path(visit),
         messages_path=inbox_path(visit.inbox, "messages/"),
         back=_back(visit),
+        nav=navigation(visit.inbox, parts.here["aliases"]),
+        suggest_path=inbox_path(visit.inbox, "suggest/"),
         audience=audience(thread["messages"], parts.notes or (), parts.acts, parts.people),
         held=[one["message_id"] for one in thread["messages"] if one["folder"] is not None],
         sentence=sentence,
@@ -211,8 +214,7 @@ def summary(thread: Record) -> str:
 
 def _back(visit: Visit) -> str:
     """The list from which the thread was opened, as far as its link says so."""
-    view = visit.query.get("view", "")
-    return inbox_path(visit.inbox, f"?view={view}" if view.isalnum() else "")
+    return f"{list_path(visit.inbox, visit.query)}#t-{visit.arguments['thread_id']}"
 
 
 async def _answer(

@@ -25,6 +25,7 @@ from tests.builders import (
     PASSWORD,
     SALES,
     STRANGER,
+    SUPPORT,
     TENANT_ADMIN,
     TENANT_OWNER,
     World,
@@ -41,6 +42,10 @@ TABLE = {
     ("POST", "/console/enter/", True),
     ("POST", "/console/sign-out/", False),
     ("GET", "/console/live/", False),
+    ("GET", "/console/keys/", False),
+    ("GET", "/console/{inbox}/", False),
+    ("POST", "/console/{inbox}/acts/", False),
+    ("GET", "/console/{inbox}/suggest/", False),
     ("GET", "/console/settings/", False),
     ("POST", "/console/settings/name/", False),
     ("POST", "/console/settings/password/", False),
@@ -106,7 +111,7 @@ async def test_a_password_opens_the_page_and_signing_out_closes_it(world: World)
     assert (out.status_code, out.headers["clear-site-data"]) == (303, '"storage"')
     assert secret_in(out) == ""
     again = visitor(world, secret_in(answer))
-    assert (await again.get("/console/")).status_code == 303
+    assert (await again.get("/console/settings/")).status_code == 303
 
 
 async def test_whatever_is_wrong_with_a_sign_in_gets_one_answer(world: World) -> None:
@@ -434,7 +439,7 @@ async def test_another_name_than_ours_is_refused(world: World, host: str, status
 async def test_every_answer_carries_the_policies(world: World) -> None:
     who = await signed_in(world, MEMBER)
     answers = [
-        await who.get("/console/"),
+        await who.get(f"/console/{SUPPORT}/"),
         await who.get("/console/settings/"),
         await who.get("/console/settings/", HX_Request="true"),
         await who.get("/console/nowhere/at/all/"),
@@ -470,13 +475,23 @@ async def test_an_unknown_page_leads_back_and_htmx_gets_a_toast(world: World) ->
 async def test_the_page_names_what_is_the_users_own(world: World) -> None:
     member, owner = await signed_in(world, MEMBER), await signed_in(world, TENANT_OWNER)
 
-    shown = [(await who.get("/console/")).text for who in (member, owner)]
+    shown = [(await who.get("/console/?all=1")).text for who in (member, owner)]
 
     assert "support@example.test" in shown[0]
     assert SALES not in shown[0]
     assert SALES in shown[1]
     for text in shown:
         assert "desk@other.test" not in text
+
+
+async def test_whoever_has_one_inbox_is_led_there(world: World) -> None:
+    member, owner = await signed_in(world, MEMBER), await signed_in(world, TENANT_OWNER)
+
+    led, shown = await member.get("/console/"), await owner.get("/console/")
+
+    assert (led.status_code, led.headers["location"]) == (303, "/console/support@example.test/")
+    assert shown.status_code == 200
+    assert 'href="/console/support@example.test/"' in shown.text  # an owner may act for all
 
 
 async def test_only_an_admin_changes_a_name_and_the_api_says_so(world: World) -> None:
@@ -512,9 +527,9 @@ async def test_a_new_password_ends_the_other_sessions_and_renews_this_one(world:
     assert (wrong.status_code, unlike.status_code, done.status_code) == (400, 400, 303)
     assert "is not the current password" in wrong.text
     assert secret_in(done) not in ("", who.secret)
-    assert (await visitor(world, who.secret).get("/console/")).status_code == 303
-    assert (await other.get("/console/")).status_code == 303
-    assert (await visitor(world, secret_in(done)).get("/console/")).status_code == 200
+    assert (await visitor(world, who.secret).get("/console/settings/")).status_code == 303
+    assert (await other.get("/console/settings/")).status_code == 303
+    assert (await visitor(world, secret_in(done)).get("/console/settings/")).status_code == 200
     assert (await sign_in(visitor(world), MEMBER, new)).status_code == 303
 
 
@@ -537,10 +552,13 @@ async def test_sessions_are_listed_and_end_one_by_one_or_all_others(world: World
     ):
         answer = await who.post("/console/settings/sessions/end/", {"session_id": session_id})
         assert answer.status_code == status, session_id
-    assert (await others[0].get("/console/")).status_code == 303
-    assert (await others[1].get("/console/")).status_code == 200
+    assert (await others[0].get("/console/settings/")).status_code == 303
+    assert (await others[1].get("/console/settings/")).status_code == 200
     assert (await who.post("/console/settings/sessions/end-others/")).status_code == 303
-    assert [(await one.get("/console/")).status_code for one in (who, *others)] == [200, *[303] * 3]
+    assert [(await one.get("/console/settings/")).status_code for one in (who, *others)] == [
+        200,
+        *[303] * 3,
+    ]
     assert (await stranger.get("/v1/me/")).status_code == 200
 
 

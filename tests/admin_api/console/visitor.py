@@ -9,12 +9,13 @@ from urllib.parse import urlencode
 import httpx2
 
 from storage.accounts import sessions
-from tests.builders import PASSWORD, World
+from tests.builders import PASSWORD, STRANGER, World
 
 BASE = "http://127.0.0.1:8025"
 FORM = {"Content-Type": "application/x-www-form-urlencoded"}
 SAME = {"Sec-Fetch-Site": "same-origin", "Origin": BASE}
 COOKIE = "postroom-8025"
+Fields = dict[str, str] | list[tuple[str, str]]
 
 
 @dataclass
@@ -34,10 +35,13 @@ class Visitor:
         return response
 
     async def post(
-        self, path: str, fields: dict[str, str] | None = None, **headers: str
+        self, path: str, fields: Fields | None = None, **headers: str
     ) -> httpx2.Response:
-        """Send a form as a page of ours would; the token is in it."""
-        body = {"form_token": self.token} | (fields or {})
+        """Send a form as a page of ours would; the token is in it, but if `fields` have another."""
+        given = [*fields.items()] if isinstance(fields, dict) else fields or []
+        body = [("form_token", self.token), *given]
+        if isinstance(fields, dict) and "form_token" in fields:
+            body = given
         return await self.http.post(
             path, content=urlencode(body), headers=FORM | SAME | _named(headers)
         )
@@ -63,7 +67,7 @@ async def page_session(world: World, email: str) -> str:
     _, secret = await world.database.write(
         lambda tx: sessions.create_session(
             tx,
-            tenant_id=world.tenant_id,
+            tenant_id=world.raw["Other" if email == STRANGER else "Example"],
             user_id=world.raw[email],
             now=world.clock(),
             kind="page",

@@ -1,0 +1,166 @@
+"""Views of an inbox: a name in the address, and the query of the thread list that it stands for.
+
+- A list that the inbox is a member of is a view, too, named by the list's id.
+- A search looks in all folders; its view is where it leads back to.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+from urllib.parse import urlencode
+
+from admin_api.console.visit import inbox_path
+
+Record = Mapping[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class InboxView:
+    """One view: `key` leads there, `empty` is said where it holds nothing.
+
+    `query` are parameters of the thread list; `count` is the path to its number in the counts.
+    """
+
+    name: str
+    label: str
+    key: str
+    query: Mapping[str, str]
+    empty: str
+    count: tuple[str, ...] = ()
+
+
+VIEWS = (
+    InboxView(
+        "inbox",
+        "Inbox",
+        "g i",
+        {"folder": "inbox"},
+        "Mail to this address and to the lists it is on comes here.",
+        ("unread", "inbox"),
+    ),
+    InboxView(
+        "unread",
+        "Unread",
+        "g u",
+        {"folder": "inbox", "unread": "true"},
+        "Everything in the inbox has been read.",
+    ),
+    InboxView(
+        "mine",
+        "Mine",
+        "g m",
+        {"assigned_to": "me", "status": "open"},
+        "Threads that you take (i), or that are assigned to you, are here until they are closed.",
+        ("mine",),
+    ),
+    InboxView(
+        "unassigned",
+        "Unassigned",
+        "g n",
+        {"folder": "inbox", "assigned_to": "none", "status": "open"},
+        "Every open thread has somebody who takes care of it.",
+        ("unassigned",),
+    ),
+    InboxView(
+        "closed",
+        "Closed",
+        "",
+        {"status": "closed"},
+        "A thread that is done is closed (c), for everybody.",
+    ),
+    InboxView(
+        "flagged",
+        "Flagged",
+        "",
+        {"flagged": "true"},
+        "Threads that you flag (s) are here. Only you see your flags.",
+    ),
+    InboxView(
+        "archive",
+        "Archive",
+        "",
+        {"folder": "archive"},
+        "What you archive (e) leaves your inbox, and nobody else's.",
+        ("unread", "archive"),
+    ),
+    InboxView(
+        "junk",
+        "Junk",
+        "",
+        {"folder": "junk"},
+        "What you mark as junk (!) is here.",
+        ("unread", "junk"),
+    ),
+    InboxView(
+        "trash",
+        "Trash",
+        "",
+        {"folder": "trash"},
+        "What you move to the trash (#) is here until it is deleted for good.",
+        ("unread", "trash"),
+    ),
+)
+_BY_NAME = {one.name: one for one in VIEWS}
+
+
+def view_of(name: str, lists: Sequence[Record]) -> InboxView | None:
+    """Return the view of this name; `lists` are the aliases of the inbox."""
+    if name in _BY_NAME:
+        return _BY_NAME[name]
+    for one in list_views(lists):
+        if one.name == name:
+            return one
+    return None
+
+
+def list_views(lists: Sequence[Record]) -> list[InboxView]:
+    """Return the views of the lists that the inbox is on."""
+    return [
+        InboxView(
+            one["list_id"],
+            one["address"],
+            "",
+            {"folder": "inbox", "list_id": one["list_id"]},
+            f"Mail to {one['address']} comes here.",
+        )
+        for one in lists
+    ]
+
+
+def count_of(view: InboxView, counts: Record | None) -> int:
+    """Return the number beside a view; 1,000 means more, 0 shows none."""
+    if counts is None:
+        return 0
+    if not view.count:
+        for each in counts["by_list"]:
+            if each["list_id"] == view.name:
+                return int(each["unread"])
+        return 0
+    found: Any = counts
+    for part in view.count:
+        found = found[part]
+    return int(found)
+
+
+def navigation(address: str, lists: Sequence[Record], counts: Record | None = None) -> list[Record]:
+    """Return the views with their paths and numbers: those of everybody, then the lists."""
+    return [
+        {
+            "view": one,
+            "path": list_path(address, {"view": one.name}),
+            "count": count_of(one, counts),
+            "group": group,
+        }
+        for group, views in (("view", VIEWS), ("list", list_views(lists)))
+        for one in views
+    ]
+
+
+def list_path(address: object, place: Mapping[str, str]) -> str:
+    """Return the path of a list: of `place` its view, its search and its page."""
+    given = {name: place[name] for name in ("view", "q", "cursor") if place.get(name)}
+    if given.get("view") == "inbox":
+        del given["view"]
+    return inbox_path(address, f"?{urlencode(given)}" if given else "")

@@ -1,0 +1,235 @@
+"""Acts on the threads chosen in a list: one form, one act, and one undo for all of them.
+
+- Each thread goes the API's own way. One that is gone meanwhile is left out, and the next page says
+  so; any other refusal ends the act there.
+- Pressed in the page, the answer is the list anew; without scripts the form leads back to it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Coroutine, Mapping, Sequence
+from functools import partial
+from typing import Any
+
+from starlette.responses import Response
+
+from admin_api.call.call import Call
+from admin_api.console import words
+from admin_api.console.inside import ask, path_of, snapshot
+from admin_api.console.listing.bulk_acts import (
+    MARKS,
+    SAID,
+    STATUSES,
+    Chosen,
+    back_of_assignees,
+    back_of_copies,
+    back_of_status,
+    chosen_of,
+    copies_of,
+    meant,
+    read_back,
+    written,
+)
+from admin_api.console.listing.inbox_views import list_path
+from admin_api.console.thread.undo import Done, done_cookie
+from admin_api.console.views.list_view import IN_LIST, MOST_ROWS, list_page
+from admin_api.console.views.thread_view import THREAD, is_secure
+from admin_api.console.visit import Visit
+from admin_api.http.problems import Problem
+from admin_api.http.strict_json import JsonValue
+from storage.errors import FieldFault, Invalid, NotFound
+
+Record = Mapping[str, Any]
+_MOST_AT_ONCE = 500
+_TO = {"assign": "to", "handoff": "hand_to"}
+
+
+async def act(call: Call, visit: Visit) -> Response:
+    """POST /console/{inbox}/acts/: `act` on every `thread`, or `back` to undo one."""
+    form = visit.form
+    try:
+        done = await _done(call, visit, _named(form))
+    except (Invalid, Problem) as error:
+        if not error.faults:
+            raise
+        draft = {name: form.get(name, "") for name in ("to", "hand_to", "note")}
+        faults = {fault.field: fault.message for fault in error.faults}
+        chosen = [one.partition("~")[0] for one in form.every("thread")]
+        return await list_page(
+            call, visit, place=form, status=400, faults=faults, draft=draft, chosen=chosen
+        )
+    if visit.fragment:
+        return await list_page(call, visit, place=form, done=done)
+    visit.cookies.append(done_cookie(done, secure=is_secure(call)))
+    return visit.redirect(list_path(visit.inbox, form))
+
+
+def _named(form: Mapping[str, str]) -> str:
+    """The act; Enter in a field of an address sends the form without the name of a button."""
+    if form.get("act"):
+        return form["act"]
+    return "handoff" if form.get("hand_to") else "assign"
+
+
+async def _done(call: Call, visit: Visit, named: str) -> Done:
+    if named == "back":
+        return await _take_back(call, visit)
+    chosen = chosen_of(visit.form.every("thread"))
+    if not chosen:
+        raise Invalid(FieldFault("thread", "Choose at least one thread."))
+    if len(chosen) > MOST_ROWS:
+        raise Invalid(FieldFault("thread", f"Choose at most {MOST_ROWS} threads."))
+    threads = await _threads(call, visit, chosen)
+    named = meant(named, threads)
+    if named in MARKS:
+        back, said = await _mark(call, visit, named, threads, chosen), SAID[named]
+    elif named in STATUSES:
+        back, said = await _set_status(call, visit, named, threads), SAID[named]
+    elif named in ("take", "unassign", "assign", "handoff"):
+        back, said = await _assign(call, visit, named, threads)
+    else:
+        raise Invalid(FieldFault("act", "There is no such act."))
+    if not back and named != "handoff":
+        return Done("Nothing to change.", IN_LIST)
+    return _told(said, back, len(threads), len(chosen))
+
+
+def _told(said: str, back: Mapping[str, str], count: int, asked: int) -> Done:
+    text = f"{words.plural(count, 'thread')} {said}."
+    if count < asked:
+        text += f" {words.plural(asked - count, 'thread')} had gone."
+    return Done(text, IN_LIST, "acts" if back else "", {"back": written(back)} if back else {})
+
+
+async def _threads(call: Call, visit: Visit, chosen: Sequence[Chosen]) -> list[Record]:
+    """The chosen threads with their messages, as they are now; without those that are gone."""
+
+    async def work(inner: Call) -> list[Record]:
+        found = []
+        for one in chosen:
+            try:
+                path = path_of(THREAD, one.thread_id)
+                found.append(await ask(inner, "GET", path, inbox=visit.inbox))
+            except NotFound:
+                continue
+        return found
+
+    return await snapshot(call, work, inbox=visit.inbox)
+
+
+# ---- each act
+
+
+async def _mark(
+    call: Call, visit: Visit, named: str, threads: Sequence[Record], chosen: Sequence[Chosen]
+) -> dict[str, str]:
+    until = {one.thread_id: one.shown_until for one in chosen}
+    copies = [
+        copy
+        for thread in threads
+        for copy in copies_of(named, thread, until.get(thread["thread_id"], ""))
+    ]
+    await _set(call, visit, named, [one["message_id"] for one in copies])
+    return back_of_copies(named, copies)
+
+
+async def _set(call: Call, visit: Visit, named: str, ids: Sequence[str]) -> None:
+    for start in range(0, len(ids), _MOST_AT_ONCE):
+        body: dict[str, JsonValue] = {
+            "message_ids": [*ids[start : start + _MOST_AT_ONCE]],
+            "set": {**MARKS[named]},
+        }
+        await ask(call, "PATCH", "/v1/messages/", inbox=visit.inbox, body=body)
+
+
+async def _set_status(
+    call: Call, visit: Visit, named: str, threads: Sequence[Record]
+) -> dict[str, str]:
+    status = STATUSES[named]
+    others = [one for one in threads if one["status"] != status]
+    for one in others:
+        path = path_of(THREAD, one["thread_id"])
+        await ask(call, "PATCH", path, inbox=visit.inbox, body={"status": status})
+    return back_of_status(named, others) if others else {}
+
+
+async def _assign(
+    call: Call, visit: Visit, named: str, threads: Sequence[Record]
+) -> tuple[dict[str, str], str]:
+    """Assign, or hand off with a note; what undoes it, and what to say."""
+    field = _TO.get(named, "")
+    to = visit.form.get(field, "").strip() if field else ""
+    if named == "take":
+        to = visit.inbox
+    elif field and not to:
+        raise Invalid(FieldFault(field, "Name a teammate."))
+    others = [one for one in threads if named == "handoff" or not _has(one, to)]
+    give = _hand_off_one if named == "handoff" else _assign_one
+    for one in others:
+        try:
+            await give(call, visit, one["thread_id"], to)
+        except (Invalid, Problem) as error:
+            if not error.faults:
+                raise
+            raise Invalid(*_renamed(error.faults, field)) from None
+    said = {
+        "unassign": SAID["unassign"],
+        "take": "taken",
+        "assign": f"assigned to {to}",
+        "handoff": f"handed off to {to}",
+    }
+    return back_of_assignees([one for one in others if not _has(one, to)]), said[named]
+
+
+def _renamed(faults: Sequence[FieldFault], field: str) -> list[FieldFault]:
+    """The faults of an assignment, by the names of the form's fields."""
+    return [
+        FieldFault(field if fault.field == "to" else fault.field, fault.message) for fault in faults
+    ]
+
+
+def _has(thread: Record, to: str) -> bool:
+    """Whether a thread is already in the hands of `to`, or of nobody."""
+    assignee = thread["assignee"]
+    return bool((assignee["address"].lower() if assignee else "") == to.lower())
+
+
+async def _assign_one(call: Call, visit: Visit, thread_id: str, to: str) -> None:
+    path = path_of(THREAD, thread_id) + "assign/"
+    if to:
+        await ask(call, "POST", path, inbox=visit.inbox, body={"to": to})
+    else:
+        await ask(call, "DELETE", path, inbox=visit.inbox)
+
+
+async def _hand_off_one(call: Call, visit: Visit, thread_id: str, to: str) -> None:
+    """Hand off once, even if the form comes twice: its key is that of each thread, too."""
+    body: dict[str, JsonValue] = {"to": to}
+    if visit.form.get("note", "").strip():
+        body["note"] = visit.form["note"]
+    key = f"{visit.form['key']}-{thread_id}" if visit.form.get("key") else None
+    path = path_of(THREAD, thread_id) + "handoff/"
+    await ask(call, "POST", path, inbox=visit.inbox, body=body, key=key)
+
+
+async def _take_back(call: Call, visit: Visit) -> Done:
+    """Give messages and threads back what they had."""
+    for name, values in read_back(visit.form.get("back", "")):
+        for each in _steps(call, visit, name, values):
+            try:
+                await each()
+            except NotFound:
+                continue
+    return Done("Taken back.", IN_LIST)
+
+
+def _steps(
+    call: Call, visit: Visit, name: str, values: Sequence[str]
+) -> list[Callable[[], Coroutine[Any, Any, object]]]:
+    if name in MARKS:
+        return [partial(_set, call, visit, name, values)]
+    if name in STATUSES:
+        body = {"status": STATUSES[name]}
+        paths = [path_of(THREAD, one) for one in values]
+        return [partial(ask, call, "PATCH", at, inbox=visit.inbox, body=body) for at in paths]
+    return [partial(_assign_one, call, visit, name, values[0])]

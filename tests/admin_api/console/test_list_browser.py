@@ -1,0 +1,358 @@
+"""The list in a real browser: keys, the palette, scripts that stay text, axe, and no scripts."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from playwright.async_api import Page
+
+from tests.admin_api.console.conftest import Site
+from tests.admin_api.console.test_thread_browser import DARK, MODES, NARROW, WIDE
+from tests.admin_api.console.threads import busy_thread, mail, parsed
+from tests.builders import AGENT, MEMBER, SALES, SUPPORT, TEAM, TENANT_OWNER, World, receive_all
+from tests.support.browser import Browser, Tab
+
+PATH = f"/console/{SUPPORT}/"
+# Each runs in some place that is not escaped. A request for /canary, or a dialog, would tell.
+SCRIPTS = (
+    "<script>fetch('/canary')</script>",
+    "<ScRiPt src=/canary></sCrIpT>",
+    "<img src=x onerror=fetch('/canary')>",
+    "<svg/onload=fetch('/canary')>",
+    "<svg><script>fetch('/canary')</script></svg>",
+    "<math><mtext><img src=/canary></math>",
+    "\"><script>fetch('/canary')</script>",
+    "' onmouseover=fetch('/canary') x='",
+    '" autofocus onfocus=fetch("/canary") x="',
+    "</title><script>fetch('/canary')</script>",
+    "</textarea><script>fetch('/canary')</script>",
+    "</option></select><img src=/canary>",
+    "--><script>fetch('/canary')</script>",
+    "]]><script>fetch('/canary')</script>",
+    "javascript:fetch('/canary')",
+    "{{ 7 * 7 }} {% include '/canary' %} ${fetch('/canary')}",
+    "<iframe src=/canary></iframe><object data=/canary></object><embed src=/canary>",
+    "<link rel=stylesheet href=/canary><style>@import '/canary'</style>",
+    "<meta http-equiv=refresh content='0;url=/canary'><base href=/canary/>",
+    "<form action=/canary><button autofocus>x</button></form>",
+    "<div hx-get=/canary hx-trigger=load></div><b hx-on:click=fetch('/canary')>x</b>",
+    "<details open ontoggle=fetch('/canary')>",
+    "<a href=javascript:fetch('/canary')>x</a>",
+    "\u202e<script>fetch('/canary')</script>\u2066",
+    "\x00<script>fetch('/canary')</script>\x1b[31m",
+    "＜script＞fetch('/canary')＜/script＞",
+    "&lt;script&gt;fetch('/canary')&lt;/script&gt;",
+    "%3Cscript%3Efetch('/canary')%3C/script%3E",
+)
+
+
+async def many(world: World, count: int) -> None:
+    """Letters of as many threads, parsed."""
+    bodies = [mail(f"Text {n}.", subject=f"Letter {n}", to=SUPPORT) for n in range(count)]
+    await receive_all(world, SUPPORT, bodies=bodies)
+    await parsed(world)
+
+
+async def enter(site: Site, tab: Tab, path: str = PATH, email: str = MEMBER) -> None:
+    await site.enter(tab, email)
+    await tab.page.goto(site.url + path)
+    if await tab.page.evaluate("!!window.htmx"):
+        await tab.page.wait_for_selector("[data-htmx-powered]")
+
+
+async def subject(page: Page) -> str:
+    """The row with the focus."""
+    script = "document.activeElement.querySelector('.subject')?.textContent ?? 'none'"
+    return str(await page.evaluate(script))
+
+
+async def told(page: Page, text: str) -> str:
+    """Wait for a toast; where the focus is then."""
+    await page.wait_for_selector(f"#done >> text={text}")
+    return await subject(page)
+
+
+async def test_the_list_is_worked_by_keys_alone(site: Site, browser: Browser) -> None:
+    await many(site.world, 6)
+
+    async def walk(tab: Tab) -> list[object]:
+        page, press, seen = tab.page, tab.page.keyboard.press, list[object]()
+        await enter(site, tab)
+        for key in "jj":
+            await press(key)
+        seen.append(await subject(page))
+        await press("e")  # of the row with the focus, as none is chosen
+        seen.append(await told(page, "1 thread archived"))
+        await press("z")
+        seen.append(await told(page, "Taken back."))
+        for key in "jxjX":
+            await press(key)
+        seen.append(await page.inner_text("#chosen"))
+        await press("s")
+        seen.append(await told(page, "2 threads flagged"))
+        await press("*")
+        await press("a")
+        seen.append(await page.inner_text("#chosen"))
+        await press("I")
+        await told(page, "6 threads marked as read")
+        seen.append(await page.title())
+        await press("Enter")
+        await page.wait_for_url("**/threads/**")
+        await page.wait_for_load_state("load")
+        first = await page.inner_text("h1")
+        await press("j")
+        await page.wait_for_function(
+            "(text) => document.querySelector('h1').innerText != text", arg=first
+        )
+        await page.wait_for_load_state("load")
+        second = await page.inner_text("h1")
+        await press("u")
+        await page.wait_for_selector("#rows")
+        await page.wait_for_selector("a.open:focus")
+        seen.append(await subject(page) == second)
+        await press("g")
+        await press("u")
+        await page.wait_for_url("**view=unread")
+        seen.append(await page.inner_text(".empty p"))
+        await press("/")
+        await page.keyboard.type("subject:")
+        await page.keyboard.type('"letter 3"')
+        await press("Enter")
+        await page.wait_for_url("**q=subject**")
+        seen.append(await page.locator("#rows .subject").all_inner_texts())
+        await press("?")
+        await page.wait_for_selector("dialog[open] >> text=Everywhere")
+        await press("Escape")
+        return [*seen, *tab.log.told, *tab.log.foreign(site.url)]
+
+    assert await browser.visit(walk, **WIDE) == [
+        "Letter 4", "Letter 3", "Letter 3", "2 chosen", "Letter 1", "6 chosen",
+        f"Inbox · {SUPPORT}", True, "Everything in the inbox has been read.", ["Letter 3"],
+    ]  # fmt: skip
+
+
+async def test_assigned_and_noted_takes_six_keys_and_the_text(site: Site, browser: Browser) -> None:
+    await many(site.world, 2)
+
+    async def walk(tab: Tab) -> list[object]:
+        page, press = tab.page, tab.page.keyboard.press
+        await enter(site, tab)
+        await press("j")  # there already, from work before: not of the six
+        keys = ["h", "a", "g", "Enter", "Control+Enter"]
+        for key in keys[:3]:
+            await press(key)
+        await page.wait_for_selector("#people >> text=agent@example.test")
+        await press("Enter")
+        await page.keyboard.type("Please call them back.")
+        await press("Control+Enter")
+        at = await told(page, "1 thread handed off to agent@example.test")
+        face = await page.locator("#rows .face >> nth=0").inner_text()
+        await press("i")  # one key
+        await told(page, "1 thread taken")
+        for key in "asa":
+            await press(key)
+        await page.wait_for_selector("#people >> text=Sales@example.test")
+        await press("Enter")
+        await told(page, "1 thread assigned to Sales@example.test")
+        await press("Control+k")
+        await page.keyboard.type("assign to nob")
+        seen = await tab.faults()
+        await press("Enter")
+        await told(page, "1 thread assigned to nobody")
+        return [len(keys), at, "agent@example.test" in face, *seen, *tab.log.told]
+
+    assert await browser.visit(walk, **WIDE) == [5, "Letter 1", True]
+    async with site.world.client(SUPPORT) as api:
+        found = (await api.get("/v1/messages/threads/")).json()["results"][0]
+        notes = (await api.get(f"/v1/messages/threads/{found['thread_id']}/notes/")).json()
+    assert [(one["body"], one["mentions"]) for one in notes] == [
+        ("Please call them back.", [AGENT])
+    ]
+    assert found["assignee"] is None
+
+
+async def test_older_rows_follow_and_an_act_keeps_them(site: Site, browser: Browser) -> None:
+    await many(site.world, 120)
+
+    async def walk(tab: Tab) -> list[object]:
+        page, seen = tab.page, list[object]()
+        await enter(site, tab)
+        seen.append(await page.locator("#rows > .row").count())
+        await page.locator("#rows > .row >> nth=49").scroll_into_view_if_needed()
+        await page.wait_for_selector("#rows > .row >> nth=99")
+        await page.locator("#rows > .row >> nth=98").scroll_into_view_if_needed()
+        await page.wait_for_selector("#rows > .row >> nth=119")
+        seen.append(await page.locator("#more").count())
+        await page.locator("#rows > .row >> nth=90").locator("a.open").focus()
+        seen.append(await subject(page))
+        await page.keyboard.press("e")
+        seen.append(await told(page, "1 thread archived"))
+        seen.append(await page.locator("#rows > .row").count())
+        return [*seen, *tab.log.told]
+
+    assert await browser.visit(walk, **WIDE) == [50, 0, "Letter 29", "Letter 28", 119]
+
+
+async def test_the_list_works_without_scripts(site: Site, browser: Browser) -> None:
+    await many(site.world, 60)
+
+    async def walk(tab: Tab) -> list[object]:
+        page, seen = tab.page, list[object]()
+        await enter(site, tab)
+        for place in (0, 1):
+            await page.locator(f"#rows .pick input >> nth={place}").check()
+        await page.click("#acts button:text-is('Archive')")
+        seen.append(await page.inner_text("#done p"))
+        await page.click("text=Undo")
+        seen.append(await page.locator("#rows .subject >> nth=0").inner_text())
+        await page.locator("#rows .pick input >> nth=0").check()
+        await page.click("summary:text-is('Assign')")
+        await page.fill("#assign-to", SALES)
+        await page.press("#assign-to", "Enter")  # the form has a button before that of archiving
+        seen.append(await page.inner_text("#done p"))
+        await page.click("#acts button:text-is('Archive')")
+        seen.append(await page.inner_text(".fault"))
+        await page.click("text=Older threads")
+        seen.append(await page.locator("#rows > .row").count())
+        await page.fill("#q", "after:never")
+        await page.press("#q", "Enter")
+        seen.append(await page.locator("#rows > .row").count())
+        seen.append(await page.locator("#q-fault").count())
+        await page.fill("#q", "letter 7 is:open")
+        await page.press("#q", "Enter")
+        seen.append(await page.locator("#rows .subject").all_inner_texts())
+        await page.click("#rows a.open")
+        await page.click("text=Back to the list")
+        seen.append(await page.input_value("#q"))
+        return [*seen, *(one for one in tab.log.told if "400" not in one)]
+
+    assert await browser.visit(walk, java_script_enabled=False, **WIDE) == [
+        "2 threads archived, for you only.", "Letter 59", f"1 thread assigned to {SALES}.",
+        "Choose at least one thread.", 10, 50, 1, ["Letter 7"], "letter 7 is:open",
+    ]  # fmt: skip
+
+
+# Addresses, and keys pressed there.
+STATES = (
+    (PATH, "j", "x", "h"),
+    (PATH, "Control+k"),
+    (PATH + "?q=after:never",),
+    (PATH + "?view=junk", "?"),
+)
+
+
+async def faults_of(site: Site, tab: Tab, states: tuple[tuple[str, ...], ...]) -> list[object]:
+    """The faults for axe in each state; a page that scrolls sideways is one."""
+    found: list[object] = []
+    for path, *keys in states:
+        await enter(site, tab, path)
+        for key in keys:
+            await tab.page.keyboard.press(key)
+        await tab.page.wait_for_load_state("networkidle")
+        found += await tab.faults()
+        if await tab.page.evaluate("document.documentElement.scrollWidth > innerWidth"):
+            found.append(f"{path} scrolls sideways")
+    return found
+
+
+async def test_axe_finds_no_fault_in_lists_menus_and_the_palette(
+    site: Site, browser: Browser
+) -> None:
+    await busy_thread(site.world)
+
+    async def walk(tab: Tab) -> list[object]:
+        found = await faults_of(site, tab, STATES[:2])
+        await tab.page.set_viewport_size(NARROW["viewport"])
+        await tab.page.emulate_media(**DARK)
+        found += await faults_of(site, tab, (STATES[0], STATES[3]))
+        await enter(site, tab, PATH, TENANT_OWNER)
+        found += await tab.faults()
+        return [*found, *tab.log.told, *tab.log.foreign(site.url)]
+
+    assert await browser.visit(walk, **WIDE) == []
+
+
+@pytest.mark.soak
+@pytest.mark.parametrize("mode", MODES)
+async def test_axe_finds_no_fault_in_any_list(site: Site, browser: Browser, mode: str) -> None:
+    await busy_thread(site.world)
+
+    async def walk(tab: Tab) -> list[object]:
+        found = await faults_of(site, tab, STATES)
+        await enter(site, tab, PATH, TENANT_OWNER)
+        found += await tab.faults()
+        await tab.page.goto(site.url + "/console/")
+        found += await tab.faults()
+        told = [one for one in tab.log.told if "400" not in one]
+        return [*found, *told, *tab.log.foreign(site.url)]
+
+    assert await browser.visit(walk, **MODES[mode]) == []
+
+
+async def test_scripts_in_every_field_of_the_list_are_text(site: Site, browser: Browser) -> None:
+    """All strings at once: names, subject, text, file name, a teammate's name, a card, search."""
+    world, plain = site.world, [one.replace("\x00", "").replace("\x1b", "") for one in SCRIPTS]
+    quoted = [one.replace("\\", "").replace('"', "'") for one in plain]
+    bodies = [
+        mail(
+            f"{text}\n{text}", subject=text, sender=f'"{name}" <x@sender.test>', file=f"{name}.txt"
+        )
+        for text, name in zip(plain, quoted, strict=True)
+    ]
+    await receive_all(world, SUPPORT, TEAM, bodies=bodies)
+    await parsed(world)
+    everything = " ".join(SCRIPTS).replace("\x00", "")
+    async with world.client(TENANT_OWNER) as api:
+        name = {"display_name": " ".join(quoted)[:200]}
+        assert (await api.patch(f"/v1/inboxes/{AGENT}/", json=name)).status_code == 200
+    async with world.client(SUPPORT) as api:
+        for one in quoted:
+            card = {"full_name": one[:200], "emails": [{"label": "x", "address": "xa@sender.test"}]}
+            await api.post("/v1/contacts/", json=card)
+
+    async def walk(tab: Tab) -> list[object]:
+        page = tab.page
+        await enter(site, tab)
+        shown = await page.locator("#rows .subject").all_inner_texts()
+        await page.keyboard.press("/")
+        await page.keyboard.type("xa")
+        await page.wait_for_selector("#people")
+        await page.fill("#q", everything[:990])
+        await page.press("#q", "Enter")
+        await page.wait_for_url("**?q=**")
+        kept = await page.input_value("#q")
+        await page.keyboard.press("Control+k")
+        await page.keyboard.press("Escape")
+        await page.goto(site.url + PATH + "?view=%22%3E%3Cscript%3Efetch('/canary')%3C/script%3E")
+        asked = [one for one in tab.log.urls if "/canary" in one.partition("?")[0]]
+        strange = [one for one in tab.log.told if "404" not in one]
+        return [len(shown), kept == everything[:990], asked, strange, tab.log.foreign(site.url)]
+
+    assert await browser.visit(walk, **WIDE) == [len(SCRIPTS), True, [], [], []]
+
+
+async def test_suggestions_are_chosen_by_arrows_and_enter_searches(
+    site: Site, browser: Browser
+) -> None:
+    await many(site.world, 2)
+
+    async def walk(tab: Tab) -> list[object]:
+        page, press, seen = tab.page, tab.page.keyboard.press, list[object]()
+        await enter(site, tab)
+        await press("/")
+        await page.keyboard.type("is:un")
+        await page.wait_for_selector("#people >> text=is:unread")
+        seen += await tab.faults()
+        await press("ArrowDown")
+        await press("Enter")
+        seen.append(await page.input_value("#q"))
+        await page.keyboard.type("te")
+        await page.wait_for_selector("#people >> text=list:Team@example.test")
+        await press("Enter")  # none is chosen: it searches
+        await page.wait_for_url("**q=**")
+        seen.append(await page.input_value("#q"))
+        return [*seen, *tab.log.told]
+
+    options: dict[str, Any] = NARROW | DARK
+    assert await browser.visit(walk, **options) == ["is:unread ", "is:unread te"]
