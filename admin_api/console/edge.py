@@ -84,7 +84,7 @@ class Edge:
         self._api = api
         self._service = service
         self._pages = PathTree(PAGES)
-        self._names = origin.own_names(service.settings)
+        self._hosts = origin.own_hosts(service.settings)
         self._calls = Buckets(per_minute=_PER_MINUTE, burst=_BURST, ticks=ticks)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -110,7 +110,7 @@ class Edge:
     # ---- the way in
 
     async def _response(self, request: Request, visit: Visit) -> Response:
-        if not origin.is_own_host(origin.host_of(request.headers.get("host")), self._names):
+        if not origin.is_own_host(origin.host_of(request.headers.get("host")), self._hosts):
             raise Problem(421, "wrong_host", "This server has another name than you asked for.")
         if "authorization" in request.headers:
             raise Problem(

@@ -420,7 +420,7 @@ async def test_a_body_is_a_form_within_bounds(
         ("127.0.0.1:8025", 200),
         ("localhost", 200),
         ("[::1]:8025", 200),
-        ("192.0.2.1", 200),
+        ("192.0.2.1", 421),
         ("MX.postroom.test", 200),
         ("evil.test", 421),
         ("evil.test:8025", 421),
