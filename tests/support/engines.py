@@ -10,6 +10,7 @@ import itertools
 import os
 import re
 import shutil
+import time
 from collections.abc import AsyncIterator, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import AbstractContextManager, contextmanager
@@ -84,7 +85,11 @@ class Engines(Protocol):
 
 
 class Databases:
-    """Databases on a PostgreSQL server, each a copy of one that has been migrated."""
+    """Databases on a PostgreSQL server, each as one that has just been migrated.
+
+    A database that was given back is emptied and given out again, since making and dropping one
+    takes longer than most tests. One whose tables or settings are not as they were is dropped.
+    """
 
     def __init__(self, url: str) -> None:
         self.url = url
@@ -97,12 +102,18 @@ class Databases:
         self._admin.execute(f"CREATE DATABASE {self._template}".encode())
         with ThreadPoolExecutor(1) as thread:  # the test's own loop may be set, and stays so
             thread.submit(asyncio.run, self._migrate()).result()
+        self._spare: list[str] = []
+        with psycopg.connect(self._at(self._template), autocommit=True) as template:
+            self._shape = _shape_of(template)
+            self._rows = {name: _copied_out(template, name) for name in _filled(template)}
 
     async def _migrate(self) -> None:
         await (await Engine("", self._at(self._template), Path()).open()).close()
 
     def make(self, like: str = "") -> str:
-        """Return the URL of a new database of this release, or of a copy of the one at a URL."""
+        """Return the URL of an empty database of this release, or of a copy of the one at a URL."""
+        if self._spare and not like:
+            return self._spare.pop()
         name, template = self._named(), _name_in(like) if like else self._template
         self._admin.execute(f"CREATE DATABASE {name} TEMPLATE {template} {self._strategy}".encode())
         return self._at(name)
@@ -127,8 +138,37 @@ class Databases:
     def drop(self, url: str) -> None:
         self._admin.execute(f"DROP DATABASE {_name_in(url)} WITH (FORCE)".encode())
 
+    def give_back(self, url: str) -> None:
+        """Empty the database for the next test, or drop it."""
+        if self._is_emptied(url):
+            self._spare.append(url)
+        else:
+            self.drop(url)
+
+    def _is_emptied(self, url: str) -> bool:
+        name = _name_in(url)
+        left = "FROM pg_stat_activity WHERE datname = %s"
+        for _ in range(2000):  # a backend that is told to end takes a moment
+            told = f"SELECT pg_terminate_backend(pid) {left}"
+            if not self._admin.execute(told.encode(), [name]).fetchall():
+                break
+            time.sleep(0.002)
+        try:
+            with psycopg.connect(url, autocommit=True) as operator:
+                if _shape_of(operator) != self._shape:
+                    return False
+                filled = ", ".join(_filled(operator))
+                operator.execute(f"TRUNCATE {filled} RESTART IDENTITY".encode())
+                for table, rows in self._rows.items():
+                    with operator.cursor().copy(f"COPY {table} FROM STDIN".encode()) as copy:
+                        copy.write(rows)
+        except psycopg.Error:  # it is not as it was: nobody may connect, say
+            return False
+        return True
+
     def close(self) -> None:
-        self.drop(self._at(self._template))
+        for url in (*self._spare, self._at(self._template)):
+            self.drop(url)
         self._admin.close()
 
     def _named(self) -> str:
@@ -137,6 +177,43 @@ class Databases:
     def _at(self, name: str) -> str:
         """Return the server's URL with another database in it."""
         return re.sub(r"^(\w+://[^/?]*)(?:/[^?]*)?", rf"\1/{name}", self.url)
+
+
+def _shape_of(connection: psycopg.Connection) -> object:
+    """Return what tells whether a database has the tables, indexes and settings of another."""
+    return connection.execute(_SHAPE).fetchone()
+
+
+_SHAPE = """
+    SELECT (SELECT md5(string_agg(concat_ws(' ', n.nspname, c.relname, a.attname, a.atttypid,
+                                            a.attnotnull), ';' ORDER BY n.nspname, c.relname,
+                                            a.attnum))
+            FROM pg_class c
+            JOIN pg_namespace n ON n.oid = c.relnamespace
+            JOIN pg_attribute a ON a.attrelid = c.oid
+            WHERE n.nspname NOT IN ('pg_catalog', 'information_schema', 'pg_toast')),
+           (SELECT count(*) FROM pg_trigger),
+           (SELECT count(*) FROM pg_proc),
+           (SELECT count(*) FROM pg_db_role_setting s JOIN pg_database d ON d.oid = s.setdatabase
+            WHERE d.datname = current_database()),
+           (SELECT datallowconn AND datconnlimit = -1 FROM pg_database
+            WHERE datname = current_database()),
+           current_setting('default_transaction_read_only')
+"""
+
+
+def _filled(connection: psycopg.Connection) -> list[str]:
+    """Return the tables that have, or had, rows."""
+    found = connection.execute(
+        "SELECT relname FROM pg_class WHERE relkind = 'r' AND pg_relation_size(oid) > 0"
+        " AND relnamespace = current_schema()::regnamespace ORDER BY relname"
+    )
+    return [name for (name,) in found]
+
+
+def _copied_out(connection: psycopg.Connection, table: str) -> bytes:
+    with connection.cursor().copy(f"COPY {table} TO STDOUT".encode()) as copy:
+        return b"".join(bytes(piece) for piece in copy)
 
 
 def _name_in(url: str) -> str:
@@ -181,7 +258,10 @@ def _on_sqlite(data: Path, like: Engine | None = None) -> Iterator[Engine]:
 def _on_postgres(databases: Databases, data: Path, like: Engine | None = None) -> Iterator[Engine]:
     url = databases.make(like.store if like else "")
     yield Engine("postgresql", url, data)
-    databases.drop(url)
+    if like:
+        databases.drop(url)
+    else:
+        databases.give_back(url)
 
 
 @pytest.fixture
