@@ -20,11 +20,13 @@ from config.values import HIDDEN, Endpoint, Network, Parser, Rate
 T = TypeVar("T")
 BareNewline = Literal["accept", "reject"]
 Switch = Literal["on", "off"]
+Dmarc = Literal["note", "reject"]
 LogFormat = Literal["text", "json"]
 LogLevel = Literal["debug", "info", "warning", "error"]
 Tls = Literal["", "off", "opportunistic", "required"]
 TLS: tuple[Tls, ...] = ("", "off", "opportunistic", "required")
 BARE_NEWLINES: tuple[BareNewline, ...] = ("accept", "reject")
+DMARC: tuple[Dmarc, ...] = ("note", "reject")
 SWITCH: tuple[Switch, ...] = ("on", "off")
 LOG_FORMATS: tuple[LogFormat, ...] = ("text", "json")
 LOG_LEVELS: tuple[LogLevel, ...] = ("debug", "info", "warning", "error")
@@ -181,6 +183,26 @@ class Settings:
         values.choice(SWITCH),
         "Whether it is counted who writes to whom (on) or not (off).",
     )
+    authentication: Switch = setting(
+        "on",
+        values.choice(SWITCH),
+        "Whether it is checked who wrote each message: SPF, DKIM, DMARC, ARC (on) or not (off).",
+    )
+    dmarc: Dmarc = setting(
+        "note",
+        values.choice(DMARC),
+        "Mail that fails a DMARC policy of reject: shown as failed (note) or refused (reject).",
+    )
+    auth_results_from: tuple[str, ...] = setting(
+        "",
+        values.domains,
+        "Names by which your own relays sign Authentication-Results that count; with commas.",
+    )
+    arc_trusted_sealers: tuple[str, ...] = setting(
+        "",
+        values.domains,
+        "Forwarders whose ARC seals vouch for mail that fails DMARC: domains, with commas.",
+    )
     exempt_networks: tuple[Network, ...] = setting(
         "127.0.0.0/8, ::1/128",
         values.networks,
@@ -331,9 +353,17 @@ def _checked(given: list[Given], faults: list[Fault], warnings: tuple[str, ...])
     unsure = {fault.key for fault in faults}
     faults += [] if LISTENERS & unsure else _clashes(settings)
     faults += [] if {"smtps", "tls", "tls_certificate", "tls_key"} & unsure else _tls(settings)
+    faults += [] if {"dmarc", "authentication"} & unsure else _dmarc(settings)
     if faults:
         raise SettingsError(tuple(faults))
     return settings
+
+
+def _dmarc(settings: Settings) -> list[Fault]:
+    """Find the fault that mail is to be refused for checks that are off."""
+    if settings.dmarc == "note" or settings.authentication == "on":
+        return []
+    return [Fault(settings.origins["dmarc"], "dmarc", 'reject needs authentication = "on"')]
 
 
 def _clashes(settings: Settings) -> list[Fault]:

@@ -158,6 +158,15 @@ def _network(text: str) -> Network:
     raise ValueError(f"{shown(text)} has bits set behind its mask; did you mean {widened}?")
 
 
+def domains(value: object) -> tuple[str, ...]:
+    """Parse domain names, in lower case and without their last dot; none is fine."""
+    names = tuple(part.removesuffix(".").lower() for part in parts(value))
+    for name in names:
+        if not _is_domain(name):
+            raise ValueError(f"expected a domain such as mx.example.com, not {shown(name)}")
+    return names
+
+
 def parts(value: object) -> list[str]:
     """Split text at its commas, or take an array of texts; empty parts do not count."""
     if isinstance(value, str):

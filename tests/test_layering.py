@@ -53,7 +53,8 @@ WINGS: dict[str, tuple[tuple[str, ...], ...]] = {
     ),
     "gateway": (
         ("message", "webhooks", "transport"),
-        ("parser", "delivery", "authentication"),
+        ("authentication",),
+        ("parser", "delivery"),
         ("smtp", "processes", "jobs"),
         ("listening",),
         ("http_edge",),

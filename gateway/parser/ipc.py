@@ -22,6 +22,8 @@ from storage.index.words import is_packed
 HEADER = 8
 READY = b"postroom parser\n"
 MAX_JSON = 4 * 1024 * 1024
+HARD_SECONDS = 1.0
+_OCTETS_HASHED_A_SECOND = 8 * 1024 * 1024
 MAX_OCTETS = 8 * 1024 * 1024
 _MAX_PARTS = 2_000
 _MAX_NAMED = 1_000
@@ -37,12 +39,21 @@ class BadFrame(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Request:
-    """A message to parse: its octets, or the file that holds them."""
+    """A message to parse: its octets, or the file that holds them.
+
+    `signed`: its header and the hashes of its body are wanted instead, for the check of its sender.
+    """
 
     octets: bytes
     path: str | None
     size: int
     with_html: bool
+    signed: bool = False
+
+
+def seconds_for(request: Request) -> float:
+    """Return the time of the processor that a message may take."""
+    return HARD_SECONDS + (request.size / _OCTETS_HASHED_A_SECOND if request.signed else 0)
 
 
 def frame(head: Mapping[str, object], octets: bytes = b"") -> bytes:
@@ -61,14 +72,19 @@ def lengths(header: bytes) -> tuple[int, int]:
 
 def request_frame(request: Request) -> bytes:
     """A request, as the parser's process reads it."""
-    head = {"path": request.path, "size": request.size, "with_html": request.with_html}
+    head = {
+        "path": request.path,
+        "size": request.size,
+        "with_html": request.with_html,
+        "signed": request.signed,
+    }
     return frame(head, request.octets)
 
 
 def read_request(json: bytes, octets: bytes) -> Request:
     """A request that the gateway sent."""
     head = orjson.loads(json)
-    return Request(octets, head["path"], head["size"], head["with_html"])
+    return Request(octets, head["path"], head["size"], head["with_html"], head["signed"])
 
 
 def result_frame(result: Parsed) -> bytes:

@@ -15,9 +15,11 @@ import contextlib
 import os
 import signal
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
+from typing import TypeVar
 
+from gateway.authentication.signed_message import SignedMessage
 from gateway.parser.ipc import (
     HEADER,
     MAX_JSON,
@@ -27,13 +29,18 @@ from gateway.parser.ipc import (
     lengths,
     read_result,
     request_frame,
+    seconds_for,
 )
+from gateway.parser.signed_frames import read_signed_result
 from storage.content.mime_parts import Parsed
 
 WALL_SECONDS = 5.0
 _START_SECONDS = 20.0
 _KEPT = ("PATH", "LANG", "LC_ALL", "LD_LIBRARY_PATH", "TZ")
 _ROOT = Path(__file__).resolve().parents[2]
+
+T = TypeVar("T")
+_Read = Callable[[bytes, bytes, int], T | str]
 
 
 class ParserUnavailable(Exception):
@@ -58,25 +65,39 @@ class ParserProcess:
         The last of them is then the reason; what follows has not been looked at. Raises
         ParserUnavailable.
         """
+        return await self._ask(requests, read_result)
+
+    async def read_signed(self, request: Request) -> SignedMessage | str:
+        """The header and the hashes of a body, or the reason for none. Raises ParserUnavailable."""
+        (answer,) = await self._ask([request], read_signed_result)
+        return answer
+
+    async def _ask(self, requests: Sequence[Request], read: _Read[T]) -> list[T | str]:
         process = await self._running()
         assert process.stdin is not None
         for request in requests:
             process.stdin.write(request_frame(request))
-        answers: list[Parsed | str] = []
+        answers: list[T | str] = []
         for request in requests:
             try:
-                answers.append(await self._answer(process, request.size))
+                answers.append(await self._answer(process, request, read))
             except (TimeoutError, asyncio.IncompleteReadError, BadFrame, OSError) as error:
-                answers.append(await self._end(process, error))
+                answers.append(await self._end(process, error, request))
                 break
+            except asyncio.CancelledError:  # its answer would be taken for the next one's
+                _kill(process)
+                self._process = None
+                raise
         return answers
 
-    async def _answer(self, process: asyncio.subprocess.Process, size: int) -> Parsed | str:
+    async def _answer(
+        self, process: asyncio.subprocess.Process, request: Request, read: _Read[T]
+    ) -> T | str:
         assert process.stdout is not None
-        async with asyncio.timeout(WALL_SECONDS):
+        async with asyncio.timeout(WALL_SECONDS * seconds_for(request)):
             json, octets = lengths(await process.stdout.readexactly(HEADER))
             head = await process.stdout.readexactly(json)
-            return read_result(head, await process.stdout.readexactly(octets), size)
+            return read(head, await process.stdout.readexactly(octets), request.size)
 
     async def _running(self) -> asyncio.subprocess.Process:
         if self._process is not None and self._process.returncode is None:
@@ -108,14 +129,16 @@ class ParserProcess:
             limit=MAX_JSON,
         )
 
-    async def _end(self, process: asyncio.subprocess.Process, error: Exception) -> str:
+    async def _end(
+        self, process: asyncio.subprocess.Process, error: Exception, request: Request
+    ) -> str:
         """Make sure that the process is gone; why it had to go."""
         if not isinstance(error, asyncio.IncompleteReadError):
             _kill(process)
         self._process = None
         status = await _gone(process)
         if isinstance(error, TimeoutError):
-            return f"took more than {WALL_SECONDS:g} seconds"
+            return f"took more than {WALL_SECONDS * seconds_for(request):g} seconds"
         if isinstance(error, BadFrame):
             return f"the parser's answer is not usable: {error}"
         if status == -signal.SIGPROF:

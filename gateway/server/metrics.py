@@ -26,6 +26,7 @@ from prometheus_client.core import (
 from admin_api.service.call_metrics import cumulated
 from gateway.counters import Counters, Distribution
 from gateway.jobs.retention import Tally
+from storage.authentication.results import VERDICTS
 from storage.clock import SECOND, system_clock
 from storage.database import Database, Tx
 from storage.errors import StoreUnavailable
@@ -171,6 +172,7 @@ class Figures:
             "postroom_backlog", "What waits for a job, 100,000 at most.", labels=("job",)
         )
         backlog.add_metric(["parsing"], behind.parsing)
+        backlog.add_metric(["checking"], behind.checking)
         backlog.add_metric(["counting"], behind.counting)
         backlog.add_metric(["reparsing"], behind.reparsing)
         backlog.add_metric(["webhooks"], behind.delivering)
@@ -215,6 +217,16 @@ def over_quota(full: Mapping[str, int], near: Mapping[str, int]) -> Iterator[Met
         for kind, count in counts.items():
             gauge.add_metric([kind], count)
         yield gauge
+
+
+def messages_checked(counts: Mapping[str, int]) -> Metric:
+    """How many checks of senders ended with each verdict."""
+    checked = CounterMetricFamily(
+        "postroom_messages_checked", "Checks of who wrote a message.", labels=("verdict",)
+    )
+    for verdict in VERDICTS:
+        checked.add_metric([verdict], counts.get(verdict, 0))
+    return checked
 
 
 def streams_open(count: int) -> Metric:

@@ -12,10 +12,12 @@ import asyncio
 import contextlib
 import gc
 import logging
-from collections.abc import AsyncIterator, Callable, Iterable, Iterator, Sequence
+from collections import Counter
+from collections.abc import AsyncIterator, Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from functools import partial
+from importlib import import_module
 from typing import TYPE_CHECKING
 
 from admin_api.app import create_app
@@ -100,6 +102,7 @@ async def serve(
             manager,
             _quotas(settings, database, reservations),
             dns,
+            Counter(),
         )
         stopping.on_reload = partial(reload, settings, reread, certificate, mail_processes, manager)
         async with (
@@ -144,6 +147,7 @@ class _Parts:
     manager: ServiceManager
     quotas: Quotas
     dns: DnsCache
+    checked: Counter[str]
 
 
 def _quotas(settings: Settings, database: Store, reservations: Reservations) -> Quotas:
@@ -245,6 +249,8 @@ async def _jobs(parts: _Parts) -> AsyncIterator[Webhooks]:
         jobs.append(asyncio.create_task(parts.quotas.run()))
     if settings.relationships == "on":
         jobs.append(asyncio.create_task(relationships.run(database, commits)))
+    if settings.authentication == "on":
+        jobs.append(asyncio.create_task(_check_senders(parts)))
     try:
         yield Webhooks(partial(why_not, allowed=settings.webhook_allow_networks), calls.test)
     finally:
@@ -253,6 +259,20 @@ async def _jobs(parts: _Parts) -> AsyncIterator[Webhooks]:
         for ended in await asyncio.gather(*jobs, return_exceptions=True):
             if isinstance(ended, Exception):
                 logger.error("a job had failed", exc_info=ended)
+
+
+async def _check_senders(parts: _Parts) -> None:
+    """Check who wrote each message; the libraries for it are loaded beside the mail."""
+    checking = await asyncio.to_thread(import_module, "gateway.server.checking")
+    await asyncio.to_thread(checking.load)
+    await checking.check_senders(
+        parts.settings,
+        parts.database,
+        parts.contents,
+        commits=parts.commits,
+        cache=parts.dns,
+        counts=parts.checked,
+    )
 
 
 @contextlib.asynccontextmanager
@@ -337,7 +357,7 @@ def _measures(parts: _Parts, feed: Feed) -> CallMetrics:
         return await figures.read()
 
     measures = CallMetrics()
-    measures.sources += [read, partial(_streams, feed)]
+    measures.sources += [read, partial(_streams, feed), partial(_checked, parts.checked)]
     if parts.quotas.is_on:
         measures.sources.append(partial(_over_quota, parts.quotas))
     return measures
@@ -376,6 +396,12 @@ async def _over_quota(quotas: Quotas) -> Iterable[Metric]:
 
     full = {kind: len(ids) for kind, ids in quotas.full.items()}
     return over_quota(full, {kind: quotas.count_near(kind) for kind in full})
+
+
+async def _checked(counts: Mapping[str, int]) -> Iterable[Metric]:
+    from gateway.server.metrics import messages_checked
+
+    return [messages_checked(counts)]
 
 
 async def _streams(feed: Feed) -> Iterable[Metric]:

@@ -34,8 +34,8 @@ _FURTHEST = 2 * 60 * MINUTE
 class CheckClaim:
     """A message to check: its content, and the connection that brought it. `tries` counts this one.
 
-    `behind_relay` is None for a message from before that was recorded. `override` is why a failed
-    message was taken all the same, when that was decided before it was stored.
+    `behind_relay` and `named_by` are None for a message from before they were recorded. `override`
+    is why a failed message was taken all the same, when that was decided before it was stored.
     """
 
     message_id: bytes
@@ -46,6 +46,7 @@ class CheckClaim:
     helo: str
     reverse_path: str
     behind_relay: bool | None
+    named_by: str | None
     override: str | None
 
 
@@ -147,7 +148,7 @@ async def load(tx: Tx, claimed: Mapping[bytes, int]) -> list[CheckClaim]:
     rows = await tx.fetch_all(
         f"""
         SELECT m.message_id, m.tenant_id, m.client_ip, m.helo, m.reverse_path, m.behind_relay,
-               m.dmarc_override, c.sha256, c.size, c.body, c.file
+               m.named_by, m.dmarc_override, c.sha256, c.size, c.body, c.file
         FROM messages m JOIN contents c ON c.message_id = m.message_id
         WHERE m.message_id IN ({chosen}) ORDER BY m.message_id
         """,
@@ -174,6 +175,7 @@ def _claim_of(row: Row, claimed: Mapping[bytes, int]) -> CheckClaim:
         row["helo"],
         row["reverse_path"],
         None if row["behind_relay"] is None else bool(row["behind_relay"]),
+        row["named_by"],
         row["dmarc_override"],
     )
 

@@ -17,14 +17,16 @@ MOST = 100_000
 class Waiting:
     """The backlog; each count is at most `MOST`.
 
-    `parsing` messages wait for the parser, `counting` for relationships, `delivering` are pending
-    webhook deliveries, `reparsing` messages are to be parsed once more.
+    `parsing` messages wait for the parser, `checking` for the check of their sender, `counting` for
+    relationships; `delivering` are pending webhook deliveries, `reparsing` messages are to be
+    parsed once more.
     """
 
     parsing: int
     counting: int
     delivering: int
     reparsing: int
+    checking: int
 
 
 async def waiting(tx: Tx) -> Waiting:
@@ -46,7 +48,17 @@ async def waiting(tx: Tx) -> Waiting:
                 ON m.message_id > r.after AND m.message_id <= r.until
             """,
         ),
+        await _count(tx, _UNCHECKED),
     )
+
+
+# Claimed ones, with those that a temporary error lets wait, and new ones.
+_UNCHECKED = """
+    SELECT 1 FROM message_checks WHERE held_until IS NOT NULL
+    UNION ALL
+    SELECT 1 FROM messages WHERE message_id > COALESCE(
+        (SELECT w.message_id FROM message_checks_worker w WHERE w.worker = 0), :first)
+"""
 
 
 async def _count(tx: Tx, rows: str) -> int:

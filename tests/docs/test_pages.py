@@ -46,6 +46,7 @@ def environ(
         "TOKEN": demo.inboxes[0]["token"],
         "PASSWORD": demo.owner["password"],
         "POSTROOM_DATA": str(server.store),
+        "POSTROOM_AUTHENTICATION": "off",
         "POSTROOM_SMTP": smtp,
         "POSTROOM_HTTP": demo.http.removeprefix("http://"),
         "PATH": f"{folder}:{os.environ['PATH']}",

@@ -9,7 +9,9 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections.abc import AsyncIterator, Awaitable, Callable
+import queue
+import threading
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from dataclasses import dataclass, field
 from typing import Literal, cast
 
@@ -114,6 +116,27 @@ async def open_dns_server() -> AsyncIterator[DnsServer]:
     async with streams:
         yield server
         transport.close()
+
+
+@contextlib.contextmanager
+def dns_server_beside() -> Iterator[DnsServer]:
+    """Give a running server to a test that has no event loop: it has a thread of its own."""
+    made: queue.Queue[tuple[DnsServer, asyncio.AbstractEventLoop, asyncio.Event]] = queue.Queue()
+
+    async def serve() -> None:
+        ended = asyncio.Event()
+        async with open_dns_server() as server:
+            made.put((server, asyncio.get_running_loop(), ended))
+            await ended.wait()
+
+    thread = threading.Thread(target=lambda: asyncio.run(serve()))
+    thread.start()
+    server, loop, ended = made.get(timeout=10)
+    try:
+        yield server
+    finally:
+        loop.call_soon_threadsafe(ended.set)
+        thread.join()
 
 
 Serve = Callable[[asyncio.StreamReader, asyncio.StreamWriter], Awaitable[None]]

@@ -28,7 +28,6 @@ from gateway.authentication.signatures.dkim import BodyHashes, ask_for_key, veri
 from gateway.authentication.signatures.header_block import HeaderBlock, RawField
 from gateway.authentication.signatures.public_key import (
     BadKey,
-    decode_base64,
     has_kind,
     read_keys,
     verifies,
@@ -44,7 +43,7 @@ from gateway.authentication.signatures.signature import (
     Signature,
     read_signature,
 )
-from gateway.authentication.signatures.tag_list import parse_tags, squeezed
+from gateway.authentication.signatures.tag_list import decode_base64, parse_tags, squeezed
 
 MOST_SETS = 50
 SEAL = b"arc-seal"

@@ -10,9 +10,7 @@ RFC 6376 3.6, RFC 8301 3, RFC 8463.
 
 from __future__ import annotations
 
-import binascii
 import hashlib
-from base64 import b64decode
 from dataclasses import dataclass
 
 from cryptography.exceptions import InvalidSignature, UnsupportedAlgorithm
@@ -23,7 +21,7 @@ from cryptography.hazmat.primitives.hashes import SHA256
 from cryptography.hazmat.primitives.serialization import load_der_public_key
 
 from gateway.authentication.answers import Dns, DnsAnswer
-from gateway.authentication.signatures.tag_list import parse_tags, squeezed
+from gateway.authentication.signatures.tag_list import decode_base64, parse_tags, squeezed
 
 SHORTEST_RSA = 1024
 LONGEST_RSA = 4096
@@ -99,14 +97,6 @@ def _public_key(kind: str, text: str) -> RSAPublicKey | Ed25519PublicKey | BadKe
     if public.public_numbers().e.bit_length() > _LONGEST_EXPONENT:
         return BadKey("key_unusable")
     return public
-
-
-def decode_base64(text: str) -> bytes | None:
-    """Return the octets; None when it is no base64. `text` has no white space."""
-    try:
-        return b64decode(text.encode("ascii"), validate=True)
-    except (binascii.Error, UnicodeEncodeError):
-        return None
 
 
 def has_kind(key: Key, algorithm: str) -> bool:

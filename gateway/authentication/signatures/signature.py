@@ -17,8 +17,7 @@ from typing import Literal
 from gateway.authentication.domain_names import domain_name, is_within
 from gateway.authentication.signatures.canonical import Canonicalization
 from gateway.authentication.signatures.header_block import RawField
-from gateway.authentication.signatures.public_key import decode_base64
-from gateway.authentication.signatures.tag_list import parse_tags, squeezed
+from gateway.authentication.signatures.tag_list import decode_base64, parse_tags, squeezed
 
 ALGORITHMS = {"rsa-sha256", "ed25519-sha256"}
 _NOT_TAKEN = {"rsa-sha1"}

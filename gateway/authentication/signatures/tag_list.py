@@ -6,7 +6,9 @@ around names and values does not count; inside a value it stays. RFC 6376 3.2.
 
 from __future__ import annotations
 
+import binascii
 import re
+from base64 import b64decode
 
 MOST_TAGS = 100
 
@@ -38,3 +40,11 @@ def parse_tags(octets: bytes) -> dict[str, str] | None:
 def squeezed(value: str) -> str:
     """Return a value without the white space in it, as base64 and lists may be folded."""
     return _SPACE.sub("", value)
+
+
+def decode_base64(text: str) -> bytes | None:
+    """Return the octets; None when it is no base64. `text` has no white space."""
+    try:
+        return b64decode(text.encode("ascii"), validate=True)
+    except (binascii.Error, UnicodeEncodeError):
+        return None
