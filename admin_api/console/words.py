@@ -10,7 +10,7 @@ from __future__ import annotations
 import unicodedata
 import zlib
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime
 from functools import lru_cache
 from zoneinfo import ZoneInfo
 
@@ -31,15 +31,21 @@ class Moment:
 def moment(instant: str, *, zone: str, now: int) -> Moment:
     """Return a time of the API (RFC 3339) as seen in `zone`; `now` in microseconds."""
     there = datetime.fromisoformat(instant).astimezone(_zone(zone))
-    today = datetime.fromtimestamp(now / 1_000_000, UTC).astimezone(_zone(zone))
+    today = _today(now // 1_000_000, zone)
     day = f"{there.day} {_MONTHS[there.month - 1]}"
-    if there.date() == today.date():
+    if there.date() == today:
         text = f"{there:%H:%M}"
     elif there.year == today.year:
         text = day
     else:
         text = f"{there.year:04}-{there.month:02}-{there.day:02}"
     return Moment(text, f"{day} {there.year} {there:%H:%M}", instant)
+
+
+@lru_cache(maxsize=64)
+def _today(seconds: int, zone: str) -> date:
+    """The day that it is in a zone: one page asks for it once a row."""
+    return datetime.fromtimestamp(seconds, UTC).astimezone(_zone(zone)).date()
 
 
 @lru_cache(maxsize=64)

@@ -93,7 +93,7 @@ export async function show(href) {
   end.textContent = "Close";
   end.onclick = () => dialog.close();
   dialog.setAttribute("aria-label", "Keys");
-  dialog.replaceChildren(document.importNode(page, true), end);
+  dialog.replaceChildren(end, document.importNode(page, true));
   dialog.showModal();
   end.focus();
 }

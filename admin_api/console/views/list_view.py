@@ -1,6 +1,7 @@
 """The list of threads of an inbox: one view of it, or a search, page by page.
 
-- Threads and counts are one state of the store; only what the API lists is shown.
+- Only what the API lists is shown. Counts are read beside the threads, by another reader: together
+  they take as long as the slower of the two.
 - A page of the API may hold few threads, or none, and still lead on: then it is followed, a bounded
   number of times.
 - A search that the API refuses leaves the list as it is, with the fault at the box.
@@ -8,6 +9,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import secrets
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
@@ -83,12 +85,13 @@ async def list_page(
         raise not_found()
     query, fault = place.get("q", "").strip(), None
     try:
-        rows = await _rows(call, visit, view, query, place)
+        asked = {"q": query} if query else {**view.query}
+        rows = await _rows(call, visit, here, asked, place)
     except (Invalid, Problem) as error:
         fault = _fault_of_query(error)
         if fault is None:
             raise
-        rows, status = await _rows(call, visit, view, "", place), 400
+        rows, status = await _rows(call, visit, here, {**view.query}, place), 400
     done = done or undo.read_done(call.request.cookies.get(undo.COOKIE, ""))
     more = {"view": view.name, "q": "" if fault else query, "cursor": rows.cursor or ""}
     is_more = visit.fragment and place is visit.query and "cursor" in place
@@ -144,18 +147,30 @@ def _fault_of_query(error: Invalid | Problem) -> str | None:
 
 
 async def _rows(
-    call: Call, visit: Visit, view: InboxView, query: str, place: Mapping[str, str]
+    call: Call, visit: Visit, here: Record, asked: dict[str, str], place: Mapping[str, str]
 ) -> Rows:
+    is_own = here["owner_user_id"] == visit.user_id
     shown = place.get("shown", "")
     wanted = min(max(int(shown[:4]), PAGE), MOST_ROWS) if shown.isdecimal() else PAGE
-    asked = {"q": query} if query else dict(view.query)
 
-    async def work(inner: Call) -> Rows:
-        threads, cursor = await _threads(inner, visit, asked, place.get("cursor", ""), wanted)
-        counts = await ask(inner, "GET", path_of("/v1/inboxes/{}/counts/", visit.inbox))
-        return Rows(threads, cursor, counts)
+    async def threads(inner: Call) -> tuple[list[Record], str | None]:
+        return await _threads(inner, visit, asked, place.get("cursor", ""), wanted)
 
-    return await snapshot(call, work, inbox=visit.inbox)
+    async def counts(inner: Call) -> Record:
+        at = path_of("/v1/inboxes/{}/counts/", visit.inbox)
+        return await ask(inner, "GET", at)  # type: ignore[no-any-return]
+
+    async def both(inner: Call) -> Rows:
+        return Rows(*await threads(inner), await counts(inner))
+
+    if not is_own:  # a look on record is one transaction
+        return await snapshot(call, both, inbox=visit.inbox)
+    counting = asyncio.ensure_future(snapshot(call, counts))
+    try:
+        found = await snapshot(call, threads)
+    finally:
+        await asyncio.wait([counting])  # also when the search is refused: nothing runs on
+    return Rows(*found, await counting)
 
 
 async def _threads(
