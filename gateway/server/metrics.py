@@ -64,7 +64,10 @@ class Figures:
         data: Path,
         counters: Counters,
         tally: Tally,
+        *,
+        checks_senders: bool,
     ) -> None:
+        self._checks_senders = checks_senders
         self._database = database
         self._data = data
         self._counters = counters
@@ -172,7 +175,8 @@ class Figures:
             "postroom_backlog", "What waits for a job, 100,000 at most.", labels=("job",)
         )
         backlog.add_metric(["parsing"], behind.parsing)
-        backlog.add_metric(["checking"], behind.checking)
+        if self._checks_senders:
+            backlog.add_metric(["checking"], behind.checking)
         backlog.add_metric(["counting"], behind.counting)
         backlog.add_metric(["reparsing"], behind.reparsing)
         backlog.add_metric(["webhooks"], behind.delivering)

@@ -353,7 +353,8 @@ def _measures(parts: _Parts, feed: Feed) -> CallMetrics:
         nonlocal figures
         if figures is None:
             data, counters = parts.settings.data, parts.counters
-            figures = Figures(parts.database, data, counters, parts.tally)
+            checks = parts.settings.authentication == "on"
+            figures = Figures(parts.database, data, counters, parts.tally, checks_senders=checks)
         return await figures.read()
 
     measures = CallMetrics()
