@@ -15,36 +15,16 @@ import re
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
+from storage.content.authserv_id import authserv_id, comparable
+
 FIELD = "authentication-results"
 
 _WORD = re.compile(r"[A-Za-z0-9._-]+")
-_SERVER = re.compile(r'"((?:[^"\\]|\\.)*)"|([^\s;()"]+)')
 
 
 def carries_name(value: str, hostname: str) -> bool:
-    """Whether the unfolded value of such a field says that `hostname` wrote it."""
-    found = _SERVER.match(value, _behind_comments(value))
-    if found is None:
-        return False
-    name = found[2] or re.sub(r"\\(.)", r"\1", found[1])
-    return name.rstrip(".").lower() == hostname.rstrip(".").lower()
-
-
-def _behind_comments(value: str) -> int:
-    """Where the first word begins; comments before it may be nested (RFC 5322 3.2.2)."""
-    depth, place = 0, 0
-    while place < len(value):
-        character = value[place]
-        if character == "(":
-            depth += 1
-        elif depth and character == ")":
-            depth -= 1
-        elif depth and character == "\\":
-            place += 1
-        elif not depth and not character.isspace():
-            return place
-        place += 1
-    return place
+    """Whether the value of such a field says that `hostname` wrote it."""
+    return authserv_id(value) == comparable(hostname)
 
 
 def field(record: Mapping[str, Any] | None, hostname: str) -> bytes:

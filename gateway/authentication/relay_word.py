@@ -5,7 +5,7 @@
   the peer is exempt.
 - Several fields with the name are read together: a relay's filters write one each. Of SPF, DMARC
   and ARC the uppermost result counts.
-- The reading of a field ends at a fault; all before it counts. At most 50 results are read.
+- The grammar is that of `storage.content.authserv_id`. At most 50 results are read.
 
 RFC 8601 2.2 (grammar), 5 (whom to believe).
 """
@@ -13,7 +13,7 @@ RFC 8601 2.2 (grammar), 5 (whom to believe).
 from __future__ import annotations
 
 import re
-from collections.abc import Collection, Iterator
+from collections.abc import Collection
 from dataclasses import dataclass
 from typing import cast, get_args
 
@@ -29,20 +29,11 @@ from gateway.authentication.result import (
     SpfResult,
 )
 from gateway.authentication.signatures.header_block import cut
+from storage.content.authserv_id import clauses, comparable
 
 MOST_RESULTS = 50
 _LONGEST_FIELD = 16 * 1024
 _FIELD = b"authentication-results"
-_TOKEN = re.compile(
-    r"""(?P<space>[ \t\r\n]+)
-    | (?P<comment>\()
-    | (?P<quoted>"(?:[^"\\]|\\.)*+")
-    | (?P<mark>[;=])
-    | (?P<word>[^ \t\r\n()";=]+)""",
-    re.VERBOSE | re.DOTALL,
-)
-_IN_COMMENT = re.compile(r"[()]|\\.|[^()\\]+", re.DOTALL)
-_PAIR = re.compile(r"\\(.)", re.DOTALL)
 _METHOD = re.compile(r"[a-z][a-z0-9-]*")
 _ALGORITHM = re.compile(r"[a-z0-9-]{1,40}")
 
@@ -83,7 +74,7 @@ def read_relay_word(header: bytes, names: Collection[str]) -> RelayWord | None:
 
     `header` may have the body behind it.
     """
-    known = {_server(one) for one in names}
+    known = {comparable(one) for one in names}
     stated: list[Stated] = []
     hops = 0
     for one in cut(header).fields:
@@ -92,56 +83,21 @@ def read_relay_word(header: bytes, names: Collection[str]) -> RelayWord | None:
             break
         if one.name == _FIELD:
             read = read_results(one.value, has_server=True)
-            if _server(read.server) in known:
+            if comparable(read.server) in known:
                 stated += read.results
     return _word(stated[:MOST_RESULTS])
-
-
-def _server(name: str) -> str:
-    return name.strip().rstrip(".").lower()
 
 
 def read_results(octets: bytes, *, has_server: bool = False) -> ResultsField:
     """Read the value of a field; without `has_server` only its results."""
     text = octets[:_LONGEST_FIELD].decode("utf-8", "replace")
-    clauses = _clauses(text)
+    parts = clauses(text)
     server = ""
     if has_server:
-        first = next(clauses, [])
+        first = next(parts, [])
         server = first[0] if first else ""
-    results = [read for clause in clauses if (read := _stated(clause)) is not None]
+    results = [read for clause in parts if (read := _stated(clause)) is not None]
     return ResultsField(server, tuple(results[:MOST_RESULTS]))
-
-
-def _clauses(text: str) -> Iterator[list[str]]:
-    """Yield the words between semicolons, `=` as a word of its own, without comments."""
-    clause: list[str] = []
-    position = 0
-    while position < len(text):
-        token = _TOKEN.match(text, position)
-        if token is None:
-            break
-        position = token.end()
-        if token.lastgroup == "comment":
-            position = _behind_comment(text, position)
-        elif token[0] == ";":
-            yield clause
-            clause = []
-        elif token.lastgroup == "quoted":
-            clause.append(_PAIR.sub(r"\1", token[0][1:-1]))
-        elif token.lastgroup != "space":
-            clause.append(token[0])
-    yield clause
-
-
-def _behind_comment(text: str, position: int) -> int:
-    """Where a comment ends; the end of the text for one that is never closed."""
-    depth = 1
-    for token in _IN_COMMENT.finditer(text, position):
-        depth += {"(": 1, ")": -1}.get(token[0], 0)
-        if depth == 0:
-            return token.end()
-    return len(text)
 
 
 def _stated(clause: list[str]) -> Stated | None:
