@@ -18,6 +18,7 @@ from storage.content.message_bytes import Content
 from storage.delivery.arrivals import (
     Arrival,
     Outcome,
+    PolicyRefused,
     Recipient,
     Refused,
     Repeated,
@@ -85,7 +86,7 @@ class Answer(NamedTuple):
 Frame = Submission | Withdrawal | Settled | Refusal | Answer | RateQuestion | RateAnswer
 
 _SUBMISSION, _WITHDRAWAL, _SETTLED, _REFUSAL, _ANSWER, _QUESTION, _RATE = range(7)
-_STORED, _REPEATED, _ROUTE_CHANGED, _FAULT = range(4)
+_STORED, _REPEATED, _ROUTE_CHANGED, _POLICY, _FAULT = range(5)
 _FAULTS: tuple[type[Exception], ...] = (
     OutcomeUnknown,
     StoreFull,
@@ -180,6 +181,9 @@ def _plain_outcome(outcome: Outcome | Exception) -> Plain:
             return _STORED, outcome.message_id, outcome.digests, outcome.copies, told
         case Repeated():
             return _REPEATED, outcome.message_id, outcome.digests, _plain_refused(outcome.refused)
+        case PolicyRefused(positions, others):
+            told = () if others is None else _plain_outcome(others)
+            return _POLICY, positions, told
         case RouteChanged():
             return _ROUTE_CHANGED, _plain_refused(outcome.refused)
         case Exception():
@@ -235,6 +239,15 @@ def _outcome(plain: list[Any]) -> Outcome | Exception:
         return Repeated(message_id, digests, _refused(refused))
     if kind == _ROUTE_CHANGED:
         return RouteChanged(_refused(told[0]))
+    if kind == _POLICY:
+        positions, others = told
+        return _policy_refused(positions, others)
     number, text = told
     fault: Exception = _FAULTS[number](text)
     return fault
+
+
+def _policy_refused(positions: tuple[int, ...], others: Plain) -> PolicyRefused:
+    stored = _outcome([*others]) if others else None
+    assert stored is None or isinstance(stored, Stored | Repeated | RouteChanged)
+    return PolicyRefused(positions, stored)

@@ -21,8 +21,8 @@ from operator import attrgetter
 
 from gateway.delivery.confirmations import Confirmations
 from gateway.delivery.empty_list_attempts import Deferred
-from gateway.delivery.group_commit import Deliverer
 from gateway.delivery.list_rate import ListRates
+from gateway.delivery.ports import DeliveryPort
 from gateway.processes.frames import (
     Answer,
     Frames,
@@ -34,7 +34,7 @@ from gateway.processes.frames import (
     Withdrawal,
 )
 from storage.content.message_bytes import ContentDirectory, SpoolFile
-from storage.delivery.arrivals import Arrival, Outcome, Repeated, Stored
+from storage.delivery.arrivals import Arrival, Outcome, PolicyRefused, Repeated, Stored
 from storage.errors import OutcomeUnknown, StoreUnavailable
 
 logger = logging.getLogger(__name__)
@@ -131,7 +131,7 @@ class MailProcessEnd(asyncio.Protocol):
         waiting = self._pending.pop(answer.number)
         outcome = answer.outcome
         if waiting.done():  # its session is gone
-            if isinstance(outcome, Stored | Repeated):
+            if isinstance(outcome, Stored | Repeated | PolicyRefused):
                 self.close(outcome.digests)
         elif isinstance(outcome, Exception):
             waiting.set_exception(outcome)
@@ -149,7 +149,7 @@ class MainEnd(asyncio.Protocol):
 
     def __init__(
         self,
-        deliverer: Deliverer,
+        deliverer: DeliveryPort,
         confirmations: Confirmations,
         deferred: Deferred,
         contents: ContentDirectory,
@@ -212,7 +212,7 @@ class MainEnd(asyncio.Protocol):
         del self._pending[number]
         error = future.exception()
         outcome = future.result() if error is None else _told(error)
-        digests = outcome.digests if isinstance(outcome, Stored | Repeated) else ()
+        digests = outcome.digests if isinstance(outcome, Stored | Repeated | PolicyRefused) else ()
         if self._frames.lost:
             self._confirmations.close(digests)
             return

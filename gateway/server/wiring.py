@@ -36,6 +36,7 @@ from gateway.delivery.confirmations import Confirmations
 from gateway.delivery.empty_list_attempts import deferring
 from gateway.delivery.group_commit import delivering
 from gateway.delivery.list_rate import ListRates
+from gateway.delivery.ports import DeliveryPort
 from gateway.http_edge.http_server import serving
 from gateway.jobs import relationships, reparse, retention
 from gateway.jobs.alert_fan_out import Alerting
@@ -276,6 +277,21 @@ async def _check_senders(parts: _Parts) -> None:
 
 
 @contextlib.asynccontextmanager
+async def _policy(parts: _Parts, deliverer: DeliveryPort) -> AsyncIterator[DeliveryPort]:
+    """Give the deliverer; with `dmarc = "reject"` one that checks first."""
+    if parts.settings.dmarc == "note":
+        yield deliverer
+        return
+    from gateway.server.checking import load, sender_check
+    from gateway.server.dmarc_policy import refusing
+
+    await asyncio.to_thread(load)
+    check = sender_check(parts.settings, parts.dns)
+    async with refusing(deliverer, check, system_clock) as policy:
+        yield policy
+
+
+@contextlib.asynccontextmanager
 async def _mail(
     parts: _Parts, mail_processes: MailProcesses, stopping: Stopping
 ) -> AsyncIterator[Running]:
@@ -295,6 +311,7 @@ async def _mail(
             committed=parts.commits.set,
             under_way=parts.reservations.under_way,
         ) as deliverer,
+        _policy(parts, deliverer) as judge,
         deferring(parts.database, system_clock) as deferred,
         sessions(
             settings,
@@ -302,7 +319,7 @@ async def _mail(
             contents,
             parts.reservations,
             parts.counters,
-            deliverer=deliverer,
+            deliverer=judge,
             confirmations=confirmations,
             deferred=deferred,
             rates=rates,
@@ -310,7 +327,7 @@ async def _mail(
             writes=True,
         ) as connections,
     ):
-        intake = partial(MainEnd, deliverer, confirmations, deferred, contents, rates)
+        intake = partial(MainEnd, judge, confirmations, deferred, contents, rates)
         await mail_processes.start(intake)
         listener = Listener(settings, connections, mail_processes, parts.counters)
         everybody: tuple[Connections | MailProcesses, ...] = (connections, mail_processes)

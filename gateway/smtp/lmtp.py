@@ -2,7 +2,8 @@
 
 - LHLO in the place of HELO and EHLO, which are unknown here, as LHLO is on an SMTP port.
 - As many replies as recipients were accepted, in the order of RCPT. One whose route is gone by the
-  commit hears 550, one whose list is empty 450; the others have their copies.
+  commit hears 550, one whose list is empty 450; the others have their copies. So do postmaster and
+  abuse of a message that a DMARC policy refuses to the rest.
 - A fault of the whole message (too large, no space, store out of reach) is said once for each.
 
 RFC 2033.
@@ -14,12 +15,23 @@ from gateway.smtp import replies
 from gateway.smtp.recipients import VERDICTS
 from gateway.smtp.replies import Reply
 from storage import ids
-from storage.delivery.arrivals import Repeated, RouteChanged, Stored
+from storage.delivery.arrivals import PolicyRefused, Repeated, RouteChanged, Stored
 from storage.directory.resolve import Verdict
 
 
-def replies_to_dot(recipients: int, outcome: Stored | Repeated | RouteChanged) -> list[Reply]:
+def replies_to_dot(
+    recipients: int, outcome: Stored | Repeated | RouteChanged | PolicyRefused
+) -> list[Reply]:
     """Return the reply to each of so many recipients, in order."""
+    if isinstance(outcome, PolicyRefused):
+        said = [replies.DMARC_REFUSED] * recipients
+        if outcome.others is not None:
+            others = replies_to_dot(recipients, outcome.others)
+            said = [
+                r if at in outcome.refused else o
+                for at, (r, o) in enumerate(zip(said, others, strict=True))
+            ]
+        return said
     if isinstance(outcome, RouteChanged):
         said = [replies.ROUTE_CHANGED] * recipients
     else:

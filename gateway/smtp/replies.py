@@ -146,6 +146,7 @@ RELAY_DENIED = Reply(554, "5.7.1", "Not a domain of ours; relaying is denied")
 NO_VALID_RECIPIENTS = Reply(554, "5.5.1", "No valid recipients")
 
 # A verdict about the message or the session
+DMARC_REFUSED = Reply(550, "5.7.26", "The DMARC policy of the domain in From refuses this message")
 BARE_DOT_LINE = Reply(550, "5.5.2", "Lone dot framed by a bare CR or LF; lines must end in CRLF")
 BARE_NEWLINE = Reply(550, "5.5.2", "Bare CR or LF in message; lines must end in CRLF")
 TOO_LARGE = Reply(552, "5.3.4", "Message is larger than we take")

@@ -37,10 +37,12 @@ from storage.delivery.arrivals import (
     Arrival,
     NamedBy,
     Outcome,
+    PolicyRefused,
     Recipient,
     Repeated,
     RouteChanged,
     Stored,
+    Unsettled,
 )
 from storage.directory.resolve import Resolution, Verdict
 
@@ -183,32 +185,43 @@ async def _report(
 ) -> Reply | None:
     """Answer the dot; a reply that is left to the session to give."""
     context, connection, envelope, sender, _ = transaction
-    assert isinstance(outcome, Stored | Repeated | RouteChanged)
-    if outcome.refused:
-        _note_empty_lists(context, envelope, outcome)
-    if isinstance(outcome, RouteChanged):
+    assert not isinstance(outcome, Unsettled)
+    stored = outcome.others if isinstance(outcome, PolicyRefused) else outcome
+    if stored is not None and stored.refused:
+        _note_empty_lists(context, envelope, stored)
+    if isinstance(outcome, PolicyRefused):
+        _log_policy(envelope, sender, outcome, size)
+    if not isinstance(stored, Stored | Repeated):
+        refusal = replies.ROUTE_CHANGED if stored is outcome else replies.DMARC_REFUSED
         if not sender.each_recipient:
-            return replies.ROUTE_CHANGED
+            return refusal
         for reply in lmtp.replies_to_dot(len(envelope.recipients), outcome):
             connection.send(reply)
         return None
     said: Sequence[Reply] = (
         lmtp.replies_to_dot(len(envelope.recipients), outcome)
         if sender.each_recipient
-        else (replies.accepted(ids.to_text("msg", outcome.message_id)),)
+        else (replies.accepted(ids.to_text("msg", stored.message_id)),)
     )
     patience = context.settings.command_timeout
     try:
-        await connection.send_accepted(said, outcome.digests, seconds=patience)
+        await connection.send_accepted(said, stored.digests, seconds=patience)
     finally:  # it is stored, whether or not the reply could be given
-        _log(envelope, sender, outcome, size, seconds)
+        by_policy = outcome.refused if isinstance(outcome, PolicyRefused) else ()
+        _log(envelope, sender, stored, by_policy, size=size, seconds=seconds)
     return None
 
 
 def _log(
-    envelope: Envelope, sender: Sender, outcome: Stored | Repeated, size: int, seconds: float
+    envelope: Envelope,
+    sender: Sender,
+    outcome: Stored | Repeated,
+    by_policy: Sequence[int],
+    *,
+    size: int,
+    seconds: float,
 ) -> None:
-    refused = {position for position, _ in outcome.refused}
+    refused = {*by_policy, *(position for position, _ in outcome.refused)}
     taken = [one.text for at, one in enumerate(envelope.recipients) if at not in refused]
     event(
         logger,
@@ -220,6 +233,19 @@ def _log(
         rcpt=taken,
         size=size,
         ms=round(seconds * 1000, 1),
+    )
+
+
+def _log_policy(envelope: Envelope, sender: Sender, outcome: PolicyRefused, size: int) -> None:
+    event(
+        logger,
+        "refused",
+        session=sender.session,
+        client=sender.client_ip,
+        sender=envelope.reverse_path.raw if envelope.reverse_path else "",
+        rcpt=[envelope.recipients[at].text for at in outcome.refused],
+        reason="dmarc",
+        size=size,
     )
 
 

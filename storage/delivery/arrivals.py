@@ -93,6 +93,23 @@ class RouteChanged:
 
 
 @dataclass(frozen=True, slots=True)
+class PolicyRefused:
+    """The author's domain wants the message refused; recipients by position.
+
+    `others` is the outcome for recipients who get all mail (LMTP: postmaster, abuse); None when
+    nothing was stored.
+    """
+
+    refused: tuple[int, ...]
+    others: Stored | Repeated | RouteChanged | None = None
+
+    @property
+    def digests(self) -> tuple[bytes, ...]:
+        """The receipts of the others."""
+        return self.others.digests if isinstance(self.others, Stored | Repeated) else ()
+
+
+@dataclass(frozen=True, slots=True)
 class Unsettled:
     """The same bytes came in a session that is still open; try again when that one settles.
 
@@ -103,4 +120,4 @@ class Unsettled:
     is_ours: bool
 
 
-Outcome = Stored | Repeated | RouteChanged | Unsettled
+Outcome = Stored | Repeated | RouteChanged | PolicyRefused | Unsettled

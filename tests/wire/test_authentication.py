@@ -15,9 +15,10 @@ from tests.support.dns_server import DnsServer, dns_server_beside
 from tests.support.fixtures import MakeServer
 from tests.support.mailbox import Mailbox, Record
 from tests.support.server import Server
-from tests.support.signing import MESSAGE, rsa_key, sign
-from tests.support.smtp import SmtpClient
+from tests.support.signing import MESSAGE, rsa_key, seal, sign
+from tests.support.smtp import Reply, SmtpClient
 
+KEY = "s1._domainkey.sender.test"
 XFORWARD = "XFORWARD ADDR=192.0.2.7 HELO=mx.sender.test"
 LIES = "XFORWARD ADDR=198.51.100.9 HELO=mx.evil.test"
 
@@ -32,9 +33,12 @@ def dns() -> Iterator[DnsServer]:
 def publish(dns: DnsServer) -> None:
     dns.publish("sender.test", "TXT", '"v=spf1 ip4:192.0.2.0/24 -all"')
     dns.publish("_dmarc.sender.test", "TXT", '"v=DMARC1; p=reject"')
+    dns.publish(KEY, "TXT", _halves())
+
+
+def _halves() -> str:
     key = rsa_key().record
-    halves = " ".join(f'"{key[at : at + 200]}"' for at in range(0, len(key), 200))
-    dns.publish("s1._domainkey.sender.test", "TXT", halves)
+    return " ".join(f'"{key[at : at + 200]}"' for at in range(0, len(key), 200))
 
 
 def send(server: Server, content: bytes, *recipients: str, xforward: str | None = XFORWARD) -> str:
@@ -45,7 +49,7 @@ def send(server: Server, content: bytes, *recipients: str, xforward: str | None 
 
 def handed(
     client: SmtpClient, content: bytes, recipients: tuple[str, ...], xforward: str | None
-) -> object:
+) -> Reply:
     if xforward is not None:
         assert client.command(xforward).code == 250
     return client.deliver(content, recipients, sender="ann@sender.test")
@@ -113,3 +117,75 @@ def _expire_leases(server: Server) -> None:
     with sqlite3.connect(server.store / "postroom.db") as store:
         store.execute("UPDATE message_checks SET held_until = 0 WHERE held_until IS NOT NULL")
     store.close()
+
+
+def test_a_reject_policy_is_carried_out_only_where_it_is_certain(
+    own_server: MakeServer, dns: DnsServer
+) -> None:
+    dns.publish("lists.test", "TXT", '"v=spf1 -all"')
+    for name, policy in (("quarantine", "p=quarantine"), ("testing", "p=reject; t=y")):
+        dns.publish(f"_dmarc.{name}.test", "TXT", f'"v=DMARC1; {policy}"')
+    dns.publish("s1._domainkey.lists.test", "TXT", _halves())
+    server = own_server(
+        {
+            "authentication": "on",
+            "dmarc": "reject",
+            "dns_server": dns.endpoint,
+            "lmtp": "127.0.0.1:0",
+            "arc_trusted_sealers": "lists.test",
+        }
+    )
+    postmaster = f"postmaster@{server.demo.domain}"
+    forged = MESSAGE.replace(b"the offer", b"a forgery")
+    vouched = seal(
+        b"Authentication-Results: mx.test; dmarc=pass header.from=sender.test\r\n" + forged,
+        domain="lists.test",
+    )
+    long = forged + b"A long line of a forgery.\r\n" * 20_000
+    failing = forged.replace(b"sender.test", b"failing.test")
+
+    said = {
+        "forged": send(server, forged, xforward=LIES),
+        "long": send(server, long, xforward=LIES),
+        "true": send(server, sign(), xforward=LIES),
+        "spf": send(server, forged),
+        "quarantine": send(server, forged.replace(b"sender.", b"quarantine."), xforward=LIES),
+        "testing": send(server, forged.replace(b"sender.", b"testing."), xforward=LIES),
+        "arc": send(server, vouched, xforward=LIES),
+        "to postmaster": send(
+            server, forged + b"z\r\n", server.demo.team, postmaster, xforward=LIES
+        ),
+        "exempt": send(server, forged + b"x\r\n", xforward=None),
+    }
+    dns.mood = "refuses"
+    said["dns"] = send(server, failing, xforward=LIES)
+    dns.mood = "answers"
+    assert {case for case, reply in said.items() if not reply.startswith("250 ")} == {
+        "forged",
+        "long",
+    }, said
+    assert said["forged"].startswith("550 5.7.26 ") and said["long"] == said["forged"]
+
+    with SmtpClient(server.address("lmtp")) as client:
+        assert client.command("LHLO mx.example").code == 250
+        both = (server.demo.team, postmaster)
+        first = handed(client, forged + b"y\r\n", both, LIES)
+        assert [str(one)[:10] for one in (first, client.reply())] == ["550 5.7.26", "250 2.0.0 "]
+        first = handed(client, sign(forged), both, LIES)
+        assert [one.code for one in (first, client.reply())] == [250, 250]
+    server.await_log("reason=dmarc")
+    with server.mailboxes()[0] as box:
+        found = checked(box, 9)
+        shown = [(one["verdict"], detail(box, one)["override"]) for one in reversed(found)]
+    assert shown == [
+        ("verified", None),
+        ("verified", None),
+        ("failed", None),
+        ("unverified", "testing"),
+        ("failed", "arc"),
+        ("failed", "postmaster"),
+        ("unknown", None),
+        (shown[7][0], None),
+        ("verified", None),
+    ]
+    server.audit_is_clean()

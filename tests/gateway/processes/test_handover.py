@@ -15,7 +15,15 @@ from gateway.delivery.empty_list_attempts import Deferred
 from gateway.delivery.group_commit import Deliverer
 from gateway.processes.handover import MailProcessEnd, MainEnd
 from storage.content.message_bytes import Content, ContentDirectory, SpoolFile
-from storage.delivery.arrivals import Arrival, Outcome, Recipient, Repeated, RouteChanged, Stored
+from storage.delivery.arrivals import (
+    Arrival,
+    Outcome,
+    PolicyRefused,
+    Recipient,
+    Repeated,
+    RouteChanged,
+    Stored,
+)
 from storage.directory.resolve import Verdict
 from storage.errors import OutcomeUnknown, StoreFull, StoreUnavailable
 
@@ -119,6 +127,9 @@ async def pair(tmp_path: Path) -> AsyncIterator[Pair]:
         Repeated(b"m" * 16, SEEN),
         Repeated(b"m" * 16, SEEN, GONE),
         RouteChanged(),
+        PolicyRefused((0, 2)),
+        PolicyRefused((1,), Stored(b"m" * 16, (b"d",), 2, ((0, Verdict.EMPTY_LIST),))),
+        PolicyRefused((1,), RouteChanged()),
         RouteChanged(GONE),
     ],
 )
