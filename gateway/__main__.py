@@ -26,7 +26,7 @@ COMMANDS = {
     "inbox": "admin_api.commands.inboxes:inbox",
     "list": "admin_api.commands.lists:distribution_list",
     "token": "admin_api.commands.tokens:token",
-    "messages": "admin_api.commands.messages:messages",
+    "messages": "gateway.commands.messages:messages",
     "threads": "admin_api.commands.threads:threads",
     "note": "admin_api.commands.notes:note",
     "assign": "admin_api.commands.threads:assign",

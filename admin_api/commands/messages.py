@@ -26,7 +26,7 @@ _FOLDERS = click.Choice(["inbox", "archive", "junk", "trash"])
 @click.group()
 @common
 def messages() -> None:
-    """List and show the messages of an inbox."""
+    """List and show the messages of an inbox; check who wrote one."""
 
 
 @messages.command("list")

@@ -95,6 +95,14 @@ def test_mail_is_checked_after_its_reply_and_again_after_a_kill(
         assert detail(box, plain)["dmarc"]["result"] == "none"
         kinds = [one["type"] for one in box.get("/v1/events/", types="message.checked")["results"]]
         assert kinds == ["message.checked"] * 3
+        shown = server.operator("messages", "check", true["message_id"])
+        stored = {key: value for key, value in told.items() if key != "checked_at"}
+        assert shown["authentication"] == stored and not shown["temporary"]
+        assert shown["hashed"][0]["header"].startswith("from:Ann <ann@sender.test>\r\n")
+        assert {one["name"] for one in shown["dns"]} >= {KEY, "sender.test", "_dmarc.sender.test"}
+        text = server.postroom("messages", "check", false["message_id"]).stdout
+        assert "verdict  failed" in text and "mech_match" in text and "v=spf1 ip4:" in text
+        assert server.postroom("messages", "check", "msg_none").returncode == 1
         raw = box.raw(f"{true['message_id']}").split(b"\r\n")[0]
         assert not raw.startswith(b"Authentication-Results:")
 

@@ -48,6 +48,7 @@ EXAMPLES = {
     "token rotate": "token rotate tok_…",
     "token revoke": "token revoke tok_…",
     "messages list": f"messages list {_INBOX} --unread",
+    "messages check": "messages check msg_…",
     "messages show": f"messages show msg_… {_INBOX} --raw",
     "threads list": f"threads list {_INBOX} --status open",
     "threads show": f"threads show thr_… {_INBOX}",
