@@ -32,16 +32,6 @@ class Reply:
         line = f"{self.code} {enhanced}{self.text}\r\n".encode("ascii")
         object.__setattr__(self, "line", line)
 
-    @property
-    def permanent(self) -> bool:
-        """The sender gives up (5yz)."""
-        return self.code // 100 == 5
-
-    @property
-    def temporary(self) -> bool:
-        """The sender tries again (4yz)."""
-        return self.code // 100 == 4
-
 
 def greeting(hostname: str, protocol: str) -> Reply:
     """The banner: it names the protocol (`ESMTP`, `LMTP`), never a product or a version."""
@@ -164,3 +154,37 @@ def labels() -> Labels:
         if isinstance(reply, Reply)
     }
     return named | {(code, ""): unlabelled(code) for code in (220, 250, 354, 421, 450, 451, 452)}
+
+
+_MOST_ERRORS = 20
+_MOST_UNKNOWN = 20
+_MOST_IDLE_COMMANDS = 100
+_MOST_DEFERRED = 2000
+
+
+class ReplyCounts:
+    """The bad replies and idle commands of one session; at so many it ends (`docs/limits.md`)."""
+
+    __slots__ = ("_deferred", "_errors", "_unknown", "idle_commands")
+
+    def __init__(self) -> None:
+        self._errors = self._unknown = self._deferred = self.idle_commands = 0
+
+    def add(self, reply: Reply) -> None:
+        """Count a reply that was given."""
+        kind = reply.code // 100
+        self._errors += kind == 5
+        self._deferred += kind == 4
+        self._unknown += reply is NO_SUCH_RECIPIENT
+
+    def last_word(self) -> Reply | None:
+        """Return the reply that ends the session, when it is time."""
+        if self._unknown >= _MOST_UNKNOWN:
+            return TOO_MANY_UNKNOWN
+        if self._errors >= _MOST_ERRORS:
+            return TOO_MANY_ERRORS
+        if self._deferred >= _MOST_DEFERRED:
+            return TOO_MANY_DEFERRED
+        if self.idle_commands >= _MOST_IDLE_COMMANDS:
+            return TOO_MANY_IDLE_COMMANDS
+        return None

@@ -29,27 +29,23 @@ from gateway.smtp.command_arguments import (
 from gateway.smtp.connection import Command, Connection
 from gateway.smtp.input_buffer import HangUp
 from gateway.smtp.recipients import reply_for
-from gateway.smtp.replies import Reply
+from gateway.smtp.replies import Reply, ReplyCounts
 from gateway.smtp.scheduling import Stage
 from gateway.smtp.transaction import (
     Envelope,
-    Sender,
     SessionContext,
     Transaction,
+    sender_of,
     take_message,
 )
 from gateway.transport.networks import client_network, is_exempt
 from gateway.transport.origin import Origin
-from storage.delivery.arrivals import NamedBy, Recipient
+from storage.delivery.arrivals import Recipient
 from storage.directory.resolve import Resolution, Verdict
 from storage.errors import StoreFull, StoreUnavailable
 
 logger = logging.getLogger(__name__)
 
-_MAX_ERRORS = 20
-_MAX_UNKNOWN = 20
-_MAX_IDLE_COMMANDS = 100
-_MAX_DEFERRED = 2000
 XFORWARD_KEYWORD = "XFORWARD NAME ADDR PORT PROTO HELO IDENT SOURCE"
 _NOT_SMTP = (b"GET", b"POST", b"CONNECT", b"PUT")
 
@@ -60,17 +56,14 @@ class Session:
     __slots__ = (
         "_connection",
         "_context",
-        "_deferred",
+        "_counts",
         "_envelope",
-        "_errors",
         "_exempt",
         "_forwarded",
         "_helo",
-        "_idle_commands",
         "_network",
         "_origin",
         "_protocol",
-        "_unknown",
         "id",
     )
 
@@ -94,7 +87,7 @@ class Session:
         self._helo = ""
         self._protocol = "SMTP"
         self._envelope: Envelope | None = None
-        self._errors = self._unknown = self._idle_commands = self._deferred = 0
+        self._counts = ReplyCounts()
 
     async def converse(self) -> None:
         """Until the client leaves or is told to. Raises HangUp with a last reply."""
@@ -180,17 +173,9 @@ class Session:
         self._connection.send(reply)
         if self._exempt:
             return
-        self._errors += reply.permanent
-        self._deferred += reply.temporary
-        self._unknown += reply is replies.NO_SUCH_RECIPIENT
-        if self._unknown >= _MAX_UNKNOWN:
-            raise HangUp(replies.TOO_MANY_UNKNOWN)
-        if self._errors >= _MAX_ERRORS:
-            raise HangUp(replies.TOO_MANY_ERRORS)
-        if self._deferred >= _MAX_DEFERRED:
-            raise HangUp(replies.TOO_MANY_DEFERRED)
-        if self._idle_commands >= _MAX_IDLE_COMMANDS:
-            raise HangUp(replies.TOO_MANY_IDLE_COMMANDS)
+        self._counts.add(reply)
+        if (last := self._counts.last_word()) is not None:
+            raise HangUp(last)
 
     # Greetings and commands without a transaction
 
@@ -259,7 +244,7 @@ class Session:
             return False
         if not name.decode("ascii").isprintable():
             return False
-        self._idle_commands += bool(self._helo)
+        self._counts.idle_commands += bool(self._helo)
         self._end_transaction()
         self._helo = name.decode("ascii")
         self._protocol = protocol
@@ -268,20 +253,20 @@ class Session:
     async def _rset(self, argument: bytes) -> Reply:
         if argument.strip(b" "):
             return replies.NO_ARGUMENT
-        self._idle_commands += 1
+        self._counts.idle_commands += 1
         self._end_transaction()
         return replies.OK
 
     async def _noop(self, argument: bytes) -> Reply:
-        self._idle_commands += 1
+        self._counts.idle_commands += 1
         return replies.OK
 
     async def _vrfy(self, argument: bytes) -> Reply:
-        self._idle_commands += 1
+        self._counts.idle_commands += 1
         return replies.CANNOT_VERIFY if argument.strip(b" ") else replies.ARGUMENT_NEEDED
 
     async def _help(self, argument: bytes) -> Reply:
-        self._idle_commands += 1
+        self._counts.idle_commands += 1
         return replies.HELP
 
     async def _other_hello(self, argument: bytes) -> Reply:
@@ -317,7 +302,7 @@ class Session:
         self._context.space.reservations.begin()
         until = asyncio.get_running_loop().time() + self._context.settings.envelope_timeout
         self._envelope = Envelope(command.reverse_path, command.smtputf8, command.size, until)
-        self._idle_commands = 0
+        self._counts.idle_commands = 0
 
     def _end_transaction(self) -> None:
         self._forwarded = {}
@@ -401,7 +386,17 @@ class Session:
         if claim is None:
             return replies.NO_SPACE
         self._connection.send(replies.START_DATA)
-        sender = self._sender(envelope)
+        sender = sender_of(
+            self.id,
+            self._connection,
+            self._origin,
+            self._context.settings,
+            forwarded=self._forwarded,
+            helo=self._helo,
+            protocol=self._protocol,
+            smtputf8=envelope.smtputf8,
+            exempt=self._exempt,
+        )
         transaction = Transaction(self._context, self._connection, envelope, sender, claim)
         taking = take_message(transaction, self._arrived)
         try:
@@ -415,27 +410,6 @@ class Session:
         finally:
             claim.give_back()
             self._end_transaction()
-
-    def _sender(self, envelope: Envelope) -> Sender:
-        protocol, tls = self._protocol, self._connection.tls_version
-        if envelope.smtputf8:
-            protocol = "UTF8LMTP" if self._is_lmtp else "UTF8SMTP"
-        if tls and protocol != "SMTP":  # RFC 3848 has no name for HELO under TLS
-            protocol += "S"
-        named = self._forwarded.get("ADDR")
-        directly: NamedBy = "proxy" if self._origin.proxied else "socket"
-        return Sender(
-            session=self.id,
-            client_ip=self._client_ip,
-            helo=self._forwarded.get("HELO", "") if named else self._helo,
-            peer_ip=self._connection.client_ip,
-            peer_helo=self._helo,
-            protocol=protocol,
-            tls=tls,
-            each_recipient=self._is_lmtp,
-            named_by="xforward" if named else directly,
-            behind_relay=is_exempt(self._context.settings, named) if named else self._exempt,
-        )
 
 
 def _is_postmaster(address: str) -> bool:

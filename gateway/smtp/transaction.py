@@ -12,7 +12,7 @@ RFC 5321 4.1.1.4, RFC 2033 4.2.
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from time import perf_counter
 from typing import NamedTuple
@@ -29,6 +29,8 @@ from gateway.smtp.connection import Connection
 from gateway.smtp.receive import Received, receive
 from gateway.smtp.recipients import Recipients
 from gateway.smtp.replies import Reply
+from gateway.transport.networks import is_exempt
+from gateway.transport.origin import Origin
 from gateway.transport.tls import Certificate
 from storage import ids
 from storage.clock import Clock
@@ -106,6 +108,40 @@ class Sender(NamedTuple):
     each_recipient: bool
     named_by: NamedBy
     behind_relay: bool
+
+
+def sender_of(
+    session: str,
+    connection: Connection,
+    origin: Origin,
+    settings: Settings,
+    *,
+    forwarded: Mapping[str, str],
+    helo: str,
+    protocol: str,
+    smtputf8: bool,
+    exempt: bool,
+) -> Sender:
+    """Name the client; `forwarded` is from XFORWARD, `protocol` from the greeting."""
+    is_lmtp, tls = origin.protocol == "LMTP", connection.tls_version
+    if smtputf8:
+        protocol = "UTF8LMTP" if is_lmtp else "UTF8SMTP"
+    if tls and protocol != "SMTP":  # RFC 3848 has no name for HELO under TLS
+        protocol += "S"
+    named = forwarded.get("ADDR")
+    directly: NamedBy = "proxy" if origin.proxied else "socket"
+    return Sender(
+        session=session,
+        client_ip=named or connection.client_ip,
+        helo=forwarded.get("HELO", "") if named else helo,
+        peer_ip=connection.client_ip,
+        peer_helo=helo,
+        protocol=protocol,
+        tls=tls,
+        each_recipient=is_lmtp,
+        named_by="xforward" if named else directly,
+        behind_relay=is_exempt(settings, named) if named else exempt,
+    )
 
 
 class Transaction(NamedTuple):

@@ -74,102 +74,83 @@ ENTRY = {
 }
 
 
+Made = dict[str, dict[str, object]]
+# The kinds that are some rows of a table; the others are all of the table of their name.
+TABLES = {"tasks_of_notes": "tasks", "shares_lapsed": "shares", "merges": "contact_merges"}
+
+
 def made_at(kind: str, at: int, world: World) -> tuple[str, dict[str, object]]:
     """The table of a kind, and a row of it that was made at a time."""
-    key: object = an_id(at)
-    tenant: dict[str, object] = {"tenant_id": world.tenant_id}
+    made = of_accounts(at, world) | of_teamwork(at, world) | of_contacts(at) | of_events(at)
+    tenant = {} if kind == "receipts" else {"tenant_id": world.tenant_id}
+    return TABLES.get(kind, kind), tenant | made[kind]
+
+
+def of_accounts(at: int, world: World) -> Made:
+    key, user = an_id(at), world.raw["olga@people.test"]
+    return {
+        "receipts": {"digest": key, "message_id": key, "received_at": at, "owner": key},
+        "idempotency_keys": {"key": key, "body": key, "claim_id": key, "claimed_at": at},
+        "sessions": {
+            "session_id": key,
+            "user_id": user,
+            "secret_hash": key,
+            "created_at": at,
+            "last_used_at": at + 14 * DAY,
+            "expires_at": at + 14 * DAY,
+        },
+        "sign_in_links": {"user_id": user, "code_hash": key, "expires_at": at + 10 * MINUTE},
+        "audit_log": {**ENTRY, "entry_id": key, "created_at": at},
+    }
+
+
+def of_teamwork(at: int, world: World) -> Made:
+    key = an_id(at)
     parties = {"from_inbox_id": world.raw[SALES], "to_inbox_id": world.raw[SUPPORT]}
-    user = {"user_id": world.raw["olga@people.test"]}
-    card = {"card": "{}", "sources": "{}"}
-    of_cards = {
-        f"{which}_{name}": text for which in ("before", "other") for name, text in card.items()
+    share = {**SHARE, **parties, "share_id": key, "created_at": at}
+    return {
+        "notes": {
+            "note_id": key,
+            "thread_id": key,
+            "author_inbox_id": world.raw[SALES],
+            "body": "x",
+            "created_at": at,
+            "expires_at": at + 90 * DAY,
+        },
+        "tasks_of_notes": {
+            **TASK,
+            "task_id": key,
+            "type": "mention",
+            "created_at": at,
+            "completed_at": at + DAY,
+        },
+        "shares_lapsed": {**share, "status": "pending"},
+        "shares": {**share, "status": "declined", "resolved_at": at},
     }
-    made: dict[str, tuple[str, dict[str, object]]] = {
-        "receipts": (
-            "receipts",
-            {"digest": key, "message_id": key, "received_at": at, "owner": key},
-        ),
-        "idempotency_keys": (
-            "idempotency_keys",
-            {**tenant, "key": key, "body": key, "claim_id": key, "claimed_at": at},
-        ),
-        "sessions": (
-            "sessions",
-            {
-                **tenant,
-                **user,
-                "session_id": key,
-                "secret_hash": key,
-                "created_at": at,
-                "last_used_at": at + 14 * DAY,
-                "expires_at": at + 14 * DAY,
-            },
-        ),
-        "sign_in_links": (
-            "sign_in_links",
-            {**tenant, **user, "code_hash": key, "expires_at": at + 10 * MINUTE},
-        ),
-        "notes": (
-            "notes",
-            {
-                **tenant,
-                "note_id": key,
-                "thread_id": key,
-                "author_inbox_id": world.raw[SALES],
-                "body": "x",
-                "created_at": at,
-                "expires_at": at + 90 * DAY,
-            },
-        ),
-        "tasks_of_notes": (
-            "tasks",
-            {**tenant, **TASK, "task_id": key, "type": "mention", "created_at": at}
-            | {"completed_at": at + DAY},
-        ),
-        "shares_lapsed": (
-            "shares",
-            {**tenant, **SHARE, **parties, "share_id": key, "status": "pending", "created_at": at},
-        ),
-        "shares": (
-            "shares",
-            {**tenant, **SHARE, **parties, "share_id": key, "status": "declined", "created_at": at}
-            | {"resolved_at": at},
-        ),
-        "merges": (
-            "contact_merges",
-            {
-                **tenant,
-                **of_cards,
-                "merge_id": key,
-                "inbox_id": key,
-                "contact_id": key,
-                "other_id": key,
-                "merged_at": at,
-            },
-        ),
-        "activity": (
-            "activity",
-            {**tenant, "activity_id": key, "inbox_id": key, "type": "x", "created_at": at},
-        ),
-        "deliveries": (
-            "deliveries",
-            {
-                **tenant,
-                **DELIVERY,
-                "delivery_id": key,
-                "event_id": key,
-                "status": "failed",
-                "queued": key,
-            }
-            | {"created_at": at - DAY, "finished_at": at},
-        ),
-        "events": (
-            "events",
-            {**tenant, "event_id": key, "type": "message.received", "created_at": at},
-        ),
-        "audit_log": ("audit_log", {**tenant, **ENTRY, "entry_id": key, "created_at": at}),
+
+
+def of_contacts(at: int) -> Made:
+    key = an_id(at)
+    names = ("merge_id", "inbox_id", "contact_id", "other_id")
+    cards = ("before_card", "before_sources", "other_card", "other_sources")
+    return {"merges": {**dict.fromkeys(names, key), **dict.fromkeys(cards, "{}"), "merged_at": at}}
+
+
+def of_events(at: int) -> Made:
+    key = an_id(at)
+    return {
+        "activity": {"activity_id": key, "inbox_id": key, "type": "x", "created_at": at},
+        "deliveries": {
+            **DELIVERY,
+            "delivery_id": key,
+            "event_id": key,
+            "status": "failed",
+            "queued": key,
+            "created_at": at - DAY,
+            "finished_at": at,
+        },
+        "events": {"event_id": key, "type": "message.received", "created_at": at},
     }
-    return made[kind]
 
 
 PERIODS = {
