@@ -6,7 +6,7 @@
 import ast
 import re
 import tomllib
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
 from functools import cache
 from importlib import import_module
 from pathlib import Path
@@ -14,6 +14,7 @@ from pathlib import Path
 import pytest
 
 from gateway.__main__ import COMMANDS
+from tests.support.cases import cases
 
 ROOT = Path(__file__).parent.parent
 LAYERS = ("config", "storage", "admin_api", "gateway")
@@ -121,7 +122,22 @@ def tops(file: Path) -> set[str]:
     return {module.split(".")[0] for module in imports(file)}
 
 
-@pytest.mark.parametrize("file", FILES, ids=name)
+def of_each(files: Sequence[Path]) -> Callable[[Callable[[Path], None]], Callable[[], None]]:
+    """Make one test of a check of each file; all that fail are named."""
+
+    def one_test(check: Callable[[Path], None]) -> Callable[[], None]:
+        def test() -> None:
+            with cases() as case:
+                for file in files:
+                    with case(name(file)):
+                        check(file)
+
+        return test
+
+    return one_test
+
+
+@of_each(FILES)
 def test_a_module_imports_from_its_own_layer_and_those_below(file: Path) -> None:
     layer = file.relative_to(ROOT).parts[0]
     above = set(LAYERS[LAYERS.index(layer) + 1 :])
@@ -129,14 +145,14 @@ def test_a_module_imports_from_its_own_layer_and_those_below(file: Path) -> None
     assert not tops(file) & (above | {"tests", "benchmarks"})
 
 
-@pytest.mark.parametrize("file", FILES, ids=name)
+@of_each(FILES)
 def test_a_module_knows_nothing_of_what_its_layer_is_not_about(file: Path) -> None:
     layer = file.relative_to(ROOT).parts[0]
 
     assert not tops(file) & FOREIGN[layer]
 
 
-@pytest.mark.parametrize("file", FILES, ids=name)
+@of_each(FILES)
 def test_only_the_wiring_of_the_process_imports_the_http_app(file: Path) -> None:
     imported = "admin_api.app" in set(imports(file))
 
@@ -176,7 +192,7 @@ MODULES = {module(file) for file in FILES}
 IN_WINGS = [file for file in FILES if module(file).split(".")[0] in WINGS and wing(module(file))]
 
 
-@pytest.mark.parametrize("file", IN_WINGS, ids=name)
+@of_each(IN_WINGS)
 def test_a_module_imports_from_its_own_wing_and_those_below(file: Path) -> None:
     own = module(file)
     package = own.split(".")[0]
@@ -193,7 +209,7 @@ def test_a_module_imports_from_its_own_wing_and_those_below(file: Path) -> None:
     assert not wrong
 
 
-@pytest.mark.parametrize("file", FILES, ids=name)
+@of_each(FILES)
 def test_some_wings_are_imported_by_few_from_other_packages(file: Path) -> None:
     own = module(file)
     for kept, few in ONLY.items():
@@ -201,14 +217,12 @@ def test_some_wings_are_imported_by_few_from_other_packages(file: Path) -> None:
             assert not [one for one in imports(file) if is_within(one, kept)]
 
 
-@pytest.mark.parametrize("file", FILES, ids=name)
+@of_each(FILES)
 def test_database_drivers_are_imported_by_the_engines_alone(file: Path) -> None:
     assert is_within(module(file), "storage.engines") or not tops(file) & DRIVERS
 
 
-@pytest.mark.parametrize(
-    "file", [file for file in FILES if is_within(module(file), PURE)], ids=name
-)
+@of_each([file for file in FILES if is_within(module(file), PURE)])
 def test_what_reads_messages_needs_no_store_and_no_socket(file: Path) -> None:
     assert not [one for one in imports(file) if is_within(one, IMPURE)]
 
