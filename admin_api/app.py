@@ -24,6 +24,7 @@ from admin_api.service.feed import Feed
 from admin_api.service.rate_limits import Buckets, Ticks
 from admin_api.service.service import ServiceContext
 from admin_api.service.slots import Slots
+from admin_api.service.trial_mail import TrialMail
 from admin_api.service.webhook_port import Webhooks
 from config.settings import Settings
 from storage.clock import Clock
@@ -50,13 +51,14 @@ def create_app(
     measures: CallMetrics | None = None,
     webhooks: Webhooks | None = None,
     dns: DnsCache | None = None,
+    trial: TrialMail | None = None,
 ) -> Starlette:
     """Make the ASGI application.
 
     `ticks` are the seconds by which limits refill; they never jump. `commits` is the wake-up for
     deliveries and for writes here. The maker of the `feed` closes it before the store. `measures`
     counts the calls. `webhooks` checks the targets of alerts and sends to them. `dns` is the cache
-    of all that asks the DNS.
+    of all that asks the DNS. `trial` sends test mail to the server's own SMTP port.
     """
     commits = commits or WakeUp()
     service = ServiceContext(
@@ -83,6 +85,7 @@ def create_app(
         measures=measures or CallMetrics(),
         dns=dns or dns_cache(settings.dns_server),
         webhooks=webhooks or Webhooks(),
+        trial=trial or TrialMail(),
     )
     app = Starlette()
     # Starlette's own routes match decoded paths and answer in plain text; ours do neither.

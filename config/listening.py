@@ -13,6 +13,7 @@ from typing import TypeVar
 from config import values
 from config.values import Endpoint, shown
 
+_WILDCARDS = {"0.0.0.0": "127.0.0.1", "::": "::1"}  # asked, not bound
 # sockaddr_un holds 108 octets with the closing NUL.
 _MOST_PATH_OCTETS = 107
 _MODE = re.compile(r"0?[0-7]{3}")
@@ -30,6 +31,11 @@ class UnixSocket:
 
 T = TypeVar("T")
 MailEndpoint = Endpoint | UnixSocket
+
+
+def reachable(endpoint: Endpoint) -> Endpoint:
+    """Return the address to connect to for `endpoint`: loopback for a wildcard."""
+    return Endpoint(_WILDCARDS.get(endpoint.host, endpoint.host), endpoint.port)
 
 
 def smtp_endpoints(value: object) -> tuple[Endpoint, ...]:

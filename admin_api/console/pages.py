@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from admin_api.console.live import live_stream
 from admin_api.console.views import (
+    first_run_view,
     home_view,
     keys_view,
     list_acts,
@@ -43,6 +44,7 @@ PAGES: tuple[Page, ...] = (
     Page("POST", _SETTINGS + "sessions/end-others/", settings_view.end_other_sessions),
     Page("GET", _INBOX, list_view.show_list),
     Page("POST", _INBOX + "acts/", list_acts.act),
+    Page("POST", _INBOX + "test-mail/", first_run_view.send_test_mail),
     Page("GET", _INBOX + "suggest/", suggest_view.show_offers),
     Page("GET", _THREAD, thread_view.show_thread),
     Page("POST", _THREAD + "note/", thread_acts.add_note),

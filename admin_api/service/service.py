@@ -11,6 +11,7 @@ from admin_api.service.call_metrics import CallMetrics
 from admin_api.service.feed import Feed
 from admin_api.service.rate_limits import Buckets
 from admin_api.service.slots import Slots
+from admin_api.service.trial_mail import TrialMail
 from admin_api.service.webhook_port import Webhooks
 from config.settings import Settings
 from storage.clock import Clock
@@ -28,7 +29,7 @@ class ServiceContext:
     makes the OpenAPI document; `commits` is the wake-up after commits, which `feed` reads for all
     streams; `imports` are by inbox, `import_turns` for reading their files; `reply_to` gives the
     SMTP reply to a recipient with that route; `measures` has the operator's metrics; `webhooks`
-    checks targets and sends; `dns` is the process's one cache of the DNS.
+    checks targets and sends; `dns` is the process's one cache of the DNS; `trial` sends test mail.
     """
 
     store: SharedDatabase
@@ -48,3 +49,4 @@ class ServiceContext:
     measures: CallMetrics
     dns: DnsCache
     webhooks: Webhooks = field(default_factory=Webhooks)
+    trial: TrialMail = field(default_factory=TrialMail)

@@ -23,10 +23,10 @@ from admin_api.commands.terminal.faults import Faults
 from admin_api.commands.terminal.invocation import Invocation
 from admin_api.commands.terminal.store import run
 from admin_api.commands.users import link_of
+from config.listening import reachable
 from config.settings import DEMO, Settings
 from config.sources import CONFIG
 from config.values import Endpoint
-from gateway.commands.probe import reachable
 from gateway.commands.startup import serve_until_told
 from gateway.server.lifecycle import Running
 from storage.accounts.sign_in_links import create_link

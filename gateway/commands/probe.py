@@ -8,18 +8,12 @@ import socket
 import time
 from collections.abc import Iterator
 
-from config.listening import UnixSocket
+from config.listening import UnixSocket, reachable
 from config.settings import Settings
 from config.values import Endpoint
 
 _PAUSE = 0.05
 _TIMEOUT = 5.0
-_WILDCARDS = {"0.0.0.0": "127.0.0.1", "::": "::1"}  # asked, not bound
-
-
-def reachable(endpoint: Endpoint) -> Endpoint:
-    """Return the address to connect to for `endpoint`: loopback for a wildcard."""
-    return Endpoint(_WILDCARDS.get(endpoint.host, endpoint.host), endpoint.port)
 
 
 def await_ready(settings: Settings, seconds: float) -> list[str]:

@@ -31,8 +31,8 @@ def send(
     server: str | None,
 ) -> None:
     """Send a small mail by SMTP and show the reply; --to may be repeated."""
-    from gateway.commands.probe import reachable
-    from gateway.commands.smtp_client import compose, deliver
+    from config.listening import reachable
+    from gateway.transport.smtp_client import compose, deliver
 
     endpoint = call.settings(smtp=server).smtp[0]
     try:

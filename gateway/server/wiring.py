@@ -52,6 +52,7 @@ from gateway.server.lifecycle import Running, Stopping, end_process
 from gateway.server.mail_side import FILE_THREADS, sessions
 from gateway.server.reload import Reread, reload
 from gateway.server.storage_watch import watch_storage
+from gateway.server.trial_mail import trial_mail
 from gateway.smtp.recipients import reply_for
 from gateway.transport.tls import Certificate
 from gateway.webhooks.caller import Caller
@@ -104,6 +105,7 @@ async def serve(
             _quotas(settings, database, reservations),
             dns,
             Counter(),
+            [],
         )
         stopping.on_reload = partial(reload, settings, reread, certificate, mail_processes, manager)
         async with (
@@ -112,6 +114,7 @@ async def serve(
             _mail(parts, mail_processes, stopping) as mail,
         ):
             running = replace(mail, http=[Endpoint(*bound) for bound in api])
+            parts.smtp.extend(running.smtp)
             gc.collect()
             gc.freeze()
             event(
@@ -135,7 +138,10 @@ async def serve(
 
 @dataclass(frozen=True, slots=True)
 class _Parts:
-    """The objects that mail, calls and jobs share; `commits` is the wake-up."""
+    """The objects that mail, calls and jobs share.
+
+    `commits` is the wake-up; `smtp` are the endpoints that take mail, once they do.
+    """
 
     settings: Settings
     database: Store
@@ -149,6 +155,7 @@ class _Parts:
     quotas: Quotas
     dns: DnsCache
     checked: Counter[str]
+    smtp: list[MailEndpoint]
 
 
 def _quotas(settings: Settings, database: Store, reservations: Reservations) -> Quotas:
@@ -397,6 +404,7 @@ async def _api(
         measures=_measures(parts, feed),
         webhooks=webhooks,
         dns=parts.dns,
+        trial=trial_mail(parts.smtp),
         reply_to=lambda found: reply_for(found).line.decode("ascii").rstrip(),
     )
     handed = parts.manager.handed.get("http", ())

@@ -59,6 +59,14 @@ class Tab:
     context: BrowserContext
     log: Log
 
+    async def beside(self) -> Tab:
+        """Another browser, of somebody else, with the same log; it is closed with this one."""
+        chromium = self.context.browser
+        assert chromium
+        context = await chromium.new_context(viewport=self.page.viewport_size)
+        self.context.on("close", lambda _: asyncio.ensure_future(context.close()))
+        return await _tab(context, self.log)
+
     async def faults(self) -> list[str]:
         """What axe finds wrong with the page as it is shown now."""
         found = (await Axe().run(self.page, options=_VIOLATIONS)).response["violations"]
@@ -95,8 +103,8 @@ class Browser:
         return await asyncio.wrap_future(running)
 
 
-async def _tab(context: BrowserContext) -> Tab:
-    page, log = await context.new_page(), Log()
+async def _tab(context: BrowserContext, log: Log | None = None) -> Tab:
+    page, log = await context.new_page(), log or Log()
     await page.add_init_script(_WATCH)
     page.on("request", lambda request: log.urls.append(request.url))
     page.on("console", lambda one: _note(log, one.type, one.text))

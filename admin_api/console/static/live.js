@@ -7,7 +7,8 @@
  *   another machine), a lease in localStorage does the same.
  * - A frame holds ids only. A tab then asks for its own page anew, by its own address, at most twice
  *   a second, and takes from the answer the rows, the items and the counts that are different.
- * - Nothing that is focused, hovered, chosen or being written in is ever replaced or moved.
+ * - Nothing that is focused, hovered, chosen or being written in is ever replaced or moved; the words
+ *   in such a row follow where it stands.
  * - A tab that nobody sees asks for nothing until it is seen again.
  *
  * A page that is live has <meta name="live" content="inb_… inb_…"> with all inboxes of its user, and
@@ -131,6 +132,8 @@ async function refresh() {
 function firstPage(address) {
   const url = new URL(address);
   url.searchParams.delete("cursor");
+  const shown = /** @type {HTMLInputElement | null} */ (document.querySelector("#list [name=shown]"));
+  if (shown) url.searchParams.set("shown", shown.value);
   return url;
 }
 
@@ -141,6 +144,12 @@ function isHeld(one) {
     !!one.querySelector("input:checked, [data-dirty], textarea");
 }
 
+/** Something was left as it is because of the pointer or the focus: once more when that goes on. */
+function held() {
+  for (const name of ["pointerout", "focusout"])
+    document.addEventListener(name, () => { isMissed = true; ask(); }, { once: true });
+}
+
 /** @param {Document} page @param {Set<string>} asked @param {boolean} all */
 function show(page, asked, all) {
   const named = (/** @type {Element} */ one) => all || asked.has(one.id.slice(2));
@@ -148,8 +157,10 @@ function show(page, asked, all) {
   follow("timeline", page, () => true, false);
   for (const old of document.querySelectorAll("[data-live][id]")) {
     const now = page.getElementById(old.id);
-    if (now && !old.contains(document.activeElement) && now.innerHTML !== old.innerHTML)
-      old.innerHTML = now.innerHTML;
+    const text = now ? now.innerHTML : "";
+    if ((!now && !old.matches("#empty")) || text === old.innerHTML) continue;
+    if (!old.contains(document.activeElement) && !old.matches(":hover")) { old.innerHTML = text; activate(old); }
+    else if (old.textContent !== (now?.textContent ?? "")) held();
   }
   document.title = page.title;
   document.dispatchEvent(new CustomEvent("postroom:live"));
@@ -165,10 +176,11 @@ function follow(id, page, named, isList) {
   const chosen = !!list.querySelector("input:checked");
   const isStill = !isList || (scrollY < 40 && list.scrollTop < 40 && !chosen &&
     !list.matches(":hover") && !list.contains(document.activeElement));
+  const wanted = Math.max(50, list.children.length);
   const last = now.lastElementChild?.id;
   const reach = last ? [...list.children].findIndex((one) => one.id === last) : -1;
   [...list.children].forEach((old, place) => {
-    const within = !isList || now.children.length < 50 || (reach >= 0 && place <= reach);
+    const within = !isList || now.children.length < wanted || (reach >= 0 && place <= reach);
     if (old.id && named(old) && within && !page.getElementById(old.id) && !isHeld(old)) old.remove();
   });
   let before = 0, shownNow = 0;
@@ -177,7 +189,8 @@ function follow(id, page, named, isList) {
     if (!one.id || !named(one)) continue;
     const made = document.importNode(one, true);
     if (old) {
-      if (isHeld(old) || old.outerHTML === made.outerHTML) continue;
+      if (old.outerHTML === made.outerHTML) continue;
+      if (isHeld(old)) { if (isList) fill(old, made); else if (old.matches(":hover")) held(); continue; }
       if (isStill && isList) { old.remove(); put(list, made, one); }
       else old.replaceWith(made);
     } else if (isStill) { put(list, made, one); shownNow += 1; }
@@ -187,6 +200,18 @@ function follow(id, page, named, isList) {
   if (isList) while (list.children.length > MOST_ROWS && list.lastElementChild) list.lastElementChild.remove();
   if (before) tell(before);
   else if (shownNow && isList) say(`${shownNow} new`);
+}
+
+/** A row with the focus or the pointer stays where it is, and so does a chosen one as it was chosen.
+ * @param {Element} old @param {Element} made
+ */
+function fill(old, made) {
+  const link = old.querySelector("a.open"), now = made.querySelector("a.open");
+  if (!link || !now || old.querySelector("input:checked")) return;
+  old.className = made.className;
+  link.innerHTML = now.innerHTML;
+  const box = old.querySelector("input"), value = made.querySelector("input")?.value;
+  if (box && value) box.value = value;
 }
 
 /**

@@ -23,6 +23,7 @@ from admin_api.call.call import Call
 from admin_api.console import words
 from admin_api.console.inside import ask, path_of, snapshot
 from admin_api.console.listing import bulk_acts
+from admin_api.console.listing.first_run import first_steps
 from admin_api.console.listing.inbox_views import (
     InboxView,
     list_path,
@@ -121,6 +122,10 @@ async def list_page(
         when=partial(words.moment, zone=here.get("default_timezone", "UTC"), now=call.now),
         done=done if done and done.thread == IN_LIST else None,
         suggest_path=inbox_path(visit.inbox, "suggest/"),
+        first=first_steps(here, rows.threads, call.service.trial.server())
+        if _is_beginning(visit, view, query, here)
+        else None,
+        test_mail_path=inbox_path(visit.inbox, "test-mail/"),
         acts_path=inbox_path(visit.inbox, "acts/"),
         threads_path=inbox_path(visit.inbox, "threads/"),
         is_admin=is_admin(call.caller),
@@ -138,6 +143,11 @@ def inbox_of(team: Sequence[Record], address: str) -> Record:
 def _addresses(here: Record) -> list[str]:
     """The addresses that mail to this inbox has: they tell nothing in a row."""
     return [here["address"], *(alias["address"] for alias in here["aliases"])]
+
+
+def _is_beginning(visit: Visit, view: InboxView, query: str, here: Record) -> bool:
+    """Whether the first steps may be shown: to its owner, where an inbox begins."""
+    return view.name == "inbox" and not query and bool(here["owner_user_id"] == visit.user_id)
 
 
 def _fault_of_query(error: Invalid | Problem) -> str | None:

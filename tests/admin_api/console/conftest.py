@@ -15,6 +15,9 @@ from tests.admin_api.console.visitor import page_session
 from tests.builders import MEMBER, TENANT_OWNER, World, open_world
 from tests.support.browser import Browser, Tab, open_browser
 from tests.support.engines import Engine
+from tests.support.fixtures import own_server, pytest_runtest_makereport, servers
+
+__all__ = ["own_server", "pytest_runtest_makereport", "servers"]
 
 
 @pytest.fixture(scope="session")

@@ -1,7 +1,7 @@
-"""A small SMTP client for `postroom send`: one message, one transaction, all replies.
+"""A small SMTP client, for `postroom send` and test mail: one message, one transaction.
 
-It is for trying a server out where no other program is at hand; it does not retry and it does not
-queue. The envelope is sent as typed, so that refusals can be seen too.
+It is for trying a server out where no other program is at hand. It returns all replies, does not
+retry and does not queue. The envelope is sent as typed, so that refusals can be seen too.
 """
 
 from __future__ import annotations
