@@ -28,6 +28,15 @@ document.addEventListener("htmx:after:swap", () => {
   }
 });
 
+/** No answer at all: say so; what was chosen and written stays. */
+document.addEventListener("htmx:error", () => {
+  const toast = document.createElement("div");
+  toast.className = "toast";
+  toast.setAttribute("role", "alert");
+  toast.textContent = "The server cannot be reached. Try again in a moment.";
+  document.getElementById("toasts")?.replaceChildren(toast);
+});
+
 document.addEventListener("postroom:signed-out", async () => {
   const dialog = /** @type {HTMLDialogElement | null} */ (document.getElementById("dialog"));
   if (!dialog || dialog.open) return;

@@ -8,6 +8,8 @@
  * - A drop (<details class="drop">) opens with its field focused: the next key belongs to it.
  */
 
+import { open, show } from "./palette.js";
+
 const WAIT = 1500;
 let prefix = "", timer = 0;
 
@@ -46,6 +48,7 @@ function close(field) {
     drop.open = false;
     if (document.activeElement === field) drop.querySelector("summary")?.focus();
   } else if (field.matches("input, textarea")) field.blur();
+  else document.getElementById("toasts")?.replaceChildren();
 }
 
 document.addEventListener("keydown", (event) => {
@@ -57,8 +60,7 @@ document.addEventListener("keydown", (event) => {
   }
   if (event.ctrlKey && !event.shiftKey && event.key.toLowerCase() === "k") {
     event.preventDefault();
-    import("./palette.js").then((one) => one.open());
-    return;
+    return open();
   }
   if (document.querySelector("dialog[open]")) return;
   if (event.key === "Escape") return close(at);
@@ -76,7 +78,7 @@ document.addEventListener("click", (event) => {
   const help = /** @type {HTMLAnchorElement | null} */ (at.closest?.("a[data-dialog]"));
   if (help && !event.ctrlKey && !event.metaKey) {
     event.preventDefault();
-    import("./palette.js").then((one) => one.show(help.href));
+    show(help.href);
   }
   if (!drop) return;
   event.preventDefault();

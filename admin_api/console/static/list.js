@@ -115,19 +115,26 @@ function come() {
 
 // --- after an act
 
+let shown = list();
+
 document.addEventListener("htmx:after:swap", () => {
   const main = document.getElementById("main");
-  if (!list() || !main?.dataset.title || document.title === main.dataset.title) { /* the same */ }
-  else document.title = main.dataset.title;
-  if (document.activeElement && document.activeElement !== document.body) return;
+  if (list() === shown) return;  // a toast, not the list
+  shown = list();
+  document.title = main?.dataset.title ?? document.title;
+  if (document.querySelector("#done[data-saved]"))
+    for (const one of document.querySelectorAll("textarea[data-draft]"))
+      localStorage.removeItem(`draft/${/** @type {HTMLElement} */ (one).dataset.draft}`);
+  document.getElementById("toasts")?.replaceChildren();
   start();
+  say(document.querySelector("#done p")?.textContent ?? "");
   const fault = /** @type {HTMLElement | null} */ (document.querySelector(".drop[open] .fault"));
   const field = /** @type {HTMLElement | null | undefined} */ (fault?.parentElement?.querySelector("input"));
   if (field) return field.focus();
+  if (document.activeElement && document.activeElement !== document.body) return;
   const all = rows();
   focus(/** @type {HTMLElement | null} */ (document.getElementById(at.id)) ?? all[Math.min(at.place, all.length - 1)]);
   if (!all.length) main?.focus();
-  say(document.querySelector("#done p")?.textContent ?? "");
 });
 
 // --- older rows

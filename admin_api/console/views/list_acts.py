@@ -91,14 +91,16 @@ async def _done(call: Call, visit: Visit, named: str) -> Done:
         raise Invalid(FieldFault("act", "There is no such act."))
     if not back and named != "handoff":
         return Done("Nothing to change.", IN_LIST)
-    return _told(said, back, len(threads), len(chosen))
+    saved = visit.form.get("key", "") if named == "handoff" else ""
+    return _told(said, back, len(threads), len(chosen), saved)
 
 
-def _told(said: str, back: Mapping[str, str], count: int, asked: int) -> Done:
+def _told(said: str, back: Mapping[str, str], count: int, asked: int, saved: str) -> Done:
     text = f"{words.plural(count, 'thread')} {said}."
     if count < asked:
         text += f" {words.plural(asked - count, 'thread')} had gone."
-    return Done(text, IN_LIST, "acts" if back else "", {"back": written(back)} if back else {})
+    act, fields = ("acts", {"back": written(back)}) if back else ("", {})
+    return Done(text, IN_LIST, act, fields, saved)
 
 
 async def _threads(call: Call, visit: Visit, chosen: Sequence[Chosen]) -> list[Record]:

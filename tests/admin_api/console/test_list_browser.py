@@ -171,6 +171,47 @@ async def test_assigned_and_noted_takes_six_keys_and_the_text(site: Site, browse
     assert found["assignee"] is None
 
 
+async def test_a_note_to_hand_off_with_survives_no_server_and_a_reload(
+    site: Site, browser: Browser
+) -> None:
+    await many(site.world, 2)
+
+    async def walk(tab: Tab) -> list[object]:
+        page, press, seen = tab.page, tab.page.keyboard.press, list[object]()
+        await enter(site, tab)
+        for key in "jhag":
+            await press(key)
+        await page.wait_for_selector("#people")
+        await press("Enter")
+        await page.keyboard.type("A long thought.")
+        await page.context.set_offline(True)
+        await press("Control+Enter")
+        await page.wait_for_selector("#toasts >> text=cannot be reached")
+        seen.append(await page.input_value("#hand-note"))
+        await page.context.set_offline(False)
+        await page.reload()
+        await page.wait_for_selector("[data-htmx-powered]")
+        for key in "jhno":
+            await press(key)
+        await page.keyboard.type("body@example.test")
+        await page.focus("#hand-note")
+        seen.append(await page.input_value("#hand-note"))
+        await press("Control+Enter")
+        await page.wait_for_selector(".drop[open] .fault")
+        seen.append(await page.input_value("#hand-note"))
+        seen.append(await page.evaluate("document.activeElement.id"))
+        await page.fill("#hand-to", AGENT)
+        await page.focus("#hand-note")
+        await press("Control+Enter")
+        await told(page, "1 thread handed off")
+        seen.append(await page.input_value("#hand-note"))
+        seen.append(await page.evaluate("Object.keys(localStorage).length"))
+        return seen
+
+    text = "A long thought."
+    assert await browser.visit(walk, **WIDE) == [text, text, text, "hand-to", "", 0]
+
+
 async def test_older_rows_follow_and_an_act_keeps_them(site: Site, browser: Browser) -> None:
     await many(site.world, 120)
 
