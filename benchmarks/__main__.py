@@ -16,6 +16,7 @@ from pathlib import Path
 
 from benchmarks import (
     acquaintance,
+    authentication,
     backup,
     callers,
     ceiling,
@@ -43,6 +44,7 @@ _PARTS = (
     "start",
     "growth",
     "relationships",
+    "authentication",
     "webhooks",
     "edge",
     "full-store",
@@ -54,6 +56,7 @@ _SERVERS = ("postfix", "postroom")
 # The parts that measure Postroom alone, each on copies of the prepared store.
 _FIGURES = {
     "relationships": acquaintance.measure,
+    "authentication": authentication.measure,
     "webhooks": webhooks.measure,
     "edge": edge.measure,
     "full-store": full_store.measure,

@@ -49,8 +49,8 @@ def measure(
 def _measure(server: MailServer, workload: Workload, sessions: int, messages: int) -> Latency:
     each = messages // sessions
     before = server.copies()
-    _sessions(server, workload, sessions, each=5)
-    seconds = _sessions(server, workload, sessions, each=each)
+    sessions_together(server, workload, sessions, each=5)
+    seconds = sessions_together(server, workload, sessions, each=each)
     server.settle(timeout=_TIMEOUT)
     check_copies(server, before=before, owed=(each + 5) * sessions * workload.members)
     return Latency(
@@ -63,7 +63,9 @@ def _measure(server: MailServer, workload: Workload, sessions: int, messages: in
     )
 
 
-def _sessions(server: MailServer, workload: Workload, sessions: int, *, each: int) -> list[float]:
+def sessions_together(
+    server: MailServer, workload: Workload, sessions: int, *, each: int
+) -> list[float]:
     """Return the seconds of every message of sessions that begin together."""
     together = threading.Barrier(sessions, timeout=_TIMEOUT)
 
