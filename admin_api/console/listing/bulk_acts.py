@@ -41,6 +41,15 @@ MARKS: Mapping[str, Record] = {
     "junk": {"folder": "junk"},
     "trash": {"folder": "trash"},
 }
+# Acts on all that a view holds: the mark, and the condition on threads that still lack it.
+WHOLE: Mapping[str, tuple[str, Mapping[str, str]]] = {
+    "all-read": ("read", {"unread": "true"}),
+    "all-archive": ("archive", {"folder": "inbox"}),
+}
+WHOLE_BUTTONS = (
+    ("all-read", "Mark all that match as read"),
+    ("all-archive", "Archive all that match"),
+)
 _OPPOSITE = {"read": "unread", "unread": "read", "flag": "unflag", "unflag": "flag"}
 STATUSES = {"close": "closed", "reopen": "open"}
 SAID = {

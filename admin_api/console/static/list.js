@@ -137,6 +137,20 @@ document.addEventListener("htmx:after:swap", () => {
   if (!all.length) main?.focus();
 });
 
+/** An act on all that match goes on by itself, a step after the other, until Stop is pressed. */
+function goOn() {
+  const again = /** @type {HTMLButtonElement | null} */ (document.querySelector("#done [data-again]"));
+  if (!again) return;
+  const timer = setTimeout(() => { again.onclick = null; again.click(); }, 400);
+  again.textContent = "Stop";
+  again.onclick = (event) => {
+    event.preventDefault();
+    clearTimeout(timer);
+    again.textContent = "Go on";
+    again.onclick = null;
+  };
+}
+
 // --- older rows
 
 let isAsking = false;
@@ -169,6 +183,7 @@ function start() {
   document.querySelector(".pick.all")?.removeAttribute("hidden");
   anchor = -1;
   tell();
+  goOn();
   watcher.disconnect();
   const more = document.getElementById("more");
   if (more && rows().length) watcher.observe(more);

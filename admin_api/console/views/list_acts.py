@@ -20,6 +20,7 @@ from admin_api.console.listing.bulk_acts import (
     MARKS,
     SAID,
     STATUSES,
+    WHOLE,
     Chosen,
     back_of_assignees,
     back_of_copies,
@@ -30,9 +31,9 @@ from admin_api.console.listing.bulk_acts import (
     read_back,
     written,
 )
-from admin_api.console.listing.inbox_views import list_path
+from admin_api.console.listing.inbox_views import list_path, view_of
 from admin_api.console.thread.undo import Done, done_cookie
-from admin_api.console.views.list_view import IN_LIST, MOST_ROWS, list_page
+from admin_api.console.views.list_view import IN_LIST, MOST_ROWS, inbox_of, list_page, listed
 from admin_api.console.views.thread_view import THREAD, is_secure
 from admin_api.console.visit import Visit
 from admin_api.http.problems import Problem
@@ -41,6 +42,7 @@ from storage.errors import FieldFault, Invalid, NotFound
 
 Record = Mapping[str, Any]
 _MOST_AT_ONCE = 500
+_STEP = 100
 _TO = {"assign": "to", "handoff": "hand_to"}
 
 
@@ -74,6 +76,8 @@ def _named(form: Mapping[str, str]) -> str:
 async def _done(call: Call, visit: Visit, named: str) -> Done:
     if named == "back":
         return await _take_back(call, visit)
+    if named in WHOLE:
+        return await _whole_view(call, visit, named)
     chosen = chosen_of(visit.form.every("thread"))
     if not chosen:
         raise Invalid(FieldFault("thread", "Choose at least one thread."))
@@ -101,6 +105,32 @@ def _told(said: str, back: Mapping[str, str], count: int, asked: int, saved: str
         text += f" {words.plural(asked - count, 'thread')} had gone."
     act, fields = ("acts", {"back": written(back)}) if back else ("", {})
     return Done(text, IN_LIST, act, fields, saved)
+
+
+async def _whole_view(call: Call, visit: Visit, named: str) -> Done:
+    """One step of an act on all that the view or search holds now; the next page offers the next.
+
+    It has no undo: it is on more than anybody looked at.
+    """
+    form, (mark, still) = visit.form, WHOLE[named]
+    here = inbox_of(await ask(call, "GET", "/v1/inboxes/"), visit.inbox)
+    view, query = view_of(form.get("view", ""), here["aliases"]), form.get("q", "").strip()
+    if view is None or view.query.get("folder", "inbox") != "inbox":
+        raise Invalid(FieldFault("act", "There is no such act."))
+    asked = {**({"q": query} if query else view.query), **still}
+    found, more = await snapshot(
+        call, lambda inner: listed(inner, visit, asked, "", _STEP), inbox=visit.inbox
+    )
+    chosen = [Chosen(one["thread_id"], one["last_message_at"]) for one in found]
+    threads = await _threads(call, visit, chosen)
+    if not await _mark(call, visit, mark, threads, chosen):
+        return Done("Nothing more to change.", IN_LIST)
+    before = form.get("so_far", "")
+    count = len(threads) + (int(before[:9]) if before.isdecimal() else 0)
+    text = f"{words.plural(count, 'thread')} {SAID[mark]}"
+    if more is None:
+        return Done(f"{text}.", IN_LIST)
+    return Done(f"{text} so far.", IN_LIST, "again", {"act": named, "so_far": str(count)})
 
 
 async def _threads(call: Call, visit: Visit, chosen: Sequence[Chosen]) -> list[Record]:

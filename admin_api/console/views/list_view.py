@@ -164,7 +164,7 @@ async def _rows(
     wanted = min(max(int(shown[:4]), PAGE), MOST_ROWS) if shown.isdecimal() else PAGE
 
     async def threads(inner: Call) -> tuple[list[Record], str | None]:
-        return await _threads(inner, visit, asked, place.get("cursor", ""), wanted)
+        return await listed(inner, visit, asked, place.get("cursor", ""), wanted)
 
     async def counts(inner: Call) -> Record:
         at = path_of("/v1/inboxes/{}/counts/", visit.inbox)
@@ -183,10 +183,10 @@ async def _rows(
     return Rows(*found, await counting)
 
 
-async def _threads(
+async def listed(
     call: Call, visit: Visit, asked: dict[str, str], cursor: str, wanted: int
 ) -> tuple[list[Record], str | None]:
-    """Ask for threads until there are as many as wanted, or no more of them."""
+    """Return as many threads as wanted, or all there are, and where the list goes on."""
     found: list[Record] = []
     following: str | None = cursor
     for _ in range(_MOST_STEPS):

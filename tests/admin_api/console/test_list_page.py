@@ -202,7 +202,9 @@ async def test_what_is_wrong_is_told_and_changes_nothing(world: World) -> None:
     assert (found["assignee"], found["note_count"], found["folders"]) == (None, 0, ["inbox"])
 
 
-async def test_pages_follow_each_other_and_hold_each_thread_once(world: World) -> None:
+async def test_pages_follow_each_other_and_all_that_match_are_changed_in_steps(
+    world: World,
+) -> None:
     bodies = [mail(f"{n}.", subject=f"Letter {n}", to=SUPPORT) for n in range(120)]
     await receive_all(world, SUPPORT, bodies=bodies)
     who = await signed_in(world, MEMBER)
@@ -213,13 +215,24 @@ async def test_pages_follow_each_other_and_hold_each_thread_once(world: World) -
         found += rows(page)
         path = unescape((re.findall(r'id="more"><a href="([^"]+)', page.text) or [""])[0])
 
+    whole = {"act": "all-read", "view": "inbox"}
+    step = await who.post(PATH + "acts/", whole)
+    page = await who.get(step.headers["location"])
+    assert said(page) == "100 threads marked as read so far."
+    assert (await who.post(PATH + "acts/", whole | {"view": "trash"})).status_code == 400
+    last = await who.post(PATH + "acts/", whole | {"so_far": "100"})
+    assert said(await who.get(last.headers["location"])) == "120 threads marked as read."
+    search = {"act": "all-archive", "view": "inbox", "q": "subject:letter"}
+    assert (await who.post(PATH + "acts/", search)).status_code == 303
+    assert len(rows(await who.get(PATH))) == 20
+    assert (await who.post(PATH + "acts/", search)).status_code == 303
+    assert (await who.post(PATH + "acts/", {"act": "all-archive"})).status_code == 400
     assert lengths == [50, 50, 20]
     assert found == [f"Letter {n}" for n in reversed(range(120))]
-    assert len(rows(await who.get(PATH + "?shown=120"))) == 120
-    part = await who.get(
-        re.findall(r'id="more"><a href="([^"]+)', (await who.get(PATH)).text)[0],
-        HX_Request="true",
-    )
+    assert len(rows(await who.get(PATH + "?view=archive&shown=120"))) == 120
+    archive = (await who.get(PATH + "?view=archive")).text
+    more = unescape(re.findall(r'id="more"><a href="([^"]+)', archive)[0])
+    part = await who.get(more, HX_Request="true")
     assert len(rows(part)) == 50
     assert "<main" not in part.text and 'id="next"' in part.text
 
