@@ -23,9 +23,12 @@ import dns.rcode
 import dns.rdatatype
 import dns.rrset
 
-Mood = Literal["answers", "fails", "refuses", "is silent", "talks nonsense"]
+Mood = Literal[
+    "answers", "fails", "refuses", "is silent", "talks nonsense", "answers another question"
+]
 RCODES = {"fails": dns.rcode.SERVFAIL, "refuses": dns.rcode.REFUSED}
 PLAIN_UDP = 512
+LONGEST_CHAIN = 40  # of CNAMEs in one answer; a loop goes round until then
 
 
 @dataclass(slots=True)
@@ -58,6 +61,9 @@ class DnsServer:
             return None
         if self.mood == "talks nonsense":
             return wire[:2] + b"\x81\x80" + b"\xff" * 20
+        if self.mood == "answers another question":
+            query.question[0].name = dns.name.from_text("other.test")
+            name = query.question[0].name
         response = dns.message.make_response(query)
         response.flags |= dns.flags.RA
         if self.mood in RCODES:
@@ -71,7 +77,9 @@ class DnsServer:
             response.flags |= dns.flags.TC
             return response.to_wire()
 
-    def _fill(self, response: dns.message.Message, name: dns.name.Name, kind: str) -> None:
+    def _fill(
+        self, response: dns.message.Message, name: dns.name.Name, kind: str, links: int = 0
+    ) -> None:
         text = name.to_text().lower()
         if not any(known == text or known.endswith("." + text) for known, _ in self._zone):
             response.set_rcode(dns.rcode.NXDOMAIN)
@@ -81,8 +89,8 @@ class DnsServer:
         if values:
             shown = "CNAME" if alias else kind
             response.answer.append(dns.rrset.from_text(name, 60, "IN", shown, *values))
-        if alias:
-            self._fill(response, dns.name.from_text(alias[0]), kind)
+        if alias and links < LONGEST_CHAIN:
+            self._fill(response, dns.name.from_text(alias[0]), kind, links + 1)
 
 
 class _Datagrams(asyncio.DatagramProtocol):

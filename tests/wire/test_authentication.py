@@ -12,11 +12,12 @@ from collections.abc import Iterator
 import pytest
 
 from tests.support.dns_server import DnsServer, dns_server_beside
-from tests.support.fixtures import MakeServer
+from tests.support.fixtures import MakeServer, Servers
 from tests.support.mailbox import Mailbox, Record
+from tests.support.postfix import postfix_with
 from tests.support.server import Server
 from tests.support.signing import MESSAGE, rsa_key, seal, sign
-from tests.support.smtp import Reply, SmtpClient
+from tests.support.smtp import HostPort, Reply, SmtpClient
 
 KEY = "s1._domainkey.sender.test"
 XFORWARD = "XFORWARD ADDR=192.0.2.7 HELO=mx.sender.test"
@@ -197,3 +198,45 @@ def test_a_reject_policy_is_carried_out_only_where_it_is_certain(
         ("verified", None),
     ]
     server.audit_is_clean()
+
+
+@pytest.mark.xdist_group("heavy")
+def test_behind_a_real_postfix_results_are_the_direct_ones_or_none(
+    servers: Servers, dns: DnsServer
+) -> None:
+    """`client` is no relay, Postfix on 127.0.0.1 is: by XFORWARD it says who it had it from."""
+    client, sender = "127.0.0.9", "ann@sender.test"
+    dns.publish("sender.test", "TXT", '"v=spf1 ip4:127.0.0.8 -all"')
+    server = servers.new(
+        {"authentication": "on", "dns_server": dns.endpoint, "exempt_networks": "127.0.0.1/32"}
+    )
+    server.start_demo()
+    forged = MESSAGE.replace(b"the offer", b"a forgery")
+    relays = "mynetworks = 127.0.0.0/8\nsmtp_send_xforward_command = {}\nrelayhost = [{}]:{}\n"
+    try:
+        with server.mailboxes()[0] as box:
+            found = []
+            for way in ("direct", "yes", "no"):
+                content = forged + way.encode() + b"\r\n"
+                before = len(box.newest())
+                if way == "direct":
+                    _deliver(server.demo.smtp, client, content, server.demo.team, sender)
+                else:
+                    with postfix_with(relays.format(way, *server.demo.smtp)) as postfix:
+                        _deliver(postfix.smtpd, client, content, server.demo.team, sender)
+                        checked(box, before + 1)
+                record = detail(box, checked(box, before + 1)[0])
+                found.append({key: one for key, one in record.items() if key != "checked_at"})
+    finally:
+        servers.stop(server)
+    direct, forwarded, silent = found
+    assert (direct["verdict"], direct["spf"]["result"]) == ("failed", "fail")
+    assert forwarded == direct
+    assert (silent["verdict"], silent["spf"]["result"]) == ("unknown", "none")
+    assert silent["spf"]["reason"] == silent["dmarc"]["reason"] == "behind_relay"
+
+
+def _deliver(server: HostPort, source: str, content: bytes, recipient: str, sender: str) -> None:
+    with SmtpClient(server, source=source) as client:
+        assert client.greet(name="mx.sender.test").code == 250
+        assert client.deliver(content, [recipient], sender=sender).code == 250
