@@ -76,6 +76,10 @@ async def _copy_template(data: Path) -> None:
 _template: bytes | None = None
 
 
+Rows = dict[str, bytes]
+"""The rows of each table, as COPY gives them."""
+
+
 class Engines(Protocol):
     """Makes a store: a new one, or a copy of one that nobody has open."""
 
@@ -103,19 +107,36 @@ class Databases:
         with ThreadPoolExecutor(1) as thread:  # the test's own loop may be set, and stays so
             thread.submit(asyncio.run, self._migrate()).result()
         self._spare: list[str] = []
+        self._dumps: dict[str, Rows] = {}
+        self._operators: dict[str, psycopg.Connection] = {}
         with psycopg.connect(self._at(self._template), autocommit=True) as template:
             self._shape = _shape_of(template)
-            self._rows = {name: _copied_out(template, name) for name in _filled(template)}
+            self._rows: Rows = {one: _copied_out(template, one) for one in _filled(template)}
 
     async def _migrate(self) -> None:
         await (await Engine("", self._at(self._template), Path()).open()).close()
 
     def make(self, like: str = "") -> str:
         """Return the URL of an empty database of this release, or of a copy of the one at a URL."""
-        if self._spare and not like:
-            return self._spare.pop()
-        name, template = self._named(), _name_in(like) if like else self._template
-        self._admin.execute(f"CREATE DATABASE {name} TEMPLATE {template} {self._strategy}".encode())
+        url = self._spare.pop() if self._spare else self._created()
+        if like:
+            if like not in self._dumps:
+                with psycopg.connect(like, autocommit=True) as store:
+                    self._dumps[like] = {one: _copied_out(store, one) for one in _filled(store)}
+            _fill(self._operator(url), self._dumps[like])
+        return url
+
+    def _operator(self, url: str) -> psycopg.Connection:
+        """Return a connection that stays: to make one takes longer than what it is for."""
+        if url not in self._operators:
+            self._operators[url] = psycopg.connect(url, autocommit=True)
+        return self._operators[url]
+
+    def _created(self) -> str:
+        name = self._named()
+        self._admin.execute(
+            f"CREATE DATABASE {name} TEMPLATE {self._template} {self._strategy}".encode()
+        )
         return self._at(name)
 
     def make_empty(self) -> str:
@@ -136,6 +157,8 @@ class Databases:
         return self._at(name)
 
     def drop(self, url: str) -> None:
+        if url in self._operators:
+            self._operators.pop(url).close()
         self._admin.execute(f"DROP DATABASE {_name_in(url)} WITH (FORCE)".encode())
 
     def give_back(self, url: str) -> None:
@@ -146,22 +169,15 @@ class Databases:
             self.drop(url)
 
     def _is_emptied(self, url: str) -> bool:
-        name = _name_in(url)
-        left = "FROM pg_stat_activity WHERE datname = %s"
-        for _ in range(2000):  # a backend that is told to end takes a moment
-            told = f"SELECT pg_terminate_backend(pid) {left}"
-            if not self._admin.execute(told.encode(), [name]).fetchall():
-                break
-            time.sleep(0.002)
         try:
-            with psycopg.connect(url, autocommit=True) as operator:
-                if _shape_of(operator) != self._shape:
-                    return False
-                filled = ", ".join(_filled(operator))
-                operator.execute(f"TRUNCATE {filled} RESTART IDENTITY".encode())
-                for table, rows in self._rows.items():
-                    with operator.cursor().copy(f"COPY {table} FROM STDIN".encode()) as copy:
-                        copy.write(rows)
+            operator = self._operator(url)
+            others = [_name_in(url), operator.info.backend_pid]
+            # A backend that is told to end takes a moment.
+            while self._admin.execute(_END_OTHERS, others).fetchall():
+                time.sleep(0.002)
+            if _shape_of(operator) != self._shape:
+                return False
+            _fill(operator, self._rows)
         except psycopg.Error:  # it is not as it was: nobody may connect, say
             return False
         return True
@@ -177,6 +193,11 @@ class Databases:
     def _at(self, name: str) -> str:
         """Return the server's URL with another database in it."""
         return re.sub(r"^(\w+://[^/?]*)(?:/[^?]*)?", rf"\1/{name}", self.url)
+
+
+_END_OTHERS = b"""
+    SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = %s AND pid <> %s
+"""
 
 
 def _shape_of(connection: psycopg.Connection) -> object:
@@ -209,6 +230,17 @@ def _filled(connection: psycopg.Connection) -> list[str]:
         " AND relnamespace = current_schema()::regnamespace ORDER BY relname"
     )
     return [name for (name,) in found]
+
+
+def _fill(connection: psycopg.Connection, rows: Rows) -> None:
+    """Put these rows into their tables, and none into the others."""
+    # Not TRUNCATE, which makes new files; rows go and come in any order.
+    emptied = [f"DELETE FROM {table}" for table in _filled(connection)]
+    statements = ["SET session_replication_role = replica", *emptied]
+    connection.execute("; ".join(statements).encode())
+    for table, copied in rows.items():
+        with connection.cursor().copy(f"COPY {table} FROM STDIN".encode()) as copy:
+            copy.write(copied)
 
 
 def _copied_out(connection: psycopg.Connection, table: str) -> bytes:
@@ -258,10 +290,7 @@ def _on_sqlite(data: Path, like: Engine | None = None) -> Iterator[Engine]:
 def _on_postgres(databases: Databases, data: Path, like: Engine | None = None) -> Iterator[Engine]:
     url = databases.make(like.store if like else "")
     yield Engine("postgresql", url, data)
-    if like:
-        databases.drop(url)
-    else:
-        databases.give_back(url)
+    databases.give_back(url)
 
 
 @pytest.fixture
