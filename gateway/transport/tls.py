@@ -16,7 +16,7 @@ import ssl
 from pathlib import Path
 
 HANDSHAKE_SECONDS = 30.0
-_READ = 256 * 1024
+_READ = 16 * 1024  # a record holds no more, and one read gives one record at most (RFC 8446 5.1)
 
 
 class Certificate:
@@ -72,9 +72,14 @@ class TlsRecords:
             if not self.established:
                 self._tls.do_handshake()
                 self.established = True
-            while chunk := self._tls.read(_READ):
+            # A read that finds nothing raises, at the cost of the record before it: most of what
+            # comes is one whole record, and an empty buffer has no more.
+            while self._incoming.pending or self._tls.pending():
+                chunk = self._tls.read(_READ)
+                if not chunk:
+                    self.ended = True
+                    break
                 plain.append(chunk)
-            self.ended = True
         except ssl.SSLWantReadError:
             pass
         except ssl.SSLZeroReturnError:
