@@ -18,6 +18,7 @@ from admin_api.call.call import Call
 from admin_api.console import words
 from admin_api.console.inside import ask, path_of, response_of
 from admin_api.console.thread import frame, plain_text
+from admin_api.console.thread.sender_words import sentences
 from admin_api.console.thread.time_line import facts
 from admin_api.console.visit import Visit, inbox_path
 
@@ -39,6 +40,7 @@ async def message_values(call: Call, visit: Visit, message_id: str) -> dict[str,
         "blocks": plain_text.blocks(text or ""),
         "is_cut": plain_text.is_cut(text or ""),
         "facts": facts(message),
+        "sender": sentences(message["authentication"]),
         "at": inbox_path(visit.inbox, f"messages/{message_id}/"),
         "files": [one for one in message["attachments"] if not _is_in_text(message, one)],
         "pictures": [

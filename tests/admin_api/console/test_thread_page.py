@@ -10,9 +10,11 @@ import pytest
 
 from admin_api.console.thread.undo import COOKIE
 from storage.accounts import tenants
+from storage.authentication.results import Verdict
 from tests.admin_api.console.threads import Shown, busy_thread, mail, whole_thread
 from tests.admin_api.console.visitor import Visitor, signed_in
 from tests.builders import MEMBER, SALES, SUPPORT, TEAM, TENANT_OWNER, World, receive
+from tests.support.checks import check
 
 THREAD = "/v1/messages/threads/{}/"
 
@@ -67,6 +69,25 @@ async def test_a_thread_shows_its_messages_notes_acts_and_the_sender(world: Worl
     ):  # fmt: skip
         assert text in page.text, text
     assert "gone@shop" not in page.text
+
+
+async def test_a_quiet_mark_tells_whether_the_sender_is_real_and_why(world: World) -> None:
+    shown = await busy_thread(world)
+    who = await signed_in(world, MEMBER)
+    page = (await who.get(shown.path)).text
+    assert "It was not checked yet who sent this." in page and "Sender verified" not in page
+
+    verdicts: tuple[Verdict, ...] = ("verified", "unverified", "failed")
+    for message_id, verdict in zip(shown.message_ids, verdicts, strict=True):
+        await check(world, message_id, verdict)
+    page = (await who.get(shown.path)).text
+    for text in ('title="Sender verified"', "not verified</span>", "Not verified: may be forged"):
+        assert page.count(text) == 1, text
+    whys = [(await who.get(shown.message(at, "body/"))).text for at in range(3)]
+    assert "The sender is real: sender.test vouches" in whys[0]
+    assert "Nothing proves who sent this" in whys[1]
+    assert "sender.test does not vouch for it" in whys[2] and "bank details" in whys[2]
+    assert all("Is the sender real?" in one for one in whys)
 
 
 async def test_looking_changes_nothing(world: World) -> None:
