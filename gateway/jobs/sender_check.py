@@ -61,6 +61,12 @@ class SenderCheck:
         self._process = ParserProcess(size_limit=size_limit)
         self._turn = asyncio.Lock()
         self._last_read = 0.0
+        self._resting: asyncio.Task[None] | None = None
+
+    @property
+    def pid(self) -> int | None:
+        """The process for long messages, if it runs."""
+        return self._process.pid
 
     async def check(self, sent: Sent, *, now: int) -> Checked:
         """Check a message; `now` in microseconds. Raises ParserUnavailable."""
@@ -88,19 +94,27 @@ class SenderCheck:
         request = Request(sent.body or b"", path, sent.size, with_html=False, signed=True)
         for _ in range(_TRIES):
             async with self._turn:
-                self._last_read = time.monotonic()
                 found = await self._process.read_signed(request)
+                self._last_read = time.monotonic()
+            if self._resting is None or self._resting.done():
+                self._resting = asyncio.create_task(self._rest())
             if isinstance(found, SignedMessage):
                 return found
         return None
 
-    async def rest(self) -> None:
-        """End the process when there was nothing to read for a while."""
-        if not self._turn.locked() and time.monotonic() - self._last_read > _IDLE_SECONDS:
+    async def _rest(self) -> None:
+        """End the process once there was nothing to read for a while."""
+        # Each turn sleeps until the earliest moment at which it may be idle.
+        while (idle := time.monotonic() - self._last_read) < _IDLE_SECONDS:  # noqa: ASYNC110
+            await asyncio.sleep(_IDLE_SECONDS - idle)
+        async with self._turn:
             await self._process.stop()
 
     async def close(self) -> None:
         """End the process."""
+        if self._resting is not None:
+            self._resting.cancel()
+            await asyncio.gather(self._resting, return_exceptions=True)
         await self._process.stop()
 
 

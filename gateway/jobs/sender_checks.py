@@ -123,8 +123,7 @@ class SenderChecks:
     async def _wait(self, woken: asyncio.Future[None]) -> None:
         """Wait for a check to end, or for mail where there is room for it."""
         if not self._running:
-            if not await woken_within(woken, _POLL_SECONDS):
-                await self._sender_check.rest()
+            await woken_within(woken, _POLL_SECONDS)
             return
         waited: set[asyncio.Future[object]] = {*self._running}  # type: ignore[arg-type]
         if self._room():

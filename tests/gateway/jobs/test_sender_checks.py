@@ -14,8 +14,9 @@ import pytest
 
 from config.settings import Settings
 from gateway.authentication.answers import Dns, DnsAnswer, Kind
+from gateway.authentication.result import Hop
 from gateway.jobs import sender_check as checks_module
-from gateway.jobs.sender_check import Rules, SenderCheck
+from gateway.jobs.sender_check import Rules, SenderCheck, Sent
 from gateway.jobs.sender_checks import IN_FLIGHT, SenderChecks
 from storage.authentication import check_queue
 from storage.authentication.check_queue import HELD, RETRIES
@@ -245,3 +246,19 @@ async def test_a_relay_is_believed_only_with_the_name_that_is_set(
         ("failed", "relay"),
         ("verified", "computed"),
     ]
+
+
+async def test_the_process_for_long_messages_ends_when_it_is_idle(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(checks_module, "_IDLE_SECONDS", 0.2)
+    check = SenderCheck(names(), Rules("mx.example.test"), size_limit=1 << 20)
+    long = sign(MESSAGE + b"One more line.\r\n" * 2_000)
+    sent = Sent(long, None, len(long), Hop(None, "", "", behind_relay=True), is_relayed=False)
+    for _ in range(2):  # and is started again
+        found = await check.check(sent, now=1_800_000_000_000_000)
+        assert [one.result for one in found.authentication.dkim] == ["pass"]
+        async with asyncio.timeout(30):
+            while check.pid is not None:  # noqa: ASYNC110  # a process rings no bell
+                await asyncio.sleep(0.02)
+    await check.close()
