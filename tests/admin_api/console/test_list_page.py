@@ -1,8 +1,9 @@
 """The list of threads, without scripts: views, search, pages, acts on many and what undoes them."""
 
 import re
-from collections.abc import Callable, Iterable
+from collections.abc import AsyncIterator, Callable, Iterable
 from html import unescape
+from pathlib import Path
 from typing import Any
 from urllib.parse import quote
 
@@ -10,6 +11,7 @@ import httpx2
 import pytest
 
 from storage.database import Tx
+from storage.engines.opening import EMBEDDED
 from tests.admin_api.console.threads import mail, parsed
 from tests.admin_api.console.visitor import Visitor, signed_in
 from tests.builders import (
@@ -23,12 +25,21 @@ from tests.builders import (
     TENANT_ADMIN,
     TENANT_OWNER,
     World,
+    open_world,
     receive,
     receive_all,
 )
+from tests.support.engines import Engine
 
 PATH = f"/console/{SUPPORT}/"
 OWNED = {(MEMBER, SUPPORT), (TENANT_OWNER, SALES), (STRANGER, FOREIGN_INBOX)}
+
+
+@pytest.fixture
+async def embedded(tmp_path: Path) -> AsyncIterator[World]:
+    """A world on one engine: whatever only the page does is the same on both."""
+    async with open_world(Engine("sqlite", EMBEDDED, tmp_path)) as made:
+        yield made
 
 
 async def three_threads(world: World) -> list[str]:
@@ -122,10 +133,12 @@ async def test_each_act_moves_threads_between_views_and_is_taken_back(world: Wor
     assert rows(await who.get(PATH + "?view=unread")) == ["Cheese", "Bread", "Apples"]
 
 
-async def test_handing_off_many_is_one_note_each_and_undone_gives_them_back(world: World) -> None:
-    threads = await three_threads(world)
-    who = await signed_in(world, MEMBER)
-    async with world.client(SUPPORT) as api:
+async def test_handing_off_many_is_one_note_each_and_undone_gives_them_back(
+    embedded: World,
+) -> None:
+    threads = await three_threads(embedded)
+    who = await signed_in(embedded, MEMBER)
+    async with embedded.client(SUPPORT) as api:
         at = f"/v1/messages/threads/{threads[0]}/"
         assert (await api.post(at + "assign/", json={"to": SUPPORT})).status_code == 200
         more = {"hand_to": AGENT, "note": "Please.", "key": "k" * 16}
@@ -144,18 +157,18 @@ async def test_handing_off_many_is_one_note_each_and_undone_gives_them_back(worl
     assert [one["assignee"] and one["assignee"]["address"] for one in found] == [SUPPORT, None]
 
 
-async def test_an_act_is_on_what_was_shown_and_undone_only_on_what_changed(world: World) -> None:
+async def test_an_act_is_on_what_was_shown_and_undone_only_on_what_changed(embedded: World) -> None:
     first = mail("One.", subject="Apples", to=SUPPORT, name="<a@x.test>")
-    await receive(world, SUPPORT, body=first)
-    await receive(world, SUPPORT, body=mail("Two.", to=SUPPORT, answers="<a@x.test>"))
-    await parsed(world)
-    who = await signed_in(world, MEMBER)
-    async with world.client(SUPPORT) as api:
+    await receive(embedded, SUPPORT, body=first)
+    await receive(embedded, SUPPORT, body=mail("Two.", to=SUPPORT, answers="<a@x.test>"))
+    await parsed(embedded)
+    who = await signed_in(embedded, MEMBER)
+    async with embedded.client(SUPPORT) as api:
         older, newer = (await api.get("/v1/messages/")).json()["results"][::-1]
         path = f"/v1/messages/{older['message_id']}/"
         assert (await api.patch(path, json={"is_read": True})).status_code == 200
         fields = chosen_of(await who.get(PATH), [older["thread_id"]])
-        await receive(world, SUPPORT, body=mail("Three.", to=SUPPORT, answers="<a@x.test>"))
+        await receive(embedded, SUPPORT, body=mail("Three.", to=SUPPORT, answers="<a@x.test>"))
         answer = await who.post(PATH + "acts/", [*fields, ("act", "read")])
         page = await who.get(answer.headers["location"])
         now = [one["is_read"] for one in (await api.get("/v1/messages/")).json()["results"]]
@@ -165,9 +178,9 @@ async def test_an_act_is_on_what_was_shown_and_undone_only_on_what_changed(world
     assert newer["is_read"] is False
 
 
-async def test_what_is_wrong_is_told_and_changes_nothing(world: World) -> None:
-    threads = await three_threads(world)
-    who = await signed_in(world, MEMBER)
+async def test_what_is_wrong_is_told_and_changes_nothing(embedded: World) -> None:
+    threads = await three_threads(embedded)
+    who = await signed_in(embedded, MEMBER)
     boxes = chosen_of(await who.get(PATH), threads[:1])
     unknown = [("thread", "thr_" + "0" * 26)]
 
@@ -197,17 +210,17 @@ async def test_what_is_wrong_is_told_and_changes_nothing(world: World) -> None:
     assert 'id="q-fault"' in date.text and 'value="after:never"' in date.text
     assert cursor.status_code == 400
     assert rows(await who.get(PATH + "?shown=x")) == ["Cheese", "Bread", "Apples"]
-    async with world.client(SUPPORT) as api:
+    async with embedded.client(SUPPORT) as api:
         found = (await api.get(f"/v1/messages/threads/{threads[0]}/")).json()
     assert (found["assignee"], found["note_count"], found["folders"]) == (None, 0, ["inbox"])
 
 
 async def test_pages_follow_each_other_and_all_that_match_are_changed_in_steps(
-    world: World,
+    embedded: World,
 ) -> None:
     bodies = [mail(f"{n}.", subject=f"Letter {n}", to=SUPPORT) for n in range(120)]
-    await receive_all(world, SUPPORT, bodies=bodies)
-    who = await signed_in(world, MEMBER)
+    await receive_all(embedded, SUPPORT, bodies=bodies)
+    who = await signed_in(embedded, MEMBER)
     found, path, lengths = list[str](), PATH, list[int]()
     while path:
         page = await who.get(path)
@@ -256,9 +269,9 @@ async def test_a_search_finds_in_all_folders_and_stays_in_the_address(world: Wor
     assert f"?q={quote('apples')}" in (await who.get(PATH + "?q=apples")).text  # in each row's link
 
 
-async def test_suggestions_are_operators_teammates_lists_and_cards(world: World) -> None:
-    who = await signed_in(world, MEMBER)
-    async with world.client(SUPPORT) as api:
+async def test_suggestions_are_operators_teammates_lists_and_cards(embedded: World) -> None:
+    who = await signed_in(embedded, MEMBER)
+    async with embedded.client(SUPPORT) as api:
         card = {"full_name": "Sandra", "emails": [{"label": "x", "address": "sandra@far.test"}]}
         assert (await api.post("/v1/contacts/", json=card)).status_code == 201
 
@@ -276,14 +289,16 @@ async def test_suggestions_are_operators_teammates_lists_and_cards(world: World)
     assert (await who.get(f"/console/{FOREIGN_INBOX}/suggest/?q=a")).status_code == 404
 
 
-async def test_each_principal_gets_of_the_list_what_the_api_gives(world: World) -> None:
+async def test_each_principal_gets_of_the_list_what_the_api_gives(embedded: World) -> None:
     """Rows of the matrix: the list and its acts, by inbox and by who asks."""
-    await three_threads(world)
-    people = [await signed_in(world, one) for one in (MEMBER, TENANT_ADMIN, TENANT_OWNER, STRANGER)]
+    await three_threads(embedded)
+    people = [
+        await signed_in(embedded, one) for one in (MEMBER, TENANT_ADMIN, TENANT_OWNER, STRANGER)
+    ]
     for place, who in enumerate(people):
         name = (MEMBER, TENANT_ADMIN, TENANT_OWNER, STRANGER)[place]
         for inbox in (SUPPORT, SALES, AGENT, FOREIGN_INBOX, "nobody@example.test"):
-            async with world.client(name) as api:
+            async with embedded.client(name) as api:
                 query = {"inbox_id": inbox}
                 threads = await api.get("/v1/messages/threads/", params=query)
                 marked = await api.patch(
@@ -300,20 +315,20 @@ async def test_each_principal_gets_of_the_list_what_the_api_gives(world: World) 
             assert done.status_code == marked.status_code if allowed else 404, told
             assert ("Cheese" in shown.text) == (allowed and inbox == SUPPORT), told
             assert ("You act for" in shown.text) == (allowed and (name, inbox) not in OWNED), told
-    async with world.client(TENANT_OWNER) as api:
+    async with embedded.client(TENANT_OWNER) as api:
         audit = (await api.get("/v1/audit-log/")).json()["results"]
-    looks = [one for one in audit if one["inbox_id"] == world.ids[SUPPORT]]
+    looks = [one for one in audit if one["inbox_id"] == embedded.ids[SUPPORT]]
     assert looks  # a look into another's inbox is on record
 
 
 async def test_a_page_costs_no_more_in_a_larger_inbox(world: World) -> None:
-    """Statements and rows of 50 of 250 threads and of 400; but the count of unassigned ones, which
+    """Statements and rows of 50 of 60 threads and of 150; but the count of unassigned ones, which
     reads up to 2,000.
     """
     who = await signed_in(world, MEMBER)
     kind = type(await world.database.read(_itself))
     costs = []
-    for count in (250, 150):
+    for count in (60, 90):
         bodies = [mail("x", subject=f"{count} {n}", to=SUPPORT) for n in range(count)]
         await receive_all(world, SUPPORT, bodies=bodies)
         await world.database.write(_parsed)  # mail that waits for the parser is looked through
