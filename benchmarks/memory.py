@@ -41,7 +41,7 @@ def measure_start(
     idle: list[int] = []
     resident: list[int] = []
     for _ in range(plan.starts):
-        with run_postroom(data) as server:
+        with run_postroom(data, settings={"POSTROOM_AUTHENTICATION": "on"}) as server:
             seconds.append(server.ready_seconds)
             time.sleep(_IDLE_SECONDS)
             idle.append(proc.pss_bytes(server.pid))

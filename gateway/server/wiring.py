@@ -17,7 +17,6 @@ from collections.abc import AsyncIterator, Callable, Iterable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from functools import partial
-from importlib import import_module
 from typing import TYPE_CHECKING
 
 from admin_api.app import create_app
@@ -47,6 +46,7 @@ from gateway.listening.listener import Listener
 from gateway.processes.handover import MainEnd
 from gateway.processes.supervision import MailProcesses
 from gateway.reservations import Reservations
+from gateway.server.first_check import check_senders
 from gateway.server.garbage import collecting
 from gateway.server.lifecycle import Running, Stopping, end_process
 from gateway.server.mail_side import FILE_THREADS, sessions
@@ -258,7 +258,15 @@ async def _jobs(parts: _Parts) -> AsyncIterator[Webhooks]:
     if settings.relationships == "on":
         jobs.append(asyncio.create_task(relationships.run(database, commits)))
     if settings.authentication == "on":
-        jobs.append(asyncio.create_task(_check_senders(parts)))
+        checking = check_senders(
+            settings,
+            database,
+            contents,
+            commits=commits,
+            cache=parts.dns,
+            counts=parts.checked,
+        )
+        jobs.append(asyncio.create_task(checking))
     try:
         yield Webhooks(partial(why_not, allowed=settings.webhook_allow_networks), calls.test)
     finally:
@@ -267,20 +275,6 @@ async def _jobs(parts: _Parts) -> AsyncIterator[Webhooks]:
         for ended in await asyncio.gather(*jobs, return_exceptions=True):
             if isinstance(ended, Exception):
                 logger.error("a job had failed", exc_info=ended)
-
-
-async def _check_senders(parts: _Parts) -> None:
-    """Check who wrote each message; the libraries for it are loaded beside the mail."""
-    checking = await asyncio.to_thread(import_module, "gateway.server.checking")
-    await asyncio.to_thread(checking.load)
-    await checking.check_senders(
-        parts.settings,
-        parts.database,
-        parts.contents,
-        commits=parts.commits,
-        cache=parts.dns,
-        counts=parts.checked,
-    )
 
 
 @contextlib.asynccontextmanager
