@@ -20,6 +20,7 @@ from benchmarks import (
     backup,
     callers,
     ceiling,
+    console,
     edge,
     environment,
     full_store,
@@ -51,6 +52,7 @@ _PARTS = (
     "backup",
     "callers",
     "tls",
+    "console",
 )
 _SERVERS = ("postfix", "postroom")
 # The parts that measure Postroom alone, each on copies of the prepared store.
@@ -63,6 +65,7 @@ _FIGURES = {
     "backup": backup.measure,
     "callers": callers.measure,
     "tls": tls.measure,
+    "console": console.measure,
 }
 
 

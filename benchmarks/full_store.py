@@ -26,7 +26,7 @@ def measure(
 ) -> list[Figure]:
     """Fill one copy of the prepared store, leave the other empty, and compare."""
     full, empty = (copy_store(prepared, directory / name) for name in ("full", "empty"))
-    _fill(full, plan.stored, tell=tell)
+    fill(full, plan.stored, tell=tell)
     tell("full store: comparing")
     workload = Workload(5, 10 * KIB)
     with run_postroom(full) as full_server, run_postroom(empty) as empty_server:
@@ -52,7 +52,8 @@ def measure(
     ]
 
 
-def _fill(data: Path, messages: int, *, tell: Callable[[str], None]) -> None:
+def fill(data: Path, messages: int, *, tell: Callable[[str], None]) -> None:
+    """Bring that many small messages to the first member. Raises BenchmarkFault."""
     with run_postroom(data) as server:
         for sent in range(0, messages, _PART):
             tell(f"full store: {sent:,} of {messages:,}")

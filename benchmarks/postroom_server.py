@@ -93,6 +93,11 @@ def make_admin(data: Path) -> str:
     return str(_run(data, "user", "create", *words)["password"])
 
 
+def give_inbox(data: Path, inbox: str, email: str) -> None:
+    """Make this user the owner of an inbox."""
+    _run(data, "inbox", "set", inbox, "--owner", email)
+
+
 @contextlib.contextmanager
 def run_postroom(
     data: Path, *, settings: Mapping[str, str] | None = None

@@ -47,7 +47,7 @@ def measure(data: Path, stored: int, *, tell: Callable[[str], None]) -> list[Fig
     label = f"in {stored:,} messages"
     with run_postroom(data, settings=_SETTINGS) as server:
         tell("reading: waiting for the parser")
-        _wait_parsed(server, token)
+        wait_parsed(server, token)
         tell("reading: listing")
         figures = [_figure(server, token, f"list 50 {label}, p99", _LISTING, at_most=20)]
         for what, query in _SEARCHES.items():
@@ -98,7 +98,7 @@ def _get(connection: http.client.HTTPConnection, path: str, token: str) -> bytes
     return body
 
 
-def _wait_parsed(server: PostroomServer, token: str) -> None:
+def wait_parsed(server: PostroomServer, token: str) -> None:
     """Until the newest message is parsed, which is the last one in the parser's queue."""
     deadline = time.monotonic() + _SETTLE_SECONDS
     connection = http.client.HTTPConnection(server.http.host, server.http.port, timeout=30)

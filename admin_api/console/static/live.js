@@ -6,7 +6,8 @@
  *   and hands each frame on through a BroadcastChannel. Where there are no locks (plain http from
  *   another machine), a lease in localStorage does the same.
  * - A frame holds ids only. A tab then asks for its own page anew, by its own address, at most twice
- *   a second, and takes from the answer the rows, the items and the counts that are different.
+ *   a second and an eighth of its time (a server that is busy with mail is asked less), and takes
+ *   from the answer the rows, the items and the counts that are different.
  * - Nothing that is focused, hovered, chosen or being written in is ever replaced or moved; the words
  *   in such a row follow where it stands.
  * - A tab that nobody sees asks for nothing until it is seen again.
@@ -17,7 +18,9 @@
  */
 
 const CHANNEL = "postroom-live";
-const BETWEEN = 500; // milliseconds from one request to the next
+const BETWEEN = 500; // milliseconds from one request to the next, at least
+const LONGEST = 4000;
+const SHARE = 8;
 const LEASE = 5000;
 const MOST_ROWS = 500;
 
@@ -28,7 +31,7 @@ const here = meta("inbox");
 const channel = new BroadcastChannel(CHANNEL);
 
 /** @type {Set<string>} */ let changed = new Set();
-let isDue = false, isAsking = false, isMissed = false, askedAt = 0, timer = 0;
+let isDue = false, isAsking = false, isMissed = false, askedAt = 0, between = BETWEEN, timer = 0;
 
 // --- the leader
 
@@ -95,7 +98,7 @@ function take(frame) {
 function ask() {
   isDue = true;
   if (document.hidden || isAsking || timer) return;
-  timer = setTimeout(refresh, Math.max(0, askedAt + BETWEEN - Date.now()));
+  timer = setTimeout(refresh, Math.max(0, askedAt + between - Date.now()));
 }
 
 async function refresh() {
@@ -120,6 +123,7 @@ async function refresh() {
     // No network: with the next frame, or when there is one again.
   } finally {
     isAsking = false;
+    between = Math.min(LONGEST, Math.max(BETWEEN, SHARE * (Date.now() - askedAt)));
     if (!isShown) {
       asked.forEach((one) => changed.add(one));
       isMissed ||= all;
