@@ -16,7 +16,7 @@ import sys
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from types import TracebackType
 from typing import Self, cast
@@ -144,6 +144,14 @@ class Server:
         self._spawn(["serve"])
         self._await_ready()
         return time.monotonic() - started
+
+    def start_beside(self, other: "Server") -> None:
+        """Serve the store of another server as well, on ports of our own."""
+        smtp, http = self._asked
+        host, _, port = smtp.rpartition(":")
+        self.store = other.store
+        self._demo = replace(other.demo, smtp=(host, int(port)), http=f"http://{http}")
+        self.start()
 
     def processes(self) -> list[int]:
         """Return the ids of the process and of those it made."""
