@@ -3,7 +3,7 @@
 import pytest
 
 from storage.accounts.tenants import set_tenant
-from tests.admin_api.alerts.test_alerts import ALERTS, HOOK, INBOX, NEWS, Record, change, made, task
+from tests.admin_api.alerts.alert_calls import ALERTS, HOOK, INBOX, NEWS, Record, change, made, task
 from tests.admin_api.teamwork.team import delete, fields, get, post, thread_with
 from tests.builders import (
     AGENT,
