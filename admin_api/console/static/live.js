@@ -43,7 +43,8 @@ function open() {
   source = new EventSource(`/console/live/?${inboxes.map((one) => `inbox=${one}`).join("&")}`);
   source.addEventListener("hello", () => {
     wait = 2000;
-    if (hasHadOne) spread({ name: "stale", inbox: "" });
+    // What came between the page and its stream is asked for, too, when the page has settled.
+    setTimeout(() => spread({ name: "stale", inbox: "" }), hasHadOne ? 0 : 1000);
     hasHadOne = true;
   });
   for (const name of ["change", "stale"])

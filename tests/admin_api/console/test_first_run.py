@@ -122,6 +122,7 @@ async def test_two_browsers_follow_the_first_mail_from_its_sending_to_its_note(
         await mine.keyboard.press("j")
         await mine.keyboard.press("Enter")
         await mine.wait_for_selector("#state >> text=Assigned to")
+        await mine.wait_for_load_state("load")
         await mine.keyboard.press("n")
         await mine.keyboard.type("Seen, thanks.")
         await mine.keyboard.press("Control+Enter")
@@ -129,6 +130,7 @@ async def test_two_browsers_follow_the_first_mail_from_its_sending_to_its_note(
         await theirs.wait_for_selector(f"text={CARD}", state="detached")
         await theirs.keyboard.press("Enter")
         await theirs.wait_for_selector("#timeline >> text=Seen, thanks.")
+        await theirs.wait_for_load_state("load")
         await theirs.keyboard.press("c")
         await mine.wait_for_selector("#state >> text=Closed")
         return [*seen, *tab.log.told, *tab.log.foreign(demo.http)]
