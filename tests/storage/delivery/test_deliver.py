@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-import hashlib
-from collections.abc import AsyncIterator, Iterable
+from collections.abc import AsyncIterator
 from dataclasses import replace
 
 import pytest
@@ -14,12 +13,8 @@ from hypothesis import strategies as st
 from gateway.message import header_scan
 from gateway.message.arrival import arrival as arrival_of
 from storage.clock import DAY, SECOND
-from storage.content.message_bytes import Content
-from storage.database import Row, Tx
-from storage.delivery import deliver as delivery
+from storage.database import Tx
 from storage.delivery.arrivals import (
-    Arrival,
-    Outcome,
     Recipient,
     Repeated,
     RouteChanged,
@@ -32,96 +27,31 @@ from storage.directory.resolve import Verdict
 from tests.builders import (
     AGENT,
     FOREIGN_INBOX,
-    FOREIGN_LIST,
     SALES,
     SUPPORT,
     TEAM,
     World,
     open_world,
 )
+from tests.storage.delivery.arriving import (
+    THEM,
+    US,
+    count,
+    deliver,
+    holders,
+    mail,
+    nothing_of_mail,
+    rows,
+    stored,
+)
 from tests.support.engines import Engine, Engines
 from tests.support.retention import forgotten
-
-US, THEM = b"u" * 16, b"t" * 16
 
 
 @pytest.fixture
 async def world(engine: Engine) -> AsyncIterator[World]:
     async with open_world(engine) as made:
         yield made
-
-
-def mail(world: World, *recipients: str, body: bytes = b"x", tenant: str = "Example") -> Arrival:
-    return Arrival(
-        tenant_id=world.raw[tenant],
-        recipients=tuple(Recipient(text, *text.rpartition("@")[::2]) for text in recipients),
-        reverse_path="grace@sender.test",
-        client_ip="192.0.2.7",
-        helo="mx.sender.test",
-        protocol="ESMTP",
-        tls=None,
-        received_field=b"Received: by here\r\n",
-        received_at=world.clock(),
-        header_message_id=None,
-        references=(),
-        from_name="Grace",
-        from_email="grace@sender.test",
-        subject="Hello",
-        mailboxes=b"{}",
-        automatic=False,
-        content=Content(hashlib.sha256(body).digest(), len(body), body, None),
-    )
-
-
-async def deliver(
-    world: World,
-    *arrivals: Arrival,
-    confirmed: Iterable[bytes] = (),
-    still_open: Iterable[bytes] = (),
-    owner: bytes = US,
-) -> list[Outcome]:
-    return await world.database.write(
-        lambda tx: delivery.deliver(
-            tx,
-            arrivals,
-            confirmed=tuple(confirmed),
-            owner=owner,
-            is_open=set(still_open).__contains__,
-            postmaster="",
-        )
-    )
-
-
-async def stored(world: World, arrival: Arrival) -> Stored:
-    """Deliver one message that must be stored, and let its sender confirm that it knows."""
-    (outcome,) = await deliver(world, arrival)
-    assert isinstance(outcome, Stored), outcome
-    await deliver(world, confirmed=outcome.digests)
-    return outcome
-
-
-async def rows(world: World, sql: str, **params: object) -> list[Row]:
-    return await world.database.read(lambda tx: tx.fetch_all(sql, params))
-
-
-async def holders(world: World, message_id: bytes) -> list[str]:
-    found = await rows(
-        world,
-        "SELECT i.address FROM copies c JOIN inboxes i ON i.inbox_id = c.inbox_id"
-        " WHERE c.message_id = :message_id ORDER BY i.address",
-        message_id=message_id,
-    )
-    return [row["address"] for row in found]
-
-
-async def count(world: World, table: str) -> int:
-    (row,) = await rows(world, f"SELECT COUNT(*) AS number FROM {table}")
-    return int(row["number"])
-
-
-async def nothing_of_mail(world: World) -> bool:
-    tables = ("messages", "contents", "copies", "copy_routes", "routes", "threads", "receipts")
-    return [await count(world, table) for table in tables] == [0] * len(tables)
 
 
 async def test_every_member_of_the_list_gets_a_copy(world: World) -> None:
@@ -361,80 +291,6 @@ async def test_parallel_deliveries_of_one_message_are_one(engine: Engine) -> Non
         assert sorted(kinds, key=str) == [Repeated, Stored]
         assert await count(world, "copies") == 2
         await other.database.close()
-
-
-def named(world: World, name: str | None, *references: str, tenant: str = "Example") -> Arrival:
-    to = "team@example.test" if tenant == "Example" else FOREIGN_LIST
-    made = mail(world, to, body=f"{name}{references}".encode(), tenant=tenant)
-    return made._replace(header_message_id=name, references=references)
-
-
-async def threads_of(world: World, *arrivals: Arrival) -> list[int]:
-    """Deliver one after the other; the threads they landed in, numbered as they appeared."""
-    seen: dict[bytes, int] = {}
-    found = []
-    for arrival in arrivals:
-        one = await stored(world, arrival)
-        (row,) = await rows(
-            world, "SELECT thread_id FROM messages WHERE message_id = :id", id=one.message_id
-        )
-        found.append(seen.setdefault(row["thread_id"], len(seen)))
-    return found
-
-
-async def test_a_reply_joins_the_thread_in_either_order(world: World) -> None:
-    first, reply = named(world, "1@a"), named(world, "2@a", "1@a")
-    assert await threads_of(world, first, reply) == [0, 0]
-
-    late, early = named(world, "3@a"), named(world, "4@a", "3@a")
-    assert await threads_of(world, early, late) == [0, 0]
-
-
-async def test_replies_to_mail_never_seen_still_meet(world: World) -> None:
-    assert await threads_of(
-        world, named(world, "2@a", "0@a"), named(world, "3@a", "0@a"), named(world, "4@a", "3@a")
-    ) == [0, 0, 0]
-
-
-async def test_a_message_that_refers_to_two_threads_lands_in_the_older(world: World) -> None:
-    assert await threads_of(
-        world, named(world, "1@a"), named(world, "2@a"), named(world, "3@a", "2@a", "1@a")
-    ) == [0, 1, 0]
-    assert len(await rows(world, "SELECT DISTINCT thread_id FROM messages")) == 1
-
-
-async def test_of_a_message_id_used_twice_the_first_counts(world: World) -> None:
-    first, second = named(world, "1@a"), named(world, "1@a")._replace(subject="other")
-    second = second._replace(content=mail(world, body=b"other").content)
-    assert await threads_of(world, first, second, named(world, "2@a", "1@a")) == [0, 0, 0]
-
-
-async def test_mail_without_any_name_is_a_thread_of_its_own(world: World) -> None:
-    assert await threads_of(world, named(world, None), named(world, None)) == [0, 1]
-
-
-async def test_messages_of_one_batch_meet_as_well(world: World) -> None:
-    first, second = await deliver(world, named(world, "2@a", "1@a"), named(world, "3@a", "1@a"))
-
-    assert isinstance(first, Stored) and isinstance(second, Stored)
-    assert len(await rows(world, "SELECT DISTINCT thread_id FROM messages")) == 1
-    assert await count(world, "threads") == 1
-
-
-async def test_threads_never_cross_tenants(world: World) -> None:
-    ours, theirs = named(world, "1@a"), named(world, "2@a", "1@a", tenant="Other")
-
-    assert await threads_of(world, ours, theirs) == [0, 1]
-
-
-async def test_a_new_message_reopens_a_closed_thread(world: World) -> None:
-    await stored(world, named(world, "1@a"))
-    await world.database.write(lambda tx: tx.execute("UPDATE threads SET status = 'closed'"))
-
-    await stored(world, named(world, "2@a", "1@a"))
-
-    assert [row["status"] for row in await rows(world, "SELECT status FROM threads")] == ["open"]
-    assert len(await rows(world, "SELECT 1 FROM events WHERE type = 'thread.reopened'")) == 1
 
 
 async def test_ids_of_messages_and_events_rise_when_the_clock_goes_back(world: World) -> None:

@@ -9,7 +9,7 @@ from storage.delivery.arrivals import Stored
 from storage.delivery.explain import Way, explain
 from storage.errors import NotFound
 from tests.builders import AGENT, TEAM, World, open_world
-from tests.storage.delivery.test_deliver import deliver, mail
+from tests.storage.delivery.arriving import deliver, mail
 from tests.support.engines import Engine
 
 
