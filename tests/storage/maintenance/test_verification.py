@@ -70,8 +70,8 @@ async def test_500_overwritten_pages_are_found(tmp_path: Path) -> None:
     await overwritten_pages_are_found(Engine("sqlite", "sqlite", tmp_path), 500)
 
 
-async def test_every_damaged_content_is_named(engine: Engine) -> None:
-    await fill(engine, 3, 30)
+async def damaged_contents_are_named(engine: Engine, count: int) -> None:
+    await fill(engine, 3, count)
     files = sorted((engine.data / "content").glob("*/*"))
     for number, path in enumerate(files):
         octets = bytearray(path.read_bytes())
@@ -88,7 +88,17 @@ async def test_every_damaged_content_is_named(engine: Engine) -> None:
 
     told = "\n".join(finding.fault for finding in found.findings)
     assert len(found.findings) == len(files)
+    assert len(files) >= count
     assert all(path.name in told for path in files)
+
+
+async def test_every_damaged_content_is_named(engine: Engine) -> None:
+    await damaged_contents_are_named(engine, 30)
+
+
+@pytest.mark.soak
+async def test_100_damaged_contents_are_named(engine: Engine) -> None:
+    await damaged_contents_are_named(engine, 100)
 
 
 async def test_a_store_that_was_not_closed_is_verified_without_writing(tmp_path: Path) -> None:
