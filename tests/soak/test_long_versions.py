@@ -1,8 +1,11 @@
 """The long versions of the wire tests."""
 
+import contextlib
 import os
 import random
 import time
+from concurrent.futures import ThreadPoolExecutor
+from http.client import HTTPConnection
 
 import pytest
 
@@ -67,3 +70,26 @@ def test_content_that_drips_is_given_up(own_server: MakeServer) -> None:
 @pytest.mark.parametrize("kind", KINDS)
 def test_a_postfix_queue_of_5000_drains_through_five_kills(servers: Servers, kind: str) -> None:
     drain_a_queue(servers, kind, count=5000, kills=5, seconds=1800)
+
+
+def test_40_keyed_imports_of_16_mib_cost_little_memory(fresh: Server) -> None:
+    """Two at a time: each body is spooled and hashed on its way, no answer grows with it."""
+    card = b"BEGIN:VCARD\r\nVERSION:4.0\r\nFN:Large\r\nEMAIL:large@outside.test\r\n"
+    body = card + (b"NOTE:" + b"x" * 4000 + b"\r\n") * 4100 + b"END:VCARD\r\n"
+    assert 15 * MIB < len(body) <= 16 * MIB
+    inbox = fresh.demo.inboxes[0]
+    host, _, port = fresh.demo.http.removeprefix("http://").rpartition(":")
+
+    def send(number: int) -> int:
+        headers = {"Authorization": f"Bearer {inbox['token']}", "Content-Type": "text/vcard"}
+        headers["Idempotency-Key"] = f"import {number}"
+        with contextlib.closing(HTTPConnection(host, int(port), timeout=120)) as connection:
+            connection.request("POST", "/v1/contacts/import/", body, headers)
+            answer = connection.getresponse()
+            answer.read()
+            return answer.status
+
+    with growth(fresh) as grown, ThreadPoolExecutor(2) as pool:
+        statuses = [*pool.map(send, range(40))]
+    assert set(statuses) == {200}, statuses
+    assert grown.octets <= 64 * MIB, grown
