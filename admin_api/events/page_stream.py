@@ -5,7 +5,9 @@
 - `hello` begins a stream: whoever had one before asks for everything anew. Nothing is read from the
   log for it, so a stream that comes back costs no more than a new one. `stale` says the same of one
   inbox, when too much happened at once.
-- Frames are at least `_PAUSE` apart, whatever happens meanwhile.
+- Frames are at least `_PAUSE` apart, whatever happens meanwhile. While more happens than anybody
+  can follow, they are up to `_LONGEST` apart: each frame has the page ask for its list anew, which
+  costs the server as much as the delivery of some twenty messages.
 - It counts as one stream of its session, ends with it (`bye`), with one of its inboxes, with its
   client and with the process. Of a client that does not read next to nothing is kept.
 """
@@ -13,7 +15,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from dataclasses import dataclass
 
 import orjson
@@ -34,6 +36,9 @@ from storage.wakeup import WakeUp, woken_within
 
 MOST_INBOXES = 20
 _PAUSE = 0.1
+_FLOOD = 40  # events in such a pause; a message is some three
+_LOOK = 0.25
+_LONGEST = 5.0
 _MOST_THREADS = 200
 
 
@@ -82,11 +87,33 @@ async def _frames(source: PageSource) -> AsyncIterator[bytes]:
         found = [frame async for frame in _told(source)]
         if found:
             yield b"".join(found)
-            await asyncio.sleep(_PAUSE)
+            await pause(source.listeners)
         elif not await woken_within(woken, BEAT_SECONDS):
             yield BEAT
     if not source.feed.is_closed:
         yield _frame("bye", {})
+
+
+async def pause(
+    listeners: Sequence[Listener], sleep: Callable[[float], Awaitable[None]] = asyncio.sleep
+) -> None:
+    """Wait for the time of the next frame: longer while events flood in."""
+    await sleep(_PAUSE)
+    if not _floods(listeners, 0, _PAUSE):
+        return
+    slept = 0.0
+    while slept < _LONGEST and not any(one.has_ended for one in listeners):
+        before = sum(one.waiting for one in listeners)
+        await sleep(_LOOK)
+        slept += _LOOK
+        if not _floods(listeners, before, _LOOK):
+            return
+
+
+def _floods(listeners: Sequence[Listener], before: int, seconds: float) -> bool:
+    if any(one.is_behind for one in listeners):
+        return True
+    return sum(one.waiting for one in listeners) - before >= _FLOOD * seconds / _PAUSE
 
 
 async def _told(source: PageSource) -> AsyncIterator[bytes]:

@@ -92,6 +92,11 @@ class Listener:
         """Whether it still gets events from the feed."""
         return not (self.is_behind or self.has_ended)
 
+    @property
+    def waiting(self) -> int:
+        """How many events it has not taken."""
+        return len(self._waiting)
+
     def offer(self, event: Event) -> None:
         """Hand it an event for its inbox."""
         if self.is_behind or event.type not in self.types:

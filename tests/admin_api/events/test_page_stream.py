@@ -12,10 +12,11 @@ from starlette.requests import Request
 
 from admin_api.access.credentials import identify
 from admin_api.call.call import Call
-from admin_api.events.page_stream import page_stream
-from admin_api.service.feed import Feed
+from admin_api.events.page_stream import page_stream, pause
+from admin_api.service.feed import Feed, Listener
 from storage.accounts.sessions import end_other_sessions
 from storage.errors import Invalid
+from storage.events.log import Event
 from tests.admin_api.events.streams import PATIENCE, Stream
 from tests.admin_api.teamwork.team import delete, get, post, thread_with
 from tests.builders import (
@@ -187,3 +188,33 @@ async def test_five_hundred_open_pages_take_little_and_all_hear(engine: Engine) 
         for stream in streams:
             assert await change(stream, "message.received")
         assert after - before < 25 << 20
+
+
+@pytest.mark.parametrize(
+    ("events", "slept"),
+    [
+        ([0], 0.1),
+        ([39], 0.1),
+        ([40, 99], 0.35),  # the flood was over before the next look
+        ([40, 100, 100, 0], 0.85),
+        ([2000], 5.1),  # more than is kept, so that nobody knows how it goes on
+    ],
+)
+async def test_while_events_flood_in_frames_are_far_apart(events: list[int], slept: float) -> None:
+    listener = Listener(
+        tenant_id=b"",
+        inbox_id=b"",
+        credential_id=b"",
+        types=frozenset({"message.received"}),
+        standing=((), ()),
+    )
+    received = Event(b"", b"", "message.received", *(None,) * 9, created_at=0)
+    coming, pauses = iter(events), list[float]()
+
+    async def sleep(seconds: float) -> None:
+        pauses.append(seconds)
+        for _ in range(next(coming, 0)):
+            listener.offer(received)
+
+    await pause([listener], sleep)
+    assert sum(pauses) == pytest.approx(slept)
