@@ -26,6 +26,14 @@ def filed_early() -> Iterator[None]:
         yield
 
 
+@pytest.fixture(autouse=True, scope="session")
+def quick_passwords() -> Iterator[None]:
+    """Hash with next to no memory: the real setting takes a quarter of all time of the tests."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("admin_api.access.passwords._KIB", 64)
+        yield
+
+
 def pytest_xdist_auto_num_workers() -> int:
     """More workers than processors: many tests wait for something most of their time."""
     return 2 * (os.cpu_count() or 1)
