@@ -4,7 +4,7 @@ import asyncio
 import contextlib
 import signal
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 from uuid import uuid4
 
@@ -36,14 +36,6 @@ async def refusal(url: str) -> str:
     with pytest.raises(StoreUnavailable) as caught:
         await open_database(url, HERE, system_clock)
     return str(caught.value)
-
-
-@pytest.fixture
-def own_server() -> Iterator[PostgresServer]:
-    """Give a server of this test alone, not started yet."""
-    server = PostgresServer()
-    yield server
-    server.remove()
 
 
 async def well_again(database: Database) -> float:
