@@ -128,14 +128,13 @@ def _expire_leases(server: Server) -> None:
     store.close()
 
 
-def test_a_reject_policy_is_carried_out_only_where_it_is_certain(
-    own_server: MakeServer, dns: DnsServer
-) -> None:
+def that_rejects(own_server: MakeServer, dns: DnsServer) -> Server:
+    """A server that carries policies out; the senders' are in the DNS."""
     dns.publish("lists.test", "TXT", '"v=spf1 -all"')
     for name, policy in (("quarantine", "p=quarantine"), ("testing", "p=reject; t=y")):
         dns.publish(f"_dmarc.{name}.test", "TXT", f'"v=DMARC1; {policy}"')
     dns.publish("s1._domainkey.lists.test", "TXT", _halves())
-    server = own_server(
+    return own_server(
         {
             "authentication": "on",
             "dmarc": "reject",
@@ -144,6 +143,12 @@ def test_a_reject_policy_is_carried_out_only_where_it_is_certain(
             "arc_trusted_sealers": "lists.test",
         }
     )
+
+
+def test_a_reject_policy_is_carried_out_only_where_it_is_certain(
+    own_server: MakeServer, dns: DnsServer
+) -> None:
+    server = that_rejects(own_server, dns)
     postmaster = f"postmaster@{server.demo.domain}"
     forged = MESSAGE.replace(b"the offer", b"a forgery")
     vouched = seal(

@@ -64,6 +64,9 @@ async def show_list(call: Call, visit: Visit) -> Response:
     return response
 
 
+_PATHS = {"suggest": "suggest", "test_mail": "test-mail", "acts": "acts", "threads": "threads"}
+
+
 async def list_page(
     call: Call,
     visit: Visit,
@@ -95,6 +98,7 @@ async def list_page(
         rows, status = await _rows(call, visit, here, {**view.query}, place), 400
     done = done or undo.read_done(call.request.cookies.get(undo.COOKIE, ""))
     more = {"view": view.name, "q": "" if fault else query, "cursor": rows.cursor or ""}
+    back = {"view": view.name, "q": query}
     is_more = visit.fragment and place is visit.query and "cursor" in place
     return visit.render(
         "list.html",
@@ -103,7 +107,6 @@ async def list_page(
         view=view,
         q=query,
         cursor=place.get("cursor", ""),
-        place=list_path("", place).partition("?")[2],
         is_more=is_more,
         fault=fault,
         faults=faults or {},
@@ -116,18 +119,16 @@ async def list_page(
         here=here,
         title=_title(view, query, here, rows.counts),
         nav=navigation(visit.inbox, here["aliases"], rows.counts),
-        more=list_path(visit.inbox, more) if rows.cursor else "",
-        back=list_path(visit.inbox, {"view": view.name, "q": query}),
         ours=frozenset(one.lower() for one in _addresses(here)),
         when=partial(words.moment, zone=here.get("default_timezone", "UTC"), now=call.now),
         done=done if done and done.thread == IN_LIST else None,
-        suggest_path=inbox_path(visit.inbox, "suggest/"),
         first=first_steps(here, rows.threads, call.service.trial.server())
         if _is_beginning(visit, view, query, here)
         else None,
-        test_mail_path=inbox_path(visit.inbox, "test-mail/"),
-        acts_path=inbox_path(visit.inbox, "acts/"),
-        threads_path=inbox_path(visit.inbox, "threads/"),
+        place=list_path("", place).partition("?")[2],
+        more=list_path(visit.inbox, more) if rows.cursor else "",
+        back=list_path(visit.inbox, back),
+        **{f"{name}_path": inbox_path(visit.inbox, f"{path}/") for name, path in _PATHS.items()},
         is_admin=is_admin(call.caller),
     )
 
