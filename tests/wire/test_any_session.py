@@ -180,7 +180,9 @@ def converse(talk: Talk, steps: list[tuple[bytes | str, int]]) -> None:
         talk.client.finish_sending()
         while True:
             talk.hear_line()
-    except (ConnectionEnded, ConnectionError):
+    except TimeoutError:
+        raise
+    except (ConnectionEnded, OSError):  # closed while we talk: reset, an end of TLS, no socket
         return
 
 
