@@ -45,7 +45,7 @@ class Sent(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Rules:
-    """What the operator has set: our name, whose word counts, whose seals count."""
+    """The settings of the operator: our name, whose word counts, whose seals count."""
 
     hostname: str
     auth_results_from: tuple[str, ...] = ()

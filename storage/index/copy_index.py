@@ -11,7 +11,7 @@
 - New copies are unread, all of them: an index of the unread ones would cost as much as the filing.
   So `unread_blocks` counts those of an inbox and folder that were filed at once; `filings` has the
   range of messages of each time. Triggers count what is marked, moved and deleted; a block without
-  unread copies is gone. Who looks for unread copies reads these ranges alone.
+  unread copies is gone. A look for unread copies reads these ranges alone.
 - Filing happens within the delivery that makes it due: 6 ms for copies in 50 inboxes, 30 ms for
   copies in 4,000 of a store of a million copies.
 - PostgreSQL has indexes in these orders instead.

@@ -1,1 +1,1 @@
-"""What a thread page is made of: time line, text, frame, reply, undo. Pure: it asks nobody."""
+"""The parts of a thread page: time line, text, frame, reply, undo. Pure: it asks nobody."""

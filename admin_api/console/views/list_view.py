@@ -87,15 +87,8 @@ async def list_page(
     view = view_of(place.get("view") or "inbox", here["aliases"])
     if view is None:
         raise not_found()
-    query, fault = place.get("q", "").strip(), None
-    try:
-        asked = {"q": query} if query else {**view.query}
-        rows = await _rows(call, visit, here, asked, place)
-    except (Invalid, Problem) as error:
-        fault = _fault_of_query(error)
-        if fault is None:
-            raise
-        rows, status = await _rows(call, visit, here, {**view.query}, place), 400
+    query = place.get("q", "").strip()
+    rows, fault = await _searched(call, visit, here, view, place)
     done = done or undo.read_done(call.request.cookies.get(undo.COOKIE, ""))
     more = {"view": view.name, "q": "" if fault else query, "cursor": rows.cursor or ""}
     back = {"view": view.name, "q": query}
@@ -103,7 +96,7 @@ async def list_page(
     return visit.render(
         "list.html",
         block="rows" if is_more else "page",
-        status=status,
+        status=status if fault is None else 400,
         view=view,
         q=query,
         cursor=place.get("cursor", ""),
@@ -133,6 +126,21 @@ async def list_page(
     )
 
 
+async def _searched(
+    call: Call, visit: Visit, here: Record, view: InboxView, place: Mapping[str, str]
+) -> tuple[Rows, str | None]:
+    """Return the rows; where the search is refused, those of the view and its fault."""
+    query = place.get("q", "").strip()
+    try:
+        asked = {"q": query} if query else {**view.query}
+        return await _rows(call, visit, here, asked, place), None
+    except (Invalid, Problem) as error:
+        fault = _fault_of_query(error)
+        if fault is None:
+            raise
+    return await _rows(call, visit, here, {**view.query}, place), fault
+
+
 def inbox_of(team: Sequence[Record], address: str) -> Record:
     """Return the record of the inbox in the path. Raises Problem 404."""
     for one in team:
@@ -152,7 +160,7 @@ def _is_beginning(visit: Visit, view: InboxView, query: str, here: Record) -> bo
 
 
 def _fault_of_query(error: Invalid | Problem) -> str | None:
-    """What is wrong with the search, if it is that."""
+    """Return the fault of the search, if it is that."""
     faults: Sequence[FieldFault] = error.faults or ()
     return next((one.message for one in faults if one.field == "q"), None)
 

@@ -42,7 +42,7 @@ THREAD = "/v1/messages/threads/{}/"
 
 @dataclass(frozen=True, slots=True)
 class Parts:
-    """What the API says of a thread and its sender; None: not for this plan, or not there."""
+    """The API's record of a thread and its sender; None: not for this plan, or not there."""
 
     thread: Record
     version: str
@@ -163,7 +163,7 @@ def _own(team: Sequence[Record]) -> frozenset[str]:
 
 
 async def _panel(call: Call, inbox: str, sender: Record | None) -> Record:
-    """What is known of the last sender from outside."""
+    """The card and the relationship of the last sender from outside."""
     of_inbox = partial(ask, call, "GET", inbox=inbox)
     shares = await optional(of_inbox("/v1/contacts/shares/", query={"limit": "20"})) or []
     if sender is None:
