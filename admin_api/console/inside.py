@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Coroutine, Mapping
 from dataclasses import replace
-from typing import Any, TypeVar
+from typing import Any, TypedDict, TypeVar, Unpack
 from urllib.parse import quote, urlencode
 
 import orjson
@@ -34,33 +34,28 @@ T = TypeVar("T")
 API = "postroom.api"
 
 
+class Asked(TypedDict, total=False):
+    """How a call is made: `condition` is If-Match, `key` the Idempotency-Key."""
+
+    inbox: str | None
+    query: Mapping[str, str] | None
+    body: Mapping[str, JsonValue] | None
+    condition: str | None
+    key: str | None
+    store: Database | None
+
+
 async def ask(
     call: Call,
     method: str,
     path: str,
-    *,
-    inbox: str | None = None,
-    query: Mapping[str, str] | None = None,
-    body: Mapping[str, JsonValue] | None = None,
-    condition: str | None = None,
-    key: str | None = None,
-    store: Database | None = None,
+    **asked: Unpack[Asked],
 ) -> Any:  # noqa: ANN401  # the record of whatever route is asked; templates read it
     """Return the record that the API answers, None for 204. Raises as the API would answer.
 
-    `path` is percent-encoded (`path_of`); `condition` is If-Match, `key` the Idempotency-Key.
+    `path` is percent-encoded (`path_of`).
     """
-    record, _ = await ask_with_tag(
-        call,
-        method,
-        path,
-        inbox=inbox,
-        query=query,
-        body=body,
-        condition=condition,
-        key=key,
-        store=store,
-    )
+    record, _ = await ask_with_tag(call, method, path, **asked)
     return record
 
 
@@ -68,26 +63,10 @@ async def ask_with_tag(
     call: Call,
     method: str,
     path: str,
-    *,
-    inbox: str | None = None,
-    query: Mapping[str, str] | None = None,
-    body: Mapping[str, JsonValue] | None = None,
-    condition: str | None = None,
-    key: str | None = None,
-    store: Database | None = None,
+    **asked: Unpack[Asked],
 ) -> tuple[Any, str | None]:
     """Return the record and its ETag. Raises as `ask`."""
-    response = await response_of(
-        call,
-        method,
-        path,
-        inbox=inbox,
-        query=query,
-        body=body,
-        condition=condition,
-        key=key,
-        store=store,
-    )
+    response = await response_of(call, method, path, **asked)
     return _record(response), response.headers.get("ETag")
 
 
