@@ -160,8 +160,8 @@ async def test_names_that_are_scripts_are_shown_as_text(site: Site, browser: Bro
         await site.enter(tab, "olga@people.test")
         await page.goto(site.url + "/console/settings/")
         await page.fill("#name", CANARY[:200])
-        await page.click("h2:text('Name') + form button")
-        await page.wait_for_load_state("networkidle")
+        async with page.expect_navigation():
+            await page.click("h2:text('Name') + form button")
         shown = await page.input_value("#name")
         await page.goto(f"{site.url}/console/sign-in/?next=/console/%22%3E{CANARY}")
         await page.goto(f"{site.url}/console/%3Cscript%3E/x/")

@@ -68,9 +68,22 @@ async def subject(page: Page) -> str:
 
 
 async def told(page: Page, text: str) -> str:
-    """Wait for a toast; where the focus is then."""
+    """Wait for a toast and for the focus, which the page sets last; the row that has it."""
     await page.wait_for_selector(f"#done >> text={text}")
+    await page.wait_for_function("() => document.activeElement !== document.body")
     return await subject(page)
+
+
+async def scroll_to(page: Page, number: int) -> None:
+    """Scroll to a row, by one step in the page: a live update may replace the row at any moment."""
+    script = "(number) => document.querySelectorAll('#rows > .row')[number].scrollIntoView()"
+    await page.evaluate(script, number)
+
+
+async def rows(page: Page) -> int:
+    """Count the rows once the page is there whole: a click waits for the begin of the next page."""
+    await page.wait_for_load_state("load")
+    return await page.locator("#rows > .row").count()
 
 
 async def test_the_list_is_worked_by_keys_alone(site: Site, browser: Browser) -> None:
@@ -103,7 +116,7 @@ async def test_the_list_is_worked_by_keys_alone(site: Site, browser: Browser) ->
         first = await page.inner_text("h1")
         await press("j")
         await page.wait_for_function(
-            "(text) => document.querySelector('h1').innerText != text", arg=first
+            "(text) => (document.querySelector('h1')?.innerText ?? text) != text", arg=first
         )
         await page.wait_for_load_state("load")
         second = await page.inner_text("h1")
@@ -218,27 +231,27 @@ async def test_older_rows_follow_and_an_act_keeps_them(site: Site, browser: Brow
     async def walk(tab: Tab) -> list[object]:
         page, seen = tab.page, list[object]()
         await enter(site, tab)
-        seen.append(await page.locator("#rows > .row").count())
-        await page.locator("#rows > .row >> nth=49").scroll_into_view_if_needed()
+        seen.append(await rows(page))
+        await scroll_to(page, 49)
         await page.wait_for_selector("#rows > .row >> nth=99")
-        await page.locator("#rows > .row >> nth=98").scroll_into_view_if_needed()
+        await scroll_to(page, 98)
         await page.wait_for_selector("#rows > .row >> nth=119")
-        seen.append(await page.locator("#more").count())
+        await page.wait_for_selector("#more", state="detached")
         await page.locator("#rows > .row >> nth=90").locator("a.open").focus()
         seen.append(await subject(page))
         await page.keyboard.press("e")
         seen.append(await told(page, "1 thread archived"))
-        seen.append(await page.locator("#rows > .row").count())
+        seen.append(await rows(page))
         await page.reload()
         await page.wait_for_selector("[data-htmx-powered]")
         await page.keyboard.press("Control+k")
         await page.keyboard.type("all that match as read")
         await page.keyboard.press("Enter")
         await page.wait_for_selector("#done >> text=119 threads marked as read.")  # two steps
-        seen.append(await page.title())
+        await page.wait_for_function(f"() => document.title === 'Inbox · {SUPPORT}'")
         return [*seen, *tab.log.told]
 
-    expected = [50, 0, "Letter 29", "Letter 28", 119, f"Inbox · {SUPPORT}"]
+    expected = [50, "Letter 29", "Letter 28", 119]
     assert await browser.visit(walk, **WIDE) == expected
 
 
@@ -262,13 +275,14 @@ async def test_the_list_works_without_scripts(site: Site, browser: Browser) -> N
         await page.click("#acts button:text-is('Archive')")
         seen.append(await page.inner_text(".fault"))
         await page.click("text=Older threads")
-        seen.append(await page.locator("#rows > .row").count())
+        seen.append(await rows(page))
         await page.fill("#q", "after:never")
         await page.press("#q", "Enter")
-        seen.append(await page.locator("#rows > .row").count())
+        seen.append(await rows(page))
         seen.append(await page.locator("#q-fault").count())
         await page.fill("#q", "letter 7 is:open")
         await page.press("#q", "Enter")
+        await page.wait_for_load_state("load")
         seen.append(await page.locator("#rows .subject").all_inner_texts())
         await page.click("#rows a.open")
         await page.click("text=Back to the list")

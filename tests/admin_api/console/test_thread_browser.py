@@ -163,7 +163,7 @@ async def test_a_mention_is_a_chip_and_a_typed_address_is_offered(
         seen.append(await page.input_value("#note-mentions"))
         await page.focus("#note-body")
         await page.keyboard.press("Control+Enter")
-        await page.wait_for_selector("#done")
+        await settled(page)
         seen.append(await page.locator("#timeline > li.internal").last.locator(".to").inner_text())
         return seen + tab.log.told
 
@@ -340,7 +340,7 @@ async def test_two_people_see_each_others_work_and_lose_no_words(
         await other.page.keyboard.press("n")
         await other.page.keyboard.type("First!")
         await other.page.keyboard.press("Control+Enter")
-        await other.page.wait_for_selector("#done")
+        await settled(other.page)
         await other.page.keyboard.press("i")
         await mine.wait_for_selector("#timeline >> text=First!")
         await mine.wait_for_selector("#state >> text=Assigned to Sales")
@@ -349,7 +349,7 @@ async def test_two_people_see_each_others_work_and_lose_no_words(
         kept = await mine.input_value("#note-body")
         at = await mine.evaluate("document.activeElement.id")
         await mine.keyboard.press("Control+Enter")
-        await mine.wait_for_selector("#done")
+        await settled(mine)
         said = await mine.inner_text("#done p")
         await browser_of_other.close()
         return [kept, at, said, await mine.locator("li.internal").count(), *tab.log.told]
