@@ -35,6 +35,7 @@ from storage.wakeup import WakeUp
 
 _PASSWORDS_AT_ONCE = 1  # each takes 46 MiB for some 30 ms
 _IMPORTS_OF_AN_INBOX = 2
+_UPLOADS_OF_AN_INBOX = 4
 _FILES_READ_AT_ONCE = 1  # parsing holds the interpreter: more threads would only be in the way
 
 
@@ -81,6 +82,7 @@ def create_app(
         commits=commits,
         feed=feed or Feed(database, clock, commits),
         imports=Slots(_IMPORTS_OF_AN_INBOX),
+        uploads=Slots(_UPLOADS_OF_AN_INBOX),
         import_turns=asyncio.Semaphore(_FILES_READ_AT_ONCE),
         measures=measures or CallMetrics(),
         dns=dns or dns_cache(settings.dns_server),

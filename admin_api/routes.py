@@ -10,6 +10,7 @@ from admin_api.alerts import routes as alerts
 from admin_api.call.router import Route
 from admin_api.contacts import routes as contacts
 from admin_api.directory import routes as directory
+from admin_api.drafts import routes as drafts
 from admin_api.events import routes as events
 from admin_api.mailbox import routes as mailbox
 from admin_api.operations import routes as operations
@@ -20,6 +21,7 @@ ROUTES: tuple[Route, ...] = (
     *directory.ROUTES,
     *mailbox.ROUTES,
     *teamwork.ROUTES,
+    *drafts.ROUTES,
     *contacts.ROUTES,
     *alerts.ROUTES,
     *events.ROUTES,

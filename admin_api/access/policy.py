@@ -39,6 +39,8 @@ SESSION = Access(caller="session")
 ADMIN = Access(caller="admin")
 READ_MAIL = Access(scopes=("email:read",), acts=True)
 CHANGE_MAIL = Access(scopes=("email:write",), acts=True)
+# A file may go into a letter, or into a draft.
+UPLOAD_FILES = Access(scopes=("email:send", "email:write"), acts=True)
 # The inbox is in the path.
 COUNT_MAIL = Access(scopes=("email:read",))
 READ_NOTES = Access(scopes=("email:read",), plan="startup", acts=True)

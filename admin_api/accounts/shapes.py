@@ -81,6 +81,11 @@ class TokenRecord(Answer):
     inbox_id: InboxId
     label: Annotated[str, Field(examples=["nightly report"])]
     scopes: list[Scope]
+    requires_approval: Annotated[list[Literal["email:send"]], Field(examples=[["email:send"]])]
+    send_to: Annotated[
+        Literal["participants", "contacts", "anyone"], Field(examples=["participants"])
+    ]
+    send_rate: Annotated[int, Field(ge=0, examples=[30])]
     status: Annotated[Literal["active", "paused", "expired", "revoked"], Field(examples=["active"])]
     created_by: UserId | None
     last_used_at: Time | None

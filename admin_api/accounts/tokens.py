@@ -21,7 +21,7 @@ from admin_api.http.responses import answer, no_content
 from admin_api.http.shapes import fields_of
 from admin_api.http.strict_json import JsonValue
 from storage.accounts import tokens
-from storage.accounts.tokens import Token
+from storage.accounts.tokens import Sending, Token
 from storage.clock import parse_rfc3339
 from storage.database import Tx
 from storage.directory.inboxes import find_inbox
@@ -29,6 +29,8 @@ from storage.errors import FieldFault, NotFound
 from storage.ids import to_text
 
 Scopes = Annotated[list[tokens.Scope], Field(min_length=1, max_length=50)]
+Approved = Annotated[list[tokens.Approved], Field(max_length=10)]
+Rate = Annotated[int, Field(ge=0, le=tokens.MOST_SEND_RATE)]
 
 
 class TokenIn(Payload):
@@ -38,6 +40,9 @@ class TokenIn(Payload):
     label: Name
     scopes: Scopes
     expires_at: FutureInstant | None = None
+    requires_approval: Approved = Field(default_factory=list)
+    send_to: tokens.SendTo = "participants"
+    send_rate: Rate = tokens.SEND_RATE
 
 
 class TokenChange(Payload):
@@ -49,6 +54,9 @@ class TokenChange(Payload):
     label: Name = ""
     scopes: Scopes = Field(default_factory=list)
     expires_at: FutureInstant | None = None
+    requires_approval: Approved = Field(default_factory=list)
+    send_to: tokens.SendTo = "participants"
+    send_rate: Rate = tokens.SEND_RATE
 
     @classmethod
     def between(cls, given: Mapping[str, JsonValue]) -> Iterable[FieldFault]:
@@ -89,6 +97,7 @@ async def create_token(call: Call) -> Response:
             created_by=call.person.user.user_id,
             expires_at=_instant(payload.expires_at),
             now=call.now,
+            sending=_sending(payload, tokens.AS_NEW),
         )
         await _note(tx, call, "token.created", made, scopes=made.scopes)
         return made, secret
@@ -100,6 +109,18 @@ async def create_token(call: Call) -> Response:
 async def _note(tx: Tx, call: Call, action: str, token: Token, **details: Sequence[str]) -> None:
     inbox_id = to_text("inb", token.inbox_id)
     await note(tx, call, action, token.token_id, name=token.label, of_inbox_id=inbox_id, **details)
+
+
+def _sending(payload: TokenIn | TokenChange, before: Sending) -> Sending:
+    """How the token may send: the given fields, and the others as they were."""
+    given = payload.model_fields_set
+    return Sending(
+        tuple(payload.requires_approval)
+        if "requires_approval" in given
+        else before.requires_approval,
+        payload.send_to if "send_to" in given else before.send_to,
+        payload.send_rate if "send_rate" in given else before.send_rate,
+    )
 
 
 def _instant(text: str | None) -> int | None:
@@ -128,6 +149,7 @@ async def change_token(call: Call) -> Response:
             scopes=payload.scopes if "scopes" in given else token.scopes,
             expires_at=_instant(payload.expires_at) if "expires_at" in given else token.expires_at,
             now=call.now,
+            sending=_sending(payload, token.sending),
         )
         fields = differing(given, *(token_record(one, now=call.now) for one in (token, changed)))
         if fields:

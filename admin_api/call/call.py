@@ -15,6 +15,7 @@ from starlette.requests import Request
 
 from admin_api.access.credentials import Agent, Person, Principal
 from admin_api.access.policy import is_admin
+from admin_api.http.body import ReceivedFile
 from admin_api.http.payload import Given, Parameters, Payload
 from admin_api.http.problems import Problem, not_found
 from admin_api.http.strict_json import JsonValue
@@ -51,8 +52,9 @@ class Call:
 
     `inbox_names` are the values of `inbox_id` that a session gave: in the query, in the body, or in
     both. `sent` is the body as it came, before validation; `file` is a body that is a file,
-    from its beginning. `condition` is If-Match and `key` is Idempotency-Key, None where there is
-    none; a key that came twice is empty. `secret` is the credential's: keys are hashed with it.
+    from its beginning; `received` one that is to stay, in the content directory. `condition` is
+    If-Match and `key` is Idempotency-Key, None where there is none; a key that came twice is empty.
+    `secret` is the credential's: keys are hashed with it.
     `store` replaces the service's where its transactions must hold more; copies of a call share its
     `trail`.
     """
@@ -68,6 +70,7 @@ class Call:
     query: Given | None = None
     store: Database | None = None
     file: IO[bytes] | None = None
+    received: ReceivedFile | None = None
     condition: str | None = None
     key: str | None = None
     secret: str = field(default="", repr=False)

@@ -30,6 +30,7 @@ from admin_api.call.validation import (
     validated,
 )
 from admin_api.http.body import (
+    ReceivedFile,
     check_file_size,
     check_file_type,
     check_media_type,
@@ -41,6 +42,7 @@ from admin_api.http.responses import common_headers
 from admin_api.service.call_metrics import TEMPLATE
 from admin_api.service.service import ServiceContext
 from config.logs import event
+from storage.content.message_bytes import new_content_id
 from storage.database import Tx
 from storage.errors import StoreUnavailable
 
@@ -145,11 +147,17 @@ async def record_use(service: ServiceContext, principal: Principal, now: int) ->
 
 async def _take_file(route: Route, call: Call, held: AsyncExitStack) -> str:
     """Have the file of a call that may be made, and its hash; it goes with what is `held`."""
-    check_file_size(call.request)
+    check_file_size(call.request, route.most_octets)
     if _is_keyed(route, call):
         await idempotency.require_room(call)
     if route.admit is not None:
         await held.enter_async_context(route.admit(call))
+    if route.keeps_file:
+        received = ReceivedFile(call.service.content.new_spool(new_content_id(call.now)))
+        held.callback(received.end)
+        await received.read(call.request, route.most_octets)
+        call.received = received
+        return received.sha256.hex()
     call.file = held.enter_context(temporary_file())
     return await spool(call.request, call.file)
 

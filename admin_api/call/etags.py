@@ -3,7 +3,7 @@
 - A GET whose path ends in a parameter shows a single resource and carries its tag: of the body, or
   of the version that the route declares, where the body needs more than the store.
 - PATCH and DELETE of such a path compare in the transaction of the change. Without a GET of the
-  resource there is no tag, and only `*` matches.
+  resource there is no tag, and only `*` matches. A route may refuse a change without a condition.
 """
 
 from __future__ import annotations
@@ -19,6 +19,7 @@ from admin_api.call.call import Call
 from admin_api.call.router import Match, Route
 from admin_api.call.store_wrappers import HookedDatabase, JoinedTransaction
 from admin_api.http.problems import Problem
+from admin_api.http.records import Record
 from storage.database import Tx
 
 _TAG = re.compile(r'(W/)?("[\x21\x23-\x7e\x80-\xff]*")')
@@ -73,7 +74,18 @@ async def require(tx: Tx, condition: Condition, shown: Route | None, call: Call)
     """Raises Problem 412 when the condition does not hold."""
     tag = await current_tag(tx, shown, call) if shown and condition.tags is not None else None
     if not condition.holds(tag):
-        raise Problem(412, "precondition_failed", "This has changed since it was read.")
+        told = await shown.changed(tx, call) if shown and shown.changed else None
+        raise precondition_failed(told)
+
+
+def precondition_failed(told: Record | None = None) -> Problem:
+    """Build 412; with `told`, who made the change."""
+    return Problem(412, "precondition_failed", "This has changed since it was read.", more=told)
+
+
+def precondition_required() -> Problem:
+    """Build 428: a change of something that several people write."""
+    return Problem(428, "precondition_required", "This needs If-Match with the ETag that was read.")
 
 
 async def respond(route: Route, shown: Route | None, call: Call) -> Response:

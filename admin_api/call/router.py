@@ -17,13 +17,16 @@ from starlette.responses import Response
 
 from admin_api.access.policy import Access
 from admin_api.call.call import Call
+from admin_api.http.body import MAX_FILE
 from admin_api.http.payload import Parameters, Payload
+from admin_api.http.records import Record
 from storage.database import Tx
 
 Handler = Callable[[Call], Coroutine[Any, Any, Response]]
 Permit = Callable[[Call], None]
 Admit = Callable[[Call], AbstractAsyncContextManager[None]]
 Locate = Callable[[Tx, Call], Coroutine[Any, Any, object]]
+Changed = Callable[[Tx, Call], Coroutine[Any, Any, Record]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,10 +47,13 @@ class Route:
     `payload` and `parameters` are the models of body and query. `permit` raises Problem 403 for a
     body that this caller may not send. `locate` finds the object in the path: when the input has
     faults, it is asked first, so that 404 wins. `version` is the source of the ETag where the body
-    needs more than the store; `waits`: a POST waits for more than the store; `takes_file`: its body
-    is a file of one of these media types, which the handler has as the call's `file`; `admit` is
-    asked before the file is read, and held until the answer. `changes` is False for a POST that
-    changes nothing; `shown` shows the resource of a long answer again.
+    needs more than the store, and `changed` tells who made that version; `needs_condition`: a
+    change without If-Match is refused; `waits`: a POST waits for more than the store.
+
+    `takes_file`: its body is a file of one of these media types, of at most `most_octets`, which
+    the handler has as the call's `file`, or with `keeps_file` as its `received`; `admit` is asked
+    before the file is read, and held until the answer. `changes` is False for a POST that changes
+    nothing; `shown` shows the resource of a long answer again.
     """
 
     method: str
@@ -59,10 +65,14 @@ class Route:
     permit: Permit | None = None
     locate: Locate | None = None
     version: Locate | None = None
+    changed: Changed | None = None
+    needs_condition: bool = False
     waits: bool = False
     changes: bool = True
     shown: Shown | None = None
     takes_file: tuple[str, ...] = ()
+    most_octets: int = MAX_FILE
+    keeps_file: bool = False
     admit: Admit | None = None
 
     @property

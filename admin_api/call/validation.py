@@ -118,7 +118,7 @@ async def validated(match: Match, route: Route, call: Call, sent: RawInput) -> R
     if faults and route.access.acts and _is_told(sent.faults):
         raise _invalid(faults)  # without the acting inbox nothing can be resolved
     condition = etags.condition_of(call, route)
-    if faults or condition is not None:
+    if faults or condition is not None or route.needs_condition:
         faults += await _look(route, shown, call, forms if faults else [], faults)
     if faults:
         raise _invalid(faults)
@@ -146,7 +146,7 @@ async def _look(
 ) -> list[FieldFault]:
     """Return the faults that the store finds, but for fields with a `known` one.
 
-    Raises NotFound, Problem 412, and Problem `inbox_required` with the known faults.
+    Raises NotFound, Problem 412 or 428, and Problem `inbox_required` with the known faults.
     """
     locate = route.locate or (acting_inbox if route.access.acts else None)
     condition = etags.condition_of(call, route)
@@ -154,6 +154,8 @@ async def _look(
     async def work(tx: Tx) -> list[FieldFault]:
         if locate is not None:
             await locate(tx, call)
+        if condition is None and route.needs_condition:
+            raise etags.precondition_required()
         if condition is not None:
             await etags.require(tx, condition, shown, call)
         return await _unmeant(call, forms)(tx)

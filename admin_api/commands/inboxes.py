@@ -125,6 +125,7 @@ async def _deleted_ones(tx: Tx, tenant_text: str | None) -> list[Record]:
     default=None,
     help="Whether teammates are told whom it knows.",
 )
+@click.option("--signature", metavar="TEXT", help="What the page puts under its letters.")
 @click.pass_obj
 def change(
     call: Invocation,
@@ -135,6 +136,7 @@ def change(
     name: str | None,
     timezone: str | None,
     shares: bool | None,
+    signature: str | None,
 ) -> None:
     """Change INBOX (id or address); what is not named stays. The address never changes."""
     from admin_api.commands.terminal import arguments
@@ -146,7 +148,8 @@ def change(
         raise click.UsageError("--owner and --no-owner exclude each other.")
     title = arguments.name(name) if name else name
     zone = arguments.timezone(timezone) if timezone else None
-    if owner is None and not no_owner and (title, zone, shares) == (None, None, None):
+    signed = arguments.signature(signature) if signature else signature
+    if owner is None and not no_owner and (title, zone, shares, signed) == (None,) * 4:
         raise click.UsageError("Say what to change.")
 
     async def work(tx: Tx) -> Record:
@@ -165,6 +168,7 @@ def change(
             display_name=title,
             default_timezone=zone,
             share_relationships=shares,
+            signature=signed,
         )
         await _note_change(tx, found, changed)
         return inbox_record(changed, await aliases_of(tx, **key), settings=True)

@@ -13,7 +13,7 @@ from storage.clock import system_clock
 if TYPE_CHECKING:
     from storage.database import Tx
     from storage.directory.inboxes import Inbox
-    from storage.directory.lists import DistributionList, Member
+    from storage.directory.lists import DistributionList, Member, ReplyAs, ReplyName
 
 
 @click.group("list")
@@ -162,6 +162,66 @@ def rename(call: Invocation, address: str, name: str) -> None:
         if renamed.name != found.name:
             await note(tx, "list.renamed", found.list_id, tenant_id=key, name=found.address)
         return renamed
+
+    call.show(list_record(call.write(work)))
+
+
+@distribution_list.command("set")
+@common
+@click.argument("address")
+@click.option(
+    "--reply-as",
+    type=click.Choice(["list", "member", "either"]),
+    help="From which address its members answer.",
+)
+@click.option(
+    "--reply-name",
+    type=click.Choice(["list", "member", "both"]),
+    help="Under which name its members answer.",
+)
+@click.option("--signature", metavar="TEXT", help="What the page puts under their letters.")
+@click.pass_obj
+def change(
+    call: Invocation,
+    *,
+    address: str,
+    reply_as: ReplyAs | None,
+    reply_name: ReplyName | None,
+    signature: str | None,
+) -> None:
+    """Change how members of the list ADDRESS answer; what is not named stays."""
+    from admin_api.commands.terminal import arguments
+    from admin_api.commands.terminal.operator_trail import note
+    from admin_api.directory.records import list_record
+    from storage.directory.lists import update_list
+    from storage.directory.operator_names import list_meant
+
+    signed = arguments.signature(signature) if signature else signature
+    given = {"reply_as": reply_as, "reply_name": reply_name, "signature": signed}
+    if given == dict.fromkeys(given):
+        raise click.UsageError("Say what to change.")
+
+    async def work(tx: Tx) -> DistributionList:
+        found = await list_meant(tx, text=address)
+        changed = await update_list(
+            tx,
+            tenant_id=found.tenant_id,
+            list_id=found.list_id,
+            reply_as=reply_as,
+            reply_name=reply_name,
+            signature=signed,
+        )
+        fields = [one for one in given if getattr(found, one) != getattr(changed, one)]
+        if fields:
+            await note(
+                tx,
+                "list.changed",
+                found.list_id,
+                tenant_id=found.tenant_id,
+                name=found.address,
+                details={"fields": sorted(fields)},
+            )
+        return changed
 
     call.show(list_record(call.write(work)))
 

@@ -42,17 +42,36 @@ async def _note(tx: Tx, action: str, token: Token, **details: Sequence[str]) -> 
 @click.argument("inbox")
 @click.option("--label", required=True, help="What the token is for.")
 @click.option("--scopes", required=True, metavar="A,B", help="Such as email:read,email:write.")
+@click.option(
+    "--requires-approval", metavar="A,B", default="", help="Calls a person approves: email:send."
+)
+@click.option("--send-to", metavar="WHOM", help="participants (default), contacts or anyone.")
+@click.option("--send-rate", type=int, help="The most letters an hour (default 30).")
 @click.pass_obj
-def create(call: Invocation, inbox: str, label: str, scopes: str) -> None:
+def create(
+    call: Invocation,
+    *,
+    inbox: str,
+    label: str,
+    scopes: str,
+    requires_approval: str,
+    send_to: str | None,
+    send_rate: int | None,
+) -> None:
     """Make a token for INBOX (id or address) and show it, once."""
     from admin_api.accounts.records import token_record
     from admin_api.commands.terminal import arguments
-    from storage.accounts.tokens import create_token
+    from storage.accounts.tokens import AS_NEW, Sending, create_token
     from storage.directory.operator_names import inbox_meant
 
     title = arguments.name(label, "label")
     now = system_clock()
-    asked = [scope.strip() for scope in scopes.split(",") if scope.strip()]
+    asked = _split(scopes)
+    sending = Sending(
+        tuple(_split(requires_approval)),
+        send_to or AS_NEW.send_to,
+        AS_NEW.send_rate if send_rate is None else send_rate,
+    )
 
     async def work(tx: Tx) -> tuple[Token, str]:
         found = await inbox_meant(tx, text=inbox)
@@ -65,12 +84,17 @@ def create(call: Invocation, inbox: str, label: str, scopes: str) -> None:
             created_by=None,
             expires_at=None,
             now=now,
+            sending=sending,
         )
         await _note(tx, "token.created", made, scopes=made.scopes)
         return made, secret
 
     made, secret = call.write(work)
     call.show(token_record(made, now=now) | {"token": secret})
+
+
+def _split(names: str) -> list[str]:
+    return [name.strip() for name in names.split(",") if name.strip()]
 
 
 @token.command("list")

@@ -5,13 +5,13 @@ from __future__ import annotations
 from starlette.responses import Response
 
 from admin_api.access.policy import is_admin
-from admin_api.call.audit_trail import note
+from admin_api.call.audit_trail import differing, note
 from admin_api.call.call import Call, inbox_in_path
 from admin_api.call.paging import Page, page_answer
 from admin_api.call.references import AnyInbox, NewAddress, any_inbox
 from admin_api.directory.records import list_record, member_record
 from admin_api.directory.shapes import ListRecord
-from admin_api.http.payload import Name, Payload, address_of
+from admin_api.http.payload import Name, Payload, Signature, address_of
 from admin_api.http.records import Record
 from admin_api.http.responses import answer, no_content
 from admin_api.http.shapes import fields_of
@@ -36,6 +36,9 @@ class ListChange(Payload):
 
     name: Name = ""
     share_read_state: bool = True
+    reply_as: lists.ReplyAs = "list"
+    reply_name: lists.ReplyName = "both"
+    signature: Signature = ""
 
 
 class MemberIn(Payload):
@@ -98,8 +101,8 @@ async def change_list(call: Call) -> Response:
         )
         if changed.name != found.name:
             await note(tx, call, "list.renamed", changed.list_id, name=changed.address)
-        if changed.share_read_state != found.share_read_state:
-            fields = ["share_read_state"]
+        fields = differing({*change} - {"name"}, list_record(found), list_record(changed))
+        if fields:
             await note(
                 tx, call, "list.changed", changed.list_id, name=changed.address, fields=fields
             )

@@ -28,7 +28,7 @@ from admin_api.call.paging import Page, page_answer
 from admin_api.call.references import NewAddress, UserName, user
 from admin_api.directory.records import inbox_record
 from admin_api.directory.shapes import ChangedInbox
-from admin_api.http.payload import OneLine, Payload, Truth, address_of
+from admin_api.http.payload import OneLine, Payload, Signature, Truth, address_of
 from admin_api.http.records import Record, id_or_none
 from admin_api.http.responses import answer, no_content
 from admin_api.http.shapes import fields_of
@@ -81,6 +81,7 @@ class InboxChange(Payload):
     owner_user_id: UserName | None = None
     default_timezone: Timezone = "UTC"
     share_relationships: bool = True
+    signature: Signature = ""
     webhook_url: WebhookUrl | None = None
     webhook_events: EventNames = Field(default_factory=list)
 

@@ -75,6 +75,7 @@ def inbox_record(
         record |= {
             "default_timezone": inbox.default_timezone,
             "share_relationships": inbox.share_relationships,
+            "signature": inbox.signature,
         }
     if settings and webhooks:
         record |= {
@@ -114,6 +115,9 @@ def list_record(item: DistributionList, *, for_admin: bool = True) -> Record:
         "created_at": rfc3339(item.created_at),
         "member_count": item.member_count,
         "share_read_state": item.share_read_state,
+        "reply_as": item.reply_as,
+        "reply_name": item.reply_name,
+        "signature": item.signature,
         **waiting,
     }
 

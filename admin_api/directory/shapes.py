@@ -76,6 +76,9 @@ class Alias(Answer):
     list_id: ListId
 
 
+Signature = Annotated[str, Field(examples=["Example Support"])]
+
+
 class InboxRecord(Answer):
     """An inbox; the settings only for itself, its owner and admins.
 
@@ -90,6 +93,7 @@ class InboxRecord(Answer):
     created_at: Time
     default_timezone: Annotated[str, Field(examples=["Europe/Berlin"])] = "UTC"
     share_relationships: bool = True
+    signature: Signature = ""
     webhook_url: Annotated[str | None, Field(examples=[None])] = None
     webhook_events: list[str] = Field(default_factory=list)
     purge_at: Time | None = None
@@ -147,6 +151,9 @@ class ListRecord(Answer):
     created_at: Time
     member_count: Count
     share_read_state: bool
+    reply_as: Annotated[Literal["list", "member", "either"], Field(examples=["list"])]
+    reply_name: Annotated[Literal["list", "member", "both"], Field(examples=["both"])]
+    signature: Signature
     deferred_count: Count = 0
     last_deferred_at: Time | None = None
 

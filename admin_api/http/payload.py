@@ -91,9 +91,16 @@ def not_blank(text: str) -> str:
     return text
 
 
-def _one_line(text: str) -> str:
+def one_line(text: str) -> str:
+    """A check: CR, LF and other control characters have no place in a name or a header field."""
     if any(ord(character) < 32 or 127 <= ord(character) < 160 for character in text):
         raise ValueError("must be one line without control characters")
+    return text
+
+
+def _signature(text: str) -> str:
+    if any(ord(character) < 32 and character not in "\t\r\n" for character in text):
+        raise ValueError("must be text without control characters")
     return text
 
 
@@ -134,7 +141,9 @@ def _truth(value: object) -> object:
     return {"true": True, "false": False}.get(value, value) if isinstance(value, str) else value
 
 
-OneLine = Annotated[str, Field(max_length=200), AfterValidator(_one_line)]
+OneLine = Annotated[str, Field(max_length=200), AfterValidator(one_line)]
+SIGNATURE_LENGTH = 2000
+Signature = Annotated[str, Field(max_length=SIGNATURE_LENGTH), AfterValidator(_signature)]
 Name = Annotated[OneLine, AfterValidator(not_blank)]
 EmailAddress = Annotated[str, Field(max_length=320), AfterValidator(_address)]
 OwnAddress = Annotated[str, Field(max_length=320), AfterValidator(_own_address)]

@@ -33,6 +33,7 @@ class Problem(Exception):
         *,
         headers: Mapping[str, str] | None = None,
         faults: Sequence[FieldFault] = (),
+        more: Mapping[str, object] | None = None,
     ) -> None:
         super().__init__(code)
         self.status = status
@@ -40,6 +41,7 @@ class Problem(Exception):
         self.detail = detail
         self.headers = dict(headers or {})
         self.faults = faults
+        self.more = dict(more or {})
 
 
 def unauthorized() -> Problem:
@@ -117,6 +119,7 @@ def response_of(problem: Problem) -> Response:
         "status": problem.status,
         "detail": problem.detail,
         "code": problem.code,
+        **problem.more,
     }
     if problem.faults:
         body["errors"] = [

@@ -38,6 +38,9 @@ AttachmentId = Annotated[str, _id("att")]
 EntryId = Annotated[str, _id("aud")]
 AlertId = Annotated[str, _id("alr")]
 DeliveryId = Annotated[str, _id("dlv")]
+UploadId = Annotated[str, _id("upl")]
+DraftId = Annotated[str, _id("drf")]
+ApprovalId = Annotated[str, _id("apr")]
 
 Time = Annotated[
     str,
@@ -77,6 +80,15 @@ class FieldProblem(Answer):
     message: Annotated[str, Field(examples=["is not an inbox of this tenant"])]
 
 
+class WriterRecord(Answer):
+    """One who wrote: for an inbox, as a person or with a token."""
+
+    inbox_id: InboxId
+    address: Address
+    user_id: UserId | None
+    token_id: TokenId | None
+
+
 class ProblemRecord(Answer):
     """The reason why a call was refused (RFC 9457)."""
 
@@ -86,6 +98,8 @@ class ProblemRecord(Answer):
     detail: Annotated[str, Field(examples=["Not found, or not visible to this credential."])]
     code: Annotated[str, Field(pattern="^[a-z][a-z_]*$", examples=["not_found"])]
     errors: list[FieldProblem] = Field(default_factory=list)
+    changed_by: WriterRecord | None = None
+    changed_at: Time | None = None
 
 
 @dataclass(frozen=True, slots=True)

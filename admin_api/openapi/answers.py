@@ -127,7 +127,7 @@ def refusals(route: Route, about: Described) -> dict[int, list[str]]:
     if conflicts:
         refusals[409] = conflicts
     if route.method in ("PATCH", "DELETE"):
-        refusals[412] = ["precondition_failed"]
+        refusals |= _conditions(route)
     if route.reads_json:
         refusals[400].append("malformed_json")
     if route.reads_json or about.takes:
@@ -135,6 +135,11 @@ def refusals(route: Route, about: Described) -> dict[int, list[str]]:
     if route.path not in ("/healthz", "/metrics", "/docs", "/v1/openapi.json"):
         refusals[503] += ["store_unavailable", *(["dns_unavailable"] if about.dns else [])]
     return refusals
+
+
+def _conditions(route: Route) -> dict[int, list[str]]:
+    required = {428: ["precondition_required"]} if route.needs_condition else {}
+    return {412: ["precondition_failed"], **required}
 
 
 def _forbidden(route: Route, about: Described) -> Iterable[str]:

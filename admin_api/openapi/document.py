@@ -53,6 +53,8 @@ _PATHS: dict[str, object] = {
     "share_id": shapes.ShareId,
     "alert_id": shapes.AlertId,
     "delivery_id": shapes.DeliveryId,
+    "draft_id": shapes.DraftId,
+    "approval_id": shapes.ApprovalId,
 }
 
 
@@ -121,11 +123,17 @@ def _operation(route: Route) -> Json:
         operation["requestBody"] = {"required": True, "content": {"application/json": content}}
     elif takes := described(route).takes:
         operation["requestBody"] = {
-            "description": f"A file, as {takes} or as octets.",
+            "description": _taken(takes),
             "required": True,
             "content": {OCTETS: {"schema": {"type": "string", "format": "binary"}}},
         }
     return operation
+
+
+def _taken(media_type: str) -> str:
+    if media_type == "*/*":
+        return "A file of any type, which Content-Type tells."
+    return f"A file, as {media_type} or as octets."
 
 
 def _operation_id(handler: Handler) -> str:
@@ -202,7 +210,7 @@ def _parameters(route: Route) -> list[Json]:
         found.append(_parameter("header", IDEMPOTENCY_KEY, key))
     if route.method in ("PATCH", "DELETE"):
         tag: Json = {"type": "string", "description": "The ETag that was read, or *."}
-        found.append(_parameter("header", "If-Match", tag))
+        found.append(_parameter("header", "If-Match", tag) | {"required": route.needs_condition})
     return found
 
 

@@ -12,6 +12,7 @@ from admin_api.accounts import shapes as accounts
 from admin_api.alerts import shapes as alerts
 from admin_api.contacts import shapes as contacts
 from admin_api.directory import shapes as directory
+from admin_api.drafts import shapes as drafts
 from admin_api.events import shapes as events
 from admin_api.http.shapes import Described
 from admin_api.mailbox import shapes as mailbox
@@ -23,6 +24,7 @@ DESCRIBED: dict[str, Described] = {
     **directory.DESCRIBED,
     **mailbox.DESCRIBED,
     **teamwork.DESCRIBED,
+    **drafts.DESCRIBED,
     **contacts.DESCRIBED,
     **alerts.DESCRIBED,
     **events.DESCRIBED,

@@ -27,9 +27,10 @@ class ServiceContext:
 
     `store` shares the store fairly between callers, `database` is for work of no caller; `document`
     makes the OpenAPI document; `commits` is the wake-up after commits, which `feed` reads for all
-    streams; `imports` are by inbox, `import_turns` for reading their files; `reply_to` gives the
-    SMTP reply to a recipient with that route; `measures` has the operator's metrics; `webhooks`
-    checks targets and sends; `dns` is the process's one cache of the DNS; `trial` sends test mail.
+    streams; `imports` and `uploads` are by inbox, `import_turns` for reading the files of imports;
+    `reply_to` gives the SMTP reply to a recipient with that route; `measures` has the operator's
+    metrics; `webhooks` checks targets and sends; `dns` is the process's one cache of the DNS;
+    `trial` sends test mail.
     """
 
     store: SharedDatabase
@@ -44,6 +45,7 @@ class ServiceContext:
     commits: WakeUp
     feed: Feed
     imports: Slots
+    uploads: Slots
     import_turns: asyncio.Semaphore
     reply_to: Callable[[Resolution], str | None]
     measures: CallMetrics

@@ -27,6 +27,8 @@ PREFIX = "prt_"
 Scope = Literal[
     "email:read",
     "email:write",
+    "email:send",
+    "approvals:read",
     "contacts:read",
     "contacts:write",
     "context:read",
@@ -36,10 +38,29 @@ Scope = Literal[
     "alerts:write",
 ]
 SCOPES: tuple[str, ...] = get_args(Scope)
+# The scopes whose calls a person can be asked to approve.
+Approved = Literal["email:send"]
+APPROVED: tuple[str, ...] = get_args(Approved)
+SendTo = Literal["participants", "contacts", "anyone"]
+SEND_TO: tuple[str, ...] = get_args(SendTo)
+SEND_RATE = 30
+MOST_SEND_RATE = 10_000
 LABEL_LENGTH = 200
 
 _ALPHABET = "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"
 _SECRET_LENGTH = 43  # 62 ** 43 > 2 ** 256
+
+
+@dataclass(frozen=True, slots=True)
+class Sending:
+    """How a token may send: which of its calls wait for a person, to whom, how often an hour."""
+
+    requires_approval: tuple[str, ...] = ()
+    send_to: str = "participants"
+    send_rate: int = SEND_RATE
+
+
+AS_NEW = Sending()
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,6 +77,7 @@ class Token:
     created_at: int
     last_used_at: int | None
     expires_at: int | None
+    sending: Sending = AS_NEW
 
 
 async def create_token(
@@ -68,6 +90,7 @@ async def create_token(
     created_by: bytes | None,
     expires_at: int | None,
     now: int,
+    sending: Sending = AS_NEW,
 ) -> tuple[Token, str]:
     """Make a token; return it with its secret in clear, which is never available again.
 
@@ -77,6 +100,7 @@ async def create_token(
     asked = set(scopes)
     faults = await _require_inbox(tx, tenant_id, inbox_id)
     faults += _faults(label, asked, expires_at, now)
+    faults += _faults_of_sending(sending)
     if faults:
         raise Invalid(*faults)
     token = Token(
@@ -90,16 +114,17 @@ async def create_token(
         now,
         None,
         expires_at,
+        sending,
     )
     secret = new_secret(PREFIX)
     await tx.execute(
         """
         INSERT INTO tokens
             (token_id, tenant_id, inbox_id, label, scopes, secret_hash, status, created_by,
-             created_at, expires_at)
+             created_at, expires_at, requires_approval, send_to, send_rate)
         VALUES
             (:token_id, :tenant_id, :inbox_id, :label, :scopes, :secret_hash, 'active',
-             :created_by, :now, :expires_at)
+             :created_by, :now, :expires_at, :requires_approval, :send_to, :send_rate)
         """,
         {
             "token_id": token.token_id,
@@ -111,9 +136,18 @@ async def create_token(
             "created_by": created_by,
             "now": now,
             "expires_at": expires_at,
+            **_columns_of(sending),
         },
     )
     return token, secret
+
+
+def _columns_of(sending: Sending) -> dict[str, object]:
+    return {
+        "requires_approval": " ".join(one for one in APPROVED if one in sending.requires_approval),
+        "send_to": sending.send_to,
+        "send_rate": sending.send_rate,
+    }
 
 
 async def _require_inbox(tx: Tx, tenant_id: bytes, inbox_id: bytes) -> list[FieldFault]:
@@ -134,6 +168,15 @@ def _faults(label: str, scopes: set[str], expires_at: int | None, now: int) -> I
         yield FieldFault("scopes", f"must be some of {', '.join(SCOPES)}")
     if expires_at is not None and expires_at <= now:
         yield FieldFault("expires_at", "must be in the future")
+
+
+def _faults_of_sending(sending: Sending) -> Iterator[FieldFault]:
+    if not set(sending.requires_approval) <= set(APPROVED):
+        yield FieldFault("requires_approval", f"must be some of {', '.join(APPROVED)}")
+    if sending.send_to not in SEND_TO:
+        yield FieldFault("send_to", f"must be one of {', '.join(SEND_TO)}")
+    if not 0 <= sending.send_rate <= MOST_SEND_RATE:
+        yield FieldFault("send_rate", f"must be 0 to {MOST_SEND_RATE} letters an hour")
 
 
 async def find_token_by_secret(tx: Tx, *, secret: str, now: int) -> Token | None:
@@ -211,16 +254,23 @@ async def update_token(
     scopes: Collection[str],
     expires_at: int | None,
     now: int,
+    sending: Sending | None = None,
 ) -> Token:
-    """Set all changeable fields; an unchanged expiry may be past. Raises NotFound, Invalid."""
+    """Set all changeable fields; `sending` stays as it is where it is None.
+
+    An unchanged expiry may be past. Raises NotFound, Invalid.
+    """
     token = await find_token(tx, tenant_id=tenant_id, token_id=token_id)
     new_expiry = None if expires_at == token.expires_at else expires_at
-    faults = [*_faults(label, set(scopes), new_expiry, now)]
+    sending = sending or token.sending
+    faults = [*_faults(label, set(scopes), new_expiry, now), *_faults_of_sending(sending)]
     if faults:
         raise Invalid(*faults)
     await tx.execute(
         """
-        UPDATE tokens SET label = :label, scopes = :scopes, expires_at = :expires_at
+        UPDATE tokens
+        SET label = :label, scopes = :scopes, expires_at = :expires_at,
+            requires_approval = :requires_approval, send_to = :send_to, send_rate = :send_rate
         WHERE tenant_id = :tenant_id AND token_id = :token_id
         """,
         {
@@ -229,6 +279,7 @@ async def update_token(
             "label": label,
             "scopes": " ".join(scope for scope in SCOPES if scope in scopes),
             "expires_at": expires_at,
+            **_columns_of(sending),
         },
     )
     return await find_token(tx, tenant_id=tenant_id, token_id=token_id)
@@ -333,7 +384,7 @@ def hash_secret(secret: str) -> bytes:
 
 _TOKEN = """
     SELECT t.token_id, t.tenant_id, t.inbox_id, t.label, t.scopes, t.status, t.created_by,
-           t.created_at, t.last_used_at, t.expires_at
+           t.created_at, t.last_used_at, t.expires_at, t.requires_approval, t.send_to, t.send_rate
     FROM tokens t
 """
 
@@ -350,4 +401,5 @@ def _token(row: Row) -> Token:
         row["created_at"],
         row["last_used_at"],
         row["expires_at"],
+        Sending(tuple(row["requires_approval"].split()), row["send_to"], row["send_rate"]),
     )

@@ -7,7 +7,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Iterable
+from collections.abc import Awaitable, Callable, Iterable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -24,8 +24,12 @@ if TYPE_CHECKING:  # a store without a server never needs psycopg
 
 Contents = dict[str, str]
 Progress = Callable[[int, int], None]
+FetchAll = Callable[[str], Awaitable[list[Row]]]
 
 _CONTENTS = "SELECT file, sha256 FROM contents WHERE file IS NOT NULL"
+_UPLOADS = "SELECT file, sha256 FROM uploads"
+# A store of an older release, which has no uploads, is backed up before its upgrade.
+_HAS_UPLOADS = "SELECT 1 FROM migrations WHERE name LIKE '%drafts'"
 _SCHEMA = "SELECT COALESCE(MAX(number), 0) AS number FROM migrations"
 
 
@@ -62,7 +66,7 @@ async def present_contents(store: str, data: Path) -> Contents:
     from storage.engines.snapshots.postgres_snapshot import open_dump
 
     async with open_dump(store) as dump:
-        return _named(await dump.fetch_all(_CONTENTS))
+        return await _named_files(dump.fetch_all)
 
 
 async def _of_sqlite(
@@ -87,7 +91,7 @@ async def _of_postgres(store: str, writer: PieceWriter) -> Snapshot:
 
     async with open_dump(store) as dump:
         tables = [await _table(dump, table, writer) for table in dump.tables]
-        contents = _named(await dump.fetch_all(_CONTENTS))
+        contents = await _named_files(dump.fetch_all)
         (row,) = await dump.fetch_all(_SCHEMA)
     return Snapshot("postgres", row["number"], tuple(tables), contents)
 
@@ -113,10 +117,10 @@ def _cut(
 
 
 async def _contents(reader: QuickReads) -> Contents:
-    async def work(tx: Tx) -> list[Row]:
-        return await tx.fetch_all(_CONTENTS)
+    async def work(tx: Tx) -> Contents:
+        return await _named_files(tx.fetch_all)
 
-    return _named(await reader.read_quick(work))
+    return await reader.read_quick(work)
 
 
 async def _schema(reader: QuickReads) -> int:
@@ -127,5 +131,8 @@ async def _schema(reader: QuickReads) -> int:
     return row["number"] if row else 0
 
 
-def _named(rows: Iterable[Row]) -> Contents:
+async def _named_files(fetch_all: FetchAll) -> Contents:
+    rows = await fetch_all(_CONTENTS)
+    if await fetch_all(_HAS_UPLOADS):
+        rows += await fetch_all(_UPLOADS)
     return {row["file"]: bytes(row["sha256"]).hex() for row in rows}

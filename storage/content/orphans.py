@@ -53,10 +53,11 @@ def _old_files(directory: Path, before: float) -> Iterator[str]:
 
 async def _unnamed(tx: Tx, files: Sequence[str]) -> list[str]:
     names = {f"f{number}": file for number, file in enumerate(files)}
+    chosen = ", ".join(f":{name}" for name in names)
     rows = await tx.fetch_all(
         f"""
-        SELECT file FROM contents
-        WHERE file IS NOT NULL AND file IN ({", ".join(f":{name}" for name in names)})
+        SELECT file FROM contents WHERE file IS NOT NULL AND file IN ({chosen})
+        UNION ALL SELECT file FROM uploads WHERE file IN ({chosen})
         """,
         names,
     )

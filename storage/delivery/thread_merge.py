@@ -127,7 +127,7 @@ _MOVES = (
     *(
         f"UPDATE {table} SET thread_id = :older WHERE tenant_id = :tenant_id"
         " AND thread_id = :younger"
-        for table in ("thread_history", "tasks", "notes", "messages")
+        for table in ("thread_history", "tasks", "notes", "drafts", "approvals", "messages")
     ),
 )
 _OLDER = """

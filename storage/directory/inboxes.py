@@ -22,7 +22,10 @@ from storage.keyset import ALL, Keyset
 
 @dataclass(frozen=True, slots=True)
 class Inbox:
-    """A stored inbox; `address` is as first written, `canonical` is for comparing."""
+    """A stored inbox; `address` is as first written, `canonical` is for comparing.
+
+    `signature` is put under its letters by the page.
+    """
 
     inbox_id: bytes
     tenant_id: bytes
@@ -33,6 +36,7 @@ class Inbox:
     default_timezone: str
     share_relationships: bool
     created_at: int
+    signature: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -141,6 +145,7 @@ async def update_inbox(
     display_name: str | None = None,
     default_timezone: str | None = None,
     share_relationships: bool | None = None,
+    signature: str | None = None,
 ) -> Inbox:
     """Change the given values; None leaves a value as it is. Raises NotFound."""
     await tx.execute(
@@ -148,7 +153,8 @@ async def update_inbox(
         UPDATE inboxes
         SET display_name = COALESCE(:display_name, display_name),
             default_timezone = COALESCE(:default_timezone, default_timezone),
-            share_relationships = COALESCE(:share_relationships, share_relationships)
+            share_relationships = COALESCE(:share_relationships, share_relationships),
+            signature = COALESCE(:signature, signature)
         WHERE tenant_id = :tenant_id AND inbox_id = :inbox_id AND deleted_at IS NULL
         """,
         {
@@ -157,6 +163,7 @@ async def update_inbox(
             "share_relationships": None
             if share_relationships is None
             else int(share_relationships),
+            "signature": signature,
             "tenant_id": tenant_id,
             "inbox_id": inbox_id,
         },
@@ -249,7 +256,7 @@ _ALIAS = """
 """
 _COLUMNS = """
     SELECT inbox_id, tenant_id, address, canonical, display_name, owner_user_id,
-           default_timezone, share_relationships, created_at
+           default_timezone, share_relationships, created_at, signature
 """
 _INBOX = f"""
     {_COLUMNS} FROM inboxes WHERE tenant_id = :tenant_id AND deleted_at IS NULL
@@ -267,6 +274,7 @@ def _inbox(row: Row) -> Inbox:
         row["default_timezone"],
         bool(row["share_relationships"]),
         row["created_at"],
+        row["signature"],
     )
 
 

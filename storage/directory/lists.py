@@ -8,6 +8,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Literal
 
 from storage.address import Address, canonical_or_none
 from storage.database import Row, Tx
@@ -18,12 +19,17 @@ from storage.errors import FieldFault, Invalid, NotFound
 from storage.ids import from_text
 from storage.keyset import ALL, Keyset
 
+ReplyAs = Literal["list", "member", "either"]
+ReplyName = Literal["list", "member", "both"]
+
 
 @dataclass(frozen=True, slots=True)
 class DistributionList:
     """A stored list; `created_by` is None for a list made on the command line.
 
-    `share_read_state`: its members see who of them has read what came by it.
+    `share_read_state`: its members see who of them has read what came by it. `reply_as` says from
+    which address its members answer, `reply_name` under which name; `signature` is put under their
+    letters by the page.
 
     `deferred` is the number of deferred delivery attempts, and the time of the last, while the list
     has no members.
@@ -37,6 +43,9 @@ class DistributionList:
     created_at: int
     member_count: int
     share_read_state: bool = True
+    reply_as: str = "list"
+    reply_name: str = "both"
+    signature: str = ""
     deferred: int = 0
     last_deferred_at: int | None = None
 
@@ -100,6 +109,9 @@ async def update_list(
     list_id: bytes,
     name: str | None = None,
     share_read_state: bool | None = None,
+    reply_as: ReplyAs | None = None,
+    reply_name: ReplyName | None = None,
+    signature: str | None = None,
 ) -> DistributionList:
     """Change the given values; None leaves a value as it is. Raises NotFound."""
     shared = None if share_read_state is None else int(share_read_state)
@@ -107,10 +119,21 @@ async def update_list(
         """
         UPDATE lists
         SET name = COALESCE(:name, name),
-            share_read_state = COALESCE(:shared, share_read_state)
+            share_read_state = COALESCE(:shared, share_read_state),
+            reply_as = COALESCE(:reply_as, reply_as),
+            reply_name = COALESCE(:reply_name, reply_name),
+            signature = COALESCE(:signature, signature)
         WHERE tenant_id = :tenant_id AND list_id = :list_id
         """,
-        {"name": name, "shared": shared, "tenant_id": tenant_id, "list_id": list_id},
+        {
+            "name": name,
+            "shared": shared,
+            "reply_as": reply_as,
+            "reply_name": reply_name,
+            "signature": signature,
+            "tenant_id": tenant_id,
+            "list_id": list_id,
+        },
     )
     return await find_list(tx, tenant_id=tenant_id, list_id=list_id)
 
@@ -184,7 +207,7 @@ async def all_lists(tx: Tx, *, tenant_id: bytes, span: Keyset = ALL) -> list[Dis
 
 _LIST = """
     SELECT l.list_id, l.tenant_id, l.address, l.name, l.created_by, l.created_at,
-           l.share_read_state,
+           l.share_read_state, l.reply_as, l.reply_name, l.signature,
            (SELECT COUNT(*) FROM list_members m WHERE m.list_id = l.list_id) AS member_count,
            d.deferred, d.last_at
     FROM lists l LEFT JOIN deferred_lists d ON d.list_id = l.list_id
@@ -202,6 +225,9 @@ def _list(row: Row) -> DistributionList:
         row["created_at"],
         row["member_count"],
         bool(row["share_read_state"]),
+        row["reply_as"],
+        row["reply_name"],
+        row["signature"],
         row["deferred"] or 0,
         row["last_at"],
     )

@@ -41,6 +41,9 @@ _MANY = {
     "contacts": "contact_id",
     "relationships": "canonical",
     "activity": "activity_id",
+    "uploads": "upload_id",
+    "drafts": "draft_id",
+    "approvals": "approval_id",
 }
 _FINAL = ("tokens", "addresses", "inboxes")
 

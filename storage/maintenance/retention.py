@@ -18,6 +18,7 @@ from storage.clock import DAY
 from storage.contacts import merges
 from storage.database import Row, Tx
 from storage.delivery import retry_receipts
+from storage.drafts import drafts, uploads
 from storage.events import log
 from storage.ids import lowest_at
 from storage.mailbox import trash as trash_folder
@@ -136,6 +137,12 @@ async def _inboxes(tx: Tx, rows: Sequence[Row], moment: Moment) -> Removed:
     return Removed(int(purged.whole), purged.files, progress=True)
 
 
+async def _uploads(tx: Tx, rows: Sequence[Row], moment: Moment) -> Removed:
+    ids = [bytes(row["upload_id"]) for row in rows]
+    files = await uploads.remove_expired(tx, upload_ids=ids, now=_now(moment))
+    return Removed(len(files), tuple(files))
+
+
 def _now(moment: Moment) -> int:
     now = moment["now"]
     assert isinstance(now, int)
@@ -198,6 +205,13 @@ KINDS: tuple[Kind, ...] = (
         "event_id < :since_id AND event_id NOT IN"
         " (SELECT d.event_id FROM deliveries d WHERE d.status = 'pending')",
     ),
+    Kind(
+        "uploads",
+        uploads.KEPT,
+        "SELECT upload_id FROM uploads WHERE expires_at <= :now",
+        _uploads,
+    ),
+    _rows("drafts", drafts.KEPT, "drafts", "draft_id", "updated_at <= :since"),
     _rows(
         "audit_log",
         audit_log.KEPT,

@@ -36,6 +36,7 @@ from storage.migrations.m020_session_kinds import m020_session_kinds
 from storage.migrations.m021_page import m021_page
 from storage.migrations.m022_authentication import m022_authentication
 from storage.migrations.m023_sign_in_links import m023_sign_in_links
+from storage.migrations.m024_drafts import m024_drafts
 
 Step = Callable[[Tx], Coroutine[Any, Any, None]]
 
@@ -142,4 +143,5 @@ STEPS: tuple[Step, ...] = (
     m021_page,
     m022_authentication,
     m023_sign_in_links,
+    m024_drafts,
 )

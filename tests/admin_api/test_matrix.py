@@ -144,7 +144,7 @@ async def invalid_secrets(world: World) -> dict[str, str | None]:
         for name in ("paused", "revoked", "expired"):
             token, made[name] = await tokens.create_token(
                 tx,
-                **key,
+                tenant_id=world.tenant_id,
                 inbox_id=world.raw[SALES],
                 label=name,
                 scopes=tokens.SCOPES,

@@ -57,14 +57,15 @@ UNKNOWN = {
     "delivery_id": "dlv_" + "0" * 26,
     "address": "nobody@unknown.test",
     "session_id": "ses_" + "0" * 26,
+    "draft_id": "drf_" + "0" * 26,
 }
 
 
 @dataclass(frozen=True)
 class Row:
     """What a route declares: the scopes of which a token needs one (None: no token may), whether
-    only admins may, whether it belongs to an inbox; a body that is good, or a file of cards; its
-    parameters. `query` is for a call that would not end: it is refused by that.
+    only admins may, whether it belongs to an inbox; a body that is good, or a file; its parameters.
+    `query` is a parameter that it needs, or one that ends a call which would not end.
     """
 
     scopes: tuple[str, ...] | None = ()
@@ -76,12 +77,13 @@ class Row:
     status: int = 200
     query: dict[str, str] = field(default_factory=dict)
     file: bytes | None = None
+    headers: dict[str, str] = field(default_factory=dict)
 
     @property
     def sent(self) -> dict[str, Any]:
         """The body as a client is given it."""
         if self.file is None:
-            return {"json": self.body}
+            return {"json": self.body, "headers": self.headers}
         return {"content": self.file, "headers": {"Content-Type": "text/vcard"}}
 
 
@@ -90,6 +92,7 @@ WRITE = ("email:write",)
 THREAD = {"thread_id": "thread"}
 NOTE = {"thread_id": "thread", "note_id": "note"}
 TASK = {"task_id": "task"}
+DRAFT = {"draft_id": "draft"}
 TEMPLATE = {"template_id": "template"}
 CONTACT = {"contact_id": "contact"}
 OTHER_MESSAGE = "msg_01kas3v9t2q5nq8x7d4m6c0wfe"
@@ -234,6 +237,22 @@ TABLE = {
         None, admin=True, body={"name": "New"}, names=TEMPLATE
     ),
     "DELETE /v1/templates/{template_id}/": Row(None, admin=True, names=TEMPLATE, status=204),
+    "GET /v1/messages/threads/{thread_id}/drafts/": Row(WRITE, acts=True, names=THREAD),
+    "POST /v1/messages/threads/{thread_id}/drafts/": Row(
+        WRITE, acts=True, body={"text_body": "Dear Grace,"}, names=THREAD, status=201
+    ),
+    "GET /v1/drafts/{draft_id}/": Row(WRITE, acts=True, names=DRAFT),
+    "PATCH /v1/drafts/{draft_id}/": Row(
+        WRITE, acts=True, body={"subject": "Renewal"}, names=DRAFT, headers={"If-Match": "*"}
+    ),
+    "DELETE /v1/drafts/{draft_id}/": Row(WRITE, acts=True, names=DRAFT, status=204),
+    "POST /v1/uploads/": Row(
+        ("email:send", "email:write"),
+        acts=True,
+        file=b"%PDF",
+        query={"filename": "offer.pdf"},
+        status=201,
+    ),
     "GET /v1/contacts/": Row(BOOK, acts=True),
     "POST /v1/contacts/": Row(BOOK_WRITE, acts=True, body={"full_name": "Ann"}, status=201),
     "GET /v1/contacts/{contact_id}/": Row(BOOK, acts=True, names=CONTACT),
@@ -437,7 +456,10 @@ async def shared_work(world: World, inbox: str, owner: str) -> dict[str, str]:
         task = (await api.post("/v1/tasks/", json={"title": "Call"})).json()
         alert = (await api.post("/v1/alerts/", json=ALERT)).json()
         template = (await admin.post("/v1/templates/", json={"name": "Follow-up"})).json()
+        drafts = f"/v1/messages/threads/{thread['thread_id']}/drafts/"
+        draft = (await api.post(drafts, json={"text_body": "Dear Grace,"})).json()
     return {
+        "draft": draft["draft_id"],
         "alert": alert["alert_id"],
         "delivery": await owed(world, alert["alert_id"]),
         "thread": thread["thread_id"],

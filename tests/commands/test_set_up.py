@@ -4,6 +4,7 @@ import pytest
 
 from tests.commands.operator import Operator, Record
 
+NEW_TOKEN = ["token", "create", "a@acme.test", "--label", "x", "--scopes", "email:send"]
 NEW_OWNER = ["user", "create", "u@acme.test", "--tenant", "Acme", "--role", "owner"]
 
 
@@ -111,6 +112,9 @@ def test_a_name_is_used_once(operator: Operator) -> None:
         (["token", "create", "a@acme.test", "--label", "x", "--scopes", "mail"], "scopes: must be"),
         (["token", "create", "a@acme.test", "--label", "x", "--scopes", ","], "scopes: must be"),
         (["token", "create", "a@acme.test", "--label", "", "--scopes", "email:read"], "label: "),
+        ([*NEW_TOKEN, "--send-to", "all"], "send_to: must be one of participants"),
+        ([*NEW_TOKEN, "--requires-approval", "x"], "requires_approval: must be some of"),
+        (["list", "set", "team@acme.test", "--signature", "x" * 2001], "signature: must have"),
         (["user", "create", "nobody", "--tenant", "Acme", "--role", "owner"], "email: "),
         (["user", "create", "u@acme.test", "--tenant", "Acme", "--role", "king"], "role: must be"),
         (
@@ -297,7 +301,7 @@ def test_a_list_shows_its_members_and_takes_each_once(operator: Operator) -> Non
 
     assert keys(shown) == {
         "list_id", "address", "name", "created_by", "created_at", "member_count", "members",
-        "share_read_state",
+        "share_read_state", "reply_as", "reply_name", "signature",
     }  # fmt: skip
     assert (shown["created_by"], shown["member_count"]) == (None, 2)
     assert [member["inbox_address"] for member in shown["members"]] == [
@@ -306,6 +310,19 @@ def test_a_list_shows_its_members_and_takes_each_once(operator: Operator) -> Non
     ]
     assert shown["members"][1] == again
     assert keys(again) == {"member_id", "inbox_id", "inbox_address", "added_at"}
+
+
+def test_how_letters_are_sent_can_be_set(operator: Operator) -> None:
+    operator.furnish()
+
+    changed = operator.ask("list", "set", "team@acme.test", "--reply-as", "member")
+    signed = operator.ask("inbox", "set", "a@acme.test", "--signature", "Ann")
+    token = operator.ask(*NEW_TOKEN, "--requires-approval", "email:send", "--send-rate", "5")
+
+    assert (changed["reply_as"], changed["reply_name"]) == ("member", "both")
+    assert signed["signature"] == "Ann"
+    sending = ("requires_approval", "send_to", "send_rate")
+    assert [token[name] for name in sending] == [["email:send"], "participants", 5]
 
 
 def test_another_tenants_inbox_is_no_member(operator: Operator) -> None:

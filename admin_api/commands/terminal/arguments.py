@@ -6,6 +6,7 @@ from admin_api.commands.terminal.faults import Faults
 from storage.address import Address, canonical_domain, parse_address
 
 _NAME_LENGTH = 200
+_SIGNATURE_LENGTH = 2000
 
 
 def address(text: str, field: str, *, for_creation: bool = False) -> Address:
@@ -26,6 +27,17 @@ def name(text: str, field: str = "name") -> str:
         raise Faults(f"{field}: must be one line without control characters")
     if any("\ud800" <= character <= "\udfff" for character in text):
         raise Faults(f"{field}: must be UTF-8")
+    return text
+
+
+def signature(text: str) -> str:
+    """Some lines of text. Raises Faults."""
+    if len(text) > _SIGNATURE_LENGTH:
+        raise Faults(f"signature: must have at most {_SIGNATURE_LENGTH} characters")
+    if any(ord(character) < 32 and character not in "\t\r\n" for character in text):
+        raise Faults("signature: must be text without control characters")
+    if any("\ud800" <= character <= "\udfff" for character in text):
+        raise Faults("signature: must be UTF-8")
     return text
 
 

@@ -38,6 +38,7 @@ EXAMPLES = {
     "list list": "list list --tenant Acme",
     "list show": "list show team@acme.test",
     "list rename": "list rename team@acme.test Crew",
+    "list set": "list set team@acme.test --reply-as member",
     "list delete": "list delete team@acme.test",
     "list add": "list add team@acme.test sales@acme.test",
     "list remove": "list remove team@acme.test sales@acme.test",

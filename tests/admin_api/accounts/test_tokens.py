@@ -35,6 +35,9 @@ async def test_a_new_token_is_shown_once_and_works(world: World) -> None:
         "inbox_id": world.ids[AGENT],
         "label": "crawler",
         "scopes": ["email:read", "email:write"],
+        "requires_approval": [],
+        "send_to": "participants",
+        "send_rate": 30,
         "status": "active",
         "created_by": world.ids[TENANT_ADMIN],
         "last_used_at": None,
@@ -114,6 +117,10 @@ async def test_an_inbox_one_may_not_act_for_looks_like_none(world: World) -> Non
         ({"expires_at": "soon"}, "expires_at"),
         ({"created_by": "usr_x"}, "created_by"),
         ({"status": "active"}, "status"),
+        ({"requires_approval": ["email:read"]}, "requires_approval[0]"),
+        ({"send_to": "everyone"}, "send_to"),
+        ({"send_rate": -1}, "send_rate"),
+        ({"send_rate": 10_001}, "send_rate"),
     ],
 )
 async def test_what_a_token_cannot_be_is_400_on_that_field(
@@ -196,6 +203,23 @@ async def test_what_a_token_is_like_can_change(world: World) -> None:
     assert (await change(world, TENANT_OWNER, SALES))[1] == body | {
         "last_used_at": "2027-01-15T08:00:00.000Z"
     }
+
+
+async def test_how_a_token_may_send_can_be_set_field_by_field(world: World) -> None:
+    given = {"requires_approval": ["email:send"], "send_to": "anyone", "send_rate": 0}
+    _, made = await create(world, TENANT_OWNER, inbox_id=SALES, **given)
+    assert {name: made[name] for name in given} == given
+    async with world.client(TENANT_OWNER) as api:
+        path = f"/v1/tokens/{made['token_id']}/"
+        steps: list[Body] = [{"send_rate": 5}, {"send_to": "contacts"}, {"requires_approval": []}]
+        for step in steps:
+            given |= step
+            body = (await api.patch(path, json=step)).json()
+            assert {name: body[name] for name in given} == given
+        (entry, *_) = (await api.get("/v1/audit-log/", params={"action": "token.changed"})).json()[
+            "results"
+        ]
+        assert entry["details"]["fields"] == ["requires_approval"]
 
 
 @pytest.mark.parametrize(

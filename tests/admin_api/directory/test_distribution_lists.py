@@ -47,11 +47,18 @@ async def test_a_list_is_made_read_renamed_and_deleted(world: World) -> None:
             "created_at": "2027-01-15T08:00:00.000Z",
             "member_count": 0,
             "share_read_state": True,
+            "reply_as": "list",
+            "reply_name": "both",
+            "signature": "",
         }
         own = f"{LISTS}{made.json()['list_id']}/"
         assert (await api.get(own)).json() == made.json()
-        renamed = await api.patch(own, json={"name": "Helpers"})
-        assert renamed.json() == made.json() | {"name": "Helpers"}
+        change = {"name": "Helpers", "reply_as": "either", "signature": "Helpers\n+49 1"}
+        renamed = await api.patch(own, json=change)
+        assert renamed.json() == made.json() | change
+        for bad in ({"reply_as": "me"}, {"reply_name": "x"}, {"signature": "a\x1b"}):
+            answer = await api.patch(own, json=bad)
+            assert [one["field"] for one in answer.json()["errors"]] == [*bad]
         assert [item["address"] for item in (await api.get(LISTS)).json()] == [
             TEAM,
             "Help@Example.TEST",

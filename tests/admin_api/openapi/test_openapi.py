@@ -124,7 +124,7 @@ async def test_the_example_of_a_request_does_what_it_says(example: World, route:
     query = {"inbox_id": SALES} if row.acts else {}
     async with example.client("alice") as api:
         body = content["application/json"]["example"]
-        answer = await api.request(route.method, path, params=query, json=body)
+        answer = await api.request(route.method, path, params=query, json=body, headers=row.headers)
     assert answer.status_code == DESCRIBED[key].status[0], answer.text
 
 

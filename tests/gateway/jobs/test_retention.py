@@ -82,6 +82,7 @@ TABLES = {"tasks_of_notes": "tasks", "shares_lapsed": "shares", "merges": "conta
 def made_at(kind: str, at: int, world: World) -> tuple[str, dict[str, object]]:
     """The table of a kind, and a row of it that was made at a time."""
     made = of_accounts(at, world) | of_teamwork(at, world) | of_contacts(at) | of_events(at)
+    made |= of_drafts(at)
     tenant = {} if kind == "receipts" else {"tenant_id": world.tenant_id}
     return TABLES.get(kind, kind), tenant | made[kind]
 
@@ -136,6 +137,30 @@ def of_contacts(at: int) -> Made:
     return {"merges": {**dict.fromkeys(names, key), **dict.fromkeys(cards, "{}"), "merged_at": at}}
 
 
+def of_drafts(at: int) -> Made:
+    key = an_id(at)
+    return {
+        "uploads": {
+            "upload_id": key,
+            "inbox_id": key,
+            "filename": "a.txt",
+            "content_type": "text/plain",
+            "sha256": key,
+            "size": 1,
+            "file": f"0/{key.hex()}",
+            "expires_at": at + DAY,
+        },
+        "drafts": {
+            **dict.fromkeys(("draft_id", "thread_id", "inbox_id", "about_message_id"), key),
+            **dict.fromkeys(("seen_message_id", "changed_by_inbox_id"), key),
+            "letter": "{}",
+            "version": 1,
+            "created_at": at,
+            "updated_at": at,
+        },
+    }
+
+
 def of_events(at: int) -> Made:
     key = an_id(at)
     return {
@@ -166,6 +191,8 @@ PERIODS = {
     "activity": 730 * DAY,
     "deliveries": 7 * DAY,
     "events": 7 * DAY,
+    "uploads": DAY,
+    "drafts": 90 * DAY,
     "audit_log": 365 * DAY,
     "trash": 30 * DAY,
     "inboxes": 30 * DAY,

@@ -1,0 +1,1 @@
+"""Letters before they are sent: uploads, drafts and approvals; sends nothing itself."""

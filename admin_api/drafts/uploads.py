@@ -1,0 +1,115 @@
+"""Uploads: files for letters, each sent by itself as octets.
+
+- A file goes into the content directory as it comes, and is never whole in memory. It is on stable
+  storage before the transaction that names it.
+- Four of an inbox come in at a time. Room is asked for before a file is read, by its declared size,
+  and again with its true one.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from collections.abc import AsyncIterator
+from typing import Annotated
+
+from pydantic import AfterValidator, Field
+from starlette.responses import Response
+
+from admin_api.call.call import Call, acting_inbox
+from admin_api.drafts.records import upload_record
+from admin_api.http.body import declared_size, media_type_of
+from admin_api.http.payload import Parameters, not_blank, one_line
+from admin_api.http.problems import Problem
+from admin_api.http.responses import answer
+from storage.content.message_bytes import Content, content_name
+from storage.database import Tx
+from storage.drafts import uploads
+from storage.drafts.uploads import Upload
+from storage.errors import OutcomeUnknown
+
+MOST_OCTETS = 25 << 20
+
+_RUNNING_SECONDS = 5
+
+
+def _file_name(name: str) -> str:
+    if "/" in name or "\\" in name or name in (".", ".."):
+        raise ValueError("must be the name of a file, without a path")
+    if len(name.encode("utf-8", "replace")) > uploads.LONGEST_NAME:
+        raise ValueError(f"must have {uploads.LONGEST_NAME} octets at most")
+    return name
+
+
+FileName = Annotated[
+    str,
+    Field(max_length=uploads.LONGEST_NAME),
+    AfterValidator(one_line),
+    AfterValidator(not_blank),
+    AfterValidator(_file_name),
+]
+
+
+class FileIn(Parameters):
+    """The name that the file has in the letter."""
+
+    filename: FileName
+
+
+@contextlib.asynccontextmanager
+async def admit_upload(call: Call) -> AsyncIterator[None]:
+    """Four at a time for an inbox. Raises Problem 429 `upload_running`, Conflict `uploads_full`."""
+
+    async def work(tx: Tx) -> bytes:
+        inbox_id = await acting_inbox(tx, call)
+        size = declared_size(call.request)
+        key = {"tenant_id": call.tenant_id, "inbox_id": inbox_id}
+        await uploads.require_room(tx, **key, size=size, now=call.now)
+        return inbox_id
+
+    inbox_id = await call.database.read(work)
+    if not call.service.uploads.take(inbox_id):
+        raise Problem(
+            429,
+            "upload_running",
+            "As many files of this inbox as may are being uploaded.",
+            headers={"Retry-After": str(_RUNNING_SECONDS)},
+        )
+    try:
+        yield
+    finally:
+        call.service.uploads.give_back(inbox_id)
+
+
+async def create_upload(call: Call) -> Response:
+    """POST /v1/uploads/: the body is the file; it can be attached for 24 hours."""
+    received, wanted = call.received, call.parameters(FileIn)
+    assert received is not None, "the route takes a file"
+    spool = received.spool
+    file = content_name(spool.path.name)
+    await asyncio.to_thread(call.service.content.place, [spool])
+
+    async def work(tx: Tx) -> Upload:
+        return await uploads.add_upload(
+            tx,
+            tenant_id=call.tenant_id,
+            inbox_id=await acting_inbox(tx, call),
+            filename=wanted.filename,
+            content_type=_attachable(media_type_of(call.request)),
+            content=Content(received.sha256, received.size, None, file),
+            now=call.now,
+        )
+
+    try:
+        made = await call.database.write(work)
+    except OutcomeUnknown:
+        received.kept = True  # a row may name it; if none does, it is an orphan
+        raise
+    received.kept = True
+    return answer(upload_record(made), 201)
+
+
+def _attachable(media_type: str) -> str:
+    """The type of the part. One of parts within parts may not be encoded (RFC 2045 6.4)."""
+    kind = media_type.partition("/")[0].lower()
+    return "application/octet-stream" if kind in ("multipart", "message") else media_type

@@ -1,0 +1,1 @@
+"""Letters before they are sent: uploads, drafts, approvals, limits of tokens."""
