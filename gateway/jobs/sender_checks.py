@@ -48,7 +48,6 @@ _COMPANY_SECONDS = 0.01
 _COST_SECONDS = 0.005
 _BUSY = 0.3
 _LEFT_ALONE_BUSY = 33
-_LEFT_ALONE_BEHIND = 12
 _LEFT_ALONE = 3
 _FEW = 2
 _LONGEST_PAUSE = 2.0
@@ -98,8 +97,7 @@ class SenderChecks:
         if waiting.is_behind:
             await self._database.write(lambda tx: check_queue.pass_over_old(tx, now=self._clock()))
         if streams_in(self._commits):
-            pause = self._pause(max(begun, len(finished)), is_behind=begun == _FEW)
-            await leave_to_mail(self._commits, pause)
+            await leave_to_mail(self._commits, self._pause(max(begun, len(finished))))
         if not (begun and self._room()) and not waiting.is_behind:
             await self._wait(woken)
 
@@ -107,17 +105,12 @@ class SenderChecks:
         most = _FEW if streams_in(self._commits) else IN_FLIGHT
         return max(0, min(most, IN_FLIGHT - len(self._running)))
 
-    def _pause(self, checks: int, *, is_behind: bool) -> float:
-        """Return how long to leave the process alone after so many checks.
-
-        `is_behind`: there may be more to claim, so mail comes faster than it is checked.
-        """
+    def _pause(self, checks: int) -> float:
+        """Return how long to leave the process alone after so many checks."""
         used, now = time.thread_time(), time.monotonic()
         busy = (used - self._used) / max(now - self._used_at, 0.001)
         self._used, self._used_at = used, now
-        alone = _LEFT_ALONE_BEHIND if is_behind else _LEFT_ALONE
-        if busy > _BUSY:
-            alone = _LEFT_ALONE_BUSY
+        alone = _LEFT_ALONE_BUSY if busy > _BUSY else _LEFT_ALONE
         return min(checks * _COST_SECONDS * alone, _LONGEST_PAUSE)
 
     async def _wait(self, woken: asyncio.Future[None]) -> None:

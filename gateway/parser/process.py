@@ -85,8 +85,7 @@ class ParserProcess:
                 answers.append(await self._end(process, error, request))
                 break
             except asyncio.CancelledError:  # its answer would be taken for the next one's
-                _kill(process)
-                self._process = None
+                await self.stop()
                 raise
         return answers
 
@@ -135,8 +134,8 @@ class ParserProcess:
         """Make sure that the process is gone; why it had to go."""
         if not isinstance(error, asyncio.IncompleteReadError):
             _kill(process)
-        self._process = None
         status = await _gone(process)
+        self._process = None
         if isinstance(error, TimeoutError):
             return f"took more than {WALL_SECONDS * seconds_for(request):g} seconds"
         if isinstance(error, BadFrame):
@@ -146,11 +145,16 @@ class ParserProcess:
         return f"the parser's process ended with status {status}"
 
     async def stop(self) -> None:
-        """End the process; the next message starts another."""
-        process, self._process = self._process, None
+        """End the process; the next message starts another.
+
+        A call that is cancelled leaves the rest to the next one.
+        """
+        process = self._process
         if process is not None:
             _kill(process)
             await _gone(process)
+            if self._process is process:
+                self._process = None
 
 
 def _kill(process: asyncio.subprocess.Process) -> None:
