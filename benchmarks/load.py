@@ -2,17 +2,20 @@
 
 Rules kept here:
 - Connections are kept (`-d`): a session sends message after message and quits at the end. It says
-  HELO and does not pipeline, so a message costs four round trips.
+  HELO and does not pipeline, so a message costs four round trips. Or each message has a connection
+  of its own. smtp-source never pipelines: `benchmarks.pipelining` does, which costs more itself.
 - Every message has its own Message-Id; the content is lines of 80 octets.
 - Any reply that is not the expected one ends it with a fault. No message is sent twice.
 """
 
 import shutil
 import subprocess
+import sys
 import time
 from dataclasses import dataclass
 
 from benchmarks.faults import BenchmarkFault
+from benchmarks.plan import Way
 from benchmarks.servers import Endpoint
 
 SESSIONS = 10
@@ -27,6 +30,7 @@ class Load:
     messages: int
     size: int
     sessions: int = SESSIONS
+    way: Way = "kept"
 
 
 def send(target: Endpoint, load: Load, *, timeout: float) -> float:
@@ -48,9 +52,15 @@ def send(target: Endpoint, load: Load, *, timeout: float) -> float:
 
 def command(target: Endpoint, load: Load) -> list[str]:
     """Return the command line that sends `load`."""
+    if load.way == "pipelined":
+        words = (load.recipient, load.messages, load.size, load.sessions)
+        return [
+            *(sys.executable, "-m", "benchmarks.pipelining"),
+            *(target.host, str(target.port), *map(str, words)),
+        ]
     return [
         program(_PROGRAM),
-        *("-s", str(load.sessions), "-d"),
+        *("-s", str(load.sessions), *(["-d"] if load.way == "kept" else [])),
         *("-m", str(load.messages), "-l", str(load.size)),
         *("-M", "client.test", "-f", "sender@client.test", "-t", load.recipient),
         f"inet:{target.host}:{target.port}",

@@ -7,6 +7,7 @@ Rules kept here:
 """
 
 from dataclasses import dataclass
+from typing import Literal
 
 KIB = 1024
 MIB = 1024 * KIB
@@ -16,6 +17,16 @@ _MOST_MESSAGES = 20_000
 _MOST_BYTES = 1536 * MIB
 # So that connections are kept for several messages even where a message takes long.
 _LEAST_PER_SESSION = 3
+
+
+# How a session uses its connections: it keeps one for all its messages, or has a new one for each,
+# on which it waits for every reply or pipelines as Postfix's client does.
+Way = Literal["kept", "single", "pipelined"]
+_IN_WORDS = {
+    "kept": "",
+    "single": ", a connection each",
+    "pipelined": ", a connection each, pipelined",
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,11 +43,12 @@ class Workload:
 
     members: int
     size: int
+    way: Way = "kept"
 
     @property
     def label(self) -> str:
         """The workload in words, as it stands in the tables."""
-        return f"{size_text(self.size)}, N={self.members}"
+        return f"{size_text(self.size)}, N={self.members}{_IN_WORDS[self.way]}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,13 +76,22 @@ TARGETS: dict[Workload, Target] = {
     Workload(1, MIB): Target(1.2, 2),
     Workload(5, MIB): Target(3, 6),
     Workload(50, MIB): Target(15, 20),
+    Workload(1, 10 * KIB, "single"): Target(1.6, 2),
+    Workload(5, 10 * KIB, "single"): Target(3, 4),
+    Workload(50, 10 * KIB, "single"): Target(12, 14),
 }
+
+_ON_NEW_CONNECTIONS = (
+    *(Workload(members, 10 * KIB, "single") for members in (1, 5, 50)),
+    *(Workload(members, 10 * KIB, "pipelined") for members in (1, 5)),
+)
 
 FULL = Plan(
     runs=3,
     seconds=3.0,
-    workloads=tuple(
-        Workload(members, size) for size in (KIB, 10 * KIB, MIB) for members in (1, 5, 50)
+    workloads=(
+        *(Workload(members, size) for size in (KIB, 10 * KIB, MIB) for members in (1, 5, 50)),
+        *_ON_NEW_CONNECTIONS,
     ),
     latencies=2000,
     stored=200_000,
@@ -80,7 +101,10 @@ FULL = Plan(
 QUICK = Plan(
     runs=1,
     seconds=1.0,
-    workloads=tuple(Workload(members, size) for size in (10 * KIB, MIB) for members in (1, 5, 50)),
+    workloads=(
+        *(Workload(members, size) for size in (10 * KIB, MIB) for members in (1, 5, 50)),
+        *_ON_NEW_CONNECTIONS,
+    ),
     latencies=500,
     stored=10_000,
     starts=3,

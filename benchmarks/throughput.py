@@ -102,7 +102,7 @@ def run(server: MailServer, workload: Workload, messages: int) -> Run:
 
     Raises BenchmarkFault unless there are exactly as many new copies as are owed.
     """
-    mail = load.Load(list_address(workload.members), messages, workload.size)
+    mail = load.Load(list_address(workload.members), messages, workload.size, way=workload.way)
     # What earlier runs left to be written is not this run's to pay for.
     os.sync()
     copies, cpu = server.copies(), proc.cpu_seconds(server.pid)

@@ -85,6 +85,16 @@ class Client:
         self._expect(reply, 250)
         return seconds
 
+    def send_pipelined(self, recipient: str, content: bytes) -> None:
+        """Send one message, and quit, with as few round trips as pipelining allows (RFC 2920)."""
+        envelope = f"MAIL FROM:<sender@client.test>\r\nRCPT TO:<{recipient}>\r\nDATA\r\n"
+        self._socket.sendall(envelope.encode("ascii"))
+        for code in (250, 250, 354):
+            self._expect(self.reply(), code)
+        self._socket.sendall(content + _END + b"QUIT\r\n")
+        self._expect(self.reply(), 250)
+        self._expect(self.reply(), 221)
+
     def send_stream(self, recipient: str, chunks: Iterable[bytes]) -> str:
         """Send content too large to hold; return the reply, "" when there was none.
 
