@@ -130,6 +130,22 @@ class Store(SharedDatabase, Lookups, Protocol):
         """
         ...
 
+    async def write_beside(self, work: Work[T]) -> T:
+        """Like `write`, but where the engine can, without waiting for other writers.
+
+        For rows that nobody reads until a later transaction names them. It gives no ids and
+        changes no routes.
+        """
+        ...
+
+    def hear_others(self, told: Callable[[], object]) -> None:
+        """Have `told` called soon after another process has committed, where the engine can.
+
+        It is a hint, until `close`: it may come for nothing, and it may be lost. So whoever waits
+        for something reads the store at intervals, too.
+        """
+        ...
+
     def fault(self) -> StoreFault | None:
         """The present fault of the storage, as far as the engine knows."""
         ...

@@ -1,7 +1,8 @@
 """A wake-up: tells the tasks of this process that something was committed.
 
 - It carries no value: a task that is woken reads the store.
-- It does not cross processes, so a waiting task also reads the store at intervals.
+- It is set for commits of other processes, too, where the engine hears of them
+  (`Store.hear_others`); a waiting task also reads the store at intervals.
 """
 
 from __future__ import annotations

@@ -64,6 +64,7 @@ from storage.accounts.tenants import list_tenants
 from storage.address import canonical_or_none
 from storage.clock import system_clock
 from storage.content.message_bytes import ContentDirectory
+from storage.content.places import open_contents
 from storage.database import Database, Store
 from storage.directory.resolve import domains_without_postmaster
 from storage.engines.opening import open_database
@@ -107,6 +108,7 @@ async def serve(
             Counter(),
             [],
         )
+        database.hear_others(parts.commits.set)
         stopping.on_reload = partial(reload, settings, reread, certificate, mail_processes, manager)
         async with (
             _jobs(parts) as webhooks,
@@ -173,7 +175,9 @@ async def _store(settings: Settings) -> AsyncIterator[tuple[Store, ContentDirect
     database = await open_database(settings.store, settings.data, system_clock)
     try:
         await migrations.migrate(database, now=system_clock())
-        contents = ContentDirectory(settings.data)
+        contents = open_contents(
+            settings.data, keep_in=settings.content_place, reader=database, store=database
+        )
         contents.prepare()
         yield database, contents
     finally:

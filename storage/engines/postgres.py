@@ -7,8 +7,11 @@
 - The lock's key comes from the names of database and schema: two stores on one server do not wait
   for each other. A write waits for its turn in this process, then for the lock: `WRITE_WAIT`
   seconds together at most.
+- What nobody reads until a later transaction names it (pieces of contents) is written beside that:
+  on connections of its own, without the lock.
 - Readers go round fairly (`storage.engines.fair_turns`); a look-up by key has connections that no
   reader takes.
+- A commit that gave an id tells the other processes (`storage.engines.postgres_notify`).
 - A read is a REPEATABLE READ, READ ONLY snapshot.
 - A transaction runs in a task of its own: a caller that goes away does not stop its commit.
 - A connection lost in COMMIT leaves the outcome unknown, and says so. A caller that tries again
@@ -21,7 +24,7 @@ import asyncio
 import contextlib
 import re
 import time
-from collections.abc import Coroutine, Mapping, Sequence
+from collections.abc import Callable, Coroutine, Mapping, Sequence
 from functools import lru_cache
 from hashlib import blake2b
 from typing import Any, NamedTuple
@@ -42,12 +45,14 @@ from storage.engines.postgres_connections import (
     inspect,
     loosened,
 )
+from storage.engines.postgres_notify import channel_of, is_hint_lost, listen
 from storage.errors import OutcomeUnknown, StoreUnavailable
 from storage.ids import IdSource
 
 _READERS = 6
 _READERS_OF_ONE = 4
 _LOOKING = 2
+_BESIDE = 4
 
 # Text compares by its octets, as in SQLite: by a locale's rules order and uniqueness would change
 # with the machine's C library.
@@ -164,14 +169,31 @@ class PostgresLookups:
                 await _roll_back(connection)
 
 
+class _Lenders(NamedTuple):
+    """The connections of a store: for the one writer, beside it, and for reading."""
+
+    writer: Lender
+    beside: Lender
+    readers: Lender
+
+    async def open(self) -> None:
+        for lender in self:
+            await lender.open()
+
+
 class PostgresDatabase(PostgresLookups):
     """The store in one schema of a PostgreSQL database. Made by `open_postgres`."""
 
-    def __init__(self, writer: Lender, readers: Lender, ids: IdSource, lock: int) -> None:
-        super().__init__(readers)
-        self._writer = writer
+    def __init__(self, store: str, lenders: _Lenders, ids: IdSource, lock: int) -> None:
+        super().__init__(lenders.readers)
+        self._store = store
+        self._writer = lenders.writer
+        self._beside = lenders.beside
         self._ids = ids
         self._lock = lock
+        self._channel = channel_of(lock)
+        self._listening: asyncio.Task[None] | None = None
+        self._own_process: int | None = None
         self._keeps_floor = False
         self._reads = FairTurns(_READERS, most_of_one=_READERS_OF_ONE)
         self._writes = FairTurns(1)
@@ -195,6 +217,16 @@ class PostgresDatabase(PostgresLookups):
     async def commit(self, work: Work[T], *, changes_routes: bool = True) -> tuple[T, Durable]:
         return await self.write_for(MAIL, work), _durable_already()
 
+    def hear_others(self, told: Callable[[], object]) -> None:
+        def heard(process: int) -> None:
+            if process != self._own_process:
+                told()
+
+        self._listening = asyncio.create_task(listen(self._store, self._channel, heard))
+
+    async def write_beside(self, work: Work[T]) -> T:
+        return await self._apart(self._write_beside(work))
+
     def fault(self) -> StoreFault | None:
         return None  # the server tells of its own at each transaction
 
@@ -202,7 +234,11 @@ class PostgresDatabase(PostgresLookups):
         await self.close()
 
     async def close(self) -> None:
+        if self._listening is not None:
+            self._listening.cancel()
+            await asyncio.wait([self._listening])
         await super().close()
+        await self._beside.close()
         await self._writer.close()
 
     async def _write(self, share: Share, work: Work[T]) -> T:
@@ -212,9 +248,29 @@ class PostgresDatabase(PostgresLookups):
             self._writer.lend() as connection,
         ):
             try:
+                self._own_process = connection.info.backend_pid
                 before = await self._begin_write(connection, until)
                 result = await work(PostgresTx(connection, self._ids))
-                await _commit(connection, self._ids.last if self._ids.last != before else None)
+                if self._ids.last == before:
+                    await _commit(connection)
+                else:
+                    keep = _KEEP_FLOOR.format(self._ids.last)
+                    await _commit(connection, before=keep, behind=f"NOTIFY {self._channel}")
+                return result
+            except BaseException:
+                await _roll_back(connection)
+                raise
+
+    async def _write_beside(self, work: Work[T]) -> T:
+        async with self._beside.lend() as connection:
+            try:
+                with answering(connection):
+                    answer = await control(connection, f"{_BEGIN_WRITE}; SELECT {_SAFETY}")
+                row = await answer.fetchone()
+                assert row is not None
+                _require_safety(row)
+                result = await work(PostgresTx(connection, None))
+                await _commit(connection)
                 return result
             except BaseException:
                 await _roll_back(connection)
@@ -238,11 +294,16 @@ class PostgresDatabase(PostgresLookups):
             row = await (await control(connection, _FLOOR)).fetchone()
         if row is None:
             return self._ids.last
-        for name in ("fsync", "full_page_writes"):  # a reload can turn them off at any moment
-            if row[name] == "off":
-                raise StoreUnavailable(loosened(name))
+        _require_safety(row)
         self._ids.rise_to(row["value"])
         return self._ids.last
+
+
+def _require_safety(row: Row) -> None:
+    """Raises StoreUnavailable: a reload can turn these off at any moment."""
+    for name in ("fsync", "full_page_writes"):
+        if row[name] == "off":
+            raise StoreUnavailable(loosened(name))
 
 
 async def _durable_already() -> None:
@@ -255,25 +316,24 @@ _BEGIN_PEEK = "BEGIN ISOLATION LEVEL REPEATABLE READ, READ ONLY"
 _BEGIN_READ = f"{_BEGIN_PEEK}; SET LOCAL plan_cache_mode = force_custom_plan"
 _BEGIN_WRITE = "BEGIN ISOLATION LEVEL READ COMMITTED, READ WRITE"
 _HAS_FLOOR = "SELECT to_regclass('store_state') IS NOT NULL AS is_there"
-_FLOOR = """
-    SELECT value, current_setting('fsync') AS fsync,
-           current_setting('full_page_writes') AS full_page_writes
-    FROM store_state WHERE name = 'last_id'
-"""
+_SAFETY = """current_setting('fsync') AS fsync,
+    current_setting('full_page_writes') AS full_page_writes"""
+_FLOOR = f"SELECT value, {_SAFETY} FROM store_state WHERE name = 'last_id'"
 _KEEP_FLOOR = "UPDATE store_state SET value = {} WHERE name = 'last_id'"
 
 
-async def _commit(connection: Connection, last_id: int | None) -> None:
+async def _commit(connection: Connection, *, before: str = "", behind: str = "") -> None:
+    """Commit, with a statement before that and one behind it, in one message."""
     # A COMMIT after a statement that failed would roll back, without an error.
     if connection.info.transaction_status is TransactionStatus.INERROR:
         raise RuntimeError("the work hid an error of its transaction; nothing was stored")
-    keep = "" if last_id is None else f"{_KEEP_FLOOR.format(last_id)}; "
     try:
-        await control(connection, f"{keep}COMMIT")
+        await control(connection, "; ".join(filter(None, (before, "COMMIT", behind))))
     except psycopg.OperationalError as error:
         if connection.closed:
             raise OutcomeUnknown("the connection was lost in the middle of a COMMIT") from error
-        raise
+        if not is_hint_lost(error):
+            raise
 
 
 async def _roll_back(connection: Connection) -> None:
@@ -289,11 +349,13 @@ async def open_postgres(store: str, clock: Clock) -> PostgresDatabase:
     Raises StoreUnavailable when the server cannot be reached, or may lose what it committed.
     """
     server = await inspect(store)
-    writer = Lender(store, "writer", 1)
-    readers = Lender(store, "readers", _READERS + _LOOKING)
-    await writer.open()
-    await readers.open()
-    return PostgresDatabase(writer, readers, IdSource(clock), _lock_key(server))
+    lenders = _Lenders(
+        Lender(store, "writer", 1),
+        Lender(store, "contents", _BESIDE, least=0),
+        Lender(store, "readers", _READERS + _LOOKING),
+    )
+    await lenders.open()
+    return PostgresDatabase(store, lenders, IdSource(clock), _lock_key(server))
 
 
 async def open_postgres_lookups(store: str) -> PostgresLookups:

@@ -45,13 +45,13 @@ Connection = AsyncConnection[DictRow]
 class Lender:
     """Connections of one kind, lent one at a time and replaced when they are lost."""
 
-    def __init__(self, store: str, name: str, most: int) -> None:
+    def __init__(self, store: str, name: str, most: int, *, least: int = 1) -> None:
         # The pool doubles its delay after each failed attempt, and gives an attempt up after
         # PATIENCE seconds; the next who asks begins anew. So it is never idle for more than 2 s.
         self._pool = AsyncConnectionPool[Connection](
             store,
             kwargs=_OPTIONS,
-            min_size=1,
+            min_size=least,
             max_size=most,
             open=False,
             configure=_configure,

@@ -22,7 +22,7 @@ import asyncio
 import logging
 import sqlite3
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from pathlib import Path
 
@@ -191,6 +191,12 @@ class SqliteDatabase(SqliteLookups):
                 raise self._translated(error) from (error.__cause__ or error)
         await self._log.wait()
         return result
+
+    def hear_others(self, told: Callable[[], object]) -> None:
+        """Hear nothing: a file tells of no commits."""
+
+    async def write_beside(self, work: Work[T]) -> T:
+        return await self.write(work)  # there is one writer, whatever it writes
 
     async def commit(self, work: Work[T], *, changes_routes: bool = True) -> tuple[T, Durable]:
         self._log.check()

@@ -13,8 +13,8 @@ import pytest
 from storage.accounts import tenants
 from storage.accounts.tenants import Tenant
 from storage.clock import system_clock
-from storage.database import Database, Tx
-from storage.engines import postgres, postgres_connections
+from storage.database import Database, Store, Tx
+from storage.engines import postgres, postgres_connections, postgres_notify
 from storage.engines.opening import open_database
 from storage.engines.postgres import numbered, open_postgres
 from storage.errors import OutcomeUnknown, StoreFull, StoreUnavailable
@@ -32,7 +32,7 @@ def url(databases: Databases) -> Iterator[str]:
 
 
 @pytest.fixture
-async def opened(url: str) -> AsyncIterator[Database]:
+async def opened(url: str) -> AsyncIterator[Store]:
     database = await open_postgres(url, system_clock)
     yield database
     await database.close()
@@ -54,6 +54,37 @@ async def refusal(url: str) -> str:
     with pytest.raises(StoreUnavailable) as caught:
         await open_database(url, HERE, system_clock)
     return str(caught.value)
+
+
+async def test_commits_of_another_process_are_heard_and_a_lost_connection_loses_none(
+    url: str, opened: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(postgres_notify, "_AGAIN_SECONDS", 0.01)
+    other = await open_postgres(url, system_clock)
+    told: list[int] = []
+
+    async def heard(count: int) -> None:
+        async with asyncio.timeout(20):
+            while len(told) < count:  # noqa: ASYNC110  # it is the hint that is waited for
+                await asyncio.sleep(0.01)
+
+    try:
+        opened.hear_others(lambda: told.append(1))
+        await heard(1)  # what was there before it listened
+        await opened.write(make_tenant)  # its own are told in the order of commits, if they were
+        await other.write(make_tenant)
+        await heard(2)
+        await other.write(names)  # nothing was given an id
+        with psycopg.connect(url, autocommit=True) as operator:
+            operator.execute(
+                "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE query LIKE 'LISTEN%'"
+            )
+        await heard(3)
+        await other.write(make_tenant)
+        await heard(4)
+    finally:
+        await other.close()
+    assert len(told) == 4
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,48 @@
+"""Wake-ups between the processes of one store: NOTIFY behind each commit, and who listens to it.
+
+- They are hints, and the tables are the truth: a process that waits for something also reads at
+  intervals. So a listener whose connection is lost misses nothing for good; when it has a new one,
+  it tells once of what may have been committed in between.
+- The channel is one of the store: its name comes from the key of the store's lock.
+- A process does not hear its own commits.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+
+import psycopg
+
+from storage.engines.postgres_connections import connected
+from storage.errors import StoreUnavailable
+
+_AGAIN_SECONDS = 1.0
+_QUEUE_FULL = "54000"
+
+
+def channel_of(lock: int) -> str:
+    """The channel of the store with this lock, as a plain identifier."""
+    return f"postroom_{lock & (1 << 64) - 1:016x}"
+
+
+def is_hint_lost(error: psycopg.Error) -> bool:
+    """Whether the server only could not pass a hint on: its queue is full. The commit is done."""
+    return error.sqlstate == _QUEUE_FULL
+
+
+async def listen(store: str, channel: str, told: Callable[[int], object]) -> None:
+    """Call `told` with the server's process of whoever committed, until cancelled.
+
+    0 stands for nobody in particular: commits may have been missed.
+    """
+    while True:
+        try:
+            async with connected(store) as (connection, _):
+                await connection.execute(f"LISTEN {channel}".encode())
+                told(0)
+                async for heard in connection.notifies():
+                    told(heard.pid)
+        except (StoreUnavailable, psycopg.Error):
+            pass  # whoever needs the store tells of that
+        await asyncio.sleep(_AGAIN_SECONDS)
