@@ -88,6 +88,11 @@ class Settings:
         values.directory,
         "Directory of the store; a relative one counts from where the process starts.",
     )
+    content: str = setting(
+        "",
+        values.content,
+        "Messages over 256 KiB: files in `data`, or database; empty: files with sqlite.",
+    )
     smtp: tuple[Endpoint, ...] = setting(
         "127.0.0.1:2525",
         listening.smtp_endpoints,
@@ -304,6 +309,11 @@ class Settings:
     )
     origins: Mapping[str, str] = field(default_factory=dict, compare=False, repr=False)
     warnings: tuple[str, ...] = field(default=(), compare=False, repr=False)
+
+    @property
+    def content_place(self) -> str:
+        """Where large contents that come are stored: `content`, or its default for the store."""
+        return self.content or ("files" if self.store == "sqlite" else "database")
 
     @property
     def tls_mode(self) -> Tls:

@@ -402,6 +402,14 @@ def store_text(text: str) -> str:
     return PASSWORD_PARAMETER.sub(rf"\1={HIDDEN}", text)
 
 
+def content(value: object) -> str:
+    """Parse where large contents are to lie: files, database, or nothing for the default."""
+    text = value.strip() if isinstance(value, str) else "?"
+    if text.lower() in ("", "files", "database"):
+        return text.lower()
+    raise ValueError(f"expected files or database, not {shown(value)}")
+
+
 def written(value: object) -> str:
     """Write a setting's value as it may be given in a variable."""
     if isinstance(value, tuple):

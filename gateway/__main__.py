@@ -38,6 +38,7 @@ COMMANDS = {
     "explain": "admin_api.commands.explain:explain",
     "audit": "admin_api.commands.audit:audit",
     "verify": "admin_api.commands.audit:verify",
+    "content": "admin_api.commands.contents:content",
     "backup": "admin_api.commands.backup:backup",
     "restore": "admin_api.commands.backup:restore",
     "audit-log": "admin_api.commands.audit_log:audit_log",
@@ -55,7 +56,7 @@ GROUPS = {
     "Set up": ("tenant", "user", "domain", "inbox", "list", "token"),
     "Read and check": ("messages", "resolve", "explain", "audit", "audit-log", "events"),
     "Work together": ("threads", "note", "assign", "agenda", "contacts", "who"),
-    "Keep": ("verify", "backup", "restore", "retention", "reparse"),
+    "Keep": ("verify", "backup", "restore", "retention", "reparse", "content"),
 }
 
 

@@ -25,6 +25,7 @@ from storage.alerts.alerts import Alert
 from storage.clock import SECOND
 from storage.contacts import relationships
 from storage.content.message_bytes import Content, ContentDirectory
+from storage.content.places import open_contents
 from storage.database import Store, Tx
 from storage.delivery import deliver as delivery
 from storage.delivery.arrivals import Arrival, Recipient, Stored
@@ -132,7 +133,7 @@ async def open_world(
     When the store is a copy of a world's, `like`, that one's names and secrets are told again.
     """
     async with open_store(engine, FakeClock(like.clock.now) if like else None) as (database, clock):
-        content = ContentDirectory(engine.data)
+        content = open_contents(engine.data, keep_in="files", reader=database, store=database)
         content.prepare()
         webhooks = FakeSender()
         app = create_app(

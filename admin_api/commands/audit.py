@@ -11,7 +11,7 @@ from admin_api.commands.terminal.invocation import Invocation, common
 
 if TYPE_CHECKING:
     from config.settings import Settings
-    from storage.database import Database, Reads
+    from storage.database import Reads, Store
     from storage.maintenance.integrity import Finding, Report
     from storage.maintenance.verification import Verification
 
@@ -24,14 +24,13 @@ _ADVICE = "what to do: postroom restore, or see docs/backup.md for a store that 
 @click.pass_obj
 def audit(call: Invocation, deep: bool) -> None:
     """Prove that every copy that is owed is present, with its bytes; exit status 1 when not."""
-    from admin_api.commands.terminal.store import run_reading
-    from storage.content.message_bytes import ContentDirectory
+    from admin_api.commands.terminal.store import contents_of, run_reading
     from storage.maintenance.integrity import audit as check
 
     settings = call.settings()
 
     async def work(database: Reads) -> Report:
-        return await check(database, ContentDirectory(settings.data), deep=deep)
+        return await check(database, contents_of(settings, database), deep=deep)
 
     report = run_reading(settings, work)
     _tell(call, report, report.findings, {})
@@ -39,12 +38,12 @@ def audit(call: Invocation, deep: bool) -> None:
 
 @click.command()
 @common
-@click.option("--repair", is_flag=True, help="Remove orphaned content files.")
+@click.option("--repair", is_flag=True, help="Remove orphaned contents.")
 @click.pass_obj
 def verify(call: Invocation, repair: bool) -> None:
     """Read every page of the database and every content; exit status 1 when anything is wrong.
 
-    Nothing is changed without --repair, and read access is enough. Orphaned files are no fault:
+    Nothing is changed without --repair, and read access is enough. Orphaned contents are no fault:
     a crash left them behind, and the server removes them after an hour.
     """
     from admin_api.commands.terminal.store import require_store, verified
@@ -58,12 +57,13 @@ def verify(call: Invocation, repair: bool) -> None:
 
 
 def _without_orphans(settings: Settings, found: Verification) -> int:
-    from admin_api.commands.terminal.store import run
-    from storage.content.message_bytes import ContentDirectory
+    from admin_api.commands.terminal.store import contents_of, run
     from storage.content.orphans import remove_orphans
 
-    async def work(database: Database) -> int:
-        return await remove_orphans(database, ContentDirectory(settings.data), found.orphans)
+    async def work(database: Store) -> int:
+        return await remove_orphans(
+            database, contents_of(settings, database, database), found.orphans
+        )
 
     return run(settings, work)
 

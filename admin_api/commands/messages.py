@@ -15,7 +15,7 @@ from admin_api.commands.terminal.pages import paged, place_of, show_page
 if TYPE_CHECKING:
     from storage.authentication.results import StoredCheck
     from storage.content.message_bytes import Content, ContentDirectory
-    from storage.database import Database, Tx
+    from storage.database import Database, Store, Tx
     from storage.mailbox.copies import Copy
     from storage.mailbox.message_text import MessageOutline, MessageText
 
@@ -97,21 +97,25 @@ def _line(copy: Copy) -> tuple[object, ...]:
 def show(call: Invocation, message: str, inbox: str, raw: bool) -> None:
     """Show the header and the text of a message; it stays unread."""
     from admin_api.commands.terminal.message_text import readable
-    from admin_api.commands.terminal.store import run
+    from admin_api.commands.terminal.store import contents_of, run
     from admin_api.mailbox.header_fields import header_fields
     from admin_api.mailbox.records import message_record
-    from storage.content.message_bytes import ContentDirectory
 
     if raw and call.json:
         raise click.UsageError("--raw and --json exclude each other.")
     settings = call.settings()
-    contents = ContentDirectory(settings.data)
-    if raw:
-        run(settings, lambda database: _write_raw(database, contents, message, inbox))
+
+    async def work(database: Store) -> tuple[Copy, bytes, MessageText, StoredCheck | None] | None:
+        contents = contents_of(settings, database, database)
+        if not raw:
+            return await _shown(database, contents, message, inbox)
+        await _write_raw(database, contents, message, inbox)
+        return None
+
+    shown = run(settings, work)
+    if shown is None:
         return
-    copy, beginning, letter, check = run(
-        settings, lambda database: _shown(database, contents, message, inbox)
-    )
+    copy, beginning, letter, check = shown
     believed = check is not None and check.record["source"] == "relay"
     headers = header_fields(beginning, hostname=settings.hostname, believed=believed)
     record = message_record(copy, headers, letter, check)

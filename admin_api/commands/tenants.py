@@ -12,7 +12,7 @@ from storage.clock import system_clock
 if TYPE_CHECKING:
     from config.settings import Settings
     from storage.accounts.tenants import Tenant
-    from storage.database import Database, Tx
+    from storage.database import Store, Tx
 
 
 @click.group()
@@ -148,12 +148,12 @@ def delete(call: Invocation, tenant_text: str, *, with_everything: bool, yes: bo
     call.show(operator_tenant_record(found))
 
 
-async def _delete(database: Database, settings: Settings, tenant_id: bytes) -> None:
+async def _delete(database: Store, settings: Settings, tenant_id: bytes) -> None:
     """Close the tenant, then remove what it has, some in each transaction."""
-    from storage.content.message_bytes import ContentDirectory
+    from admin_api.commands.terminal.store import contents_of
     from storage.maintenance.tenant_removal import close_tenant, purge_tenant
 
-    contents = ContentDirectory(settings.data)
+    contents = contents_of(settings, database, database)
     now = system_clock()
     await database.write(lambda tx: close_tenant(tx, tenant_id=tenant_id, now=now))
     whole = False

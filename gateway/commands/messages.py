@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 def check(call: Invocation, message: str) -> None:
     """Check now who wrote MESSAGE, and print every step of it; nothing is changed."""
     from admin_api.commands.terminal.faults import printable
-    from admin_api.commands.terminal.store import run_reading
+    from admin_api.commands.terminal.store import contents_of, run_reading
 
     settings = call.settings()
 
@@ -38,13 +38,12 @@ def check(call: Invocation, message: str) -> None:
         from gateway.jobs.sender_checks import stored_message
         from gateway.server.checking import sender_check
         from storage.clock import system_clock
-        from storage.content.message_bytes import ContentDirectory
 
         claim = await database.read(lambda tx: _found(tx, message))
         cache = dns_cache(settings.dns_server)
         checks = sender_check(settings, cache)
         try:
-            sent = stored_message(claim, settings, ContentDirectory(settings.data))
+            sent = stored_message(claim, settings, contents_of(settings, database))
             checked = await checks.check(sent, now=system_clock())
         finally:
             await checks.close()

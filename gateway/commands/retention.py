@@ -10,7 +10,7 @@ from admin_api.commands.terminal.faults import Faults
 from admin_api.commands.terminal.invocation import Invocation, common, table
 
 if TYPE_CHECKING:
-    from storage.database import Database
+    from storage.database import Store
 
 
 @click.command()
@@ -22,18 +22,17 @@ def retention(call: Invocation, dry_run: bool) -> None:
 
     The exit status is 1 while another process does it.
     """
-    from admin_api.commands.terminal.store import run
+    from admin_api.commands.terminal.store import contents_of, run
     from gateway.jobs.retention import FILES, SPOOLS, Incomplete, due, one_round
     from storage.clock import DAY, system_clock
-    from storage.content.message_bytes import ContentDirectory
     from storage.maintenance.job_lease import LeaseLost
     from storage.maintenance.retention import KINDS
 
     settings = call.settings()
     now = system_clock()
 
-    async def work(database: Database) -> dict[str, int]:
-        contents = ContentDirectory(settings.data)
+    async def work(database: Store) -> dict[str, int]:
+        contents = contents_of(settings, database, database)
         contents.prepare()
         if dry_run:
             return await due(database, contents, now=now)

@@ -5,6 +5,8 @@
   have begun: the messages of a busy moment share a transaction, one that comes alone is written
   immediately.
 - Content files of a batch are in place, and their directory synced, before the transaction begins.
+  A large content that lies elsewhere is there, durably, before its message joins a batch: so it
+  holds no other message up.
 - A batch that fails is tried again message by message, so that no message takes its neighbours down
   with it; the error of a message goes to its own session.
 - A session that goes away does not stop its commit. Its receipt then stays unconfirmed.
@@ -19,7 +21,7 @@ import asyncio
 import contextlib
 import logging
 from collections import deque
-from collections.abc import AsyncGenerator, Callable, Sequence
+from collections.abc import AsyncGenerator, Callable, Coroutine, Sequence
 from dataclasses import dataclass, replace
 
 from config.logs import event
@@ -43,19 +45,23 @@ _SETTLE_SECONDS = 2.0
 _LOOK_AGAIN_SECONDS = 0.25
 _FLUSH_SECONDS = 1.0
 _COMPANY_SECONDS = 0.005
+_PUTS = 4
 _TURNS_TO_THE_WIRE = 3  # the answer's callback, its frame, the loop's write
 
 
 @dataclass(slots=True, eq=False)
 class _Job:
+    """A message to store. `spool` is its file here, `elsewhere` where its content was put."""
+
     arrival: Arrival
     spool: SpoolFile | None
     outcome: asyncio.Future[Outcome]
     patient_until: float
+    elsewhere: str | None = None
 
     @property
     def inline_size(self) -> int:
-        return 0 if self.spool is not None else self.arrival.content.size
+        return 0 if self.arrival.content.body is None else self.arrival.content.size
 
 
 @contextlib.asynccontextmanager
@@ -118,6 +124,8 @@ class Deliverer:
         self._wake: asyncio.Future[None] | None = None
         self._settling: dict[asyncio.Future[Outcome], tuple[_Job, asyncio.Task[None]]] = {}
         self._withdrawn: set[asyncio.Future[Outcome]] = set()
+        self._puts = asyncio.Semaphore(_PUTS)
+        self._beside: set[asyncio.Task[None]] = set()
         self._stopping = False
 
     def submit(self, arrival: Arrival, spool: SpoolFile | None) -> asyncio.Future[Outcome]:
@@ -128,7 +136,10 @@ class Deliverer:
         """
         patient_until = self._loop.time() + _SETTLE_SECONDS
         job = _Job(arrival, spool, self._loop.create_future(), patient_until)
-        self._enter(job)
+        if spool is None or self._contents.keeps_files:
+            self._enter(job)
+        else:
+            self._run_beside(self._put(job, spool))
         return job.outcome
 
     def withdraw(self, outcome: asyncio.Future[Outcome]) -> None:
@@ -145,6 +156,26 @@ class Deliverer:
             settling.cancel()
             self._give_up(job)
 
+    async def _put(self, job: _Job, spool: SpoolFile) -> None:
+        """Store a large content elsewhere; then its message can join a batch."""
+        arrival = job.arrival
+        try:
+            async with self._puts:
+                content = await self._contents.put(spool, arrival.content, now=arrival.received_at)
+        except Exception as error:  # of whatever kind: its session must get it
+            self._counters.add("commits_failed")
+            self._fail([job], error)
+            return
+        job.arrival = arrival._replace(content=content)
+        job.spool, job.elsewhere = None, content.file
+        job.patient_until = self._loop.time() + _SETTLE_SECONDS
+        self._enter(job)
+
+    def _run_beside(self, work: Coroutine[None, None, None]) -> None:
+        task = self._loop.create_task(work)
+        self._beside.add(task)
+        task.add_done_callback(self._beside.discard)
+
     def _enter(self, job: _Job) -> None:
         self._waiting.append(job)
         if len(self._waiting) == 1 or self._is_complete():
@@ -157,7 +188,7 @@ class Deliverer:
 
     async def run(self) -> None:
         """Write batches until `stop` was called and everything submitted before is durable."""
-        while not self._stopping or self._waiting or self._settling:
+        while not self._stopping or self._waiting or self._settling or self._beside:
             if not self._waiting:
                 if not await self._woken(_FLUSH_SECONDS):
                     await self._flush_confirmed()
@@ -229,7 +260,7 @@ class Deliverer:
             for outcome in outcomes:
                 if isinstance(outcome, Stored | Repeated):
                     self._confirmations.close(outcome.digests)
-            self._fail([replace(job, spool=None) for job in jobs], error)
+            self._fail([replace(job, spool=None, elsewhere=None) for job in jobs], error)
             return
         for job, outcome in zip(jobs, outcomes, strict=True):
             self._finish(job, outcome)
@@ -276,8 +307,8 @@ class Deliverer:
         if isinstance(outcome, Unsettled):
             self._wait_for_settlement(job, outcome)
             return
-        if job.spool is not None and not isinstance(outcome, Stored):
-            job.spool.discard()
+        if not isinstance(outcome, Stored):
+            self._discard(job)
         if not job.outcome.done():
             job.outcome.set_result(outcome)
         elif isinstance(outcome, Stored | Repeated):  # the session is gone: nobody can confirm it
@@ -312,10 +343,17 @@ class Deliverer:
         # A message that may have been committed names its content file: at worst it is an orphan.
         keeps = isinstance(error, OutcomeUnknown)
         for job in jobs:
-            if job.spool is not None and not keeps:
-                job.spool.discard()
+            if not keeps:
+                self._discard(job)
             if not job.outcome.done():
                 job.outcome.set_exception(error)
+
+    def _discard(self, job: _Job) -> None:
+        """Leave nothing behind of a content that was not stored; what stays is an orphan."""
+        if job.spool is not None:
+            job.spool.discard()
+        if job.elsewhere is not None:
+            self._run_beside(self._contents.remove(job.elsewhere))
 
     async def _flush_confirmed(self) -> None:
         """Delete the receipts of confirmed deliveries when no message comes to do it along."""

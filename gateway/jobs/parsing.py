@@ -18,13 +18,15 @@ import logging
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from pathlib import Path
 
 from config.logs import event
 from gateway.background import LEFT_ALONE, keep_on, leave_to_mail
+from gateway.jobs.fetching import fetch_some
 from gateway.parser.ipc import Request
 from gateway.parser.process import ParserProcess, ParserUnavailable
 from storage.clock import SECOND, Clock
-from storage.content.message_bytes import ContentDirectory
+from storage.content.message_bytes import ContentDamaged, ContentDirectory
 from storage.content.mime_parts import Parsed
 from storage.database import Database, Tx
 from storage.errors import StoreUnavailable
@@ -41,6 +43,7 @@ TRIES_WITH_HTML = 2
 _RETRY_AFTER = 2 * SECOND
 _POLL_SECONDS = 30.0
 _SOON_SECONDS = 2.0
+_OUT_OF_REACH = 30 * SECOND
 _IDLE_SECONDS = 60.0
 
 _LONGEST_PAUSE = 2.0
@@ -52,10 +55,14 @@ _LOOK_AGAIN_SECONDS = 0.1
 
 @dataclass(slots=True)
 class _Done:
-    """The results of a batch: results to store, and failures to retry or to mark as unparsed."""
+    """The results of a batch: results to store, and failures to retry or to mark as unparsed.
+
+    `unread` are messages whose content is out of reach now, which is no attempt.
+    """
 
     results: list[tuple[ParseClaim, Parsed]] = field(default_factory=list)
     failures: list[tuple[ParseClaim, str]] = field(default_factory=list)
+    unread: list[ParseClaim] = field(default_factory=list)
 
 
 class Parsing:
@@ -99,6 +106,8 @@ class Parsing:
 
     async def _turn(self) -> None:
         """Parse the claimed messages, store the results and claim the next ones."""
+        if not self._claims and not await self._is_any_due():
+            return
         await self._let_others_arrive()
         began = time.monotonic()
         done = await self._parse(self._claims)
@@ -108,6 +117,11 @@ class Parsing:
         if self._claims:
             took = time.monotonic() - began
             await leave_to_mail(self._commits, min(took * LEFT_ALONE, _LONGEST_PAUSE))
+
+    async def _is_any_due(self) -> bool:
+        """Whether there is a message to claim: no writer is to wait for a claim of none."""
+        now = self._clock()
+        return await self._database.read(lambda tx: parse_queue.is_any_due(tx, now=now))
 
     async def _let_others_arrive(self) -> None:
         if all(claim.content.size <= _LONG_OCTETS for claim in self._claims):
@@ -138,7 +152,15 @@ class Parsing:
         done = _Done()
         left = list(claims)
         while left:
-            answers = await self._process.parse([self._request(one) for one in left])
+            answers: list[Parsed | str]
+            try:
+                answers = await self._answers(left)
+            except ContentDamaged as error:
+                answers = [str(error)]
+            except StoreUnavailable as error:
+                event(logger, "content_away", level=logging.WARNING, cause=repr(error))
+                done.unread.append(left.pop(0))
+                continue
             for claimed, answer in zip(left, answers, strict=False):
                 if isinstance(answer, Parsed):
                     done.results.append((claimed, answer))
@@ -148,11 +170,13 @@ class Parsing:
             self._last_parsed = time.monotonic()
         return done
 
-    def _request(self, claimed: ParseClaim) -> Request:
-        content = claimed.content
-        path = None if content.file is None else str(self._contents.files / content.file)
-        with_html = claimed.tries <= TRIES_WITH_HTML
-        return Request(content.body or b"", path, content.size, with_html)
+    async def _answers(self, claims: Sequence[ParseClaim]) -> list[Parsed | str]:
+        """Have the first of them parsed, as many as are at hand together."""
+        async with contextlib.AsyncExitStack() as stack:
+            paths = await fetch_some(stack, self._contents, claims)
+            return await self._process.parse(
+                [_request(*each) for each in zip(claims, paths, strict=False)]
+            )
 
     async def _keep(self, done: _Done) -> dict[bytes, int]:
         """Store the results and claim the next batch; ids and attempts."""
@@ -171,7 +195,7 @@ class Parsing:
             event(logger, "results_refused", level=logging.ERROR, cause=repr(error))
             for one in done.results:
                 await self._keep_alone(one)
-            return await self._keep(_Done(failures=done.failures))
+            return await self._keep(_Done(failures=done.failures, unread=done.unread))
         self._tell(done.failures)
         return claimed
 
@@ -192,6 +216,8 @@ class Parsing:
         for claimed, reason in done.failures:
             retry_at = now + _RETRY_AFTER * claimed.tries
             await parse_queue.fail(tx, claimed, reason=reason, retry_at=retry_at)
+        if done.unread:
+            await parse_queue.release(tx, done.unread, now=now + _OUT_OF_REACH)
 
     def _tell(self, failures: Sequence[tuple[ParseClaim, str]]) -> None:
         for claimed, reason in failures:
@@ -204,3 +230,9 @@ class Parsing:
                 tries=claimed.tries,
                 cause=reason,
             )
+
+
+def _request(claimed: ParseClaim, path: Path | None) -> Request:
+    content = claimed.content
+    name = None if path is None else str(path)
+    return Request(content.body or b"", name, content.size, claimed.tries <= TRIES_WITH_HTML)

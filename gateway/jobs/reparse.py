@@ -8,6 +8,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import logging
 import time
 from collections.abc import Sequence
@@ -15,13 +16,14 @@ from pathlib import Path
 
 from config.logs import event
 from gateway.background import LEFT_ALONE, keep_on, leave_to_mail
+from gateway.jobs.fetching import fetch_some
 from gateway.message.arrival import sender_and_mailboxes
 from gateway.message.header_scan import scan
 from gateway.parser.ipc import Request
 from gateway.parser.process import ParserProcess, ParserUnavailable
 from storage.clock import Clock
 from storage.content.header_grammar import MAX_OCTETS
-from storage.content.message_bytes import ContentDirectory
+from storage.content.message_bytes import ContentDamaged, ContentDirectory
 from storage.content.mime_parts import Parsed
 from storage.database import Database
 from storage.errors import StoreUnavailable
@@ -88,26 +90,32 @@ async def _parsed(
     found: list[Reparsed] = []
     left = list(batch.claims)
     while left:
-        answers = await parser.parse([_request(claim, contents) for claim in left])
-        for claim, answer in zip(left, answers, strict=False):
-            head = await asyncio.to_thread(_head, claim, contents)
-            if isinstance(answer, Parsed) and head is not None:
-                found.append(Reparsed(claim.message_id, _fields(head), answer))
+        async with contextlib.AsyncExitStack() as stack:
+            try:
+                paths = await fetch_some(stack, contents, left)
+            except ContentDamaged:  # `postroom verify` tells of it
+                left.pop(0)
+                continue
+            some = [*zip(left, paths, strict=False)]
+            answers = await parser.parse([_request(*each) for each in some])
+            for (claim, path), answer in zip(some, answers, strict=False):
+                head = await asyncio.to_thread(_head, claim, path)
+                if isinstance(answer, Parsed) and head is not None:
+                    found.append(Reparsed(claim.message_id, _fields(head), answer))
         left = left[len(answers) :]
     return found
 
 
-def _request(claim: ParseClaim, contents: ContentDirectory) -> Request:
+def _request(claim: ParseClaim, path: Path | None) -> Request:
     content = claim.content
-    path = None if content.file is None else str(contents.files / content.file)
-    return Request(content.body or b"", path, content.size, True)
+    return Request(content.body or b"", None if path is None else str(path), content.size, True)
 
 
-def _head(claim: ParseClaim, contents: ContentDirectory) -> bytes | None:
-    if claim.content.file is None:
+def _head(claim: ParseClaim, path: Path | None) -> bytes | None:
+    if path is None:
         return (claim.content.body or b"")[:MAX_OCTETS]
     try:
-        with Path(contents.files / claim.content.file).open("rb") as file:
+        with path.open("rb") as file:
             return file.read(MAX_OCTETS)
     except OSError:
         return None  # `postroom verify` tells of it

@@ -11,7 +11,8 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from contextlib import AbstractAsyncContextManager, nullcontext
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import NamedTuple
@@ -30,17 +31,22 @@ _IDLE_SECONDS = 60.0
 _TRIES = 2
 
 
+def _in_memory() -> AbstractAsyncContextManager[Path | None]:
+    return nullcontext()
+
+
 class Sent(NamedTuple):
     """A message and the client that brought it: octets in memory, or the file that has them.
 
-    `is_relayed`: the peer was exempt, so that its word may count.
+    `is_relayed`: the peer was exempt, so that its word may count. `at_hand` opens the file, and may
+    have to fetch it first.
     """
 
     body: bytes | None
-    file: Path | None
     size: int
     hop: Hop
     is_relayed: bool
+    at_hand: Callable[[], AbstractAsyncContextManager[Path | None]] = _in_memory
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,10 +96,10 @@ class SenderCheck:
     async def _read(self, sent: Sent) -> SignedMessage | None:
         if sent.body is not None and len(sent.body) <= SMALL:
             return read_signed([sent.body])
-        path = None if sent.file is None else str(sent.file)
-        request = Request(sent.body or b"", path, sent.size, with_html=False, signed=True)
         for _ in range(_TRIES):
-            async with self._turn:
+            async with self._turn, sent.at_hand() as file:
+                path = None if file is None else str(file)
+                request = Request(sent.body or b"", path, sent.size, with_html=False, signed=True)
                 found = await self._process.read_signed(request)
                 self._last_read = time.monotonic()
             if self._resting is None or self._resting.done():

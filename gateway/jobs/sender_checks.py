@@ -18,6 +18,7 @@ import logging
 import time
 from collections import Counter
 from collections.abc import Sequence
+from functools import partial
 
 import orjson
 
@@ -157,7 +158,8 @@ class SenderChecks:
             checked = await self._sender_check.check(self._sent(claim), now=self._clock())
             found, temporary = checked.authentication, checked.temporary
         except Exception as error:  # a fault of ours; the next message is another's
-            level = logging.WARNING if isinstance(error, ParserUnavailable) else logging.ERROR
+            away = isinstance(error, ParserUnavailable | StoreUnavailable)
+            level = logging.WARNING if away else logging.ERROR
             event(
                 logger,
                 "check_failed",
@@ -194,10 +196,10 @@ def stored_message(claim: CheckClaim, settings: Settings, contents: ContentDirec
         behind = is_exempt(settings, claim.client_ip)
     return Sent(
         content.body,
-        None if content.file is None else contents.files / content.file,
         content.size,
         Hop(claim.client_ip or None, claim.helo, claim.reverse_path, behind),
         is_relayed=behind or claim.named_by == "xforward",
+        at_hand=partial(contents.at_hand, content),
     )
 
 

@@ -124,10 +124,10 @@ class PolicyDeliverer:
         content = arrival.content
         sent = Sent(
             content.body,
-            None if spool is None else spool.path,
             content.size,
             Hop(arrival.client_ip or None, arrival.helo, arrival.reverse_path, behind_relay=False),
             is_relayed=arrival.named_by == "xforward",
+            at_hand=lambda: contextlib.nullcontext(None if spool is None else spool.path),
         )
         try:
             async with asyncio.timeout(SECONDS), self._places:

@@ -26,7 +26,10 @@ Contents = dict[str, str]
 Progress = Callable[[int, int], None]
 FetchAll = Callable[[str], Awaitable[list[Row]]]
 
-_CONTENTS = "SELECT file, sha256 FROM contents WHERE file IS NOT NULL"
+# Those in the database are in its pieces.
+_CONTENTS = """
+    SELECT file, sha256 FROM contents WHERE file IS NOT NULL AND file NOT LIKE 'database:%'
+"""
 _UPLOADS = "SELECT file, sha256 FROM uploads"
 # A store of an older release, which has no uploads, is backed up before its upgrade.
 _HAS_UPLOADS = "SELECT 1 FROM migrations WHERE name LIKE '%drafts'"

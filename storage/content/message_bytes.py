@@ -1,4 +1,4 @@
-"""Message content, stored once: small ones in the database, large ones in files.
+"""Message content, stored once: small ones in the database, large ones in files or elsewhere.
 
 - Bytes are stored as they came: they are never rewritten, and a file is written once.
 - A large content is spooled while it arrives and becomes the content file by a rename; the file and
@@ -6,6 +6,8 @@
 - A file is named by a content id, never by a value of the sender, and never shared between
   transactions or tenants. Its SHA-256 is stored beside its name.
 - A file without a row is an orphan of a crash: it can never be a lost message.
+- Every large content is spooled to a file here. Where it is to lie elsewhere, so that other
+  gateways can read it (`storage.content.places`), it is copied there from the spool, as durably.
 """
 
 from __future__ import annotations
@@ -13,9 +15,10 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import os
-from collections.abc import AsyncGenerator, Iterable, Iterator, Sequence
+from collections.abc import AsyncGenerator, AsyncIterator, Iterable, Iterator, Sequence
+from hashlib import sha256
 from pathlib import Path
-from typing import NamedTuple
+from typing import NamedTuple, Protocol
 
 from storage.content.direct_file import DirectFile
 from storage.database import StoreFault, Tx
@@ -24,10 +27,15 @@ from storage.errors import NotFound, StorageError, StoreFull, StoreUnavailable, 
 
 _CHUNK = 256 * 1024
 _ABANDONED_SECONDS = 3600.0
+_PUT_SECONDS = 240.0  # a sender waits ten minutes for the reply to its dot
 
 
 class Content(NamedTuple):
-    """Where the bytes of one message are: exactly one of `body` and `file` is there."""
+    """Where the bytes of one message are: exactly one of `body` and `file` is there.
+
+    `file` is the location of a large content: a file's name below the content directory, or what
+    `storage.content.places` knows.
+    """
 
     sha256: bytes
     size: int
@@ -39,15 +47,62 @@ class ContentDamaged(StorageError):
     """The file of a content is missing or shorter than its record says."""
 
 
+class Elsewhere(Protocol):
+    """The contents that are not in the data directory."""
+
+    @property
+    def keeps_new(self) -> bool:
+        """Whether large contents that come are stored here, and not in files."""
+        ...
+
+    def is_new_place(self, location: str) -> bool:
+        """Whether a content is where large ones that come are stored."""
+        ...
+
+    async def put(self, content_id: bytes, chunks: AsyncIterator[bytes]) -> str:
+        """Store a content durably; its location. Raises StoreFull, StoreUnavailable."""
+        ...
+
+    def chunks(self, content: Content, start: int, end: int) -> AsyncGenerator[bytes, None]:
+        """The bytes from `start` to `end`. Raises ContentDamaged, StoreUnavailable."""
+        ...
+
+    async def remove(self, location: str) -> None:
+        """Remove a content that no row names any more. Raises StoreUnavailable."""
+        ...
+
+    async def fault(self, content: Content) -> str | None:
+        """What is wrong with a content, as far as can be told without reading it."""
+        ...
+
+    def strays(self, before: float) -> AsyncGenerator[list[str], None]:
+        """The locations of contents from before that time, whether a row names them or not."""
+        ...
+
+
+def is_file(location: str) -> bool:
+    """Whether a large content is a file in a data directory."""
+    return ":" not in location
+
+
 class ContentDirectory:
-    """The part of the data directory that holds large contents and what is still arriving."""
+    """The large contents of a store, and the directory for those that are still arriving.
 
-    __slots__ = ("_lasting", "files", "spool")
+    Without `elsewhere` it knows of files only.
+    """
 
-    def __init__(self, data: Path) -> None:
+    __slots__ = ("_lasting", "elsewhere", "files", "spool")
+
+    def __init__(self, data: Path, elsewhere: Elsewhere | None = None) -> None:
         self.files = data / "content"
         self.spool = data / "spool"
+        self.elsewhere = elsewhere
         self._lasting: set[Path] = set()
+
+    @property
+    def keeps_files(self) -> bool:
+        """Whether large contents that come are stored in files here."""
+        return self.elsewhere is None or not self.elsewhere.keeps_new
 
     def prepare(self) -> None:
         """Make the directories, on stable storage. Raises StoreUnavailable."""
@@ -118,38 +173,112 @@ class ContentDirectory:
                         found.append(path)
         return found
 
+    async def put(self, spool: SpoolFile, content: Content, *, now: int) -> Content:
+        """Store what is in a finished spool file elsewhere, durably; its record.
+
+        The spool file is gone then. Raises StoreFull, StoreUnavailable, and ContentDamaged when the
+        file is not what was received.
+        """
+        assert self.elsewhere is not None
+        chunks = _read_file(spool.path, 0, content.size)
+        try:
+            async with asyncio.timeout(_PUT_SECONDS), contextlib.aclosing(chunks):
+                location = await self.elsewhere.put(new_content_id(now), verified(chunks, content))
+        except TimeoutError as error:
+            raise StoreUnavailable("message content: it took too long to store") from error
+        await asyncio.to_thread(spool.discard)
+        return content._replace(file=location)
+
+    def is_in_place(self, location: str) -> bool:
+        """Whether a content is where large ones that come are stored."""
+        if self.elsewhere is None or self.keeps_files:
+            return is_file(location)
+        return self.elsewhere.is_new_place(location)
+
+    async def copy(self, content: Content, *, now: int) -> Content:
+        """Copy a large content to where those that come are stored, durably; the new record.
+
+        Raises StoreFull, StoreUnavailable, and ContentDamaged when it is not what was stored.
+        """
+        content_id = new_content_id(now)
+        async with contextlib.aclosing(self.chunks(content)) as found:
+            chunks = verified(found, content)
+            if self.elsewhere is not None and self.elsewhere.keeps_new:
+                return content._replace(file=await self.elsewhere.put(content_id, chunks))
+            spool = self.new_spool(content_id)
+            try:
+                async for chunk in chunks:
+                    await asyncio.to_thread(spool.write, [chunk])
+                await asyncio.to_thread(spool.finish)
+                await asyncio.to_thread(self.place, [spool])
+            except BaseException:
+                spool.discard()
+                raise
+        return content._replace(file=content_name(content_id.hex()))
+
     async def chunks(
         self, content: Content, start: int = 0, end: int | None = None
     ) -> AsyncGenerator[bytes, None]:
         """The content's bytes, or those from `start` to `end`, at most 256 KiB at a time.
 
-        Raises ContentDamaged when the file does not hold what the record promises,
-        StoreUnavailable when it cannot be opened now.
+        Raises ContentDamaged when what is stored is not what the record promises, StoreUnavailable
+        when it cannot be read now.
         """
         if content.body is not None:
             yield content.body[start:end]
             return
         assert content.file is not None
-        try:
-            source = await asyncio.to_thread(open, self.files / content.file, "rb")
-        except FileNotFoundError as error:
-            raise ContentDamaged("the content file is missing") from error
-        except OSError as error:
-            raise StoreUnavailable(f"message content: {error.strerror}") from error
-        left = content.size - start if end is None else end - start
-        with source:
-            source.seek(start)
-            while left > 0:
-                chunk = await asyncio.to_thread(source.read, min(_CHUNK, left))
-                if not chunk:
-                    raise ContentDamaged("the content file is shorter than its record")
-                left -= len(chunk)
+        last = content.size if end is None else end
+        if is_file(content.file):
+            found = _read_file(self.files / content.file, start, last - start)
+        else:
+            found = self._others().chunks(content, start, last)
+        async with contextlib.aclosing(found):
+            async for chunk in found:
                 yield chunk
 
+    @contextlib.asynccontextmanager
+    async def at_hand(self, content: Content) -> AsyncGenerator[Path | None, None]:
+        """The path of a large content, for a process that reads files; None for a small one.
+
+        A content that lies elsewhere is fetched for as long. Raises ContentDamaged, StoreFull,
+        StoreUnavailable; a file that is missing is the reader's to find.
+        """
+        if content.file is None or is_file(content.file):
+            yield None if content.file is None else self.files / content.file
+            return
+        path = self.spool / os.urandom(16).hex()
+        try:
+            await self._fetch(content, path)
+            yield path
+        finally:
+            with contextlib.suppress(OSError):
+                path.unlink(missing_ok=True)
+
+    async def _fetch(self, content: Content, path: Path) -> None:
+        with _translating():
+            file = await asyncio.to_thread(open, path, "xb", opener=_private)
+        with file:
+            async with contextlib.aclosing(self.chunks(content)) as chunks:
+                async for chunk in chunks:
+                    with _translating():
+                        await asyncio.to_thread(file.write, chunk)
+            with _translating():
+                await asyncio.to_thread(file.flush)
+
     async def remove(self, file: str) -> None:
-        """Remove a content file that no row names any more; what stays behind is an orphan."""
-        with contextlib.suppress(OSError):
-            await asyncio.to_thread((self.files / file).unlink)
+        """Remove a content that no row names any more; what stays behind is an orphan."""
+        if is_file(file):
+            with contextlib.suppress(OSError):
+                await asyncio.to_thread((self.files / file).unlink)
+        else:
+            with contextlib.suppress(StoreUnavailable):
+                await self._others().remove(file)
+
+    def _others(self) -> Elsewhere:
+        if self.elsewhere is None:
+            raise StoreUnavailable("this content is not in a file")
+        return self.elsewhere
 
 
 class SpoolFile:
@@ -196,6 +325,38 @@ def new_content_id(now: int) -> bytes:
 def content_name(content_id: str) -> str:
     """The file's path below the content directory: one directory for about 70 minutes of mail."""
     return f"{content_id[:8]}/{content_id}"
+
+
+async def verified(chunks: AsyncIterator[bytes], content: Content) -> AsyncGenerator[bytes, None]:
+    """The same chunks. Raises ContentDamaged behind the last when they are not the content."""
+    digest, size = sha256(), 0
+    async for chunk in chunks:
+        digest.update(chunk)
+        size += len(chunk)
+        yield chunk
+    if size != content.size or digest.digest() != content.sha256:
+        raise ContentDamaged("the content is not what was stored")
+
+
+async def _read_file(path: Path, start: int, octets: int) -> AsyncGenerator[bytes, None]:
+    try:
+        source = await asyncio.to_thread(open, path, "rb")
+    except FileNotFoundError as error:
+        raise ContentDamaged("the content file is missing") from error
+    except OSError as error:
+        raise StoreUnavailable(f"message content: {error.strerror}") from error
+    with source:
+        source.seek(start)
+        while octets > 0:
+            chunk = await asyncio.to_thread(source.read, min(_CHUNK, octets))
+            if not chunk:
+                raise ContentDamaged("the content file is shorter than its record")
+            octets -= len(chunk)
+            yield chunk
+
+
+def _private(path: str, flags: int) -> int:
+    return os.open(path, flags | os.O_CLOEXEC, 0o600)
 
 
 async def find_content(tx: Tx, *, tenant_id: bytes, message_id: bytes) -> Content:

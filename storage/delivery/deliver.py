@@ -15,6 +15,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 
+from storage.content.database_pieces import require_pieces
 from storage.database import Tx
 from storage.delivery.arrivals import (
     Arrival,
@@ -172,6 +173,8 @@ async def _store(
         owed=owed,
     )
     content = arrival.content
+    if content.file is not None:
+        await require_pieces(tx, content)
     batch.add(
         _CONTENT,
         message_id=message_id,

@@ -28,6 +28,11 @@ class ParseClaim:
     content: Content
 
 
+async def is_any_due(tx: Tx, *, now: int) -> bool:
+    """Whether there is a message to claim."""
+    return await tx.fetch_one(f"SELECT 1 {_DUE} LIMIT 1", {"now": now}) is not None
+
+
 async def claim(tx: Tx, *, limit: int, hold: int, now: int) -> dict[bytes, int]:
     """Claim up to `limit` waiting messages, the oldest first, until `now` + `hold`.
 
@@ -37,13 +42,16 @@ async def claim(tx: Tx, *, limit: int, hold: int, now: int) -> dict[bytes, int]:
     return {bytes(row["message_id"]): int(row["tries"]) for row in rows}
 
 
-# Of two processes that claim a message together, the second finds the lease and gets nothing.
-_CLAIM = f"""
-    INSERT INTO parse_attempts (message_id, tries, held_until)
-    SELECT m.message_id, 1, :until FROM messages m
+_DUE = f"""
+    FROM messages m
     LEFT JOIN parse_attempts a ON a.message_id = m.message_id
     WHERE m.parse_status = 'pending'
       AND (a.message_id IS NULL OR (a.held_until <= :now AND a.tries < {TRIES}))
+"""
+# Of two processes that claim a message together, the second finds the lease and gets nothing.
+_CLAIM = f"""
+    INSERT INTO parse_attempts (message_id, tries, held_until)
+    SELECT m.message_id, 1, :until {_DUE}
     ORDER BY m.message_id LIMIT :limit
     ON CONFLICT (message_id) DO UPDATE
     SET tries = parse_attempts.tries + 1, held_until = excluded.held_until

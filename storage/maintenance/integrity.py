@@ -1,21 +1,28 @@
 """The integrity check: accepted = owed = present, for every message's copies and bytes.
 
 - Counts and rows are checked on one snapshot, so a working server disturbs nothing.
-- Files are checked afterwards, a page at a time; a file that was deleted since the snapshot is no
-  fault.
+- Large contents are checked afterwards, a page at a time, wherever they lie; one that was deleted
+  since the snapshot is no fault.
 - Nothing stops at the first fault, and nothing is changed.
 """
 
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
-from storage.content.message_bytes import Content, ContentDirectory
+from storage.content.message_bytes import (
+    Content,
+    ContentDamaged,
+    ContentDirectory,
+    is_file,
+    verified,
+)
 from storage.database import Reads, Row, T, Tx, Work
 from storage.errors import StoreDamaged
 from storage.index import copy_index
@@ -171,6 +178,7 @@ async def _judge_contents(database: Reads, contents: ContentDirectory, deep: boo
             return found
         after, size = items[-1][0], most if size == most else min(most, size * 2)
         faulty = await asyncio.to_thread(_judge_page, contents.files, items, deep)
+        faulty += await _judge_elsewhere(contents, items, deep)
         found += await database.read(still_there) if faulty else []
 
 
@@ -211,8 +219,37 @@ async def _is_on_record(tx: Tx, message_id: bytes) -> bool:
 
 
 def _judge_page(files: Path, items: Sequence[tuple[bytes, Content]], deep: bool) -> list[Finding]:
-    judged = ((message_id, _fault(files, content, deep)) for message_id, content in items)
+    judged = (
+        (message_id, _fault(files, content, deep))
+        for message_id, content in items
+        if content.file is None or is_file(content.file)
+    )
     return [Finding(message_id, fault) for message_id, fault in judged if fault]
+
+
+async def _judge_elsewhere(
+    contents: ContentDirectory, items: Sequence[tuple[bytes, Content]], deep: bool
+) -> list[Finding]:
+    found: list[Finding] = []
+    for message_id, content in items:
+        if content.file is None or is_file(content.file) or contents.elsewhere is None:
+            continue
+        fault = await contents.elsewhere.fault(content)
+        if fault is None and deep:
+            fault = await _deep_fault(contents, content)
+        if fault is not None:
+            found.append(Finding(message_id, fault))
+    return found
+
+
+async def _deep_fault(contents: ContentDirectory, content: Content) -> str | None:
+    try:
+        async with contextlib.aclosing(contents.chunks(content)) as chunks:
+            async for _ in verified(chunks, content):
+                pass
+    except (ContentDamaged, StoreDamaged) as error:
+        return f"{error}: {content.file}"
+    return None
 
 
 def _fault(files: Path, content: Content, deep: bool) -> str | None:

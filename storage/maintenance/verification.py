@@ -13,6 +13,7 @@ from pathlib import Path
 from storage.clock import Clock
 from storage.content.message_bytes import ContentDirectory
 from storage.content.orphans import orphans
+from storage.content.places import open_contents
 from storage.database import Reads
 from storage.engines.opening import damage, open_to_read
 from storage.errors import StorageError, StoreDamaged
@@ -47,7 +48,8 @@ async def verify(store: str, data: Path, *, clock: Clock) -> Verification:
     except StoreDamaged as error:
         return Verification((str(error),), _NO_REPORT)
     try:
-        return await _verified(reader, ContentDirectory(data), faults, clock)
+        contents = open_contents(data, keep_in="files", reader=reader)
+        return await _verified(reader, contents, faults, clock)
     finally:
         await reader.close()
 

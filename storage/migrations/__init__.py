@@ -37,6 +37,7 @@ from storage.migrations.m021_page import m021_page
 from storage.migrations.m022_authentication import m022_authentication
 from storage.migrations.m023_sign_in_links import m023_sign_in_links
 from storage.migrations.m024_drafts import m024_drafts
+from storage.migrations.m025_content_places import m025_content_places
 
 Step = Callable[[Tx], Coroutine[Any, Any, None]]
 
@@ -144,4 +145,5 @@ STEPS: tuple[Step, ...] = (
     m022_authentication,
     m023_sign_in_links,
     m024_drafts,
+    m025_content_places,
 )

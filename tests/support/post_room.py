@@ -14,7 +14,7 @@ from storage.accounts import tenants
 from storage.address import parse_address
 from storage.clock import SECOND
 from storage.content.message_bytes import Content
-from storage.database import Database, Tx
+from storage.database import Database, Store, Tx
 from storage.delivery import deliver as delivery
 from storage.delivery.arrivals import Recipient, Stored
 from storage.directory import domains, inboxes, lists
@@ -38,7 +38,7 @@ class _Clock:
 class Post:
     """A tenant with two inboxes, and a list that both are members of."""
 
-    database: Database
+    database: Store
     clock: _Clock
     tenant_id: bytes = b""
     raw: dict[str, bytes] = field(default_factory=dict)

@@ -145,11 +145,14 @@ class Server:
         self._await_ready()
         return time.monotonic() - started
 
-    def start_beside(self, other: "Server") -> None:
-        """Serve the store of another server as well, on ports of our own."""
+    def start_beside(self, other: "Server", *, apart: bool = False) -> None:
+        """Serve the store of another server as well, on ports of our own.
+
+        With `apart` from a data directory of our own, as on another machine.
+        """
         smtp, http = self._asked
         host, _, port = smtp.rpartition(":")
-        self.store = other.store
+        self.store = self.store if apart else other.store
         self._demo = replace(other.demo, smtp=(host, int(port)), http=f"http://{http}")
         self.start()
 

@@ -10,12 +10,14 @@ from collections.abc import Iterator
 
 import pytest
 
+from tests.support.engines import Databases
 from tests.support.fixtures import Servers
 from tests.support.mailbox import Api
 from tests.support.postgres_server import PostgresServer
 from tests.support.senders import Senders, every_message_exactly_once
 from tests.support.server import Server, quiet_port
 from tests.support.smtp import Reply, message
+from tests.wire.test_event_stream import read_until, stream
 
 TEAM = ["team@example.test"]
 CURED_WITHIN = 5.0
@@ -69,6 +71,30 @@ def test_after_kills_and_crashes_every_acknowledged_message_is_there_once(
         for mailbox in mailboxes:
             mailbox.close()
     gateway.audit_is_clean()
+
+
+def test_a_large_message_taken_by_one_gateway_is_read_at_another(
+    servers: Servers, databases: Databases
+) -> None:
+    url = databases.make()
+    first = servers.new({"store": url})
+    second = servers.new({"store": url}, smtp=quiet_port(), http=quiet_port())
+    content = b"Subject: large\r\n\r\n" + b"0123456789abcdef" * 64 * 1024 + b"\r\n"
+    try:
+        first.start_demo()
+        second.start_beside(first, apart=True)
+        token = first.demo.inboxes[0]["token"]
+        with stream(second, token) as events, first.client(timeout=60) as client:
+            assert client.deliver(content, TEAM).code == 250
+            with second.mailboxes()[0] as mailbox:
+                (found,) = mailbox.newest()
+                assert mailbox.content(found["message_id"], len(content)) == content
+            assert b"message.received" in read_until(events, b"message.received")
+        assert not any(path.is_file() for path in (first.store / "content").rglob("*"))
+    finally:
+        servers.stop(second)
+        servers.stop(first)
+        databases.drop(url)
 
 
 def test_a_stopped_server_defers_and_is_well_again(

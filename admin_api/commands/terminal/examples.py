@@ -6,6 +6,7 @@ import click
 
 _INBOX = "--inbox sales@acme.test"
 EXAMPLES = {
+    "content move": "content move --dry-run",
     "serve": "serve --config /etc/postroom/postroom.toml",
     "demo": "demo --data /tmp/demo",
     "ready": "ready --wait 30",

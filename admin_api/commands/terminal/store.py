@@ -14,7 +14,8 @@ from typing import TYPE_CHECKING, TypeVar
 from admin_api.commands.terminal.faults import Faults
 from config.settings import Settings
 from storage.clock import system_clock
-from storage.database import Database, Reads
+from storage.content.places import open_contents
+from storage.database import Reads, Store
 from storage.engines.opening import EMBEDDED, open_database, open_to_read
 from storage.engines.sqlite import FILE_NAME
 from storage.errors import (
@@ -29,6 +30,7 @@ from storage.errors import (
 from storage.migrations import migrate, require_current
 
 if TYPE_CHECKING:
+    from storage.content.message_bytes import ContentDirectory
     from storage.maintenance.verification import Verification
 
 T = TypeVar("T")
@@ -45,7 +47,7 @@ _CONFLICTING_FIELDS = {
 }
 
 
-def run(settings: Settings, use: Callable[[Database], Awaitable[T]], *, make: bool = False) -> T:
+def run(settings: Settings, use: Callable[[Store], Awaitable[T]], *, make: bool = False) -> T:
     """Open the store, bring it up to this release, `use` it and close it. Raises Faults."""
     if not make:
         require_store(settings)
@@ -82,13 +84,18 @@ async def _opened_to_read(settings: Settings, use: Callable[[Reads], Awaitable[T
         await database.close()
 
 
-async def _opened(settings: Settings, use: Callable[[Database], Awaitable[T]]) -> T:
+async def _opened(settings: Settings, use: Callable[[Store], Awaitable[T]]) -> T:
     database = await open_database(settings.store, settings.data, system_clock)
     try:
         await migrate(database, now=system_clock())
         return await use(database)
     finally:
         await database.close()
+
+
+def contents_of(settings: Settings, reader: Reads, store: Store | None = None) -> ContentDirectory:
+    """The contents of the store, wherever they lie; without `store` they can only be read."""
+    return open_contents(settings.data, keep_in=settings.content_place, reader=reader, store=store)
 
 
 def verified(settings: Settings) -> Verification:

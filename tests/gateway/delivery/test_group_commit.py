@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable
+from hashlib import sha256
 from pathlib import Path
 from typing import cast
 
@@ -19,6 +20,7 @@ from storage.content.message_bytes import (
     Content,
     ContentDamaged,
     ContentDirectory,
+    Elsewhere,
     SpoolFile,
     content_name,
 )
@@ -66,11 +68,31 @@ class ScriptedStore:
             raise self.confirmed
 
 
+class Attic:
+    """A place for large contents, which may fail."""
+
+    keeps_new = True
+
+    def __init__(self, fault: Exception | None = None) -> None:
+        self._fault = fault
+        self.kept: set[str] = set()
+
+    async def put(self, content_id: bytes, chunks: AsyncIterator[bytes]) -> str:
+        assert b"".join([chunk async for chunk in chunks]) == b"large"
+        if self._fault is not None:
+            raise self._fault
+        self.kept.add(location := f"attic:{content_id.hex()}")
+        return location
+
+    async def remove(self, location: str) -> None:
+        self.kept.remove(location)
+
+
 class Desk:
     """A deliverer at work on a scripted store."""
 
-    def __init__(self, store: ScriptedStore, data: Path) -> None:
-        self.contents = ContentDirectory(data)
+    def __init__(self, store: ScriptedStore, data: Path, attic: Attic | None = None) -> None:
+        self.contents = ContentDirectory(data, cast(Elsewhere, attic))
         self.contents.prepare()
         self.confirmations = Confirmations()
         self.under_way = 0
@@ -112,6 +134,10 @@ def message() -> Arrival:
         transaction_id="1",
         now=0,
     )
+
+
+def large() -> Arrival:
+    return message()._replace(content=Content(sha256(b"large").digest(), 5, None, "file"))
 
 
 Open = Callable[[ScriptedStore], Desk]
@@ -169,6 +195,48 @@ async def test_what_is_not_durable_is_not_acknowledged_and_not_thrown_away(
         assert desk.kept()
         desk.contents.files.joinpath(content_name((b"c" * 16).hex())).unlink()
     assert not desk.confirmations.is_open(b"receipt")
+
+
+@pytest.mark.parametrize(
+    ("answer", "kept"),
+    [
+        ([STORED], True),
+        ([Repeated(b"m" * 16, (b"receipt",))], False),
+        (StoreUnavailable("locked"), False),
+        (OutcomeUnknown("lost in the middle of a COMMIT"), True),
+    ],
+    ids=lambda value: type(value[0] if isinstance(value, list) else value).__name__,
+)
+async def test_a_content_elsewhere_is_kept_when_a_row_may_name_it(
+    tmp_path: Path, answer: Answer, kept: bool
+) -> None:
+    attic = Attic()
+    desk = Desk(ScriptedStore(answer), tmp_path, attic)
+
+    (outcome,) = await asyncio.gather(
+        desk.deliverer.submit(large(), desk.spool()), return_exceptions=True
+    )
+    await desk.close()
+
+    assert outcome == (answer if isinstance(answer, Exception) else answer[0])
+    assert bool(attic.kept) is kept
+    assert not any(desk.contents.spool.iterdir())
+
+
+async def test_a_content_that_cannot_be_put_elsewhere_holds_no_other_message_up(
+    tmp_path: Path,
+) -> None:
+    store = ScriptedStore([STORED])
+    desk = Desk(store, tmp_path, Attic(StoreUnavailable("away")))
+
+    lost = desk.deliverer.submit(large(), desk.spool())
+    assert await desk.deliverer.submit(message(), None) == STORED
+
+    with pytest.raises(StoreUnavailable):
+        await lost
+    await desk.close()
+    assert store.commits == 1
+    assert not any(desk.contents.spool.iterdir())
 
 
 async def test_a_message_of_a_failed_batch_is_tried_alone_with_its_file_in_place(

@@ -2,7 +2,8 @@
 
 import asyncio
 import contextlib
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable
+from hashlib import sha256
 from pathlib import Path
 
 import pytest
@@ -11,7 +12,8 @@ from gateway.jobs import parsing as workers
 from gateway.jobs.parsing import Parsing
 from gateway.parser.message import parse
 from storage.clock import SECOND
-from storage.content.message_bytes import ContentDirectory
+from storage.content.message_bytes import Content, ContentDirectory
+from storage.content.places import Places, open_contents
 from storage.database import Row, Tx
 from storage.errors import StoreUnavailable
 from storage.index.query import parse_query
@@ -29,15 +31,19 @@ async def post(engine: Engine) -> AsyncIterator[Post]:
         yield opened
 
 
+def contents_of(post: Post, data: Path) -> ContentDirectory:
+    contents = open_contents(data, keep_in="database", reader=post.database, store=post.database)
+    contents.prepare()
+    return contents
+
+
 @contextlib.asynccontextmanager
 async def parsing(
     post: Post, commits: WakeUp, data: Path, under_way: Callable[[], int] = lambda: 0
 ) -> AsyncIterator[Parsing]:
-    contents = ContentDirectory(data)
-    contents.prepare()
     job = Parsing(
         post.database,
-        contents,
+        contents_of(post, data),
         commits,
         post.clock,
         size_limit=1024 * 1024,
@@ -96,6 +102,39 @@ async def test_what_waits_and_what_comes_is_parsed(post: Post, tmp_path: Path) -
     assert [row["preview"] for row in found] == [f"before {n}" for n in range(30)] + ["after"]
     assert {row["parse_status"] for row in found} == {"parsed"}
     assert {row["tries"] for row in found} == {None}
+
+
+async def test_a_content_in_the_database_is_fetched_and_one_out_of_reach_is_tried_again(
+    post: Post, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(workers, "_OUT_OF_REACH", 0)
+    monkeypatch.setattr(workers, "_SOON_SECONDS", 0.05)
+    monkeypatch.setattr(workers, "_POLL_SECONDS", 0.05)
+    contents = contents_of(post, tmp_path)
+    for number in range(2):
+        large = letter(f"large {number}") + b"x" * 300_000
+        spool = contents.new_spool(b"%016d" % number)
+        await asyncio.to_thread(spool.finish, [large])
+        received = Content(sha256(large).digest(), len(large), None, "")
+        content = await contents.put(spool, received, now=post.now)
+        await post.deliver(large, file=content.file)
+    chunks, asked = Places.chunks, list[int]()
+
+    def away(places: Places, content: Content, start: int, end: int) -> AsyncGenerator[bytes, None]:
+        asked.append(start)
+        if len(asked) < 3:
+            raise StoreUnavailable("out of reach")
+        return chunks(places, content, start, end)
+
+    monkeypatch.setattr(Places, "chunks", away)
+
+    async with parsing(post, WakeUp(), tmp_path):
+        await until(settled(post))
+
+    found = await rows(post)
+    assert [row["parse_status"] for row in found] == ["parsed", "parsed"]
+    assert [row["preview"][:7] for row in found] == ["large 0", "large 1"]
+    assert not any(contents.spool.iterdir())
 
 
 @pytest.mark.parametrize(("longest", "looks"), [(10, 4), (10_000, 0)])

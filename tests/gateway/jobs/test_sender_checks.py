@@ -254,7 +254,7 @@ async def test_the_process_for_long_messages_ends_when_it_is_idle(
     monkeypatch.setattr(checks_module, "_IDLE_SECONDS", 0.2)
     check = SenderCheck(names(), Rules("mx.example.test"), size_limit=1 << 20)
     long = sign(MESSAGE + b"One more line.\r\n" * 2_000)
-    sent = Sent(long, None, len(long), Hop(None, "", "", behind_relay=True), is_relayed=False)
+    sent = Sent(long, len(long), Hop(None, "", "", behind_relay=True), is_relayed=False)
     for _ in range(2):  # and is started again
         found = await check.check(sent, now=1_800_000_000_000_000)
         assert [one.result for one in found.authentication.dkim] == ["pass"]

@@ -35,7 +35,7 @@ async def checking(server: DnsServer) -> AsyncIterator[Callable[[bytes], asyncio
     checks = SenderCheck(CheckDns(cache), Rules("mx.example.test"), size_limit=1 << 26)
 
     def check(message: bytes) -> asyncio.Task[Checked]:
-        sent = Sent(message, None, len(message), STRANGER, is_relayed=False)
+        sent = Sent(message, len(message), STRANGER, is_relayed=False)
         return asyncio.create_task(checks.check(sent, now=NOW))
 
     try:
