@@ -48,6 +48,17 @@ class Tx(Protocol):
         """Run one statement once for each of `rows`."""
         ...
 
+    async def execute_each(self, sql: str, rows: Sequence[Params]) -> list[int]:
+        """Run one statement once for each of `rows`; the number of rows that each time changed."""
+        ...
+
+    async def execute_all(self, statements: Mapping[str, Sequence[Params]]) -> None:
+        """Run statements in their order, each once for each of its rows.
+
+        Where the store is across a network it takes one round trip.
+        """
+        ...
+
     async def fetch_one(self, sql: str, params: Params | None = None) -> Row | None:
         """The first row of the answer, or None."""
         ...

@@ -11,6 +11,15 @@ def in_list(ids: Collection[bytes]) -> tuple[str, dict[str, object]]:
     return ", ".join(f":{name}" for name in names), names
 
 
+def padded(ids: Sequence[bytes]) -> list[bytes]:
+    """The same ids, the last one repeated up to a power of two.
+
+    So lists of any length make a few statements, which an engine prepares once.
+    """
+    most = 1 << max(0, len(ids) - 1).bit_length()
+    return [*ids, *[ids[-1]] * (most - len(ids))] if ids else []
+
+
 def chunks(ids: Sequence[bytes], size: int) -> Iterator[Sequence[bytes]]:
     """Cut `ids` into runs of at most `size`: an engine takes so many parameters a statement."""
     for start in range(0, len(ids), size):

@@ -14,6 +14,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 
 from storage.content.database_pieces import require_pieces
 from storage.database import Tx
@@ -33,8 +34,9 @@ from storage.delivery.retry_receipts import (
     earlier_delivery,
     forget_confirmed,
     keep_receipts,
+    look_up_receipts,
 )
-from storage.delivery.thread_join import join_thread
+from storage.delivery.thread_join import join_thread, look_up_threads
 from storage.delivery.thread_merge import merge_threads
 from storage.directory.resolve import Resolution, Verdict, resolve
 from storage.index.copy_index import index_new_copies
@@ -58,13 +60,29 @@ async def deliver(
     """
     await forget_confirmed(tx, confirmed)
     batch = DeliveryBatch(tx, owner, is_open, postmaster)
+    if len(arrivals) > 1 and tx.dialect["engine"] == "postgres":
+        await _look_ahead(batch, arrivals)
     outcomes = [await _deliver_one(batch, arrival) for arrival in arrivals]
     await batch.write_rows()
+    outcomes = [
+        replace(one, copies=batch.owed[one.message_id]) if isinstance(one, Stored) else one
+        for one in outcomes
+    ]
     for join in batch.joins:
         now = max(arrival.received_at for arrival in arrivals)
         await merge_threads(tx, **join._asdict(), now=now)
     await index_new_copies(tx, sum(one.copies for one in outcomes if isinstance(one, Stored)))
     return outcomes
+
+
+async def _look_ahead(batch: DeliveryBatch, arrivals: Sequence[Arrival]) -> None:
+    """Ask together what each message would ask: across a network each query is a round trip."""
+    digests: set[bytes] = set()
+    for arrival in arrivals:
+        chosen, _ = await _resolve_all(batch, arrival)
+        digests.update(digests_of(arrival, [route for _, _, route in chosen]))
+    await look_up_receipts(batch, digests)
+    await look_up_threads(batch, arrivals)
 
 
 async def _deliver_one(batch: DeliveryBatch, arrival: Arrival) -> Outcome:
@@ -88,7 +106,7 @@ async def _deliver_one(batch: DeliveryBatch, arrival: Arrival) -> Outcome:
     repeated: list[_Chosen] = []
     for one, digest in zip(chosen, digests, strict=True):
         (repeated if digest in earlier else fresh).append(one)
-    message_id, copies = await _store(batch, arrival, fresh)
+    message_id = await _store(batch, arrival, fresh)
     for position, recipient, route in repeated:
         batch.add(
             _REPEATED_ROUTE,
@@ -102,7 +120,7 @@ async def _deliver_one(batch: DeliveryBatch, arrival: Arrival) -> Outcome:
     stored = dict.fromkeys((digest for digest in digests if digest not in earlier), message_id)
     batch.receipts |= stored
     keep_receipts(batch, arrival, stored)
-    return Stored(message_id, tuple(dict.fromkeys(digests)), copies, refused)
+    return Stored(message_id, tuple(dict.fromkeys(digests)), refused=refused)
 
 
 async def _resolve_all(batch: DeliveryBatch, arrival: Arrival) -> tuple[list[_Chosen], Refused]:
@@ -131,11 +149,9 @@ async def _resolve_all(batch: DeliveryBatch, arrival: Arrival) -> tuple[list[_Ch
 
 async def _store(
     batch: DeliveryBatch, arrival: Arrival, routes: Sequence[tuple[int, Recipient, Resolution]]
-) -> tuple[bytes, int]:
-    """Write one message; its id, and the number of copies made."""
-    tx = batch.tx
+) -> bytes:
+    """Write one message; its id."""
     thread_id, message_id = await join_thread(batch, arrival)
-    owed = 0
     for position, recipient, route in routes:
         batch.add(
             _ROUTE,
@@ -147,8 +163,8 @@ async def _store(
             list_id=route.list_id,
             rule=route.rule,
         )
-        owed += await _copy(tx, message_id, position, route, several=len(routes) > 1)
-    batch.add(
+        await _copy(batch, message_id, position, route, several=len(routes) > 1)
+    batch.add_message(
         _MESSAGE,
         message_id=message_id,
         tenant_id=arrival.tenant_id,
@@ -170,11 +186,10 @@ async def _store(
         named_by=arrival.named_by,
         behind_relay=int(arrival.behind_relay),
         dmarc_override=arrival.dmarc_override,
-        owed=owed,
     )
     content = arrival.content
     if content.file is not None:
-        await require_pieces(tx, content)
+        await require_pieces(batch.tx, content)
     batch.add(
         _CONTENT,
         message_id=message_id,
@@ -184,23 +199,25 @@ async def _store(
         file=content.file,
     )
     batch.record_received(arrival, message_id, thread_id)
-    return message_id, owed
+    return message_id
 
 
 async def _copy(
-    tx: Tx, message_id: bytes, position: int, route: Resolution, *, several: bool
-) -> int:
-    """Make a copy for every inbox behind `route` that has none yet; the number made."""
-    target = {
-        "message_id": message_id,
-        "position": position,
-        "list_id": route.list_id,
-        "inbox_id": route.inbox_id,
-    }
+    batch: DeliveryBatch, message_id: bytes, position: int, route: Resolution, *, several: bool
+) -> None:
+    """Make a copy for every inbox behind `route` that has none yet.
+
+    Of several routes the first counts, so their copies are made in order, and now.
+    """
+    target = {"position": position, "list_id": route.list_id, "inbox_id": route.inbox_id}
     to_list = route.list_id is not None
-    if several:
-        await tx.execute(_LIST_COPY_ROUTES if to_list else _INBOX_COPY_ROUTE, target)
-    return await tx.execute(_LIST_COPIES if to_list else _INBOX_COPY, target)
+    copies = _LIST_COPIES if to_list else _INBOX_COPY
+    if not several:
+        batch.add_copies(copies, message_id, **target)
+        return
+    target["message_id"] = message_id
+    await batch.tx.execute(_LIST_COPY_ROUTES if to_list else _INBOX_COPY_ROUTE, target)
+    batch.owed[message_id] += await batch.tx.execute(copies, target)
 
 
 _ROUTE = """

@@ -9,7 +9,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from hashlib import blake2b
 
 from storage.clock import DAY, SECOND
@@ -17,11 +17,13 @@ from storage.database import Tx
 from storage.delivery.arrivals import Arrival, Unsettled
 from storage.delivery.batch import DeliveryBatch
 from storage.directory.resolve import Resolution
+from storage.sql import chunks, in_list, padded
 
 RECEIPTS_KEPT = 5 * DAY
 # Within this time another process has stored the confirmations of its senders, even if it had to
 # wait for the store first.
 OTHERS_SETTLE = 10 * SECOND
+_AT_ONCE = 512
 
 
 def digests_of(arrival: Arrival, routes: Iterable[Resolution]) -> list[bytes]:
@@ -45,20 +47,26 @@ async def earlier_delivery(
     just_now = batch.receipts.get(digest)
     if just_now is not None:
         return Unsettled(digest, is_ours=True) if arrival.patient else just_now
-    row = await batch.tx.fetch_one(
-        """
-        SELECT message_id, received_at, owner FROM receipts
-        WHERE digest = :digest AND received_at > :since
-        """,
-        {"digest": digest, "since": arrival.received_at - RECEIPTS_KEPT},
-    )
-    if row is None:
+    if digest not in batch.looked_up:
+        row = await batch.tx.fetch_one(_EARLIER_ONE, {"digest": digest})
+        batch.looked_up[digest] = row
+    row = batch.looked_up[digest]
+    if row is None or row["received_at"] <= arrival.received_at - RECEIPTS_KEPT:
         return None
     is_ours = bytes(row["owner"]) == batch.owner
     recent = row["received_at"] > arrival.received_at - OTHERS_SETTLE
     if arrival.patient and (batch.is_open(digest) if is_ours else recent):
         return Unsettled(digest, is_ours)
     return bytes(row["message_id"])
+
+
+async def look_up_receipts(batch: DeliveryBatch, digests: Collection[bytes]) -> None:
+    """Look the receipts of several deliveries up together."""
+    for some in chunks(sorted(digests), _AT_ONCE):
+        chosen, names = in_list(padded(some))
+        rows = await batch.tx.fetch_all(_EARLIER.format(chosen), names)
+        found = {bytes(row["digest"]): row for row in rows}
+        batch.looked_up |= {digest: found.get(digest) for digest in some}
 
 
 def keep_receipts(batch: DeliveryBatch, arrival: Arrival, messages: Mapping[bytes, bytes]) -> None:
@@ -82,6 +90,10 @@ async def forget_confirmed(tx: Tx, confirmed: Sequence[bytes]) -> None:
         )
 
 
+_EARLIER = """
+    SELECT digest, message_id, received_at, owner FROM receipts WHERE digest IN ({})
+"""
+_EARLIER_ONE = _EARLIER.format(":digest")
 _RECEIPT = """
     INSERT INTO receipts (digest, message_id, received_at, owner)
     VALUES (:digest, :message_id, :now, :owner)

@@ -16,9 +16,10 @@ from hashlib import blake2b
 
 from storage.delivery.arrivals import Arrival
 from storage.delivery.batch import DeliveryBatch, Join, Known
-from storage.sql import in_list
+from storage.sql import chunks, in_list, padded
 
 _MAX_REFERENCES = 100
+_AT_ONCE = 512
 
 
 async def join_thread(batch: DeliveryBatch, arrival: Arrival) -> tuple[bytes, bytes]:
@@ -27,10 +28,7 @@ async def join_thread(batch: DeliveryBatch, arrival: Arrival) -> tuple[bytes, by
     All references are remembered for the thread. When they are known in two threads, these are
     joined at the end of the transaction, and the message belongs to the older one.
     """
-    named = [*arrival.references[:_MAX_REFERENCES]]
-    named += arrival.references[_MAX_REFERENCES:][-1:]  # the root of the thread comes last
-    own = reference_key(arrival.header_message_id) if arrival.header_message_id else None
-    keys = [*dict.fromkeys([*map(reference_key, named), *([own] if own else [])])]
+    keys, own = _keys_of(arrival)
     known = await _known_threads(batch, arrival.tenant_id, keys)
     thread_id, other = _threads_of(keys, known, own)
     if thread_id is None:
@@ -41,7 +39,8 @@ async def join_thread(batch: DeliveryBatch, arrival: Arrival) -> tuple[bytes, by
         )
         message_id = batch.tx.new_id()
     elif other is None:
-        message_id = await _reopen(batch, arrival, thread_id)
+        is_closed = thread_id in batch.closed
+        message_id = await _reopen(batch, arrival, thread_id) if is_closed else batch.tx.new_id()
     else:
         older, younger = sorted((thread_id, other))
         message_id = await _join(batch, arrival, older, younger)
@@ -56,6 +55,26 @@ async def join_thread(batch: DeliveryBatch, arrival: Arrival) -> tuple[bytes, by
             continue
         batch.threads[arrival.tenant_id, key] = Known(thread_id, key == own)
     return thread_id, message_id
+
+
+async def look_up_threads(batch: DeliveryBatch, arrivals: Sequence[Arrival]) -> None:
+    """Look the threads of several messages up together."""
+    asked: dict[bytes, set[bytes]] = {}
+    for arrival in arrivals:
+        asked.setdefault(arrival.tenant_id, set()).update(_keys_of(arrival)[0])
+    for tenant_id, keys in asked.items():
+        for some in chunks(sorted(keys), _AT_ONCE):
+            found = await _find_threads(batch, tenant_id, padded(some))
+            batch.threads |= {(tenant_id, key): known for key, known in found.items()}
+            batch.unknown |= {(tenant_id, key) for key in some if key not in found}
+
+
+def _keys_of(arrival: Arrival) -> tuple[list[bytes], bytes | None]:
+    """The references of a message, its own Message-ID last, and that one alone."""
+    named = [*arrival.references[:_MAX_REFERENCES]]
+    named += arrival.references[_MAX_REFERENCES:][-1:]  # the root of the thread comes last
+    own = reference_key(arrival.header_message_id) if arrival.header_message_id else None
+    return [*dict.fromkeys([*map(reference_key, named), *([own] if own else [])])], own
 
 
 def reference_key(name: str) -> bytes:
@@ -85,22 +104,35 @@ async def _known_threads(
 ) -> dict[bytes, Known]:
     made = batch.threads
     known = {key: made[tenant_id, key] for key in keys if (tenant_id, key) in made}
-    asked = [key for key in keys if key not in known]
+    asked = [key for key in keys if key not in known and (tenant_id, key) not in batch.unknown]
     if asked:
-        chosen, names = in_list(asked)
-        rows = await batch.tx.fetch_all(_KNOWN.format(chosen), {"tenant_id": tenant_id, **names})
-        for row in rows:
-            thread_id = bytes(row["joined_to"] or row["thread_id"])
-            known[bytes(row["reference"])] = Known(thread_id, bool(row["is_message"]))
+        known |= await _find_threads(batch, tenant_id, asked)
     return {
         key: Known(batch.joined.get(one.thread_id, one.thread_id), one.is_message)
         for key, one in known.items()
     }
 
 
+async def _find_threads(
+    batch: DeliveryBatch, tenant_id: bytes, keys: Sequence[bytes]
+) -> dict[bytes, Known]:
+    chosen, names = in_list(keys)
+    rows = await batch.tx.fetch_all(_KNOWN.format(chosen), {"tenant_id": tenant_id, **names})
+    known = {}
+    for row in rows:
+        thread_id = bytes(row["joined_to"] or row["thread_id"])
+        known[bytes(row["reference"])] = Known(thread_id, bool(row["is_message"]))
+        if row["status"] == "closed":
+            batch.closed.add(thread_id)
+    return known
+
+
 _KNOWN = """
-    SELECT r.reference, r.thread_id, r.is_message, t.joined_to
-    FROM thread_references r LEFT JOIN threads t ON t.thread_id = r.thread_id
+    SELECT r.reference, r.thread_id, r.is_message, t.joined_to,
+           COALESCE(j.status, t.status) AS status
+    FROM thread_references r
+    LEFT JOIN threads t ON t.thread_id = r.thread_id
+    LEFT JOIN threads j ON j.thread_id = t.joined_to
     WHERE r.tenant_id = :tenant_id AND r.reference IN ({})
 """
 

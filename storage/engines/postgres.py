@@ -87,6 +87,22 @@ class PostgresTx:
         if rows:
             await self._cursor.executemany(statement.text, [statement.values(row) for row in rows])
 
+    async def execute_each(self, sql: str, rows: Sequence[Params]) -> list[int]:
+        if not rows:
+            return []
+        statement, cursor = numbered(sql), self._cursor
+        values = [statement.values(row) for row in rows]
+        await cursor.executemany(statement.text, values, returning=True)
+        counts = [cursor.rowcount]
+        while cursor.nextset():
+            counts.append(cursor.rowcount)
+        return counts
+
+    async def execute_all(self, statements: Mapping[str, Sequence[Params]]) -> None:
+        async with self._cursor.connection.pipeline():
+            for sql, rows in statements.items():
+                await self.execute_many(sql, rows)
+
     async def fetch_one(self, sql: str, params: Params | None = None) -> Row | None:
         return await (await self._run(sql, params)).fetchone()
 

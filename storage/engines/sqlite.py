@@ -87,6 +87,13 @@ class SqliteTx:
     async def execute_many(self, sql: str, rows: Sequence[Params]) -> None:
         self._connection.executemany(sql, rows)
 
+    async def execute_each(self, sql: str, rows: Sequence[Params]) -> list[int]:
+        return [self._connection.execute(sql, row).rowcount for row in rows]
+
+    async def execute_all(self, statements: Mapping[str, Sequence[Params]]) -> None:
+        for sql, rows in statements.items():
+            self._connection.executemany(sql, rows)
+
     async def fetch_one(self, sql: str, params: Params | None = None) -> Row | None:
         row: Row | None = self._connection.execute(sql, params or ()).fetchone()
         return row

@@ -90,6 +90,14 @@ class Recording:
         self.told.append(" ".join(sql.split()))
         await self.tx.execute_many(sql, rows)
 
+    async def execute_each(self, sql: str, rows: Sequence[Params]) -> list[int]:
+        self.told.append(" ".join(sql.split()))
+        return await self.tx.execute_each(sql, rows)
+
+    async def execute_all(self, statements: Mapping[str, Sequence[Params]]) -> None:
+        self.told += [" ".join(sql.split()) for sql in statements]
+        await self.tx.execute_all(statements)
+
     async def fetch_one(self, sql: str, params: Params | None = None) -> Row | None:
         return await self.tx.fetch_one(sql, params)
 
