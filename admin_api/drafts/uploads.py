@@ -1,14 +1,13 @@
 """Uploads: files for letters, each sent by itself as octets.
 
-- A file goes into the content directory as it comes, and is never whole in memory. It is on stable
-  storage before the transaction that names it.
+- A file is spooled as it comes, never whole in memory, and stored where large contents are. It is
+  on stable storage before the transaction that names it.
 - Four of an inbox come in at a time. Room is asked for before a file is read, by its declared size,
   and again with its true one.
 """
 
 from __future__ import annotations
 
-import asyncio
 import contextlib
 from collections.abc import AsyncIterator
 from typing import Annotated
@@ -22,7 +21,7 @@ from admin_api.http.body import declared_size, media_type_of
 from admin_api.http.payload import Parameters, not_blank, one_line
 from admin_api.http.problems import Problem
 from admin_api.http.responses import answer
-from storage.content.message_bytes import Content, content_name
+from storage.content.message_bytes import Content
 from storage.database import Tx
 from storage.drafts import uploads
 from storage.drafts.uploads import Upload
@@ -85,9 +84,9 @@ async def create_upload(call: Call) -> Response:
     """POST /v1/uploads/: the body is the file; it can be attached for 24 hours."""
     received, wanted = call.received, call.parameters(FileIn)
     assert received is not None, "the route takes a file"
-    spool = received.spool
-    file = content_name(spool.path.name)
-    await asyncio.to_thread(call.service.content.place, [spool])
+    content = await call.service.content.keep(
+        received.spool, Content(received.sha256, received.size, None, None), now=call.now
+    )
 
     async def work(tx: Tx) -> Upload:
         return await uploads.add_upload(
@@ -96,7 +95,7 @@ async def create_upload(call: Call) -> Response:
             inbox_id=await acting_inbox(tx, call),
             filename=wanted.filename,
             content_type=_attachable(media_type_of(call.request)),
-            content=Content(received.sha256, received.size, None, file),
+            content=content,
             now=call.now,
         )
 

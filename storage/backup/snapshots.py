@@ -30,7 +30,7 @@ FetchAll = Callable[[str], Awaitable[list[Row]]]
 _CONTENTS = """
     SELECT file, sha256 FROM contents WHERE file IS NOT NULL AND file NOT LIKE 'database:%'
 """
-_UPLOADS = "SELECT file, sha256 FROM uploads"
+_UPLOADS = "SELECT file, sha256 FROM uploads WHERE file NOT LIKE 'database:%'"
 # A store of an older release, which has no uploads, is backed up before its upgrade.
 _HAS_UPLOADS = "SELECT 1 FROM migrations WHERE name LIKE '%drafts'"
 _SCHEMA = "SELECT COALESCE(MAX(number), 0) AS number FROM migrations"

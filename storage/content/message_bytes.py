@@ -173,6 +173,17 @@ class ContentDirectory:
                         found.append(path)
         return found
 
+    async def keep(self, spool: SpoolFile, content: Content, *, now: int) -> Content:
+        """Store what is in a finished spool file where large contents are stored, durably; its
+        record.
+
+        Raises as `place` and `put`.
+        """
+        if not self.keeps_files:
+            return await self.put(spool, content, now=now)
+        await asyncio.to_thread(self.place, [spool])
+        return content._replace(file=content_name(spool.path.name))
+
     async def put(self, spool: SpoolFile, content: Content, *, now: int) -> Content:
         """Store what is in a finished spool file elsewhere, durably; its record.
 

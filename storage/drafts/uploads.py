@@ -1,6 +1,6 @@
 """Uploads: files that wait to be attached to a letter.
 
-- The bytes lie in the content directory, in a file of their own, as they came.
+- The bytes lie where large contents lie, as they came, and are no message's.
 - An upload belongs to one inbox and stays for 24 hours. One that a letter has taken stays as long,
   so that a cancelled letter becomes a draft with its files; another letter cannot take it.
 - An inbox holds at most `ROOM` octets that no letter has taken.
@@ -12,6 +12,7 @@ from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 
 from storage.clock import HOUR
+from storage.content.database_pieces import require_pieces
 from storage.content.message_bytes import Content
 from storage.database import Row, Tx
 from storage.errors import Conflict, FieldFault, Invalid
@@ -65,7 +66,11 @@ async def add_upload(
     content: Content,
     now: int,
 ) -> Upload:
-    """Record a file that is on stable storage. Raises Conflict `uploads_full`."""
+    """Record a file that is on stable storage.
+
+    Raises Conflict `uploads_full`, and ContentDamaged when it is not there any more.
+    """
+    await require_pieces(tx, content)
     await require_room(tx, tenant_id=tenant_id, inbox_id=inbox_id, size=content.size, now=now)
     made = Upload(tx.new_id(), inbox_id, filename, content_type, content, now + KEPT)
     await tx.execute(

@@ -27,6 +27,7 @@ from tests.builders import (
 THREADS = "/v1/messages/threads/"
 LONG = "x" * 20_000
 NO_THREAD = "thr_" + "0" * 26
+NO_MESSAGE = "msg_" + "0" * 26
 NO_CARD = "ctc_" + "0" * 26
 
 
@@ -88,6 +89,14 @@ CASES = {
     ),
     "POST /v1/messages/threads/{thread}/handoff/": Case(
         ("note", "to"), {"to": FOREIGN_INBOX, "note": ""}
+    ),
+    "POST /v1/messages/threads/{thread}/drafts/": Case(
+        ("subject", "quote", "reply_to_message_id"),
+        {"subject": "\n", "quote": "all", "reply_to_message_id": NO_MESSAGE},
+    ),
+    "PATCH /v1/drafts/{draft}/": Case(
+        ("subject", "superseded", "reply_to_message_id"),
+        {"subject": "\n", "superseded": True, "reply_to_message_id": NO_MESSAGE},
     ),
     "POST /v1/tasks/": Case(("title", "thread_id"), {"title": "", "thread_id": NO_THREAD}),
     "PATCH /v1/tasks/{task}/": Case(
@@ -155,6 +164,7 @@ async def _names(world: World) -> dict[str, str]:
     alert = {"events": ["message.received"], "delivery": {"type": "task", "target": "x"}}
     async with world.client(SALES) as api, world.client(TENANT_OWNER) as admin:
         return {
+            "draft": (await api.post(thread + "drafts/", json={})).json()["draft_id"],
             "alert": (await api.post("/v1/alerts/", json=alert)).json()["alert_id"],
             "inbox": SALES,
             "list": world.ids["Team@example.test"],
@@ -172,7 +182,7 @@ async def test_faults_of_form_and_of_reference_are_told_together(world: World, k
     method, path = key.split(" ")
     path = path.format(**await _names(world))
     async with world.client(case.who) as api:
-        for headers in ({}, {"Idempotency-Key": "once"}):
+        for headers in ({"If-Match": "*"}, {"If-Match": "*", "Idempotency-Key": "once"}):
             answer = await api.request(
                 method, path, params=case.query, json=case.body or None, headers=headers
             )

@@ -53,6 +53,7 @@ OWN = {
     "attachment",
     "thread",
     "note",
+    "draft",
     "task",
     "contact",
     "share",

@@ -68,6 +68,10 @@ ACTIONS: dict[str, str | None] = {
     "POST /v1/messages/threads/{thread_id}/assign/": "thread.assigned",
     "DELETE /v1/messages/threads/{thread_id}/assign/": None,  # nobody has it
     "POST /v1/messages/threads/{thread_id}/handoff/": "thread.handed_off",
+    "POST /v1/messages/threads/{thread_id}/drafts/": None,
+    "PATCH /v1/drafts/{draft_id}/": None,
+    "DELETE /v1/drafts/{draft_id}/": None,
+    "POST /v1/uploads/": None,
     "POST /v1/tasks/": None,
     "PATCH /v1/tasks/{task_id}/": None,
     "DELETE /v1/tasks/{task_id}/": None,
@@ -106,6 +110,7 @@ ALONE = {
     "DELETE /v1/sessions/{session_id}/",
     "DELETE /v1/tasks/{task_id}/",
     "DELETE /v1/tokens/{token_id}/",
+    "DELETE /v1/drafts/{draft_id}/",
 }
 
 
@@ -165,7 +170,7 @@ async def test_a_change_that_others_would_hinder_leaves_one_too(furnished: World
 async def leaves_its_entry(world: World, key: str) -> None:
     row, action = TABLE[key], ACTIONS[key]
     names = named(row, await ids(world, own=True))
-    query = {"inbox_id": SALES} if row.acts else {}
+    query = row.query | ({"inbox_id": SALES} if row.acts else {})
     await clear(world)
 
     status = await request(world, TENANT_OWNER, key, names, params=query, **row.sent)

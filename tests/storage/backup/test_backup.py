@@ -23,18 +23,20 @@ from storage.backup.manifest import complete_backups, read_manifest
 from storage.backup.pieces import RowCutter
 from storage.backup.restore import find_backup, restore_backup
 from storage.clock import system_clock
-from storage.content.message_bytes import ContentDirectory
+from storage.content.message_bytes import Content, ContentDirectory
 from storage.database import Store, Tx
+from storage.drafts.uploads import add_upload
 from storage.engines.sqlite import FILE_NAME
 from storage.errors import Conflict, StoreDamaged, StoreUnavailable
 from storage.maintenance.integrity import audit
 from storage.maintenance.store_gauges import last_backup
 from storage.maintenance.verification import verify
-from tests.builders import MESSAGE, World, deliver, open_world
+from tests.builders import MESSAGE, SALES, World, deliver, open_world
 from tests.support.engines import Engine
 
 BIG = b"Subject: big\r\n\r\n" + b"0123456789abcde\r\n" * 20_000
 NAME = "00000000/0000000000000000"
+UPLOADED = "00000000/0000000000000001"
 
 
 def nothing(what: str, done: int, total: int) -> None:
@@ -73,12 +75,30 @@ async def filled(engine: Engine) -> AsyncIterator[World]:
         yield world
 
 
+async def upload(world: World, file: str, body: bytes) -> None:
+    """A file for a letter, which is stored beside the contents of messages."""
+    await world.database.write(
+        lambda tx: add_upload(
+            tx,
+            tenant_id=world.tenant_id,
+            inbox_id=world.raw[SALES],
+            filename="offer.pdf",
+            content_type="application/pdf",
+            content=Content(hashlib.sha256(body).digest(), len(body), None, file),
+            now=world.clock(),
+        )
+    )
+
+
+TABLES = ("tenants", "inboxes", "lists", "messages", "copies", "contents", "events", "uploads")
+
+
 async def everything(database: Store) -> dict[str, list[tuple[object, ...]]]:
     """All rows of all tables that a backup of either engine has to bring back."""
 
     async def work(tx: Tx) -> dict[str, list[tuple[object, ...]]]:
         found = {}
-        for table in ("tenants", "inboxes", "lists", "messages", "copies", "contents", "events"):
+        for table in TABLES:
             rows = await tx.fetch_all(f"SELECT * FROM {table}")
             values = [tuple(dict(row).values()) for row in rows]
             found[table] = sorted(values, key=repr)
@@ -89,6 +109,7 @@ async def everything(database: Store) -> dict[str, list[tuple[object, ...]]]:
 
 async def test_what_was_backed_up_is_restored(engine: Engine, tmp_path: Path) -> None:
     async with filled(engine) as world:
+        await upload(world, put_file(engine.data, UPLOADED, b"%PDF"), b"%PDF")
         before = await everything(world.database)
         report = await back_up(engine, tmp_path / "backups")
     other = emptied(engine, tmp_path / "other")
@@ -101,6 +122,7 @@ async def test_what_was_backed_up_is_restored(engine: Engine, tmp_path: Path) ->
     found = await verify(other.store, other.data, clock=system_clock)
     assert (found.findings, found.report.messages, found.report.copies_present) == ((), 2, 3)
     assert (other.data / "content" / NAME).read_bytes() == BIG
+    assert (other.data / "content" / UPLOADED).read_bytes() == b"%PDF"
     database = await other.open()
     try:
         assert await everything(database) == before
