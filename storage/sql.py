@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Collection, Iterator, Sequence
 
 
-def in_list(ids: Collection[bytes]) -> tuple[str, dict[str, object]]:
-    """The inside of `IN (…)` for these ids, and the parameters that it names."""
+def in_list(ids: Collection[bytes] | Collection[str]) -> tuple[str, dict[str, object]]:
+    """The inside of `IN (…)` for these ids or words, and the parameters that it names."""
     names: dict[str, object] = {f"in{number}": one for number, one in enumerate(ids)}
     return ", ".join(f":{name}" for name in names), names
 

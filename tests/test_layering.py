@@ -20,9 +20,9 @@ ROOT = Path(__file__).parent.parent
 LAYERS = ("config", "storage", "admin_api", "gateway")
 # What a layer knows nothing of, below the layers above it.
 FOREIGN = {
-    "config": {"aiosmtpd", "aiosqlite", "psycopg", "starlette", "uvicorn"},
-    "storage": {"aiosmtpd", "starlette", "uvicorn", "pydantic", "click"},
-    "admin_api": {"aiosmtpd", "aiosqlite", "psycopg"},
+    "config": {"aiosmtpd", "aiosmtplib", "aiosqlite", "psycopg", "starlette", "uvicorn"},
+    "storage": {"aiosmtpd", "aiosmtplib", "starlette", "uvicorn", "pydantic", "click"},
+    "admin_api": {"aiosmtpd", "aiosmtplib", "aiosqlite", "psycopg"},
     "gateway": {"aiosqlite", "psycopg"},
 }
 # The wings of each package, lowest row first: a module imports from its own wing, from wings in the
@@ -38,7 +38,7 @@ WINGS: dict[str, tuple[tuple[str, ...], ...]] = {
         ("events",),
         ("teamwork",),
         ("drafts",),
-        ("sharing", "notifications", "authentication"),
+        ("sharing", "notifications", "authentication", "outbound"),
         ("maintenance",),
         ("backup",),
     ),

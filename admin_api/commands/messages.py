@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from storage.mailbox.message_text import MessageOutline, MessageText
 
 _SHOWN = 1024 * 1024
-_FOLDERS = click.Choice(["inbox", "archive", "junk", "trash"])
+_FOLDERS = click.Choice(["inbox", "archive", "junk", "trash", "sent"])
 
 
 @click.group()

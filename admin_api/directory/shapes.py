@@ -122,6 +122,7 @@ class UnreadRecord(Answer):
     archive: Bounded
     junk: Bounded
     trash: Bounded
+    sent: Bounded
 
 
 class ListUnread(Answer):

@@ -57,7 +57,7 @@ Cursor = Annotated[str, Field(examples=["AZqy1SvoXrQ"])]
 Scope = Annotated[str, Field(examples=["email:read"])]
 Rule = Annotated[Literal["address", "subaddress", "postmaster"], Field(examples=["subaddress"])]
 Role = Annotated[Literal["owner", "admin", "member"], Field(examples=["member"])]
-Folder = Annotated[Literal["inbox", "archive", "junk", "trash"], Field(examples=["inbox"])]
+Folder = Annotated[Literal["inbox", "archive", "junk", "trash", "sent"], Field(examples=["inbox"])]
 
 
 class Answer(BaseModel):

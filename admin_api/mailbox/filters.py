@@ -25,7 +25,9 @@ from storage.index.query import FOLDERS, instant, parse_query, with_lists, with_
 from storage.index.query import Query as Asked
 from storage.mailbox.search import SearchFilter
 
+# Where a copy can be moved to; in `sent` are the copies of letters alone.
 Folder = Literal["inbox", "archive", "junk", "trash"]
+AnyFolder = Literal["inbox", "archive", "junk", "trash", "sent"]
 MAX_QUERY = 1_000
 
 
@@ -58,7 +60,7 @@ Verdicts = Annotated[str, Field(max_length=100), AfterValidator(_verdicts)]
 class Listing(Parameters):
     """The parameters of the message list."""
 
-    folder: Literal["inbox", "archive", "junk", "trash", "all"] = "inbox"
+    folder: Literal["inbox", "archive", "junk", "trash", "sent", "all"] = "inbox"
     q: Query = ""
     unread: Truth | None = None
     sender: Annotated[str, Field(alias="from", max_length=320)] = ""

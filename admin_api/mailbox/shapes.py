@@ -195,7 +195,9 @@ DESCRIBED: dict[str, Described] = {
         body={"is_read": True, "folder": "archive"},
         conflicts=("no_copy",),
     ),
-    "DELETE /v1/messages/{message_id}/": Described(status=(204,), conflicts=("no_copy",)),
+    "DELETE /v1/messages/{message_id}/": Described(
+        status=(204,), conflicts=("letter_unfinished", "no_copy")
+    ),
     "GET /v1/messages/{message_id}/raw/": Described(media_type="message/rfc822"),
     "GET /v1/messages/{message_id}/attachments/{attachment_id}/": Described(media_type="*/*"),
     "GET /v1/messages/wait/": Described(MessageRecord, (200, 204)),

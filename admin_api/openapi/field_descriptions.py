@@ -127,6 +127,7 @@ FIELDS: dict[str, str] = {
     "WholeThread.is_flagged": "Whether one of the copies is flagged.",
     "is_read": "Whether the copy was read.",
     "junk": "In the folder junk.",
+    "sent": "In the folder sent.",
     "kind": "`page` for the page's cookie, `api` for the Authorization header.",
     "known_by": "Teammates that know the address, the best first.",
     "label": "What it is for, as `work`.",

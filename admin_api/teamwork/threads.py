@@ -14,7 +14,7 @@ from admin_api.http.payload import Limit, Parameters, Payload, ReferenceText, Tr
 from admin_api.http.records import Record
 from admin_api.http.responses import answer
 from admin_api.http.shapes import fields_of
-from admin_api.mailbox.filters import Folder, Query
+from admin_api.mailbox.filters import AnyFolder, Query
 from admin_api.mailbox.records import message_item
 from admin_api.teamwork.records import history_record, thread_record
 from admin_api.teamwork.shapes import WholeThread
@@ -53,7 +53,7 @@ class Listing(Parameters):
     assigned_to: Assignee | None = None
     status: Status | None = None
     list_id: KnownList | None = None
-    folder: Folder | None = None
+    folder: AnyFolder | None = None
     unread: Truth | None = None
     flagged: Truth | None = None
     q: Query | None = None

@@ -91,11 +91,13 @@ async def claim(tx: Tx, *, limit: int, now: int) -> dict[bytes, int]:
 async def _claim_new(tx: Tx, *, limit: int, now: int) -> dict[bytes, int]:
     rows = await tx.fetch_all(
         """
-        SELECT message_id, tenant_id FROM messages
+        SELECT message_id, tenant_id, protocol FROM messages
         WHERE message_id > :after ORDER BY message_id LIMIT :limit
         """,
         {"after": await _position(tx), "limit": limit},
     )
+    # A letter of our own came by no connection.
+    theirs = [row for row in rows if row["protocol"] != "outbound"]
     await tx.execute_many(
         _LEASE,
         [
@@ -104,12 +106,12 @@ async def _claim_new(tx: Tx, *, limit: int, now: int) -> dict[bytes, int]:
                 "tenant_id": row["tenant_id"],
                 "until": now + HELD,
             }
-            for row in rows
+            for row in theirs
         ],
     )
     if rows:
         await _move(tx, bytes(rows[-1]["message_id"]))
-    return {bytes(row["message_id"]): 1 for row in rows}
+    return {bytes(row["message_id"]): 1 for row in theirs}
 
 
 _LEASE = """

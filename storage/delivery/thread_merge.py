@@ -127,7 +127,10 @@ _MOVES = (
     *(
         f"UPDATE {table} SET thread_id = :older WHERE tenant_id = :tenant_id"
         " AND thread_id = :younger"
-        for table in ("thread_history", "tasks", "notes", "drafts", "approvals", "messages")
+        for table in (
+            *("thread_history", "tasks", "notes", "drafts", "approvals", "letters"),
+            "messages",
+        )
     ),
 )
 _OLDER = """

@@ -167,6 +167,11 @@ EVENT_TYPES: Mapping[str, EventType] = {
             " has changed since.",
             ("message_id", "thread_id"),
         ),
+        EventType(
+            "message.sent",
+            "A letter of which the inbox holds a copy is on its way to the smarthost.",
+            ("message_id", "thread_id", *_BY),
+        ),
         EventType("thread.assigned", "The inbox was assigned a thread.", _THREAD),
         EventType(
             "thread.unassigned",

@@ -100,6 +100,17 @@ async def index_new_copies(tx: Tx, added: int) -> None:
             await tx.execute(statement)
 
 
+async def index_late_copies(tx: Tx, *, message_id: bytes, added: int) -> None:
+    """File the copies just added of a message that is there already, if it was filed.
+
+    They are read: unread ones are counted by the block of their filing.
+    """
+    if not _files(tx):
+        return
+    if not await tx.execute(_FILE_LATE, {"message_id": message_id}):
+        await index_new_copies(tx, added)
+
+
 def judgements(tx: Tx) -> Mapping[str, str]:
     """Return the checks of the filed copies: each fault, and a query for the messages with it."""
     return _JUDGEMENTS if _files(tx) else {}
@@ -136,6 +147,10 @@ _FILING = (
     "UPDATE filing SET message_id = (SELECT MAX(message_id) FROM copies)",
     "UPDATE store_state SET value = 0 WHERE name = 'unfiled'",
 )
+_FILE_LATE = f"""
+    INSERT OR IGNORE INTO filed_copies ({_COLUMNS})
+    SELECT {_COLUMNS} FROM copies WHERE message_id = :message_id AND message_id <= {_FILED_TO}
+"""
 _JUDGEMENTS = {
     "it is not on record what is filed": """
         SELECT DISTINCT message_id FROM copies WHERE NOT EXISTS (SELECT 1 FROM filing)

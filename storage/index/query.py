@@ -35,7 +35,7 @@ Status = Literal["open", "closed"]
 MARKS: tuple[Mark, ...] = ("unread", "read", "flagged")
 STATUSES: tuple[Status, ...] = ("open", "closed")
 # The JMAP roles (RFC 8621 2); a copy keeps the position.
-FOLDERS = ("inbox", "archive", "junk", "trash")
+FOLDERS = ("inbox", "archive", "junk", "trash", "sent")
 
 _FIELD_OF: dict[str, Scope] = {"from": "sender", "to": "recipient", "subject": "subject"}
 _PART = re.compile(

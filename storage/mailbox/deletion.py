@@ -5,9 +5,15 @@ from __future__ import annotations
 from storage.contacts.relationships import count_before_it_goes, forget_sender
 from storage.database import Tx
 from storage.delivery.explain import forget_explanation, keep_deleted
+from storage.errors import Conflict
 from storage.mailbox import parsed
 from storage.mailbox.copies import find_copy, update_copy
 from storage.mailbox.grants import forget_message, preserve_grants_of_copy
+
+_OF_MESSAGE = (
+    *("contents", "routes", "message_checks", "letter_recipients", "letters"),
+    "messages",
+)
 
 
 async def discard_copy(
@@ -16,7 +22,7 @@ async def discard_copy(
     """Move the copy to trash; delete it permanently when it is there already.
 
     Returns the content file that nothing names any more, for removal after the commit. Raises
-    NotFound.
+    NotFound, and Conflict `letter_unfinished`.
     """
     copy = await find_copy(tx, tenant_id=tenant_id, inbox_id=inbox_id, message_id=message_id)
     if copy.folder != "trash":
@@ -29,7 +35,22 @@ async def discard_copy(
             folder="trash",
         )
         return None
+    await _require_finished(tx, tenant_id=tenant_id, message_id=message_id)
     return await delete_copy(tx, tenant_id=tenant_id, inbox_id=inbox_id, message_id=message_id)
+
+
+async def _require_finished(tx: Tx, *, tenant_id: bytes, message_id: bytes) -> None:
+    """Raises Conflict `letter_unfinished`: with its content a letter could not leave any more."""
+    row = await tx.fetch_one(
+        """
+        SELECT 1 FROM letters
+        WHERE message_id = :message_id AND tenant_id = :tenant_id
+          AND (due_at IS NOT NULL OR lease_until IS NOT NULL)
+        """,
+        {"message_id": message_id, "tenant_id": tenant_id},
+    )
+    if row is not None:
+        raise Conflict("letter_unfinished", "This letter has not left yet; cancel it first.")
 
 
 async def delete_copy(
@@ -77,7 +98,7 @@ async def _drop_message_without_copies(tx: Tx, message_id: bytes) -> str | None:
         return None
     await parsed.drop(tx, message_id=message_id)
     await forget_sender(tx, message_id=message_id)
-    for table in ("contents", "routes", "message_checks", "messages"):
+    for table in _OF_MESSAGE:
         await tx.execute(f"DELETE FROM {table} WHERE message_id = :message_id", key)
     await forget_message(tx, message_id=message_id)
     await forget_explanation(tx, message_id=message_id)

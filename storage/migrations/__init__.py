@@ -38,6 +38,7 @@ from storage.migrations.m022_authentication import m022_authentication
 from storage.migrations.m023_sign_in_links import m023_sign_in_links
 from storage.migrations.m024_drafts import m024_drafts
 from storage.migrations.m025_content_places import m025_content_places
+from storage.migrations.m026_outbound import m026_outbound
 
 Step = Callable[[Tx], Coroutine[Any, Any, None]]
 
@@ -146,4 +147,5 @@ STEPS: tuple[Step, ...] = (
     m023_sign_in_links,
     m024_drafts,
     m025_content_places,
+    m026_outbound,
 )

@@ -33,7 +33,7 @@ async def test_counts_follow_marks_folders_assignments_and_tasks(world: World) -
     async with world.client(SALES) as api:
         await api.patch(f"/v1/messages/{three}/", json={"folder": "junk"})
         before = await counted(world)
-        assert before["unread"] == {"inbox": 2, "archive": 0, "junk": 1, "trash": 0}
+        assert before["unread"] == {"inbox": 2, "archive": 0, "junk": 1, "trash": 0, "sent": 0}
         assert before["by_list"] == [{"list_id": world.ids[TEAM], "unread": 1}]
         assert (before["mine"], before["unassigned"], before["agenda"]) == (0, 2, 0)
 
@@ -47,7 +47,7 @@ async def test_counts_follow_marks_folders_assignments_and_tasks(world: World) -
         await api.patch(f"/v1/messages/{one}/", json={"is_read": True})
         await api.patch(f"/v1/messages/{two}/", json={"folder": "archive"})
     after = await counted(world)
-    assert after["unread"] == {"inbox": 0, "archive": 1, "junk": 1, "trash": 0}
+    assert after["unread"] == {"inbox": 0, "archive": 1, "junk": 1, "trash": 0, "sent": 0}
     assert after["by_list"] == [{"list_id": world.ids[TEAM], "unread": 0}]
     assert (after["mine"], after["unassigned"], after["agenda"]) == (1, 0, 2)
     assert (await counted(world, SUPPORT, SUPPORT))["unread"] == {
@@ -55,6 +55,7 @@ async def test_counts_follow_marks_folders_assignments_and_tasks(world: World) -
         "archive": 0,
         "junk": 0,
         "trash": 0,
+        "sent": 0,
     }
 
 
@@ -65,7 +66,7 @@ async def test_a_count_ends_at_its_most(world: World, monkeypatch: pytest.Monkey
         async with world.client(SALES) as api:
             await api.post("/v1/tasks/", json={"title": "Call"})
     found = await counted(world)
-    assert found["unread"] == {"inbox": 2, "archive": 0, "junk": 0, "trash": 0}
+    assert found["unread"] == {"inbox": 2, "archive": 0, "junk": 0, "trash": 0, "sent": 0}
     assert found["by_list"] == [{"list_id": world.ids[TEAM], "unread": 2}]
     assert (found["unassigned"], found["agenda"]) == (2, 2)
 

@@ -1,0 +1,1 @@
+"""Letters that leave: their queue, attempts and recipients. It knows no SMTP and no notes."""
