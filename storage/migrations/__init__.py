@@ -39,6 +39,7 @@ from storage.migrations.m023_sign_in_links import m023_sign_in_links
 from storage.migrations.m024_drafts import m024_drafts
 from storage.migrations.m025_content_places import m025_content_places
 from storage.migrations.m026_outbound import m026_outbound
+from storage.migrations.m027_open_threads import m027_open_threads
 
 Step = Callable[[Tx], Coroutine[Any, Any, None]]
 
@@ -148,4 +149,5 @@ STEPS: tuple[Step, ...] = (
     m024_drafts,
     m025_content_places,
     m026_outbound,
+    m027_open_threads,
 )

@@ -1,14 +1,17 @@
 """Pending work of an inbox: unread copies, threads without an end, open tasks.
 
 - Each number is exact up to 999; `MOST` means more. No count reads further than it must for that.
-- Unread copies are found by themselves (`copy_index`), and the rest from the newest on: of threads
-  without an assignee those whose newest mail is among the newest copies in the inbox folder, of
-  lists those among the newest unread copies. Older ones do not count.
-- Junk and trash do not count for a list.
+- Unread copies are found by themselves (`copy_index`).
+- Threads without an assignee are counted from the side that has fewer: the tenant's open threads,
+  or the copies in the viewer's inbox folder. Only where there are more than `_FARTHEST` of both,
+  and fewer than `MOST` unassigned ones among the newest of them, older ones do not count.
+- Of lists the unread copies count, but not those in junk and trash. Where `MOST` or more are unread,
+  each list is read from its newest mail on, up to `_FARTHEST` messages.
 """
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 from storage.database import Tx
@@ -19,6 +22,7 @@ from storage.mailbox.visibility import UNASSIGNED, VISIBLE, View
 
 MOST = 1_000
 _LOOKED_AT = 2_000
+_FARTHEST = 20_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,9 +38,10 @@ class Counts:
 
 async def count_inbox(tx: Tx, *, view: View) -> Counts:
     """Count what waits for the viewer."""
+    unread = await _unread(tx, view)
     return Counts(
-        await _unread(tx, view),
-        await _by_list(tx, view),
+        unread,
+        await _by_list(tx, view, unread),
         await _one(tx, view, _MINE),
         await _unassigned(tx, view),
         await _one(tx, view, _AGENDA),
@@ -64,7 +69,7 @@ _OF_FOLDER = """
 """
 
 
-async def _by_list(tx: Tx, view: View) -> dict[bytes, int]:
+async def _by_list(tx: Tx, view: View, unread: Mapping[str, int]) -> dict[bytes, int]:
     lists = await tx.fetch_all(
         """
         SELECT l.list_id FROM list_members o JOIN lists l ON l.list_id = o.list_id
@@ -73,15 +78,40 @@ async def _by_list(tx: Tx, view: View) -> dict[bytes, int]:
         view.params,
     )
     found = {bytes(row["list_id"]): 0 for row in lists}
-    if not found:
-        return found
-    for source in unread_clauses(tx):
-        rows = await tx.fetch_all(_listed(source), view.params)
-        for row in rows:
-            list_id = bytes(row["list_id"])
-            if list_id in found:
-                found[list_id] = min(found[list_id] + row["unread"], MOST)
+    if max(unread["inbox"], unread["archive"]) == MOST:
+        return {list_id: await _of_list(tx, view, list_id) for list_id in found}
+    for source in unread_clauses(tx) if found else ():
+        for row in await tx.fetch_all(_listed(source), {**view.params, "limit": MOST}):
+            if bytes(row["list_id"]) in found:
+                found[bytes(row["list_id"])] += row["unread"]
+    return {list_id: min(count, MOST) for list_id, count in found.items()}
+
+
+async def _of_list(tx: Tx, view: View, list_id: bytes) -> int:
+    """Count from the newest mail of a list: where much is unread, a quiet list is soon read."""
+    found = 0
+    for looked in (_LOOKED_AT, _FARTHEST):
+        params = {**view.params, "list_id": list_id, "looked": looked, "limit": MOST}
+        found = await _found(tx, _UNREAD_OF_LIST, params)
+        if found == MOST or await _found(tx, _MAIL_OF_LIST, params) < looked:
+            break
     return found
+
+
+_UNREAD_OF_LIST = f"""
+    SELECT COUNT(*) AS found FROM (
+        SELECT DISTINCT r.message_id FROM (
+            SELECT s.message_id, s.position FROM routes s WHERE s.list_id = :list_id
+            ORDER BY s.message_id DESC LIMIT :looked) r
+        CROSS JOIN copies c
+        WHERE c.message_id = r.message_id AND c.inbox_id = :viewer
+          AND c.is_read = 0 AND c.folder IN (0, 1) AND {came_by("c")}
+        LIMIT :limit) u
+"""
+_MAIL_OF_LIST = """
+    SELECT COUNT(*) AS found FROM (
+        SELECT 1 FROM routes s WHERE s.list_id = :list_id LIMIT :looked) u
+"""
 
 
 def _listed(source: Source) -> str:
@@ -98,48 +128,85 @@ def _listed(source: Source) -> str:
     """
 
 
-_NEWEST_UNREAD = f"""
+_NEWEST_UNREAD = """
     SELECT * FROM (
-        SELECT c.message_id, c.route FROM {{0}} c
-        WHERE c.inbox_id = :viewer AND c.folder = {{1}} AND c.is_read = 0
-        ORDER BY {{2}} LIMIT {_LOOKED_AT}) folder{{1}}
+        SELECT c.message_id, c.route FROM {0} c
+        WHERE c.inbox_id = :viewer AND c.folder = {1} AND c.is_read = 0
+        ORDER BY {2} LIMIT :limit) folder{1}
 """
 
 
 async def _unassigned(tx: Tx, view: View) -> int:
+    found = 0
+    for looked in (_LOOKED_AT, _FARTHEST):
+        params = {**view.params, "looked": looked, "limit": MOST}
+        if await _found(tx, _ALL_OPEN, params) < looked:
+            return await _found(tx, _OPEN_UNASSIGNED, params)
+        threads, is_all = await _among_newest(tx, view, looked)
+        found = min(len(threads), MOST)
+        if is_all or found == MOST:
+            break
+    return found
+
+
+async def _among_newest(tx: Tx, view: View, looked: int) -> tuple[set[bytes], bool]:
+    """Return the unassigned threads of the newest copies, and whether those are all copies."""
     found: set[bytes] = set()
+    is_all, params = True, {**view.params, "looked": looked, "limit": MOST}
     for source in from_clauses(tx):
-        rows = await tx.fetch_all(_UNASSIGNED.format(source), view.params)
+        rows = await tx.fetch_all(_UNASSIGNED.format(source), params)
         found |= {bytes(row["thread_id"]) for row in rows}
         if len(found) >= MOST:
-            return MOST
-    return len(found)
+            break
+        is_all &= await _found(tx, _COPIES.format(source), params) < looked
+    return found, is_all
 
 
+_ALL_OPEN = """
+    SELECT COUNT(*) AS found FROM (
+        SELECT 1 FROM threads t WHERE t.tenant_id = :tenant_id AND t.status = 'open'
+        LIMIT :looked) u
+"""
+_OPEN_UNASSIGNED = f"""
+    SELECT COUNT(*) AS found FROM (
+        SELECT 1 FROM threads t
+        WHERE t.tenant_id = :tenant_id AND t.status = 'open'
+          AND EXISTS (SELECT 1 FROM messages m CROSS JOIN copies c
+                      WHERE m.thread_id = t.thread_id AND c.message_id = m.message_id
+                        AND c.inbox_id = :viewer AND c.folder = 0)
+          AND {UNASSIGNED}
+        LIMIT :limit) u
+"""
+_COPIES = """
+    SELECT COUNT(*) AS found FROM (
+        SELECT 1 FROM {} c WHERE c.inbox_id = :viewer AND c.folder = 0 LIMIT :looked) u
+"""
 _UNASSIGNED = f"""
     SELECT DISTINCT t.thread_id FROM (
         SELECT c.message_id FROM {{}} c
         WHERE c.inbox_id = :viewer AND c.folder = 0
-        ORDER BY c.message_id DESC LIMIT {_LOOKED_AT}) p
+        ORDER BY c.message_id DESC LIMIT :looked) p
     CROSS JOIN messages m CROSS JOIN threads t
     WHERE m.message_id = p.message_id AND t.thread_id = m.thread_id
       AND t.tenant_id = :tenant_id AND t.status = 'open'
       AND {UNASSIGNED}
+    LIMIT :limit
 """
 
 
-async def _one(tx: Tx, view: View, statement: str) -> int:
-    row = await tx.fetch_one(statement, {**view.params, "limit": MOST})
+async def _found(tx: Tx, statement: str, params: dict[str, object]) -> int:
+    row = await tx.fetch_one(statement, params)
     return int(row["found"]) if row else 0
+
+
+async def _one(tx: Tx, view: View, statement: str) -> int:
+    return await _found(tx, statement, {**view.params, "limit": MOST})
 
 
 _MINE = f"""
     SELECT COUNT(*) AS found FROM (
-        SELECT 1 FROM (
-            SELECT a.thread_id, a.status FROM threads a
-            WHERE a.assignee_inbox_id = :viewer AND a.tenant_id = :tenant_id
-            ORDER BY a.thread_id DESC LIMIT {_LOOKED_AT}) t
-        WHERE t.status = 'open'
+        SELECT 1 FROM threads t
+        WHERE t.assignee_inbox_id = :viewer AND t.tenant_id = :tenant_id AND t.status = 'open'
           AND EXISTS (SELECT 1 FROM messages m WHERE m.thread_id = t.thread_id AND {VISIBLE})
         LIMIT :limit) u
 """

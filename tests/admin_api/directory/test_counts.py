@@ -71,6 +71,32 @@ async def test_a_count_ends_at_its_most(world: World, monkeypatch: pytest.Monkey
     assert (found["unassigned"], found["agenda"]) == (2, 2)
 
 
+async def test_counts_are_exact_whatever_came_after(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """One thread is old, and all mail behind it is read, closed or came otherwise."""
+    monkeypatch.setattr(counts, "_LOOKED_AT", 2)
+    await deliver(world, TEAM.lower(), subject="old")
+    for number in range(4):
+        await deliver(world, "sales@example.test", subject=f"{number}")
+    async with world.client(SALES) as api:
+        for thread in (await api.get(THREADS)).json()["results"][:4]:
+            path = THREADS + thread["thread_id"] + "/"
+            done = {"status": "closed"} if thread["subject"] in "012" else {"status": "open"}
+            await api.patch(path, json=done)
+            if thread["subject"] == "2":
+                await api.post(path + "assign/", json={"to": SALES})
+    found = await counted(world)
+    assert found["by_list"] == [{"list_id": world.ids[TEAM], "unread": 1}]
+    assert (found["mine"], found["unassigned"]) == (0, 2)
+
+    monkeypatch.setattr(counts, "_LOOKED_AT", 100)  # all open threads, from the other side
+    monkeypatch.setattr(counts, "MOST", 4)  # much is unread: from the mail of the list
+    found = await counted(world)
+    assert found["by_list"] == [{"list_id": world.ids[TEAM], "unread": 1}]
+    assert found["unassigned"] == 2
+
+
 async def test_counts_are_for_who_may_act_for_the_inbox(world: World) -> None:
     narrow = await token_with(world, SALES, "contacts:read")
     for who, secret, inbox, status in (
