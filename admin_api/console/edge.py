@@ -5,7 +5,8 @@
 - A refusal is shown once, here: as a page, to htmx as a fragment. Nobody signed in leads to the
   sign-in page, to htmx by the event `postroom:signed-out`.
 - The page has no rights: views ask the API (`admin_api.console.inside`).
-- Every response carries the policies below: no script, style or frame but ours, from nowhere else.
+- Every response carries the policies below: no script, style or frame but ours, from nowhere else,
+  and in no frame but ours.
 """
 
 from __future__ import annotations
@@ -29,6 +30,7 @@ from admin_api.call.store_wrappers import of_caller
 from admin_api.console import cookie, files, forms, looks, origin
 from admin_api.console.forms import Form
 from admin_api.console.inside import API, ask
+from admin_api.console.live.shared_rows import PackedPage, SharedRows
 from admin_api.console.pages import PAGES
 from admin_api.console.visit import Page, Visit
 from admin_api.http.problems import Problem, problem_of, rate_limited, unauthorized
@@ -58,7 +60,14 @@ POLICY = {
     "Cross-Origin-Opener-Policy": "same-origin",
     "Cross-Origin-Resource-Policy": "same-origin",
     "Permissions-Policy": "camera=(), microphone=(), geolocation=(), payment=(), usb=()",
-    "Vary": "Cookie, HX-Request",
+    "Vary": "Cookie, HX-Request, Sec-Fetch-Dest",
+}
+# A browser says that a page of ours wants it as a frame: beside a list there may be a thread.
+IN_PANE = {
+    "Content-Security-Policy": POLICY["Content-Security-Policy"].replace(
+        "frame-ancestors 'none'", "frame-ancestors 'self'"
+    ),
+    "X-Frame-Options": "SAMEORIGIN",
 }
 
 
@@ -86,12 +95,13 @@ class Edge:
         self._pages = PathTree(PAGES)
         self._hosts = origin.own_hosts(service.settings)
         self._calls = Buckets(per_minute=_PER_MINUTE, burst=_BURST, ticks=ticks)
+        self._shared = SharedRows(lambda: service.feed.position, ticks)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         scope[API] = self._api
         request = Request(scope, receive)
-        headers = common_headers() | POLICY
-        visit = _visit_of(request)
+        visit = _visit_of(request, self._shared)
+        headers = common_headers() | (POLICY | IN_PANE if visit.pane else POLICY)
         try:
             response = await self._response(request, visit)
         except ClientDisconnect:
@@ -147,7 +157,7 @@ class Edge:
             call.store = of_caller(self._service.store, self._service.commits, person)
         if page.method == "POST":
             await self._take_form(request, visit, secret if person else "")
-        elif person is not None and not visit.fragment:
+        elif person is not None and not (visit.fragment or page.part):
             visit.team = await ask(call, "GET", "/v1/inboxes/")
             visit.inboxes = _inboxes(visit.team, person)
         return await page.view(call, visit)
@@ -204,7 +214,7 @@ class Edge:
         return response
 
 
-def _visit_of(request: Request) -> Visit:
+def _visit_of(request: Request, shared: SharedRows) -> Visit:
     """A visit of nobody yet, so that a refusal can be shown whenever it comes."""
     nothing = Form([])
     return Visit(
@@ -214,6 +224,9 @@ def _visit_of(request: Request) -> Visit:
         fragment=request.headers.get("hx-request") == "true",
         path=request.scope.get("path", "/"),
         look=looks.look_of(request),
+        shared=shared,
+        pane=request.headers.get("sec-fetch-dest") == "iframe"
+        and request.headers.get("sec-fetch-site") == "same-origin",
     )
 
 
@@ -246,7 +259,7 @@ def _static(request: Request, raw: bytes) -> Response:
 
 
 def _signed_out(request: Request, visit: Visit) -> Response:
-    if visit.fragment:
+    if visit.fragment and "follow=" not in request.url.query:
         headers = {"HX-Trigger": "postroom:signed-out", "HX-Reswap": "none"}
         return Response(status_code=401, headers=headers)
     if "text/event-stream" in request.headers.get("accept", ""):
@@ -276,7 +289,11 @@ def _pack(request: Request, response: Response) -> None:
         and headers.get("sec-fetch-site") in ("same-origin", "none")
         and "gzip" in headers.get("accept-encoding", "").lower()
     ):
-        response.body = gzip.compress(bytes(body), 6, mtime=0)
+        response.body = (
+            response.packed
+            if isinstance(response, PackedPage)
+            else gzip.compress(bytes(body), 6, mtime=0)
+        )
         response.headers["Content-Encoding"] = "gzip"
         response.headers["Content-Length"] = str(len(response.body))
 

@@ -16,6 +16,7 @@ from starlette.responses import HTMLResponse, Response
 
 from admin_api.call.call import Call
 from admin_api.console.forms import Form
+from admin_api.console.live.shared_rows import SharedRows
 from admin_api.console.rendering import page
 from admin_api.events.page_stream import MOST_INBOXES
 from admin_api.http.records import Record
@@ -26,12 +27,16 @@ View = Callable[[Call, "Visit"], Coroutine[Any, Any, Response]]
 
 @dataclass(frozen=True, slots=True)
 class Page:
-    """One row of the page table; `public`: nobody has to be signed in."""
+    """One row of the page table; `public`: nobody has to be signed in.
+
+    A `part` is shown alone, without what stands around a page.
+    """
 
     method: str
     path: str
     view: View
     public: bool = False
+    part: bool = False
 
 
 @dataclass(slots=True)
@@ -41,8 +46,9 @@ class Visit:
     `inbox` is the address in the path, `arguments` are the other segments that the path names,
     decoded. `user` is None and `token` empty when nobody is signed in. `inboxes` are the records of
     the inboxes that this user may act for, own ones first, `team` those of all teammates; a
-    fragment has none. `look` are the choices of this browser; `cookies` are Set-Cookie headers for
-    the response.
+    fragment has none. A `pane` is a page in a frame of ours, beside a list. `look` are the choices
+    of this browser, `shared` are renderings for all; `cookies` are Set-Cookie headers for the
+    response.
     """
 
     form: Form
@@ -51,6 +57,8 @@ class Visit:
     fragment: bool
     path: str
     look: Mapping[str, str]
+    shared: SharedRows
+    pane: bool = False
     token: str = ""
     user: User | None = None
     user_id: str = ""

@@ -1,7 +1,7 @@
 """The stream of a page: what happens in several inboxes, in one response of server-sent events.
 
-- A frame names an inbox and the threads in which something happened, and what kinds of things; no
-  text, no values. The page asks for what it shows.
+- A frame names an inbox and the threads in which something happened, what kinds of things, and the
+  newest event (`at`); no text, no values. The page asks for what it shows.
 - `hello` begins a stream: whoever had one before asks for everything anew. Nothing is read from the
   log for it, so a stream that comes back costs no more than a new one. `stale` says the same of one
   inbox, when too much happened at once.
@@ -145,6 +145,7 @@ async def _of_inbox(database: Database, listener: Listener, events: Sequence[Eve
             "inbox": _id(listener),
             "threads": sorted(to_text("thr", one) for one in threads),
             "types": sorted({one.type for one in events}),
+            "at": to_text("evt", events[-1].event_id),
         },
     )
 

@@ -166,6 +166,11 @@ class Feed:
         return self._is_closed
 
     @property
+    def position(self) -> bytes:
+        """The id of the newest event that was handed out; empty when nothing is read."""
+        return self._position or b""
+
+    @property
     def streams_open(self) -> int:
         """The number of open streams."""
         return self._held.total()

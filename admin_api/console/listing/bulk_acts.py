@@ -18,7 +18,7 @@ Record = Mapping[str, Any]
 Button = tuple[str, str, str, str]
 OFTEN: tuple[Button, ...] = (
     ("archive", "Archive", "e", "Archive, for you only"),
-    ("close", "Close", "c", "Close for everybody, or open again"),
+    ("close", "Close", "c", "Close for everybody and archive, or open again"),
     ("take", "Take", "i", "Take it myself"),
     ("read", "Read", "I", "Mark as read"),
     ("unread", "Unread", "U", "Mark as unread"),
@@ -61,7 +61,7 @@ SAID = {
     "archive": "archived, for you only",
     "junk": "moved to junk",
     "trash": "moved to the trash",
-    "close": "closed for everybody",
+    "close": "closed for everybody, archived for you",
     "reopen": "opened again",
     "unassign": "assigned to nobody",
 }

@@ -153,7 +153,11 @@ def navigation(address: str, lists: Sequence[Record], counts: Record | None = No
             "count": count_of(one, counts),
             "group": group,
         }
-        for group, views in (("view", VIEWS), ("list", list_views(lists)))
+        for group, views in (
+            ("", VIEWS[:-3]),
+            ("Folders", VIEWS[-3:]),
+            ("Lists", list_views(lists)),
+        )
         for one in views
     ]
 

@@ -7,9 +7,9 @@
  * - A draft is deleted when the page says that the form of its key was saved, on signing out, and
  *   after 30 days.
  */
+import { make } from "./form.js";
 
-const PREFIX = "draft/";
-const AFTER = 300, KEPT = 30 * 24 * 3600 * 1000;
+const PREFIX = "draft/", AFTER = 300, KEPT = 30 * 24 * 3600 * 1000;
 
 /** @typedef {{text: string, at: number, key: string, mentions: string}} Draft */
 
@@ -28,16 +28,11 @@ const fields = () => /** @type {NodeListOf<HTMLTextAreaElement>} */ (document.qu
 /** @param {HTMLTextAreaElement} field @param {string} name */
 const beside = (field, name) => /** @type {HTMLInputElement | null} */ (field.form?.querySelector(`[name="${name}"]`));
 
-/** @param {HTMLTextAreaElement} field */
-function save(field) {
+function save(/** @type {HTMLTextAreaElement} */ field) {
   const name = PREFIX + field.dataset.draft;
   if (!field.value) return localStorage.removeItem(name);
-  const draft = {
-    text: field.value,
-    at: Date.now(),
-    key: beside(field, "key")?.value ?? "",
-    mentions: beside(field, "mentions")?.value ?? "",
-  };
+  const [key, mentions] = ["key", "mentions"].map((one) => beside(field, one)?.value ?? "");
+  const draft = { text: field.value, at: Date.now(), key, mentions };
   try {
     localStorage.setItem(name, JSON.stringify(draft));
   } catch {
@@ -45,8 +40,7 @@ function save(field) {
   }
 }
 
-/** @param {HTMLTextAreaElement} field */
-function restore(field) {
+function restore(/** @type {HTMLTextAreaElement} */ field) {
   const draft = read(PREFIX + field.dataset.draft);
   if (field.value) return save(field);
   if (!draft?.text) return;
@@ -56,30 +50,22 @@ function restore(field) {
   tell(field, draft);
 }
 
-/** @param {HTMLTextAreaElement} field @param {string} name @param {string} value */
-function put(field, name, value) {
+function put(/** @type {HTMLTextAreaElement} */ field, /** @type {string} */ name, /** @type {string} */ value) {
   const one = beside(field, name);
   if (!one || !value) return;
   one.value = value;
   one.dispatchEvent(new Event("change", { bubbles: true }));
 }
 
-/** @param {HTMLTextAreaElement} field @param {Draft} draft */
-function tell(field, draft) {
-  const line = document.createElement("p"), discard = document.createElement("button");
-  const at = new Date(draft.at);
-  line.className = "faint restored";
-  line.textContent = `Draft of ${at.toTimeString().slice(0, 5)} `;
-  discard.type = "button";
-  discard.className = "plain";
-  discard.textContent = "Discard";
-  discard.onclick = () => {
+function tell(/** @type {HTMLTextAreaElement} */ field, /** @type {Draft} */ draft) {
+  const onclick = () => {
     field.value = "";
     localStorage.removeItem(PREFIX + field.dataset.draft);
     line.remove();
     field.focus();
   };
-  line.append(discard);
+  const line = make("p", { className: "faint restored" }, `Draft of ${new Date(draft.at).toTimeString().slice(0, 5)} `,
+    make("button", { type: "button", className: "plain", onclick }, "Discard"));
   field.before(line);
 }
 

@@ -5,6 +5,30 @@
  * - The token is in <meta name="form-token">; a form without scripts has it in a hidden field.
  * - Signed out meanwhile: the sign-in page opens in the dialog, and what was written stays.
  */
+/** Have it read aloud. @param {string} text */
+export function say(text) {
+  const region = document.querySelector('[aria-live="polite"]');
+  if (region) region.textContent = text;
+}
+
+/**
+ * An element with its properties, or attributes where it has no such property, and its content.
+ * @param {string} tag @param {Record<string, any>} given @param {(Node | string)[]} content @returns {any}
+ */
+export function make(tag, given, ...content) {
+  const made = /** @type {any} */ (document.createElement(tag));
+  for (const name in given)
+    if (name in made) made[name] = given[name];
+    else made.setAttribute(name, given[name]);
+  made.append(...content);
+  return made;
+}
+
+/** A page of ours, or what of it is for scripts; null where it is refused. */
+export async function fetched(/** @type {string} */ href, isPart = false) {
+  const answer = await fetch(href, { headers: isPart ? { "HX-Request": "true" } : {} });
+  return answer.ok ? new DOMParser().parseFromString(await answer.text(), "text/html") : null;
+}
 
 const token = () => document.querySelector('meta[name="form-token"]')?.getAttribute("content") ?? "";
 
@@ -18,32 +42,24 @@ document.addEventListener("htmx:after:swap", () => {
   for (const one of document.querySelectorAll("#toasts [data-field]")) {
     const field = document.querySelector(`form [name="${CSS.escape(one.getAttribute("data-field") ?? "")}"]`);
     if (!field) continue;
-    const beside = document.createElement("p");
-    beside.className = "fault";
-    beside.setAttribute("role", "alert");
-    beside.textContent = one.lastChild?.textContent ?? "";
     field.setAttribute("aria-invalid", "true");
-    field.after(beside);
+    field.after(make("p", { className: "fault", role: "alert" }, one.lastChild?.textContent ?? ""));
     one.remove();
   }
 });
 
 /** No answer at all: say so; what was chosen and written stays. */
 document.addEventListener("htmx:error", () => {
-  const toast = document.createElement("div");
-  toast.className = "toast";
-  toast.setAttribute("role", "alert");
-  toast.textContent = "The server cannot be reached. Try again in a moment.";
-  document.getElementById("toasts")?.replaceChildren(toast);
+  const text = "The server cannot be reached. Try again in a moment.";
+  document.getElementById("toasts")?.replaceChildren(make("div", { className: "toast", role: "alert" }, text));
 });
 
 document.addEventListener("postroom:signed-out", async () => {
   const dialog = /** @type {HTMLDialogElement | null} */ (document.getElementById("dialog"));
   if (!dialog || dialog.open) return;
-  const answer = await fetch(`/console/sign-in/?next=${encodeURIComponent(location.pathname + location.search)}`);
-  const page = new DOMParser().parseFromString(await answer.text(), "text/html");
-  const form = page.querySelector("main section");
-  if (!answer.ok || !form) return;
+  const page = await fetched(`/console/sign-in/?next=${encodeURIComponent(location.pathname + location.search)}`);
+  const form = page?.querySelector("main section");
+  if (!form) return;
   dialog.replaceChildren(document.importNode(form, true));
   dialog.showModal();
 });

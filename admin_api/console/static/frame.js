@@ -4,11 +4,9 @@
  *
  * Nothing runs in a frame; this page measures it and listens there.
  */
-
 const MOST = 20000;
 
-/** @param {HTMLIFrameElement} frame */
-function fit(frame) {
+function fit(/** @type {HTMLIFrameElement} */ frame) {
   const page = frame.contentDocument;
   if (!page?.body || frame.dataset.fits === page.URL || page.URL === "about:blank") return;
   frame.dataset.fits = page.URL;

@@ -7,28 +7,23 @@
  * - Ctrl+K is the palette, Ctrl+Enter sends the form of a text, Escape closes what is open.
  * - A drop (<details class="drop">) opens with its field focused: the next key belongs to it.
  */
-
 import { open, show } from "./palette.js";
 
-const WAIT = 1500;
 let prefix = "", timer = 0;
 
-/** @param {string} name */
-function find(name) {
+function find(/** @type {string} */ name) {
   const all = /** @type {HTMLElement[]} */ ([...document.querySelectorAll(`[data-key="${CSS.escape(name)}"]`)]);
   return all.find((one) => one.checkVisibility()) ?? all.find((one) => one.closest(".drop, .views-of"));
 }
 
-/** @param {HTMLElement} one */
-function press(one) {
+function press(/** @type {HTMLElement} */ one) {
   document.dispatchEvent(new CustomEvent("postroom:act", { detail: one }));
   if (one.matches("a, button, summary, [type=checkbox]")) return one.click();
   one.focus();
   if (one instanceof HTMLInputElement) one.select();
 }
 
-/** @param {string} key */
-function taken(key) {
+function taken(/** @type {string} */ key) {
   const name = prefix + key;
   prefix = "";
   clearTimeout(timer);
@@ -36,19 +31,19 @@ function taken(key) {
   if (one) press(one);
   else if (document.querySelector(`[data-key^="${CSS.escape(name)} "]`)) {
     prefix = `${name} `;
-    timer = setTimeout(() => { prefix = ""; }, WAIT);
+    timer = setTimeout(() => { prefix = ""; }, 1500);
   } else return false;
   return true;
 }
 
-/** @param {HTMLElement} field */
-function close(field) {
+function close(/** @type {HTMLElement} */ field) {
   const drop = /** @type {HTMLDetailsElement | null} */ (field.closest(".drop[open]") ?? document.querySelector(".drop[open]"));
   if (drop) {
     drop.open = false;
     if (document.activeElement === field) drop.querySelector("summary")?.focus();
   } else if (field.matches("input, textarea")) field.blur();
-  else document.getElementById("toasts")?.replaceChildren();
+  else if (document.querySelector("#toasts > *")) document.getElementById("toasts")?.replaceChildren();
+  else find("u")?.click();
 }
 
 document.addEventListener("keydown", (event) => {
@@ -66,7 +61,10 @@ document.addEventListener("keydown", (event) => {
   if (event.key === "Escape") return close(at);
   if (event.ctrlKey || event.metaKey || event.altKey || document.documentElement.dataset.keys === "off") return;
   if (at.matches("input:not([type=checkbox]), textarea, select")) return;
-  if (taken(event.key)) event.preventDefault();
+  if (taken(event.key)) return event.preventDefault();
+  if (parent === window || !"/?g".includes(event.key)) return;
+  parent.focus();  // beside a list: what is not of the thread is there
+  parent.document.body.dispatchEvent(new KeyboardEvent("keydown", { key: event.key, bubbles: true, cancelable: true }));
 });
 
 /** Opened at once, not with the event that comes later. */

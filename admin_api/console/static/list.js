@@ -6,29 +6,25 @@
  * - A key of an act is for the chosen rows, or for the one with the focus where none is chosen.
  * - After an act the focus is on the row that took the place; coming back, on the thread that was open.
  * - At most 500 rows are in the page; then there is a link to the next ones.
+ * - Where there is room a thread opens beside the list: its own page, in a frame. The address has it
+ *   as `open`; "back" in there closes it.
  */
+import { fetched, make, say } from "./form.js";
 
-const MOST = 500;
-const PLACE = "list";
+const MOST = 500, PLACE = "list";
+const WIDE = matchMedia("(min-width: 1100px)"), THREAD = /\/threads\/(thr_\w+)/;
 const page = /** @type {HTMLElement} */ (document.getElementById("page"));
 const list = () => /** @type {HTMLFormElement | null} */ (document.getElementById("list"));
 const rows = () => /** @type {HTMLElement[]} */ ([...document.querySelectorAll("#rows > .row")]);
-/** @param {Element | undefined} row */
-const box = (row) => /** @type {HTMLInputElement | null} */ (row?.querySelector(".pick input") ?? null);
-/** @param {Element | null | undefined} row */
-const link = (row) => /** @type {HTMLAnchorElement | null} */ (row?.querySelector("a.open") ?? null);
+const box = (/** @type {Element | undefined} */ row) => /** @type {HTMLInputElement | null} */ (row?.querySelector(".pick input") ?? null);
+const link = (/** @type {Element | null | undefined} */ row) => /** @type {HTMLAnchorElement | null} */ (row?.querySelector("a.open") ?? null);
 const present = () => /** @type {HTMLElement | null} */ (document.activeElement?.closest?.("#rows > .row") ?? null);
 const chosen = () => rows().filter((one) => box(one)?.checked);
-const say = (/** @type {string} */ text) => {
-  const region = document.getElementById("say");
-  if (region) region.textContent = text;
-};
 
 /** The row that had the focus last, and its place: id and number. */
 let at = { id: "", place: -1 }, anchor = -1;
 
-/** @param {HTMLElement | undefined} row */
-function focus(row) {
+function focus(/** @type {HTMLElement | null | undefined} */ row) {
   if (!row) return;
   row.scrollIntoView({ block: "nearest" });
   link(row)?.focus();
@@ -39,8 +35,7 @@ document.addEventListener("focusin", () => {
   if (row) at = { id: row.id, place: rows().indexOf(row) };
 });
 
-/** @param {number} step */
-function walk(step) {
+function walk(/** @type {number} */ step) {
   const all = rows(), row = present();
   const place = row ? all.indexOf(row) + step : at.place < 0 ? 0 : Math.min(at.place, all.length - 1);
   focus(all[Math.max(0, Math.min(place, all.length - 1))]);
@@ -58,8 +53,7 @@ function tell() {
   }
 }
 
-/** @param {number} place @param {boolean} isRange @param {boolean} value */
-function choose(place, isRange, value) {
+function choose(/** @type {number} */ place, /** @type {boolean} */ isRange, /** @type {boolean} */ value) {
   const all = rows(), from = isRange && anchor >= 0 ? Math.min(anchor, place) : place;
   const to = isRange && anchor >= 0 ? Math.max(anchor, place) : place;
   for (const row of all.slice(from, to + 1)) /** @type {HTMLInputElement} */ (box(row)).checked = value;
@@ -71,7 +65,53 @@ page.addEventListener("click", (event) => {
   const one = /** @type {HTMLInputElement} */ (event.target);
   if (one.id === "all") { for (const row of rows()) /** @type {HTMLInputElement} */ (box(row)).checked = one.checked; tell(); }
   else if (one.matches("#rows .pick input")) choose(rows().findIndex((row) => row.contains(one)), event.shiftKey, one.checked);
-  else if (one.closest("a.open")) keep();
+  else if (one.closest("a.open")) {
+    keep();
+    if (!WIDE.matches || !isSecureContext || event.ctrlKey || event.metaKey || event.shiftKey) return;
+    event.preventDefault();
+    beside(/** @type {HTMLAnchorElement} */ (one.closest("a.open")).href);
+  }
+});
+
+// --- a thread beside the list
+
+const pane = () => /** @type {HTMLIFrameElement | null} */ (document.getElementById("pane"));
+
+function beside(/** @type {string} */ href) {
+  const there = pane();
+  if (there) return there.contentWindow?.location.replace(href);
+  document.body.append(make("iframe", { id: "pane", title: "Thread", src: href, onload: tellOpen }));
+}
+
+/** Have the address and the list name the thread that is open; "": none is. */
+function mark(/** @type {string} */ id) {
+  const url = new URL(location.href);
+  if (id) url.searchParams.set("open", id); else url.searchParams.delete("open");
+  history.replaceState(null, "", url);
+  document.querySelector("a.open[aria-current]")?.removeAttribute("aria-current");
+  const row = marked();
+  if (row) at = { id: row.id, place: rows().indexOf(row) };
+}
+
+/** The row of the thread that is open; rows are replaced now and then. */
+function marked() {
+  const row = document.getElementById(`t-${new URL(location.href).searchParams.get("open")}`);
+  link(row)?.setAttribute("aria-current", "true");
+  return row;
+}
+
+document.addEventListener("postroom:live", marked);
+
+/** Keys in there may have led to another thread. */
+function tellOpen() {
+  const frame = pane()?.contentWindow, id = frame && THREAD.exec(frame.location.pathname)?.[1];
+  if (id) { mark(id); frame.focus(); }
+}
+
+document.addEventListener("postroom:back", () => {
+  pane()?.remove();
+  mark("");
+  focus(document.getElementById(at.id));
 });
 
 /** Whom an act is for, where nothing is chosen: the row with the focus. @param {Element | null} act */
@@ -133,7 +173,7 @@ document.addEventListener("htmx:after:swap", () => {
   if (field) return field.focus();
   if (document.activeElement && document.activeElement !== document.body) return;
   const all = rows();
-  focus(/** @type {HTMLElement | null} */ (document.getElementById(at.id)) ?? all[Math.min(at.place, all.length - 1)]);
+  focus(document.getElementById(at.id) ?? all[Math.min(at.place, all.length - 1)]);
   if (!all.length) main?.focus();
 });
 
@@ -162,11 +202,10 @@ async function older() {
   if (!more || !href || !into || isAsking || rows().length >= MOST) return;
   isAsking = true;
   try {
-    const answer = await fetch(href, { headers: { "HX-Request": "true" } });
-    if (!answer.ok) return;
-    const found = new DOMParser().parseFromString(`<ol>${await answer.text()}</ol>`, "text/html");
+    const found = await fetched(href, true);
+    if (!found) return;
     for (const row of found.querySelectorAll(".row")) if (!document.getElementById(row.id)) into.append(document.importNode(row, true));
-    const next = found.querySelector("#next a")?.getAttribute("href");
+    const next = found.querySelector("#more a")?.getAttribute("href");
     if (next) more.setAttribute("href", next);
     else more.parentElement?.remove();
     const shown = /** @type {HTMLInputElement | null} */ (list()?.elements.namedItem("shown"));
@@ -180,8 +219,8 @@ async function older() {
 }
 
 function start() {
-  document.querySelector(".pick.all")?.removeAttribute("hidden");
   anchor = -1;
+  marked();
   tell();
   goOn();
   watcher.disconnect();
@@ -190,4 +229,6 @@ function start() {
 }
 
 start();
+const open = new URL(location.href).searchParams.get("open") ?? "";
+if (THREAD.test(`/threads/${open}`) && WIDE.matches) beside(`${location.pathname}threads/${open}/`);
 addEventListener("pageshow", come); // not before: going to a #row takes the focus away

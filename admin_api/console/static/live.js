@@ -5,9 +5,11 @@
  * - One EventSource for all tabs of a browser: the tab that holds the lock `postroom-live` has it,
  *   and hands each frame on through a BroadcastChannel. Where there are no locks (plain http from
  *   another machine), a lease in localStorage does the same.
- * - A frame holds ids only. A tab then asks for its own page anew, by its own address, at most twice
- *   a second and an eighth of its time (a server that is busy with mail is asked less), and takes
- *   from the answer the rows, the items and the counts that are different.
+ * - A frame holds ids only. A tab then asks for what its own address shows now, at most three times
+ *   a second and a quarter of its time (a server that is busy with mail is asked less), and takes
+ *   from the answer the rows, the items and the counts that are different. It says of which event it was
+ *   told (`follow`), so that tabs share an answer; of a thread, which version it shows: nothing comes
+ *   if that is the present one.
  * - Nothing that is focused, hovered, chosen or being written in is ever replaced or moved; the words
  *   in such a row follow where it stands.
  * - A tab that nobody sees asks for nothing until it is seen again.
@@ -16,22 +18,23 @@
  * <meta name="inbox"> with the one it shows; rows are <li id="t-{thread_id}"> in <ol id="rows">, items
  * <li id="i-{id}"> in <ol id="timeline">; an element with an id and data-live follows as it is.
  */
+import { make, say } from "./form.js";
 
 const CHANNEL = "postroom-live";
-const BETWEEN = 500; // milliseconds from one request to the next, at least
-const LONGEST = 4000;
-const SHARE = 8;
-const LEASE = 5000;
-const MOST_ROWS = 500;
+const BETWEEN = 350, LONGEST = 4000, SHARE = 4, LEASE = 5000;  // milliseconds; a part of one's time
+const MOST_ROWS = 500, PAGE = 50;
+/** Have htmx, if it is there, see what was put in. */
+const activate = (/** @type {Element} */ made) => /** @type {any} */ (window).htmx?.process?.(made);
 
 const meta = (/** @type {string} */ name) =>
   document.querySelector(`meta[name="${name}"]`)?.getAttribute("content") ?? "";
 const inboxes = meta("live").split(" ").filter(Boolean);
-const here = meta("inbox");
+const here = meta("inbox"), thread = /\/threads\/([^/]+)/.exec(location.pathname)?.[1] ?? "";
 const channel = new BroadcastChannel(CHANNEL);
 
 /** @type {Set<string>} */ let changed = new Set();
 let isDue = false, isAsking = false, isMissed = false, askedAt = 0, between = BETWEEN, timer = 0;
+/** Nothing but marks, and what may have been missed. */ let isMarked = true, newest = "", swappedAt = 0;
 
 // --- the leader
 
@@ -58,17 +61,13 @@ function open() {
   };
 }
 
-/** @param {any} frame */
-function spread(frame) {
+function spread(/** @type {any} */ frame) {
   channel.postMessage(frame);
   take(frame);
 }
 
 function lead() {
-  if (navigator.locks) {
-    navigator.locks.request(CHANNEL, () => new Promise(() => open()));
-    return;
-  }
+  if (navigator.locks) return navigator.locks.request(CHANNEL, () => new Promise(() => open()));
   const me = String(Math.random());
   const beat = () => {
     const [who, at] = (localStorage.getItem(CHANNEL) ?? "").split(" ");
@@ -87,12 +86,14 @@ function lead() {
 
 // --- every tab
 
-/** @param {any} frame */
-function take(frame) {
+function take(/** @type {any} */ frame) {
   if (frame.name === "bye") return signedOut();
   if (frame.inbox && frame.inbox !== here) return;
-  for (const thread of frame.threads ?? []) changed.add(thread);
+  if (thread && frame.name === "change" && !frame.threads.includes(thread)) return;
+  for (const one of frame.threads ?? []) changed.add(one);
+  if (frame.at > newest) newest = frame.at;
   isMissed ||= frame.name === "stale";
+  isMarked &&= !frame.types?.some((/** @type {string} */ type) => type !== "message.changed");
   ask();
 }
 
@@ -109,17 +110,19 @@ async function refresh() {
   isAsking = true;
   askedAt = Date.now();
   const asked = changed, all = isMissed, address = location.href;
+  const { url, headers, wanted } = question(address, asked, all);
   changed = new Set();
   isMissed = false;
+  isMarked = true;
   let isShown = false;
   try {
-    const answer = await fetch(firstPage(address), { headers: { Accept: "text/html" } });
-    if (answer.redirected && answer.url.includes("/console/sign-in/")) return signedOut();
-    if (answer.ok) {
+    const answer = await fetch(url, { headers });
+    if (answer.status === 401 || (answer.redirected && answer.url.includes("/console/sign-in/"))) return signedOut();
+    if (answer.ok && answer.status !== 204) {
       const page = new DOMParser().parseFromString(await answer.text(), "text/html");
-      if (address === location.href) show(page, asked, all);
-      isShown = true;
+      if (address === location.href && swappedAt < askedAt) show(page, wanted);
     }
+    isShown = answer.ok;
   } catch {
     // No network: with the next frame, or when there is one again.
   } finally {
@@ -128,13 +131,27 @@ async function refresh() {
     if (!isShown) {
       asked.forEach((one) => changed.add(one));
       isMissed ||= all;
+      isMarked = false;
     }
     if (isDue) ask();
   }
 }
 
-/** @param {string} address */
-function firstPage(address) {
+/** What to ask for: of a list its rows, as many as reach the changed ones; else the page.
+ * @param {string} address @param {Set<string>} asked @param {boolean} all
+ */
+function question(address, asked, all) {
+  const url = firstPage(address), rows = [...document.querySelectorAll("#rows > li")];
+  const version = /** @type {HTMLInputElement | null} */ (document.querySelector('#acts [name="version"]'));
+  const isPart = version ? isMarked : document.getElementById("rows") && !document.querySelector("#first > *");
+  if (isPart) url.searchParams.set("follow", version ? version.value : all ? "" : newest);
+  if (!all && !rows.slice(PAGE).some((one) => asked.has(one.id.slice(2)))) url.searchParams.delete("shown");
+  /** @type {Record<string, string>} */
+  const headers = { Accept: "text/html", ...(isPart && { "HX-Request": "true" }) };
+  return { url, headers, wanted: Number(url.searchParams.get("shown") ?? PAGE) };
+}
+
+function firstPage(/** @type {string} */ address) {
   const url = new URL(address);
   url.searchParams.delete("cursor");
   const shown = /** @type {HTMLInputElement | null} */ (document.querySelector("#list [name=shown]"));
@@ -142,8 +159,7 @@ function firstPage(address) {
   return url;
 }
 
-/** @param {Element} one */
-function isHeld(one) {
+function isHeld(/** @type {Element} */ one) {
   return one.contains(document.activeElement) || one.matches(":hover") ||
     one.matches('[aria-selected="true"], [data-dirty]') ||
     !!one.querySelector("input:checked, [data-dirty], textarea");
@@ -155,11 +171,9 @@ function held() {
     document.addEventListener(name, () => { isMissed = true; ask(); }, { once: true });
 }
 
-/** @param {Document} page @param {Set<string>} asked @param {boolean} all */
-function show(page, asked, all) {
-  const named = (/** @type {Element} */ one) => all || asked.has(one.id.slice(2));
-  follow("rows", page, named, true);
-  follow("timeline", page, () => true, false);
+function show(/** @type {Document} */ page, /** @type {number} */ wanted) {
+  follow("rows", page, wanted);
+  follow("timeline", page, 0);
   for (const old of document.querySelectorAll("[data-live][id]")) {
     const now = page.getElementById(old.id);
     const text = now ? now.innerHTML : "";
@@ -172,26 +186,27 @@ function show(page, asked, all) {
 }
 
 /**
- * @param {string} id @param {Document} page @param {(one: Element) => boolean} named
- * @param {boolean} isList
+ * @param {string} id @param {Document} page
+ * @param {number} wanted how many rows of a list were asked for; 0: it is a time line
  */
-function follow(id, page, named, isList) {
-  const list = document.getElementById(id), now = page.getElementById(id);
+function follow(id, page, wanted) {
+  const list = document.getElementById(id), now = page.getElementById(id), isList = wanted > 0;
   if (!list || !now) return;
   const chosen = !!list.querySelector("input:checked");
   const isStill = !isList || (scrollY < 40 && list.scrollTop < 40 && !chosen &&
     !list.matches(":hover") && !list.contains(document.activeElement));
-  const wanted = Math.max(50, list.children.length);
   const last = now.lastElementChild?.id;
   const reach = last ? [...list.children].findIndex((one) => one.id === last) : -1;
   [...list.children].forEach((old, place) => {
     const within = !isList || now.children.length < wanted || (reach >= 0 && place <= reach);
-    if (old.id && named(old) && within && !page.getElementById(old.id) && !isHeld(old)) old.remove();
+    if (old.id && within && !page.getElementById(old.id) && !isHeld(old)) old.remove();
   });
   let before = 0, shownNow = 0;
-  for (const one of [...now.children]) {
+  const coming = [...now.children], end = coming.findLastIndex((one) => document.getElementById(one.id));
+  for (const [place, one] of coming.entries()) {
     const old = document.getElementById(one.id);
-    if (!one.id || !named(one)) continue;
+    if (!one.id) continue;
+    if (isList && end >= 0 && place > end) { list.append(document.importNode(one, true)); continue; }  // older
     const made = document.importNode(one, true);
     if (old) {
       if (old.outerHTML === made.outerHTML) continue;
@@ -207,10 +222,8 @@ function follow(id, page, named, isList) {
   else if (shownNow && isList) say(`${shownNow} new`);
 }
 
-/** A row with the focus or the pointer stays where it is, and so does a chosen one as it was chosen.
- * @param {Element} old @param {Element} made
- */
-function fill(old, made) {
+/** A row with the focus or the pointer stays where it is, and so does a chosen one as it was chosen. */
+function fill(/** @type {Element} */ old, /** @type {Element} */ made) {
   const link = old.querySelector("a.open"), now = made.querySelector("a.open");
   if (!link || !now || old.querySelector("input:checked")) return;
   old.className = made.className;
@@ -219,11 +232,8 @@ function fill(old, made) {
   if (box && value) box.value = value;
 }
 
-/**
- * Put `made` where `one` stands in the answer: before the next neighbour that is shown.
- * @param {Element} list @param {Element} made @param {Element} one
- */
-function put(list, made, one) {
+/** Put `made` where `one` stands in the answer: before the next neighbour that is shown. */
+function put(/** @type {Element} */ list, /** @type {Element} */ made, /** @type {Element} */ one) {
   for (let next = one.nextElementSibling; next; next = next.nextElementSibling) {
     const shown = next.id && document.getElementById(next.id);
     if (shown && shown.parentElement === list) { shown.before(made); return; }
@@ -231,42 +241,20 @@ function put(list, made, one) {
   list.append(made);
 }
 
-/** Have htmx, if it is there, see what was put in. @param {Element} made */
-function activate(made) {
-  /** @type {any} */ (window).htmx?.process?.(made);
-}
-
-/** @param {number} count */
-function tell(count) {
+function tell(/** @type {number} */ count) {
   const text = `${count} new`;
-  let bar = document.getElementById("live-bar");
-  if (!bar) {
-    bar = document.createElement("a");
-    bar.id = "live-bar";
-    bar.setAttribute("href", firstPage(location.href).href);
-    document.getElementById("rows")?.before(bar);
-  }
-  bar.textContent = `${text}: show`;
+  document.getElementById("live-bar")?.remove();
+  const bar = make("a", { id: "live-bar", href: firstPage(location.href).href }, `${text}: show`);
+  document.getElementById("rows")?.before(bar);
   say(text);
-}
-
-/** @param {string} text */
-function say(text) {
-  const region = document.querySelector('[aria-live="polite"]');
-  if (region) region.textContent = text;
 }
 
 function signedOut() {
   source?.close();
   if (document.getElementById("signed-out")) return;
-  const bar = document.createElement("p"), link = document.createElement("a");
-  bar.id = "signed-out";
-  bar.setAttribute("role", "status");
-  bar.textContent = "You were signed out. ";
-  link.textContent = "Sign in to go on";
-  link.href = `/console/sign-in/?next=${encodeURIComponent(location.pathname + location.search)}`;
-  bar.append(link);
-  document.body.prepend(bar);
+  const href = `/console/sign-in/?next=${encodeURIComponent(location.pathname + location.search)}`;
+  document.body.prepend(make("p", { id: "signed-out", role: "status" },
+    "You were signed out. ", make("a", { href }, "Sign in to go on")));
   document.dispatchEvent(new CustomEvent("postroom:signed-out"));
 }
 
@@ -276,5 +264,7 @@ if (inboxes.length) {
     if (!document.hidden && isDue) ask();
   });
   addEventListener("online", ask);
+  // An act has shown the list anew: what was asked for before it is of yesterday.
+  document.addEventListener("htmx:after:swap", () => { swappedAt = Date.now(); newest = ""; isMissed = true; });
   lead();
 }

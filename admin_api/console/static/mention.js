@@ -7,6 +7,7 @@
  * - <textarea data-mention>: `@` opens the list. Who is chosen is shown as a chip and becomes a value
  *   of `mentions`; an address that is only typed is offered, never mentioned in silence.
  */
+import { fetched, make } from "./form.js";
 
 /** @typedef {{address: string, name: string}} Person */
 /** @typedef {HTMLInputElement | HTMLTextAreaElement} Field */
@@ -24,11 +25,9 @@ const team = () => [...document.querySelectorAll("#team option")].map((one) => {
   return { address: value, name: label === value ? "" : label };
 });
 
-/** @param {string} asked */
-function matching(asked) {
+function matching(/** @type {string} */ asked) {
   const wanted = asked.trim().toLowerCase();
-  /** @param {Person} one */
-  const rank = (one) => {
+  const rank = (/** @type {Person} */ one) => {
     const address = one.address.toLowerCase(), words = one.name.toLowerCase().split(/\s+/);
     if (address.startsWith(wanted) || words.some((word) => word.startsWith(wanted))) return one.name !== "me" ? 1 : wanted ? 2 : 0;
     return address.includes(wanted) ? 2 : 3;
@@ -45,22 +44,13 @@ function show(field, found, choose, first = 0) {
   hide();
   if (!found.length) return;
   open = { field, found, at: first, choose };
-  const list = document.createElement("ul");
-  list.id = "people";
-  list.setAttribute("role", "listbox");
-  list.setAttribute("aria-label", first < 0 ? "Suggestions" : "Teammates");
-  found.forEach((one, place) => {
-    const row = document.createElement("li"), name = document.createElement("bdi"), address = document.createElement("bdi");
-    row.id = `people-${place}`;
-    row.setAttribute("role", "option");
-    name.textContent = one.name;
-    address.textContent = one.address;
-    name.className = first < 0 ? "faint" : "";
-    row.append(...(first < 0 ? [address, " ", name] : [name, " ", address]));
-    row.addEventListener("mousedown", (event) => { event.preventDefault(); pick(place); });
-    list.append(row);
-  });
-  field.after(list);
+  field.after(make("ul", { id: "people", role: "listbox", "aria-label": first < 0 ? "Suggestions" : "Teammates" },
+    ...found.map((one, place) => {
+      const name = make("bdi", { className: first < 0 ? "faint" : "" }, one.name), address = make("bdi", {}, one.address);
+      const onmousedown = (/** @type {Event} */ event) => { event.preventDefault(); pick(place); };
+      return make("li", { id: `people-${place}`, role: "option", onmousedown },
+        ...(first < 0 ? [address, " ", name] : [name, " ", address]));
+    })));
   if (field.matches("input")) {  // a textarea may be no combobox
     field.setAttribute("role", "combobox");
     field.setAttribute("aria-expanded", "true");
@@ -78,8 +68,7 @@ function hide() {
   open = null;
 }
 
-/** @param {number} step */
-function move(step) {
+function move(/** @type {number} */ step) {
   if (!open) return;
   const count = open.found.length;
   open.at = step ? (Math.max(open.at, step > 0 ? -1 : 0) + step + count) % count : open.at;
@@ -88,8 +77,7 @@ function move(step) {
   if (open.at >= 0) open.field.setAttribute("aria-activedescendant", `people-${open.at}`);
 }
 
-/** @param {number} place */
-function pick(place) {
+function pick(/** @type {number} */ place) {
   if (!open) return;
   const { found, choose } = open;
   hide();
@@ -110,8 +98,7 @@ document.addEventListener("focusout", hide);
 
 // --- one teammate
 
-/** @param {HTMLInputElement} field */
-function ask(field) {
+function ask(/** @type {HTMLInputElement} */ field) {
   field.removeAttribute("list");
   show(field, matching(field.value), (one) => {
     field.value = one.address;
@@ -139,9 +126,8 @@ function suggest(field) {
   const word = /\S*$/.exec(field.value)?.[0] ?? "", typed = field.value;
   if (!word) return;
   typing = setTimeout(async () => {
-    const answer = await fetch(`${field.dataset.suggest}?q=${encodeURIComponent(word)}`, { headers: { "HX-Request": "true" } });
-    if (!answer.ok || field.value !== typed || document.activeElement !== field) return;
-    const page = new DOMParser().parseFromString(`<select>${await answer.text()}</select>`, "text/html");
+    const page = await fetched(`${field.dataset.suggest}?q=${encodeURIComponent(word)}`, true);
+    if (!page || field.value !== typed || document.activeElement !== field) return;
     const found = [...page.querySelectorAll("option")].map((one) => ({ address: one.value, name: one.label }));
     show(field, found, (one) => {
       field.value = typed.slice(0, typed.length - word.length) + one.address + (one.address.endsWith(":") ? "" : " ");
@@ -152,8 +138,7 @@ function suggest(field) {
 
 // --- mentions
 
-/** @param {HTMLTextAreaElement} field */
-function write(field) {
+function write(/** @type {HTMLTextAreaElement} */ field) {
   const end = field.selectionStart, token = TOKEN.exec(field.value.slice(0, end));
   hide();
   if (token) show(field, matching(token[2]), (one) => {
@@ -166,8 +151,7 @@ function write(field) {
 const carrier = () => /** @type {HTMLInputElement | null} */ (document.getElementById("note-mentions"));
 const mentions = () => new Set((carrier()?.value ?? "").split(/[,;\s]+/).filter(Boolean));
 
-/** @param {Set<string>} chosen */
-function setMentions(chosen) {
+function setMentions(/** @type {Set<string>} */ chosen) {
   const field = carrier();
   if (!field) return;
   field.value = [...chosen].join(", ");
@@ -175,16 +159,8 @@ function setMentions(chosen) {
   draw();
 }
 
-/** @param {string} text @param {string} label @param {() => void} act */
-function button(text, label, act) {
-  const made = document.createElement("button");
-  made.type = "button";
-  made.className = "chip";
-  made.textContent = text;
-  made.setAttribute("aria-label", label);
-  made.onclick = act;
-  return made;
-}
+/** @param {string} text @param {string} label @param {() => void} onclick */
+const button = (text, label, onclick) => make("button", { type: "button", className: "chip", "aria-label": label, onclick }, text);
 
 function draw() {
   const chosen = mentions(), chips = document.getElementById("chips");
@@ -206,10 +182,7 @@ function offer() {
 
 const given = carrier();
 if (given) {
-  const chips = document.createElement("div"), offers = document.createElement("div");
-  chips.id = "chips";
-  offers.id = "offers";
-  given.after(chips, offers);
+  given.after(make("div", { id: "chips" }), make("div", { id: "offers" }));
   given.type = "hidden";
   given.previousElementSibling?.remove();
   given.addEventListener("change", draw);

@@ -5,12 +5,12 @@
  * Its entries are the links and buttons of the page that have a key or stand in a menu: it can do
  * nothing that the page cannot. A combobox with a listbox (WAI-ARIA APG).
  */
+import { fetched, make } from "./form.js";
 
 const dialog = /** @type {HTMLDialogElement} */ (document.getElementById("dialog"));
 const MOST = 50;
 
-/** @param {Element} one */
-const label = (one) => {
+const label = (/** @type {Element} */ one) => {
   const title = one.getAttribute("title") ?? "";
   const text = title.replace(/ \([^)]*\)$/, "") || one.getAttribute("aria-label") || (one.querySelector("bdi") ?? one).textContent;
   return (text ?? "").trim().replace(/\s+/g, " ");
@@ -31,15 +31,11 @@ export function open() {
   if (dialog.open) return;
   const all = entries();
   const before = /** @type {HTMLElement | null} */ (document.activeElement);
-  const field = document.createElement("input"), list = document.createElement("ul");
   /** @type {ReturnType<typeof entries>} */ let shown = [];
   let at = 0;
-  const set = (/** @type {Element} */ one, /** @type {Record<string, string>} */ given) => {
-    for (const name in given) one.setAttribute(name, given[name]);
-  };
-  set(field, { id: "palette", type: "text", role: "combobox", "aria-label": "Act or page", "aria-expanded": "true",
+  const field = make("input", { id: "palette", type: "text", role: "combobox", "aria-label": "Act or page", "aria-expanded": "true",
     "aria-controls": "palette-list", "aria-autocomplete": "list", autocomplete: "off", placeholder: "Type an act or a page" });
-  set(list, { id: "palette-list", role: "listbox", "aria-label": "Acts and pages" });
+  const list = make("ul", { id: "palette-list", role: "listbox", "aria-label": "Acts and pages" });
   const mark = () => {
     [...list.children].forEach((row, place) => row.setAttribute("aria-selected", String(place === at)));
     list.children[at]?.scrollIntoView({ block: "nearest" });
@@ -48,15 +44,9 @@ export function open() {
   const draw = () => {
     const words = field.value.toLowerCase().split(/\s+/).filter(Boolean);
     shown = all.filter((one) => words.every((word) => one.name.toLowerCase().includes(word))).slice(0, MOST);
-    list.replaceChildren(...shown.map((one, place) => {
-      const row = document.createElement("li"), key = document.createElement("kbd"), name = document.createElement("bdi");
-      set(row, { id: `palette-${place}`, role: "option" });
-      name.textContent = one.name;
-      key.textContent = one.key;
-      row.append(name, ...(one.key ? [key] : []));
-      row.onclick = () => choose(place);
-      return row;
-    }));
+    list.replaceChildren(...shown.map((one, place) =>
+      make("li", { id: `palette-${place}`, role: "option", onclick: () => choose(place) },
+        make("bdi", {}, one.name), ...(one.key ? [make("kbd", {}, one.key)] : []))));
     at = 0;
     mark();
   };
@@ -70,7 +60,7 @@ export function open() {
     if (!chosen.one.matches("a, button, summary")) chosen.one.focus();
   };
   field.oninput = draw;
-  field.onkeydown = (event) => {
+  field.onkeydown = (/** @type {KeyboardEvent} */ event) => {
     const step = { ArrowDown: 1, ArrowUp: -1 }[event.key];
     if (step && shown.length) { at = (at + step + shown.length) % shown.length; mark(); }
     else if (event.key === "Enter") choose(at);
@@ -86,12 +76,9 @@ export function open() {
 
 /** Show the content of a page of ours in the dialog. @param {string} href */
 export async function show(href) {
-  const answer = await fetch(href);
-  const page = new DOMParser().parseFromString(await answer.text(), "text/html").querySelector("main section");
-  if (!answer.ok || !page) return location.assign(href);
-  const end = document.createElement("button");
-  end.textContent = "Close";
-  end.onclick = () => dialog.close();
+  const page = (await fetched(href))?.querySelector("main section");
+  if (!page) return location.assign(href);
+  const end = make("button", { onclick: () => dialog.close() }, "Close");
   dialog.setAttribute("aria-label", "Keys");
   dialog.replaceChildren(end, document.importNode(page, true));
   dialog.showModal();

@@ -5,13 +5,11 @@
  * - An open message is not replaced or folded by what comes live.
  * - Only messages that are open for a second in a page that is seen are marked as read.
  */
-
 const line = /** @type {HTMLElement} */ (document.getElementById("timeline"));
 const acts = document.getElementById("acts");
 const seen = /** @type {HTMLFormElement | null} */ (document.getElementById("seen"));
 
-/** @param {Element} one */
-const isOpen = (one) => !!one.querySelector(":scope > details[open]");
+const isOpen = (/** @type {Element} */ one) => !!one.querySelector(":scope > details[open]");
 const messages = () => [...line.querySelectorAll(":scope > li.message")];
 for (const one of messages()) if (isOpen(one)) one.setAttribute("data-dirty", "");
 
@@ -49,8 +47,7 @@ document.addEventListener("visibilitychange", () => setTimeout(markRead, 1000));
 
 // --- views, remembered by sender
 
-/** @param {Element} one */
-const sender = (one) => `view/${one.closest("li")?.dataset.sender ?? ""}`;
+const sender = (/** @type {Element} */ one) => `view/${one.closest("li")?.dataset.sender ?? ""}`;
 
 document.addEventListener("click", (event) => {
   const one = /** @type {Element} */ (event.target).closest?.("a[data-view], [data-fill], [data-reply]");
@@ -61,8 +58,7 @@ document.addEventListener("click", (event) => {
   if (one.matches("[data-fill]")) fill(one.getAttribute("data-fill") ?? "");
 });
 
-/** @param {string} text */
-function fill(text) {
+function fill(/** @type {string} */ text) {
   const field = /** @type {HTMLTextAreaElement} */ (document.getElementById("note-body"));
   field.value += (field.value && "\n") + text;
   field.dispatchEvent(new Event("input", { bubbles: true }));
@@ -77,8 +73,7 @@ for (const one of line.querySelectorAll("details[open] > .body > .views")) {
 
 // --- keys
 
-/** @param {number} step */
-function walk(step) {
+function walk(/** @type {number} */ step) {
   const all = messages(), at = all.findIndex((one) => one.contains(document.activeElement));
   const next = all[at < 0 ? (step > 0 ? 0 : all.length - 1) : at + step];
   next?.querySelector("summary")?.focus();
@@ -105,9 +100,12 @@ function nextView() {
 const kept = JSON.parse(sessionStorage.getItem("list") ?? "{}");
 const back = document.querySelector(".back a");
 if (kept.back) back?.setAttribute("href", `${kept.back}#t-${location.pathname.split("/")[4]}`);
+if (parent !== window) back?.addEventListener("click", (event) => {  // beside its list
+  event.preventDefault();
+  parent.document.dispatchEvent(new CustomEvent("postroom:back"));
+});
 
-/** @param {number} step */
-function turn(step) {
+function turn(/** @type {number} */ step) {
   const order = kept.order ?? [], here = order.findIndex((one) => one.split("?")[0] === location.pathname);
   const next = here < 0 ? undefined : order[here + step];
   if (next) location.assign(next);

@@ -75,6 +75,11 @@ def _image(tag: re.Match[str], images: Mapping[str, str]) -> str:
     return f'<img{tag[2][:start]} src="{escape(path)}"{tag[2][end:]}>'
 
 
+def lacks_pictures(html: str) -> bool:
+    """Whether pictures are left out: the parser keeps none that would be loaded from elsewhere."""
+    return any(tag[1] == "img" and " src=" not in tag[2] for tag in _TAG.finditer(html))
+
+
 def image_paths(attachments: Iterable[Mapping[str, Any]], *, at: str) -> dict[str, str]:
     """Return the paths of a message's images by content id; `at` is that of its attachments."""
     return {

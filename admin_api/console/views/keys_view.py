@@ -20,7 +20,7 @@ TABLES = (
             ("g n", "Unassigned"),
             ("g s", "switch the inbox"),
             ("z", "undo"),
-            ("Esc", "close what is open"),
+            ("Esc", "close what is open; in a thread: back to the list"),
         ),
     ),
     (
@@ -30,7 +30,7 @@ TABLES = (
             ("h", "hand off with a note: type a name, Enter, the note, Ctrl+Enter"),
             ("i", "take it myself"),
             ("A", "assign to nobody"),
-            ("c", "close for everybody, or open again"),
+            ("c", "close for everybody and archive for me, or open again"),
             ("e", "archive, for me only"),
             ("#", "trash"),
             ("!", "junk"),

@@ -1,15 +1,17 @@
 """Acts on the threads chosen in a list: one form, one act, and one undo for all of them.
 
 - Each thread goes the API's own way. One that is gone meanwhile is left out, and the next page says
-  so; any other refusal ends the act there.
+  so. Any other refusal ends the act there: the page tells why, and offers to undo what was done.
+- Closing is for everybody, and archives one's own copies as well.
 - Pressed in the page, the answer is the list anew; without scripts the form leads back to it.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Coroutine, Mapping, Sequence
+from dataclasses import dataclass
 from functools import partial
-from typing import Any
+from typing import Any, TypeVar
 
 from starlette.responses import Response
 
@@ -36,10 +38,11 @@ from admin_api.console.thread.undo import Done, done_cookie
 from admin_api.console.views.list_view import IN_LIST, MOST_ROWS, inbox_of, list_page, listed
 from admin_api.console.views.thread_view import THREAD, is_secure
 from admin_api.console.visit import Visit
-from admin_api.http.problems import Problem
+from admin_api.http.problems import Problem, problem_of
 from admin_api.http.strict_json import JsonValue
-from storage.errors import FieldFault, Invalid, NotFound
+from storage.errors import FieldFault, Invalid, NotFound, StorageError
 
+T = TypeVar("T")
 Record = Mapping[str, Any]
 _MOST_AT_ONCE = 500
 _STEP = 100
@@ -85,25 +88,28 @@ async def _done(call: Call, visit: Visit, named: str) -> Done:
         raise Invalid(FieldFault("thread", f"Choose at most {MOST_ROWS} threads."))
     threads = await _threads(call, visit, chosen)
     named = meant(named, threads)
+    until = {one.thread_id: one.shown_until for one in chosen}
     if named in MARKS:
-        back, said = await _mark(call, visit, named, threads, chosen), SAID[named]
+        did = await _mark(call, visit, named, threads, until)
     elif named in STATUSES:
-        back, said = await _set_status(call, visit, named, threads), SAID[named]
+        did = await _set_status(call, visit, named, threads, until)
     elif named in ("take", "unassign", "assign", "handoff"):
-        back, said = await _assign(call, visit, named, threads)
+        did = await _assign(call, visit, named, threads)
     else:
         raise Invalid(FieldFault("act", "There is no such act."))
-    if not back and named != "handoff":
+    if not did.back and named != "handoff":
         return Done("Nothing to change.", IN_LIST)
-    saved = visit.form.get("key", "") if named == "handoff" else ""
-    return _told(said, back, len(threads), len(chosen), saved)
+    saved = visit.form.get("key", "") if named == "handoff" and not did.why else ""
+    return _told(did, len(threads), len(chosen), saved)
 
 
-def _told(said: str, back: Mapping[str, str], count: int, asked: int, saved: str) -> Done:
-    text = f"{words.plural(count, 'thread')} {said}."
+def _told(did: _Did, count: int, asked: int, saved: str) -> Done:
+    text = f"{words.plural(did.count if did.why else count, 'thread')} {did.said}."
+    if did.why:
+        text += f" Then it ended: {did.why}"
     if count < asked:
         text += f" {words.plural(asked - count, 'thread')} had gone."
-    act, fields = ("acts", {"back": written(back)}) if back else ("", {})
+    act, fields = ("acts", {"back": written(did.back)}) if did.back else ("", {})
     return Done(text, IN_LIST, act, fields, saved)
 
 
@@ -123,7 +129,8 @@ async def _whole_view(call: Call, visit: Visit, named: str) -> Done:
     )
     chosen = [Chosen(one["thread_id"], one["last_message_at"]) for one in found]
     threads = await _threads(call, visit, chosen)
-    if not await _mark(call, visit, mark, threads, chosen):
+    until = {one.thread_id: one.shown_until for one in chosen}
+    if not (await _mark(call, visit, mark, threads, until)).back:
         return Done("Nothing more to change.", IN_LIST)
     before = form.get("so_far", "")
     count = len(threads) + (int(before[:9]) if before.isdecimal() else 0)
@@ -152,43 +159,84 @@ async def _threads(call: Call, visit: Visit, chosen: Sequence[Chosen]) -> list[R
 # ---- each act
 
 
+@dataclass(frozen=True, slots=True)
+class _Did:
+    """What an act has done to `count` threads: what takes it back, and why it ended, if it did."""
+
+    back: Mapping[str, str]
+    count: int
+    said: str
+    why: str = ""
+
+
+async def _in_turn(
+    items: Sequence[T], work: Callable[[T], Coroutine[Any, Any, object]]
+) -> tuple[list[T], str]:
+    """Return the items that it was done to, and why not to the rest; what is gone is left out.
+
+    Raises the refusal of the very first.
+    """
+    done: list[T] = []
+    for one in items:
+        try:
+            await work(one)
+        except NotFound:
+            continue
+        except (Problem, StorageError) as error:
+            if not done:
+                raise
+            problem = problem_of(error)
+            return done, " ".join(fault.message for fault in problem.faults) or problem.detail
+        done.append(one)
+    return done, ""
+
+
 async def _mark(
-    call: Call, visit: Visit, named: str, threads: Sequence[Record], chosen: Sequence[Chosen]
-) -> dict[str, str]:
-    until = {one.thread_id: one.shown_until for one in chosen}
+    call: Call, visit: Visit, named: str, threads: Sequence[Record], until: Mapping[str, str]
+) -> _Did:
     copies = [
-        copy
+        (copy, thread["thread_id"])
         for thread in threads
         for copy in copies_of(named, thread, until.get(thread["thread_id"], ""))
     ]
-    await _set(call, visit, named, [one["message_id"] for one in copies])
-    return back_of_copies(named, copies)
+    starts = range(0, len(copies), _MOST_AT_ONCE)
+    done, why = await _in_turn(
+        [copies[at : at + _MOST_AT_ONCE] for at in starts],
+        lambda some: _set(call, visit, named, [copy["message_id"] for copy, _ in some]),
+    )
+    changed = [one for some in done for one in some]
+    back = back_of_copies(named, [copy for copy, _ in changed])
+    return _Did(back, len({thread_id for _, thread_id in changed}), SAID[named], why)
 
 
 async def _set(call: Call, visit: Visit, named: str, ids: Sequence[str]) -> None:
-    for start in range(0, len(ids), _MOST_AT_ONCE):
-        body: dict[str, JsonValue] = {
-            "message_ids": [*ids[start : start + _MOST_AT_ONCE]],
-            "set": {**MARKS[named]},
-        }
-        await ask(call, "PATCH", "/v1/messages/", inbox=visit.inbox, body=body)
+    body: dict[str, JsonValue] = {"message_ids": [*ids], "set": {**MARKS[named]}}
+    await ask(call, "PATCH", "/v1/messages/", inbox=visit.inbox, body=body)
 
 
 async def _set_status(
-    call: Call, visit: Visit, named: str, threads: Sequence[Record]
-) -> dict[str, str]:
+    call: Call, visit: Visit, named: str, threads: Sequence[Record], until: Mapping[str, str]
+) -> _Did:
     status = STATUSES[named]
-    others = [one for one in threads if one["status"] != status]
-    for one in others:
+
+    async def change(one: Record) -> None:
         path = path_of(THREAD, one["thread_id"])
         await ask(call, "PATCH", path, inbox=visit.inbox, body={"status": status})
-    return back_of_status(named, others) if others else {}
+
+    done, why = await _in_turn([one for one in threads if one["status"] != status], change)
+    back = back_of_status(named, done) if done else {}
+    said = SAID[named]
+    if named == "close" and done:
+        try:
+            moved = await _mark(call, visit, "archive", done, until)
+            back, why = {**back, **moved.back}, why or moved.why
+        except (Problem, StorageError) as error:
+            said, why = "closed for everybody, not archived", why or problem_of(error).detail
+    return _Did(back, len(done), said, why)
 
 
-async def _assign(
-    call: Call, visit: Visit, named: str, threads: Sequence[Record]
-) -> tuple[dict[str, str], str]:
-    """Assign, or hand off with a note; what undoes it, and what to say."""
+async def _assign(call: Call, visit: Visit, named: str, threads: Sequence[Record]) -> _Did:
+    """Assign, or hand off with a note."""
     field = _TO.get(named, "")
     to = visit.form.get(field, "").strip() if field else ""
     if named == "take":
@@ -197,20 +245,20 @@ async def _assign(
         raise Invalid(FieldFault(field, "Name a teammate."))
     others = [one for one in threads if named == "handoff" or not _has(one, to)]
     give = _hand_off_one if named == "handoff" else _assign_one
-    for one in others:
-        try:
-            await give(call, visit, one["thread_id"], to)
-        except (Invalid, Problem) as error:
-            if not error.faults:
-                raise
-            raise Invalid(*_renamed(error.faults, field)) from None
+    try:
+        done, why = await _in_turn(others, lambda one: give(call, visit, one["thread_id"], to))
+    except (Invalid, Problem) as error:
+        if not error.faults:
+            raise
+        raise Invalid(*_renamed(error.faults, field)) from None
     said = {
         "unassign": SAID["unassign"],
         "take": "taken",
         "assign": f"assigned to {to}",
         "handoff": f"handed off to {to}",
     }
-    return back_of_assignees([one for one in others if not _has(one, to)]), said[named]
+    back = back_of_assignees([one for one in done if not _has(one, to)])
+    return _Did(back, len(done), said[named], why)
 
 
 def _renamed(faults: Sequence[FieldFault], field: str) -> list[FieldFault]:
@@ -259,7 +307,8 @@ def _steps(
     call: Call, visit: Visit, name: str, values: Sequence[str]
 ) -> list[Callable[[], Coroutine[Any, Any, object]]]:
     if name in MARKS:
-        return [partial(_set, call, visit, name, values)]
+        starts = range(0, len(values), _MOST_AT_ONCE)
+        return [partial(_set, call, visit, name, values[at : at + _MOST_AT_ONCE]) for at in starts]
     if name in STATUSES:
         body = {"status": STATUSES[name]}
         paths = [path_of(THREAD, one) for one in values]

@@ -16,7 +16,7 @@ from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
-from starlette.responses import Response
+from starlette.responses import HTMLResponse, Response
 
 from admin_api.access.policy import is_admin
 from admin_api.call.call import Call
@@ -30,12 +30,15 @@ from admin_api.console.listing.inbox_views import (
     navigation,
     view_of,
 )
+from admin_api.console.live.shared_rows import PackedPage
+from admin_api.console.rendering import page
 from admin_api.console.thread import undo
 from admin_api.console.thread.undo import Done
 from admin_api.console.views.thread_view import is_secure
 from admin_api.console.visit import Visit, inbox_path
 from admin_api.http.problems import Problem, not_found
 from storage.errors import FieldFault, Invalid
+from storage.ids import from_text
 
 Record = Mapping[str, Any]
 PAGE = 50
@@ -49,22 +52,24 @@ _NO_DRAFT: Record = {"to": "", "hand_to": "", "note": ""}
 
 @dataclass(frozen=True, slots=True)
 class Rows:
-    """The threads of a page, where it goes on, and what waits for the inbox."""
+    """The threads of a page, where it goes on, and what waits for the inbox, if it is asked."""
 
     threads: Sequence[Record]
     cursor: str | None
-    counts: Record
+    counts: Record | None
 
 
 async def show_list(call: Call, visit: Visit) -> Response:
-    """GET /console/{inbox}/."""
+    """GET /console/{inbox}/; to scripts, with `follow` or `cursor`, its rows alone."""
+    if visit.fragment and not {"follow", "cursor"}.isdisjoint(visit.query):
+        return await _rows_alone(call, visit)
     response = await list_page(call, visit, place=visit.query)
     if undo.COOKIE in call.request.cookies:
         visit.cookies.append(undo.done_cookie(None, secure=is_secure(call)))
     return response
 
 
-_PATHS = {"suggest": "suggest", "test_mail": "test-mail", "acts": "acts", "threads": "threads"}
+_PATHS = {"suggest": "suggest", "test_mail": "test-mail", "acts": "acts"}
 
 
 async def list_page(
@@ -87,53 +92,110 @@ async def list_page(
     view = view_of(place.get("view") or "inbox", here["aliases"])
     if view is None:
         raise not_found()
-    query = place.get("q", "").strip()
     rows, fault = await _searched(call, visit, here, view, place)
     done = done or undo.read_done(call.request.cookies.get(undo.COOKIE, ""))
-    more = {"view": view.name, "q": "" if fault else query, "cursor": rows.cursor or ""}
-    back = {"view": view.name, "q": query}
-    is_more = visit.fragment and place is visit.query and "cursor" in place
+    shown = _shown(call, visit, here, view, rows, place=place)
+    if fault is not None:
+        status, more = 400, {"view": view.name, "cursor": rows.cursor or ""}
+        shown["more"] = list_path(visit.inbox, more) if rows.cursor else ""
     return visit.render(
         "list.html",
-        block="rows" if is_more else "page",
-        status=status if fault is None else 400,
-        view=view,
-        q=query,
+        block="page",
+        status=status,
+        **shown,
         cursor=place.get("cursor", ""),
-        is_more=is_more,
         fault=fault,
         faults=faults or {},
         draft={**_NO_DRAFT, **(draft or {})},
         chosen=frozenset(chosen),
         key=secrets.token_urlsafe(12),
         acts=bulk_acts,
-        rows=rows,
         team=team,
-        here=here,
-        title=_title(view, query, here, rows.counts),
-        nav=navigation(visit.inbox, here["aliases"], rows.counts),
-        ours=frozenset(one.lower() for one in _addresses(here)),
-        when=partial(words.moment, zone=here.get("default_timezone", "UTC"), now=call.now),
         done=done if done and done.thread == IN_LIST else None,
         first=first_steps(here, rows.threads, call.service.trial.server())
-        if _is_beginning(visit, view, query, here)
+        if _is_beginning(visit, view, _query(place), here)
         else None,
-        place=list_path("", place).partition("?")[2],
-        more=list_path(visit.inbox, more) if rows.cursor else "",
-        back=list_path(visit.inbox, back),
+        back=list_path(visit.inbox, {"view": view.name, "q": _query(place)}),
         **{f"{name}_path": inbox_path(visit.inbox, f"{path}/") for name, path in _PATHS.items()},
         is_admin=is_admin(call.caller),
     )
+
+
+async def _rows_alone(call: Call, visit: Visit) -> Response:
+    """Older rows, or what is live: one rendering for all tabs of a user that show the same.
+
+    `follow` is the newest event of which the tab was told, or empty. Only of one's own inbox: each
+    look into another is on record.
+    """
+    here = await ask(call, "GET", path_of("/v1/inboxes/{}/", visit.inbox))
+    place, query = visit.query, _query(visit.query)
+    view = view_of(place.get("view") or "inbox", here["aliases"])
+    is_live = "follow" in place
+    if view is None or (is_live and here["owner_user_id"] != visit.user_id):
+        raise not_found()
+
+    async def made() -> str:
+        rows = await _rows(call, visit, here, _asked(view, query), place, counted=is_live)
+        shown = _shown(call, visit, here, view, rows, place=place)
+        return page("list_rows.html", {**shown, "is_live": is_live})
+
+    if not is_live:
+        return HTMLResponse(await made())
+    key = (visit.user_id, visit.inbox, view.name, query, _wanted(place))
+    since = from_text("evt", place["follow"]) or b""
+    return PackedPage(await visit.shared.get(key, made, since=since))
+
+
+def _shown(
+    call: Call,
+    visit: Visit,
+    here: Record,
+    view: InboxView,
+    rows: Rows,
+    *,
+    place: Mapping[str, str],
+) -> dict[str, object]:
+    """What the rows and the views at their side are made of, and where the list goes on."""
+    query = _query(place)
+    more = {"view": view.name, "q": query, "cursor": rows.cursor or ""}
+    return {
+        "view": view,
+        "q": query,
+        "rows": rows,
+        "here": here,
+        "inbox": visit.inbox,
+        "title": _title(view, query, here, rows.counts),
+        "nav": navigation(visit.inbox, here["aliases"], rows.counts),
+        "ours": frozenset(one.lower() for one in _addresses(here)),
+        "when": partial(words.moment, zone=here.get("default_timezone", "UTC"), now=call.now),
+        "threads_path": inbox_path(visit.inbox, "threads/"),
+        "place": list_path("", place).partition("?")[2],
+        "more": list_path(visit.inbox, more) if rows.cursor else "",
+    }
+
+
+def _query(place: Mapping[str, str]) -> str:
+    return place.get("q", "").strip()
+
+
+def _asked(view: InboxView, query: str) -> dict[str, str]:
+    """A search is in all folders."""
+    return {"q": query} if query else {**view.query}
+
+
+def _wanted(place: Mapping[str, str]) -> int:
+    """How many rows a page has: as many as are shown, within bounds."""
+    shown = place.get("shown", "")
+    return min(max(int(shown[:4]), PAGE), MOST_ROWS) if shown.isdecimal() else PAGE
 
 
 async def _searched(
     call: Call, visit: Visit, here: Record, view: InboxView, place: Mapping[str, str]
 ) -> tuple[Rows, str | None]:
     """Return the rows; where the search is refused, those of the view and its fault."""
-    query = place.get("q", "").strip()
+    query = _query(place)
     try:
-        asked = {"q": query} if query else {**view.query}
-        return await _rows(call, visit, here, asked, place), None
+        return await _rows(call, visit, here, _asked(view, query), place), None
     except (Invalid, Problem) as error:
         fault = _fault_of_query(error)
         if fault is None:
@@ -166,14 +228,16 @@ def _fault_of_query(error: Invalid | Problem) -> str | None:
 
 
 async def _rows(
-    call: Call, visit: Visit, here: Record, asked: dict[str, str], place: Mapping[str, str]
+    call: Call,
+    visit: Visit,
+    here: Record,
+    asked: dict[str, str],
+    place: Mapping[str, str],
+    *,
+    counted: bool = True,
 ) -> Rows:
-    is_own = here["owner_user_id"] == visit.user_id
-    shown = place.get("shown", "")
-    wanted = min(max(int(shown[:4]), PAGE), MOST_ROWS) if shown.isdecimal() else PAGE
-
     async def threads(inner: Call) -> tuple[list[Record], str | None]:
-        return await listed(inner, visit, asked, place.get("cursor", ""), wanted)
+        return await listed(inner, visit, asked, place.get("cursor", ""), _wanted(place))
 
     async def counts(inner: Call) -> Record:
         at = path_of("/v1/inboxes/{}/counts/", visit.inbox)
@@ -182,7 +246,9 @@ async def _rows(
     async def both(inner: Call) -> Rows:
         return Rows(*await threads(inner), await counts(inner))
 
-    if not is_own:  # a look on record is one transaction
+    if not counted:
+        return Rows(*await snapshot(call, threads, inbox=visit.inbox), None)
+    if here["owner_user_id"] != visit.user_id:  # a look on record is one transaction
         return await snapshot(call, both, inbox=visit.inbox)
     counting = asyncio.ensure_future(snapshot(call, counts))
     try:
@@ -209,8 +275,8 @@ async def listed(
     return found, following
 
 
-def _title(view: InboxView, query: str, here: Record, counts: Record) -> str:
-    unread = counts["unread"]["inbox"]
+def _title(view: InboxView, query: str, here: Record, counts: Record | None) -> str:
+    unread = counts["unread"]["inbox"] if counts else 0
     name = f"Search: {query}" if query else view.label
     number = f"({words.capped(unread)}) " if unread else ""
     return f"{number}{words.visible(name)} · {words.visible(here['address'])}"

@@ -23,9 +23,9 @@ from admin_api.console.views.thread_view import (
     thread_path,
 )
 from admin_api.console.visit import Visit
-from admin_api.http.problems import Problem
+from admin_api.http.problems import Problem, problem_of
 from admin_api.http.strict_json import JsonValue
-from storage.errors import Conflict, FieldFault, Invalid
+from storage.errors import Conflict, FieldFault, Invalid, StorageError
 
 Record = Mapping[str, Any]
 JsonObject = dict[str, JsonValue]
@@ -192,7 +192,10 @@ async def hand_off(call: Call, visit: Visit) -> Response:
 
 
 async def set_status(call: Call, visit: Visit) -> Response:
-    """POST /console/{inbox}/threads/{thread_id}/status/: `open` or `closed`."""
+    """POST /console/{inbox}/threads/{thread_id}/status/: `open` or `closed`.
+
+    Closing archives one's own copies as well; opening puts those that are named back.
+    """
     status = visit.form.get("status", "")
     try:
         await ask(
@@ -209,10 +212,32 @@ async def set_status(call: Call, visit: Visit) -> Response:
         return await thread_page(
             call, visit, status=412, stale=visit.form.get("seen", "") or "another state"
         )
-    said, other = (
-        ("Closed for everybody.", "open") if status == "closed" else ("Reopened.", "closed")
-    )
-    return _back(call, visit, Done(said, visit.arguments["thread_id"], "status", {"status": other}))
+    thread_id, back = visit.arguments["thread_id"], {"status": "open"}
+    if status != "closed":
+        if visit.form.get("only"):
+            await _set(call, visit, {"folder": "inbox"}, visit.form["only"].split())
+        return _back(call, visit, Done("Reopened.", thread_id, "status", {"status": "closed"}))
+    held = _chosen(await _thread(call, visit), {"folder": "archive"}, visit)
+    ids = [one["message_id"] for one in held if one["folder"] == "inbox"]
+    said = "Closed for everybody, archived for you." if ids else "Closed for everybody."
+    try:
+        await _set(call, visit, {"folder": "archive"}, ids)
+    except (Problem, StorageError) as error:
+        said, ids = f"Closed for everybody, not archived: {problem_of(error).detail}", []
+    if ids:
+        back["only"] = " ".join(ids)
+    act = "status" if len(ids) <= _MOST_NAMED else ""
+    return _back(call, visit, Done(said, thread_id, act, back))
+
+
+async def _set(call: Call, visit: Visit, change: Record, ids: Sequence[str]) -> None:
+    """Change copies, as many at once as the API takes."""
+    for start in range(0, len(ids), _MOST_AT_ONCE):
+        body: JsonObject = {
+            "message_ids": [*ids[start : start + _MOST_AT_ONCE]],
+            "set": {**change},
+        }
+        await ask(call, "PATCH", "/v1/messages/", inbox=visit.inbox, body=body)
 
 
 async def mark(call: Call, visit: Visit) -> Response:
@@ -225,10 +250,7 @@ async def mark(call: Call, visit: Visit) -> Response:
         raise Invalid(FieldFault("set", f"must be of {', '.join(_MARKS)}"))
     change, opposite, said = _MARKS[named]
     chosen = _chosen(await _thread(call, visit), change, visit)
-    for start in range(0, len(chosen), _MOST_AT_ONCE):
-        ids = [one["message_id"] for one in chosen[start : start + _MOST_AT_ONCE]]
-        body: JsonObject = {"message_ids": ids, "set": {**change}}
-        await ask(call, "PATCH", "/v1/messages/", inbox=visit.inbox, body=body)
+    await _set(call, visit, change, [one["message_id"] for one in chosen])
     if visit.form.get("quiet"):
         return Response(status_code=204, headers={"ETag": await _version(call, visit)})
     before = {one["folder"] for one in chosen}

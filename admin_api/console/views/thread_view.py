@@ -66,7 +66,15 @@ class Parts:
 
 
 async def show_thread(call: Call, visit: Visit) -> Response:
-    """GET /console/{inbox}/threads/{thread_id}/."""
+    """GET /console/{inbox}/threads/{thread_id}/.
+
+    To scripts, with the version that is shown as `follow`, nothing if it is the present one.
+    """
+    if visit.fragment and visit.query.get("follow"):
+        at = path_of(THREAD, visit.arguments["thread_id"])
+        _, version = await ask_with_tag(call, "GET", at, inbox=visit.inbox)
+        if version == visit.query["follow"]:
+            return Response(status_code=204)
     response = await thread_page(call, visit)
     if undo.COOKIE in call.request.cookies:
         visit.cookies.append(undo.done_cookie(None, secure=is_secure(call)))

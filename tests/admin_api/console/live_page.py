@@ -15,7 +15,7 @@ from pathlib import Path
 
 import admin_api.console
 
-SCRIPT = Path(admin_api.console.__file__).parent / "static" / "live.js"
+STATIC = Path(admin_api.console.__file__).parent / "static"
 INBOX = "inb_" + "0" * 26
 
 
@@ -61,7 +61,7 @@ class LivePage:
 
     async def answer(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         head = await reader.readuntil(b"\r\n\r\n")
-        path = head.split()[1].decode()
+        path = head.split()[1].decode().partition("?")[0]
         if path.startswith("/console/live/"):
             writer.write(b"HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\n\r\n")
             writer.write(b"event: hello\ndata: {}\n\n")
@@ -72,7 +72,8 @@ class LivePage:
         if path == "/report":
             self.reports.put_nowait((await reader.readexactly(length)).decode())
         kind, body = {
-            "/live.js": ("text/javascript", SCRIPT.read_text()),
+            "/live.js": ("text/javascript", (STATIC / "live.js").read_text()),
+            "/form.js": ("text/javascript", (STATIC / "form.js").read_text()),
             "/own.js": ("text/javascript", self.script),
             "/console/inbox/": ("text/html", self.html),
         }.get(path, ("text/plain", ""))

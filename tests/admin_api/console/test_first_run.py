@@ -122,6 +122,7 @@ async def test_two_browsers_follow_the_first_mail_from_its_sending_to_its_note(
         await mine.keyboard.press("j")
         await mine.keyboard.press("Enter")
         await mine.wait_for_selector("#state >> text=Assigned to")
+        await mine.mouse.move(0, 0)  # what the pointer is at stays as it is
         await mine.wait_for_load_state("load")
         await mine.keyboard.press("n")
         await mine.keyboard.type("Seen, thanks.")
@@ -135,4 +136,4 @@ async def test_two_browsers_follow_the_first_mail_from_its_sending_to_its_note(
         await mine.wait_for_selector("#state >> text=Closed")
         return [*seen, *tab.log.told, *tab.log.foreign(demo.http)]
 
-    assert await browser.visit(walk, viewport={"width": 1280, "height": 900}) == [True]
+    assert await browser.visit(walk, viewport={"width": 1000, "height": 900}) == [True]

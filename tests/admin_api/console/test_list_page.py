@@ -1,5 +1,6 @@
 """The list of threads, without scripts: views, search, pages, acts on many and what undoes them."""
 
+import asyncio
 import re
 from collections.abc import AsyncIterator, Callable, Iterable
 from html import unescape
@@ -10,8 +11,12 @@ from urllib.parse import quote
 import httpx2
 import pytest
 
+from admin_api.call.call import Call
+from admin_api.console import inside, rendering
+from admin_api.console.views import list_acts, list_view
 from storage.database import Tx
 from storage.engines.opening import EMBEDDED
+from storage.errors import StoreUnavailable
 from tests.admin_api.console.threads import mail, parsed
 from tests.admin_api.console.visitor import Visitor, signed_in
 from tests.builders import (
@@ -133,6 +138,38 @@ async def test_each_act_moves_threads_between_views_and_is_taken_back(world: Wor
     assert rows(await who.get(PATH + "?view=unread")) == ["Cheese", "Bread", "Apples"]
 
 
+async def test_an_act_refused_in_the_middle_tells_why_and_undoes_what_was_done(
+    embedded: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    threads = await three_threads(embedded)
+    who = await signed_in(embedded, MEMBER)
+    real, allowed = inside.ask, [1]
+
+    async def ask(call: Call, method: str, path: str, **asked: Any) -> Any:  # noqa: ANN401
+        if method == "PATCH" and "/threads/" in path:
+            if not allowed:
+                raise StoreUnavailable("busy")
+            allowed.pop()
+        return await real(call, method, path, **asked)
+
+    fields = [*chosen_of(await who.get(PATH), threads), ("act", "close")]
+    with monkeypatch.context() as patch:
+        patch.setattr(list_acts, "ask", ask)
+        answer = await who.post(PATH + "acts/", fields)
+        refused = await who.post(PATH + "acts/", fields)
+    page = await who.get(answer.headers["location"])
+    assert said(page) == (
+        "1 thread closed for everybody, archived for you."
+        " Then it ended: The store is out of reach; nothing was half done."
+    )
+    assert refused.status_code == 503
+    closed = rows(await who.get(PATH + "?view=closed"))
+    assert closed == rows(await who.get(PATH + "?view=archive")) and len(closed) == 1
+    assert await undo(who, page) == "Taken back."
+    assert rows(await who.get(PATH)) == ["Cheese", "Bread", "Apples"]
+    assert rows(await who.get(PATH + "?view=closed")) == []
+
+
 async def test_handing_off_many_is_one_note_each_and_undone_gives_them_back(
     embedded: World,
 ) -> None:
@@ -247,7 +284,31 @@ async def test_pages_follow_each_other_and_all_that_match_are_changed_in_steps(
     more = unescape(re.findall(r'id="more"><a href="([^"]+)', archive)[0])
     part = await who.get(more, HX_Request="true")
     assert len(rows(part)) == 50
-    assert "<main" not in part.text and 'id="next"' in part.text
+    assert "<main" not in part.text and 'id="more"' in part.text
+
+
+async def test_what_is_live_of_a_list_is_made_once_for_all_tabs_and_only_of_ones_own(
+    embedded: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await three_threads(embedded)
+    tabs = [await signed_in(embedded, MEMBER) for _ in range(3)]
+    made, real = list[str](), rendering.page
+
+    def page(template: str, values: Any) -> str:  # noqa: ANN401
+        made.append(template)
+        return real(template, values)
+
+    monkeypatch.setattr(list_view, "page", page)
+    path = f"{PATH}?follow="
+    parts = await asyncio.gather(*(who.get(path, HX_Request="true") for who in tabs))
+    assert len(made) <= 2  # the first, and one for all who came while it was made
+    assert {one.text for one in parts} == {parts[0].text}
+    assert rows(parts[0]) == ["Cheese", "Bread", "Apples"]
+    assert "(3) Inbox" in parts[0].text and f'id="n-{embedded.ids[TEAM]}"' in parts[0].text
+    assert "form" not in parts[0].text.replace("format", "")
+    other = await (await signed_in(embedded, TENANT_OWNER)).get(path, HX_Request="true")
+    foreign = await tabs[0].get(f"/console/{FOREIGN_INBOX}/?follow=", HX_Request="true")
+    assert (other.status_code, foreign.status_code) == (404, 404)
 
 
 async def test_a_search_finds_in_all_folders_and_stays_in_the_address(world: World) -> None:

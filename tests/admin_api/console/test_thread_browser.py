@@ -23,8 +23,6 @@ MODES = {
     "dark, middle": MIDDLE | DARK,
     "light, narrow": NARROW,
 }
-# Runs nothing where it is text. `/canary` would be asked for, or a dialog would open.
-CANARY = "<script>fetch('/canary')</script><img src=x onerror=fetch('/canary')>\"'><b>x"
 IN_FRAME = """
 async (paths) => {
   const shown = [];
@@ -204,7 +202,7 @@ async def test_the_work_is_done_without_scripts(site: Site, browser: Browser) ->
     assert await browser.visit(walk, java_script_enabled=False, **WIDE) == [
         "Note saved.",
         f"Assigned to {SALES}.",
-        "Closed for everybody.",
+        "Closed for everybody, archived for you.",
         "Our offer",
         "Renewal of our contract",
     ]
@@ -228,7 +226,7 @@ async def test_open_messages_are_marked_as_read_and_others_are_walked_by_keys(
         await page.wait_for_selector(f"#i-{shown.message_ids[1]} >> text=6 quoted lines")
         await page.keyboard.press("v")
         await page.keyboard.press("c")
-        await page.wait_for_selector("text=Closed for everybody.")
+        await page.wait_for_selector("text=Closed for everybody, archived for you.")
         return [folded, *tab.log.told]
 
     assert await browser.visit(walk, **WIDE) == [1]
@@ -251,42 +249,6 @@ async def test_keys_pressed_in_a_frame_are_the_pages(site: Site, browser: Browse
         return [high, await page.evaluate("document.activeElement.id"), *tab.log.told]
 
     assert await browser.visit(walk, **WIDE) == [True, "note-body"]
-
-
-async def test_text_that_is_a_script_is_shown_as_text(site: Site, browser: Browser) -> None:
-    """Through subject, names, text, HTML, file name, note, card."""
-    hostile = CANARY.replace("'", "")
-    body = mail(
-        f"{CANARY}\nhttps://x.test/{CANARY} javascript:fetch('/canary')\n",
-        subject=hostile,
-        sender='"<img src=x onerror=fetch(/canary)>" <grace@sender.test>',
-        html=f"{CANARY}<a href=\"javascript:fetch('/canary')\">x</a><svg onload=fetch('/canary')>"
-        "<form action=/canary><input name=a autofocus onfocus=fetch('/canary')></form>"
-        "<meta http-equiv=refresh content='0;url=/canary'><base href=/canary/>"
-        "<style>@import '/canary';</style><link rel=stylesheet href=/canary>",
-        file=f"{hostile}.html",
-    )
-    shown = await whole_thread(site.world, [body], SUPPORT)
-    at = f"/v1/messages/threads/{shown.thread_id}/notes/"
-    async with site.world.client(SUPPORT) as api:
-        assert (await api.post(at, json={"body": CANARY})).status_code == 201
-        card = {"full_name": hostile, "emails": [{"label": "x", "address": "grace@sender.test"}]}
-        assert (await api.post("/v1/contacts/", json=card)).status_code == 201
-
-    async def walk(tab: Tab) -> list[object]:
-        page = tab.page
-        await enter(site, tab, shown)
-        title = await page.title()
-        for _ in range(4):
-            await page.keyboard.press("v")
-            await page.wait_for_load_state("networkidle")
-        heading = await page.inner_text("h1")
-        note = await page.inner_text("#timeline > li.internal .text")
-        await page.goto(site.url + shown.message(0, "body/?view=headers"))
-        asked = [one for one in tab.log.urls if "/canary" in one.partition("?")[0]]
-        return [heading, note, hostile in title, asked, tab.log.told, tab.log.foreign(site.url)]
-
-    assert await browser.visit(walk, **WIDE) == [hostile, CANARY, True, [], [], []]
 
 
 @pytest.mark.parametrize("count", [100, pytest.param(1500, marks=pytest.mark.soak)])

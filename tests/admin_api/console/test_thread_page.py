@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from html import unescape
+from urllib.parse import urlencode
 
 import httpx2
 import pytest
@@ -236,8 +237,15 @@ async def test_a_status_that_is_out_of_date_shows_both_and_changes_nothing(world
     page_now = await follow(
         who, await who.post(f"{shown.path}status/", fields | {"status": "closed"})
     )
-    assert said(page_now) == "Closed for everybody."
+    assert said(page_now) == "Closed for everybody, archived for you."
+    assert (await record(world, shown))["folders"] == ["archive"]
     assert said(await undo(who, shown, page_now)) == "Reopened."
+    assert (await record(world, shown))["folders"] == ["inbox"]
+    version = field((await who.get(shown.path)).text, "status", "version")
+    asked = f"{shown.path}?{urlencode({'follow': version})}"
+    assert (await who.get(asked, HX_Request="true")).status_code == 204  # nothing new
+    await receive(world, SUPPORT, body=mail("newer", answers="<a@x.test>"))
+    assert "You hold 3 of 3 messages" in (await who.get(asked, HX_Request="true")).text
 
 
 async def test_marks_are_of_what_the_page_showed_and_can_be_undone(world: World) -> None:

@@ -89,6 +89,7 @@ async def test_a_page_hears_of_mail_marks_notes_and_assignments_by_ids_alone(wor
         assert await frame(stream) == ("hello", {"inboxes": [world.ids[SALES]]})
         thread = await thread_with(world, TEAM.lower(), subject="Secret")
         told = await change(stream, "message.received")
+        assert told.pop("at").startswith("evt_")
         assert told == {
             "inbox": world.ids[SALES],
             "threads": [thread_id(thread)],
