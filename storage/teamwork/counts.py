@@ -5,8 +5,8 @@
 - Threads without an assignee are counted from the side that has fewer: the tenant's open threads,
   or the copies in the viewer's inbox folder. Only where there are more than `_FARTHEST` of both,
   and fewer than `MOST` unassigned ones among the newest of them, older ones do not count.
-- Of lists the unread copies count, but not those in junk and trash. Where `MOST` or more are unread,
-  each list is read from its newest mail on, up to `_FARTHEST` messages.
+- Of lists the unread copies count, but not those in junk and trash. Where `MOST` or more are
+  unread, each list is read from its newest mail on, up to `_FARTHEST` messages.
 """
 
 from __future__ import annotations
