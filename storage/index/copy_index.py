@@ -139,10 +139,13 @@ _FILING = (
     """,
     """
     INSERT OR REPLACE INTO unread_blocks (inbox_id, folder, last, above, unread)
-    SELECT c.inbox_id, c.folder, g.last, g.above, COUNT(*)
-    FROM (SELECT last, above FROM filings ORDER BY last DESC LIMIT 1) g CROSS JOIN copies c
-    WHERE c.message_id > g.above AND c.is_read = 0
-    GROUP BY c.inbox_id, c.folder
+    SELECT d.inbox_id, d.folder, d.last, d.above,
+           (SELECT COUNT(*) FROM filed_copies f
+            WHERE f.inbox_id = d.inbox_id AND f.folder = d.folder AND f.message_id > d.above
+              AND f.message_id <= d.last AND f.is_read = 0)
+    FROM (SELECT DISTINCT c.inbox_id, c.folder, g.last, g.above
+          FROM (SELECT last, above FROM filings ORDER BY last DESC LIMIT 1) g CROSS JOIN copies c
+          WHERE c.message_id > g.above AND c.is_read = 0) d
     """,
     "UPDATE filing SET message_id = (SELECT MAX(message_id) FROM copies)",
     "UPDATE store_state SET value = 0 WHERE name = 'unfiled'",
