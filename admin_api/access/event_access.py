@@ -12,6 +12,7 @@ from collections.abc import Mapping
 from admin_api.access.credentials import Principal
 from admin_api.access.policy import (
     READ_AGENDA,
+    READ_APPROVALS,
     READ_CONTACTS,
     READ_LISTS,
     READ_MAIL,
@@ -38,6 +39,8 @@ ACCESS: Mapping[str, Access] = {
     "contact.handoff_received": READ_CONTACTS,
     "task.created": READ_AGENDA,
     "task.completed": READ_AGENDA,
+    "approval.requested": READ_APPROVALS,
+    "approval.resolved": READ_APPROVALS,
     "list.member_added": READ_LISTS,
     "list.member_removed": READ_LISTS,
 }

@@ -41,6 +41,10 @@ READ_MAIL = Access(scopes=("email:read",), acts=True)
 CHANGE_MAIL = Access(scopes=("email:write",), acts=True)
 # A file may go into a letter, or into a draft.
 UPLOAD_FILES = Access(scopes=("email:send", "email:write"), acts=True)
+READ_APPROVALS = Access(scopes=("approvals:read",), acts=True)
+# The inbox is that of the approval.
+SHOW_APPROVAL = Access(scopes=("approvals:read",))
+RESOLVE_APPROVAL = Access(caller="session")
 # The inbox is in the path.
 COUNT_MAIL = Access(scopes=("email:read",))
 READ_NOTES = Access(scopes=("email:read",), plan="startup", acts=True)
@@ -59,7 +63,9 @@ CHANGE_CONTACTS = Access(scopes=("contacts:write",), acts=True)
 READ_SHARES = Access(scopes=("contacts:read",), plan="startup", acts=True)
 CHANGE_SHARES = Access(scopes=("contacts:write",), plan="startup", acts=True)
 # Each event type needs more: see `admin_api.access.event_access`.
-READ_EVENTS = Access(scopes=("email:read", "contacts:read", "task:read"), acts=True)
+READ_EVENTS = Access(
+    scopes=("email:read", "contacts:read", "task:read", "approvals:read"), acts=True
+)
 READ_CONTEXT = Access(scopes=("context:read",), acts=True)
 READ_LISTS = Access(scopes=("email:read",), governance="token_controls")
 READ_ALERTS = Access(scopes=("alerts:read",), acts=True)

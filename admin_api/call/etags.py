@@ -42,8 +42,13 @@ def sent_with(request: Request) -> str | None:
 
 
 def condition_of(call: Call, route: Route) -> Condition | None:
-    """Return the condition of a change; weak tags never match."""
-    if route.method not in ("PATCH", "DELETE") or call.condition is None:
+    """Return the condition of a change."""
+    return condition_sent(call) if route.method in ("PATCH", "DELETE") else None
+
+
+def condition_sent(call: Call) -> Condition | None:
+    """Return the condition of If-Match, whatever the call; weak tags never match."""
+    if call.condition is None:
         return None
     if call.condition.strip() == "*":
         return Condition(None)

@@ -31,7 +31,7 @@ from storage.database import Tx
 from storage.drafts import drafts, uploads
 from storage.drafts.drafts import Draft, Writer
 from storage.drafts.uploads import Upload
-from storage.errors import FieldFault, Invalid
+from storage.errors import FieldFault, Invalid, NotFound
 from storage.ids import from_text
 from storage.mailbox.visibility import View, find_message
 
@@ -249,6 +249,24 @@ def _version(draft: Draft) -> str:
 def tag(draft: Draft) -> str:
     """Return the ETag of a draft."""
     return etags.tag_of(repr(_version(draft)).encode())
+
+
+async def require_latest(tx: Tx, call: Call, name: str) -> Draft:
+    """Return the draft that a letter is made of: the one that its sender has read.
+
+    Raises Invalid on `draft_id`, Problem 428 without If-Match, 412 when it has changed since.
+    """
+    view = await acting_view(tx, call)
+    try:
+        draft = await drafts.find_draft(tx, view=view, draft_id=from_text("drf", name) or b"")
+    except NotFound:
+        raise Invalid(FieldFault("draft_id", "is not a draft that this inbox sees")) from None
+    condition = etags.condition_sent(call)
+    if condition is None:
+        raise etags.precondition_required()
+    if not condition.holds(tag(draft)):
+        raise etags.precondition_failed(told(draft))
+    return draft
 
 
 async def changed(tx: Tx, call: Call) -> Record:

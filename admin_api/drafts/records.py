@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from admin_api.http.records import Record, id_or_none
+from admin_api.http.records import Record, id_or_none, time_or_none
 from storage.clock import rfc3339
+from storage.drafts.approvals import Approval
 from storage.drafts.drafts import Draft, Writer
 from storage.drafts.uploads import Upload
 from storage.ids import to_text
@@ -71,3 +72,22 @@ def _mailboxes(found: object) -> list[Record] | None:
     if not isinstance(found, list):
         return None
     return [{"email": one["email"], "name": one.get("name", "")} for one in found]
+
+
+def approval_record(found: Approval, *, now: int) -> Record:
+    """A letter of a token that waits for a person, or what became of it."""
+    return {
+        "approval_id": to_text("apr", found.approval_id),
+        "inbox_id": to_text("inb", found.inbox_id),
+        "token_id": to_text("tok", found.token_id),
+        "label": found.token_label,
+        "message_id": to_text("msg", found.message_id),
+        "thread_id": to_text("thr", found.thread_id),
+        "subject": found.subject,
+        "status": found.status_at(now),
+        "reason": found.reason,
+        "resolved_by": id_or_none("usr", found.resolved_by),
+        "resolved_at": time_or_none(found.resolved_at),
+        "created_at": rfc3339(found.created_at),
+        "expires_at": rfc3339(found.expires_at),
+    }

@@ -2,14 +2,21 @@
 
 from __future__ import annotations
 
-from admin_api.access.policy import CHANGE_MAIL, UPLOAD_FILES
+from admin_api.access.policy import (
+    CHANGE_MAIL,
+    READ_APPROVALS,
+    RESOLVE_APPROVAL,
+    SHOW_APPROVAL,
+    UPLOAD_FILES,
+)
 from admin_api.call.router import Route, Shown
-from admin_api.drafts import drafts, uploads
+from admin_api.drafts import approvals, drafts, uploads
 from admin_api.http.body import ANY_TYPE
 from admin_api.teamwork import threads
 
 _DRAFTS = "/v1/messages/threads/{thread_id}/drafts/"
 _DRAFT = "/v1/drafts/{draft_id}/"
+_APPROVAL = "/v1/approvals/{approval_id}/"
 
 ROUTES: tuple[Route, ...] = (
     Route(
@@ -53,4 +60,35 @@ ROUTES: tuple[Route, ...] = (
         needs_condition=True,
     ),
     Route("DELETE", _DRAFT, drafts.delete_draft, CHANGE_MAIL, locate=drafts.locate),
+    Route(
+        "GET",
+        "/v1/approvals/",
+        approvals.list_approvals,
+        READ_APPROVALS,
+        parameters=approvals.Listing,
+    ),
+    Route(
+        "GET",
+        _APPROVAL,
+        approvals.show_approval,
+        SHOW_APPROVAL,
+        locate=approvals.locate,
+        version=approvals.version,
+    ),
+    Route(
+        "POST",
+        _APPROVAL + "approve/",
+        approvals.approve_letter,
+        RESOLVE_APPROVAL,
+        payload=approvals.ApproveIn,
+        locate=approvals.locate,
+    ),
+    Route(
+        "POST",
+        _APPROVAL + "reject/",
+        approvals.reject_letter,
+        RESOLVE_APPROVAL,
+        payload=approvals.RejectIn,
+        locate=approvals.locate,
+    ),
 )

@@ -8,15 +8,21 @@ from pydantic import Field
 
 from admin_api.http.shapes import (
     Answer,
+    ApprovalId,
     Count,
+    Cursor,
     Described,
     DraftId,
+    InboxId,
     MessageId,
     ThreadId,
     Time,
+    TokenId,
     UploadId,
+    UserId,
     WriterRecord,
 )
+from admin_api.mailbox.shapes import MessageRecord
 
 
 class UploadRecord(Answer):
@@ -60,6 +66,41 @@ class DraftRecord(Answer):
     updated_at: Time
 
 
+class ApprovalItem(Answer):
+    """A letter of a token that waits for a person, or what became of it."""
+
+    approval_id: ApprovalId
+    inbox_id: InboxId
+    token_id: TokenId
+    label: Annotated[str, Field(examples=["answering agent"])]
+    message_id: MessageId
+    thread_id: ThreadId
+    subject: Annotated[str, Field(examples=["Re: Renewal"])]
+    status: Annotated[
+        Literal["pending", "approved", "rejected", "expired"], Field(examples=["pending"])
+    ]
+    reason: Annotated[str | None, Field(examples=[None])]
+    resolved_by: UserId | None
+    resolved_at: Time | None
+    created_at: Time
+    expires_at: Time
+
+
+class ApprovalRecord(ApprovalItem):
+    """An approval with its letter."""
+
+    last_message_id: MessageId | None
+    recipients: Annotated[list[str], Field(examples=[["grace@sender.example"]])]
+    message: MessageRecord | None
+
+
+class ApprovalPage(Answer):
+    """Approvals, newest first, and the way on."""
+
+    results: list[ApprovalItem]
+    cursor: Cursor | None
+
+
 DESCRIBED: dict[str, Described] = {
     "POST /v1/uploads/": Described(
         UploadRecord,
@@ -80,4 +121,16 @@ DESCRIBED: dict[str, Described] = {
         DraftRecord, body={"subject": "Renewal"}, refusals=("not_author",)
     ),
     "DELETE /v1/drafts/{draft_id}/": Described(status=(204,), refusals=("not_author",)),
+    "GET /v1/approvals/": Described(ApprovalPage),
+    "GET /v1/approvals/{approval_id}/": Described(ApprovalRecord),
+    "POST /v1/approvals/{approval_id}/approve/": Described(
+        status=(204,),
+        body={"force": False},
+        conflicts=("already_resolved", "expired", "thread_moved"),
+    ),
+    "POST /v1/approvals/{approval_id}/reject/": Described(
+        status=(204,),
+        body={"reason": "The price is wrong."},
+        conflicts=("already_resolved", "expired"),
+    ),
 }

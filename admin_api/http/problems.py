@@ -74,6 +74,16 @@ def rate_limited(seconds: int, headers: Mapping[str, str] | None = None) -> Prob
     )
 
 
+def thread_moved(message_id: str) -> Problem:
+    """Build 409: the thread has a newer message than the letter's author had read."""
+    return Problem(
+        409,
+        "thread_moved",
+        "The thread has a newer message than the one that was read.",
+        more={"last_message_id": message_id},
+    )
+
+
 def problem_of(error: Exception) -> Problem:
     """Map an exception to its problem; the one table of the HTTP edge."""
     match error:

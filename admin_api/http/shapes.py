@@ -100,6 +100,7 @@ class ProblemRecord(Answer):
     errors: list[FieldProblem] = Field(default_factory=list)
     changed_by: WriterRecord | None = None
     changed_at: Time | None = None
+    last_message_id: MessageId | None = None
 
 
 @dataclass(frozen=True, slots=True)

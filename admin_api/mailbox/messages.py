@@ -13,6 +13,7 @@ from admin_api.call.call import Call, acting_inbox, acting_view
 from admin_api.call.paging import cursor_answer, position_of
 from admin_api.call.references import Reference, visible_message
 from admin_api.http.payload import Parameters, Payload, Truth
+from admin_api.http.records import Record
 from admin_api.http.responses import answer, no_content
 from admin_api.http.shapes import fields_of
 from admin_api.mailbox import authentication_results
@@ -289,6 +290,11 @@ async def entire(tx: Tx, call: Call, copy: Copy) -> Entire:
 
 
 async def whole_message(call: Call, found: Entire) -> Response:
+    """Answer with a single message."""
+    return answer(await whole_record(call, found))
+
+
+async def whole_record(call: Call, found: Entire) -> Record:
     """Build the record of a single message: its stored fields, and those read from its bytes."""
     contents = call.service.content
     async with aclosing(contents.chunks(found.content)) as chunks:
@@ -296,4 +302,4 @@ async def whole_message(call: Call, found: Entire) -> Response:
     letter = await read_letter(contents, found.content, found.outline)
     believed = found.check is not None and found.check.record["source"] == "relay"
     headers = header_fields(head, hostname=call.service.settings.hostname, believed=believed)
-    return answer(message_record(found.copy, headers, letter, found.check))
+    return message_record(found.copy, headers, letter, found.check)

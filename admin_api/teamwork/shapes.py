@@ -100,7 +100,14 @@ class TaskRecord(Answer):
     task_id: TaskId
     type: Annotated[
         Literal[
-            "mention", "assignment", "contact_share", "contact_handoff", "alert", "quota", "manual"
+            "mention",
+            "assignment",
+            "contact_share",
+            "contact_handoff",
+            "alert",
+            "quota",
+            "approval",
+            "manual",
         ],
         Field(examples=["assignment"]),
     ]

@@ -183,6 +183,7 @@ PREFIXES = {
     "message": "msg",
     "thread": "thr",
     "alert": "alr",
+    "approval": "apr",
 }
 
 

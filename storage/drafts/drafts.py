@@ -17,6 +17,7 @@ from dataclasses import dataclass
 
 from storage.clock import DAY
 from storage.database import Row, Tx
+from storage.drafts.public_messages import PUBLIC
 from storage.errors import Conflict, NotFound
 from storage.mailbox.visibility import VISIBLE, View, newest_visible
 
@@ -180,6 +181,7 @@ _DRAFT = f"""
            changer.address AS changer_address,
            (SELECT m.message_id FROM messages m
             WHERE m.thread_id = d.thread_id AND m.tenant_id = :tenant_id AND {VISIBLE}
+              AND {PUBLIC}
             ORDER BY m.message_id DESC LIMIT 1) AS newest
     FROM drafts d
     JOIN inboxes author ON author.inbox_id = d.inbox_id

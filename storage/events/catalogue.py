@@ -68,6 +68,7 @@ _PREFIXES = {
     "list_id": "lst",
     "contact_id": "ctc",
     "share_id": "shr",
+    "approval_id": "apr",
     "by_inbox_id": "inb",
 }
 _MEANINGS = {
@@ -218,6 +219,16 @@ EVENT_TYPES: Mapping[str, EventType] = {
             "A task of the inbox was completed, by itself or with its subject.",
             _TASK,
             _NOBODY | {"thread_id"},
+        ),
+        EventType(
+            "approval.requested",
+            "A token of the inbox wants to send a letter, and a person has to approve it.",
+            ("approval_id", "thread_id"),
+        ),
+        EventType(
+            "approval.resolved",
+            "A letter of a token was approved or rejected, or waited too long and was dropped.",
+            ("approval_id", "thread_id"),
         ),
         EventType(
             "list.member_added",

@@ -62,6 +62,7 @@ class Event:
     by_inbox_id: bytes | None
     created_at: int
     message_ids: tuple[bytes, ...] = ()
+    approval_id: bytes | None = None
 
 
 def is_kept(event_id: bytes, *, now: int) -> bool:
@@ -238,7 +239,7 @@ _THREAD = """COALESCE((SELECT j.joined_to FROM threads j WHERE j.thread_id = e.t
     e.thread_id)"""
 _COLUMNS = f"""e.event_id, e.tenant_id, e.type, e.inbox_id, e.message_id, {_THREAD} AS thread_id,
     e.list_id, e.note_id, e.task_id, e.contact_id, e.share_id, e.by_inbox_id, e.created_at,
-    e.message_ids"""
+    e.message_ids, e.approval_id"""
 
 _SEES_NOTE = f"EXISTS (SELECT 1 FROM notes n WHERE n.note_id = e.note_id AND {VISIBLE_NOTE})"
 # An event of an act has the audience of the thread's history entry that still sees the thread.
@@ -254,6 +255,8 @@ _SEES = f"""CASE
     WHEN e.note_id IS NOT NULL THEN {_SEES_NOTE}
     WHEN e.task_id IS NOT NULL THEN EXISTS (
         SELECT 1 FROM tasks k WHERE k.task_id = e.task_id AND k.inbox_id = :viewer)
+    WHEN e.approval_id IS NOT NULL THEN EXISTS (
+        SELECT 1 FROM approvals p WHERE p.approval_id = e.approval_id AND p.inbox_id = :viewer)
     WHEN e.type = 'contact.share_received' THEN EXISTS (
         SELECT 1 FROM shares s WHERE s.share_id = e.share_id AND s.to_inbox_id = :viewer)
     WHEN e.contact_id IS NOT NULL THEN EXISTS (
@@ -319,6 +322,7 @@ def _event(row: Row) -> Event:
         _id(row["by_inbox_id"]),
         row["created_at"],
         _ids(row["message_ids"]),
+        _id(row["approval_id"]),
     )
 
 

@@ -27,6 +27,7 @@ async def record_event(
     task_id: bytes | None = None,
     contact_id: bytes | None = None,
     share_id: bytes | None = None,
+    approval_id: bytes | None = None,
     by_inbox_id: bytes | None = None,
     message_ids: Collection[bytes] = (),
 ) -> None:
@@ -35,10 +36,10 @@ async def record_event(
         """
         INSERT INTO events
             (event_id, tenant_id, type, inbox_id, thread_id, note_id, task_id, contact_id,
-             share_id, by_inbox_id, message_ids, created_at)
+             share_id, approval_id, by_inbox_id, message_ids, created_at)
         VALUES
             (:event_id, :tenant_id, :type, :inbox_id, :thread_id, :note_id, :task_id, :contact_id,
-             :share_id, :by_inbox_id, :message_ids, :now)
+             :share_id, :approval_id, :by_inbox_id, :message_ids, :now)
         """,
         {
             "event_id": tx.new_id(),
@@ -50,6 +51,7 @@ async def record_event(
             "task_id": task_id,
             "contact_id": contact_id,
             "share_id": share_id,
+            "approval_id": approval_id,
             "by_inbox_id": by_inbox_id,
             "message_ids": b"".join(message_ids) or None,
             "now": now,

@@ -18,12 +18,13 @@ from storage.clock import DAY
 from storage.contacts import merges
 from storage.database import Row, Tx
 from storage.delivery import retry_receipts
-from storage.drafts import drafts, uploads
+from storage.drafts import approvals, drafts, uploads
 from storage.events import log
 from storage.ids import lowest_at
 from storage.mailbox import trash as trash_folder
 from storage.mailbox.deletion import delete_copy
 from storage.maintenance.inbox_removal import GRACE, purge_some
+from storage.outbound.letters import drop_held
 from storage.sharing import contact_activity, resolutions, shares
 from storage.teamwork import notes
 
@@ -137,6 +138,17 @@ async def _inboxes(tx: Tx, rows: Sequence[Row], moment: Moment) -> Removed:
     return Removed(int(purged.whole), purged.files, progress=True)
 
 
+async def _approvals(tx: Tx, rows: Sequence[Row], moment: Moment) -> Removed:
+    now, ids = _now(moment), [bytes(row["approval_id"]) for row in rows]
+    overdue = await approvals.overdue(tx, approval_ids=ids, now=now)
+    for one in overdue:
+        await approvals.resolve(
+            tx, found=one, verdict="expired", user_id=None, reason=None, now=now
+        )
+        await drop_held(tx, tenant_id=one.tenant_id, message_id=one.message_id, now=now)
+    return Removed(len(overdue))
+
+
 async def _uploads(tx: Tx, rows: Sequence[Row], moment: Moment) -> Removed:
     ids = [bytes(row["upload_id"]) for row in rows]
     files = await uploads.remove_expired(tx, upload_ids=ids, now=_now(moment))
@@ -211,6 +223,13 @@ KINDS: tuple[Kind, ...] = (
         "SELECT upload_id FROM uploads WHERE expires_at <= :now",
         _uploads,
     ),
+    Kind(
+        "approvals_lapsed",
+        approvals.WAITS,
+        "SELECT approval_id FROM approvals WHERE status = 'pending' AND expires_at <= :now",
+        _approvals,
+    ),
+    _rows("approvals", approvals.KEPT, "approvals", "approval_id", "resolved_at <= :since"),
     _rows("drafts", drafts.KEPT, "drafts", "draft_id", "updated_at <= :since"),
     _rows(
         "audit_log",

@@ -54,6 +54,7 @@ OWN = {
     "thread",
     "note",
     "draft",
+    "approval",
     "task",
     "contact",
     "share",

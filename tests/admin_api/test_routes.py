@@ -20,6 +20,7 @@ from storage.directory.inboxes import create_inbox
 from storage.ids import from_text, to_text
 from storage.mailbox import parsed
 from storage.maintenance.inbox_removal import delete_inbox
+from tests.admin_api.drafts.letters import held_letter
 from tests.builders import (
     AGENT,
     FOREIGN_INBOX,
@@ -58,6 +59,7 @@ UNKNOWN = {
     "address": "nobody@unknown.test",
     "session_id": "ses_" + "0" * 26,
     "draft_id": "drf_" + "0" * 26,
+    "approval_id": "apr_" + "0" * 26,
 }
 
 
@@ -93,11 +95,12 @@ THREAD = {"thread_id": "thread"}
 NOTE = {"thread_id": "thread", "note_id": "note"}
 TASK = {"task_id": "task"}
 DRAFT = {"draft_id": "draft"}
+APPROVAL, APPROVALS = {"approval_id": "approval"}, ("approvals:read",)
 TEMPLATE = {"template_id": "template"}
 CONTACT = {"contact_id": "contact"}
 OTHER_MESSAGE = "msg_01kas3v9t2q5nq8x7d4m6c0wfe"
 OTHER_CARD = "ctc_01kas3v9t2q5nq8x7d4m6c0wfe"
-EVENTS = ("email:read", "contacts:read", "task:read")
+EVENTS = ("email:read", "contacts:read", "task:read", "approvals:read")
 ALERTS_WRITE = ("alerts:write",)
 ALERT: dict[str, object] = {
     "events": ["message.received"],
@@ -246,6 +249,14 @@ TABLE = {
         WRITE, acts=True, body={"subject": "Renewal"}, names=DRAFT, headers={"If-Match": "*"}
     ),
     "DELETE /v1/drafts/{draft_id}/": Row(WRITE, acts=True, names=DRAFT, status=204),
+    "GET /v1/approvals/": Row(APPROVALS, acts=True),
+    "GET /v1/approvals/{approval_id}/": Row(APPROVALS, names=APPROVAL),
+    "POST /v1/approvals/{approval_id}/approve/": Row(
+        None, body={"force": False}, names=APPROVAL, status=204
+    ),
+    "POST /v1/approvals/{approval_id}/reject/": Row(
+        None, body={"reason": "Too dear."}, names=APPROVAL, status=204
+    ),
     "POST /v1/uploads/": Row(
         ("email:send", "email:write"),
         acts=True,
@@ -460,6 +471,7 @@ async def shared_work(world: World, inbox: str, owner: str) -> dict[str, str]:
         draft = (await api.post(drafts, json={"text_body": "Dear Grace,"})).json()
     return {
         "draft": draft["draft_id"],
+        "approval": (await held_letter(world, who=inbox))[0],
         "alert": alert["alert_id"],
         "delivery": await owed(world, alert["alert_id"]),
         "thread": thread["thread_id"],

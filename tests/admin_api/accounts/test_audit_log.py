@@ -72,6 +72,8 @@ ACTIONS: dict[str, str | None] = {
     "PATCH /v1/drafts/{draft_id}/": None,
     "DELETE /v1/drafts/{draft_id}/": None,
     "POST /v1/uploads/": None,
+    "POST /v1/approvals/{approval_id}/approve/": "approval.approved",
+    "POST /v1/approvals/{approval_id}/reject/": "approval.rejected",
     "POST /v1/tasks/": None,
     "PATCH /v1/tasks/{task_id}/": None,
     "DELETE /v1/tasks/{task_id}/": None,
@@ -111,6 +113,7 @@ ALONE = {
     "DELETE /v1/tasks/{task_id}/",
     "DELETE /v1/tokens/{token_id}/",
     "DELETE /v1/drafts/{draft_id}/",
+    "POST /v1/approvals/{approval_id}/reject/",
 }
 
 

@@ -9,6 +9,7 @@ from jsonschema import Draft202012Validator  # type: ignore[import-untyped]
 from admin_api.access.event_access import ACCESS
 from storage.database import Tx
 from storage.events.catalogue import EVENT_TYPES
+from tests.admin_api.drafts.letters import held_letter
 from tests.admin_api.teamwork.team import Record, agenda, delete, get, post, thread_with
 from tests.builders import AGENT, SALES, SUPPORT, TEAM, TENANT_OWNER, World, deliver, token_with
 from tests.storage.outbound.queued import claimed, enqueued
@@ -122,6 +123,16 @@ async def send_letter(world: World) -> object:
     return await claimed(world)
 
 
+async def ask_approval(world: World) -> str:
+    approval, _ = await held_letter(world, who=SUPPORT)
+    return approval
+
+
+async def reject(world: World) -> object:
+    path = f"/v1/approvals/{await ask_approval(world)}/reject/"
+    return await post(world, TENANT_OWNER, path, reason="No.")
+
+
 # What makes each type happen to Support; the last event of that type is the one.
 CAUSES: dict[str, list[Make]] = {
     "message.received": [send],
@@ -139,6 +150,8 @@ CAUSES: dict[str, list[Make]] = {
     "contact.handoff_received": [hand_over],
     "task.created": [make_task, assign, annotate, share, hand_over],
     "task.completed": [complete_task, unassign, decline],
+    "approval.requested": [ask_approval],
+    "approval.resolved": [reject],
     "list.member_added": [join],
     "list.member_removed": [leave],
 }

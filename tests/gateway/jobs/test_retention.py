@@ -76,7 +76,12 @@ ENTRY = {
 
 Made = dict[str, dict[str, object]]
 # The kinds that are some rows of a table; the others are all of the table of their name.
-TABLES = {"tasks_of_notes": "tasks", "shares_lapsed": "shares", "merges": "contact_merges"}
+TABLES = {
+    "tasks_of_notes": "tasks",
+    "shares_lapsed": "shares",
+    "approvals_lapsed": "approvals",
+    "merges": "contact_merges",
+}
 
 
 def made_at(kind: str, at: int, world: World) -> tuple[str, dict[str, object]]:
@@ -139,6 +144,13 @@ def of_contacts(at: int) -> Made:
 
 def of_drafts(at: int) -> Made:
     key = an_id(at)
+    ids = ("approval_id", "inbox_id", "token_id", "message_id", "thread_id", "task_id")
+    approval = {
+        **dict.fromkeys(ids, key),
+        "subject": "x",
+        "created_at": at,
+        "expires_at": at + DAY,
+    }
     return {
         "uploads": {
             "upload_id": key,
@@ -150,6 +162,8 @@ def of_drafts(at: int) -> Made:
             "file": f"0/{key.hex()}",
             "expires_at": at + DAY,
         },
+        "approvals_lapsed": {**approval, "status": "pending"},
+        "approvals": {**approval, "status": "rejected", "resolved_at": at},
         "drafts": {
             **dict.fromkeys(("draft_id", "thread_id", "inbox_id", "about_message_id"), key),
             **dict.fromkeys(("seen_message_id", "changed_by_inbox_id"), key),
@@ -191,6 +205,8 @@ PERIODS = {
     "activity": 730 * DAY,
     "deliveries": 7 * DAY,
     "events": 7 * DAY,
+    "approvals_lapsed": DAY,
+    "approvals": 30 * DAY,
     "uploads": DAY,
     "drafts": 90 * DAY,
     "audit_log": 365 * DAY,
