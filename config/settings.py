@@ -31,6 +31,7 @@ SWITCH: tuple[Switch, ...] = ("on", "off")
 LOG_FORMATS: tuple[LogFormat, ...] = ("text", "json")
 LOG_LEVELS: tuple[LogLevel, ...] = ("debug", "info", "warning", "error")
 
+CONTENT = {"content", "content_access_key", "content_secret_key"}
 LISTENERS = {"smtp", "lmtp", "smtps", "http"}
 EXAMPLE = Path(__file__).with_name("example.toml")
 DEMO = Path(__file__).with_name("demo.toml")
@@ -91,7 +92,13 @@ class Settings:
     content: str = setting(
         "",
         values.content,
-        "Messages over 256 KiB: files in `data`, or database; empty: files with sqlite.",
+        "Messages over 256 KiB: files, database, or s3://bucket/…; empty: files with sqlite.",
+    )
+    content_access_key: str = setting(
+        "", values.secret, "Access key of the bucket that `content` names.", secret=True
+    )
+    content_secret_key: str = setting(
+        "", values.secret, "Secret key of the bucket that `content` names.", secret=True
     )
     smtp: tuple[Endpoint, ...] = setting(
         "127.0.0.1:2525",
@@ -363,10 +370,22 @@ def _checked(given: list[Given], faults: list[Fault], warnings: tuple[str, ...])
     unsure = {fault.key for fault in faults}
     faults += [] if LISTENERS & unsure else _clashes(settings)
     faults += [] if {"smtps", "tls", "tls_certificate", "tls_key"} & unsure else _tls(settings)
+    faults += [] if CONTENT & unsure else _content(settings)
     faults += [] if {"dmarc", "authentication"} & unsure else _dmarc(settings)
     if faults:
         raise SettingsError(tuple(faults))
     return settings
+
+
+def _content(settings: Settings) -> list[Fault]:
+    """Find the fault of a bucket without its keys."""
+    if not settings.content.startswith("s3:"):
+        return []
+    return [
+        Fault(settings.origins["content"], "content", f"{settings.content} needs {key}")
+        for key in ("content_access_key", "content_secret_key")
+        if not getattr(settings, key)
+    ]
 
 
 def _dmarc(settings: Settings) -> list[Fault]:

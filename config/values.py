@@ -39,6 +39,13 @@ STORE_URL = re.compile(
     rf"(?:/{URL_SIGN}*)?(?:\?{URL_PARAMETER}(?:&{URL_PARAMETER})*)?",
     re.ASCII,
 )
+# No keys in it: they have settings of their own.
+BUCKET_URL = re.compile(
+    r"s3://[a-z0-9][a-z0-9.-]{1,61}[a-z0-9](?:/[\w.-]+)*/?"
+    r"(?:\?(?:endpoint=https?://[\w.\[\]:-]+|region=[\w-]+)"
+    r"(?:&(?:endpoint=https?://[\w.\[\]:-]+|region=[\w-]+))?)?",
+    re.ASCII,
+)
 PASSWORD_PARAMETER = re.compile(r"(?<=[?&])(password|sslpassword)=[^&]+")
 
 
@@ -403,11 +410,15 @@ def store_text(text: str) -> str:
 
 
 def content(value: object) -> str:
-    """Parse where large contents are to lie: files, database, or nothing for the default."""
+    """Parse where large contents are to lie: files, database, a bucket's URL, or the default."""
     text = value.strip() if isinstance(value, str) else "?"
     if text.lower() in ("", "files", "database"):
         return text.lower()
-    raise ValueError(f"expected files or database, not {shown(value)}")
+    if not text.startswith("s3://"):
+        raise ValueError(f"expected files, database or s3://bucket/prefix, not {shown(value)}")
+    if not BUCKET_URL.fullmatch(text):
+        raise ValueError("expected s3://bucket/prefix?endpoint=https://host:port&region=name")
+    return text
 
 
 def written(value: object) -> str:

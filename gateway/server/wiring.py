@@ -64,6 +64,7 @@ from storage.accounts.tenants import list_tenants
 from storage.address import canonical_or_none
 from storage.clock import system_clock
 from storage.content.message_bytes import ContentDirectory
+from storage.content.object_store import Keys
 from storage.content.places import open_contents
 from storage.database import Database, Store
 from storage.directory.resolve import domains_without_postmaster
@@ -176,7 +177,11 @@ async def _store(settings: Settings) -> AsyncIterator[tuple[Store, ContentDirect
     try:
         await migrations.migrate(database, now=system_clock())
         contents = open_contents(
-            settings.data, keep_in=settings.content_place, reader=database, store=database
+            settings.data,
+            keep_in=settings.content_place,
+            reader=database,
+            store=database,
+            keys=Keys(settings.content_access_key, settings.content_secret_key),
         )
         contents.prepare()
         yield database, contents

@@ -2,6 +2,7 @@
 
 - Content files are copied before the snapshot is taken, and further ones that it names after it. A
   file that was deleted in between is no fault: then a new snapshot is taken.
+- An object is fetched and stored as the file that it would be; one of the last backup is linked.
 - A backup is made under another name and gets its own when its manifest is on stable storage.
 - Files equal to those of the last backup are linked, so each directory is whole by itself and any
   of them may be removed.
@@ -15,6 +16,7 @@ import fcntl
 import os
 import shutil
 from collections.abc import Callable, Iterator
+from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -22,6 +24,8 @@ from storage.backup.manifest import Manifest, complete_backups, read_manifest, w
 from storage.backup.pieces import Piece, PieceWriter, Written, translating
 from storage.backup.snapshots import Contents, Snapshot, present_contents, take_snapshot
 from storage.clock import Clock, rfc3339
+from storage.content.message_bytes import ContentDamaged, is_file
+from storage.content.object_store import file_name_of
 from storage.database import Database, Tx
 from storage.disk import sync_directory
 from storage.errors import Conflict, StorageError
@@ -30,6 +34,7 @@ _TRIES = 5
 _PARTIAL = ".partial"
 
 Progress = Callable[[str, int, int], None]
+Fetch = Callable[[str], AbstractAsyncContextManager[Path]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,18 +46,62 @@ class BackupReport:
     octets: Written
 
 
+def _no_objects(location: str) -> AbstractAsyncContextManager[Path]:
+    raise FileNotFoundError(location)
+
+
 @dataclass(slots=True)
 class _Contents:
-    """Content files that are in the backup, and those that cannot be."""
+    """Large contents that are in the backup, and those that cannot be, by their location."""
 
+    writer: PieceWriter
+    files: Path
+    fetch: Fetch
+    progress: Progress
     kept: dict[str, Piece] = field(default_factory=dict)
     damaged: set[str] = field(default_factory=set)
 
+    async def keep(self, wanted: Contents) -> None:
+        """Take the contents that are not in the backup yet."""
+        new = [location for location in sorted(wanted) if location not in self.kept]
+        for number, location in enumerate(new):
+            self.progress("contents", number, len(new))
+            try:
+                piece = await self._piece(location, wanted[location])
+            except (FileNotFoundError, ContentDamaged):
+                piece = None
+            if piece is None:
+                self.damaged.add(location)
+            else:
+                self.kept[location] = piece
+                self.damaged.discard(location)
+
+    async def _piece(self, location: str, sha256: str) -> Piece | None:
+        add = self.writer.add_file
+        if is_file(location):
+            name = f"content/{location}"
+            return await asyncio.to_thread(add, name, self.files / location, sha256)
+        name = f"content/{file_name_of(location)}"
+        shared = await asyncio.to_thread(self.writer.link, name, sha256)
+        if shared is not None:
+            return shared
+        async with self.fetch(location) as path:
+            return await asyncio.to_thread(add, name, path, sha256)
+
 
 async def make_backup(
-    store: str, data: Path, target: Path, *, clock: Clock, release: str, progress: Progress
+    store: str,
+    data: Path,
+    target: Path,
+    *,
+    clock: Clock,
+    release: str,
+    progress: Progress,
+    fetch: Fetch = _no_objects,
 ) -> BackupReport:
     """Back the store up into a new directory below `target`.
+
+    `fetch` gives the file of a content that is neither in the database nor in `data`.
 
     Raises StoreUnavailable, StoreFull, StoreDamaged, and Conflict when another backup is being made
     there.
@@ -65,7 +114,8 @@ async def make_backup(
         writer = PieceWriter(partial, last, pieces)
         with translating(str(partial)):
             partial.mkdir(mode=0o700)
-        snapshot, contents = await _consistent(store, data, writer, partial, progress)
+        contents = _Contents(writer, data / "content", fetch, progress)
+        snapshot = await _consistent(store, data, contents, partial)
         manifest = Manifest(
             engine=snapshot.engine,
             schema=snapshot.schema,
@@ -85,22 +135,18 @@ async def make_backup(
     return BackupReport(path, manifest, writer.octets)
 
 
-async def _consistent(
-    store: str, data: Path, writer: PieceWriter, partial: Path, progress: Progress
-) -> tuple[Snapshot, _Contents]:
-    """A snapshot, and every content that it names or what is wrong with it."""
-    contents = _Contents()
+async def _consistent(store: str, data: Path, contents: _Contents, partial: Path) -> Snapshot:
+    """A snapshot whose contents are all kept, or noted as damaged."""
     for tries_left in range(_TRIES - 1, -1, -1):
-        present = await present_contents(store, data)
-        await asyncio.to_thread(_keep, writer, data, present, contents, progress)
+        await contents.keep(await present_contents(store, data))
         snapshot = await take_snapshot(
             store,
             data,
-            writer,
+            contents.writer,
             partial / "snapshot.db",
-            lambda done, all_of_it: progress("database", done, all_of_it),
+            lambda done, all_of_it: contents.progress("database", done, all_of_it),
         )
-        await asyncio.to_thread(_keep, writer, data, snapshot.contents, contents, progress)
+        await contents.keep(snapshot.contents)
         missing = contents.damaged & set(snapshot.contents)
         if not missing:
             break
@@ -110,26 +156,7 @@ async def _consistent(
             break
         contents.damaged -= deleted
         shutil.rmtree(partial / "database", ignore_errors=True)
-    return snapshot, contents
-
-
-def _keep(
-    writer: PieceWriter, data: Path, wanted: Contents, contents: _Contents, progress: Progress
-) -> None:
-    """Take the content files that are not in the backup yet; blocks."""
-    files = data / "content"
-    new = [name for name in sorted(wanted) if name not in contents.kept]
-    for number, name in enumerate(new):
-        progress("contents", number, len(new))
-        try:
-            piece = writer.add_file(f"content/{name}", files / name, wanted[name])
-        except FileNotFoundError:
-            piece = None
-        if piece is None:
-            contents.damaged.add(name)
-        else:
-            contents.kept[name] = piece
-            contents.damaged.discard(name)
+    return snapshot
 
 
 def _last_backup(target: Path) -> tuple[Path | None, list[Piece]]:

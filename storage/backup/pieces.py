@@ -56,7 +56,7 @@ class PieceWriter:
     def __init__(self, directory: Path, last: Path | None, pieces: Iterable[Piece]) -> None:
         self._directory = directory
         self._last = last
-        self._by_hash: Mapping[str, str] = {piece.sha256: piece.name for piece in pieces}
+        self._by_hash: Mapping[str, Piece] = {piece.sha256: piece for piece in pieces}
         self.octets = Written()
 
     def add(self, name: str, data: bytes) -> Piece:
@@ -85,17 +85,23 @@ class PieceWriter:
         self.octets.written += size
         return Piece(name, sha256, size)
 
+    def link(self, name: str, sha256: str) -> Piece | None:
+        """Share the piece of the last backup that has this SHA-256, if there is one."""
+        last = self._by_hash.get(sha256)
+        piece = last and Piece(name, sha256, last.size)
+        return piece if piece is not None and self._link(piece) else None
+
     def _link(self, piece: Piece) -> bool:
         """Share an equal piece of the last backup. It is read again by every restore."""
-        name = self._by_hash.get(piece.sha256)
-        if self._last is None or name is None:
+        last = self._by_hash.get(piece.sha256)
+        if self._last is None or last is None:
             return False
         target = self._directory / piece.name
         target.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
         try:
-            if (self._last / name).stat().st_size != piece.size:
+            if (self._last / last.name).stat().st_size != piece.size:
                 return False
-            os.link(self._last / name, target)
+            os.link(self._last / last.name, target)
         except FileNotFoundError:
             return False
         except OSError as error:

@@ -3,6 +3,7 @@
 - Every piece is compared with its SHA-256 before it is used; all faults are told, not the first.
 - Nothing is overwritten: the data directory, and on PostgreSQL the schema, must be empty.
 - The database gets its name last, so an interrupted restore is no store.
+- Objects of the store that was backed up become files: two stores never share an object.
 """
 
 from __future__ import annotations
@@ -16,6 +17,8 @@ from pathlib import Path
 from storage.backup.manifest import Manifest, TablePieces, complete_backups, read_manifest
 from storage.backup.pieces import Piece, digested, read_piece, translating, write_synced
 from storage.clock import Clock
+from storage.content.object_store import file_name_of, forget_store_number
+from storage.database import Tx
 from storage.disk import sync_directory
 from storage.engines.opening import EMBEDDED, open_database
 from storage.engines.sqlite import FILE_NAME
@@ -57,6 +60,7 @@ async def restore_backup(store: str, data: Path, backup: Path, *, clock: Clock) 
         await asyncio.to_thread(_sqlite, backup, data, manifest)
     else:
         await _postgres(store, data, backup, manifest, clock)
+    await _name_files(store, data, clock)
     return manifest
 
 
@@ -109,6 +113,28 @@ async def _postgres(store: str, data: Path, backup: Path, manifest: Manifest, cl
         store,
         {Table(one.name, one.columns, ()): _pieces(backup, one) for one in manifest.tables},
     )
+
+
+async def _name_files(store: str, data: Path, clock: Clock) -> None:
+    """Name the files that were objects, and leave the objects to the store that was backed up."""
+    database = await open_database(store, data, clock)
+    try:
+        await database.write(_leave_objects)
+    finally:
+        await database.close()
+
+
+async def _leave_objects(tx: Tx) -> None:
+    objects = await tx.fetch_all(_OBJECTS)
+    rows = [{"message_id": row["message_id"], "file": file_name_of(row["file"])} for row in objects]
+    if rows:
+        await tx.execute_many(_NAME, rows)
+        await tx.execute("DELETE FROM object_checksums")
+    await forget_store_number(tx)
+
+
+_OBJECTS = "SELECT message_id, file FROM contents WHERE file IS NOT NULL AND file LIKE 's3:%'"
+_NAME = "UPDATE contents SET file = :file WHERE message_id = :message_id"
 
 
 async def _has_tables(store: str) -> bool:

@@ -14,6 +14,7 @@ from functools import partial
 
 from storage.content.message_bytes import Content, ContentDamaged
 from storage.database import Reads, Store, Tx
+from storage.errors import StoreDamaged
 from storage.sql import in_list
 
 SCHEME = "database:"
@@ -80,9 +81,17 @@ class DatabasePieces:
         assert self._store is not None
         await self._store.write_beside(lambda tx: remove_pieces(tx, [location]))
 
-    async def length(self, location: str) -> int:
-        """The number of its bytes, without reading them. Raises StoreUnavailable."""
-        return await self._reader.read(lambda tx: _length(tx, content_id_of(location)))
+    async def fault(self, content: Content) -> str | None:
+        """See `Elsewhere.fault`."""
+        assert content.file is not None
+        content_id = content_id_of(content.file)
+        try:
+            length = await self._reader.read(lambda tx: _length(tx, content_id))
+        except StoreDamaged as error:
+            return f"the content in the database cannot be read: {error}"
+        if length == content.size:
+            return None
+        return f"the content in the database has {length} bytes, not {content.size}: {content.file}"
 
     async def strays(self, before: bytes) -> AsyncGenerator[list[str], None]:
         """The contents whose id is below `before`, some at a time, whether a row names them or not.

@@ -386,6 +386,17 @@ async def find_content(tx: Tx, *, tenant_id: bytes, message_id: bytes) -> Conten
     return Content(bytes(row["sha256"]), row["size"], body, row["file"])
 
 
+async def content_at(tx: Tx, *, location: str) -> Content:
+    """The record of the content that lies there. Raises NotFound."""
+    row = await tx.fetch_one(
+        "SELECT sha256, size FROM contents WHERE file IS NOT NULL AND file = :location",
+        {"location": location},
+    )
+    if row is None:
+        raise NotFound("no content lies there")
+    return Content(bytes(row["sha256"]), row["size"], None, location)
+
+
 @contextlib.contextmanager
 def _translating() -> Iterator[None]:
     try:

@@ -7,7 +7,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 
 from storage.clock import Clock
@@ -40,18 +42,31 @@ class Verification:
         return (*(Finding(None, fault) for fault in self.database), *self.report.findings)
 
 
-async def verify(store: str, data: Path, *, clock: Clock) -> Verification:
-    """Read the whole store. Raises StoreUnavailable when it is out of reach."""
+async def verify(
+    store: str,
+    data: Path,
+    *,
+    clock: Clock,
+    contents: Callable[[Reads], ContentDirectory] | None = None,
+) -> Verification:
+    """Read the whole store. Raises StoreUnavailable when it is out of reach.
+
+    `contents` opens what is not in the data directory, with the settings of the server.
+    """
     try:
         faults = await damage(store, data)
         reader = await open_to_read(store, data)
     except StoreDamaged as error:
         return Verification((str(error),), _NO_REPORT)
     try:
-        contents = open_contents(data, keep_in="files", reader=reader)
-        return await _verified(reader, contents, faults, clock)
+        found = (contents or partial(_files_and_pieces, data))(reader)
+        return await _verified(reader, found, faults, clock)
     finally:
         await reader.close()
+
+
+def _files_and_pieces(data: Path, reader: Reads) -> ContentDirectory:
+    return open_contents(data, keep_in="files", reader=reader)
 
 
 async def _verified(

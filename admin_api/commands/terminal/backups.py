@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import AsyncGenerator
+from contextlib import asynccontextmanager
 from importlib.metadata import version
 from pathlib import Path
 
 from admin_api.commands.terminal.faults import Faults
-from admin_api.commands.terminal.store import fault_lines, require_store, run
+from admin_api.commands.terminal.store import contents_of, fault_lines, require_store, run
 from config.settings import Settings
 from storage.backup.backup import (
     BackupReport,
@@ -19,8 +21,9 @@ from storage.backup.backup import (
 from storage.backup.manifest import Manifest
 from storage.backup.restore import find_backup, restore_backup
 from storage.clock import system_clock
-from storage.database import Database
-from storage.errors import StorageError
+from storage.content.message_bytes import content_at
+from storage.database import Store
+from storage.errors import NotFound, StorageError
 
 
 def backed_up(
@@ -32,7 +35,20 @@ def backed_up(
     """
     require_store(settings)
 
-    async def work(database: Database) -> BackupReport:
+    async def work(database: Store) -> BackupReport:
+        contents = contents_of(settings, database, database)
+        contents.prepare()
+
+        @asynccontextmanager
+        async def fetch(location: str) -> AsyncGenerator[Path, None]:
+            try:
+                content = await database.read(lambda tx: content_at(tx, location=location))
+            except NotFound as error:  # it was deleted meanwhile
+                raise FileNotFoundError(location) from error
+            async with contents.at_hand(content) as path:
+                assert path is not None
+                yield path
+
         report = await make_backup(
             settings.store,
             settings.data,
@@ -40,6 +56,7 @@ def backed_up(
             clock=system_clock,
             release=version("postroom"),
             progress=progress,
+            fetch=fetch,
         )
         if not report.manifest.faults:
             await record_backup(database, now=report.manifest.began_at)

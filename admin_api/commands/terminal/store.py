@@ -9,11 +9,13 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable
+from functools import partial
 from typing import TYPE_CHECKING, TypeVar
 
 from admin_api.commands.terminal.faults import Faults
 from config.settings import Settings
 from storage.clock import system_clock
+from storage.content.object_store import Keys
 from storage.content.places import open_contents
 from storage.database import Reads, Store
 from storage.engines.opening import EMBEDDED, open_database, open_to_read
@@ -95,7 +97,13 @@ async def _opened(settings: Settings, use: Callable[[Store], Awaitable[T]]) -> T
 
 def contents_of(settings: Settings, reader: Reads, store: Store | None = None) -> ContentDirectory:
     """The contents of the store, wherever they lie; without `store` they can only be read."""
-    return open_contents(settings.data, keep_in=settings.content_place, reader=reader, store=store)
+    return open_contents(
+        settings.data,
+        keep_in=settings.content_place,
+        reader=reader,
+        store=store,
+        keys=Keys(settings.content_access_key, settings.content_secret_key),
+    )
 
 
 def verified(settings: Settings) -> Verification:
@@ -103,7 +111,14 @@ def verified(settings: Settings) -> Verification:
     from storage.maintenance.verification import verify  # loads far more than other commands need
 
     try:
-        return asyncio.run(verify(settings.store, settings.data, clock=system_clock))
+        return asyncio.run(
+            verify(
+                settings.store,
+                settings.data,
+                clock=system_clock,
+                contents=partial(contents_of, settings),
+            )
+        )
     except StorageError as error:
         raise Faults(*fault_lines(error, settings)) from error
 
