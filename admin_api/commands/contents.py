@@ -37,7 +37,12 @@ def move(call: Invocation, dry_run: bool) -> None:
     from admin_api.commands.terminal.store import contents_of, run
     from storage.clock import system_clock
     from storage.ids import to_text
-    from storage.maintenance.content_move import MoveReport, count_misplaced, move_contents
+    from storage.maintenance.content_move import (
+        LINGER_SECONDS,
+        MoveReport,
+        count_misplaced,
+        move_contents,
+    )
 
     settings = call.settings()
     os.nice(_NICE)
@@ -47,7 +52,9 @@ def move(call: Invocation, dry_run: bool) -> None:
         contents.prepare()
         if dry_run:
             return MoveReport(*await count_misplaced(database, contents))
-        return await move_contents(database, contents, clock=system_clock, progress=_show)
+        return await move_contents(
+            database, contents, clock=system_clock, progress=_show, linger=LINGER_SECONDS
+        )
 
     found = run(settings, work)
     damaged = [to_text("msg", message_id) for message_id in found.damaged]

@@ -125,16 +125,19 @@ async def _name_files(store: str, data: Path, clock: Clock) -> None:
 
 
 async def _leave_objects(tx: Tx) -> None:
-    objects = await tx.fetch_all(_OBJECTS)
-    rows = [{"message_id": row["message_id"], "file": file_name_of(row["file"])} for row in objects]
-    if rows:
-        await tx.execute_many(_NAME, rows)
-        await tx.execute("DELETE FROM object_checksums")
     await forget_store_number(tx)
+    if await tx.fetch_one(_MAY_HAVE_OBJECTS) is None:
+        return
+    for table in ("contents", "uploads"):
+        objects = await tx.fetch_all(f"SELECT file FROM {table} WHERE file LIKE 's3:%'")
+        await tx.execute_many(
+            f"UPDATE {table} SET file = :file WHERE file IS NOT NULL AND file = :location",
+            [{"location": row["file"], "file": file_name_of(row["file"])} for row in objects],
+        )
+    await tx.execute("DELETE FROM object_checksums")
 
 
-_OBJECTS = "SELECT message_id, file FROM contents WHERE file IS NOT NULL AND file LIKE 's3:%'"
-_NAME = "UPDATE contents SET file = :file WHERE message_id = :message_id"
+_MAY_HAVE_OBJECTS = "SELECT 1 FROM migrations WHERE name LIKE '%content_places'"
 
 
 async def _has_tables(store: str) -> bool:

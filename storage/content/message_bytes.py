@@ -387,9 +387,12 @@ async def find_content(tx: Tx, *, tenant_id: bytes, message_id: bytes) -> Conten
 
 
 async def content_at(tx: Tx, *, location: str) -> Content:
-    """The record of the content that lies there. Raises NotFound."""
+    """The record of the content, or the upload, that lies there. Raises NotFound."""
     row = await tx.fetch_one(
-        "SELECT sha256, size FROM contents WHERE file IS NOT NULL AND file = :location",
+        """
+        SELECT sha256, size FROM contents WHERE file IS NOT NULL AND file = :location
+        UNION ALL SELECT sha256, size FROM uploads WHERE file = :location
+        """,
         {"location": location},
     )
     if row is None:
