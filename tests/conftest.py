@@ -39,9 +39,20 @@ def pytest_xdist_auto_num_workers() -> int:
     return 2 * (os.cpu_count() or 1)
 
 
+# The messages of playwright begin with its object and method.
+_OF_CHROMIUM = r"^\w*Error: (Browser|BrowserContext|Frame|Keyboard|Locator|Mouse|Page)\.\w+: "
+
+
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Begin with what takes long and goes one after the other, so that nothing waits for it."""
+    """Begin with what takes long and goes one after the other, so that nothing waits for it.
+
+    A test in a browser has a second try when Chromium itself gave up, which a busy machine makes it
+    do; the summary names each. A failed assertion has none.
+    """
     items.sort(key=_weight)
+    for item in items:
+        if "browser" in getattr(item, "fixturenames", ()):
+            item.add_marker(pytest.mark.flaky(reruns=1, only_rerun=[_OF_CHROMIUM]))
 
 
 def _weight(item: pytest.Item) -> int:
