@@ -6,6 +6,7 @@ those in front of the sign-in.
 
 from __future__ import annotations
 
+from admin_api.console.letters import approvals_view
 from admin_api.console.live import live_stream
 from admin_api.console.views import (
     first_run_view,
@@ -24,6 +25,7 @@ from admin_api.console.visit import Page
 
 _SETTINGS = "/console/settings/"
 _INBOX = "/console/{inbox}/"
+_APPROVALS = _INBOX + "approvals/"
 _THREAD = "/console/{inbox}/threads/{thread_id}/"
 _MESSAGE = "/console/{inbox}/messages/{message_id}/"
 
@@ -46,6 +48,9 @@ PAGES: tuple[Page, ...] = (
     Page("POST", _INBOX + "acts/", list_acts.act),
     Page("POST", _INBOX + "test-mail/", first_run_view.send_test_mail),
     Page("GET", _INBOX + "suggest/", suggest_view.show_offers, part=True),
+    Page("GET", _APPROVALS, approvals_view.show_approvals),
+    Page("POST", _APPROVALS + "{approval_id}/approve/", approvals_view.approve),
+    Page("POST", _APPROVALS + "{approval_id}/reject/", approvals_view.reject),
     Page("GET", _THREAD, thread_view.show_thread),
     Page("POST", _THREAD + "note/", thread_acts.add_note),
     Page("POST", _THREAD + "delete-note/", thread_acts.delete_note),

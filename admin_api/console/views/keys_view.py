@@ -18,6 +18,7 @@ TABLES = (
             ("g u", "Unread"),
             ("g m", "Mine"),
             ("g n", "Unassigned"),
+            ("g a", "letters of agents to approve"),
             ("g s", "switch the inbox"),
             ("z", "undo"),
             ("Esc", "close what is open; in a thread: back to the list"),

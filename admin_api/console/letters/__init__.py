@@ -1,0 +1,1 @@
+"""Letters on the page: those of agents that a person approves."""

@@ -1,0 +1,109 @@
+"""Letters of agents that wait for a person: each is shown whole, as it will go.
+
+- Approving and rejecting are the API's acts; what became of it meanwhile is told in place.
+- When the thread has moved on since, the letter goes only after a person said so.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from functools import partial
+from typing import Any
+
+from starlette.responses import Response
+
+from admin_api.call.call import Call
+from admin_api.console import words
+from admin_api.console.inside import ask, path_of
+from admin_api.console.listing.inbox_views import navigation
+from admin_api.console.thread import plain_text, undo
+from admin_api.console.views.thread_view import is_secure
+from admin_api.console.visit import Visit, inbox_path
+from admin_api.http.problems import Problem
+from admin_api.http.strict_json import JsonValue
+from storage.errors import Conflict, FieldFault, Invalid
+
+MOST_SHOWN = 20
+_APPROVAL = "/v1/approvals/{}/"
+_MEANWHILE = ("already_resolved", "expired", "thread_moved")
+
+
+async def show_approvals(call: Call, visit: Visit) -> Response:
+    """GET /console/{inbox}/approvals/."""
+    response = await _page(call, visit)
+    if undo.COOKIE in call.request.cookies:
+        visit.cookies.append(undo.done_cookie(None, secure=is_secure(call)))
+    return response
+
+
+async def _page(
+    call: Call, visit: Visit, *, status: int = 200, fault: str = "", at: str = ""
+) -> Response:
+    """Show what is pending; `fault` is why the act on the letter `at` was not done."""
+    of_inbox = partial(ask, call, "GET", inbox=visit.inbox)
+    here = await ask(call, "GET", path_of("/v1/inboxes/{}/", visit.inbox))
+    query = {"status": "pending", "limit": str(MOST_SHOWN)}
+    listed = await of_inbox("/v1/approvals/", query=query)
+    found = [await of_inbox(path_of(_APPROVAL, one["approval_id"])) for one in listed["results"]]
+    done = undo.read_done(call.request.cookies.get(undo.COOKIE, ""))
+    return visit.render(
+        "approvals.html",
+        status=status,
+        letters=[_shown(visit, one) for one in found],
+        more=listed["cursor"] is not None,
+        when=partial(words.moment, zone=here["default_timezone"], now=call.now),
+        nav=navigation(visit.inbox, here["aliases"]),
+        suggest_path=inbox_path(visit.inbox, "suggest/"),
+        path=inbox_path(visit.inbox, "approvals/"),
+        done=done,
+        fault=fault,
+        at=at,
+    )
+
+
+def _shown(visit: Visit, approval: Mapping[str, Any]) -> Mapping[str, Any]:
+    message = approval["message"]
+    text = (message["text_body"] or "") if message else ""
+    return {
+        "approval": approval,
+        "message": message,
+        "blocks": plain_text.blocks(text),
+        "is_cut": plain_text.is_cut(text),
+        "thread_path": inbox_path(visit.inbox, f"threads/{approval['thread_id']}/"),
+    }
+
+
+async def approve(call: Call, visit: Visit) -> Response:
+    """POST /console/{inbox}/approvals/{approval_id}/approve/."""
+    body: dict[str, JsonValue] = {"force": True} if visit.form.get("force") else {}
+    return await _resolve(call, visit, "approve/", body, "Approved: the letter goes.")
+
+
+async def reject(call: Call, visit: Visit) -> Response:
+    """POST /console/{inbox}/approvals/{approval_id}/reject/."""
+    reason = visit.form.get("reason", "")
+    body: dict[str, JsonValue] = {"reason": reason} if reason.strip() else {}
+    return await _resolve(call, visit, "reject/", body, "Rejected: the letter is not sent.")
+
+
+async def _resolve(
+    call: Call, visit: Visit, act: str, body: dict[str, JsonValue], said: str
+) -> Response:
+    at = visit.arguments["approval_id"]
+    path = path_of(_APPROVAL, at) + act
+    key = visit.form.get("key") or None
+    try:
+        await ask(call, "POST", path, inbox=visit.inbox, body=body, key=key)
+    except Invalid as error:
+        return await _page(call, visit, status=400, fault=_sentence(error.faults[0]), at=at)
+    except (Problem, Conflict) as error:
+        if error.code not in _MEANWHILE:
+            raise
+        return await _page(call, visit, status=409, fault=error.detail, at=at)
+    done = undo.Done(said)
+    visit.cookies.append(undo.done_cookie(done, secure=is_secure(call)))
+    return visit.redirect(inbox_path(visit.inbox, "approvals/"))
+
+
+def _sentence(fault: FieldFault) -> str:
+    return f"{fault.field.capitalize()} {fault.message}."
