@@ -26,6 +26,7 @@ from benchmarks import (
     full_store,
     latency,
     memory,
+    postgresql,
     throughput,
     tls,
     webhooks,
@@ -53,6 +54,7 @@ _PARTS = (
     "callers",
     "tls",
     "console",
+    "postgresql",
 )
 _SERVERS = ("postfix", "postroom")
 # The parts that measure Postroom alone, each on copies of the prepared store.
@@ -66,6 +68,7 @@ _FIGURES = {
     "callers": callers.measure,
     "tls": tls.measure,
     "console": console.measure,
+    "postgresql": postgresql.measure,
 }
 
 

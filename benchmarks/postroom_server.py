@@ -19,7 +19,8 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 
 from benchmarks import wire
@@ -45,33 +46,36 @@ class PostroomServer:
     ready_seconds: float
     name: str = "Postroom"
     shares_content: bool = True
+    settings: Mapping[str, str] = field(default_factory=dict)
 
     def settle(self, *, timeout: float) -> None:
         """Return at once: an accepted message has its copies already."""
 
     def copies(self) -> int:
         """Count the copies with `postroom audit`; a copy owed and missing raises BenchmarkFault."""
-        audit = _run(self.data, "audit")
+        audit = _run(self.data, "audit", settings=self.settings)
         owed, present = audit["copies_owed"], audit["copies_present"]
         if not isinstance(present, int) or owed != present:
             raise BenchmarkFault(f"postroom audit: {owed} copies owed, {present} present")
         return present
 
 
-def prepare_store(data: Path, members: Sequence[int]) -> None:
+def prepare_store(
+    data: Path, members: Sequence[int], *, settings: Mapping[str, str] | None = None
+) -> None:
     """Make a store with a list for each number of `members`, the same inboxes on all of them."""
-    _run(data, "tenant", "create", _TENANT)
-    _run(data, "domain", "trust", DOMAIN, "--tenant", _TENANT)
+    run = partial(_run, data, settings=settings)
+    run("tenant", "create", _TENANT)
+    run("domain", "trust", DOMAIN, "--tenant", _TENANT)
     for number in range(1, max(members) + 1):
-        _run(data, "inbox", "create", member_address(number), "--tenant", _TENANT)
+        run("inbox", "create", member_address(number), "--tenant", _TENANT)
     for count in members:
-        _run(
-            data,
+        run(
             *("list", "create", list_address(count)),
             *("--tenant", _TENANT, "--name", f"Team of {count}"),
         )
         for number in range(1, count + 1):
-            _run(data, "list", "add", list_address(count), member_address(number))
+            run("list", "add", list_address(count), member_address(number))
 
 
 def copy_store(prepared: Path, data: Path) -> Path:
@@ -122,7 +126,7 @@ def run_postroom(
     try:
         _wait_ready(process, smtp, http_endpoint, log)
         ready = time.perf_counter() - started
-        yield PostroomServer(data, smtp, http_endpoint, process.pid, ready)
+        yield PostroomServer(data, smtp, http_endpoint, process.pid, ready, settings=settings or {})
     except BaseException:
         process.kill()
         process.wait()
@@ -186,16 +190,20 @@ def _stop(process: subprocess.Popen[bytes]) -> None:
         raise BenchmarkFault(f"postroom serve ended with status {status}")
 
 
-def _run(data: Path, *words: str) -> Mapping[str, object]:
+def _run(
+    data: Path, *words: str, settings: Mapping[str, str] | None = None
+) -> Mapping[str, object]:
     """Run a `postroom` command on a store and return the JSON object it prints."""
-    return run_command(start_command(data, *words))
+    return run_command(start_command(data, *words, settings=settings))
 
 
-def start_command(data: Path, *words: str) -> subprocess.Popen[str]:
+def start_command(
+    data: Path, *words: str, settings: Mapping[str, str] | None = None
+) -> subprocess.Popen[str]:
     """Start a `postroom` command on a store."""
     return subprocess.Popen(
         [_COMMAND, *words, "--json"],
-        env=_environment(data),
+        env=_environment(data) | dict(settings or {}),
         stdin=subprocess.DEVNULL,
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,

@@ -55,3 +55,11 @@ def test_every_session_keeps_its_connection(monkeypatch: pytest.MonkeyPatch) -> 
     words = load.command(Endpoint("127.0.0.1", 2525), load.Load("a@b.test", 100, 1024))
     assert words[:8] == ["smtp-source", "-s", "10", "-d", "-m", "100", "-l", "1024"]
     assert words[-1] == "inet:127.0.0.1:2525"
+
+
+def test_a_connection_each_is_smtp_source_without_keeping_it(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(load, "program", lambda name: name)
+    one = load.Load("a@b.test", 100, 1024, way="single")
+    assert "-d" not in load.command(Endpoint("127.0.0.1", 2525), one)
