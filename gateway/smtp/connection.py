@@ -55,6 +55,18 @@ class Command(NamedTuple):
     argument: bytes
 
 
+class _NoHooks:
+    """A handler without hooks: aiosmtpd looks at every attribute of the one it is given, twice."""
+
+    __slots__ = ()
+
+    def __dir__(self) -> Iterable[str]:
+        return ()
+
+
+_NO_HOOKS = _NoHooks()
+
+
 class Connection(SMTP):
     """The wire side of one client. `converse` is called with it once it is connected."""
 
@@ -72,7 +84,7 @@ class Connection(SMTP):
         tls: ssl.SSLContext | None = None,
     ) -> None:
         """`tls` says that the client begins with a handshake."""
-        super().__init__(None, hostname=hostname, ident="ESMTP", loop=loop)
+        super().__init__(_NO_HOOKS, hostname=hostname, ident="ESMTP", loop=loop)
         self._converse = converse
         self._closed_callback = closed
         self._confirmations = confirmations

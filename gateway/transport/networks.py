@@ -7,6 +7,7 @@ address and is exempt.
 from __future__ import annotations
 
 from collections.abc import Iterable
+from functools import lru_cache
 from ipaddress import IPv4Address, IPv6Address, ip_address
 
 from config.settings import Settings
@@ -36,7 +37,9 @@ def client_network(client_ip: str) -> str:
     return str(address) if isinstance(address, IPv4Address) else address.packed[:8].hex()
 
 
+@lru_cache(maxsize=1024)
 def _address(client_ip: str) -> IPv4Address | IPv6Address:
+    """Parse an address; a new connection asks seven times for the same one."""
     address = ip_address(client_ip.partition("%")[0])
     if isinstance(address, IPv6Address) and address.ipv4_mapped:
         return address.ipv4_mapped
