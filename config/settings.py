@@ -15,6 +15,7 @@ from typing import Literal, NamedTuple, TypeVar
 from config import listening, sources, values
 from config.listening import MailEndpoint
 from config.sources import Fault, Given
+from config.together import faults_together
 from config.values import HIDDEN, Endpoint, Network, Parser, Rate
 
 T = TypeVar("T")
@@ -24,15 +25,17 @@ Dmarc = Literal["note", "reject"]
 LogFormat = Literal["text", "json"]
 LogLevel = Literal["debug", "info", "warning", "error"]
 Tls = Literal["", "off", "opportunistic", "required"]
+SmarthostTls = Literal["starttls", "implicit", "none"]
+UnknownSends = Literal["retry", "ask"]
 TLS: tuple[Tls, ...] = ("", "off", "opportunistic", "required")
+SMARTHOST_TLS: tuple[SmarthostTls, ...] = ("starttls", "implicit", "none")
+UNKNOWN_SENDS: tuple[UnknownSends, ...] = ("retry", "ask")
 BARE_NEWLINES: tuple[BareNewline, ...] = ("accept", "reject")
 DMARC: tuple[Dmarc, ...] = ("note", "reject")
 SWITCH: tuple[Switch, ...] = ("on", "off")
 LOG_FORMATS: tuple[LogFormat, ...] = ("text", "json")
 LOG_LEVELS: tuple[LogLevel, ...] = ("debug", "info", "warning", "error")
 
-CONTENT = {"content", "content_access_key", "content_secret_key"}
-LISTENERS = {"smtp", "lmtp", "smtps", "http"}
 EXAMPLE = Path(__file__).with_name("example.toml")
 DEMO = Path(__file__).with_name("demo.toml")
 
@@ -236,6 +239,44 @@ class Settings:
         values.networks,
         "Inside networks that webhooks may reach, by http too; empty: only the outside, by https.",
     )
+    smarthost: Endpoint | None = setting(
+        "",
+        values.smarthost,
+        "The mail server that takes the letters written here, host:port; empty: none are sent.",
+        write=values.smarthost_text,
+    )
+    smarthost_tls: SmarthostTls = setting(
+        "starttls",
+        values.choice(SMARTHOST_TLS),
+        "How it is spoken to: starttls, implicit (port 465) or none (inside networks only).",
+    )
+    smarthost_ca: Path | None = setting(
+        "",
+        values.optional_file,
+        "PEM file of the authorities that its certificate may be from; empty: the machine's.",
+        write=values.optional_file_text,
+    )
+    smarthost_username: str = setting("", values.credential, "The name to sign in with there.")
+    smarthost_password: str = setting(
+        "", values.credential, "The password to sign in with there.", secret=True
+    )
+    smarthost_connections: int = setting(
+        2, values.count(maximum=50), "Connections to it at a time."
+    )
+    undo_seconds: int = setting(
+        10, values.count(minimum=0, maximum=3600), "Seconds in which a letter can be taken back."
+    )
+    send_expire: float = setting(
+        "24h",
+        values.duration(minimum=60),
+        "How long a letter is tried before it fails, in seconds or as 24h.",
+        write=values.duration_text,
+    )
+    unknown_sends: UnknownSends = setting(
+        "retry",
+        values.choice(UNKNOWN_SENDS),
+        "A letter that may have been sent: send it again (retry) or leave it to its author (ask).",
+    )
     max_connections: int = setting(2000, values.count(), "SMTP connections at a time.")
     exempt_connections: int = setting(
         100, values.count(minimum=0), "How many of them are kept for exempt networks."
@@ -368,71 +409,10 @@ def _checked(given: list[Given], faults: list[Fault], warnings: tuple[str, ...])
         origins[item.key] = item.origin
     settings = Settings(**accepted, origins=origins, warnings=warnings)  # type: ignore[arg-type]
     unsure = {fault.key for fault in faults}
-    faults += [] if LISTENERS & unsure else _clashes(settings)
-    faults += [] if {"smtps", "tls", "tls_certificate", "tls_key"} & unsure else _tls(settings)
-    faults += [] if CONTENT & unsure else _content(settings)
-    faults += [] if {"dmarc", "authentication"} & unsure else _dmarc(settings)
+    faults += faults_together(settings, unsure)
     if faults:
         raise SettingsError(tuple(faults))
     return settings
-
-
-def _content(settings: Settings) -> list[Fault]:
-    """Find the fault of a bucket without its keys."""
-    if not settings.content.startswith("s3:"):
-        return []
-    return [
-        Fault(settings.origins["content"], "content", f"{settings.content} needs {key}")
-        for key in ("content_access_key", "content_secret_key")
-        if not getattr(settings, key)
-    ]
-
-
-def _dmarc(settings: Settings) -> list[Fault]:
-    """Find the fault that mail is to be refused for checks that are off."""
-    if settings.dmarc == "note" or settings.authentication == "on":
-        return []
-    return [Fault(settings.origins["dmarc"], "dmarc", 'reject needs authentication = "on"')]
-
-
-def _clashes(settings: Settings) -> list[Fault]:
-    """Find faults of several settings together: one endpoint for two kinds of connections."""
-    taken: dict[object, str] = {}
-    faults = []
-    for key in sorted(LISTENERS, key=keys().index):
-        for item in getattr(settings, key):
-            if isinstance(item, Endpoint) and not item.port:
-                continue
-            address = listening.address_of(item)
-            if address in taken:
-                text = f"{address} is in {taken[address]} already"
-                faults.append(Fault(settings.origins[key], key, text))
-            taken[address] = key
-            if isinstance(item, Endpoint) and item.proxy and not settings.trusted_proxies:
-                text = f"{item} needs trusted_proxies: nobody else may send a PROXY header"
-                faults.append(Fault(settings.origins[key], key, text))
-    return faults
-
-
-def _tls(settings: Settings) -> list[Fault]:
-    """Find faults of the TLS settings: a certificate and its key come together."""
-    needed = {
-        "tls_certificate": settings.tls_key is not None,
-        "tls_key": settings.tls_certificate is not None,
-    }
-    for key, because in needed.items():
-        if because and getattr(settings, key) is None:
-            (other,) = needed.keys() - {key}
-            text = f"is missing; {other} is of no use without it"
-            return [Fault(settings.origins[other], key, text)]
-    if settings.tls_certificate is not None:
-        return []
-    text = "needs tls_certificate and tls_key"
-    return [
-        Fault(settings.origins[key], key, text)
-        for key, wanted in (("tls", settings.tls == "required"), ("smtps", settings.smtps))
-        if wanted
-    ]
 
 
 def describe(settings: Settings) -> list[Described]:

@@ -9,7 +9,7 @@ import ipaddress
 import math
 import re
 import socket
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TypeVar
@@ -21,6 +21,7 @@ Network = ipaddress.IPv4Network | ipaddress.IPv6Network
 LABEL = re.compile(r"(?!-)[a-z0-9_-]{1,63}(?<!-)", re.IGNORECASE)
 SIZE = re.compile(r"([0-9]{1,18}) *(B|KiB|MiB|GiB)?", re.IGNORECASE)
 RATE = re.compile(r"([0-9]{1,7}) */ *min +burst +([0-9]{1,7})", re.IGNORECASE)
+DURATION = re.compile(r"([0-9]{1,9}) *([smhd])", re.IGNORECASE)
 PUBLIC_URL = re.compile(
     r"(?P<scheme>https?)://(?P<host>\[[0-9a-f:.]+\]|[a-z0-9._-]+)(?::(?P<port>[0-9]{1,5}))?/?",
     re.IGNORECASE,
@@ -28,6 +29,7 @@ PUBLIC_URL = re.compile(
 _DEFAULT_PORTS = {"http": 80, "https": 443}
 DIGITS = re.compile(r"[0-9]{1,18}")
 UNITS = {"": 1, "b": 1, "kib": 1 << 10, "mib": 1 << 20, "gib": 1 << 30}
+SECONDS = {"s": 1, "m": 60, "h": 3600, "d": 86_400}
 COUNT_MAX = 2**31 - 1
 HIDDEN = "(hidden)"
 
@@ -106,6 +108,34 @@ def name_server(value: object) -> Endpoint | None:
 def name_server_text(server: Endpoint | None) -> str:
     """Write the address of the DNS server."""
     return "" if server is None else str(server)
+
+
+def smarthost(value: object) -> Endpoint | None:
+    """Parse the host:port of a smarthost, or nothing."""
+    if not isinstance(value, str):
+        raise ValueError(f"expected host:port, such as smtp.example.net:587, not {shown(value)}")
+    if not value.strip():
+        return None
+    host = endpoint(value.strip())
+    if not host.port:
+        raise ValueError("expected the port of a mail server, which is never 0")
+    return host
+
+
+def smarthost_text(host: Endpoint | None) -> str:
+    """Write the address of the smarthost."""
+    return "" if host is None else str(host)
+
+
+def is_inside(host: str, allowed: Iterable[Network]) -> bool:
+    """Whether a host is surely this machine or, by its address, in a network that is allowed."""
+    if is_loopback(host):
+        return True
+    try:
+        address = ipaddress.ip_address(host)
+    except ValueError:
+        return False
+    return any(address in network for network in allowed)
 
 
 def endpoint(text: str) -> Endpoint:
@@ -212,7 +242,7 @@ def size_text(octets: int) -> str:
     return str(octets) if abs(octets) <= COUNT_MAX else "such a number"
 
 
-def count(*, minimum: int = 1) -> Parser[int]:
+def count(*, minimum: int = 1, maximum: int = COUNT_MAX) -> Parser[int]:
     """Return a parser for a whole number."""
 
     def parse(value: object) -> int:
@@ -220,11 +250,37 @@ def count(*, minimum: int = 1) -> Parser[int]:
             value = int(value)
         if not isinstance(value, int) or isinstance(value, bool):
             raise ValueError(f"expected a whole number, not {shown(value)}")
-        if not minimum <= value <= COUNT_MAX:
-            raise ValueError(f"expected a whole number from {minimum} to {COUNT_MAX}")
+        if not minimum <= value <= maximum:
+            raise ValueError(f"expected a whole number from {minimum} to {maximum}")
         return value
 
     return parse
+
+
+def duration(*, minimum: float) -> Parser[float]:
+    """Return a parser for a time: seconds, or a number with s, m, h or d."""
+    plain = seconds(minimum=minimum)
+
+    def parse(value: object) -> float:
+        found = DURATION.fullmatch(value.strip()) if isinstance(value, str) else None
+        return plain(int(found[1]) * SECONDS[found[2].lower()] if found else value)
+
+    return parse
+
+
+def duration_text(value: float) -> str:
+    """Write a time in the largest unit in which it is a whole number."""
+    for unit in "dhm":
+        if value >= SECONDS[unit] and value % SECONDS[unit] == 0:
+            return f"{value / SECONDS[unit]:.0f}{unit}"
+    return f"{value:g}"
+
+
+def credential(value: object) -> str:
+    """Parse a name or a password for another server: printable characters, not trimmed."""
+    if not isinstance(value, str) or len(value) > 1000 or not all(map(str.isprintable, value)):
+        raise ValueError("expected at most 1000 printable characters")
+    return value
 
 
 def seconds(*, minimum: float) -> Parser[float]:

@@ -58,7 +58,7 @@ WINGS: dict[str, tuple[tuple[str, ...], ...]] = {
         ("message", "webhooks", "transport"),
         ("authentication",),
         ("parser", "delivery"),
-        ("smtp", "processes", "jobs"),
+        ("smtp", "processes", "jobs", "outbound"),
         ("listening",),
         ("http_edge",),
         ("server",),

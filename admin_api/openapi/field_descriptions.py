@@ -127,6 +127,7 @@ FIELDS: dict[str, str] = {
     "WholeThread.is_flagged": "Whether one of the copies is flagged.",
     "is_read": "Whether the copy was read.",
     "junk": "In the folder junk.",
+    "Readiness.sending": "`off` without a smarthost, `paused` while it refuses our sign-in.",
     "sent": "In the folder sent.",
     "kind": "`page` for the page's cookie, `api` for the Authorization header.",
     "known_by": "Teammates that know the address, the best first.",

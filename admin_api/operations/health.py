@@ -22,4 +22,6 @@ async def readyz(call: Call) -> Response:
     fault = call.service.content.fault()
     if fault is not None:
         raise StoreUnavailable(fault.reason)
-    return answer({"status": "ready"})
+    sending = call.service.sending
+    state = "off" if not sending.is_on else "on" if sending.paused() is None else "paused"
+    return answer({"status": "ready", "sending": state})

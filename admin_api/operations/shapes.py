@@ -15,9 +15,15 @@ class Health(Answer):
     status: Annotated[Literal["ok", "ready"], Field(examples=["ok"])]
 
 
+class Readiness(Health):
+    """Whether the process serves, and whether letters leave from it."""
+
+    sending: Annotated[Literal["off", "on", "paused"], Field(examples=["on"])]
+
+
 DESCRIBED: dict[str, Described] = {
     "GET /healthz": Described(Health),
-    "GET /readyz": Described(Health),
+    "GET /readyz": Described(Readiness),
     "GET /metrics": Described(media_type="text/plain", bearer=True, names=True),
     "GET /docs": Described(media_type="text/html"),
     "GET /v1/openapi.json": Described(),

@@ -23,6 +23,7 @@ from admin_api.app import create_app
 from admin_api.dns.cache import DnsCache, dns_cache
 from admin_api.service.call_metrics import CallMetrics
 from admin_api.service.feed import Feed
+from admin_api.service.sending_port import SendingPort
 from admin_api.service.webhook_port import Webhooks
 from config.listening import MailEndpoint
 from config.logs import event
@@ -43,6 +44,7 @@ from gateway.jobs.parsing import Parsing
 from gateway.jobs.quotas import Quotas
 from gateway.listening.connections import Connections
 from gateway.listening.listener import Listener
+from gateway.outbound.start_sending import sending_job
 from gateway.processes.handover import MainEnd
 from gateway.processes.supervision import MailProcesses
 from gateway.reservations import Reservations
@@ -74,6 +76,7 @@ from storage.wakeup import WakeUp
 if TYPE_CHECKING:
     from prometheus_client.core import Metric
 
+    from gateway.outbound.sending import Sending
     from gateway.server.metrics import Figures
 
 logger = logging.getLogger(__name__)
@@ -94,11 +97,12 @@ async def serve(
     asyncio.get_running_loop().set_default_executor(ThreadPoolExecutor(FILE_THREADS, "files"))
     stopping = Stopping()
     async with _store(settings) as (database, contents), _dns(settings) as dns:
+        commits = WakeUp()
         parts = _Parts(
             settings,
             database,
             contents,
-            WakeUp(),
+            commits,
             counters,
             reservations,
             retention.Tally(),
@@ -108,6 +112,7 @@ async def serve(
             dns,
             Counter(),
             [],
+            sending_job(settings, database, contents, commits),
         )
         database.hear_others(parts.commits.set)
         stopping.on_reload = partial(reload, settings, reread, certificate, mail_processes, manager)
@@ -159,6 +164,7 @@ class _Parts:
     dns: DnsCache
     checked: Counter[str]
     smtp: list[MailEndpoint]
+    sending: Sending | None
 
 
 def _quotas(settings: Settings, database: Store, reservations: Reservations) -> Quotas:
@@ -262,6 +268,8 @@ async def _jobs(parts: _Parts) -> AsyncIterator[Webhooks]:
             reparse.run(database, contents, commits, system_clock, size_limit=settings.size_limit)
         ),
     ]
+    if parts.sending is not None:
+        jobs.append(asyncio.create_task(parts.sending.run()))
     if parts.quotas.is_on:
         jobs.append(asyncio.create_task(parts.quotas.run()))
     if settings.relationships == "on":
@@ -391,6 +399,10 @@ def _measures(parts: _Parts, feed: Feed) -> CallMetrics:
     return measures
 
 
+def _sending_port(job: Sending | None) -> SendingPort:
+    return SendingPort(True, job.wake.set, lambda: job.health.paused) if job else SendingPort()
+
+
 @contextlib.asynccontextmanager
 async def _api(
     parts: _Parts, webhooks: Webhooks, stopping: Stopping
@@ -408,6 +420,7 @@ async def _api(
         webhooks=webhooks,
         dns=parts.dns,
         trial=trial_mail(parts.smtp),
+        sending=_sending_port(parts.sending),
         reply_to=lambda found: reply_for(found).line.decode("ascii").rstrip(),
     )
     handed = parts.manager.handed.get("http", ())

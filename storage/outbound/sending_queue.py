@@ -21,7 +21,8 @@ from storage.clock import HOUR, MINUTE, SECOND
 from storage.content.message_bytes import Content
 from storage.database import Row, Tx
 from storage.index.copy_index import index_late_copies
-from storage.outbound.letters import SENT
+from storage.outbound.letters import SENT, State
+from storage.sql import in_list
 
 LEASE = 60 * SECOND
 WAITS = (
@@ -50,7 +51,7 @@ class SendingClaim:
 class RecipientOutcome:
     """The smarthost's word on one recipient."""
 
-    state: Literal["accepted", "failed", "waiting"]
+    state: Literal["accepted", "failed", "waiting", "unknown"]
     code: int | None = None
     enhanced: str | None = None
     diagnostic: str | None = None
@@ -69,23 +70,32 @@ async def next_due(tx: Tx) -> int | None:
     return row["due"] if row else None
 
 
-async def claim(tx: Tx, *, owner: bytes, limit: int, now: int) -> list[SendingClaim]:
+async def claim(
+    tx: Tx, *, owner: bytes, limit: int, now: int, ask: bool = False
+) -> list[SendingClaim]:
     """Lease letters that are due, the longest waiting first, and record their attempts.
 
-    Letters that are expired, and have been tried, fail instead.
+    Letters that have expired, and have been tried, fail instead. With `ask` a recipient that is
+    `unknown` is left out.
     """
+    await expire(tx, limit=limit, now=now)
+    due = await tx.fetch_all(_DUE, {"now": now, "limit": limit})
+    states: tuple[State, ...] = ("waiting",) if ask else ("waiting", "unknown")
+    return [await _claim_one(tx, row, owner, states, now) for row in due]
+
+
+async def expire(tx: Tx, *, limit: int, now: int, untried: bool = False) -> None:
+    """Have letters fail that expired: those that were tried, with `untried` the others as well."""
     rows = await tx.fetch_all(
         """
         SELECT message_id FROM letters
-        WHERE due_at <= :now AND due_at IS NOT NULL AND expires_at <= :now AND attempts > 0
-          AND failures > 0 LIMIT :limit
+        WHERE due_at <= :now AND due_at IS NOT NULL AND expires_at <= :now AND attempts >= :tried
+        LIMIT :limit
         """,
-        {"now": now, "limit": limit},
+        {"now": now, "limit": limit, "tried": 0 if untried else 1},
     )
     for row in rows:
         await _expire(tx, bytes(row["message_id"]), now)
-    due = await tx.fetch_all(_DUE, {"now": now, "limit": limit})
-    return [await _claim_one(tx, row, owner, now) for row in due]
 
 
 async def _expire(tx: Tx, message_id: bytes, now: int) -> None:
@@ -111,7 +121,9 @@ _DUE = """
 """
 
 
-async def _claim_one(tx: Tx, row: Row, owner: bytes, now: int) -> SendingClaim:
+async def _claim_one(
+    tx: Tx, row: Row, owner: bytes, states: Sequence[State], now: int
+) -> SendingClaim:
     key = {"message_id": bytes(row["message_id"]), "now": now}
     await tx.execute(
         """
@@ -122,12 +134,13 @@ async def _claim_one(tx: Tx, row: Row, owner: bytes, now: int) -> SendingClaim:
         """,
         {**key, "owner": owner, "until": now + LEASE},
     )
+    chosen, names = in_list(states)
     await tx.execute(
-        """
+        f"""
         UPDATE letter_recipients SET state = 'sending', updated_at = :now
-        WHERE message_id = :message_id AND state IN ('waiting', 'unknown')
+        WHERE message_id = :message_id AND state IN ({chosen})
         """,
-        key,
+        {**key, **names},
     )
     found = await tx.fetch_all(
         """
@@ -231,10 +244,12 @@ async def note_outcome(
     *,
     owner: bytes,
     now: int,
+    ask: bool = False,
 ) -> bool:
     """Record the result for each recipient, by position; False when the lease was lost.
 
-    A temporary refusal is tried again later; of a letter that has expired it is final.
+    A temporary refusal is tried again later; of a letter that has expired it is final. One of which
+    it is not known whether it was sent is sent again in five minutes, with `ask` not by itself.
     """
     fence = _fence(claimed, owner)
     row = await tx.fetch_one(f"SELECT failures, expires_at FROM letters {_HELD}", fence)
@@ -242,14 +257,18 @@ async def note_outcome(
         return False
     waits = any(one.state == "waiting" for one in outcomes.values())
     is_over = now >= row["expires_at"]
+    is_unknown = not ask and any(one.state == "unknown" for one in outcomes.values())
     later = min(now + WAITS[min(row["failures"], len(WAITS) - 1)], max(row["expires_at"], now + 1))
+    due_at = later if waits and not is_over else None
+    if is_unknown:
+        due_at = max(now + UNKNOWN_WAIT, due_at or 0)
     await tx.execute(
         f"""
         UPDATE letters
         SET due_at = :due_at, failures = failures + :waits, dot_at = NULL, lease_owner = NULL,
             lease_until = NULL {_HELD}
         """,
-        {**fence, "due_at": later if waits and not is_over else None, "waits": int(waits)},
+        {**fence, "due_at": due_at, "waits": int(waits)},
     )
     await tx.execute_many(
         """
@@ -290,20 +309,20 @@ async def release(
 
 
 async def recover(
-    tx: Tx, *, ask: bool, now: int, but: bytes | None = None
+    tx: Tx, *, ask: bool, now: int, mine: bytes = b""
 ) -> tuple[list[bytes], list[bytes]]:
-    """End the leases that ran out: those who held them are gone.
+    """End the leases that ran out, but those of `mine`: their processes are gone.
 
-    With `but` all leases but that owner's end, for a store that one process has alone. Returns the
-    letters that wait again, and those of which it is not known whether they were sent; these are
-    sent again after five minutes, or with `ask` not by themselves.
+    Returns the letters that wait again, and those of which it is not known whether they were sent;
+    these are sent again after five minutes, or with `ask` not by themselves.
     """
-    ended = "lease_until <= :now OR lease_until > :furthest"
-    if but is not None:
-        ended = "lease_owner <> :but"
     rows = await tx.fetch_all(
-        f"SELECT message_id, dot_at FROM letters WHERE lease_until IS NOT NULL AND ({ended})",
-        {"now": now, "furthest": now + 10 * LEASE, "but": but},
+        """
+        SELECT message_id, dot_at FROM letters
+        WHERE lease_until IS NOT NULL AND lease_owner <> :mine
+          AND (lease_until <= :now OR lease_until > :furthest)
+        """,
+        {"now": now, "furthest": now + 10 * LEASE, "mine": mine},
     )
     again = [bytes(row["message_id"]) for row in rows if row["dot_at"] is None]
     unknown = [bytes(row["message_id"]) for row in rows if row["dot_at"] is not None]

@@ -207,6 +207,6 @@ async def test_readyz_is_503_while_the_data_directory_is_away(world: World) -> N
 
 async def test_readyz_is_503_while_the_store_is_behind(world: World) -> None:
     async with world.client() as api:
-        assert (await api.get("/readyz")).json() == {"status": "ready"}
+        assert (await api.get("/readyz")).json() == {"status": "ready", "sending": "off"}
         await world.database.write(lambda tx: tx.execute("DELETE FROM migrations"))
         assert (await api.get("/readyz")).status_code == 503
