@@ -109,7 +109,7 @@ class FilterIn(Payload):
         return self.model_dump(by_alias=True, exclude_unset=True)
 
 
-EVERYTHING = FilterIn.model_validate({})
+EVERYTHING = FilterIn.model_construct()
 
 
 class AlertIn(Payload):

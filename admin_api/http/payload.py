@@ -35,7 +35,8 @@ MAX_PARAMETERS = 100
 class Given(BaseModel):
     """The input of a client: a body or a query."""
 
-    model_config = ConfigDict(strict=True, extra="forbid", frozen=True)
+    # A model is built for its first call: to build them all is a good part of a start.
+    model_config = ConfigDict(strict=True, extra="forbid", frozen=True, defer_build=True)
     # Fields of the record that a change of it does not take.
     fixed: ClassVar[frozenset[str]] = frozenset()
 

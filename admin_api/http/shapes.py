@@ -63,7 +63,8 @@ Folder = Annotated[Literal["inbox", "archive", "junk", "trash", "sent"], Field(e
 class Answer(BaseModel):
     """A record: exactly these fields."""
 
-    model_config = ConfigDict(extra="forbid")
+    # Built for the document, and not at every start of a server.
+    model_config = ConfigDict(extra="forbid", defer_build=True)
 
 
 class InboxName(Answer):
