@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterable
 from contextlib import asynccontextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import lru_cache, partial
 
 import httpx2
@@ -34,7 +34,7 @@ from storage.ids import to_text
 from storage.mailbox.copies import Copy, list_copies
 from storage.wakeup import WakeUp
 from tests.support.documented import check_response
-from tests.support.engines import Engine
+from tests.support.engines import Engine, Held
 
 PASSWORD = "correct horse battery"
 START = 1_800_000_000 * SECOND
@@ -130,8 +130,13 @@ async def open_world(
 ) -> AsyncIterator[World]:
     """Tenant Example, with a list of two members and an inbox beside it, and a tenant Other.
 
-    When the store is a copy of a world's, `like`, that one's names and secrets are told again.
+    When the store is a copy of a world's, `like`, that one's names and secrets are told again. So
+    they are where the store is new: a process makes these people once on each engine, and copies.
     """
+    if is_first := like is None and engine.is_new:
+        like, held = _peopled.get(engine.name, (None, b""))
+        if like:
+            engine.fill(held)
     async with open_store(engine, FakeClock(like.clock.now) if like else None) as (database, clock):
         content = open_contents(engine.data, keep_in="files", reader=database, store=database)
         content.prepare()
@@ -152,7 +157,23 @@ async def open_world(
         else:
             await database.write(lambda tx: _people_example(tx, world))
             await database.write(lambda tx: _people_other(tx, world))
+            if is_first:
+                _peopled[engine.name] = _copied(world), engine.held()
         yield world
+
+
+_peopled: dict[str, tuple[World, Held]] = {}  # of this process
+
+
+def _copied(world: World) -> World:
+    """Return what is told again of a world, as it is now."""
+    return replace(
+        world,
+        clock=FakeClock(world.clock.now),
+        raw={**world.raw},
+        ids={**world.ids},
+        secrets={**world.secrets},
+    )
 
 
 async def _people_example(tx: Tx, world: World) -> None:

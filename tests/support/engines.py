@@ -5,15 +5,18 @@ the one that POSTROOM_TEST_POSTGRES names, whose user may create databases there
 the test is skipped, in CI it fails.
 """
 
+from __future__ import annotations
+
 import asyncio
 import itertools
 import os
 import re
 import shutil
+import sqlite3
 import time
 from collections.abc import AsyncIterator, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import AbstractContextManager, contextmanager
+from contextlib import AbstractContextManager, closing, contextmanager
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -28,10 +31,17 @@ from storage.database import Store
 from storage.engines.opening import EMBEDDED, open_database
 from storage.engines.sqlite import FILE_NAME
 from storage.migrations import migrate
+from tests.support.kept_backends import KeptBackends, keeping
 from tests.support.postgres_server import PostgresServer
 
 ENGINES = ("sqlite", "postgresql")
 NAMED_SERVER = os.environ.get("POSTROOM_TEST_POSTGRES")
+
+
+Rows = dict[str, bytes]
+"""The rows of each table, as COPY gives them."""
+Held = bytes | Rows
+"""What a store holds: the file of an SQLite store, the rows of a PostgreSQL store."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,9 +54,35 @@ class Engine:
     name: str
     store: str
     data: Path
+    databases: Databases | None = None
+
+    @property
+    def is_new(self) -> bool:
+        """Tell whether nobody has opened the store, so that it can be filled."""
+        if self.databases is not None:
+            return self.databases.is_new(self.store)
+        return self.store == EMBEDDED and not (self.data / FILE_NAME).exists()
+
+    def fill(self, held: Held) -> None:
+        """Make a new store one that holds this."""
+        if self.databases is not None:
+            assert isinstance(held, dict)
+            self.databases.fill(self.store, held)
+        else:
+            assert isinstance(held, bytes)
+            _write_store(self.data, held)
+
+    def held(self) -> Held:
+        """Return what the store, which is open, holds now."""
+        if self.databases is not None:
+            return self.databases.rows(self.store)
+        with closing(sqlite3.connect(self.data / FILE_NAME)) as store:
+            return store.serialize()
 
     async def open(self, clock: Clock = system_clock) -> Store:
         """Return the store, open and of this release; the caller closes it."""
+        if self.databases is not None:
+            self.databases.opened(self.store)
         if self.store == EMBEDDED and not (self.data / FILE_NAME).exists():
             await _copy_template(self.data)
         database = await open_database(self.store, self.data, clock)
@@ -67,17 +103,17 @@ async def _copy_template(data: Path) -> None:
             await migrate(database, now=system_clock())
             await database.close()
             _template = Path(folder, FILE_NAME).read_bytes()
+    _write_store(data, _template)
+
+
+def _write_store(data: Path, octets: bytes) -> None:
     data.mkdir(mode=0o700, parents=True, exist_ok=True)
     path = data / FILE_NAME
     path.touch(mode=0o600)
-    path.write_bytes(_template)
+    path.write_bytes(octets)
 
 
 _template: bytes | None = None
-
-
-Rows = dict[str, bytes]
-"""The rows of each table, as COPY gives them."""
 
 
 class Engines(Protocol):
@@ -92,11 +128,13 @@ class Databases:
     """Databases on a PostgreSQL server, each as one that has just been migrated.
 
     A database that was given back is emptied and given out again, since making and dropping one
-    takes longer than most tests. One whose tables or settings are not as they were is dropped.
+    takes longer than most tests. One whose tables or settings are not as they were is dropped. The
+    backends of one that is to be given back stay meanwhile.
     """
 
     def __init__(self, url: str) -> None:
         self.url = url
+        self.backends = KeptBackends()
         self._admin = psycopg.connect(url, autocommit=True)
         self._numbers = itertools.count()
         newer = self._admin.info.server_version >= 150_000
@@ -107,6 +145,7 @@ class Databases:
         with ThreadPoolExecutor(1) as thread:  # the test's own loop may be set, and stays so
             thread.submit(asyncio.run, self._migrate()).result()
         self._spare: list[str] = []
+        self._new: set[str] = set()
         self._dumps: dict[str, Rows] = {}
         self._operators: dict[str, psycopg.Connection] = {}
         with psycopg.connect(self._at(self._template), autocommit=True) as template:
@@ -116,15 +155,41 @@ class Databases:
     async def _migrate(self) -> None:
         await (await Engine("", self._at(self._template), Path()).open()).close()
 
-    def make(self, like: str = "") -> str:
-        """Return the URL of an empty database of this release, or of a copy of the one at a URL."""
-        url = self._spare.pop() if self._spare else self._created()
-        if like:
-            if like not in self._dumps:
-                with psycopg.connect(like, autocommit=True) as store:
-                    self._dumps[like] = {one: _copied_out(store, one) for one in _filled(store)}
-            _fill(self._operator(url), self._dumps[like])
+    def make(self) -> str:
+        """Return the URL of an empty database of this release, which is to be dropped."""
+        return self._created()
+
+    def lend(self, like: str = "") -> str:
+        """Return the URL of an empty database of this release, or of a copy of the one at a URL.
+
+        It is to be given back.
+        """
+        if like and like not in self._dumps:
+            self._dumps[like] = self.rows(like)
+        is_spare = bool(self._spare)
+        url = self._spare.pop() if is_spare else self._created()
+        if is_spare or like:
+            self.fill(url, self._dumps[like] if like else self._rows)
+        self.backends.keep(_name_in(url))
+        self._new.add(url)
         return url
+
+    def is_new(self, url: str) -> bool:
+        """Tell whether a database that was lent has not been opened yet."""
+        return url in self._new
+
+    def opened(self, url: str) -> None:
+        """Note that somebody opens the database."""
+        self._new.discard(url)
+
+    def fill(self, url: str, rows: Rows) -> None:
+        """Have a database hold these rows."""
+        _fill(self._operator(url), rows)
+
+    def rows(self, url: str) -> Rows:
+        """Return the rows of a database."""
+        operator = self._operator(url)
+        return {one: _copied_out(operator, one) for one in _filled(operator)}
 
     def _operator(self, url: str) -> psycopg.Connection:
         """Return a connection that stays: to make one takes longer than what it is for."""
@@ -157,30 +222,29 @@ class Databases:
         return self._at(name)
 
     def drop(self, url: str) -> None:
+        self.backends.forget(_name_in(url))
         if url in self._operators:
             self._operators.pop(url).close()
         self._admin.execute(f"DROP DATABASE {_name_in(url)} WITH (FORCE)".encode())
 
     def give_back(self, url: str) -> None:
-        """Empty the database for the next test, or drop it."""
-        if self._is_emptied(url):
+        """Have the database for the next test, or drop it."""
+        self._dumps.pop(url, None)
+        if self._is_as_it_was(url):
             self._spare.append(url)
         else:
             self.drop(url)
 
-    def _is_emptied(self, url: str) -> bool:
+    def _is_as_it_was(self, url: str) -> bool:
         try:
             operator = self._operator(url)
-            others = [_name_in(url), operator.info.backend_pid]
+            stay = [operator.info.backend_pid, *self.backends.pids(_name_in(url))]
             # A backend that is told to end takes a moment.
-            while self._admin.execute(_END_OTHERS, others).fetchall():
+            while self._admin.execute(_END_OTHERS, [_name_in(url), stay]).fetchall():
                 time.sleep(0.002)
-            if _shape_of(operator) != self._shape:
-                return False
-            _fill(operator, self._rows)
-        except psycopg.Error:  # it is not as it was: nobody may connect, say
+            return _shape_of(operator) == self._shape
+        except psycopg.Error:  # nobody may connect, say
             return False
-        return True
 
     def close(self) -> None:
         for url in (*self._spare, self._at(self._template)):
@@ -196,7 +260,7 @@ class Databases:
 
 
 _END_OTHERS = b"""
-    SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = %s AND pid <> %s
+    SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = %s AND pid <> ALL(%s)
 """
 
 
@@ -256,18 +320,21 @@ def _name_in(url: str) -> str:
 def databases() -> Iterator[Databases]:
     """Give a maker of databases on the PostgreSQL server of this test process."""
     if NAMED_SERVER:
-        made = Databases(NAMED_SERVER)
-        yield made
-        made.close()
+        yield from _databases_at(NAMED_SERVER)
         return
     server = PostgresServer()
     try:
         server.start()
-        made = Databases(server.url())
-        yield made
-        made.close()
+        yield from _databases_at(server.url())
     finally:
         server.remove()
+
+
+def _databases_at(url: str) -> Iterator[Databases]:
+    made = Databases(url)
+    with keeping(made.backends):
+        yield made
+    made.close()
 
 
 @pytest.fixture(scope="session", params=ENGINES)
@@ -288,8 +355,8 @@ def _on_sqlite(data: Path, like: Engine | None = None) -> Iterator[Engine]:
 
 @contextmanager
 def _on_postgres(databases: Databases, data: Path, like: Engine | None = None) -> Iterator[Engine]:
-    url = databases.make(like.store if like else "")
-    yield Engine("postgresql", url, data)
+    url = databases.lend(like.store if like else "")
+    yield Engine("postgresql", url, data, databases)
     databases.give_back(url)
 
 
