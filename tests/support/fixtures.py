@@ -7,7 +7,8 @@ import pytest
 
 from tests.support.loads import warm_up
 from tests.support.memory import need_proc
-from tests.support.server import Server, Settings
+from tests.support.server import ROOT, Server, Settings
+from tests.support.warm_start import WarmStart
 
 MakeServer = Callable[..., Server]
 
@@ -17,14 +18,20 @@ class Servers:
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
+        self.warm = WarmStart(ROOT)
         self.running: list[Server] = []
         self.kept: dict[frozenset[tuple[str, str]], Server] = {}
 
-    def new(self, settings: Settings | None = None, **options: str) -> Server:
-        """Return a server for one test alone, not started yet."""
+    def new(
+        self, settings: Settings | None = None, *, cold: bool = False, **options: str
+    ) -> Server:
+        """Return a server for one test alone, not started yet.
+
+        A `cold` one is started as a user does: for tests about its start or its memory.
+        """
         name = self.folder / f"server-{len(list(self.folder.iterdir()))}"
         name.mkdir()
-        server = Server(name, settings, **options)
+        server = Server(name, settings, warm=None if cold else self.warm, **options)
         self.running.append(server)
         return server
 
@@ -52,6 +59,7 @@ class Servers:
                 server.stop()
             except AssertionError as fault:
                 faults.append(fault)
+        self.warm.end()
         assert not faults, faults
 
 
@@ -74,8 +82,8 @@ def own_server(servers: Servers) -> Iterator[MakeServer]:
     """Give a maker of demo servers for this test alone, `own_server({"size_limit": "1000"})`."""
     made: list[Server] = []
 
-    def make(settings: Settings | None = None, **options: str) -> Server:
-        server = servers.new(settings, **options)
+    def make(settings: Settings | None = None, *, cold: bool = False, **options: str) -> Server:
+        server = servers.new(settings, cold=cold, **options)
         made.append(server)
         server.start_demo()
         return server
@@ -89,7 +97,7 @@ def own_server(servers: Servers) -> Iterator[MakeServer]:
 def fresh(servers: Servers) -> Iterator[Server]:
     """Give a demo server of one test's own that has taken one message, to measure its memory."""
     need_proc()
-    server = servers.new()
+    server = servers.new(cold=True)
     server.start_demo()
     warm_up(server)
     yield server

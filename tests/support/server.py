@@ -1,7 +1,8 @@
 """A running `postroom` as a process of its own.
 
 Rules: nothing of the product is imported; ports are free ones unless given; a server that was
-started is stopped again, by SIGTERM first; settings come from the environment only.
+started is stopped again, by SIGTERM first; settings come from the environment only. With a `warm`
+start the program is forked from one that has imported its modules (`warm_start`).
 """
 
 import json
@@ -24,6 +25,7 @@ from typing import Self, cast
 from tests.support.certificates import certificate
 from tests.support.mailbox import Api, Mailbox, Record
 from tests.support.smtp import HostPort, SmtpClient
+from tests.support.warm_start import Launched, WarmStart
 
 HOSTNAME = "mx.example.test"
 ROOT = Path(__file__).resolve().parents[2]
@@ -92,13 +94,15 @@ class Server:
         smtp: str = "127.0.0.1:0",
         http: str = "127.0.0.1:0",
         wrapper: Sequence[str] = (),
+        warm: WarmStart | None = None,
     ) -> None:
         self.folder = folder
         self.store = folder / "store"
         self.settings = SETTINGS | _filled(settings or {}, folder)
         self.wrapper = tuple(wrapper)
         self._asked = (smtp, http)
-        self._process: subprocess.Popen[bytes] | None = None
+        self._warm = warm
+        self._process: subprocess.Popen[bytes] | Launched | None = None
         self._left_behind: list[int] = []  # children of a process that was killed alone
         self._demo: Demo | None = None
 
@@ -120,7 +124,7 @@ class Server:
         return self._demo
 
     @property
-    def process(self) -> subprocess.Popen[bytes]:
+    def process(self) -> subprocess.Popen[bytes] | Launched:
         if self._process is None:
             raise ServerFault("no process is running")
         return self._process
@@ -246,6 +250,8 @@ class Server:
 
     def postroom(self, *arguments: str) -> subprocess.CompletedProcess[str]:
         """Run an operator command beside the server, on its store."""
+        if self._warm is not None:
+            return self._warm.run(arguments, self._environment(), timeout=60)
         return subprocess.run(
             self._command(arguments),
             env=self._environment(),
@@ -292,6 +298,9 @@ class Server:
             (self.folder / "stdout.log").open("wb") as out,
             (self.folder / "stderr.log").open("ab") as err,
         ):
+            if self._warm is not None and not self.wrapper:
+                self._process = self._warm.launch(arguments, self._environment(), out, err)
+                return
             self._process = subprocess.Popen(
                 [*_dying_with_us(), *self.wrapper, *self._command(arguments)],
                 env=self._environment(),

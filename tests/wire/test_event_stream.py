@@ -89,7 +89,7 @@ def test_a_thousand_streams_cost_less_than_100_mib_and_all_hear(servers: Servers
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     resource.setrlimit(resource.RLIMIT_NOFILE, (min(hard, 8192), hard))
     settings = {"api_streams": str(MANY), "http_max_connections": str(2 * MANY)}
-    server = servers.new(settings)
+    server = servers.new(settings, cold=True)
     server.start_demo()
     warm_up(server)
     token = str(server.demo.inboxes[0]["token"])

@@ -56,7 +56,7 @@ def spent_by(pid: int) -> float:
 
 def test_at_rest_and_at_start(servers: Servers) -> None:
     need_proc()
-    server = servers.new()
+    server = servers.new(cold=True)
     server.start_demo()
     try:
         server.kill()

@@ -1,0 +1,190 @@
+"""Starts `postroom` quickly: forks it from a process that has imported its modules already.
+
+To import them takes two seconds of a processor, most of what a start takes; hundreds of tests start
+one. Rules:
+
+- The process that is forked has done nothing yet. It runs the program's `main` with arguments,
+  environment, directory and files of its own, and can be killed like any other.
+- A test about the start itself, about memory, or with a wrapper around the program starts the
+  interpreter, as a user does.
+- Nothing is left behind: all of them die with the test process.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import json
+import os
+import select
+import signal
+import socket
+import subprocess
+import sys
+import tempfile
+from collections.abc import Mapping, Sequence
+from contextlib import suppress
+from importlib import import_module
+from pathlib import Path
+from typing import IO, Any
+
+_PACKET = 1 << 17
+_PR_SET_PDEATHSIG = 1
+
+
+class Launched:
+    """A process that was forked for us, as `subprocess.Popen` shows one of its own."""
+
+    def __init__(self, arguments: Sequence[str], pid: int, status: int) -> None:
+        self.args = arguments
+        self.pid = pid
+        self.returncode: int | None = None
+        self._status = status
+
+    def poll(self) -> int | None:
+        """Return its exit status, None while it runs."""
+        with suppress(subprocess.TimeoutExpired):
+            self.wait(0)
+        return self.returncode
+
+    def wait(self, timeout: float | None = None) -> int:
+        """Wait for its end; the exit status. Raises subprocess.TimeoutExpired."""
+        if self.returncode is None:
+            if not select.select([self._status], [], [], timeout)[0]:
+                raise subprocess.TimeoutExpired(self.args, timeout or 0.0)
+            self.returncode = int(os.read(self._status, 16) or -signal.SIGKILL)
+            os.close(self._status)
+        return self.returncode
+
+    def send_signal(self, number: int) -> None:
+        if self.poll() is None:
+            with suppress(ProcessLookupError):
+                os.kill(self.pid, number)
+
+    def kill(self) -> None:
+        self.send_signal(signal.SIGKILL)
+
+
+class WarmStart:
+    """The process that forks, started when it is first asked."""
+
+    def __init__(self, root: Path) -> None:
+        self._root = root
+        self._process: subprocess.Popen[bytes] | None = None
+        self._line: socket.socket | None = None
+
+    def launch(
+        self, arguments: Sequence[str], environ: Mapping[str, str], out: IO[Any], err: IO[Any]
+    ) -> Launched:
+        """Run `postroom` with these arguments; it reads nothing."""
+        line = self._line or self._begin()
+        packet = json.dumps([list(arguments), dict(environ)]).encode()
+        status, tell = os.pipe()
+        with open(os.devnull, "rb") as nothing:  # noqa: PTH123
+            files = [nothing.fileno(), out.fileno(), err.fileno(), tell]
+            socket.send_fds(line, [packet], files)
+        os.close(tell)
+        return Launched(arguments, int(line.recv(_PACKET)), status)
+
+    def run(
+        self, arguments: Sequence[str], environ: Mapping[str, str], *, timeout: float
+    ) -> subprocess.CompletedProcess[str]:
+        """Run `postroom` to its end; what it wrote."""
+        with tempfile.TemporaryFile("w+") as out, tempfile.TemporaryFile("w+") as err:
+            launched = self.launch(arguments, environ, out, err)
+            try:
+                status = launched.wait(timeout)
+            except subprocess.TimeoutExpired:
+                launched.kill()
+                launched.wait()
+                raise
+            for file in (out, err):
+                file.seek(0)
+            return subprocess.CompletedProcess(arguments, status, out.read(), err.read())
+
+    def _begin(self) -> socket.socket:
+        self._line, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+        with theirs:
+            self._process = subprocess.Popen(
+                [sys.executable, "-m", __name__, str(theirs.fileno())],
+                cwd=self._root,
+                pass_fds=[theirs.fileno()],
+                stdin=subprocess.DEVNULL,
+                stdout=subprocess.DEVNULL,
+            )
+        return self._line
+
+    def end(self) -> None:
+        if self._line is not None and self._process is not None:
+            self._line.close()
+            self._process.wait(20)
+
+
+def _fork_for_ever(line: socket.socket) -> list[str]:
+    """Fork what is asked for. Returns in the forked process, with its arguments."""
+    poll, running = select.poll(), dict[int, tuple[int, int]]()
+    poll.register(line, select.POLLIN)
+    while True:
+        for ready, _ in poll.poll():
+            if ready in running:
+                poll.unregister(ready)
+                _tell_of_end(ready, *running.pop(ready))
+                continue
+            packet, files, _, _ = socket.recv_fds(line, _PACKET, 4)
+            if not packet:
+                sys.exit()
+            parent = os.getpid()
+            pid = os.fork()
+            if pid == 0:
+                return _begin_anew(packet, files, parent)
+            *streams, tell = files
+            for stream in streams:
+                os.close(stream)
+            ended = os.pidfd_open(pid)
+            running[ended] = pid, tell
+            poll.register(ended, select.POLLIN)
+            line.send(b"%d" % pid)
+
+
+def _tell_of_end(ended: int, pid: int, tell: int) -> None:
+    status = os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1])
+    with suppress(BrokenPipeError):
+        os.write(tell, b"%d" % status)
+    os.close(tell)
+    os.close(ended)
+
+
+def _begin_anew(packet: bytes, files: Sequence[int], parent: int) -> list[str]:
+    """Take over arguments, environment and files; what the forking process had is closed."""
+    _die_with(parent)
+    signal.signal(signal.SIGINT, signal.default_int_handler)
+    for number, file in enumerate(files[:3]):
+        os.dup2(file, number)
+    os.closerange(3, os.sysconf("SC_OPEN_MAX"))
+    arguments, environ = json.loads(packet)
+    os.environ.clear()
+    os.environ.update(environ)
+    return list(arguments)
+
+
+def _die_with(parent: int) -> None:
+    ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
+    if os.getppid() != parent:
+        os.kill(os.getpid(), signal.SIGKILL)
+
+
+def _main(line: int) -> None:
+    """Import, fork, and be the program in what was forked."""
+    from gateway import __main__ as program
+
+    _die_with(os.getppid())
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    found = {target.partition(":")[0] for target in program.COMMANDS.values()}
+    for name in (*found, "gateway.commands.demo", "gateway.server.wiring"):
+        import_module(name)
+    sys.argv[1:] = _fork_for_ever(socket.socket(fileno=line))
+    sys.argv[0] = str(program.__file__)
+    program.main()
+
+
+if __name__ == "__main__":
+    _main(int(sys.argv[1]))
