@@ -27,7 +27,7 @@ def cases(dialogue: Dialogue) -> Iterator[object]:
 
 def leaves_something(dialogue: Dialogue) -> bool:
     """Tell whether a server on which this was played would answer otherwise the next time."""
-    return dialogue.uses("RUN", "API") or not dialogue.settings.keys().isdisjoint(
+    return dialogue.uses("LIST", "RUN", "API") or not dialogue.settings.keys().isdisjoint(
         {"inbox_quota", "list_rate"}
     )
 

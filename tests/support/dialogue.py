@@ -36,6 +36,7 @@ VERBS = {
     "EXIT": True,
     "STORED": True,
     "COPY": True,
+    "LIST": True,
     "RUN": True,
     "API": True,
     "REPEAT": True,

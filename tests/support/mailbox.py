@@ -107,21 +107,21 @@ class Mailbox(Api):
     def since(self, marker: str | None) -> list[Record]:
         """Return the copies newer than the message `marker`, newest first."""
         fresh: list[Record] = []
-        for item in self.every():
+        for item in self.every(first=5):
             if item["message_id"] == marker:
                 break
             fresh.append(item)
         return fresh
 
-    def every(self) -> Iterator[Record]:
+    def every(self, *, first: int = 200) -> Iterator[Record]:
         """Yield every copy in the inbox folder, newest first, page by page."""
-        query: dict[str, str | int] = {"limit": 200}
+        query: dict[str, str | int] = {"limit": first}
         while True:
-            page = self.get("/v1/messages/", **query)
-            yield from page["results"]
-            if page["cursor"] is None:
+            found = self.get("/v1/messages/", **query)
+            yield from found["results"]
+            if found["cursor"] is None:
                 return
-            query["cursor"] = page["cursor"]
+            query = {"limit": 200, "cursor": found["cursor"]}
 
     def raw(self, message_id: str) -> bytes:
         answer = self.call("GET", f"/v1/messages/{quote(message_id)}/raw/")

@@ -144,6 +144,7 @@ class Player:
             "EXIT": self._expect_exit,
             "STORED": self._expect_stored,
             "COPY": self._expect_copy,
+            "LIST": self._make_list,
             "RUN": self._run,
             "API": self._call,
         }
@@ -297,18 +298,31 @@ class Player:
         arguments = shlex.split(text.replace("{tenant}", self.server.demo.tenant_id))
         self.transcript.append(json.dumps(self.server.operator(*arguments)))
 
-    def _call(self, text: str) -> None:
-        """Make a call as the owner: METHOD PATH [JSON] = STATUS."""
+    def _owner(self) -> Api:
         if self.api is None:
             self.api = self.server.owner()
+        return self.api
+
+    def _make_list(self, text: str) -> None:
+        """Make a list, with a member where one is named: ADDRESS [of MEMBER]."""
+        address, _, member = text.partition(" of ")
+        lists, api = "/v1/distribution-lists/", self._owner()
+        made = api.call("POST", lists, {"address": address, "name": "A list of its own"})
+        assert made.status == 201, made
+        if member:
+            members = f"{lists}{made.json()['list_id']}/members/"
+            joined = api.call("POST", members, {"inbox_id": member})
+            assert joined.status == 201, joined
+
+    def _call(self, text: str) -> None:
+        """Make a call as the owner: METHOD PATH [JSON] = STATUS."""
         request, _, status = text.rpartition(" = ")
         method, _, rest = request.partition(" ")
         path, _, body = rest.partition(" ")
         path = re.sub(r"\{list:([^}]+)\}", lambda found: self._list_id(found[1]), path)
-        answer = self.api.call(method, path, json.loads(body) if body else None)
+        answer = self._owner().call(method, path, json.loads(body) if body else None)
         assert answer.status == int(status), answer
 
     def _list_id(self, address: str) -> str:
-        assert self.api is not None
-        lists = json.loads(self.api.call("GET", "/v1/distribution-lists/").body)
+        lists = json.loads(self._owner().call("GET", "/v1/distribution-lists/").body)
         return str(next(item["list_id"] for item in lists if item["address"] == address))
