@@ -95,6 +95,7 @@ IMPURE = ("storage.database", "storage.engines", "socket", "aiosmtpd")
 DRIVERS = {"aiosqlite", "sqlite3", "psycopg", "psycopg_pool"}
 MOST_MODULES = 12
 SAME_NAME = {"__init__", "records", "routes", "shapes"}
+pytestmark = pytest.mark.xdist_group("layering")  # each file is read once
 FILES = [file for layer in LAYERS for file in sorted((ROOT / layer).rglob("*.py"))]
 
 

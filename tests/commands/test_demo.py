@@ -9,6 +9,7 @@ import subprocess
 import sys
 import urllib.request
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
@@ -23,6 +24,7 @@ from tests.support.smtp import message
 
 FREE = ["--smtp", "127.0.0.1:0", "--http", "127.0.0.1:0"]
 END = "Ctrl-C ends the demo."
+typed = pytest.mark.xdist_group("what the demo printed")  # one demo for all
 
 
 def test_the_demo_tells_what_it_made(own_server: MakeServer) -> None:
@@ -149,11 +151,16 @@ class Shown:
             self.process.terminate()
 
 
-@pytest.fixture
-def shown(tmp_path: Path) -> Iterator[Shown]:
-    """Give a demo whose temporary store is in `tmp_path / "temporary"`."""
-    folder = tmp_path / "temporary"
-    folder.mkdir()
+@pytest.fixture(scope="module")
+def shown(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Shown]:
+    """Give a demo to type the lines of, one for all that do."""
+    with shown_in(tmp_path_factory.mktemp("shown")) as demo:
+        yield demo
+
+
+@contextmanager
+def shown_in(folder: Path) -> Iterator[Shown]:
+    """Run a demo whose temporary store is in this folder."""
     demo = Shown(folder)
     try:
         yield demo
@@ -161,6 +168,7 @@ def shown(tmp_path: Path) -> Iterator[Shown]:
         demo.stop()
 
 
+@typed
 def test_what_is_printed_can_be_pasted_anywhere(shown: Shown, tmp_path: Path) -> None:
     python = shlex.quote(str(Path(sys.executable).with_name("python")))
 
@@ -171,15 +179,19 @@ def test_what_is_printed_can_be_pasted_anywhere(shown: Shown, tmp_path: Path) ->
     assert "Hello" in listed
 
 
+@typed
 def test_the_curl_line_reads_what_the_swaks_line_sent(shown: Shown, tmp_path: Path) -> None:
     need("swaks", "swaks")
     need("curl", "curl")
 
+    before = shown.run(shown.line("curl "), tmp_path).count('"Hello"')
+
     shown.run(shown.line("swaks "), tmp_path)
 
-    assert '"Hello"' in shown.run(shown.line("curl "), tmp_path)
+    assert shown.run(shown.line("curl "), tmp_path).count('"Hello"') == before + 1
 
 
+@typed
 def test_the_watching_line_shows_what_is_sent_meanwhile(shown: Shown, tmp_path: Path) -> None:
     need("curl", "curl")
     line = f"exec {shown.line('curl -sSN ')} --max-time 20"
@@ -193,16 +205,15 @@ def test_the_watching_line_shows_what_is_sent_meanwhile(shown: Shown, tmp_path: 
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
-def test_the_temporary_store_is_removed_at_the_end(
-    shown: Shown, tmp_path: Path, number: signal.Signals
-) -> None:
-    (folder,) = (tmp_path / "temporary").iterdir()
-    assert (folder / "postroom.db").exists()
+def test_the_temporary_store_is_removed_at_the_end(tmp_path: Path, number: signal.Signals) -> None:
+    with shown_in(tmp_path) as shown:
+        (folder,) = tmp_path.iterdir()
+        assert (folder / "postroom.db").exists()
 
-    shown.process.send_signal(number)
+        shown.process.send_signal(number)
 
-    assert shown.process.wait(45) == 0
-    assert not folder.exists()
+        assert shown.process.wait(45) == 0
+        assert not folder.exists()
 
 
 def test_a_taken_port_is_named(tmp_path: Path) -> None:
@@ -250,6 +261,7 @@ def test_serve_goes_on_where_the_demo_ended(own_server: MakeServer) -> None:
         assert owner.get("/v1/me/")["user"]["email"] == "owner@example.test"
 
 
+@typed
 def test_the_line_for_the_documentation_sets_its_variables_and_finds_postroom(
     shown: Shown, tmp_path: Path
 ) -> None:

@@ -48,16 +48,18 @@ async def steps(database: Database, work: Work[T]) -> tuple[T, int]:
     return await database.read(counted)
 
 
-def times_as_long(work: Callable[[], object], plain: Callable[[], object]) -> float:
-    """How many times the processor time of `plain` the work takes, the best of three each."""
-    return seconds_of(work) / max(seconds_of(plain), time.get_clock_info("process_time").resolution)
+def is_within(times: float, work: Callable[[], object], plain: float) -> bool:
+    """Tell whether the work takes less than so many times `plain`, at the first of three tries."""
+    return any(_seconds(work) < times * plain for _ in range(3))
 
 
 def seconds_of(work: Callable[[], object]) -> float:
     """Return the processor time of `work`, the best of three, to be compared with another's."""
-    took = []
-    for _ in range(3):
-        began = time.process_time()
-        work()
-        took.append(time.process_time() - began)
-    return min(took)
+    least = time.get_clock_info("process_time").resolution
+    return max(least, min(_seconds(work) for _ in range(3)))
+
+
+def _seconds(work: Callable[[], object]) -> float:
+    began = time.process_time()
+    work()
+    return time.process_time() - began

@@ -8,7 +8,7 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from gateway.message.data_reader import DataReader
-from tests.support.cost import times_as_long
+from tests.support.cost import is_within, seconds_of
 
 END = b"\r\n.\r\n"
 
@@ -157,7 +157,7 @@ def test_a_flood_costs_time_in_proportion(unit: bytes) -> None:
         for _ in range(16):
             reader.feed(octets)
 
-    assert times_as_long(lambda: feed(chunk), lambda: feed(STUFFED)) < 4
+    assert is_within(4, lambda: feed(chunk), seconds_of(lambda: feed(STUFFED)))
 
 
 def test_a_message_may_come_byte_by_byte() -> None:
@@ -168,4 +168,4 @@ def test_a_message_may_come_byte_by_byte() -> None:
             reader.feed(b".")
         assert reader.received >= octets - 10
 
-    assert times_as_long(lambda: feed(40_000), lambda: feed(4_000)) < 3 * 10
+    assert is_within(3 * 10, lambda: feed(40_000), seconds_of(lambda: feed(4_000)))
