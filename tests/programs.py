@@ -24,3 +24,13 @@ def need(program: str, package: str, *places: Path, install: str = "") -> str:
             pytest.fail(reason)
         pytest.skip(reason)
     return found
+
+
+def chromium() -> str:
+    """Return the path of a Chromium without a window: its shell, or the whole browser.
+
+    The shell takes a third of the processor for the same page. Debian's script around it would
+    leave it behind when it is ended.
+    """
+    shell = shutil.which("chromium-headless-shell", path="/usr/lib/chromium")
+    return shell or need("chromium", "chromium")

@@ -19,7 +19,7 @@ from axe_playwright_python.async_playwright import Axe  # type: ignore[import-un
 from playwright.async_api import Browser as Chromium
 from playwright.async_api import BrowserContext, Page, async_playwright
 
-from tests.programs import need
+from tests.programs import chromium
 
 T = TypeVar("T")
 SECONDS = 30.0
@@ -122,7 +122,7 @@ def _note(log: Log, kind: str, text: str) -> None:
 @contextmanager
 def open_browser() -> Iterator[Browser]:
     """Run a browser. Skips the test where there is no Chromium; in CI it fails."""
-    path = need("chromium", "chromium")
+    path = chromium()
     loop = asyncio.new_event_loop()
     thread = threading.Thread(target=loop.run_forever, daemon=True)
     thread.start()
@@ -136,13 +136,13 @@ def open_browser() -> Iterator[Browser]:
     try:
         playwright = run(async_playwright().start())
         try:
-            chromium = run(
+            running = run(
                 playwright.chromium.launch(
                     executable_path=path, args=list(_ARGUMENTS), chromium_sandbox=False
                 )
             )
-            yield Browser(chromium, loop)
-            run(chromium.close())
+            yield Browser(running, loop)
+            run(running.close())
         finally:
             run(playwright.stop())
     finally:

@@ -6,7 +6,7 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 from admin_api.routes import ROUTES
-from tests.programs import need
+from tests.programs import chromium
 from tests.support.server import Server
 
 OPTIONS = (
@@ -28,7 +28,7 @@ def test_a_browser_shows_every_call_and_loads_nothing_from_outside(
     log = tmp_path / "net.json"
     shown = subprocess.run(
         [
-            need("chromium", "chromium"),
+            chromium(),
             *OPTIONS,
             f"--user-data-dir={tmp_path / 'profile'}",
             f"--log-net-log={log}",
@@ -37,7 +37,7 @@ def test_a_browser_shows_every_call_and_loads_nothing_from_outside(
         ],
         capture_output=True,
         text=True,
-        timeout=50,
+        timeout=100,
         check=True,
     ).stdout
 

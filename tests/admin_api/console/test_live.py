@@ -6,7 +6,7 @@ from collections.abc import AsyncIterator
 from pathlib import Path
 
 from tests.admin_api.console.live_page import LivePage, serving
-from tests.programs import need
+from tests.programs import chromium
 
 # Tells the server of the rows whenever they are not what they were.
 REPORT = """
@@ -31,8 +31,8 @@ SECONDS = 20
 @contextlib.asynccontextmanager
 async def browser(page: LivePage, directory: Path) -> AsyncIterator[None]:
     """A Chromium with its own profile, on the page."""
-    chromium = await asyncio.create_subprocess_exec(
-        need("chromium", "chromium"),
+    process = await asyncio.create_subprocess_exec(
+        chromium(),
         "--headless",
         "--no-sandbox",
         "--disable-gpu",
@@ -49,8 +49,8 @@ async def browser(page: LivePage, directory: Path) -> AsyncIterator[None]:
     try:
         yield
     finally:
-        chromium.terminate()
-        await chromium.wait()
+        process.terminate()
+        await process.wait()
 
 
 async def reported(page: LivePage, expected: str, *, times: int = 1) -> None:
