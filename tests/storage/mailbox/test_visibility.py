@@ -333,7 +333,12 @@ def play_stories(
 
 
 @pytest.mark.timeout(600)
-def test_an_inbox_sees_what_the_rules_say_and_nothing_else(engine: Engine) -> None:
+@pytest.mark.parametrize(
+    ("most", "few"), [(120, 16), pytest.param(300, 40, marks=pytest.mark.soak)]
+)
+def test_an_inbox_sees_what_the_rules_say_and_nothing_else(
+    engine: Engine, most: int, few: int
+) -> None:
     async def play(world: World, number: int, acts: Story) -> None:
         office = Office(world, number)
         await office.open()
@@ -341,4 +346,4 @@ def test_an_inbox_sees_what_the_rules_say_and_nothing_else(engine: Engine) -> No
             await office.act(act)
         await office.check()
 
-    play_stories(engine, play, most=300, few=40)
+    play_stories(engine, play, most=most, few=few)
