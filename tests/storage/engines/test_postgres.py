@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import time
 from collections.abc import AsyncIterator, Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -276,10 +277,12 @@ async def test_a_connection_that_the_server_ends_is_replaced_unnoticed(
 ) -> None:
     await asyncio.gather(*(opened.read(names) for _ in range(10)))
     with psycopg.connect(url, autocommit=True) as operator:
-        operator.execute(
+        # A backend that is told to end takes a moment.
+        while operator.execute(
             "SELECT pg_terminate_backend(pid) FROM pg_stat_activity"
             " WHERE datname = current_database() AND pid <> pg_backend_pid()"
-        )
+        ).fetchall():
+            time.sleep(0.01)  # noqa: ASYNC251
     await asyncio.sleep(0.2)
 
     await opened.write(make_tenant)
