@@ -14,6 +14,7 @@ from admin_api.drafts import routes as drafts
 from admin_api.events import routes as events
 from admin_api.mailbox import routes as mailbox
 from admin_api.operations import routes as operations
+from admin_api.outbound import routes as outbound
 from admin_api.teamwork import routes as teamwork
 
 ROUTES: tuple[Route, ...] = (
@@ -22,6 +23,7 @@ ROUTES: tuple[Route, ...] = (
     *mailbox.ROUTES,
     *teamwork.ROUTES,
     *drafts.ROUTES,
+    *outbound.ROUTES,
     *contacts.ROUTES,
     *alerts.ROUTES,
     *events.ROUTES,

@@ -51,6 +51,7 @@ WINGS: dict[str, tuple[tuple[str, ...], ...]] = {
         ("accounts", "mailbox", "contacts", "alerts", "events", "operations"),
         ("teamwork", "directory"),
         ("drafts",),
+        ("outbound",),
         ("openapi", "commands"),
         ("console",),
     ),

@@ -39,6 +39,7 @@ SESSION = Access(caller="session")
 ADMIN = Access(caller="admin")
 READ_MAIL = Access(scopes=("email:read",), acts=True)
 CHANGE_MAIL = Access(scopes=("email:write",), acts=True)
+SEND_MAIL = Access(scopes=("email:send",), acts=True)
 # A file may go into a letter, or into a draft.
 UPLOAD_FILES = Access(scopes=("email:send", "email:write"), acts=True)
 READ_APPROVALS = Access(scopes=("approvals:read",), acts=True)

@@ -19,7 +19,7 @@ from admin_api.http.shapes import fields_of
 from admin_api.mailbox import authentication_results
 from admin_api.mailbox.filters import Folder, Listing
 from admin_api.mailbox.header_fields import head_of, header_fields
-from admin_api.mailbox.records import message_item, message_record
+from admin_api.mailbox.records import delivery_record, message_item, message_record
 from admin_api.mailbox.shapes import MessageRecord
 from storage.authentication.results import StoredCheck, find_check
 from storage.content.message_bytes import Content, find_content
@@ -32,6 +32,7 @@ from storage.mailbox.copies import Copy, no_copy, require_held, trace_fields
 from storage.mailbox.message_text import MessageOutline, find_outline, read_letter
 from storage.mailbox.search import search_messages
 from storage.mailbox.visibility import View
+from storage.outbound.letters import letters_of
 
 
 class CopyChange(Payload):
@@ -272,6 +273,7 @@ class Entire(NamedTuple):
     content: Content
     outline: MessageOutline
     check: StoredCheck | None
+    delivery: Record | None
 
 
 async def _entire(tx: Tx, call: Call) -> Entire:
@@ -281,11 +283,14 @@ async def _entire(tx: Tx, call: Call) -> Entire:
 async def entire(tx: Tx, call: Call, copy: Copy) -> Entire:
     """Load the rest of a message that this call may see."""
     key = {"tenant_id": call.tenant_id, "message_id": copy.message_id}
+    letters = await letters_of(tx, tenant_id=call.tenant_id, message_ids=[copy.message_id])
+    letter = letters.get(copy.message_id)
     return Entire(
         copy,
         await find_content(tx, **key),
         await find_outline(tx, **key),
         await find_check(tx, **key),
+        delivery_record(letter, await acting_inbox(tx, call)) if letter else None,
     )
 
 
@@ -302,4 +307,4 @@ async def whole_record(call: Call, found: Entire) -> Record:
     letter = await read_letter(contents, found.content, found.outline)
     believed = found.check is not None and found.check.record["source"] == "relay"
     headers = header_fields(head, hostname=call.service.settings.hostname, believed=believed)
-    return message_record(found.copy, headers, letter, found.check)
+    return message_record(found.copy, headers, letter, found.check, found.delivery)

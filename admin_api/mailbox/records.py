@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 
-from admin_api.http.records import Record, id_or_none
+from admin_api.http.records import Record, id_or_none, time_or_none
 from storage.authentication.results import StoredCheck
 from storage.clock import rfc3339
 from storage.ids import to_text
@@ -12,6 +12,7 @@ from storage.mailbox.copies import Copy, Mailbox, Route, distinct_addresses
 from storage.mailbox.message_text import MessageText
 from storage.mailbox.parsed import Attachment
 from storage.mailbox.read_state import Reader
+from storage.outbound.letters import Letter
 
 
 def message_item(copy: Copy) -> Record:
@@ -46,7 +47,11 @@ def seen_by_record(readers: Sequence[Reader] | None) -> list[Record] | None:
 
 
 def message_record(
-    copy: Copy, headers: Iterable[Record], letter: MessageText, check: StoredCheck | None
+    copy: Copy,
+    headers: Iterable[Record],
+    letter: MessageText,
+    check: StoredCheck | None,
+    delivery: Record | None = None,
 ) -> Record:
     """A single message; fields that need the parser are empty until it has run."""
     return message_item(copy) | {
@@ -56,8 +61,30 @@ def message_record(
         "html_body": letter.html,
         "attachments": [attachment_record(one) for one in letter.attachments],
         "authentication": None if check is None else authentication_record(check),
+        "delivery": delivery,
         "envelope": _envelope(copy) if copy.is_held else None,
         "parse_status": copy.parse_status,
+    }
+
+
+def delivery_record(letter: Letter, viewer: bytes) -> Record:
+    """What became of a letter; its blind recipients are for its author's inbox alone."""
+    shown = [one for one in letter.recipients if one.kind != "bcc" or viewer == letter.inbox_id]
+    return {
+        "state": letter.state,
+        "attempts": letter.attempts,
+        "next_attempt_at": time_or_none(letter.due_at),
+        "recipients": [
+            {
+                "email": one.email,
+                "state": one.state,
+                "code": one.code,
+                "enhanced": one.enhanced,
+                "diagnostic": one.diagnostic,
+                "updated_at": rfc3339(one.updated_at),
+            }
+            for one in shown
+        ],
     }
 
 

@@ -104,6 +104,44 @@ class AuthenticationRecord(Answer):
     arc: ArcResult
 
 
+LetterState = Annotated[
+    Literal[
+        "failed",
+        "bounced",
+        "unknown",
+        "delayed",
+        "held",
+        "waiting",
+        "sending",
+        "accepted",
+        "delivered",
+        "cancelled",
+        "dropped",
+    ],
+    Field(examples=["accepted"]),
+]
+
+
+class LetterRecipientRecord(Answer):
+    """One recipient of a letter, and the smarthost's last words on it."""
+
+    email: Annotated[str, Field(examples=["grace@sender.example"])]
+    state: LetterState
+    code: Annotated[int | None, Field(examples=[250])]
+    enhanced: Annotated[str | None, Field(examples=["2.0.0"])]
+    diagnostic: Annotated[str | None, Field(examples=["queued as 4F1C2"])]
+    updated_at: Time
+
+
+class LetterDelivery(Answer):
+    """What became of a letter."""
+
+    state: LetterState
+    attempts: Annotated[int, Field(ge=0, examples=[1])]
+    next_attempt_at: Time | None
+    recipients: list[LetterRecipientRecord]
+
+
 class MessageItem(Answer):
     """A message in a list; without a copy its folder, marks and ways in are null."""
 
@@ -163,6 +201,7 @@ class MessageRecord(MessageItem):
     html_body: Annotated[str | None, Field(examples=[None])]
     attachments: list[AttachmentRecord]
     authentication: AuthenticationRecord | None
+    delivery: LetterDelivery | None
     envelope: Envelope | None
     parse_status: Annotated[
         Literal["pending", "parsed", "partial", "unparsed"], Field(examples=["parsed"])

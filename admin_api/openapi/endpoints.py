@@ -17,6 +17,7 @@ from admin_api.events import shapes as events
 from admin_api.http.shapes import Described
 from admin_api.mailbox import shapes as mailbox
 from admin_api.operations import shapes as operations
+from admin_api.outbound import shapes as outbound
 from admin_api.teamwork import shapes as teamwork
 
 DESCRIBED: dict[str, Described] = {
@@ -25,6 +26,7 @@ DESCRIBED: dict[str, Described] = {
     **mailbox.DESCRIBED,
     **teamwork.DESCRIBED,
     **drafts.DESCRIBED,
+    **outbound.DESCRIBED,
     **contacts.DESCRIBED,
     **alerts.DESCRIBED,
     **events.DESCRIBED,

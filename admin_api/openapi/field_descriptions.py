@@ -7,6 +7,19 @@ for a parameter by `?name`. A test holds that none is missing.
 from __future__ import annotations
 
 FIELDS: dict[str, str] = {
+    "warnings": "What its sender should know: `no_reply_wanted` when nobody may read it.",
+    "undo_seconds": "For how long it can be cancelled.",
+    "send_at": "When it leaves; until then it can be cancelled.",
+    "LetterRecipientRecord.state": "What became of the letter at this recipient.",
+    "LetterDelivery.state": "The worst state of its recipients.",
+    "QueuedLetter.state": "The worst state of its recipients.",
+    "QueuedLetter.queued": "Whether it waits for approval.",
+    "LetterDelivery.attempts": "How many times the letter was tried.",
+    "LetterRecipientRecord.code": "The code of the smarthost's last reply.",
+    "expected_last_message_id": "The newest message that was read; with a newer one it is 409.",
+    "enhanced": "The enhanced status code of that reply.",
+    "diagnostic": "The last words of the smarthost on this recipient.",
+    "allow_missing": "Whether placeholders without a value may stay as they are.",
     "access_token": "The session's credential, for the Authorization header.",
     "action": "The kind of entry, as `token.created`.",
     "TokenChange.action": "Pauses, resumes or rotates the token.",

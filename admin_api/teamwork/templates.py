@@ -28,7 +28,8 @@ def _placeholder(name: str) -> str:
     return name
 
 
-def _text_or_number(value: object) -> object:
+def text_or_number(value: object) -> object:
+    """A check of a placeholder's value."""
     if isinstance(value, bool) or not isinstance(value, str | int | float):
         raise ValueError("must be a string or a number")
     return value
@@ -58,7 +59,7 @@ class TemplateChange(TemplateIn):
 class Rendering(Payload):
     """The values for a template; with `thread_id` a thread fills in those that are missing here."""
 
-    context: dict[str, Annotated[object, AfterValidator(_text_or_number)]] = Field(
+    context: dict[str, Annotated[object, AfterValidator(text_or_number)]] = Field(
         default_factory=dict
     )
     thread_id: VisibleThread | None = None
@@ -150,7 +151,7 @@ async def delete_template(call: Call) -> Response:
 async def render_template(call: Call) -> Response:
     """POST /v1/templates/{template_id}/: subject and body, filled in."""
     payload = call.payload(Rendering)
-    said = {key: _text(value) for key, value in payload.context.items()}
+    said = {key: text_of(value) for key, value in payload.context.items()}
 
     async def work(tx: Tx) -> Rendered:
         template = await locate(tx, call)
@@ -167,7 +168,7 @@ async def render_template(call: Call) -> Response:
     return answer({"subject": rendered.subject, "body": rendered.body})
 
 
-def _text(value: object) -> str:
+def text_of(value: object) -> str:
     """Return a string as it is, a number as JSON writes it."""
     return value if isinstance(value, str) else orjson.dumps(value).decode()
 

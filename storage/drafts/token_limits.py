@@ -84,11 +84,11 @@ async def wants_no_reply(tx: Tx, *, tenant_id: bytes, message_id: bytes) -> bool
     row = await tx.fetch_one(
         """
         SELECT automatic, reverse_path, from_email FROM messages
-        WHERE tenant_id = :tenant_id AND message_id = :message_id
+        WHERE tenant_id = :tenant_id AND message_id = :message_id AND protocol <> 'outbound'
         """,
         {"tenant_id": tenant_id, "message_id": message_id},
     )
-    if row is None:
+    if row is None:  # or a letter of our own
         return False
     local = str(row["from_email"]).rpartition("@")[0]
     return bool(row["automatic"]) or row["reverse_path"] == "" or bool(_NO_REPLY.fullmatch(local))

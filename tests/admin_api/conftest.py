@@ -66,4 +66,5 @@ def _open(
         login_rate_per_minute=1000,
         hostname="mx.postroom.test",
         dns_server=Endpoint("127.0.0.1", dns.port),
+        smarthost=Endpoint("127.0.0.1", 1),  # nothing is sent from here
     )

@@ -55,6 +55,7 @@ OWN = {
     "note",
     "draft",
     "approval",
+    "letter",
     "task",
     "contact",
     "share",

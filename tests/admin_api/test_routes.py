@@ -182,6 +182,18 @@ TABLE = {
         None, admin=True, names={"list_id": "list", "inbox_id": "inbox"}, status=204
     ),
     "GET /v1/messages/": Row(READ, acts=True),
+    "POST /v1/messages/": Row(
+        ("email:send",),
+        acts=True,
+        body={"reply_to_message_id": OTHER_MESSAGE, "text_body": "In March."},
+        status=201,
+    ),
+    "POST /v1/messages/{message_id}/cancel/": Row(
+        ("email:send",), acts=True, names={"message_id": "letter"}
+    ),
+    "POST /v1/messages/{message_id}/retry/": Row(
+        ("email:send",), acts=True, names={"message_id": "letter"}, status=409
+    ),
     "PATCH /v1/messages/": Row(
         WRITE, acts=True, body={"message_ids": [OTHER_MESSAGE], "set": {"is_read": True}}
     ),
@@ -469,9 +481,11 @@ async def shared_work(world: World, inbox: str, owner: str) -> dict[str, str]:
         template = (await admin.post("/v1/templates/", json={"name": "Follow-up"})).json()
         drafts = f"/v1/messages/threads/{thread['thread_id']}/drafts/"
         draft = (await api.post(drafts, json={"text_body": "Dear Grace,"})).json()
+    approval, letter = await held_letter(world, who=inbox)
     return {
         "draft": draft["draft_id"],
-        "approval": (await held_letter(world, who=inbox))[0],
+        "approval": approval,
+        "letter": to_text("msg", letter),
         "alert": alert["alert_id"],
         "delivery": await owed(world, alert["alert_id"]),
         "thread": thread["thread_id"],

@@ -1,0 +1,1 @@
+"""Letters that leave: composed, queued, cancelled and retried. Its composer knows no store."""

@@ -1,0 +1,210 @@
+"""From a plan to the octets of a letter.
+
+- A small letter is written in the transaction that queues it, which gives its id. A large one goes
+  to where large contents are stored before, with an id that was drawn for it.
+- The text that is quoted is that of the answered message as this inbox sees it.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+from collections.abc import AsyncIterator, Mapping, Sequence
+from contextlib import aclosing
+from dataclasses import dataclass, replace
+
+from admin_api.access.credentials import Agent
+from admin_api.call.call import Call
+from admin_api.http.problems import Problem
+from admin_api.mailbox.header_fields import head_of, header_fields
+from admin_api.outbound import composer
+from admin_api.outbound.composer import Heading
+from admin_api.outbound.letter_in import LetterIn, sendable
+from admin_api.outbound.letter_plan import Plan, on_one_line
+from admin_api.outbound.senders import recipients_of_answer
+from storage.address import canonical_or_none
+from storage.content.message_bytes import Content, new_content_id
+from storage.drafts.uploads import Upload
+from storage.errors import FieldFault, Invalid
+from storage.ids import to_text
+from storage.mailbox.copies import Mailbox
+from storage.mailbox.message_text import read_letter
+from storage.outbound.letters import MOST_RECIPIENTS, Kind
+
+PLACE = "msg_" + "0" * 26  # as long as an id: the message's is known in the transaction
+
+
+@dataclass(frozen=True, slots=True)
+class Composed:
+    """A letter but for its ids: `rest` is its body, or `files` follow it."""
+
+    heading: Heading
+    bcc: tuple[Mailbox, ...]
+    answered: tuple[str, ...]
+    body: bytes
+
+    @property
+    def recipients(self) -> list[tuple[str, Kind, Mailbox]]:
+        """Every recipient once, in the order of To, Cc, Bcc."""
+        found: dict[str, tuple[str, Kind, Mailbox]] = {}
+        groups: tuple[tuple[Kind, Sequence[Mailbox]], ...] = (
+            ("to", self.heading.to),
+            ("cc", self.heading.cc),
+            ("bcc", self.bcc),
+        )
+        for kind, mailboxes in groups:
+            for one in mailboxes:
+                found.setdefault(canonical_or_none(one.email) or one.email, (one.email, kind, one))
+        return [*found.values()]
+
+
+async def compose(
+    call: Call, payload: LetterIn, plan: Plan, typed: Mapping[Kind, list[Mailbox]]
+) -> Composed:
+    """Read what is answered, and write the letter but for its ids. Raises Invalid on `to`."""
+    to, cc = [*typed["to"]], [*typed["cc"]]
+    subject, text, html = plan.subject, plan.text, payload.html_body
+    in_reply_to: str | None = None
+    earlier: tuple[str, ...] = ()
+    answered: tuple[str, ...] = ()
+    if plan.answered is not None:
+        copy, content, outline, ours = plan.answered
+        contents = call.service.content
+        async with aclosing(contents.chunks(content)) as chunks:
+            head = await head_of(chunks)
+        in_reply_to, earlier = _ids_of(head)
+        letter = await read_letter(contents, content, outline)
+        reply_to = [Mailbox(name, email) for name, email in letter.reply_to]
+        found, others = recipients_of_answer(copy, reply_to, ours, reply_all=payload.reply_all)
+        answered = tuple(one.email for one in [*found, *others])
+        to = to or _reachable(found)
+        cc = [*cc, *_reachable(others)]
+        subject = subject or composer.reply_subject(on_one_line(copy.subject))
+        if payload.quote == "last" and letter.text:
+            quotation = composer.quoted(letter.text, author=copy.sender, date=copy.received_at)
+            text = f"{text.rstrip()}\n\n{quotation}" if text or not html else text
+    thread = plan.answered.copy.thread_id if plan.answered else None
+    references: tuple[str, ...] = ()
+    if thread is not None:
+        own = f"{to_text('thr', thread)}@{plan.sender.domain}"
+        references = composer.references_of(own, earlier, in_reply_to)
+    heading = Heading(
+        author=plan.sender.mailbox,
+        reply_to=plan.sender.reply_to,
+        to=tuple(to),
+        cc=tuple(cc),
+        subject=subject,
+        message_id=f"{PLACE}.{composer.new_boundary()[2:14]}@{plan.sender.domain}",
+        in_reply_to=in_reply_to,
+        references=references,
+        date=call.now,
+        is_automatic=is_automatic(call),
+    )
+    body = await asyncio.to_thread(composer.body_of, text, html)
+    composed = _without_doubles(Composed(heading, tuple(typed["bcc"]), answered, body))
+    if not composed.recipients:
+        raise Invalid(FieldFault("to", "must name a recipient: the message names none to answer"))
+    if len(composed.recipients) > MOST_RECIPIENTS:
+        raise Invalid(
+            FieldFault("to", f"must be {MOST_RECIPIENTS} recipients at most, with Cc, Bcc")
+        )
+    return composed
+
+
+def is_automatic(call: Call) -> bool:
+    """Whether nobody read it: a token sends it, and it needs no approval."""
+    caller = call.caller
+    return isinstance(caller, Agent) and "email:send" not in caller.token.sending.requires_approval
+
+
+def _reachable(found: Sequence[Mailbox]) -> list[Mailbox]:
+    """Keep the mailboxes of a header that an envelope can name."""
+    kept = []
+    for one in found:
+        try:
+            kept.append(Mailbox(on_one_line(one.name), sendable(one.email)))
+        except ValueError:
+            continue
+    return kept
+
+
+def _without_doubles(letter: Composed) -> Composed:
+    kept = letter.recipients
+    chosen = {
+        kind: tuple(mailbox for _, one, mailbox in kept if one == kind)
+        for kind in ("to", "cc", "bcc")
+    }
+    heading = replace(letter.heading, to=chosen["to"], cc=chosen["cc"])
+    return replace(letter, heading=heading, bcc=chosen["bcc"])
+
+
+def _ids_of(head: bytes) -> tuple[str | None, tuple[str, ...]]:
+    """Return the Message-ID of a message, and the ids of its References."""
+    found: dict[str, str] = {}
+    for field in header_fields(head):
+        found.setdefault(str(field["name"]).lower(), str(field["value"]))
+    own = _ids(found.get("message-id", ""))
+    return (own[0] if own else None), _ids(found.get("references", ""))
+
+
+def _ids(text: str) -> tuple[str, ...]:
+    parts = (part.partition(">")[0] for part in text.split("<")[1:])
+    return tuple(
+        one
+        for one in parts
+        if "@" in one and len(one) <= 250 and one.isascii() and one.isprintable() and " " not in one
+    )
+
+
+async def spooled(
+    call: Call, letter: Composed, files: Sequence[Upload], message_id: bytes
+) -> Content:
+    """Write a letter that is large to where large contents are stored."""
+    digest, size = hashlib.sha256(), 0
+    contents = call.service.content
+    spool = contents.new_spool(new_content_id(call.now))
+    try:
+        async for part in _parts(call, letter, files, message_id):
+            digest.update(part)
+            size += len(part)
+            await asyncio.to_thread(spool.write, [part])
+        await asyncio.to_thread(spool.finish)
+        if size > call.service.settings.size_limit:
+            raise Problem(413, "letter_too_large", "The letter is larger than this server sends.")
+        return await contents.keep(spool, Content(digest.digest(), size, None, None), now=call.now)
+    except BaseException:
+        spool.discard()
+        raise
+
+
+async def _parts(
+    call: Call, letter: Composed, files: Sequence[Upload], message_id: bytes
+) -> AsyncIterator[bytes]:
+    if not files:
+        yield octets_of(letter, message_id)
+        return
+    header = _header(letter, message_id)
+    boundary = composer.new_boundary()
+    yield header + composer.mixed_head(boundary, letter.body)
+    for one in files:
+        yield composer.file_head(boundary, filename=one.filename, content_type=one.content_type)
+        left = b""
+        async with aclosing(call.service.content.chunks(one.content)) as chunks:
+            async for chunk in chunks:
+                left += chunk
+                whole = len(left) // composer.BASE64_CHUNK * composer.BASE64_CHUNK
+                if whole:
+                    yield await asyncio.to_thread(composer.encoded, left[:whole])
+                    left = left[whole:]
+        yield composer.encoded(left)
+    yield composer.mixed_end(boundary)
+
+
+def octets_of(letter: Composed, message_id: bytes) -> bytes:
+    """Write a letter without files."""
+    return _header(letter, message_id) + letter.body
+
+
+def _header(letter: Composed, message_id: bytes) -> bytes:
+    own = letter.heading.message_id.replace(PLACE, to_text("msg", message_id), 1)
+    return composer.header_of(replace(letter.heading, message_id=own))

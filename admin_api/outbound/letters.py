@@ -1,0 +1,218 @@
+"""Sending a letter: checked, composed, and queued in one transaction with its author's copy.
+
+- Without a smarthost nothing is queued: 409 `sending_unconfigured`.
+- A letter of a token passes the token's limits in the transaction that queues it; one that needs
+  approval is held.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import replace
+
+import orjson
+from starlette.responses import Response
+
+from admin_api.access.credentials import Agent
+from admin_api.call.call import Call, acting_view
+from admin_api.call.references import visible_message
+from admin_api.drafts.drafts import require_latest
+from admin_api.drafts.refusals import problem_of_refusal
+from admin_api.http.problems import thread_moved
+from admin_api.http.responses import answer
+from admin_api.outbound.composing import PLACE, Composed, compose, is_automatic, octets_of, spooled
+from admin_api.outbound.letter_in import LetterIn, call_of, typed_recipients, upload_ids_of
+from admin_api.outbound.letter_plan import Plan, answered_by, make_plan
+from admin_api.outbound.records import queued_record
+from storage.clock import SECOND
+from storage.content.message_bytes import Content
+from storage.database import Tx
+from storage.drafts import approvals, drafts, public_messages, token_limits, uploads
+from storage.errors import Conflict, OutcomeUnknown
+from storage.ids import from_text, to_text
+from storage.mailbox.visibility import View
+from storage.outbound.letters import Letter, NewLetter, enqueue, find_letter
+
+_SMALL = 48 * 1024
+
+
+async def send_letter(call: Call) -> Response:
+    """POST /v1/messages/: queued; it leaves after the seconds in which it can be taken back."""
+    payload = call.payload(LetterIn)
+    typed = typed_recipients(payload)
+    plan = await call.database.read(lambda tx: make_plan(tx, call, payload))
+    if call.service.settings.smarthost is None:
+        raise unconfigured()
+    composed = await compose(call, payload, plan, typed)
+    reserved, content = None, None
+    if plan.files or len(composed.body) > _SMALL:
+        reserved = await call.database.write(_new_id)
+        content = await spooled(call, composed, plan.files, reserved)
+    try:
+        letter, approval_id = await call.database.write(
+            lambda tx: _queue(tx, call, plan, composed, message_id=reserved, content=content)
+        )
+    except OutcomeUnknown:
+        raise  # a row may name the content
+    except BaseException:
+        if content is not None and content.file is not None:
+            await call.service.content.remove(content.file)
+        raise
+    warnings = await call.database.read(lambda tx: _warnings(tx, call, plan))
+    record = queued_record(letter, approval_id=approval_id, warnings=warnings)
+    return answer(record, 201 if approval_id is None else 202)
+
+
+def unconfigured() -> Conflict:
+    """Build the refusal of a server without a smarthost."""
+    return Conflict("sending_unconfigured", "This server has no smarthost to hand letters to.")
+
+
+async def _new_id(tx: Tx) -> bytes:
+    return tx.new_id()
+
+
+async def _warnings(tx: Tx, call: Call, plan: Plan) -> list[str]:
+    if plan.answered is None or isinstance(call.caller, Agent):
+        return []
+    message_id = plan.answered.copy.message_id
+    is_wanted = not await token_limits.wants_no_reply(
+        tx, tenant_id=call.tenant_id, message_id=message_id
+    )
+    return [] if is_wanted else ["no_reply_wanted"]
+
+
+async def _queue(
+    tx: Tx,
+    call: Call,
+    plan: Plan,
+    composed: Composed,
+    *,
+    message_id: bytes | None,
+    content: Content | None,
+) -> tuple[Letter, bytes | None]:
+    """Check what may have changed, and queue the letter. Returns it, and its approval's id."""
+    view, payload = await acting_view(tx, call), call.payload(LetterIn)
+    answered = await answered_by(tx, call, view, payload)
+    thread_id = answered.copy.thread_id if answered else None
+    newest = None
+    if thread_id is not None:
+        newest = await public_messages.newest_public(tx, view=view, thread_id=thread_id)
+        await _require_not_moved(tx, call, payload, newest)
+    await _require_allowed(tx, call, view, composed, thread_id=thread_id)
+    new_thread = tx.new_id() if thread_id is None else thread_id
+    message_id = message_id or tx.new_id()
+    upload_ids = upload_ids_of(payload)
+    if upload_ids:
+        await uploads.take_uploads(
+            tx,
+            tenant_id=call.tenant_id,
+            inbox_id=view.inbox_id,
+            message_id=message_id,
+            upload_ids=upload_ids,
+            now=call.now,
+        )
+    if payload.draft_id is not None:
+        draft = await require_latest(tx, call, payload.draft_id)
+        await drafts.delete_draft(tx, tenant_id=call.tenant_id, draft_id=draft.draft_id)
+    held = isinstance(call.caller, Agent) and not is_automatic(call)
+    letter = _new_letter(call, view, plan, composed, message_id=message_id, thread_id=new_thread)
+    letter = replace(letter, is_new_thread=thread_id is None, call=call_of(payload))
+    if content is None:
+        octets = octets_of(composed, message_id)
+        content = Content(hashlib.sha256(octets).digest(), len(octets), octets, None)
+    settings = call.service.settings
+    undo = settings.undo_seconds if payload.undo_seconds is None else payload.undo_seconds
+    await enqueue(
+        tx,
+        replace(letter, content=content),
+        send_at=call.now + int(undo * SECOND),
+        expires_at=call.now + int(settings.send_expire * SECOND),
+        now=call.now,
+        held=held,
+    )
+    approval_id = None
+    if held and isinstance(call.caller, Agent):
+        approval_id = await approvals.request_approval(
+            tx,
+            tenant_id=call.tenant_id,
+            inbox_id=view.inbox_id,
+            token_id=call.caller.token.token_id,
+            message_id=message_id,
+            thread_id=new_thread,
+            seen_message_id=newest,
+            subject=composed.heading.subject,
+            now=call.now,
+        )
+    return await find_letter(tx, tenant_id=call.tenant_id, message_id=message_id), approval_id
+
+
+async def _require_not_moved(tx: Tx, call: Call, payload: LetterIn, newest: bytes | None) -> None:
+    """Raises Problem `thread_moved`."""
+    if payload.expected_last_message_id is None or newest is None:
+        return
+    seen = await visible_message(
+        tx, call, "expected_last_message_id", payload.expected_last_message_id
+    )
+    if newest > seen:
+        raise thread_moved(to_text("msg", newest))
+
+
+async def _require_allowed(
+    tx: Tx, call: Call, view: View, composed: Composed, *, thread_id: bytes | None
+) -> None:
+    """Raises Problem for a letter that this token may not send."""
+    payload = call.payload(LetterIn)
+    caller = call.caller
+    if not isinstance(caller, Agent):
+        return
+    fields = [
+        f"{kind}[{place}].email"
+        for kind, given in (("to", payload.to), ("cc", payload.cc), ("bcc", payload.bcc))
+        for place in range(len(given))
+    ]
+    named = [one.email for one in (*payload.to, *payload.cc, *payload.bcc)]
+    answered_id = payload.reply_to_message_id
+    refusal = await token_limits.why_not(
+        tx,
+        view=view,
+        token=caller.token,
+        thread_id=thread_id,
+        recipients=named,
+        answered=composed.answered,
+        reply_to_message_id=from_text("msg", answered_id) if answered_id else None,
+    )
+    if refusal is not None:
+        raise problem_of_refusal(refusal, fields)
+
+
+def _new_letter(
+    call: Call, view: View, plan: Plan, composed: Composed, *, message_id: bytes, thread_id: bytes
+) -> NewLetter:
+    heading = composed.heading
+    own = heading.message_id.replace(PLACE, to_text("msg", message_id), 1)
+    token_id = call.caller.token.token_id if isinstance(call.caller, Agent) else None
+    mailboxes = {
+        "to": [[one.name, one.email] for one in heading.to],
+        "cc": [[one.name, one.email] for one in heading.cc],
+    }
+    return NewLetter(
+        tenant_id=call.tenant_id,
+        inbox_id=view.inbox_id,
+        user_id=call.user_id,
+        token_id=token_id,
+        thread_id=thread_id,
+        is_new_thread=False,
+        list_id=plan.sender.list_id,
+        message_id=message_id,
+        header_message_id=own,
+        references=(f"{to_text('thr', thread_id)}@{plan.sender.domain}", own),
+        from_name=heading.author.name,
+        from_email=heading.author.email,
+        domain=plan.sender.domain,
+        subject=heading.subject,
+        mailboxes=orjson.dumps(mailboxes),
+        recipients=tuple((email, kind) for email, kind, _ in composed.recipients),
+        content=Content(b"", 0, b"", None),
+        call={},
+    )
