@@ -33,6 +33,7 @@ from admin_api.console.inside import API, ask
 from admin_api.console.live.shared_rows import PackedPage, SharedRows
 from admin_api.console.pages import PAGES
 from admin_api.console.visit import Page, Visit
+from admin_api.events.page_stream import SharedFrames
 from admin_api.http.problems import Problem, problem_of, rate_limited, unauthorized
 from admin_api.http.records import Record
 from admin_api.http.responses import common_headers
@@ -96,11 +97,12 @@ class Edge:
         self._hosts = origin.own_hosts(service.settings)
         self._calls = Buckets(per_minute=_PER_MINUTE, burst=_BURST, ticks=ticks)
         self._shared = SharedRows(lambda: service.feed.position, ticks)
+        self._frames = SharedFrames()
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         scope[API] = self._api
         request = Request(scope, receive)
-        visit = _visit_of(request, self._shared)
+        visit = _visit_of(request, self._shared, self._frames)
         headers = common_headers() | (POLICY | IN_PANE if visit.pane else POLICY)
         try:
             response = await self._response(request, visit)
@@ -214,7 +216,7 @@ class Edge:
         return response
 
 
-def _visit_of(request: Request, shared: SharedRows) -> Visit:
+def _visit_of(request: Request, shared: SharedRows, frames: SharedFrames) -> Visit:
     """A visit of nobody yet, so that a refusal can be shown whenever it comes."""
     nothing = Form([])
     return Visit(
@@ -225,6 +227,7 @@ def _visit_of(request: Request, shared: SharedRows) -> Visit:
         path=request.scope.get("path", "/"),
         look=looks.look_of(request),
         shared=shared,
+        frames=frames,
         pane=request.headers.get("sec-fetch-dest") == "iframe"
         and request.headers.get("sec-fetch-site") == "same-origin",
     )

@@ -18,7 +18,7 @@ from admin_api.call.call import Call
 from admin_api.console.forms import Form
 from admin_api.console.live.shared_rows import SharedRows
 from admin_api.console.rendering import page
-from admin_api.events.page_stream import MOST_INBOXES
+from admin_api.events.page_stream import MOST_INBOXES, SharedFrames
 from admin_api.http.records import Record
 from storage.accounts.users import User
 
@@ -47,8 +47,8 @@ class Visit:
     decoded. `user` is None and `token` empty when nobody is signed in. `inboxes` are the records of
     the inboxes that this user may act for, own ones first, `team` those of all teammates; a
     fragment has none. A `pane` is a page in a frame of ours, beside a list. `look` are the choices
-    of this browser, `shared` are renderings for all; `cookies` are Set-Cookie headers for the
-    response.
+    of this browser, `shared` and `frames` are made for all; `cookies` are Set-Cookie headers for
+    the response.
     """
 
     form: Form
@@ -58,6 +58,7 @@ class Visit:
     path: str
     look: Mapping[str, str]
     shared: SharedRows
+    frames: SharedFrames
     pane: bool = False
     token: str = ""
     user: User | None = None

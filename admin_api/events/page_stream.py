@@ -5,9 +5,10 @@
 - `hello` begins a stream: whoever had one before asks for everything anew. Nothing is read from the
   log for it, so a stream that comes back costs no more than a new one. `stale` says the same of one
   inbox, when too much happened at once.
-- Frames are at least `_PAUSE` apart, whatever happens meanwhile. While more happens than anybody
-  can follow, they are up to `_LONGEST` apart: each frame has the page ask for its list anew, which
-  costs the server as much as the delivery of some twenty messages.
+- Frames are at least `_PAUSE` apart, whatever happens meanwhile: a page asks no more often. While
+  more mail comes than anybody can follow, they are up to `_LONGEST` apart: each frame has the page
+  ask for its rows anew, which costs the server as much as the delivery of some ten messages.
+- Streams that hear the same events of an inbox share their frames: the store is read once for them.
 - It counts as one stream of its session, ends with it (`bye`), with one of its inboxes, with its
   client and with the process. Of a client that does not read next to nothing is kept.
 """
@@ -15,8 +16,11 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from collections import OrderedDict
+from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Hashable, Sequence
 from dataclasses import dataclass
+from functools import partial
+from typing import Any
 
 import orjson
 from starlette.responses import Response
@@ -35,18 +39,36 @@ from storage.ids import to_text
 from storage.wakeup import WakeUp, woken_within
 
 MOST_INBOXES = 20
-_PAUSE = 0.1
-_FLOOD = 40  # events in such a pause; a message is some three
+_PAUSE = 0.3
+_FLOOD = 70.0  # messages a second
 _LOOK = 0.25
 _LONGEST = 5.0
-_MOST_THREADS = 200
+_MOST_THREADS, _MOST_NAMED = 200, 500
+_MOST_SHARED = 64
 
 
-async def page_stream(call: Call, names: Sequence[str]) -> Response:
+class SharedFrames:
+    """The last frames of a process, by what they are about; a failed one is made anew."""
+
+    def __init__(self) -> None:
+        self._kept: OrderedDict[Hashable, asyncio.Task[bytes]] = OrderedDict()
+
+    async def get(self, key: Hashable, make: Callable[[], Coroutine[Any, Any, bytes]]) -> bytes:
+        """Return the frame of this key. Raises whatever `make` raises."""
+        kept = self._kept.get(key)
+        if kept is None or (kept.done() and (kept.cancelled() or kept.exception())):
+            kept = self._kept[key] = asyncio.create_task(make())
+            while len(self._kept) > _MOST_SHARED:
+                self._kept.popitem(last=False)
+        return await asyncio.shield(kept)
+
+
+async def page_stream(call: Call, names: Sequence[str], frames: SharedFrames) -> Response:
     """Answer with the stream of these inboxes, by id or address, of which the caller is the owner.
 
     Others are left out: each look into them is on record. 204, after which no browser tries again,
-    when none is left. Raises Invalid for too many, Problem 429 for too many streams.
+    when none is left. `frames` are those of the process. Raises Invalid for too many, Problem 429
+    for too many streams.
     """
     if len(names) > MOST_INBOXES:
         raise Invalid(FieldFault("inbox", f"at most {MOST_INBOXES} inboxes"))
@@ -64,7 +86,7 @@ async def page_stream(call: Call, names: Sequence[str]) -> Response:
     if not listeners:
         return no_content()
     require_stream(call)
-    source = PageSource(call.service.feed, call.database, listeners, heard)
+    source = PageSource(call.service.feed, call.database, listeners, heard, frames)
     return EventStream(source.feed, listeners, _frames(source))
 
 
@@ -76,6 +98,7 @@ class PageSource:
     database: Database
     listeners: Sequence[Listener]
     heard: WakeUp
+    frames: SharedFrames
 
 
 async def _frames(source: PageSource) -> AsyncIterator[bytes]:
@@ -98,22 +121,18 @@ async def pause(
     listeners: Sequence[Listener], sleep: Callable[[float], Awaitable[None]] = asyncio.sleep
 ) -> None:
     """Wait for the time of the next frame: longer while events flood in."""
-    await sleep(_PAUSE)
-    if not _floods(listeners, 0, _PAUSE):
-        return
-    slept = 0.0
+    start, came, slept = _received(listeners), 0, 0.0
     while slept < _LONGEST and not any(one.has_ended for one in listeners):
-        before = sum(one.waiting for one in listeners)
-        await sleep(_LOOK)
-        slept += _LOOK
-        if not _floods(listeners, before, _LOOK):
+        step, before = _LOOK if slept else _PAUSE, came
+        await sleep(step)
+        slept, came = slept + step, _received(listeners) - start
+        is_over = came < _FLOOD * slept or came == before
+        if is_over and not any(one.is_behind for one in listeners):
             return
 
 
-def _floods(listeners: Sequence[Listener], before: int, seconds: float) -> bool:
-    if any(one.is_behind for one in listeners):
-        return True
-    return sum(one.waiting for one in listeners) - before >= _FLOOD * seconds / _PAUSE
+def _received(listeners: Sequence[Listener]) -> int:
+    return sum(one.received for one in listeners)
 
 
 async def _told(source: PageSource) -> AsyncIterator[bytes]:
@@ -122,13 +141,19 @@ async def _told(source: PageSource) -> AsyncIterator[bytes]:
             await source.feed.join(listener)
             yield _frame("stale", {"inbox": _id(listener)})
         elif events := listener.drain():
-            yield await _of_inbox(source.database, listener, events)
+            key = (listener.inbox_id, listener.types, events[0].event_id, events[-1].event_id)
+            made = partial(_of_inbox, source.database, listener, events)
+            yield await source.frames.get((*key, len(events)), made)
 
 
 async def _of_inbox(database: Database, listener: Listener, events: Sequence[Event]) -> bytes:
+    newest = to_text("evt", events[-1].event_id)
+    stale = _frame("stale", {"inbox": _id(listener), "at": newest})
     threads = {one.thread_id for one in events if one.thread_id is not None}
     copies = {each for one in events for each in one.message_ids}
     copies |= {one.message_id for one in events if one.message_id and not one.thread_id}
+    if len(copies) > _MOST_NAMED:
+        return stale
 
     async def read(tx: Tx) -> set[bytes]:
         return await threads_of(tx, tenant_id=listener.tenant_id, message_ids=copies)
@@ -136,16 +161,16 @@ async def _of_inbox(database: Database, listener: Listener, events: Sequence[Eve
     try:
         threads |= await database.read(read) if copies else set()
     except StoreUnavailable:
-        return _frame("stale", {"inbox": _id(listener)})
+        return stale
     if len(threads) > _MOST_THREADS:
-        return _frame("stale", {"inbox": _id(listener)})
+        return stale
     return _frame(
         "change",
         {
             "inbox": _id(listener),
             "threads": sorted(to_text("thr", one) for one in threads),
             "types": sorted({one.type for one in events}),
-            "at": to_text("evt", events[-1].event_id),
+            "at": newest,
         },
     )
 

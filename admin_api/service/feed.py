@@ -27,6 +27,7 @@ from storage.clock import Clock
 from storage.database import Database, Tx, Work
 from storage.errors import StoreUnavailable
 from storage.events.log import (
+    RECEIVED,
     WATCHED,
     Event,
     audience,
@@ -50,7 +51,7 @@ class Listener:
     """One stream: its credential, inbox and event types.
 
     `standing` are the marks of the credential and the inbox at its beginning; `on_end` is called
-    when it ends.
+    when it ends. `received` counts the mail that came since.
     """
 
     __slots__ = (
@@ -61,6 +62,7 @@ class Listener:
         "inbox_id",
         "is_behind",
         "on_end",
+        "received",
         "standing",
         "tenant_id",
         "types",
@@ -83,6 +85,7 @@ class Listener:
         self.standing = standing
         self.has_ended = False
         self.is_behind = False
+        self.received = 0
         self.on_end: Callable[[], object] = lambda: None
         self._waiting: list[Event] = []
         self._heard = heard or WakeUp()
@@ -92,15 +95,11 @@ class Listener:
         """Whether it still gets events from the feed."""
         return not (self.is_behind or self.has_ended)
 
-    @property
-    def waiting(self) -> int:
-        """How many events it has not taken."""
-        return len(self._waiting)
-
     def offer(self, event: Event) -> None:
         """Hand it an event for its inbox."""
         if self.is_behind or event.type not in self.types:
             return
+        self.received += event.type == RECEIVED
         if len(self._waiting) >= _MOST_WAITING:
             self.is_behind = True
             self._waiting = []

@@ -11,7 +11,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from storage.database import Tx
@@ -142,24 +142,27 @@ async def _unassigned(tx: Tx, view: View) -> int:
         params = {**view.params, "looked": looked, "limit": MOST}
         if await _found(tx, _ALL_OPEN, params) < looked:
             return await _found(tx, _OPEN_UNASSIGNED, params)
-        threads, is_all = await _among_newest(tx, view, looked)
-        found = min(len(threads), MOST)
-        if is_all or found == MOST:
+        sources = from_clauses(tx)
+        found = await _found(tx, _among_newest(sources), params)
+        if found == MOST or not await _found(tx, _more_than_looked_at(sources), params):
             break
     return found
 
 
-async def _among_newest(tx: Tx, view: View, looked: int) -> tuple[set[bytes], bool]:
-    """Return the unassigned threads of the newest copies, and whether those are all copies."""
-    found: set[bytes] = set()
-    is_all, params = True, {**view.params, "looked": looked, "limit": MOST}
-    for source in from_clauses(tx):
-        rows = await tx.fetch_all(_UNASSIGNED.format(source), params)
-        found |= {bytes(row["thread_id"]) for row in rows}
-        if len(found) >= MOST:
-            break
-        is_all &= await _found(tx, _COPIES.format(source), params) < looked
-    return found, is_all
+def _among_newest(sources: Sequence[Source]) -> str:
+    """The unassigned threads of the newest copies; a thread may have some in each source."""
+    newest = " UNION ALL ".join(
+        _NEWEST.format(source, place) for place, source in enumerate(sources)
+    )
+    return _UNASSIGNED.format(newest)
+
+
+def _more_than_looked_at(sources: Sequence[Source]) -> str:
+    more = " OR ".join(
+        f"(SELECT COUNT(*) FROM ({_NEWEST.format(source, place)}) n{place}) >= :looked"
+        for place, source in enumerate(sources)
+    )
+    return f"SELECT CASE WHEN {more} THEN 1 ELSE 0 END AS found"
 
 
 _ALL_OPEN = """
@@ -177,20 +180,19 @@ _OPEN_UNASSIGNED = f"""
           AND {UNASSIGNED}
         LIMIT :limit) u
 """
-_COPIES = """
-    SELECT COUNT(*) AS found FROM (
-        SELECT 1 FROM {} c WHERE c.inbox_id = :viewer AND c.folder = 0 LIMIT :looked) u
+_NEWEST = """
+    SELECT * FROM (
+        SELECT c.message_id FROM {} c WHERE c.inbox_id = :viewer AND c.folder = 0
+        ORDER BY c.message_id DESC LIMIT :looked) s{}
 """
 _UNASSIGNED = f"""
-    SELECT DISTINCT t.thread_id FROM (
-        SELECT c.message_id FROM {{}} c
-        WHERE c.inbox_id = :viewer AND c.folder = 0
-        ORDER BY c.message_id DESC LIMIT :looked) p
-    CROSS JOIN messages m CROSS JOIN threads t
-    WHERE m.message_id = p.message_id AND t.thread_id = m.thread_id
-      AND t.tenant_id = :tenant_id AND t.status = 'open'
-      AND {UNASSIGNED}
-    LIMIT :limit
+    SELECT COUNT(*) AS found FROM (
+        SELECT DISTINCT t.thread_id
+        FROM ({{}}) p CROSS JOIN messages m CROSS JOIN threads t
+        WHERE m.message_id = p.message_id AND t.thread_id = m.thread_id
+          AND t.tenant_id = :tenant_id AND t.status = 'open'
+          AND {UNASSIGNED}
+        LIMIT :limit) u
 """
 
 

@@ -15,4 +15,4 @@ from admin_api.events.page_stream import page_stream
 
 async def show_stream(call: Call, visit: Visit) -> Response:
     """GET /console/live/. Raises Invalid for too many inboxes, Problem 429 for too many streams."""
-    return await page_stream(call, visit.query.every("inbox"))
+    return await page_stream(call, visit.query.every("inbox"), visit.frames)

@@ -214,8 +214,7 @@ async function older() {
   } finally {
     isAsking = false;
   }
-  const left = document.getElementById("more");
-  if (left) { watcher.unobserve(left); watcher.observe(left); }
+  for (const left of document.querySelectorAll("#more")) { watcher.unobserve(left); watcher.observe(left); }
 }
 
 function start() {
@@ -224,11 +223,12 @@ function start() {
   tell();
   goOn();
   watcher.disconnect();
-  const more = document.getElementById("more");
-  if (more && rows().length) watcher.observe(more);
+  if (rows().length) for (const more of document.querySelectorAll("#more")) watcher.observe(more);
 }
 
 start();
 const open = new URL(location.href).searchParams.get("open") ?? "";
 if (THREAD.test(`/threads/${open}`) && WIDE.matches) beside(`${location.pathname}threads/${open}/`);
+// What the page of a thread needs besides comes while nobody waits for it.
+setTimeout(() => { for (const name of ["thread.js", "frame.js"]) fetch(new URL(name, import.meta.url)).catch(() => {}); }, 300);
 addEventListener("pageshow", come); // not before: going to a #row takes the focus away

@@ -91,7 +91,7 @@ function take(/** @type {any} */ frame) {
   if (frame.inbox && frame.inbox !== here) return;
   if (thread && frame.name === "change" && !frame.threads.includes(thread)) return;
   for (const one of frame.threads ?? []) changed.add(one);
-  if (frame.at > newest) newest = frame.at;
+  if (!frame.at) newest = ""; else if (frame.at > newest) newest = frame.at;
   isMissed ||= frame.name === "stale";
   isMarked &&= !frame.types?.some((/** @type {string} */ type) => type !== "message.changed");
   ask();
@@ -144,7 +144,7 @@ function question(address, asked, all) {
   const url = firstPage(address), rows = [...document.querySelectorAll("#rows > li")];
   const version = /** @type {HTMLInputElement | null} */ (document.querySelector('#acts [name="version"]'));
   const isPart = version ? isMarked : document.getElementById("rows") && !document.querySelector("#first > *");
-  if (isPart) url.searchParams.set("follow", version ? version.value : all ? "" : newest);
+  if (isPart) url.searchParams.set("follow", version ? version.value : newest);
   if (!all && !rows.slice(PAGE).some((one) => asked.has(one.id.slice(2)))) url.searchParams.delete("shown");
   /** @type {Record<string, string>} */
   const headers = { Accept: "text/html", ...(isPart && { "HX-Request": "true" }) };

@@ -12,7 +12,7 @@ from starlette.requests import Request
 
 from admin_api.access.credentials import identify
 from admin_api.call.call import Call
-from admin_api.events.page_stream import page_stream, pause
+from admin_api.events.page_stream import SharedFrames, page_stream, pause
 from admin_api.service.feed import Feed, Listener
 from storage.accounts.sessions import end_other_sessions
 from storage.errors import Invalid
@@ -50,7 +50,7 @@ async def page(world: World, who: str, *inboxes: str) -> AsyncIterator[Stream]:
         lambda tx: identify(tx, secret=world.secrets[who], now=world.clock())
     )
     call = Call(service(world), Request(scope), {}, world.clock(), person, store=world.database)
-    response = await page_stream(call, inboxes)
+    response = await page_stream(call, inboxes, SharedFrames())
     running = asyncio.create_task(response(scope, stream.receive, stream.send))
     try:
         async with asyncio.timeout(PATIENCE):
@@ -194,11 +194,11 @@ async def test_five_hundred_open_pages_take_little_and_all_hear(engine: Engine) 
 @pytest.mark.parametrize(
     ("events", "slept"),
     [
-        ([0], 0.1),
-        ([39], 0.1),
-        ([40, 99], 0.35),  # the flood was over before the next look
-        ([40, 100, 100, 0], 0.85),
-        ([2000], 5.1),  # more than is kept, so that nobody knows how it goes on
+        ([0], 0.3),
+        ([20], 0.3),
+        ([21, 17], 0.55),  # the flood was over before the next look
+        ([21, 18, 18, 0], 1.05),
+        ([2000], 5.05),  # more than is kept, so that nobody knows how it goes on
     ],
 )
 async def test_while_events_flood_in_frames_are_far_apart(events: list[int], slept: float) -> None:
