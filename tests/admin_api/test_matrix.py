@@ -54,7 +54,6 @@ OWN = {
     "thread",
     "note",
     "draft",
-    "approval",
     "letter",
     "task",
     "contact",
@@ -230,7 +229,8 @@ def _within_the_tenant(key: str, row: Row, caller: Caller, whose: str) -> int:
     mine = whose == "own" and not caller.stranger
     if "session" in kinds:
         return 404  # it is nobody's here; one's own is in accounts/test_sessions.py
-    if ("token of" in kinds or key == COUNTS) and not caller.admin and not mine:
+    # Of these the inbox is not named by the call: it is that of the token, or of the approval.
+    if (kinds & {"token of", "approval"} or key == COUNTS) and not caller.admin and not mine:
         return 404
     if key in CHANGE_INBOX and not caller.admin and not mine:
         return 403
@@ -302,6 +302,7 @@ def test_every_kind_that_a_path_names_is_known_here() -> None:
         "list",
         "inbox",
         "token of",
+        "approval",
         "template",
         "sender",
     }
