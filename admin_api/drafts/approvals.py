@@ -141,6 +141,7 @@ async def approve_letter(call: Call) -> Response:
             raise Conflict("already_resolved", "This letter was cancelled meanwhile.")
 
     await call.database.write(work)
+    call.service.sending.wake()
     return no_content()
 
 

@@ -58,6 +58,7 @@ async def send_letter(call: Call) -> Response:
         if content is not None and content.file is not None:
             await call.service.content.remove(content.file)
         raise
+    call.service.sending.wake()
     warnings = await call.database.read(lambda tx: _warnings(tx, call, plan))
     record = queued_record(letter, approval_id=approval_id, warnings=warnings)
     return answer(record, 201 if approval_id is None else 202)

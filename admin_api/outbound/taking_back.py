@@ -78,4 +78,6 @@ async def retry_letter(call: Call) -> Response:
         )
         return await messages.entire(tx, call, await messages.locate(tx, call))
 
-    return await messages.whole_message(call, await call.database.write(work))
+    found = await call.database.write(work)
+    call.service.sending.wake()
+    return await messages.whole_message(call, found)
