@@ -34,10 +34,10 @@ async function markRead() {
   const body = new URLSearchParams(/** @type {any} */ (form));
   const answer = await fetch(seen.action, { method: "POST", body }).catch(() => null);
   if (answer?.status !== 204) return;
-  for (const one of open) {
-    one.classList.remove("unread");
-    one.querySelector(".dot")?.remove();
-  }
+  for (const one of open) one.classList.replace("unread", "seen");  // as wide as before: nothing moves
+  const mark = /** @type {HTMLButtonElement | null} */ (document.querySelector('#acts [value="read"]'));
+  if (mark && !messages().some((one) => one.matches(".unread")))
+    Object.assign(mark, { value: "unread", textContent: "Mark unread", title: "Mark unread (U)" }).dataset.key = "U";
   const version = /** @type {HTMLInputElement | null} */ (document.querySelector('#acts [name="version"]'));
   if (version) version.value = answer.headers.get("ETag") ?? "";
 }
