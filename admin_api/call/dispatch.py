@@ -110,7 +110,7 @@ class Dispatcher:
         policy.check(route.access, principal)
         take_inbox_of_query(route, call, given)
         async with AsyncExitStack() as held:
-            digest = await _take_file(route, call, held) if route.takes_file else ""
+            digest = await take_file(route, call, held) if route.takes_file else ""
             await read_body(route, call, given)
             return await permitted(match, route, call, given, digest)
 
@@ -145,7 +145,7 @@ async def record_use(service: ServiceContext, principal: Principal, now: int) ->
         event(logger, "use_not_recorded", level=logging.WARNING)
 
 
-async def _take_file(route: Route, call: Call, held: AsyncExitStack) -> str:
+async def take_file(route: Route, call: Call, held: AsyncExitStack) -> str:
     """Have the file of a call that may be made, and its hash; it goes with what is `held`."""
     check_file_size(call.request, route.most_octets)
     if _is_keyed(route, call):

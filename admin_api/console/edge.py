@@ -158,7 +158,7 @@ class Edge:
         if person is not None:
             call.store = of_caller(self._service.store, self._service.commits, person)
         if page.method == "POST":
-            await self._take_form(request, visit, secret if person else "")
+            await self._take_form(request, visit, secret if person else "", file=page.file)
         elif person is not None and not (visit.fragment or page.part):
             visit.team = await ask(call, "GET", "/v1/inboxes/")
             visit.inboxes = _inboxes(visit.team, person)
@@ -181,14 +181,18 @@ class Edge:
         if not allowance.granted:
             raise rate_limited(allowance.seconds)
 
-    async def _take_form(self, request: Request, visit: Visit, secret: str) -> None:
-        """Read the form of a page of ours. Raises Problem 403 for any other."""
+    async def _take_form(
+        self, request: Request, visit: Visit, secret: str, *, file: bool = False
+    ) -> None:
+        """Read the form of a page of ours; of a `file` the header alone. Raises Problem 403 for
+        any other.
+        """
         headers = request.headers
         own = origin.own_origin(self._service.settings, headers.get("host"))
         why = origin.why_foreign(headers.get("sec-fetch-site"), headers.get("origin"), own)
         if why is not None:
             raise Problem(403, "foreign_form", f"This form was refused: {why}.")
-        visit.form = await forms.read_form(request)
+        visit.form = Form([]) if file else await forms.read_form(request)
         token = headers.get(cookie.TOKEN_HEADER) or visit.form.get(cookie.TOKEN_FIELD, "")
         if secret and not cookie.is_token(token, secret):
             raise Problem(403, "stale_form", "This form is of an earlier sign-in; open it again.")

@@ -9,6 +9,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Coroutine, Mapping
+from contextlib import AsyncExitStack
 from dataclasses import replace
 from typing import Any, TypedDict, TypeVar, Unpack
 from urllib.parse import quote, urlencode
@@ -19,10 +20,11 @@ from starlette.responses import Response
 
 from admin_api.access import policy
 from admin_api.call.call import Call, may_act_for, named_inbox
-from admin_api.call.dispatch import permitted
+from admin_api.call.dispatch import permitted, take_file
 from admin_api.call.router import Match, Route, Router
 from admin_api.call.store_wrappers import JoinedTransaction
 from admin_api.call.validation import RawInput, take_inbox_of_query
+from admin_api.http.body import check_file_type
 from admin_api.http.problems import MEDIA_TYPE, Problem
 from admin_api.http.responses import Answer
 from admin_api.http.strict_json import JsonValue
@@ -101,6 +103,21 @@ async def response_of(
     given = RawInput({**named}, {**named}, dict(body or {}), [])
     take_inbox_of_query(route, inner, given)
     return await permitted(match, route, inner, given)
+
+
+async def upload(call: Call, path: str, *, inbox: str, query: Mapping[str, str]) -> Any:  # noqa: ANN401
+    """Hand the body of this request on to a call of the API that takes a file; what it answers."""
+    match, route = _found(call, "POST", path)
+    named = {**query, "inbox_id": inbox}
+    request = _request(call, "POST", path, named)
+    check_file_type(request, route.takes_file)
+    inner = replace(call, request=request, arguments=match.arguments, inbox_names=(), query=None)
+    policy.check(route.access, inner.caller)
+    given = RawInput({**named}, {**named}, {}, [])
+    take_inbox_of_query(route, inner, given)
+    async with AsyncExitStack() as held:
+        digest = await take_file(route, inner, held)
+        return _record(await permitted(match, route, inner, given, digest))
 
 
 async def snapshot(

@@ -6,7 +6,7 @@ those in front of the sign-in.
 
 from __future__ import annotations
 
-from admin_api.console.letters import approvals_view
+from admin_api.console.letters import approvals_view, compose_view, letter_acts
 from admin_api.console.live import live_stream
 from admin_api.console.views import (
     first_run_view,
@@ -48,6 +48,12 @@ PAGES: tuple[Page, ...] = (
     Page("POST", _INBOX + "acts/", list_acts.act),
     Page("POST", _INBOX + "test-mail/", first_run_view.send_test_mail),
     Page("GET", _INBOX + "suggest/", suggest_view.show_offers, part=True),
+    Page("GET", _INBOX + "compose/", compose_view.show_compose),
+    Page("POST", _INBOX + "compose/", letter_acts.send),
+    Page("POST", _INBOX + "files/", letter_acts.take_file, file=True),
+    Page("POST", _THREAD + "letter/", letter_acts.send),
+    Page("POST", _THREAD + "unsend/", letter_acts.take_back),
+    Page("POST", _THREAD + "draft/", letter_acts.save_draft),
     Page("GET", _APPROVALS, approvals_view.show_approvals),
     Page("POST", _APPROVALS + "{approval_id}/approve/", approvals_view.approve),
     Page("POST", _APPROVALS + "{approval_id}/reject/", approvals_view.reject),

@@ -29,13 +29,15 @@ View = Callable[[Call, "Visit"], Coroutine[Any, Any, Response]]
 class Page:
     """One row of the page table; `public`: nobody has to be signed in.
 
-    A `part` is shown alone, without what stands around a page.
+    A `part` is shown alone, without what stands around a page. The body of a `file` is one, which
+    a script of ours sends.
     """
 
     method: str
     path: str
     view: View
     public: bool = False
+    file: bool = False
     part: bool = False
 
 

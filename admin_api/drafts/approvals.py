@@ -8,6 +8,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Annotated
 
 from pydantic import AfterValidator, Field
@@ -22,7 +23,7 @@ from admin_api.http.problems import thread_moved
 from admin_api.http.records import Record
 from admin_api.http.responses import answer, no_content
 from admin_api.mailbox import messages
-from storage.clock import DAY
+from storage.clock import SECOND
 from storage.database import Tx
 from storage.directory.inboxes import find_inbox
 from storage.drafts import approvals
@@ -106,7 +107,8 @@ async def _letter(tx: Tx, call: Call, found: Approval) -> tuple[list[str], messa
     except NotFound:
         return [], None
     letter = await letters.find_letter(tx, **key)
-    return [one.email for one in letter.recipients], await messages.entire(tx, call, copy)
+    acting = replace(call, inbox_names=(to_text("inb", found.inbox_id),))
+    return [one.email for one in letter.recipients], await messages.entire(tx, acting, copy)
 
 
 async def _newer(tx: Tx, call: Call, found: Approval) -> bytes | None:
@@ -134,7 +136,7 @@ async def approve_letter(call: Call) -> Response:
             message_id=found.message_id,
             approved_by=call.user_id,
             send_at=call.now,
-            expires_at=call.now + DAY,
+            expires_at=call.now + int(call.service.settings.send_expire * SECOND),
             now=call.now,
         )
         if not released:

@@ -1,1 +1,1 @@
-"""Letters on the page: those of agents that a person approves."""
+"""Letters on the page: the composer, and those of agents that a person approves."""

@@ -144,16 +144,19 @@ def count_of(view: InboxView, counts: Record | None) -> int:
     return int(found)
 
 
-_APPROVALS = InboxView("approvals", "Approvals", "g a", {}, "")
+_LETTERS = (
+    ("compose/", InboxView("compose", "New letter", "C", {}, "")),
+    ("approvals/", InboxView("approvals", "Approvals", "g a", {}, "")),
+)
 
 
 def navigation(address: str, lists: Sequence[Record], counts: Record | None = None) -> list[Record]:
     """Return the views with their paths and numbers: those of everybody, then the lists."""
-    path = inbox_path(address, "approvals/")
-    return [
-        *_views(address, lists, counts),
-        {"view": _APPROVALS, "path": path, "count": 0, "group": "Agents"},
+    letters = [
+        {"view": view, "path": inbox_path(address, rest), "count": 0, "group": "Letters"}
+        for rest, view in _LETTERS
     ]
+    return [*_views(address, lists, counts), *letters]
 
 
 def _views(address: str, lists: Sequence[Record], counts: Record | None) -> list[Record]:

@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from urllib.parse import parse_qsl, urlencode
 
 COOKIE = "postroom-done"
-ACTS = frozenset(("assign", "unassign", "status", "marks", "tasks", "acts", "again"))
+ACTS = frozenset(("assign", "unassign", "status", "marks", "tasks", "acts", "again", "unsend"))
 _MOST = 3500
 _SECONDS = 60
 

@@ -20,6 +20,7 @@ from admin_api.access.policy import is_admin
 from admin_api.call.call import Call
 from admin_api.console import words
 from admin_api.console.inside import ask, ask_with_tag, path_of, snapshot
+from admin_api.console.letters import compose_view
 from admin_api.console.listing.inbox_views import list_path, navigation
 from admin_api.console.thread import reply, undo
 from admin_api.console.thread.time_line import (
@@ -99,8 +100,13 @@ async def thread_page(
     faults: Sequence[FieldFault] = (),
     stale: str = "",
     draft: Record | None = None,
+    letter: Record | None = None,
+    letter_faults: Sequence[FieldFault] = (),
+    problem: str = "",
 ) -> Response:
-    """Show the thread; `faults` and `draft` are of a note that was refused, `stale` of a change."""
+    """Show the thread; `faults` and `draft` are of a note that was refused, `stale` of a change,
+    `letter`, `letter_faults` and `problem` of a letter.
+    """
     parts = await snapshot(call, partial(_parts, inbox=visit.inbox, visit=visit), inbox=visit.inbox)
     thread = parts.thread
     when = partial(words.moment, zone=parts.here["default_timezone"], now=call.now)
@@ -113,6 +119,16 @@ async def thread_page(
         if item.kind == "message" and item.is_open
     }
     done = undo.read_done(call.request.cookies.get(undo.COOKIE, ""))
+    answer = await _answer(call, visit, parts, bodies)
+    composer = await compose_view.answer_values(
+        call,
+        visit,
+        thread=thread,
+        here=parts.here,
+        own=parts.own,
+        typed=letter,
+        template=answer["template"] if answer else None,
+    )
     return visit.render(
         "thread.html",
         status=status,
@@ -134,7 +150,10 @@ async def thread_page(
         is_own=parts.here["owner_user_id"] == visit.user_id,
         is_admin=is_admin(call.caller),
         new_key=partial(secrets.token_urlsafe, 12),
-        answer=await _answer(call, visit, parts, bodies),
+        answer=answer,
+        letter=composer,
+        letter_faults=compose_view.faults_of(letter_faults),
+        problem=problem,
         done=done if done and done.thread in ("", thread["thread_id"]) else None,
         faults={fault.field: fault.message for fault in faults},
         stale=stale,

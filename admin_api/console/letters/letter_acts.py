@@ -1,0 +1,150 @@
+"""The acts on letters: send, take back, save as a draft; each is a form and goes the API's way.
+
+- What was typed comes back with its faults; nothing that was written is lost by a refusal.
+- After sending, the next page offers to take the letter back while it waits.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from datetime import datetime
+from typing import Any
+
+from starlette.responses import Response
+
+from admin_api.call.call import Call
+from admin_api.console.inside import ask, ask_with_tag, path_of, upload
+from admin_api.console.letters import letter_form
+from admin_api.console.letters.compose_view import DRAFT, MESSAGE, compose_page, signature_of
+from admin_api.console.thread.undo import Done, done_cookie
+from admin_api.console.views.thread_view import is_secure, thread_page
+from admin_api.console.visit import Visit, inbox_path
+from admin_api.http.problems import Problem
+from admin_api.http.responses import answer
+from storage.errors import Conflict, FieldFault, Invalid
+
+Record = Mapping[str, Any]
+_TOLD: Mapping[str, str] = {
+    "thread_moved": "A newer message came meanwhile; it is above. Send again if this still fits.",
+    "precondition_failed": "A teammate has changed this draft meanwhile. Send again to send yours.",
+    "idempotency_mismatch": "This form was sent before with another text. Send again to send this.",
+}
+_OURS = frozenset((403, 409, 412, 413, 429))
+
+
+async def send(call: Call, visit: Visit) -> Response:
+    """POST …/threads/{thread_id}/letter/ and …/compose/: hand the letter to the queue."""
+    try:
+        queued = await _sent(call, visit)
+    except Invalid as error:
+        return await _refused(call, visit, error.faults, "", 400)
+    except (Problem, Conflict) as error:
+        problem = error if isinstance(error, Problem) else Problem(409, error.code, error.detail)
+        if problem.code == "invalid_fields":
+            return await _refused(call, visit, problem.faults, "", 400)
+        if problem.status not in _OURS:
+            raise
+        said = _TOLD.get(problem.code, problem.detail)
+        return await _refused(call, visit, problem.faults, said, problem.status)
+    fields = {"message_id": str(queued["message_id"])}
+    said = f"Waiting {_seconds(queued, call.now)} s, then it is sent."
+    done = Done(said, str(queued["thread_id"]), "unsend", fields, visit.form.get("key", ""))
+    return _thread(call, visit, str(queued["thread_id"]), done)
+
+
+async def _sent(call: Call, visit: Visit) -> Record:
+    form, signature = visit.form, ""
+    if form.get("signed"):
+        here = await ask(call, "GET", path_of("/v1/inboxes/{}/", visit.inbox))
+        signature = await signature_of(call, visit, here, form.get("from", ""))
+    body = letter_form.letter_of(form, signature=signature)
+    if form.get("last"):
+        body["expected_last_message_id"] = form["last"]
+    if form.get("draft_id"):
+        body["draft_id"] = form["draft_id"]
+    found: Record = await ask(
+        call,
+        "POST",
+        "/v1/messages/",
+        inbox=visit.inbox,
+        body=body,
+        key=form.get("key") or None,
+        condition=form.get("draft_tag") or None,
+    )
+    return found
+
+
+def _seconds(queued: Record, now: int) -> int:
+    if not queued["send_at"]:
+        return 0
+    left = datetime.fromisoformat(queued["send_at"]).timestamp() - now / 1_000_000
+    return max(0, round(left))
+
+
+async def _refused(
+    call: Call, visit: Visit, faults: Sequence[FieldFault], problem: str, status: int
+) -> Response:
+    typed = letter_form.of_form(visit.form)
+    if problem == _TOLD["precondition_failed"]:
+        typed |= {"draft_id": "", "draft_tag": ""}
+    if "thread_id" in visit.arguments:
+        return await thread_page(
+            call, visit, status=status, letter=typed, letter_faults=faults, problem=problem
+        )
+    return await compose_page(
+        call, visit, status=status, faults=faults, problem=problem, typed=typed
+    )
+
+
+def _thread(call: Call, visit: Visit, thread_id: str, done: Done, to: str = "") -> Response:
+    visit.cookies.append(done_cookie(done, secure=is_secure(call)))
+    return visit.redirect(inbox_path(visit.inbox, f"threads/{thread_id}/{to}"))
+
+
+async def take_file(call: Call, visit: Visit) -> Response:
+    """POST /console/{inbox}/files/: a file for a letter, sent by the page's own script."""
+    query = {"filename": visit.query.get("filename", "")}
+    try:
+        found = await upload(call, "/v1/uploads/", inbox=visit.inbox, query=query)
+    except Invalid as error:
+        return answer({"fault": f"The name {error.faults[0].message}."})
+    except (Problem, Conflict) as error:
+        return answer({"fault": error.detail})
+    name = f"{found['upload_id']}~{found['filename']}"
+    return answer({"file": name, "filename": found["filename"]})
+
+
+async def take_back(call: Call, visit: Visit) -> Response:
+    """POST …/threads/{thread_id}/unsend/: the letter becomes a draft again, while it waits."""
+    thread_id = visit.arguments["thread_id"]
+    path = path_of(MESSAGE, visit.form.get("message_id", "")) + "cancel/"
+    try:
+        await ask(call, "POST", path, inbox=visit.inbox)
+    except Conflict as error:
+        if error.code != "already_sending":
+            raise
+        return _thread(call, visit, thread_id, Done("Too late: the letter is on its way."))
+    done = Done("Taken back: it is a draft again.", thread_id)
+    return _thread(call, visit, thread_id, done, "#letter")
+
+
+async def save_draft(call: Call, visit: Visit) -> Response:
+    """POST …/threads/{thread_id}/draft/: for teammates to see that somebody is replying.
+
+    `quiet` is the page's own script: it gets the draft's id and version, and no page.
+    """
+    thread_id = visit.arguments["thread_id"]
+    body = letter_form.letter_of(visit.form)
+    draft_id = visit.form.get("draft_id", "")
+    if draft_id:
+        method, path = "PATCH", path_of(DRAFT, draft_id)
+    else:
+        method, path = "POST", path_of("/v1/messages/threads/{}/drafts/", thread_id)
+    condition = visit.form.get("draft_tag") or None
+    draft, tag = await ask_with_tag(
+        call, method, path, inbox=visit.inbox, body=body, condition=condition
+    )
+    if visit.form.get("quiet"):
+        headers = {"X-Draft": str(draft["draft_id"]), "ETag": tag or ""}
+        return Response(status_code=204, headers=headers)
+    return _thread(call, visit, thread_id, Done("Draft saved.", thread_id), "#letter")

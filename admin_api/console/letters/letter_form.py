@@ -1,0 +1,112 @@
+"""The form of a letter: from what the API shows to fields, and from fields to a call. Pure.
+
+- A recipient is `Ann <ann@example.com>` or an address; a comma or a line end stands between two.
+- A file is the id of its upload and its name, with a tilde between them.
+- The signature is put under the text once, when the form is sent; a draft has none.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Collection, Iterable, Mapping
+from typing import Any
+
+from admin_api.console.forms import Form
+from admin_api.console.thread.reply import answered
+from admin_api.http.strict_json import JsonValue
+
+Record = Mapping[str, Any]
+JsonObject = dict[str, JsonValue]
+LISTS = ("to", "cc", "bcc")
+EMPTY: Record = {
+    "reply_to": "",
+    "last": "",
+    "from": "",
+    "to": "",
+    "cc": "",
+    "bcc": "",
+    "subject": "",
+    "text": "",
+    "quote": True,
+    "files": (),
+    "draft_id": "",
+    "draft_tag": "",
+}
+_BETWEEN = re.compile(r"[,;\n]+(?=(?:[^\"]*\"[^\"]*\")*[^\"]*$)")
+_NAMED = re.compile(r"\s*(.*?)\s*<([^<>]*)>\s*", re.DOTALL)
+
+
+def mailboxes(text: str) -> list[JsonValue]:
+    """Return the recipients that were typed; what is no address is the API's to refuse."""
+    found: list[JsonValue] = []
+    for one in _BETWEEN.split(text):
+        named = _NAMED.fullmatch(one)
+        name, email = (named[1].strip('"'), named[2].strip()) if named else ("", one.strip())
+        if email or name:
+            found.append({"email": email, "name": name})
+    return found
+
+
+def typed(found: Iterable[Record] | None) -> str:
+    """Return recipients as they are typed."""
+    return ", ".join(
+        f'"{one["name"]}" <{one["email"]}>' if one["name"] else one["email"] for one in found or ()
+    )
+
+
+def of_answer(message: Record, *, own: Collection[str], everybody: bool) -> dict[str, Any]:
+    """Return the fields of an answer to a message; `own` are the team's addresses, lower case."""
+    to = [one for one in message["reply_to"] or [message["from"]] if one["email"]]
+    if to and all(one["email"].lower() in own for one in to):
+        to = [one for one in message["to"] if one["email"]]  # a letter of ours: once more to them
+    taken = {*own, *(one["email"].lower() for one in to)}
+    others: dict[str, Record] = {}
+    for one in [*message["to"], *message["cc"]] if everybody else []:
+        if one["email"] and one["email"].lower() not in taken:
+            others.setdefault(one["email"].lower(), one)
+    return {
+        "reply_to": message["message_id"],
+        "to": typed(to),
+        "cc": typed(others.values()),
+        "subject": answered(message["subject"]),
+    }
+
+
+def of_draft(draft: Record, tag: str) -> dict[str, Any]:
+    """Return the fields of a draft; `tag` is its version."""
+    return {
+        "reply_to": draft["reply_to_message_id"] or "",
+        "from": draft["from"] or "",
+        **{name: typed(draft[name]) for name in LISTS},
+        "subject": draft["subject"] or "",
+        "text": draft["text_body"] or "",
+        "quote": draft["quote"] == "last",
+        "files": [f"{one['upload_id']}~{one['filename']}" for one in draft["attachments"]],
+        "draft_id": draft["draft_id"],
+        "draft_tag": tag,
+    }
+
+
+def of_form(form: Form) -> dict[str, Any]:
+    """Return the fields as they were sent, to be shown again."""
+    names = ("reply_to", "from", *LISTS, "subject", "text", "draft_id", "draft_tag")
+    shown: dict[str, Any] = {name: form.get(name, "") for name in names}
+    return shown | {"quote": bool(form.get("quote")), "files": form.every("file")}
+
+
+def letter_of(form: Form, *, signature: str = "") -> JsonObject:
+    """Return the letter that a form holds, for the API."""
+    text = form.get("text", "")
+    body: JsonObject = {
+        **{name: mailboxes(form.get(name, "")) for name in LISTS},
+        "subject": " ".join(form.get("subject", "").split()),
+        "text_body": f"{text.rstrip()}\n\n-- \n{signature}\n" if signature else text,
+    }
+    if files := [one.partition("~")[0] for one in form.every("file")]:
+        body["attachments"] = [{"upload_id": one} for one in files]
+    if form.get("from"):
+        body["from"] = form["from"]
+    if form.get("reply_to"):
+        body |= {"reply_to_message_id": form["reply_to"]}
+        body["quote"] = "last" if form.get("quote") else "none"
+    return body

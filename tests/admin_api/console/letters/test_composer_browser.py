@@ -1,0 +1,51 @@
+"""The composer in a real browser: saved while it is written, files by choice, keys, no fault."""
+
+from pathlib import Path
+
+from config.values import Endpoint
+from storage.engines.opening import EMBEDDED
+from tests.admin_api.console.conftest import served
+from tests.admin_api.console.letters.test_composer import asked
+from tests.builders import SALES, SUPPORT, TENANT_OWNER, open_world
+from tests.support.browser import Browser, Tab
+from tests.support.engines import Engine
+
+
+async def test_an_answer_is_written_by_keys_saved_meanwhile_and_sent_with_a_file(
+    browser: Browser, tmp_path: Path
+) -> None:
+    (tmp_path / "offer.txt").write_bytes(b"Five pumps.")
+    engine = Engine("sqlite", EMBEDDED, tmp_path / "data")
+    smarthost = Endpoint("127.0.0.1", 1)
+    async with open_world(engine, smarthost=smarthost) as world, served(world) as site:
+        path = await asked(world)
+
+        async def walk(tab: Tab) -> tuple[list[str], str, str]:
+            page = tab.page
+            await site.enter(tab, TENANT_OWNER)
+            await page.goto(site.url + path)
+            await page.wait_for_selector("[data-htmx-powered]")
+            await page.keyboard.press("r")
+            await page.keyboard.type("In March.")
+            await page.wait_for_selector("[name=draft_tag]:not([value=''])", state="attached")
+            await page.set_input_files("#letter-files", str(tmp_path / "offer.txt"))
+            await page.wait_for_selector("#letter-list [name=file]", state="attached")
+            found = await tab.faults()
+            await page.focus("#letter-text")
+            await page.keyboard.press("Control+Enter")
+            await page.wait_for_selector("#done")
+            said = await page.inner_text("#done")
+            await page.keyboard.press("z")
+            await page.wait_for_selector("#done:has-text('Taken back')")
+            return found, said, await page.input_value("#letter-text")
+
+        found, said, text = await browser.visit(walk)
+        async with world.client(SUPPORT) as api:
+            (thread, *_) = (await api.get("/v1/messages/threads/")).json()["results"]
+            drafts = f"/v1/messages/threads/{thread['thread_id']}/drafts/"
+            (draft,) = (await api.get(drafts)).json()
+    assert found == []
+    assert "Waiting 10 s" in said
+    assert text.startswith("In March.")
+    assert [one["filename"] for one in draft["attachments"]] == ["offer.txt"]
+    assert draft["author"]["address"] == SALES
