@@ -12,7 +12,8 @@
 - Readers go round fairly (`storage.engines.fair_turns`); a look-up by key has connections that no
   reader takes.
 - A commit that gave an id tells the other processes (`storage.engines.postgres_notify`).
-- A read is a REPEATABLE READ, READ ONLY snapshot.
+- A read is a REPEATABLE READ, READ ONLY snapshot. A look-up by key begins it with its first
+  statement, in one round trip, and no caller waits for a ROLLBACK.
 - A transaction runs in a task of its own: a caller that goes away does not stop its commit.
 - A connection lost in COMMIT leaves the outcome unknown, and says so. A caller that tries again
   must be able to bear both, as a delivery does by its receipts.
@@ -49,6 +50,7 @@ from storage.engines.postgres_notify import channel_of, is_hint_lost, listen
 from storage.errors import OutcomeUnknown, StoreUnavailable
 from storage.ids import IdSource
 
+_IDLE = TransactionStatus.IDLE
 _READERS = 6
 _READERS_OF_ONE = 4
 _LOOKING = 2
@@ -67,13 +69,17 @@ _DIALECT = {
 
 
 class PostgresTx:
-    """A transaction on one connection; its statements go one after the other."""
+    """A transaction on one connection; its statements go one after the other.
 
-    __slots__ = ("_cursor", "_ids")
+    With `begin` it has not begun yet: that goes with the first statement, in one round trip.
+    """
 
-    def __init__(self, connection: Connection, ids: IdSource | None) -> None:
+    __slots__ = ("_begin", "_cursor", "_ids")
+
+    def __init__(self, connection: Connection, ids: IdSource | None, begin: str = "") -> None:
         self._cursor = connection.cursor(binary=True)
         self._ids = ids
+        self._begin = begin
 
     @property
     def dialect(self) -> Mapping[str, str]:
@@ -115,10 +121,18 @@ class PostgresTx:
         return self._ids.next()
 
     async def _run(self, sql: str, params: Params | None) -> AsyncCursor[DictRow]:
-        if not params:
-            return await self._cursor.execute(sql.encode())
-        statement = numbered(sql)
-        return await self._cursor.execute(statement.text, statement.values(params))
+        statement = numbered(sql) if params else None
+        text = sql.encode() if statement is None else statement.text
+        values = None if statement is None or params is None else statement.values(params)
+        if not self._begin:
+            return await self._cursor.execute(text, values)
+        begin, self._begin = self._begin.encode(), ""
+        connection = self._cursor.connection
+        with answering(connection):
+            async with connection.pipeline():
+                await connection.execute(begin, prepare=False)
+                await self._cursor.execute(text, values)
+        return self._cursor
 
 
 class Statement(NamedTuple):
@@ -156,10 +170,10 @@ class PostgresLookups:
         self._running: set[asyncio.Task[object]] = set()
 
     async def read_quick(self, work: Work[T]) -> T:
-        return await self._apart(self._read(work, _BEGIN_PEEK))
+        return await self._answered(work, quick=True)
 
     async def read(self, work: Work[T]) -> T:
-        return await self._apart(self._read(work, _BEGIN_READ))
+        return await self._answered(work)
 
     def route_generation(self) -> int | None:
         return None  # other machines write, too
@@ -175,14 +189,30 @@ class PostgresLookups:
         task.add_done_callback(self._running.discard)
         return await asyncio.shield(task)
 
-    async def _read(self, work: Work[T], begin: str) -> T:
-        async with self._readers.lend() as connection:
-            with answering(connection):
-                await control(connection, begin)
-            try:
-                return await work(PostgresTx(connection, None))
-            finally:
-                await _roll_back(connection)
+    async def _answered(self, work: Work[T], *, quick: bool = False) -> T:
+        """Return the result of a read as soon as it is there: nobody waits for the ROLLBACK."""
+        answer: asyncio.Future[T] = asyncio.get_running_loop().create_future()
+        task = asyncio.create_task(self._read(work, answer, quick=quick))
+        self._running.add(task)
+        task.add_done_callback(self._running.discard)
+        return await asyncio.shield(answer)
+
+    async def _read(self, work: Work[T], answer: asyncio.Future[T], *, quick: bool) -> None:
+        try:
+            async with self._readers.lend() as connection:
+                if not quick:
+                    with answering(connection):
+                        await control(connection, _BEGIN_READ)
+                try:
+                    begin = _BEGIN_PEEK if quick else ""
+                    answer.set_result(await work(PostgresTx(connection, None, begin)))
+                finally:
+                    await _roll_back(connection)
+        except Exception as error:
+            if not answer.done():  # else the connection was lost behind it: the pool replaces it
+                answer.set_exception(error)
+        finally:
+            answer.cancel()  # of use only when this task was cancelled before the answer
 
 
 class _Lenders(NamedTuple):
@@ -222,7 +252,7 @@ class PostgresDatabase(PostgresLookups):
 
     async def read_for(self, share: Share, work: Work[T]) -> T:
         async with self._reads.turn(share):
-            return await self._apart(self._read(work, _BEGIN_READ))
+            return await self._answered(work)
 
     async def write(self, work: Work[T]) -> T:
         return await self.write_for(HOUSE, work)
@@ -355,7 +385,7 @@ async def _commit(connection: Connection, *, before: str = "", behind: str = "")
 async def _roll_back(connection: Connection) -> None:
     """End the transaction; when that fails, so has the connection, which the pool will see."""
     with contextlib.suppress(psycopg.Error):
-        if not connection.closed:
+        if not connection.closed and connection.info.transaction_status is not _IDLE:
             await control(connection, "ROLLBACK")
 
 

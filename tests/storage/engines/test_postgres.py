@@ -18,11 +18,13 @@ from storage.database import Database, Store, Tx
 from storage.engines import postgres, postgres_connections, postgres_notify
 from storage.engines.opening import open_database
 from storage.engines.postgres import numbered, open_postgres
+from storage.engines.postgres_connections import Connection
 from storage.errors import OutcomeUnknown, StoreFull, StoreUnavailable
 from tests.support.engines import Databases, Engine
 from tests.support.postgres_server import PostgresServer
 
 HERE = Path()
+ONE = {"one": 1}
 
 
 @pytest.fixture
@@ -55,6 +57,36 @@ async def refusal(url: str) -> str:
     with pytest.raises(StoreUnavailable) as caught:
         await open_database(url, HERE, system_clock)
     return str(caught.value)
+
+
+async def test_a_look_up_takes_two_messages_of_which_nobody_waits_for_the_second(
+    opened: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    told: list[str] = []
+    control, held = postgres_connections.control, asyncio.Event()
+
+    async def slow(connection: Connection, text: str) -> object:
+        told.append(text)
+        await held.wait()
+        return await control(connection, text)
+
+    async def work(tx: Tx) -> tuple[object, object]:
+        first = await tx.fetch_one(
+            "SELECT pg_current_snapshot()::text AS seen, :one + 1 AS two", ONE
+        )
+        again = await tx.fetch_one("SELECT pg_current_snapshot()::text AS seen")
+        assert first is not None and again is not None
+        mode = await tx.fetch_one("SELECT current_setting('transaction_read_only') AS mode")
+        assert (first["two"], mode and mode["mode"]) == (2, "on")
+        return first["seen"], again["seen"]
+
+    await opened.read_quick(work)
+    monkeypatch.setattr(postgres, "control", slow)
+    async with asyncio.timeout(20):
+        first, again = await opened.read_quick(work)
+    assert first == again  # one snapshot
+    assert told == ["ROLLBACK"]
+    held.set()
 
 
 async def test_commits_of_another_process_are_heard_and_a_lost_connection_loses_none(
