@@ -59,15 +59,19 @@ demo: $(RUN)
 serve: $(RUN)
 	@$(BIN)/postroom serve $(ARGS)
 
+# Hundreds of processes start in the tests: modules are compiled once, whatever the environment says.
+COMPILING := env -u PYTHONDONTWRITEBYTECODE
+
 test: $(STAMP)
-	@$(BIN)/python -m pytest -q -n $(WORKERS) --dist loadgroup $(TESTS)
+	@$(BIN)/python -m compileall -q config storage admin_api gateway benchmarks
+	@$(COMPILING) $(BIN)/python -m pytest -q -n $(WORKERS) --dist loadgroup $(TESTS)
 
 soak: $(STAMP)
-	@$(BIN)/python -m pytest -q -m soak --timeout 3600 $(TESTS)
+	@$(COMPILING) $(BIN)/python -m pytest -q -m soak --timeout 3600 $(TESTS)
 
 # Kill -9 under load, 1,000 times; about an hour.
 torture: $(STAMP)
-	@TORTURE_ROUNDS=1000 $(BIN)/python -m pytest -q -m soak -k many_kills tests/soak
+	@TORTURE_ROUNDS=1000 $(COMPILING) $(BIN)/python -m pytest -q -m soak -k many_kills tests/soak
 
 lint: $(STAMP)
 	@$(BIN)/ruff check --quiet .
