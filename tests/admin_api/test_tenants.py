@@ -25,6 +25,7 @@ from tests.builders import (
     STRANGER,
     TENANT_OWNER,
     World,
+    count_all,
     open_world,
 )
 from tests.support.dns_server import open_dns_server
@@ -76,6 +77,7 @@ async def two_tenants(engines: Engines) -> AsyncIterator[tuple[World, Engine, Id
         ):
             own = await ids_of(world, SALES, TENANT_OWNER)
             theirs = await ids_of(world, FOREIGN_INBOX, STRANGER, tenant="Other")
+            await count_all(world)  # also what was sent: a look at relationships would count it
             yield world, engine, own, theirs
 
 
