@@ -21,7 +21,7 @@ from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, 
 from contextlib import aclosing
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal, NamedTuple
+from typing import Literal, NamedTuple, cast
 
 import aiosmtplib
 
@@ -132,11 +132,13 @@ class Connection:
         transport, protocol = smtp.transport, smtp.protocol
         if transport is None or protocol is None:
             raise HostFailed("the smarthost closed the connection")
-        assert isinstance(transport, asyncio.WriteTransport)
         self._smtp = smtp
         self._waits = waits
         # As long as the connection: a writer that is dropped closes its transport.
-        self._writer = asyncio.StreamWriter(transport, protocol, None, asyncio.get_running_loop())
+        # uvloop's transports have the methods of asyncio's, and are no subclasses of them.
+        self._writer = asyncio.StreamWriter(
+            cast(asyncio.WriteTransport, transport), protocol, None, asyncio.get_running_loop()
+        )
 
     @property
     def offers(self) -> dict[str, str]:
