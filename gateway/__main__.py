@@ -44,6 +44,8 @@ COMMANDS = {
     "audit-log": "admin_api.commands.audit_log:audit_log",
     "reparse": "gateway.commands.reparse:reparse",
     "retention": "gateway.commands.retention:retention",
+    "sending": "admin_api.commands.sending:sending",
+    "send-check": "gateway.commands.send_check:send_check",
     "send": "gateway.commands.send:send",
     "completion": "admin_api.commands.completion:completion",
 }
@@ -52,9 +54,9 @@ COMMANDS = {
 _SHORT = 62  # and the name beside it fit 80 columns
 # How the help shows them.
 GROUPS = {
-    "Run": ("serve", "demo", "ready", "config", "send", "completion"),
+    "Run": ("serve", "demo", "ready", "config", "send", "send-check", "completion"),
     "Set up": ("tenant", "user", "domain", "inbox", "list", "token"),
-    "Read and check": ("messages", "resolve", "explain", "audit", "audit-log", "events"),
+    "Read and check": ("messages", "resolve", "explain", "audit", "audit-log", "events", "sending"),
     "Work together": ("threads", "note", "assign", "agenda", "contacts", "who"),
     "Keep": ("verify", "backup", "restore", "retention", "reparse", "content"),
 }

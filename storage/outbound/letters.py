@@ -248,23 +248,32 @@ async def letters_of(
     return found
 
 
-async def list_letters(tx: Tx, *, tenant_id: bytes | None, limit: int) -> list[Letter]:
-    """Return the letters that have an attempt to come, are under way or may have been sent."""
+async def letter_of_any_tenant(tx: Tx, *, message_id: bytes) -> Letter | None:
+    """Return a letter for the operator, who names no tenant."""
+    row = await tx.fetch_one(
+        "SELECT tenant_id FROM letters WHERE message_id = :message_id", {"message_id": message_id}
+    )
+    if row is None:
+        return None
+    return await find_letter(tx, tenant_id=bytes(row["tenant_id"]), message_id=message_id)
+
+
+async def list_letters(tx: Tx, *, tenant_id: bytes, limit: int) -> list[Letter]:
+    """Return the letters to come, under way, held, failed or perhaps sent, oldest first."""
     rows = await tx.fetch_all(
-        f"""
-        SELECT message_id, tenant_id FROM letters l
-        WHERE {"tenant_id = :tenant_id AND" if tenant_id else ""} (
+        """
+        SELECT message_id FROM letters l
+        WHERE tenant_id = :tenant_id AND (
             due_at IS NOT NULL OR lease_until IS NOT NULL
             OR EXISTS (SELECT 1 FROM letter_recipients r WHERE r.message_id = l.message_id
-                       AND r.state IN ('unknown', 'held')))
+                       AND r.state IN ('unknown', 'held', 'failed')))
         ORDER BY message_id LIMIT :limit
         """,
         {"tenant_id": tenant_id, "limit": limit},
     )
-    return [
-        await find_letter(tx, tenant_id=bytes(row["tenant_id"]), message_id=row["message_id"])
-        for row in rows
-    ]
+    ids = [bytes(row["message_id"]) for row in rows]
+    found = await letters_of(tx, tenant_id=tenant_id, message_ids=ids)
+    return [found[one] for one in ids]
 
 
 _LETTERS = """

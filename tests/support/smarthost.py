@@ -2,14 +2,14 @@
 
 Rules: it speaks SMTP by itself, on sockets, so that it can do what no server does: hang, hang up,
 answer nonsense or slowly, at each point of the dialogue. A letter is recorded when its 250 is
-written, or with `records_dots` already when its dot came.
+written, in `dots` already when its dot came.
 """
 
 from __future__ import annotations
 
 import asyncio
 import contextlib
-import ssl
+import random
 from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass, field
 
@@ -26,7 +26,6 @@ class Taken:
     mail: str
     recipients: tuple[str, ...]
     octets: bytes
-    answered: bool
 
 
 @dataclass(slots=True)
@@ -44,8 +43,7 @@ class RecordingSmarthost:
     dots: list[Taken] = field(default_factory=list)
     lines: list[str] = field(default_factory=list)
     connections: int = 0
-    password: str = "right"
-    tls: ssl.SSLContext | None = None
+    slow: random.Random | None = None
 
     def fault(self, point: str, line: str) -> bytes | str | None:
         """Return what to do at a point: "" for the usual."""
@@ -164,7 +162,9 @@ async def _body(
         if not line.endswith(b"\r\n"):
             raise EOFError
         lines.append(line[1:] if line.startswith(b".") else line)
-    taken = Taken(sender, recipients, b"".join(lines), True)
+    taken = Taken(sender, recipients, b"".join(lines))
     host.dots.append(taken)
+    if host.slow is not None:
+        await asyncio.sleep(host.slow.uniform(0, 0.01))
     if await _say(host, writer, "dot", "", b"250 2.0.0 queued\r\n"):
         host.taken.append(taken)
