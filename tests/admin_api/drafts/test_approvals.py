@@ -15,6 +15,7 @@ from tests.builders import (
     World,
     deliver,
 )
+from tests.storage.outbound.queued import claimed
 from tests.support.cases import cases
 from tests.support.retention import forgotten
 
@@ -133,3 +134,37 @@ async def test_a_letter_waits_for_a_day_and_is_dropped(world: World) -> None:
         assert (await token.get(path)).json()["status"] == "expired"
         assert (await token.get("/v1/agenda/")).json() == []
     assert await forgotten(world.database, "approvals", now=world.clock() + 30 * DAY) == 1
+
+
+async def test_a_token_that_requires_approval_has_its_letter_held_and_sent_as_it_was_read(
+    world: World,
+) -> None:
+    message = await deliver(world, TEAM.lower(), name="<1@sender.test>")
+    body = {"reply_to_message_id": message, "text_body": "In March."}
+    async with world.client(TENANT_OWNER) as owner, world.client(SALES) as token:
+        own = f"/v1/tokens/{world.ids[f'token of {SALES}']}/"
+        await owner.patch(own, json={"requires_approval": ["email:send"]})
+        queued = await token.post("/v1/messages/", json=body)
+        assert (queued.status_code, queued.json()["queued"]) == (202, True)
+        letter, path = queued.json(), f"{APPROVALS}{queued.json()['approval_id']}/"
+        raw = f"/v1/messages/{letter['message_id']}/raw/"
+        message_id = from_text("msg", letter["message_id"]) or b""
+        assert await states(world, message_id) == {"held"}
+        read = (await owner.get(raw, params=ACTING)).content
+        async with world.client(SUPPORT) as member:
+            assert (await member.get(raw)).status_code == 404
+        assert (await owner.get(path)).json()["recipients"] == ["grace@sender.test"]
+        assert (await owner.post(path + "approve/", json={})).status_code == 204
+        (claim,) = await claimed(world)
+        assert claim.message_id == message_id
+        assert (await owner.get(raw, params=ACTING)).content == read
+        assert b"Auto-Submitted" not in read  # a person has read it
+
+        # A letter that its author takes back asks nobody any more.
+        other = (await token.post("/v1/messages/", json=body)).json()
+        taken = await token.post(f"/v1/messages/{other['message_id']}/cancel/")
+        assert taken.status_code == 200
+        shown = (await owner.get(f"{APPROVALS}{other['approval_id']}/")).json()
+        assert shown["status"] == "rejected"
+        late = await owner.post(f"{APPROVALS}{other['approval_id']}/approve/", json={})
+        assert (late.status_code, late.json()["code"]) == (409, "already_resolved")
