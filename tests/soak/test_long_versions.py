@@ -16,6 +16,7 @@ from tests.support.lost_reply import LostReplyProxy
 from tests.support.memory import MIB
 from tests.support.postfix_runs import KINDS, drain_a_queue
 from tests.support.senders import Senders, every_message_exactly_once
+from tests.support.sending_kills import sending_kill_rounds
 from tests.support.server import Server
 
 pytestmark = [pytest.mark.soak, pytest.mark.timeout(3600)]
@@ -25,6 +26,12 @@ pytestmark = [pytest.mark.soak, pytest.mark.timeout(3600)]
 def test_after_many_kills_every_acknowledged_message_is_there_once(servers: Servers) -> None:
     rounds = int(os.environ.get("TORTURE_ROUNDS", "200"))
     kill_rounds(servers, rounds=rounds, seed=random.randrange(1 << 30), longest=3.0)
+
+
+@pytest.mark.timeout(36_000)
+def test_after_1000_kills_every_letter_has_gone_once_or_is_unknown(servers: Servers) -> None:
+    rounds = int(os.environ.get("TORTURE_ROUNDS", "1000"))
+    sending_kill_rounds(servers, rounds=rounds, seed=random.randrange(1 << 30))
 
 
 def test_50_messages_of_32_mb_at_once(fresh: Server) -> None:
