@@ -4,6 +4,7 @@ On CI hypothesis tries the same examples on every run.
 """
 
 import os
+import sys
 from collections.abc import Iterator
 
 import pytest
@@ -31,6 +32,14 @@ def quick_passwords() -> Iterator[None]:
     """Hash with next to no memory: the real setting takes a quarter of all time of the tests."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr("admin_api.access.passwords._KIB", 64)
+        yield
+
+
+@pytest.fixture(autouse=True, scope="session")
+def without_sniffio() -> Iterator[None]:
+    """Have no call of httpx go through all of sys.path for a package that only trio has."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setitem(sys.modules, "sniffio", None)
         yield
 
 
