@@ -10,11 +10,12 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import random
+import ssl
 from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass, field
 
 # The points of the dialogue, in order.
-POINTS = ("banner", "EHLO", "AUTH", "MAIL", "RCPT", "DATA", "body", "dot")
+POINTS = ("banner", "EHLO", "STARTTLS", "AUTH", "MAIL", "RCPT", "DATA", "body", "dot")
 HANG_UP = b""
 HANG = None
 
@@ -44,6 +45,7 @@ class RecordingSmarthost:
     lines: list[str] = field(default_factory=list)
     connections: int = 0
     slow: random.Random | None = None
+    tls: ssl.SSLContext | None = None
 
     def fault(self, point: str, line: str) -> bytes | str | None:
         """Return what to do at a point: "" for the usual."""
@@ -54,9 +56,11 @@ class RecordingSmarthost:
 
 
 @contextlib.asynccontextmanager
-async def recording_smarthost() -> AsyncIterator[RecordingSmarthost]:
-    """Run one for as long."""
-    host = RecordingSmarthost()
+async def recording_smarthost(
+    tls: ssl.SSLContext | None = None, *, implicit: bool = False
+) -> AsyncIterator[RecordingSmarthost]:
+    """Run one for as long; with `tls` it offers STARTTLS, or begins with TLS."""
+    host = RecordingSmarthost(tls=None if implicit else tls)
     ends: set[asyncio.Task[None]] = set()
 
     def begin(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
@@ -64,7 +68,9 @@ async def recording_smarthost() -> AsyncIterator[RecordingSmarthost]:
         ends.add(task)
         task.add_done_callback(ends.discard)
 
-    server = await asyncio.start_server(begin, "127.0.0.1", 0, limit=1 << 20)
+    server = await asyncio.start_server(
+        begin, "127.0.0.1", 0, limit=1 << 20, ssl=tls if implicit else None
+    )
     host.port = server.sockets[0].getsockname()[1]
     try:
         yield host
@@ -87,7 +93,7 @@ async def _serve(
     try:
         await _say(host, writer, "banner", "", b"220 recording.test ESMTP\r\n")
         await _commands(host, reader, writer)
-    except (_Ended, OSError, asyncio.IncompleteReadError, EOFError):
+    except (_Ended, OSError, asyncio.IncompleteReadError, EOFError, ssl.SSLError):
         pass
     finally:
         writer.close()
@@ -116,6 +122,20 @@ async def _line(reader: asyncio.StreamReader) -> str:
     return line.decode("utf-8", "surrogateescape").removesuffix("\r\n")
 
 
+def _offers(host: RecordingSmarthost, writer: asyncio.StreamWriter) -> bytes:
+    offered = ["recording.test", *host.extensions, "AUTH PLAIN LOGIN"]
+    if host.tls is not None and writer.get_extra_info("sslcontext") is None:
+        offered.append("STARTTLS")
+    lines = [f"250-{one}\r\n" for one in offered[:-1]]
+    return ("".join(lines) + f"250 {offered[-1]}\r\n").encode()
+
+
+async def _start_tls(host: RecordingSmarthost, writer: asyncio.StreamWriter, line: str) -> None:
+    assert host.tls is not None, "it was not offered"
+    if await _say(host, writer, "STARTTLS", line, b"220 2.0.0 go on\r\n"):
+        await writer.start_tls(host.tls)
+
+
 async def _commands(
     host: RecordingSmarthost, reader: asyncio.StreamReader, writer: asyncio.StreamWriter
 ) -> None:
@@ -126,9 +146,9 @@ async def _commands(
         host.lines.append(line)
         word = line.split(" ")[0].upper()
         if word == "EHLO":
-            offered = [*host.extensions, "AUTH PLAIN LOGIN"]
-            reply = "".join(f"250-{one}\r\n" for one in ("recording.test", *offered[:-1]))
-            await _say(host, writer, "EHLO", line, f"{reply}250 {offered[-1]}\r\n".encode())
+            await _say(host, writer, "EHLO", line, _offers(host, writer))
+        elif word == "STARTTLS":
+            await _start_tls(host, writer, line)
         elif word == "AUTH":
             await _say(host, writer, "AUTH", line, b"235 2.7.0 welcome\r\n")
         elif word == "MAIL":

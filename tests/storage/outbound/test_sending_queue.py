@@ -1,5 +1,7 @@
 """The life of a letter in the store; on both engines."""
 
+import asyncio
+
 import pytest
 
 from storage.clock import HOUR, MINUTE, SECOND
@@ -236,3 +238,17 @@ async def test_a_letter_that_has_not_left_can_be_stopped(engine: Engine) -> None
                 )
                 assert (dropped, (await found(world, letter)).state) == (True, "dropped")
                 assert await claimed(world) == []
+
+
+async def test_a_letter_is_never_both_taken_back_and_sent(engine: Engine) -> None:
+    async with open_world(engine) as world:
+        for number in range(20):
+            letter = await enqueued(world)
+            first, second = cancel(world, letter), claimed(world)
+            order = (first, second) if number % 2 else (second, first)
+            found = await asyncio.gather(*order, return_exceptions=True)
+            refused = any(isinstance(one, Conflict) for one in found)
+            taken = any(one for one in found if isinstance(one, list))
+            assert refused == taken, "both, or neither"
+            after = set(await states(world, letter))
+            assert after == ({"sending"} if taken else {"cancelled"})
