@@ -195,14 +195,18 @@ function follow(id, page, wanted) {
   const chosen = !!list.querySelector("input:checked");
   const isStill = !isList || (scrollY < 40 && list.scrollTop < 40 && !chosen &&
     !list.matches(":hover") && !list.contains(document.activeElement));
-  const last = now.lastElementChild?.id;
-  const reach = last ? [...list.children].findIndex((one) => one.id === last) : -1;
+  const reach = [...list.children].findIndex((one) => one.id === now.lastElementChild?.id);
   [...list.children].forEach((old, place) => {
     const within = !isList || now.children.length < wanted || (reach >= 0 && place <= reach);
     if (old.id && within && !page.getElementById(old.id) && !isHeld(old)) old.remove();
   });
   let before = 0, shownNow = 0;
   const coming = [...now.children], end = coming.findLastIndex((one) => document.getElementById(one.id));
+  if (isList && isStill && end < 0 && coming.length) {  // more came than the list shows
+    list.replaceChildren(...coming.map((one) => document.importNode(one, true)));
+    document.querySelector("#more a")?.setAttribute("href", page.querySelector("#more a")?.getAttribute("href") ?? "");
+    return say(`${coming.length} new`);
+  }
   for (const [place, one] of coming.entries()) {
     const old = document.getElementById(one.id);
     if (!one.id) continue;

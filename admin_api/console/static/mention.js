@@ -51,12 +51,9 @@ function show(field, found, choose, first = 0) {
       return make("li", { id: `people-${place}`, role: "option", onmousedown },
         ...(first < 0 ? [address, " ", name] : [name, " ", address]));
     })));
-  if (field.matches("input")) {  // a textarea may be no combobox
-    field.setAttribute("role", "combobox");
-    field.setAttribute("aria-expanded", "true");
-  }
-  field.setAttribute("aria-controls", "people");
-  field.setAttribute("aria-autocomplete", "list");
+  const combobox = field.matches("input") ? { role: "combobox", "aria-expanded": "true" } : {};  // no textarea may be one
+  const told = { "aria-controls": "people", "aria-autocomplete": "list", ...combobox };
+  for (const [name, value] of Object.entries(told)) field.setAttribute(name, value);
   move(0);
 }
 

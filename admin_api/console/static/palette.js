@@ -47,8 +47,7 @@ export function open() {
     list.replaceChildren(...shown.map((one, place) =>
       make("li", { id: `palette-${place}`, role: "option", onclick: () => choose(place) },
         make("bdi", {}, one.name), ...(one.key ? [make("kbd", {}, one.key)] : []))));
-    at = 0;
-    mark();
+    at = 0; mark();
   };
   const choose = (/** @type {number} */ place) => {
     const chosen = shown[place];

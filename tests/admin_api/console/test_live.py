@@ -87,6 +87,17 @@ async def test_two_browsers_follow_and_ask_at_most_twice_a_second(tmp_path: Path
         assert page.asked - asked <= 2 * 3, "sixty changes are few requests"
 
 
+async def test_rows_that_are_all_new_take_the_place_of_those_shown(tmp_path: Path) -> None:
+    async with serving(LivePage(REPORT)) as page, browser(page, tmp_path / "a"):
+        await reported(page, "one two|||2|(2) Inbox")
+        await streams(page, 1)
+        page.rows = {}
+        for name in "dc":
+            page.rows[name] = name
+        page.add("e", "newest")
+        await reported(page, "newest d c||3 new|3|(3) Inbox")
+
+
 async def test_a_row_that_somebody_writes_in_stays_and_nothing_slides_in(tmp_path: Path) -> None:
     async with serving(LivePage(FIELD + REPORT)) as page, browser(page, tmp_path / "a"):
         await reported(page, "one two|||2|(2) Inbox")
