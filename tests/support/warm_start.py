@@ -120,7 +120,10 @@ class WarmStart:
 
 
 def _fork_for_ever(line: socket.socket) -> list[str]:
-    """Fork what is asked for. Returns in the forked process, with its arguments."""
+    """Fork what is asked for, until nobody can ask any more; then all that was forked ends, too.
+
+    Returns in the forked process, with its arguments.
+    """
     poll, running = select.poll(), dict[int, tuple[int, int]]()
     poll.register(line, select.POLLIN)
     while True:
@@ -176,7 +179,6 @@ def _main(line: int) -> None:
     """Import, fork, and be the program in what was forked."""
     from gateway import __main__ as program
 
-    _die_with(os.getppid())
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     found = {target.partition(":")[0] for target in program.COMMANDS.values()}
     for name in (*found, "gateway.commands.demo", "gateway.server.wiring"):
