@@ -159,7 +159,7 @@ async def test_pages_lead_through_everything_once_whatever_comes_meanwhile(world
         ("cursor=AAAA", "cursor"),
         ("cursor=%C3%A9", "cursor"),
         ("folder=Inbox", "folder"),
-        ("folder=sent", "folder"),
+        ("folder=outbox", "folder"),
         ("unread=yes", "unread"),
         ("unread=1", "unread"),
         ("surprise=hello", "surprise"),
