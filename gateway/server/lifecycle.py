@@ -1,6 +1,7 @@
 """Signals: SIGTERM and SIGINT ask to stop, a second one forces; SIGHUP reads files again.
 
-A storage that failed is a wish to stop as well, with status 1 and within ten seconds.
+A storage that failed is a wish to stop as well, with status 1 and within ten seconds. The service
+manager hears that the event loop turns.
 """
 
 from __future__ import annotations
@@ -16,6 +17,7 @@ from dataclasses import dataclass
 from typing import NoReturn
 
 from config.listening import MailEndpoint
+from config.service_manager import ServiceManager
 from config.values import Endpoint
 
 _FORCE_SECONDS = 3.0
@@ -82,3 +84,21 @@ class Running:
     lmtp: Sequence[MailEndpoint]
     smtps: Sequence[MailEndpoint] = ()
     http: Sequence[Endpoint] = ()
+
+
+@contextlib.contextmanager
+def alive(manager: ServiceManager) -> Iterator[None]:
+    """Tell the service manager's watchdog, where it wants it, that the event loop turns."""
+
+    async def tell(seconds: float) -> None:
+        while True:
+            manager.alive()
+            await asyncio.sleep(seconds)
+
+    seconds = manager.watchdog_seconds
+    telling = asyncio.create_task(tell(seconds / 2)) if seconds else None
+    try:
+        yield
+    finally:
+        if telling is not None:
+            telling.cancel()

@@ -50,7 +50,7 @@ from gateway.processes.supervision import MailProcesses
 from gateway.reservations import Reservations
 from gateway.server.first_check import check_senders
 from gateway.server.garbage import collecting
-from gateway.server.lifecycle import Running, Stopping, end_process
+from gateway.server.lifecycle import Running, Stopping, alive, end_process
 from gateway.server.mail_side import FILE_THREADS, sessions
 from gateway.server.reload import Reread, reload
 from gateway.server.storage_watch import watch_storage
@@ -133,7 +133,7 @@ async def serve(
                 smtps=_shown(running.smtps),
                 http=_shown(running.http),
             )
-            with stopping.on_signals(), _watched(database, contents, stopping), _alive(manager):
+            with stopping.on_signals(), _watched(database, contents, stopping), alive(manager):
                 if ready is not None:
                     ready(running)
                 manager.ready()
@@ -212,24 +212,6 @@ async def _let_go(database: Store) -> None:
     await database.abandon()
     event(logger, "ended", level=logging.ERROR, cause=fault.reason)
     end_process(1)
-
-
-@contextlib.contextmanager
-def _alive(manager: ServiceManager) -> Iterator[None]:
-    """Tell the service manager's watchdog, where it wants it, that the event loop turns."""
-
-    async def tell(seconds: float) -> None:
-        while True:
-            manager.alive()
-            await asyncio.sleep(seconds)
-
-    seconds = manager.watchdog_seconds
-    telling = asyncio.create_task(tell(seconds / 2)) if seconds else None
-    try:
-        yield
-    finally:
-        if telling is not None:
-            telling.cancel()
 
 
 @contextlib.contextmanager
