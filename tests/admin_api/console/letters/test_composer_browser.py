@@ -37,7 +37,12 @@ async def test_an_answer_is_written_by_keys_saved_meanwhile_and_sent_with_a_file
             said = await page.inner_text("#done")
             await page.keyboard.press("z")
             await page.wait_for_selector("#done:has-text('Taken back')")
-            return found, said, await page.input_value("#letter-text")
+            text = await page.input_value("#letter-text")
+            await page.evaluate("document.activeElement.blur()")
+            await page.keyboard.press("R")
+            await page.wait_for_url("**reply=all**")
+            await page.wait_for_selector("#letter-text:focus")
+            return found, said, text
 
         found, said, text = await browser.visit(walk)
         async with world.client(SUPPORT) as api:
