@@ -40,9 +40,6 @@ if (form?.action.endsWith("/letter/")) {
   });
 }
 
-// "Reply to all" loads the form anew; what is typed next belongs to the text, and is no key.
-if (new URLSearchParams(location.search).has("reply")) field("text")?.focus();
-
 // --- files
 
 const files = /** @type {HTMLInputElement | null} */ (document.getElementById("letter-files"));
