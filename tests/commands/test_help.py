@@ -125,7 +125,7 @@ print(json.dumps(counted))
 def test_a_command_starts_in_few_times_what_the_interpreter_and_click_take(
     operator: Operator,
 ) -> None:
-    """Processor time, within one run: 0.3 seconds are 2.5 times that on a slow machine."""
+    """Processor time, within one run: 2.2 to 3.1 times that, the more the busier the machine."""
     operator.furnish()
 
     def seconds(*words: str) -> float:
@@ -137,7 +137,7 @@ def test_a_command_starts_in_few_times_what_the_interpreter_and_click_take(
 
     least = min(seconds("-c", "import asyncio, click, sqlite3") for _ in range(3))
     listed = ("-m", "gateway", "domain", "list", "--data", str(operator.data))
-    assert min(seconds(*listed) for _ in range(3)) < 3 * least
+    assert min(seconds(*listed) for _ in range(3)) < 4 * least
 
 
 LISTINGS = (
