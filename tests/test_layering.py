@@ -231,6 +231,13 @@ def test_what_reads_messages_needs_no_store_and_no_socket(file: Path) -> None:
     assert not [one for one in imports(file) if is_within(one, IMPURE)]
 
 
+@of_each([file for file in FILES if is_within(module(file), "admin_api.outbound")])
+def test_notes_and_cards_have_no_way_into_a_letter(file: Path) -> None:
+    kept_out = ("storage.teamwork.notes", "admin_api.teamwork.notes", "storage.contacts")
+
+    assert not [one for one in imports(file) if is_within(one, kept_out)]
+
+
 def test_no_folder_holds_more_modules_than_one_looks_through() -> None:
     many = {}
     for folder in {file.parent for file in FILES}:
