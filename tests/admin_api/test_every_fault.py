@@ -98,6 +98,9 @@ CASES = {
         ("subject", "superseded", "reply_to_message_id"),
         {"subject": "\n", "superseded": True, "reply_to_message_id": NO_MESSAGE},
     ),
+    "POST /v1/messages/": Case(
+        ("text_body", "reply_to_message_id"), {"text_body": 1, "reply_to_message_id": NO_MESSAGE}
+    ),
     "POST /v1/tasks/": Case(("title", "thread_id"), {"title": "", "thread_id": NO_THREAD}),
     "PATCH /v1/tasks/{task}/": Case(
         ("completed", "thread_id"), {"completed": "x", "thread_id": NO_THREAD}

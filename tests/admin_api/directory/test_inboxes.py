@@ -39,6 +39,7 @@ async def test_a_record_has_the_addresses_of_the_lists_among_its_aliases(world: 
         "share_relationships": True,
         "webhook_url": None,
         "webhook_events": [],
+        "signature": "",
         "created_at": "2027-01-15T08:00:00.000Z",
     }
     assert found[AGENT]["aliases"] == []
@@ -98,6 +99,7 @@ async def test_an_admin_makes_an_inbox_that_takes_mail_at_once(world: World) -> 
             "share_relationships": True,
             "webhook_url": None,
             "webhook_events": [],
+            "signature": "",
             "created_at": "2027-01-15T08:00:00.000Z",
         }
         for name in (made.json()["inbox_id"], "new@example.test", "NEW%40EXAMPLE.test."):
