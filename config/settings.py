@@ -13,10 +13,11 @@ from pathlib import Path
 from typing import Literal, NamedTuple, TypeVar
 
 from config import listening, sources, values
+from config.hosts import Network
 from config.listening import MailEndpoint
 from config.sources import Fault, Given
 from config.together import faults_together
-from config.values import HIDDEN, Endpoint, Network, Parser, Rate
+from config.values import HIDDEN, Endpoint, Parser, Rate
 
 T = TypeVar("T")
 BareNewline = Literal["accept", "reject"]

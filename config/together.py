@@ -7,8 +7,9 @@ from dataclasses import fields
 from typing import TYPE_CHECKING
 
 from config import listening
+from config.hosts import is_inside
 from config.sources import Fault
-from config.values import Endpoint, is_inside
+from config.values import Endpoint
 
 if TYPE_CHECKING:
     from config.settings import Settings

@@ -8,17 +8,16 @@ accepted value has a text that is parsed to the same value.
 import ipaddress
 import math
 import re
-import socket
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TypeVar
 
+from config.hosts import Network, ip6, is_domain, is_host, is_loopback, machine_name
+
 T = TypeVar("T")
 Parser = Callable[[object], T]
-Network = ipaddress.IPv4Network | ipaddress.IPv6Network
 
-LABEL = re.compile(r"(?!-)[a-z0-9_-]{1,63}(?<!-)", re.IGNORECASE)
 SIZE = re.compile(r"([0-9]{1,18}) *(B|KiB|MiB|GiB)?", re.IGNORECASE)
 RATE = re.compile(r"([0-9]{1,7}) */ *min +burst +([0-9]{1,7})", re.IGNORECASE)
 DURATION = re.compile(r"([0-9]{1,9}) *([smhd])", re.IGNORECASE)
@@ -127,17 +126,6 @@ def smarthost_text(host: Endpoint | None) -> str:
     return "" if host is None else str(host)
 
 
-def is_inside(host: str, allowed: Iterable[Network]) -> bool:
-    """Whether a host is surely this machine or, by its address, in a network that is allowed."""
-    if is_loopback(host):
-        return True
-    try:
-        address = ipaddress.ip_address(host)
-    except ValueError:
-        return False
-    return any(address in network for network in allowed)
-
-
 def endpoint(text: str) -> Endpoint:
     """Parse one host:port."""
     host, colon, port = text.rpartition(":")
@@ -146,34 +134,12 @@ def endpoint(text: str) -> Endpoint:
     if int(port) > 65535:
         raise ValueError(f"a port is at most 65535, not {port}")
     if host.startswith("[") and host.endswith("]"):
-        return Endpoint(_ip6(host[1:-1]), int(port))
+        return Endpoint(ip6(host[1:-1]), int(port))
     if ":" in host:
         raise ValueError(f"an IPv6 address needs brackets, such as [::1]:25, not {shown(text)}")
-    if not _is_host(host):
+    if not is_host(host):
         raise ValueError(f"{shown(host)} is neither an address nor a host name")
     return Endpoint(host, int(port))
-
-
-def _ip6(text: str) -> str:
-    try:
-        return str(ipaddress.IPv6Address(text))
-    except ValueError:
-        raise ValueError(f"{shown(text)} is no IPv6 address") from None
-
-
-def _is_host(text: str) -> bool:
-    if re.fullmatch(r"[0-9.]+", text):
-        try:
-            ipaddress.IPv4Address(text)
-        except ValueError:
-            return False
-        return True
-    return _is_domain(text)
-
-
-def _is_domain(text: str) -> bool:
-    labels = text.split(".")
-    return len(text) <= 253 and all(map(LABEL.fullmatch, labels)) and not labels[-1].isdigit()
 
 
 def networks(value: object) -> tuple[Network, ...]:
@@ -199,7 +165,7 @@ def domains(value: object) -> tuple[str, ...]:
     """Parse domain names, in lower case and without their last dot; none is fine."""
     names = tuple(part.removesuffix(".").lower() for part in parts(value))
     for name in names:
-        if not _is_domain(name):
+        if not is_domain(name):
             raise ValueError(f"expected a domain such as mx.example.com, not {shown(name)}")
     return names
 
@@ -363,15 +329,9 @@ def hostname(value: object) -> str:
     name = value.strip().lower()
     if not name:
         return machine_name()
-    if not _is_domain(name):
+    if not is_domain(name):
         raise ValueError(f"{shown(value)} is no host name; expected one such as mail.example.com")
     return name
-
-
-def machine_name() -> str:
-    """Return the machine's name where it can be one in SMTP; never asks the DNS."""
-    name = socket.gethostname().lower()
-    return name if _is_domain(name) else "localhost.localdomain"
 
 
 def public_url(value: object) -> str:
@@ -395,17 +355,9 @@ def public_url(value: object) -> str:
 
 def _is_url_host(host: str) -> bool:
     try:
-        return bool(_ip6(host[1:-1])) if host.startswith("[") else _is_host(host)
+        return bool(ip6(host[1:-1])) if host.startswith("[") else is_host(host)
     except ValueError:
         return False
-
-
-def is_loopback(host: str) -> bool:
-    """Whether a host, an IPv6 address without brackets, is this machine for sure."""
-    try:
-        return ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        return host == "localhost"
 
 
 def mailbox(value: object) -> str:
@@ -427,7 +379,7 @@ def _is_mail_domain(text: str) -> bool:
             text = text.encode("idna").decode()
         except UnicodeError:
             return False
-    return _is_domain(text.removesuffix("."))
+    return is_domain(text.removesuffix("."))
 
 
 def secret(value: object) -> str:

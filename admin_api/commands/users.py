@@ -10,7 +10,7 @@ import click
 
 from admin_api.commands.terminal.acting import ANY_TENANT, TENANT, tenants_asked
 from admin_api.commands.terminal.invocation import Invocation, common
-from config.values import is_loopback
+from config.hosts import is_loopback
 from storage.clock import system_clock
 
 if TYPE_CHECKING:

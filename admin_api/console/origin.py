@@ -16,8 +16,8 @@ from dataclasses import dataclass
 from ipaddress import IPv4Address, IPv6Address, ip_address
 from urllib.parse import urlsplit
 
+from config.hosts import is_loopback
 from config.settings import Settings
-from config.values import is_loopback
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,7 +12,7 @@ from ipaddress import IPv4Address, IPv6Address, IPv6Network, ip_address
 
 from starlette.requests import Request
 
-from config.values import Network
+from config.hosts import Network
 
 Ip = IPv4Address | IPv6Address
 

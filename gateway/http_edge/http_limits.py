@@ -21,8 +21,8 @@ from starlette.requests import Request
 from starlette.types import Scope
 
 from admin_api.http.client_address import client_address
+from config.hosts import Network
 from config.settings import Settings
-from config.values import Network
 from gateway.transport.networks import client_network, is_exempt
 
 Count = Callable[[str], None]  # adds one to the counter of that name

@@ -25,8 +25,8 @@ from typing import Literal, NamedTuple, cast
 
 import aiosmtplib
 
+from config.hosts import machine_name
 from config.settings import Settings
-from config.values import machine_name
 from storage.outbound.sending_queue import RecipientOutcome
 
 _ENHANCED = re.compile(r"([245]\.[0-9]{1,3}\.[0-9]{1,3})(?:[ \n]|$)")

@@ -10,8 +10,8 @@ from collections.abc import Iterable
 from functools import lru_cache
 from ipaddress import IPv4Address, IPv6Address, ip_address
 
+from config.hosts import Network
 from config.settings import Settings
-from config.values import Network
 
 
 def is_exempt(settings: Settings, client_ip: str) -> bool:
