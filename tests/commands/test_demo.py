@@ -14,6 +14,7 @@ from pathlib import Path
 
 import pytest
 
+from storage.accounts.tokens import SCOPES
 from tests.commands.operator import Operator, type_alone
 from tests.programs import need
 from tests.support.fixtures import MakeServer
@@ -69,7 +70,7 @@ def test_the_credentials_work_and_may_do_everything(own_server: MakeServer) -> N
     for mailbox in server.mailboxes():
         with mailbox:
             assert mailbox.newest(1)[0]["subject"] == "hello"
-            assert len(mailbox.get("/v1/me/")["scopes"]) == 9
+            assert len(mailbox.get("/v1/me/")["scopes"]) == len(SCOPES)
 
 
 def test_the_demo_comes_back_on_its_store_with_new_credentials(own_server: MakeServer) -> None:

@@ -136,12 +136,14 @@ async def test_a_thread_opens_beside_its_list_where_there_is_room(
         await page.wait_for_url("**?open=thr_**")
         await frame.locator("[data-htmx-powered]").first.wait_for()
         await page.wait_for_function(IN_PANE)
+        first = page.url
         await press("c")
         seen.append(await frame.locator("#done p").inner_text())
         await page.wait_for_selector("#rows:not(:has(> :nth-child(3)))")  # it is archived
         await frame.locator("[data-htmx-powered]").first.wait_for()
         await press("j")
         await page.wait_for_function(title, arg="Letter 1")
+        await page.wait_for_url(lambda url: "?open=thr_" in url and url != first)
         await page.reload()
         await page.wait_for_function(title, arg="Letter 1")
         seen += await tab.faults()

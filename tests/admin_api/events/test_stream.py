@@ -106,7 +106,7 @@ async def test_types_are_chosen_and_those_one_may_not_read_are_left_out(world: W
         streaming(world, SALES, types="task.created") as chosen,
         streaming(world, secret=narrow) as allowed,
         streaming(world, secret=narrow, types="message.received") as refused,
-        streaming(world, SALES, types="message.sent") as unknown,
+        streaming(world, SALES, types="message.lost") as unknown,
     ):
         await deliver(world, SALES.lower())
         await post(world, SALES, "/v1/tasks/", title="Call")
