@@ -19,6 +19,7 @@ from admin_api.http.shapes import (
     ThreadId,
     Time,
 )
+from storage.outbound.letters import State
 
 
 class Mailbox(Answer):
@@ -104,22 +105,7 @@ class AuthenticationRecord(Answer):
     arc: ArcResult
 
 
-LetterState = Annotated[
-    Literal[
-        "failed",
-        "bounced",
-        "unknown",
-        "delayed",
-        "held",
-        "waiting",
-        "sending",
-        "accepted",
-        "delivered",
-        "cancelled",
-        "dropped",
-    ],
-    Field(examples=["accepted"]),
-]
+LetterState = Annotated[State, Field(examples=["accepted"])]
 
 
 class LetterRecipientRecord(Answer):

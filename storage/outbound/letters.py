@@ -13,7 +13,7 @@ from __future__ import annotations
 import json
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Literal
+from typing import Literal, get_args
 
 from storage.content.message_bytes import Content
 from storage.database import Row, Tx
@@ -29,6 +29,7 @@ PROTOCOL = "outbound"
 MOST_RECIPIENTS = 50
 
 Kind = Literal["to", "cc", "bcc"]
+# The worst first; the last two count only where every recipient has them.
 State = Literal[
     "failed",
     "bounced",
@@ -42,11 +43,7 @@ State = Literal[
     "cancelled",
     "dropped",
 ]
-# The worst first; the last two count only where every recipient has them.
-STATES: tuple[State, ...] = (
-    *("failed", "bounced", "unknown", "delayed", "held", "waiting"),
-    *("sending", "accepted", "delivered", "cancelled", "dropped"),
-)
+STATES: tuple[State, ...] = get_args(State)
 _AT_ONCE = 500
 
 
