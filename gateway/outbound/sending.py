@@ -23,6 +23,7 @@ from collections.abc import AsyncGenerator, Awaitable, Callable, Sequence
 from functools import partial
 
 from config.logs import event
+from gateway.background import keep_on
 from gateway.outbound.host_health import HostHealth
 from gateway.outbound.recording import Recording
 from gateway.outbound.smarthost import (
@@ -86,19 +87,13 @@ class Sending:
     async def run(self) -> None:
         """Send what is due, and whatever comes to be, until cancelled."""
         try:
-            while True:
-                woken = self.wake.wait_next()
-                try:
-                    pause = await self._turn()
-                except StoreUnavailable as error:
-                    event(logger, "sending_waits", level=logging.WARNING, cause=repr(error))
-                    pause = _AWAY_SECONDS
-                except Exception:  # a fault of ours must not silence all later letters
-                    logger.exception("sending_failed")
-                    pause = _AWAY_SECONDS
-                await woken_within(woken, pause)
+            await keep_on(self._round, logger, job="sending")
         finally:
             await self._stop()
+
+    async def _round(self) -> None:
+        woken = self.wake.wait_next()
+        await woken_within(woken, await self._turn())
 
     async def _turn(self) -> float:
         """Claim what is due and begin to send it; how long there is nothing to do then."""
