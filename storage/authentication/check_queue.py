@@ -16,7 +16,7 @@ from dataclasses import dataclass
 from typing import NamedTuple
 
 from storage.clock import DAY, MINUTE
-from storage.content.message_bytes import Content
+from storage.content.message_bytes import Content, content_of
 from storage.database import Row, Tx
 from storage.ids import lowest_at
 from storage.sql import in_list
@@ -167,12 +167,11 @@ async def load_one(tx: Tx, *, tenant_id: bytes, message_id: bytes) -> CheckClaim
 
 def _claim_of(row: Row, claimed: Mapping[bytes, int]) -> CheckClaim:
     message_id = bytes(row["message_id"])
-    body = None if row["body"] is None else bytes(row["body"])
     return CheckClaim(
         message_id,
         bytes(row["tenant_id"]),
         claimed[message_id],
-        Content(bytes(row["sha256"]), row["size"], body, row["file"]),
+        content_of(row),
         row["client_ip"],
         row["helo"],
         row["reverse_path"],

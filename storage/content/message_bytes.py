@@ -21,7 +21,7 @@ from pathlib import Path
 from typing import NamedTuple, Protocol
 
 from storage.content.direct_file import DirectFile
-from storage.database import StoreFault, Tx
+from storage.database import Row, StoreFault, Tx
 from storage.disk import sync_directory
 from storage.errors import NotFound, StorageError, StoreFull, StoreUnavailable, kind_of
 
@@ -72,7 +72,7 @@ class Elsewhere(Protocol):
         ...
 
     async def fault(self, content: Content) -> str | None:
-        """What is wrong with a content, as far as can be told without reading it."""
+        """Tell the fault of a content, as far as it shows without reading it."""
         ...
 
     def strays(self, before: float) -> AsyncGenerator[list[str], None]:
@@ -382,6 +382,11 @@ async def find_content(tx: Tx, *, tenant_id: bytes, message_id: bytes) -> Conten
     )
     if row is None:
         raise NotFound("no such content")
+    return content_of(row)
+
+
+def content_of(row: Row) -> Content:
+    """Return the content of a row with `sha256`, `size`, `body` and `file`."""
     body = None if row["body"] is None else bytes(row["body"])
     return Content(bytes(row["sha256"]), row["size"], body, row["file"])
 

@@ -11,7 +11,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from storage.content.message_bytes import Content
+from storage.content.message_bytes import Content, content_of
 from storage.database import Row, Tx
 from storage.index.full_text import index, scanned_text, scopes_of
 from storage.index.words import document, pack
@@ -78,9 +78,7 @@ async def load(tx: Tx, claimed: Mapping[bytes, int]) -> list[ParseClaim]:
 
 def _claim(row: Row, claimed: Mapping[bytes, int]) -> ParseClaim:
     message_id = bytes(row["message_id"])
-    body = None if row["body"] is None else bytes(row["body"])
-    content = Content(bytes(row["sha256"]), row["size"], body, row["file"])
-    return ParseClaim(message_id, claimed[message_id], content)
+    return ParseClaim(message_id, claimed[message_id], content_of(row))
 
 
 async def release(tx: Tx, claims: Sequence[ParseClaim], *, now: int) -> None:

@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from typing import NamedTuple
 
 from storage.contacts.recount import Sender, correct_sender
-from storage.content.message_bytes import Content
+from storage.content.message_bytes import content_of
 from storage.content.mime_parts import Parsed
 from storage.database import Row, Tx
 from storage.delivery.thread_relink import relink_thread
@@ -88,9 +88,7 @@ async def next_batch(tx: Tx, *, limit: int) -> ReparseBatch | None:
 
 
 def _claim(row: Row) -> ParseClaim:
-    body = None if row["body"] is None else bytes(row["body"])
-    content = Content(bytes(row["sha256"]), row["size"], body, row["file"])
-    return ParseClaim(bytes(row["message_id"]), 1, content)
+    return ParseClaim(bytes(row["message_id"]), 1, content_of(row))
 
 
 async def keep(tx: Tx, batch: ReparseBatch, found: Sequence[Reparsed], *, now: int) -> bool:

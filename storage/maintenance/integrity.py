@@ -20,6 +20,7 @@ from storage.content.message_bytes import (
     Content,
     ContentDamaged,
     ContentDirectory,
+    content_of,
     is_file,
     verified,
 )
@@ -203,12 +204,7 @@ async def _contents_after(
         """,
         {"after": after, "page": most},
     )
-    return [(bytes(row["message_id"]), _content(row)) for row in rows]
-
-
-def _content(row: Row) -> Content:
-    body = None if row["body"] is None else bytes(row["body"])
-    return Content(bytes(row["sha256"]), row["size"], body, row["file"])
+    return [(bytes(row["message_id"]), content_of(row)) for row in rows]
 
 
 async def _is_on_record(tx: Tx, message_id: bytes) -> bool:

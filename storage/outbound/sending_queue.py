@@ -18,7 +18,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from storage.clock import HOUR, MINUTE, SECOND
-from storage.content.message_bytes import Content
+from storage.content.message_bytes import Content, content_of
 from storage.database import Row, Tx
 from storage.index.copy_index import index_late_copies
 from storage.outbound.letters import SENT, State
@@ -151,7 +151,6 @@ async def _claim_one(
     )
     if not row["is_shared"]:
         await _share(tx, row, now)
-    body = None if row["body"] is None else bytes(row["body"])
     return SendingClaim(
         bytes(row["message_id"]),
         bytes(row["tenant_id"]),
@@ -159,7 +158,7 @@ async def _claim_one(
         row["domain"],
         row["from_email"],
         tuple((one["position"], one["email"]) for one in found),
-        Content(bytes(row["sha256"]), row["size"], body, row["file"]),
+        content_of(row),
     )
 
 
