@@ -68,7 +68,7 @@ def message_record(
 
 
 def delivery_record(letter: Letter, viewer: bytes) -> Record:
-    """What became of a letter; its blind recipients are for its author's inbox alone."""
+    """The delivery of a letter; its blind recipients are for its author's inbox alone."""
     shown = [one for one in letter.recipients if one.kind != "bcc" or viewer == letter.inbox_id]
     return {
         "state": letter.state,

@@ -1,4 +1,4 @@
-"""Whose name a letter goes in, and to whom an answer goes.
+"""The author of a letter, and the recipients of an answer.
 
 - An answer goes in the name of the list by which the answered copy came; a list's address is for
   its members. Otherwise it goes in the inbox's own name.

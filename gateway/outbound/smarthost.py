@@ -94,7 +94,7 @@ class Reply(NamedTuple):
 
     @property
     def verdict(self) -> Literal["accepted", "waiting", "failed"]:
-        """What it means for what was asked; nonsense is no verdict against a letter."""
+        """The verdict on what was asked; nonsense is none against a letter."""
         if 200 <= self.code < 300:
             return "accepted"
         return "failed" if 500 <= self.code < 600 else "waiting"
@@ -347,7 +347,7 @@ def _all(letter: OutgoingLetter, reply: Reply, may_go_on: bool) -> Result:
 
 
 def _refused(rcpt: Reply, data: Reply) -> Reply:
-    """What a refusal of DATA means for a recipient: nothing, where it was refused itself."""
+    """Apply a refusal of DATA to a recipient: one that was refused itself keeps its own."""
     if rcpt.verdict != "accepted":
         return rcpt
     return data if data.verdict != "accepted" else data._replace(code=451)

@@ -1,4 +1,4 @@
-"""What a token may send: to whom, how often, and when it must leave off.
+"""The limits of a token that sends: to whom, how often, and when it must leave off.
 
 - `send_to`: participants of the thread; with `contacts` the cards of the inbox too; or anyone.
 - `send_rate`: so many letters in any hour, whatever became of them.

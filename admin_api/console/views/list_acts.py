@@ -161,7 +161,7 @@ async def _threads(call: Call, visit: Visit, chosen: Sequence[Chosen]) -> list[R
 
 @dataclass(frozen=True, slots=True)
 class _Did:
-    """What an act has done to `count` threads: what takes it back, and why it ended, if it did."""
+    """The result of an act on `count` threads: its undo, and why it ended, if it did."""
 
     back: Mapping[str, str]
     count: int

@@ -155,7 +155,7 @@ def _shown(
     *,
     place: Mapping[str, str],
 ) -> dict[str, object]:
-    """What the rows and the views at their side are made of, and where the list goes on."""
+    """The values of the rows and of the views at their side, and where the list goes on."""
     query = _query(place)
     more = {"view": view.name, "q": query, "cursor": rows.cursor or ""}
     return {
