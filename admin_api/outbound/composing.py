@@ -31,7 +31,7 @@ from storage.mailbox.copies import Mailbox
 from storage.mailbox.message_text import read_letter
 from storage.outbound.letters import MOST_RECIPIENTS, Kind
 
-PLACE = "msg_" + "0" * 26  # as long as an id: the message's is known in the transaction
+_PLACE = "msg_" + "0" * 26  # as long as an id: the message's is known in the transaction
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,7 +86,7 @@ async def compose(
     thread = plan.answered.copy.thread_id if plan.answered else None
     references: tuple[str, ...] = ()
     if thread is not None:
-        own = f"{to_text('thr', thread)}@{plan.sender.domain}"
+        own = thread_reference(thread, plan.sender.domain)
         references = composer.references_of(own, earlier, in_reply_to)
     heading = Heading(
         author=plan.sender.mailbox,
@@ -94,7 +94,7 @@ async def compose(
         to=tuple(to),
         cc=tuple(cc),
         subject=subject,
-        message_id=f"{PLACE}.{composer.new_boundary()[2:14]}@{plan.sender.domain}",
+        message_id=f"{_PLACE}.{composer.new_boundary()[2:14]}@{plan.sender.domain}",
         in_reply_to=in_reply_to,
         references=references,
         date=call.now,
@@ -206,5 +206,15 @@ def octets_of(letter: Composed, message_id: bytes) -> bytes:
 
 
 def _header(letter: Composed, message_id: bytes) -> bytes:
-    own = letter.heading.message_id.replace(PLACE, to_text("msg", message_id), 1)
+    own = header_message_id(letter, message_id)
     return composer.header_of(replace(letter.heading, message_id=own))
+
+
+def header_message_id(letter: Composed, message_id: bytes) -> str:
+    """Return the letter's Message-ID, now that its id is known."""
+    return letter.heading.message_id.replace(_PLACE, to_text("msg", message_id), 1)
+
+
+def thread_reference(thread_id: bytes, domain: str) -> str:
+    """Return the thread's own id in References, by which answers find it."""
+    return f"{to_text('thr', thread_id)}@{domain}"

@@ -8,7 +8,6 @@
 from __future__ import annotations
 
 import hashlib
-from dataclasses import replace
 
 import orjson
 from starlette.responses import Response
@@ -20,7 +19,15 @@ from admin_api.drafts.drafts import require_latest
 from admin_api.drafts.refusals import problem_of_refusal
 from admin_api.http.problems import thread_moved
 from admin_api.http.responses import answer
-from admin_api.outbound.composing import PLACE, Composed, compose, is_automatic, octets_of, spooled
+from admin_api.outbound.composing import (
+    Composed,
+    compose,
+    header_message_id,
+    is_automatic,
+    octets_of,
+    spooled,
+    thread_reference,
+)
 from admin_api.outbound.letter_in import LetterIn, call_of, typed_recipients, upload_ids_of
 from admin_api.outbound.letter_plan import Plan, answered_by, make_plan
 from admin_api.outbound.records import queued_record
@@ -117,16 +124,23 @@ async def _queue(
         draft = await require_latest(tx, call, payload.draft_id)
         await drafts.delete_draft(tx, tenant_id=call.tenant_id, draft_id=draft.draft_id)
     held = isinstance(call.caller, Agent) and not is_automatic(call)
-    letter = _new_letter(call, view, plan, composed, message_id=message_id, thread_id=new_thread)
-    letter = replace(letter, is_new_thread=thread_id is None, call=call_of(payload))
     if content is None:
         octets = octets_of(composed, message_id)
         content = Content(hashlib.sha256(octets).digest(), len(octets), octets, None)
+    letter = _new_letter(
+        call,
+        plan,
+        composed,
+        message_id=message_id,
+        thread_id=new_thread,
+        is_new_thread=thread_id is None,
+        content=content,
+    )
     settings = call.service.settings
     undo = settings.undo_seconds if payload.undo_seconds is None else payload.undo_seconds
     await enqueue(
         tx,
-        replace(letter, content=content),
+        letter,
         send_at=call.now + int(undo * SECOND),
         expires_at=call.now + int(settings.send_expire * SECOND),
         now=call.now,
@@ -188,10 +202,17 @@ async def _require_allowed(
 
 
 def _new_letter(
-    call: Call, view: View, plan: Plan, composed: Composed, *, message_id: bytes, thread_id: bytes
+    call: Call,
+    plan: Plan,
+    composed: Composed,
+    *,
+    message_id: bytes,
+    thread_id: bytes,
+    is_new_thread: bool,
+    content: Content,
 ) -> NewLetter:
     heading = composed.heading
-    own = heading.message_id.replace(PLACE, to_text("msg", message_id), 1)
+    own = header_message_id(composed, message_id)
     token_id = call.caller.token.token_id if isinstance(call.caller, Agent) else None
     mailboxes = {
         "to": [[one.name, one.email] for one in heading.to],
@@ -199,21 +220,21 @@ def _new_letter(
     }
     return NewLetter(
         tenant_id=call.tenant_id,
-        inbox_id=view.inbox_id,
+        inbox_id=plan.view.inbox_id,
         user_id=call.user_id,
         token_id=token_id,
         thread_id=thread_id,
-        is_new_thread=False,
+        is_new_thread=is_new_thread,
         list_id=plan.sender.list_id,
         message_id=message_id,
         header_message_id=own,
-        references=(f"{to_text('thr', thread_id)}@{plan.sender.domain}", own),
+        references=(thread_reference(thread_id, plan.sender.domain), own),
         from_name=heading.author.name,
         from_email=heading.author.email,
         domain=plan.sender.domain,
         subject=heading.subject,
         mailboxes=orjson.dumps(mailboxes),
         recipients=tuple((email, kind) for email, kind, _ in composed.recipients),
-        content=Content(b"", 0, b"", None),
-        call={},
+        content=content,
+        call=call_of(call.payload(LetterIn)),
     )
