@@ -71,11 +71,20 @@ async def answer_values(
     fields["last"] = _newest(thread)
     fields |= typed or {}
     fields["from"] = fields["from"] or senders[0]
+    shown = await _values(call, visit, here, senders, fields)
+    others = [one for one in drafts if _is_replying(one, here["inbox_id"], call.now)]
+    return shown | {"others": others, "superseded": draft is not None and draft["superseded"]}
+
+
+async def _values(
+    call: Call, visit: Visit, here: Record, senders: Sequence[str], fields: Record
+) -> dict[str, Any]:
+    """Return what every composer shows; nobody else writes a new letter."""
     return {
         "fields": fields,
         "senders": senders,
-        "others": [one for one in drafts if _is_replying(one, here["inbox_id"], call.now)],
-        "superseded": draft is not None and draft["superseded"],
+        "others": [],
+        "superseded": False,
         "signature": await signature_of(call, visit, here, fields["from"]),
         "key": secrets.token_urlsafe(12),
         "files_path": inbox_path(visit.inbox, "files/"),
@@ -139,17 +148,9 @@ async def compose_page(
     """Show the form of a new letter; `faults`, `problem`, `typed` are of one that was refused."""
     here = await ask(call, "GET", path_of("/v1/inboxes/{}/", visit.inbox))
     fields: dict[str, Any] = {**letter_form.EMPTY, "to": visit.query.get("to", ""), **(typed or {})}
-    senders = [here["address"], *(one["address"] for one in here["aliases"])]
+    senders = _senders(here, None)
     fields["from"] = fields["from"] or senders[0]
-    letter = {
-        "fields": fields,
-        "senders": senders,
-        "others": [],
-        "superseded": False,
-        "signature": await signature_of(call, visit, here, fields["from"]),
-        "key": secrets.token_urlsafe(12),
-        "files_path": inbox_path(visit.inbox, "files/"),
-    }
+    letter = await _values(call, visit, here, senders, fields)
     return visit.render(
         "compose.html",
         status=status,
