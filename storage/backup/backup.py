@@ -21,8 +21,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from storage.backup.manifest import Manifest, complete_backups, read_manifest, write_manifest
+from storage.backup.pace import Pace
 from storage.backup.pieces import Piece, PieceWriter, Written, translating
-from storage.backup.snapshots import Contents, Snapshot, present_contents, take_snapshot
+from storage.backup.snapshots import Contents, Snapshot, log_of, present_contents, take_snapshot
 from storage.clock import Clock, rfc3339
 from storage.content.message_bytes import ContentDamaged, is_file
 from storage.content.object_store import file_name_of
@@ -111,11 +112,12 @@ async def make_backup(
         partial = target / _PARTIAL
         shutil.rmtree(partial, ignore_errors=True)
         began_at = clock()
-        writer = PieceWriter(partial, last, pieces)
+        pace = Pace(log_of(store, data))
+        writer = PieceWriter(partial, last, pieces, pace)
         with translating(str(partial)):
             partial.mkdir(mode=0o700)
         contents = _Contents(writer, data / "content", fetch, progress)
-        snapshot = await _consistent(store, data, contents, partial)
+        snapshot = await _consistent(store, data, contents, partial, pace)
         manifest = Manifest(
             engine=snapshot.engine,
             schema=snapshot.schema,
@@ -135,8 +137,15 @@ async def make_backup(
     return BackupReport(path, manifest, writer.octets)
 
 
-async def _consistent(store: str, data: Path, contents: _Contents, partial: Path) -> Snapshot:
+async def _consistent(
+    store: str, data: Path, contents: _Contents, partial: Path, pace: Pace
+) -> Snapshot:
     """A snapshot whose contents are all kept, or noted as damaged."""
+
+    def copied(done: int, pages: int) -> None:
+        contents.progress("database", done, pages)
+        pace.rest()
+
     for tries_left in range(_TRIES - 1, -1, -1):
         await contents.keep(await present_contents(store, data))
         snapshot = await take_snapshot(
@@ -144,7 +153,7 @@ async def _consistent(store: str, data: Path, contents: _Contents, partial: Path
             data,
             contents.writer,
             partial / "snapshot.db",
-            lambda done, all_of_it: contents.progress("database", done, all_of_it),
+            copied,
         )
         await contents.keep(snapshot.contents)
         missing = contents.damaged & set(snapshot.contents)

@@ -2,6 +2,7 @@
 
 - A piece is written once and never changed, so that a later backup can share it by a hard link.
 - A piece is on stable storage when `add` returns; its name is when the directory is synced.
+- Behind each piece the writer rests, while mail is written (`storage.backup.pace`).
 """
 
 from __future__ import annotations
@@ -16,6 +17,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO, Protocol
 
+from storage.backup.pace import Pace
 from storage.errors import kind_of
 
 PIECE_OCTETS = 1 << 20
@@ -53,8 +55,11 @@ class Written:
 class PieceWriter:
     """Adds pieces to one backup, with the pieces of the last one to share."""
 
-    def __init__(self, directory: Path, last: Path | None, pieces: Iterable[Piece]) -> None:
+    def __init__(
+        self, directory: Path, last: Path | None, pieces: Iterable[Piece], pace: Pace
+    ) -> None:
         self._directory = directory
+        self._pace = pace
         self._last = last
         self._by_hash: Mapping[str, Piece] = {piece.sha256: piece for piece in pieces}
         self.octets = Written()
@@ -66,6 +71,7 @@ class PieceWriter:
             with translating(name):
                 write_synced(self._directory / name, (data,))
             self.octets.written += piece.size
+        self._pace.rest()
         return piece
 
     def add_file(self, name: str, source: Path, sha256: str) -> Piece | None:
@@ -78,12 +84,17 @@ class PieceWriter:
             return Piece(name, sha256, size)
         digest = hashlib.sha256()
         with source.open("rb") as opened, translating(name):
-            write_synced(self._directory / name, digested(opened, digest))
+            write_synced(self._directory / name, self._paced(digested(opened, digest)))
         if digest.hexdigest() != sha256:
             (self._directory / name).unlink()
             return None
         self.octets.written += size
         return Piece(name, sha256, size)
+
+    def _paced(self, blocks: Iterable[bytes]) -> Iterator[bytes]:
+        for block in blocks:
+            yield block
+            self._pace.rest()
 
     def link(self, name: str, sha256: str) -> Piece | None:
         """Share the piece of the last backup that has this SHA-256, if there is one."""

@@ -18,6 +18,7 @@ from storage.database import QuickReads, Row, Tx
 from storage.engines.opening import EMBEDDED
 from storage.engines.snapshots.sqlite_reader import open_reader
 from storage.engines.snapshots.sqlite_snapshot import write_snapshot
+from storage.engines.sqlite import FILE_NAME
 
 if TYPE_CHECKING:  # a store without a server never needs psycopg
     from storage.engines.snapshots.postgres_snapshot import Dump, Table
@@ -56,6 +57,11 @@ async def take_snapshot(
     if store == EMBEDDED:
         return await _of_sqlite(data, writer, scratch, progress)
     return await _of_postgres(store, writer)
+
+
+def log_of(store: str, data: Path) -> Path | None:
+    """The write-ahead log of a store that is a file; it grows while mail is written."""
+    return data / f"{FILE_NAME}-wal" if store == EMBEDDED else None
 
 
 async def present_contents(store: str, data: Path) -> Contents:
