@@ -151,7 +151,7 @@ class Feed:
         self._commits = commits
         self._listeners: dict[bytes, set[Listener]] = {}
         self._tenants: Counter[bytes] = Counter()
-        self._held: Counter[bytes] = Counter()
+        self._held: dict[bytes, set[Listener]] = {}
         self._joining: dict[Listener, asyncio.Future[bytes]] = {}
         self._position: bytes | None = None
         self._is_looking = False
@@ -172,17 +172,22 @@ class Feed:
     @property
     def streams_open(self) -> int:
         """The number of open streams."""
-        return self._held.total()
+        return sum(map(self.held_by, self._held))
 
     def held_by(self, credential_id: bytes) -> int:
-        """Return the number of open streams of a credential."""
-        return self._held[credential_id]
+        """Return the number of open streams of a credential.
+
+        One that has ended is given back, even if it has not come to its own end: whoever loads
+        twenty tabs anew opens twenty streams while the former ones still wait for their next frame.
+        """
+        return sum(not one.has_ended for one in self._held.get(credential_id, ()))
 
     @contextlib.contextmanager
     def listening(self, listener: Listener, *others: Listener) -> Iterator[None]:
         """Count one stream, for as long as it lasts; all its listeners have one credential."""
         listeners = (listener, *others)
-        self._held[listener.credential_id] += 1
+        held = self._held.setdefault(listener.credential_id, set())
+        held.add(listener)
         for each in listeners if self._is_closed else ():
             each.end()
         try:
@@ -190,8 +195,9 @@ class Feed:
         finally:
             for each in listeners:
                 self._drop(each)
-            self._held[listener.credential_id] -= 1
-            self._held += Counter()  # forgets those at nought
+            held.discard(listener)
+            if not held:
+                self._held.pop(listener.credential_id, None)
 
     async def join(self, listener: Listener) -> bytes:
         """Add the listener to the feed; the id behind which it begins."""

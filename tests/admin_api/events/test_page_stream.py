@@ -143,6 +143,28 @@ async def test_it_counts_as_one_stream_and_ends_with_its_session(world: World) -
     assert feed.streams_open == 0
 
 
+async def test_a_tab_that_closes_between_two_frames_gives_its_stream_back(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    feed: Feed = service(world).feed
+    pausing, over = asyncio.Event(), asyncio.Event()
+
+    async def wait(_: object) -> None:
+        pausing.set()
+        await over.wait()
+
+    monkeypatch.setattr("admin_api.events.page_stream.pause", wait)
+    async with page(world, TENANT_OWNER, SALES) as stream, asyncio.timeout(PATIENCE):
+        assert await frame(stream)
+        await deliver(world, SALES.lower())
+        await pausing.wait()
+        assert feed.streams_open == 1
+        stream.gone.set()
+        while feed.streams_open:  # noqa: ASYNC110  # nothing tells of it
+            await asyncio.sleep(0)
+        over.set()
+
+
 async def test_too_much_at_once_is_told_as_such(
     world: World, monkeypatch: pytest.MonkeyPatch
 ) -> None:
