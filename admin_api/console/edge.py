@@ -30,6 +30,7 @@ from admin_api.call.store_wrappers import of_caller
 from admin_api.console import cookie, files, forms, looks, origin
 from admin_api.console.forms import Form
 from admin_api.console.inside import API, ask
+from admin_api.console.listing.thread_rows import ThreadRows
 from admin_api.console.live.shared_rows import PackedPage, SharedRows
 from admin_api.console.pages import PAGES
 from admin_api.console.visit import Page, Visit
@@ -97,12 +98,13 @@ class Edge:
         self._hosts = origin.own_hosts(service.settings)
         self._calls = Buckets(per_minute=_PER_MINUTE, burst=_BURST, ticks=ticks)
         self._shared = SharedRows(lambda: service.feed.position, ticks)
+        self._rows = ThreadRows()
         self._frames = SharedFrames()
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         scope[API] = self._api
         request = Request(scope, receive)
-        visit = _visit_of(request, self._shared, self._frames)
+        visit = _visit_of(request, self._shared, self._rows, self._frames)
         headers = common_headers() | (POLICY | IN_PANE if visit.pane else POLICY)
         try:
             response = await self._response(request, visit)
@@ -169,7 +171,7 @@ class Edge:
             return await credentials.identify_page(tx, secret=secret, now=now)
 
         try:
-            person = await self._service.database.read(identify)
+            person = await self._service.database.read_quick(identify)  # by two keys
         except Problem:
             return None
         if credentials.is_use_due(person, now=now):
@@ -220,7 +222,9 @@ class Edge:
         return response
 
 
-def _visit_of(request: Request, shared: SharedRows, frames: SharedFrames) -> Visit:
+def _visit_of(
+    request: Request, shared: SharedRows, rows: ThreadRows, frames: SharedFrames
+) -> Visit:
     """A visit of nobody yet, so that a refusal can be shown whenever it comes."""
     nothing = Form([])
     return Visit(
@@ -231,6 +235,7 @@ def _visit_of(request: Request, shared: SharedRows, frames: SharedFrames) -> Vis
         path=request.scope.get("path", "/"),
         look=looks.look_of(request),
         shared=shared,
+        rows=rows,
         frames=frames,
         pane=request.headers.get("sec-fetch-dest") == "iframe"
         and request.headers.get("sec-fetch-site") == "same-origin",
@@ -289,18 +294,20 @@ def _pack(request: Request, response: Response) -> None:
     """
     headers = request.headers
     body = getattr(response, "body", b"")
-    if (
-        response.headers.get("content-type", "").startswith("text/html")
+    may_pack = (
+        headers.get("sec-fetch-site") in ("same-origin", "none")
+        and "gzip" in headers.get("accept-encoding", "").lower()
+    )
+    if isinstance(response, PackedPage):
+        if not may_pack:
+            response.unpack()
+    elif (
+        may_pack
+        and response.headers.get("content-type", "").startswith("text/html")
         and len(body) > _WORTH_PACKING
         and "content-encoding" not in response.headers
-        and headers.get("sec-fetch-site") in ("same-origin", "none")
-        and "gzip" in headers.get("accept-encoding", "").lower()
     ):
-        response.body = (
-            response.packed
-            if isinstance(response, PackedPage)
-            else gzip.compress(bytes(body), 6, mtime=0)
-        )
+        response.body = gzip.compress(bytes(body), 6, mtime=0)
         response.headers["Content-Encoding"] = "gzip"
         response.headers["Content-Length"] = str(len(response.body))
 

@@ -139,6 +139,14 @@ async def snapshot(
     return await call.database.write(lambda tx: work(replace(call, store=JoinedTransaction(tx))))
 
 
+async def is_own(call: Call, name: str) -> bool:
+    """Whether an inbox is the caller's own: a look into it leaves no record."""
+    found = await call.database.read_quick(
+        lambda tx: named_inbox(tx, tenant_id=call.tenant_id, name=name)
+    )
+    return found is not None and found.owner_user_id == call.user_id
+
+
 async def _is_foreign(tx: Tx, call: Call, name: str) -> bool:
     found = await named_inbox(tx, tenant_id=call.tenant_id, name=name)
     if found is None or not may_act_for(call.caller, found):

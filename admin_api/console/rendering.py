@@ -7,7 +7,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from functools import lru_cache
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
@@ -16,10 +16,23 @@ from admin_api.console import words
 from admin_api.console.files import url_of
 
 
+class _Templates(Environment):
+    """Jinja2's own but for one thing: of a record, `one.x` is its field before anything else.
+
+    A page reads a thousand fields of records; to look for an attribute first, and to fail, takes
+    several times as long.
+    """
+
+    def getattr(self, obj: object, attribute: str) -> object:
+        if type(obj) is dict and attribute in obj:
+            return obj[attribute]
+        return super().getattr(obj, attribute)
+
+
 @lru_cache(maxsize=1)
 def environment() -> Environment:
     """Return the templates of the page; each is compiled when it is first shown."""
-    made = Environment(
+    made = _Templates(
         loader=PackageLoader("admin_api.console", "html"),
         autoescape=True,
         undefined=StrictUndefined,
@@ -44,3 +57,9 @@ def page(template: str, values: Mapping[str, object], *, block: str | None = Non
     if block is None:
         return found.render(values)
     return "".join(found.blocks[block](found.new_context(dict(values))))
+
+
+def macro(template: str, name: str) -> Callable[..., str]:
+    """Return a part of pages that is made apart from them."""
+    found: Callable[..., str] = getattr(environment().get_template(template).module, name)
+    return found

@@ -16,6 +16,7 @@ from starlette.responses import HTMLResponse, Response
 
 from admin_api.call.call import Call
 from admin_api.console.forms import Form
+from admin_api.console.listing.thread_rows import ThreadRows
 from admin_api.console.live.shared_rows import SharedRows
 from admin_api.console.rendering import page
 from admin_api.events.page_stream import MOST_INBOXES, SharedFrames
@@ -49,8 +50,8 @@ class Visit:
     decoded. `user` is None and `token` empty when nobody is signed in. `inboxes` are the records of
     the inboxes that this user may act for, own ones first, `team` those of all teammates; a
     fragment has none. A `pane` is a page in a frame of ours, beside a list. `look` are the choices
-    of this browser, `shared` and `frames` are made for all; `cookies` are Set-Cookie headers for
-    the response.
+    of this browser, `shared`, `rows` and `frames` are made for all; `cookies` are Set-Cookie
+    headers for the response.
     """
 
     form: Form
@@ -60,6 +61,7 @@ class Visit:
     path: str
     look: Mapping[str, str]
     shared: SharedRows
+    rows: ThreadRows
     frames: SharedFrames
     pane: bool = False
     token: str = ""

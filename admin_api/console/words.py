@@ -31,20 +31,25 @@ class Moment:
 def moment(instant: str, *, zone: str, now: int) -> Moment:
     """Return a time of the API (RFC 3339) as seen in `zone`; `now` in microseconds."""
     there = datetime.fromisoformat(instant).astimezone(_zone(zone))
-    today = _today(now // 1_000_000, zone)
+    there_now = today(now, zone)
     day = f"{there.day} {_MONTHS[there.month - 1]}"
-    if there.date() == today:
+    if there.date() == there_now:
         text = f"{there:%H:%M}"
-    elif there.year == today.year:
+    elif there.year == there_now.year:
         text = day
     else:
         text = f"{there.year:04}-{there.month:02}-{there.day:02}"
     return Moment(text, f"{day} {there.year} {there:%H:%M}", instant)
 
 
+def today(now: int, zone: str) -> date:
+    """Return the day that it is in a zone; `now` in microseconds."""
+    return _day(now // 1_000_000, zone)
+
+
 @lru_cache(maxsize=64)
-def _today(seconds: int, zone: str) -> date:
-    """The day that it is in a zone: one page asks for it once a row."""
+def _day(seconds: int, zone: str) -> date:
+    """A page asks for the day at each of its times."""
     return datetime.fromtimestamp(seconds, UTC).astimezone(_zone(zone)).date()
 
 

@@ -17,7 +17,6 @@ from admin_api.console import words
 from admin_api.console.inside import ask, path_of
 from admin_api.console.listing.inbox_views import navigation
 from admin_api.console.thread import plain_text, undo
-from admin_api.console.views.thread_view import is_secure
 from admin_api.console.visit import Visit, inbox_path
 from admin_api.http.problems import Problem
 from admin_api.http.strict_json import JsonValue
@@ -30,10 +29,7 @@ _MEANWHILE = ("already_resolved", "expired", "thread_moved")
 
 async def show_approvals(call: Call, visit: Visit) -> Response:
     """GET /console/{inbox}/approvals/."""
-    response = await _page(call, visit)
-    if undo.COOKIE in call.request.cookies:
-        visit.cookies.append(undo.done_cookie(None, secure=is_secure(call)))
-    return response
+    return await _page(call, visit)
 
 
 async def _page(
@@ -45,7 +41,6 @@ async def _page(
     query = {"status": "pending", "limit": str(MOST_SHOWN)}
     listed = await of_inbox("/v1/approvals/", query=query)
     found = [await of_inbox(path_of(_APPROVAL, one["approval_id"])) for one in listed["results"]]
-    done = undo.read_done(call.request.cookies.get(undo.COOKIE, ""))
     return visit.render(
         "approvals.html",
         status=status,
@@ -53,9 +48,9 @@ async def _page(
         more=listed["cursor"] is not None,
         when=partial(words.moment, zone=here["default_timezone"], now=call.now),
         nav=navigation(visit.inbox, here["aliases"]),
-        suggest_path=inbox_path(visit.inbox, "suggest/"),
+        part="approvals",
         path=inbox_path(visit.inbox, "approvals/"),
-        done=done,
+        done=undo.take_done(call, visit),
         fault=fault,
         at=at,
     )
@@ -100,8 +95,7 @@ async def _resolve(
         if error.code not in _MEANWHILE:
             raise
         return await _page(call, visit, status=409, fault=error.detail, at=at)
-    done = undo.Done(said)
-    visit.cookies.append(undo.done_cookie(done, secure=is_secure(call)))
+    undo.tell(call, visit, undo.Done(said))
     return visit.redirect(inbox_path(visit.inbox, "approvals/"))
 
 

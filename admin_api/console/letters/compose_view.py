@@ -40,11 +40,12 @@ async def answer_values(
     thread: Record,
     here: Record,
     own: frozenset[str],
+    shown: Mapping[str, Record],
     typed: Record | None,
     template: Record | None,
 ) -> Record | None:
-    """Return what the composer under a thread shows; `typed` are fields that were refused,
-    `template` is the text that was chosen, filled in.
+    """Return what the composer under a thread shows; `shown` are messages that were asked for,
+    `typed` are fields that were refused, `template` is the text that was chosen, filled in.
     """
     if not can_send(call) or not thread["messages"]:
         return None
@@ -55,7 +56,7 @@ async def answer_values(
         inbox=visit.inbox,
     )
     mine = [one for one in drafts if one["author"]["inbox_id"] == here["inbox_id"]]
-    answered = await _answered(call, visit, thread)
+    answered = await _answered(call, visit, thread, shown)
     fields: dict[str, Any] = dict(letter_form.EMPTY)
     if answered is not None:
         everybody = visit.query.get("reply") == "all"
@@ -71,9 +72,9 @@ async def answer_values(
     fields["last"] = _newest(thread)
     fields |= typed or {}
     fields["from"] = fields["from"] or senders[0]
-    shown = await _values(call, visit, here, senders, fields)
+    values = await _values(call, visit, here, senders, fields)
     others = [one for one in drafts if _is_replying(one, here["inbox_id"], call.now)]
-    return shown | {"others": others, "superseded": draft is not None and draft["superseded"]}
+    return values | {"others": others, "superseded": draft is not None and draft["superseded"]}
 
 
 async def _values(
@@ -91,13 +92,17 @@ async def _values(
     }
 
 
-async def _answered(call: Call, visit: Visit, thread: Record) -> Record | None:
+async def _answered(
+    call: Call, visit: Visit, thread: Record, shown: Mapping[str, Record]
+) -> Record | None:
     """The newest message of the thread that came from outside, or the newest of all."""
     ids = [one["message_id"] for one in thread["messages"]]
     came = [one["message_id"] for one in thread["messages"] if one["folder"] != "sent"]
+    newest = (came or ids)[-1]
+    if newest in shown:
+        return shown[newest]
     try:
-        path = path_of(MESSAGE, (came or ids)[-1])
-        found: Record = await ask(call, "GET", path, inbox=visit.inbox)
+        found: Record = await ask(call, "GET", path_of(MESSAGE, newest), inbox=visit.inbox)
     except NotFound:
         return None
     return found
@@ -160,7 +165,7 @@ async def compose_page(
         here=here,
         path=inbox_path(visit.inbox, "compose/"),
         nav=navigation(visit.inbox, here["aliases"]),
-        suggest_path=inbox_path(visit.inbox, "suggest/"),
+        part="compose",
         draft_name=f"{visit.user_id}/{here['inbox_id']}/new/letter",
     )
 

@@ -16,8 +16,8 @@ from admin_api.call.call import Call
 from admin_api.console.inside import ask, ask_with_tag, path_of, upload
 from admin_api.console.letters import letter_form
 from admin_api.console.letters.compose_view import DRAFT, MESSAGE, compose_page, signature_of
-from admin_api.console.thread.undo import Done, done_cookie
-from admin_api.console.views.thread_view import is_secure, thread_page
+from admin_api.console.thread.undo import Done, tell
+from admin_api.console.views.thread_view import thread_page
 from admin_api.console.visit import Visit, inbox_path
 from admin_api.http.problems import Problem
 from admin_api.http.responses import answer
@@ -97,7 +97,7 @@ async def _refused(
 
 
 def _thread(call: Call, visit: Visit, thread_id: str, done: Done, to: str = "") -> Response:
-    visit.cookies.append(done_cookie(done, secure=is_secure(call)))
+    tell(call, visit, done)
     return visit.redirect(inbox_path(visit.inbox, f"threads/{thread_id}/{to}"))
 
 

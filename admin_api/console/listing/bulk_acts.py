@@ -50,7 +50,7 @@ WHOLE_BUTTONS = (
     ("all-read", "Mark all that match as read"),
     ("all-archive", "Archive all that match"),
 )
-_OPPOSITE = {"read": "unread", "unread": "read", "flag": "unflag", "unflag": "flag"}
+OPPOSITE = {"read": "unread", "unread": "read", "flag": "unflag", "unflag": "flag"}
 STATUSES = {"close": "closed", "reopen": "open"}
 SAID = {
     "read": "marked as read",
@@ -109,7 +109,7 @@ def back_of_copies(act: str, copies: Sequence[Record]) -> dict[str, str]:
     """Return what takes a mark back: the messages, by the mark or folder they had."""
     found: dict[str, list[str]] = {}
     for one in copies:
-        former = _OPPOSITE.get(act) or str(one["folder"])
+        former = OPPOSITE.get(act) or str(one["folder"])
         found.setdefault(former, []).append(one["message_id"])
     return {name: " ".join(ids) for name, ids in found.items()}
 

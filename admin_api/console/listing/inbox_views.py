@@ -12,6 +12,7 @@ from typing import Any
 from urllib.parse import urlencode
 
 from admin_api.console.visit import inbox_path
+from admin_api.http.problems import not_found
 
 Record = Mapping[str, Any]
 
@@ -103,6 +104,14 @@ VIEWS = (
     ),
 )
 _BY_NAME = {one.name: one for one in VIEWS}
+
+
+def inbox_of(team: Sequence[Record], address: str) -> Record:
+    """Return the record of the inbox in the path. Raises Problem 404."""
+    for one in team:
+        if address.lower() in (one["address"].lower(), one["inbox_id"]):
+            return one
+    raise not_found()
 
 
 def view_of(name: str, lists: Sequence[Record]) -> InboxView | None:

@@ -91,8 +91,13 @@ def _failed(task: asyncio.Task[bytes]) -> bool:
 
 
 class PackedPage(HTMLResponse):
-    """A page that was compressed once for many; `packed` are its octets as they are sent."""
+    """A page that was compressed once for many."""
 
     def __init__(self, packed: bytes) -> None:
-        super().__init__(gzip.decompress(packed))
-        self.packed = packed
+        super().__init__(packed, headers={"Content-Encoding": "gzip"})
+
+    def unpack(self) -> None:
+        """Make it plain, for whoever may not have it compressed."""
+        self.body = gzip.decompress(bytes(self.body))
+        del self.headers["Content-Encoding"]
+        self.headers["Content-Length"] = str(len(self.body))

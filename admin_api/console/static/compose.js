@@ -5,6 +5,7 @@
  *
  * Files are chosen, dropped or pasted, and uploaded one after the other before the form is sent.
  */
+import { make, token } from "./form.js";
 
 const form = /** @type {HTMLFormElement | null} */ (document.querySelector("form[data-letter]"));
 const AFTER = 3000;
@@ -48,27 +49,19 @@ files?.parentElement?.removeAttribute("hidden");
 
 /** @param {string} text @param {string} [value] */
 function row(text, value) {
-  const one = document.createElement("li"), name = document.createElement("bdi");
-  name.textContent = text;
-  one.append(name);
-  if (value) {
-    const hidden = document.createElement("input"), remove = document.createElement("button");
-    Object.assign(hidden, { type: "hidden", name: "file", value });
-    Object.assign(remove, { type: "button", className: "plain", textContent: "Remove" });
-    remove.setAttribute("data-remove", "");
-    one.append(hidden, " ", remove);
-  }
+  const file = () => [make("input", { type: "hidden", name: "file", value }), " ",
+    make("button", { type: "button", className: "plain", "data-remove": "" }, "Remove")];
+  const one = make("li", {}, make("bdi", {}, text), ...(value ? file() : []));
   list?.append(one);
   return one;
 }
 
 /** @param {Iterable<File>} chosen */
 async function add(chosen) {
-  const token = document.querySelector('meta[name="form-token"]')?.getAttribute("content") ?? "";
   for (const file of chosen) {
     const line = row(`${file.name}: on its way`);
     const path = `${files?.dataset.files}?filename=${encodeURIComponent(file.name)}`;
-    const headers = { "X-Postroom-Form": token, "Content-Type": file.type || "application/octet-stream" };
+    const headers = { "X-Postroom-Form": token(), "Content-Type": file.type || "application/octet-stream" };
     const answer = await fetch(path, { method: "POST", body: file, headers }).catch(() => null);
     const told = answer?.ok ? await answer.json() : { fault: "It could not be uploaded." };
     line.remove();
@@ -87,13 +80,10 @@ list?.addEventListener("click", (event) => {
   if (at.matches("[data-remove]")) at.closest("li")?.remove();
 });
 form?.addEventListener("dragover", (event) => event.preventDefault());
-form?.addEventListener("drop", (event) => {
-  if (!event.dataTransfer?.files.length) return;
+const carried = (/** @type {Event} */ event, /** @type {DataTransfer | null} */ held) => {
+  if (!held?.files.length) return;
   event.preventDefault();
-  add([...event.dataTransfer.files]);
-});
-form?.addEventListener("paste", (event) => {
-  if (!event.clipboardData?.files.length) return;
-  event.preventDefault();
-  add([...event.clipboardData.files]);
-});
+  add([...held.files]);
+};
+form?.addEventListener("drop", (event) => carried(event, event.dataTransfer));
+form?.addEventListener("paste", (event) => carried(event, event.clipboardData));

@@ -30,7 +30,14 @@ export async function fetched(/** @type {string} */ href, isPart = false) {
   return answer.ok ? new DOMParser().parseFromString(await answer.text(), "text/html") : null;
 }
 
-const token = () => document.querySelector('meta[name="form-token"]')?.getAttribute("content") ?? "";
+/** A key of the page: not in a field, not the browser's or a screen reader's, and not turned off. */
+export function isKey(/** @type {KeyboardEvent} */ event) {
+  const at = /** @type {HTMLElement} */ (event.target);
+  return !(event.ctrlKey || event.metaKey || event.altKey || document.documentElement.dataset.keys === "off" ||
+    at.matches("input:not([type=checkbox]), textarea, select") || document.querySelector("dialog[open]"));
+}
+
+export const token = () => document.querySelector('meta[name="form-token"]')?.getAttribute("content") ?? "";
 
 document.addEventListener("htmx:config:request", (event) => {
   const { request } = /** @type {CustomEvent} */ (event).detail.ctx;

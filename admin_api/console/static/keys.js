@@ -7,6 +7,7 @@
  * - Ctrl+K is the palette, Ctrl+Enter sends the form of a text, Escape closes what is open.
  * - A drop (<details class="drop">) opens with its field focused: the next key belongs to it.
  */
+import { isKey } from "./form.js";
 import { open, show } from "./palette.js";
 
 let prefix = "", timer = 0;
@@ -59,8 +60,7 @@ document.addEventListener("keydown", (event) => {
   }
   if (document.querySelector("dialog[open]")) return;
   if (event.key === "Escape") return close(at);
-  if (event.ctrlKey || event.metaKey || event.altKey || document.documentElement.dataset.keys === "off") return;
-  if (at.matches("input:not([type=checkbox]), textarea, select")) return;
+  if (!isKey(event)) return;
   if (taken(event.key)) return event.preventDefault();
   if (parent === window || !"/?g".includes(event.key)) return;
   parent.focus();  // beside a list: what is not of the thread is there

@@ -9,7 +9,7 @@
  * - Where there is room a thread opens beside the list: its own page, in a frame. The address has it
  *   as `open`; "back" in there closes it.
  */
-import { fetched, make, say } from "./form.js";
+import { fetched, isKey, make, say } from "./form.js";
 
 const MOST = 500, PLACE = "list";
 const WIDE = matchMedia("(min-width: 1100px)"), THREAD = /\/threads\/(thr_\w+)/;
@@ -124,9 +124,7 @@ function aim(act) {
 
 document.addEventListener("postroom:act", (event) => aim(/** @type {CustomEvent} */ (event).detail));
 document.addEventListener("keydown", (event) => {
-  const field = /** @type {HTMLElement} */ (event.target);
-  if (event.ctrlKey || event.metaKey || event.altKey || field.matches("input:not([type=checkbox]), textarea, select")) return;
-  if (document.documentElement.dataset.keys === "off" || document.querySelector("dialog[open]")) return;
+  if (!isKey(event)) return;
   const row = present();
   if (event.key === "j" || event.key === "k") walk(event.key === "j" ? 1 : -1);
   else if (event.key === "o" && row) link(row)?.click();

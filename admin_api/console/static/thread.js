@@ -5,6 +5,8 @@
  * - An open message is not replaced or folded by what comes live.
  * - Only messages that are open for a second in a page that is seen are marked as read.
  */
+import { isKey } from "./form.js";
+
 const line = /** @type {HTMLElement} */ (document.getElementById("timeline"));
 const acts = document.getElementById("acts");
 const seen = /** @type {HTMLFormElement | null} */ (document.getElementById("seen"));
@@ -123,9 +125,7 @@ const KEYS = {
 };
 
 document.addEventListener("keydown", (event) => {
-  const field = /** @type {HTMLElement} */ (event.target);
-  if (event.ctrlKey || event.metaKey || event.altKey || field.matches("input, textarea, select")) return;
-  if (document.documentElement.dataset.keys === "off" || !KEYS[event.key]) return;
+  if (!isKey(event) || !KEYS[event.key]) return;
   event.preventDefault();
   KEYS[event.key]();
 });

@@ -10,6 +10,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from urllib.parse import parse_qsl, urlencode
 
+from admin_api.call.call import Call
+from admin_api.console.visit import Visit
+
 COOKIE = "postroom-done"
 ACTS = frozenset(("assign", "unassign", "status", "marks", "tasks", "acts", "again", "unsend"))
 _MOST = 3500
@@ -28,6 +31,29 @@ class Done:
     act: str = ""
     fields: Mapping[str, str] = field(default_factory=dict)
     saved: str = ""
+
+
+def tell(call: Call, visit: Visit, done: Done) -> None:
+    """Have the next page tell of an act."""
+    visit.cookies.append(done_cookie(done, secure=_is_secure(call)))
+
+
+def take_done(call: Call, visit: Visit) -> Done | None:
+    """Return the act that this page tells of: the next one does not.
+
+    The answer to a refused form, and what a script asks for, tell nothing and leave it to a page.
+    """
+    request = call.request
+    is_page = request.method == "GET" and request.headers.get("sec-fetch-dest") != "empty"
+    if visit.fragment or not is_page or COOKIE not in request.cookies:
+        return None
+    visit.cookies.append(done_cookie(None, secure=_is_secure(call)))
+    return read_done(request.cookies[COOKIE])
+
+
+def _is_secure(call: Call) -> bool:
+    """Whether browsers come by https."""
+    return call.service.settings.public_url.startswith("https:")
 
 
 def done_cookie(done: Done | None, *, secure: bool) -> str:

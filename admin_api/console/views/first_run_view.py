@@ -11,9 +11,9 @@ from admin_api.call.call import Call
 from admin_api.console import words
 from admin_api.console.inside import ask
 from admin_api.console.listing.first_run import addresses_of
-from admin_api.console.thread.undo import Done, done_cookie
-from admin_api.console.views.list_view import IN_LIST, inbox_of
-from admin_api.console.views.thread_view import is_secure
+from admin_api.console.listing.inbox_views import inbox_of
+from admin_api.console.thread.undo import Done, tell
+from admin_api.console.views.list_view import IN_LIST
 from admin_api.console.visit import Visit, inbox_path
 from admin_api.http.problems import Problem, not_found
 from storage.errors import FieldFault, Invalid
@@ -41,5 +41,5 @@ async def send_test_mail(call: Call, visit: Visit) -> Response:
     text = f"Test mail sent to {to}; it appears here by itself."
     if refused is not None:
         text = f"The test mail was refused: {words.visible(refused[:300])}"
-    visit.cookies.append(done_cookie(Done(text, IN_LIST), secure=is_secure(call)))
+    tell(call, visit, Done(text, IN_LIST))
     return visit.redirect(inbox_path(visit.inbox))

@@ -33,10 +33,11 @@ from admin_api.console.listing.bulk_acts import (
     read_back,
     written,
 )
-from admin_api.console.listing.inbox_views import list_path, view_of
-from admin_api.console.thread.undo import Done, done_cookie
-from admin_api.console.views.list_view import IN_LIST, MOST_ROWS, inbox_of, list_page, listed
-from admin_api.console.views.thread_view import THREAD, is_secure
+from admin_api.console.listing.inbox_views import inbox_of, list_path, view_of
+from admin_api.console.thread.undo import Done, tell
+from admin_api.console.views.list_view import IN_LIST, MOST_ROWS, list_page, listed
+from admin_api.console.views.thread_acts import set_copies
+from admin_api.console.views.thread_view import THREAD
 from admin_api.console.visit import Visit
 from admin_api.http.problems import Problem, problem_of
 from admin_api.http.strict_json import JsonValue
@@ -65,7 +66,7 @@ async def act(call: Call, visit: Visit) -> Response:
         )
     if visit.fragment:
         return await list_page(call, visit, place=form, done=done)
-    visit.cookies.append(done_cookie(done, secure=is_secure(call)))
+    tell(call, visit, done)
     return visit.redirect(list_path(visit.inbox, form))
 
 
@@ -202,16 +203,13 @@ async def _mark(
     starts = range(0, len(copies), _MOST_AT_ONCE)
     done, why = await _in_turn(
         [copies[at : at + _MOST_AT_ONCE] for at in starts],
-        lambda some: _set(call, visit, named, [copy["message_id"] for copy, _ in some]),
+        lambda some: set_copies(
+            call, visit, MARKS[named], [copy["message_id"] for copy, _ in some]
+        ),
     )
     changed = [one for some in done for one in some]
     back = back_of_copies(named, [copy for copy, _ in changed])
     return _Did(back, len({thread_id for _, thread_id in changed}), SAID[named], why)
-
-
-async def _set(call: Call, visit: Visit, named: str, ids: Sequence[str]) -> None:
-    body: dict[str, JsonValue] = {"message_ids": [*ids], "set": {**MARKS[named]}}
-    await ask(call, "PATCH", "/v1/messages/", inbox=visit.inbox, body=body)
 
 
 async def _set_status(
@@ -308,7 +306,8 @@ def _steps(
 ) -> list[Callable[[], Coroutine[Any, Any, object]]]:
     if name in MARKS:
         starts = range(0, len(values), _MOST_AT_ONCE)
-        return [partial(_set, call, visit, name, values[at : at + _MOST_AT_ONCE]) for at in starts]
+        some = [values[at : at + _MOST_AT_ONCE] for at in starts]
+        return [partial(set_copies, call, visit, MARKS[name], each) for each in some]
     if name in STATUSES:
         body = {"status": STATUSES[name]}
         paths = [path_of(THREAD, one) for one in values]

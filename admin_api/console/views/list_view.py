@@ -21,20 +21,21 @@ from starlette.responses import HTMLResponse, Response
 from admin_api.access.policy import is_admin
 from admin_api.call.call import Call
 from admin_api.console import words
-from admin_api.console.inside import ask, path_of, snapshot
+from admin_api.console.inside import ask, is_own, path_of, snapshot
 from admin_api.console.listing import bulk_acts
 from admin_api.console.listing.first_run import first_steps
 from admin_api.console.listing.inbox_views import (
     InboxView,
+    inbox_of,
     list_path,
     navigation,
     view_of,
 )
+from admin_api.console.listing.thread_rows import RowsPlace
 from admin_api.console.live.shared_rows import PackedPage
 from admin_api.console.rendering import page
 from admin_api.console.thread import undo
 from admin_api.console.thread.undo import Done
-from admin_api.console.views.thread_view import is_secure
 from admin_api.console.visit import Visit, inbox_path
 from admin_api.http.problems import Problem, not_found
 from storage.errors import FieldFault, Invalid
@@ -63,13 +64,10 @@ async def show_list(call: Call, visit: Visit) -> Response:
     """GET /console/{inbox}/; to scripts, with `follow` or `cursor`, its rows alone."""
     if visit.fragment and not {"follow", "cursor"}.isdisjoint(visit.query):
         return await _rows_alone(call, visit)
-    response = await list_page(call, visit, place=visit.query)
-    if undo.COOKIE in call.request.cookies:
-        visit.cookies.append(undo.done_cookie(None, secure=is_secure(call)))
-    return response
+    return await list_page(call, visit, place=visit.query)
 
 
-_PATHS = {"suggest": "suggest", "test_mail": "test-mail", "acts": "acts"}
+_PATHS = {"test_mail": "test-mail", "acts": "acts"}
 
 
 async def list_page(
@@ -93,7 +91,7 @@ async def list_page(
     if view is None:
         raise not_found()
     rows, fault = await _searched(call, visit, here, view, place)
-    done = done or undo.read_done(call.request.cookies.get(undo.COOKIE, ""))
+    done = done or undo.take_done(call, visit)
     shown = _shown(call, visit, here, view, rows, place=place)
     if fault is not None:
         status, more = 400, {"view": view.name, "cursor": rows.cursor or ""}
@@ -127,23 +125,25 @@ async def _rows_alone(call: Call, visit: Visit) -> Response:
     `follow` is the newest event of which the tab was told, or empty. Only of one's own inbox: each
     look into another is on record.
     """
-    here = await ask(call, "GET", path_of("/v1/inboxes/{}/", visit.inbox))
-    place, query = visit.query, _query(visit.query)
-    view = view_of(place.get("view") or "inbox", here["aliases"])
-    is_live = "follow" in place
-    if view is None or (is_live and here["owner_user_id"] != visit.user_id):
-        raise not_found()
-
-    async def made() -> str:
-        rows = await _rows(call, visit, here, _asked(view, query), place, counted=is_live)
-        shown = _shown(call, visit, here, view, rows, place=place)
-        return page("list_rows.html", {**shown, "is_live": is_live})
-
-    if not is_live:
+    place, made = visit.query, partial(_rows_text, call, visit)
+    if "follow" not in place:
         return HTMLResponse(await made())
-    key = (visit.user_id, visit.inbox, view.name, query, _wanted(place))
+    if not await is_own(call, visit.inbox):
+        raise not_found()
+    key = (visit.user_id, visit.inbox, place.get("view", ""), _query(place), _wanted(place))
     since = from_text("evt", place["follow"]) or b""
     return PackedPage(await visit.shared.get(key, made, since=since))
+
+
+async def _rows_text(call: Call, visit: Visit) -> str:
+    place, is_live = visit.query, "follow" in visit.query
+    here = await ask(call, "GET", path_of("/v1/inboxes/{}/", visit.inbox))
+    view = view_of(place.get("view") or "inbox", here["aliases"])
+    if view is None:
+        raise not_found()
+    rows = await _rows(call, visit, here, _asked(view, _query(place)), place, counted=is_live)
+    shown = _shown(call, visit, here, view, rows, place=place)
+    return page("list_rows.html", {**shown, "is_live": is_live})
 
 
 def _shown(
@@ -166,12 +166,24 @@ def _shown(
         "inbox": visit.inbox,
         "title": _title(view, query, here, rows.counts),
         "nav": navigation(visit.inbox, here["aliases"], rows.counts),
-        "ours": frozenset(one.lower() for one in _addresses(here)),
-        "when": partial(words.moment, zone=here.get("default_timezone", "UTC"), now=call.now),
-        "threads_path": inbox_path(visit.inbox, "threads/"),
-        "place": list_path("", place).partition("?")[2],
+        "row": visit.rows.at(_rows_place(call, visit, here, view, place)),
         "more": list_path(visit.inbox, more) if rows.cursor else "",
     }
+
+
+def _rows_place(
+    call: Call, visit: Visit, here: Record, view: InboxView, place: Mapping[str, str]
+) -> RowsPlace:
+    query = list_path("", place).partition("?")[2]
+    return RowsPlace(
+        path=inbox_path(visit.inbox, "threads/"),
+        query=f"?{query}" if query else "",
+        own=here["inbox_id"],
+        ours=frozenset(one.lower() for one in _addresses(here)),
+        view=view.name,
+        zone=here.get("default_timezone", "UTC"),
+        now=call.now,
+    )
 
 
 def _query(place: Mapping[str, str]) -> str:
@@ -201,14 +213,6 @@ async def _searched(
         if fault is None:
             raise
     return await _rows(call, visit, here, {**view.query}, place), fault
-
-
-def inbox_of(team: Sequence[Record], address: str) -> Record:
-    """Return the record of the inbox in the path. Raises Problem 404."""
-    for one in team:
-        if address.lower() in (one["address"].lower(), one["inbox_id"]):
-            return one
-    raise not_found()
 
 
 def _addresses(here: Record) -> list[str]:

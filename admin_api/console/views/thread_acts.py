@@ -15,13 +15,9 @@ from starlette.responses import Response
 
 from admin_api.call.call import Call
 from admin_api.console.inside import ask, ask_with_tag, path_of
-from admin_api.console.thread.undo import Done, done_cookie
-from admin_api.console.views.thread_view import (
-    THREAD,
-    is_secure,
-    thread_page,
-    thread_path,
-)
+from admin_api.console.listing.bulk_acts import MARKS, OPPOSITE, SAID
+from admin_api.console.thread.undo import Done, tell
+from admin_api.console.views.thread_view import THREAD, thread_page, thread_path
 from admin_api.console.visit import Visit
 from admin_api.http.problems import Problem, problem_of
 from admin_api.http.strict_json import JsonValue
@@ -29,16 +25,6 @@ from storage.errors import Conflict, FieldFault, Invalid, StorageError
 
 Record = Mapping[str, Any]
 JsonObject = dict[str, JsonValue]
-_MARKS: Mapping[str, tuple[Record, str, str]] = {
-    "read": ({"is_read": True}, "unread", "Marked as read."),
-    "unread": ({"is_read": False}, "read", "Marked as unread."),
-    "flag": ({"is_flagged": True}, "unflag", "Flagged."),
-    "unflag": ({"is_flagged": False}, "flag", "Flag taken off."),
-    "inbox": ({"folder": "inbox"}, "", "Moved to the inbox."),
-    "archive": ({"folder": "archive"}, "", "Archived: for you only."),
-    "junk": ({"folder": "junk"}, "", "Moved to junk."),
-    "trash": ({"folder": "trash"}, "", "Moved to the trash."),
-}
 _MOST_NAMED = 100
 _MOST_AT_ONCE = 500
 _USED_KEY = ("idempotency_mismatch", "idempotency_in_progress")
@@ -47,28 +33,26 @@ _USED_KEY = ("idempotency_mismatch", "idempotency_in_progress")
 def _back(call: Call, visit: Visit, done: Done | None, *, to: str = "") -> Response:
     """Lead to the thread, which tells what was done."""
     if done is not None:
-        visit.cookies.append(done_cookie(done, secure=is_secure(call)))
+        tell(call, visit, done)
     return visit.redirect(thread_path(visit) + to)
 
 
 async def _thread(call: Call, visit: Visit) -> Record:
-    path = path_of(THREAD, visit.arguments["thread_id"])
-    found: Record = await ask(call, "GET", path, inbox=visit.inbox)
+    found: Record = await ask(call, "GET", _at(visit), inbox=visit.inbox)
     return found
 
 
-async def _version(call: Call, visit: Visit) -> str:
-    path = path_of(THREAD, visit.arguments["thread_id"])
-    _, version = await ask_with_tag(call, "GET", path, inbox=visit.inbox)
-    return version or ""
-
-
-def _at(visit: Visit, rest: str) -> str:
+def _at(visit: Visit, rest: str = "") -> str:
     return path_of(THREAD, visit.arguments["thread_id"]) + rest
 
 
 def _key(visit: Visit) -> str | None:
     return visit.form.get("key") or None
+
+
+async def _post(call: Call, visit: Visit, path: str, body: JsonObject | None = None) -> Any:  # noqa: ANN401  # the record of whatever route is asked
+    """Make a call of the API that is done once, even if the form comes twice."""
+    return await ask(call, "POST", path, inbox=visit.inbox, body=body, key=_key(visit))
 
 
 # ---- notes
@@ -79,9 +63,7 @@ async def add_note(call: Call, visit: Visit) -> Response:
     mentions = _addresses(visit.form.every("mentions"))
     body: JsonObject = {"body": visit.form.get("body", ""), "mentions": [*mentions]}
     try:
-        note = await ask(
-            call, "POST", _at(visit, "notes/"), inbox=visit.inbox, body=body, key=_key(visit)
-        )
+        note = await _post(call, visit, _at(visit, "notes/"), body)
     except Invalid as error:
         return await _refused_note(call, visit, error.faults, 400)
     except (Problem, Conflict) as error:
@@ -142,14 +124,7 @@ async def assign(call: Call, visit: Visit) -> Response:
         await ask(call, "DELETE", _at(visit, "assign/"), inbox=visit.inbox)
     else:
         try:
-            await ask(
-                call,
-                "POST",
-                _at(visit, "assign/"),
-                inbox=visit.inbox,
-                body={"to": to},
-                key=_key(visit),
-            )
+            await _post(call, visit, _at(visit, "assign/"), {"to": to})
         except Invalid as error:
             return await thread_page(call, visit, status=400, faults=error.faults)
     return _back(call, visit, _assigned(visit, before, to))
@@ -177,9 +152,7 @@ async def hand_off(call: Call, visit: Visit) -> Response:
     if visit.form.get("share_contact"):
         body["share_contact"] = True
     try:
-        await ask(
-            call, "POST", _at(visit, "handoff/"), inbox=visit.inbox, body=body, key=_key(visit)
-        )
+        await _post(call, visit, _at(visit, "handoff/"), body)
     except Invalid as error:
         draft = {"handoff": text, "to": to}
         return await thread_page(call, visit, status=400, faults=error.faults, draft=draft)
@@ -201,7 +174,7 @@ async def set_status(call: Call, visit: Visit) -> Response:
         await ask(
             call,
             "PATCH",
-            _at(visit, ""),
+            _at(visit),
             inbox=visit.inbox,
             body={"status": status},
             condition=visit.form.get("version") or None,
@@ -215,13 +188,13 @@ async def set_status(call: Call, visit: Visit) -> Response:
     thread_id, back = visit.arguments["thread_id"], {"status": "open"}
     if status != "closed":
         if visit.form.get("only"):
-            await _set(call, visit, {"folder": "inbox"}, visit.form["only"].split())
+            await set_copies(call, visit, MARKS["inbox"], visit.form["only"].split())
         return _back(call, visit, Done("Reopened.", thread_id, "status", {"status": "closed"}))
-    held = _chosen(await _thread(call, visit), {"folder": "archive"}, visit)
+    held = _chosen(await _thread(call, visit), MARKS["archive"], visit)
     ids = [one["message_id"] for one in held if one["folder"] == "inbox"]
     said = "Closed for everybody, archived for you." if ids else "Closed for everybody."
     try:
-        await _set(call, visit, {"folder": "archive"}, ids)
+        await set_copies(call, visit, MARKS["archive"], ids)
     except (Problem, StorageError) as error:
         said, ids = f"Closed for everybody, not archived: {problem_of(error).detail}", []
     if ids:
@@ -230,13 +203,11 @@ async def set_status(call: Call, visit: Visit) -> Response:
     return _back(call, visit, Done(said, thread_id, act, back))
 
 
-async def _set(call: Call, visit: Visit, change: Record, ids: Sequence[str]) -> None:
+async def set_copies(call: Call, visit: Visit, change: Record, ids: Sequence[str]) -> None:
     """Change copies, as many at once as the API takes."""
     for start in range(0, len(ids), _MOST_AT_ONCE):
-        body: JsonObject = {
-            "message_ids": [*ids[start : start + _MOST_AT_ONCE]],
-            "set": {**change},
-        }
+        some: list[JsonValue] = [*ids[start : start + _MOST_AT_ONCE]]
+        body: JsonObject = {"message_ids": some, "set": {**change}}
         await ask(call, "PATCH", "/v1/messages/", inbox=visit.inbox, body=body)
 
 
@@ -246,16 +217,16 @@ async def mark(call: Call, visit: Visit) -> Response:
     `newest` is the last message that the page showed; `only` are ids, where not all are meant.
     """
     named = visit.form.get("set", "")
-    if named not in _MARKS:
-        raise Invalid(FieldFault("set", f"must be of {', '.join(_MARKS)}"))
-    change, opposite, said = _MARKS[named]
-    chosen = _chosen(await _thread(call, visit), change, visit)
-    await _set(call, visit, change, [one["message_id"] for one in chosen])
+    if named not in MARKS:
+        raise Invalid(FieldFault("set", f"must be of {', '.join(MARKS)}"))
+    chosen = _chosen(await _thread(call, visit), MARKS[named], visit)
+    await set_copies(call, visit, MARKS[named], [one["message_id"] for one in chosen])
     if visit.form.get("quiet"):
-        return Response(status_code=204, headers={"ETag": await _version(call, visit)})
+        _, version = await ask_with_tag(call, "GET", _at(visit), inbox=visit.inbox)
+        return Response(status_code=204, headers={"ETag": version or ""})
     before = {one["folder"] for one in chosen}
-    back = opposite or (before.pop() if len(before) == 1 else "")
-    return _back(call, visit, _marked(visit, said, back, chosen))
+    back = OPPOSITE.get(named) or (before.pop() if len(before) == 1 else "")
+    return _back(call, visit, _marked(visit, f"{SAID[named].capitalize()}.", back, chosen))
 
 
 def _chosen(thread: Record, change: Record, visit: Visit) -> list[Record]:
@@ -302,18 +273,18 @@ async def add_card(call: Call, visit: Visit) -> Response:
         "full_name": visit.form.get("full_name", ""),
         "emails": [{"label": "", "address": visit.form.get("address", "")}],
     }
-    await ask(call, "POST", "/v1/contacts/", inbox=visit.inbox, body=body, key=_key(visit))
+    await _post(call, visit, "/v1/contacts/", body)
     return _back(call, visit, Done("Card added.", visit.arguments["thread_id"]), to="#panel")
 
 
 async def request_card(call: Call, visit: Visit) -> Response:
     """POST /console/{inbox}/threads/{thread_id}/request/: ask a teammate for the sender's card."""
-    body = {
+    body: JsonObject = {
         "type": "request",
         "to_inbox_id": visit.form.get("to_inbox_id", ""),
         "contact_address": visit.form.get("address", ""),
     }
-    await ask(call, "POST", "/v1/contacts/shares/", inbox=visit.inbox, body=body, key=_key(visit))
+    await _post(call, visit, "/v1/contacts/shares/", body)
     said = "Asked for the card. The answer is the same whether or not there is one."
     return _back(call, visit, Done(said, visit.arguments["thread_id"]), to="#panel")
 
@@ -322,6 +293,6 @@ async def resolve_share(call: Call, visit: Visit) -> Response:
     """POST /console/{inbox}/threads/{thread_id}/shares/: accept or decline."""
     answer = "accept" if visit.form.get("answer") == "accept" else "decline"
     path = path_of("/v1/contacts/shares/{}/" + answer + "/", visit.form.get("share_id", ""))
-    await ask(call, "POST", path, inbox=visit.inbox, key=_key(visit))
+    await _post(call, visit, path)
     said = "Accepted." if answer == "accept" else "Declined."
     return _back(call, visit, Done(said, visit.arguments["thread_id"]), to="#panel")

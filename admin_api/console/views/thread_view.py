@@ -21,7 +21,7 @@ from admin_api.call.call import Call
 from admin_api.console import words
 from admin_api.console.inside import ask, ask_with_tag, path_of, snapshot
 from admin_api.console.letters import compose_view
-from admin_api.console.listing.inbox_views import list_path, navigation
+from admin_api.console.listing.inbox_views import inbox_of, list_path, navigation
 from admin_api.console.thread import reply, undo
 from admin_api.console.thread.time_line import (
     People,
@@ -76,15 +76,7 @@ async def show_thread(call: Call, visit: Visit) -> Response:
         _, version = await ask_with_tag(call, "GET", at, inbox=visit.inbox)
         if version == visit.query["follow"]:
             return Response(status_code=204)
-    response = await thread_page(call, visit)
-    if undo.COOKIE in call.request.cookies:
-        visit.cookies.append(undo.done_cookie(None, secure=is_secure(call)))
-    return response
-
-
-def is_secure(call: Call) -> bool:
-    """Whether browsers come by https."""
-    return call.service.settings.public_url.startswith("https:")
+    return await thread_page(call, visit)
 
 
 def thread_path(visit: Visit, rest: str = "") -> str:
@@ -118,7 +110,7 @@ async def thread_page(
         for item in items
         if item.kind == "message" and item.is_open
     }
-    done = undo.read_done(call.request.cookies.get(undo.COOKIE, ""))
+    done = undo.take_done(call, visit)
     answer = await _answer(call, visit, parts, bodies)
     composer = await compose_view.answer_values(
         call,
@@ -126,6 +118,7 @@ async def thread_page(
         thread=thread,
         here=parts.here,
         own=parts.own,
+        shown={one: values["message"] for one, values in bodies.items()},
         typed=letter,
         template=answer["template"] if answer else None,
     )
@@ -142,7 +135,7 @@ async def thread_page(
         messages_path=inbox_path(visit.inbox, "messages/"),
         back=_back(visit),
         nav=navigation(visit.inbox, parts.here["aliases"]),
-        suggest_path=inbox_path(visit.inbox, "suggest/"),
+        part="",
         audience=audience(thread["messages"], parts.notes or (), parts.acts, parts.people),
         held=[one["message_id"] for one in thread["messages"] if one["folder"] is not None],
         sentence=sentence,
@@ -166,12 +159,12 @@ async def _parts(call: Call, *, inbox: str, visit: Visit) -> Parts:
     of_inbox = partial(get, inbox=inbox)
     at = path_of(THREAD, visit.arguments["thread_id"])
     thread, version = await ask_with_tag(call, "GET", at, inbox=inbox)
-    team = await get("/v1/inboxes/")
+    team = visit.team or await get("/v1/inboxes/")
     agenda = await of_inbox("/v1/agenda/", query={"limit": "200"})
     return Parts(
         thread=thread,
         version=version or "",
-        here=await get(path_of("/v1/inboxes/{}/", inbox)),
+        here=inbox_of(team, inbox),
         team=team,
         acts=await of_inbox(at + "history/"),
         notes=await optional(of_inbox(at + "notes/")),

@@ -13,7 +13,9 @@ import pytest
 
 from admin_api.call.call import Call
 from admin_api.console import inside, rendering
+from admin_api.console.listing import thread_rows
 from admin_api.console.views import list_acts, list_view
+from storage.clock import HOUR
 from storage.database import Tx
 from storage.engines.opening import EMBEDDED
 from storage.errors import StoreUnavailable
@@ -309,6 +311,43 @@ async def test_what_is_live_of_a_list_is_made_once_for_all_tabs_and_only_of_ones
     other = await (await signed_in(embedded, TENANT_OWNER)).get(path, HX_Request="true")
     foreign = await tabs[0].get(f"/console/{FOREIGN_INBOX}/?follow=", HX_Request="true")
     assert (other.status_code, foreign.status_code) == (404, 404)
+
+
+async def test_a_row_is_made_once_as_long_as_it_shows_the_same(
+    embedded: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    threads = await three_threads(embedded)
+    who, made, real = await signed_in(embedded, MEMBER), list[str](), thread_rows._rendered
+
+    def rendered(place: thread_rows.RowsPlace, one: Any, is_chosen: bool) -> str:  # noqa: ANN401
+        made.append(one["subject"])
+        return real(place, one, is_chosen)
+
+    async def looked(path: str, **headers: str) -> tuple[list[str], list[str]]:
+        made.clear()
+        return rows(await who.get(path, **headers)), sorted(made)
+
+    monkeypatch.setattr(thread_rows, "_rendered", rendered)
+    shown = ["Cheese", "Bread", "Apples"]
+    assert await looked(PATH) == (shown, sorted(shown))
+    assert await looked(PATH) == (shown, [])
+    await receive(embedded, SUPPORT, body=mail("Four.", subject="Dates", to=SUPPORT))
+    await parsed(embedded)
+    live = {"path": f"{PATH}?follow=", "HX_Request": "true"}
+    assert await looked(**live) == (["Dates", *shown], ["Dates"])
+    fields = [*chosen_of(await who.get(PATH), threads[:1]), ("act", "flag")]
+    await who.post(PATH + "acts/", fields)
+    assert await looked(**live) == (["Dates", *shown], ["Apples"])
+    assert await looked(PATH + "?view=unread") == (["Dates", *shown], sorted(["Dates", *shown]))
+    days = list[list[str]]()
+    for _ in range(3):  # one midnight
+        embedded.clock.advance(8 * HOUR)
+        days.append((await looked(PATH))[1])
+    assert sorted(days) == [[], [], sorted(["Dates", *shown])]
+    monkeypatch.setattr(thread_rows, "_MOST", 3)
+    assert await looked(PATH) == (["Dates", *shown], [])
+    assert (await looked(PATH + "?view=unread"))[1] == sorted(["Dates", *shown])
+    assert (await looked(PATH))[1] == sorted(["Dates", *shown])
 
 
 async def test_a_search_finds_in_all_folders_and_stays_in_the_address(world: World) -> None:
