@@ -14,7 +14,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import replace
 
 from storage.content.database_pieces import require_pieces
 from storage.database import Tx
@@ -65,13 +64,15 @@ async def deliver(
     outcomes = [await _deliver_one(batch, arrival) for arrival in arrivals]
     await batch.write_rows()
     outcomes = [
-        replace(one, copies=batch.owed[one.message_id]) if isinstance(one, Stored) else one
+        Stored(one.message_id, one.digests, batch.owed[one.message_id], one.refused)
+        if isinstance(one, Stored)
+        else one
         for one in outcomes
     ]
     for join in batch.joins:
         now = max(arrival.received_at for arrival in arrivals)
         await merge_threads(tx, **join._asdict(), now=now)
-    await index_new_copies(tx, sum(one.copies for one in outcomes if isinstance(one, Stored)))
+    await index_new_copies(tx, batch.owed.total())
     return outcomes
 
 

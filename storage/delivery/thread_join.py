@@ -71,9 +71,11 @@ async def look_up_threads(batch: DeliveryBatch, arrivals: Sequence[Arrival]) -> 
 
 def _keys_of(arrival: Arrival) -> tuple[list[bytes], bytes | None]:
     """The references of a message, its own Message-ID last, and that one alone."""
+    own = reference_key(arrival.header_message_id) if arrival.header_message_id else None
+    if not arrival.references:  # most mail: this runs within the store's one write transaction
+        return [own] if own else [], own
     named = [*arrival.references[:_MAX_REFERENCES]]
     named += arrival.references[_MAX_REFERENCES:][-1:]  # the root of the thread comes last
-    own = reference_key(arrival.header_message_id) if arrival.header_message_id else None
     return [*dict.fromkeys([*map(reference_key, named), *([own] if own else [])])], own
 
 
@@ -102,22 +104,30 @@ def _threads_of(
 async def _known_threads(
     batch: DeliveryBatch, tenant_id: bytes, keys: Sequence[bytes]
 ) -> dict[bytes, Known]:
-    made = batch.threads
-    known = {key: made[tenant_id, key] for key in keys if (tenant_id, key) in made}
-    asked = [key for key in keys if key not in known and (tenant_id, key) not in batch.unknown]
+    known: dict[bytes, Known] = {}
+    asked: list[bytes] = []
+    for key in keys:
+        made = batch.threads.get((tenant_id, key))
+        if made is not None:
+            known[key] = made
+        elif (tenant_id, key) not in batch.unknown:
+            asked.append(key)
     if asked:
         known |= await _find_threads(batch, tenant_id, asked)
-    return {
-        key: Known(batch.joined.get(one.thread_id, one.thread_id), one.is_message)
-        for key, one in known.items()
-    }
+    if batch.joined:
+        return {
+            key: Known(batch.joined.get(one.thread_id, one.thread_id), one.is_message)
+            for key, one in known.items()
+        }
+    return known
 
 
 async def _find_threads(
     batch: DeliveryBatch, tenant_id: bytes, keys: Sequence[bytes]
 ) -> dict[bytes, Known]:
     chosen, names = in_list(keys)
-    rows = await batch.tx.fetch_all(_KNOWN.format(chosen), {"tenant_id": tenant_id, **names})
+    statement = _KNOWN_ONE if len(keys) == 1 else _KNOWN.format(chosen)
+    rows = await batch.tx.fetch_all(statement, {"tenant_id": tenant_id, **names})
     known = {}
     for row in rows:
         thread_id = bytes(row["joined_to"] or row["thread_id"])
@@ -135,6 +145,7 @@ _KNOWN = """
     LEFT JOIN threads j ON j.thread_id = t.joined_to
     WHERE r.tenant_id = :tenant_id AND r.reference IN ({})
 """
+_KNOWN_ONE = _KNOWN.format(":in0")
 
 
 async def _join(batch: DeliveryBatch, arrival: Arrival, older: bytes, younger: bytes) -> bytes:
