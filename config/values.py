@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TypeVar
 
+from config import store_url
 from config.hosts import Network, ip6, is_domain, is_host, is_loopback, machine_name
 
 T = TypeVar("T")
@@ -406,6 +407,8 @@ def store(value: object) -> str:
         raise ValueError(
             "expected postgresql://user:password@host:port/database, every other sign in it as %XX"
         )
+    if fault := store_url.fault_of(text):
+        raise ValueError(fault)
     return text
 
 

@@ -16,17 +16,18 @@
   statement, in one round trip, and no caller waits for a ROLLBACK.
 - A transaction runs in a task of its own: a caller that goes away does not stop its commit.
 - A connection lost in COMMIT leaves the outcome unknown, and says so. A caller that tries again
-  must be able to bear both, as a delivery does by its receipts.
+  must be able to bear both, as a delivery does by its receipts. The same holds for a commit that an
+  operator canceled while it waited for a synchronous standby: the server calls it done, and warns.
+- Mail, look-ups and calls have `ANSWER_WITHIN` seconds for a transaction; the process's own work
+  (a migration, the removal of a tenant) has no such bound.
 """
 
 from __future__ import annotations
 
 import asyncio
 import contextlib
-import re
 import time
 from collections.abc import Callable, Coroutine, Mapping, Sequence
-from functools import lru_cache
 from hashlib import blake2b
 from typing import Any, NamedTuple
 
@@ -43,14 +44,17 @@ from storage.engines.postgres_connections import (
     Lender,
     answering,
     control,
+    ending_within,
     inspect,
     loosened,
 )
 from storage.engines.postgres_notify import channel_of, is_hint_lost, listen
+from storage.engines.servers.statements import numbered
 from storage.errors import OutcomeUnknown, StoreUnavailable
 from storage.ids import IdSource
 
 _IDLE = TransactionStatus.IDLE
+ANSWER_WITHIN = 60.0
 _READERS = 6
 _READERS_OF_ONE = 4
 _LOOKING = 2
@@ -65,6 +69,8 @@ _DIALECT = {
     "bytes": "BYTEA",
     "text": 'TEXT COLLATE "C"',
     "clustered": "",
+    "is_read_only": """current_setting('default_transaction_read_only') = 'on'
+        OR pg_is_in_recovery()""",
 }
 
 
@@ -135,33 +141,6 @@ class PostgresTx:
         return self._cursor
 
 
-class Statement(NamedTuple):
-    """A statement as the server takes it: `$1` for the first of `names`, and so on."""
-
-    text: bytes
-    names: tuple[str, ...]
-
-    def values(self, params: Params) -> list[object]:
-        return [params[name] for name in self.names]
-
-
-# What is quoted or a comment is passed over, and `::` is a cast.
-_NAMED = re.compile(r"""'[^']*'|"[^"]*"|--[^\n]*|::|:([A-Za-z_]\w*)""")
-
-
-@lru_cache(maxsize=1024)
-def numbered(sql: str) -> Statement:
-    """The statement with a number for each `:name`, one for each name."""
-    numbers: dict[str, int] = {}
-
-    def place(found: re.Match[str]) -> str:
-        if found[1] is None:
-            return found[0]
-        return f"${numbers.setdefault(found[1], len(numbers) + 1)}"
-
-    return Statement(_NAMED.sub(place, sql).encode(), tuple(numbers))
-
-
 class PostgresLookups:
     """The store, for reading alone. Made by `open_postgres_lookups`."""
 
@@ -170,7 +149,7 @@ class PostgresLookups:
         self._running: set[asyncio.Task[object]] = set()
 
     async def read_quick(self, work: Work[T]) -> T:
-        return await self._answered(work, quick=True)
+        return await self._answered(work, quick=True, within=ANSWER_WITHIN)
 
     async def read(self, work: Work[T]) -> T:
         return await self._answered(work)
@@ -189,15 +168,19 @@ class PostgresLookups:
         task.add_done_callback(self._running.discard)
         return await asyncio.shield(task)
 
-    async def _answered(self, work: Work[T], *, quick: bool = False) -> T:
+    async def _answered(
+        self, work: Work[T], *, quick: bool = False, within: float | None = None
+    ) -> T:
         """Return the result of a read as soon as it is there: nobody waits for the ROLLBACK."""
         answer: asyncio.Future[T] = asyncio.get_running_loop().create_future()
-        task = asyncio.create_task(self._read(work, answer, quick=quick))
+        task = asyncio.create_task(self._read(work, answer, quick=quick, within=within))
         self._running.add(task)
         task.add_done_callback(self._running.discard)
         return await asyncio.shield(answer)
 
-    async def _read(self, work: Work[T], answer: asyncio.Future[T], *, quick: bool) -> None:
+    async def _read(
+        self, work: Work[T], answer: asyncio.Future[T], *, quick: bool, within: float | None
+    ) -> None:
         try:
             async with self._readers.lend() as connection:
                 if not quick:
@@ -205,7 +188,8 @@ class PostgresLookups:
                         await control(connection, _BEGIN_READ)
                 try:
                     begin = _BEGIN_PEEK if quick else ""
-                    answer.set_result(await work(PostgresTx(connection, None, begin)))
+                    with ending_within(connection, within):
+                        answer.set_result(await work(PostgresTx(connection, None, begin)))
                 finally:
                     await _roll_back(connection)
         except Exception as error:
@@ -252,7 +236,7 @@ class PostgresDatabase(PostgresLookups):
 
     async def read_for(self, share: Share, work: Work[T]) -> T:
         async with self._reads.turn(share):
-            return await self._answered(work)
+            return await self._answered(work, within=_within(share))
 
     async def write(self, work: Work[T]) -> T:
         return await self.write_for(HOUSE, work)
@@ -294,14 +278,14 @@ class PostgresDatabase(PostgresLookups):
             self._writer.lend() as connection,
         ):
             try:
-                self._own_process = connection.info.backend_pid
                 before = await self._begin_write(connection, until)
-                result = await work(PostgresTx(connection, self._ids))
-                if self._ids.last == before:
-                    await _commit(connection)
-                else:
-                    keep = _KEEP_FLOOR.format(self._ids.last)
-                    await _commit(connection, before=keep, behind=f"NOTIFY {self._channel}")
+                with ending_within(connection, _within(share)):
+                    result = await work(PostgresTx(connection, self._ids))
+                    if self._ids.last == before:
+                        await _commit(connection)
+                    else:
+                        keep = _KEEP_FLOOR.format(self._ids.last)
+                        await _commit(connection, before=keep, behind=f"NOTIFY {self._channel}")
                 return result
             except BaseException:
                 await _roll_back(connection)
@@ -314,9 +298,10 @@ class PostgresDatabase(PostgresLookups):
                     answer = await control(connection, f"{_BEGIN_WRITE}; SELECT {_SAFETY}")
                 row = await answer.fetchone()
                 assert row is not None
-                _require_safety(row)
-                result = await work(PostgresTx(connection, None))
-                await _commit(connection)
+                await _require_safety(connection, row)
+                with ending_within(connection, ANSWER_WITHIN):
+                    result = await work(PostgresTx(connection, None))
+                    await _commit(connection)
                 return result
             except BaseException:
                 await _roll_back(connection)
@@ -340,16 +325,27 @@ class PostgresDatabase(PostgresLookups):
             row = await (await control(connection, _FLOOR)).fetchone()
         if row is None:
             return self._ids.last
-        _require_safety(row)
+        await _require_safety(connection, row)
+        self._own_process = row["process"]
         self._ids.rise_to(row["value"])
         return self._ids.last
 
 
-def _require_safety(row: Row) -> None:
-    """Raises StoreUnavailable: a reload can turn these off at any moment."""
-    for name in ("fsync", "full_page_writes"):
+def _within(share: Share) -> float | None:
+    return None if share == HOUSE else ANSWER_WITHIN
+
+
+async def _require_safety(connection: Connection, row: Row) -> None:
+    """Raises StoreUnavailable: a reload can change these at any moment.
+
+    Of several servers another one may take writes by now, so the connection is given up.
+    """
+    for name in ("fsync", "full_page_writes", "synchronous_commit"):
         if row[name] == "off":
             raise StoreUnavailable(loosened(name))
+    if row["read_only"] == "on":
+        await connection.close()
+        raise StoreUnavailable("the server is read-only (default_transaction_read_only)")
 
 
 async def _durable_already() -> None:
@@ -360,10 +356,14 @@ _BEGIN_PEEK = "BEGIN ISOLATION LEVEL REPEATABLE READ, READ ONLY"
 # A look-up by key has one plan. What scans has several, and which is good depends on the words and
 # times that are looked for: a plan for all of them takes a hundred times as long for some.
 _BEGIN_READ = f"{_BEGIN_PEEK}; SET LOCAL plan_cache_mode = force_custom_plan"
-_BEGIN_WRITE = "BEGIN ISOLATION LEVEL READ COMMITTED, READ WRITE"
+# Not READ WRITE: an operator, or a service whose disk is full, may have made the server read-only.
+_BEGIN_WRITE = "BEGIN ISOLATION LEVEL READ COMMITTED"
+_WARNING = "01000"
 _HAS_FLOOR = "SELECT to_regclass('store_state') IS NOT NULL AS is_there"
 _SAFETY = """current_setting('fsync') AS fsync,
-    current_setting('full_page_writes') AS full_page_writes"""
+    current_setting('full_page_writes') AS full_page_writes,
+    current_setting('synchronous_commit') AS synchronous_commit,
+    current_setting('transaction_read_only') AS read_only, pg_backend_pid() AS process"""
 _FLOOR = f"SELECT value, {_SAFETY} FROM store_state WHERE name = 'last_id'"
 _KEEP_FLOOR = "UPDATE store_state SET value = {} WHERE name = 'last_id'"
 
@@ -373,13 +373,26 @@ async def _commit(connection: Connection, *, before: str = "", behind: str = "")
     # A COMMIT after a statement that failed would roll back, without an error.
     if connection.info.transaction_status is TransactionStatus.INERROR:
         raise RuntimeError("the work hid an error of its transaction; nothing was stored")
+    warned: list[str] = []
+
+    def warn(told: psycopg.errors.Diagnostic) -> None:
+        warned.append(f"{told.sqlstate} {told.message_primary}")
+
+    connection.add_notice_handler(warn)
     try:
         await control(connection, "; ".join(filter(None, (before, "COMMIT", behind))))
     except psycopg.OperationalError as error:
         if connection.closed:
             raise OutcomeUnknown("the connection was lost in the middle of a COMMIT") from error
         if not is_hint_lost(error):
+            if connection.info.transaction_status is _IDLE:  # COMMIT failed, or what is behind it
+                raise OutcomeUnknown(f"after a COMMIT: {error}") from error
             raise
+    finally:
+        connection.remove_notice_handler(warn)
+    # The standby that it waited for may not have it: "canceling wait for synchronous replication".
+    if any(one.startswith(_WARNING) for one in warned):
+        raise OutcomeUnknown(f"the server warned at a COMMIT: {warned}")
 
 
 async def _roll_back(connection: Connection) -> None:

@@ -2,12 +2,12 @@
 
 - The server is asked at every new connection whether a commit survives a loss of power; one where
   it does not is refused. A `synchronous_commit` that was loosened after the start does not reach
-  our sessions: each sets its own. `fsync` and `full_page_writes`, which a session cannot set, are
-  checked again in each write transaction.
+  our sessions: each sets its own. All of it is checked again in each write transaction.
 - A connection is checked before it is lent, without asking the server; when one is dead the others
   are replaced with it, so one restart of the server costs a store one fault at most.
 - A caller waits for a connection for `PATIENCE` seconds. The pool retries so often that a store is
-  well again within that time of its server.
+  well again within that time of its server; between two attempts it waits 1 s, then 2 s.
+- What a server is asked when a connection is new has to be answered as soon as anything else.
 - libpq's message about a malformed URL is shown to nobody: it repeats the URL, with the password.
 """
 
@@ -19,6 +19,7 @@ import os
 import select
 import socket
 from collections.abc import AsyncIterator, Iterator
+from contextlib import AbstractContextManager
 from decimal import Decimal
 from typing import Any
 
@@ -31,13 +32,15 @@ from psycopg.types.numeric import NumericBinaryLoader, NumericLoader
 from psycopg_pool import AsyncConnectionPool
 
 from storage.database import Row
-from storage.errors import StoreFull, StoreUnavailable
+from storage.engines.servers.hosts import options_of
+from storage.engines.servers.pooling import require_own_session
+from storage.engines.servers.sql_states import translated
+from storage.errors import StoreUnavailable
 
 OLDEST_SERVER = 14
 PATIENCE = 5.0
 _ANSWER_WITHIN = 8.0
 _BEHIND_THE_LOCK = 2.0
-_CONNECT_WITHIN = 3
 
 Connection = AsyncConnection[DictRow]
 
@@ -50,7 +53,7 @@ class Lender:
         # PATIENCE seconds; the next who asks begins anew. So it is never idle for more than 2 s.
         self._pool = AsyncConnectionPool[Connection](
             store,
-            kwargs=_OPTIONS,
+            kwargs=_OPTIONS | options_of(store),
             min_size=least,
             max_size=most,
             open=False,
@@ -79,7 +82,7 @@ class Lender:
                     await self._pool.drain()
                 await self._pool.putconn(connection)
         except psycopg.Error as error:
-            raise _translated(error) from error
+            raise translated(error) from error
 
     async def _check(self, connection: Connection) -> None:
         """An idle server has nothing to say, but that it is going."""
@@ -94,10 +97,18 @@ class Lender:
 async def inspect(store: str) -> Row:
     """Ask the server of the URL `store` for the names of database and schema, and its durability.
 
-    Raises StoreUnavailable when it cannot be reached, or may lose committed data.
+    Raises StoreUnavailable when it cannot be reached, or may lose committed data, or when a pooler
+    in front of it does not keep our sessions.
     """
-    async with connected(store) as (_, server):
+    async with connected(store) as (connection, server):
+        await require_own_session(connection, server["process"], _another(store))
         return server
+
+
+@contextlib.asynccontextmanager
+async def _another(store: str) -> AsyncIterator[Connection]:
+    async with connected(store) as (connection, _):
+        yield connection
 
 
 @contextlib.asynccontextmanager
@@ -107,7 +118,8 @@ async def connected(store: str) -> AsyncIterator[tuple[Connection, Row]]:
     Raises StoreUnavailable, StoreFull.
     """
     try:
-        async with await AsyncConnection.connect(store, **_OPTIONS) as connection:
+        options = _OPTIONS | options_of(store)
+        async with await AsyncConnection.connect(store, **options) as connection:
             server = await _inspected(connection)
             if server["synchronous_commit"] == "off":
                 raise StoreUnavailable(loosened("synchronous_commit"))
@@ -117,7 +129,7 @@ async def connected(store: str) -> AsyncIterator[tuple[Connection, Row]]:
             raise
         raise StoreUnavailable("the URL of the store is not one that PostgreSQL takes") from None
     except psycopg.Error as error:
-        raise _translated(error) from error
+        raise translated(error) from error
 
 
 async def control(connection: Connection, text: str) -> AsyncCursor[DictRow]:
@@ -129,14 +141,22 @@ async def control(connection: Connection, text: str) -> AsyncCursor[DictRow]:
     return cursor
 
 
-@contextlib.contextmanager
-def answering(connection: Connection, lock_wait: float = 0.0) -> Iterator[None]:
+def answering(connection: Connection, lock_wait: float = 0.0) -> AbstractContextManager[None]:
     """Hang up when the server says nothing for too long: one that is stopped keeps its sockets.
 
     A lock may be waited for `lock_wait` seconds before that.
     """
     within = max(_ANSWER_WITHIN, lock_wait + _BEHIND_THE_LOCK) if lock_wait else _ANSWER_WITHIN
-    timer = asyncio.get_running_loop().call_later(within, _hang_up, connection)
+    return ending_within(connection, within)
+
+
+@contextlib.contextmanager
+def ending_within(connection: Connection, seconds: float | None) -> Iterator[None]:
+    """Hang up when it takes longer than that; None is for ever."""
+    if seconds is None:
+        yield
+        return
+    timer = asyncio.get_running_loop().call_later(seconds, _hang_up, connection)
     try:
         yield
     finally:
@@ -166,7 +186,8 @@ async def _inspected(connection: Connection) -> Row:
     connection.adapters.register_dumper(bool, _TruthDumper)
     connection.adapters.register_loader("numeric", _NumberLoader)
     connection.adapters.register_loader("numeric", _BinaryNumberLoader)
-    server = await (await control(connection, _SET_UP)).fetchone()
+    with answering(connection):
+        server = await (await control(connection, _SET_UP)).fetchone()
     assert server is not None
     refusal = _refusal(server)
     if refusal:
@@ -214,7 +235,8 @@ _SET_UP = f"""
            (SELECT reset_val FROM pg_settings WHERE name = 'synchronous_commit')
                AS synchronous_commit,
            current_setting('server_encoding') AS encoding,
-           pg_is_in_recovery() AS is_standby
+           pg_is_in_recovery() AS is_standby,
+           pg_backend_pid() AS process
 """
 
 _OPTIONS: dict[str, Any] = {
@@ -223,7 +245,6 @@ _OPTIONS: dict[str, Any] = {
     "row_factory": dict_row,
     "client_encoding": "UTF8",
     "fallback_application_name": "postroom",
-    "connect_timeout": _CONNECT_WITHIN,
     "keepalives_idle": 10,
     "keepalives_interval": 5,
     "keepalives_count": 3,
@@ -255,20 +276,3 @@ class _BinaryNumberLoader(NumericBinaryLoader):
 def _plain(number: Decimal) -> int | float:
     whole = int(number)
     return whole if whole == number else float(number)
-
-
-_FULL_STATES = {"53100"}
-_AWAY_STATES = {"25006", "25P03", "25P04", "42501", "55P03", "57014"}
-_AWAY_CLASSES = {"08", "28", "3D", "40", "53", "57", "58"}
-
-
-def _translated(error: psycopg.Error) -> Exception:
-    """Errors of the machine become ours; a fault in our SQL or data stays what it is."""
-    state = error.sqlstate or ""
-    text = " ".join(str(error).split())
-    if state in _FULL_STATES:
-        return StoreFull(text)
-    if state in _AWAY_STATES or state[:2] in _AWAY_CLASSES:
-        return StoreUnavailable(text)
-    lost = not state and isinstance(error, psycopg.OperationalError)
-    return StoreUnavailable(text) if lost else error

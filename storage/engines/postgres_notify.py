@@ -5,6 +5,7 @@
   it tells once of what may have been committed in between.
 - The channel is one of the store: its name comes from the key of the store's lock.
 - A process does not hear its own commits.
+- It tries to connect after 1 s, 2 s and then each 4 s.
 """
 
 from __future__ import annotations
@@ -18,6 +19,7 @@ from storage.engines.postgres_connections import connected
 from storage.errors import StoreUnavailable
 
 _AGAIN_SECONDS = 1.0
+_AGAIN_AT_MOST = 4.0
 _QUEUE_FULL = "54000"
 
 
@@ -36,13 +38,16 @@ async def listen(store: str, channel: str, told: Callable[[int], object]) -> Non
 
     0 stands for nobody in particular: commits may have been missed.
     """
+    pause = _AGAIN_SECONDS
     while True:
         try:
             async with connected(store) as (connection, _):
                 await connection.execute(f"LISTEN {channel}".encode())
+                pause = _AGAIN_SECONDS
                 told(0)
                 async for heard in connection.notifies():
                     told(heard.pid)
         except (StoreUnavailable, psycopg.Error):
             pass  # whoever needs the store tells of that
-        await asyncio.sleep(_AGAIN_SECONDS)
+        await asyncio.sleep(pause)
+        pause = min(2 * pause, _AGAIN_AT_MOST)

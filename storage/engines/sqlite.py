@@ -65,6 +65,7 @@ _DIALECT = {
     "bytes": "BLOB",
     "text": "TEXT",
     "clustered": "WITHOUT ROWID",
+    "is_read_only": "0",
 }
 
 

@@ -210,6 +210,11 @@ def test_a_secret_is_in_no_description_repr_or_fault() -> None:
         ("postgresql://a,b:5433/?user=ann&password=hush", None),
         ("postgresql:///mail?sslpassword=hush&sslmode=verify-full", None),
         ("postgresql://ann@%2Frun%2Fpostgresql/mail", "postgresql://ann@%2Frun%2Fpostgresql/mail"),
+        (
+            "postgresql://ann:hush@[::1]:1,db:2/mail?target_session_attrs=primary",
+            "postgresql://ann:(hidden)@[::1]:1,db:2/mail?target_session_attrs=primary",
+        ),
+        ("postgresql:///mail?host=/run/a,/run/b&port=1,2&password=hush", None),
     ],
 )
 def test_the_password_in_the_url_of_the_store_is_shown_nowhere(url: str, shown: str | None) -> None:
@@ -233,6 +238,10 @@ def test_the_password_in_the_url_of_the_store_is_shown_nowhere(url: str, shown: 
         "postgresql://db/mail?passw%6Frd=hush",
         "hush://ann:hush@db/mail",
         "postgresql+asyncpg://ann:hush@db/mail",
+        "postgresql://ann:hush@db:99999/mail",
+        "postgresql://ann:hush@db,other:hu/mail",
+        "postgresql://ann:hush@db,other/mail?target_session_attrs=any",
+        "postgresql://ann:hush@db/mail?target_session_attrs=standby",
     ],
 )
 def test_a_url_of_the_store_that_cannot_be_read_for_certain_is_refused_unshown(url: str) -> None:

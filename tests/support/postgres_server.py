@@ -37,9 +37,12 @@ SETTINGS = {
 
 
 class PostgresServer:
-    """One cluster and the process that serves it, now or again after a stop."""
+    """One cluster and the process that serves it, now or again after a stop.
 
-    def __init__(self) -> None:
+    A standby has the cluster of another server (`copy`).
+    """
+
+    def __init__(self, *, standby: bool = False) -> None:
         self._programs = Path(need("initdb", "postgresql", *PLACES)).parent
         in_memory = MEMORY.is_dir() and shutil.disk_usage(MEMORY).free > ROOM
         place = MEMORY if in_memory else Path(tempfile.gettempdir())
@@ -49,14 +52,32 @@ class PostgresServer:
         if self._user:
             shutil.chown(self.folder, self._user)
         self._process: subprocess.Popen[bytes] | None = None
+        self._settings: Mapping[str, str] = {}
+        if standby:
+            return
         # An order of words that is not that of their octets: nothing may rely on it.
+        self._run(
+            self._programs / "initdb",
+            f"--pgdata={self.folder / 'data'}",
+            *("--username=postgres", "--auth=trust", "--no-sync"),
+            *("--encoding=UTF8", "--locale=C.UTF-8", *_icu(self._programs)),
+        )
+
+    def copy(self, primary: "PostgresServer") -> None:
+        """Have the cluster of a running server, as its standby, in place of our own."""
+        program = need("pg_basebackup", "postgresql", *PLACES)
+        shutil.rmtree(self.folder / "data", ignore_errors=True)
+        self._run(
+            program,
+            f"--pgdata={self.folder / 'data'}",
+            f"--host={primary.folder}",
+            *("--username=postgres", "--no-password", "--write-recovery-conf"),
+            *("--checkpoint=fast", "--no-sync", "--no-manifest"),
+        )
+
+    def _run(self, *command: str | Path) -> None:
         made = subprocess.run(
-            [
-                self._programs / "initdb",
-                f"--pgdata={self.folder / 'data'}",
-                *("--username=postgres", "--auth=trust", "--no-sync"),
-                *("--encoding=UTF8", "--locale=C.UTF-8", *_icu(self._programs)),
-            ],
+            command,
             capture_output=True,
             text=True,
             check=False,
@@ -66,6 +87,12 @@ class PostgresServer:
         )
         assert made.returncode == 0, made.stdout + made.stderr
 
+    def tell(self, *statements: str) -> None:
+        """Run statements as its administrator, each for itself."""
+        with psycopg.connect(self.url(), autocommit=True) as operator:
+            for statement in statements:
+                operator.execute(statement.encode())
+
     def url(self, database: str = "postgres", **parameters: str) -> str:
         """Return where a database of this server is, as the setting `store` takes it."""
         given = {"host": str(self.folder), "user": "postgres"} | parameters
@@ -74,8 +101,9 @@ class PostgresServer:
         )
 
     def start(self, settings: Mapping[str, str] | None = None) -> None:
-        """Serve; return once the server answers."""
-        options = [f"-c{name}={value}" for name, value in (SETTINGS | dict(settings or {})).items()]
+        """Serve, with the settings of the last time or new ones; return once it answers."""
+        self._settings = self._settings if settings is None else settings
+        options = [f"-c{name}={value}" for name, value in {**SETTINGS, **self._settings}.items()]
         with (self.folder / "log").open("ab") as log:
             self._process = subprocess.Popen(
                 [

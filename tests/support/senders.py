@@ -33,10 +33,17 @@ class Sender(threading.Thread):
     """Sends until told to stop, or until `limit` messages are through."""
 
     def __init__(
-        self, name: str, server: HostPort, *, seed: int, limit: int | None, pause: float
+        self,
+        name: str,
+        servers: Sequence[HostPort],
+        *,
+        seed: int,
+        limit: int | None,
+        pause: float,
     ) -> None:
         super().__init__(name=name, daemon=True)
-        self.server = server
+        self.servers = servers
+        self.turn = seed
         self.random = random.Random(seed)
         self.limit = limit
         self.pause = pause
@@ -83,7 +90,8 @@ class Sender(threading.Thread):
     def _try(self, content: bytes) -> bool:
         try:
             if self.client is None:
-                self.client = SmtpClient(self.server, timeout=20)
+                server = self.servers[self.turn % len(self.servers)]
+                self.client = SmtpClient(server, timeout=20)
                 self.client.greet()
             reply = self.client.deliver(content, ["team@example.test"])
         except (ConnectionEnded, OSError, ValueError):
@@ -97,25 +105,29 @@ class Sender(threading.Thread):
         return True
 
     def _hang_up(self) -> None:
+        self.turn += 1
         if self.client is not None:
             self.client.close()
             self.client = None
 
 
 class Senders:
-    """Some senders at once; leaving the `with` lets each finish the message it is at."""
+    """Some senders at once; leaving the `with` lets each finish the message it is at.
+
+    With several servers each begins at one of them, and goes on to the next after a failure.
+    """
 
     def __init__(
         self,
-        server: HostPort,
-        *,
+        *servers: HostPort,
         count: int,
         seed: int,
         limit: int | None = None,
         pause: float = 0.0,
+        name: str = "sender",
     ) -> None:
         self.threads = [
-            Sender(f"sender{number}", server, seed=seed + number, limit=limit, pause=pause)
+            Sender(f"{name}{number}", servers, seed=seed + number, limit=limit, pause=pause)
             for number in range(count)
         ]
 
@@ -149,17 +161,22 @@ class Senders:
 
 
 def every_message_exactly_once(
-    mailboxes: Sequence[Mailbox], outcome: Outcome, *, sample: int, seed: int
+    mailboxes: Sequence[Mailbox], outcome: Outcome, *, sample: int, seed: int, of: str = ""
 ) -> None:
     """Fail unless each inbox has each acknowledged message once and nothing else.
 
-    The bytes are compared for everything that was retried and for a sample of the rest.
+    The bytes are compared for everything that was retried and for a sample of the rest. `of` is how
+    the subjects of these senders begin, where others have sent to the same inboxes.
     """
     subjects = sorted(outcome.acknowledged)
     chosen = set(random.Random(seed).sample(subjects, k=min(sample, len(subjects))))
     chosen |= outcome.retried
     for mailbox in mailboxes:
-        copies = {item["message_id"]: item["subject"] for item in mailbox.every()}
+        copies = {
+            item["message_id"]: item["subject"]
+            for item in mailbox.every()
+            if item["subject"].startswith(of)
+        }
         counted = Counter(copies.values())
         missing = outcome.acknowledged.keys() - counted.keys()
         assert not missing, f"{mailbox.address} misses {sorted(missing)[:10]}"

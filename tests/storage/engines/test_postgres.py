@@ -17,8 +17,9 @@ from storage.clock import system_clock
 from storage.database import Database, Store, Tx
 from storage.engines import postgres, postgres_connections, postgres_notify
 from storage.engines.opening import open_database
-from storage.engines.postgres import numbered, open_postgres
+from storage.engines.postgres import open_postgres
 from storage.engines.postgres_connections import Connection
+from storage.engines.servers.statements import numbered
 from storage.errors import OutcomeUnknown, StoreFull, StoreUnavailable
 from tests.support.engines import Databases, Engine
 from tests.support.postgres_server import PostgresServer
