@@ -22,6 +22,7 @@ from admin_api.routes import ROUTES
 from admin_api.service.call_metrics import CallMetrics, Measured
 from admin_api.service.feed import Feed
 from admin_api.service.rate_limits import Buckets, Ticks
+from admin_api.service.readiness import Readiness
 from admin_api.service.sending_port import SendingPort
 from admin_api.service.service import ServiceContext
 from admin_api.service.slots import Slots
@@ -55,6 +56,7 @@ def create_app(
     dns: DnsCache | None = None,
     trial: TrialMail | None = None,
     sending: SendingPort | None = None,
+    readiness: Readiness | None = None,
 ) -> Starlette:
     """Make the ASGI application.
 
@@ -62,7 +64,7 @@ def create_app(
     deliveries and for writes here. The maker of the `feed` closes it before the store. `measures`
     counts the calls. `webhooks` checks the targets of alerts and sends to them. `dns` is the cache
     of all that asks the DNS. `trial` sends test mail to the server's own SMTP port.
-    `sending` is the port to the sending job.
+    `sending` is the port to the sending job; `readiness` is told when the process is to end.
     """
     commits = commits or WakeUp()
     service = ServiceContext(
@@ -92,6 +94,7 @@ def create_app(
         webhooks=webhooks or Webhooks(),
         trial=trial or TrialMail(),
         sending=sending or SendingPort(),
+        readiness=readiness or Readiness(ticks),
     )
     app = Starlette()
     # Starlette's own routes match decoded paths and answer in plain text; ours do neither.

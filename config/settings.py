@@ -325,6 +325,11 @@ class Settings:
         values.seconds(minimum=0.01),
         "Seconds after which an SMTP session ends, between two transactions.",
     )
+    unready_seconds: float = setting(
+        5,
+        values.seconds(minimum=0),
+        "Seconds from /readyz 503 to the drain at a stop, where somebody asks it regularly.",
+    )
     drain_seconds: float = setting(
         30,
         values.seconds(minimum=0),

@@ -7,7 +7,7 @@ from starlette.responses import Response
 from admin_api.call.call import Call
 from admin_api.http.responses import answer
 from storage.errors import StoreUnavailable
-from storage.migrations import STEPS, version
+from storage.maintenance.readiness import require_ready
 
 
 async def healthz(call: Call) -> Response:
@@ -16,12 +16,17 @@ async def healthz(call: Call) -> Response:
 
 
 async def readyz(call: Call) -> Response:
-    """GET /readyz: the store is reachable and migrated, its directories are there."""
-    if await version(call.database) != len(STEPS):
-        raise StoreUnavailable("the store is not at this release's version")
+    """GET /readyz: the store takes writes and is migrated, its directories are there.
+
+    The process is not about to end.
+    """
+    if call.service.readiness.is_ending:
+        raise StoreUnavailable("the process is about to end")
+    await require_ready(call.database)
     fault = call.service.content.fault()
     if fault is not None:
         raise StoreUnavailable(fault.reason)
+    call.service.readiness.asked()
     sending = call.service.sending
     state = "off" if not sending.is_on else "on" if sending.paused() is None else "paused"
     return answer({"status": "ready", "sending": state})

@@ -10,6 +10,7 @@ from admin_api.dns.cache import DnsCache
 from admin_api.service.call_metrics import CallMetrics
 from admin_api.service.feed import Feed
 from admin_api.service.rate_limits import Buckets
+from admin_api.service.readiness import Readiness
 from admin_api.service.sending_port import SendingPort
 from admin_api.service.slots import Slots
 from admin_api.service.trial_mail import TrialMail
@@ -31,7 +32,8 @@ class ServiceContext:
     streams; `imports` and `uploads` are by inbox, `import_turns` for reading the files of imports;
     `reply_to` gives the SMTP reply to a recipient with that route; `measures` has the operator's
     metrics; `webhooks` checks targets and sends; `dns` is the process's one cache of the DNS;
-    `trial` sends test mail; `sending` is the port to the job that sends letters.
+    `trial` sends test mail; `sending` is the port to the job that sends letters; `readiness` is
+    what `/readyz` says of the process.
     """
 
     store: SharedDatabase
@@ -54,3 +56,4 @@ class ServiceContext:
     webhooks: Webhooks = field(default_factory=Webhooks)
     trial: TrialMail = field(default_factory=TrialMail)
     sending: SendingPort = field(default_factory=SendingPort)
+    readiness: Readiness = field(default_factory=Readiness)

@@ -7,6 +7,8 @@
 - One transaction stores the results of a batch and claims the next one.
 - A message that fails is tried again later, from the third attempt on without its HTML, and five
   times in all; it takes no other message with it, neither in the parser nor in the store.
+- What a gateway that died had claimed is parsed within a minute: its claims expire after 40 s,
+  more than a batch takes, and every 15 seconds each gateway looks.
 - The parser's process is started for the first message and ended when there was none for a while.
 """
 
@@ -38,10 +40,10 @@ from storage.wakeup import WakeUp, woken_within
 logger = logging.getLogger("postroom.parser")
 
 BATCH = 25
-HOLD = 60 * SECOND
+HOLD = 40 * SECOND
 TRIES_WITH_HTML = 2
 _RETRY_AFTER = 2 * SECOND
-_POLL_SECONDS = 30.0
+_POLL_SECONDS = 15.0
 _SOON_SECONDS = 2.0
 _OUT_OF_REACH = 30 * SECOND
 _IDLE_SECONDS = 60.0

@@ -42,7 +42,7 @@ from storage.wakeup import WakeUp, woken_within
 logger = logging.getLogger("postroom.authentication")
 
 IN_FLIGHT = 16
-_POLL_SECONDS = 30.0
+_POLL_SECONDS = 10.0
 _COMPANY_SECONDS = 0.01
 
 # A check's share of the time: its usual cost, and how many parts are left alone for one.

@@ -1,5 +1,8 @@
 """Signals: SIGTERM and SIGINT ask to stop, a second one forces; SIGHUP reads files again.
 
+From the wish to stop on `/readyz` answers 503. Where a balancer asks it, everything else goes on
+for a while, so that the balancer hears of it before anything is refused.
+
 A storage that failed is a wish to stop as well, with status 1 and within ten seconds. The service
 manager hears that the event loop turns.
 """
@@ -17,8 +20,11 @@ from dataclasses import dataclass
 from typing import NoReturn
 
 from config.listening import MailEndpoint
+from config.logs import event
 from config.service_manager import ServiceManager
 from config.values import Endpoint
+
+logger = logging.getLogger(__name__)
 
 _FORCE_SECONDS = 3.0
 _END_SECONDS = 9.0
@@ -32,8 +38,10 @@ class Stopping:
         self.forced = False
         self.failed = False
         self.on_request: Callable[[], object] = lambda: None
+        self.on_drain: Callable[[], object] = lambda: None
         self.on_force: Callable[[], object] = lambda: None
         self.on_reload: Callable[[], object] = lambda: None
+        self._hurried = asyncio.Event()
 
     @contextlib.contextmanager
     def on_signals(self) -> Iterator[None]:
@@ -56,11 +64,26 @@ class Stopping:
 
     def _force(self) -> None:
         self.forced = True
+        self._hurried.set()
         self.on_force()
+
+    async def wait(self, unready_seconds: Callable[[], float]) -> None:
+        """Wait until the drain is to begin: at the wish, or so many seconds later.
+
+        A second signal, and a fault of the storage, cut that short.
+        """
+        await self.requested.wait()
+        seconds = unready_seconds()
+        if seconds:
+            event(logger, "unready", seconds=seconds)
+            with contextlib.suppress(TimeoutError):
+                await asyncio.wait_for(self._hurried.wait(), seconds)
+        self.on_drain()
 
     def fail(self) -> None:
         """Stop because the storage failed: soon, whatever is under way, and at last in any case."""
         self.failed = True
+        self._hurried.set()
         if not self.requested.is_set():
             self.on_request()
         self.requested.set()

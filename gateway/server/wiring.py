@@ -1,8 +1,8 @@
 """The wiring and the lifetime of the main process: store, listeners, API, jobs, signals.
 
 - Everything is made here and handed to its users; nothing else opens a store or a socket.
-- SIGTERM and SIGINT drain: no new connection, messages under way finish, then exit status 0. A
-  second signal forces the end, with status 1.
+- SIGTERM and SIGINT drain, once balancers have been told: no new connection, messages under way
+  finish, then exit status 0. A second signal forces the end, with status 1.
 - Modules that start-up does not need are imported on first use.
 """
 
@@ -23,6 +23,7 @@ from admin_api.app import create_app
 from admin_api.dns.cache import DnsCache, dns_cache
 from admin_api.service.call_metrics import CallMetrics
 from admin_api.service.feed import Feed
+from admin_api.service.readiness import Readiness
 from admin_api.service.sending_port import SendingPort
 from admin_api.service.webhook_port import Webhooks
 from config.listening import MailEndpoint
@@ -113,6 +114,7 @@ async def serve(
             Counter(),
             [],
             sending_job(settings, database, contents, commits),
+            Readiness(),
         )
         database.hear_others(parts.commits.set)
         stopping.on_reload = partial(reload, settings, reread, certificate, mail_processes, manager)
@@ -137,7 +139,7 @@ async def serve(
                 if ready is not None:
                     ready(running)
                 manager.ready()
-                await stopping.requested.wait()
+                await stopping.wait(parts.unready_seconds)
                 manager.stopping()
                 event(logger, "draining")
     event(logger, "stopped", forced=stopping.forced)
@@ -165,6 +167,11 @@ class _Parts:
     checked: Counter[str]
     smtp: list[MailEndpoint]
     sending: Sending | None
+    readiness: Readiness
+
+    def unready_seconds(self) -> float:
+        """How long balancers have to hear of the end: not at all where none asks."""
+        return self.settings.unready_seconds if self.readiness.is_watched else 0.0
 
 
 def _quotas(settings: Settings, database: Store, reservations: Reservations) -> Quotas:
@@ -390,7 +397,7 @@ async def _api(
     parts: _Parts, webhooks: Webhooks, stopping: Stopping
 ) -> AsyncIterator[list[tuple[str, int]]]:
     feed = Feed(parts.database, system_clock, parts.commits)
-    stopping.on_request = feed.close
+    stopping.on_request, stopping.on_drain = parts.readiness.end, feed.close
     app = create_app(
         database=parts.database,
         content=parts.contents,
@@ -403,6 +410,7 @@ async def _api(
         dns=parts.dns,
         trial=trial_mail(parts.smtp),
         sending=_sending_port(parts.sending),
+        readiness=parts.readiness,
         reply_to=lambda found: reply_for(found).line.decode("ascii").rstrip(),
     )
     handed = parts.manager.handed.get("http", ())

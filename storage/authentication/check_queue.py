@@ -15,13 +15,13 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
-from storage.clock import DAY, MINUTE
+from storage.clock import DAY, MINUTE, SECOND
 from storage.content.message_bytes import Content, content_of
 from storage.database import Row, Tx
 from storage.ids import lowest_at
 from storage.sql import in_list
 
-HELD = 2 * MINUTE
+HELD = 45 * SECOND
 RETRIES = (1 * MINUTE, 10 * MINUTE, 60 * MINUTE)
 CHECKED_WITHIN = 7 * DAY
 TOO_OLD_BATCH = 500

@@ -3,13 +3,16 @@
 - A step is a function `m001_…(tx)` in a file of that name; it runs once, in one transaction with
   the record that it ran.
 - Steps never change after a release; a new wish is a new step.
-- A store written by a newer release is refused, not guessed at.
+- Expand, then contract: a step that only adds lets the former release go on beside this one, so
+  that gateways are upgraded one by one. `OLDEST` says how far back that holds; the store has it.
+- A store written by a newer release is refused, not guessed at, unless that release said that this
+  one can work with it.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Coroutine
-from typing import Any
+from typing import Any, NamedTuple
 
 from storage.database import Database, Reads, Tx
 from storage.errors import StoreUnavailable
@@ -43,21 +46,43 @@ from storage.migrations.m027_open_threads import m027_open_threads
 
 Step = Callable[[Tx], Coroutine[Any, Any, None]]
 
+OLDEST = 27
+"""The fewest steps that a release must know to work with a store of this one.
+
+A step that only adds leaves it. One that takes away what the former release uses, or whose release
+writes what the former cannot read, raises it to its own number: with a step that drops a column, to
+the one with which the code ceased to use it.
+"""
+
+_NEWER = "the store was written by a newer release of Postroom, with which this one cannot work"
+
+
+class Version(NamedTuple):
+    """The number of the last step of a store, and the fewest that a release must know."""
+
+    last: int
+    oldest: int | None
+
+    @property
+    def is_too_new(self) -> bool:
+        """Whether this release cannot work with the store."""
+        return self.last > len(STEPS) and (self.oldest is None or self.oldest > len(STEPS))
+
 
 async def migrate(database: Database, *, now: int) -> int:
     """Bring the store up to this release; the number of steps that were run.
 
-    Raises StoreUnavailable when the store is from a newer release.
+    Raises StoreUnavailable when the store is from a newer release that needs newer ones.
     """
     done = await migrate_to(database, len(STEPS), now=now)
-    if await version(database) > len(STEPS):
-        raise StoreUnavailable("the store was written by a newer release of Postroom")
+    if (await version(database)).is_too_new:
+        raise StoreUnavailable(_NEWER)
     return done
 
 
 async def migrate_to(database: Database, last: int, *, now: int) -> int:
     """Run the steps up to number `last` that the store does not have; how many those were."""
-    done, first = 0, await version(database)  # most starts find nothing to do, and write nothing
+    done, first = 0, (await version(database)).last  # most starts have nothing to do
     if first < last:
         await database.write(_ensure_record)
     for number, step in enumerate(STEPS[first:last], start=first + 1):
@@ -70,30 +95,43 @@ async def migrate_to(database: Database, last: int, *, now: int) -> int:
 
 
 async def require_current(database: Reads) -> None:
-    """Raises StoreUnavailable when the store is of another release than this one."""
+    """Raises StoreUnavailable when the store is of another release than this one can work with."""
     found = await version(database)
-    if found > len(STEPS):
-        raise StoreUnavailable("the store was written by a newer release of Postroom")
-    if found < len(STEPS):
+    if found.is_too_new:
+        raise StoreUnavailable(_NEWER)
+    if found.last < len(STEPS):
         raise StoreUnavailable("the store is of an older release; postroom serve upgrades it")
 
 
-async def version(database: Reads) -> int:
-    """The number of the last step this store has; 0 for a store without any table."""
+async def version(database: Reads) -> Version:
+    """The version of the store; its last step is 0 for a store without any table."""
 
-    async def highest(tx: Tx) -> int:
+    async def found(tx: Tx) -> Version:
         if await tx.fetch_one(_HAS_RECORD[tx.dialect["engine"]]) is None:
-            return 0
-        row = await tx.fetch_one("SELECT COALESCE(MAX(number), 0) AS number FROM migrations")
-        return int(row["number"]) if row else 0
+            return Version(0, None)
+        row = await tx.fetch_one(_VERSION)
+        return Version(int(row["last"]), row["oldest"]) if row else Version(0, None)
 
-    return await database.read(highest)
+    return await database.read(found)
 
 
 _HAS_RECORD = {
-    "sqlite": "SELECT 1 FROM sqlite_master WHERE type = 'table' AND name = 'migrations'",
-    "postgres": "SELECT 1 WHERE to_regclass('migrations') IS NOT NULL",
+    "sqlite": """
+        SELECT 1 WHERE 2 = (
+            SELECT COUNT(*) FROM sqlite_master
+            WHERE type = 'table' AND name IN ('migrations', 'store_state'))
+    """,
+    "postgres": """
+        SELECT 1
+        WHERE to_regclass('migrations') IS NOT NULL AND to_regclass('store_state') IS NOT NULL
+    """,
 }
+_VERSION = """
+    SELECT m.last, o.value AS oldest
+    FROM (SELECT COALESCE(MAX(number), 0) AS last FROM migrations) m
+    LEFT JOIN store_state v ON v.name = 'vouched_step' AND v.value = m.last
+    LEFT JOIN store_state o ON o.name = 'oldest_step' AND v.name IS NOT NULL
+"""
 
 
 async def _ensure_record(tx: Tx) -> None:
@@ -119,7 +157,19 @@ async def _run_once(tx: Tx, number: int, step: Step, now: int) -> int:
         "INSERT INTO migrations (number, name, applied_at) VALUES (:number, :name, :now)",
         {"number": number, "name": step.__name__, "now": now},
     )
+    await tx.execute_many(
+        _MARK,
+        [{"name": "oldest_step", "value": OLDEST}, {"name": "vouched_step", "value": number}],
+    )
     return 1
+
+
+# Up to the step that is vouched for, releases as old as the oldest can work with the store.
+_MARK = """
+    INSERT INTO store_state (name, value) VALUES (:name, :value)
+    ON CONFLICT (name) DO UPDATE SET value = excluded.value
+    WHERE store_state.value < excluded.value
+"""
 
 
 STEPS: tuple[Step, ...] = (

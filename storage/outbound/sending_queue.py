@@ -24,7 +24,7 @@ from storage.index.copy_index import index_late_copies
 from storage.outbound.letters import SENT, State
 from storage.sql import in_list
 
-LEASE = 60 * SECOND
+LEASE = 45 * SECOND
 WAITS = (
     *(1 * MINUTE, 5 * MINUTE, 15 * MINUTE, 30 * MINUTE),
     *(1 * HOUR, 2 * HOUR, 4 * HOUR, 8 * HOUR),

@@ -32,14 +32,15 @@ ROOT = Path(__file__).resolve().parents[2]
 START_SECONDS = 30.0
 STOP_SECONDS = 45.0  # the drain may take 30
 
-# What every server of these tests runs with; the API's limits are other tests' business, and no
-# server asks the DNS of the machine who sent a message.
+# What every server of these tests runs with; the API's limits are other tests' business, no server
+# asks the DNS of the machine who sent a message, and none waits for a balancer when it is stopped.
 SETTINGS = {
     "hostname": HOSTNAME,
     "authentication": "off",
     "api_rate_per_minute": "1000000",
     "api_burst": "100000",
     "login_rate_per_minute": "100000",
+    "unready_seconds": "0",
 }
 
 Settings = Mapping[str, str]
@@ -77,14 +78,17 @@ class Demo:
             team=record["list"]["address"],
             inboxes=tuple(record["inboxes"]),
             domain=record["domain"],
-            lmtp=tuple(record["lmtp"]),
-            smtps=tuple(record["smtps"]),
-            links=record["links"],
+            lmtp=tuple(record.get("lmtp", ())),
+            smtps=tuple(record.get("smtps", ())),
+            links=record.get("links", {}),
         )
 
 
 class Server:
-    """One store and the process that serves it, now or again after a kill."""
+    """One store and the process that serves it, now or again after a kill.
+
+    `root` is where the code of the next process is: another release, say.
+    """
 
     def __init__(
         self,
@@ -100,6 +104,7 @@ class Server:
         self.store = folder / "store"
         self.settings = SETTINGS | _filled(settings or {}, folder)
         self.wrapper = tuple(wrapper)
+        self.root = ROOT
         self._asked = (smtp, http)
         self._warm = warm
         self._process: subprocess.Popen[bytes] | Launched | None = None
@@ -298,13 +303,13 @@ class Server:
             (self.folder / "stdout.log").open("wb") as out,
             (self.folder / "stderr.log").open("ab") as err,
         ):
-            if self._warm is not None and not self.wrapper:
+            if self._warm is not None and not self.wrapper and self.root == ROOT:
                 self._process = self._warm.launch(arguments, self._environment(), out, err)
                 return
             self._process = subprocess.Popen(
                 [*_dying_with_us(), *self.wrapper, *self._command(arguments)],
-                env=self._environment(),
-                cwd=ROOT,
+                env=self._environment() | self._path(),
+                cwd=self.root,
                 stdin=subprocess.DEVNULL,
                 stdout=out,
                 stderr=err,
@@ -312,6 +317,9 @@ class Server:
 
     def _command(self, arguments: Sequence[str]) -> list[str]:
         return [sys.executable, "-m", "gateway", *arguments]
+
+    def _path(self) -> dict[str, str]:
+        return {} if self.root == ROOT else {"PYTHONPATH": str(self.root)}
 
     def _environment(self) -> dict[str, str]:
         kept = {k: v for k, v in os.environ.items() if not k.startswith("POSTROOM_")}

@@ -15,7 +15,8 @@ from storage.clock import system_clock
 from storage.database import Database, Tx
 from storage.engines.opening import open_database
 from storage.errors import StoreUnavailable
-from storage.migrations import STEPS, migrate, version
+from storage.maintenance.readiness import require_ready
+from storage.migrations import OLDEST, STEPS, Step, migrate, require_current, version
 from tests.support.engines import Databases, Engine
 
 Columns = dict[str, dict[str, bool]]
@@ -106,7 +107,7 @@ async def test_a_step_that_fails_leaves_nothing_behind(
     with pytest.raises(RuntimeError, match="power cut"):
         await migrate(database, now=2)
 
-    assert await version(database) == len(STEPS)
+    assert (await version(database)).last == len(STEPS)
     with pytest.raises(Exception, match="half_way"):
         await database.read(lambda tx: tx.fetch_all("SELECT number FROM half_way"))
     await database.close()
@@ -121,6 +122,37 @@ async def test_a_store_of_a_newer_release_is_refused(database: Database) -> None
 
     with pytest.raises(StoreUnavailable, match="newer release"):
         await migrate(database, now=1)
+    with pytest.raises(StoreUnavailable, match="newer release"):
+        await require_ready(database)
+
+
+async def test_a_newer_release_says_which_older_ones_may_go_on(
+    database: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Expand, then contract: only a step that takes something away ends what runs beside it."""
+    here = len(STEPS)
+    assert (await version(database)).oldest == OLDEST <= here
+
+    async def m998_adds(tx: Tx) -> None:
+        await tx.execute("CREATE TABLE added (number INTEGER)")
+
+    async def m999_takes_away(tx: Tx) -> None:
+        await tx.execute("DROP TABLE added")
+
+    async def upgrade(*steps: Step, oldest: int) -> None:
+        """Migrate as the release with these steps does."""
+        with monkeypatch.context() as newer:
+            newer.setattr(migrations, "STEPS", (*STEPS, *steps))
+            newer.setattr(migrations, "OLDEST", oldest)
+            await migrate(database, now=1)
+
+    await upgrade(m998_adds, oldest=here)
+    assert await migrate(database, now=1) == 0
+    await require_ready(database)
+    await upgrade(m998_adds, m999_takes_away, oldest=here + 2)
+    for refused in (migrate(database, now=1), require_current(database), require_ready(database)):
+        with pytest.raises(StoreUnavailable, match="newer release"):
+            await refused
 
 
 async def test_both_engines_have_the_same_tables_and_columns(
