@@ -31,6 +31,7 @@ _QUOTED_STRING = re.compile(r'"((?:[^"\\\x00-\x1f\x7f-\x9f]|\\[ -~])*)"')
 _QUOTED_PAIR = re.compile(r"\\(.)")
 _NEEDS_ESCAPE = re.compile(r'(["\\])')
 _SURROGATE = re.compile(r"[\ud800-\udfff]")
+# ASCII only: other letters are lowered differently by language and by Unicode version.
 _LOWER_ASCII = {upper: upper + 32 for upper in range(ord("A"), ord("Z") + 1)}
 
 
@@ -101,6 +102,7 @@ def canonical_domain(text: str) -> str:
     domain = text.removesuffix(".").lower() if text.isascii() else _a_label(text)
     if len(domain) > MAX_DOMAIN or not _DOMAIN.fullmatch(domain):
         raise ValueError("This is not a valid domain name.")
+    # `192.0.2.1` fits the grammar of a domain, but no top-level domain is a number.
     if domain.rpartition(".")[2].isdigit():
         raise ValueError("This is an IP address, not a domain name.")
     return domain
@@ -129,6 +131,7 @@ def unquoted_local_part(written: str) -> str | None:
 
 def _split(text: str) -> Address | None:
     written, at, domain = text.rpartition("@")
+    # A lone surrogate has no UTF-8 form: the look-up itself would fail.
     if not at or _SURROGATE.search(text):
         return None
     local_part = unquoted_local_part(written)

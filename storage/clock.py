@@ -38,5 +38,6 @@ def parse_rfc3339(text: str) -> int:
     moment = datetime.fromisoformat(text)
     if moment.tzinfo is None or "T" not in text.upper():
         raise ValueError("not an RFC 3339 date-time with an offset")
+    # Without the microseconds: a float of seconds since 1970 would round them.
     seconds = int(moment.replace(microsecond=0).timestamp())
     return seconds * SECOND + moment.microsecond

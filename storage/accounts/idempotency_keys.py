@@ -55,6 +55,7 @@ async def claim_key(
     Raises Conflict `idempotency_mismatch` for another body, `idempotency_in_progress` while the
     first call runs.
     """
+    # Before the claim is made: a call that is refused leaves no row.
     full = await no_room(tx, tenant_id=tenant_id, key=key, now=now)
     if full is not None:
         return full
@@ -63,6 +64,7 @@ async def claim_key(
         {"key": key, "since": now - KEPT},
     )
     claim = KeyClaim(key, tx.new_id())
+    # Of two calls at one time one makes the row; the other finds it in progress.
     made = await tx.execute(
         """
         INSERT INTO idempotency_keys (key, tenant_id, body, claim_id, claimed_at, octets)

@@ -120,6 +120,7 @@ async def find_session_by_secret(
         SELECT {_COLUMNS} FROM sessions
         WHERE secret_hash = :secret_hash AND kind = :kind AND {_IS_LIVE}
         """,
+        # By the hash: the time of the look-up tells nothing of the secrets that exist.
         {"secret_hash": hash_secret(secret), "kind": kind, **_live_at(now)},
     )
     if row is None:

@@ -67,4 +67,5 @@ async def use_link(tx: Tx, *, code: str, now: int) -> User | None:
     gone = await tx.execute(
         "DELETE FROM sign_in_links WHERE code_hash = :code_hash", {"code_hash": hash_secret(code)}
     )
+    # Of two uses at one time only the one that deleted the row signs in.
     return user if gone else None

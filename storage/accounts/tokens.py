@@ -191,6 +191,7 @@ async def find_token_by_secret(tx: Tx, *, secret: str, now: int) -> Token | None
         WHERE t.secret_hash = :secret_hash AND t.status = 'active'
           AND (t.expires_at IS NULL OR t.expires_at > :now)
         """,
+        # By the hash: the time of the look-up tells nothing of the secrets that exist.
         {"secret_hash": hash_secret(secret), "now": now},
     )
     return _token(row) if row else None

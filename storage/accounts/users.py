@@ -107,6 +107,7 @@ async def update_user(
             "user_id": user_id,
         },
     )
+    # After the change and in its transaction: the rights are read from the rows as they are now.
     await revoke_without_right(tx, tenant_id=tenant_id, made_by=user_id)
     await disable_without_right(tx, tenant_id=tenant_id, now=now)
     return await find_user(tx, tenant_id=tenant_id, user_id=user_id)

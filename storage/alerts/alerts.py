@@ -32,6 +32,7 @@ ACTIVE, DISABLED = "active", "disabled"
 # What its endpoint did last time: it answered, nobody has called it yet, it failed.
 ANSWERING, NEW, FAILING = LANES = range(3)
 
+# Standard Webhooks: 24 to 64 octets.
 _SECRET_OCTETS = 32
 
 
@@ -147,6 +148,7 @@ async def update_alert(
     secret = secrets.token_bytes(_SECRET_OCTETS) if new else None
     kept = "secret = :secret, former_secret = NULL," if new or draft.delivery == TASK else ""
     revived = "" if revived_by is None else _REVIVED
+    # Without it, an alert that is on again would get all events since it went off.
     since = "since = :since," if revived_by is not None and not alert.is_on else ""
     if not (draft.enabled and draft.delivery == WEBHOOK and alert.is_on):
         await drop_owed(tx, tenant_id=alert.tenant_id, alert_id=alert.alert_id, now=now)

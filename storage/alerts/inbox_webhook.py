@@ -51,6 +51,7 @@ async def set_inbox_webhook(
     """
     key = {"tenant_id": tenant_id, "inbox_id": inbox_id}
     known = await webhook_of_inbox(tx, **key)
+    # Another endpoint must not learn the former one's secret, nor get its pending deliveries.
     if known is not None and known.target != url:
         await delete_alert(tx, tenant_id=tenant_id, alert_id=known.alert_id)
         known = None

@@ -84,6 +84,7 @@ async def claim(tx: Tx, *, limit: int, now: int) -> dict[bytes, int]:
     if position < oldest:
         await tx.execute(_LEAVE_BEHIND, {"after": position, "until": oldest})
         await _move(tx, oldest)
+    # A quarter for retries: a flood of new mail must not keep them waiting.
     claimed = await _claim_new(tx, limit=max(1, limit - limit // 4), now=now)
     return claimed | await _claim_due(tx, limit=limit - len(claimed), now=now)
 

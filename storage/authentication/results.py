@@ -53,6 +53,7 @@ async def _keep_one(tx: Tx, result: CheckResult, now: int) -> None:
     row = await tx.fetch_one(_PRESENT, key)
     if row is None:
         return
+    # Only `unknown` is temporary (`gateway.authentication.check`): so a `failed` is final.
     again = result.temporary and claim.tries <= len(RETRIES)
     await tx.execute(
         """

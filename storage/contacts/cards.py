@@ -148,6 +148,7 @@ def joined_within(kept: Card, other: Card) -> Card:
     """`joined`, of what stays within the limits of a card. Raises Conflict `card_too_large`."""
     card = joined(kept, other)
     too_large = why_too_large(card)
+    # A card that is too large already (made before the limits) may take what adds nothing.
     if too_large and card != kept:
         raise Conflict("card_too_large", f"Both cards together: {too_large}")
     return card
@@ -155,6 +156,7 @@ def joined_within(kept: Card, other: Card) -> Card:
 
 def octets_of(card: Card) -> int:
     """How much the card holds beside its fields, in UTF-8."""
+    # A lone surrogate out of a file must not raise here.
     return sum(len(one.encode("utf-8", "surrogatepass")) for one in (*card.lines, *card.also))
 
 
@@ -170,6 +172,7 @@ def _notes(kept: Card, other: Card) -> Iterable[str]:
     if kept.notes:
         yield kept.notes
     for text in ("\n".join(lost), other.notes):
+        # Not twice: to join the same card once more must change nothing.
         if text and text not in kept.notes:
             yield text
 
@@ -200,6 +203,7 @@ def parted(current: Card, before: Card, other: Card) -> Card:
 
 
 def _undone(current: str, before: str, after: str) -> str:
+    # Another value was typed since the join: that one stays.
     return before if current == after else current
 
 

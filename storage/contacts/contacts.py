@@ -240,6 +240,7 @@ async def contact_ids_by_uid(
         """,
         {"tenant_id": tenant_id, "inbox_id": inbox_id, **names},
     )
+    # The newest come first: of several with one UID the oldest is set last, and stays.
     return {row["uid"]: bytes(row["contact_id"]) for row in rows}
 
 
@@ -297,6 +298,7 @@ async def search_contacts(
     tx: Tx, *, tenant_id: bytes, inbox_id: bytes, text: str, position: int, limit: int
 ) -> ContactPage:
     """Cards by name, from the one at `position` on; each word of `text` has to be somewhere."""
+    # Each word is compared with every card of the book: their number has to have a bound.
     words = folded(text).split()[:20]
     params: dict[str, object] = {f"w{n}": f"%{_literal(word)}%" for n, word in enumerate(words)}
     params |= {"tenant_id": tenant_id, "inbox_id": inbox_id, "position": position, "limit": limit}
@@ -316,6 +318,7 @@ async def search_contacts(
 
 
 def _literal(word: str) -> str:
+    # `%` and `_` are wildcards of LIKE: a search for `100%` must not find 1000.
     return word.replace("!", "!!").replace("%", "!%").replace("_", "!_")
 
 

@@ -122,6 +122,7 @@ async def import_cards(
     budget = _Budget(ticks, ticks() + SECONDS)
     done: list[Imported] = []
     for one in found:
+        # One card at least: one that is larger than the budget would stop the import for ever.
         if done and budget.is_spent:
             break
         if isinstance(one, Unreadable):
@@ -169,6 +170,7 @@ async def _import(tx: Tx, book: _Book, card: Card, budget: _Budget, now: int) ->
     if card.uid == to_text("ctc", same.contact_id):
         card = replace(card, uid="")  # it is the name that an export gave to what has none
     after = joined(same.card, card)
+    # Before the refusals: a card that changes nothing is no fault, not even of a read-only one.
     if after == same.card:
         return Imported("unchanged", same.contact_id)
     if same.read_only:
@@ -213,6 +215,7 @@ async def _with_uid(tx: Tx, book: _Book, uid: str, budget: _Budget) -> Contact |
     if contact_id is not None:
         try:
             return await _loaded(tx, book, contact_id, budget)
+        # It only looks like an id of ours, or is of another book: a UID like any other.
         except NotFound:
             pass
     return await _loaded(tx, book, book.by_uid[uid], budget) if uid in book.by_uid else None

@@ -33,6 +33,7 @@ async def merge_contacts(
     """
     require_own(kept)
     require_own(other)
+    # First: an address is on one card of a book, so it has to be free for the card that stays.
     await remove_contact(tx, tenant_id=tenant_id, contact=other)
     merged = await replace_card(
         tx,
@@ -101,6 +102,7 @@ async def unmerge_contact(
     )
     if row is None:
         raise Conflict("not_merged", "There is no merge of the last 30 days to undo.")
+    # The card gives up what the other brought before that one takes its addresses back.
     other = unpacked(row["other_card"])
     await replace_card(
         tx,

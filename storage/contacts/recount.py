@@ -96,10 +96,12 @@ _SENT = """
     WHERE tenant_id = :tenant_id AND message_id = :message_id
 """
 _COPIED = "inbox_id IN (SELECT c.inbox_id FROM copies c WHERE c.message_id = :message_id)"
+# Only where the old name still shows: a later message may have brought another.
 _RENAME = f"""
     UPDATE relationships SET name = :new
     WHERE tenant_id = :tenant_id AND canonical = :canonical AND name = :old AND {_COPIED}
 """
+# Not below zero: what is taken from a sum of floats may be a little more than was added.
 _TAKE_BACK = f"""
     UPDATE relationships
     SET message_count = message_count - 1,

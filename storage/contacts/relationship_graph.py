@@ -40,6 +40,7 @@ async def strongest_edges(
         {"tenant_id": tenant_id},
     )
     found: list[Edge] = []
+    # One query for each: the index by inbox and score then gives the best without sorting them all.
     for inbox in inboxes:
         rows = await tx.fetch_all(
             """

@@ -80,6 +80,7 @@ class Heard:
 
 def weight(instant: int) -> float:
     """Return the weight of a message of this time in a score; by the hour in which it came."""
+    # The same weight for an hour: then its messages of one sender are counted by one statement.
     hour = instant // HOUR * HOUR
     return float(2.0 ** min(hour / HALF_LIFE, _MOST_HALF_LIVES))
 

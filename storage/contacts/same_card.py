@@ -25,6 +25,7 @@ def same_named_card(named: Sequence[Contact], card: Card, now: int) -> Contact |
 def _same(there: Sequence[Contact], card: Card, now: int) -> Iterator[Contact]:
     for one in there:
         if _adds_nothing(one.card, card) and (
+            # In one file only equal cards are one: else a bare card would vanish in a namesake's.
             one.created_at < now or _adds_nothing(card, one.card)
         ):
             yield one

@@ -37,7 +37,9 @@ Meaning = Email | Phone | Anniversary | tuple[str, str]
 
 _WRITTEN_DAYS = {"birthday": "BDAY", "anniversary": "ANNIVERSARY"}
 _DATE = re.compile(r"(?:(\d{4})|-)-?(\d{2})-?(\d{2})(T.*)?", re.ASCII)
+# A day without a year may be 29 February.
 _LEAP_YEAR = 2000
+# Apple's way to leave the year out in 3.0: a year that the parameter says is none.
 _OMITTED = ("X-APPLE-OMIT-YEAR", "1604")
 _TYPE = re.compile(r"[A-Za-z0-9-]+")
 # Types that do not tell what an address or a number is for.

@@ -95,6 +95,7 @@ def read_cards(file: Octets) -> Iterator[ReadCard | Unreadable]:
     for raw in physical_lines(file):
         found = _MARK.fullmatch(raw) if len(raw) < 100 else None
         mark, line = found[1].upper() if found else b"", raw
+        # vCard 2.1 puts a card within a card (AGENT): the inner END must not end the outer one.
         if depth or (mark == b"BEGIN" and collected and _is_agent(collected[-1])):
             depth += {b"BEGIN": 1, b"END": -1}.get(mark, 0)
             mark, line = b"", b" " + raw.strip() + b"\n"
@@ -112,6 +113,7 @@ def read_cards(file: Octets) -> Iterator[ReadCard | Unreadable]:
             collected = None
         else:
             size += len(line)
+            # What is over is counted, not held: the end of the card has to be found all the same.
             if size <= MAX_READ:
                 collected.append(line)
     if collected is not None:

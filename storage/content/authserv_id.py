@@ -14,6 +14,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 
+# Possessive (`*+`): a quote that never ends is read once, not again for each shorter match.
 _TOKEN = re.compile(
     r"""(?P<space>[ \t\r\n]+)
     | (?P<comment>\()

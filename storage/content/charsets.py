@@ -43,6 +43,7 @@ _WHATWG = {
     **{f"windows-125{page}": f"cp125{page}" for page in range(9)},
 }
 _NOT_HERE = {"replacement", "x-user-defined"}
+# Python's codecs that give no text: `decode` would refuse them for each part that names one.
 _NO_CHARSETS = {
     *("base64_codec", "bz2_codec", "hex_codec", "mbcs", "quopri_codec", "rot_13"),
     *("uu_codec", "zlib_codec"),

@@ -19,6 +19,7 @@ from storage.sql import in_list
 
 SCHEME = "database:"
 PIECE = 256 * 1024
+# 2 MiB a transaction: deliveries of others wait no longer than for one of these.
 _AT_ONCE = 8
 _STRAYS = 10
 

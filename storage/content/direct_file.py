@@ -48,6 +48,7 @@ class DirectFile:
         """Append `parts`; the file counts as written to, however few they are. Raises OSError."""
         with self._opened():
             self._append(parts)
+            # Less than a block stays in memory: a slow sender's file would look abandoned.
             os.utime(self._descriptor)
 
     def finish(self, parts: Sequence[bytes]) -> None:
@@ -105,6 +106,7 @@ class DirectFile:
             try:
                 data = data[os.write(self._descriptor, data) :]
             except OSError as error:
+                # EINVAL: this file system takes other blocks, or no direct writes at this place.
                 if error.errno != errno.EINVAL or not self._write_usually():
                     raise
 

@@ -32,6 +32,7 @@ _USUAL = (
     rb"|content-[a-z-]{2,30}|list-[a-z-]{2,30}|x-[a-z0-9-]{2,60}|resent-[a-z-]{2,20}"
     rb"|arc-[a-z-]{2,40}|dkim-signature|authentication-results|auto-submitted)[ \t]*:)"
 )
+# At most 12 lines ahead, possessive: a body of odd lines must not cost the square of its length.
 _ODD = rb"(?!--)[^\r\n]++%(end)s(?=(?:(?!%(usual)s|--)[^\r\n]++%(end)s){0,12}+%(usual)s)" % {
     b"end": _LINE_END,
     b"usual": _USUAL,

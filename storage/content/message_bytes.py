@@ -143,6 +143,7 @@ class ContentDirectory:
                     raise ContentDamaged("a spool file is gone") from error
                 spool.path = target
                 used.add(target.parent)
+            # Before the commit: after a power loss no row may name a file whose name is lost.
             for directory in used:
                 sync_directory(directory)
             if not used <= self._lasting:  # another process may have made it and not synced yet
@@ -258,6 +259,7 @@ class ContentDirectory:
         if content.file is None or is_file(content.file):
             yield None if content.file is None else self.files / content.file
             return
+        # A name of its own: of two readers of one content none removes the other's file.
         path = self.spool / os.urandom(16).hex()
         try:
             await self._fetch(content, path)

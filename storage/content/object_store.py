@@ -154,6 +154,7 @@ class Objects:
             digests += sha256(piece).digest()
             await _ask(partial(writer.write, piece))
         await _ask(writer.close)
+        # After the object is complete, before a row names it: no reader finds it without checksums.
         row = {"content_id": content_id, "digests": bytes(digests)}
         await self._writable().write_beside(lambda tx: tx.execute(_RECORD, row))
         return bucket.location(key)

@@ -55,6 +55,7 @@ async def remove_orphans(
     for start in range(0, len(pieces), _AT_ONCE_IN_DATABASE):
         some = pieces[start : start + _AT_ONCE_IN_DATABASE]
         removed += await database.write(partial(_remove_unnamed_pieces, locations=some))
+    # A look in a write transaction: no delivery that would name one of them can be half done.
     left = await database.write(partial(_unnamed, files=others)) if others else []
     for file in left:
         await contents.remove(file)

@@ -56,6 +56,7 @@ class Places:
     async def strays(self, before: float) -> AsyncGenerator[list[str], None]:
         async for some in self._pieces.strays(new_content_id(int(before * 1_000_000))[:8]):
             yield some
+        # Only the setting names a bucket to list: orphans in a former bucket stay there.
         if self._objects.keeps_new:
             async for some in self._objects.strays(before):
                 yield some

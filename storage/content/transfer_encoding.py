@@ -26,6 +26,7 @@ from storage.content.mime_parts import Encoding, Flow, Part
 
 _ALPHABET = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/"
 _NOT_ALPHABET = bytes(octet for octet in range(256) if octet not in _ALPHABET + b"=")
+# A longer one is decoded in pieces: a part without line ends would lie in memory whole.
 _LONGEST_LINE = 64 * 1024
 _BASE64_LINE = re.compile(rb"(?:[A-Za-z0-9+/]{2,}={0,2})+")
 _LINE_BLANKS = re.compile(rb"(?<![ \t])[ \t]++(?=\r?\n|\Z)")
@@ -84,6 +85,7 @@ def _unflowed(text: str, *, deletes: bool) -> str:
     for line in text.split("\n"):
         marks = len(line) - len(line.lstrip(">"))
         content = line[marks:].removeprefix(" ")
+        # RFC 3676 4.3: the line before a signature ends in a space, but does not flow into it.
         if is_open and marks == depth and content != "-- ":
             done[-1] += content
         else:
@@ -183,6 +185,7 @@ class _QuotedPrintable:
         cut = held.rfind(b"\n") + 1
         if not cut and len(held) > _LONGEST_LINE:
             cut = len(held.rstrip(b" \t\r"))
+            # An escape (`=C3`) must not be cut in two.
             cut = cut - 2 if b"=" in held[max(cut - 2, 0) : cut] else cut
         self.left = held[cut:]
         return binascii.a2b_qp(_LINE_BLANKS.sub(b"", held[:cut]))

@@ -76,6 +76,7 @@ class DeliveryBatch:
 
     async def write_rows(self) -> None:
         """Make the copies, then run each added statement once with all its rows."""
+        # Copies first: the row of a message holds how many it got, which `postroom audit` compares.
         for statement, targets in self.copies.items():
             made = await self.tx.execute_each(statement, targets)
             for target, count in zip(targets, made, strict=True):

@@ -57,8 +57,10 @@ async def deliver(
     `confirmed` are digests whose receipts can be deleted. `owner` names this process in receipts;
     for its own deliveries `is_open` tells by digest whether their session may still confirm them.
     """
+    # Before the look-ups: a receipt that is confirmed must not make a second message a retry.
     await forget_confirmed(tx, confirmed)
     batch = DeliveryBatch(tx, owner, is_open, postmaster)
+    # SQLite runs in this process: there is no round trip to save.
     if len(arrivals) > 1 and tx.dialect["engine"] == "postgres":
         await _look_ahead(batch, arrivals)
     outcomes = [await _deliver_one(batch, arrival) for arrival in arrivals]
@@ -69,6 +71,7 @@ async def deliver(
         else one
         for one in outcomes
     ]
+    # After the rows are written: a merge moves the new messages too.
     for join in batch.joins:
         now = max(arrival.received_at for arrival in arrivals)
         await merge_threads(tx, **join._asdict(), now=now)
@@ -139,6 +142,8 @@ async def _resolve_all(batch: DeliveryBatch, arrival: Arrival) -> tuple[list[_Ch
                 postmaster=batch.postmaster,
             )
             batch.resolutions[key] = route
+        # Of a domain moved since RCPT the new tenant must not get what another one's mail is.
+        # The sender tries again, and RCPT then finds the new tenant.
         if route.verdict is Verdict.ROUTE and route.tenant_id == arrival.tenant_id:
             chosen.append((position, recipient, route))
             continue

@@ -59,6 +59,7 @@ async def explain(tx: Tx, *, tenant_id: bytes, message_id: bytes) -> Explanation
     )
     if message is None:
         raise NotFound("no such message")
+    # These queries go by the message alone: its tenant was compared above.
     repeated = await tx.fetch_all(
         """
         SELECT recipient, address, list_id, rule FROM repeated_routes

@@ -30,6 +30,7 @@ def digests_of(arrival: Arrival, routes: Iterable[Resolution]) -> list[bytes]:
     """Return one digest for each route; a retry of this delivery by that route has the same one."""
     sender = arrival.reverse_path.encode("utf-8", "surrogateescape")
     base = blake2b(arrival.content.sha256, digest_size=16)
+    # With its length: a sender and a route must not read as another sender and route.
     base.update(len(sender).to_bytes(2, "big") + sender)
     digests = []
     for route in routes:
@@ -51,6 +52,7 @@ async def earlier_delivery(
         row = await batch.tx.fetch_one(_EARLIER_ONE, {"digest": digest})
         batch.looked_up[digest] = row
     row = batch.looked_up[digest]
+    # RFC 5321 4.5.4.1: senders give up after four to five days, so no retry comes later.
     if row is None or row["received_at"] <= arrival.received_at - RECEIPTS_KEPT:
         return None
     is_ours = bytes(row["owner"]) == batch.owner

@@ -18,6 +18,7 @@ from storage.delivery.arrivals import Arrival
 from storage.delivery.batch import DeliveryBatch, Join, Known
 from storage.sql import chunks, in_list, padded
 
+# Each reference is a row and a look-up under the write lock; a header holds thousands.
 _MAX_REFERENCES = 100
 _AT_ONCE = 512
 
@@ -173,6 +174,7 @@ async def _join(batch: DeliveryBatch, arrival: Arrival, older: bytes, younger: b
 
 async def _reopen(batch: DeliveryBatch, arrival: Arrival, thread_id: bytes) -> bytes:
     """Reopen the thread if it is closed; return the message's id, which is the cause of it."""
+    # Now, not with the batch: only the count of rows tells whether the thread was still closed.
     reopened = await batch.tx.execute(
         """
         UPDATE threads SET status = 'open'

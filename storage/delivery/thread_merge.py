@@ -24,8 +24,10 @@ async def merge_threads(
     """
     pair: dict[str, object] = {"tenant_id": tenant_id, "older": older, "younger": younger}
     rows = await tx.fetch_all(_BOTH, pair)
+    # One was joined since: a second join would leave a name that leads to a joined thread.
     if len(rows) != 2:
         return False
+    # First: once the messages have moved, nothing tells which of them an assignment had opened.
     for statement in _OPENINGS:
         await tx.execute(statement, {**pair, "since": since})
     by_thread = {bytes(row["thread_id"]): row for row in rows}
@@ -37,6 +39,7 @@ async def merge_threads(
         _OLDER, {**pair, "assignee": assignee, "status": "open" if is_open else "closed"}
     )
     await tx.execute(_YOUNGER, pair)
+    # A look-up follows one step only: names of the younger thread must lead on to the older.
     await tx.execute(_CHAIN, pair)
     return True
 
@@ -61,6 +64,7 @@ async def _settle_assignee(
     ]
     if not assigned:
         return None
+    # By the id of the act, not its time: ids rise even when the clock is set back.
     assigned.sort()
     for _, thread_id, inbox_id in assigned[:-1]:
         key = {"tenant_id": pair["tenant_id"], "thread_id": thread_id, "inbox_id": inbox_id}

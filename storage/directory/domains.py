@@ -33,6 +33,7 @@ class Domain:
 
 async def add_domain(tx: Tx, *, tenant_id: bytes, name: str, now: int) -> Domain:
     """Add a pending domain with a random value to publish. Raises Conflict `domain_taken`."""
+    # Another tenant's pending row does not count: else anybody could block a name for its owner.
     taken = await tx.fetch_one(
         """
         SELECT tenant_id FROM domains

@@ -13,6 +13,7 @@ from storage.database import Tx
 
 async def add_deferred(tx: Tx, attempts: Mapping[bytes, int], *, now: int) -> None:
     """Count attempts by list; skip a list that was deleted or has a member by now."""
+    # Counts come some time after the replies: by now the list may have its first member.
     await tx.execute_many(
         """
         INSERT INTO deferred_lists (list_id, tenant_id, deferred, last_at)

@@ -115,6 +115,7 @@ async def _insert(tx: Tx, inbox: Inbox, domain_id: bytes) -> None:
 
 async def require_free(tx: Tx, canonical: str) -> None:
     """Raises Conflict `address_taken` when an inbox or a list has this address."""
+    # A deleted inbox counts too: until its mail is purged it can come back with this address.
     taken = await tx.fetch_one(
         "SELECT 1 FROM addresses WHERE canonical = :canonical", {"canonical": canonical}
     )
@@ -184,6 +185,7 @@ async def set_inbox_owner(
         """,
         {"owner_user_id": owner_user_id, "tenant_id": tenant_id, "inbox_id": inbox_id},
     )
+    # In this transaction: a token of the former owner must not read one message more.
     await revoke_without_right(tx, tenant_id=tenant_id, inbox_id=inbox_id)
     await disable_without_right(tx, tenant_id=tenant_id, inbox_id=inbox_id, now=now)
     return await find_inbox(tx, tenant_id=tenant_id, inbox_id=inbox_id)

@@ -253,6 +253,7 @@ async def add_member(
     Raises NotFound for the list, Invalid on `inbox_id` for an inbox the tenant does not have.
     """
     await find_list(tx, tenant_id=tenant_id, list_id=list_id)
+    # After the list (404 before 400): no answer on a foreign list may depend on the inbox.
     inbox = await tx.fetch_one(
         """
         SELECT 1 FROM inboxes
@@ -270,6 +271,7 @@ async def add_member(
         """,
         {"list_id": list_id, "inbox_id": inbox_id, "member_id": tx.new_id(), "now": now},
     )
+    # Of two parallel calls only the one that made the row is an event.
     if added:
         await forget_deferred(tx, list_id=list_id)
         await _record(

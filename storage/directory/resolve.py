@@ -106,6 +106,7 @@ async def _look_up(tx: Tx, address: Address) -> Resolution | None:
 
 
 def _routed(row: Row, rule: str) -> Resolution:
+    # Both are 450: an admin can mend them, and the sender keeps the mail until then.
     if row["status"] != "verified":
         verdict = Verdict.DOMAIN_REVOKED
     elif row["list_id"] is not None and not row["has_members"]:
@@ -141,6 +142,7 @@ async def _unlisted(tx: Tx, local_part: str, domain: str, postmaster: str) -> Re
 
 
 async def _bare_postmaster(tx: Tx, postmaster: str) -> Resolution:
+    # Without a domain the operator is meant, so the setting comes before any tenant's owner.
     named = await _named_postmaster(tx, postmaster)
     if named.verdict is Verdict.ROUTE:
         return named

@@ -202,6 +202,7 @@ async def resolve(
             "approval_id": found.approval_id,
         },
     )
+    # Of two verdicts, or one and the expiry, the first counts: no letter leaves twice.
     if not changed:
         raise Conflict("already_resolved", "This letter was resolved meanwhile.")
     try:

@@ -27,6 +27,7 @@ from storage.database import Tx
 from storage.mailbox.visibility import VISIBLE, View
 
 THREAD_BUDGET = 5
+# Two machines that answer each other would go on for ever (RFC 3834 2).
 _NO_REPLY = re.compile(
     r"(?:no|do[._-]?not|never)[._-]?reply|mailer-daemon|.*[._+-]no[._-]?reply|bounces?"
     r"|bounces?[._+-].*",
@@ -72,6 +73,7 @@ async def why_not(
         with_cards = token.sending.send_to == "contacts"
         if outside := await _outside(tx, view, recipients, known, with_cards=with_cards):
             return Refusal("recipient_not_allowed", places=outside)
+    # After the recipients: a letter that may never be sent is not told to wait.
     if seconds := await _until_next(tx, view, token):
         return Refusal("send_rate", seconds)
     if thread_id is not None and await _is_spent(tx, view, thread_id):

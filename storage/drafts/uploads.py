@@ -105,6 +105,7 @@ async def find_uploads(
     named twice.
     """
     present = await present_uploads(tx, tenant_id=tenant_id, upload_ids=upload_ids, now=now)
+    # Another inbox's upload and an unknown one get the same fault.
     found = {one: upload for one, upload in present.items() if upload.inbox_id == inbox_id}
     faults = [
         FieldFault(f"attachments[{place}].upload_id", message)

@@ -24,6 +24,7 @@ from dataclasses import dataclass
 
 from storage.database import Params, Row, Tx
 
+# More would make each reading scan longer, fewer would spread the filing over more pages.
 _MOST_UNFILED = 4000
 
 _COLUMNS = "inbox_id, message_id, folder, is_read, is_flagged, route"
@@ -128,6 +129,7 @@ _FILED_UNREAD = """(
 _COUNT = """
     UPDATE store_state SET value = value + :added WHERE name = 'unfiled' RETURNING value
 """
+# In this order: the second needs `filing` as it was, the third the range that the second added.
 _FILING = (
     f"""
     INSERT OR REPLACE INTO filed_copies ({_COLUMNS})

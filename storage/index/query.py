@@ -38,6 +38,7 @@ STATUSES: tuple[Status, ...] = ("open", "closed")
 FOLDERS = ("inbox", "archive", "junk", "trash", "sent")
 
 _FIELD_OF: dict[str, Scope] = {"from": "sender", "to": "recipient", "subject": "subject"}
+# A quote may be left open: a query is looked up while it is typed.
 _PART = re.compile(
     r"""(?:(?P<key>from|to|subject|has|list|after|before|is|in|assigned):)?
     (?: "(?P<quoted>[^"]*)"? | (?P<plain>[^\s"]+) )""",

@@ -65,6 +65,7 @@ async def forget(tx: Tx, message_id: bytes) -> None:
     )
     if row is None:
         return
+    # A table without content has to be told the very words that it indexed.
     await tx.execute(
         """
         INSERT INTO search_words (search_words, rowid, scope, sender, recipient, subject, body)
@@ -217,4 +218,5 @@ def match(scopes: Iterable[str], terms: Iterable[Term]) -> str:
 
 def number(message_id: bytes) -> int:
     """Return the row number of a message: the time part of its id."""
+    # No two ids of a store have the same time part (`storage.ids`).
     return int.from_bytes(message_id[:8], "big")

@@ -19,9 +19,11 @@ from dataclasses import dataclass
 from itertools import chain
 from unicodedata import normalize
 
+# PostgreSQL: a tsvector has no position above 16,383, and 255 of a word.
 MAX_WORDS = 16_000
 MAX_LENGTH = 64
 MAX_OCCURRENCES = 255
+# A text of one endless word never reaches MAX_WORDS.
 MAX_CHARACTERS = 128 * 1024
 FIELDS = ("sender", "recipient", "subject", "body")
 
@@ -86,6 +88,7 @@ def folded(text: str) -> str:
     """Return `text` in the one form in which words are compared."""
     if text.isascii():
         return text.lower()
+    # Folding may make what NFKC would still change: so NFKC again behind it (Unicode 3.13).
     return normalize("NFKC", normalize("NFKC", text).casefold())
 
 
@@ -145,6 +148,7 @@ def unpack(packed: bytes) -> dict[str, str]:
 
 def is_packed(octets: bytes) -> bool:
     """Whether `octets` come from `pack`: bounded, four fields, nothing an engine quotes."""
+    # They come from the parser's process, which a crafted message may have taken over.
     stream = zlib.decompressobj()
     try:
         text = stream.decompress(octets, _MAX_PACKED).decode()

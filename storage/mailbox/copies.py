@@ -211,6 +211,7 @@ async def update_copies(
     for start in range(0, len(message_ids), _AT_ONCE):
         chosen, names = in_list(message_ids[start : start + _AT_ONCE])
         key = {"tenant_id": tenant_id, "inbox_id": inbox_id, **change, **names}
+        # Before the update: afterwards nothing tells which copies it changed.
         for row in await tx.fetch_all(_OTHERWISE.format(chosen), key):
             otherwise.add(bytes(row["message_id"]))
         await tx.execute(
@@ -299,6 +300,7 @@ async def copies_of_rows(tx: Tx, inbox_id: bytes, rows: Sequence[Row]) -> list[C
     """Make copies of `rows` of COPY_COLUMNS, with routes to this inbox in the sender's order."""
     message_ids = [bytes(row["message_id"]) for row in rows]
     routes = await routes_of(tx, inbox_id=inbox_id, message_ids=message_ids)
+    # Only mail that came by a list shares its read state; most pages need no query for it.
     by_list = [one for one, ways in routes.items() if any(way.list_id for way in ways)]
     readers = await readers_of(tx, inbox_id=inbox_id, message_ids=by_list)
     return [

@@ -34,6 +34,7 @@ async def assignees_of(tx: Tx, *, tenant_id: bytes, inbox_id: bytes, query: Quer
             canonical = canonical_or_none(text) or ""
             inbox = await find_inbox_by_address(tx, tenant_id=tenant_id, canonical=canonical)
         except NotFound:
+            # One fault for unknown, foreign and list addresses: `q` must not tell them apart.
             fault = FieldFault("q", "holds an assigned: that is no inbox of this tenant")
             raise Invalid(fault) from None
         found.add(inbox.inbox_id)

@@ -61,6 +61,7 @@ async def delete_copy(
     Returns the content file that nothing names any more, for removal after the commit.
     """
     key = {"tenant_id": tenant_id, "inbox_id": inbox_id, "message_id": message_id}
+    # Counted in this transaction: `postroom audit` takes a copy that is gone uncounted for lost.
     counted = await tx.execute(
         """
         UPDATE messages SET copies_gone = copies_gone + 1

@@ -59,6 +59,7 @@ async def read_letter(
 async def _read(contents: ContentDirectory, content: Content, part: Slice) -> str:
     async with aclosing(contents.chunks(content, part.start, part.end)) as chunks:
         octets = b"".join([chunk async for chunk in chunks])
+    # More would stop the event loop; for less, a thread costs more than the decoding.
     if len(octets) < _LONG:
         return read_text(octets, part.encoding, part.charset, part.flow)
     return await asyncio.to_thread(read_text, octets, part.encoding, part.charset, part.flow)

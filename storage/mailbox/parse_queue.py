@@ -83,6 +83,7 @@ def _claim(row: Row, claimed: Mapping[bytes, int]) -> ParseClaim:
 
 async def release(tx: Tx, claims: Sequence[ParseClaim], *, now: int) -> None:
     """Give back messages that were not parsed; that was no attempt."""
+    # Only our own lease: `tries` differs once another process has claimed the message.
     await tx.execute_many(
         """
         UPDATE parse_attempts SET tries = tries - 1, held_until = :now

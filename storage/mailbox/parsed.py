@@ -21,6 +21,7 @@ from storage.errors import NotFound
 from storage.index.full_text import forget, index, scopes_of
 from storage.mailbox.parse_queue import ParseClaim
 
+# Of a damaged or crafted row: compressed text can be a thousand times as long.
 _MAX_INFLATED = 8 * 1024 * 1024
 
 
@@ -88,6 +89,7 @@ async def record_again(tx: Tx, message_id: bytes, result: Parsed) -> None:
 
 
 async def _finish(tx: Tx, message_id: bytes, result: Parsed, *, only_pending: bool = True) -> bool:
+    # A lease may have expired meanwhile: then another process was first, and its result counts.
     pending = "AND parse_status = 'pending'" if only_pending else ""
     changed = await tx.execute(
         f"""

@@ -54,6 +54,7 @@ _SHARED = f"""
     JOIN list_members o ON o.list_id = l.list_id AND o.inbox_id = own.inbox_id
     WHERE own.inbox_id = :viewer AND own.message_id IN ({{}}) AND {came_by("own")}
 """
+# DISTINCT before the numbering: a reader on two lists is one of the hundred, not two.
 _READ = f"""
     SELECT p.message_id, p.inbox_id, p.address FROM (
         SELECT n.message_id, n.inbox_id, n.address,

@@ -33,6 +33,7 @@ from storage.mailbox.copy_conditions import (
 )
 from storage.sql import in_list
 
+# After an import the queue may hold 100,000 messages: no search may read them all.
 _PENDING_LOOKED_AT = 2_000
 _PENDING_JUDGED = 500
 _HIGHEST = (1 << 63) - 1
@@ -82,6 +83,7 @@ async def search_messages(
     """
     lists = await _lists(tx, tenant_id, wanted.query.lists)
     assignees = await assignees_of(tx, tenant_id=tenant_id, inbox_id=inbox_id, query=wanted.query)
+    # An unknown list and another tenant's find nothing alike: no name can be probed.
     if lists is None or never_holds(wanted.query, assignees):
         return []
     if wanted.query.folders:
@@ -163,6 +165,7 @@ def _prepared(
         scopes=tuple(scopes),
         conditions=conditions,
         params={**viewer, "limit": limit, **params},
+        # The id may be a little later than `received_at`, or much after the clock was set back.
         after=None if query.after is None else _id_at(query.after - HOUR),
         before=_earlier(before, None if query.before is None else _id_at(query.before + HOUR)),
     )
@@ -316,6 +319,7 @@ def _copies_sql(
 
 async def _pending(search: _Search) -> list[bytes]:
     """Return the matches among the newest messages that wait for the parser."""
+    # Only the parser knows of attachments: the message is found once it is parsed.
     if search.query.has_attachment is not None:
         return []
     older = "AND message_id < :before" if search.before else ""

@@ -31,6 +31,7 @@ _LEAVE = """
         SELECT c.message_id FROM copies c
         WHERE c.inbox_id = :inbox_id AND c.message_id IN ({}) AND c.folder <> :trash)
 """
+# ON CONFLICT: to move a copy to the trash once more must not give it 30 more days.
 _ENTER = """
     INSERT INTO trashed (message_id, inbox_id, trashed_at)
     SELECT c.message_id, c.inbox_id, :now FROM copies c

@@ -47,6 +47,8 @@ class View:
         return {"tenant_id": self.tenant_id, "viewer": self.inbox_id, "now": self.now}
 
 
+# A grant ends and begins by ids: after a clock set back, times would grant other messages.
+# `had_copy`: a message that was only granted to the author must not travel on by mentions.
 VISIBLE = """(
     EXISTS (SELECT 1 FROM copies seen_copy
             WHERE seen_copy.inbox_id = :viewer AND seen_copy.message_id = m.message_id)
@@ -84,6 +86,7 @@ _CAUSE_SEEN = f"""EXISTS (
     SELECT 1 FROM messages m
     WHERE m.message_id = h.by_message_id AND m.tenant_id = :tenant_id AND {VISIBLE})"""
 
+# Only messages before the act count: else a forged reference, sent later, would show old acts.
 VISIBLE_ACT = f"""(
     h.inbox_id = :viewer OR h.by_inbox_id = :viewer
     OR (CASE WHEN h.by_inbox_id IS NULL THEN {_CAUSE_SEEN} ELSE 1 = 1 END

@@ -76,8 +76,10 @@ async def move_contents(
                     left_behind.append((time.monotonic(), after))
                     progress(report)
                 await _remove(contents, left_behind, linger)
+                # A pause as long as the move: mail has the disk for half of the time.
                 await asyncio.sleep(min(time.monotonic() - began, _LONGEST_PAUSE))
     finally:
+        # Also when it is stopped: else the old bytes would stay for the removal of orphans.
         while left_behind:
             await asyncio.sleep(max(0.0, left_behind[0][0] + linger - time.monotonic()))
             await _remove(contents, left_behind, linger)

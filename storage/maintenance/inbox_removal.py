@@ -45,6 +45,7 @@ _MANY = {
     "drafts": "draft_id",
     "approvals": "approval_id",
 }
+# At the end: nobody may take the address while mail to its former owner is stored.
 _FINAL = ("tokens", "addresses", "inboxes")
 
 
@@ -98,6 +99,7 @@ async def find_deleted_inbox(
         raise NotFound("no such inbox")
     if row["deleted_at"] is None:
         raise Conflict("not_deleted", "This inbox is not deleted.")
+    # Some of its mail may be deleted already: it would come back by half.
     if row["deleted_at"] <= now - GRACE:
         raise NotFound("its mail is going already")
     return DeletedInbox(bytes(row["inbox_id"]), tenant_id, row["deleted_at"], row["address"])

@@ -165,6 +165,7 @@ async def _judge_contents(database: Reads, contents: ContentDirectory, deep: boo
         try:
             items = await database.read(page)
         except StoreDamaged as error:
+            # One at a time around the damage: so one content is the finding, not a page of them.
             if size > 1:
                 size = 1
                 continue

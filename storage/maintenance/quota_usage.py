@@ -90,6 +90,7 @@ def _told(octets: int, quota: int) -> str:
 
 
 async def _warn_admins(tx: Tx, *, tenant_id: bytes, draft: Draft, now: int) -> None:
+    # Not where such a task is open: an inbox that stays full must not fill the agenda.
     rows = await tx.fetch_all(
         """
         SELECT i.inbox_id FROM inboxes i

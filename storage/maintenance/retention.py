@@ -109,6 +109,7 @@ async def _trash(tx: Tx, rows: Sequence[Row], moment: Moment) -> Removed:
     files = []
     for row in rows:
         key = {"inbox_id": row["inbox_id"], "message_id": row["message_id"]}
+        # Once more under the write lock: since it was found it may have left the trash.
         still = await tx.fetch_one(
             f"{_TRASH} AND t.inbox_id = :inbox_id AND t.message_id = :message_id",
             {**moment, **key},

@@ -40,6 +40,7 @@ async def accept_share(
     _require_pending(share)
     given = await _card_of(tx, tenant_id, share)
     card = given.card if share.include_notes else replace(given.card, notes="")
+    # The card as it is now, not as it was offered: its holder may have corrected it since.
     received = await receive_card(
         tx,
         tenant_id=tenant_id,
@@ -185,6 +186,7 @@ async def _resolve(
     received: Contact | None = None,
 ) -> Share:
     contact_id = received.contact_id if received else share.contact_id
+    # Of two resolutions at one time one changes the row: a card is not given and declined at once.
     changed = await tx.execute(
         """
         UPDATE shares SET status = :status, resolved_at = :now, contact_id = :contact_id

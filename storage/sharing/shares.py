@@ -121,6 +121,7 @@ _STATUS: dict[Status, str] = {
 def _at(share: Share, now: int) -> Share:
     """Return the share as it is now: it may have expired before a job recorded that."""
     if share.status == "pending" and share.created_at <= now - LAPSE:
+        # As of the moment it expired, not of the job's: both parties then see one time.
         return replace(share, status="lapsed", resolved_at=share.created_at + LAPSE)
     return share
 

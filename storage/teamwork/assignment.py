@@ -157,6 +157,7 @@ async def _make_task(
     tx: Tx, act: _Act, to_inbox_id: bytes, *, text: str | None, note_id: bytes | None
 ) -> None:
     view = act.view
+    # The title shows what the assignee sees: a subject from a hidden message must not reach it.
     theirs = View(view.tenant_id, to_inbox_id, view.now)
     subject = await thread_subject(tx, view=theirs, thread_id=act.thread_id)
     await create_task(

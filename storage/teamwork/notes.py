@@ -55,6 +55,7 @@ async def add_note(
 
     The author and repetitions are left out of `mentions`. `user_id` is the person who acts.
     """
+    # A mention of oneself would be a grant to oneself, which outlives one's own copies.
     named = {one.inbox_id: one for one in mentions if one.inbox_id != view.inbox_id}
     note = Note(
         tx.new_id(),
@@ -118,6 +119,7 @@ async def _insert(tx: Tx, view: View, note: Note, mentions: Sequence[bytes]) -> 
     )
 
 
+# As of now: mail that joins the thread later, perhaps by a forged reference, opens no note.
 _NOTE_MESSAGES = f"""
     INSERT INTO note_messages (note_id, message_id, had_copy)
     SELECT :note_id, m.message_id,
@@ -241,6 +243,7 @@ async def _with_mentions(tx: Tx, rows: Sequence[Row]) -> list[Note]:
 async def delete_note(tx: Tx, *, tenant_id: bytes, note_id: bytes) -> None:
     """Delete a note, and with it its grants; its tasks stay."""
     key = {"note_id": note_id, "tenant_id": tenant_id}
+    # The note first: it alone has the tenant, and a foreign id must delete nothing.
     deleted = await tx.execute(
         "DELETE FROM notes WHERE note_id = :note_id AND tenant_id = :tenant_id", key
     )

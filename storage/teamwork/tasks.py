@@ -169,6 +169,7 @@ async def complete_task(
         """,
         {"tenant_id": tenant_id, "task_id": task.task_id, "now": now},
     )
+    # Only the first completion is an event, however many calls come at one time.
     if changed:
         await record_event(
             tx,
@@ -285,6 +286,7 @@ def place_of(task: Task) -> Place:
     return Place(0, 0, task.task_id)
 
 
+# The text is read from the note and never copied: with the note it has to vanish here, too.
 _TASK = """
     SELECT t.task_id, t.inbox_id, t.type, t.title, t.due_at, t.thread_id, n.note_id, t.contact_id,
            t.share_id, t.created_by, t.created_at, t.completed_at,

@@ -12,6 +12,7 @@ from storage.address import canonical_or_none
 from storage.database import Row, Tx
 from storage.mailbox.visibility import VISIBLE, View, thread_subject
 
+# A thread of colleagues alone has no other sender: it must not be read to its end.
 _LOOKED_AT = 50
 
 

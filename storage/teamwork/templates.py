@@ -71,6 +71,7 @@ def render(template: Template, context: Mapping[str, str]) -> Rendered:
     if _octets(subject) + _octets(body) > MAX_RENDERED:
         fault = FieldFault("context", f"makes more than {MAX_RENDERED} octets")
         raise Invalid(fault)
+    # A line end in a subject would begin another header field.
     return Rendered(_LINE_END.sub(" ", "".join(subject)), "".join(body))
 
 

@@ -131,6 +131,7 @@ async def _walked(
 ) -> tuple[list[_Spot], bytes | None]:
     """Return more than `limit` threads if there are, and where the scan stopped, if it did."""
     opened = await _opened(tx, view, wanted)
+    # Their place is their newest visible message, which may be newer than any copy of the viewer.
     met = set(opened)
     spots: list[_Spot] = []
     position, left = before, _LOOKED_AT
@@ -144,6 +145,7 @@ async def _walked(
         spots += _sorted(await _fitting(tx, view, wanted, found))
         if is_end or len(spots) > limit:
             return spots, None
+        # Doubled: where few threads fit, a page takes a few queries, not dozens.
         position, step, left = floor, step * 2, left - len(rows)
     return spots, position
 

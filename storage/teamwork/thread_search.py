@@ -88,6 +88,7 @@ async def opened_matches(tx: Tx, *, view: View, query: Query) -> dict[bytes, byt
 
     Copies of the same thread count as well.
     """
+    # A granted message has no copy here, and another's folder, marks and lists stay hidden.
     rows = [] if query.needs_copy else await _opened(tx, view, query)
     meant = await _matching(tx, query, rows)
     newest: dict[bytes, bytes] = {}

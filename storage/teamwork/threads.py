@@ -189,6 +189,7 @@ def _is_suspect(messages: Sequence[Row]) -> bool:
     if newest["verdict"] != "failed":
         return False
     known = {canonical_or_none(one.email) for one in _participants(earlier)}
+    # None is an address that cannot be read: two of them are not the same sender.
     return canonical_or_none(newest["from_email"]) in known - {None}
 
 
@@ -226,6 +227,7 @@ async def set_status(
         """,
         {"status": status, "tenant_id": view.tenant_id, "thread_id": thread_id},
     )
+    # Of two calls at one time one changes the row: only that one is history and an event.
     if not changed:
         return
     kind: Literal["closed", "reopened"] = "closed" if status == "closed" else "reopened"

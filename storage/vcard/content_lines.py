@@ -114,6 +114,7 @@ def _encoding(start: bytes) -> str:
     """UTF-16 as its mark or its zero octets tell; else octets as they are."""
     if start[:2] in (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE):
         return "utf-16"
+    # Outlook and some telephones export UTF-16 without a mark; ASCII text then has zeros.
     if start[:4:2] == b"\0\0":
         return "utf-16-be"
     return "utf-16-le" if start[1:4:2] == b"\0\0" else "latin-1"
@@ -166,6 +167,7 @@ def _begins_property(line: bytes, *, after: bytes) -> bool:
         return False
     name = head[1].upper().decode()
     is_grouped = head.start(1) > 0
+    # Programs that do not escape line ends write notes with lines such as "Office: ask for Ann".
     return after != b"NOTE" or _KNOWN.fullmatch(name) is not None or is_grouped
 
 

@@ -105,6 +105,7 @@ def folded_line(line: str) -> str:
     pieces, start, room = [], 0, _FOLD_AT
     while start < len(octets):
         end = min(start + room, len(octets))
+        # RFC 6350 3.2: a fold within a character would break readers that decode line by line.
         while end < len(octets) and octets[end] & 0xC0 == 0x80:
             end -= 1
         pieces.append(octets[start:end].decode())
