@@ -56,6 +56,7 @@ class Reservations:
         self._by_network[self._place(network)] += octets
 
     def _place(self, network: str) -> int:
+        # Python's hash has a random key, and forked processes share it: nobody can aim at a bucket.
         return self.own * _BUCKETS + hash(network) % _BUCKETS
 
     def forget(self, process: int) -> None:
@@ -116,6 +117,7 @@ class FullBoxes:
     def _look(self) -> None:
         number, count = _HEAD.unpack_from(self._memory)
         octets = self._memory[_HEAD.size : _HEAD.size + count * _ID_OCTETS]
+        # Read twice: when the number has changed, the ids were written meanwhile.
         if number and _HEAD.unpack_from(self._memory)[0] == number:
             places = range(0, len(octets), _ID_OCTETS)
             self._ids = frozenset(octets[place : place + _ID_OCTETS] for place in places)

@@ -94,6 +94,7 @@ async def check(
     dkim = [replace(d, aligned=bool(a)) for d, a in zip(dkim, alignment[1], strict=True)]
     is_vouched = vouched(found.chain, arc_trusted_sealers)
     verdict = verdict_of(dmarc, dkim, has_author=found.author.domain is not None)
+    # The chain may still vouch for it, and `failed` would be final.
     if verdict == "failed" and is_vouched and found.chain.temporary:
         verdict = "unknown"
     authentication = Authentication(
@@ -147,6 +148,7 @@ def _dmarc(
     if found.author.domain is None:
         return Dmarc("none", reason=found.author.reason)
     published = found.published
+    # A word on another domain says nothing of the author that is shown.
     if word is None or word.author != found.author.domain or word.dmarc not in {"pass", "fail"}:
         return evaluate(published, found.spf.spf, dkim, alignment)
     if word.dmarc == "fail" and published.failed:

@@ -13,6 +13,7 @@ from collections.abc import Sequence
 from gateway.authentication.dmarc import UNCHECKED
 from gateway.authentication.result import Dkim, Dmarc, Override, Verdict
 
+# A policy that cannot be read asks for nothing; the owner's signature proves as much.
 _NO_POLICY = {"none", "permerror"}
 
 

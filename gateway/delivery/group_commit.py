@@ -236,6 +236,7 @@ class Deliverer:
             outcomes, durable = await self._commit(jobs)
         except Exception as error:  # of whatever kind: each session must get its own
             self._counters.add("commits_failed")
+            # A store out of reach fails each of them alike: one by one they would only wait longer.
             away = isinstance(error, StoreUnavailable) and not isinstance(error, StoreFull)
             if len(jobs) == 1 or away:
                 self._fail(jobs, error)
@@ -244,6 +245,7 @@ class Deliverer:
             for job in jobs:
                 await self._write([job])
             return
+        # Before it is durable: the next transaction may read these receipts and must wait for them.
         for outcome in outcomes:
             if isinstance(outcome, Stored | Repeated):
                 self._confirmations.open(outcome.digests)
@@ -260,6 +262,7 @@ class Deliverer:
             for outcome in outcomes:
                 if isinstance(outcome, Stored | Repeated):
                     self._confirmations.close(outcome.digests)
+            # Committed, if perhaps not durable: a row may name the content, so it stays.
             self._fail([replace(job, spool=None, elsewhere=None) for job in jobs], error)
             return
         for job, outcome in zip(jobs, outcomes, strict=True):

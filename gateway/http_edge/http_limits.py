@@ -87,6 +87,7 @@ class HttpClients:
         if not (trusted and client and _is_within(client[0], trusted)):
             return ""
         address = client_address(Request(scope), trusted)
+        # A proxy behind a proxy stands for many clients as well.
         if address is None or any(address in network for network in trusted):
             return ""
         return self._network(str(address))

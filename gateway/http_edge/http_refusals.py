@@ -80,6 +80,7 @@ def header_problem(
         return Problem(400, "malformed_request", "A Host field is required.")
     if len(hosts) > 1 or not all(_HOST.fullmatch(value) for value in hosts):
         return Problem(400, "malformed_request", "Host is there more than once, or is no host.")
+    # A proxy may have checked the one credential, and we would take the other.
     if names.count(b"authorization") > 1:
         return Problem(400, "malformed_request", "Authorization is there more than once.")
     if upgrades and (b"content-length" in names or b"transfer-encoding" in names):

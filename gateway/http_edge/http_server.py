@@ -67,6 +67,7 @@ async def serving(
         access_log=False,
         lifespan="off",
         server_header=False,
+        # uvicorn would believe them by rules of its own; here `trusted_proxies` decides.
         proxy_headers=False,
         ws="none",
         timeout_graceful_shutdown=_CLOSE_SECONDS,

@@ -170,6 +170,7 @@ class _Round:
         while rows := await self._database.read(lambda tx: find_due(tx, kind, now=self._now)):
             began = time.monotonic()
             taken = await self._take(kind, rows)
+            # After the commit: no row may name a content that is gone.
             for file in taken.files:
                 await self._contents.remove(file)
             self._count(kind.name, taken.count)

@@ -91,6 +91,7 @@ class SenderCheck:
 
     def _word(self, sent: Sent, message: SignedMessage) -> RelayWord | None:
         names = self._rules.auth_results_from
+        # Anybody can write Authentication-Results; only a relay of ours removes those of strangers.
         return read_relay_word(message.header, names) if names and sent.is_relayed else None
 
     async def _read(self, sent: Sent) -> SignedMessage | None:

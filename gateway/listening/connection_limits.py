@@ -23,6 +23,7 @@ class ConnectionLimits:
     def __init__(self, settings: Settings) -> None:
         self._settings = settings
         kept = settings.exempt_connections
+        # A relay of ours gets in even while strangers hold all other connections.
         self._for_others = settings.max_connections - (
             kept if kept < settings.max_connections else 0
         )

@@ -78,6 +78,7 @@ class Connections:
         try:
             client.setblocking(False)
             if client.family != socket.AF_UNIX:
+                # Replies are small: Nagle's algorithm would hold each until the peer's delayed ACK.
                 client.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
             await self._loop.connect_accepted_socket(lambda: connection, client)
         except Exception as error:  # the client was gone already, or something has run out

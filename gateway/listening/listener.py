@@ -130,6 +130,7 @@ class Listener:
 
     def _introduce(self, client: socket.socket, origin: Origin) -> None:
         """Have a trusted proxy say who the client is, and nobody else."""
+        # Else anybody could choose the address that limits, exemptions and SPF go by.
         if not is_within(origin.client_ip, self._settings.trusted_proxies):
             self._turn_away(client, origin, replies.PROXY_REFUSED)
         elif len(self._unnamed) >= self._settings.max_connections:

@@ -214,6 +214,7 @@ def _address(text: str) -> str:
 
 def _mailbox(name: str, email: str) -> Mailbox:
     usable = len(email) <= MAX_EMAIL
+    # Decoded only now: an encoded `<` or `@` must not make an address.
     name = readable(name)
     if len(name) > 2 and name[0] == "'" == name[-1]:
         name = name[1:-1].strip()

@@ -57,6 +57,7 @@ def arrival(
         ),
         received_at=now,
         header_message_id=scan.message_id,
+        # The likeliest first: the message it answers, then the newest it names (RFC 5322 3.6.4).
         references=(*scan.in_reply_to, *reversed(scan.references)),
         from_name=sender.name,
         from_email=sender.email,

@@ -25,6 +25,7 @@ _WORD = re.compile(r"=\?([A-Za-z0-9_.:+-]{1,40})(?:\*[^?\s]{0,20})?\?([bBqQ])\?(
 _UNREADABLE = re.compile(r"[\x00\ud800-\udfff]")
 _CONTROL = re.compile(r"[\x01-\x1f\x7f-\x9f]")
 
+# Senders often declare the one and write the other.
 _MISTAKEN = {"utf-8": ("cp1252",), "cp1252": ("utf-8",)}
 
 

@@ -138,6 +138,7 @@ def _fields(head: bytes) -> _Fields:
         name = found[1].lower()
         if name == b"received":
             received.append(found[2])
+        # The first, as in the parser: of two From fields check and reader must see the same one.
         elif name in _ONCE:
             is_cut = found.end() == len(looked_at) < len(head) and name in _ADDRESSES
             # Half an address would be another address.

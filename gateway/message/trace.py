@@ -40,6 +40,7 @@ def received_field(
     `TLSv1.3`, `received_at` microseconds since 1970.
     """
     encryption = f" ({_atom(tls)})" if tls else ""
+    # No `for` clause: it would show a blind recipient to the others.
     field = (
         f"Received: from {_host(helo)}{_seen_from(client_ip)}\r\n"
         f"\tby {_host(hostname)} with {_atom(protocol)}{encryption} id {_atom(transaction_id)};\r\n"

@@ -116,6 +116,7 @@ def _is_another_form(file: File) -> bool:
     return (
         "multipart/alternative" in file.around
         and kind.content_type.startswith("text/")
+        # An invitation is a file to its reader, though it stands among the alternatives.
         and kind.content_type != "text/calendar"
         and kind.filename is None
         and kind.disposition != "attachment"

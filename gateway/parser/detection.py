@@ -24,6 +24,7 @@ from storage.content.charsets import (
 )
 
 _DEFAULT = "cp1252"
+# The library's time grows with the octets, and more of them hardly tell more.
 _SAMPLE = 8 * 1024
 _META_WITHIN = 4 * 1024
 

@@ -59,6 +59,7 @@ _PARAMETER = re.compile(
 )
 _QUOTED_PAIR = re.compile(r"\\([\"\\])", re.DOTALL)
 _WORD = re.compile(r"[\s\"']*+([^\s\"'(),;]+)")
+# U+202E, say, would show the name `photo-gpj.exe` as `photo-exe.jpg`.
 _TURNING = re.compile("[\u200e\u200f\u061c\u202a-\u202e\u2066-\u2069]")
 _LONGEST_EXTENSION = 20
 _ENCODINGS: dict[str, Encoding] = {

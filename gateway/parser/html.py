@@ -129,6 +129,7 @@ def _cleaner() -> nh3.Cleaner:
 
 def _allowed(tag: str, name: str, value: str) -> str | None:
     if name == "href":
+        # No relative links either: on our page they would lead to our own host.
         return value if _LINK.match(value) else None
     if name == "src":
         return value if _IMAGE.match(value) and len(value) <= _MAX_INLINE_IMAGE else None

@@ -165,6 +165,7 @@ def _blobs(given: object, octets: bytes) -> list[bytes | None]:
 def _slice(given: object, size: int) -> Slice:
     start, end, encoding, charset, flow = _several(given, 5)
     first, last = _span(start, end, size)
+    # Decoding in a codec that Python does not know imports a module of that name.
     if not is_codec(_typed(charset, str)):
         raise BadFrame("unknown codec")
     codec = cast(str, charset)
@@ -231,6 +232,7 @@ def _one_of(given: object, known: tuple[T, ...]) -> T:
 
 
 def _typed(given: object, wanted: type[T]) -> T:
+    # `isinstance` would take True for the number 1.
     if type(given) is not wanted:
         raise BadFrame("wrong type")
     return given

@@ -189,6 +189,7 @@ def _html(reader: _Reader, leaves: Sequence[Leaf]) -> str | None:
 def _words(header: HeaderScan, shown: str, derived: str, attachments: Sequence[Part]) -> bytes:
     names = " ".join(part.filename for part in attachments if part.filename)
     body = [shown[:MAX_CHARACTERS], names]
+    # Who reads the HTML sees more than its plain alternative says, and must find it, too.
     if derived and derived != shown:
         body += _lines_that_say_more(derived[:MAX_CHARACTERS], set(words(body[0])))
     return pack(

@@ -114,9 +114,11 @@ class ParserProcess:
         raise ParserUnavailable("it says something else")
 
     async def _start(self) -> asyncio.subprocess.Process:
+        # The environment may hold passwords, and this process reads what strangers sent.
         environment = {name: os.environ[name] for name in _KEPT if name in os.environ}
         return await asyncio.create_subprocess_exec(
             sys.executable,
+            # No file of the working directory may take the place of one of our modules.
             "-P",
             "-m",
             "gateway.parser.worker",

@@ -125,6 +125,7 @@ def split(data: Octets, in_time: Callable[[], bool]) -> Structure:
             cutter.whole = False
             end = _before_line_end(data, start)
             break
+        # Lines of a header that was read already are no boundaries.
         if start >= position:
             position = _meet(cutter, start) or position
     _close_to(cutter, 0, end)

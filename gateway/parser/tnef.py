@@ -87,6 +87,7 @@ def _properties(data: bytes, codec: str) -> dict[int, str]:
     try:
         (count,) = struct.unpack_from("<I", data, 0)
         position = 4
+        # The count is the sender's claim, up to 4,294,967,295.
         for _ in range(min(count, _MAX_PROPERTIES)):
             kind, name = struct.unpack_from("<HH", data, position)
             position = _past_name(data, position + 4, name)

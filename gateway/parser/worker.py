@@ -55,8 +55,10 @@ def main() -> None:
 def _limit(message_size: int) -> None:
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # the gateway decides when this ends
     os.nice(NICENESS)
+    # A large message is mapped, and counts as address space.
     memory = MEMORY + message_size
     resource.setrlimit(resource.RLIMIT_AS, (memory, memory))
+    # Were a library taken over, it could write no file; nor may a core file hold a message.
     resource.setrlimit(resource.RLIMIT_FSIZE, (0, 0))
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
 

@@ -87,6 +87,7 @@ Frame = Submission | Withdrawal | Settled | Refusal | Answer | RateQuestion | Ra
 
 _SUBMISSION, _WITHDRAWAL, _SETTLED, _REFUSAL, _ANSWER, _QUESTION, _RATE = range(7)
 _STORED, _REPEATED, _ROUTE_CHANGED, _POLICY, _FAULT = range(5)
+# The narrower kinds first: the first that fits is sent.
 _FAULTS: tuple[type[Exception], ...] = (
     OutcomeUnknown,
     StoreFull,
@@ -148,6 +149,7 @@ class Frames:
             end = begin + _LENGTH.unpack_from(data, start)[0]
             if end > len(data):
                 break
+            # `marshal` trusts its input: here both ends are one program, and no peer writes frames.
             frames.append(_meant(marshal.loads(view[begin:end])))
             start = end
         self._rest = data[start:]

@@ -77,6 +77,7 @@ class MailProcessEnd(asyncio.Protocol):
             outcome.set_exception(StoreUnavailable("the process that writes is gone"))
             return outcome
         number = next(self._numbers)
+        # Before the message: its sender may just have confirmed the one that it looks like.
         self._tell_owed()
         name = None if spool is None else spool.path.name
         self._frames.send(Submission(number, arrival, name))
@@ -113,6 +114,7 @@ class MailProcessEnd(asyncio.Protocol):
         self._owed.append(settled)
 
     def _tell_owed(self) -> None:
+        # In runs, never sorted: a digest may be closed by one session and confirmed by the next.
         for confirmed, settled in groupby(self._owed, key=attrgetter("confirmed")):
             digests = chain.from_iterable(one.digests for one in settled)
             self._frames.send(Settled(confirmed, tuple(digests)))

@@ -259,6 +259,7 @@ def fork_mail_processes(
     and never returns from here.
     """
     gc.collect()
+    # Else a collection in a child would write to the shared pages, and so copy them.
     gc.freeze()
     started: list[tuple[int, Sockets]] = []
     for number in range(1, count + 1):

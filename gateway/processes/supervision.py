@@ -75,6 +75,7 @@ class MailProcesses:
         process.on_closed = self._closed
         process.on_lost = self._lost
         await process.start(self._intake)
+        # It was forked from a process that has read the former certificate.
         if self._reloaded:
             process.reload()
 

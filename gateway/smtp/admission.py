@@ -56,6 +56,7 @@ class Space:
         free = self._free()
         if free - self.reservations.total() < least:
             return False
+        # One message always: where space is short, a tenth of it may be less than any message.
         if exempt or self.reservations.messages_of(network) <= 1:
             return True
         share = (free - self._floor) // _SHARE
@@ -71,6 +72,7 @@ class Space:
             disk = os.statvfs(self._data)
         except OSError as error:  # the data directory was moved away, say
             raise StoreUnavailable(f"the data directory: {error.strerror}") from error
+        # `f_bavail`: what the file system keeps for root is not ours to fill.
         return disk.f_bavail * disk.f_frsize
 
     def may_hold(self) -> bool:
@@ -91,6 +93,7 @@ class Claim:
 
     def begin(self, octets: int) -> bool:
         """Reserve what the message begins with; False when it may not be had."""
+        # Counted before it asks: of two messages at one time not both may be the first.
         self._space.reservations.add_message(self._network, 1)
         try:
             granted = self._reserve(octets, least=self._space.floor)
@@ -105,6 +108,7 @@ class Claim:
         """Have reserved, in all, what a content of this size needs. Raises StoreFull."""
         if size <= self._asked:
             return
+        # In steps: to ask for each chunk would cost more than the chunk does.
         more = max(size - self._asked, _STEP)
         if not self._reserve(more, least=more):
             raise StoreFull("no space is left for this client's network")

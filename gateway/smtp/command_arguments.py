@@ -107,6 +107,7 @@ def parse_rcpt(argument: bytes, *, smtputf8: bool) -> RcptCommand:
         _refuse(replies.SYNTAX_RCPT)
     if found := _PATH.fullmatch(opening[1]):
         forward_path, rest = _path(found, replies.BAD_RECIPIENT), found[4]
+        # Lenient to senders only: no address of ours has a stray dot.
         if found[2][0] != '"' and _STRAY_DOT.search(found[2]):
             _refuse(replies.BAD_RECIPIENT)
     elif found := _POSTMASTER.fullmatch(opening[1]):
@@ -115,6 +116,7 @@ def parse_rcpt(argument: bytes, *, smtputf8: bool) -> RcptCommand:
         _refuse(replies.BAD_RECIPIENT)
     if not smtputf8 and not forward_path.raw.isascii():
         _refuse(replies.NEEDS_SMTPUTF8)
+    # No extension that we offer has a parameter of RCPT (RFC 5321 4.1.1.11).
     for _ in _parameters(rest or ""):
         _refuse(replies.UNKNOWN_PARAMETER)
     return RcptCommand(forward_path)
@@ -130,6 +132,7 @@ def parse_xforward(argument: bytes) -> dict[str, str]:
         name, equals, written = word.partition("=")
         name = name.upper()
         value = _xtext(written)
+        # Values go into trace fields and logs: no control character may come with them.
         if not equals or name in found or name not in _XFORWARD or not value.isprintable():
             _refuse(replies.BAD_XFORWARD)
         if value == "[UNAVAILABLE]":
@@ -162,6 +165,7 @@ def _is_address(text: str) -> bool:
         ip_address(text.removeprefix("IPV6:"))
     except ValueError:
         return False
+    # A zone (`fe80::1%eth0`) belongs to the relay's own machine.
     return "%" not in text
 
 

@@ -120,6 +120,7 @@ class Connection(SMTP):
         self._descriptor = wire.get_extra_info("socket").fileno()
         self._wire = wire
         self.inbound.attach(wire)
+        # Then `drain` waits for the last octet, and a peer that does not read is noticed.
         wire.set_write_buffer_limits(high=0)
         super().connection_made(transport)
 
@@ -137,6 +138,7 @@ class Connection(SMTP):
         self.inbound.feed_eof()
         self._fail_handshake()
         self._gone()
+        # Stay half open: a client that ends its stream behind QUIT still gets its replies.
         return True
 
     def _decrypted(self, tls: TlsRecords, octets: bytes) -> bytes:
@@ -257,6 +259,7 @@ class Connection(SMTP):
         Raises HangUp when that fails.
         """
         self.flush()
+        # CVE-2011-0411: commands sent in the clear must not count as sent under TLS.
         self.inbound.take()
         self._expect_handshake(context)
         assert self._handshake is not None

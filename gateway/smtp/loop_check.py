@@ -15,6 +15,7 @@ from gateway.smtp import replies
 from gateway.smtp.replies import Reply
 from storage.address import canonical_or_none
 
+# Below the 100 of RFC 5321 6.3: mail that is not in a loop has a dozen, and each turn costs.
 MAX_HOPS = 50
 
 

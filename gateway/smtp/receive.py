@@ -102,6 +102,7 @@ async def _read(connection: Connection, settings: Settings, keeper: _Keeper) -> 
         pace.check(len(chunk))
         content = reader.feed(chunk)
         del chunk  # its raw form is not needed while the content is written
+        # Up to here the 552 comes behind the dot; a client that goes on is cut off.
         if reader.received > 2 * limit:
             return replies.TOO_LARGE_CLOSING
         if reader.received <= limit and fault is None:
@@ -109,7 +110,9 @@ async def _read(connection: Connection, settings: Settings, keeper: _Keeper) -> 
                 await keeper.keep(content)
             except StoreUnavailable as error:
                 fault = error  # answered at the end of data: before it the peer does not read
+    # Commands pipelined behind the dot: they are served after its reply.
     connection.inbound.put_back(reader.leftover)
+    # Before a fault of ours: no retry makes a message smaller.
     if reader.received > limit:
         return replies.TOO_LARGE_CLOSING
     if fault is not None:

@@ -119,6 +119,7 @@ SYNTAX_RCPT = Reply(501, "5.5.4", "Syntax: RCPT TO:<address>")
 NO_ARGUMENT = Reply(501, "5.5.4", "This command takes no argument")
 ARGUMENT_NEEDED = Reply(501, "5.5.4", "This command needs an argument")
 NOT_IMPLEMENTED = Reply(502, "5.5.1", "Command not implemented")
+# It closes: else the octets of a chunk would be read as commands.
 BDAT_NOT_OFFERED = Reply(502, "5.5.1", "CHUNKING is not offered; closing", closes=True)
 HELO_FIRST = Reply(503, "5.5.1", "Send HELO or EHLO first")
 MAIL_FIRST = Reply(503, "5.5.1", "Send MAIL first")

@@ -93,6 +93,7 @@ class Session:
         """Until the client leaves or is told to. Raises HangUp with a last reply."""
         ends_at = asyncio.get_running_loop().time() + self._context.settings.session_cap
         try:
+            # RFC 5321 4.3.1: a client waits for the greeting; programs that only send do not.
             if self._connection.spoke_early:
                 raise HangUp(replies.TALKED_EARLY)
             self._connection.send(
@@ -222,6 +223,7 @@ class Session:
         if argument.strip(b" "):
             return replies.NO_ARGUMENT
         self._end_transaction()
+        # RFC 3207 4.2: what was said in the clear does not count; EHLO comes again.
         self._helo = ""
         self._connection.send(replies.READY_FOR_TLS)
         await self._connection.start_tls(certificate.context)
@@ -263,6 +265,7 @@ class Session:
 
     async def _vrfy(self, argument: bytes) -> Reply:
         self._counts.idle_commands += 1
+        # One answer for all: VRFY must not tell which addresses exist (RFC 5321 7.3).
         return replies.CANNOT_VERIFY if argument.strip(b" ") else replies.ARGUMENT_NEEDED
 
     async def _help(self, argument: bytes) -> Reply:
@@ -332,8 +335,10 @@ class Session:
             route.tenant_id, route.inbox_id, route.list_id
         ):
             return replies.OVER_QUOTA
+        # The sender sends it by itself: no tenant's fault can hold another's mail up.
         if envelope.tenant_id not in (None, route.tenant_id):
             return replies.OTHER_TENANT
+        # Last: a token is spent on a recipient that is accepted, on no other.
         if not await self._has_token(route):
             return replies.LIST_RATE
         envelope.tenant_id = route.tenant_id
@@ -378,6 +383,7 @@ class Session:
             return replies.MAIL_FIRST
         if not envelope.recipients:
             return replies.NO_VALID_RECIPIENTS
+        # Content that came before 354 could be read as commands, or commands as content.
         if self._connection.spoke_early:
             return replies.TALKED_EARLY
         claim = self._context.space.claim(

@@ -179,6 +179,7 @@ async def take_message(transaction: Transaction, arrived: Callable[[], None]) ->
     waiting = context.deliverer.submit(judged, received.spool)
     del received, judged  # the bytes are another process's now, or soon the store's
     context.space.held += held
+    # A possible retry waits here for the earlier delivery, and its sender may leave meanwhile.
     connection.tell_of_loss(lambda: context.deliverer.withdraw(waiting))
     try:
         outcome = await waiting

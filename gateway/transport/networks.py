@@ -34,6 +34,7 @@ def client_network(client_ip: str) -> str:
     if not client_ip:
         return "unix"
     address = _address(client_ip)
+    # A /64 is what one customer gets: counted singly, its addresses would have no limit.
     return str(address) if isinstance(address, IPv4Address) else address.packed[:8].hex()
 
 
@@ -41,6 +42,7 @@ def client_network(client_ip: str) -> str:
 def _address(client_ip: str) -> IPv4Address | IPv6Address:
     """Parse an address; a new connection asks seven times for the same one."""
     address = ip_address(client_ip.partition("%")[0])
+    # `::ffff:192.0.2.1` is 192.0.2.1, also for limits and exempt networks.
     if isinstance(address, IPv6Address) and address.ipv4_mapped:
         return address.ipv4_mapped
     return address

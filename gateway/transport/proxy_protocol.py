@@ -93,6 +93,7 @@ async def read_header(client: socket.socket) -> str | None:
     while True:
         await _readable(loop, client)
         try:
+            # A look only: what follows the header is the client's, perhaps its TLS handshake.
             seen = client.recv(_MOST_V2 + _FIXED.size, socket.MSG_PEEK)
         except BlockingIOError:
             continue

@@ -38,6 +38,7 @@ class Certificate:
 def _context(chain: Path, key: Path) -> ssl.SSLContext:
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     context.minimum_version = ssl.TLSVersion.TLSv1_2
+    # A handshake costs the server far more than the client that asks for it.
     context.options |= ssl.OP_NO_RENEGOTIATION
     # A key with a password is a fault: nobody is there to type it.
     context.load_cert_chain(chain, key, password=lambda: b"")

@@ -78,6 +78,7 @@ class Caller:
         """Where the call may go. Raises BadTarget, NoSuchHost, NamesUnavailable."""
         literal = target.address
         found = [literal] if literal else await self._names.addresses(target.host)
+        # Every address: a name with an outer and an inner one could else lead us inside.
         require_outside(found, target, self._allowed)
         return found
 

@@ -127,6 +127,7 @@ class WebhookCalls:
         return claims
 
     async def _finish(self, tx: Tx, kept: Sequence[WebhookResult], now: int) -> list[WebhookClaim]:
+        # Calls that failed at one time must not all come again at one time.
         jitter = random.random()
         return await webhook_outcomes.finish(tx, kept, owner=self._owner, jitter=jitter, now=now)
 

@@ -121,6 +121,7 @@ async def read_head(reader: asyncio.StreamReader) -> Head:
         head = _head(lines)
         if head.status >= 200:
             return head
+        # We asked for no other protocol: what follows would be no HTTP.
         if head.status == 101:
             break
         left -= 2

@@ -16,6 +16,7 @@ def signed_headers(
     secrets: Sequence[bytes], *, name: str, seconds: int, body: bytes
 ) -> dict[str, str]:
     """Return the three headers of a call at the time `seconds` since 1970; `name` is its id."""
+    # With the time: so a receiver can refuse a call that was recorded and sent again.
     content = f"{name}.{seconds}.".encode() + body
     signatures = [
         base64.b64encode(hmac.new(secret, content, hashlib.sha256).digest()).decode()

@@ -205,6 +205,7 @@ def vouched(chain: CheckedChain, trusted: Collection[str]) -> bool:
         if one.seal.domain not in trusted:
             break
         run.append(one)
+    # A signature that leaves From out lets anybody change it behind the sealer.
     covers_author = bool(run) and b"from" in run[0].signature.names
     return covers_author and not _says_dmarc_failed(run[-1].results)
 

@@ -30,6 +30,7 @@ _FORMS: dict[str, tuple[Canonicalization, Canonicalization]] = {
     "relaxed/relaxed": ("relaxed", "relaxed"),
 }
 _NUMBER = re.compile(r"[0-9]{1,76}")
+# Base 64 of the longest signature that we verify (RSA with 4,096 bits) has 684.
 _LONGEST_B = 1024
 
 
@@ -106,6 +107,7 @@ def _values(
         return None
     if not all(_NUMBER.fullmatch(one) for one in numbers.values()):
         return None
+    # RFC 6376 5.4: a signature without From says nothing of who wrote the message.
     if not is_within(identity, domain) or (not arc and "from" not in names):
         return None
     length, signed_at, expires_at = (
