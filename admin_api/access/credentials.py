@@ -28,6 +28,7 @@ from storage.database import Tx
 from storage.directory.inboxes import Inbox, find_inbox
 from storage.errors import NotFound
 
+# Ours have some 50 characters; a longer one would be hashed for nothing.
 _LONGEST = 200
 
 
@@ -98,6 +99,7 @@ async def _agent(tx: Tx, secret: str, now: int) -> Agent:
 
 
 async def _person(tx: Tx, secret: str, now: int, *, kind: Kind = "api") -> Person:
+    # With its kind: a cookie used as a Bearer would need no Origin and no form token.
     found = await find_session_by_secret(tx, secret=secret, now=now, kind=kind)
     if found is None:
         raise unauthorized()

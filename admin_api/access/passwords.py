@@ -41,12 +41,14 @@ def hash_password(password: str) -> str:
 
 async def hash_in_turn(turns: asyncio.Semaphore, password: str) -> str:
     """Return the hash to store, made in a thread, one password at a time."""
+    # Each hash holds 46 MiB: a burst of passwords in parallel would take all memory.
     async with turns:
         return await asyncio.to_thread(hash_password, password)
 
 
 async def verify_password(password_hash: str | None, password: str) -> bool:
     """Whether `password` is right; pass `None` as the hash of an unknown user."""
+    # Also verified for nobody: a quicker answer would tell which addresses have an account.
     known = password_hash is not None
     return await asyncio.to_thread(_matches, password_hash or _nobodys_hash(), password) and known
 
@@ -67,6 +69,7 @@ def _normal(password: str) -> bytes:
 
 @lru_cache(maxsize=1)
 def _hasher() -> PasswordHasher:
+    # Imported here, so that a start, or a command without a password, does not wait for it.
     from argon2 import PasswordHasher
 
     return PasswordHasher(time_cost=_PASSES, memory_cost=_KIB, parallelism=_LANES)

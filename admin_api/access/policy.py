@@ -77,11 +77,13 @@ CHANGE_LISTS = Access(caller="admin", governance="token_controls")
 
 def is_admin(principal: Principal) -> bool:
     """Whether it is an owner or admin by session; an agent token never is."""
+    # Tokens lie in files of programs: who finds one there must not be able to make users or tokens.
     return not isinstance(principal, Agent) and principal.user.role in ADMIN_ROLES
 
 
 def check(access: Access, principal: Principal) -> None:
     """Raises Problem 403 for the first rule that `principal` does not meet."""
+    # In this order, so that nobody is told to buy a plan for a call that they may never make.
     agent = principal if isinstance(principal, Agent) else None
     if access.caller == "admin" and not is_admin(principal):
         raise admin_required()

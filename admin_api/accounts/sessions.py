@@ -77,6 +77,7 @@ async def _note(tx: Tx, call: Call) -> None:
 
 async def locate(tx: Tx, call: Call) -> Session:
     """Return the caller's session in the path. Raises NotFound."""
+    # The user's id is part of the query: another user's session looks like one that is not there.
     return await sessions.find_session(
         tx,
         tenant_id=call.tenant_id,

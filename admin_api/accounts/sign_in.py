@@ -72,6 +72,8 @@ async def login(call: Call) -> Response:
 async def user_with_password(call: Call, payload: LoginIn) -> User:
     """Return the user of these credentials. Raises Problem 401, 429."""
     canonical = canonical_or_none(payload.email)
+    # Before the hash is computed, or each guess would cost 46 MiB for 30 ms. Unknown addresses
+    # count, too: otherwise the limit would tell which ones have an account.
     _count(call, canonical or payload.email)
     user, matched = await _match(call, canonical, payload.password)
     if user is None or not matched:
@@ -84,6 +86,7 @@ async def user_with_password(call: Call, payload: LoginIn) -> User:
 
 def _count(call: Call, account: str) -> None:
     """Raises Problem 429."""
+    # Two limits: one guesser may have many addresses, and one address may guess at many accounts.
     for key in (("account", account), ("client", _client(call))):
         _take(call, key, account)
 
@@ -179,8 +182,10 @@ async def change_password(call: Call) -> Response:
     user = call.person.user
     _count(call, canonical_or_none(user.email) or user.email)
     found, matched = await _match(call, canonical_or_none(user.email), payload.current_password)
+    # The address may have become another user's since this call was let in.
     if found is None or not matched or found.user_id != user.user_id:
         event(logger, "password_change_refused", user=to_text("usr", user.user_id))
+        # 400, not 401: the session is fine, and clients sign out at a 401.
         raise Invalid(FieldFault("current_password", "is not the current password"))
     password_hash = await hash_in_turn(call.service.password_turns, payload.new_password)
 

@@ -87,6 +87,7 @@ async def create_token(call: Call) -> Response:
     payload = call.payload(TokenIn)
 
     async def work(tx: Tx) -> tuple[Token, str]:
+        # In this transaction: a change of owner at the same time must not miss the new token.
         inbox = await own_inbox(tx, call, "inbox_id", payload.inbox_id)
         made, secret = await tokens.create_token(
             tx,
@@ -194,5 +195,6 @@ async def locate(tx: Tx, call: Call) -> Token:
     token = await tokens.find_token(tx, tenant_id=call.tenant_id, token_id=token_id)
     inbox = await find_inbox(tx, tenant_id=call.tenant_id, inbox_id=token.inbox_id)
     if not may_act_for(call.caller, inbox):
+        # 404, not 403: a member must not learn which tokens the inboxes of others have.
         raise NotFound("a token of somebody else's inbox")
     return token

@@ -94,10 +94,12 @@ async def change_user(call: Call) -> Response:
     given = payload.model_fields_set
     password_hash = None
     if "password" in given:
+        # First: a refused caller gets 404 or 403 without the cost of a hash.
         await call.database.read(lambda tx: locate_to_change(tx, call))
         password_hash = await hash_in_turn(call.service.password_turns, payload.password)
 
     async def work(tx: Tx) -> User:
+        # Again: the role may have changed while the password was hashed.
         user = await locate_to_change(tx, call)
         if password_hash is not None:
             await users.set_password(
