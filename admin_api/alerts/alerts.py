@@ -102,6 +102,7 @@ async def _judged(tx: Tx, call: Call, draft: Draft, given: Collection[str]) -> D
     faults += filter_faults(draft.filter, draft.events)
     chosen = dict(draft.filter)
     for name in REFERENCES:
+        # A filter that was not sent stays, even if its list or thread is deleted since.
         if name in chosen and "filter" in given:
             try:
                 chosen[name] = await referred(tx, call, f"filter.{name}", chosen[name])
@@ -124,6 +125,7 @@ async def change_alert(call: Call) -> Response:
 
     async def work(tx: Tx) -> tuple[Alert, str | None]:
         alert = await locate_to_change(tx, call)
+        # Fields first, then whose alert it is: 400 comes before 409.
         draft = await _judged(tx, call, _changed(alert, payload), given)
         _require_own(alert)
         if not given:
@@ -200,6 +202,7 @@ async def locate(tx: Tx, call: Call) -> Alert:
 async def locate_to_change(tx: Tx, call: Call) -> Alert:
     """The same. Raises Problem 403 when it has event types that the caller may not read."""
     alert = await locate(tx, call)
+    # Switching off needs no right to read: who lost a scope can still stop what is sent.
     if call.sent and "events" not in call.sent and call.sent != _OFF:
         require_types(call, alert.events)
     return alert

@@ -52,6 +52,7 @@ def delivery_record(delivery: Delivery) -> Record:
         "attempts": delivery.attempts,
         "last_attempt_at": time_or_none(delivery.attempted_at),
         "next_attempt_at": time_or_none(delivery.next_attempt_at),
+        # Never the body: a webhook to an inner server would show its answers to the caller.
         "last_status": delivery.last_status,
         "last_error": delivery.last_error,
         "created_at": rfc3339(delivery.created_at),
@@ -78,6 +79,7 @@ async def test_alert(call: Call) -> Response:
     """POST /v1/alerts/{alert_id}/test/: one signed request, and its result."""
     alert = await call.database.read(lambda tx: locate(tx, call))
     require_webhook(alert)
+    # Outside of a transaction: the endpoint may take 15 s to answer.
     tried = await call.service.webhooks.test(alert)
     return answer(
         {

@@ -19,6 +19,7 @@ from admin_api.http.strict_json import JsonValue
 def require_types(call: Call, names: Iterable[str]) -> None:
     """Raises Problem 403 for the first type that the caller may not read."""
     for name in names:
+        # An unknown type is no question of rights: validation answers 400 later.
         if name in ACCESS:
             check(ACCESS[name], call.caller)
 

@@ -29,6 +29,7 @@ async def referred(tx: Tx, call: Call, field: str, name: str) -> str:
     except Invalid:
         if "alert_id" in call.arguments:
             alert = await alert_in_path(tx, call)
+            # Otherwise no client could send an alert back as it was read, once its list is deleted.
             if alert.filter.get(condition) == name:
                 return name
         raise

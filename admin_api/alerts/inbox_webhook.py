@@ -68,6 +68,7 @@ async def set_webhook(
         url=url,
         events=_events(change, known),
         created_by=maker_of(call),
+        # To send the same URL again is how an owner revives a webhook that failed too often.
         revive="webhook_url" in given,
         now=call.now,
     )

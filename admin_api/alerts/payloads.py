@@ -168,6 +168,7 @@ def title_faults(target: str) -> Iterable[FieldFault]:
 def filter_faults(chosen: Collection[str], events: Collection[str]) -> Iterable[FieldFault]:
     """Return the conditions that do not fit one of the types."""
     for name in chosen:
+        # A condition on what an event lacks never holds: the alert would be silent, unnoticed.
         if not FITS[name].issuperset(events):
             fitting = ", ".join(sorted(FITS[name]))
             yield FieldFault(f"filter.{name}", f"can be used with these types only: {fitting}")
