@@ -74,6 +74,7 @@ async def respond_on_record(route: Route, shown: Route | None, call: Call) -> Re
     """Run the handler, and write the call's audit entry."""
     audited = HookedDatabase(call.database, before=partial(_begin, call), after=partial(_end, call))
     response = await respond(route, shown, replace(call, store=audited))
+    # A read has no transaction that writes: an empty one takes the entry (`_end`).
     if call.trail.foreign and not call.trail.told and response.status_code < 400:
         await audited.write(_nothing)
     return response
@@ -84,6 +85,7 @@ async def _nothing(tx: Tx) -> None:
 
 
 async def _begin(call: Call, tx: Tx) -> None:
+    # An earlier transaction of this call may have written its entry and been rolled back.
     call.trail.writing = False
 
 

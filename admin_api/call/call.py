@@ -128,6 +128,7 @@ async def acting_inbox(tx: Tx, call: Call) -> bytes:
         return caller.inbox.inbox_id
     if not call.inbox_names:
         raise _inbox_required()
+    # Compared as inboxes, not as texts: an id and an address may name the same one.
     inbox, *others = [await _own_inbox(tx, call, name) for name in call.inbox_names]
     if any(other != inbox for other in others):
         raise Invalid(FieldFault("inbox_id", "differs between body and query"))

@@ -83,6 +83,7 @@ class Dispatcher:
         request.scope[TEMPLATE] = next(iter(match.routes.values())).path
         now = self._service.clock()
         principal, secret = None, ""
+        # Of the whole path, not of the route of this method: 401 comes before 405.
         if any(route.access.caller != "anybody" for route in match.routes.values()):
             secret = credentials.bearer(request.headers.get("authorization"))
             principal = await self._identified(secret, now)
@@ -147,6 +148,7 @@ async def record_use(service: ServiceContext, principal: Principal, now: int) ->
 
 async def take_file(route: Route, call: Call, held: AsyncExitStack) -> str:
     """Have the file of a call that may be made, and its hash; it goes with what is `held`."""
+    # All that can refuse the call comes before its file: reading 25 MiB for nothing is costly.
     check_file_size(call.request, route.most_octets)
     if _is_keyed(route, call):
         await idempotency.require_room(call)
@@ -168,6 +170,7 @@ async def permitted(
     """The answer, once it is known that this caller may ask for it; `digest` is of its file."""
     if route.permit is not None:
         route.permit(call)
+    # Before `inbox_id` is taken out: the same key for another inbox is not the same call.
     content = (given.asked, {**given.body}, digest)
     take_inbox_of_body(route, call, given)
     if not _is_keyed(route, call):

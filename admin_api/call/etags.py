@@ -52,6 +52,7 @@ def condition_sent(call: Call) -> Condition | None:
         return None
     if call.condition.strip() == "*":
         return Condition(None)
+    # RFC 9110 13.1.1: If-Match uses the strong comparison.
     return Condition(frozenset(tag for weak, tag in _TAG.findall(call.condition) if not weak))
 
 
@@ -70,6 +71,7 @@ async def current_tag(tx: Tx, shown: Route, call: Call) -> str:
     """Return the tag that a GET would carry now. Raises as that would."""
     if shown.version is not None:
         return tag_of(repr(await shown.version(tx, call)).encode("utf-8", "surrogateescape"))
+    # In the transaction of the change: nobody can write between the comparison and the change.
     look = replace(call, store=JoinedTransaction(tx), query=shown.parameters(), body=None)
     response = await shown.handler(look)
     return tag_of(bytes(response.body))
@@ -107,6 +109,7 @@ async def respond(route: Route, shown: Route | None, call: Call) -> Response:
 
     async def after(tx: Tx) -> None:
         if shown is not None and shown.version is not None and route.method == "PATCH":
+            # In the same transaction: a tag that is read later may be of somebody else's change.
             tags[:] = [await current_tag(tx, shown, call)]
 
     if route.method in ("PATCH", "DELETE"):

@@ -40,6 +40,7 @@ REPLAYED = "Idempotency-Replayed"
 SECRETS = ("token", "secret", "webhook_secret", "password", "access_token")
 
 _KEY = re.compile(r"[\x21-\x7e](?:[\x20-\x7e]{0,253}[\x21-\x7e])?")
+# Right and limit may be there a minute later: kept, the refusal would make every retry useless.
 _NOT_KEPT = (401, 403, 429)
 MOST = 16 << 10
 
@@ -96,6 +97,7 @@ async def once(route: Route, call: Call, content: object, respond: Respond) -> R
     if isinstance(found, NoRoom):
         raise _too_many_keys(found)
     if isinstance(found, KeptAnswer):
+        # The kept answer shows the inbox's data, for which the caller may no longer act.
         if route.access.acts and call.inbox_names:
             await call.database.read(lambda tx: acting_inbox(tx, call))
         return await _replay(route, call, found)
@@ -121,6 +123,7 @@ def _hashed_body(call: Call, content: object) -> bytes:
 
 
 def _lock(call: Call) -> bytes:
+    # From a plain hash in a stolen store, a short body could be guessed; not from a keyed one.
     return blake2b(call.secret.encode(), digest_size=32, person=b"idempotency").digest()
 
 
@@ -141,6 +144,7 @@ async def _apart(route: Route, call: Call, claim: KeyClaim, respond: Respond) ->
     async def held(tx: Tx) -> None:
         await idempotency_keys.renew_claim(tx, claim, now=call.service.clock())
 
+    # `held` fails if a retry took the claim over: the effect must not happen twice.
     response = await respond(replace(call, store=HookedDatabase(call.database, after=held)))
     await _keep(call, claim, _kept(route, response))
     return response
@@ -164,6 +168,7 @@ def _kept(route: Route | None, response: Response) -> KeptAnswer:
     """The answer as it may be shown again."""
     body = bytes(response.body)
     document = orjson.loads(body) if body else None
+    # Answers are stored in clear, a token otherwise as a hash only.
     if isinstance(document, dict) and any(isinstance(document.get(name), str) for name in SECRETS):
         hidden = {name: None for name in SECRETS if isinstance(document.get(name), str)}
         body = orjson.dumps(document | hidden)

@@ -25,6 +25,7 @@ async def listener_of(
     `heard` is the wake-up of a stream with several listeners.
     """
     credential_id = call.caller.credential_id
+    # As they are now: what changed since the call was let in would never be noticed.
     marks = await credential_marks(tx, ids=(credential_id, inbox_id), now=call.now)
     if len(marks) < 2:
         raise unauthorized()  # it ended between two reads of ours

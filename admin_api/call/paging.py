@@ -76,6 +76,7 @@ def page_answer(
     response = answer([record(one) for one in shown])
     if len(found) > len(shown):
         query = dict(call.request.query_params)
+        # A whole list has no `limit`, but its next page needs one, of at most 200.
         query |= {"limit": str(min(page.length, 200)), "cursor": cursor_of(position(shown[-1]))}
         path = call.request.scope["raw_path"].decode("ascii")
         response.headers["Link"] = f'<{path}?{urlencode(query)}>; rel="next"'

@@ -122,6 +122,7 @@ async def visible_thread(tx: Tx, call: Call, field: str, name: str) -> bytes:
         thread_id = await current_thread(tx, tenant_id=call.tenant_id, thread_id=thread_id)
         if await visibility.sees_thread(tx, view=view, thread_id=thread_id):
             return thread_id
+    # One fault for unknown, another tenant's and invisible: else ids could be probed.
     raise Invalid(FieldFault(field, "is not a thread that this inbox sees"))
 
 
@@ -161,6 +162,7 @@ async def known_list(tx: Tx, call: Call, field: str, name: str) -> bytes:
         return await any_list(tx, call, field, name)
     except Invalid:
         key = {"tenant_id": call.tenant_id, "inbox_id": await acting_inbox(tx, call)}
+        # Only with mail by it: otherwise any id would pass, and a typing error would find nothing.
         if gone and await search_messages(
             tx, **key, wanted=mail, before=None, limit=1, now=call.now
         ):

@@ -144,8 +144,10 @@ class PathTree(Generic[R]):
         if not raw_path.startswith(b"/"):
             return None
         node, arguments = self._root, dict[str, str]()
+        # One slash only: with "//" an empty segment is left, which matches nothing.
         for raw in raw_path[1:].removesuffix(b"/").split(b"/"):
             segment = _decoded(raw)
+            # Literals first, or /v1/messages/wait/ would be a message with the id "wait".
             if segment in node.literal:
                 node = node.literal[segment]
             elif segment and node.parameter:

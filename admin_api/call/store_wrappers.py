@@ -86,6 +86,7 @@ class NotifyingDatabase:
         return await self.database.read_quick(work)
 
     async def write(self, work: Work[T]) -> T:
+        # Woken only after the commit: before it a reader would see nothing, and sleep again.
         result = await self.database.write(work)
         self.commits.set()
         return result

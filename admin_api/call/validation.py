@@ -84,6 +84,7 @@ def _take_inbox(call: Call, sent: RawInput, place: dict[str, JsonValue]) -> None
     if name is None:  # counts as left out
         return
     if isinstance(call.caller, Agent):
+        # Compared, not looked up: the answer must not tell whether the other inbox exists.
         if not _names(call.caller, name):
             raise policy.inbox_mismatch()
     elif isinstance(name, str):
@@ -125,6 +126,7 @@ async def validated(match: Match, route: Route, call: Call, sent: RawInput) -> R
     try:
         return await respond_on_record(route, shown, call)
     except (Invalid, Conflict) as error:
+        # Fields first: mended fields make another change, which may have no conflict.
         known = [*error.faults] if isinstance(error, Invalid) else []
         faults = known + _other(await call.database.read(_unmeant(call, forms)), known)
         raise _invalid(faults) if faults else error from None
@@ -138,6 +140,7 @@ async def _check_inbox(route: Route, call: Call) -> None:
     if route.access.acts or not call.inbox_names:
         return
     await call.database.read(lambda tx: acting_inbox(tx, call))
+    # The call is not made for this inbox: its owner's audit log gets no entry.
     call.trail = Trail()
 
 
@@ -152,6 +155,7 @@ async def _look(
     condition = etags.condition_of(call, route)
 
     async def work(tx: Tx) -> list[FieldFault]:
+        # 404, then 412 and 428, then 400: faults in a change of nothing would mislead.
         if locate is not None:
             await locate(tx, call)
         if condition is None and route.needs_condition:
