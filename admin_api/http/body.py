@@ -46,6 +46,7 @@ def check_media_type(request: Request) -> None:
     if not fitting and ("content-type" in headers or _announces_body(request)):
         raise _unsupported("The body must be application/json in UTF-8.")
     if headers.get("content-encoding", "identity").lower() != "identity":
+        # A small compressed body may unpack to gigabytes; MAX_BODY counts what comes off the wire.
         raise _unsupported("The body must not be compressed.")
 
 
@@ -67,6 +68,7 @@ async def read_object(request: Request, *, required: bool = True) -> dict[str, J
         raise _too_large()
     body = bytearray()
     async for chunk in request.stream():
+        # Counted too: a chunked body declares no size.
         body += chunk
         if len(body) > MAX_BODY:
             raise _too_large()
@@ -159,6 +161,7 @@ class ReceivedFile:
             digest.update(chunk)
             parts.append(chunk)
             waiting += len(chunk)
+            # At most 256 KiB of a file in memory; in a thread, or a slow disk stops all calls.
             if waiting >= _IN_MEMORY:
                 await asyncio.to_thread(self.spool.write, parts)
                 parts, waiting = [], 0
@@ -176,5 +179,6 @@ def _too_large(most: int = MAX_BODY, kind: str = "body") -> Problem:
         413,
         "body_too_large",
         f"A {kind} has at most {most} octets.",
+        # The rest of the body is still coming: it must not be read as the next request.
         headers={"Connection": "close"},
     )

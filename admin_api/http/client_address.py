@@ -23,6 +23,7 @@ def client_network(request: Request, trusted: Sequence[Network]) -> str:
     """Return the key of rate limits: an IPv4 address, the /64 of an IPv6 one, else `unknown`."""
     address = client_address(request, trusted)
     if isinstance(address, IPv6Address):
+        # A /64 is one customer: who has all its addresses would otherwise never meet a limit.
         return str(IPv6Network((address, 64), strict=False))
     return str(address) if address else UNKNOWN
 
@@ -33,6 +34,7 @@ def client_address(request: Request, trusted: Sequence[Network]) -> Ip | None:
     forwarded = ",".join(request.headers.getlist("x-forwarded-for")).split(",")
     while address is not None and forwarded and any(address in network for network in trusted):
         before = _parse(forwarded.pop())
+        # What stands further left was written before the entry that cannot be trusted.
         if before is None:
             break
         address = before
@@ -44,5 +46,6 @@ def _parse(text: str) -> Ip | None:
         address = ip_address(text.strip().removeprefix("[").removesuffix("]").partition("%")[0])
     except ValueError:
         return None
+    # A dual-stack socket shows IPv4 as ::ffff:…; no IPv4 network in the settings would match that.
     mapped = address.ipv4_mapped if isinstance(address, IPv6Address) else None
     return mapped or address

@@ -133,6 +133,7 @@ def _instant(text: str) -> str:
 
 def whole_number(value: object) -> object:
     """Read a parameter as a number: plain ASCII digits only (int() takes more)."""
+    # int() also takes " 7", "1_000" and Arabic digits; beyond 4,300 digits it raises.
     if isinstance(value, str) and value.isascii() and value.isdigit() and len(value) < 10:
         return int(value)
     return value
@@ -192,6 +193,7 @@ def read(
     try:
         value = model.model_validate(dict(given))
     except ValidationError as error:
+        # The input may be a password, or a name from another tenant: it has no place in an answer.
         found = error.errors(include_url=False, include_input=False)
         faults += [FieldFault(field_path(one["loc"]), _message(model, one)) for one in found]
     faults += model.between(given)
@@ -211,6 +213,7 @@ def read_query(raw: bytes) -> tuple[dict[str, JsonValue], list[FieldFault]]:
     given: dict[str, JsonValue] = {}
     faults = []
     pairs = [pair for pair in raw.split(b"&") if pair]
+    # Before anything is decoded: a URL of 32 KiB holds 16,000 pairs.
     if len(pairs) > MAX_PARAMETERS:
         return {}, [FieldFault("(query)", f"holds more than {MAX_PARAMETERS} parameters")]
     for name, value in (map(_decoded, pair.partition(b"=")[::2]) for pair in pairs):

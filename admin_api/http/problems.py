@@ -91,6 +91,7 @@ def problem_of(error: Exception) -> Problem:
             return error
         case MalformedJson():
             return Problem(400, "malformed_json", error.detail, faults=error.faults)
+        # Its own text is dropped: it says which of missing, foreign and invisible it was.
         case NotFound():
             return not_found()
         case Invalid():
@@ -111,6 +112,7 @@ def problem_of(error: Exception) -> Problem:
                 "The store is out of reach; nothing was half done.",
                 headers={"Retry-After": str(RETRY_SECONDS)},
             )
+    # The text of an unexpected exception may hold a path, an address or a secret.
     return Problem(500, "internal_error", "Internal error; the log has the details.")
 
 

@@ -25,6 +25,7 @@ MAX_FAULTS = 100
 _MAX_INTEGER = 2**63
 _INTEGER_DIGITS = 20
 _PLAIN_KEY = re.compile(r"[A-Za-z_][A-Za-z0-9_-]{0,23}")
+# PostgreSQL refuses U+0000 in a text, and half a surrogate pair is no UTF-8 for either engine.
 _FORBIDDEN = re.compile("[\x00\ud800-\udfff]")
 
 
@@ -77,6 +78,7 @@ def field_path(parts: tuple[int | str, ...]) -> str:
 
 
 def _below(path: str, key: str) -> str:
+    # A key may be an address or a token that was put in the wrong place.
     name = key if _PLAIN_KEY.fullmatch(key) else "(other)"
     return f"{path}.{name}" if path else name
 
@@ -84,6 +86,7 @@ def _below(path: str, key: str) -> str:
 def _object(pairs: list[tuple[str, object]]) -> dict[str, object]:
     made: dict[str, object] = {}
     for key, value in pairs:
+        # Parsers differ in which one counts: a proxy might check one and we use the other.
         made[key] = _Odd("occurs more than once") if key in made else value
     return made
 
@@ -93,6 +96,7 @@ def _constant(text: str) -> _Odd:
 
 
 def _integer(text: str) -> int | _Odd:
+    # The length first: int() raises beyond 4,300 digits, and is slow below.
     if len(text) > _INTEGER_DIGITS or not -_MAX_INTEGER <= int(text) < _MAX_INTEGER:
         return _Odd("is too large a number")
     return int(text)

@@ -40,6 +40,7 @@ def _accepts_gzip(accepted: str) -> bool:
 
 @lru_cache(maxsize=4)
 def _gzipped(body: bytes) -> bytes:
+    # Without the time, all processes give the same bytes.
     return gzip.compress(body, mtime=0)
 
 

@@ -44,17 +44,21 @@ async def show_metrics(call: Call) -> Response:
     """
     token = call.service.settings.metrics_token
     if not (_brings(call.request, token) or _is_local(call.request)):
+        # 404 without a token: there is no credential that would help.
         raise unauthorized() if token else not_found()
     return Response(await call.service.measures.text(), headers={"Content-Type": CONTENT_TYPE})
 
 
 def _brings(request: Request, token: str) -> bool:
     scheme, _, given = request.headers.get("authorization", "").partition(" ")
+    # In constant time: `==` would tell, octet by octet, how much of a guess is right.
     same = hmac.compare_digest(given.strip().encode("latin-1"), token.encode())
+    # Without a configured token an empty one would be equal to it.
     return bool(token) and scheme.lower() == "bearer" and same
 
 
 def _is_local(request: Request) -> bool:
+    # A proxy on this machine is a loopback peer, too, and brings strangers.
     if request.client is None or any(map(_is_forwarding, request.headers)):
         return False
     try:

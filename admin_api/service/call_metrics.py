@@ -44,6 +44,7 @@ class CallMetrics:
 
     def answered(self, route: str, method: str, status: int, seconds: float) -> None:
         """Count a call whose response has begun."""
+        # Every new label value is a series that is kept until the process ends.
         key = (route, method if method in _METHODS else "other", status)
         self._calls[key] = self._calls.get(key, 0) + 1
         buckets = self._seconds.setdefault(key[:2], [0.0] * (len(_SECONDS) + 2))

@@ -234,6 +234,7 @@ class Feed:
         if not group:
             del self._listeners[listener.inbox_id]
         self._tenants[listener.tenant_id] -= 1
+        # Drops counts of zero: events of a tenant without listeners need no audience.
         self._tenants += Counter()
 
     def _let_in(self) -> None:
@@ -318,5 +319,6 @@ class Feed:
             return
         for listener in [one for group in self._groups() for one in group]:
             marks = (found.marks.get(listener.credential_id), found.marks.get(listener.inbox_id))
+            # A new role or plan ends it, too: the client reconnects with its present rights.
             if marks != listener.standing:
                 listener.end()

@@ -43,7 +43,9 @@ class Buckets:
         level, since = self._levels.pop(key, (float(self.burst), now))
         level = min(float(self.burst), level + (now - since) * self._rate)
         granted = level >= 1
+        # A refused call costs nothing: who waits as long as the answer said is let in.
         level -= granted
+        # Set anew, it stands at the end: `_forget` begins at the one that was used longest ago.
         self._levels[key] = (level, now)
         self._forget(now)
         return Allowance(granted, int(level), math.ceil(max(0.0, 1 - level) / self._rate))
