@@ -57,6 +57,7 @@ class SharedFrames:
         """Return the frame of this key. Raises whatever `make` raises."""
         kept = self._kept.get(key)
         if kept is None or (kept.done() and (kept.cancelled() or kept.exception())):
+            # A task of its own: the first who asks may leave, and others wait for the same frame.
             kept = self._kept[key] = asyncio.create_task(make())
             while len(self._kept) > _MOST_SHARED:
                 self._kept.popitem(last=False)
@@ -76,6 +77,7 @@ async def page_stream(call: Call, names: Sequence[str], frames: SharedFrames) ->
 
     async def listen(tx: Tx) -> list[Listener]:
         named = [await named_inbox(tx, tenant_id=call.tenant_id, name=name) for name in names]
+        # For a foreign inbox each frame would be a look that belongs in the audit log.
         own = [one.inbox_id for one in named if one and one.owner_user_id == call.user_id]
         return [
             await listener_of(tx, call, inbox_id=one, types=types, heard=heard)
@@ -152,6 +154,7 @@ async def _of_inbox(database: Database, listener: Listener, events: Sequence[Eve
     threads = {one.thread_id for one in events if one.thread_id is not None}
     copies = {each for one in events for each in one.message_ids}
     copies |= {one.message_id for one in events if one.message_id and not one.thread_id}
+    # Naming them all costs more than the page's one question for everything.
     if len(copies) > _MOST_NAMED:
         return stale
 

@@ -66,6 +66,7 @@ class EventStream(Response):
     def __init__(
         self, feed: Feed, listeners: Sequence[Listener], frames: AsyncIterator[bytes]
     ) -> None:
+        # nginx would hold events back until its buffer is full.
         super().__init__(headers={"X-Accel-Buffering": "no", "Connection": "close"})
         del self.headers["content-length"]
         self._feed, self._listeners, self._frames = feed, listeners, frames
@@ -76,6 +77,7 @@ class EventStream(Response):
             _keep_little(connection)
             later = asyncio.get_running_loop().call_later
             for listener in self._listeners:
+                # A client that does not read the end would keep the connection for ever.
                 listener.on_end = partial(later, _FAREWELL, connection.abort)
         hung_up = asyncio.create_task(self._hang_up(receive))
         try:

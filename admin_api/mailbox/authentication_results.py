@@ -61,5 +61,6 @@ def _result(
 def _value(text: str, *, always_quoted: bool = False) -> str:
     if _WORD.fullmatch(text) and not always_quoted:
         return text
+    # A CR LF in a stranger's domain would begin a header field of its own.
     shown = "".join(one if " " <= one <= "~" else "?" for one in text[:500])
     return '"' + re.sub(r'(["\\])', r"\\\1", shown) + '"'

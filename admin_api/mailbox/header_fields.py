@@ -28,6 +28,7 @@ def header_fields(head: bytes, *, hostname: str = "", believed: bool = False) ->
         hops += name.lower() == "received"
         record: Record = {"name": name, "value": value}
         is_ours = hostname and name.lower() == FIELD and carries_name(value, hostname)
+        # The first Received is the relay's own; what stands below the second came with the message.
         if is_ours and not (believed and hops < 2):
             record["forged"] = True
         shown.append(record)

@@ -213,6 +213,7 @@ async def _held(tx: Tx, view: View, named: Sequence[str]) -> list[bytes]:
     """
     given = [from_text("msg", text) for text in named]
     chosen = [*dict.fromkeys(one for one in given if one is not None)]
+    # Held copies first, in one query; only the rest needs the costlier question who may see it.
     held = await copies.held_of(
         tx, tenant_id=view.tenant_id, inbox_id=view.inbox_id, message_ids=chosen
     )
@@ -246,6 +247,7 @@ async def delete_message(call: Call) -> Response:
             now=call.now,
         )
 
+    # The file goes after the commit: a rollback must find its content again.
     file = await call.database.write(work)
     if file is not None:
         await call.service.content.remove(file)

@@ -72,6 +72,7 @@ async def _awaited(call: Call, expected: Expected, deadline: float) -> Entire | 
         async with watching(call.request.receive) as gone:
             gone.add_done_callback(lambda _: listener.end())
             while not listener.has_ended:
+                # Join first, then query: mail that comes between the two is in the feed.
                 await feed.join(listener)
                 while listener.is_told:
                     found = await call.database.read(lambda tx: _newest(tx, call, expected))
@@ -79,6 +80,7 @@ async def _awaited(call: Call, expected: Expected, deadline: float) -> Entire | 
                     if found is not None or left <= 0:
                         return found
                     if await listener.take(left):
+                        # A flood of mail is one query each 0.2 s, not one for each message.
                         await asyncio.sleep(min(_BREATH, max(0.0, left)))
             if gone.done() or feed.is_closed:
                 return None
