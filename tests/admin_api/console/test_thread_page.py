@@ -13,7 +13,7 @@ from admin_api.console.thread.undo import COOKIE
 from storage.accounts import tenants
 from storage.authentication.results import Verdict
 from tests.admin_api.console.threads import Shown, busy_thread, mail, whole_thread
-from tests.admin_api.console.visitor import Visitor, signed_in
+from tests.admin_api.console.visitor import Visitor, signed_in, statements
 from tests.builders import MEMBER, SALES, SUPPORT, TEAM, TENANT_OWNER, World, receive
 from tests.support.checks import check
 
@@ -70,6 +70,23 @@ async def test_a_thread_shows_its_messages_notes_acts_and_the_sender(world: Worl
     ):  # fmt: skip
         assert text in page.text, text
     assert "gone@shop" not in page.text
+
+
+async def test_a_long_thread_asks_the_store_no_more_often_than_a_short_one(world: World) -> None:
+    who, costs = await signed_in(world, MEMBER), list[int]()
+    for count in (2, 12):
+        first = mail("x", subject=f"{count}", name=f"<{count}@sender.test>")
+        others = [mail("y", answers=f"<{count}@sender.test>") for _ in range(count)]
+        shown = await whole_thread(world, [first, *others], TEAM)
+        async with world.client(SUPPORT) as api:
+            named = {"message_ids": shown.message_ids, "set": {"is_read": True}}
+            assert (await api.patch("/v1/messages/", json=named)).status_code == 200
+        with statements() as cost:
+            page = (await who.get(shown.path)).text
+        assert page.count('class="message"') == count + 1
+        assert page.count("<details open") == 1
+        costs.append(cost[0])
+    assert costs[0] == costs[1] <= 75
 
 
 async def test_a_quiet_mark_tells_whether_the_sender_is_real_and_why(world: World) -> None:

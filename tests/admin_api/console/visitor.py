@@ -3,12 +3,18 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
+from typing import Any
 from urllib.parse import urlencode
 
 import httpx2
+import pytest
 
 from storage.accounts import sessions
+from storage.engines.postgres import PostgresTx
+from storage.engines.sqlite import SqliteTx
 from tests.builders import PASSWORD, STRANGER, World
 
 BASE = "http://127.0.0.1:8025"
@@ -81,6 +87,32 @@ async def signed_in(world: World, email: str) -> Visitor:
     made = visitor(world, await page_session(world, email))
     assert (await made.get("/console/settings/")).status_code == 200
     return made
+
+
+@contextmanager
+def statements() -> Iterator[list[int]]:
+    """Count the statements that read the store, and the rows that they find.
+
+    But for one: the count of unassigned threads reads as far as there are any.
+    """
+    cost = [0, 0]
+    with pytest.MonkeyPatch.context() as patch:
+        for kind in (SqliteTx, PostgresTx):
+            for name in ("fetch_all", "fetch_one"):
+                patch.setattr(kind, name, _counted(getattr(kind, name), cost))
+        yield cost
+
+
+def _counted(whole: Callable[..., Any], cost: list[int]) -> Callable[..., Any]:
+    async def fetch(*given: Any, **named: Any) -> Any:  # noqa: ANN401
+        found = await whole(*given, **named)
+        if "DISTINCT t.thread_id" in given[1]:
+            return found
+        cost[0] += 1
+        cost[1] += len(found) if isinstance(found, list) else 1
+        return found
+
+    return fetch
 
 
 async def sign_in(who: Visitor, email: str, password: str = PASSWORD) -> httpx2.Response:
