@@ -28,9 +28,11 @@ LogLevel = Literal["debug", "info", "warning", "error"]
 Tls = Literal["", "off", "opportunistic", "required"]
 SmarthostTls = Literal["starttls", "implicit", "none"]
 UnknownSends = Literal["retry", "ask"]
+ReturnPath = Literal["verp", "from"]
 TLS: tuple[Tls, ...] = ("", "off", "opportunistic", "required")
 SMARTHOST_TLS: tuple[SmarthostTls, ...] = ("starttls", "implicit", "none")
 UNKNOWN_SENDS: tuple[UnknownSends, ...] = ("retry", "ask")
+RETURN_PATHS: tuple[ReturnPath, ...] = ("verp", "from")
 BARE_NEWLINES: tuple[BareNewline, ...] = ("accept", "reject")
 DMARC: tuple[Dmarc, ...] = ("note", "reject")
 SWITCH: tuple[Switch, ...] = ("on", "off")
@@ -263,6 +265,11 @@ class Settings:
     )
     smarthost_connections: int = setting(
         2, values.count(maximum=50), "Connections to it at a time."
+    )
+    return_path: ReturnPath = setting(
+        "verp",
+        values.choice(RETURN_PATHS),
+        "Where reports about letters go: to a token of each letter (verp) or to its From (from).",
     )
     undo_seconds: int = setting(
         10, values.count(minimum=0, maximum=3600), "Seconds in which a letter can be taken back."

@@ -28,6 +28,7 @@ ACCESS: Mapping[str, Access] = {
     "message.changed": READ_MAIL,
     "message.checked": READ_MAIL,
     "message.sent": READ_MAIL,
+    "message.bounced": READ_MAIL,
     "thread.assigned": READ_MAIL,
     "thread.unassigned": READ_MAIL,
     "thread.note_added": READ_NOTES,

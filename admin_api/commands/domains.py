@@ -16,9 +16,11 @@ if TYPE_CHECKING:
 
     from admin_api.dns.domain_check import Checked
     from admin_api.dns.mail_host import MailHost
+    from admin_api.dns.sending_advice import Advice
     from admin_api.http.records import Record
     from storage.database import Tx
     from storage.directory.domains import Domain
+    from storage.outbound.domain_smarthosts import DomainSmarthost, TlsMode
 
     class Change(Protocol):
         """A storage function that makes or changes a domain."""
@@ -29,7 +31,7 @@ if TYPE_CHECKING:
 @click.group()
 @common
 def domain() -> None:
-    """Add, check, verify, trust, revoke, list and delete domains."""
+    """Add, check, verify, trust, revoke, list and delete domains; give one its own smarthost."""
 
 
 @domain.command()
@@ -152,19 +154,39 @@ def check(call: Invocation, name: str, tenant_text: str | None) -> None:
     """Ask the DNS for a domain's records now; changes nothing.
 
     Where the MX record names this server, it is asked as a sender would: does it offer STARTTLS,
-    and does its certificate fit, for 14 days more?
+    and does its certificate fit, for 14 days more? Where letters leave by a smarthost, it says what
+    their receivers look for.
     """
-    from admin_api.directory.records import checked_record
+    from admin_api.directory.records import advice_record, checked_record
 
     found, checked = _asked(call, name, tenant_text)
     records = [checked_record(one) for one in checked]
-    record: Record = {"name": found.name, "records": records, "mail_host": None}
+    advice = [advice_record(one) for one in _advice(call, found)]
+    record: Record = {"name": found.name, "records": records, "mail_host": None, "sending": advice}
     lines = _checked_lines(records)
+    for one in advice:
+        lines += f"\n{one['status']}  {one['purpose']} at {one['name']}: {one['advice']}"
     if any(one.record.purpose == "mail" and one.status == "ok" for one in checked):
         host = _mail_host(call)
         record["mail_host"] = {"host": host.host, "status": host.status, "detail": host.detail}
         lines += f"\n{host.status}  TLS of {host.host}: {host.detail}"
     call.answer(record, lines)
+
+
+def _advice(call: Invocation, domain: Domain) -> list[Advice]:
+    import asyncio
+
+    from admin_api.dns.cache import dns_cache
+    from admin_api.dns.sending_advice import sending_advice
+    from storage.outbound.domain_smarthosts import find_smarthost
+
+    settings, tenant_id, name = call.settings(), domain.tenant_id, domain.name
+    own = call.read(lambda tx: find_smarthost(tx, tenant_id=tenant_id, domain=name))
+    host = own or settings.smarthost
+    if host is None:
+        return []
+    dns = dns_cache(settings.dns_server)
+    return asyncio.run(sending_advice(domain.name, host.host, dns))
 
 
 def _mail_host(call: Invocation) -> MailHost:
@@ -247,6 +269,82 @@ def _checked_lines(records: Sequence[Record]) -> str:
         for item in records
     ]
     return table(rows, "")
+
+
+@domain.command()
+@common
+@click.argument("name", metavar="DOMAIN")
+@click.argument("host", metavar="[HOST:PORT]", required=False)
+@TENANT
+@click.option(
+    "--tls",
+    type=click.Choice(["starttls", "implicit", "none"]),
+    default="starttls",
+    help="How it is spoken to; none is for loopback and webhook_allow_networks only.",
+)
+@click.option("--username", metavar="NAME", default="", help="The name to sign in with.")
+@click.option(
+    "--password-file", metavar="PATH", default="", help="The file that holds the password."
+)
+@click.option(
+    "--none", "is_none", is_flag=True, help="Send by the smarthost of the settings again."
+)
+@click.pass_obj
+def smarthost(
+    call: Invocation,
+    name: str,
+    host: str | None,
+    tenant_text: str | None,
+    *,
+    tls: TlsMode,
+    username: str,
+    password_file: str,
+    is_none: bool,
+) -> None:
+    """Have letters from DOMAIN go by a smarthost of its own; without HOST:PORT show which.
+
+    The store keeps the path of the password's file, never the password.
+    """
+    from admin_api.commands.terminal import arguments
+    from admin_api.commands.terminal.operator_trail import note
+    from storage.directory.domains import find_domain
+    from storage.directory.operator_names import tenant_meant
+    from storage.outbound import domain_smarthosts
+
+    canonical = arguments.domain(name)
+    wanted = None
+    if host is not None:
+        if is_none:
+            raise Faults("smarthost: HOST:PORT and --none exclude each other")
+        wanted = arguments.smarthost(
+            call.settings(), host, tls=tls, username=username, password_file=password_file
+        )
+
+    async def work(tx: Tx) -> DomainSmarthost | None:
+        key = (await tenant_meant(tx, text=tenant_text)).tenant_id
+        found = await find_domain(tx, tenant_id=key, name=canonical)
+        if wanted is not None or is_none:
+            await domain_smarthosts.set_smarthost(
+                tx, tenant_id=key, domain=found.name, smarthost=wanted
+            )
+            said = {"smarthost": f"{wanted.host}:{wanted.port}" if wanted else None}
+            await note(
+                tx,
+                "domain.smarthost_set",
+                found.domain_id,
+                tenant_id=key,
+                name=found.name,
+                details=said,
+            )
+        return await domain_smarthosts.find_smarthost(tx, tenant_id=key, domain=found.name)
+
+    own = call.write(work) if wanted is not None or is_none else call.read(work)
+    record: Record = {"domain": canonical, "smarthost": None}
+    if own is not None:
+        record |= own._asdict() | {"smarthost": f"{own.host}:{own.port}"}
+    call.show(record)
+    if wanted is not None:
+        call.hint(f"Try it: postroom send-check --domain {canonical}")
 
 
 @domain.command("list")

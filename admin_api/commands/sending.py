@@ -53,6 +53,7 @@ def list_letters(call: Invocation, *, tenant_text: str | None) -> None:
 @click.pass_obj
 def retry(call: Invocation, *, message: str) -> None:
     """Try MESSAGE (its id) again now, where it failed or may have been sent."""
+    from admin_api.commands.terminal.operator_trail import note
     from storage.outbound import letters
 
     now = system_clock()
@@ -62,6 +63,7 @@ def retry(call: Invocation, *, message: str) -> None:
         found = await _meant(tx, message)
         key = {"tenant_id": found.tenant_id, "message_id": found.message_id}
         await letters.retry(tx, **key, expires_at=expires_at, now=now)
+        await note(tx, "message.retried", found.message_id, tenant_id=found.tenant_id)
         return await letters.find_letter(tx, **key)
 
     call.show(_record(call.write(work)))
@@ -73,6 +75,8 @@ def retry(call: Invocation, *, message: str) -> None:
 @click.pass_obj
 def cancel(call: Invocation, *, message: str) -> None:
     """Take MESSAGE (its id) back before it leaves; it goes to its author's trash."""
+    from admin_api.commands.terminal.operator_trail import note
+    from storage.drafts import approvals, uploads
     from storage.outbound import letters
 
     now = system_clock()
@@ -81,6 +85,9 @@ def cancel(call: Invocation, *, message: str) -> None:
         found = await _meant(tx, message)
         key = {"tenant_id": found.tenant_id, "message_id": found.message_id}
         await letters.cancel(tx, **key, inbox_id=found.inbox_id, now=now)
+        await approvals.withdraw(tx, **key, now=now)
+        await uploads.release_uploads(tx, **key, now=now)
+        await note(tx, "message.cancelled", found.message_id, tenant_id=found.tenant_id)
         return await letters.find_letter(tx, **key)
 
     call.show(_record(call.write(work)))

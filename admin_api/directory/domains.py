@@ -14,9 +14,10 @@ from starlette.responses import Response
 from admin_api.call.audit_trail import note
 from admin_api.call.call import Call
 from admin_api.call.paging import Page, page_answer
-from admin_api.directory.records import checked_record, domain_record
+from admin_api.directory.records import advice_record, checked_record, domain_record
 from admin_api.dns import domain_check
 from admin_api.dns.domain_check import Checked, records_of
+from admin_api.dns.sending_advice import sending_advice
 from admin_api.http.payload import Payload
 from admin_api.http.records import Record
 from admin_api.http.responses import answer, no_content
@@ -25,6 +26,7 @@ from storage.database import Tx
 from storage.directory import domains
 from storage.directory.domains import Domain
 from storage.errors import NotFound
+from storage.outbound.domain_smarthosts import find_smarthost
 
 
 def _own_domain(text: str) -> str:
@@ -91,10 +93,36 @@ async def delete_domain(call: Call) -> Response:
 
 
 async def check_domain(call: Call) -> Response:
-    """GET /v1/domains/{name}/check/: the present DNS records; changes nothing."""
-    domain = await call.database.read(lambda tx: locate(tx, call))
+    """GET /v1/domains/{name}/check/: the present DNS records; changes nothing.
+
+    Where letters leave from the domain, with advice on the records that these need.
+    """
+
+    async def work(tx: Tx) -> tuple[Domain, str | None]:
+        found = await locate(tx, call)
+        return found, await _smarthost_of(tx, call, found)
+
+    domain, smarthost = await call.database.read(work)
     checked = await _ask(call, domain)
-    return answer({"name": domain.name, "records": [checked_record(one) for one in checked]})
+    advice = (
+        [] if smarthost is None else await sending_advice(domain.name, smarthost, call.service.dns)
+    )
+    return answer(
+        {
+            "name": domain.name,
+            "records": [checked_record(one) for one in checked],
+            "sending": [advice_record(one) for one in advice],
+        }
+    )
+
+
+async def _smarthost_of(tx: Tx, call: Call, domain: Domain) -> str | None:
+    """Return the smarthost of letters from this domain, if there is one."""
+    own = await find_smarthost(tx, tenant_id=call.tenant_id, domain=domain.name)
+    if own is not None:
+        return own.host
+    setting = call.service.settings.smarthost
+    return None if setting is None else setting.host
 
 
 async def verify_domain(call: Call) -> Response:

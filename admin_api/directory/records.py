@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from admin_api.dns.domain_check import Checked, records_of
+from admin_api.dns.sending_advice import Advice
 from admin_api.http.records import Record, id_or_none, time_or_none
 from storage.alerts.alerts import Alert
 from storage.clock import rfc3339
@@ -45,6 +46,18 @@ def checked_record(checked: Checked) -> Record:
         "expected": checked.record.value,
         "found": checked.found,
         "status": checked.status,
+    }
+
+
+def advice_record(advice: Advice) -> Record:
+    """A record that letters from a domain need, and what was found in its place."""
+    return {
+        "type": "TXT",
+        "purpose": advice.purpose,
+        "name": advice.name,
+        "found": advice.found,
+        "status": advice.status,
+        "advice": advice.advice,
     }
 
 

@@ -45,11 +45,23 @@ class CheckedRecord(Answer):
     status: Annotated[Literal["ok", "missing", "wrong"], Field(examples=["ok"])]
 
 
+class AdviceRecord(Answer):
+    """A DNS record that letters from a domain need, and what was found in its place."""
+
+    type: Annotated[Literal["TXT"], Field(examples=["TXT"])]
+    purpose: Annotated[Literal["spf", "dkim", "dmarc"], Field(examples=["spf"])]
+    name: Annotated[str, Field(examples=["example.com"])]
+    found: list[Annotated[str, Field(examples=["v=spf1 include:_spf.provider.example -all"])]]
+    status: Annotated[Literal["ok", "missing", "wrong", "unknown"], Field(examples=["ok"])]
+    advice: Annotated[str, Field(examples=["One TXT record that allows the servers."])]
+
+
 class DomainCheck(Answer):
     """The present DNS records of a domain."""
 
     name: Annotated[str, Field(examples=["example.com"])]
     records: list[CheckedRecord]
+    sending: list[AdviceRecord]
 
 
 class DomainRecord(Answer):

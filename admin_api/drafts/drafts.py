@@ -269,6 +269,11 @@ async def require_latest(tx: Tx, call: Call, name: str) -> Draft:
     return draft
 
 
+def lent_by(draft: Draft) -> dict[bytes, bytes]:
+    """Map the files of a draft to its author's inbox, for a teammate who sends it."""
+    return dict.fromkeys(_upload_ids(draft.letter), draft.author.inbox_id)
+
+
 async def changed(tx: Tx, call: Call) -> Record:
     """Return who changed the draft last, for those who did not know."""
     return told(await locate(tx, call))

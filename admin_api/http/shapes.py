@@ -55,7 +55,9 @@ ListAddress = Annotated[str, Field(examples=["team@example.com"])]
 Count = Annotated[int, Field(ge=0, examples=[2])]
 Cursor = Annotated[str, Field(examples=["AZqy1SvoXrQ"])]
 Scope = Annotated[str, Field(examples=["email:read"])]
-Rule = Annotated[Literal["address", "subaddress", "postmaster"], Field(examples=["subaddress"])]
+Rule = Annotated[
+    Literal["address", "subaddress", "postmaster", "bounce"], Field(examples=["subaddress"])
+]
 Role = Annotated[Literal["owner", "admin", "member"], Field(examples=["member"])]
 Folder = Annotated[Literal["inbox", "archive", "junk", "trash", "sent"], Field(examples=["inbox"])]
 

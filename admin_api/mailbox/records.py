@@ -20,6 +20,8 @@ def message_item(copy: Copy) -> Record:
     return {
         "message_id": to_text("msg", copy.message_id),
         "thread_id": to_text("thr", copy.thread_id),
+        "kind": "bounce" if copy.bounce_of else "sent" if copy.is_letter else "received",
+        "bounce": bounce_record(copy),
         "folder": copy.folder,
         "from": mailbox_record(copy.sender),
         "to": [mailbox_record(one) for one in copy.to],
@@ -37,6 +39,13 @@ def message_item(copy: Copy) -> Record:
         else None,
         "seen_by": seen_by_record(copy.seen_by),
     }
+
+
+def bounce_record(copy: Copy) -> Record | None:
+    """The letter that a report is about, and what it says of it; null for other messages."""
+    if copy.bounce_of is None:
+        return None
+    return {"message_id": to_text("msg", copy.bounce_of), "state": copy.bounce_state}
 
 
 def seen_by_record(readers: Sequence[Reader] | None) -> list[Record] | None:

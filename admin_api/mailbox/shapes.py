@@ -128,11 +128,22 @@ class LetterDelivery(Answer):
     recipients: list[LetterRecipientRecord]
 
 
+class Bounce(Answer):
+    """The letter that a report is about, and what it says of it."""
+
+    message_id: MessageId
+    state: Annotated[
+        Literal["bounced", "delayed", "delivered", "other"] | None, Field(examples=["bounced"])
+    ]
+
+
 class MessageItem(Answer):
     """A message in a list; without a copy its folder, marks and ways in are null."""
 
     message_id: MessageId
     thread_id: ThreadId
+    kind: Annotated[Literal["received", "sent", "bounce"], Field(examples=["received"])]
+    bounce: Bounce | None
     folder: Folder | None
     sender: Mailbox = Field(alias="from")
     to: list[Mailbox]

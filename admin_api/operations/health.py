@@ -28,5 +28,5 @@ async def readyz(call: Call) -> Response:
         raise StoreUnavailable(fault.reason)
     call.service.readiness.asked()
     sending = call.service.sending
-    state = "off" if not sending.is_on else "on" if sending.paused() is None else "paused"
+    state = "off" if not sending.is_on() else "on" if sending.paused() is None else "paused"
     return answer({"status": "ready", "sending": state})

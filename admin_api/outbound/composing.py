@@ -24,6 +24,7 @@ from admin_api.outbound.letter_plan import Plan, on_one_line
 from admin_api.outbound.senders import recipients_of_answer
 from storage.address import canonical_or_none
 from storage.content.message_bytes import Content, new_content_id
+from storage.directory.address_tokens import new_token, reply_address, reply_reference
 from storage.drafts.uploads import Upload
 from storage.errors import FieldFault, Invalid
 from storage.ids import to_text
@@ -36,12 +37,16 @@ _PLACE = "msg_" + "0" * 26  # as long as an id: the message's is known in the tr
 
 @dataclass(frozen=True, slots=True)
 class Composed:
-    """A letter but for its ids: `rest` is its body, or `files` follow it."""
+    """A letter but for its ids: `rest` is its body, or `files` follow it.
+
+    `tokens` are the names by which answers to its Reply-To find its thread.
+    """
 
     heading: Heading
     bcc: tuple[Mailbox, ...]
     answered: tuple[str, ...]
     body: bytes
+    tokens: tuple[str, ...] = ()
 
     @property
     def recipients(self) -> list[tuple[str, Kind, Mailbox]]:
@@ -74,8 +79,8 @@ async def compose(
             head = await head_of(chunks)
         in_reply_to, earlier = _ids_of(head)
         letter = await read_letter(contents, content, outline)
-        reply_to = [Mailbox(name, email) for name, email in letter.reply_to]
-        found, others = recipients_of_answer(copy, reply_to, ours, reply_all=payload.reply_all)
+        named = [Mailbox(name, email) for name, email in letter.reply_to]
+        found, others = recipients_of_answer(copy, named, ours, reply_all=payload.reply_all)
         answered = tuple(one.email for one in [*found, *others])
         to = to or _reachable(found)
         cc = [*cc, *_reachable(others)]
@@ -88,9 +93,10 @@ async def compose(
     if thread is not None:
         own = thread_reference(thread, plan.sender.domain)
         references = composer.references_of(own, earlier, in_reply_to)
+    reply_to, tokens = _answers_go_to(call, plan)
     heading = Heading(
         author=plan.sender.mailbox,
-        reply_to=plan.sender.reply_to,
+        reply_to=reply_to,
         to=tuple(to),
         cc=tuple(cc),
         subject=subject,
@@ -101,7 +107,7 @@ async def compose(
         is_automatic=is_automatic(call),
     )
     body = await asyncio.to_thread(composer.body_of, text, html)
-    composed = _without_doubles(Composed(heading, tuple(typed["bcc"]), answered, body))
+    composed = _without_doubles(Composed(heading, tuple(typed["bcc"]), answered, body, tokens))
     if not composed.recipients:
         raise Invalid(FieldFault("to", "must name a recipient: the message names none to answer"))
     if len(composed.recipients) > MOST_RECIPIENTS:
@@ -109,6 +115,16 @@ async def compose(
             FieldFault("to", f"must be {MOST_RECIPIENTS} recipients at most, with Cc, Bcc")
         )
     return composed
+
+
+def _answers_go_to(call: Call, plan: Plan) -> tuple[str | None, tuple[str, ...]]:
+    """Reply-To, and the names of the token in it: with it answers find the thread by themselves."""
+    own = plan.sender.reply_to
+    if call.service.settings.return_path != "verp":
+        return own, ()
+    token = new_token()
+    with_token = reply_address(own or plan.sender.mailbox.email, token)
+    return (own, ()) if with_token is None else (with_token, (reply_reference(token),))
 
 
 def is_automatic(call: Call) -> bool:

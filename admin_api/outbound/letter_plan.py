@@ -6,7 +6,7 @@ from typing import NamedTuple
 
 from admin_api.call.call import Call, acting_view
 from admin_api.call.references import visible_message
-from admin_api.drafts.drafts import require_latest
+from admin_api.drafts.drafts import lent_by, require_latest
 from admin_api.http.problems import Problem
 from admin_api.outbound.letter_in import LetterIn, upload_ids_of
 from admin_api.outbound.senders import Sender, ours_of, sender_of
@@ -22,6 +22,7 @@ from storage.ids import from_text
 from storage.mailbox.copies import Copy
 from storage.mailbox.message_text import MessageOutline, find_outline
 from storage.mailbox.visibility import View, find_message
+from storage.outbound.domain_smarthosts import Via, find_smarthost
 from storage.teamwork import templates
 from storage.teamwork.templates import render
 
@@ -36,7 +37,7 @@ class Answered(NamedTuple):
 
 
 class Plan(NamedTuple):
-    """All that a letter is made of, as the store has it."""
+    """All that a letter is made of, as the store has it; without a smarthost `via` is None."""
 
     view: View
     sender: Sender
@@ -44,13 +45,13 @@ class Plan(NamedTuple):
     files: list[Upload]
     text: str
     subject: str
+    via: Via | None
 
 
 async def make_plan(tx: Tx, call: Call, payload: LetterIn) -> Plan:
     """Resolve what the call refers to. Raises Invalid, and Problem for what may not be used."""
     view = await acting_view(tx, call)
-    if payload.draft_id is not None:
-        await require_latest(tx, call, payload.draft_id)
+    draft = None if payload.draft_id is None else await require_latest(tx, call, payload.draft_id)
     answered = await answered_by(tx, call, view, payload)
     lists = [] if answered is None else await _lists_of(tx, answered.copy)
     inbox = await find_inbox(tx, tenant_id=call.tenant_id, inbox_id=view.inbox_id)
@@ -61,11 +62,21 @@ async def make_plan(tx: Tx, call: Call, payload: LetterIn) -> Plan:
         inbox_id=view.inbox_id,
         upload_ids=upload_ids_of(payload),
         now=call.now,
+        lent=lent_by(draft) if draft else {},
     )
     if sum(one.content.size for one in files) * 4 // 3 > call.service.settings.size_limit:
         raise Problem(413, "letter_too_large", "The letter is larger than this server sends.")
     subject, text = await _texts(tx, call, payload)
-    return Plan(view, sender, answered, files, text, subject)
+    via = await smarthost_of(tx, call, sender.domain)
+    return Plan(view, sender, answered, files, text, subject, via)
+
+
+async def smarthost_of(tx: Tx, call: Call, domain: str) -> Via | None:
+    """Return the smarthost of letters from this domain, its own or the setting's, if any."""
+    own = await find_smarthost(tx, tenant_id=call.tenant_id, domain=domain)
+    if own is not None or call.service.settings.smarthost is None:
+        return own
+    return "setting"
 
 
 async def answered_by(tx: Tx, call: Call, view: View, payload: LetterIn) -> Answered | None:

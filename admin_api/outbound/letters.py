@@ -15,9 +15,9 @@ from starlette.responses import Response
 from admin_api.access.credentials import Agent
 from admin_api.call.call import Call, acting_view
 from admin_api.call.references import visible_message
-from admin_api.drafts.drafts import require_latest
+from admin_api.drafts.drafts import lent_by, require_latest
 from admin_api.drafts.refusals import problem_of_refusal
-from admin_api.http.problems import thread_moved
+from admin_api.http.problems import Problem, thread_moved
 from admin_api.http.responses import answer
 from admin_api.outbound.composing import (
     Composed,
@@ -34,10 +34,12 @@ from admin_api.outbound.records import queued_record
 from storage.clock import SECOND
 from storage.content.message_bytes import Content
 from storage.database import Tx
+from storage.directory.address_tokens import new_token
 from storage.drafts import approvals, drafts, public_messages, token_limits, uploads
 from storage.errors import Conflict, OutcomeUnknown
 from storage.ids import from_text, to_text
 from storage.mailbox.visibility import View
+from storage.outbound.domain_smarthosts import Via
 from storage.outbound.letters import Letter, NewLetter, enqueue, find_letter
 
 _SMALL = 48 * 1024
@@ -48,7 +50,7 @@ async def send_letter(call: Call) -> Response:
     payload = call.payload(LetterIn)
     typed = typed_recipients(payload)
     plan = await call.database.read(lambda tx: make_plan(tx, call, payload))
-    if call.service.settings.smarthost is None:
+    if plan.via is None:
         raise unconfigured()
     composed = await compose(call, payload, plan, typed)
     reserved, content = None, None
@@ -56,6 +58,7 @@ async def send_letter(call: Call) -> Response:
         reserved = await call.database.write(_new_id)
         content = await spooled(call, composed, plan.files, reserved)
     try:
+        _require_size(call, plan.via, content.size if content else len(composed.body))
         letter, approval_id = await call.database.write(
             lambda tx: _queue(tx, call, plan, composed, message_id=reserved, content=content)
         )
@@ -69,6 +72,13 @@ async def send_letter(call: Call) -> Response:
     warnings = await call.database.read(lambda tx: _warnings(tx, call, plan))
     record = queued_record(letter, approval_id=approval_id, warnings=warnings)
     return answer(record, 201 if approval_id is None else 202)
+
+
+def _require_size(call: Call, via: Via, size: int) -> None:
+    """Raises Problem 413 for what the smarthost says that it does not take."""
+    largest = call.service.sending.largest(via)
+    if largest is not None and size > largest:
+        raise Problem(413, "letter_too_large", "The letter is larger than the smarthost takes.")
 
 
 def unconfigured() -> Conflict:
@@ -110,6 +120,7 @@ async def _queue(
     await _require_allowed(tx, call, view, composed, thread_id=thread_id)
     new_thread = tx.new_id() if thread_id is None else thread_id
     message_id = message_id or tx.new_id()
+    draft = None if payload.draft_id is None else await require_latest(tx, call, payload.draft_id)
     upload_ids = upload_ids_of(payload)
     if upload_ids:
         await uploads.take_uploads(
@@ -119,9 +130,9 @@ async def _queue(
             message_id=message_id,
             upload_ids=upload_ids,
             now=call.now,
+            lent=lent_by(draft) if draft else {},
         )
-    if payload.draft_id is not None:
-        draft = await require_latest(tx, call, payload.draft_id)
+    if draft is not None:
         await drafts.delete_draft(tx, tenant_id=call.tenant_id, draft_id=draft.draft_id)
     held = isinstance(call.caller, Agent) and not is_automatic(call)
     if content is None:
@@ -228,7 +239,7 @@ def _new_letter(
         list_id=plan.sender.list_id,
         message_id=message_id,
         header_message_id=own,
-        references=(thread_reference(thread_id, plan.sender.domain), own),
+        references=(thread_reference(thread_id, plan.sender.domain), own, *composed.tokens),
         from_name=heading.author.name,
         from_email=heading.author.email,
         domain=plan.sender.domain,
@@ -237,4 +248,5 @@ def _new_letter(
         recipients=tuple((email, kind) for email, kind, _ in composed.recipients),
         content=content,
         call=call_of(call.payload(LetterIn)),
+        bounce_token=new_token(),
     )

@@ -18,6 +18,7 @@ from admin_api.call.call import Call
 from admin_api.http.problems import Problem
 from storage.address import canonical_or_none
 from storage.database import Tx
+from storage.directory.address_tokens import without_token
 from storage.directory.domains import require_verified
 from storage.directory.inboxes import Inbox, aliases_of
 from storage.directory.lists import DistributionList, find_list, find_list_by_address
@@ -117,8 +118,11 @@ async def _verified(
 
 
 async def ours_of(tx: Tx, *, tenant_id: bytes, addresses: Collection[str]) -> set[str]:
-    """Return the canonical forms of those of these addresses that are the tenant's own."""
-    named = {one for one in map(canonical_or_none, addresses) if one is not None}
+    """Return the canonical forms of those of these addresses that are the tenant's own.
+
+    One with a token for answers is the address without it.
+    """
+    named = {one for one in map(_canonical, addresses) if one is not None}
     if not named:
         return set()
     chosen, names = in_list(sorted(named))
@@ -129,13 +133,17 @@ async def ours_of(tx: Tx, *, tenant_id: bytes, addresses: Collection[str]) -> se
     return {row["canonical"] for row in rows}
 
 
+def _canonical(address: str) -> str | None:
+    return canonical_or_none(without_token(address))
+
+
 def recipients_of_answer(
     copy: Copy, reply_to: Sequence[Mailbox], ours: Collection[str], *, reply_all: bool
 ) -> tuple[list[Mailbox], list[Mailbox]]:
     """Return To and Cc of an answer."""
 
     def outside(found: Sequence[Mailbox]) -> list[Mailbox]:
-        return [one for one in found if canonical_or_none(one.email) not in ours]
+        return [one for one in found if _canonical(one.email) not in ours]
 
     to = outside(reply_to or [copy.sender]) or outside(copy.to)
     if not reply_all:

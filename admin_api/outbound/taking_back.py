@@ -12,6 +12,7 @@ from admin_api.http.records import Record
 from admin_api.http.responses import answer
 from admin_api.mailbox import messages
 from admin_api.mailbox.messages import Entire
+from admin_api.outbound.letter_plan import smarthost_of
 from admin_api.outbound.letters import unconfigured
 from storage.clock import SECOND
 from storage.database import Tx
@@ -67,7 +68,7 @@ async def retry_letter(call: Call) -> Response:
 
     async def work(tx: Tx) -> Entire:
         letter = await locate(tx, call)
-        if settings.smarthost is None:
+        if await smarthost_of(tx, call, letter.domain) is None:
             raise unconfigured()
         await letters.retry(
             tx,

@@ -107,6 +107,7 @@ class TaskRecord(Answer):
             "alert",
             "quota",
             "approval",
+            "letter",
             "manual",
         ],
         Field(examples=["assignment"]),

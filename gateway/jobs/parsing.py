@@ -9,6 +9,7 @@
   times in all; it takes no other message with it, neither in the parser nor in the store.
 - What a gateway that died had claimed is parsed within a minute: its claims expire after 40 s,
   more than a batch takes, and every 15 seconds each gateway looks.
+- A report about a letter is recorded at the letter with the result (`storage.outbound.bounces`).
 - The parser's process is started for the first message and ended when there was none for a while.
 """
 
@@ -35,6 +36,7 @@ from storage.errors import StoreUnavailable
 from storage.ids import to_text
 from storage.mailbox import parse_queue, parsed
 from storage.mailbox.parse_queue import ParseClaim
+from storage.outbound.bounces import record_report
 from storage.wakeup import WakeUp, woken_within
 
 logger = logging.getLogger("postroom.parser")
@@ -204,7 +206,7 @@ class Parsing:
     async def _keep_alone(self, result: tuple[ParseClaim, Parsed]) -> None:
         """Store one result in its own transaction, so that a bad one fails alone."""
         try:
-            await self._database.write(lambda tx: parsed.record(tx, [result]))
+            await self._database.write(lambda tx: self._record(tx, [result]))
         except StoreUnavailable:
             raise
         except Exception as error:
@@ -213,13 +215,22 @@ class Parsing:
             self._tell(failed)
 
     async def _write(self, tx: Tx, done: _Done) -> None:
-        await parsed.record(tx, done.results)
+        await self._record(tx, done.results)
         now = self._clock()
         for claimed, reason in done.failures:
             retry_at = now + _RETRY_AFTER * claimed.tries
-            await parse_queue.fail(tx, claimed, reason=reason, retry_at=retry_at)
+            is_last = await parse_queue.fail(tx, claimed, reason=reason, retry_at=retry_at)
+            if is_last and claimed.bounce_of is not None:
+                await record_report(tx, message_id=claimed.message_id, report=None, now=now)
         if done.unread:
             await parse_queue.release(tx, done.unread, now=now + _OUT_OF_REACH)
+
+    async def _record(self, tx: Tx, results: Sequence[tuple[ParseClaim, Parsed]]) -> None:
+        await parsed.record(tx, results)
+        for claimed, result in results:
+            if claimed.bounce_of is not None or result.report is not None:
+                message_id, report = claimed.message_id, result.report
+                await record_report(tx, message_id=message_id, report=report, now=self._clock())
 
     def _tell(self, failures: Sequence[tuple[ParseClaim, str]]) -> None:
         for claimed, reason in failures:

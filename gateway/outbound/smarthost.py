@@ -25,8 +25,9 @@ from typing import Literal, NamedTuple, cast
 
 import aiosmtplib
 
-from config.hosts import machine_name
+from config.hosts import is_inside, machine_name
 from config.settings import Settings
+from storage.outbound.domain_smarthosts import DomainSmarthost
 from storage.outbound.sending_queue import RecipientOutcome
 
 _ENHANCED = re.compile(r"([245]\.[0-9]{1,3}\.[0-9]{1,3})(?:[ \n]|$)")
@@ -71,6 +72,23 @@ def smarthost_of(settings: Settings) -> Smarthost:
         settings.smarthost_password,
         settings.hostname or machine_name(),
     )
+
+
+def smarthost_of_domain(settings: Settings, via: DomainSmarthost) -> Smarthost:
+    """Take the smarthost of a domain; reads its password. Raises HostFailed, SignInRefused."""
+    inside = settings.webhook_allow_networks
+    if via.tls == "none" and not is_inside(via.host, inside):
+        raise HostFailed("tls none is for loopback and webhook_allow_networks only")
+    password = ""
+    if via.username:
+        try:
+            password = Path(via.password_file).read_text("utf-8").removesuffix("\n")
+        except (OSError, ValueError) as error:
+            why = getattr(error, "strerror", None) or "is not UTF-8"
+            raise SignInRefused(f"the password's file cannot be read: {why}") from error
+    name = settings.hostname or machine_name()
+    authorities = settings.smarthost_ca
+    return Smarthost(via.host, via.port, via.tls, authorities, via.username, password, name)
 
 
 class HostFailed(Exception):
@@ -177,9 +195,14 @@ class Connection:
             return None
         return await self._dot(replies)
 
-    def _is_too_large(self, letter: OutgoingLetter) -> bool:
+    @property
+    def largest(self) -> int | None:
+        """The most octets of a letter that it takes, where it says so (RFC 1870)."""
         most = self.offers.get("size", "").strip()
-        return most.isdecimal() and 0 < int(most) < letter.size
+        return int(most) if most.isdecimal() and len(most) < 20 and int(most) > 0 else None
+
+    def _is_too_large(self, letter: OutgoingLetter) -> bool:
+        return self.largest is not None and letter.size > self.largest
 
     def _takes_addresses(self, letter: OutgoingLetter) -> bool:
         return "smtputf8" in self.offers or _is_ascii(letter)

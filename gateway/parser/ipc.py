@@ -16,6 +16,12 @@ from typing import TypeVar, cast
 import orjson
 
 from storage.content.charsets import is_codec
+from storage.content.delivery_report import (
+    LONGEST_FIELD,
+    MOST_REPORTED,
+    DeliveryReport,
+    ReportedRecipient,
+)
 from storage.content.mime_parts import ENCODINGS, FLOWS, STATUSES, Parsed, Part, Slice
 from storage.index.words import is_packed
 
@@ -90,7 +96,7 @@ def read_request(json: bytes, octets: bytes) -> Request:
 def result_frame(result: Parsed) -> bytes:
     """A result, as the gateway reads it."""
     blobs = [result.words, result.text, result.html]
-    head = {
+    head: dict[str, object] = {
         "status": result.status,
         "has_files": result.has_files,
         "preview": result.preview,
@@ -112,6 +118,9 @@ def result_frame(result: Parsed) -> bytes:
         ],
         "lengths": [None if blob is None else len(blob) for blob in blobs],
     }
+    if result.report is not None:
+        recipients = [[*one] for one in result.report.recipients]
+        head["report"] = [result.report.envelope_id, recipients]
     return frame(head, b"".join(blob or b"" for blob in blobs))
 
 
@@ -144,6 +153,7 @@ def read_result(json: bytes, octets: bytes, size: int) -> Parsed | str:
             attachments=tuple(_part(one, size) for one in attachments),
             words=words,
             has_files=_typed(head["has_files"], bool),
+            report=_report(head["report"]) if "report" in head else None,
         )
     except (KeyError, ValueError, TypeError) as error:
         raise BadFrame(type(error).__name__) from error
@@ -191,6 +201,21 @@ def _part(given: object, size: int) -> Part:
         encoding=_one_of(encoding, ENCODINGS),
         skip=_whole(skip, size),
     )
+
+
+def _report(given: object) -> DeliveryReport:
+    envelope_id, recipients = _several(given, 2)
+    return DeliveryReport(
+        _text(envelope_id, LONGEST_FIELD),
+        tuple(_reported(one) for one in _several(recipients, MOST_REPORTED)),
+    )
+
+
+def _reported(given: object) -> ReportedRecipient:
+    original, final, action, status, diagnostic = (
+        _text(one, LONGEST_FIELD) for one in _several(given, 5)
+    )
+    return ReportedRecipient(original, final, action, status, diagnostic)
 
 
 def _named(given: object) -> tuple[str, str]:

@@ -6,6 +6,7 @@
   place.
 - The words are those of all that is shown: of the text, of the names of files, and of the HTML
   where it says more than the text.
+- A report about the delivery of a letter is read, too, where the message is one (RFC 3464).
 - HTML goes through a library of another language. `with_html=False` leaves it out, for a message
   on which that failed; what the HTML says is then missing, and the result partial.
 """
@@ -19,12 +20,15 @@ from dataclasses import dataclass, field
 from html import escape
 
 from gateway.message.address_lists import Mailbox, parse_mailboxes
+from gateway.message.delivery_report import CONTENT_TYPES, read_report
+from gateway.message.delivery_report import MAX_OCTETS as MAX_REPORT
 from gateway.message.header_scan import MAX_MAILBOXES, HeaderScan, scan
 from gateway.parser.attachments import parts_of, shown_ids, uuencoded
 from gateway.parser.detection import likely_codec
 from gateway.parser.fields import Octets, unfolded
-from gateway.parser.letter import letter_of
+from gateway.parser.letter import File, letter_of
 from gateway.parser.structure import Leaf, split
+from storage.content.delivery_report import DeliveryReport
 from storage.content.header_grammar import MAX_OCTETS
 from storage.content.mime_parts import MAX_TEXT_OCTETS, Parsed, Part, Slice
 from storage.content.transfer_encoding import decode, joined, read_text
@@ -141,7 +145,19 @@ def parse(data: Octets, in_time: Callable[[], bool], *, with_html: bool = True) 
         attachments=attachments,
         words=_words(scan(data[:MAX_OCTETS]), shown, derived, attachments),
         has_files=attached or bool(reader.files),
+        report=_report(data, letter.files),
     )
+
+
+def _report(data: Octets, files: Sequence[File]) -> DeliveryReport | None:
+    """The first delivery status of a multipart/report; a report that is only attached is none."""
+    for file in files:
+        leaf = file.leaf
+        if leaf.kind.content_type in CONTENT_TYPES and "multipart/report" in file.around:
+            # The limit holds before and after decoding: base64 only shrinks.
+            octets = data[leaf.start : min(leaf.end, leaf.start + 2 * MAX_REPORT)]
+            return read_report(decode(octets, leaf.kind.encoding))
+    return None
 
 
 def _reply_to(value: bytes) -> tuple[Mailbox, ...]:

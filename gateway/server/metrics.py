@@ -180,6 +180,7 @@ class Figures:
         backlog.add_metric(["counting"], behind.counting)
         backlog.add_metric(["reparsing"], behind.reparsing)
         backlog.add_metric(["webhooks"], behind.delivering)
+        backlog.add_metric(["sending"], behind.sending)
         yield backlog
 
     def _of_retention(self, finished: int | None) -> Iterator[Metric]:
@@ -231,6 +232,12 @@ def messages_checked(counts: Mapping[str, int]) -> Metric:
     for verdict in VERDICTS:
         checked.add_metric([verdict], counts.get(verdict, 0))
     return checked
+
+
+def sending_paused(is_paused: bool) -> Metric:
+    """Whether a smarthost refuses our sign-in, so that letters wait."""
+    about = "1 while a smarthost refuses the sign-in: letters wait, none fails for it."
+    return GaugeMetricFamily("postroom_sending_paused", about, int(is_paused))
 
 
 def streams_open(count: int) -> Metric:

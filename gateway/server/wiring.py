@@ -45,7 +45,7 @@ from gateway.jobs.parsing import Parsing
 from gateway.jobs.quotas import Quotas
 from gateway.listening.connections import Connections
 from gateway.listening.listener import Listener
-from gateway.outbound.start_sending import sending_job
+from gateway.outbound.start_sending import SendingJob
 from gateway.processes.handover import MainEnd
 from gateway.processes.supervision import MailProcesses
 from gateway.reservations import Reservations
@@ -77,7 +77,6 @@ from storage.wakeup import WakeUp
 if TYPE_CHECKING:
     from prometheus_client.core import Metric
 
-    from gateway.outbound.sending import Sending
     from gateway.server.metrics import Figures
 
 logger = logging.getLogger(__name__)
@@ -113,7 +112,7 @@ async def serve(
             dns,
             Counter(),
             [],
-            sending_job(settings, database, contents, commits),
+            SendingJob(settings, database, contents, commits),
             Readiness(),
         )
         database.hear_others(parts.commits.set)
@@ -166,7 +165,7 @@ class _Parts:
     dns: DnsCache
     checked: Counter[str]
     smtp: list[MailEndpoint]
-    sending: Sending | None
+    sending: SendingJob
     readiness: Readiness
 
     def unready_seconds(self) -> float:
@@ -251,14 +250,13 @@ async def _jobs(parts: _Parts) -> AsyncIterator[Webhooks]:
         asyncio.create_task(parsing.run()),
         asyncio.create_task(alerting.run()),
         asyncio.create_task(calls.run()),
+        asyncio.create_task(parts.sending.run()),
         asyncio.create_task(retention.run(database, contents, system_clock, parts.tally)),
         asyncio.create_task(collecting(commits)),
         asyncio.create_task(
             reparse.run(database, contents, commits, system_clock, size_limit=settings.size_limit)
         ),
     ]
-    if parts.sending is not None:
-        jobs.append(asyncio.create_task(parts.sending.run()))
     if parts.quotas.is_on:
         jobs.append(asyncio.create_task(parts.quotas.run()))
     if settings.relationships == "on":
@@ -383,13 +381,14 @@ def _measures(parts: _Parts, feed: Feed) -> CallMetrics:
 
     measures = CallMetrics()
     measures.sources += [read, partial(_streams, feed), partial(_checked, parts.checked)]
+    measures.sources.append(partial(_paused, parts.sending))
     if parts.quotas.is_on:
         measures.sources.append(partial(_over_quota, parts.quotas))
     return measures
 
 
-def _sending_port(job: Sending | None) -> SendingPort:
-    return SendingPort(True, job.wake.set, lambda: job.health.paused) if job else SendingPort()
+def _sending_port(job: SendingJob) -> SendingPort:
+    return SendingPort(lambda: job.is_on, job.wake.set, lambda: job.paused, job.largest)
 
 
 @contextlib.asynccontextmanager
@@ -434,6 +433,12 @@ async def _checked(counts: Mapping[str, int]) -> Iterable[Metric]:
     from gateway.server.metrics import messages_checked
 
     return [messages_checked(counts)]
+
+
+async def _paused(job: SendingJob) -> Iterable[Metric]:
+    from gateway.server.metrics import sending_paused
+
+    return [sending_paused(job.paused is not None)]
 
 
 async def _streams(feed: Feed) -> Iterable[Metric]:

@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal, NamedTuple
 
+from storage.content.delivery_report import DeliveryReport
+
 Status = Literal["parsed", "partial"]
 Encoding = Literal["base64", "quoted-printable", "identity", "uuencode"]
 Flow = Literal["", "flowed", "delsp"]
@@ -50,7 +52,8 @@ class Parsed:
     """The parser's result. `text` and `html` are compressed; `words` are packed.
 
     `text` is there only when it was made from HTML. `reply_to` are names and addresses.
-    `has_files` says whether somebody attached something: a picture of the letter is none.
+    `has_files` says whether somebody attached something: a picture of the letter is none. `report`
+    is there when it is a report about the delivery of another message.
     """
 
     status: Status
@@ -62,3 +65,4 @@ class Parsed:
     attachments: tuple[Part, ...]
     words: bytes
     has_files: bool
+    report: DeliveryReport | None = None

@@ -8,6 +8,8 @@
 - Each route has a receipt until the sender has shown that it saw the reply. The same bytes from the
   same sender by the same route, while the receipt exists, are a retry and make no copy. A confirmed
   receipt is deleted, so two identical messages sent on purpose are two messages.
+- A letter of ours that comes back makes no second copy where it is held already; a report about a
+  letter is of that letter's thread (`own_letters`, `thread_join`).
 - Several messages share one transaction; a statement runs once for all of them where it can.
 """
 
@@ -28,6 +30,7 @@ from storage.delivery.arrivals import (
     Unsettled,
 )
 from storage.delivery.batch import DeliveryBatch
+from storage.delivery.own_letters import HOLDS, all_hold, own_letter
 from storage.delivery.retry_receipts import (
     digests_of,
     earlier_delivery,
@@ -35,7 +38,7 @@ from storage.delivery.retry_receipts import (
     keep_receipts,
     look_up_receipts,
 )
-from storage.delivery.thread_join import join_thread, look_up_threads
+from storage.delivery.thread_join import join_letter, join_thread, look_up_threads
 from storage.delivery.thread_merge import merge_threads
 from storage.directory.resolve import Resolution, Verdict, resolve
 from storage.index.copy_index import index_new_copies
@@ -93,7 +96,11 @@ async def _deliver_one(batch: DeliveryBatch, arrival: Arrival) -> Outcome:
     chosen, refused = await _resolve_all(batch, arrival)
     if not chosen or (refused and not arrival.each_recipient):
         return RouteChanged(refused if arrival.each_recipient else ())
-    digests = digests_of(arrival, [route for _, _, route in chosen])
+    routes = [route for _, _, route in chosen]
+    letter_id = await own_letter(batch.tx, arrival)
+    if letter_id is not None and await all_hold(batch.tx, letter_id, routes):
+        return Repeated(letter_id, (), refused)
+    digests = digests_of(arrival, routes)
     earlier: dict[bytes, bytes] = {}
     for digest in dict.fromkeys(digests):
         found = await earlier_delivery(batch, digest, arrival)
@@ -110,7 +117,7 @@ async def _deliver_one(batch: DeliveryBatch, arrival: Arrival) -> Outcome:
     repeated: list[_Chosen] = []
     for one, digest in zip(chosen, digests, strict=True):
         (repeated if digest in earlier else fresh).append(one)
-    message_id = await _store(batch, arrival, fresh)
+    message_id = await _store(batch, arrival, fresh, letter_id)
     for position, recipient, route in repeated:
         batch.add(
             _REPEATED_ROUTE,
@@ -154,10 +161,14 @@ async def _resolve_all(batch: DeliveryBatch, arrival: Arrival) -> tuple[list[_Ch
 
 
 async def _store(
-    batch: DeliveryBatch, arrival: Arrival, routes: Sequence[tuple[int, Recipient, Resolution]]
+    batch: DeliveryBatch, arrival: Arrival, routes: Sequence[_Chosen], letter_id: bytes | None
 ) -> bytes:
-    """Write one message; its id."""
-    thread_id, message_id = await join_thread(batch, arrival)
+    """Write one message; its id. Inboxes that hold the letter get no copy."""
+    reported = next((route.letter_id for _, _, route in routes if route.letter_id), None)
+    if reported is None:
+        thread_id, message_id = await join_thread(batch, arrival)
+    else:
+        thread_id, message_id = await join_letter(batch, arrival, reported)
     for position, recipient, route in routes:
         batch.add(
             _ROUTE,
@@ -169,7 +180,7 @@ async def _store(
             list_id=route.list_id,
             rule=route.rule,
         )
-        await _copy(batch, message_id, position, route, several=len(routes) > 1)
+        await _copy(batch, message_id, position, route, several=len(routes) > 1, unless=letter_id)
     batch.add_message(
         _MESSAGE,
         message_id=message_id,
@@ -193,6 +204,8 @@ async def _store(
         behind_relay=int(arrival.behind_relay),
         dmarc_override=arrival.dmarc_override,
     )
+    if reported is not None:
+        batch.add(_REPORTS, message_id=message_id, letter_id=reported)
     content = arrival.content
     if content.file is not None:
         await require_pieces(batch.tx, content)
@@ -209,20 +222,31 @@ async def _store(
 
 
 async def _copy(
-    batch: DeliveryBatch, message_id: bytes, position: int, route: Resolution, *, several: bool
+    batch: DeliveryBatch,
+    message_id: bytes,
+    position: int,
+    route: Resolution,
+    *,
+    several: bool,
+    unless: bytes | None,
 ) -> None:
-    """Make a copy for every inbox behind `route` that has none yet.
+    """Make a copy for every inbox behind `route` that has none yet, and holds not the letter
+    `unless`.
 
     Of several routes the first counts, so their copies are made in order, and now.
     """
     target = {"position": position, "list_id": route.list_id, "inbox_id": route.inbox_id}
     to_list = route.list_id is not None
     copies = _LIST_COPIES if to_list else _INBOX_COPY
+    routed = _LIST_COPY_ROUTES if to_list else _INBOX_COPY_ROUTE
+    if unless is not None:
+        target["letter"] = unless
+        copies, routed = (_LIST_BUT, _LIST_BUT_ROUTES) if to_list else (_INBOX_BUT, routed)
     if not several:
         batch.add_copies(copies, message_id, **target)
         return
     target["message_id"] = message_id
-    await batch.tx.execute(_LIST_COPY_ROUTES if to_list else _INBOX_COPY_ROUTE, target)
+    await batch.tx.execute(routed, target)
     batch.owed[message_id] += await batch.tx.execute(copies, target)
 
 
@@ -234,12 +258,13 @@ _REPEATED_ROUTE = """
     INSERT INTO repeated_routes (message_id, position, recipient, address, list_id, rule)
     VALUES (:message_id, :position, :recipient, :address, :list_id, :rule)
 """
-_LIST_COPIES = """
+_TO_LIST = """
     INSERT INTO copies (inbox_id, message_id, folder, is_read, is_flagged, route)
     SELECT m.inbox_id, :message_id, 0, 0, 0, :position
-    FROM list_members m WHERE m.list_id = :list_id
+    FROM list_members m WHERE m.list_id = :list_id {}
     ON CONFLICT (inbox_id, message_id) DO NOTHING
 """
+_LIST_COPIES = _TO_LIST.format("")
 _INBOX_COPY = """
     INSERT INTO copies (inbox_id, message_id, folder, is_read, is_flagged, route)
     VALUES (:inbox_id, :message_id, 0, 0, 0, :position)
@@ -248,6 +273,16 @@ _INBOX_COPY = """
 _LIST_COPY_ROUTES = """
     INSERT INTO copy_routes (inbox_id, message_id, position)
     SELECT m.inbox_id, :message_id, :position FROM list_members m WHERE m.list_id = :list_id
+"""
+# The same, for a letter that came back: not where it is held.
+_MEMBER_LACKS = f"AND NOT EXISTS ({HOLDS.format('m.inbox_id')})"
+_LIST_BUT = _TO_LIST.format(_MEMBER_LACKS)
+_LIST_BUT_ROUTES = f"{_LIST_COPY_ROUTES} {_MEMBER_LACKS}"
+_INBOX_BUT = f"""
+    INSERT INTO copies (inbox_id, message_id, folder, is_read, is_flagged, route)
+    SELECT i.inbox_id, :message_id, 0, 0, 0, :position FROM inboxes i
+    WHERE i.inbox_id = :inbox_id AND NOT EXISTS ({HOLDS.format("i.inbox_id")})
+    ON CONFLICT (inbox_id, message_id) DO NOTHING
 """
 _INBOX_COPY_ROUTE = """
     INSERT INTO copy_routes (inbox_id, message_id, position)
@@ -265,6 +300,7 @@ _MESSAGE = """
          :received_field, :automatic, :named_by, :behind_relay, :dmarc_override, 'pending',
          :owed, 0)
 """
+_REPORTS = "UPDATE messages SET bounce_of = :letter_id WHERE message_id = :message_id"
 _CONTENT = """
     INSERT INTO contents (message_id, sha256, size, body, file)
     VALUES (:message_id, :sha256, :size, :body, :file)

@@ -1,7 +1,7 @@
 """Delivery reports: why each inbox got its copy or did not, as recorded at the commit.
 
 - A way names the recipient as the sender wrote it, the address of the inbox or list it led to, and
-  the rule: `address` (exactly), `subaddress` (the part before the +), `postmaster`.
+  the rule: `address` (exactly), `subaddress` (the part before the +), `postmaster`, `bounce`.
 - The members of a list at that time are the inboxes that have, or had, a copy by it. A deleted copy
   stays recorded while another inbox has one.
 - A recipient that had its copies already, from an earlier delivery of the same bytes whose reply

@@ -3,6 +3,9 @@
 - The thread of the message it replies to: In-Reply-To first, then References, the newest first (RFC
   5322 3.6.4); never across tenants. Of a Message-ID used twice the first counts.
 - Every referenced id is remembered for the thread, so replies to mail we never saw still meet.
+- Where no id leads to a thread, the token in a recipient's address does (`team+r.TOKEN`): it is
+  looked up beside the ids, and never remembered. Mail without a token asks nothing more.
+- A report about a letter is of that letter's thread, whatever it refers to.
 - A message that joins a closed thread reopens it; the event goes to inboxes that see the message.
   Joining changes no visibility.
 - Threads and their events get ids before the message does: an inbox that sees only this message
@@ -16,6 +19,7 @@ from hashlib import blake2b
 
 from storage.delivery.arrivals import Arrival
 from storage.delivery.batch import DeliveryBatch, Join, Known
+from storage.directory.address_tokens import reply_reference, reply_token_of
 from storage.sql import chunks, in_list, padded
 
 # Each reference is a row and a look-up under the write lock; a header holds thousands.
@@ -30,8 +34,11 @@ async def join_thread(batch: DeliveryBatch, arrival: Arrival) -> tuple[bytes, by
     joined at the end of the transaction, and the message belongs to the older one.
     """
     keys, own = _keys_of(arrival)
-    known = await _known_threads(batch, arrival.tenant_id, keys)
+    tokens = _tokens_of(arrival)
+    known = await _known_threads(batch, arrival.tenant_id, [*keys, *tokens])
     thread_id, other = _threads_of(keys, known, own)
+    if thread_id is None and tokens:
+        thread_id = next((known[one].thread_id for one in tokens if one in known), None)
     if thread_id is None:
         # Before the message's id: see the rule on ids above.
         thread_id = batch.tx.new_id()
@@ -58,11 +65,36 @@ async def join_thread(batch: DeliveryBatch, arrival: Arrival) -> tuple[bytes, by
     return thread_id, message_id
 
 
+async def join_letter(
+    batch: DeliveryBatch, arrival: Arrival, letter_id: bytes
+) -> tuple[bytes, bytes]:
+    """Return the thread of the letter that a message reports about, and the message's new id.
+
+    A closed thread is reopened. Of what the report refers to, only its own id is remembered.
+    """
+    row = await batch.tx.fetch_one(
+        "SELECT thread_id FROM letters WHERE tenant_id = :tenant_id AND message_id = :letter_id",
+        {"tenant_id": arrival.tenant_id, "letter_id": letter_id},
+    )
+    if row is None:  # deleted since its token was looked up
+        return await join_thread(batch, arrival)
+    found = bytes(row["thread_id"])
+    thread_id = batch.joined.get(found, found)
+    message_id = await _reopen(batch, arrival, thread_id)
+    _, own = _keys_of(arrival)
+    if own and not await _known_threads(batch, arrival.tenant_id, [own]):
+        reference = {"tenant_id": arrival.tenant_id, "reference": own}
+        batch.add(_REFERENCE, **reference, thread_id=thread_id, is_message=1)
+        batch.threads[arrival.tenant_id, own] = Known(thread_id, True)
+    return thread_id, message_id
+
+
 async def look_up_threads(batch: DeliveryBatch, arrivals: Sequence[Arrival]) -> None:
     """Look the threads of several messages up together."""
     asked: dict[bytes, set[bytes]] = {}
     for arrival in arrivals:
-        asked.setdefault(arrival.tenant_id, set()).update(_keys_of(arrival)[0])
+        names = (*_keys_of(arrival)[0], *_tokens_of(arrival))
+        asked.setdefault(arrival.tenant_id, set()).update(names)
     for tenant_id, keys in asked.items():
         for some in chunks(sorted(keys), _AT_ONCE):
             found = await _find_threads(batch, tenant_id, padded(some))
@@ -78,6 +110,12 @@ def _keys_of(arrival: Arrival) -> tuple[list[bytes], bytes | None]:
     named = [*arrival.references[:_MAX_REFERENCES]]
     named += arrival.references[_MAX_REFERENCES:][-1:]  # the root of the thread comes last
     return [*dict.fromkeys([*map(reference_key, named), *([own] if own else [])])], own
+
+
+def _tokens_of(arrival: Arrival) -> list[bytes]:
+    """The tokens in its recipients' addresses, as they are kept."""
+    found = (reply_token_of(one.local_part) for one in arrival.recipients if "+" in one.local_part)
+    return [reference_key(reply_reference(token)) for token in found if token]
 
 
 def reference_key(name: str) -> bytes:

@@ -158,6 +158,10 @@ async def delete_domain(tx: Tx, *, tenant_id: bytes, name: str) -> None:
     used = await tx.fetch_one("SELECT 1 FROM addresses WHERE domain_id = :domain_id LIMIT 1", key)
     if used is not None:
         raise Conflict("domain_in_use", "Inboxes or lists have their address on this domain.")
+    await tx.execute(
+        "DELETE FROM domain_smarthosts WHERE tenant_id = :tenant_id AND domain = :name",
+        {"tenant_id": tenant_id, "name": domain.name},
+    )
     await tx.execute("DELETE FROM domains WHERE domain_id = :domain_id", key)
 
 

@@ -4,6 +4,8 @@
   and lists share it.
 - `resolve` tries the exact address, then the part before the first `+`. `postmaster` and `abuse` of
   a verified domain always lead to an inbox, or are deferred (RFC 5321 4.5.1).
+- Before both comes `bounce+TOKEN` with the token of a letter: its reports go to those who hold it.
+  An address without such a token costs no look-up for it.
 - If the store cannot answer, that is an exception, never "unknown".
 """
 
@@ -14,6 +16,7 @@ from enum import Enum
 
 from storage.address import Address, canonical_domain, split_subaddress
 from storage.database import Row, Tx
+from storage.directory.address_tokens import bounce_token_of
 
 _ALWAYS_THERE = ("postmaster", "abuse")
 
@@ -34,7 +37,8 @@ class Resolution:
     """The result of resolving a recipient. For ROUTE and EMPTY_LIST the ids and `address` are set.
 
     `address` is the stored spelling of the inbox or list; exactly one of the ids is set. `rule` is
-    the rule that matched: `address`, `subaddress` or `postmaster`.
+    the rule that matched: `address`, `subaddress`, `postmaster` or `bounce`; for this one
+    `letter_id` is the letter that is reported about.
     """
 
     verdict: Verdict
@@ -43,6 +47,7 @@ class Resolution:
     inbox_id: bytes | None = None
     list_id: bytes | None = None
     rule: str = "address"
+    letter_id: bytes | None = None
 
 
 UNKNOWN = Resolution(Verdict.UNKNOWN)
@@ -62,6 +67,10 @@ async def resolve(tx: Tx, *, local_part: str, domain: str, postmaster: str = "")
         name = canonical_domain(domain)
     except ValueError:
         return NOT_OURS
+    token = bounce_token_of(local_part)
+    found = await _reported(tx, token, name) if token else None
+    if found is not None:
+        return found
     found = await _look_up(tx, Address(local_part, name))
     if found is not None:
         return found
@@ -116,6 +125,45 @@ def _routed(row: Row, rule: str) -> Resolution:
     return Resolution(
         verdict, row["tenant_id"], row["address"], row["inbox_id"], row["list_id"], rule
     )
+
+
+async def _reported(tx: Tx, token: str, domain: str) -> Resolution | None:
+    """Find where reports about a letter go; None for a token that was not given out.
+
+    To the members of its list, as the letter did. A report names a recipient, so that of a letter
+    with a blind one goes to its author alone.
+    """
+    row = await tx.fetch_one(_REPORTED, {"token": token, "domain": domain})
+    if row is None:
+        return None
+    if row["status"] != "verified":
+        return Resolution(Verdict.DOMAIN_REVOKED)
+    to_list = row["has_members"] and not row["has_blind"]
+    if not to_list and row["inbox_address"] is None:
+        return None
+    return Resolution(
+        Verdict.ROUTE,
+        bytes(row["tenant_id"]),
+        row["list_address"] if to_list else row["inbox_address"],
+        None if to_list else bytes(row["inbox_id"]),
+        bytes(row["list_id"]) if to_list else None,
+        "bounce",
+        bytes(row["message_id"]),
+    )
+
+
+_REPORTED = """
+    SELECT o.message_id, o.tenant_id, o.inbox_id, o.list_id, d.status,
+           i.address AS inbox_address, l.address AS list_address,
+           EXISTS (SELECT 1 FROM list_members m WHERE m.list_id = o.list_id) AS has_members,
+           EXISTS (SELECT 1 FROM letter_recipients b
+                   WHERE b.message_id = o.message_id AND b.kind = 'bcc') AS has_blind
+    FROM letters o
+    JOIN domains d ON d.tenant_id = o.tenant_id AND d.name = o.domain
+    LEFT JOIN inboxes i ON i.inbox_id = o.inbox_id AND i.deleted_at IS NULL
+    LEFT JOIN lists l ON l.list_id = o.list_id
+    WHERE o.bounce_token = :token AND o.domain = :domain
+"""
 
 
 async def _unlisted(tx: Tx, local_part: str, domain: str, postmaster: str) -> Resolution:

@@ -1,6 +1,7 @@
 """Uploads: files that wait to be attached to a letter.
 
 - The bytes lie where large contents lie, as they came, and are no message's.
+- A letter is made of the uploads of its own inbox; one made of a teammate's draft takes that one's.
 - An upload belongs to one inbox and stays for 24 hours. One that a letter has taken stays as long,
   so that a cancelled letter becomes a draft with its files; another letter cannot take it.
 - An inbox holds at most `ROOM` octets that no letter has taken.
@@ -8,8 +9,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
+from types import MappingProxyType
 
 from storage.clock import HOUR
 from storage.content.database_pieces import require_pieces
@@ -97,16 +99,27 @@ async def add_upload(
 
 
 async def find_uploads(
-    tx: Tx, *, tenant_id: bytes, inbox_id: bytes, upload_ids: Sequence[bytes], now: int
+    tx: Tx,
+    *,
+    tenant_id: bytes,
+    inbox_id: bytes,
+    upload_ids: Sequence[bytes],
+    now: int,
+    lent: Mapping[bytes, bytes] = MappingProxyType({}),
 ) -> list[Upload]:
     """Return the inbox's uploads with these ids that no letter has taken, in this order.
 
-    Raises Invalid on `attachments[N].upload_id` for each that is not there, and for one that is
-    named twice.
+    `lent` are uploads of other inboxes that may be used as well, each with its inbox. Raises
+    Invalid on `attachments[N].upload_id` for each that is not there, and for one that is named
+    twice.
     """
     present = await present_uploads(tx, tenant_id=tenant_id, upload_ids=upload_ids, now=now)
     # Another inbox's upload and an unknown one get the same fault.
-    found = {one: upload for one, upload in present.items() if upload.inbox_id == inbox_id}
+    found = {
+        one: upload
+        for one, upload in present.items()
+        if upload.inbox_id in (inbox_id, lent.get(one))
+    }
     faults = [
         FieldFault(f"attachments[{place}].upload_id", message)
         for place, upload_id in enumerate(upload_ids)
@@ -149,14 +162,21 @@ async def take_uploads(
     message_id: bytes,
     upload_ids: Sequence[bytes],
     now: int,
+    lent: Mapping[bytes, bytes] = MappingProxyType({}),
 ) -> list[Upload]:
-    """Give the inbox's uploads to a letter. Raises as `find_uploads`."""
+    """Give uploads to a letter of the inbox; they are its own then. Raises as `find_uploads`."""
     found = await find_uploads(
-        tx, tenant_id=tenant_id, inbox_id=inbox_id, upload_ids=upload_ids, now=now
+        tx, tenant_id=tenant_id, inbox_id=inbox_id, upload_ids=upload_ids, now=now, lent=lent
     )
     await tx.execute_many(
-        "UPDATE uploads SET message_id = :message_id WHERE upload_id = :upload_id",
-        [{"message_id": message_id, "upload_id": one.upload_id} for one in found],
+        """
+        UPDATE uploads SET message_id = :message_id, inbox_id = :inbox_id
+        WHERE upload_id = :upload_id
+        """,
+        [
+            {"message_id": message_id, "inbox_id": inbox_id, "upload_id": one.upload_id}
+            for one in found
+        ],
     )
     return found
 

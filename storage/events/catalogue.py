@@ -173,6 +173,12 @@ EVENT_TYPES: Mapping[str, EventType] = {
             "A letter of which the inbox holds a copy is on its way to the smarthost.",
             ("message_id", "thread_id", *_BY),
         ),
+        EventType(
+            "message.bounced",
+            "A report came back about a letter: it was not delivered to somebody, or not yet. The"
+            " inbox holds the report.",
+            ("message_id", "thread_id"),
+        ),
         EventType("thread.assigned", "The inbox was assigned a thread.", _THREAD),
         EventType(
             "thread.unassigned",

@@ -50,7 +50,8 @@ class Copy:
 
     Folder and marks are None for a message that was only granted to this inbox; `seen_by` is None
     where no list shares who has read it. `verdict` tells whether its sender is who it says, None
-    until that was checked.
+    until that was checked. `protocol` is `outbound` for a letter that was written here; `bounce_of`
+    is the letter that a report is about, `bounce_state` what it says once it was read.
     """
 
     message_id: bytes
@@ -75,11 +76,19 @@ class Copy:
     verdict: str | None
     routes: tuple[Route, ...]
     seen_by: tuple[Reader, ...] | None
+    protocol: str
+    bounce_of: bytes | None
+    bounce_state: str | None
 
     @property
     def is_held(self) -> bool:
         """Whether the inbox holds a copy."""
         return self.folder is not None
+
+    @property
+    def is_letter(self) -> bool:
+        """Whether it was written here."""
+        return self.protocol == "outbound"
 
 
 def require_held(copy: Copy) -> None:
@@ -285,7 +294,7 @@ COPY_COLUMNS = """
     m.message_id, c.folder, c.is_read, c.is_flagged, c.route, m.thread_id, m.received_at,
     m.size, m.from_name, m.from_email, m.subject, m.recipients, m.reverse_path,
     m.client_ip, m.helo, m.tls, m.received_field, m.parse_status,
-    m.preview, m.has_attachments,
+    m.preview, m.has_attachments, m.protocol, m.bounce_of, m.bounce_state,
     (SELECT k.verdict FROM message_checks k WHERE k.message_id = m.message_id) AS verdict
 """
 # CROSS JOIN keeps SQLite at reading the copies first, in their order.
@@ -364,4 +373,7 @@ def _copy(row: Row, routes: Sequence[Route], seen_by: tuple[Reader, ...] | None)
         verdict=row["verdict"],
         routes=tuple(routes),
         seen_by=seen_by,
+        protocol=row["protocol"],
+        bounce_of=None if row["bounce_of"] is None else bytes(row["bounce_of"]),
+        bounce_state=row["bounce_state"],
     )

@@ -21,11 +21,12 @@ TRIES = 5
 
 @dataclass(frozen=True, slots=True)
 class ParseClaim:
-    """A message to parse. `tries` counts this attempt too."""
+    """A message to parse. `tries` counts this attempt too; `bounce_of` is a letter it is about."""
 
     message_id: bytes
     tries: int
     content: Content
+    bounce_of: bytes | None = None
 
 
 async def is_any_due(tx: Tx, *, now: int) -> bool:
@@ -67,7 +68,7 @@ async def load(tx: Tx, claimed: Mapping[bytes, int]) -> list[ParseClaim]:
     names = {f"m{place}": message_id for place, message_id in enumerate(claimed)}
     found = await tx.fetch_all(
         f"""
-        SELECT m.message_id, c.sha256, c.size, c.body, c.file
+        SELECT m.message_id, m.bounce_of, c.sha256, c.size, c.body, c.file
         FROM messages m JOIN contents c ON c.message_id = m.message_id
         WHERE m.message_id IN ({", ".join(f":{name}" for name in names)}) ORDER BY m.message_id
         """,
@@ -78,7 +79,8 @@ async def load(tx: Tx, claimed: Mapping[bytes, int]) -> list[ParseClaim]:
 
 def _claim(row: Row, claimed: Mapping[bytes, int]) -> ParseClaim:
     message_id = bytes(row["message_id"])
-    return ParseClaim(message_id, claimed[message_id], content_of(row))
+    letter_id = None if row["bounce_of"] is None else bytes(row["bounce_of"])
+    return ParseClaim(message_id, claimed[message_id], content_of(row), letter_id)
 
 
 async def release(tx: Tx, claims: Sequence[ParseClaim], *, now: int) -> None:

@@ -19,7 +19,7 @@ class Waiting:
 
     `parsing` messages wait for the parser, `checking` for the check of their sender, `counting` for
     relationships; `delivering` are pending webhook deliveries, `reparsing` messages are to be
-    parsed once more.
+    parsed once more, `sending` letters are to leave.
     """
 
     parsing: int
@@ -27,6 +27,7 @@ class Waiting:
     delivering: int
     reparsing: int
     checking: int
+    sending: int
 
 
 async def waiting(tx: Tx) -> Waiting:
@@ -49,6 +50,7 @@ async def waiting(tx: Tx) -> Waiting:
             """,
         ),
         await _count(tx, _UNCHECKED),
+        await _count(tx, "SELECT 1 FROM letters WHERE due_at IS NOT NULL"),
     )
 
 

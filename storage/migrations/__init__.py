@@ -43,6 +43,7 @@ from storage.migrations.m024_drafts import m024_drafts
 from storage.migrations.m025_content_places import m025_content_places
 from storage.migrations.m026_outbound import m026_outbound
 from storage.migrations.m027_open_threads import m027_open_threads
+from storage.migrations.m028_bounces import m028_bounces
 
 Step = Callable[[Tx], Coroutine[Any, Any, None]]
 
@@ -200,4 +201,5 @@ STEPS: tuple[Step, ...] = (
     m025_content_places,
     m026_outbound,
     m027_open_threads,
+    m028_bounces,
 )

@@ -72,6 +72,7 @@ class Letter:
     approved_by: bytes | None
     thread_id: bytes
     list_id: bytes | None
+    domain: str
     call: Mapping[str, object]
     attempts: int
     due_at: int | None
@@ -89,7 +90,8 @@ class Letter:
 @dataclass(frozen=True, slots=True)
 class NewLetter:
     """A composed letter. `references` are the names by which answers to it may know its thread;
-    without `thread_id` it begins one. `mailboxes` is a JSON object of To and Cc.
+    without `thread_id` it begins one. `mailboxes` is a JSON object of To and Cc. `bounce_token` is
+    what its envelope sender may carry.
     """
 
     tenant_id: bytes
@@ -110,6 +112,7 @@ class NewLetter:
     recipients: tuple[tuple[str, Kind], ...]
     content: Content
     call: Mapping[str, object]
+    bounce_token: str | None = None
 
 
 async def enqueue(
@@ -171,6 +174,7 @@ def _letter_row(letter: NewLetter, due_at: int | None, expires_at: int) -> dict[
         "token_id": letter.token_id,
         "list_id": letter.list_id,
         "domain": letter.domain,
+        "bounce_token": letter.bounce_token,
         "call": json.dumps(letter.call, separators=(",", ":")),
         "due_at": due_at,
         "expires_at": expires_at,
@@ -203,11 +207,11 @@ _CONTENT = """
 """
 _LETTER = """
     INSERT INTO letters
-        (message_id, tenant_id, inbox_id, user_id, token_id, thread_id, list_id, domain, call,
-         is_shared, attempts, failures, due_at, expires_at, created_at)
+        (message_id, tenant_id, inbox_id, user_id, token_id, thread_id, list_id, domain,
+         bounce_token, call, is_shared, attempts, failures, due_at, expires_at, created_at)
     VALUES
         (:message_id, :tenant_id, :inbox_id, :user_id, :token_id, :thread_id, :list_id, :domain,
-         :call, 0, 0, 0, :due_at, :expires_at, :now)
+         :bounce_token, :call, 0, 0, 0, :due_at, :expires_at, :now)
 """
 _RECIPIENT = """
     INSERT INTO letter_recipients (message_id, position, email, kind, state, updated_at)
@@ -275,7 +279,7 @@ async def list_letters(tx: Tx, *, tenant_id: bytes, limit: int) -> list[Letter]:
 
 _LETTERS = """
     SELECT message_id, tenant_id, inbox_id, user_id, token_id, approved_by, thread_id, list_id,
-           call, attempts, due_at, expires_at, created_at
+           domain, call, attempts, due_at, expires_at, created_at
     FROM letters WHERE tenant_id = :tenant_id
 """
 _RECIPIENTS = """
@@ -386,6 +390,7 @@ def _letter(row: Row, recipients: Sequence[LetterRecipient]) -> Letter:
         _id(row["approved_by"]),
         bytes(row["thread_id"]),
         _id(row["list_id"]),
+        row["domain"],
         json.loads(row["call"]),
         row["attempts"],
         row["due_at"],

@@ -20,7 +20,10 @@ from typing import Literal
 from storage.clock import HOUR, MINUTE, SECOND
 from storage.content.message_bytes import Content, content_of
 from storage.database import Row, Tx
+from storage.directory.address_tokens import bounce_address
 from storage.index.copy_index import index_late_copies
+from storage.outbound.author_tasks import PERHAPS_SENT, ask_author
+from storage.outbound.domain_smarthosts import Via, goes_by
 from storage.outbound.letters import SENT, State
 from storage.sql import in_list
 
@@ -31,12 +34,16 @@ WAITS = (
 )
 UNKNOWN_WAIT = 5 * MINUTE
 LONGEST_DIAGNOSTIC = 500
+_PERHAPS = "It is not known whether the mail server took this letter. Ask, or send it again."
 EXPIRED = "The smarthost did not take it in time."
 
 
 @dataclass(frozen=True, slots=True)
 class SendingClaim:
-    """A letter to hand over now: to these recipients, by their positions. `attempt` fences it."""
+    """A letter to hand over now: to these recipients, by their positions. `attempt` fences it.
+
+    `author` is the address of the inbox that wrote it, `bounce_token` the letter's own.
+    """
 
     message_id: bytes
     tenant_id: bytes
@@ -45,6 +52,18 @@ class SendingClaim:
     from_email: str
     recipients: tuple[tuple[int, str], ...]
     content: Content
+    author: str
+    bounce_token: str | None
+    has_blind: bool
+
+    def reverse_path(self, *, verp: bool) -> str:
+        """Where reports about it go: with `verp` to its token, otherwise to the address in From.
+
+        A report names a recipient, so that of a letter with a blind one goes to its author alone.
+        """
+        if verp and self.bounce_token is not None:
+            return bounce_address(self.bounce_token, self.domain)
+        return self.author if self.has_blind and self.author else self.from_email
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,28 +90,31 @@ async def next_due(tx: Tx) -> int | None:
 
 
 async def claim(
-    tx: Tx, *, owner: bytes, limit: int, now: int, ask: bool = False
+    tx: Tx, *, owner: bytes, limit: int, now: int, ask: bool = False, via: Via = "any"
 ) -> list[SendingClaim]:
     """Lease letters that are due, the longest waiting first, and record their attempts.
 
     Letters that have expired, and have been tried, fail instead. With `ask` a recipient that is
-    `unknown` is left out.
+    `unknown` is left out. Only letters that go by the smarthost `via`.
     """
-    await expire(tx, limit=limit, now=now)
-    due = await tx.fetch_all(_DUE, {"now": now, "limit": limit})
+    await expire(tx, limit=limit, now=now, via=via)
+    condition, names = goes_by(via)
+    due = await tx.fetch_all(_DUE.format(condition), {**names, "now": now, "limit": limit})
     states: tuple[State, ...] = ("waiting",) if ask else ("waiting", "unknown")
     return [await _claim_one(tx, row, owner, states, now) for row in due]
 
 
-async def expire(tx: Tx, *, limit: int, now: int, untried: bool = False) -> None:
+async def expire(tx: Tx, *, limit: int, now: int, untried: bool = False, via: Via = "any") -> None:
     """Have letters fail that expired: those that were tried, with `untried` the others as well."""
+    condition, names = goes_by(via)
     rows = await tx.fetch_all(
-        """
-        SELECT message_id FROM letters
+        f"""
+        SELECT message_id FROM letters l
         WHERE due_at <= :now AND due_at IS NOT NULL AND expires_at <= :now AND attempts >= :tried
+          {condition}
         LIMIT :limit
         """,
-        {"now": now, "limit": limit, "tried": 0 if untried else 1},
+        {**names, "now": now, "limit": limit, "tried": 0 if untried else 1},
     )
     for row in rows:
         await _expire(tx, bytes(row["message_id"]), now)
@@ -113,11 +135,14 @@ async def _expire(tx: Tx, message_id: bytes, now: int) -> None:
 
 _DUE = """
     SELECT l.message_id, l.tenant_id, l.attempts, l.domain, l.inbox_id, l.list_id, l.thread_id,
-           l.is_shared, m.from_email, c.sha256, c.size, c.body, c.file
+           l.is_shared, l.bounce_token, m.from_email, c.sha256, c.size, c.body, c.file,
+           (SELECT i.canonical FROM inboxes i WHERE i.inbox_id = l.inbox_id) AS author,
+           EXISTS (SELECT 1 FROM letter_recipients b
+                   WHERE b.message_id = l.message_id AND b.kind = 'bcc') AS has_blind
     FROM letters l
     JOIN messages m ON m.message_id = l.message_id
     JOIN contents c ON c.message_id = l.message_id
-    WHERE l.due_at IS NOT NULL AND l.due_at <= :now ORDER BY l.due_at LIMIT :limit
+    WHERE l.due_at IS NOT NULL AND l.due_at <= :now {} ORDER BY l.due_at LIMIT :limit
 """
 
 
@@ -159,6 +184,9 @@ async def _claim_one(
         row["from_email"],
         tuple((one["position"], one["email"]) for one in found),
         content_of(row),
+        row["author"] or "",
+        row["bounce_token"],
+        bool(row["has_blind"]),
     )
 
 
@@ -247,7 +275,8 @@ async def note_outcome(
 ) -> bool:
     """Record the result for each recipient, by position; False when the lease was lost.
 
-    A temporary refusal is tried again later; of a letter that has expired it is final. One of which
+    A report that was faster than this record stays. A temporary refusal is tried again later; of a
+    letter that has expired it is final. One of which
     it is not known whether it was sent is sent again in five minutes, with `ask` not by itself.
     """
     fence = _fence(claimed, owner)
@@ -256,7 +285,8 @@ async def note_outcome(
         return False
     waits = any(one.state == "waiting" for one in outcomes.values())
     is_over = now >= row["expires_at"]
-    is_unknown = not ask and any(one.state == "unknown" for one in outcomes.values())
+    may_be_sent = any(one.state == "unknown" for one in outcomes.values())
+    is_unknown = may_be_sent and not ask
     later = min(now + WAITS[min(row["failures"], len(WAITS) - 1)], max(row["expires_at"], now + 1))
     due_at = later if waits and not is_over else None
     if is_unknown:
@@ -274,7 +304,7 @@ async def note_outcome(
         UPDATE letter_recipients
         SET state = :state, code = :code, enhanced = :enhanced, diagnostic = :diagnostic,
             updated_at = :now
-        WHERE message_id = :message_id AND position = :position
+        WHERE message_id = :message_id AND position = :position AND state = 'sending'
         """,
         [
             {
@@ -289,6 +319,8 @@ async def note_outcome(
             for position, one in outcomes.items()
         ],
     )
+    if may_be_sent and ask:
+        await _ask(tx, claimed.message_id, now)
     return True
 
 
@@ -307,21 +339,25 @@ async def release(
             await _after(tx, one.message_id, "waiting", now)
 
 
+Recovered = tuple[list[bytes], list[bytes]]
+
+
 async def recover(
-    tx: Tx, *, ask: bool, now: int, mine: bytes = b""
-) -> tuple[list[bytes], list[bytes]]:
-    """End the leases that ran out, but those of `mine`: their processes are gone.
+    tx: Tx, *, ask: bool, now: int, mine: bytes = b"", dead: Sequence[bytes] = ()
+) -> Recovered:
+    """End the leases that ran out, but those of `mine`, and all of `dead`: nobody has them.
 
     Returns the letters that wait again, and those of which it is not known whether they were sent;
-    these are sent again after five minutes, or with `ask` not by themselves.
+    these are sent again after five minutes, or with `ask` left to their authors, who get a task.
     """
+    chosen, names = in_list(dead or [b"none"])
     rows = await tx.fetch_all(
-        """
+        f"""
         SELECT message_id, dot_at FROM letters
         WHERE lease_until IS NOT NULL AND lease_owner <> :mine
-          AND (lease_until <= :now OR lease_until > :furthest)
+          AND (lease_until <= :now OR lease_until > :furthest OR lease_owner IN ({chosen}))
         """,
-        {"now": now, "furthest": now + 10 * LEASE, "mine": mine},
+        {**names, "now": now, "furthest": now + 10 * LEASE, "mine": mine},
     )
     again = [bytes(row["message_id"]) for row in rows if row["dot_at"] is None]
     unknown = [bytes(row["message_id"]) for row in rows if row["dot_at"] is not None]
@@ -331,7 +367,14 @@ async def recover(
     await _end_leases(tx, unknown, None if ask else now + UNKNOWN_WAIT)
     for message_id in unknown:
         await _after(tx, message_id, "unknown", now)
+        if ask:
+            await _ask(tx, message_id, now)
     return again, unknown
+
+
+async def _ask(tx: Tx, message_id: bytes, now: int) -> None:
+    """Leave a letter that may have been sent to its author."""
+    await ask_author(tx, letter_id=message_id, about=PERHAPS_SENT, description=_PERHAPS, now=now)
 
 
 async def _end_leases(tx: Tx, message_ids: Sequence[bytes], due_at: int | None) -> None:

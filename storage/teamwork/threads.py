@@ -20,6 +20,7 @@ from typing import Literal
 
 from storage.address import canonical_or_none
 from storage.database import Row, Tx
+from storage.directory.address_tokens import without_token
 from storage.errors import NotFound
 from storage.events.record import record_event
 from storage.index.query import FOLDERS
@@ -200,9 +201,10 @@ def _participants(messages: Sequence[Row]) -> tuple[Mailbox, ...]:
         recipients = json.loads(bytes(row["recipients"]))
         named = [(row["from_name"], row["from_email"])]
         named += [*recipients.get("to", ()), *recipients.get("cc", ())]
-        for name, email in named:
-            if not email:
+        for name, written in named:
+            if not written:
                 continue
+            email = without_token(written)
             key = canonical_or_none(email) or email
             known = found.get(key)
             if known is None and len(found) < _MAX_PARTICIPANTS:

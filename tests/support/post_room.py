@@ -6,6 +6,7 @@ import hashlib
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
+from functools import partial
 
 from gateway.message.arrival import arrival
 from gateway.message.header_scan import scan
@@ -14,12 +15,14 @@ from storage.accounts import tenants
 from storage.address import parse_address
 from storage.clock import SECOND
 from storage.content.message_bytes import Content
+from storage.content.mime_parts import Parsed
 from storage.database import Database, Store, Tx
 from storage.delivery import deliver as delivery
 from storage.delivery.arrivals import Recipient, Stored
 from storage.directory import domains, inboxes, lists
 from storage.mailbox import parse_queue, parsed
 from storage.mailbox.parse_queue import ParseClaim
+from storage.outbound.bounces import record_report
 from tests.support.engines import Engine
 
 START = 1_800_000_000 * SECOND
@@ -97,10 +100,14 @@ async def parse_waiting(database: Database, now: int) -> None:
         lambda tx: parse_queue.claim(tx, limit=1_000, hold=60 * SECOND, now=now)
     )
     for one in await database.read(lambda tx: parse_queue.load(tx, claimed)):
-        result = (one, parse(one.content.body or b"", lambda: True))
-        await database.write(
-            lambda tx, result=result: parsed.record(tx, [result])  # type: ignore[misc]
-        )
+        result = parse(one.content.body or b"", lambda: True)
+        await database.write(partial(_record, one, result, now))
+
+
+async def _record(one: ParseClaim, result: Parsed, now: int, tx: Tx) -> None:
+    await parsed.record(tx, [(one, result)])
+    if one.bounce_of is not None or result.report is not None:
+        await record_report(tx, message_id=one.message_id, report=result.report, now=now)
 
 
 @asynccontextmanager

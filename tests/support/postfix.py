@@ -97,8 +97,11 @@ def postfix_towards(hop: HostPort) -> Iterator[Postfix]:
 
 
 @contextmanager
-def postfix_with(settings: str) -> Iterator[Postfix]:
-    """Run an instance with these lines in its main.cf; stopped and removed at the end."""
+def postfix_with(settings: str, *, services: str = "") -> Iterator[Postfix]:
+    """Run an instance with these lines in its main.cf; stopped and removed at the end.
+
+    `services` are more lines of its master.cf.
+    """
     command = need("postfix", "postfix")
     if os.geteuid() != 0:
         pytest.skip("Postfix starts only for root")
@@ -107,7 +110,7 @@ def postfix_with(settings: str) -> Iterator[Postfix]:
     programs = (need("sendmail", "postfix"), need("postqueue", "postfix"))
     instance = Postfix(folder, *programs, smtpd=(host, int(port)))
     try:
-        _configure(instance, settings)
+        _configure(instance, settings, services)
         done = subprocess.run(
             [command, "-c", instance.configuration, "start"],
             capture_output=True,
@@ -127,13 +130,15 @@ def postfix_with(settings: str) -> Iterator[Postfix]:
         shutil.rmtree(folder, ignore_errors=True)
 
 
-def _configure(instance: Postfix, settings: str) -> None:
+def _configure(instance: Postfix, settings: str, services: str) -> None:
     folder = instance.folder
     for name in ("etc", "queue", "data", "log"):
         (folder / name).mkdir(mode=0o755)
     shutil.chown(folder / "data", "postfix")
     host, port = instance.smtpd
-    (folder / "etc" / "master.cf").write_text(f"{host}:{port} inet n - n - - smtpd\n{SERVICES}")
+    (folder / "etc" / "master.cf").write_text(
+        f"{host}:{port} inet n - n - - smtpd\n{SERVICES}{services}"
+    )
     (folder / "etc" / "main.cf").write_text(
         f"""\
 compatibility_level = 3.6

@@ -19,7 +19,7 @@ from tests.support.server import Server, quiet_port
 from tests.support.smarthost import RecordingSmarthost, recording_smarthost
 
 _SETTLED = {"accepted", "unknown"}
-_SETTLE_SECONDS = 300.0  # a lease of a process that was killed lasts a minute
+_SETTLE_SECONDS = 60.0  # who starts takes over what the killed process had leased
 
 
 @contextlib.contextmanager

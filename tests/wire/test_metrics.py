@@ -35,7 +35,8 @@ def test_the_figures_of_a_server_that_takes_mail(server: Server) -> None:
             break
         assert time.monotonic() < deadline, seen
         time.sleep(0.1)
-    assert len(behind) == 4
+    assert len(behind) == 5
+    assert seen["postroom_sending_paused", nothing] == 0
     assert seen["postroom_smtp_connections_total", nothing] >= 1
     assert seen["postroom_store_up", nothing] == 1
     assert seen["postroom_messages_stored", nothing] >= 0

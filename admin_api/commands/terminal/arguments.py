@@ -2,8 +2,15 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+from typing import TYPE_CHECKING
+
 from admin_api.commands.terminal.faults import Faults
 from storage.address import Address, canonical_domain, parse_address
+
+if TYPE_CHECKING:
+    from config.settings import Settings
+    from storage.outbound.domain_smarthosts import DomainSmarthost, TlsMode
 
 _NAME_LENGTH = 200
 _SIGNATURE_LENGTH = 2000
@@ -56,6 +63,33 @@ def domain(text: str) -> str:
         return canonical_domain(text)
     except ValueError as error:
         raise Faults(f"domain: {error}") from None
+
+
+def smarthost(
+    settings: Settings, host: str, *, tls: TlsMode, username: str, password_file: str
+) -> DomainSmarthost:
+    """The smarthost of a domain, by the rules of the settings for theirs. Raises Faults."""
+    from config import values
+    from config.hosts import is_inside
+    from storage.outbound.domain_smarthosts import DomainSmarthost
+
+    try:
+        found = values.smarthost(host)
+        values.credential(username)
+    except ValueError as error:
+        raise Faults(f"smarthost: {error}") from None
+    if found is None:
+        raise Faults("smarthost: must be host:port, such as smtp.example.net:587")
+    if tls == "none" and not is_inside(found.host, settings.webhook_allow_networks):
+        raise Faults(
+            "tls: none is for loopback and webhook_allow_networks only, by their addresses"
+        )
+    if bool(username) != bool(password_file):
+        raise Faults("username: goes together with password-file")
+    path = str(Path(password_file).absolute()) if password_file else ""
+    if path and not Path(path).is_file():
+        raise Faults("password-file: is no file that can be read here")
+    return DomainSmarthost(found.host, found.port, tls, username, path)
 
 
 def password(text: str) -> str:

@@ -30,6 +30,7 @@ EXAMPLES = {
     "domain revoke": "domain revoke acme.test --tenant Acme",
     "domain delete": "domain delete acme.test --tenant Acme",
     "domain list": "domain list --tenant Acme",
+    "domain smarthost": "domain smarthost acme.test smtp.example.net:587 --tenant Acme",
     "inbox create": "inbox create sales@acme.test --tenant Acme",
     "inbox list": "inbox list --deleted",
     "inbox set": "inbox set sales@acme.test --owner eve@acme.test",

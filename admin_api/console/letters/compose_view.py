@@ -30,7 +30,7 @@ _REPLYING = 30 * MINUTE
 
 def can_send(call: Call) -> bool:
     """Whether letters leave from here."""
-    return call.service.settings.smarthost is not None
+    return call.service.settings.smarthost is not None or call.service.sending.is_on()
 
 
 async def answer_values(
@@ -95,9 +95,13 @@ async def _values(
 async def _answered(
     call: Call, visit: Visit, thread: Record, shown: Mapping[str, Record]
 ) -> Record | None:
-    """The newest message of the thread that came from outside, or the newest of all."""
-    ids = [one["message_id"] for one in thread["messages"]]
-    came = [one["message_id"] for one in thread["messages"] if one["folder"] != "sent"]
+    """The newest message of the thread that came from outside, or the newest of all.
+
+    Nobody answers a report of failure.
+    """
+    written = [one for one in thread["messages"] if one["kind"] != "bounce"] or thread["messages"]
+    ids = [one["message_id"] for one in written]
+    came = [one["message_id"] for one in written if one["folder"] != "sent"]
     newest = (came or ids)[-1]
     if newest in shown:
         return shown[newest]

@@ -12,6 +12,14 @@ from typing import Any
 
 MOST_OPEN = 5
 _ORDER = ("message", "act", "note")
+# What a report that came back says of the letter.
+REPORTS: Mapping[str | None, str] = {
+    "bounced": "A mail server reports that the letter was not delivered.",
+    "delayed": "A mail server reports that the letter is delayed; it tries on.",
+    "delivered": "A mail server reports that the letter was delivered.",
+    "other": "This came to the return address of the letter: a machine answered.",
+    None: "This came to the return address of the letter, and has not been read yet.",
+}
 _ACTS = {
     "assigned": "assigned this to",
     "unassigned": "took this from",
@@ -121,9 +129,13 @@ def audience(
 def outside_sender(
     messages: Sequence[Mapping[str, Any]], own: frozenset[str]
 ) -> Mapping[str, Any] | None:
-    """Return the last sender who is not of the team."""
+    """Return the last sender who is not of the team, and no server that reports a failure."""
     for one in reversed(messages):
-        if one["from"]["email"] and one["from"]["email"].lower() not in own:
+        if (
+            one.get("kind") != "bounce"
+            and one["from"]["email"]
+            and one["from"]["email"].lower() not in own
+        ):
             return one["from"]  # type: ignore[no-any-return]
     return None
 
@@ -132,6 +144,8 @@ def facts(message: Mapping[str, Any]) -> list[str]:
     """Return what the envelope says beside the header, in sentences."""
     told = []
     envelope = message["envelope"]
+    if message.get("bounce"):
+        return [REPORTS[message["bounce"]["state"]]]
     if envelope is None:
         return ["You have no copy: this message was opened to you."]
     sender, mail_from = message["from"]["email"], envelope["mail_from"]

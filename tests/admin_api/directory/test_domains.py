@@ -7,6 +7,7 @@ import pytest
 
 from storage.directory import domains
 from storage.directory.resolve import Verdict, resolve
+from storage.outbound.domain_smarthosts import DomainSmarthost, set_smarthost
 from tests.builders import STRANGER, TENANT_ADMIN, TENANT_OWNER, World
 from tests.support.dns_server import DnsServer, Mood
 
@@ -104,7 +105,9 @@ async def test_the_right_record_verifies_and_what_the_dns_says_later_does_not_un
 async def test_a_check_changes_nothing(world: World, dns: DnsServer) -> None:
     value = await add(world)
     dns.publish(OWNERSHIP, "TXT", value)
-    assert await ask(world, "check") == {
+    found = await ask(world, "check")
+    assert found.pop("sending")
+    assert found == {
         "name": NAME,
         "records": [
             {
@@ -298,3 +301,30 @@ async def test_a_verified_domain_takes_inboxes_and_mail(world: World, dns: DnsSe
         answer = await api.post("/v1/inboxes/", json={"address": f"desk@{NAME}"})
         assert answer.status_code == 201
     assert await verdict() is Verdict.ROUTE
+
+
+async def test_where_letters_leave_the_check_gives_advice(world: World, dns: DnsServer) -> None:
+    await add(world)
+    host = DomainSmarthost("smtp.example.net", 587, "starttls")
+    await world.database.write(
+        lambda tx: set_smarthost(tx, tenant_id=world.tenant_id, domain=NAME, smarthost=host)
+    )
+
+    async def advice() -> dict[str, tuple[str, list[str]]]:
+        found = (await ask(world, "check"))["sending"]
+        assert isinstance(found, list)
+        assert all(
+            "smtp.example.net" in one["advice"] or one["purpose"] == "dmarc" for one in found
+        )
+        return {one["purpose"]: (one["status"], one["found"]) for one in found}
+
+    assert await advice() == {
+        "spf": ("missing", []),
+        "dkim": ("unknown", []),
+        "dmarc": ("missing", []),
+    }
+    dns.publish(NAME, "TXT", '"v=spf1 -all"', '"v=spf1 mx -all"', '"something else"')
+    dns.publish(f"_dmarc.{NAME}", "TXT", '"v=DMARC1; p=none"')
+    found = await advice()
+    assert found["spf"] == ("wrong", ["v=spf1 -all", "v=spf1 mx -all"])
+    assert found["dmarc"] == ("ok", ["v=DMARC1; p=none"])

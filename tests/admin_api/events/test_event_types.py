@@ -11,9 +11,21 @@ from storage.database import Tx
 from storage.events.catalogue import EVENT_TYPES
 from tests.admin_api.drafts.letters import held_letter
 from tests.admin_api.teamwork.team import Record, agenda, delete, get, post, thread_with
-from tests.builders import AGENT, SALES, SUPPORT, TEAM, TENANT_OWNER, World, deliver, token_with
+from tests.builders import (
+    AGENT,
+    SALES,
+    SUPPORT,
+    TEAM,
+    TENANT_OWNER,
+    World,
+    deliver,
+    receive,
+    token_with,
+)
 from tests.storage.outbound.queued import claimed, enqueued
 from tests.support.checks import check
+from tests.support.post_room import parse_waiting
+from tests.support.reports import report
 
 TYPES = "/v1/events/types/"
 SHARES = "/v1/contacts/shares/"
@@ -123,6 +135,19 @@ async def send_letter(world: World) -> object:
     return await claimed(world)
 
 
+async def bounce_letter(world: World) -> object:
+    letter = await enqueued(world)
+    await world.database.write(
+        lambda tx: tx.execute("DELETE FROM letter_recipients WHERE kind = 'bcc'", {})
+    )
+    (one,) = await claimed(world)
+    to = one.reverse_path(verp=True)
+    said = report(("grace@sender.test", "failed", "5.1.1", "no such user"), to=to)
+    await receive(world, to, body=said)
+    await parse_waiting(world.database, world.clock())
+    return letter
+
+
 async def ask_approval(world: World) -> str:
     approval, _ = await held_letter(world, who=SUPPORT)
     return approval
@@ -139,6 +164,7 @@ CAUSES: dict[str, list[Make]] = {
     "message.changed": [mark_read],
     "message.checked": [check_one],
     "message.sent": [send_letter],
+    "message.bounced": [bounce_letter],
     "thread.assigned": [assign],
     "thread.unassigned": [unassign],
     "thread.note_added": [annotate],

@@ -44,10 +44,10 @@ NAMED = (
 
 
 @asynccontextmanager
-async def sending_world(engine: Engine) -> AsyncIterator[World]:
+async def sending_world(engine: Engine, **settings: object) -> AsyncIterator[World]:
     from config.values import Endpoint
 
-    async with open_world(engine, smarthost=Endpoint("127.0.0.1", 1)) as world:
+    async with open_world(engine, smarthost=Endpoint("127.0.0.1", 1), **settings) as world:
         yield world
 
 
@@ -186,7 +186,7 @@ async def test_an_answer_goes_from_the_list_to_who_asked(engine: Engine) -> None
 
 
 async def test_lists_say_how_their_members_answer(engine: Engine) -> None:
-    async with sending_world(engine) as world:
+    async with sending_world(engine, return_path="from") as world:
         asked = await question(world)
         tenant_id, list_id = world.tenant_id, world.raw[TEAM]
 

@@ -184,7 +184,7 @@ async def test_a_host_that_fails_is_left_alone_and_no_letter_is_to_blame(
                     letter = await enqueued(world)
                     async with sending(world, host) as job:
                         await until(world, letter, lambda one: one.attempts > 1)
-                        assert job.health.failures
+                        assert job.lanes[0].health.failures
                         host.faults = {}
                         after = await until(world, letter, lambda one: one.state == "accepted")
                     assert after.due_at is None
@@ -201,11 +201,11 @@ async def test_a_refused_sign_in_pauses_all_sending(
         with caplog.at_level(logging.INFO):
             async with sending(world, host, user="postroom") as job:
                 waiting = await until(world, letter, lambda one: one.attempts > 1)
-                assert "535" in (job.health.paused or "")
+                assert "535" in (job.paused or "")
                 assert set(states(waiting)) <= {"waiting", "sending"}
                 host.faults.clear()
                 await until(world, letter, lambda one: one.state == "accepted")
-                assert not job.health.paused
+                assert not job.paused
         assert "send_paused" in caplog.text
         assert "secret" not in caplog.text
 

@@ -6,6 +6,7 @@ from dataclasses import replace
 from storage.clock import HOUR
 from storage.content.message_bytes import Content
 from storage.database import Tx
+from storage.directory.address_tokens import new_token
 from storage.outbound import letters, sending_queue
 from storage.outbound.letters import Letter, NewLetter
 from storage.outbound.sending_queue import SendingClaim
@@ -35,6 +36,7 @@ def new_letter(world: World, message_id: bytes, thread_id: bytes) -> NewLetter:
         recipients=(("grace@sender.test", "to"), ("blind@sender.test", "bcc")),
         content=Content(hashlib.sha256(BODY).digest(), len(BODY), BODY, None),
         call={"text_body": "Good evening."},
+        bounce_token=new_token(),
     )
 
 
