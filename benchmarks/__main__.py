@@ -27,6 +27,7 @@ from benchmarks import (
     latency,
     memory,
     postgresql,
+    sending,
     throughput,
     tls,
     webhooks,
@@ -55,6 +56,7 @@ _PARTS = (
     "tls",
     "console",
     "postgresql",
+    "sending",
 )
 _SERVERS = ("postfix", "postroom")
 # The parts that measure Postroom alone, each on copies of the prepared store.
@@ -69,6 +71,7 @@ _FIGURES = {
     "tls": tls.measure,
     "console": console.measure,
     "postgresql": postgresql.measure,
+    "sending": sending.measure,
 }
 
 

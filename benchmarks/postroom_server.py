@@ -134,6 +134,30 @@ def run_postroom(
     _stop(process)
 
 
+@contextlib.contextmanager
+def run_killable(
+    data: Path, *, settings: Mapping[str, str] | None = None
+) -> Iterator[PostroomServer]:
+    """Start `postroom serve` as `run_postroom` does; kill it with all its processes at the end."""
+    smtp, http_endpoint = free_endpoint(), free_endpoint()
+    log = data.with_name(data.name + ".log")
+    with log.open("ab") as output:
+        process = subprocess.Popen(
+            [_COMMAND, "serve"],
+            env=_environment(data, smtp=smtp, http=http_endpoint) | dict(settings or {}),
+            stdin=subprocess.DEVNULL,
+            stdout=output,
+            stderr=subprocess.STDOUT,
+            start_new_session=True,
+        )
+    try:
+        _wait_ready(process, smtp, http_endpoint, log)
+        yield PostroomServer(data, smtp, http_endpoint, process.pid, 0.0, settings=settings or {})
+    finally:
+        os.killpg(process.pid, signal.SIGKILL)
+        process.wait()
+
+
 def _environment(
     data: Path, *, smtp: Endpoint | None = None, http: Endpoint | None = None
 ) -> dict[str, str]:
