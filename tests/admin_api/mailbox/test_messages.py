@@ -40,6 +40,8 @@ async def test_every_member_lists_its_copy_right_after_the_delivery(world: World
     assert item == {
         "message_id": message_id,
         "thread_id": item["thread_id"],
+        "kind": "received",
+        "bounce": None,
         "folder": "inbox",
         "from": {"email": "grace@sender.test", "name": "Grace"},
         "to": [{"email": "team@example.test", "name": ""}],
