@@ -387,15 +387,11 @@ def _measures(parts: _Parts, feed: Feed) -> CallMetrics:
     return measures
 
 
-def _sending_port(job: SendingJob) -> SendingPort:
-    return SendingPort(lambda: job.is_on, job.wake.set, lambda: job.paused, job.largest)
-
-
 @contextlib.asynccontextmanager
 async def _api(
     parts: _Parts, webhooks: Webhooks, stopping: Stopping
 ) -> AsyncIterator[list[tuple[str, int]]]:
-    feed = Feed(parts.database, system_clock, parts.commits)
+    feed, job = Feed(parts.database, system_clock, parts.commits), parts.sending
     stopping.on_request, stopping.on_drain = parts.readiness.end, feed.close
     app = create_app(
         database=parts.database,
@@ -408,7 +404,7 @@ async def _api(
         webhooks=webhooks,
         dns=parts.dns,
         trial=trial_mail(parts.smtp),
-        sending=_sending_port(parts.sending),
+        sending=SendingPort(lambda: job.is_on, job.wake.set, lambda: job.paused, job.largest),
         readiness=parts.readiness,
         reply_to=lambda found: reply_for(found).line.decode("ascii").rstrip(),
     )

@@ -47,7 +47,7 @@ from storage.migrations.m028_bounces import m028_bounces
 
 Step = Callable[[Tx], Coroutine[Any, Any, None]]
 
-OLDEST = 27
+OLDEST = 28
 """The fewest steps that a release must know to work with a store of this one.
 
 A step that only adds leaves it. One that takes away what the former release uses, or whose release
