@@ -44,10 +44,11 @@ NAMED = (
 
 
 @asynccontextmanager
-async def sending_world(engine: Engine, **settings: object) -> AsyncIterator[World]:
+async def sending_world(engine: Engine, *, return_path: str = "verp") -> AsyncIterator[World]:
     from config.values import Endpoint
 
-    async with open_world(engine, smarthost=Endpoint("127.0.0.1", 1), **settings) as world:
+    host = Endpoint("127.0.0.1", 1)
+    async with open_world(engine, smarthost=host, return_path=return_path) as world:
         yield world
 
 
