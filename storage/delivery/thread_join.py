@@ -107,9 +107,14 @@ def _keys_of(arrival: Arrival) -> tuple[list[bytes], bytes | None]:
     own = reference_key(arrival.header_message_id) if arrival.header_message_id else None
     if not arrival.references:  # most mail: this runs within the store's one write transaction
         return [own] if own else [], own
-    named = [*arrival.references[:_MAX_REFERENCES]]
-    named += arrival.references[_MAX_REFERENCES:][-1:]  # the root of the thread comes last
-    return [*dict.fromkeys([*map(reference_key, named), *([own] if own else [])])], own
+    named = map(reference_key, that_count(arrival.references))
+    return [*dict.fromkeys([*named, *([own] if own else [])])], own
+
+
+def that_count(references: Sequence[str]) -> list[str]:
+    """Those of a message's references that count: the likeliest, and the root of the thread."""
+    likeliest, others = references[:_MAX_REFERENCES], references[_MAX_REFERENCES:]
+    return [*likeliest, *others[-1:]]  # the root comes last
 
 
 def _tokens_of(arrival: Arrival) -> list[bytes]:

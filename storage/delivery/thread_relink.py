@@ -10,11 +10,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from storage.database import Tx
-from storage.delivery.thread_join import reference_key
+from storage.delivery.thread_join import reference_key, that_count
 from storage.delivery.thread_merge import current_thread, merge_threads
 from storage.sql import in_list
-
-_MAX_REFERENCES = 101
 
 
 async def relink_thread(
@@ -29,7 +27,7 @@ async def relink_thread(
     """Remember what the message names, and join its thread to another it leads to."""
     thread_id = await current_thread(tx, tenant_id=tenant_id, thread_id=thread_id)
     own = reference_key(header_message_id) if header_message_id else None
-    keys = [*dict.fromkeys(map(reference_key, references[:_MAX_REFERENCES]))]
+    keys = [*dict.fromkeys(map(reference_key, that_count(references)))]
     keys += [own] if own and own not in keys else []
     if not keys:
         return

@@ -11,6 +11,7 @@ from gateway.jobs.reparse import BATCH, one_batch
 from gateway.parser.process import ParserProcess
 from storage.content.mime_parts import Parsed
 from storage.database import Tx
+from storage.ids import from_text
 from storage.mailbox import reparse
 from storage.maintenance.store_gauges import waiting
 from tests.builders import SALES, SUPPORT, World, count_all, open_world, receive
@@ -179,6 +180,38 @@ async def test_threads_are_joined_and_never_split(world: World, parser: ParserPr
         await everything(world, parser)
         threads = (await api.get("/v1/messages/threads/")).json()["results"]
     assert sorted(one["message_count"] for one in threads) == [1, 1, 2]
+
+
+async def test_the_root_of_a_long_thread_counts_as_at_delivery(
+    world: World, parser: ParserProcess
+) -> None:
+    others = "".join(f"\r\n <r{number}@x>" for number in range(150))
+    await receive(world, TEAM, body=b"Message-ID: <root@x>\r\nFrom: ann@client.test\r\n\r\nA\r\n")
+    head = f"Message-ID: <late@x>\r\nIn-Reply-To: <p@x> <q@x>\r\nReferences: <root@x>{others}"
+    late = await receive(world, TEAM, body=f"{head}\r\n\r\nB\r\n".encode())
+
+    async def split(tx: Tx) -> None:
+        row = await tx.fetch_one("SELECT tenant_id, created_at FROM threads")
+        assert row is not None  # one thread until here: so it was at delivery
+        thread = {**row, "thread_id": tx.new_id(), "message_id": from_text("msg", late)}
+        await tx.execute(
+            """
+            INSERT INTO threads (thread_id, tenant_id, status, created_at)
+            VALUES (:thread_id, :tenant_id, 'open', :created_at)
+            """,
+            thread,
+        )
+        await tx.execute(
+            "UPDATE messages SET thread_id = :thread_id WHERE message_id = :message_id", thread
+        )
+        await tx.execute("DELETE FROM thread_references WHERE is_message = 0")
+        await reparse.start_again(tx)
+
+    await world.database.write(split)
+    await everything(world, parser)
+    async with world.client(SALES) as api:
+        (thread,) = (await api.get("/v1/messages/threads/")).json()["results"]
+    assert thread["message_count"] == 2
 
 
 async def test_a_message_that_cannot_be_parsed_now_stays_as_it_is(
