@@ -181,13 +181,15 @@ async def _renew_task(
 ) -> bool:
     """Reopen the assignee's task of this assignment, with a new text; whether there was one."""
     tenant_id = act.view.tenant_id
-    newest, *_ = await assignment_tasks(
+    tasks = await assignment_tasks(
         tx, tenant_id=tenant_id, inbox_id=to_inbox_id, thread_id=act.thread_id, now=act.view.now
     )
+    # The open one, else the newest: where two threads were joined, an older one may be open.
+    task = next((one for one in tasks if one.completed_at is None), tasks[0])
     await renew_assignment_task(
-        tx, tenant_id=tenant_id, task_id=newest.task_id, description=text, note_id=note_id
+        tx, tenant_id=tenant_id, task_id=task.task_id, description=text, note_id=note_id
     )
-    return newest.completed_at is not None or not (text is None and note_id is None)
+    return task.completed_at is not None or not (text is None and note_id is None)
 
 
 async def _record(tx: Tx, kind: Kind, act: _Act, assignee: bytes) -> None:

@@ -97,6 +97,20 @@ async def test_who_was_assigned_last_has_it_and_the_other_task_is_done(world: Wo
     assert [one["type"] for one in history] == ["assigned", "assigned"]
 
 
+async def test_an_assignee_of_both_halves_has_one_open_task_however_often_assigned(
+    world: World,
+) -> None:
+    older, younger = await two_threads(world)
+    for thread in (older, younger, older):
+        await post(world, SALES, thread + "assign/", to=AGENT)
+    await join(world)
+    assert len(await agenda(world, AGENT)) == 1
+    await post(world, SALES, older + "assign/", to=AGENT, note="Once more")
+
+    (task,) = await agenda(world, AGENT)
+    assert task["description"] == "Once more"
+
+
 async def test_open_when_one_was_open_and_a_join_is_no_event(world: World) -> None:
     older, younger = await two_threads(world)
     async with world.client(SALES) as api:
