@@ -2,15 +2,10 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 import click
 
 from admin_api.commands.terminal.faults import Faults, printable
 from admin_api.commands.terminal.invocation import Invocation, common
-
-if TYPE_CHECKING:
-    pass
 
 
 @click.command()

@@ -37,7 +37,6 @@ from storage.index.words import MAX_CHARACTERS, document, pack, words
 PREVIEW = 200
 _PREVIEW_FROM = 16_000
 _PREVIEW_FIRST = 1_000
-_LOOK_FOR_TEXT = 64 * 1024
 
 # Signs that take no room; senders fill what stands before their text with them.
 _UNSEEN = (

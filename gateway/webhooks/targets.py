@@ -5,8 +5,8 @@
   it differently.
 - An address is written in its one usual form. Other forms that some library takes for an address
   (decimal, octal, hex, fewer than four parts) are refused, not interpreted.
-- Public means globally reachable unicast. An address that carries another one in it (mapped,
-  compatible, NAT64) counts as that address; 6to4, Teredo and zones are refused.
+- Public means globally reachable unicast. An address that carries another one in it (mapped, NAT64)
+  counts as that address; compatible ones, 6to4, Teredo and zones are refused.
 - Clouds give secrets to their machines at addresses of which some look public (docs/webhooks.md has
   the list): nothing is sent there, whatever the operator allows.
 - In networks that the operator allows, private addresses and http are accepted.

@@ -1,7 +1,7 @@
 """The audit log: who did what to which object, when, from where, by which credential.
 
 - An entry is written in the transaction of its act: both are stored, or neither.
-- Entries are only added and read; they are deleted after a year, and by nothing else.
+- Entries are only added and read; they are deleted after a year, or with their tenant.
 - Actor and object are stored with the names of that time; no secret and no text of anybody is in
   it.
 """

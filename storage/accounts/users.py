@@ -183,7 +183,7 @@ async def has_users(tx: Tx) -> bool:
 async def find_user_by_email(tx: Tx, *, canonical: str) -> tuple[User, str] | None:
     """Return the user and the password's hash, or None.
 
-    The one look-up that begins without a tenant.
+    No tenant: a login names none.
     """
     row = await tx.fetch_one(
         f"SELECT password_hash, {_USER} FROM users WHERE canonical = :canonical",

@@ -3,8 +3,8 @@
 - A card that has an address of a card in the book is that card; without an address in common, the
   one with its UID; else one of its name (`storage.contacts.same_card`); else it is new. Nothing in
   the book is lost or replaced, so importing the same file twice changes nothing.
-- A card whose addresses are on two cards of the book is skipped: it could be either. So is one that
-  would make a card larger than a card may be, and a new one in a full book.
+- A card whose addresses are on two cards of the book is skipped: it could be either. One that would
+  make a card larger than a card may be fails, and so does a new one in a full book.
 - Cards are joined in memory; however often the file names a card, it is written once.
 - One transaction takes as many as its budget allows, so that no other writer waits long.
 """

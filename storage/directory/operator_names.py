@@ -1,8 +1,8 @@
 """Names that an operator types on the command line, resolved to a tenant, inbox, list or user.
 
-These are the only look-ups that begin without a tenant: the operator of an installation sees all
-tenants. Each takes an id or the name a person would type, and raises Invalid on `field` when
-nothing, or more than one thing, has that name.
+These look-ups need no tenant: the operator of an installation sees all of them. Each takes an id or
+the name a person would type, and raises Invalid on `field` when nothing, or more than one thing,
+has that name.
 """
 
 from __future__ import annotations
