@@ -26,6 +26,7 @@ from benchmarks import (
     full_store,
     latency,
     memory,
+    moving,
     postgresql,
     sending,
     throughput,
@@ -57,6 +58,7 @@ _PARTS = (
     "console",
     "postgresql",
     "sending",
+    "copy",
 )
 _SERVERS = ("postfix", "postroom")
 # The parts that measure Postroom alone, each on copies of the prepared store.
@@ -72,6 +74,7 @@ _FIGURES = {
     "console": console.measure,
     "postgresql": postgresql.measure,
     "sending": sending.measure,
+    "copy": moving.measure,
 }
 
 

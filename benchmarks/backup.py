@@ -39,7 +39,7 @@ def measure(
     """Back a store of `plan.stored` messages up beside a full load, twice; restore and verify."""
     data, backups = copy_store(prepared, directory / "backed-up"), directory / "backups"
     with run_postroom(data) as server:
-        _fill(server, plan.stored, tell=tell)
+        fill(server, plan.stored, tell=tell)
         tell("backup: beside a full load")
         alone = [_rate(server) for _ in range(_BATCHES_ALONE)]
         acknowledged = plan.stored + _BATCHES_ALONE * _BATCH
@@ -74,9 +74,10 @@ def measure(
     ]
 
 
-def _fill(server: PostroomServer, messages: int, *, tell: Callable[[str], None]) -> None:
+def fill(server: PostroomServer, messages: int, *, tell: Callable[[str], None]) -> None:
+    """Have the server take so many messages of 10 KB to five members."""
     for sent in range(0, messages, _PART):
-        tell(f"backup: {sent:,} of {messages:,}")
+        tell(f"filling the store: {sent:,} of {messages:,}")
         part = min(_PART, messages - sent)
         load.send(
             server.smtp,

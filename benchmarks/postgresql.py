@@ -33,7 +33,7 @@ def measure(
 ) -> list[Figure]:
     """The ratios to Postfix for each number of members; the store is a new one."""
     place = directory / "postgresql"
-    with _running(place) as store:
+    with running_cluster(place) as store:
         data = place / "postroom"
         settings = {"POSTROOM_STORE": store}
         tell("postgresql: preparing a store")
@@ -61,7 +61,7 @@ def measure(
 
 
 @contextlib.contextmanager
-def _running(place: Path) -> Iterator[str]:
+def running_cluster(place: Path) -> Iterator[str]:
     """Run a cluster of its own; the URL of its database, as the setting `store` takes it."""
     place.mkdir()
     user = "nobody" if os.geteuid() == 0 else None

@@ -235,11 +235,13 @@ def start_command(
     )
 
 
-def run_command(started: subprocess.Popen[str]) -> Mapping[str, object]:
+def run_command(
+    started: subprocess.Popen[str], seconds: float = _COMMAND_SECONDS
+) -> Mapping[str, object]:
     """Wait for a command; the JSON object it prints. Raises BenchmarkFault when it fails."""
     words = " ".join(map(str, started.args if isinstance(started.args, list) else ()))
     try:
-        out, err = started.communicate(timeout=_COMMAND_SECONDS)
+        out, err = started.communicate(timeout=seconds)
     except BaseException:
         started.kill()
         started.wait()

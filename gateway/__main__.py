@@ -41,6 +41,7 @@ COMMANDS = {
     "content": "admin_api.commands.contents:content",
     "backup": "admin_api.commands.backup:backup",
     "restore": "admin_api.commands.backup:restore",
+    "copy": "admin_api.commands.copy:copy",
     "audit-log": "admin_api.commands.audit_log:audit_log",
     "reparse": "gateway.commands.reparse:reparse",
     "retention": "gateway.commands.retention:retention",
@@ -58,7 +59,7 @@ GROUPS = {
     "Set up": ("tenant", "user", "domain", "inbox", "list", "token"),
     "Read and check": ("messages", "resolve", "explain", "audit", "audit-log", "events", "sending"),
     "Work together": ("threads", "note", "assign", "agenda", "contacts", "who"),
-    "Keep": ("verify", "backup", "restore", "retention", "reparse", "content"),
+    "Keep": ("verify", "backup", "restore", "copy", "retention", "reparse", "content"),
 }
 
 

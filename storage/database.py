@@ -18,6 +18,8 @@ from typing import Any, NamedTuple, Protocol, TypeVar
 Row = Mapping[str, Any]
 Params = Mapping[str, object]
 
+SEALED = "the store is sealed: it was given to postroom copy, and takes no changes"
+
 T = TypeVar("T")
 Work = Callable[["Tx"], Coroutine[Any, Any, T]]
 Durable = Coroutine[Any, Any, None]
@@ -115,6 +117,17 @@ class Database(Reads, Protocol):
         ...
 
 
+class BesideWrites(Database, Protocol):
+    """A store that also takes rows which nobody reads until a later transaction names them."""
+
+    async def write_beside(self, work: Work[T]) -> T:
+        """Like `write`, but where the engine can, without waiting for other writers.
+
+        It gives no ids and changes no routes.
+        """
+        ...
+
+
 class SharedDatabase(Database, Protocol):
     """A store that many callers use at the same time."""
 
@@ -127,7 +140,7 @@ class SharedDatabase(Database, Protocol):
         ...
 
 
-class Store(SharedDatabase, Lookups, Protocol):
+class Store(SharedDatabase, BesideWrites, Lookups, Protocol):
     """All that an engine can do."""
 
     async def commit(self, work: Work[T], *, changes_routes: bool = True) -> tuple[T, Durable]:
@@ -138,14 +151,6 @@ class Store(SharedDatabase, Lookups, Protocol):
         engine does it on the event loop's own thread. Without `changes_routes` the work promises to
         change no address, inbox, list, member, domain, user or tenant, and the route generation
         stays.
-        """
-        ...
-
-    async def write_beside(self, work: Work[T]) -> T:
-        """Like `write`, but where the engine can, without waiting for other writers.
-
-        For rows that nobody reads until a later transaction names them. It gives no ids and
-        changes no routes.
         """
         ...
 

@@ -10,9 +10,9 @@ from collections.abc import Iterator
 import pytest
 from hypothesis import settings
 
-from tests.support.engines import database, databases, engine, engines
+from tests.support.engines import both_engines, database, databases, engine, engines
 
-__all__ = ["database", "databases", "engine", "engines"]
+__all__ = ["both_engines", "database", "databases", "engine", "engines"]
 
 settings.register_profile("here", deadline=None)
 settings.register_profile("ci", deadline=None, derandomize=True, print_blob=True)

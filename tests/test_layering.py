@@ -40,7 +40,7 @@ WINGS: dict[str, tuple[tuple[str, ...], ...]] = {
         ("drafts",),
         ("sharing", "notifications", "authentication", "outbound"),
         ("maintenance",),
-        ("backup",),
+        ("backup", "relocation"),
     ),
     "admin_api": (
         ("dns",),

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -11,10 +10,9 @@ import click
 
 from admin_api.commands.terminal.faults import Faults
 from admin_api.commands.terminal.invocation import Invocation, common
+from admin_api.commands.terminal.progress import clear_progress, show_progress
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
     from storage.backup.backup import BackupReport
 
 _NICE = 10  # mail goes first
@@ -35,8 +33,8 @@ def backup(call: Invocation, directory: Path, keep: int | None) -> None:
 
     settings = call.settings()
     os.nice(_NICE)
-    report, removed = backed_up(settings, directory, keep, _progress())
-    _clear()
+    report, removed = backed_up(settings, directory, keep, show_progress())
+    clear_progress()
     call.answer(_record(report, removed), _summary(report))
     if report.manifest.faults:
         raise Faults(*report.manifest.faults, "all else is in the backup; see postroom verify")
@@ -80,20 +78,3 @@ def _record(report: BackupReport, removed: list[Path]) -> dict[str, object]:
 def _summary(report: BackupReport) -> str:
     written, linked = report.octets.written / 2**20, report.octets.linked / 2**20
     return f"{report.path}\n{written:.1f} MiB written, {linked:.1f} MiB linked to the last backup"
-
-
-def _progress() -> Callable[[str, int, int], None]:
-    """Show how far it is on a terminal; nothing elsewhere."""
-
-    def show(what: str, done: int, total: int) -> None:
-        click.echo(f"\r{what}: {done} of {total}\x1b[K", err=True, nl=False)
-
-    def nothing(what: str, done: int, total: int) -> None:
-        pass
-
-    return show if sys.stderr.isatty() else nothing
-
-
-def _clear() -> None:
-    if sys.stderr.isatty():
-        click.echo("\r\x1b[K", err=True, nl=False)

@@ -21,6 +21,7 @@ from storage.content.object_store import file_name_of, forget_store_number
 from storage.database import Tx
 from storage.disk import sync_directory
 from storage.engines.opening import EMBEDDED, open_database
+from storage.engines.snapshots.tables import Table
 from storage.engines.sqlite import FILE_NAME
 from storage.errors import Conflict, StoreDamaged, StoreUnavailable
 from storage.migrations import STEPS, migrate_to
@@ -107,7 +108,7 @@ async def _postgres(store: str, data: Path, backup: Path, manifest: Manifest, cl
         await migrate_to(database, manifest.schema, now=clock())
     finally:
         await database.close()
-    from storage.engines.snapshots.postgres_snapshot import Table, load
+    from storage.engines.snapshots.postgres_snapshot import load
 
     await load(
         store,

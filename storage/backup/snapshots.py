@@ -18,10 +18,11 @@ from storage.database import QuickReads, Row, Tx
 from storage.engines.opening import EMBEDDED
 from storage.engines.snapshots.sqlite_reader import open_reader
 from storage.engines.snapshots.sqlite_snapshot import write_snapshot
+from storage.engines.snapshots.tables import Table
 from storage.engines.sqlite import FILE_NAME
 
 if TYPE_CHECKING:  # a store without a server never needs psycopg
-    from storage.engines.snapshots.postgres_snapshot import Dump, Table
+    from storage.engines.snapshots.postgres_snapshot import Dump
 
 Contents = dict[str, str]
 Progress = Callable[[int, int], None]

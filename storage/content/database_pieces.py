@@ -13,7 +13,7 @@ from collections.abc import AsyncGenerator, AsyncIterator, Sequence
 from functools import partial
 
 from storage.content.message_bytes import Content, ContentDamaged
-from storage.database import Reads, Store, Tx
+from storage.database import BesideWrites, Reads, Tx
 from storage.errors import StoreDamaged
 from storage.sql import in_list
 
@@ -32,7 +32,7 @@ def content_id_of(location: str) -> bytes:
 class DatabasePieces:
     """The contents in pieces of one store; without `store` they can only be read."""
 
-    def __init__(self, reader: Reads, store: Store | None = None) -> None:
+    def __init__(self, reader: Reads, store: BesideWrites | None = None) -> None:
         self._reader = reader
         self._store = store
 

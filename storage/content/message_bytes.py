@@ -212,14 +212,23 @@ class ContentDirectory:
 
         Raises StoreFull, StoreUnavailable, and ContentDamaged when it is not what was stored.
         """
-        content_id = new_content_id(now)
-        async with contextlib.aclosing(self.chunks(content)) as found:
-            chunks = verified(found, content)
+        async with contextlib.aclosing(self.chunks(content)) as chunks:
+            return await self.take(content, chunks, new_content_id(now))
+
+    async def take(
+        self, content: Content, chunks: AsyncIterator[bytes], content_id: bytes
+    ) -> Content:
+        """Store the chunks of a content under this id where those that come are, durably.
+
+        Its new record. Raises StoreFull, StoreUnavailable, and ContentDamaged when they are not the
+        content.
+        """
+        async with contextlib.aclosing(verified(chunks, content)) as found:
             if self.elsewhere is not None and self.elsewhere.keeps_new:
-                return content._replace(file=await self.elsewhere.put(content_id, chunks))
+                return content._replace(file=await self.elsewhere.put(content_id, found))
             spool = self.new_spool(content_id)
             try:
-                async for chunk in chunks:
+                async for chunk in found:
                     await asyncio.to_thread(spool.write, [chunk])
                 await asyncio.to_thread(spool.finish)
                 await asyncio.to_thread(self.place, [spool])

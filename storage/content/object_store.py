@@ -25,7 +25,7 @@ from urllib.parse import parse_qsl, urlencode, urlsplit
 
 from storage.content.database_pieces import recut
 from storage.content.message_bytes import Content, ContentDamaged, content_name
-from storage.database import Reads, Store, Tx
+from storage.database import BesideWrites, Reads, Tx
 from storage.errors import StoreUnavailable
 
 if TYPE_CHECKING:
@@ -116,7 +116,7 @@ class Objects:
     def __init__(
         self,
         reader: Reads,
-        store: Store | None,
+        store: BesideWrites | None,
         *,
         root: str,
         keys: Keys,
@@ -226,7 +226,7 @@ class Objects:
             self._buckets[bucket] = self._opener(bucket, self._keys)
         return self._buckets[bucket]
 
-    def _writable(self) -> Store:
+    def _writable(self) -> BesideWrites:
         if self._store is None:
             raise StoreUnavailable("the store is open for reading only")
         return self._store

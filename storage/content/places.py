@@ -15,7 +15,7 @@ from pathlib import Path
 from storage.content.database_pieces import SCHEME, DatabasePieces
 from storage.content.message_bytes import Content, ContentDirectory, new_content_id
 from storage.content.object_store import Keys, Objects, Opener, open_bucket
-from storage.database import Reads, Store
+from storage.database import BesideWrites, Reads
 
 NO_KEYS = Keys()
 
@@ -67,7 +67,7 @@ def open_contents(
     *,
     keep_in: str,
     reader: Reads,
-    store: Store | None = None,
+    store: BesideWrites | None = None,
     keys: Keys = NO_KEYS,
     opener: Opener = open_bucket,
 ) -> ContentDirectory:

@@ -37,7 +37,7 @@ from psycopg.pq import TransactionStatus
 from psycopg.rows import DictRow
 
 from storage.clock import Clock
-from storage.database import Durable, Params, Row, Share, StoreFault, T, Work
+from storage.database import SEALED, Durable, Params, Row, Share, StoreFault, T, Work
 from storage.engines.fair_turns import HOUSE, MAIL, WRITE_WAIT, CallersView, FairTurns
 from storage.engines.postgres_connections import (
     Connection,
@@ -336,10 +336,12 @@ def _within(share: Share) -> float | None:
 
 
 async def _require_safety(connection: Connection, row: Row) -> None:
-    """Raises StoreUnavailable: a reload can change these at any moment.
+    """Raises StoreUnavailable: a reload can change these at any moment, and a copy seals.
 
     Of several servers another one may take writes by now, so the connection is given up.
     """
+    if row["sealed"] is not None:
+        raise StoreUnavailable(SEALED)
     for name in ("fsync", "full_page_writes", "synchronous_commit"):
         if row[name] == "off":
             raise StoreUnavailable(loosened(name))
@@ -363,7 +365,8 @@ _HAS_FLOOR = "SELECT to_regclass('store_state') IS NOT NULL AS is_there"
 _SAFETY = """current_setting('fsync') AS fsync,
     current_setting('full_page_writes') AS full_page_writes,
     current_setting('synchronous_commit') AS synchronous_commit,
-    current_setting('transaction_read_only') AS read_only, pg_backend_pid() AS process"""
+    current_setting('transaction_read_only') AS read_only, pg_backend_pid() AS process,
+    (SELECT value FROM store_state WHERE name = 'sealed') AS sealed"""
 _FLOOR = f"SELECT value, {_SAFETY} FROM store_state WHERE name = 'last_id'"
 _KEEP_FLOOR = "UPDATE store_state SET value = {} WHERE name = 'last_id'"
 

@@ -29,7 +29,7 @@ from pathlib import Path
 import aiosqlite
 
 from storage.clock import Clock
-from storage.database import Durable, Params, Row, Share, StoreFault, T, Work
+from storage.database import SEALED, Durable, Params, Row, Share, StoreFault, T, Work
 from storage.engines.checkpoint import checkpoint, rescue
 from storage.engines.fair_turns import HOUSE, MAIL, WRITE_WAIT, CallersView, FairTurns
 from storage.engines.log_sync import LogSync
@@ -321,7 +321,7 @@ def run_read(connection: sqlite3.Connection, work: Work[T]) -> T:
     """Run `work` on one snapshot of an open connection; blocks. Raises sqlite3.Error."""
     connection.execute("BEGIN")
     try:
-        return _drive(work, SqliteTx(connection, None))
+        return drive(work, SqliteTx(connection, None))
     finally:
         if connection.in_transaction:  # some errors have ended it already
             connection.execute("ROLLBACK")
@@ -347,7 +347,7 @@ def _finish_write(
         if epoch is not None:
             number = epoch.begin()
         before = _raise_floor(connection, ids)
-        result = _drive(work, SqliteTx(connection, ids))
+        result = drive(work, SqliteTx(connection, ids))
         if ids.last != before:
             connection.execute(_KEEP_FLOOR, (ids.last,))
         _commit(connection)
@@ -395,20 +395,30 @@ def _has_begun(connection: sqlite3.Connection) -> bool:
     return True
 
 
+_FLOOR = """
+    SELECT value, (SELECT value FROM store_state WHERE name = 'sealed')
+    FROM store_state WHERE name = 'last_id'
+"""
 _KEEP_FLOOR = "UPDATE store_state SET value = ? WHERE name = 'last_id'"
 
 
 def _raise_floor(connection: sqlite3.Connection, ids: IdSource) -> int:
-    """Learn the highest id that any process gave; before the first migration there is none."""
+    """Learn the highest id that any process gave; before the first migration there is none.
+
+    Raises StoreUnavailable for a store that is sealed.
+    """
     try:
-        found = connection.execute("SELECT value FROM store_state WHERE name = 'last_id'")
+        floor, sealed = next(iter(connection.execute(_FLOOR)))
     except sqlite3.OperationalError:
         return ids.last
-    ids.rise_to(next(iter(found))[0])
+    if sealed is not None:
+        raise StoreUnavailable(SEALED)
+    ids.rise_to(floor)
     return ids.last
 
 
-def _drive(work: Work[T], tx: SqliteTx) -> T:
+def drive(work: Work[T], tx: SqliteTx) -> T:
+    """Run `work` to its end in one go; blocks."""
     coroutine = work(tx)
     try:
         coroutine.send(None)

@@ -112,6 +112,13 @@ async def index_late_copies(tx: Tx, *, message_id: bytes, added: int) -> None:
         await index_new_copies(tx, added)
 
 
+async def index_all_copies(tx: Tx) -> None:
+    """File all copies anew, and count the unread ones by every thousandth message."""
+    if _files(tx):
+        for statement in _ALL:
+            await tx.execute(statement)
+
+
 def judgements(tx: Tx) -> Mapping[str, str]:
     """Return the checks of the filed copies: each fault, and a query for the messages with it."""
     return _JUDGEMENTS if _files(tx) else {}
@@ -150,6 +157,34 @@ _FILING = (
           WHERE c.message_id > g.above AND c.is_read = 0) d
     """,
     "UPDATE filing SET message_id = (SELECT MAX(message_id) FROM copies)",
+    "UPDATE store_state SET value = 0 WHERE name = 'unfiled'",
+)
+_ALL = (
+    "DELETE FROM filed_copies",
+    "DELETE FROM filings",
+    "DELETE FROM unread_blocks",
+    f"""
+    INSERT INTO filed_copies ({_COLUMNS})
+    SELECT {_COLUMNS} FROM copies ORDER BY inbox_id, folder, message_id
+    """,
+    "INSERT OR IGNORE INTO filing (only, message_id) VALUES (1, x'')",
+    "UPDATE filing SET message_id = (SELECT COALESCE(MAX(message_id), x'') FROM copies)",
+    """
+    INSERT INTO filings (last, above)
+    SELECT last, LAG(last, 1, x'') OVER (ORDER BY last) FROM (
+        SELECT m.message_id AS last FROM (
+            SELECT message_id, ROW_NUMBER() OVER (ORDER BY message_id) AS place FROM messages) m
+        WHERE m.place % 1000 = 0 AND m.message_id < (SELECT message_id FROM filing)
+        UNION SELECT message_id FROM filing WHERE message_id <> x'')
+    """,
+    """
+    INSERT INTO unread_blocks (inbox_id, folder, last, above, unread)
+    SELECT c.inbox_id, c.folder, g.last, g.above, COUNT(*)
+    FROM filed_copies c CROSS JOIN filings g
+    WHERE c.is_read = 0
+      AND g.last = (SELECT MIN(f.last) FROM filings f WHERE f.last >= c.message_id)
+    GROUP BY c.inbox_id, c.folder, g.last
+    """,
     "UPDATE store_state SET value = 0 WHERE name = 'unfiled'",
 )
 _FILE_LATE = f"""

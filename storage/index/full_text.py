@@ -17,6 +17,7 @@ from types import ModuleType
 from storage.database import Row, Tx
 from storage.index import postgres_fts, sqlite_fts
 from storage.index.query import Term
+from storage.index.words import Entry
 
 ATTACHMENT = "attachment"
 
@@ -28,10 +29,29 @@ def engine_of(tx: Tx) -> ModuleType:
     return _ENGINES[tx.dialect["engine"]]
 
 
-async def index(tx: Tx, entries: Sequence[tuple[bytes, Sequence[str], bytes]]) -> None:
+async def index(tx: Tx, entries: Sequence[Entry]) -> None:
     """Add messages: id, scopes (see `scopes_of`), packed words. None of them is indexed already."""
     if entries:
         await engine_of(tx).index(tx, entries)
+
+
+async def index_in_order(tx: Tx, entries: Sequence[Entry]) -> None:
+    """Add messages of another store, in the order of their ids, all above those there are."""
+    await engine_of(tx).index_in_order(tx, entries)
+
+
+async def entries_after(tx: Tx, *, message_id: bytes, limit: int) -> list[Entry]:
+    """Return the next messages of the index, as `index` takes them, in the order of their ids."""
+    found: list[Entry] = await engine_of(tx).entries_after(tx, message_id, limit)
+    return found
+
+
+async def last_entry(tx: Tx) -> bytes:
+    """Return the newest message of the index; b"" when there is none."""
+    row = await tx.fetch_one(
+        "SELECT message_id FROM search_documents ORDER BY message_id DESC LIMIT 1"
+    )
+    return bytes(row["message_id"]) if row else b""
 
 
 async def forget(tx: Tx, *, message_id: bytes) -> None:

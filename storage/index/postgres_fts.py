@@ -10,15 +10,16 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from struct import unpack_from
 
 from storage.database import Tx
 from storage.index.query import Lookup, Term
-from storage.index.words import FIELDS, FILLER, unpack
+from storage.index.words import FIELDS, FILLER, Document, Entry, pack, unpack
 
 _WEIGHTS = dict(zip(FIELDS, "ABCD", strict=True))
 
 
-async def index(tx: Tx, entries: Sequence[tuple[bytes, Sequence[str], bytes]]) -> None:
+async def index(tx: Tx, entries: Sequence[Entry]) -> None:
     """Add messages: id, scopes, packed words. None of them is indexed already."""
     await tx.execute_many(
         """
@@ -30,6 +31,11 @@ async def index(tx: Tx, entries: Sequence[tuple[bytes, Sequence[str], bytes]]) -
             for message_id, scopes, packed in entries
         ],
     )
+
+
+async def index_in_order(tx: Tx, entries: Sequence[Entry]) -> None:
+    """The same."""
+    await index(tx, entries)
 
 
 async def forget(tx: Tx, message_id: bytes) -> None:
@@ -53,6 +59,51 @@ def vector(scopes: Iterable[str], found: dict[str, str]) -> str:
     parts = [f"'={scope}'" for scope in scopes]
     parts += [f"'{word}':{','.join(at)}" for word, at in places.items()]
     return " ".join(parts)
+
+
+async def entries_after(tx: Tx, message_id: bytes, limit: int) -> list[Entry]:
+    """Return the next messages of the index, as `index` takes them, in the order of their ids."""
+    rows = await tx.fetch_all(
+        f"""
+        SELECT message_id, tsvectorsend(words) AS words FROM search_documents
+        WHERE message_id > :message_id ORDER BY message_id LIMIT {limit}
+        """,
+        {"message_id": message_id},
+    )
+    return [(bytes(row["message_id"]), *unvector(bytes(row["words"]))) for row in rows]
+
+
+def unvector(sent: bytes) -> tuple[list[str], bytes]:
+    """Return the scopes and the packed words of a tsvector, as PostgreSQL sends it.
+
+    Positions without a word are fillers: those between two fields are given to the later one, which
+    finds the same phrases.
+    """
+    scopes: list[str] = []
+    found: list[tuple[int, int, str]] = []
+    (count,) = unpack_from("!i", sent)
+    at = 4
+    for _ in range(count):
+        end = sent.index(0, at)
+        word = sent[at:end].decode()
+        (times,) = unpack_from("!H", sent, end + 1)
+        if not times:
+            scopes.append(word.removeprefix("="))
+        for place in unpack_from(f"!{times}H", sent, end + 3):
+            found.append((place & _POSITION, 3 - (place >> 14), word))
+        at = end + 3 + 2 * times
+    found.sort()
+    fields: list[list[str]] = [[] for _ in FIELDS]
+    last, field = 0, 0
+    for position, number, word in found:
+        last, field = last + number - field, number
+        fields[field] += [FILLER] * (position - last - 1)
+        fields[field].append(word)
+        last = position
+    return scopes, pack(Document(*map(tuple, fields)))
+
+
+_POSITION = (1 << 14) - 1  # of 16 bits; the other two are the weight, 3 for A
 
 
 async def find(tx: Tx, lookup: Lookup) -> list[bytes]:

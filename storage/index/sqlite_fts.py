@@ -1,7 +1,9 @@
 """The full-text index in SQLite: one FTS5 table without content, and the words it was given.
 
 - The row number is the time part of the message's id, which rises with the messages and is unique
-  in a store: a query gives the newest first without sorting.
+  among those that this engine gave: a query gives the newest first without sorting. In a store that
+  was copied from PostgreSQL two tenants may have messages of one microsecond: there it is the next
+  free number, a few above that.
 - FTS5 deletes a row only when it gets the same words again (SQLite 3.40 has no other way for a
   table without content), so they are stored, compressed, in `search_texts`.
 - The tokenizer splits words at our spaces; all else about words is decided before.
@@ -18,26 +20,42 @@ from functools import partial
 from storage.database import Tx
 from storage.index.copy_index import Source, fetch_newest
 from storage.index.query import Lookup, Term, packed_matches
-from storage.index.words import FIELDS, unpack
+from storage.index.words import FIELDS, Entry, unpack
 
 _MANY_FIELDS = "{" + " ".join(FIELDS) + "}"
 _HITS_WALKED = (200, 5_000)
 _HIGHEST = (1 << 63) - 1
+_MOST_SHIFTED = 1_000
 _JUDGED_AT_ONCE = 250
 _JUDGED = 2_000
 
 
-async def index(tx: Tx, entries: Sequence[tuple[bytes, Sequence[str], bytes]]) -> None:
+async def index(tx: Tx, entries: Sequence[Entry]) -> None:
     """Add messages: id, scopes, packed words. None of them is indexed already."""
+    await _add(tx, {number(entry[0]): entry for entry in entries})
+
+
+async def index_in_order(tx: Tx, entries: Sequence[Entry]) -> None:
+    """Add messages in the order of their ids, all above those that are indexed."""
+    row = await tx.fetch_one("SELECT MAX(document_id) AS last FROM search_documents")
+    last = row["last"] if row and row["last"] is not None else -1
+    numbered = {}
+    for entry in entries:
+        last = max(number(entry[0]), last + 1)
+        numbered[last] = entry
+    await _add(tx, numbered)
+
+
+async def _add(tx: Tx, entries: Mapping[int, Entry]) -> None:
     rows = [
         {
-            "document_id": number(message_id),
+            "document_id": document_id,
             "message_id": message_id,
             "scope": " ".join(scopes),
             "words": packed,
             **unpack(packed),
         }
-        for message_id, scopes, packed in entries
+        for document_id, (message_id, scopes, packed) in entries.items()
     ]
     for statement in _INDEX:
         await tx.execute_many(statement, rows)
@@ -59,12 +77,10 @@ _INDEX = (
 
 async def forget(tx: Tx, message_id: bytes) -> None:
     """Remove a message; no effect when it is not indexed."""
-    key = {"document_id": number(message_id)}
-    row = await tx.fetch_one(
-        "SELECT scope, words FROM search_texts WHERE document_id = :document_id", key
-    )
+    row = await tx.fetch_one(_FIND, {"number": number(message_id), "message_id": message_id})
     if row is None:
         return
+    key = {"document_id": row["document_id"]}
     # A table without content has to be told the very words that it indexed.
     await tx.execute(
         """
@@ -77,10 +93,18 @@ async def forget(tx: Tx, message_id: bytes) -> None:
         await tx.execute(f"DELETE FROM {table} WHERE document_id = :document_id", key)
 
 
+_FIND = f"""
+    SELECT t.document_id, t.scope, t.words FROM search_documents d
+    CROSS JOIN search_texts t ON t.document_id = d.document_id
+    WHERE d.document_id BETWEEN :number AND :number + {_MOST_SHIFTED} AND d.message_id = :message_id
+    LIMIT 1
+"""
+
+
 async def find(tx: Tx, lookup: Lookup) -> list[bytes]:
     """Return the ids of the matching messages, newest first."""
     found: list[bytes] = []
-    below = number(lookup.before) if lookup.before else _HIGHEST
+    below = await _place_of(tx, lookup.before) if lookup.before else _HIGHEST
     for most in _HITS_WALKED if lookup.narrow else ():
         hits = await _hits(tx, lookup, below, most)
         found += await _fitting(tx, lookup, hits)
@@ -98,6 +122,12 @@ async def _hits(tx: Tx, lookup: Lookup, below: int, most: int) -> list[int]:
     statement = f"{_HITS.format(_newer(lookup))} LIMIT {most}"
     rows = await tx.fetch_all(statement, _params(lookup, below))
     return [row["document_id"] for row in rows]
+
+
+async def _place_of(tx: Tx, message_id: bytes) -> int:
+    """The row number of a message, or the one that it would have."""
+    row = await tx.fetch_one(_FIND, {"number": number(message_id), "message_id": message_id})
+    return int(row["document_id"]) if row else number(message_id)
 
 
 _HITS = """
@@ -148,7 +178,7 @@ def _params(lookup: Lookup, below: int) -> dict[str, object]:
 async def _judge(tx: Tx, lookup: Lookup, under: int) -> list[bytes] | None:
     """Read the copies instead, newest first; None when that does not get far soon."""
     found: list[bytes] = []
-    below = under.to_bytes(8, "big") + bytes(8)
+    below = await _id_at(tx, under)
     for _ in range(0, _JUDGED, _JUDGED_AT_ONCE):
         copies = await _copies_below(tx, lookup, below)
         meant = await matching(tx, copies, lookup.scopes, lookup.terms)
@@ -157,6 +187,15 @@ async def _judge(tx: Tx, lookup: Lookup, under: int) -> list[bytes] | None:
             return found[: lookup.limit]
         below = copies[-1]
     return None
+
+
+async def _id_at(tx: Tx, document_id: int) -> bytes:
+    """The message of this row number, or the least id that could have it."""
+    row = await tx.fetch_one(
+        "SELECT message_id FROM search_documents WHERE document_id = :document_id",
+        {"document_id": document_id},
+    )
+    return bytes(row["message_id"]) if row else document_id.to_bytes(8, "big") + bytes(8)
 
 
 async def _copies_below(tx: Tx, lookup: Lookup, below: bytes) -> list[bytes]:
@@ -195,15 +234,25 @@ async def matching(
     """Return those of the messages that have all scopes and terms, of whatever inbox."""
     found = set()
     for message_id in message_ids:
-        row = await tx.fetch_one(
-            "SELECT scope, words FROM search_texts WHERE document_id = :document_id",
-            {"document_id": number(message_id)},
-        )
+        row = await tx.fetch_one(_FIND, {"number": number(message_id), "message_id": message_id})
         if row is None or not {*scopes} <= {*row["scope"].split(" ")}:
             continue
         if packed_matches(terms, bytes(row["words"])):
             found.add(message_id)
     return found
+
+
+async def entries_after(tx: Tx, message_id: bytes, limit: int) -> list[Entry]:
+    """Return the next messages of the index, as `index` takes them, in the order of their ids."""
+    rows = await tx.fetch_all(
+        f"""
+        SELECT d.message_id, t.scope, t.words FROM search_documents d
+        JOIN search_texts t ON t.document_id = d.document_id
+        WHERE d.document_id > :above ORDER BY d.document_id LIMIT {limit}
+        """,
+        {"above": await _place_of(tx, message_id) if message_id else -1},
+    )
+    return [(bytes(row["message_id"]), row["scope"].split(), bytes(row["words"])) for row in rows]
 
 
 def match(scopes: Iterable[str], terms: Iterable[Term]) -> str:
@@ -217,6 +266,6 @@ def match(scopes: Iterable[str], terms: Iterable[Term]) -> str:
 
 
 def number(message_id: bytes) -> int:
-    """Return the row number of a message: the time part of its id."""
-    # No two ids of a store have the same time part (`storage.ids`).
+    """Return the least row number of a message: the time part of its id."""
+    # No two ids that this engine gave have the same time part (`storage.ids`).
     return int.from_bytes(message_id[:8], "big")

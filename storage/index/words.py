@@ -14,7 +14,7 @@ from __future__ import annotations
 import re
 import zlib
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from itertools import chain
 from unicodedata import normalize
@@ -47,6 +47,10 @@ _WORD = re.compile(rf"([{_UNSPACED}]+)|((?:[^\W_{_UNSPACED}]|[{_MARKS}])+)")
 _QUOTING = "'\"\\\0"
 _MAX_PACKED = 4 * MAX_CHARACTERS * 2
 _ASCII_WORD = re.compile(r"[0-9a-z]+")
+
+
+# A message of the index: its id, its scopes, its words as `pack` gives them.
+Entry = tuple[bytes, Sequence[str], bytes]
 
 
 @dataclass(frozen=True, slots=True)

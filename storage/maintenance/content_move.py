@@ -42,7 +42,7 @@ async def count_misplaced(database: Reads, contents: ContentDirectory) -> tuple[
     """Count the large contents that are elsewhere than new ones are stored, and their octets."""
     count = octets = 0
     after = ""
-    while page := await database.read(partial(_large_after, after=after)):
+    while page := await database.read(partial(large_after, after=after)):
         for _, content in page:
             after = content.file or ""
             if not contents.is_in_place(after):
@@ -66,7 +66,7 @@ async def move_contents(
     left_behind: deque[tuple[float, str]] = deque()
     after = ""
     try:
-        while page := await database.read(partial(_large_after, after=after)):
+        while page := await database.read(partial(large_after, after=after)):
             for message_id, content in page:
                 after = content.file or ""
                 if contents.is_in_place(after):
@@ -133,15 +133,18 @@ async def _rename(tx: Tx, *, message_id: bytes, before: str, copied: Content) ->
     return bool(changed)
 
 
-async def _large_after(tx: Tx, *, after: str) -> list[_Large]:
+async def large_after(
+    tx: Tx, *, after: str, table: str = "contents", key: str = "message_id"
+) -> list[_Large]:
+    """The next large contents, or uploads, with the ids of their rows; in the order of `file`."""
     rows = await tx.fetch_all(
         f"""
-        SELECT message_id, sha256, size, file FROM contents
+        SELECT {key} AS id, sha256, size, file FROM {table}
         WHERE file IS NOT NULL AND file > :after ORDER BY file LIMIT {_PAGE}
         """,
         {"after": after},
     )
     return [
-        (bytes(row["message_id"]), Content(bytes(row["sha256"]), row["size"], None, row["file"]))
+        (bytes(row["id"]), Content(bytes(row["sha256"]), row["size"], None, row["file"]))
         for row in rows
     ]

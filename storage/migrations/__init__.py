@@ -73,8 +73,10 @@ class Version(NamedTuple):
 async def migrate(database: Database, *, now: int) -> int:
     """Bring the store up to this release; the number of steps that were run.
 
-    Raises StoreUnavailable when the store is from a newer release that needs newer ones.
+    Raises StoreUnavailable when the store is from a newer release that needs newer ones, or is no
+    whole store.
     """
+    await _require_whole(database)
     done = await migrate_to(database, len(STEPS), now=now)
     if (await version(database)).is_too_new:
         raise StoreUnavailable(_NEWER)
@@ -96,12 +98,33 @@ async def migrate_to(database: Database, last: int, *, now: int) -> int:
 
 
 async def require_current(database: Reads) -> None:
-    """Raises StoreUnavailable when the store is of another release than this one can work with."""
+    """Raises StoreUnavailable when the store is of another release than this one can work with.
+
+    Also when it is no whole store.
+    """
+    await _require_whole(database)
     found = await version(database)
     if found.is_too_new:
         raise StoreUnavailable(_NEWER)
     if found.last < len(STEPS):
         raise StoreUnavailable("the store is of an older release; postroom serve upgrades it")
+
+
+async def copy_begun(database: Reads) -> int | None:
+    """The number of the copy that is being made into this store (`storage.relocation`), if any."""
+
+    async def begun(tx: Tx) -> int | None:
+        if await tx.fetch_one(_HAS_RECORD[tx.dialect["engine"]]) is None:
+            return None
+        row = await tx.fetch_one("SELECT value FROM store_state WHERE name = 'copying'")
+        return int(row["value"]) if row else None
+
+    return await database.read(begun)
+
+
+async def _require_whole(database: Reads) -> None:
+    if await copy_begun(database) is not None:
+        raise StoreUnavailable("a copy into this store is not complete; run postroom copy again")
 
 
 async def version(database: Reads) -> Version:

@@ -346,6 +346,12 @@ def engines(request: pytest.FixtureRequest) -> Engines:
     return partial(_on_postgres, databases)
 
 
+@pytest.fixture(scope="session")
+def both_engines(databases: Databases) -> dict[str, Engines]:
+    """Give makers of stores on each engine, for a test that needs two."""
+    return {"sqlite": _on_sqlite, "postgresql": partial(_on_postgres, databases)}
+
+
 @contextmanager
 def _on_sqlite(data: Path, like: Engine | None = None) -> Iterator[Engine]:
     if like is not None:

@@ -76,6 +76,7 @@ EXAMPLES = {
     "verify": "verify",
     "backup": "backup /var/backups/postroom --keep 14",
     "restore": "restore /var/backups/postroom --data /var/lib/postroom",
+    "copy": "copy --from /var/lib/postroom --to postgresql://pr@db/pr",
     "audit-log": "audit-log --tenant Acme --action user",
     "retention": "retention --dry-run",
     "reparse": "reparse",

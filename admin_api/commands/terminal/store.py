@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, TypeVar
 from admin_api.commands.terminal.faults import Faults
 from config.settings import Settings
 from storage.clock import system_clock
-from storage.database import Reads, Store
+from storage.database import BesideWrites, Reads, Store
 from storage.engines.opening import EMBEDDED, open_database, open_to_read
 from storage.engines.sqlite import FILE_NAME
 from storage.errors import (
@@ -93,7 +93,9 @@ async def _opened(settings: Settings, use: Callable[[Store], Awaitable[T]]) -> T
         await database.close()
 
 
-def contents_of(settings: Settings, reader: Reads, store: Store | None = None) -> ContentDirectory:
+def contents_of(
+    settings: Settings, reader: Reads, store: BesideWrites | None = None
+) -> ContentDirectory:
     """The contents of the store, wherever they lie; without `store` they can only be read."""
     from storage.content.object_store import Keys
     from storage.content.places import open_contents

@@ -8,23 +8,16 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import AsyncGenerator, AsyncIterator, Iterable, Mapping, Sequence
 
 import psycopg
-from psycopg import sql
+from psycopg import AsyncRawServerCursor, sql
+from psycopg.rows import tuple_row
 
-from storage.database import Row
+from storage.database import Row, T, Work
+from storage.engines.postgres import PostgresTx
 from storage.engines.postgres_connections import Connection, connected
-
-
-@dataclass(frozen=True, slots=True)
-class Table:
-    """A table with its columns in their order, and those of its primary key."""
-
-    name: str
-    columns: tuple[str, ...]
-    key: tuple[str, ...]
+from storage.engines.snapshots.tables import PAGE, Table, Values
 
 
 class Dump:
@@ -33,6 +26,40 @@ class Dump:
     def __init__(self, connection: Connection, tables: Sequence[Table]) -> None:
         self._connection = connection
         self.tables = tables
+
+    async def all_tables(self) -> Sequence[Table]:
+        """See `RowSource`."""
+        return await tables_in_order(self._connection)
+
+    async def read(self, work: Work[T]) -> T:
+        """Run `work` on the snapshot."""
+        return await work(PostgresTx(self._connection, None))
+
+    async def read_quick(self, work: Work[T]) -> T:
+        """The same."""
+        return await self.read(work)
+
+    async def close(self) -> None:
+        """Nothing: `open_dump` closes it."""
+
+    async def pages(
+        self, table: Table, columns: Sequence[str], after: Sequence[object]
+    ) -> AsyncGenerator[list[Values], None]:
+        """See `RowSource`."""
+        key = _names(table.key)
+        behind: sql.Composable = sql.SQL("")
+        if after:
+            places = sql.SQL(", ".join(f"${number}" for number in range(1, len(after) + 1)))
+            behind = sql.SQL("WHERE ({}) > ({})").format(key, places)
+        query = sql.SQL("SELECT {} FROM {} {} ORDER BY {}").format(
+            _names(columns), sql.Identifier(table.name), behind, key
+        )
+        async with AsyncRawServerCursor[Values](
+            self._connection, "copied", row_factory=tuple_row
+        ) as cursor:
+            await cursor.execute(query, after or None, binary=True)
+            while rows := await cursor.fetchmany(PAGE):
+                yield rows
 
     async def rows(self, table: Table) -> AsyncIterator[bytes]:
         """The rows of a table as lines of COPY text, in the order of its key."""
@@ -53,6 +80,8 @@ class Dump:
 async def open_dump(store: str) -> AsyncIterator[Dump]:
     """Open a snapshot of the store at this URL. Raises StoreUnavailable."""
     async with connected(store) as (connection, _):
+        # Whoever reads it may be busy with something else for as long as that takes.
+        await connection.execute("SET idle_in_transaction_session_timeout = 0")
         await connection.execute("BEGIN ISOLATION LEVEL REPEATABLE READ, READ ONLY")
         yield Dump(connection, await _tables(connection))
 
@@ -103,9 +132,17 @@ async def has_tables(store: str) -> bool:
         return bool(await _tables(connection))
 
 
+async def tables_in_order(connection: Connection) -> list[Table]:
+    """The tables of the store, parents before their children."""
+    return await _parents_first(connection, await _tables(connection))
+
+
 async def _tables(connection: Connection) -> list[Table]:
     rows = await (await connection.execute(_TABLES)).fetchall()
-    return [Table(row["name"], tuple(row["columns"]), tuple(row["key"] or ())) for row in rows]
+    return [
+        Table(row["name"], tuple(row["columns"]), tuple(row["key"] or ()), tuple(row["types"]))
+        for row in rows
+    ]
 
 
 async def _parents_first(connection: Connection, tables: list[Table]) -> list[Table]:
@@ -136,6 +173,7 @@ def _one_line(error: psycopg.Error) -> str:
 _TABLES = """
     SELECT c.relname AS name,
            array_agg(a.attname::text ORDER BY a.attnum) AS columns,
+           array_agg(format_type(a.atttypid, NULL) ORDER BY a.attnum) AS types,
            (SELECT array_agg(k.attname::text ORDER BY p.place)
             FROM pg_index i
             CROSS JOIN unnest(i.indkey) WITH ORDINALITY AS p (attnum, place)

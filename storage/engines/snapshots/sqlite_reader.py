@@ -14,11 +14,13 @@ import os
 import shutil
 import sqlite3
 import tempfile
+from collections.abc import AsyncGenerator, Sequence
 from functools import partial
 from pathlib import Path
 from urllib.parse import quote
 
 from storage.database import T, Work
+from storage.engines.snapshots.tables import PAGE, Table, Values
 from storage.engines.sqlite import FILE_NAME, run_read
 from storage.engines.sqlite_connections import translated
 from storage.errors import StoreUnavailable
@@ -45,6 +47,28 @@ class SqliteReader:
         """The same: a command has nobody who waits for its event loop."""
         return await self.read(work)
 
+    async def all_tables(self) -> Sequence[Table]:
+        """See `RowSource`."""
+        return tables_in_order(self._connection)
+
+    async def pages(
+        self, table: Table, columns: Sequence[str], after: Sequence[object]
+    ) -> AsyncGenerator[list[Values], None]:
+        """See `RowSource`. Raises StoreUnavailable, StoreDamaged."""
+        key = _names(table.key)
+        behind = f"WHERE ({key}) > ({', '.join('?' * len(after))})" if after else ""
+        query = f"SELECT {_names(columns)} FROM {table.name} {behind} ORDER BY {key}"
+        cursor = self._connection.cursor()
+        cursor.row_factory = None
+        try:
+            await asyncio.to_thread(cursor.execute, query, tuple(after))
+            while rows := await asyncio.to_thread(cursor.fetchmany, PAGE):
+                yield rows
+        except sqlite3.Error as error:
+            raise translated(error) from error
+        finally:
+            cursor.close()
+
     async def page_faults(self) -> list[str]:
         """The faults of SQLite's own integrity check over every page; none for a sound file."""
         return await asyncio.to_thread(_page_faults, self._connection)
@@ -68,6 +92,32 @@ def open_reader(data: Path, name: str = FILE_NAME) -> SqliteReader:
         raise translated(error) from error
     except OSError as error:
         raise StoreUnavailable(f"{path}: {error.strerror}") from error
+
+
+def tables_in_order(connection: sqlite3.Connection) -> list[Table]:
+    """The tables of the store, parents before their children: as they were made."""
+    return [
+        Table(name, *_columns(connection, name))
+        for (name,) in map(tuple, connection.execute(_TABLES))
+    ]
+
+
+def _columns(connection: sqlite3.Connection, table: str) -> tuple[tuple[str, ...], tuple[str, ...]]:
+    rows = [tuple(row) for row in connection.execute(_COLUMNS, (table,))]
+    key = sorted((place, name) for name, place in rows if place)
+    return tuple(name for name, _ in rows), tuple(name for _, name in key)
+
+
+def _names(names: Sequence[str]) -> str:
+    return ", ".join(names)
+
+
+_TABLES = """
+    SELECT m.name FROM sqlite_master m
+    JOIN pragma_table_list l ON l.schema = 'main' AND l.name = m.name AND l.type = 'table'
+    WHERE m.type = 'table' AND m.name NOT LIKE 'sqlite~_%' ESCAPE '~' ORDER BY m.rowid
+"""
+_COLUMNS = "SELECT name, pk FROM pragma_table_info(?) ORDER BY cid"
 
 
 def _has_log(path: Path) -> bool:
