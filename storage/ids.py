@@ -37,6 +37,7 @@ class IdSource:
 
     def next(self) -> bytes:
         """A new id, above all that this source gave before."""
+        # Pages, grants and positions of jobs go by ids: they must rise when the clock does not.
         self.last = max(self._clock(), self.last + 1)
         return self.last.to_bytes(8, "big") + next(self._random)
 

@@ -30,6 +30,7 @@ class WakeUp:
 
     def wake(self) -> None:
         """Wake all waiting tasks for what a job has written: no mail came."""
+        # Who waits from now on gets a new future, and so misses no later call.
         waited, self._next = self._next, None
         if waited is not None and not waited.done():
             waited.set_result(None)

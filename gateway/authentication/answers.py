@@ -68,6 +68,7 @@ class MessageDns:
     async def query(self, name: str, kind: Kind) -> DnsAnswer:
         """See `Dns.query`; `failed` past the deadline."""
         try:
+            # One deadline for all: many queries, each just in time, would add up.
             async with asyncio.timeout_at(self._deadline):
                 answer = await self._dns.query(name, kind)
         except TimeoutError:

@@ -39,6 +39,7 @@ def author_of(block: HeaderBlock) -> Author:
     if fields and not is_utf8(fields[0].value) and not any(names_charset(t.value) for t in types):
         return Author(None, "unclear_from")
     mailboxes = scan(b"".join(one.raw for one in (*fields, *types))).from_
+    # A reader is shown one of them, and another one may be what was verified.
     if len(mailboxes) > 1:
         return Author(None, "several_from")
     email = mailboxes[0].email if mailboxes else ""

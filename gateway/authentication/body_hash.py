@@ -121,6 +121,7 @@ def _with_crlf(chunks: Iterable[bytes]) -> Iterator[bytes]:
         text = held + chunk
         held = b"\r" if text.endswith(b"\r") else b""
         text = text[:-1] if held else text
+        # The signer saw CRLF: over a bare LF no hash would fit.
         if text.count(b"\n") != text.count(b"\r\n"):
             text = text.replace(b"\r\n", b"\n").replace(b"\n", b"\r\n")
         if text:

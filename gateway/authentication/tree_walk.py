@@ -100,6 +100,7 @@ class Walks:
     async def walk(self, domain: str) -> Walk:
         """Walk from a domain, once."""
         begun = self._begun.get(domain)
+        # A task, not its result: SPF and the signatures ask for one domain at one time.
         if begun is None:
             begun = self._begun[domain] = asyncio.create_task(_walk(self.dns, domain))
         return await begun

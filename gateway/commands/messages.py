@@ -40,6 +40,7 @@ def check(call: Invocation, message: str) -> None:
         from storage.clock import system_clock
 
         claim = await database.read(lambda tx: _found(tx, message))
+        # An empty one: an answer that is remembered may be what is wrong.
         cache = dns_cache(settings.dns_server)
         checks = sender_check(settings, cache)
         try:

@@ -33,6 +33,7 @@ class ListRates:
         level, since = self._levels.pop(key, (float(self._rate.burst), now))
         level = self._level(level, now - since)
         granted = level >= 1
+        # Put in at the end again: so the first one is the least recently used.
         self._levels[key] = level - granted, now
         self._forget(now)
         return granted

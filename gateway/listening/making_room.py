@@ -44,6 +44,7 @@ class MakingRoom:
             return False
         self._waiting += 1
         try:
+            # One at a time: each search asks every process, and a flood asks for one each time.
             async with self._searching:
                 if self._is_in_vain(network, loop.time()):
                     return False

@@ -78,6 +78,7 @@ def _address(value: str) -> str:
     """An address without its type: `rfc822;team@example.com`, some servers leave the type out."""
     _, semicolon, address = value.partition(";")
     found = _UNICODE.sub(_character, (address if semicolon else value).strip())
+    # Once more: what `\x{…}` stood for may be a control character or half of a surrogate.
     found = _UNSEEN.sub("", found)
     return found.removeprefix("<").removesuffix(">") if "@" in found else ""
 

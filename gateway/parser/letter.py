@@ -88,6 +88,7 @@ def _is_letter(leaf: Leaf, parent: str, place: int) -> bool:
     kind = leaf.kind
     if kind.content_type not in _TEXTS or kind.disposition == "attachment":
         return False
+    # RFC 2387 3.2: the other parts are what the first one shows.
     if parent == _RELATED:
         return place == 0
     return kind.filename is None or place == 0 or parent == _ALTERNATIVE

@@ -75,6 +75,7 @@ class Inbound:
         self._chunks.append(chunk)
         self._size += len(chunk)
         self.total += len(chunk)
+        # A peer that sends faster than the disk takes it would fill the memory.
         if self._size > HIGH_WATER:
             self._pause()
         self._wake()
@@ -184,6 +185,7 @@ class Inbound:
             self.deadline = math.inf
         if self._hang_up is not None:
             raise self._hang_up
+        # The end of the stream wakes, too: then there is no more.
         return self.total > before
 
     def _wake(self) -> None:

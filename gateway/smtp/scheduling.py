@@ -48,6 +48,7 @@ class SessionQueue:
                 waiter.set_result(None)
             return
         number = next(self._arrivals)
+        # The number counts, too: those that come much later overtake nobody.
         heapq.heappush(self._ready, (number + stage * _AHEAD_PER_STAGE, number, waiter))
         if len(self._ready) == 1:
             self._loop.call_soon(self._serve)

@@ -32,6 +32,7 @@ class Names:
         both = await asyncio.gather(self._dns.lookup(host, "A"), self._dns.lookup(host, "AAAA"))
         found = [ip_address(text.decode()) for reply in both for text in reply.records]
         failed = [reply.cause for reply in both if reply.state == "failed"]
+        # A family of addresses that fails is no verdict on the other.
         if failed and not found:
             raise NamesUnavailable(failed[0])
         if not found:

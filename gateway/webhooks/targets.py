@@ -170,6 +170,7 @@ def require_outside(
 ) -> None:
     """Raises BadTarget unless every address is outside, or the operator allows its network."""
     for address in addresses:
+        # Before the operator's networks: such a service is no receiver in these either.
         if _is_metadata(address):
             raise BadTarget("is not on a public address")
         if _is_in(address, allowed):

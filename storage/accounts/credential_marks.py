@@ -49,6 +49,7 @@ _INBOXES = """
     SELECT inbox_id AS id, owner_user_id AS owner FROM inboxes
     WHERE inbox_id IN ({}) AND deleted_at IS NULL
 """
+# All that was granted on: a stream must end when it could not be begun any more.
 _MARKS = (
     (_TOKENS, ("secret", "scopes", "plan", "governance")),
     (_SESSIONS, ("secret", "role", "plan", "governance")),

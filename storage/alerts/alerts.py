@@ -150,6 +150,7 @@ async def update_alert(
     revived = "" if revived_by is None else _REVIVED
     # Without it, an alert that is on again would get all events since it went off.
     since = "since = :since," if revived_by is not None and not alert.is_on else ""
+    # Else all that had gathered would be called at one time, once it is on again.
     if not (draft.enabled and draft.delivery == WEBHOOK and alert.is_on):
         await drop_owed(tx, tenant_id=alert.tenant_id, alert_id=alert.alert_id, now=now)
     elif revived_by is not None:

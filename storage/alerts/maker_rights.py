@@ -34,6 +34,7 @@ async def disable_without_right(
     for row in rows:
         if not await _has_right(tx, tenant_id, bytes(row["inbox_id"]), row["created_by"]):
             key = {"tenant_id": tenant_id, "alert_id": bytes(row["alert_id"])}
+            # They would still be sent to somebody who may not read this inbox any more.
             await drop_owed(tx, **key, now=now)
             await tx.execute(
                 """

@@ -38,6 +38,7 @@ async def receive_card(
     )
     if there:
         first, *others = there
+        # An address is on one card of a book: those of the other cards stay where they are.
         taken = {canonical for other in others for canonical in other.card.canonicals}
         free = tuple(email for email in card.emails if email.canonical not in taken)
         after = joined_within(first.card, replace(card, emails=free))

@@ -43,6 +43,7 @@ def _entries(card: Card, version: Version) -> Iterator[str]:
     beside = _Beside(card.lines)
     name = card.full_name or card.title
     yield beside.instead_of(("FN", name.strip()), named("FN", name))
+    # RFC 2426 3.1.2: a card of 3.0 must have N.
     if version == "3.0" and not beside.has("N"):
         yield parts_of_name(card)
     if card.organization:

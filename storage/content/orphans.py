@@ -71,6 +71,7 @@ async def _remove_unnamed_pieces(tx: Tx, *, locations: Sequence[str]) -> int:
 def _old_files(directory: Path, before: float) -> Iterator[str]:
     for path in directory.glob("*/*"):
         with contextlib.suppress(FileNotFoundError):
+            # A younger one may belong to a transaction that is still to come.
             if path.stat().st_mtime < before:
                 yield str(path.relative_to(directory))
 

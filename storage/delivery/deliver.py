@@ -94,6 +94,7 @@ async def _look_ahead(batch: DeliveryBatch, arrivals: Sequence[Arrival]) -> None
 
 async def _deliver_one(batch: DeliveryBatch, arrival: Arrival) -> Outcome:
     chosen, refused = await _resolve_all(batch, arrival)
+    # SMTP has one reply for all recipients: a sender could not be told of a partial delivery.
     if not chosen or (refused and not arrival.each_recipient):
         return RouteChanged(refused if arrival.each_recipient else ())
     routes = [route for _, _, route in chosen]
@@ -207,6 +208,7 @@ async def _store(
     if reported is not None:
         batch.add(_REPORTS, message_id=message_id, letter_id=reported)
     content = arrival.content
+    # The removal of orphans may have come before this transaction: then no row may name them.
     if content.file is not None:
         await require_pieces(batch.tx, content)
     batch.add(
@@ -258,6 +260,7 @@ _REPEATED_ROUTE = """
     INSERT INTO repeated_routes (message_id, position, recipient, address, list_id, rule)
     VALUES (:message_id, :position, :recipient, :address, :list_id, :rule)
 """
+# ON CONFLICT: an inbox on two lists, or on a list and named itself, gets one copy.
 _TO_LIST = """
     INSERT INTO copies (inbox_id, message_id, folder, is_read, is_flagged, route)
     SELECT m.inbox_id, :message_id, 0, 0, 0, :position

@@ -35,6 +35,7 @@ async def own_letter(tx: Tx, arrival: Arrival) -> bytes | None:
     )
     if row is None or row["header_message_id"] != arrival.header_message_id:
         return None
+    # Anybody who got the letter knows its id: another author's message is not the letter.
     is_same = canonical_or_none(row["from_email"]) == canonical_or_none(arrival.from_email)
     return message_id if is_same else None
 

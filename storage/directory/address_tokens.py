@@ -55,6 +55,7 @@ def reply_token_of(local_part: str) -> str | None:
 
 def without_token(address: str) -> str:
     """Return the address that an answer's address with a token stands for; others as they are."""
+    # Nearly every address: the pattern need not be tried.
     if "+r." not in address.lower():
         return address
     local_part, _, domain = address.rpartition("@")

@@ -55,6 +55,7 @@ def vector(scopes: Iterable[str], found: dict[str, str]) -> str:
             position += 1
             if word != FILLER:
                 places.setdefault(word, []).append(f"{position}{weight}")
+        # A gap: no phrase may reach from one field into the next.
         position += 1
     parts = [f"'={scope}'" for scope in scopes]
     parts += [f"'{word}':{','.join(at)}" for word, at in places.items()]

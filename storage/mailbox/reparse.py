@@ -93,6 +93,7 @@ def _claim(row: Row) -> ParseClaim:
 
 async def keep(tx: Tx, batch: ReparseBatch, found: Sequence[Reparsed], *, now: int) -> bool:
     """Keep what was found; False, and nothing done, when somebody else has in the meantime."""
+    # With the results: after a crash no message was passed over, and none is done twice.
     moved = await tx.execute(
         "UPDATE reparse SET after = :last WHERE worker = 0 AND after = :after",
         {"last": batch.last, "after": batch.after},
@@ -118,6 +119,7 @@ async def _correct(tx: Tx, one: Reparsed, now: int) -> None:
     fields = {name: value for name, value in header._asdict().items() if name != "references"}
     fields["automatic"] = int(header.automatic)
     await tx.execute(_UPDATE, {"message_id": one.message_id, **fields})
+    # The index only adds: with the former words in it the message would be found by both.
     await forget(tx, message_id=one.message_id)
     await parsed.record_again(tx, one.message_id, one.result)
     is_bounce = old["reverse_path"] == ""

@@ -80,8 +80,10 @@ VISIBLE_NOTE = f"""(
                    WHERE read_by_author.note_id = n.note_id AND {VISIBLE}))
 )"""
 
+# An act is about what its actor saw: a message hidden from the actor does not show it.
 _ACTOR_SEES = VISIBLE.replace(":viewer", "h.by_inbox_id")
 
+# Else the act would show that there is a message which the viewer does not see.
 _CAUSE_SEEN = f"""EXISTS (
     SELECT 1 FROM messages m
     WHERE m.message_id = h.by_message_id AND m.tenant_id = :tenant_id AND {VISIBLE})"""

@@ -120,6 +120,7 @@ async def list_activity(
     limit: int,
 ) -> list[Activity]:
     """Return at most `limit` entries older than the id `before` and not older than `since`."""
+    # Older entries are gone for readers even before the job has deleted them.
     span = _Span(view, before, max(since, view.now - KEPT), limit)
     found = await _shares(tx, span, contacted)
     if contacted.canonicals:

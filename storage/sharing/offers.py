@@ -76,6 +76,7 @@ async def _propose(
     tx: Tx, tenant_id: bytes, share: Share, title: str, now: int
 ) -> tuple[Share, bool]:
     pending = await _same_pending(tx, tenant_id, share, now)
+    # An offer made again and again must not fill the receiver's agenda.
     if pending is not None:
         return pending, False
     await _insert(tx, tenant_id, share)

@@ -48,6 +48,7 @@ def cut(head: bytes) -> HeaderBlock:
     for count, found in enumerate(FIELD.finditer(looked_at, position)):
         if found["other"] is not None:
             return HeaderBlock(tuple(fields), _behind_empty_line(head, found.start()))
+        # Where the body begins is not known: over the wrong octets a hash would look forged.
         if count == MAX_FIELDS:
             return HeaderBlock(tuple(fields), None)
         position = found.end()

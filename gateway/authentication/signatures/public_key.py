@@ -91,6 +91,7 @@ def _public_key(kind: str, text: str) -> RSAPublicKey | Ed25519PublicKey | BadKe
         return BadKey("key_unusable")
     if not isinstance(public, RSAPublicKey):
         return BadKey("key_unusable")
+    # RFC 8301 3.2: shorter keys can be broken; longer ones only cost us time.
     if not SHORTEST_RSA <= public.key_size <= LONGEST_RSA:
         short = public.key_size < SHORTEST_RSA
         return BadKey("key_too_short" if short else "key_too_long", refused=True)

@@ -31,6 +31,7 @@ def chosen(block: HeaderBlock) -> list[RawField]:
     author = author_of(block).domain or ""
     fields = block.named(b"dkim-signature")
     ranked = sorted(fields, key=lambda field: _distance(field, author))
+    # Each costs a query and a verification, and a header has room for a hundred of them.
     return ranked[:MOST_SIGNATURES]
 
 
