@@ -45,6 +45,7 @@ class Alerting:
         await keep_on(self._round, logger, job="routing")
 
     async def _round(self) -> None:
+        # Before the store is read: no commit in between is missed.
         woken = self._commits.wait_next()
         if not await self._database.read_quick(fan_out.anybody):
             await woken_within(woken, _POLL_SECONDS)

@@ -150,8 +150,8 @@ async def _resolve_all(batch: DeliveryBatch, arrival: Arrival) -> tuple[list[_Ch
                 postmaster=batch.postmaster,
             )
             batch.resolutions[key] = route
-        # Of a domain moved since RCPT the new tenant must not get what another one's mail is.
-        # The sender tries again, and RCPT then finds the new tenant.
+        # The domain may be another tenant's since RCPT, which must not get this mail: the sender
+        # tries again, and hears then what the new tenant has to say.
         if route.verdict is Verdict.ROUTE and route.tenant_id == arrival.tenant_id:
             chosen.append((position, recipient, route))
             continue

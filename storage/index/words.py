@@ -19,7 +19,7 @@ from dataclasses import dataclass
 from itertools import chain
 from unicodedata import normalize
 
-# PostgreSQL: a tsvector has no position above 16,383, and 255 of a word.
+# PostgreSQL keeps no position above 16,383, and no more than 255 of one word.
 MAX_WORDS = 16_000
 MAX_LENGTH = 64
 MAX_OCCURRENCES = 255

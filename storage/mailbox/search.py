@@ -165,7 +165,7 @@ def _prepared(
         scopes=tuple(scopes),
         conditions=conditions,
         params={**viewer, "limit": limit, **params},
-        # The id may be a little later than `received_at`, or much after the clock was set back.
+        # An hour wider: an id is given after `received_at` was read, and perhaps by another clock.
         after=None if query.after is None else _id_at(query.after - HOUR),
         before=_earlier(before, None if query.before is None else _id_at(query.before + HOUR)),
     )

@@ -60,6 +60,7 @@ async def holdings(tx: Tx, *, tenant_id: bytes) -> dict[str, int]:
 
 async def close_tenant(tx: Tx, *, tenant_id: bytes, now: int) -> None:
     """Let nobody in and take no mail from now on."""
+    # One by one, as when an admin deletes them: all that hangs on a list or an inbox ends with it.
     for each in await all_lists(tx, tenant_id=tenant_id):
         await delete_list(tx, tenant_id=tenant_id, list_id=each.list_id, now=now)
     for inbox in await list_inboxes(tx, tenant_id=tenant_id):

@@ -29,7 +29,6 @@ async def hand_over(
     Raises Conflict `read_only` for a card that was handed over already, and as `receive_card`.
     """
     require_own(contact)
-    # First: where the receiver's book is full, the giver's card has to stay writable.
     received = await receive_card(
         tx,
         tenant_id=tenant_id,

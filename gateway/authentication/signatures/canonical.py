@@ -52,6 +52,7 @@ def covered(
     """Return the octets that a signature with this `h=` covers."""
     below: dict[bytes, list[RawField]] = defaultdict(list)
     for field in fields:
+        # RFC 6376 3.7: its own field comes last, with an empty `b=`, whatever `h=` names.
         if field is not signature:
             below[field.name].append(field)
     taken = [below[name].pop() for name in names if below.get(name)]
