@@ -61,6 +61,7 @@ async def discover(author: str, walks: Walks, dns: Dns) -> Published:
     """Find the policy for mail of this author."""
     walk = await walks.walk(author)
     own = walk.records.get(author)
+    # The author's own record decides alone, whatever failed further up.
     if own is not None:
         return Published(own, author, _policy(own, ["p"]))
     if walk.failed:

@@ -78,6 +78,7 @@ def read_relay_word(header: bytes, names: Collection[str]) -> RelayWord | None:
     stated: list[Stated] = []
     hops = 0
     for one in cut(header).fields:
+        # Our own Received is not in the stored bytes: the first one is the relay's.
         hops += one.name == b"received"
         if hops > 1:
             break

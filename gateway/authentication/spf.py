@@ -71,6 +71,7 @@ async def check_spf(hop: Hop, dns: Dns, *, hostname: str) -> CheckedSpf:
         if hop.behind_relay and scope == "helo":
             domain = None  # it is the relay that said HELO
         return CheckedSpf(Spf("none", scope, domain, reason=reason))
+    # RFC 7208 4.3: where there is no local part, it is postmaster.
     local_part = hop.reverse_path.rpartition("@")[0] or "postmaster"
     # A local part is quoted by no rule of SPF, and an A-label is what the DNS knows.
     sender = f"{local_part}@{domain}"

@@ -174,6 +174,7 @@ class _Round:
             for file in taken.files:
                 await self._contents.remove(file)
             self._count(kind.name, taken.count)
+            # Found, yet not expired any more when asked again: else this would go on without end.
             if not (taken.count or taken.progress):
                 return
             took = time.monotonic() - began

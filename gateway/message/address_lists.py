@@ -76,6 +76,7 @@ def parse_mailboxes(text: str, limit: int) -> tuple[Mailbox, ...]:
     reading = _Reading(limit)
     position = 0
     for token in _TOKEN.finditer(text):
+        # Else a quote that never closes would hide every address behind it.
         if token.lastgroup == "quoted" and not _is_closed(token[0]):
             reading.take("space", " ")
             position = token.start() + 1

@@ -191,11 +191,13 @@ def _open(cutter: _Cutter, values: dict[bytes, bytes], body: int, default: str) 
     if not kind.boundary:
         cutter.open_leaf = _text_of(kind), body
         return body
+    # The tree is walked by recursion later: a deeper one would exhaust the stack.
     if len(cutter.levels) >= MAX_DEPTH or len(kind.boundary) > _MAX_BOUNDARY:
         cutter.whole = False
         cutter.open_leaf = kind, body
         return body
     cutter.levels.append(_Level(kind, body))
+    # Not replaced: else a part within could end the part around it.
     cutter.active.setdefault(kind.boundary, len(cutter.levels) - 1)
     return body
 

@@ -61,6 +61,7 @@ class MailProcessEnd(asyncio.Protocol):
         self._frames.lose()
         for outcome in self._pending.values():
             if not outcome.done():
+                # Unknown, not failed: a row may name its content, which must not be removed then.
                 outcome.set_exception(OutcomeUnknown("the process that writes is gone"))
         self._pending.clear()
         for asked in self._asked.values():

@@ -166,6 +166,7 @@ class MailProcess:
             return False
         client.close()
         self._count += 1
+        # By network: if the process dies, the limits must get back what its clients held.
         self._networks[network] = self._networks.get(network, 0) + 1
         return True
 

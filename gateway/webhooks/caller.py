@@ -72,6 +72,7 @@ class Caller:
         """Import the DNS client and read the certificates, once, where it keeps nobody waiting."""
         if self._prepared is None or (self._prepared.done() and self._prepared.exception()):
             self._prepared = asyncio.create_task(asyncio.to_thread(_prepared, self._trust))
+        # A call that is cancelled must not take it away from the others who wait for it.
         return await asyncio.shield(self._prepared)
 
     async def _vetted(self, target: Target) -> Sequence[Address]:

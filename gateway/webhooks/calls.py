@@ -165,6 +165,7 @@ class WebhookCalls:
         try:
             calls = await self._database.read(lambda tx: webhook_queue.load(tx, claims, now=now))
         except BaseException:
+            # Else they would wait for the end of their lease.
             self._not_called += claims
             raise
         for call in calls:
@@ -184,6 +185,7 @@ class WebhookCalls:
 
     async def _make(self, call: WebhookCall, told: Event) -> None:
         claimed = call.claim
+        # The same at each try: by it a receiver knows a call that it has had.
         name = to_text("dlv", claimed.delivery_id)
         began = time.monotonic()
         try:

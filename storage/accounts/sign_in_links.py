@@ -34,6 +34,7 @@ async def create_link(tx: Tx, *, tenant_id: bytes, user_id: bytes, now: int) -> 
             "expires_at": now + LIFETIME,
         },
     )
+    # Behind the insert: the new link counts, and is the last to give way.
     await tx.execute(
         """
         DELETE FROM sign_in_links

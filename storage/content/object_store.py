@@ -215,6 +215,7 @@ class Objects:
         """The folder of this store below the prefix; its number is made with the first object."""
         if self._folder is None:
             number = await self._reader.read(_store_number)
+            # Of the store, not of the setting: two stores must not remove each other's orphans.
             if number is None and self._store is not None:
                 number = await self._store.write(_new_store_number)
             _, prefix = split_location(self._root)

@@ -95,6 +95,7 @@ def _way(row: Row) -> Way:
     )
 
 
+# UNION without ALL: of a copy with several routes the first stands in two of the tables.
 _PARTS = """
     SELECT w.inbox_id, w.is_deleted, i.address AS inbox_address, r.recipient, r.address, r.list_id,
            r.rule

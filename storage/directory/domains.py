@@ -111,6 +111,7 @@ async def trust_domain(
     With `move` the domain is revoked for the tenant that has it. Raises Conflict `domain_taken`.
     """
     former = await verified_elsewhere(tx, tenant_id=tenant_id, name=name) if move else None
+    # First: a unique index has a name verified for one tenant at a time.
     if former is not None:
         await revoke_domain(tx, tenant_id=former, name=name)
     known = await tx.fetch_one(

@@ -144,6 +144,7 @@ async def delete_list(tx: Tx, *, tenant_id: bytes, list_id: bytes, now: int) -> 
     Raises NotFound.
     """
     await find_list(tx, tenant_id=tenant_id, list_id=list_id)
+    # Before the rows go: every member hears that it is none any more.
     for member in await list_members(tx, tenant_id=tenant_id, list_id=list_id):
         await _record(
             tx,

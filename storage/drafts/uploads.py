@@ -72,6 +72,7 @@ async def add_upload(
 
     Raises Conflict `uploads_full`, and ContentDamaged when it is not there any more.
     """
+    # The removal of orphans may have been first: an upload without bytes would fail when sent.
     await require_pieces(tx, content)
     await require_room(tx, tenant_id=tenant_id, inbox_id=inbox_id, size=content.size, now=now)
     made = Upload(tx.new_id(), inbox_id, filename, content_type, content, now + KEPT)

@@ -106,6 +106,7 @@ async def search_messages(
         found = await engine_of(tx).find(tx, _lookup(search, wanted))
     else:
         found = await _copies(search, wanted)
+    # A set: without words the copies that are found hold the pending ones, too.
     return sorted({*found, *pending}, reverse=True)[:limit]
 
 
