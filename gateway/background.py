@@ -6,13 +6,17 @@ import asyncio
 import logging
 import math
 import time
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterable
+from typing import TypeVar
 
 from config.logs import event
+from storage.database import PartitionWrites
 from storage.errors import StoreUnavailable
 from storage.wakeup import WakeUp
 
 _AWAY_SECONDS = 2.0
+
+Item = TypeVar("Item")
 
 
 async def keep_on(
@@ -37,6 +41,16 @@ async def keep_on(
         except Exception:
             logger.exception("%s_failed", job)
             await asyncio.sleep(_AWAY_SECONDS if after_fault is None else after_fault)
+
+
+def parted(
+    database: PartitionWrites, items: Iterable[Item], tenant_of: Callable[[Item], bytes]
+) -> dict[bytes, list[Item]]:
+    """Group what is to be written by the partitions of the store."""
+    groups: dict[bytes, list[Item]] = {}
+    for item in items:
+        groups.setdefault(database.partition_of(tenant_of(item)), []).append(item)
+    return groups
 
 
 def tell_of_end(task: asyncio.Task[None], logger: logging.Logger, what: str) -> None:

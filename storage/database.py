@@ -128,14 +128,31 @@ class BesideWrites(Database, Protocol):
         ...
 
 
-class SharedDatabase(Database, Protocol):
+class PartitionWrites(Database, Protocol):
+    """A store whose partitions (`storage.cursors`) can be written beside each other."""
+
+    def partition_of(self, tenant_id: bytes) -> bytes:
+        """The partition with the rows of this tenant: its writers follow one another."""
+        ...
+
+    async def write_in(self, part: bytes, work: Work[T]) -> T:
+        """Like `write`, for work on rows of this partition alone that changes no route.
+
+        Where the engine can, it waits for no writer of another partition. Routes are addresses,
+        domains, inboxes, lists, members, users and tenants.
+        """
+        ...
+
+
+class SharedDatabase(PartitionWrites, Protocol):
     """A store that many callers use at the same time."""
 
-    def for_caller(self, share: Share) -> Database:
+    def for_caller(self, share: Share, *, in_partition: bool = False) -> Database:
         """Return the same store for one caller, who waits in turn with the others, fairly.
 
         By tenant first, within one by credential. Work for no caller is the process's own, and
-        counts as a tenant.
+        counts as a tenant. With `in_partition` all writes are as those of `write_in`, for the
+        tenant of the share.
         """
         ...
 
@@ -143,14 +160,16 @@ class SharedDatabase(Database, Protocol):
 class Store(SharedDatabase, BesideWrites, Lookups, Protocol):
     """All that an engine can do."""
 
-    async def commit(self, work: Work[T], *, changes_routes: bool = True) -> tuple[T, Durable]:
-        """Like `write`, but returns at the commit, with the wait until it is on stable storage.
+    async def commit(
+        self, work: Work[T], *, changes_routes: bool = True, part: bytes | None = None
+    ) -> tuple[T, Durable]:
+        """Like `write`, with `part` like `write_in`, but returns at the commit.
 
-        The next transaction may run meanwhile. Nothing may be acknowledged before that wait is
-        over; it raises StoreUnavailable when the storage failed. For short work only: the embedded
-        engine does it on the event loop's own thread. Without `changes_routes` the work promises to
-        change no address, inbox, list, member, domain, user or tenant, and the route generation
-        stays.
+        With the result comes the wait until it is on stable storage. The next transaction may run
+        meanwhile. Nothing may be acknowledged before that wait is over; it raises StoreUnavailable
+        when the storage failed. For short work only: the embedded engine does it on the event
+        loop's own thread. Without `changes_routes` the work promises to change no address, inbox,
+        list, member, domain, user or tenant, and the route generation stays.
         """
         ...
 

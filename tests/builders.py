@@ -420,5 +420,6 @@ async def _confirm(tx: Tx, stored: Stored) -> None:
 
 async def count_all(world: World) -> None:
     """Do what the worker of relationships does after a commit."""
-    while some := await world.database.read(relationships.uncounted):
-        await world.database.write(partial(relationships.count_some, some=some))
+    while found := await world.database.read(relationships.uncounted):
+        for some in found:
+            await world.database.write(partial(relationships.count_some, some=some))

@@ -70,7 +70,7 @@ WINGS: dict[str, tuple[tuple[str, ...], ...]] = {
 ROOTS = {
     "storage": {
         *("address", "clock", "database", "disk", "errors"),
-        *("ids", "keyset", "sql", "wakeup"),
+        *("ids", "keyset", "sql", "wakeup", "cursors"),
     },
     "admin_api": set[str](),
     "gateway": {"background", "counters", "reservations"},

@@ -107,7 +107,9 @@ class Dispatcher:
         if principal is None:
             await read_body(route, call, given)
             return await validated(match, route, call, given)
-        call.store = of_caller(self._service.store, self._service.commits, principal)
+        call.store = of_caller(
+            self._service.store, self._service.commits, principal, of_tenant=route.of_tenant
+        )
         policy.check(route.access, principal)
         take_inbox_of_query(route, call, given)
         async with AsyncExitStack() as held:
@@ -140,7 +142,8 @@ async def record_use(service: ServiceContext, principal: Principal, now: int) ->
         await credentials.record_use(tx, principal, now=now)
 
     try:
-        await service.database.write(record)
+        part = service.store.partition_of(principal.tenant.tenant_id)
+        await service.store.write_in(part, record)
     except StoreUnavailable:
         # A call that only reads can be served while nothing can be written.
         event(logger, "use_not_recorded", level=logging.WARNING)

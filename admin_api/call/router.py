@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Coroutine, Iterable, Mapping
 from contextlib import AbstractAsyncContextManager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, Generic, Protocol, TypeVar
 from urllib.parse import unquote
 
@@ -53,7 +53,8 @@ class Route:
     `takes_file`: its body is a file of one of these media types, of at most `most_octets`, which
     the handler has as the call's `file`, or with `keeps_file` as its `received`; `admit` is asked
     before the file is read, and held until the answer. `changes` is False for a POST that changes
-    nothing; `shown` shows the resource of a long answer again.
+    nothing; `shown` shows the resource of a long answer again. With `of_tenant` what it writes are
+    rows of the caller's tenant, and no route of mail: it waits for no writer of another tenant.
     """
 
     method: str
@@ -74,11 +75,17 @@ class Route:
     most_octets: int = MAX_FILE
     keeps_file: bool = False
     admit: Admit | None = None
+    of_tenant: bool = False
 
     @property
     def reads_json(self) -> bool:
         """Whether a body is read as JSON: also where the call needs none."""
         return self.method != "GET" and not self.takes_file
+
+
+def of_tenant(rows: Iterable[Route]) -> tuple[Route, ...]:
+    """Mark rows whose calls write in the caller's tenant alone."""
+    return tuple(replace(row, of_tenant=True) for row in rows)
 
 
 @dataclass(frozen=True, slots=True)

@@ -95,7 +95,12 @@ class NotifyingDatabase:
         """Nothing to close: the store belongs to the process."""
 
 
-def of_caller(store: SharedDatabase, commits: WakeUp, principal: Principal) -> Database:
-    """Return the store as this caller uses it, shared fairly with the others."""
+def of_caller(
+    store: SharedDatabase, commits: WakeUp, principal: Principal, *, of_tenant: bool = False
+) -> Database:
+    """Return the store as this caller uses it, shared fairly with the others.
+
+    With `of_tenant` its writes are in the tenant's partition alone.
+    """
     share = (principal.tenant.tenant_id, principal.credential_id)
-    return NotifyingDatabase(store.for_caller(share), commits)
+    return NotifyingDatabase(store.for_caller(share, in_partition=of_tenant), commits)

@@ -53,8 +53,11 @@ def _follow(call: Invocation, inbox: str, behind: bytes | None) -> None:
     from storage.events.log import newest_event_id
     from storage.ids import from_text
 
+    async def newest(tx: Tx) -> bytes:
+        return await newest_event_id(tx, tenant_id=(await view_of(tx, inbox)).tenant_id)
+
     async def go_on(database: Database) -> None:
-        position = behind if behind is not None else await database.read(newest_event_id)
+        position = behind if behind is not None else await database.read(newest)
         while True:
             after = position
 

@@ -97,7 +97,7 @@ class Edge:
         self._pages = PathTree(PAGES)
         self._hosts = origin.own_hosts(service.settings)
         self._calls = Buckets(per_minute=_PER_MINUTE, burst=_BURST, ticks=ticks)
-        self._shared = SharedRows(lambda: service.feed.position, ticks)
+        self._shared = SharedRows(service.feed.position_in, ticks)
         self._rows = ThreadRows()
         self._frames = SharedFrames()
 
@@ -158,7 +158,9 @@ class Edge:
         visit.query = forms.parse(request.scope["query_string"])
         call = Call(self._service, request, visit.arguments, now, person, secret=secret)
         if person is not None:
-            call.store = of_caller(self._service.store, self._service.commits, person)
+            call.store = of_caller(
+                self._service.store, self._service.commits, person, of_tenant=True
+            )
         if page.method == "POST":
             await self._take_form(request, visit, secret if person else "", file=page.file)
         elif person is not None and not (visit.fragment or page.part):

@@ -22,7 +22,7 @@ from admin_api.access import policy
 from admin_api.call.call import Call, may_act_for, named_inbox
 from admin_api.call.dispatch import permitted, take_file
 from admin_api.call.router import Match, Route, Router
-from admin_api.call.store_wrappers import JoinedTransaction
+from admin_api.call.store_wrappers import JoinedTransaction, of_caller
 from admin_api.call.validation import RawInput, take_inbox_of_query
 from admin_api.http.body import check_file_type
 from admin_api.http.problems import MEDIA_TYPE, Problem
@@ -97,7 +97,7 @@ async def response_of(
         query=None,
         condition=condition,
         key=key,
-        store=store or call.store,
+        store=store or _store(call, route),
     )
     policy.check(route.access, inner.caller)
     given = RawInput({**named}, {**named}, dict(body or {}), [])
@@ -111,13 +111,28 @@ async def upload(call: Call, path: str, *, inbox: str, query: Mapping[str, str])
     named = {**query, "inbox_id": inbox}
     request = _request(call, "POST", path, named)
     check_file_type(request, route.takes_file)
-    inner = replace(call, request=request, arguments=match.arguments, inbox_names=(), query=None)
+    inner = replace(
+        call,
+        request=request,
+        arguments=match.arguments,
+        inbox_names=(),
+        query=None,
+        store=_store(call, route),
+    )
     policy.check(route.access, inner.caller)
     given = RawInput({**named}, {**named}, {}, [])
     take_inbox_of_query(route, inner, given)
     async with AsyncExitStack() as held:
         digest = await take_file(route, inner, held)
         return _record(await permitted(match, route, inner, given, digest))
+
+
+def _store(call: Call, route: Route) -> Database | None:
+    """Return the store for a call of the API: in a transaction that one, else as it may write."""
+    if isinstance(call.store, JoinedTransaction):
+        return call.store
+    service = call.service
+    return of_caller(service.store, service.commits, call.caller, of_tenant=route.of_tenant)
 
 
 async def snapshot(

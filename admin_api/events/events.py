@@ -112,7 +112,9 @@ async def stream_events(call: Call) -> Response:
     async def work(tx: Tx) -> tuple[Listener, bytes]:
         view = View(call.tenant_id, await locate_stream(tx, call), call.now)
         listener = await listener_of(tx, call, inbox_id=view.inbox_id, types=types)
-        return listener, after if after is not None else await newest_event_id(tx)
+        return listener, after if after is not None else await newest_event_id(
+            tx, tenant_id=call.tenant_id
+        )
 
     listener, begin = await call.database.read(work)
     require_stream(call)

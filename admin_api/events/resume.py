@@ -65,7 +65,7 @@ async def locate_stream(tx: Tx, call: Call) -> bytes:
     if header and (place := resumed_place(call)) is None:
         faults.append(FieldFault(LAST_EVENT_ID, _NONE))
     elif header:
-        faults += await _faults(tx, LAST_EVENT_ID, place, call.now)
+        faults += await _faults(tx, call, LAST_EVENT_ID, place)
     _refuse(faults)
     return inbox_id
 
@@ -76,9 +76,9 @@ async def _faults_of_query(tx: Tx, call: Call) -> list[FieldFault]:
     after, cursor = given.get("after"), given.get("cursor")
     faults = []
     if isinstance(after, str):
-        faults += await _faults(tx, "after", place_of(after), call.now)
+        faults += await _faults(tx, call, "after", place_of(after))
     if isinstance(cursor, str):
-        faults += await _faults(tx, "cursor", _position_of(cursor), call.now)
+        faults += await _faults(tx, call, "cursor", _position_of(cursor))
     return faults
 
 
@@ -89,12 +89,12 @@ def _position_of(cursor: str) -> bytes | None:
         return None
 
 
-async def _faults(tx: Tx, field: str, place: bytes | None, now: int) -> list[FieldFault]:
+async def _faults(tx: Tx, call: Call, field: str, place: bytes | None) -> list[FieldFault]:
     if place is None:
         return []
-    if not await was_given(tx, event_id=place):
+    if not await was_given(tx, tenant_id=call.tenant_id, event_id=place):
         return [FieldFault(field, _NONE)]
-    if not is_kept(place, now=now):
+    if not is_kept(place, now=call.now):
         return [FieldFault(field, "is older than the stored events", "position_expired")]
     return []
 

@@ -2,8 +2,8 @@
 
 - It reads once for each wake-up, and otherwise twice a second, for commits of other processes; only
   while there are listeners.
-- A new listener gets the id up to which the feed has read: later events come by the feed, earlier
-  ones are read from the store. So nothing is skipped and nothing comes twice.
+- A new listener gets the id up to which the feed has read the events of its tenant: later ones come
+  by the feed, earlier ones are read from the store. So nothing is skipped and nothing comes twice.
 - A listener that takes too little is dropped from the feed; it catches up from the store
   (`is_behind`).
 - Twice a second one query checks the credentials of all listeners; a listener whose credential
@@ -19,8 +19,9 @@ import contextlib
 import logging
 import time
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 
 from storage.accounts.credential_marks import CredentialMark, credential_marks
 from storage.clock import Clock
@@ -136,7 +137,7 @@ class Listener:
 class _Found:
     """The result of one read of the store; `marks` are None when they were not read."""
 
-    position: bytes
+    after: Mapping[bytes, bytes]
     told: Sequence[tuple[Event, bytes]]
     marks: Mapping[bytes, CredentialMark] | None
     more: bool
@@ -153,7 +154,8 @@ class Feed:
         self._tenants: Counter[bytes] = Counter()
         self._held: dict[bytes, set[Listener]] = {}
         self._joining: dict[Listener, asyncio.Future[bytes]] = {}
-        self._position: bytes | None = None
+        self._after: dict[bytes, bytes] = {}
+        self._joined = WakeUp()
         self._is_looking = False
         self._checked_at = float("-inf")
         self._reading: asyncio.Task[None] | None = None
@@ -164,10 +166,9 @@ class Feed:
         """Whether all streams ended because the process stops."""
         return self._is_closed
 
-    @property
-    def position(self) -> bytes:
-        """The id of the newest event that was handed out; empty when nothing is read."""
-        return self._position or b""
+    def position_in(self, tenant_id: bytes) -> bytes:
+        """Up to which id the tenant's events were handed out; empty when none are read."""
+        return self._after.get(tenant_id, b"")
 
     @property
     def streams_open(self) -> int:
@@ -205,10 +206,11 @@ class Feed:
         joined: asyncio.Future[bytes] = asyncio.get_running_loop().create_future()
         self._joining[listener] = joined
         if self._reading is None or self._reading.done():
-            self._position = None
+            self._after = {}
             self._reading = asyncio.create_task(self._read())
         elif not self._is_looking:
             self._let_in()
+            self._joined.wake()
         return await joined
 
     def close(self) -> None:
@@ -219,7 +221,7 @@ class Feed:
     def _end_all(self) -> None:
         for listener in [*self._joining, *(one for group in self._groups() for one in group)]:
             listener.end()
-        self._position = self._position or b""
+        self._after |= {one.tenant_id: b"" for one in self._joining}
         self._let_in()
 
     def _groups(self) -> Sequence[set[Listener]]:
@@ -238,25 +240,31 @@ class Feed:
         self._tenants += Counter()
 
     def _let_in(self) -> None:
-        """Admit waiting listeners, once it is known how far the log was read."""
-        if self._position is None:
-            return
-        joining, self._joining = self._joining, {}
-        for listener, joined in joining.items():
+        """Admit those who wait, once it is known how far the events of their tenant were read."""
+        for listener, joined in [*self._joining.items()]:
+            position = self._after.get(listener.tenant_id)
+            if position is None:
+                continue
+            del self._joining[listener]
             listener.begin()
             self._listeners.setdefault(listener.inbox_id, set()).add(listener)
             self._tenants[listener.tenant_id] += 1
             if not joined.done():
-                joined.set_result(self._position)
+                joined.set_result(position)
 
     async def _read(self) -> None:
         try:
             while (self._listeners or self._joining) and not self._is_closed:
-                woken = self._commits.wait_next()
-                if await self._look():
+                woken, joined = self._commits.wait_next(), self._joined.wait_next()
+                if await self._look() or self._joining:
                     continue
                 due = self._checked_at + _LOOK_SECONDS - time.monotonic()
-                if await woken_within(woken, max(_BREATH, due)):
+                await asyncio.wait(
+                    [woken, joined],
+                    timeout=max(_BREATH, due),
+                    return_when=asyncio.FIRST_COMPLETED,
+                )
+                if woken.done():
                     await asyncio.sleep(_BREATH)
         except Exception:
             logger.exception("feed_failed")
@@ -266,12 +274,14 @@ class Feed:
         """Read on and hand out; whether there is more to read now."""
         self._is_looking = True
         try:
-            if self._position is None:
-                self._position = await self._database.read(newest_event_id)
+            unknown = {one.tenant_id for one in self._joining} - self._after.keys()
+            if unknown:
+                self._after |= await self._database.read(partial(_ends, tenants=unknown))
                 return True
-            found = await self._database.read(self._reader(self._position))
+            found = await self._database.read(self._reader())
             self._hand_out(found)
-            self._position = found.position
+            # Of a tenant that nobody listens to any more, nothing is known from here on.
+            self._after = {one: found.after[one] for one in self._tenants if one in found.after}
             return found.more
         except StoreUnavailable:
             await asyncio.sleep(_LOOK_SECONDS)
@@ -280,9 +290,10 @@ class Feed:
             self._is_looking = False
             self._let_in()
 
-    def _reader(self, position: bytes) -> Work[_Found]:
+    def _reader(self) -> Work[_Found]:
         """Build the store query with a copy of the state it needs; it may run in a thread."""
-        now, tenants = self._clock(), frozenset(self._tenants)
+        now = self._clock()
+        after = {one: self._after[one] for one in self._tenants}
         inboxes = frozenset(self._listeners)
         watching = frozenset(
             one.inbox_id for group in self._groups() for one in group if WATCHED in one.types
@@ -290,15 +301,14 @@ class Feed:
         marked = self._to_check()
 
         async def look(tx: Tx) -> _Found:
-            events = await new_events(tx, after=position, limit=_AT_ONCE)
-            theirs = [event for event in events if event.tenant_id in tenants]
-            told = await audience(tx, events=theirs, among=inboxes, now=now)
-            told += await onlookers(tx, events=theirs, among=watching, now=now)
+            new = await new_events(tx, after=after, limit=_AT_ONCE)
+            told = await audience(tx, events=new.events, among=inboxes, now=now)
+            told += await onlookers(tx, events=new.events, among=watching, now=now)
             return _Found(
-                events[-1].event_id if events else position,
+                new.after,
                 told,
                 None if marked is None else await credential_marks(tx, ids=marked, now=now),
-                len(events) == _AT_ONCE,
+                new.more,
             )
 
         return look
@@ -322,3 +332,8 @@ class Feed:
             # A new role or plan ends it, too: the client reconnects with its present rights.
             if marks != listener.standing:
                 listener.end()
+
+
+async def _ends(tx: Tx, *, tenants: Collection[bytes]) -> dict[bytes, bytes]:
+    """Return for each tenant an id behind which all its later events are."""
+    return {one: await newest_event_id(tx, tenant_id=one) for one in tenants}

@@ -2,8 +2,8 @@
 
 - A delivery is *open* from its commit until its session settles it: confirmed (a byte came after
   the 250 was handed to the kernel), or closed without that.
-- Confirmed digests are handed to the next delivery transaction, or to one of their own when none
-  comes soon; those of a closed session stay stored as unconfirmed.
+- Confirmed digests are handed to the next delivery transaction of their partition, or to one of
+  their own when none comes soon; those of a closed session stay stored as unconfirmed.
 - `is_open` may be called from a store's thread, where a digest must never be missing from both the
   open and the confirmed: it would be taken for one that was closed unseen. So it is confirmed first
   and no longer open then, and each is one look-up in a dict.
@@ -14,6 +14,14 @@ from __future__ import annotations
 import asyncio
 import os
 from collections.abc import Iterable
+from typing import NamedTuple
+
+
+class _Open(NamedTuple):
+    """The partition of an open delivery, and the event of its settlement."""
+
+    part: bytes
+    settled: asyncio.Event
 
 
 class Confirmations:
@@ -23,14 +31,14 @@ class Confirmations:
 
     def __init__(self) -> None:
         self.owner = os.urandom(8)
-        self._open: dict[bytes, asyncio.Event] = {}
-        self._confirmed: dict[bytes, None] = {}
+        self._open: dict[bytes, _Open] = {}
+        self._confirmed: dict[bytes, bytes | None] = {}
 
-    def open(self, digests: Iterable[bytes]) -> None:
-        """Record that these are committed and their reply is about to be sent."""
-        settled = asyncio.Event()
+    def open(self, digests: Iterable[bytes], part: bytes) -> None:
+        """Record that these are committed in a partition, and their reply is about to be sent."""
+        opened = _Open(part, asyncio.Event())
         for digest in digests:
-            self._open[digest] = settled
+            self._open[digest] = opened
 
     def is_open(self, digest: bytes) -> bool:
         """Whether this delivery may still be confirmed, or was since `take_confirmed`."""
@@ -39,7 +47,9 @@ class Confirmations:
     def confirm(self, digests: Iterable[bytes]) -> None:
         """Record that the sender has seen the reply."""
         for digest in digests:
-            self._confirmed[digest] = None
+            # One that was delivered twice may have been closed by the other session.
+            opened = self._open.get(digest)
+            self._confirmed[digest] = opened.part if opened is not None else None
             self._settle(digest)
 
     def close(self, digests: Iterable[bytes]) -> None:
@@ -48,27 +58,36 @@ class Confirmations:
             self._settle(digest)
 
     def _settle(self, digest: bytes) -> None:
-        settled = self._open.pop(digest, None)
-        if settled is not None:
-            settled.set()
+        opened = self._open.pop(digest, None)
+        if opened is not None:
+            opened.settled.set()
 
     async def wait(self, digest: bytes, seconds: float) -> bool:
         """Wait until this delivery is settled; False when it was not within `seconds`."""
-        settled = self._open.get(digest)
-        if settled is None:
+        opened = self._open.get(digest)
+        if opened is None:
             return True
         try:
             async with asyncio.timeout(seconds):
-                await settled.wait()
+                await opened.settled.wait()
         except TimeoutError:
             return False
         return True
 
-    def take_confirmed(self) -> list[bytes]:
-        """Return the confirmed digests whose receipts are still stored; the caller has them now."""
-        taken, self._confirmed = self._confirmed, {}
-        return list(taken)
+    def confirmed_in(self) -> set[bytes | None]:
+        """The partitions with confirmed digests whose receipts are still stored."""
+        return set(self._confirmed.values())
 
-    def give_back(self, digests: list[bytes]) -> None:
+    def take_confirmed(self, part: bytes | None) -> list[bytes]:
+        """Return the confirmed digests of a partition, and of none; the caller has them now."""
+        taken = [one for one, where in self._confirmed.items() if where is None or where == part]
+        if len(taken) == len(self._confirmed):
+            self._confirmed = {}
+        for digest in taken if self._confirmed else ():
+            del self._confirmed[digest]
+        return taken
+
+    def give_back(self, digests: list[bytes], part: bytes | None) -> None:
         """Undo `take_confirmed`: the transaction failed."""
-        self._confirmed = dict.fromkeys(digests) | self._confirmed
+        given_back: dict[bytes, bytes | None] = dict.fromkeys(digests, part)
+        self._confirmed = given_back | self._confirmed

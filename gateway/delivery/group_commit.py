@@ -1,9 +1,12 @@
 """The group commit: messages that arrive together share one transaction and one fsync.
 
-- One task of one process writes, for all mail processes. While a batch is made durable, the next
-  one collects, in their sockets at least. It waits a moment longer only while other transactions
-  have begun: the messages of a busy moment share a transaction, one that comes alone is written
-  immediately.
+- One process writes, for all mail processes, and in it one task for each partition of the store
+  (`storage.cursors`): SQLite has one, PostgreSQL one for each tenant. Within a partition messages
+  are stored in the order of their arrival; of different ones four transactions run at a time. One
+  tenant's trouble is its own.
+- While a batch is made durable, the next one collects, in their sockets at least. It waits a moment
+  longer only while other transactions have begun: the messages of a busy moment share a
+  transaction, one that comes alone is written immediately.
 - Content files of a batch are in place, and their directory synced, before the transaction begins.
   A large content that lies elsewhere is there, durably, before its message joins a batch: so it
   holds no other message up.
@@ -23,6 +26,7 @@ import logging
 from collections import deque
 from collections.abc import AsyncGenerator, Callable, Coroutine, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 
 from config.logs import event
 from gateway.background import tell_of_end
@@ -46,6 +50,7 @@ _LOOK_AGAIN_SECONDS = 0.25
 _FLUSH_SECONDS = 1.0
 _COMPANY_SECONDS = 0.005
 _PUTS = 4
+_AT_A_TIME = 4
 _TURNS_TO_THE_WIRE = 3  # the answer's callback, its frame, the loop's write
 
 
@@ -86,7 +91,7 @@ async def delivering(
         under_way=under_way,
     )
     writing = asyncio.create_task(deliverer.run())
-    tell_of_end(writing, logger, "writes mail")
+    tell_of_end(writing, logger, "keeps the receipts")
     try:
         yield deliverer
     finally:
@@ -94,8 +99,30 @@ async def delivering(
         await writing
 
 
+class _Line:
+    """The messages of a partition that wait, and the task that writes them."""
+
+    __slots__ = ("_wake", "part", "waiting", "writing")
+
+    def __init__(self, part: bytes) -> None:
+        self.part = part
+        self.waiting: deque[_Job] = deque()
+        self.writing: asyncio.Task[None] | None = None
+        self._wake: asyncio.Future[None] | None = None
+
+    def go_on(self) -> None:
+        """Wake the task, if it waits."""
+        if self._wake is not None and not self._wake.done():
+            self._wake.set_result(None)
+
+    async def woken(self, seconds: float) -> bool:
+        """Wait until there is something to do; False when there was nothing in time."""
+        self._wake = asyncio.get_running_loop().create_future()
+        return await woken_within(self._wake, seconds)
+
+
 class Deliverer:
-    """Writes messages to the store. `run` is its one task; `submit` may be called by many."""
+    """Writes messages to the store. `run` keeps it going; `submit` may be called by many."""
 
     def __init__(
         self,
@@ -120,8 +147,9 @@ class Deliverer:
         self._counters = counters
         self._postmaster = postmaster
         self._loop = asyncio.get_running_loop()
-        self._waiting: deque[_Job] = deque()
-        self._wake: asyncio.Future[None] | None = None
+        self._lines: dict[bytes, _Line] = {}
+        self._places = asyncio.Semaphore(_AT_A_TIME)
+        self._wake = asyncio.Event()
         self._settling: dict[asyncio.Future[Outcome], tuple[_Job, asyncio.Task[None]]] = {}
         self._withdrawn: set[asyncio.Future[Outcome]] = set()
         self._puts = asyncio.Semaphore(_PUTS)
@@ -131,8 +159,8 @@ class Deliverer:
     def submit(self, arrival: Arrival, spool: SpoolFile | None) -> asyncio.Future[Outcome]:
         """Store one message; the outcome is set when it is durable.
 
-        The spool file is this object's from here on. The outcome may be StoreUnavailable or
-        StoreFull. Cancelling it does not stop the commit.
+        Within a partition the first is stored first. The spool file is this object's from here on.
+        The outcome may be StoreUnavailable or StoreFull. Cancelling it does not stop the commit.
         """
         patient_until = self._loop.time() + _SETTLE_SECONDS
         job = _Job(arrival, spool, self._loop.create_future(), patient_until)
@@ -177,26 +205,45 @@ class Deliverer:
         task.add_done_callback(self._beside.discard)
 
     def _enter(self, job: _Job) -> None:
-        self._waiting.append(job)
-        if len(self._waiting) == 1 or self._is_complete():
-            self._go_on()
+        part = self._database.partition_of(job.arrival.tenant_id)
+        line = self._lines.get(part)
+        if line is None:
+            line = self._lines[part] = _Line(part)
+            line.writing = self._loop.create_task(self._write_line(line))
+            tell_of_end(line.writing, logger, "writes mail")
+        line.waiting.append(job)
+        if len(line.waiting) == 1 or self._is_complete(line):
+            line.go_on()
 
-    def _is_complete(self) -> bool:
+    def _is_complete(self, line: _Line) -> bool:
         """Whether the waiting messages are worth a transaction now: half of those expected soon."""
-        waiting = len(self._waiting)
-        return waiting >= _MAX_MESSAGES or waiting >= self._under_way()
+        waiting = len(line.waiting)
+        return waiting >= _MAX_MESSAGES or waiting * len(self._lines) >= self._under_way()
+
+    async def _write_line(self, line: _Line) -> None:
+        """Write the batches of a partition, until none came for a while."""
+        try:
+            while line.waiting or not self._stopping:
+                if not line.waiting:
+                    if await line.woken(_FLUSH_SECONDS) or line.waiting:
+                        continue
+                    break
+                if not self._is_complete(line):
+                    await line.woken(_COMPANY_SECONDS)
+                async with self._places:
+                    await self._write(line.part, self._next_batch(line.waiting))
+                await self._let_answers_leave()
+        finally:
+            del self._lines[line.part]
+            self._wake.set()
 
     async def run(self) -> None:
-        """Write batches until `stop` was called and everything submitted before is durable."""
-        while not self._stopping or self._waiting or self._settling or self._beside:
-            if not self._waiting:
-                if not await self._woken(_FLUSH_SECONDS):
-                    await self._flush_confirmed()
-                continue
-            if not self._is_complete():
-                await self._woken(_COMPANY_SECONDS)
-            await self._write(self._next_batch())
-            await self._let_answers_leave()
+        """Go on until `stop` was called and everything submitted before is durable."""
+        while not self._stopping or self._lines or self._settling or self._beside:
+            with contextlib.suppress(TimeoutError):
+                await asyncio.wait_for(self._wake.wait(), _FLUSH_SECONDS)
+            self._wake.clear()
+            await self._flush_confirmed()
         await self._flush_confirmed()
 
     def stop(self) -> None:
@@ -205,35 +252,31 @@ class Deliverer:
         self._go_on()
 
     def _go_on(self) -> None:
-        if self._wake is not None and not self._wake.done():
-            self._wake.set_result(None)
-
-    async def _woken(self, seconds: float) -> bool:
-        """Wait until there is something to do; False when there was nothing in time."""
-        self._wake = self._loop.create_future()
-        return await woken_within(self._wake, seconds)
+        self._wake.set()
+        for line in self._lines.values():
+            line.go_on()
 
     async def _let_answers_leave(self) -> None:
         """Let the loop run until the write: else the answers would wait for the next commit."""
         for _ in range(_TURNS_TO_THE_WIRE):
             await asyncio.sleep(0)
 
-    def _next_batch(self) -> list[_Job]:
+    def _next_batch(self, waiting: deque[_Job]) -> list[_Job]:
         """Take the oldest messages, as many as do not keep the event loop from other work."""
         jobs: list[_Job] = []
         size = recipients = 0
-        while self._waiting and len(jobs) < _MAX_MESSAGES:
-            size += self._waiting[0].inline_size
-            recipients += len(self._waiting[0].arrival.recipients)
+        while waiting and len(jobs) < _MAX_MESSAGES:
+            size += waiting[0].inline_size
+            recipients += len(waiting[0].arrival.recipients)
             if jobs and (size > _MAX_BYTES or recipients > _MAX_RECIPIENTS):
                 break
-            jobs.append(self._waiting.popleft())
+            jobs.append(waiting.popleft())
         return jobs
 
-    async def _write(self, jobs: Sequence[_Job]) -> None:
+    async def _write(self, part: bytes, jobs: Sequence[_Job]) -> None:
         began = self._loop.time()
         try:
-            outcomes, durable = await self._commit(jobs)
+            outcomes, durable = await self._commit(part, jobs)
         except Exception as error:  # of whatever kind: each session must get its own
             self._counters.add("commits_failed")
             # A store out of reach fails each of them alike: one by one they would only wait longer.
@@ -243,12 +286,12 @@ class Deliverer:
                 return
             event(logger, "batch_failed", level=logging.ERROR, cause=repr(error))
             for job in jobs:
-                await self._write([job])
+                await self._write(part, [job])
             return
         # Before it is durable: the next transaction may read these receipts and must wait for them.
         for outcome in outcomes:
             if isinstance(outcome, Stored | Repeated):
-                self._confirmations.open(outcome.digests)
+                self._confirmations.open(outcome.digests, part)
         await self._report(jobs, outcomes, durable, began)
 
     async def _report(
@@ -284,11 +327,11 @@ class Deliverer:
         )
         self._committed()
 
-    async def _commit(self, jobs: Sequence[_Job]) -> tuple[list[Outcome], Durable]:
+    async def _commit(self, part: bytes, jobs: Sequence[_Job]) -> tuple[list[Outcome], Durable]:
         spools = [job.spool for job in jobs if job.spool is not None]
         if spools:
             await asyncio.to_thread(self._contents.place, spools)
-        confirmed = self._confirmations.take_confirmed()
+        confirmed = self._confirmations.take_confirmed(part)
 
         async def work(tx: Tx) -> list[Outcome]:
             return await deliver(
@@ -301,9 +344,9 @@ class Deliverer:
             )
 
         try:
-            return await self._database.commit(work, changes_routes=False)
+            return await self._database.commit(work, changes_routes=False, part=part)
         except BaseException:
-            self._confirmations.give_back(confirmed)
+            self._confirmations.give_back(confirmed, part)
             raise
 
     def _finish(self, job: _Job, outcome: Outcome) -> None:
@@ -360,11 +403,16 @@ class Deliverer:
 
     async def _flush_confirmed(self) -> None:
         """Delete the receipts of confirmed deliveries when no message comes to do it along."""
-        confirmed = self._confirmations.take_confirmed()
-        if not confirmed:
-            return
-        try:
-            await self._database.write(lambda tx: forget_confirmed(tx, confirmed))
-        except Exception as error:  # tried again with the next batch, or in a second
-            self._confirmations.give_back(confirmed)
-            event(logger, "receipts_kept", level=logging.WARNING, cause=repr(error))
+        for part in self._confirmations.confirmed_in():
+            if part in self._lines or (part is None and self._lines):
+                continue
+            confirmed = self._confirmations.take_confirmed(part)
+            forget = partial(forget_confirmed, confirmed=confirmed)
+            try:
+                if part is None:
+                    await self._database.write(forget)
+                else:
+                    await self._database.write_in(part, forget)
+            except Exception as error:  # tried again with the next batch, or in a second
+                self._confirmations.give_back(confirmed, part)
+                event(logger, "receipts_kept", level=logging.WARNING, cause=repr(error))

@@ -4,7 +4,10 @@
   is parsed afterwards. Nobody waits for it.
 - Parsing a long content takes a few times its size in memory: while other messages arrive, which
   take memory as well, it waits for some seconds.
-- One transaction stores the results of a batch and claims the next one.
+- A batch is of one partition of the store (`storage.cursors`): on PostgreSQL of one tenant, and no
+  other tenant's writers wait for it.
+- One transaction stores the results of a batch and claims the next one, if that is of the same
+  partition.
 - A message that fails is tried again later, from the third attempt on without its HTML, and five
   times in all; it takes no other message with it, neither in the parser nor in the store.
 - What a gateway that died had claimed is parsed within a minute: its claims expire after 40 s,
@@ -21,6 +24,7 @@ import logging
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 
 from config.logs import event
@@ -31,7 +35,8 @@ from gateway.parser.process import ParserProcess, ParserUnavailable
 from storage.clock import SECOND, Clock
 from storage.content.message_bytes import ContentDamaged, ContentDirectory
 from storage.content.mime_parts import Parsed
-from storage.database import Database, Tx
+from storage.cursors import WHOLE
+from storage.database import PartitionWrites, Tx
 from storage.errors import StoreUnavailable
 from storage.ids import to_text
 from storage.mailbox import parse_queue, parsed
@@ -74,7 +79,7 @@ class Parsing:
 
     def __init__(
         self,
-        database: Database,
+        database: PartitionWrites,
         contents: ContentDirectory,
         commits: WakeUp,
         clock: Clock,
@@ -90,6 +95,7 @@ class Parsing:
         self._clock = clock
         self._process = ParserProcess(size_limit=size_limit)
         self._claims: list[ParseClaim] = []
+        self._part = WHOLE
         self._last_parsed = 0.0
         self._last_failure = float("-inf")
 
@@ -110,22 +116,26 @@ class Parsing:
 
     async def _turn(self) -> None:
         """Parse the claimed messages, store the results and claim the next ones."""
-        if not self._claims and not await self._is_any_due():
+        following = None
+        if not self._claims and (following := await self._next_partition()) is None:
             return
         await self._let_others_arrive()
         began = time.monotonic()
         done = await self._parse(self._claims)
-        claimed = await self._keep(done)
+        if following is None:
+            following = WHOLE if self._part == WHOLE else await self._next_partition()
+        claimed = await self._keep(done, following)
         self._claims = []
+        self._part = following or WHOLE
         self._claims = await self._database.read(lambda tx: parse_queue.load(tx, claimed))
         if self._claims:
             took = time.monotonic() - began
             await leave_to_mail(self._commits, min(took * LEFT_ALONE, _LONGEST_PAUSE))
 
-    async def _is_any_due(self) -> bool:
-        """Whether there is a message to claim: no writer is to wait for a claim of none."""
+    async def _next_partition(self) -> bytes | None:
+        """The one to claim messages of: no writer is to wait for a claim of none."""
         now = self._clock()
-        return await self._database.read(lambda tx: parse_queue.is_any_due(tx, now=now))
+        return await self._database.read(lambda tx: parse_queue.next_partition(tx, now=now))
 
     async def _let_others_arrive(self) -> None:
         if all(claim.content.size <= _LONG_OCTETS for claim in self._claims):
@@ -148,9 +158,8 @@ class Parsing:
         claims, self._claims = self._claims, []
         if claims:
             with contextlib.suppress(StoreUnavailable):
-                await self._database.write(
-                    lambda tx: parse_queue.release(tx, claims, now=self._clock())
-                )
+                release = partial(parse_queue.release, claims=claims, now=self._clock())
+                await self._database.write_in(self._part, release)
 
     async def _parse(self, claims: Sequence[ParseClaim]) -> _Done:
         done = _Done()
@@ -182,15 +191,10 @@ class Parsing:
                 [_request(*each) for each in zip(claims, paths, strict=False)]
             )
 
-    async def _keep(self, done: _Done) -> dict[bytes, int]:
-        """Store the results and claim the next batch; ids and attempts."""
-
-        async def work(tx: Tx) -> dict[bytes, int]:
-            await self._write(tx, done)
-            return await parse_queue.claim(tx, limit=BATCH, hold=HOLD, now=self._clock())
-
+    async def _keep(self, done: _Done, following: bytes | None) -> dict[bytes, int]:
+        """Store the results and claim the next batch, of `following`; ids and attempts."""
         try:
-            claimed = await self._database.write(work)
+            claimed = await self._store_and_claim(done, following)
         except StoreUnavailable:
             raise
         except Exception as error:  # one of the results cannot be stored
@@ -199,19 +203,38 @@ class Parsing:
             event(logger, "results_refused", level=logging.ERROR, cause=repr(error))
             for one in done.results:
                 await self._keep_alone(one)
-            return await self._keep(_Done(failures=done.failures, unread=done.unread))
+            return await self._keep(_Done(failures=done.failures, unread=done.unread), following)
         self._tell(done.failures)
         return claimed
+
+    async def _store_and_claim(self, done: _Done, following: bytes | None) -> dict[bytes, int]:
+        async def work(tx: Tx, *, stores: bool, claims: bytes | None) -> dict[bytes, int]:
+            if stores:
+                await self._write(tx, done)
+            if claims is None:
+                return {}
+            now = self._clock()
+            return await parse_queue.claim(tx, part=claims, limit=BATCH, hold=HOLD, now=now)
+
+        if following != self._part and self._claims:
+            await self._database.write_in(self._part, partial(work, stores=True, claims=None))
+        if following is None:
+            return {}
+        stores = following == self._part
+        return await self._database.write_in(
+            following, partial(work, stores=stores, claims=following)
+        )
 
     async def _keep_alone(self, result: tuple[ParseClaim, Parsed]) -> None:
         """Store one result in its own transaction, so that a bad one fails alone."""
         try:
-            await self._database.write(lambda tx: self._record(tx, [result]))
+            await self._database.write_in(self._part, lambda tx: self._record(tx, [result]))
         except StoreUnavailable:
             raise
         except Exception as error:
             failed = [(result[0], f"{type(error).__name__} when the result was kept")]
-            await self._database.write(lambda tx: self._write(tx, _Done(failures=failed)))
+            alone = _Done(failures=failed)
+            await self._database.write_in(self._part, lambda tx: self._write(tx, alone))
             self._tell(failed)
 
     async def _write(self, tx: Tx, done: _Done) -> None:

@@ -20,7 +20,6 @@ from gateway.background import keep_on
 from storage.clock import Clock
 from storage.database import Database, Tx
 from storage.maintenance.quota_usage import (
-    BEFORE_ALL,
     lists_with,
     usage_since,
     warn_of_inbox,
@@ -55,7 +54,7 @@ class Quotas:
         self._quotas = {"inbox": inbox_quota, "tenant": tenant_quota}
         self._used: dict[str, dict[bytes, int]] = {"inbox": {}, "tenant": {}}
         self._warned: set[bytes] = set()
-        self._last = BEFORE_ALL
+        self._last: dict[bytes, bytes] = {}
         self._recounted_at = float("-inf")
         self.full: dict[str, set[bytes]] = {"inbox": set(), "tenant": set()}
 
@@ -95,7 +94,7 @@ class Quotas:
         full = any(self.full.values())
         again = _RECOUNT_WHEN_FULL_SECONDS if full else _RECOUNT_SECONDS
         anew = now - self._recounted_at >= again
-        after = BEFORE_ALL if anew else self._last
+        after = {} if anew else self._last
         found = await self._database.read(lambda tx: usage_since(tx, after=after))
         if anew:
             self._recounted_at = now

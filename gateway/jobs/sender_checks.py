@@ -25,7 +25,7 @@ import orjson
 from config.logs import event
 from config.settings import Settings
 from gateway.authentication.result import Arc, Authentication, Dmarc, Hop, Spf
-from gateway.background import keep_on, leave_to_mail, streams_in
+from gateway.background import keep_on, leave_to_mail, parted, streams_in
 from gateway.jobs.sender_check import SenderCheck, Sent, with_override
 from gateway.parser.process import ParserUnavailable
 from gateway.transport.networks import is_exempt
@@ -34,7 +34,7 @@ from storage.authentication.check_queue import CheckClaim
 from storage.authentication.results import CheckResult
 from storage.clock import Clock
 from storage.content.message_bytes import ContentDirectory
-from storage.database import Database, Tx
+from storage.database import PartitionWrites, Tx
 from storage.errors import StoreUnavailable
 from storage.ids import to_text
 from storage.wakeup import WakeUp, woken_within
@@ -59,7 +59,7 @@ class SenderChecks:
 
     def __init__(
         self,
-        database: Database,
+        database: PartitionWrites,
         contents: ContentDirectory,
         commits: WakeUp,
         clock: Clock,
@@ -90,16 +90,18 @@ class SenderChecks:
     async def _round(self) -> None:
         woken = self._commits.wait_next()
         finished = self._take_finished()
+        now = self._clock()
         waiting = await self._database.read(
-            lambda tx: check_queue.find_waiting(tx, now=self._clock())
+            lambda tx: check_queue.find_waiting(tx, now=now, limit=IN_FLIGHT)
         )
-        room = self._room() if waiting.is_due else 0
-        begun = await self._keep_and_begin(finished, room) if finished or room else 0
-        if waiting.is_behind:
-            await self._database.write(lambda tx: check_queue.pass_over_old(tx, now=self._clock()))
+        begun = await self._keep_and_begin(finished, waiting.due)
+        behind = waiting.behind
+        if behind is not None:
+            pass_over = partial(check_queue.pass_over_old, part=behind, now=now)
+            await self._database.write_in(behind, pass_over)
         if streams_in(self._commits):
             await leave_to_mail(self._commits, self._pause(max(begun, len(finished))))
-        if not (begun and self._room()) and not waiting.is_behind:
+        if not (begun and self._room()) and behind is None:
             await self._wait(woken)
 
     def _room(self) -> int:
@@ -132,16 +134,17 @@ class SenderChecks:
             del self._running[task]
         return [task.result() for task in done]
 
-    async def _keep_and_begin(self, finished: Sequence[CheckResult], room: int) -> int:
+    async def _keep_and_begin(self, finished: Sequence[CheckResult], due: Sequence[bytes]) -> int:
         """Store results, claim messages and begin to check them; how many."""
-        now = self._clock()
-
-        async def work(tx: Tx) -> dict[bytes, int]:
-            await results.keep(tx, finished, now=now)
-            return await check_queue.claim(tx, limit=room, now=now) if room else {}
-
-        claimed = await self._database.write(work)
-        self._counts.update(one.verdict for one in finished)
+        room, claimed = self._room(), dict[bytes, int]()
+        results_of = parted(self._database, finished, lambda one: one.claim.tenant_id)
+        for part in dict.fromkeys([*results_of, *due]):
+            # Each has its share, so that one with many messages keeps no other waiting.
+            share = max(1, room // len(due)) if part in due else 0
+            left = min(share, room - len(claimed))
+            kept = results_of.get(part, ())
+            if kept or left > 0:
+                claimed |= await self._keep_and_claim(part, kept, left)
         if finished:
             self._commits.wake()  # streams and webhooks have an event to tell
         if not claimed:
@@ -150,6 +153,22 @@ class SenderChecks:
         for claim in claims:
             self._running[asyncio.create_task(self._check(claim))] = claim
         return len(claimed)
+
+    async def _keep_and_claim(
+        self, part: bytes, kept: Sequence[CheckResult], left: int
+    ) -> dict[bytes, int]:
+        """Store results of a partition and claim messages of it, in one transaction."""
+        now = self._clock()
+
+        async def work(tx: Tx) -> dict[bytes, int]:
+            await results.keep(tx, kept, now=now)
+            if left <= 0:
+                return {}
+            return await check_queue.claim(tx, part=part, limit=left, now=now)
+
+        claimed = await self._database.write_in(part, work)
+        self._counts.update(one.verdict for one in kept)
+        return claimed
 
     async def _check(self, claim: CheckClaim) -> CheckResult:
         """Check one message; whatever goes wrong is a result."""
@@ -182,11 +201,12 @@ class SenderChecks:
             task.cancel()
         await asyncio.gather(*running, return_exceptions=True)
         await self._sender_check.close()
-        if running:
-            with contextlib.suppress(StoreUnavailable):
-                await self._database.write(
-                    lambda tx: check_queue.release(tx, [*running.values()], now=self._clock())
-                )
+        now = self._clock()
+        with contextlib.suppress(StoreUnavailable):
+            claims = parted(self._database, running.values(), lambda one: one.tenant_id)
+            for part, some in claims.items():
+                release = partial(check_queue.release, claims=some, now=now)
+                await self._database.write_in(part, release)
 
 
 def stored_message(claim: CheckClaim, settings: Settings, contents: ContentDirectory) -> Sent:

@@ -16,7 +16,7 @@ from gateway.jobs.sender_check import Rules, SenderCheck
 from gateway.jobs.sender_checks import SenderChecks
 from storage.clock import system_clock
 from storage.content.message_bytes import ContentDirectory
-from storage.database import Database
+from storage.database import PartitionWrites
 from storage.wakeup import WakeUp
 
 
@@ -52,7 +52,7 @@ def sender_check(settings: Settings, cache: DnsCache) -> SenderCheck:
 
 async def check_senders(
     settings: Settings,
-    database: Database,
+    database: PartitionWrites,
     contents: ContentDirectory,
     *,
     commits: WakeUp,

@@ -16,7 +16,7 @@ from config.settings import Settings
 from storage.authentication.check_queue import find_waiting
 from storage.clock import system_clock
 from storage.content.message_bytes import ContentDirectory
-from storage.database import Database
+from storage.database import PartitionWrites
 from storage.errors import StoreUnavailable
 from storage.wakeup import WakeUp, woken_within
 
@@ -25,7 +25,7 @@ _LOOK_AGAIN_SECONDS = 30.0
 
 async def check_senders(
     settings: Settings,
-    database: Database,
+    database: PartitionWrites,
     contents: ContentDirectory,
     *,
     commits: WakeUp,
@@ -44,8 +44,8 @@ async def check_senders(
     )
 
 
-async def _is_due(database: Database) -> bool:
+async def _is_due(database: PartitionWrites) -> bool:
     with contextlib.suppress(StoreUnavailable):
-        waiting = await database.read(lambda tx: find_waiting(tx, now=system_clock()))
-        return waiting.is_due or waiting.is_behind
+        waiting = await database.read(lambda tx: find_waiting(tx, now=system_clock(), limit=1))
+        return bool(waiting.due) or waiting.behind is not None
     return False

@@ -1,6 +1,7 @@
 """The webhook job: due deliveries are claimed, called and recorded, until the process ends.
 
-- One task talks to the store: one transaction records results and claims the next deliveries. Each
+- One task talks to the store: one transaction records results and claims the next deliveries, on
+  PostgreSQL one for each tenant that has some. Each
   call is a task of its own and cheap; no call waits for another.
 - Endpoints that answered last time have places of their own, and so have new ones: hanging
   endpoints, however many, delay none of them. One tenant does not get all places.
@@ -26,12 +27,13 @@ import orjson
 
 from admin_api.service.webhook_port import Tried
 from config.logs import event
+from gateway.background import parted
 from gateway.webhooks.answer import Answer, NotCalled
 from gateway.webhooks.caller import Caller
 from gateway.webhooks.signing import signed_headers
 from storage.alerts.alerts import ANSWERING, FAILING, NEW, Alert
 from storage.clock import SECOND, Clock, rfc3339
-from storage.database import Database, Tx
+from storage.database import PartitionWrites, Tx
 from storage.errors import StoreUnavailable
 from storage.events.catalogue import body_of
 from storage.events.log import Event
@@ -46,6 +48,7 @@ logger = logging.getLogger("postroom.webhooks")
 PLACES = {ANSWERING: 256, NEW: 256, FAILING: 128}
 _OF_ONE_TENANT = 0.75
 _CLAIMED_AT_ONCE = 100
+_PARTITIONS = 50
 _POLL_SECONDS = 1.0
 _PAUSE_SECONDS = 0.002
 _AWAY_SECONDS = 2.0
@@ -56,7 +59,7 @@ TEST_TYPE = "alert.test"
 class WebhookCalls:
     """The webhook task of this process; `wake` is its wake-up, set when a call may be due."""
 
-    def __init__(self, database: Database, clock: Clock, caller: Caller) -> None:
+    def __init__(self, database: PartitionWrites, clock: Clock, caller: Caller) -> None:
         self.wake = WakeUp()
         self._database = database
         self._clock = clock
@@ -92,14 +95,26 @@ class WebhookCalls:
         is_due = due is not None and due <= now
         if not (is_due or self._outcomes or self._not_called):
             return _POLL_SECONDS if due is None else min(_POLL_SECONDS, (due - now) / SECOND)
-        claims = await self._keep_and_claim()
-        if claims:
-            await self._begin(claims)
-        return 0 if len(claims) >= _CLAIMED_AT_ONCE else _POLL_SECONDS
+        due_in: list[bytes] = []
+        if is_due:
+            due_in = await self._database.read_quick(
+                partial(webhook_queue.due_partitions, now=now, limit=_PARTITIONS)
+            )
+        outcomes = parted(self._database, self._outcomes, lambda one: one.claim.tenant_id)
+        not_called = parted(self._database, self._not_called, lambda one: one.tenant_id)
+        most = 0
+        for part in dict.fromkeys([*outcomes, *not_called, *due_in]):
+            kept, given_back = outcomes.get(part, []), not_called.get(part, [])
+            claims = await self._keep_and_claim(part, kept, given_back)
+            if claims:
+                await self._begin(claims)
+            most = max(most, len(claims))
+        return 0 if most >= _CLAIMED_AT_ONCE or len(due_in) >= _PARTITIONS else _POLL_SECONDS
 
-    async def _keep_and_claim(self) -> list[WebhookClaim]:
-        """Record results and claim deliveries in one transaction; unrecorded results stay."""
-        kept, given_back = [*self._outcomes], [*self._not_called]
+    async def _keep_and_claim(
+        self, part: bytes, kept: Sequence[WebhookResult], given_back: Sequence[WebhookClaim]
+    ) -> list[WebhookClaim]:
+        """Record results and claim deliveries of a partition; unrecorded results stay."""
         busy = {one.alert_id for one in self._under_way.values()}
 
         async def work(tx: Tx) -> tuple[list[WebhookClaim], list[WebhookClaim]]:
@@ -109,12 +124,12 @@ class WebhookCalls:
             await webhook_outcomes.release_uncalled(tx, given_back, owner=self._owner, now=later)
             claims: list[WebhookClaim] = []
             for lane in PLACES:
-                if room := self._room(lane, busy):
+                if room := self._room(part, lane, busy):
                     claims += await webhook_queue.claim(tx, owner=self._owner, room=room, now=now)
             return claims, disabled
 
         try:
-            claims, disabled = await self._database.write(work)
+            claims, disabled = await self._database.write_in(part, work)
         except StoreUnavailable:
             raise
         except Exception:  # whatever of it was the fault, the rest is kept
@@ -122,7 +137,10 @@ class WebhookCalls:
                 await self._keep_alone(outcome)
                 self._outcomes.remove(outcome)
             raise
-        del self._outcomes[: len(kept)], self._not_called[: len(given_back)]
+        for outcome in kept:
+            self._outcomes.remove(outcome)
+        for claimed in given_back:
+            self._not_called.remove(claimed)
         _log_disabled(disabled)
         return claims
 
@@ -141,7 +159,8 @@ class WebhookCalls:
         for one in (outcome, unknown):
             try:
                 finish = partial(self._finish, kept=[one], now=self._clock())
-                disabled = await self._database.write(finish)
+                part = self._database.partition_of(outcome.claim.tenant_id)
+                disabled = await self._database.write_in(part, finish)
             except StoreUnavailable:
                 raise
             except Exception:
@@ -151,13 +170,13 @@ class WebhookCalls:
             _log_disabled(disabled)
             return
 
-    def _room(self, lane: int, busy: set[bytes]) -> Room | None:
+    def _room(self, part: bytes, lane: int, busy: set[bytes]) -> Room | None:
         mine = [one for one in self._under_way.values() if one.lane == lane]
         most = PLACES[lane] * _OF_ONE_TENANT
         tenants = Counter(one.tenant_id for one in mine)
         full = [tenant_id for tenant_id, count in tenants.items() if count >= most]
         limit = min(PLACES[lane] - len(mine), _CLAIMED_AT_ONCE)
-        return Room(lane, limit, busy, full) if limit > 0 else None
+        return Room(part, lane, limit, busy, full) if limit > 0 else None
 
     async def _begin(self, claims: Sequence[WebhookClaim]) -> None:
         """Make the calls; those that cannot be looked up now are given back."""
@@ -249,17 +268,20 @@ class WebhookCalls:
         for task in tasks:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
-        kept, given_back, interrupted = self._outcomes, self._not_called, self._interrupted
+        kept = parted(self._database, self._outcomes, lambda one: one.claim.tenant_id)
+        given_back = parted(self._database, self._not_called, lambda one: one.tenant_id)
+        interrupted = parted(self._database, self._interrupted, lambda one: one.tenant_id)
 
-        async def work(tx: Tx) -> None:
-            now = self._clock()
-            await self._finish(tx, kept, now)
-            await webhook_outcomes.release_uncalled(tx, given_back, owner=self._owner, now=now)
-            await webhook_outcomes.release_interrupted(tx, interrupted, owner=self._owner, now=now)
+        async def work(tx: Tx, *, part: bytes) -> None:
+            now, owner = self._clock(), self._owner
+            await self._finish(tx, kept.get(part, ()), now)
+            uncalled, begun = given_back.get(part, ()), interrupted.get(part, ())
+            await webhook_outcomes.release_uncalled(tx, uncalled, owner=owner, now=now)
+            await webhook_outcomes.release_interrupted(tx, begun, owner=owner, now=now)
 
-        if kept or given_back or interrupted:
+        for part in dict.fromkeys([*kept, *given_back, *interrupted]):
             try:
-                await self._database.write(work)
+                await self._database.write_in(part, partial(work, part=part))
             except StoreUnavailable as error:  # the leases run out
                 event(logger, "webhooks_not_kept", level=logging.WARNING, cause=repr(error))
             except Exception:

@@ -1,7 +1,8 @@
 """The check queue: messages whose sender is to be checked, and the leases of those that check.
 
-- New messages are claimed in the order of their arrival: a position says up to which message each
-  has a row. A delivery writes nothing for it.
+- New messages are claimed in the order of their arrival within a partition (`storage.cursors`): a
+  position says up to which message each has a row. A delivery writes nothing for it.
+- A claim is of one partition, in the transaction of its writer.
 - A claimed message has a lease. When its holder is gone, another process claims it again; so it is
   checked after a crash at any moment, and by one gateway of several.
 - A check that met a temporary error is due again after 1, 10 and 60 minutes, then no more.
@@ -15,12 +16,14 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
+from storage import cursors
 from storage.clock import DAY, MINUTE, SECOND
 from storage.content.message_bytes import Content, content_of
 from storage.database import Row, Tx
 from storage.ids import lowest_at
 from storage.sql import in_list
 
+CURSOR = "checks"
 HELD = 45 * SECOND
 RETRIES = (1 * MINUTE, 10 * MINUTE, 60 * MINUTE)
 CHECKED_WITHIN = 7 * DAY
@@ -51,54 +54,65 @@ class CheckClaim:
 
 
 class Waiting(NamedTuple):
-    """Whether there is a message to claim, and whether there are some too old to be checked."""
+    """The partitions with messages to claim, and the one with some too old to be checked."""
 
-    is_due: bool
-    is_behind: bool
-
-
-async def find_waiting(tx: Tx, *, now: int) -> Waiting:
-    """Look what there is to do."""
-    key = {"after": await _position(tx), "now": now, "furthest": now + _FURTHEST}
-    is_due = await tx.fetch_one(_ANY_NEW, key) is not None or (
-        await tx.fetch_one(f"{_DUE} LIMIT 1", key) is not None
-    )
-    return Waiting(is_due, await tx.fetch_one(_BEHIND) is not None)
+    due: tuple[bytes, ...]
+    behind: bytes | None
 
 
-_ANY_NEW = "SELECT message_id FROM messages WHERE message_id > :after LIMIT 1"
+async def find_waiting(tx: Tx, *, now: int, limit: int) -> Waiting:
+    """Look what there is to do; at most `limit` partitions are named twice."""
+    places = await cursors.with_new_messages(tx, name=CURSOR, limit=limit)
+    due = [place.part for place in places]
+    if cursors.WHOLE not in due:
+        key = {"now": now, "furthest": now + _FURTHEST, "limit": limit}
+        rows = await tx.fetch_all(f"{_DUE.format('1 = 1')} LIMIT :limit", key)
+        due += [cursors.partition_of(tx, bytes(row["tenant_id"])) for row in rows]
+    behind = await tx.fetch_one(_ANY_BEHIND)
+    return Waiting(tuple(dict.fromkeys(due)), bytes(behind["part"]) if behind else None)
+
+
 _DUE = """
-    SELECT message_id FROM message_checks
-    WHERE held_until IS NOT NULL AND (held_until <= :now OR held_until > :furthest)
+    SELECT message_id, tenant_id FROM message_checks
+    WHERE held_until IS NOT NULL AND (held_until <= :now OR held_until > :furthest) AND {}
     ORDER BY held_until
 """
 
 
-async def claim(tx: Tx, *, limit: int, now: int) -> dict[bytes, int]:
+async def claim(tx: Tx, *, part: bytes, limit: int, now: int) -> dict[bytes, int]:
     """Claim up to `limit` messages until `now` + `HELD`, new ones first but for a quarter.
 
     Returns their ids and the number of tries of each, this one included. New messages that are too
     old are left behind, for `pass_over_old`.
     """
-    position, oldest = await _position(tx), lowest_at(now - CHECKED_WITHIN)
+    position, oldest = await _position(tx, part), lowest_at(now - CHECKED_WITHIN)
     if position < oldest:
-        await tx.execute(_LEAVE_BEHIND, {"after": position, "until": oldest})
-        await _move(tx, oldest)
+        left = {"name": _BEHIND, "part": part, "after": position, "until": oldest}
+        await tx.execute(_LEAVE_BEHIND, left)
+        await cursors.move(tx, name=CURSOR, part=part, expected=position, to=oldest)
     # A quarter for retries: a flood of new mail must not keep them waiting.
-    claimed = await _claim_new(tx, limit=max(1, limit - limit // 4), now=now)
-    return claimed | await _claim_due(tx, limit=limit - len(claimed), now=now)
+    claimed = await _claim_new(tx, part, limit=max(1, limit - limit // 4), now=now)
+    return claimed | await _claim_due(tx, part, limit=limit - len(claimed), now=now)
 
 
-async def _claim_new(tx: Tx, *, limit: int, now: int) -> dict[bytes, int]:
+async def _claim_new(tx: Tx, part: bytes, *, limit: int, now: int) -> dict[bytes, int]:
+    after = await _position(tx, part)
     rows = await tx.fetch_all(
-        """
+        f"""
         SELECT message_id, tenant_id, protocol FROM messages
-        WHERE message_id > :after ORDER BY message_id LIMIT :limit
+        WHERE {cursors.in_partition(tx, "tenant_id")} AND message_id > :after
+        ORDER BY message_id LIMIT :limit
         """,
-        {"after": await _position(tx), "limit": limit},
+        {"part": part, "after": after, "limit": limit},
     )
     # A letter of our own came by no connection.
-    theirs = [row for row in rows if row["protocol"] != "outbound"]
+    done = await cursors.read_before(tx, name=CURSOR, after=after)
+    theirs = [
+        row
+        for row in rows
+        if row["protocol"] != "outbound"
+        and row["message_id"] > done.get(bytes(row["tenant_id"]), b"")
+    ]
     await tx.execute_many(
         _LEASE,
         [
@@ -111,7 +125,8 @@ async def _claim_new(tx: Tx, *, limit: int, now: int) -> dict[bytes, int]:
         ],
     )
     if rows:
-        await _move(tx, bytes(rows[-1]["message_id"]))
+        end = bytes(rows[-1]["message_id"])
+        await cursors.move(tx, name=CURSOR, part=part, expected=after, to=end)
     return {bytes(row["message_id"]): 1 for row in theirs}
 
 
@@ -122,11 +137,14 @@ _LEASE = """
 """
 
 
-async def _claim_due(tx: Tx, *, limit: int, now: int) -> dict[bytes, int]:
+async def _claim_due(tx: Tx, part: bytes, *, limit: int, now: int) -> dict[bytes, int]:
     if limit <= 0:
         return {}
-    key: dict[str, object] = {"now": now, "furthest": now + _FURTHEST, "limit": limit}
-    rows = await tx.fetch_all(f"{_DUE} LIMIT :limit", key)
+    due = _DUE.format(cursors.in_partition(tx, "tenant_id"))
+    rows = await tx.fetch_all(
+        f"{due} LIMIT :limit",
+        {"part": part, "now": now, "furthest": now + _FURTHEST, "limit": limit},
+    )
     if not rows:
         return {}
     chosen, names = in_list([bytes(row["message_id"]) for row in rows])
@@ -193,18 +211,24 @@ async def release(tx: Tx, claims: Sequence[CheckClaim], *, now: int) -> None:
     )
 
 
-async def pass_over_old(tx: Tx, *, now: int) -> None:
+async def pass_over_old(tx: Tx, *, part: bytes, now: int) -> None:
     """Make some of the messages `unknown` that were left behind, the oldest first."""
-    behind = await tx.fetch_one(_BEHIND)
+    key: dict[str, object] = {"name": _BEHIND, "part": part}
+    behind = await tx.fetch_one(
+        "SELECT position, until FROM cursors WHERE name = :name AND part = :part", key
+    )
     if behind is None:
         return
     rows = await tx.fetch_all(
-        """
+        f"""
         SELECT message_id, tenant_id FROM messages
-        WHERE message_id > :after AND message_id < :until ORDER BY message_id LIMIT :limit
+        WHERE {cursors.in_partition(tx, "tenant_id")} AND message_id > :after
+          AND message_id < :until
+        ORDER BY message_id LIMIT :limit
         """,
         {
-            "after": bytes(behind["message_id"]),
+            "part": part,
+            "after": bytes(behind["position"]),
             "until": bytes(behind["until"]),
             "limit": TOO_OLD_BATCH,
         },
@@ -217,19 +241,20 @@ async def pass_over_old(tx: Tx, *, now: int) -> None:
         ],
     )
     if len(rows) < TOO_OLD_BATCH:
-        await tx.execute("DELETE FROM message_checks_worker WHERE worker = 1")
+        await tx.execute("DELETE FROM cursors WHERE name = :name AND part = :part", key)
         return
     await tx.execute(
-        "UPDATE message_checks_worker SET message_id = :last WHERE worker = 1",
-        {"last": rows[-1]["message_id"]},
+        "UPDATE cursors SET position = :last WHERE name = :name AND part = :part",
+        {**key, "last": rows[-1]["message_id"]},
     )
 
 
-# The second row of the worker: from where to where messages were left behind.
-_BEHIND = "SELECT message_id, until FROM message_checks_worker WHERE worker = 1"
+# A second position of a partition: from where to where messages were left behind.
+_BEHIND = "checks_behind"
+_ANY_BEHIND = f"SELECT part FROM cursors WHERE name = '{_BEHIND}' ORDER BY part LIMIT 1"
 _LEAVE_BEHIND = """
-    INSERT INTO message_checks_worker (worker, message_id, until) VALUES (1, :after, :until)
-    ON CONFLICT (worker) DO UPDATE SET until = excluded.until
+    INSERT INTO cursors (name, part, position, until) VALUES (:name, :part, :after, :until)
+    ON CONFLICT (name, part) DO UPDATE SET until = excluded.until
 """
 # Without a record: `storage.authentication.results` tells the reason.
 _TOO_OLD = """
@@ -239,16 +264,5 @@ _TOO_OLD = """
 """
 
 
-async def _position(tx: Tx) -> bytes:
-    row = await tx.fetch_one("SELECT message_id FROM message_checks_worker WHERE worker = 0")
-    return bytes(row["message_id"]) if row else b""
-
-
-async def _move(tx: Tx, message_id: bytes) -> None:
-    await tx.execute(
-        """
-        INSERT INTO message_checks_worker (worker, message_id) VALUES (0, :message_id)
-        ON CONFLICT (worker) DO UPDATE SET message_id = excluded.message_id
-        """,
-        {"message_id": message_id},
-    )
+async def _position(tx: Tx, part: bytes) -> bytes:
+    return await cursors.position(tx, name=CURSOR, part=part)

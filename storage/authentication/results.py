@@ -55,7 +55,7 @@ async def _keep_one(tx: Tx, result: CheckResult, now: int) -> None:
         return
     # Only `unknown` is temporary (`gateway.authentication.check`): so a `failed` is final.
     again = result.temporary and claim.tries <= len(RETRIES)
-    await tx.execute(
+    stored = await tx.execute(
         """
         UPDATE message_checks
         SET verdict = :verdict, record = :record, checked_at = :now, held_until = :due
@@ -69,7 +69,7 @@ async def _keep_one(tx: Tx, result: CheckResult, now: int) -> None:
             "due": now + RETRIES[claim.tries - 1] if again else None,
         },
     )
-    if row["verdict"] != result.verdict:
+    if stored and row["verdict"] != result.verdict:
         await _follow(tx, row, result.verdict, now)
 
 

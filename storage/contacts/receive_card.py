@@ -62,7 +62,7 @@ async def receive_card(
             most_contacts=most_contacts,
             now=now,
         )
-    await count_before_seeding(tx)
+    await count_before_seeding(tx, tenant_id=tenant_id)
     await seed_relationship(
         tx,
         tenant_id=tenant_id,

@@ -36,7 +36,7 @@ async def correct_sender(
     tx: Tx, *, tenant_id: bytes, message_id: bytes, received_at: int, old: Sender, new: Sender
 ) -> None:
     """Count the message for `new` in place of `old`, if it was counted at all."""
-    if old == new or message_id > await counted_until(tx):
+    if old == new or message_id > await counted_until(tx, tenant_id=tenant_id):
         return
     if await _has_failed(tx, message_id):  # it counts for nobody
         return
@@ -72,7 +72,9 @@ async def count_verdict(tx: Tx, *, tenant_id: bytes, message_id: bytes, verdict:
 
     One that was not is counted with its verdict later.
     """
-    if verdict not in {"verified", "failed"} or message_id > await counted_until(tx):
+    if verdict not in {"verified", "failed"} or message_id > await counted_until(
+        tx, tenant_id=tenant_id
+    ):
         return
     key: dict[str, object] = {"tenant_id": tenant_id, "message_id": message_id}
     row = await tx.fetch_one(_SENT, key)

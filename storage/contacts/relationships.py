@@ -1,9 +1,9 @@
 """Relationships: the outside addresses that write to an inbox, how often and how recently.
 
 - A message counts for each inbox that got a copy. `count_some` counts messages committed since the
-  last call, by rising ids; its position is stored in the same transaction as the counts, so nothing
-  is lost and nothing counted twice. A copy that is deleted before it was counted is counted at
-  deletion.
+  last call, by rising ids within a partition (`storage.cursors`); its position is stored in the
+  same transaction as the counts, so nothing is lost and nothing counted twice. A copy that is
+  deleted before it was counted is counted at deletion.
 - Automatic mail (`Auto-Submitted`, lists, null reverse-path) does not count.
 - Each message weighs 2 ** (its time / 90 days); their sum is the score. Dividing it by the weight
   of the present gives today's rest of it, so a score is only ever added to, and the order by score
@@ -20,6 +20,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from storage import cursors
 from storage.address import canonical_or_none
 from storage.clock import DAY, HOUR
 from storage.contacts.contacts import Source, in_texts
@@ -29,6 +30,9 @@ from storage.errors import NotFound
 HALF_LIFE = 90 * DAY
 HALF_STRENGTH = 5.0
 BATCH = 250
+CURSOR = "relationships"
+# Of how many partitions messages are counted in one go.
+_PARTITIONS = 50
 # More than this is waiting only behind a large import of mail.
 SEED_BATCHES = 20
 
@@ -211,26 +215,44 @@ _SEED = """
 
 @dataclass(frozen=True, slots=True)
 class Uncounted:
-    """Messages that were committed since `after`, the oldest first."""
+    """Messages of a partition that were committed since `after`, the oldest first.
 
+    `count` says how many were read, with those that were counted before the store was copied.
+    """
+
+    part: bytes
     after: bytes
     last: bytes
     messages: tuple[tuple[bytes, str, str, int, bytes, bool], ...]
+    count: int
 
 
-async def uncounted(tx: Tx, *, limit: int = BATCH) -> Uncounted | None:
-    """The next messages to count; None when there are none."""
-    after = await counted_until(tx)
+async def uncounted(tx: Tx, *, limit: int = BATCH) -> list[Uncounted]:
+    """The next messages to count, by partition; at most so many together."""
+    found: list[Uncounted] = []
+    for place in await cursors.with_new_messages(tx, name=CURSOR, limit=_PARTITIONS):
+        left = limit - sum(some.count for some in found)
+        some = await _uncounted_of(tx, place, left) if left > 0 else None
+        if some is not None:
+            found.append(some)
+    return found
+
+
+async def _uncounted_of(tx: Tx, place: cursors.Place, limit: int) -> Uncounted | None:
     rows = await tx.fetch_all(
-        """
+        f"""
         SELECT message_id, tenant_id, from_email, from_name, received_at, automatic, reverse_path
-        FROM messages WHERE message_id > :after ORDER BY message_id LIMIT :limit
+        FROM messages WHERE {cursors.in_partition(tx, "tenant_id")} AND message_id > :after
+        ORDER BY message_id LIMIT :limit
         """,
-        {"after": after, "limit": limit},
+        {"part": place.part, "after": place.position, "limit": limit},
     )
     if not rows:
         return None
-    return Uncounted(after, bytes(rows[-1]["message_id"]), tuple(map(_sent, rows)))
+    done = await cursors.read_before(tx, name=CURSOR, after=place.position)
+    news = (row for row in rows if row["message_id"] > done.get(bytes(row["tenant_id"]), b""))
+    sent = tuple(map(_sent, news))
+    return Uncounted(place.part, place.position, bytes(rows[-1]["message_id"]), sent, len(rows))
 
 
 def _sent(row: Row) -> tuple[bytes, str, str, int, bytes, bool]:
@@ -251,7 +273,8 @@ def _is_personal(row: Row) -> bool:
 
 async def count_some(tx: Tx, some: Uncounted) -> bool:
     """Count these messages; False, and nothing done, when somebody else has in the meantime."""
-    if not await _advance(tx, some.after, some.last):
+    moved = await cursors.move(tx, name=CURSOR, part=some.part, expected=some.after, to=some.last)
+    if not moved:
         return False
     senders: list[dict[str, object]] = []
     groups: dict[Heard, tuple[str, str, list[bytes]]] = {}
@@ -277,12 +300,16 @@ async def count_some(tx: Tx, some: Uncounted) -> bool:
 
 async def _verdicts(tx: Tx, some: Uncounted) -> dict[bytes, str]:
     """The messages of these whose sender was checked already, with a clear result."""
+    if not some.messages:
+        return {}
+    first = some.messages[0][4]
     rows = await tx.fetch_all(
-        """
+        f"""
         SELECT message_id, verdict FROM message_checks
-        WHERE message_id > :after AND message_id <= :last AND verdict IN ('verified', 'failed')
+        WHERE message_id >= :first AND message_id <= :last
+          AND {cursors.in_partition(tx, "tenant_id")} AND verdict IN ('verified', 'failed')
         """,
-        {"after": some.after, "last": some.last},
+        {"first": first, "last": some.last, "part": some.part},
     )
     return {bytes(row["message_id"]): row["verdict"] for row in rows}
 
@@ -299,14 +326,16 @@ async def note_verified(tx: Tx, *, tenant_id: bytes, canonical: str, message_id:
     )
 
 
-async def count_before_seeding(tx: Tx) -> None:
+async def count_before_seeding(tx: Tx, *, tenant_id: bytes) -> None:
     """Count what the worker has not counted yet, at most `SEED_BATCHES` batches.
 
     A seed is taken from the giver's figures as they are: mail counted later would never reach the
     receiver. Writes follow one another, so the worker then finds its position moved on.
     """
+    part = cursors.partition_of(tx, tenant_id)
     for _ in range(SEED_BATCHES):
-        some = await uncounted(tx)
+        position = await cursors.position(tx, name=CURSOR, part=part)
+        some = await _uncounted_of(tx, cursors.Place(part, position), BATCH)
         if some is None:
             return
         await count_some(tx, some)
@@ -367,7 +396,7 @@ async def count_before_it_goes(
     tx: Tx, *, tenant_id: bytes, inbox_id: bytes, message_id: bytes
 ) -> None:
     """Count a copy that is about to be deleted for good, if it has not been."""
-    if message_id <= await counted_until(tx):
+    if message_id <= await counted_until(tx, tenant_id=tenant_id):
         return
     row = await tx.fetch_one(
         """
@@ -403,23 +432,9 @@ async def forget_sender(tx: Tx, *, message_id: bytes) -> None:
         )
 
 
-async def counted_until(tx: Tx) -> bytes:
-    """The id of the last message that was counted; empty before the first."""
-    row = await tx.fetch_one("SELECT message_id FROM relationships_worker WHERE worker = 0")
-    return bytes(row["message_id"]) if row else b""
-
-
-async def _advance(tx: Tx, expected: bytes, last: bytes) -> bool:
-    if await counted_until(tx) != expected:
-        return False
-    await tx.execute(
-        """
-        INSERT INTO relationships_worker (worker, message_id) VALUES (0, :last)
-        ON CONFLICT (worker) DO UPDATE SET message_id = excluded.message_id
-        """,
-        {"last": last},
-    )
-    return True
+async def counted_until(tx: Tx, *, tenant_id: bytes) -> bytes:
+    """The id up to which messages of the tenant were counted; empty before the first."""
+    return await cursors.reached(tx, name=CURSOR, tenant_id=tenant_id)
 
 
 _RELATIONSHIP = """

@@ -44,15 +44,19 @@ class SharingStore(Protocol):
 
     async def read_for(self, share: Share, work: Work[T]) -> T: ...
 
-    async def write_for(self, share: Share, work: Work[T]) -> T: ...
+    async def write_for(self, share: Share, work: Work[T], part: bytes | None = None) -> T: ...
 
 
 @dataclass(frozen=True, slots=True)
 class CallersView:
-    """The store as one caller uses it (`storage.database.SharedDatabase`)."""
+    """The store as one caller uses it (`storage.database.SharedDatabase`).
+
+    With `part` its writes are of that partition alone.
+    """
 
     store: SharingStore
     share: Share
+    part: bytes | None = None
 
     async def read(self, work: Work[T]) -> T:
         return await self.store.read_for(self.share, work)
@@ -61,7 +65,7 @@ class CallersView:
         return await self.store.read_quick(work)
 
     async def write(self, work: Work[T]) -> T:
-        return await self.store.write_for(self.share, work)
+        return await self.store.write_for(self.share, work, self.part)
 
     async def close(self) -> None:
         """The store belongs to the process."""

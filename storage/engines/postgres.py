@@ -1,14 +1,22 @@
 """The engine for many machines: PostgreSQL 14 or newer through psycopg 3 and its pool.
 
-- A write takes one advisory lock of the whole store before it looks at anything, and keeps it until
-  its COMMIT is visible: one writer at a time, in whatever process, as BEGIN IMMEDIATE gives on
-  SQLite. So what a transaction read still holds when it writes, and ids and events become visible
-  in the order in which they were given. The group commit is what makes one writer enough.
-- The lock's key comes from the names of database and schema: two stores on one server do not wait
-  for each other. A write waits for its turn in this process, then for the lock: `WRITE_WAIT`
+- A partition of the store (`storage.cursors`) is a tenant. A write within one takes the tenant's
+  advisory lock before it looks at anything, and keeps it until its COMMIT is visible: one writer at
+  a time in a tenant, in whatever process. So what a transaction read still holds when it writes,
+  and the ids and events of a tenant become visible in the order in which they were given. Writers
+  of two tenants do not wait for each other, and their commits overlap.
+- It shares the lock of the whole store with the others. Any other write takes that lock alone: it
+  waits for all writers, and is alone in the store. While it waits, those who come later wait behind
+  it, so it waits a moment only, lets them go, and tries again: a writer that hangs in one tenant
+  holds the others up by half at most.
+- `tenant_floors` has the time part of the last id of each tenant, `store_state` that of the last
+  write that was alone. No id is below either.
+- The keys of the locks come from the names of database and schema: two stores on one server do not
+  wait for each other. A write waits for its turn in this process, then for the locks: `WRITE_WAIT`
   seconds together at most.
+- Mail has connections of its own, of which a tenant takes one at most; so have the other writes.
 - What nobody reads until a later transaction names it (pieces of contents) is written beside that:
-  on connections of its own, without the lock.
+  on connections of its own, without a lock.
 - Readers go round fairly (`storage.engines.fair_turns`); a look-up by key has connections that no
   reader takes.
 - A commit that gave an id tells the other processes (`storage.engines.postgres_notify`).
@@ -25,19 +33,16 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import time
+from collections import deque
 from collections.abc import Callable, Coroutine, Mapping, Sequence
-from hashlib import blake2b
 from typing import Any, NamedTuple
 
-import psycopg
 from psycopg import AsyncCursor
-from psycopg.pq import TransactionStatus
 from psycopg.rows import DictRow
 
 from storage.clock import Clock
-from storage.database import SEALED, Durable, Params, Row, Share, StoreFault, T, Work
+from storage.database import Durable, Params, Row, Share, StoreFault, T, Work
 from storage.engines.fair_turns import HOUSE, MAIL, WRITE_WAIT, CallersView, FairTurns
 from storage.engines.postgres_connections import (
     Connection,
@@ -46,19 +51,30 @@ from storage.engines.postgres_connections import (
     control,
     ending_within,
     inspect,
-    loosened,
 )
-from storage.engines.postgres_notify import channel_of, is_hint_lost, listen
+from storage.engines.postgres_locks import (
+    Locks,
+    begin_beside,
+    commit,
+    keep_floor,
+    locks_of,
+    roll_back,
+)
+from storage.engines.postgres_notify import channel_of, listen
 from storage.engines.servers.statements import numbered
-from storage.errors import OutcomeUnknown, StoreUnavailable
 from storage.ids import IdSource
 
-_IDLE = TransactionStatus.IDLE
 ANSWER_WITHIN = 60.0
+_MAIL_WRITERS = 4
+_WRITERS = 3
 _READERS = 6
 _READERS_OF_ONE = 4
 _LOOKING = 2
 _BESIDE = 4
+# Server processes of writing connections, some of them replaced since.
+_OWN_PROCESSES = 64
+# The share of a tenant's writes that the process's own jobs have.
+_JOBS = b"jobs"
 
 # Text compares by its octets, as in SQLite: by a locale's rules order and uniqueness would change
 # with the machine's C library.
@@ -191,7 +207,7 @@ class PostgresLookups:
                     with ending_within(connection, within):
                         answer.set_result(await work(PostgresTx(connection, None, begin)))
                 finally:
-                    await _roll_back(connection)
+                    await roll_back(connection)
         except Exception as error:
             if not answer.done():  # else the connection was lost behind it: the pool replaces it
                 answer.set_exception(error)
@@ -200,9 +216,10 @@ class PostgresLookups:
 
 
 class _Lenders(NamedTuple):
-    """The connections of a store: for the one writer, beside it, and for reading."""
+    """The connections of a store: for mail, for other writes, beside them, and for reading."""
 
-    writer: Lender
+    mail: Lender
+    writers: Lender
     beside: Lender
     readers: Lender
 
@@ -211,25 +228,40 @@ class _Lenders(NamedTuple):
             await lender.open()
 
 
+class _Writers(NamedTuple):
+    """Connections for writing, and whose turn it is to have one."""
+
+    turns: FairTurns
+    connections: Lender
+
+    @classmethod
+    def of(cls, connections: Lender, places: int) -> _Writers:
+        # A tenant whose lock somebody holds for long has one of them waiting for it, not all.
+        return cls(FairTurns(places, most_of_one=1), connections)
+
+
 class PostgresDatabase(PostgresLookups):
     """The store in one schema of a PostgreSQL database. Made by `open_postgres`."""
 
-    def __init__(self, store: str, lenders: _Lenders, ids: IdSource, lock: int) -> None:
+    def __init__(self, store: str, lenders: _Lenders, clock: Clock, locks: Locks) -> None:
         super().__init__(lenders.readers)
         self._store = store
-        self._writer = lenders.writer
-        self._beside = lenders.beside
-        self._ids = ids
-        self._lock = lock
-        self._channel = channel_of(lock)
-        self._listening: asyncio.Task[None] | None = None
-        self._own_process: int | None = None
-        self._keeps_floor = False
-        self._reads = FairTurns(_READERS, most_of_one=_READERS_OF_ONE)
+        self._mail = _Writers.of(lenders.mail, _MAIL_WRITERS)
+        self._writers = _Writers.of(lenders.writers, _WRITERS)
         self._writes = FairTurns(1)
+        self._beside = lenders.beside
+        self._clock = clock
+        self._locks = locks
+        self._channel = channel_of(locks.store)
+        self._listening: asyncio.Task[None] | None = None
+        self._own_processes: deque[int] = deque(maxlen=_OWN_PROCESSES)
+        self._reads = FairTurns(_READERS, most_of_one=_READERS_OF_ONE)
 
-    def for_caller(self, share: Share) -> CallersView:
-        return CallersView(self, share)
+    def for_caller(self, share: Share, *, in_partition: bool = False) -> CallersView:
+        return CallersView(self, share, share[0] if in_partition else None)
+
+    def partition_of(self, tenant_id: bytes) -> bytes:
+        return tenant_id
 
     async def read(self, work: Work[T]) -> T:
         return await self.read_for(HOUSE, work)
@@ -241,15 +273,25 @@ class PostgresDatabase(PostgresLookups):
     async def write(self, work: Work[T]) -> T:
         return await self.write_for(HOUSE, work)
 
-    async def write_for(self, share: Share, work: Work[T]) -> T:
-        return await self._apart(self._write(share, work))
+    async def write_in(self, part: bytes, work: Work[T]) -> T:
+        return await self.write_for((part, _JOBS), work, part)
 
-    async def commit(self, work: Work[T], *, changes_routes: bool = True) -> tuple[T, Durable]:
-        return await self.write_for(MAIL, work), _durable_already()
+    async def write_for(self, share: Share, work: Work[T], part: bytes | None = None) -> T:
+        if part is None:
+            return await self._apart(self._write_alone(share, work))
+        return await self._apart(self._write(self._writers, share, work, part))
+
+    async def commit(
+        self, work: Work[T], *, changes_routes: bool = True, part: bytes | None = None
+    ) -> tuple[T, Durable]:
+        if part is None:
+            return await self.write_for(MAIL, work), _durable_already()
+        share = (part, MAIL[0])
+        return await self._apart(self._write(self._mail, share, work, part)), _durable_already()
 
     def hear_others(self, told: Callable[[], object]) -> None:
         def heard(process: int) -> None:
-            if process != self._own_process:
+            if process not in self._own_processes:
                 told()
 
         self._listening = asyncio.create_task(listen(self._store, self._channel, heard))
@@ -269,85 +311,60 @@ class PostgresDatabase(PostgresLookups):
             await asyncio.wait([self._listening])
         await super().close()
         await self._beside.close()
-        await self._writer.close()
+        await self._writers.connections.close()
+        await self._mail.connections.close()
 
-    async def _write(self, share: Share, work: Work[T]) -> T:
+    async def _write_alone(self, share: Share, work: Work[T]) -> T:
+        # One of them waits for the whole store, and the others here.
         until = time.monotonic() + WRITE_WAIT
+        async with self._writes.turn(share, patience=WRITE_WAIT):
+            return await self._write_until(until, self._writers, share, work, None)
+
+    async def _write(self, writers: _Writers, share: Share, work: Work[T], part: bytes) -> T:
+        until = time.monotonic() + WRITE_WAIT
+        return await self._write_until(until, writers, share, work, part)
+
+    async def _write_until(
+        self, until: float, writers: _Writers, share: Share, work: Work[T], part: bytes | None
+    ) -> T:
         async with (
-            self._writes.turn(share, patience=WRITE_WAIT),
-            self._writer.lend() as connection,
+            writers.turns.turn(share, patience=max(0.0, until - time.monotonic())),
+            writers.connections.lend() as connection,
         ):
             try:
-                before = await self._begin_write(connection, until)
+                begun = await self._locks.begin(connection, part, until)
+                if begun.process is not None and begun.process not in self._own_processes:
+                    self._own_processes.append(begun.process)
+                ids = IdSource(self._clock)
+                ids.rise_to(begun.floor)
+                before = ids.last
                 with ending_within(connection, _within(share)):
-                    result = await work(PostgresTx(connection, self._ids))
-                    if self._ids.last == before:
-                        await _commit(connection)
+                    result = await work(PostgresTx(connection, ids))
+                    if ids.last == before:
+                        await commit(connection)
                     else:
-                        keep = _KEEP_FLOOR.format(self._ids.last)
-                        await _commit(connection, before=keep, behind=f"NOTIFY {self._channel}")
+                        keep = keep_floor(part, ids.last)
+                        await commit(connection, before=keep, behind=f"NOTIFY {self._channel}")
                 return result
             except BaseException:
-                await _roll_back(connection)
+                await roll_back(connection)
                 raise
 
     async def _write_beside(self, work: Work[T]) -> T:
         async with self._beside.lend() as connection:
             try:
-                with answering(connection):
-                    answer = await control(connection, f"{_BEGIN_WRITE}; SELECT {_SAFETY}")
-                row = await answer.fetchone()
-                assert row is not None
-                await _require_safety(connection, row)
+                await begin_beside(connection)
                 with ending_within(connection, ANSWER_WITHIN):
                     result = await work(PostgresTx(connection, None))
-                    await _commit(connection)
+                    await commit(connection)
                 return result
             except BaseException:
-                await _roll_back(connection)
+                await roll_back(connection)
                 raise
-
-    async def _begin_write(self, connection: Connection, until: float) -> int:
-        """Take the lock, then learn the highest id that any process gave."""
-        floor = _FLOOR if self._keeps_floor else _HAS_FLOOR
-        left = max(0.001, until - time.monotonic())
-        with answering(connection, left):
-            answer = await control(
-                connection,
-                f"{_BEGIN_WRITE}; SET LOCAL lock_timeout = {int(left * 1000)};"
-                f" SELECT pg_advisory_xact_lock({self._lock}); {floor}",
-            )
-        row = await answer.fetchone()
-        if not self._keeps_floor:  # before the first migration there is nothing to learn
-            if row is None or not row["is_there"]:
-                return self._ids.last
-            self._keeps_floor = True
-            row = await (await control(connection, _FLOOR)).fetchone()
-        if row is None:
-            return self._ids.last
-        await _require_safety(connection, row)
-        self._own_process = row["process"]
-        self._ids.rise_to(row["value"])
-        return self._ids.last
 
 
 def _within(share: Share) -> float | None:
     return None if share == HOUSE else ANSWER_WITHIN
-
-
-async def _require_safety(connection: Connection, row: Row) -> None:
-    """Raises StoreUnavailable: a reload can change these at any moment, and a copy seals.
-
-    Of several servers another one may take writes by now, so the connection is given up.
-    """
-    if row["sealed"] is not None:
-        raise StoreUnavailable(SEALED)
-    for name in ("fsync", "full_page_writes", "synchronous_commit"):
-        if row[name] == "off":
-            raise StoreUnavailable(loosened(name))
-    if row["read_only"] == "on":
-        await connection.close()
-        raise StoreUnavailable("the server is read-only (default_transaction_read_only)")
 
 
 async def _durable_already() -> None:
@@ -358,51 +375,6 @@ _BEGIN_PEEK = "BEGIN ISOLATION LEVEL REPEATABLE READ, READ ONLY"
 # A look-up by key has one plan. What scans has several, and which is good depends on the words and
 # times that are looked for: a plan for all of them takes a hundred times as long for some.
 _BEGIN_READ = f"{_BEGIN_PEEK}; SET LOCAL plan_cache_mode = force_custom_plan"
-# Not READ WRITE: an operator, or a service whose disk is full, may have made the server read-only.
-_BEGIN_WRITE = "BEGIN ISOLATION LEVEL READ COMMITTED"
-_WARNING = "01000"
-_HAS_FLOOR = "SELECT to_regclass('store_state') IS NOT NULL AS is_there"
-_SAFETY = """current_setting('fsync') AS fsync,
-    current_setting('full_page_writes') AS full_page_writes,
-    current_setting('synchronous_commit') AS synchronous_commit,
-    current_setting('transaction_read_only') AS read_only, pg_backend_pid() AS process,
-    (SELECT value FROM store_state WHERE name = 'sealed') AS sealed"""
-_FLOOR = f"SELECT value, {_SAFETY} FROM store_state WHERE name = 'last_id'"
-_KEEP_FLOOR = "UPDATE store_state SET value = {} WHERE name = 'last_id'"
-
-
-async def _commit(connection: Connection, *, before: str = "", behind: str = "") -> None:
-    """Commit, with a statement before that and one behind it, in one message."""
-    # A COMMIT after a statement that failed would roll back, without an error.
-    if connection.info.transaction_status is TransactionStatus.INERROR:
-        raise RuntimeError("the work hid an error of its transaction; nothing was stored")
-    warned: list[str] = []
-
-    def warn(told: psycopg.errors.Diagnostic) -> None:
-        warned.append(f"{told.sqlstate} {told.message_primary}")
-
-    connection.add_notice_handler(warn)
-    try:
-        await control(connection, "; ".join(filter(None, (before, "COMMIT", behind))))
-    except psycopg.OperationalError as error:
-        if connection.closed:
-            raise OutcomeUnknown("the connection was lost in the middle of a COMMIT") from error
-        if not is_hint_lost(error):
-            if connection.info.transaction_status is _IDLE:  # COMMIT failed, or what is behind it
-                raise OutcomeUnknown(f"after a COMMIT: {error}") from error
-            raise
-    finally:
-        connection.remove_notice_handler(warn)
-    # The standby that it waited for may not have it: "canceling wait for synchronous replication".
-    if any(one.startswith(_WARNING) for one in warned):
-        raise OutcomeUnknown(f"the server warned at a COMMIT: {warned}")
-
-
-async def _roll_back(connection: Connection) -> None:
-    """End the transaction; when that fails, so has the connection, which the pool will see."""
-    with contextlib.suppress(psycopg.Error):
-        if not connection.closed and connection.info.transaction_status is not _IDLE:
-            await control(connection, "ROLLBACK")
 
 
 async def open_postgres(store: str, clock: Clock) -> PostgresDatabase:
@@ -412,12 +384,13 @@ async def open_postgres(store: str, clock: Clock) -> PostgresDatabase:
     """
     server = await inspect(store)
     lenders = _Lenders(
-        Lender(store, "writer", 1),
+        Lender(store, "mail", _MAIL_WRITERS),
+        Lender(store, "writers", _WRITERS),
         Lender(store, "contents", _BESIDE, least=0),
         Lender(store, "readers", _READERS + _LOOKING),
     )
     await lenders.open()
-    return PostgresDatabase(store, lenders, IdSource(clock), _lock_key(server))
+    return PostgresDatabase(store, lenders, clock, locks_of(server))
 
 
 async def open_postgres_lookups(store: str) -> PostgresLookups:
@@ -425,8 +398,3 @@ async def open_postgres_lookups(store: str) -> PostgresLookups:
     readers = Lender(store, "lookups", _LOOKING)
     await readers.open()
     return PostgresLookups(readers)
-
-
-def _lock_key(server: Row) -> int:
-    name = f"postroom\0{server['database']}\0{server['schema']}"
-    return int.from_bytes(blake2b(name.encode(), digest_size=8).digest(), "big", signed=True)

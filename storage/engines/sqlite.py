@@ -29,6 +29,7 @@ from pathlib import Path
 import aiosqlite
 
 from storage.clock import Clock
+from storage.cursors import WHOLE
 from storage.database import SEALED, Durable, Params, Row, Share, StoreFault, T, Work
 from storage.engines.checkpoint import checkpoint, rescue
 from storage.engines.fair_turns import HOUSE, MAIL, WRITE_WAIT, CallersView, FairTurns
@@ -167,8 +168,11 @@ class SqliteDatabase(SqliteLookups):
         self._writes = FairTurns(1)
         self._ids = ids
 
-    def for_caller(self, share: Share) -> CallersView:
+    def for_caller(self, share: Share, *, in_partition: bool = False) -> CallersView:
         return CallersView(self, share)
+
+    def partition_of(self, tenant_id: bytes) -> bytes:
+        return WHOLE  # there is one writer
 
     async def read(self, work: Work[T]) -> T:
         return await self.read_for(HOUSE, work)
@@ -187,7 +191,10 @@ class SqliteDatabase(SqliteLookups):
     async def write(self, work: Work[T]) -> T:
         return await self.write_for(HOUSE, work)
 
-    async def write_for(self, share: Share, work: Work[T]) -> T:
+    async def write_in(self, part: bytes, work: Work[T]) -> T:
+        return await self.write(work)
+
+    async def write_for(self, share: Share, work: Work[T], part: bytes | None = None) -> T:
         self._log.check()
         writer, until = self._writer, time.monotonic() + WRITE_WAIT
         async with self._writes.turn(share, patience=WRITE_WAIT):
@@ -206,7 +213,9 @@ class SqliteDatabase(SqliteLookups):
     async def write_beside(self, work: Work[T]) -> T:
         return await self.write(work)  # there is one writer, whatever it writes
 
-    async def commit(self, work: Work[T], *, changes_routes: bool = True) -> tuple[T, Durable]:
+    async def commit(
+        self, work: Work[T], *, changes_routes: bool = True, part: bytes | None = None
+    ) -> tuple[T, Durable]:
         self._log.check()
         epoch, until = self._epoch if changes_routes else None, time.monotonic() + WRITE_WAIT
         async with self._writes.turn(MAIL, patience=WRITE_WAIT):

@@ -1,7 +1,8 @@
 """Reading the event log: the events of an inbox, and the inboxes of an event.
 
-- Ids become visible in their order, on every engine: one writer at a time gives them and commits.
-  So a reader that read up to an id has missed nothing below it.
+- Within a tenant, ids become visible in their order: one writer at a time gives them and commits.
+  So a reader that has read a tenant's events up to an id has missed nothing of them below it
+  (`storage.cursors`).
 - `message.received` goes to each inbox with a copy of the message. An event addressed to an inbox
   goes to that inbox; one about a message while it holds a copy. Of the rest, a note goes to the
   inboxes that see the note, an act on a thread to those that see the act and still see the thread
@@ -16,9 +17,11 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
+from typing import NamedTuple
 
+from storage import cursors
 from storage.clock import DAY, SECOND
 from storage.database import Row, Tx
 from storage.ids import lowest_at
@@ -70,25 +73,67 @@ def is_kept(event_id: bytes, *, now: int) -> bool:
     return event_id >= lowest_at(now - KEPT)
 
 
-async def newest_event_id(tx: Tx) -> bytes:
-    """Return the id of the store's newest event; below all ids when there is none."""
-    row = await tx.fetch_one("SELECT event_id FROM events ORDER BY event_id DESC LIMIT 1")
+async def newest_event_id(tx: Tx, *, tenant_id: bytes) -> bytes:
+    """Return an id that no later event of the tenant is below; empty when there is none yet."""
+    row = await tx.fetch_one(
+        f"""
+        SELECT e.event_id FROM events e WHERE {cursors.in_partition(tx, "e.tenant_id")}
+        ORDER BY e.event_id DESC LIMIT 1
+        """,
+        {"part": tenant_id},
+    )
     return bytes(row["event_id"]) if row else b""
 
 
-async def was_given(tx: Tx, *, event_id: bytes) -> bool:
-    """Whether the store has given this id or a later one."""
-    row = await tx.fetch_one("SELECT value FROM store_state WHERE name = 'last_id'")
-    return row is not None and event_id < lowest_at(row["value"] + 1)
+async def was_given(tx: Tx, *, tenant_id: bytes, event_id: bytes) -> bool:
+    """Whether the store has given this id, or a later one, in this tenant."""
+    row = await tx.fetch_one(_LAST_GIVEN, {"tenant_id": tenant_id})
+    return row is not None and event_id < lowest_at(int(row["value"]) + 1)
 
 
-async def new_events(tx: Tx, *, after: bytes, limit: int) -> list[Event]:
-    """Return the events of the whole store behind `after`, oldest first."""
-    rows = await tx.fetch_all(
-        f"SELECT {_COLUMNS} FROM events e WHERE e.event_id > :after ORDER BY e.event_id LIMIT :n",
-        {"after": after, "n": limit},
+_LAST_GIVEN = """
+    SELECT MAX(value) AS value FROM (
+        SELECT value FROM store_state WHERE name = 'last_id'
+        UNION ALL SELECT value FROM tenant_floors WHERE tenant_id = :tenant_id) AS given
+"""
+
+
+class NewEvents(NamedTuple):
+    """Events, oldest first. `after` tells how far each partition was read; `more`: not to its end.
+
+    A partition is a tenant, or `cursors.WHOLE`.
+    """
+
+    events: Sequence[Event]
+    after: Mapping[bytes, bytes]
+    more: bool
+
+
+async def new_events(tx: Tx, *, after: Mapping[bytes, bytes], limit: int) -> NewEvents:
+    """Return some events of these tenants, or of the whole store, each behind its id."""
+    if not after:
+        return NewEvents((), after, False)
+    if tx.dialect["engine"] == "postgres" and cursors.WHOLE not in after:
+        rows = await tx.fetch_all(_NEW_OF_TENANTS, {**cursors.spans(after), "n": limit})
+        events = [_event(row) for row in rows]
+        ends = {event.tenant_id: event.event_id for event in events}
+        return NewEvents(events, {**after, **ends}, len(rows) == limit)
+    # Where there is one writer, all events are in one order, and read by it.
+    rows = await tx.fetch_all(_NEW, {"after": min(after.values()), "n": limit})
+    events = [_event(row) for row in rows]
+    if events:
+        end = events[-1].event_id
+        read = {part: max(position, end) for part, position in after.items()}
+    else:
+        read = {**after}
+    return NewEvents(
+        [event for event in events if _is_behind(event, after)], read, len(rows) == limit
     )
-    return [_event(row) for row in rows]
+
+
+def _is_behind(event: Event, after: Mapping[bytes, bytes]) -> bool:
+    position = after.get(event.tenant_id, after.get(cursors.WHOLE))
+    return position is not None and event.event_id > position
 
 
 async def find_events(tx: Tx, *, event_ids: Collection[bytes]) -> dict[bytes, Event]:
@@ -240,6 +285,15 @@ _THREAD = """COALESCE((SELECT j.joined_to FROM threads j WHERE j.thread_id = e.t
 _COLUMNS = f"""e.event_id, e.tenant_id, e.type, e.inbox_id, e.message_id, {_THREAD} AS thread_id,
     e.list_id, e.note_id, e.task_id, e.contact_id, e.share_id, e.by_inbox_id, e.created_at,
     e.message_ids, e.approval_id"""
+
+_NEW = f"SELECT {_COLUMNS} FROM events e WHERE e.event_id > :after ORDER BY e.event_id LIMIT :n"
+_NEW_OF_TENANTS = f"""
+    SELECT newer.* FROM {cursors.BEHIND} CROSS JOIN LATERAL (
+        SELECT {_COLUMNS} FROM events e
+        WHERE e.tenant_id = w.part AND e.event_id > w.position
+        ORDER BY e.event_id LIMIT :n) newer
+    ORDER BY newer.event_id LIMIT :n
+"""
 
 _SEES_NOTE = f"EXISTS (SELECT 1 FROM notes n WHERE n.note_id = e.note_id AND {VISIBLE_NOTE})"
 # An event of an act has the audience of the thread's history entry that still sees the thread.

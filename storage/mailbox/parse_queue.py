@@ -11,6 +11,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
+from storage import cursors
 from storage.content.message_bytes import Content, content_of
 from storage.database import Row, Tx
 from storage.index.full_text import index, scanned_text, scopes_of
@@ -29,17 +30,22 @@ class ParseClaim:
     bounce_of: bytes | None = None
 
 
-async def is_any_due(tx: Tx, *, now: int) -> bool:
-    """Whether there is a message to claim."""
-    return await tx.fetch_one(f"SELECT 1 {_DUE} LIMIT 1", {"now": now}) is not None
+async def next_partition(tx: Tx, *, now: int) -> bytes | None:
+    """The partition (`storage.cursors`) of the oldest message to claim; None without one."""
+    oldest = f"SELECT m.tenant_id {_DUE} ORDER BY m.message_id LIMIT 1"
+    row = await tx.fetch_one(oldest, {"now": now})
+    return None if row is None else cursors.partition_of(tx, bytes(row["tenant_id"]))
 
 
-async def claim(tx: Tx, *, limit: int, hold: int, now: int) -> dict[bytes, int]:
-    """Claim up to `limit` waiting messages, the oldest first, until `now` + `hold`.
+async def claim(tx: Tx, *, part: bytes, limit: int, hold: int, now: int) -> dict[bytes, int]:
+    """Claim up to `limit` waiting messages of a partition, the oldest first, until `now` + `hold`.
 
     Returns their ids and the number of attempts of each, this one included.
     """
-    rows = await tx.fetch_all(_CLAIM, {"limit": limit, "until": now + hold, "now": now})
+    statement = _CLAIM.format(cursors.in_partition(tx, "m.tenant_id"))
+    rows = await tx.fetch_all(
+        statement, {"part": part, "limit": limit, "until": now + hold, "now": now}
+    )
     return {bytes(row["message_id"]): int(row["tries"]) for row in rows}
 
 
@@ -52,7 +58,7 @@ _DUE = f"""
 # Of two processes that claim a message together, the second finds the lease and gets nothing.
 _CLAIM = f"""
     INSERT INTO parse_attempts (message_id, tries, held_until)
-    SELECT m.message_id, 1, :until {_DUE}
+    SELECT m.message_id, 1, :until {_DUE} AND {{}}
     ORDER BY m.message_id LIMIT :limit
     ON CONFLICT (message_id) DO UPDATE
     SET tries = parse_attempts.tries + 1, held_until = excluded.held_until

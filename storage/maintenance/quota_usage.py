@@ -1,56 +1,81 @@
 """The octets of mail that tenants and inboxes hold, for quotas, and the task that warns of one.
 
 - A message counts once for its tenant, and once for each inbox that has a copy, in any folder.
-- Messages are counted in the order of their ids, so that a later count reads the new ones only.
+- Messages are counted in the order of their ids within a partition (`storage.cursors`), so that a
+  later count reads the new ones only.
 """
 
 from __future__ import annotations
 
-from collections.abc import Collection
-from dataclasses import dataclass
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass, field
 
+from storage import cursors
 from storage.database import Tx
 from storage.teamwork.tasks import Draft, create_task
 
 KIND = "quota"
-BEFORE_ALL = bytes(16)
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Usage:
-    """Octets by tenant and by inbox, of the messages up to `last`."""
+    """Octets by tenant and by inbox, of the messages up to `last` of each partition."""
 
-    tenants: dict[bytes, int]
-    inboxes: dict[bytes, int]
-    last: bytes
+    tenants: dict[bytes, int] = field(default_factory=dict)
+    inboxes: dict[bytes, int] = field(default_factory=dict)
+    last: dict[bytes, bytes] = field(default_factory=dict)
 
 
-async def usage_since(tx: Tx, *, after: bytes) -> Usage:
-    """Count the messages with an id above `after`."""
-    newest = await tx.fetch_one("SELECT message_id FROM messages ORDER BY message_id DESC LIMIT 1")
-    if newest is None or newest["message_id"] <= after:
-        return Usage({}, {}, after)
-    span = {"after": after, "last": newest["message_id"]}
-    tenants = await tx.fetch_all(
+async def usage_since(tx: Tx, *, after: Mapping[bytes, bytes]) -> Usage:
+    """Count the messages behind those up to which a former count went."""
+    usage = Usage(last={**after})
+    for part, newest in await _newest(tx):
+        before = after.get(part, cursors.BEGINNING)
+        if newest > before:
+            await _add(tx, usage, {"part": part, "after": before, "last": newest})
+            usage.last[part] = newest
+    return usage
+
+
+async def _newest(tx: Tx) -> list[tuple[bytes, bytes]]:
+    """Return each partition that has messages, with the newest of them."""
+    if cursors.in_one(tx):
+        newest = await tx.fetch_one(
+            "SELECT message_id FROM messages ORDER BY message_id DESC LIMIT 1"
+        )
+        return [(cursors.WHOLE, bytes(newest["message_id"]))] if newest else []
+    rows = await tx.fetch_all(
         """
+        SELECT t.tenant_id, newest.message_id FROM tenants t CROSS JOIN LATERAL (
+            SELECT m.message_id FROM messages m WHERE m.tenant_id = t.tenant_id
+            ORDER BY m.message_id DESC LIMIT 1) newest
+        """
+    )
+    return [(bytes(row["tenant_id"]), bytes(row["message_id"])) for row in rows]
+
+
+async def _add(tx: Tx, usage: Usage, span: Mapping[str, object]) -> None:
+    tenants = await tx.fetch_all(
+        f"""
         SELECT tenant_id, SUM(size) AS octets FROM messages
-        WHERE message_id > :after AND message_id <= :last GROUP BY tenant_id
+        WHERE message_id > :after AND message_id <= :last
+          AND {cursors.in_partition(tx, "tenant_id")}
+        GROUP BY tenant_id
         """,
         span,
     )
     inboxes = await tx.fetch_all(
-        """
+        f"""
         SELECT c.inbox_id, SUM(m.size) AS octets FROM copies c
         JOIN messages m ON m.message_id = c.message_id
-        WHERE c.message_id > :after AND c.message_id <= :last GROUP BY c.inbox_id
+        WHERE c.message_id > :after AND c.message_id <= :last
+          AND {cursors.in_partition(tx, "m.tenant_id")}
+        GROUP BY c.inbox_id
         """,
         span,
     )
-    return Usage(
-        {row["tenant_id"]: int(row["octets"]) for row in tenants},
-        {row["inbox_id"]: int(row["octets"]) for row in inboxes},
-        newest["message_id"],
-    )
+    usage.tenants |= {bytes(row["tenant_id"]): int(row["octets"]) for row in tenants}
+    usage.inboxes |= {bytes(row["inbox_id"]): int(row["octets"]) for row in inboxes}
 
 
 async def lists_with(tx: Tx, inboxes: Collection[bytes]) -> set[bytes]:

@@ -8,6 +8,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from storage import cursors
+from storage.authentication import check_queue
+from storage.contacts import relationships
 from storage.database import Tx
 
 MOST = 100_000
@@ -36,10 +39,7 @@ async def waiting(tx: Tx) -> Waiting:
         await _count(tx, "SELECT 1 FROM messages WHERE parse_status = 'pending'"),
         await _count(
             tx,
-            """
-            SELECT 1 FROM messages WHERE message_id > COALESCE(
-                (SELECT w.message_id FROM relationships_worker w WHERE w.worker = 0), :first)
-            """,
+            cursors.messages_behind(tx, relationships.CURSOR, most=MOST),
         ),
         await _count(tx, "SELECT 1 FROM deliveries WHERE status = 'pending'"),
         await _count(
@@ -49,18 +49,15 @@ async def waiting(tx: Tx) -> Waiting:
                 ON m.message_id > r.after AND m.message_id <= r.until
             """,
         ),
-        await _count(tx, _UNCHECKED),
+        await _count(
+            tx, f"{_CLAIMED} UNION ALL {cursors.messages_behind(tx, check_queue.CURSOR, most=MOST)}"
+        ),
         await _count(tx, "SELECT 1 FROM letters WHERE due_at IS NOT NULL"),
     )
 
 
-# Claimed ones, with those that a temporary error lets wait, and new ones.
-_UNCHECKED = """
-    SELECT 1 FROM message_checks WHERE held_until IS NOT NULL
-    UNION ALL
-    SELECT 1 FROM messages WHERE message_id > COALESCE(
-        (SELECT w.message_id FROM message_checks_worker w WHERE w.worker = 0), :first)
-"""
+# With those that a temporary error lets wait.
+_CLAIMED = "SELECT 1 FROM message_checks WHERE held_until IS NOT NULL"
 
 
 async def _count(tx: Tx, rows: str) -> int:

@@ -5,7 +5,8 @@
 - `purge_tenant` deletes some of the rest; it is called until nothing is left. After an interruption
   the tenant is deleted once more, and it goes on.
 - A new table with rows of a tenant needs no entry here: every table with a column `tenant_id` is
-  emptied of them. One with many rows a tenant should be in `_MANY`.
+  emptied of them, and jobs forget how far they read. One with many rows a tenant should be in
+  `_MANY`.
 """
 
 from __future__ import annotations
@@ -93,6 +94,7 @@ async def purge_tenant(tx: Tx, *, tenant_id: bytes, now: int) -> Purged:
         await tx.execute(
             f"DELETE FROM {table} WHERE tenant_id = :tenant_id", {"tenant_id": tenant_id}
         )
+    await tx.execute("DELETE FROM cursors WHERE part = :tenant_id", {"tenant_id": tenant_id})
     return Purged(0, (), True)
 
 

@@ -44,10 +44,11 @@ from storage.migrations.m025_content_places import m025_content_places
 from storage.migrations.m026_outbound import m026_outbound
 from storage.migrations.m027_open_threads import m027_open_threads
 from storage.migrations.m028_bounces import m028_bounces
+from storage.migrations.m029_partitions import m029_partitions
 
 Step = Callable[[Tx], Coroutine[Any, Any, None]]
 
-OLDEST = 28
+OLDEST = 29
 """The fewest steps that a release must know to work with a store of this one.
 
 A step that only adds leaves it. One that takes away what the former release uses, or whose release
@@ -225,4 +226,5 @@ STEPS: tuple[Step, ...] = (
     m026_outbound,
     m027_open_threads,
     m028_bounces,
+    m029_partitions,
 )

@@ -13,10 +13,11 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import orjson
 
+from storage import cursors
 from storage.alerts.alerts import TASK, WEBHOOK, find_alert
 from storage.database import Row, Tx
 from storage.errors import NotFound
@@ -30,7 +31,7 @@ from storage.sql import in_list
 
 BATCH = 500
 MOST_OWED = 2000
-_NAME = "events"
+CURSOR = "events"
 _OF_TASKS = frozenset({"task.created", "task.completed"})
 
 
@@ -52,12 +53,13 @@ class Subscriber:
 
 @dataclass(frozen=True, slots=True)
 class FanOutBatch:
-    """The events read, and the deliveries they make.
+    """The events read of a partition, and the deliveries they make.
 
-    `place` is the stored position, None when there is none yet; `end` is the last event read.
+    `place` is the stored position; `end` is the last event read.
     """
 
-    place: bytes | None
+    part: bytes
+    place: bytes
     end: bytes
     owed: Sequence[tuple[Subscriber, Event]]
     full: bool
@@ -65,38 +67,58 @@ class FanOutBatch:
 
 async def anybody(tx: Tx) -> bool:
     """Whether any alert is enabled."""
-    return await _oldest_since(tx) is not None
+    return await tx.fetch_one(_FIRST) is not None
 
 
-async def find_owed(tx: Tx, *, seen: bytes, now: int) -> FanOutBatch | None:
-    """Read the next events and find their deliveries; None when nothing is new for anybody.
+async def find_owed(tx: Tx, *, seen: Mapping[bytes, bytes], now: int) -> list[FanOutBatch]:
+    """Read the next events and find their deliveries, by partition; none when nothing is new.
 
-    `seen` is an id up to which this process found nothing before.
+    `seen` are the ids up to which this process found nothing before, by partition.
     """
-    since = await _oldest_since(tx)
-    if since is None:
-        return None
-    row = await tx.fetch_one("SELECT event_id FROM routed WHERE name = :name", {"name": _NAME})
-    place = bytes(row["event_id"]) if row else None
-    events = await log.new_events(tx, after=max(place or b"", seen, since), limit=BATCH)
-    if not events:
-        return None
-    owed = await _owed(tx, events, now)
-    if len(owed) > MOST_OWED:  # whole events only, as many as one transaction can take
-        end = owed[MOST_OWED][1].event_id
-        some = [one for one in owed if one[1].event_id < end]
-        some = some or [one for one in owed if one[1].event_id == end]
-        return FanOutBatch(place, some[-1][1].event_id, some, True)
-    return FanOutBatch(place, events[-1].event_id, owed, len(events) == BATCH)
+    oldest = await _oldest_since(tx)
+    places = await cursors.positions(tx, name=CURSOR, parts=oldest)
+    after = {
+        part: max(places.get(part, cursors.BEGINNING), seen.get(part, cursors.BEGINNING), since)
+        for part, since in oldest.items()
+    }
+    new = await log.new_events(tx, after=after, limit=BATCH)
+    done = await cursors.read_before(tx, name=CURSOR, after=after.get(cursors.WHOLE, b""))
+    news = [one for one in new.events if one.event_id > done.get(one.tenant_id, b"")]
+    owed = await _owed(tx, news, now) if news else []
+    batches = []
+    for part, end in new.after.items():
+        if end != after[part]:
+            theirs = [one for one in owed if part in (one[1].tenant_id, cursors.WHOLE)]
+            place = places.get(part, cursors.BEGINNING)
+            batches.append(_within(FanOutBatch(part, place, end, theirs, new.more)))
+    return batches
 
 
-async def _oldest_since(tx: Tx) -> bytes | None:
-    row = await tx.fetch_one(
-        """
-        SELECT since FROM alerts WHERE enabled = 1 AND status = 'active' ORDER BY since LIMIT 1
-        """
-    )
-    return bytes(row["since"]) if row else None
+def _within(batch: FanOutBatch) -> FanOutBatch:
+    """Cut a batch to what one transaction can take: whole events only."""
+    owed = batch.owed
+    if len(owed) <= MOST_OWED:
+        return batch
+    end = owed[MOST_OWED][1].event_id
+    some = [one for one in owed if one[1].event_id < end]
+    some = some or [one for one in owed if one[1].event_id == end]
+    return replace(batch, end=some[-1][1].event_id, owed=some, full=True)
+
+
+async def _oldest_since(tx: Tx) -> dict[bytes, bytes]:
+    """Return the id behind which the events of each partition are of interest to anybody."""
+    if cursors.in_one(tx):
+        row = await tx.fetch_one(_FIRST)
+        return {cursors.WHOLE: bytes(row["since"])} if row else {}
+    rows = await tx.fetch_all(_FIRST_OF_TENANTS)
+    return {bytes(row["tenant_id"]): bytes(row["since"]) for row in rows}
+
+
+_FIRST = "SELECT since FROM alerts WHERE enabled = 1 AND status = 'active' ORDER BY since LIMIT 1"
+_FIRST_OF_TENANTS = """
+    SELECT DISTINCT ON (tenant_id) tenant_id, since FROM alerts
+    WHERE enabled = 1 AND status = 'active' ORDER BY tenant_id, since
+"""
 
 
 async def _owed(tx: Tx, events: Sequence[Event], now: int) -> list[tuple[Subscriber, Event]]:
@@ -169,7 +191,7 @@ async def record_owed(tx: Tx, batch: FanOutBatch, *, now: int) -> int | None:
     None when another process was first: then nothing has happened.
     """
     # The process that moves the position is the one that writes: no event is fanned out twice.
-    if not await _move(tx, batch):
+    if not await cursors.move(tx, name=CURSOR, part=batch.part, expected=batch.place, to=batch.end):
         return None
     calls = [(each, event) for each, event in batch.owed if each.delivery == WEBHOOK]
     for each, event in calls:
@@ -199,23 +221,6 @@ async def _may_be_told(tx: Tx, each: Subscriber, event: Event, now: int) -> bool
     return terms.cover(needs_of(event.type)) and await log.is_told(
         tx, event=event, inbox_id=each.inbox_id, now=now
     )
-
-
-async def _move(tx: Tx, batch: FanOutBatch) -> bool:
-    """Move the position to the end of the batch; False when another process moved it."""
-    if batch.place is None:
-        moved = await tx.execute(
-            """
-            INSERT INTO routed (name, event_id) VALUES (:name, :end) ON CONFLICT (name) DO NOTHING
-            """,
-            {"name": _NAME, "end": batch.end},
-        )
-    else:
-        moved = await tx.execute(
-            "UPDATE routed SET event_id = :end WHERE name = :name AND event_id = :place",
-            {"name": _NAME, "end": batch.end, "place": batch.place},
-        )
-    return moved == 1
 
 
 def _delivery(tx: Tx, each: Subscriber, event: Event, now: int) -> dict[str, object]:

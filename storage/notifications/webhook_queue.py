@@ -1,5 +1,6 @@
 """The webhook queue: leases and order of webhook calls.
 
+- A claim is of one partition (`storage.cursors`), in the transaction of its writer.
 - An alert has at most one call under way, in whatever process, and its deliveries go in order: the
   first pending one holds the others until it is delivered or the alert is disabled.
 - A call is recorded before it is made, and the alert is leased to its caller. When that caller
@@ -18,6 +19,7 @@ from __future__ import annotations
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 
+from storage import cursors
 from storage.alerts.alerts import ACTIVE, LANES
 from storage.clock import SECOND
 from storage.database import Row, Tx
@@ -62,13 +64,28 @@ _FIRST_DUE = " UNION ALL ".join(
 )
 
 
+async def due_partitions(tx: Tx, *, now: int, limit: int) -> list[bytes]:
+    """The partitions with alerts that are due, the longest waiting first."""
+    if cursors.in_one(tx):
+        return [cursors.WHOLE]
+    rows = await tx.fetch_all(
+        """
+        SELECT tenant_id FROM alerts WHERE due_at IS NOT NULL AND due_at <= :now
+        GROUP BY tenant_id ORDER BY MIN(due_at) LIMIT :limit
+        """,
+        {"now": now, "limit": limit},
+    )
+    return [bytes(row["tenant_id"]) for row in rows]
+
+
 @dataclass(frozen=True, slots=True)
 class Room:
-    """The free places of a lane.
+    """The free places of a lane, for alerts of a partition.
 
     `busy` are the alerts that have a call of ours under way, `full` the tenants that have enough.
     """
 
+    part: bytes
     lane: int
     limit: int
     busy: Collection[bytes]
@@ -106,12 +123,13 @@ async def _due(tx: Tx, room: Room, now: int) -> list[Row]:
     rows = await tx.fetch_all(
         f"""
         SELECT alert_id, tenant_id, inbox_id, enabled, status, lane, failures FROM alerts
-        WHERE lane = :lane AND due_at <= :now {but}
+        WHERE lane = :lane AND due_at <= :now {but} AND {cursors.in_partition(tx, "tenant_id")}
           AND (lease_until IS NULL OR lease_until <= :now OR lease_until > :absurd)
         ORDER BY due_at LIMIT :limit
         """,
         {
             **names,
+            "part": room.part,
             "lane": room.lane,
             "now": now,
             "absurd": now + 10 * LEASE,

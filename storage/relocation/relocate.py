@@ -15,6 +15,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import partial
 
+from storage import cursors
 from storage.clock import Clock
 from storage.content.message_bytes import ContentDirectory
 from storage.database import Reads, Tx
@@ -135,5 +136,6 @@ async def _open(tx: Tx, *, state: Mapping[str, int]) -> None:
         """,
         [{"name": name, "value": value} for name, value in state.items()],
     )
+    await cursors.adopt(tx)
     await tx.execute(f"DROP TABLE {INDEXES}")
     await tx.execute("DELETE FROM store_state WHERE name IN ('sealed', 'copying')")

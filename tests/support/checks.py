@@ -7,6 +7,7 @@ from typing import Any
 
 from storage.authentication import check_queue, results
 from storage.authentication.results import CheckResult, Verdict
+from storage.cursors import partition_of
 from storage.database import Tx
 from storage.ids import from_text
 from tests.builders import World
@@ -56,7 +57,8 @@ async def check(
     raw, now = from_text("msg", message_id) or b"", world.clock()
 
     async def work(tx: Tx) -> None:
-        await check_queue.claim(tx, limit=1_000, now=now)
+        part = partition_of(tx, world.tenant_id)
+        await check_queue.claim(tx, part=part, limit=1_000, now=now)
         row = await tx.fetch_one(
             "SELECT tries FROM message_checks WHERE message_id = :message_id", {"message_id": raw}
         )

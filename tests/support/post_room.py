@@ -84,10 +84,7 @@ class Post:
         return outcome.message_id
 
     async def claim(self, *, limit: int = 1_000) -> list[ParseClaim]:
-        claimed = await self.database.write(
-            lambda tx: parse_queue.claim(tx, limit=limit, hold=60 * SECOND, now=self.now)
-        )
-        return await self.database.read(lambda tx: parse_queue.load(tx, claimed))
+        return await claim_waiting(self.database, self.now, limit=limit)
 
     async def parse_all(self) -> None:
         """Do the work of the parser on everything that waits."""
@@ -96,10 +93,7 @@ class Post:
 
 async def parse_waiting(database: Database, now: int) -> None:
     """Do the work of the parser, in a store that need not be a post room's."""
-    claimed = await database.write(
-        lambda tx: parse_queue.claim(tx, limit=1_000, hold=60 * SECOND, now=now)
-    )
-    for one in await database.read(lambda tx: parse_queue.load(tx, claimed)):
+    for one in await claim_waiting(database, now):
         result = parse(one.content.body or b"", lambda: True)
         await database.write(partial(_record, one, result, now))
 
@@ -168,3 +162,18 @@ def letter(
         "Content-Type: text/plain; charset=utf-8\r\n\r\n"
     )
     return (head + text).encode()
+
+
+async def claim_waiting(database: Database, now: int, *, limit: int = 1_000) -> list[ParseClaim]:
+    """Claim what waits for the parser, as its job does, of one partition after the other."""
+
+    async def work(tx: Tx) -> dict[bytes, int]:
+        claimed: dict[bytes, int] = {}
+        while (left := limit - len(claimed)) and (
+            part := await parse_queue.next_partition(tx, now=now)
+        ) is not None:
+            claimed |= await parse_queue.claim(tx, part=part, limit=left, hold=60 * SECOND, now=now)
+        return claimed
+
+    claimed = await database.write(work)
+    return await database.read(lambda tx: parse_queue.load(tx, claimed))

@@ -37,16 +37,16 @@ class _Rendering:
 
 
 class SharedRows:
-    """The renderings of a process; `position` tells how far the feed has read the event log."""
+    """The renderings of a process; `position` tells how far the feed has read a tenant's events."""
 
     def __init__(
-        self, position: Callable[[], bytes], ticks: Callable[[], float] = time.monotonic
+        self, position: Callable[[bytes], bytes], ticks: Callable[[], float] = time.monotonic
     ) -> None:
         self._position, self._ticks = position, ticks
         self._kept: OrderedDict[Hashable, _Rendering] = OrderedDict()
         self._begun = 0
 
-    async def get(self, key: Hashable, make: Make, *, since: bytes) -> bytes:
+    async def get(self, key: Hashable, make: Make, *, tenant_id: bytes, since: bytes) -> bytes:
         """Return a rendering, compressed, that holds the event `since`, or is new if that is empty.
 
         Raises whatever `make` raises.
@@ -59,7 +59,7 @@ class SharedRows:
             if found is not None and not found.packed.done():
                 await asyncio.wait([found.packed])  # one at a time: the next is for all who wait
                 continue
-            found = self._begin(key, make)
+            found = self._begin(key, make, self._position(tenant_id))
             break
         return await asyncio.shield(found.packed)
 
@@ -71,14 +71,14 @@ class SharedRows:
         is_recent = self._ticks() - one.began < _SECONDS
         return bool(since) and one.position >= since and is_recent
 
-    def _begin(self, key: Hashable, make: Make) -> _Rendering:
+    def _begin(self, key: Hashable, make: Make, position: bytes) -> _Rendering:
         async def packed() -> bytes:
             return gzip.compress((await make()).encode(), 5, mtime=0)
 
         self._begun += 1
         task = asyncio.create_task(packed())
         task.add_done_callback(_failed)  # its fault was looked at, even if nobody waits any more
-        began = _Rendering(self._begun, self._position(), self._ticks(), task)
+        began = _Rendering(self._begun, position, self._ticks(), task)
         self._kept[key] = began
         self._kept.move_to_end(key)
         while len(self._kept) > _MOST:

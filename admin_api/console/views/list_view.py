@@ -132,7 +132,8 @@ async def _rows_alone(call: Call, visit: Visit) -> Response:
         raise not_found()
     key = (visit.user_id, visit.inbox, place.get("view", ""), _query(place), _wanted(place))
     since = from_text("evt", place["follow"]) or b""
-    return PackedPage(await visit.shared.get(key, made, since=since))
+    packed = await visit.shared.get(key, made, tenant_id=call.tenant_id, since=since)
+    return PackedPage(packed)
 
 
 async def _rows_text(call: Call, visit: Visit) -> str:

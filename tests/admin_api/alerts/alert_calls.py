@@ -42,8 +42,9 @@ async def change(world: World, path: str, who: str = SALES, **body: object) -> h
 async def routed(world: World) -> None:
     """Do what the router does after a commit, until nothing is new."""
     now = world.clock()
-    while batch := await world.database.read(lambda tx: find_owed(tx, seen=b"", now=now)):
-        await world.database.write(partial(record_owed, batch=batch, now=now))
+    while batches := await world.database.read(lambda tx: find_owed(tx, seen={}, now=now)):
+        for batch in batches:
+            await world.database.write(partial(record_owed, batch=batch, now=now))
 
 
 async def stored(world: World, record: Record) -> Alert:

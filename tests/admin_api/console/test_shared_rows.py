@@ -32,11 +32,11 @@ class Told:
         self.position, self.now = b"e5", 0.0
 
     def shared(self) -> SharedRows:
-        return SharedRows(lambda: self.position, lambda: self.now)
+        return SharedRows(lambda _: self.position, lambda: self.now)
 
 
 async def got(shared: SharedRows, make: Maker, since: bytes, key: str = "a") -> str:
-    return gzip.decompress(await shared.get(key, make, since=since)).decode()
+    return gzip.decompress(await shared.get(key, make, tenant_id=b"t", since=since)).decode()
 
 
 async def test_tabs_that_were_told_of_the_same_event_get_one_rendering() -> None:

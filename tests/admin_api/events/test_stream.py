@@ -298,7 +298,11 @@ async def test_over_any_number_of_reconnects_everything_comes_once_and_in_order(
     """Some write here, some as another process would; the reader hangs up in the middle."""
     other = await engine.open(world.clock)
     chance = random.Random()
-    start = to_text("evt", await world.database.read(newest_event_id))
+
+    async def newest(tx: Tx) -> bytes:
+        return await newest_event_id(tx, tenant_id=world.tenant_id)
+
+    start = to_text("evt", await world.database.read(newest))
     told: list[str] = []
 
     async def send() -> None:

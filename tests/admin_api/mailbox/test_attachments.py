@@ -7,11 +7,10 @@ import pytest
 
 from admin_api.mailbox.attachments import disposition, safe_type
 from gateway.parser.message import parse
-from storage.clock import SECOND
-from storage.mailbox import parse_queue, parsed
+from storage.mailbox import parsed
 from tests.builders import AGENT, SALES, SUPPORT, World, deliver
 from tests.gateway.parser.test_tnef import file, message, winmail
-from tests.support.post_room import parse_waiting
+from tests.support.post_room import claim_waiting, parse_waiting
 
 MESSAGES = "/v1/messages/"
 
@@ -125,10 +124,7 @@ async def test_a_large_file_is_read_from_its_place(world: World, tmp_path: Path)
     file.parent.mkdir(parents=True, exist_ok=True)
     file.write_bytes(body)
     message_id = await deliver(world, "team@example.test", body=body, file="00/big")
-    claimed = await world.database.write(
-        lambda tx: parse_queue.claim(tx, limit=1, hold=SECOND, now=world.clock())
-    )
-    (claim,) = await world.database.read(lambda tx: parse_queue.load(tx, claimed))
+    (claim,) = await claim_waiting(world.database, world.clock())
     result = parse(body, lambda: True)
     await world.database.write(lambda tx: parsed.record(tx, [(claim, result)]))
     path = await path_of(world, message_id)

@@ -67,8 +67,9 @@ async def agenda(world: World) -> list[str]:
 
 
 async def bounced(world: World) -> list[tuple[bytes | None, bytes | None]]:
-    events = await world.database.read(lambda tx: log.new_events(tx, after=b"", limit=1000))
-    return [(one.inbox_id, one.message_id) for one in events if one.type == "message.bounced"]
+    after = {world.tenant_id: b""}
+    found = await world.database.read(lambda tx: log.new_events(tx, after=after, limit=1000))
+    return [(one.inbox_id, one.message_id) for one in found.events if one.type == "message.bounced"]
 
 
 async def route(world: World, address: str) -> Resolution:

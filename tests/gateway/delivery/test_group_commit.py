@@ -50,7 +50,7 @@ class ScriptedStore:
         self.commits = 0
 
     async def commit(
-        self, work: object, *, changes_routes: bool
+        self, work: object, *, changes_routes: bool, part: bytes
     ) -> tuple[list[Outcome], Awaitable[None]]:
         assert not changes_routes  # it would make every route unknown
         self.commits += 1
@@ -62,6 +62,12 @@ class ScriptedStore:
     async def _durable(self) -> None:
         if self._sync is not None:
             raise self._sync
+
+    def partition_of(self, tenant_id: bytes) -> bytes:
+        return tenant_id
+
+    async def write_in(self, part: bytes, work: object) -> None:
+        await self.write(work)
 
     async def write(self, work: object) -> None:
         if self.confirmed is not None:
@@ -302,7 +308,7 @@ async def test_a_possible_repetition_is_not_judged_again_when_its_sender_is_gone
 ) -> None:
     store = ScriptedStore([Unsettled(b"receipt", is_ours)], [STORED])
     desk = opened(store)
-    desk.confirmations.open([b"receipt"])
+    desk.confirmations.open([b"receipt"], b"")
     outcome = desk.deliverer.submit(message(), desk.spool())
     await asyncio.sleep(0.05)
 
@@ -408,3 +414,46 @@ async def test_no_message_waits_long_for_company_that_does_not_come(opened: Open
 
     async with asyncio.timeout(30):
         assert await desk.deliverer.submit(message(), None) == STORED
+
+
+class PartedStore(ScriptedStore):
+    """Stores everything; the commits of each tenant wait until they may go on."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.begun: list[bytes] = []
+        self.may_go_on: dict[bytes, asyncio.Event] = {}
+
+    async def commit(
+        self, work: object, *, changes_routes: bool, part: bytes
+    ) -> tuple[list[Outcome], Awaitable[None]]:
+        self.begun.append(part)
+        await self.may_go_on.setdefault(part, asyncio.Event()).wait()
+        return [STORED], self._durable()
+
+    async def all_begun(self, count: int) -> None:
+        async with asyncio.timeout(20):
+            while len(self.begun) < count:  # noqa: ASYNC110  # it is what the deliverer does
+                await asyncio.sleep(0)
+
+
+async def test_tenants_are_stored_beside_each_other_and_each_in_its_order(opened: Open) -> None:
+    store = PartedStore()
+    desk = opened(store)
+
+    def submit(tenant_id: bytes) -> asyncio.Future[Outcome]:
+        return desk.deliverer.submit(message()._replace(tenant_id=tenant_id), None)
+
+    first = [submit(tenant_id) for tenant_id in (b"a", b"b", b"c", b"d", b"e")]
+    await store.all_begun(4)
+    again = submit(b"b")
+    store.may_go_on[b"b"].set()
+
+    assert await first[1] == STORED
+    await store.all_begun(5)  # there are four places
+    assert store.begun[:4] == [b"a", b"b", b"c", b"d"]
+    assert not any(one.done() for one in (first[0], *first[2:]))
+    for part in (b"a", b"c", b"d", b"e"):
+        store.may_go_on.setdefault(part, asyncio.Event()).set()
+    assert [*await asyncio.gather(*first), await again] == [STORED] * 6
+    assert sorted(store.begun) == [b"a", b"b", b"b", b"c", b"d", b"e"]

@@ -5,6 +5,7 @@ import contextlib
 from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable
 from hashlib import sha256
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -232,7 +233,7 @@ async def test_parsing_goes_on_when_the_store_is_back(
     monkeypatch.setattr("gateway.background._AWAY_SECONDS", 0.05)
     claim, faults = parse_queue.claim, iter([True, True])
 
-    async def failing(tx: Tx, **rest: int) -> dict[bytes, int]:
+    async def failing(tx: Tx, **rest: Any) -> dict[bytes, int]:  # noqa: ANN401
         if next(faults, False):
             raise StoreUnavailable("locked")
         return await claim(tx, **rest)

@@ -188,7 +188,10 @@ async def test_what_was_under_way_is_checked_after_a_stop_and_after_a_crash(
         await until(lambda: _asked(stuck))
     assert [(one["tries"], one["held"] <= post.now) for one in await rows(post)] == [(0, True)] * 3
 
-    crashed = await post.database.write(lambda tx: check_queue.claim(tx, limit=2, now=post.now))
+    part = post.database.partition_of(post.tenant_id)
+    crashed = await post.database.write(
+        lambda tx: check_queue.claim(tx, part=part, limit=2, now=post.now)
+    )
     assert len(crashed) == 2
     async with checking(post, names(), tmp_path):
         await until(lambda: _has(post, "verified"))

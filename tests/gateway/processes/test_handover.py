@@ -104,7 +104,7 @@ class Pair:
         """Let one message have this outcome, as the deliverer and its ledger would."""
         answer = self.handover.submit(IN_MEMORY, None)
         await self.writer.taken.get()
-        self.ledger.open(outcome.digests)
+        self.ledger.open(outcome.digests, b"")
         self.writer.answers[-1].set_result(outcome)
         assert await answer == outcome
 
@@ -195,7 +195,7 @@ async def test_what_a_sender_has_seen_is_told_soon(pair: Pair) -> None:
     pair.handover.confirm(SEEN)
     await asyncio.sleep(0.1)
 
-    assert sorted(pair.ledger.take_confirmed()) == sorted(SEEN)
+    assert sorted(pair.ledger.take_confirmed(b"")) == sorted(SEEN)
 
 
 async def test_what_a_sender_may_not_have_seen_is_closed(pair: Pair) -> None:
@@ -206,7 +206,7 @@ async def test_what_a_sender_may_not_have_seen_is_closed(pair: Pair) -> None:
     await pair.ledger.wait(SEEN[1], 5)
 
     assert not pair.ledger.is_open(SEEN[0])
-    assert pair.ledger.take_confirmed() == []
+    assert pair.ledger.take_confirmed(b"") == []
 
 
 async def test_a_session_that_left_before_the_answer_confirms_nothing(pair: Pair) -> None:
@@ -214,12 +214,12 @@ async def test_a_session_that_left_before_the_answer_confirms_nothing(pair: Pair
     await pair.writer.taken.get()
     answer.cancel()
 
-    pair.ledger.open(SEEN)
+    pair.ledger.open(SEEN, b"")
     pair.writer.answers[0].set_result(Stored(b"m" * 16, SEEN))
     await pair.ledger.wait(SEEN[1], 5)
 
     assert not pair.ledger.is_open(SEEN[0])
-    assert pair.ledger.take_confirmed() == []
+    assert pair.ledger.take_confirmed(b"") == []
 
 
 async def test_a_lost_mail_process_leaves_its_deliveries_unconfirmed(pair: Pair) -> None:
@@ -229,12 +229,12 @@ async def test_a_lost_mail_process_leaves_its_deliveries_unconfirmed(pair: Pair)
 
     pair.theirs.abort()
     await pair.intake.ended.wait()
-    pair.ledger.open(SEEN[1:])
+    pair.ledger.open(SEEN[1:], b"")
     pair.writer.answers[-1].set_result(Stored(b"n" * 16, SEEN[1:]))
     await asyncio.sleep(0)
 
     assert not any(pair.ledger.is_open(digest) for digest in SEEN)
-    assert pair.ledger.take_confirmed() == []
+    assert pair.ledger.take_confirmed(b"") == []
 
 
 async def test_without_the_writer_what_was_handed_over_is_unknown_and_the_rest_refused(
@@ -268,7 +268,7 @@ async def test_what_is_said_last_arrives_before_the_end(pair: Pair) -> None:
     pair.handover.end()
     await pair.intake.ended.wait()
 
-    assert sorted(pair.ledger.take_confirmed()) == sorted(SEEN)
+    assert sorted(pair.ledger.take_confirmed(b"")) == sorted(SEEN)
 
 
 async def test_mail_for_a_list_without_members_is_counted_by_the_first_process(pair: Pair) -> None:

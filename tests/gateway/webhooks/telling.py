@@ -13,7 +13,7 @@ from gateway.webhooks.resolver import Names
 from gateway.webhooks.targets import Network
 from storage.alerts.alerts import Alert, Draft, create_alert, find_alert
 from storage.clock import Clock
-from storage.database import Database
+from storage.database import Store
 from storage.notifications.webhook_deliveries import Delivery, list_deliveries
 from storage.wakeup import WakeUp
 from tests.builders import SALES, World
@@ -81,7 +81,7 @@ async def settled(
 
 @contextlib.asynccontextmanager
 async def telling(
-    database: Database,
+    database: Store,
     clock: Clock,
     commits: WakeUp,
     *,

@@ -389,7 +389,7 @@ async def test_nothing_is_written_for_mail_of_which_nobody_is_told(engine: Engin
         await asyncio.sleep(3 * TINY)
         rows = await world.database.read(
             lambda tx: tx.fetch_all(
-                "SELECT name AS n FROM routed UNION SELECT type FROM deliveries"
+                "SELECT name AS n FROM cursors UNION SELECT type FROM deliveries"
             )
         )
 

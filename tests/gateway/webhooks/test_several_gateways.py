@@ -85,7 +85,8 @@ async def owed_again(world: World, alert: Alert) -> None:
 
 
 async def claimed(world: World, owner: bytes) -> int:
-    room = Room(0, 10, (), ())
+    part = world.database.partition_of(world.tenant_id)
+    room = Room(part, 0, 10, (), ())
     found = await world.database.write(
         lambda tx: claim(tx, owner=owner, room=room, now=world.clock())
     )

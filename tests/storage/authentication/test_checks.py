@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import AsyncIterator
+from functools import partial
 
 import pytest
 
@@ -9,6 +10,7 @@ from storage.authentication import check_queue, results
 from storage.authentication.check_queue import CHECKED_WITHIN, HELD, RETRIES, CheckClaim
 from storage.authentication.results import CheckResult, Verdict
 from storage.clock import DAY, HOUR, SECOND
+from storage.cursors import partition_of
 from storage.database import Tx
 from storage.ids import from_text
 from storage.mailbox.deletion import delete_copy
@@ -27,7 +29,9 @@ async def claimed(world: World, limit: int = 100) -> list[CheckClaim]:
     now = world.clock()
 
     async def work(tx: Tx) -> list[CheckClaim]:
-        return await check_queue.load(tx, await check_queue.claim(tx, limit=limit, now=now))
+        part = partition_of(tx, world.tenant_id)
+        found = await check_queue.claim(tx, part=part, limit=limit, now=now)
+        return await check_queue.load(tx, found)
 
     return await world.database.write(work)
 
@@ -47,8 +51,12 @@ async def found(world: World, message_id: str) -> tuple[object, int] | None:
 
 
 async def is_due(world: World) -> bool:
+    return bool((await waiting(world)).due)
+
+
+async def waiting(world: World) -> check_queue.Waiting:
     now = world.clock()
-    return (await world.database.read(lambda tx: check_queue.find_waiting(tx, now=now))).is_due
+    return await world.database.read(lambda tx: check_queue.find_waiting(tx, now=now, limit=16))
 
 
 async def checked_events(world: World) -> list[bytes]:
@@ -153,11 +161,10 @@ async def test_messages_of_more_than_seven_days_are_too_old(
 
     assert [one.message_id for one in await claimed(world)] == [from_text("msg", new)]
     rounds = 0
-    while (
-        await world.database.read(lambda tx: check_queue.find_waiting(tx, now=world.clock()))
-    ).is_behind:
+    while (part := (await waiting(world)).behind) is not None:
         rounds += 1
-        await world.database.write(lambda tx: check_queue.pass_over_old(tx, now=world.clock()))
+        pass_over = partial(check_queue.pass_over_old, part=part, now=world.clock())
+        await world.database.write(pass_over)
     assert rounds == 3
     assert [await found(world, one) for one in old] == [("unknown", world.clock())] * 5
     assert await found(world, new) is None

@@ -15,7 +15,7 @@ from storage.accounts import tenants
 from storage.accounts.tenants import Tenant
 from storage.clock import system_clock
 from storage.database import Database, Store, Tx
-from storage.engines import postgres, postgres_connections, postgres_notify
+from storage.engines import postgres, postgres_connections, postgres_locks, postgres_notify
 from storage.engines.opening import open_database
 from storage.engines.postgres import open_postgres
 from storage.engines.postgres_connections import Connection
@@ -82,7 +82,7 @@ async def test_a_look_up_takes_two_messages_of_which_nobody_waits_for_the_second
         return first["seen"], again["seen"]
 
     await opened.read_quick(work)
-    monkeypatch.setattr(postgres, "control", slow)
+    monkeypatch.setattr(postgres_locks, "control", slow)
     async with asyncio.timeout(20):
         first, again = await opened.read_quick(work)
     assert first == again  # one snapshot

@@ -8,6 +8,7 @@ from functools import partial
 import pytest
 
 from storage.clock import DAY, SECOND
+from storage.cursors import WHOLE
 from storage.database import Database, Tx
 from storage.errors import NotFound
 from storage.events.catalogue import EVENT_TYPES
@@ -23,6 +24,7 @@ from tests.support.cost import steps
 from tests.support.engines import Engine
 
 Pairs = set[tuple[bytes, str]]
+TENANT = b"t" * 16
 
 
 @pytest.fixture
@@ -32,7 +34,7 @@ async def world(engine: Engine) -> AsyncIterator[World]:
 
 
 async def every_event(tx: Tx) -> list[Event]:
-    return await new_events(tx, after=b"", limit=100_000)
+    return [*(await new_events(tx, after={WHOLE: b""}, limit=100_000)).events]
 
 
 class Tellers(Office):
@@ -130,7 +132,7 @@ async def test_who_reads_while_others_write_misses_nothing(engine: Engine) -> No
     """Two stores on one place stand for two processes; each writes by several tasks."""
     stores = [await engine.open() for _ in range(2)]
     reader = await engine.open()
-    start = await reader.read(newest_event_id)
+    start = await reader.read(partial(newest_event_id, tenant_id=TENANT))
     chance = random.Random()
 
     async def write(database: Database) -> None:
@@ -140,7 +142,7 @@ async def test_who_reads_while_others_write_misses_nothing(engine: Engine) -> No
 
             async def work(tx: Tx, many: int = many) -> None:
                 for _ in range(many):
-                    await record_event(tx, "task.created", tenant_id=b"t" * 16, now=1)
+                    await record_event(tx, "task.created", tenant_id=TENANT, now=1)
 
             await database.write(work)
             await asyncio.sleep(pause)
@@ -151,13 +153,13 @@ async def test_who_reads_while_others_write_misses_nothing(engine: Engine) -> No
     while not is_over:
         is_over = all(task.done() for task in writing)
         after = seen[-1] if seen else start
-        found = await reader.read(partial(new_events, after=after, limit=7))
-        seen += [event.event_id for event in found]
-        is_over = is_over and not found
+        found = await reader.read(partial(new_events, after={TENANT: after}, limit=7))
+        seen += [event.event_id for event in found.events]
+        is_over = is_over and not found.events
     await asyncio.gather(*writing)
 
-    kept = await reader.read(lambda tx: new_events(tx, after=start, limit=10_000))
-    assert seen == [event.event_id for event in kept]
+    kept = await reader.read(partial(new_events, after={TENANT: start}, limit=10_000))
+    assert seen == [event.event_id for event in kept.events]
     assert len(seen) >= 150
     for store in (*stores, reader):
         await store.close()

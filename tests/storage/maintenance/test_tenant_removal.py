@@ -25,7 +25,7 @@ COLUMNS = {
     """,
 }
 # Where an id is noted that may be gone: they are nobody's rows, and expire.
-OF_NOBODY = {"filing", "receipts", "relationships_worker"}
+OF_NOBODY = {"filing", "receipts"}
 
 
 async def left_over(tx: Tx) -> list[str]:

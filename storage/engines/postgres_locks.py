@@ -1,0 +1,193 @@
+"""How a writing transaction begins and ends on PostgreSQL: its locks, and the floor of its ids.
+
+- A write within a tenant shares the lock of the store, and takes the tenant's alone. Any other
+  write takes the store's alone.
+- PostgreSQL's queue is fair: who asks for the store alone makes all who come later wait, even while
+  one writer of some tenant does not end. So it asks for a moment only, lets the others go for as
+  long, and then asks again for longer.
+- Locks are taken before anything is read, and the floors read behind them, in the same message.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import time
+from hashlib import blake2b
+from typing import NamedTuple
+
+import psycopg
+from psycopg.errors import LockNotAvailable
+from psycopg.pq import TransactionStatus
+
+from storage.database import SEALED, Row
+from storage.engines.postgres_connections import Connection, answering, control, loosened
+from storage.engines.postgres_notify import is_hint_lost
+from storage.errors import OutcomeUnknown, StoreUnavailable
+
+_IDLE = TransactionStatus.IDLE
+_FIRST_ATTEMPT = 0.25
+_LONGEST_ATTEMPT = 1.0
+
+
+class Begun(NamedTuple):
+    """The time part that all ids are to be above, and the server's process, where it is known."""
+
+    floor: int
+    process: int | None
+
+
+class Locks:
+    """The advisory locks of one store; `store` is the key of the whole."""
+
+    def __init__(self, store: int) -> None:
+        self.store = store
+        self._has_floors = False
+
+    async def begin(self, connection: Connection, part: bytes | None, until: float) -> Begun:
+        """Begin a write in the partition, or alone in the store.
+
+        Raises StoreUnavailable, and LockNotAvailable when the time `until` (of `time.monotonic`)
+        has come.
+        """
+        if part is not None:
+            shared = f"SELECT pg_advisory_xact_lock_shared({self.store})"
+            locks = f"{shared}; SELECT pg_advisory_xact_lock({self._key_of(part)})"
+            return await self._begin(connection, locks, part, until - time.monotonic())
+        attempt = _FIRST_ATTEMPT
+        locks = f"SELECT pg_advisory_xact_lock({self.store})"
+        while True:
+            left = until - time.monotonic()
+            try:
+                return await self._begin(connection, locks, None, min(attempt, left))
+            except LockNotAvailable:
+                await roll_back(connection)
+                if left <= 2 * attempt:
+                    raise
+            await asyncio.sleep(attempt)
+            attempt = min(2 * attempt, _LONGEST_ATTEMPT)
+
+    def _key_of(self, part: bytes) -> int:
+        return _number(self.store.to_bytes(8, "big", signed=True) + part)
+
+    async def _begin(
+        self, connection: Connection, locks: str, part: bytes | None, seconds: float
+    ) -> Begun:
+        wait = max(0.001, seconds)
+        floor = _floor(part) if self._has_floors else _WHAT_IS_THERE
+        with answering(connection, wait):
+            answer = await control(
+                connection,
+                f"{_BEGIN}; SET LOCAL lock_timeout = {max(1, int(wait * 1000))}; {locks}; {floor}",
+            )
+        row = await answer.fetchone()
+        if not self._has_floors and row is not None:
+            if not row["state"]:  # before the first migration there is nothing to learn
+                return Begun(0, None)
+            self._has_floors = bool(row["floors"])
+            floor = _floor(part) if self._has_floors else _LAST_ALONE
+            row = await (await control(connection, floor)).fetchone()
+        if row is None:
+            return Begun(0, None)
+        await _require_safety(connection, row)
+        return Begun(int(row["value"]), row["process"])
+
+
+def locks_of(server: Row) -> Locks:
+    """The locks of the store with this database and schema."""
+    return Locks(_number(f"postroom\0{server['database']}\0{server['schema']}".encode()))
+
+
+def _number(name: bytes) -> int:
+    return int.from_bytes(blake2b(name, digest_size=8).digest(), "big", signed=True)
+
+
+async def begin_beside(connection: Connection) -> None:
+    """Begin a write without any lock. Raises StoreUnavailable."""
+    with answering(connection):
+        answer = await control(connection, f"{_BEGIN}; SELECT {_SAFETY}")
+    row = await answer.fetchone()
+    assert row is not None
+    await _require_safety(connection, row)
+
+
+async def _require_safety(connection: Connection, row: Row) -> None:
+    """Raises StoreUnavailable: a reload can change these at any moment, and a copy seals.
+
+    Of several servers another one may take writes by now, so the connection is given up.
+    """
+    if row["sealed"] is not None:
+        raise StoreUnavailable(SEALED)
+    for name in ("fsync", "full_page_writes", "synchronous_commit"):
+        if row[name] == "off":
+            raise StoreUnavailable(loosened(name))
+    if row["read_only"] == "on":
+        await connection.close()
+        raise StoreUnavailable("the server is read-only (default_transaction_read_only)")
+
+
+# Not READ WRITE: an operator, or a service whose disk is full, may have made the server read-only.
+_BEGIN = "BEGIN ISOLATION LEVEL READ COMMITTED"
+_WARNING = "01000"
+_WHAT_IS_THERE = """
+    SELECT to_regclass('store_state') IS NOT NULL AS state,
+           to_regclass('tenant_floors') IS NOT NULL AS floors"""
+_SAFETY = """current_setting('fsync') AS fsync,
+    current_setting('full_page_writes') AS full_page_writes,
+    current_setting('synchronous_commit') AS synchronous_commit,
+    current_setting('transaction_read_only') AS read_only, pg_backend_pid() AS process,
+    (SELECT value FROM store_state WHERE name = 'sealed') AS sealed"""
+_LAST_ALONE = f"SELECT value, {_SAFETY} FROM store_state WHERE name = 'last_id'"
+
+
+def _floor(part: bytes | None) -> str:
+    """The query for the time part of the last id, of this tenant or of all."""
+    of_tenants = "SELECT MAX(f.value) FROM tenant_floors f"
+    if part is not None:
+        of_tenants = f"SELECT f.value FROM tenant_floors f WHERE f.tenant_id = '\\x{part.hex()}'"
+    return f"""
+        SELECT GREATEST(s.value, ({of_tenants})) AS value, {_SAFETY}
+        FROM store_state s WHERE s.name = 'last_id'"""
+
+
+def keep_floor(part: bytes | None, last: int) -> str:
+    """The statement that keeps the time part of the last id that a transaction gave."""
+    if part is None:
+        return f"UPDATE store_state SET value = {last} WHERE name = 'last_id'"
+    return f"""
+        INSERT INTO tenant_floors (tenant_id, value) VALUES ('\\x{part.hex()}', {last})
+        ON CONFLICT (tenant_id) DO UPDATE SET value = excluded.value"""
+
+
+async def commit(connection: Connection, *, before: str = "", behind: str = "") -> None:
+    """Commit, with a statement before that and one behind it, in one message."""
+    # A COMMIT after a statement that failed would roll back, without an error.
+    if connection.info.transaction_status is TransactionStatus.INERROR:
+        raise RuntimeError("the work hid an error of its transaction; nothing was stored")
+    warned: list[str] = []
+
+    def warn(told: psycopg.errors.Diagnostic) -> None:
+        warned.append(f"{told.sqlstate} {told.message_primary}")
+
+    connection.add_notice_handler(warn)
+    try:
+        await control(connection, "; ".join(filter(None, (before, "COMMIT", behind))))
+    except psycopg.OperationalError as error:
+        if connection.closed:
+            raise OutcomeUnknown("the connection was lost in the middle of a COMMIT") from error
+        if not is_hint_lost(error):
+            if connection.info.transaction_status is _IDLE:  # COMMIT failed, or what is behind it
+                raise OutcomeUnknown(f"after a COMMIT: {error}") from error
+            raise
+    finally:
+        connection.remove_notice_handler(warn)
+    # The standby that it waited for may not have it: "canceling wait for synchronous replication".
+    if any(one.startswith(_WARNING) for one in warned):
+        raise OutcomeUnknown(f"the server warned at a COMMIT: {warned}")
+
+
+async def roll_back(connection: Connection) -> None:
+    """End the transaction; when that fails, so has the connection, which the pool will see."""
+    with contextlib.suppress(psycopg.Error):
+        if not connection.closed and connection.info.transaction_status is not _IDLE:
+            await control(connection, "ROLLBACK")
