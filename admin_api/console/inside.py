@@ -29,7 +29,7 @@ from admin_api.http.problems import MEDIA_TYPE, Problem
 from admin_api.http.responses import Answer
 from admin_api.http.strict_json import JsonValue
 from storage.database import Database, Tx
-from storage.errors import FieldFault
+from storage.errors import FieldFault, NotFound
 
 T = TypeVar("T")
 # The route table of the API, in the scope of each request of the page.
@@ -170,7 +170,12 @@ async def _is_foreign(tx: Tx, call: Call, name: str) -> bool:
 
 
 def path_of(template: str, *segments: str) -> str:
-    """Return a path of the API: each `{}` of the template is one of the segments, encoded."""
+    """Return a path of the API: each `{}` of the template is one of the segments, encoded.
+
+    Raises NotFound for an empty one: a form may leave out the id of what it is about.
+    """
+    if not all(segments):
+        raise NotFound("an empty id")
     return template.format(*(quote(segment, safe="") for segment in segments))
 
 

@@ -13,7 +13,11 @@ from dataclasses import dataclass
 from typing import Any
 from urllib.parse import parse_qsl, urlencode
 
+from storage.errors import FieldFault, Invalid
+
 Record = Mapping[str, Any]
+MOST_THREADS = 500
+_MOST_PARTS = 600
 # Value of the button, label, key, and what its title says.
 Button = tuple[str, str, str, str]
 OFTEN: tuple[Button, ...] = (
@@ -98,6 +102,7 @@ def copies_of(act: str, thread: Record, until: str) -> list[Record]:
         if one["folder"] is not None and (not until or one["received_at"] <= until)
     ]
     if act in ("flag", "unread"):
+        # One mark is enough to find the thread again; taking it off has to reach all copies.
         held = held[-1:]
     if act == "archive":
         held = [one for one in held if one["folder"] == "inbox"]
@@ -132,8 +137,23 @@ def written(back: Mapping[str, str]) -> str:
 
 
 def read_back(text: str) -> list[tuple[str, list[str]]]:
-    """Return the parts of such a field: a mark, status or thread, and the ids or address to it."""
-    return [
+    """Return the parts of such a field: a mark, status or thread, and the ids or address to it.
+
+    Raises Invalid for more threads than an act has.
+    """
+    try:
+        pairs = parse_qsl(text, keep_blank_values=True, max_num_fields=_MOST_PARTS)
+    except ValueError:
+        raise _too_many() from None
+    parts = [
         (name, value.split() if name in MARKS or name in STATUSES else [value])
-        for name, value in parse_qsl(text, keep_blank_values=True, max_num_fields=600)
+        for name, value in pairs
     ]
+    # One call of the API for each thread: a form that was made up must not ask for thousands.
+    if sum(len(values) for name, values in parts if name not in MARKS) > MOST_THREADS:
+        raise _too_many()
+    return parts
+
+
+def _too_many() -> Invalid:
+    return Invalid(FieldFault("back", f"At most {MOST_THREADS} threads can be taken back."))

@@ -20,6 +20,7 @@ from admin_api.console import words
 from admin_api.console.inside import ask, path_of, snapshot
 from admin_api.console.listing.bulk_acts import (
     MARKS,
+    MOST_THREADS,
     SAID,
     STATUSES,
     WHOLE,
@@ -35,7 +36,7 @@ from admin_api.console.listing.bulk_acts import (
 )
 from admin_api.console.listing.inbox_views import inbox_of, list_path, view_of
 from admin_api.console.thread.undo import Done, tell
-from admin_api.console.views.list_view import IN_LIST, MOST_ROWS, list_page, listed
+from admin_api.console.views.list_view import IN_LIST, list_page, listed
 from admin_api.console.views.thread_acts import set_copies
 from admin_api.console.views.thread_view import THREAD
 from admin_api.console.visit import Visit
@@ -85,8 +86,8 @@ async def _done(call: Call, visit: Visit, named: str) -> Done:
     chosen = chosen_of(visit.form.every("thread"))
     if not chosen:
         raise Invalid(FieldFault("thread", "Choose at least one thread."))
-    if len(chosen) > MOST_ROWS:
-        raise Invalid(FieldFault("thread", f"Choose at most {MOST_ROWS} threads."))
+    if len(chosen) > MOST_THREADS:
+        raise Invalid(FieldFault("thread", f"Choose at most {MOST_THREADS} threads."))
     threads = await _threads(call, visit, chosen)
     named = meant(named, threads)
     until = {one.thread_id: one.shown_until for one in chosen}

@@ -233,6 +233,9 @@ async def test_what_is_wrong_is_told_and_changes_nothing(embedded: World) -> Non
     partly = await who.get(gone.headers["location"])
     many = await tried(*(("thread", f"thr_{n}") for n in range(501)), ("act", "read"))
     back = await tried(("act", "back"), ("back", "thr_x=a%40b&nonsense=1&read=msg_1+%3Cb%3E"))
+    unnamed = await tried(("act", "back"), ("back", "=a%40b"))
+    parts = await tried(("act", "back"), ("back", "&".join(["thr_x="] * 601)))
+    ids = await tried(("act", "back"), ("back", "reopen=" + "+".join(["thr_x"] * 501)))
     date = await who.get(PATH + "?q=after:never")
     cursor = await who.get(PATH + "?cursor=x")
 
@@ -244,7 +247,9 @@ async def test_what_is_wrong_is_told_and_changes_nothing(embedded: World) -> Non
     assert "Choose at least one thread." in nothing.text
     assert "Choose at most 500 threads." in many.text
     assert said(partly) == "1 thread flagged. 1 thread had gone."
-    assert back.status_code == 400
+    assert (back.status_code, parts.status_code, ids.status_code) == (400, 400, 400)
+    assert "At most 500 threads can be taken back." in parts.text
+    assert unnamed.status_code == 303  # as with what is gone: the rest is taken back
     assert (date.status_code, rows(date)) == (400, ["Cheese", "Bread", "Apples"])
     assert 'id="q-fault"' in date.text and 'value="after:never"' in date.text
     assert cursor.status_code == 400
@@ -252,6 +257,14 @@ async def test_what_is_wrong_is_told_and_changes_nothing(embedded: World) -> Non
     async with embedded.client(SUPPORT) as api:
         found = (await api.get(f"/v1/messages/threads/{threads[0]}/")).json()
     assert (found["assignee"], found["note_count"], found["folders"]) == (None, 0, ["inbox"])
+
+
+async def test_a_form_without_the_id_that_it_needs_is_not_found(embedded: World) -> None:
+    (thread, *_), who = await three_threads(embedded), await signed_in(embedded, MEMBER)
+    await who.get(PATH)
+    forms = ("delete-note", "tasks", "shares")
+    answers = [await who.post(f"{PATH}threads/{thread}/{one}/", {}) for one in forms]
+    assert [one.status_code for one in answers] == [404, 404, 404]
 
 
 async def test_pages_follow_each_other_and_all_that_match_are_changed_in_steps(
