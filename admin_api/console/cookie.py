@@ -39,6 +39,7 @@ def name_of(settings: Settings, request: Request) -> str:
         return "__Host-postroom"
     host = request.headers.get("host", "")
     _, _, port = host.rpartition(":")
+    # The name goes into Set-Cookie: it takes nothing of a Host header that is none.
     return f"postroom-{port if port.isdigit() and host_of(host) else 80}"
 
 
@@ -71,6 +72,7 @@ def is_token(text: str, secret: str) -> bool:
         raw = base64.b64decode(text, altchars=b"-_", validate=True)
     except ValueError:
         return False
+    # In constant time: `==` would tell how many octets of a guess are right.
     return len(raw) == 64 and hmac.compare_digest(_xor(raw[:32], raw[32:]), _token(secret))
 
 
@@ -88,6 +90,7 @@ def _xor(one: bytes, other: bytes) -> bytes:
 async def enter_by_password(call: Call, email: str, password: str) -> str:
     """Return the secret of a new session of the page. Raises Problem 401, 429."""
     given = {"email": email, "password": password}
+    # `LoginIn` has the same limits, but its error would be a 500 here: nobody validates it for us.
     if len(email) > 320 or len(password) > 1024:
         raise Problem(400, "invalid_fields", "No address or password is that long.")
     user = await sign_in.user_with_password(call, sign_in.LoginIn.model_validate(given))
@@ -125,6 +128,7 @@ def _no_link(call: Call, code: str) -> Problem:
 
 async def _enter(call: Call, user: User) -> str:
     """A new session; the one of the request's cookie ends."""
+    # A new secret at each sign-in: a cookie that somebody planted before is worth nothing after it.
     _, secret = await sign_in.new_session(call, user, "page")
     if isinstance(call.principal, Person):
         await end_session(call)

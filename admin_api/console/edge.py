@@ -1,7 +1,7 @@
 """The door of the page: everything under `/console/`, before and after a view.
 
-- In this order: is it our host; no Authorization header; is there such a page; who has the cookie;
-  the rate; does a form come from a page of ours; then the view. Nothing else decides.
+- In this order: is it our host; no Authorization header; who has the cookie; the rate; is there
+  such a page; does a form come from a page of ours; then the view. Nothing else decides.
 - A refusal is shown once, here: as a page, to htmx as a fragment. Nobody signed in leads to the
   sign-in page, to htmx by the event `postroom:signed-out`.
 - The page has no rights: views ask the API (`admin_api.console.inside`).
@@ -126,6 +126,7 @@ class Edge:
     async def _response(self, request: Request, visit: Visit) -> Response:
         if not origin.is_own_host(origin.host_of(request.headers.get("host")), self._hosts):
             raise Problem(421, "wrong_host", "This server has another name than you asked for.")
+        # With both there are two callers, and the form's token protects only one of them.
         if "authorization" in request.headers:
             raise Problem(
                 400, "no_bearer_here", "The page takes its cookie only; programs use /v1/."
@@ -150,6 +151,7 @@ class Edge:
             visit.token = cookie.token_for(secret)
             self._count(person)
         if found is None:
+            # Only here, behind the cookie: the page that says so shows who is signed in.
             raise Problem(404, "not_found", "There is no such page.")
         rows, visit.arguments = found
         page = _row(rows, request.method)
@@ -198,6 +200,7 @@ class Edge:
             raise Problem(403, "foreign_form", f"This form was refused: {why}.")
         visit.form = Form([]) if file else await forms.read_form(request)
         token = headers.get(cookie.TOKEN_HEADER) or visit.form.get(cookie.TOKEN_FIELD, "")
+        # The origin is not enough: a tab may still show a form of an earlier sign-in.
         if secret and not cookie.is_token(token, secret):
             raise Problem(403, "stale_form", "This form is of an earlier sign-in; open it again.")
 
@@ -282,6 +285,7 @@ def _signed_out(request: Request, visit: Visit) -> Response:
     if request.url.query:
         place += f"?{request.url.query}"
     if request.method not in ("GET", "HEAD"):
+        # A form cannot be sent again by a link: back to the page that it was on.
         place = urlsplit(request.headers.get("referer", "")).path
     target = f"/console/sign-in/?next={quote(place, safe='/')}" if place else "/console/sign-in/"
     return Response(status_code=303, headers={"Location": target})

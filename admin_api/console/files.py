@@ -94,6 +94,7 @@ def show_file(request: Request, version: str, name: str) -> Response:
     """GET /console/static/{version}/{name}. Raises Problem 404."""
     every = static_files()
     file = every.files.get(name)
+    # Never another version's file: the browser would keep it under this URL for a year.
     if file is None or version != every.version:
         raise not_found()
     packed = "gzip" in request.headers.get("accept-encoding", "").lower()

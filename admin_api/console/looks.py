@@ -26,6 +26,7 @@ def look_of(request: Request) -> Mapping[str, str]:
 def read_look(text: str) -> Mapping[str, str]:
     """Return the choices in a cookie's value; the first one of each where there is none."""
     given = dict(pair.partition("-")[::2] for pair in text.split("."))
+    # Checked, because a cookie is input, and the values stand in the page's attributes.
     return {
         name: given[name] if given.get(name) in choices else choices[0]
         for name, choices in CHOICES.items()

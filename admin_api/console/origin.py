@@ -53,6 +53,7 @@ def own_hosts(settings: Settings) -> OwnHosts:
 def is_own_host(host: str, own: OwnHosts) -> bool:
     """Whether this server is meant: by a name of its own, or by an address."""
     address = _address(host)
+    # Some browsers take 0.0.0.0 to this machine, from a page of any site.
     if address is None or address.is_unspecified:
         return address is None and host in own.names
     return host in own.names or address.is_loopback or own.any_address
@@ -80,6 +81,7 @@ def why_foreign(site: str | None, origin: str | None, own: str) -> str | None:
         return "no form is taken by plain http from another machine"
     if site is None and origin is None:
         return "it does not say which page it comes from"
+    # `same-site` will not do: another host of the domain may be somebody else's.
     if site is not None and site != "same-origin":
         return "it comes from another site"
     if origin is not None and origin.lower() != own:
@@ -96,6 +98,7 @@ def own_origin(settings: Settings, host: str | None) -> str:
         return settings.public_url
     if not is_safe_place(settings, host):
         return ""
+    # Browsers leave the default port out of Origin.
     return f"http://{(host or '').lower().removesuffix(':80')}"
 
 

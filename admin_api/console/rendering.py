@@ -34,7 +34,9 @@ def environment() -> Environment:
     """Return the templates of the page; each is compiled when it is first shown."""
     made = _Templates(
         loader=PackageLoader("admin_api.console", "html"),
+        # Nearly all that a page shows was written by strangers: none of it may become markup.
         autoescape=True,
+        # A misspelt name is a fault in a test, not an empty place in a page.
         undefined=StrictUndefined,
         trim_blocks=True,
         lstrip_blocks=True,

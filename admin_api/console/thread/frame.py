@@ -26,6 +26,7 @@ HEADERS: Mapping[str, str] = {
     "X-Frame-Options": "SAMEORIGIN",
     "Referrer-Policy": "no-referrer",
 }
+# No SVG: it may hold scripts.
 IMAGES = frozenset(("image/png", "image/jpeg", "image/gif", "image/webp"))
 
 _HEAD = """<!doctype html>
@@ -45,6 +46,7 @@ blockquote {{ margin: .5em 0; padding-inline-start: .8em; border-inline-start: 3
 </head>
 <body>
 """
+# Possessive: a crafted tag without an end must not be tried in every possible way.
 _TAG = re.compile(r"""<(a|img)\b((?:[^>"']++|"[^"]*"|'[^']*')*+)>""")
 _SOURCE = re.compile(r'\ssrc="cid:([^"]*)"', re.IGNORECASE)
 _ALT = re.compile(r'\salt="([^"]*)"')

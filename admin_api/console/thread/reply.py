@@ -64,4 +64,5 @@ def _address(address: str) -> str:
 
 
 def _quoted(text: str) -> str:
+    # RFC 6068 5: a bare "&" in a stranger's subject would begin a field of its own, such as bcc.
     return quote(text, safe="")

@@ -69,12 +69,14 @@ def done_cookie(done: Done | None, *, secure: bool) -> str:
 def _written(done: Done) -> str:
     named = {"text": done.text, "thread": done.thread, "act": done.act, "saved": done.saved}
     value = urlencode(named | {f"f.{name}": text for name, text in done.fields.items()})
+    # Browsers drop a cookie over 4 KiB without a word: better no undo than no text either.
     return value if len(value) <= _MOST else urlencode(named | {"act": ""})
 
 
 def read_done(value: str) -> Done | None:
     """Return the act in a cookie's value; None where there is none."""
     given = dict(parse_qsl(value[: 2 * _MOST]))
+    # The act becomes part of the form's path: a cookie must not choose any other page.
     if "text" not in given or given.get("act", "") not in ACTS | {""}:
         return None
     return Done(

@@ -91,6 +91,7 @@ async def _shown(call: Call, visit: Visit, values: Mapping[str, Any], **more: ob
 async def show_frame(call: Call, visit: Visit) -> Response:
     """GET /console/{inbox}/messages/{message_id}/html/."""
     message = await _message(call, visit, visit.arguments["message_id"])
+    # By itself a stranger's HTML would fill a whole page at our address.
     if call.request.headers.get("sec-fetch-dest", "iframe") != "iframe":
         thread = inbox_path(visit.inbox, f"threads/{message['thread_id']}/")
         return visit.redirect(f"{thread}#i-{message['message_id']}")

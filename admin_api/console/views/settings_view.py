@@ -55,6 +55,7 @@ async def change_password(call: Call, visit: Visit) -> Response:
         await ask(call, "POST", "/auth/change-password/", body=body)
     except Invalid as error:
         return await _settings(call, visit, tuple(error.faults), 400)
+    # Who copied the cookie loses it together with the old password.
     secret = await cookie.renew(call)
     visit.cookies.append(cookie.set_cookie(call.service.settings, call.request, secret))
     return visit.redirect(_HERE)

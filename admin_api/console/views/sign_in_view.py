@@ -41,6 +41,7 @@ async def _form(call: Call, visit: Visit, *, email: str = "", wrong: str = "") -
 
 def safe_next(place: str) -> str:
     """Return the path to go on to: one of the page, else its beginning."""
+    # "/console/../" and "//host" lead elsewhere: to a page that only looks like ours.
     fits = _NEXT.fullmatch(place) and ".." not in place and "//" not in place.partition("?")[0]
     return place if fits and not place.startswith("/console/sign-") else _HOME
 
@@ -90,5 +91,6 @@ async def sign_out(call: Call, visit: Visit) -> Response:
     await cookie.end_session(call)
     visit.cookies.append(cookie.set_cookie(call.service.settings, call.request, ""))
     response = visit.redirect("/console/sign-in/")
+    # Drafts must not wait in the browser for the next person who uses it.
     response.headers["Clear-Site-Data"] = '"storage"'
     return response

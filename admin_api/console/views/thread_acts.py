@@ -25,6 +25,7 @@ from storage.errors import Conflict, FieldFault, Invalid, StorageError
 
 Record = Mapping[str, Any]
 JsonObject = dict[str, JsonValue]
+# An undo names its messages in a cookie, which holds 4 KiB.
 _MOST_NAMED = 100
 _MOST_AT_ONCE = 500
 _USED_KEY = ("idempotency_mismatch", "idempotency_in_progress")
@@ -177,6 +178,7 @@ async def set_status(call: Call, visit: Visit) -> Response:
             _at(visit),
             inbox=visit.inbox,
             body={"status": status},
+            # The version that was shown: closing would hide mail that came since, unread.
             condition=visit.form.get("version") or None,
         )
     except Problem as problem:
@@ -196,6 +198,7 @@ async def set_status(call: Call, visit: Visit) -> Response:
     try:
         await set_copies(call, visit, MARKS["archive"], ids)
     except (Problem, StorageError) as error:
+        # It is closed already, for everybody: that has to be said, whatever happened after it.
         said, ids = f"Closed for everybody, not archived: {problem_of(error).detail}", []
     if ids:
         back["only"] = " ".join(ids)

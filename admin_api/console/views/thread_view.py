@@ -105,6 +105,7 @@ async def thread_page(
     items = time_line(
         thread["messages"], parts.notes or (), parts.acts, opened=visit.query.get("open", "")
     )
+    # Outside of the snapshot: bodies come from files or a bucket; no transaction waits for those.
     bodies = {
         item.id: await message_values(call, visit, item.id)
         for item in items
