@@ -39,6 +39,7 @@ from storage.sharing import resolutions
 from storage.sharing.card_handoff import hand_over
 
 _DATE = re.compile(r"(\d{4}|-)-(\d\d)-(\d\d)", re.ASCII)
+# For dates without a year: --02-29 is one.
 _LEAP_YEAR = 2000
 
 
@@ -70,6 +71,7 @@ def _repeated(emails: JsonValue) -> Iterator[FieldFault]:
         canonical = canonical_or_none(address) if isinstance(address, str) else None
         if canonical in seen:
             yield FieldFault(f"emails[{place}].address", "occurs twice")
+        # What is no address equals no other one: it has a fault already, and is no repetition.
         seen.add(canonical or object())
 
 
@@ -201,6 +203,7 @@ async def change_contact(call: Call) -> Response:
     async def work(tx: Tx) -> Contact:
         contact = await locate(tx, call)
         card = _changed(contact.card, payload)
+        # After the fields: 400 comes before 409.
         contacts.require_own(contact)
         return await contacts.replace_card(
             tx, tenant_id=call.tenant_id, contact=contact, card=card, now=call.now

@@ -42,6 +42,7 @@ def _place(cursor: str | None) -> Place | None:
         )
         (score,) = struct.unpack(">d", position[:8])
         canonical = position[8:].decode()
+        # PostgreSQL refuses U+0000, and NaN is NULL for SQLite: neither can be compared.
         if "\x00" in canonical or not math.isfinite(score):
             raise ValueError
         return Place(score, canonical)

@@ -41,6 +41,7 @@ async def show_deliveries(call: Call) -> Response:
     Each with address, list and rule; also the recipients that got no copy.
     """
     if _is_of_all(call):
+        # A write, though this is a GET: the audit entry is committed before the answer is sent.
         return answer(await call.database.write(lambda tx: _of_all(tx, call)))
     return answer(explanation_record(*await call.database.read(lambda tx: locate(tx, call))))
 
@@ -64,6 +65,7 @@ async def locate(tx: Tx, call: Call) -> tuple[Explanation, bytes | None]:
     own = None
     if not _is_of_all(call):
         own = await acting_inbox(tx, call)
+        # A copy, not a view: who was granted the thread has no right to its envelope.
         await find_copy(tx, tenant_id=call.tenant_id, inbox_id=own, message_id=message_id)
     return await explain(tx, tenant_id=call.tenant_id, message_id=message_id), own
 
@@ -80,6 +82,7 @@ async def show_route(call: Call) -> Response:
     async def work(tx: Tx) -> Record:
         owned = await find_domain(tx, tenant_id=call.tenant_id, name=domain)
         if owned.status != "verified":
+            # It may be another tenant's: the answer would tell which addresses that one has.
             raise NotFound("a domain that is not verified")
         found = await resolve(
             tx, local_part=address.local_part, domain=domain, postmaster=postmaster

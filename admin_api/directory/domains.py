@@ -130,6 +130,7 @@ async def verify_domain(call: Call) -> Response:
 
     async def unowned(tx: Tx) -> Domain:
         domain = await locate(tx, call)
+        # 409 needs no answer of the DNS, which may take 8 s or be a 503.
         await domains.require_unowned(tx, tenant_id=call.tenant_id, name=domain.name)
         return domain
 
@@ -144,6 +145,7 @@ async def verify_domain(call: Call) -> Response:
             tx,
             tenant_id=call.tenant_id,
             name=domain.name,
+            # The value that was queried: the domain may have been added anew, with another one.
             value=domain.verification,
             now=call.service.clock(),
         )

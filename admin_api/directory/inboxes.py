@@ -297,6 +297,7 @@ async def locate_to_change(tx: Tx, call: Call) -> Inbox:
         name = call.arguments["inbox_id"]
         named = await named_inbox(tx, tenant_id=call.tenant_id, name=name)
         if named is None or not may_act_for(call.caller, named):
+            # One answer for all inboxes but its own: it must not tell which ones there are.
             raise inbox_mismatch()
         return named
     inbox = await inbox_in_path(tx, call)
@@ -315,11 +316,13 @@ async def locate_to_set(tx: Tx, call: Call) -> Inbox:
     if call.sent.get("webhook_url") is not None and "webhook_events" not in call.sent:
         key = {"tenant_id": call.tenant_id, "inbox_id": inbox.inbox_id}
         webhook = await webhook_of_inbox(tx, **key)
+        # A new URL moves all events of the webhook there, also those that the caller may not read.
         require_types(call, () if webhook is None else webhook.events)
     return inbox
 
 
 async def locate_to_restore(tx: Tx, call: Call) -> None:
     """Raises NotFound when there is no inbox in the path, deleted or not."""
+    # One that is not deleted is there: its 409 comes later, from the handler.
     with suppress(Conflict):
         await _deleted(tx, call)

@@ -84,6 +84,7 @@ class DnsCache:
             reply = await self._server.ask(*key)
         finally:
             del self._in_flight[key]
+        # A fault says nothing of the name: remembered, it would outlive the outage.
         if reply.state != "failed":
             self._remember(key, reply)
         return reply
@@ -101,6 +102,7 @@ class DnsCache:
     def _remember(self, key: _Key, reply: Reply) -> None:
         self._forget(key)
         found = reply.state == "found"
+        # With a TTL of 0 each message of a burst would ask; a TTL of a year would hide changes.
         seconds = min(max(reply.ttl, SHORTEST), LONGEST) if found else NEGATIVE
         octets = _OVERHEAD + len(key[0]) + sum(map(len, reply.records))
         self._known[key] = _Entry(reply, self._clock() + seconds, octets)

@@ -85,6 +85,7 @@ async def _resolver_at(server: Endpoint | None) -> Resolver:
         resolver.nameservers = [Do53Nameserver(str(known[0][4][0]), server.port)]
     resolver.timeout = _ONE_TRY
     resolver.lifetime = _PATIENCE
+    # DnsCache is the only cache: a second one would hide a record that was just published.
     resolver.cache = None
     resolver.use_edns(0, 0, _EDNS_OCTETS)
     return resolver
@@ -94,6 +95,7 @@ async def _answer(resolver: Resolver, name: Name, kind: Kind) -> Reply:
     from dns.resolver import NXDOMAIN, NoAnswer
 
     try:
+        # No search list: a missing name must not be found in a domain of this machine.
         found = await resolver.resolve(name, kind, search=False)
     except NXDOMAIN:
         return Reply("no_such_name")
