@@ -136,13 +136,16 @@ async def approve_letter(call: Call) -> Response:
             message_id=found.message_id,
             approved_by=call.user_id,
             send_at=call.now,
+            # From now on: the letter may have waited for its approval for days.
             expires_at=call.now + int(call.service.settings.send_expire * SECOND),
             now=call.now,
         )
         if not released:
+            # Rolls the whole transaction back: the approval stays unresolved.
             raise Conflict("already_resolved", "This letter was cancelled meanwhile.")
 
     await call.database.write(work)
+    # After the commit: before it the job would not find the letter.
     call.service.sending.wake()
     return no_content()
 

@@ -243,6 +243,7 @@ async def version(tx: Tx, call: Call) -> str:
 
 
 def _version(draft: Draft) -> str:
+    # Of the text alone: new mail in the thread must not refuse what somebody has just typed.
     return f"{draft.draft_id.hex()} {draft.version}"
 
 

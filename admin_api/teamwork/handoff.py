@@ -58,6 +58,7 @@ async def hand_off_thread(call: Call) -> Response:
                 body=payload.note,
                 mentions=[receiver],
                 user_id=call.user_id,
+                # The assignment makes the receiver's task; the mention would make a second one.
                 with_tasks=False,
             )
         await assignment.assign_thread(
@@ -85,6 +86,7 @@ async def hand_off_thread(call: Call) -> Response:
 def permit_sharing(call: Call) -> None:
     """Raises Problem 403 for a token without `contacts:write` that asks for `share_contact`."""
     caller = call.caller
+    # `email:write` opens this route, but gives no right to the address book.
     may_share = not isinstance(caller, Agent) or "contacts:write" in caller.token.scopes
     if call.sent.get("share_contact") is True and not may_share:
         raise missing_scope("contacts:write")
@@ -105,6 +107,7 @@ async def _offer_card(tx: Tx, *, view: View, thread_id: bytes, to: Inbox) -> Sha
         tenant_id=view.tenant_id,
         contact=latest,
         to_inbox_id=to.inbox_id,
+        # Notes on a card are private: only an offer of the card itself can include them.
         include_notes=False,
         now=view.now,
     )

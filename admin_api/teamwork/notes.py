@@ -94,6 +94,7 @@ async def _is_author(tx: Tx, call: Call, view: View, note: Note) -> bool:
         return False
     if call.user_id is None or call.user_id == note.author_user_id:
         return True
+    # An admin who acts for the inbox is not its owner, and so not the author.
     inbox = await find_inbox(tx, tenant_id=call.tenant_id, inbox_id=view.inbox_id)
     return inbox.owner_user_id == call.user_id
 

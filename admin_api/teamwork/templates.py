@@ -30,6 +30,7 @@ def _placeholder(name: str) -> str:
 
 def text_or_number(value: object) -> object:
     """A check of a placeholder's value."""
+    # For Python a bool is an int.
     if isinstance(value, bool) or not isinstance(value, str | int | float):
         raise ValueError("must be a string or a number")
     return value
@@ -162,6 +163,7 @@ async def render_template(call: Call) -> Response:
                 view=await acting_view(tx, call),
                 thread_id=await visible_thread(tx, call, "thread_id", payload.thread_id),
             )
+        # What the caller says wins over what the thread has.
         return render(template, {**known, **said})
 
     rendered = await call.database.read(work)
