@@ -160,5 +160,6 @@ async def _delete(database: Store, settings: Settings, tenant_id: bytes) -> None
     while not whole:
         purged = await database.write(lambda tx: purge_tenant(tx, tenant_id=tenant_id, now=now))
         for file in purged.files:
+            # After the commit: a file too many is an orphan and found, a file too few is lost mail.
             await contents.remove(file)
         whole = purged.whole

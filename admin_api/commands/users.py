@@ -222,6 +222,7 @@ def page_url(settings: Settings) -> str:
         return ""
     if settings.public_url:
         return settings.public_url
+    # Without public_url the page takes sign-ins on loopback only: no other link would work.
     near = [one for one in settings.http if one.port and is_loopback(one.host)]
     return f"http://{near[0]}" if near else ""
 

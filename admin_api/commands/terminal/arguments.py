@@ -32,6 +32,7 @@ def name(text: str, field: str = "name") -> str:
         raise Faults(f"{field}: must have at most {_NAME_LENGTH} characters")
     if any(ord(character) < 32 or 127 <= ord(character) < 160 for character in text):
         raise Faults(f"{field}: must be one line without control characters")
+    # Octets of the command line that are no UTF-8 arrive as these; no store can keep them.
     if any("\ud800" <= character <= "\udfff" for character in text):
         raise Faults(f"{field}: must be UTF-8")
     return text

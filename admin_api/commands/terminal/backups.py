@@ -58,6 +58,7 @@ def backed_up(
             progress=progress,
             fetch=fetch,
         )
+        # Only a whole backup counts: with a broken one its age would look well in the metrics.
         if not report.manifest.faults:
             await record_backup(database, now=report.manifest.began_at)
         return report

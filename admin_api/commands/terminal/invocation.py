@@ -116,6 +116,7 @@ def show_version(context: click.Context, parameter: click.Parameter, asked: bool
 
 def _keep(context: click.Context, parameter: click.Parameter, value: str | bool | None) -> None:
     call = context.ensure_object(Invocation)
+    # The sub-command's default must not undo what was given before it.
     if value:
         setattr(call, str(parameter.name), value)
 
