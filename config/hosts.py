@@ -32,11 +32,13 @@ def is_host(text: str) -> bool:
 def is_domain(text: str) -> bool:
     """Whether a text can be a domain name, in ASCII and without its last dot."""
     labels = text.split(".")
+    # RFC 1123 2.1: with digits at its end a name could be taken for an IPv4 address.
     return len(text) <= 253 and all(map(LABEL.fullmatch, labels)) and not labels[-1].isdigit()
 
 
 def machine_name() -> str:
     """Return the machine's name where it can be one in SMTP; never asks the DNS."""
+    # Not getfqdn(), which asks the DNS: a start would hang when that is away.
     name = socket.gethostname().lower()
     return name if is_domain(name) else "localhost.localdomain"
 
@@ -56,5 +58,6 @@ def is_inside(host: str, allowed: Iterable[Network]) -> bool:
     try:
         address = ipaddress.ip_address(host)
     except ValueError:
+        # A name is never inside: what it leads to is decided by the DNS, and later.
         return False
     return any(address in network for network in allowed)

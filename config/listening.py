@@ -59,6 +59,7 @@ def mail_endpoints(value: object) -> tuple[MailEndpoint, ...]:
 def _once(found: tuple[T, ...]) -> tuple[T, ...]:
     plain = [address_of(one) for one in found]
     for endpoint in plain:
+        # Port 0 is another free port each time.
         is_free = isinstance(endpoint, Endpoint) and not endpoint.port
         if not is_free and plain.count(endpoint) > 1:
             raise ValueError(f"{endpoint} is named twice")
@@ -89,6 +90,7 @@ def _mail_endpoint(text: str) -> MailEndpoint:
 
 def socket_mode(value: object) -> int:
     """Parse the mode of a unix socket, in octal digits as chmod takes them."""
+    # Text only: as a number TOML refuses 0660, and 660 would be another mode.
     if not isinstance(value, str) or not _MODE.fullmatch(value.strip()):
         raise ValueError(f'expected a mode in octal digits such as "0660", not {shown(value)}')
     return int(value, 8)

@@ -26,6 +26,7 @@ class ServiceManager:
         """Take what the variables say out of them. Raises UnknownSocket."""
         environ = os.environ if environ is None else environ
         self.handed = _handed(environ)
+        # Taken out: a child that inherits it could speak for the service.
         self._path = environ.pop("NOTIFY_SOCKET", "")
         usec, pid = environ.pop("WATCHDOG_USEC", ""), environ.pop("WATCHDOG_PID", "")
         wanted = usec.isdigit() and pid in {"", str(os.getpid())}
@@ -59,6 +60,7 @@ class ServiceManager:
             return
         address = "\0" + self._path[1:] if self._path.startswith("@") else self._path
         with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as told:
+            # A full socket of the service manager must not stop mail.
             told.setblocking(False)
             try:
                 told.sendto(state.encode(), address)
@@ -71,6 +73,7 @@ def _handed(environ: MutableMapping[str, str]) -> dict[str, list[int]]:
     pid, count = environ.pop("LISTEN_PID", ""), environ.pop("LISTEN_FDS", "")
     names = environ.pop("LISTEN_FDNAMES", "").split(":")
     handed: dict[str, list[int]] = {}
+    # sd_listen_fds(3): for another pid these descriptors are something else here.
     if pid != str(os.getpid()) or not count.isdigit():
         return handed
     for number in range(int(count)):

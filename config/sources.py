@@ -98,6 +98,7 @@ def from_environment(environ: Mapping[str, str], known: tuple[str, ...]) -> Sour
             continue
         if not from_its_file:
             given.append(Given(origin, key, environ[name]))
+        # No silent winner: the operator would change one secret, and the other would count.
         elif name.removesuffix(FILE_SUFFIX) in environ:
             faults.append(Fault(origin, key, f"{name.removesuffix(FILE_SUFFIX)} is set, too"))
         else:
@@ -141,6 +142,7 @@ def _content(path: Path) -> str:
     """Return the content of a secret's file, without the newline that an editor leaves behind."""
     try:
         with path.open("rb") as file:
+            # Bounded: the variable may name /dev/zero.
             content = file.read(SECRET_MAX + 1)
     except OSError as error:
         raise ValueError(f"its file cannot be read: {error.strerror}") from None
@@ -161,6 +163,7 @@ def _variable(key: str) -> str:
 def _hint(name: str, known: tuple[str, ...], write: Callable[[str], str] = str) -> str:
     """Return "; did you mean 'x'?" for the nearest known name, or nothing."""
     plain = name.replace("-", "_").lower()
+    # difflib's time grows with the square of the length, and an unknown name has any.
     near = difflib.get_close_matches(plain[:100], known, n=1, cutoff=0.7)
     return f"; did you mean '{write(near[0])}'?" if near else ""
 

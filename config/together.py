@@ -20,6 +20,7 @@ LISTENERS = {"smtp", "lmtp", "smtps", "http"}
 
 def faults_together(settings: Settings, unsure: AbstractSet[str]) -> list[Fault]:
     """Find them; `unsure` are settings that have a fault of their own."""
+    # A faulty setting has its default here: no second fault about a value that nobody gave.
     faults = [] if LISTENERS & unsure else _clashes(settings)
     faults += [] if {"smtps", "tls", "tls_certificate", "tls_key"} & unsure else _tls(settings)
     faults += [] if CONTENT & unsure else _content(settings)

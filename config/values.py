@@ -188,6 +188,7 @@ def size(*, minimum: int, maximum: int) -> Parser[int]:
     def parse(value: object) -> int:
         if isinstance(value, str) and (match := SIZE.fullmatch(value.strip())):
             octets = int(match[1]) * UNITS[(match[2] or "").lower()]
+        # For Python a bool is an int: `true` would be one byte.
         elif isinstance(value, int) and not isinstance(value, bool):
             octets = value
         else:
@@ -245,6 +246,7 @@ def duration_text(value: float) -> str:
 
 def credential(value: object) -> str:
     """Parse a name or a password for another server: printable characters, not trimmed."""
+    # The message shows nothing of it: it may be a password.
     if not isinstance(value, str) or len(value) > 1000 or not all(map(str.isprintable, value)):
         raise ValueError("expected at most 1000 printable characters")
     return value
@@ -348,6 +350,7 @@ def public_url(value: object) -> str:
     if found is None or not _is_url_host(found["host"]) or int(found["port"] or 0) > 65535:
         raise ValueError(f"expected https:// and a host without a path, not {shown(value)}")
     scheme = found["scheme"].lower()
+    # The session's cookie could be read on the way.
     if scheme == "http" and not is_loopback(host):
         raise ValueError("expected https; http only on loopback")
     port = found["port"] if int(found["port"] or 0) not in (0, _DEFAULT_PORTS[scheme]) else ""
@@ -386,6 +389,7 @@ def _is_mail_domain(text: str) -> bool:
 def secret(value: object) -> str:
     """Parse a secret of printable ASCII without spaces, or nothing; never shown in a message."""
     if not isinstance(value, str):
+        # Not `shown(value)`: it may be a secret of another type, as a number.
         raise ValueError("expected text")
     text = value.strip()
     if not text.isascii() or not text.isprintable() or " " in text:
@@ -428,6 +432,7 @@ def content(value: object) -> str:
     if not text.startswith("s3://"):
         raise ValueError(f"expected files, database or s3://bucket/prefix, not {shown(value)}")
     if not BUCKET_URL.fullmatch(text):
+        # Without the value: somebody may have put the keys into it.
         raise ValueError("expected s3://bucket/prefix?endpoint=https://host:port&region=name")
     return text
 
