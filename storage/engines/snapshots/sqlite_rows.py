@@ -64,12 +64,12 @@ class SqliteRows:
         query = f"INSERT INTO {table.name} ({', '.join(table.columns)}) VALUES ({places})"
 
         async def add(rows: Sequence[Values]) -> None:
-            await asyncio.to_thread(self._connection.executemany, query, rows)
+            await asyncio.to_thread(_insert, self._connection, query, rows)
 
         self._connection.execute("BEGIN IMMEDIATE")
         try:
             yield add
-            await asyncio.to_thread(self._connection.execute, "COMMIT")
+            await asyncio.to_thread(_commit, self._connection)
         except BaseException:
             _roll_back(self._connection)
             raise
@@ -111,6 +111,16 @@ def _run_write(connection: sqlite3.Connection, work: Work[T]) -> T:
     except BaseException:
         _roll_back(connection)
         raise
+
+
+# A cursor must end in the thread that used it: later, elsewhere, it would reset the statement that
+# the next page is using.
+def _insert(connection: sqlite3.Connection, query: str, rows: Sequence[Values]) -> None:
+    connection.executemany(query, rows)
+
+
+def _commit(connection: sqlite3.Connection) -> None:
+    connection.execute("COMMIT")
 
 
 def _roll_back(connection: sqlite3.Connection) -> None:

@@ -285,7 +285,14 @@ async def found_by_queries(database: Reads, world: World) -> list[list[bytes]]:
     ]
 
 
-async def test_what_was_copied_is_the_same_store(two: Two) -> None:
+def have_small_pages(monkeypatch: pytest.MonkeyPatch) -> None:
+    for module in ("sqlite_reader", "postgres_snapshot"):
+        monkeypatch.setattr(f"storage.engines.snapshots.{module}.PAGE", 4)
+    monkeypatch.setattr("storage.relocation.rows._ENTRIES", 4)
+
+
+async def test_what_was_copied_is_the_same_store(two: Two, monkeypatch: pytest.MonkeyPatch) -> None:
+    have_small_pages(monkeypatch)
     keep_in = NEW_PLACES[WAYS.index(f"{two.old.name}-to-{two.new.name}")]
     async with furnished(two) as world:
         report = await two.copy(keep_in)
@@ -375,10 +382,8 @@ def stop_at(call: int) -> Progress:
 async def test_a_copy_that_is_stopped_anywhere_goes_on(
     two: Two, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    for module in ("sqlite_reader", "postgres_snapshot"):
-        monkeypatch.setattr(f"storage.engines.snapshots.{module}.PAGE", 4)
+    have_small_pages(monkeypatch)
     monkeypatch.setattr("storage.relocation.rows._TRANSACTION_SECONDS", 0.0)
-    monkeypatch.setattr("storage.relocation.rows._ENTRIES", 4)
     async with furnished(two):
         pass
     with cases() as case:
