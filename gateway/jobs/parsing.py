@@ -11,7 +11,7 @@
 - A message that fails is tried again later, from the third attempt on without its HTML, and five
   times in all; it takes no other message with it, neither in the parser nor in the store.
 - What a gateway that died had claimed is parsed within a minute: its claims expire after 40 s,
-  more than a batch takes, and every 15 seconds each gateway looks.
+  more than a batch takes, and every 10 seconds each gateway looks.
 - A report about a letter is recorded at the letter with the result (`storage.outbound.bounces`).
 - The parser's process is started for the first message and ended when there was none for a while.
 """
@@ -50,7 +50,7 @@ BATCH = 25
 HOLD = 40 * SECOND
 TRIES_WITH_HTML = 2
 _RETRY_AFTER = 2 * SECOND
-_POLL_SECONDS = 15.0
+_POLL_SECONDS = 10.0
 _SOON_SECONDS = 2.0
 _OUT_OF_REACH = 30 * SECOND
 _IDLE_SECONDS = 60.0

@@ -35,7 +35,7 @@ def url(databases: Databases) -> Iterator[str]:
     databases.drop(made)
 
 
-@pytest.mark.xdist_group("heavy")
+@pytest.mark.xdist_group("gateways")
 @pytest.mark.timeout(300)
 def test_gateways_that_are_killed_in_turn_lose_double_and_leave_nothing(
     servers: Servers, url: str
@@ -93,14 +93,19 @@ class Callers:
                     self.bare.append(answer.status)
 
 
-@pytest.fixture
-def old_ones(servers: Servers, databases: Databases, tmp_path: Path) -> Iterator[list[Server]]:
-    """Give three gateways of the last release on one store.
+@pytest.fixture(params=[2, pytest.param(3, marks=pytest.mark.soak)])
+def old_ones(
+    request: pytest.FixtureRequest, servers: Servers, databases: Databases, tmp_path: Path
+) -> Iterator[list[Server]]:
+    """Give two gateways of the last release on one store; three in soak.
 
     Its large messages are files, so they share a directory.
     """
     code, url = unpack_release(tmp_path), databases.make_empty()
-    made = [servers.new({"store": url}, smtp=quiet_port(), http=quiet_port()) for _ in range(3)]
+    settings = {"store": url, "mail_processes": "1"}
+    made = [
+        servers.new(settings, smtp=quiet_port(), http=quiet_port()) for _ in range(request.param)
+    ]
     for one in made:
         one.root = code
         for key in NEW_SETTINGS:
@@ -125,23 +130,23 @@ def roll(gateways: list[Server]) -> None:
         one.start()
 
 
-@pytest.mark.xdist_group("heavy")
+@pytest.mark.xdist_group("gateways")
 @pytest.mark.timeout(300)
 def test_gateways_of_the_last_release_are_upgraded_one_by_one(old_ones: list[Server]) -> None:
     """The first new one migrates the store; the old ones go on, and are not ready any more."""
     seed = random.randrange(1 << 30)
     addresses = [one.demo.smtp for one in old_ones]
     with (
-        Senders(*addresses, count=3, seed=seed, pause=0.1) as senders,
+        Senders(*addresses, count=3, seed=seed, pause=0.3) as senders,
         Callers(old_ones) as callers,
     ):
         roll(old_ones[:1])
-        assert [readiness(one) for one in old_ones] == [200, 503, 503]
+        assert {readiness(one) for one in old_ones[1:]} == {503}
         with old_ones[1].client() as client:
             reply = client.deliver(message("by an old one"), TEAM)
             assert reply.code == 250, reply
         roll(old_ones[1:])
-        assert [readiness(one) for one in old_ones] == [200, 200, 200]
+        assert {readiness(one) for one in old_ones} == {200}
     assert not callers.bare, callers.statuses
     assert callers.statuses[200] and callers.statuses[201], callers.statuses
     mailboxes = old_ones[0].mailboxes()

@@ -50,7 +50,7 @@ def pair() -> Iterator[Pair]:
 @pytest.fixture(scope="module")
 def gateway(servers: Servers, pair: Pair) -> Iterator[Server]:
     """Give a gateway whose store names both."""
-    settings = {"store": pair.url(), "mail_processes": "2"}
+    settings = {"store": pair.url(), "mail_processes": "1"}
     server = servers.new(settings, smtp=quiet_port(), http=quiet_port())
     server.start_demo()
     yield server
@@ -146,7 +146,7 @@ def test_each_fault_is_told_and_the_store_is_well_again_after_its_cure(
 def restarts(gateway: Server, pair: Pair, rounds: int) -> None:
     seed = random.randrange(1 << 30)
     moments, name = random.Random(seed), f"restart{seed}-"
-    with Senders(gateway.demo.smtp, count=4, seed=seed, pause=0.01, name=name) as senders:
+    with Senders(gateway.demo.smtp, count=3, seed=seed, pause=0.1, name=name) as senders:
         for number in range(rounds):
             time.sleep(moments.uniform(0.1, 0.6))
             pair.primary.stop(signal.SIGQUIT if number % 2 else signal.SIGINT)
@@ -160,7 +160,7 @@ def restarts(gateway: Server, pair: Pair, rounds: int) -> None:
 def failovers(gateway: Server, pair: Pair, rounds: int) -> None:
     seed = random.randrange(1 << 30)
     moments, name = random.Random(seed), f"failover{seed}-"
-    with Senders(gateway.demo.smtp, count=4, seed=seed, pause=0.01, name=name) as senders:
+    with Senders(gateway.demo.smtp, count=3, seed=seed, pause=0.1, name=name) as senders:
         for number in range(rounds):
             time.sleep(moments.uniform(0.2, 0.8))
             pair.fail_over()
