@@ -177,33 +177,37 @@ def _came(sink: LetterSink, name: str) -> Taken:
 
 
 def _rate(caller: _Caller, sink: LetterSink, runs: int) -> list[Figure]:
-    """The rate of letters that are due, and mail in beside it and without."""
-    before = [_intake(caller) for _ in range(max(2, runs))]
-    rates, beside = [], []
+    """The rate of letters that are due; and mail in, in turn beside them and without."""
+    rates = [_burst(caller, sink, f"rate {run}", None)[0] for run in range(runs)]
+    alone, beside = [], []
     for run in range(max(2, runs)):
-        due = time.time() + 6 + _RATED / 60
-        _queue(caller, f"rate {run}", _RATED, due)
-        time.sleep(max(0.0, due - time.time()))
-        beside.append(_intake(caller))
-        at = sorted(_times(sink, f"rate {run}", _RATED))
-        rates.append((len(at) - 1) / (at[-1] - at[0]))
-    alone, meanwhile = max(before), max(beside)
+        alone.append(_intake(caller))
+        beside.append(_burst(caller, sink, f"beside {run}", _intake)[1])
+    loss = 100 * (1 - max(beside) / max(alone))
+    shown = f"{max(alone):.0f} and {max(beside):.0f} messages a second"
+    what = "mail in while letters leave, less than alone"
     return [
         Figure(
             "a letter, eight connections",
             1000 / max(rates),
             "ms",
             at_most=1000 / 150,
-            note=f"{max(rates):.0f} a second while mail comes in",
+            note=f"{max(rates):.0f} a second",
         ),
-        Figure(
-            "mail in while letters leave, less than alone",
-            max(0.0, 100 * (1 - meanwhile / alone)),
-            "%",
-            at_most=3,
-            note=f"{alone:.0f} and {meanwhile:.0f} messages a second; one processor's work is both",
-        ),
+        Figure(what, max(0.0, loss), "%", at_most=3, note=shown),
     ]
+
+
+def _burst(
+    caller: _Caller, sink: LetterSink, name: str, beside: Callable[[_Caller], float] | None
+) -> tuple[float, float]:
+    """Have letters leave together; how many a second, and what was measured meanwhile."""
+    due = time.time() + 6 + _RATED / 100
+    _queue(caller, name, _RATED, due)
+    time.sleep(max(0.0, due - time.time()))
+    found = beside(caller) if beside else 0.0
+    at = sorted(_times(sink, name, _RATED))
+    return (len(at) - 1) / (at[-1] - at[0]), found
 
 
 def _intake(caller: _Caller) -> float:

@@ -2,6 +2,8 @@
 
 - So many letters at a time as connections are allowed; after a failure one, which finds out whether
   the smarthost is well again.
+- A claim is a commit: with many connections letters are claimed half as many at a time, or after a
+  moment, so that letters share commits.
 - A connection that was used stays open for two seconds, for the next letter.
 - The trouble of one smarthost stops no letter of another.
 """
@@ -18,6 +20,7 @@ from storage.outbound.domain_smarthosts import Via
 from storage.outbound.sending_queue import SendingClaim
 
 _IDLE_SECONDS = 2.0
+GATHER_SECONDS = 0.02
 
 
 class Lane:
@@ -34,6 +37,17 @@ class Lane:
         self._reach = reach
         self._connections = connections
         self._idle: list[tuple[float, Connection]] = []
+        self._filled = float("-inf")
+
+    @property
+    def is_to_fill(self) -> bool:
+        """Whether to claim letters now: for half of its places, or after a moment for fewer."""
+        is_late = time.monotonic() - self._filled >= GATHER_SECONDS
+        return self.room > 0 and (is_late or 2 * self.room >= self._connections)
+
+    def note_filled(self) -> None:
+        """Begin the moment after which fewer letters are claimed."""
+        self._filled = time.monotonic()
 
     @property
     def room(self) -> int:

@@ -25,7 +25,7 @@ from pathlib import Path
 
 from config.logs import event
 from gateway.background import keep_on
-from gateway.outbound.lane import Lane
+from gateway.outbound.lane import GATHER_SECONDS, Lane
 from gateway.outbound.recording import Recording
 from gateway.outbound.sender_name import SenderName
 from gateway.outbound.smarthost import (
@@ -158,8 +158,10 @@ class Sending:
                 expired = partial(_expire_all, now=now, via=via)
                 await self._database.write(expired)
                 pause = min(pause, lane.health.wait)
-            elif lane.room > 0:
+            elif lane.is_to_fill:
                 await self._fill(lane, via, now)
+            elif lane.room > 0:
+                pause = min(pause, GATHER_SECONDS)
         if "setting" not in self._lanes:
             await self._database.write(partial(_expire_all, now=now, via="setting"))
         return pause
@@ -178,6 +180,7 @@ class Sending:
                 del self._lanes[lane.via]
 
     async def _fill(self, lane: Lane, via: Via, now: int) -> None:
+        lane.note_filled()
         for one in await self._claim(lane.room, via, now):
             task = asyncio.create_task(self._send(lane, one))
             lane.under_way[task] = one
