@@ -99,6 +99,7 @@ async def response_of(
         key=key,
         store=store or _store(call, route),
     )
+    # The page table has no access rules: each call meets the rule of its own route here.
     policy.check(route.access, inner.caller)
     given = RawInput({**named}, {**named}, dict(body or {}), [])
     take_inbox_of_query(route, inner, given)

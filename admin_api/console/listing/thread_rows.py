@@ -47,6 +47,7 @@ class ThreadRows:
 
     def at(self, place: RowsPlace) -> Callable[..., str]:
         """Return the function that gives the row of a record, for templates."""
+        # At midnight the hours of a row become a date.
         day = words.today(place.now, place.zone).isoformat()
         fixed = [place.path, place.query, place.own, place.view, place.zone, day]
         key = hashlib.blake2b(orjson.dumps([*fixed, sorted(place.ours)])).digest()

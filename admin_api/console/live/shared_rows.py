@@ -61,11 +61,13 @@ class SharedRows:
                 continue
             found = self._begin(key, make, self._position(tenant_id))
             break
+        # A tab that is closed must not cancel what the others wait for.
         return await asyncio.shield(found.packed)
 
     def _holds(self, one: _Rendering, since: bytes, asked: int) -> bool:
         if one.packed.done() and _failed(one.packed):
             return False
+        # It was begun after this request came: one that is made now would be no newer.
         if one.number > asked:
             return True
         is_recent = self._ticks() - one.began < _SECONDS

@@ -14,6 +14,7 @@ from itertools import groupby
 
 MOST = 256 << 10
 _FOLDED = 3
+# No other scheme: `javascript:` in a mail must never become a link.
 _LINK = re.compile(r"\bhttps?://[^\s<>\"'`\x00-\x1f\x7f]{1,2000}", re.IGNORECASE)
 _NOT_AT_END = ".,;:!?*_"
 _PAIRS = {")": "(", "]": "[", "}": "{"}

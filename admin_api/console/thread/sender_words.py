@@ -96,6 +96,7 @@ def _doubts(found: Record) -> Iterator[str]:
         return
     if spf["result"] in ("fail", "softfail"):
         yield f"It came from a server that {spf['domain']} does not name for its mail."
+    # A message may carry any number of signatures.
     for one in found["dkim"][:3]:
         if one["reason"] in _CHANGED:
             yield _CHANGED[one["reason"]].format(one["domain"] or "its signer")
