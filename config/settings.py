@@ -416,7 +416,6 @@ def _checked(given: list[Given], faults: list[Fault], warnings: tuple[str, ...])
     origins = dict.fromkeys(declared, "default")
     for item in given:
         try:
-            # Also one that is overridden: else its fault shows on the day it begins to count.
             accepted[item.key] = declared[item.key].metadata["parse"](item.value)
         except ValueError as error:
             faults.append(Fault(item.origin, item.key, str(error)))

@@ -27,6 +27,7 @@ def fault_of(url: str) -> str | None:
     for place, host in enumerate(hosts, start=1):
         if several and not host:
             return f"expected a host name or address at place {place} of its hosts, not nothing"
+    # The port is not shown: it may be the end of a password with a colon in it.
     if any(not _is_port(port) for port in ports):
         return "expected ports from 1 to 65535 in its URL"
     if "port" in named and len(ports) not in (1, len(hosts)):
