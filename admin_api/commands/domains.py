@@ -76,6 +76,7 @@ def trust(call: Invocation, name: str, tenant_text: str | None, *, move: bool) -
     async def change(tx: Tx, *, tenant_id: bytes, name: str, now: int) -> Domain:
         former = await verified_elsewhere(tx, tenant_id=tenant_id, name=name) if move else None
         trusted = await trust_domain(tx, tenant_id=tenant_id, name=name, now=now, move=move)
+        # The tenant that loses the domain must find that in its own log.
         if former is not None:
             lost = await find_domain(tx, tenant_id=former, name=name)
             await note(tx, "domain.revoked", lost.domain_id, tenant_id=former, name=name)

@@ -127,6 +127,7 @@ async def import_contacts(call: Call) -> Response:
     async with watching(call.request.receive) as gone:
         while cards := await _read(call, found):
             while cards:
+                # Nobody will read the report; the cards so far are committed and stay.
                 if gone.done():
                     raise ClientDisconnect
                 done = await _take(call, inbox_id, cards)
@@ -136,6 +137,7 @@ async def import_contacts(call: Call) -> Response:
 
 
 async def _read(call: Call, found: Iterator[ReadCard | Unreadable]) -> Cards:
+    # One at a time in the process: parsing holds the interpreter, and mail waits for it.
     async with call.service.import_turns:
         return await asyncio.to_thread(next_cards, found)
 

@@ -29,5 +29,6 @@ async def locate(tx: Tx, call: Call) -> View:
     inbox = await named_inbox(tx, tenant_id=call.tenant_id, name=call.arguments["inbox_id"])
     if inbox is None or not may_act_for(call.caller, inbox):
         raise not_found()
+    # The path names the inbox here: a look into another's goes on record as with `inbox_id`.
     act_for(call, inbox)
     return View(call.tenant_id, inbox.inbox_id, call.now)

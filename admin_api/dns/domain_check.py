@@ -87,6 +87,7 @@ async def check(
     """Ask the DNS anew for all of `records`. Raises DnsUnavailable."""
     try:
         async with asyncio.timeout(patience):
+            # Together: one after the other, two silent servers would take longer than `patience`.
             found = await asyncio.gather(*(_found(dns, record) for record in records))
     except TimeoutError as error:
         raise DnsUnavailable(type(error).__name__) from error

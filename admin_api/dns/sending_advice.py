@@ -80,6 +80,7 @@ async def _found(dns: DnsCache, name: str, begin: str) -> list[str] | None:
     try:
         async with asyncio.timeout(_PATIENCE):
             reply = await dns.lookup(name, "TXT", fresh=True)
+    # Advice only: a check of the domain must not fail for it.
     except TimeoutError:
         return None
     if reply.state == "failed":

@@ -33,6 +33,7 @@ _RUNNING_SECONDS = 5
 
 
 def _file_name(name: str) -> str:
+    # Some mail programs would write outside of the directory for such a name.
     if "/" in name or "\\" in name or name in (".", ".."):
         raise ValueError("must be the name of a file, without a path")
     if len(name.encode("utf-8", "replace")) > uploads.LONGEST_NAME:

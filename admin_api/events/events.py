@@ -106,6 +106,7 @@ async def stream_events(call: Call) -> Response:
     """GET /v1/events/stream/: the same events as they happen, as server-sent events."""
     wanted = call.parameters(Live)
     types = _wanted_types(call, wanted.types)
+    # The header first: a browser that reconnects repeats its URL, with the first `after`.
     after = resumed_place(call) or place_of(wanted.after)
     feed = call.service.feed
 

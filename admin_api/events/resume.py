@@ -92,6 +92,7 @@ def _position_of(cursor: str) -> bytes | None:
 async def _faults(tx: Tx, call: Call, field: str, place: bytes | None) -> list[FieldFault]:
     if place is None:
         return []
+    # Behind an id of the future a client would miss all events until then.
     if not await was_given(tx, tenant_id=call.tenant_id, event_id=place):
         return [FieldFault(field, _NONE)]
     if not is_kept(place, now=call.now):

@@ -13,6 +13,7 @@ def common_headers() -> dict[str, str]:
     return {
         "X-Request-Id": secrets.token_hex(12),
         "X-Content-Type-Options": "nosniff",
+        # An answer is for one credential: no cache on the way may give it to the next.
         "Cache-Control": "no-store",
     }
 

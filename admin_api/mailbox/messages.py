@@ -74,6 +74,7 @@ async def list_messages(call: Call) -> Response:
 
     async def work(tx: Tx) -> list[Copy]:
         inbox_id = await acting_inbox(tx, call)
+        # The usual list is one range of an index, and needs no search.
         if wanted.is_plain:
             return await copies.list_copies(
                 tx,

@@ -60,6 +60,7 @@ _PATHS: dict[str, object] = {
 
 def document_bytes(routes: Iterable[Route]) -> bytes:
     """The document as it is served and kept."""
+    # Sorted: a test compares docs/openapi.json with this byte by byte.
     option = orjson.OPT_INDENT_2 | orjson.OPT_SORT_KEYS | orjson.OPT_APPEND_NEWLINE
     return orjson.dumps(document(routes), option=option)
 

@@ -206,8 +206,10 @@ class Feed:
         joined: asyncio.Future[bytes] = asyncio.get_running_loop().create_future()
         self._joining[listener] = joined
         if self._reading is None or self._reading.done():
+            # The positions of a reader that ended are old: all events since then would be read.
             self._after = {}
             self._reading = asyncio.create_task(self._read())
+        # While it reads, the position is about to move: `_look` lets in at its end.
         elif not self._is_looking:
             self._let_in()
             self._joined.wake()
@@ -236,7 +238,7 @@ class Feed:
         if not group:
             del self._listeners[listener.inbox_id]
         self._tenants[listener.tenant_id] -= 1
-        # Drops counts of zero: events of a tenant without listeners need no audience.
+        # Drops counts of zero, or the log of a tenant without listeners would be read on.
         self._tenants += Counter()
 
     def _let_in(self) -> None:

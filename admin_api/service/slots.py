@@ -25,5 +25,6 @@ class Slots:
     def give_back(self, key: Hashable) -> None:
         """Let go of a slot that was taken."""
         self._held[key] -= 1
+        # Otherwise every inbox that ever sent a file would stay in memory.
         if not self._held[key]:
             del self._held[key]

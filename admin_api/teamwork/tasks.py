@@ -117,9 +117,11 @@ def _check_right(call: Call, task: Task, change: dict[str, object]) -> None:
     """Raises Problem 403: a task made by others can only be completed and reopened."""
     caller = call.caller
     if isinstance(caller, Agent) and "task:write" not in caller.token.scopes:
+        # Exactly this: `email:write` alone gives no right to any other field.
         completes = change == {"completed": True} and not task.is_own
         if not completes:
             raise missing_scope("task:write")
+    # It says what somebody else asked for: only its maker may put that otherwise.
     if not task.is_own and any(field in change for field in _REWRITES):
         raise not_author()
 

@@ -22,6 +22,7 @@ class Faults(click.ClickException):
 
 def printable(text: str) -> str:
     """`text` with control characters but the newline and the tab written as escapes."""
+    # Names and subjects are strangers' text: an escape sequence could rewrite the screen.
     return "".join(
         character
         if character.isprintable() or character in "\n\t"
