@@ -67,6 +67,7 @@ document.addEventListener("postroom:signed-out", async () => {
   const page = await fetched(`/console/sign-in/?next=${encodeURIComponent(location.pathname + location.search)}`);
   const form = page?.querySelector("main section");
   if (!form) return;
+  dialog.className = "";
   dialog.replaceChildren(document.importNode(form, true));
   dialog.showModal();
 });

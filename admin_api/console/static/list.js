@@ -46,6 +46,7 @@ function walk(/** @type {number} */ step) {
 function tell() {
   const count = chosen().length, all = /** @type {HTMLInputElement | null} */ (document.getElementById("all"));
   const line = document.getElementById("chosen");
+  for (const row of rows()) row.classList.toggle("chosen", !!box(row)?.checked);
   if (line) line.textContent = count ? `${count} chosen` : "";
   if (all) {
     all.checked = count > 0 && count === rows().length;
@@ -80,6 +81,7 @@ const pane = () => /** @type {HTMLIFrameElement | null} */ (document.getElementB
 function beside(/** @type {string} */ href) {
   const there = pane();
   if (there) return there.contentWindow?.location.replace(href);
+  document.body.classList.add("beside");
   document.body.append(make("iframe", { id: "pane", title: "Thread", src: href, onload: tellOpen }));
 }
 
@@ -110,6 +112,7 @@ function tellOpen() {
 
 document.addEventListener("postroom:back", () => {
   pane()?.remove();
+  document.body.classList.remove("beside");
   mark("");
   focus(document.getElementById(at.id));
 });

@@ -67,6 +67,7 @@ export function open() {
     event.preventDefault();
   };
   dialog.setAttribute("aria-label", "Acts and pages");
+  dialog.className = "palette";
   dialog.replaceChildren(field, list);
   dialog.showModal();
   field.focus();
@@ -79,6 +80,7 @@ export async function show(href) {
   if (!page) return location.assign(href);
   const end = make("button", { onclick: () => dialog.close() }, "Close");
   dialog.setAttribute("aria-label", "Keys");
+  dialog.className = "help";
   dialog.replaceChildren(end, document.importNode(page, true));
   dialog.showModal();
   end.focus();
