@@ -3,6 +3,7 @@
 import asyncio
 import contextlib
 import logging
+import re
 from collections.abc import AsyncIterator, Callable
 from dataclasses import replace
 from pathlib import Path
@@ -78,8 +79,10 @@ async def test_a_letter_is_handed_over(engine: Engine) -> None:
     async with open_world(engine) as world, recording_smarthost() as host:
         letter = await enqueued(world)
         host.extensions = (*host.extensions, "DSN")
-        async with sending(world, host):
+        async with sending(world, host) as job:
+            assert job.largest("setting") is None
             after = await until(world, letter, settled)
+            assert job.largest("setting") == 10_000_000
         assert states(after) == ["accepted", "accepted"]
         assert (after.recipients[0].code, after.recipients[0].enhanced) == (250, "2.0.0")
         (taken,) = host.taken
@@ -89,6 +92,8 @@ async def test_a_letter_is_handed_over(engine: Engine) -> None:
             "RCPT TO:<blind@sender.test> NOTIFY=FAILURE,DELAY ORCPT=rfc822;blind@sender.test",
         )
         assert f"SIZE={len(BODY)}" in taken.mail
+        (token,) = re.findall(r"FROM:<bounce\+([a-z2-7]{16})@example\.test>", taken.mail)
+        assert f"RET=HDRS ENVID={token}" in taken.mail
 
 
 @pytest.fixture
