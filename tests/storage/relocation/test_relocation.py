@@ -33,7 +33,7 @@ from storage.maintenance.verification import verify
 from storage.migrations import migrate
 from storage.relocation.place import Place
 from storage.relocation.relocate import CopyReport, copy_store
-from storage.relocation.rows import tables_to_copy
+from storage.relocation.rows import count_rows, tables_to_copy
 from storage.relocation.seal import release
 from tests.admin_api.test_routes import ids
 from tests.builders import (
@@ -105,6 +105,8 @@ def place(engine: Engine) -> Place:
 
 WAYS = [f"{old}-to-{new}" for old in ENGINES for new in ENGINES]
 NEW_PLACES = ("files", "database", "files", OBJECTS)
+BY_TURNS = (WAYS[1], pytest.param(WAYS[2], marks=pytest.mark.soak))
+THE_OTHER_WAY = (WAYS[2], pytest.param(WAYS[1], marks=pytest.mark.soak))
 ACROSS = pytest.mark.parametrize("two", WAYS[1:3], indirect=True)
 
 
@@ -287,8 +289,8 @@ async def found_by_queries(database: Reads, world: World) -> list[list[bytes]]:
 
 def have_small_pages(monkeypatch: pytest.MonkeyPatch) -> None:
     for module in ("sqlite_reader", "postgres_snapshot"):
-        monkeypatch.setattr(f"storage.engines.snapshots.{module}.PAGE", 4)
-    monkeypatch.setattr("storage.relocation.rows._ENTRIES", 4)
+        monkeypatch.setattr(f"storage.engines.snapshots.{module}.PAGE", 8)
+    monkeypatch.setattr("storage.relocation.rows._ENTRIES", 8)
 
 
 async def test_what_was_copied_is_the_same_store(two: Two, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -358,7 +360,7 @@ async def require_changes(database: Store) -> None:
 
 
 # In the first tables, in the middle of others, in the full-text index, in what comes behind it.
-STOPS = (3, 40, 75, 100, 110)
+STOPS = (3, 70, 100, 112)
 
 
 class Stopped(BaseException):
@@ -378,7 +380,7 @@ def stop_at(call: int) -> Progress:
     return count
 
 
-@ACROSS
+@pytest.mark.parametrize("two", THE_OTHER_WAY, indirect=True)
 async def test_a_copy_that_is_stopped_anywhere_goes_on(
     two: Two, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -399,12 +401,12 @@ async def test_a_copy_that_is_stopped_anywhere_goes_on(
     assert [one.fault for one in found.findings] == []
 
 
-@ACROSS
+@pytest.mark.parametrize("two", BY_TURNS, indirect=True)
 async def test_a_copy_whose_process_is_killed_goes_on(
     two: Two, servers: Servers, tmp_path: Path
 ) -> None:
     async with open_world(two.old) as world:
-        bodies = [TEXT + b"%d" % number for number in range(200)]
+        bodies = [TEXT + b"%d" % number for number in range(100)]
         await receive_all(world, TEAM.lower(), bodies=bodies)
         await parse_waiting(world.database, world.clock())
         await put_large(two, world, "files", LARGE)
@@ -413,7 +415,7 @@ async def test_a_copy_whose_process_is_killed_goes_on(
     stores = [str(one.data) if one.store == EMBEDDED else one.store for one in (two.old, two.new)]
     words = ["copy", "--from", stores[0], "--to", stores[1]]
     with (tmp_path / "out").open("wb") as out, (tmp_path / "err").open("wb") as err:
-        for pause in (0.15, 0.4, 0.8):  # whatever it is at then
+        for pause in (0.2, 0.6):  # whatever it is at then
             run = servers.warm.launch([*words, *gateways(two)], environ, out, err)
             with suppress(subprocess.TimeoutExpired):
                 run.wait(pause)
@@ -434,6 +436,10 @@ def gateways(two: Two) -> list[str]:
     return [word for name, one in pairs if one.store != EMBEDDED for word in (name, str(one.data))]
 
 
+async def count_copies(tx: Tx) -> int:
+    return await count_rows(tx, table="copies")
+
+
 @ACROSS
 async def test_the_old_store_is_read_and_takes_no_changes(two: Two) -> None:
     async with open_world(two.old) as world:
@@ -448,8 +454,10 @@ async def test_the_old_store_is_read_and_takes_no_changes(two: Two) -> None:
             assert (refused.status_code, refused.headers["Retry-After"]) == (503, "2")
             with pytest.raises(StoreUnavailable, match="sealed"):
                 await deliver(world, TEAM.lower())
-            with pytest.raises(StoreUnavailable, match="sealed"):
-                await world.database.write_beside(lambda tx: tx.fetch_one("SELECT 1"))
+            part = world.database.partition_of(world.tenant_id)
+            for write in (world.database.write_beside, partial(world.database.write_in, part)):
+                with pytest.raises(StoreUnavailable, match="sealed"):
+                    await write(count_copies)
 
             assert await release(place(two.old))
             changed = await api.patch(
