@@ -78,6 +78,7 @@ def typed_recipients(payload: LetterIn) -> dict[Kind, list[Mailbox]]:
 def sendable(text: str) -> str:
     """Return an address as it stands in an envelope; ValueError when it cannot."""
     address = parse_address(text)
+    # Such a letter needs SMTPUTF8 at each server on its way, which few have.
     if not address.local_part.isascii():
         raise ValueError("must be ASCII before the @-sign")
     domain = address.canonical.rpartition("@")[2]
@@ -89,9 +90,14 @@ def upload_ids_of(payload: LetterIn) -> list[bytes]:
     return [from_text("upl", one.upload_id) or b"" for one in payload.attachments]
 
 
-def call_of(payload: LetterIn) -> dict[str, object]:
-    """Return the letter as it was typed, for a draft when it is taken back."""
+def call_of(payload: LetterIn, *, subject: str, text: str) -> dict[str, object]:
+    """Return the letter as it was typed, for a draft when it is taken back.
+
+    A template's `subject` and `text` stand in it as what they became: a draft has no template.
+    """
     given = payload.model_dump(exclude_unset=True, by_alias=True)
+    if payload.template_id is not None:
+        given |= {"subject": subject, "text_body": text}
     kept = ("reply_to_message_id", "reply_all", "from", "to", "cc", "bcc", "subject", "text_body")
     more = ("html_body", "quote", "attachments")
     return {name: given[name] for name in (*kept, *more) if name in given}

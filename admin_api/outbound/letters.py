@@ -55,6 +55,7 @@ async def send_letter(call: Call) -> Response:
     composed = await compose(call, payload, plan, typed)
     reserved, content = None, None
     if plan.files or len(composed.body) > _SMALL:
+        # The Message-ID holds the id, and a large letter is written before its transaction.
         reserved = await call.database.write(_new_id)
         content = await spooled(call, composed, plan.files, reserved)
     try:
@@ -68,6 +69,7 @@ async def send_letter(call: Call) -> Response:
         if content is not None and content.file is not None:
             await call.service.content.remove(content.file)
         raise
+    # After the commit: before it the job would not find the letter.
     call.service.sending.wake()
     warnings = await call.database.read(lambda tx: _warnings(tx, call, plan))
     record = queued_record(letter, approval_id=approval_id, warnings=warnings)
@@ -199,6 +201,7 @@ async def _require_allowed(
     ]
     named = [one.email for one in (*payload.to, *payload.cc, *payload.bcc)]
     answered_id = payload.reply_to_message_id
+    # In the transaction that queues it: two letters at a time must not both take the last place.
     refusal = await token_limits.why_not(
         tx,
         view=view,
@@ -247,6 +250,6 @@ def _new_letter(
         mailboxes=orjson.dumps(mailboxes),
         recipients=tuple((email, kind) for email, kind, _ in composed.recipients),
         content=content,
-        call=call_of(call.payload(LetterIn)),
+        call=call_of(call.payload(LetterIn), subject=plan.subject, text=plan.text),
         bounce_token=new_token(),
     )

@@ -423,6 +423,11 @@ async def test_files_templates_and_large_texts_go_into_letters(engine: Engine) -
                 letter = await parsed(world, SALES, made["message_id"])
                 assert letter["Subject"] == "For Ann Bcc: x@evil.test"
                 assert letter["Bcc"] is None
+            with case("taken back, what a template became is the text of the draft"):
+                async with world.client(SALES) as api:
+                    draft = (await api.post(f"{MESSAGES}{made['message_id']}/cancel/")).json()
+                assert draft["subject"] == "For Ann Bcc: x@evil.test"
+                assert draft["text_body"] == "Hi Ann\r\nBcc: x@evil.test."
             assert (await audit(world.database, world.content, deep=True)).findings == ()
 
 
