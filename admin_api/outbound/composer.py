@@ -63,6 +63,7 @@ def references_of(thread: str, earlier: Sequence[str], answered: str | None) -> 
     """
     found = [*earlier]
     if len(found) > 2 * _KEPT_AT_EACH_END:
+        # The first ids lead to the thread, the last to the parent; a header must not grow for ever.
         found = found[:_KEPT_AT_EACH_END] + found[-_KEPT_AT_EACH_END:]
     return tuple(dict.fromkeys([thread, *found, *([answered] if answered else [])]))
 
@@ -85,6 +86,7 @@ def header_of(heading: Heading) -> bytes:
         *([f"Reply-To: {heading.reply_to}"] if heading.reply_to else []),
         *([_listed("To", heading.to)] if heading.to else []),
         *([_listed("Cc", heading.cc)] if heading.cc else []),
+        # An empty group (RFC 5322 3.4): some servers take a header without recipients for spam.
         *([] if heading.to or heading.cc else ["To: undisclosed-recipients:;"]),
         f"Subject: {_words('Subject', heading.subject)}",
         f"Message-ID: <{heading.message_id}>",
@@ -110,6 +112,7 @@ def _mailbox(mailbox: Mailbox) -> str:
 
 
 def _phrase(name: str) -> str:
+    # The reader would decode a "=?" that stands there plain, into another name.
     if len(name) > 70 or not _PLAIN.fullmatch(name) or "=?" in name:
         return Header(name, "utf-8", maxlinelen=70).encode(linesep="\r\n")
     if _ATOMS.fullmatch(name):

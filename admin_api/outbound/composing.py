@@ -106,6 +106,7 @@ async def compose(
         date=call.now,
         is_automatic=is_automatic(call),
     )
+    # In a thread: two times 200,000 characters take a while to encode, and mail waits meanwhile.
     body = await asyncio.to_thread(composer.body_of, text, html)
     composed = _without_doubles(Composed(heading, tuple(typed["bcc"]), answered, body, tokens))
     if not composed.recipients:
@@ -168,6 +169,7 @@ def _ids(text: str) -> tuple[str, ...]:
     return tuple(
         one
         for one in parts
+        # A stranger's ids go into our header: no octet of theirs may end or fold a field.
         if "@" in one and len(one) <= 250 and one.isascii() and one.isprintable() and " " not in one
     )
 
@@ -189,6 +191,7 @@ async def spooled(
             raise Problem(413, "letter_too_large", "The letter is larger than this server sends.")
         return await contents.keep(spool, Content(digest.digest(), size, None, None), now=call.now)
     except BaseException:
+        # BaseException: also when the client hangs up, as then nothing will ever name this file.
         spool.discard()
         raise
 

@@ -64,6 +64,7 @@ async def make_plan(tx: Tx, call: Call, payload: LetterIn) -> Plan:
         now=call.now,
         lent=lent_by(draft) if draft else {},
     )
+    # As base64 makes them: refused before many octets are written for nothing.
     if sum(one.content.size for one in files) * 4 // 3 > call.service.settings.size_limit:
         raise Problem(413, "letter_too_large", "The letter is larger than this server sends.")
     subject, text = await _texts(tx, call, payload)

@@ -69,6 +69,7 @@ async def _chosen(
     """Return the list that is meant, if one is, and whether in its name."""
     canonical = canonical_or_none(wish) if "@" in wish else None
     if wish in ("", "list"):
+        # No guess: members of one list would learn of the other one by the address.
         if len(by_copy) > 1:
             names = ", ".join(mine[one] for one in by_copy)
             raise Invalid(
@@ -84,6 +85,7 @@ async def _chosen(
             found = await find_list_by_address(tx, canonical=canonical)
         except NotFound:
             raise _on_from("must be list, inbox, or an address of this inbox") from None
+        # Another tenant's list gets the answer of one that is not there, below.
         if found.tenant_id == call.tenant_id:
             if found.list_id not in mine:
                 raise Problem(403, "list_not_yours", "A list's address is for its members.")
@@ -145,6 +147,7 @@ def recipients_of_answer(
     def outside(found: Sequence[Mailbox]) -> list[Mailbox]:
         return [one for one in found if _canonical(one.email) not in ours]
 
+    # An answer to a letter of ours goes once more to those it was for, not to ourselves.
     to = outside(reply_to or [copy.sender]) or outside(copy.to)
     if not reply_all:
         return to, []

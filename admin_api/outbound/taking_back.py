@@ -38,6 +38,7 @@ async def cancel_letter(call: Call) -> Response:
             raise not_author()
         key = {"tenant_id": call.tenant_id, "message_id": letter.message_id}
         await letters.cancel(tx, **key, inbox_id=view.inbox_id, now=call.now)
+        # Otherwise a person would approve a letter that is a draft again.
         await approvals.withdraw(tx, **key, now=call.now)
         await uploads.release_uploads(tx, **key, now=call.now)
         answered = letter.call.get("reply_to_message_id")
