@@ -92,6 +92,7 @@ async def _resolve(
     except Invalid as error:
         return await _page(call, visit, status=400, fault=_sentence(error.faults[0]), at=at)
     except (Problem, Conflict) as error:
+        # These come of somebody else who was faster: the page as it is now says more than an error.
         if error.code not in _MEANWHILE:
             raise
         return await _page(call, visit, status=409, fault=error.detail, at=at)

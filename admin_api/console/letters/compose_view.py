@@ -101,6 +101,7 @@ async def _answered(
     """
     written = [one for one in thread["messages"] if one["kind"] != "bounce"] or thread["messages"]
     ids = [one["message_id"] for one in written]
+    # Whoever sent the last letter wants to answer what came before it.
     came = [one["message_id"] for one in written if one["folder"] != "sent"]
     newest = (came or ids)[-1]
     if newest in shown:

@@ -86,6 +86,7 @@ async def _refused(
 ) -> Response:
     typed = letter_form.of_form(visit.form)
     if problem == _TOLD["precondition_failed"]:
+        # The draft is a teammate's text now: sent again, this one goes as a letter of its own.
         typed |= {"draft_id": "", "draft_tag": ""}
     if "thread_id" in visit.arguments:
         return await thread_page(
@@ -121,6 +122,7 @@ async def take_back(call: Call, visit: Visit) -> Response:
     try:
         await ask(call, "POST", path, inbox=visit.inbox)
     except Conflict as error:
+        # The one refusal that a person can do nothing about: told in passing, not as an error.
         if error.code != "already_sending":
             raise
         return _thread(call, visit, thread_id, Done("Too late: the letter is on its way."))

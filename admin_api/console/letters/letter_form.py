@@ -32,6 +32,7 @@ EMPTY: Record = {
     "draft_id": "",
     "draft_tag": "",
 }
+# Not within quotes: "Doe, Ann" is one name.
 _BETWEEN = re.compile(r"[,;\n]+(?=(?:[^\"]*\"[^\"]*\")*[^\"]*$)")
 _NAMED = re.compile(r"\s*(.*?)\s*<([^<>]*)>\s*", re.DOTALL)
 
