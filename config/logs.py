@@ -57,7 +57,7 @@ def clean(value: Value, most: int = VALUE_MAX) -> str:
     if isinstance(value, str):
         return value if len(value) <= most and value.isprintable() else _escaped(value, most)
     if isinstance(value, bytes):
-        # Cut first: UTF-8 has at most 4 octets a character, and a peer may have sent 50 MiB.
+        # Cut first: UTF-8 has at most 4 octets a character, and more is not shown.
         value = value[: most * 4].decode("utf-8", "backslashreplace")
     elif value is not None and not isinstance(value, str | int | float):
         value = ",".join(value)

@@ -84,7 +84,7 @@ async def _ask(host: str, where: Endpoint, now: float, context: ssl.SSLContext |
         certificate = writer.get_extra_info("peercert") or {}
         return _judged(host, str(certificate.get("notAfter", "")), now)
     finally:
-        # Not close(): that waits for a host which may never read.
+        # Not close(): what a host does not read would keep the connection open.
         writer.transport.abort()
 
 

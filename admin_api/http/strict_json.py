@@ -96,7 +96,7 @@ def _constant(text: str) -> _Odd:
 
 
 def _integer(text: str) -> int | _Odd:
-    # The length first: int() raises beyond 4,300 digits, and is slow below.
+    # The length first: int() raises beyond 4,300 digits.
     if len(text) > _INTEGER_DIGITS or not -_MAX_INTEGER <= int(text) < _MAX_INTEGER:
         return _Odd("is too large a number")
     return int(text)
