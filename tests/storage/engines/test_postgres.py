@@ -19,8 +19,10 @@ from storage.engines import postgres, postgres_connections, postgres_locks, post
 from storage.engines.opening import open_database
 from storage.engines.postgres import open_postgres
 from storage.engines.postgres_connections import Connection
+from storage.engines.servers.hosts import options_of
 from storage.engines.servers.statements import numbered
-from storage.errors import OutcomeUnknown, StoreFull, StoreUnavailable
+from storage.errors import OutcomeUnknown, StoreDamaged, StoreFull, StoreUnavailable
+from tests.support.cases import cases
 from tests.support.engines import Databases, Engine
 from tests.support.postgres_server import PostgresServer
 
@@ -266,6 +268,38 @@ async def test_work_that_hides_an_error_of_its_statement_stores_nothing(opened: 
     assert await opened.read(names) == []
 
 
+async def test_a_transaction_of_mail_or_of_a_call_that_takes_too_long_is_given_up(
+    opened: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(postgres, "ANSWER_WITHIN", 0.2)
+    caller = opened.for_caller((b"tenant", b"token"))
+
+    async def slow(tx: Tx) -> object:
+        return await tx.fetch_one("SELECT pg_sleep(60)")
+
+    for use in (caller.read, caller.write, opened.read_quick, opened.commit, opened.write_beside):
+        with pytest.raises(StoreUnavailable):
+            await use(slow)
+
+    monkeypatch.undo()
+    assert await opened.read(names) == []
+
+
+async def test_of_several_hosts_one_that_takes_writes_is_asked_for() -> None:
+    wanted = {"connect_timeout": 2, "target_session_attrs": "read-write"}
+    with cases() as case:
+        for url, expected in {
+            "postgresql://db/mail": {"connect_timeout": 3},
+            "postgresql://one,two:5433/mail": wanted,
+            "postgresql:///mail?host=/run/one,/run/two": wanted,
+            "postgresql://one,two/mail?target_session_attrs=primary": wanted
+            | {"target_session_attrs": "primary"},
+            "postgresql://db/mail?colour=red": {},
+        }.items():
+            with case(url):
+                assert options_of(url) == expected
+
+
 async def test_a_fault_of_ours_stays_what_it_is(opened: Database) -> None:
     with pytest.raises(psycopg.errors.SyntaxError):
         await opened.read(lambda tx: tx.fetch_all("SELECT FROM WHERE"))
@@ -287,6 +321,8 @@ async def test_a_fault_of_ours_stays_what_it_is(opened: Database) -> None:
         ("55P03", StoreUnavailable),
         ("42501", StoreUnavailable),
         ("58030", StoreUnavailable),
+        ("25006", StoreUnavailable),
+        ("XX001", StoreDamaged),
         ("23505", psycopg.errors.UniqueViolation),
         ("42P01", psycopg.errors.UndefinedTable),
         ("22P02", psycopg.DataError),
