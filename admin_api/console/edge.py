@@ -279,6 +279,7 @@ def _signed_out(request: Request, visit: Visit) -> Response:
     if visit.fragment and "follow=" not in request.url.query:
         headers = {"HX-Trigger": "postroom:signed-out", "HX-Reswap": "none"}
         return Response(status_code=401, headers=headers)
+    # An EventSource cannot show a page: this ends it without the request for one.
     if "text/event-stream" in request.headers.get("accept", ""):
         return Response(status_code=401)
     place = request.url.path

@@ -185,6 +185,7 @@ async def _in_turn(
         except NotFound:
             continue
         except (Problem, StorageError) as error:
+            # Nothing was done yet: the refusal is the answer, and the form comes back as it was.
             if not done:
                 raise
             problem = problem_of(error)

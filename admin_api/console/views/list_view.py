@@ -269,6 +269,7 @@ async def listed(
     """Return as many threads as wanted, or all there are, and where the list goes on."""
     found: list[Record] = []
     following: str | None = cursor
+    # Bounded: for a rare word one page would read the whole inbox.
     for _ in range(_MOST_STEPS):
         query = asked | {"limit": str(min(wanted - len(found), _MOST_OF_API))}
         query |= {"cursor": following} if following else {}

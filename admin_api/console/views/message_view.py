@@ -115,6 +115,7 @@ async def _beginning(response: Response) -> bytes:
     """Return the first octets of a response, and stop reading it."""
     stream = cast(StreamingResponse, response).body_iterator
     found = bytearray()
+    # Closed here: the file stays open, and the rest unread, until the generator is.
     async with aclosing(cast(AsyncGenerator[bytes], stream)) as chunks:
         async for chunk in chunks:
             found += chunk

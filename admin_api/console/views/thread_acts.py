@@ -70,6 +70,7 @@ async def add_note(call: Call, visit: Visit) -> Response:
     except (Problem, Conflict) as error:
         if error.code == "invalid_fields" and isinstance(error, Problem):
             return await _refused_note(call, visit, error.faults, 400)
+        # The key was used for another text: this one is not saved, and must not be lost.
         if error.code not in _USED_KEY:
             raise
         fault = FieldFault(
@@ -224,6 +225,7 @@ async def mark(call: Call, visit: Visit) -> Response:
         raise Invalid(FieldFault("set", f"must be of {', '.join(MARKS)}"))
     chosen = _chosen(await _thread(call, visit), MARKS[named], visit)
     await set_copies(call, visit, MARKS[named], [one["message_id"] for one in chosen])
+    # The page goes on with the new version: with the old one its next change would be a 412.
     if visit.form.get("quiet"):
         _, version = await ask_with_tag(call, "GET", _at(visit), inbox=visit.inbox)
         return Response(status_code=204, headers={"ETag": version or ""})

@@ -74,6 +74,7 @@ async def show_thread(call: Call, visit: Visit) -> Response:
     if visit.fragment and visit.query.get("follow"):
         at = path_of(THREAD, visit.arguments["thread_id"])
         _, version = await ask_with_tag(call, "GET", at, inbox=visit.inbox)
+        # The page stays as it is, with what is being typed in it.
         if version == visit.query["follow"]:
             return Response(status_code=204)
     return await thread_page(call, visit)
