@@ -102,6 +102,7 @@ class JsonLines(logging.Formatter):
             line.setdefault(key, value if isinstance(value, bool | int) else clean(value))
         if trace := _trace(record):
             line["trace"] = trace
+        # In ASCII: a peer's U+2028 is the end of a line for some readers of logs.
         return json.dumps(line)
 
 

@@ -73,6 +73,7 @@ def _clashes(settings: Settings) -> list[Fault]:
         for item in getattr(settings, key):
             if isinstance(item, Endpoint) and not item.port:
                 continue
+            # Without the mark `proxy:`: both bind the same address.
             address = listening.address_of(item)
             if address in taken:
                 text = f"{address} is in {taken[address]} already"

@@ -80,6 +80,7 @@ class Dispatcher:
         match = self._router.match(request.scope.get("raw_path") or b"")
         if match is None:
             raise unknown_path()
+        # First of all, so that refused calls are counted with their route, too.
         request.scope[TEMPLATE] = next(iter(match.routes.values())).path
         now = self._service.clock()
         principal, secret = None, ""
@@ -130,6 +131,7 @@ class Dispatcher:
         """Count the call, and set the limit's headers. Raises Problem 429."""
         buckets = self._service.calls
         allowance = buckets.take(principal.credential_id)
+        # Before the refusal, which has to tell the limit as well.
         headers |= buckets.headers(allowance, "calls")
         if not allowance.granted:
             raise rate_limited(allowance.seconds)

@@ -112,12 +112,14 @@ def _hashed_key(call: Call) -> bytes:
     """Raises Invalid for a key that is none."""
     if call.key is None or not _KEY.fullmatch(call.key):
         raise Invalid(FieldFault(HEADER, "must be 1 to 255 printable ASCII characters"))
+    # Both forms of a path are one call.
     path = call.request.scope["raw_path"].removesuffix(b"/")
     named = b"\n".join((call.request.method.encode(), path, call.key.encode()))
     return blake2b(named, key=_lock(call), digest_size=32).digest()
 
 
 def _hashed_body(call: Call, content: object) -> bytes:
+    # Sorted: a client that retries may write its fields in another order.
     sent = orjson.dumps(content, option=orjson.OPT_SORT_KEYS)
     return blake2b(sent, key=_lock(call), digest_size=32).digest()
 

@@ -64,6 +64,7 @@ def create(
     secret, is_ours = _password(password, password_stdin)
     address = arguments.address(email, "email")
     called = arguments.name(name) if name else ""
+    # Before the transaction: for 30 ms no mail could be written.
     password_hash = hash_password(secret)
 
     async def work(tx: Tx) -> User:

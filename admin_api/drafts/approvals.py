@@ -116,6 +116,7 @@ async def _newer(tx: Tx, call: Call, found: Approval) -> bytes | None:
     view = View(call.tenant_id, found.inbox_id, call.now)
     newest = await newest_public(tx, view=view, thread_id=found.thread_id)
     moved = newest is not None and newest > (found.seen_message_id or b"")
+    # The letter itself is a message of the thread, too.
     return newest if moved and newest != found.message_id else None
 
 

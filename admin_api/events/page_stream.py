@@ -143,6 +143,7 @@ async def _told(source: PageSource) -> AsyncIterator[bytes]:
             await source.feed.join(listener)
             yield _frame("stale", {"inbox": _id(listener)})
         elif events := listener.drain():
+            # With the types: two users of an inbox may have different rights.
             key = (listener.inbox_id, listener.types, events[0].event_id, events[-1].event_id)
             made = partial(_of_inbox, source.database, listener, events)
             yield await source.frames.get((*key, len(events)), made)

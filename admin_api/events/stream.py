@@ -150,6 +150,7 @@ async def _frames(source: Source) -> AsyncIterator[bytes]:
             taken = [event for event in offered if event.event_id > position]
             if taken:
                 position = taken[-1].event_id
+                # A burst is sent in pages: a write of megabytes would run into `_PATIENCE`.
                 for start in range(0, len(taken), _PAGE):
                     yield _told(taken[start : start + _PAGE], listener.inbox_id)
             else:

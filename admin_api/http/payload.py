@@ -36,6 +36,7 @@ class Given(BaseModel):
     """The input of a client: a body or a query."""
 
     # A model is built for its first call: to build them all is a good part of a start.
+    # A misspelt field is a fault: passed over, it would change nothing and nobody would know.
     model_config = ConfigDict(strict=True, extra="forbid", frozen=True, defer_build=True)
     # Fields of the record that a change of it does not take.
     fixed: ClassVar[frozenset[str]] = frozenset()

@@ -151,6 +151,7 @@ async def change_message(call: Call) -> Response:
 
     async def work(tx: Tx) -> Entire:
         copy = await locate(tx, call)
+        # Seen by a grant, it has no copy of this inbox whose marks could change.
         require_held(copy)
         view = await acting_view(tx, call)
         changed, is_other = await copies.update_copy(

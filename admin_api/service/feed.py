@@ -101,6 +101,7 @@ class Listener:
         if self.is_behind or event.type not in self.types:
             return
         self.received += event.type == RECEIVED
+        # It takes less than comes: from here on it reads from the store, at its own pace.
         if len(self._waiting) >= _MOST_WAITING:
             self.is_behind = True
             self._waiting = []
@@ -266,6 +267,7 @@ class Feed:
                     timeout=max(_BREATH, due),
                     return_when=asyncio.FIRST_COMPLETED,
                 )
+                # Commits come in bursts, and one read is for all of them.
                 if woken.done():
                     await asyncio.sleep(_BREATH)
         except Exception:

@@ -11,6 +11,7 @@ from collections import OrderedDict
 from collections.abc import Callable, Hashable
 from dataclasses import dataclass
 
+# Whoever has an IPv6 network has as many addresses: memory is bounded, though one is forgotten.
 _MOST = 50_000
 
 Ticks = Callable[[], float]
