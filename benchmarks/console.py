@@ -69,6 +69,7 @@ document.addEventListener("DOMContentLoaded", () => {
   if (rows) new MutationObserver(look).observe(rows, { childList: true, subtree: true });
 });
 """
+_BARE = "data:text/html,<ol id=rows>" + "<li class=row>row" * 50
 _PAINTED = """
 () => new Promise((done) => new PerformanceObserver((list) => {
   const seen = list.getEntriesByName("first-contentful-paint");
@@ -244,7 +245,7 @@ _Open = Callable[[Visitor], contextlib.AbstractContextManager[_Tab]]
 
 
 def _loads(tab: _Open, visitors: Sequence[Visitor], thread: str, runs: int) -> list[Figure]:
-    first, later, painted, slowed, shift = [0], [0], [0.0], [0.0], 0.0
+    first, later, painted, bare, slowed, shift = [0], [0], [0.0], [0.0], [0.0], 0.0
     for number in range(runs):
         visitor = visitors[number]
         with tab(visitor) as opened:
@@ -259,6 +260,9 @@ def _loads(tab: _Open, visitors: Sequence[Visitor], thread: str, runs: int) -> l
             opened.page.goto(visitor.origin + thread, wait_until="networkidle")
             later.append(opened.octets)
         with tab(visitor) as opened:
+            opened.page.goto(_BARE)
+            bare.append(opened.page.evaluate(_PAINTED)[0])
+        with tab(visitor) as opened:
             opened.cdp.send("Emulation.setCPUThrottlingRate", {"rate": 4})
             opened.page.goto(visitor.origin + _LIST)
             slowed.append(opened.page.evaluate(_PAINTED)[0])
@@ -267,6 +271,7 @@ def _loads(tab: _Open, visitors: Sequence[Visitor], thread: str, runs: int) -> l
         Figure("page: octets of the first load, all files", max(first) / KIB, "KiB", 45, note),
         Figure("page: octets of a later page", max(later) / KIB, "KiB", 8, "the thread of 20"),
         Figure("page: navigation to 50 rows painted", max(painted), "ms", 250, note),
+        Figure("browser: the same of 50 bare lines without a server", max(bare), "ms", note=note),
         Figure("page: the same, processor slowed four times", max(slowed), "ms", 800, note),
         Figure("page: layout shift after it", shift, "", at_most=0),
     ]

@@ -105,13 +105,15 @@ class Edge:
         scope[API] = self._api
         request = Request(scope, receive)
         visit = _visit_of(request, self._shared, self._rows, self._frames)
-        headers = common_headers() | (POLICY | IN_PANE if visit.pane else POLICY)
+        headers = common_headers()
         try:
             response = await self._response(request, visit)
         except ClientDisconnect:
             return
         except Exception as error:
             response = self._refused(request, visit, error, headers["X-Request-Id"])
+        if not files.is_kept(response):  # a file has its own, and says nothing else a dozen times
+            headers |= POLICY | IN_PANE if visit.pane else POLICY
         for name, value in headers.items():
             response.headers.setdefault(name, value)
         for each in visit.cookies:

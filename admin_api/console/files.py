@@ -29,6 +29,7 @@ _TYPES = {
     ".svg": "image/svg+xml",
     ".png": "image/png",
 }
+_CACHED = "public, max-age=31536000, immutable"
 _VENDOR = {"htmx.js": "vendor/htmx-4.0.1/htmx.min.js"}
 # Lines stay lines: no statement joins the next one. No text of ours holds either beginning.
 _COMMENT = re.compile(rb"/\*.*?\*/ ?|^[ \t]*//[^\n]*", re.DOTALL | re.MULTILINE)
@@ -90,6 +91,11 @@ def url_of(name: str) -> str:
     return f"{PREFIX}{every.version}/{name}"
 
 
+def is_kept(response: Response) -> bool:
+    """Whether a response is one of these files."""
+    return response.headers.get("Cache-Control") == _CACHED
+
+
 def show_file(request: Request, version: str, name: str) -> Response:
     """GET /console/static/{version}/{name}. Raises Problem 404."""
     every = static_files()
@@ -99,7 +105,7 @@ def show_file(request: Request, version: str, name: str) -> Response:
         raise not_found()
     packed = "gzip" in request.headers.get("accept-encoding", "").lower()
     headers = {
-        "Cache-Control": "public, max-age=31536000, immutable",
+        "Cache-Control": _CACHED,
         "Vary": "Accept-Encoding",
         "Cross-Origin-Resource-Policy": "same-origin",
         "Content-Security-Policy": "default-src 'none'; frame-ancestors 'none'",
