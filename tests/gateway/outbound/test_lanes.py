@@ -18,6 +18,7 @@ from gateway.outbound.smarthost import (
     Smarthost,
     smarthost_of_domain,
 )
+from gateway.outbound.start_sending import SendingJob
 from storage.engines.opening import EMBEDDED
 from storage.outbound import sending_queue
 from storage.outbound.domain_smarthosts import (
@@ -147,6 +148,32 @@ async def test_a_domain_sends_by_its_own_smarthost(
                 async with job(world, None):
                     await until(world, letter, lambda one: one.state == "accepted")
                 assert len(own.taken) == 3
+
+
+async def test_a_server_without_a_smarthost_sends_once_a_domain_has_one(
+    only: Engine, tmp_path: Path
+) -> None:
+    async with open_world(only) as world, recording_smarthost() as own:
+        settings = Settings(data=tmp_path)
+        sending = SendingJob(settings, world.database, world.content, WakeUp())
+        running = asyncio.create_task(sending.run())
+        try:
+            letter = await enqueued(world)
+            await world.database.write(  # the job goes by the clock of the machine
+                lambda tx: tx.execute("UPDATE letters SET due_at = 1", {})
+            )
+            sending.wake.set()
+            assert not sending.is_on
+            await give(world, DomainSmarthost("127.0.0.1", own.port, "none"))
+            sending.wake.set()
+            await until(world, letter, lambda one: one.state == "accepted")
+            assert sending.is_on
+            assert sending.paused is None
+            assert len(list((tmp_path / "senders").iterdir())) == 1
+        finally:
+            running.cancel()
+            await asyncio.gather(running, return_exceptions=True)
+        assert list((tmp_path / "senders").iterdir()) == []
 
 
 def test_a_password_is_sent_in_clear_to_inside_networks_only(tmp_path: Path) -> None:
