@@ -163,12 +163,11 @@ async def test_a_server_without_a_smarthost_sends_once_a_domain_has_one(
                 lambda tx: tx.execute("UPDATE letters SET due_at = 1", {})
             )
             sending.wake.set()
-            assert not sending.is_on
+            before = sending.is_on
             await give(world, DomainSmarthost("127.0.0.1", own.port, "none"))
             sending.wake.set()
             await until(world, letter, lambda one: one.state == "accepted")
-            assert sending.is_on
-            assert sending.paused is None
+            assert (before, sending.is_on, sending.paused) == (False, True, None)
             assert len(list((tmp_path / "senders").iterdir())) == 1
         finally:
             running.cancel()
