@@ -209,11 +209,14 @@ class Deliverer:
         line = self._lines.get(part)
         if line is None:
             line = self._lines[part] = _Line(part)
-            line.writing = self._loop.create_task(self._write_line(line))
-            tell_of_end(line.writing, logger, "writes mail")
+            self._begin(line)
         line.waiting.append(job)
         if len(line.waiting) == 1 or self._is_complete(line):
             line.go_on()
+
+    def _begin(self, line: _Line) -> None:
+        line.writing = self._loop.create_task(self._write_line(line))
+        tell_of_end(line.writing, logger, "writes mail")
 
     def _is_complete(self, line: _Line) -> bool:
         """Whether the waiting messages are worth a transaction now: half of those expected soon."""
@@ -404,15 +407,26 @@ class Deliverer:
     async def _flush_confirmed(self) -> None:
         """Delete the receipts of confirmed deliveries when no message comes to do it along."""
         for part in self._confirmations.confirmed_in():
-            if part in self._lines or (part is None and self._lines):
-                continue
-            confirmed = self._confirmations.take_confirmed(part)
-            forget = partial(forget_confirmed, confirmed=confirmed)
-            try:
-                if part is None:
-                    await self._database.write(forget)
+            if part is None:
+                if not self._lines:
+                    await self._forget(part)
+            elif part not in self._lines:
+                # Messages that come now wait: a receipt that is being deleted makes none a retry.
+                line = self._lines[part] = _Line(part)
+                await self._forget(part)
+                if line.waiting:
+                    self._begin(line)
                 else:
-                    await self._database.write_in(part, forget)
-            except Exception as error:  # tried again with the next batch, or in a second
-                self._confirmations.give_back(confirmed, part)
-                event(logger, "receipts_kept", level=logging.WARNING, cause=repr(error))
+                    del self._lines[part]
+
+    async def _forget(self, part: bytes | None) -> None:
+        confirmed = self._confirmations.take_confirmed(part)
+        forget = partial(forget_confirmed, confirmed=confirmed)
+        try:
+            if part is None:
+                await self._database.write(forget)
+            else:
+                await self._database.write_in(part, forget)
+        except Exception as error:  # tried again with the next batch, or in a second
+            self._confirmations.give_back(confirmed, part)
+            event(logger, "receipts_kept", level=logging.WARNING, cause=repr(error))

@@ -416,6 +416,48 @@ async def test_no_message_waits_long_for_company_that_does_not_come(opened: Open
         assert await desk.deliverer.submit(message(), None) == STORED
 
 
+class SlowlyForgetting(ScriptedStore):
+    """Writes down what it does; it forgets receipts when it may."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.done: list[str] = []
+        self.forgets, self.may_forget = asyncio.Event(), asyncio.Event()
+
+    async def commit(
+        self, work: object, *, changes_routes: bool, part: bytes
+    ) -> tuple[list[Outcome], Awaitable[None]]:
+        self.done.append("commit")
+        return [STORED], self._durable()
+
+    async def write(self, work: object) -> None:
+        self.forgets.set()
+        await self.may_forget.wait()
+        self.done.append("forget")
+
+
+async def test_a_message_is_not_compared_with_receipts_that_are_being_deleted(
+    opened: Open, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It would be taken for a retry, and a message sent twice on purpose would be lost."""
+    monkeypatch.setattr("gateway.delivery.group_commit._FLUSH_SECONDS", 0.01)
+    store = SlowlyForgetting()
+    desk = opened(store)
+    await desk.deliverer.submit(message(), None)
+    desk.confirmations.confirm([b"receipt"])
+    await asyncio.wait_for(store.forgets.wait(), 20)
+
+    twin = desk.deliverer.submit(message(), None)
+    for _ in range(100):
+        await asyncio.sleep(0)
+    before = [*store.done]
+    store.may_forget.set()
+
+    assert await twin == STORED
+    assert before == ["commit"]
+    assert store.done == ["commit", "forget", "commit"]
+
+
 class PartedStore(ScriptedStore):
     """Stores everything; the commits of each tenant wait until they may go on."""
 
