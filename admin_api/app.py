@@ -73,14 +73,8 @@ def create_app(
         content=content,
         settings=settings,
         clock=clock,
-        calls=Buckets(
-            per_minute=settings.api_rate_per_minute, burst=settings.api_burst, ticks=ticks
-        ),
-        logins=Buckets(
-            per_minute=settings.login_rate_per_minute,
-            burst=settings.login_rate_per_minute,
-            ticks=ticks,
-        ),
+        calls=_buckets(settings.api_rate_per_minute, settings.api_burst, ticks),
+        logins=_buckets(settings.login_rate_per_minute, settings.login_rate_per_minute, ticks),
         password_turns=asyncio.Semaphore(_PASSWORDS_AT_ONCE),
         document=_document,
         reply_to=reply_to,
@@ -103,6 +97,10 @@ def create_app(
     inner = calls if settings.console == "off" else Fork(Edge(router, service, ticks), calls)
     app.router.default = Measured(inner, service.measures)
     return app
+
+
+def _buckets(per_minute: int, burst: int, ticks: Ticks) -> Buckets:
+    return Buckets(per_minute=per_minute, burst=burst, ticks=ticks)
 
 
 @lru_cache(maxsize=1)

@@ -95,8 +95,11 @@ PURE = ("gateway.message", "gateway.parser", "gateway.authentication")
 IMPURE = ("storage.database", "storage.engines", "socket", "aiosmtpd")
 DRIVERS = {"aiosqlite", "sqlite3", "psycopg", "psycopg_pool"}
 MOST_MODULES = 12
+MOST_LINES_OF_A_FILE = 450
+MOST_LINES_OF_A_FUNCTION = 60
 SAME_NAME = {"__init__", "records", "routes", "shapes"}
 pytestmark = pytest.mark.xdist_group("layering")  # each file is read once
+FUNCTION = (ast.FunctionDef, ast.AsyncFunctionDef)
 FILES = [file for layer in LAYERS for file in sorted((ROOT / layer).rglob("*.py"))]
 
 
@@ -246,6 +249,20 @@ def test_no_folder_holds_more_modules_than_one_looks_through() -> None:
             many[name(folder)] = len(modules)
 
     assert {folder: count for folder, count in many.items() if count > MOST_MODULES} == {}
+
+
+def test_no_file_and_no_function_is_longer_than_one_reads() -> None:
+    long = {}
+    for file in FILES:
+        text = file.read_text()
+        long[name(file)] = text.count("\n") - MOST_LINES_OF_A_FILE
+        for node in ast.walk(ast.parse(text)):
+            # A migration is a list of statements, and is never changed.
+            if isinstance(node, FUNCTION) and file.parent.name != "migrations":
+                lines = (node.end_lineno or node.lineno) - node.lineno + 1
+                long[f"{name(file)} {node.name}"] = lines - MOST_LINES_OF_A_FUNCTION
+
+    assert {what: too_many for what, too_many in long.items() if too_many > 0} == {}
 
 
 @pytest.mark.parametrize("package", LAYERS)

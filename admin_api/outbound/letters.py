@@ -122,20 +122,7 @@ async def _queue(
     await _require_allowed(tx, call, view, composed, thread_id=thread_id)
     new_thread = tx.new_id() if thread_id is None else thread_id
     message_id = message_id or tx.new_id()
-    draft = None if payload.draft_id is None else await require_latest(tx, call, payload.draft_id)
-    upload_ids = upload_ids_of(payload)
-    if upload_ids:
-        await uploads.take_uploads(
-            tx,
-            tenant_id=call.tenant_id,
-            inbox_id=view.inbox_id,
-            message_id=message_id,
-            upload_ids=upload_ids,
-            now=call.now,
-            lent=lent_by(draft) if draft else {},
-        )
-    if draft is not None:
-        await drafts.delete_draft(tx, tenant_id=call.tenant_id, draft_id=draft.draft_id)
+    await _use_up(tx, call, payload, inbox_id=view.inbox_id, message_id=message_id)
     held = isinstance(call.caller, Agent) and not is_automatic(call)
     if content is None:
         octets = octets_of(composed, message_id)
@@ -173,6 +160,26 @@ async def _queue(
             now=call.now,
         )
     return await find_letter(tx, tenant_id=call.tenant_id, message_id=message_id), approval_id
+
+
+async def _use_up(
+    tx: Tx, call: Call, payload: LetterIn, *, inbox_id: bytes, message_id: bytes
+) -> None:
+    """Give the uploads to the letter, and delete the draft that became it."""
+    draft = None if payload.draft_id is None else await require_latest(tx, call, payload.draft_id)
+    upload_ids = upload_ids_of(payload)
+    if upload_ids:
+        await uploads.take_uploads(
+            tx,
+            tenant_id=call.tenant_id,
+            inbox_id=inbox_id,
+            message_id=message_id,
+            upload_ids=upload_ids,
+            now=call.now,
+            lent=lent_by(draft) if draft else {},
+        )
+    if draft is not None:
+        await drafts.delete_draft(tx, tenant_id=call.tenant_id, draft_id=draft.draft_id)
 
 
 async def _require_not_moved(tx: Tx, call: Call, payload: LetterIn, newest: bytes | None) -> None:

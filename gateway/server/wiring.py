@@ -126,14 +126,7 @@ async def serve(
             parts.smtp.extend(running.smtp)
             gc.collect()
             gc.freeze()
-            event(
-                logger,
-                "listening",
-                smtp=_shown(running.smtp),
-                lmtp=_shown(running.lmtp),
-                smtps=_shown(running.smtps),
-                http=_shown(running.http),
-            )
+            _log_listening(running)
             with stopping.on_signals(), _watched(database, contents, stopping), alive(manager):
                 if ready is not None:
                     ready(running)
@@ -143,6 +136,12 @@ async def serve(
                 event(logger, "draining")
     event(logger, "stopped", forced=stopping.forced)
     return 1 if stopping.forced or stopping.failed else 0
+
+
+def _log_listening(running: Running) -> None:
+    smtp, lmtp = _shown(running.smtp), _shown(running.lmtp)
+    smtps, http = _shown(running.smtps), _shown(running.http)
+    event(logger, "listening", smtp=smtp, lmtp=lmtp, smtps=smtps, http=http)
 
 
 @dataclass(frozen=True, slots=True)

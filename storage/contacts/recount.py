@@ -1,4 +1,4 @@
-"""Relationships, when a message turns out to be from somebody else, or from nobody.
+"""Relationships, when a message turns out to be from somebody else or from nobody, or goes.
 
 - Counts of copies that are still there are moved from the old sender to the new one. A copy that
   was deleted has counted for the old one, and stays so.
@@ -17,6 +17,7 @@ from storage.contacts.relationships import (
     Heard,
     count_messages,
     counted_until,
+    is_personal,
     note_verified,
     weight,
 )
@@ -143,3 +144,43 @@ _FORGED = f"""
     UPDATE relationships SET authenticated = 0
     WHERE tenant_id = :tenant_id AND canonical = :canonical AND authenticated IS NULL AND {_COPIED}
 """
+
+
+async def count_before_it_goes(
+    tx: Tx, *, tenant_id: bytes, inbox_id: bytes, message_id: bytes
+) -> None:
+    """Count a copy that is about to be deleted for good, if it has not been."""
+    if message_id <= await counted_until(tx, tenant_id=tenant_id):
+        return
+    row = await tx.fetch_one(
+        """
+        SELECT from_email, from_name, received_at, automatic, reverse_path FROM messages m
+        WHERE tenant_id = :tenant_id AND message_id = :message_id AND NOT EXISTS (
+            SELECT 1 FROM message_checks k
+            WHERE k.message_id = m.message_id AND k.verdict = 'failed')
+        """,
+        {"tenant_id": tenant_id, "message_id": message_id},
+    )
+    canonical = canonical_or_none(row["from_email"]) if row else None
+    if row is None or canonical is None or not is_personal(row):
+        return
+    heard = Heard(tenant_id, canonical, row["received_at"] // HOUR)
+    email, name = row["from_email"], row["from_name"]
+    await count_messages(tx, heard, email, name, [message_id], inbox_id=inbox_id)
+
+
+async def forget_sender(tx: Tx, *, message_id: bytes) -> None:
+    """Drop a message from those of its sender; to be called before it goes."""
+    row = await tx.fetch_one(
+        "SELECT tenant_id, from_email FROM messages WHERE message_id = :message_id",
+        {"message_id": message_id},
+    )
+    canonical = canonical_or_none(row["from_email"]) if row else None
+    if row is not None and canonical is not None:
+        await tx.execute(
+            """
+            DELETE FROM messages_by_sender
+            WHERE tenant_id = :tenant_id AND canonical = :canonical AND message_id = :message_id
+            """,
+            {"tenant_id": row["tenant_id"], "canonical": canonical, "message_id": message_id},
+        )

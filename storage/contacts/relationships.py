@@ -262,11 +262,11 @@ def _sent(row: Row) -> tuple[bytes, str, str, int, bytes, bool]:
         row["from_name"],
         row["received_at"],
         bytes(row["message_id"]),
-        _is_personal(row),
+        is_personal(row),
     )
 
 
-def _is_personal(row: Row) -> bool:
+def is_personal(row: Row) -> bool:
     """Whether somebody wrote it, as far as the message itself says."""
     return not row["automatic"] and row["reverse_path"] != ""
 
@@ -390,46 +390,6 @@ _COUNT = """
         message_count = relationships.message_count + excluded.message_count,
         score = relationships.score + excluded.score
 """
-
-
-async def count_before_it_goes(
-    tx: Tx, *, tenant_id: bytes, inbox_id: bytes, message_id: bytes
-) -> None:
-    """Count a copy that is about to be deleted for good, if it has not been."""
-    if message_id <= await counted_until(tx, tenant_id=tenant_id):
-        return
-    row = await tx.fetch_one(
-        """
-        SELECT from_email, from_name, received_at, automatic, reverse_path FROM messages m
-        WHERE tenant_id = :tenant_id AND message_id = :message_id AND NOT EXISTS (
-            SELECT 1 FROM message_checks k
-            WHERE k.message_id = m.message_id AND k.verdict = 'failed')
-        """,
-        {"tenant_id": tenant_id, "message_id": message_id},
-    )
-    canonical = canonical_or_none(row["from_email"]) if row else None
-    if row is None or canonical is None or not _is_personal(row):
-        return
-    heard = Heard(tenant_id, canonical, row["received_at"] // HOUR)
-    email, name = row["from_email"], row["from_name"]
-    await count_messages(tx, heard, email, name, [message_id], inbox_id=inbox_id)
-
-
-async def forget_sender(tx: Tx, *, message_id: bytes) -> None:
-    """Drop a message from those of its sender; to be called before it goes."""
-    row = await tx.fetch_one(
-        "SELECT tenant_id, from_email FROM messages WHERE message_id = :message_id",
-        {"message_id": message_id},
-    )
-    canonical = canonical_or_none(row["from_email"]) if row else None
-    if row is not None and canonical is not None:
-        await tx.execute(
-            """
-            DELETE FROM messages_by_sender
-            WHERE tenant_id = :tenant_id AND canonical = :canonical AND message_id = :message_id
-            """,
-            {"tenant_id": row["tenant_id"], "canonical": canonical, "message_id": message_id},
-        )
 
 
 async def counted_until(tx: Tx, *, tenant_id: bytes) -> bytes:

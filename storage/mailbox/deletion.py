@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from storage.contacts.relationships import count_before_it_goes, forget_sender
+from storage.contacts.recount import count_before_it_goes, forget_sender
 from storage.database import Tx
 from storage.delivery.explain import forget_explanation, keep_deleted
 from storage.errors import Conflict

@@ -102,7 +102,6 @@ async def thread_page(
     """
     parts = await snapshot(call, partial(_parts, inbox=visit.inbox, visit=visit), inbox=visit.inbox)
     thread = parts.thread
-    when = partial(words.moment, zone=parts.here["default_timezone"], now=call.now)
     items = time_line(
         thread["messages"], parts.notes or (), parts.acts, opened=visit.query.get("open", "")
     )
@@ -131,20 +130,7 @@ async def thread_page(
         thread=thread,
         items=items,
         bodies=bodies,
-        people=parts.people,
-        when=when,
-        path=thread_path(visit),
-        messages_path=inbox_path(visit.inbox, "messages/"),
-        back=_back(visit),
-        nav=navigation(visit.inbox, parts.here["aliases"]),
-        part="",
-        audience=audience(thread["messages"], parts.notes or (), parts.acts, parts.people),
-        held=[one["message_id"] for one in thread["messages"] if one["folder"] is not None],
-        sentence=sentence,
-        summary=summary(thread),
-        is_own=parts.here["owner_user_id"] == visit.user_id,
-        is_admin=is_admin(call.caller),
-        new_key=partial(secrets.token_urlsafe, 12),
+        **_frame_values(call, visit, parts),
         answer=answer,
         letter=composer,
         letter_faults=compose_view.faults_of(letter_faults),
@@ -154,6 +140,27 @@ async def thread_page(
         stale=stale,
         draft={**_NO_DRAFT, "key": secrets.token_urlsafe(12), **(draft or {})},
     )
+
+
+def _frame_values(call: Call, visit: Visit, parts: Parts) -> dict[str, Any]:
+    """What the page shows around the time line, whatever was typed."""
+    messages = parts.thread["messages"]
+    return {
+        "people": parts.people,
+        "when": partial(words.moment, zone=parts.here["default_timezone"], now=call.now),
+        "path": thread_path(visit),
+        "messages_path": inbox_path(visit.inbox, "messages/"),
+        "back": _back(visit),
+        "nav": navigation(visit.inbox, parts.here["aliases"]),
+        "part": "",
+        "audience": audience(messages, parts.notes or (), parts.acts, parts.people),
+        "held": [one["message_id"] for one in messages if one["folder"] is not None],
+        "sentence": sentence,
+        "summary": summary(parts.thread),
+        "is_own": parts.here["owner_user_id"] == visit.user_id,
+        "is_admin": is_admin(call.caller),
+        "new_key": partial(secrets.token_urlsafe, 12),
+    }
 
 
 async def _parts(call: Call, *, inbox: str, visit: Visit) -> Parts:
