@@ -3,7 +3,13 @@
 from functools import partial
 
 from storage.database import Store
-from storage.index.full_text import entries_after, index, last_entry
+from storage.index.full_text import (
+    entries_after,
+    forget,
+    index,
+    index_in_order,
+    last_entry,
+)
 from storage.index.words import FILLER, Document, Entry, pack, unpack
 from tests.support.cases import cases
 
@@ -36,3 +42,20 @@ async def test_words_come_out_of_the_index_as_they_went_in(database: Store) -> N
             with case(name):
                 assert (entry[0], sorted(entry[1])) == (wanted[0], list(wanted[1]))
                 assert unpack(entry[2]) == unpack(wanted[2])
+
+
+async def test_messages_of_one_microsecond_are_told_apart(database: Store) -> None:
+    # Two tenants' writers on PostgreSQL may give such ids, and the store may come to SQLite.
+    ids = [number.to_bytes(8, "big") + bytes([last]) * 8 for number in (7, 8) for last in (1, 2)]
+    entries: list[Entry] = [
+        (one, [f"i{place}"], pack(Document(body=(f"word{place}",))))
+        for place, one in enumerate(ids)
+    ]
+    await database.write(lambda tx: index_in_order(tx, entries[:2]))
+    await database.write(lambda tx: index_in_order(tx, entries[2:]))
+
+    found = await database.read(lambda tx: entries_after(tx, message_id=ids[0], limit=9))
+    assert [one[0] for one in found] == ids[1:]
+    await database.write(lambda tx: forget(tx, message_id=ids[2]))
+    found = await database.read(lambda tx: entries_after(tx, message_id=b"", limit=9))
+    assert [unpack(one[2])["body"] for one in found] == ["word0", "word1", "word3"]
