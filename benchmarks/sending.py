@@ -262,9 +262,9 @@ def _answers(caller: _Caller, sink: LetterSink) -> list[Figure]:
 def _answer(caller: _Caller, letter: Taken, kind: str) -> None:
     """Answer as a client does that got the letter by such a smarthost, or drops such fields."""
     fields = dict(re.findall(rb"(?m)^(Message-ID|References|Reply-To): ([^\r\n]*)", letter.octets))
-    own = (
-        b"<1@smarthost.test>" if kind in ("Message-ID replaced", "both") else fields[b"Message-ID"]
-    )
+    own = fields[b"Message-ID"]
+    if kind in ("Message-ID replaced", "both"):
+        own = f"<{random.getrandbits(64)}@smarthost.test>".encode()
     lines = [b"Subject: Re: " + letter.subject.encode(), b"In-Reply-To: " + own]
     if kind in ("plain", "Message-ID replaced"):
         lines.append(b"References: " + fields.get(b"References", b"") + b" " + own)
