@@ -65,7 +65,9 @@ class PostgresServer:
 
     def copy(self, primary: "PostgresServer") -> None:
         """Have the cluster of a running server, as its standby, in place of our own."""
-        program = need("pg_basebackup", "postgresql", *PLACES)
+        found = need("pg_basebackup", "postgresql", *PLACES)
+        beside = self._programs / "pg_basebackup"  # of the server's own version
+        program = beside if beside.exists() else found
         shutil.rmtree(self.folder / "data", ignore_errors=True)
         self._run(
             program,
