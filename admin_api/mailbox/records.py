@@ -12,7 +12,7 @@ from storage.mailbox.copies import Copy, Mailbox, Route, distinct_addresses
 from storage.mailbox.message_text import MessageText
 from storage.mailbox.parsed import Attachment
 from storage.mailbox.read_state import Reader
-from storage.outbound.letters import Letter
+from storage.outbound.letters import Letter, worst_of
 
 
 def message_item(copy: Copy) -> Record:
@@ -80,7 +80,8 @@ def delivery_record(letter: Letter, viewer: bytes) -> Record:
     """The delivery of a letter; its blind recipients are for its author's inbox alone."""
     shown = [one for one in letter.recipients if one.kind != "bcc" or viewer == letter.inbox_id]
     return {
-        "state": letter.state,
+        # Of those shown: else a failure that none of them had would tell of a blind one.
+        "state": worst_of(shown or letter.recipients),
         "attempts": letter.attempts,
         "next_attempt_at": time_or_none(letter.due_at),
         "recipients": [

@@ -109,8 +109,14 @@ async def _join(tx: Tx, tenant_id: bytes, thread_id: bytes, of_letter: bytes, no
 
 
 async def _set_states(tx: Tx, letter: Letter, report: DeliveryReport, now: int) -> None:
+    # Once for all that are reported: this runs in the transaction of the parser's whole batch.
+    places = {
+        canonical_or_none(one.email): place
+        for place, one in reversed([*enumerate(letter.recipients)])
+    }
+    is_only_one = len(report.recipients) == len(letter.recipients) == 1
     for one in report.recipients:
-        state, place = one.state, _place_of(one, letter, alone=len(report.recipients) == 1)
+        state, place = one.state, _place_of(one, places, is_only_one=is_only_one)
         if state is None or place is None:
             continue
         code = _CODE.match(one.diagnostic)
@@ -145,13 +151,13 @@ async def _set_states(tx: Tx, letter: Letter, report: DeliveryReport, now: int) 
     )
 
 
-def _place_of(one: ReportedRecipient, letter: Letter, *, alone: bool) -> int | None:
+def _place_of(
+    one: ReportedRecipient, places: Mapping[str | None, int], *, is_only_one: bool
+) -> int | None:
     """The place of the recipient that is meant; the only one, whatever a forwarder called it."""
-    meant = {canonical_or_none(address) for address in one.addresses} - {None}
-    for place, recipient in enumerate(letter.recipients):
-        if canonical_or_none(recipient.email) in meant:
-            return place
-    return 0 if alone and len(letter.recipients) == 1 else None
+    meant = (canonical_or_none(address) for address in one.addresses)
+    place = next((places[name] for name in meant if name is not None and name in places), None)
+    return 0 if place is None and is_only_one else place
 
 
 def _said(report: DeliveryReport | None) -> str | None:

@@ -11,7 +11,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal, get_args
 
@@ -83,8 +83,13 @@ class Letter:
     @property
     def state(self) -> State:
         """The worst state of its recipients."""
-        found = {one.state for one in self.recipients}
-        return next(state for state in STATES if state in found)
+        return worst_of(self.recipients)
+
+
+def worst_of(recipients: Iterable[LetterRecipient]) -> State:
+    """The worst of their states; there is one recipient at least."""
+    found = {one.state for one in recipients}
+    return next(state for state in STATES if state in found)
 
 
 @dataclass(frozen=True, slots=True)

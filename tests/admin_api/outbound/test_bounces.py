@@ -210,6 +210,8 @@ async def test_a_report_without_the_right_token_changes_nothing(engine: Engine) 
                 assert (await show(world, SUPPORT, report_id))["code"] == "not_found"
                 theirs = (await show(world, SUPPORT, blind["message_id"]))["delivery"]
                 assert [one["email"] for one in theirs["recipients"]] == ["grace@sender.test"]
+                ours = (await show(world, SALES, blind["message_id"]))["delivery"]
+                assert (ours["state"], theirs["state"]) == ("bounced", "accepted")
 
 
 async def test_an_answer_joins_its_thread(engine: Engine) -> None:
