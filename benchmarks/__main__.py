@@ -24,6 +24,7 @@ from benchmarks import (
     edge,
     environment,
     full_store,
+    gateways,
     latency,
     memory,
     moving,
@@ -59,6 +60,7 @@ _PARTS = (
     "postgresql",
     "sending",
     "copy",
+    "gateways",
 )
 _SERVERS = ("postfix", "postroom")
 # The parts that measure Postroom alone, each on copies of the prepared store.
@@ -75,6 +77,7 @@ _FIGURES = {
     "postgresql": postgresql.measure,
     "sending": sending.measure,
     "copy": moving.measure,
+    "gateways": gateways.measure,
 }
 
 
@@ -149,7 +152,7 @@ def _measure(directory: Path, plan: Plan, options: argparse.Namespace) -> Report
     parts = set(options.only or _PARTS)
     report = Report(environment.describe(directory))
     prepared = directory / "prepared"
-    if parts - {"ceiling"} and options.server != "postfix":
+    if parts - {"ceiling", "gateways"} and options.server != "postfix":
         _tell("preparing a store")
         prepare_store(prepared, plan.members)
     if parts & {"throughput", "latency"}:
