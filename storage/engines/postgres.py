@@ -44,6 +44,13 @@ from psycopg.rows import DictRow
 from storage.clock import Clock
 from storage.database import Durable, Params, Row, Share, StoreFault, T, Work
 from storage.engines.fair_turns import HOUSE, MAIL, WRITE_WAIT, CallersView, FairTurns
+from storage.engines.leases.route_leases import (
+    CHANGE,
+    LATE,
+    RouteLease,
+    routes_of,
+    until_dropped,
+)
 from storage.engines.postgres_connections import (
     Connection,
     Lender,
@@ -160,7 +167,8 @@ class PostgresTx:
 class PostgresLookups:
     """The store, for reading alone. Made by `open_postgres_lookups`."""
 
-    def __init__(self, readers: Lender) -> None:
+    def __init__(self, store: str, readers: Lender) -> None:
+        self._lease = RouteLease(store)
         self._readers = readers
         self._running: set[asyncio.Task[object]] = set()
 
@@ -171,9 +179,10 @@ class PostgresLookups:
         return await self._answered(work)
 
     def route_generation(self) -> int | None:
-        return None  # other machines write, too
+        return self._lease.generation()
 
     async def close(self) -> None:
+        await self._lease.close()
         while self._running:
             await asyncio.wait(self._running)
         await self._readers.close()
@@ -244,7 +253,7 @@ class PostgresDatabase(PostgresLookups):
     """The store in one schema of a PostgreSQL database. Made by `open_postgres`."""
 
     def __init__(self, store: str, lenders: _Lenders, clock: Clock, locks: Locks) -> None:
-        super().__init__(lenders.readers)
+        super().__init__(store, lenders.readers)
         self._store = store
         self._mail = _Writers.of(lenders.mail, _MAIL_WRITERS)
         self._writers = _Writers.of(lenders.writers, _WRITERS)
@@ -340,15 +349,27 @@ class PostgresDatabase(PostgresLookups):
                 before = ids.last
                 with ending_within(connection, _within(share)):
                     result = await work(PostgresTx(connection, ids))
-                    if ids.last == before:
-                        await commit(connection)
+                    gave = ids.last != before
+                    keeps = [keep_floor(part, ids.last)] if gave else []
+                    tells = [f"NOTIFY {self._channel}"] if gave else []
+                    if part is None and self._locks.has_leases:
+                        await self._change_routes(connection, keeps, tells)
                     else:
-                        keep = keep_floor(part, ids.last)
-                        await commit(connection, before=keep, behind=f"NOTIFY {self._channel}")
+                        await commit(connection, before=keeps, behind=tells)
                 return result
             except BaseException:
                 await roll_back(connection)
                 raise
+
+    async def _change_routes(
+        self, connection: Connection, before: Sequence[str], behind: Sequence[str]
+    ) -> None:
+        """Commit; on return nobody remembers a route of before."""
+        told = f"NOTIFY {routes_of(self._channel)}"
+        answer = await commit(connection, before=[*before, CHANGE], behind=[*behind, told, LATE])
+        committed = time.monotonic()
+        row = None if answer is None else await answer.fetchone()
+        await until_dropped(connection, row, committed)
 
     async def _write_beside(self, work: Work[T]) -> T:
         async with self._beside.lend() as connection:
@@ -397,4 +418,4 @@ async def open_postgres_lookups(store: str) -> PostgresLookups:
     """Open the store for look-ups; what is out of reach now is tried again at each of them."""
     readers = Lender(store, "lookups", _LOOKING)
     await readers.open()
-    return PostgresLookups(readers)
+    return PostgresLookups(store, readers)

@@ -13,12 +13,15 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import time
+from collections.abc import Sequence
 from hashlib import blake2b
 from typing import NamedTuple
 
 import psycopg
+from psycopg import AsyncCursor
 from psycopg.errors import LockNotAvailable
 from psycopg.pq import TransactionStatus
+from psycopg.rows import DictRow
 
 from storage.database import SEALED, Row
 from storage.engines.postgres_connections import Connection, answering, control, loosened
@@ -43,6 +46,11 @@ class Locks:
     def __init__(self, store: int) -> None:
         self.store = store
         self._has_floors = False
+
+    @property
+    def has_leases(self) -> bool:
+        """Whether the store has leases on routes: all of this release have."""
+        return self._has_floors
 
     async def begin(self, connection: Connection, part: bytes | None, until: float) -> Begun:
         """Begin a write in the partition, or alone in the store.
@@ -132,7 +140,7 @@ _BEGIN = "BEGIN ISOLATION LEVEL READ COMMITTED"
 _WAIT_FOR_STANDBY = "SyncRepWaitForLSN"
 _WHAT_IS_THERE = """
     SELECT to_regclass('store_state') IS NOT NULL AS state,
-           to_regclass('tenant_floors') IS NOT NULL AS floors"""
+           to_regclass('route_leases') IS NOT NULL AS floors"""
 _SAFETY = """current_setting('fsync') AS fsync,
     current_setting('full_page_writes') AS full_page_writes,
     current_setting('synchronous_commit') AS synchronous_commit,
@@ -160,8 +168,13 @@ def keep_floor(part: bytes | None, last: int) -> str:
         ON CONFLICT (tenant_id) DO UPDATE SET value = excluded.value"""
 
 
-async def commit(connection: Connection, *, before: str = "", behind: str = "") -> None:
-    """Commit, with a statement before that and one behind it, in one message."""
+async def commit(
+    connection: Connection, *, before: Sequence[str] = (), behind: Sequence[str] = ()
+) -> AsyncCursor[DictRow] | None:
+    """Commit, with statements before that and behind it, in one message.
+
+    Returns the answer of the last; None when it did not come.
+    """
     # A COMMIT after a statement that failed would roll back, without an error.
     if connection.info.transaction_status is TransactionStatus.INERROR:
         raise RuntimeError("the work hid an error of its transaction; nothing was stored")
@@ -173,7 +186,7 @@ async def commit(connection: Connection, *, before: str = "", behind: str = "") 
 
     connection.add_notice_handler(warn)
     try:
-        await control(connection, "; ".join(filter(None, (before, "COMMIT", behind))))
+        answer = await control(connection, "; ".join((*before, "COMMIT", *behind)))
     except psycopg.OperationalError as error:
         if connection.closed:
             raise OutcomeUnknown("the connection was lost in the middle of a COMMIT") from error
@@ -181,11 +194,13 @@ async def commit(connection: Connection, *, before: str = "", behind: str = "") 
             if connection.info.transaction_status is _IDLE:  # COMMIT failed, or what is behind it
                 raise OutcomeUnknown(f"after a COMMIT: {error}") from error
             raise
+        answer = None
     finally:
         connection.remove_notice_handler(warn)
     # An operator canceled the wait: committed here, and maybe not at the standby.
     if warned:
         raise OutcomeUnknown(f"no standby may have what was committed: {warned[0]}")
+    return answer
 
 
 async def roll_back(connection: Connection) -> None:

@@ -45,10 +45,11 @@ from storage.migrations.m026_outbound import m026_outbound
 from storage.migrations.m027_open_threads import m027_open_threads
 from storage.migrations.m028_bounces import m028_bounces
 from storage.migrations.m029_partitions import m029_partitions
+from storage.migrations.m030_route_leases import m030_route_leases
 
 Step = Callable[[Tx], Coroutine[Any, Any, None]]
 
-OLDEST = 29
+OLDEST = 30
 """The fewest steps that a release must know to work with a store of this one.
 
 A step that only adds leaves it. One that takes away what the former release uses, or whose release
@@ -227,4 +228,5 @@ STEPS: tuple[Step, ...] = (
     m027_open_threads,
     m028_bounces,
     m029_partitions,
+    m030_route_leases,
 )

@@ -27,6 +27,7 @@ _NOT_COPIED = {
     INDEXES,
     "migrations",
     "store_state",
+    "route_leases",
     "content_pieces",
     "object_checksums",
     "search_documents",

@@ -226,7 +226,7 @@ _COPIED_TABLES = """
     WHERE schema = 'main' AND type = 'table' AND name NOT LIKE 'sqlite%'
       AND name NOT LIKE 'search%' AND name NOT LIKE 'fil%' AND name NOT IN
           ('migrations', 'store_state', 'content_pieces', 'object_checksums', 'unread_blocks',
-           'cursors', 'tenant_floors')
+           'cursors', 'tenant_floors', 'route_leases')
 """
 
 
