@@ -144,7 +144,15 @@ class PartitionWrites(Database, Protocol):
         ...
 
 
-class SharedDatabase(PartitionWrites, Protocol):
+class AcrossWrites(Database, Protocol):
+    """A store that is told where work on rows of many partitions changes no route."""
+
+    async def write_across(self, work: Work[T]) -> T:
+        """Like `write`, for work that changes no route: nobody has to look routes up anew."""
+        ...
+
+
+class SharedDatabase(PartitionWrites, AcrossWrites, Protocol):
     """A store that many callers use at the same time."""
 
     def for_caller(self, share: Share, *, in_partition: bool = False) -> Database:

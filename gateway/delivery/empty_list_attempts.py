@@ -14,7 +14,7 @@ from collections.abc import AsyncGenerator
 
 from config.logs import event
 from storage.clock import Clock
-from storage.database import Database
+from storage.database import AcrossWrites
 from storage.directory.empty_list_attempts import add_deferred
 
 logger = logging.getLogger(__name__)
@@ -23,7 +23,7 @@ _EVERY_SECONDS = 2.0
 
 
 @contextlib.asynccontextmanager
-async def deferring(database: Database, clock: Clock) -> AsyncGenerator[Deferred, None]:
+async def deferring(database: AcrossWrites, clock: Clock) -> AsyncGenerator[Deferred, None]:
     """Count attempts within; all counts are written at the latest at the end."""
     deferred = Deferred(database, clock)
     writing = asyncio.create_task(deferred.run())
@@ -37,7 +37,7 @@ async def deferring(database: Database, clock: Clock) -> AsyncGenerator[Deferred
 class Deferred:
     """Attempts at lists without members that are not written yet."""
 
-    def __init__(self, database: Database, clock: Clock) -> None:
+    def __init__(self, database: AcrossWrites, clock: Clock) -> None:
         self._database = database
         self._clock = clock
         self._attempts: Counter[bytes] = Counter()
@@ -62,7 +62,9 @@ class Deferred:
         if not attempts:
             return
         try:
-            await self._database.write(lambda tx: add_deferred(tx, attempts, now=self._clock()))
+            await self._database.write_across(
+                lambda tx: add_deferred(tx, attempts, now=self._clock())
+            )
         except Exception as error:  # no mail depends on it
             self._attempts.update(attempts)
             event(logger, "deferred_not_counted", level=logging.WARNING, cause=repr(error))

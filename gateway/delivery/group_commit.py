@@ -424,7 +424,7 @@ class Deliverer:
         forget = partial(forget_confirmed, confirmed=confirmed)
         try:
             if part is None:
-                await self._database.write(forget)
+                await self._database.write_across(forget)
             else:
                 await self._database.write_in(part, forget)
         except Exception as error:  # tried again with the next batch, or in a second

@@ -25,7 +25,7 @@ from storage.clock import Clock
 from storage.content.header_grammar import MAX_OCTETS
 from storage.content.message_bytes import ContentDamaged, ContentDirectory
 from storage.content.mime_parts import Parsed
-from storage.database import Database
+from storage.database import AcrossWrites
 from storage.errors import StoreUnavailable
 from storage.mailbox import reparse
 from storage.mailbox.parse_queue import ParseClaim
@@ -40,7 +40,7 @@ _LONGEST_PAUSE = 2.0
 
 
 async def run(
-    database: Database,
+    database: AcrossWrites,
     contents: ContentDirectory,
     commits: WakeUp,
     clock: Clock,
@@ -67,7 +67,7 @@ async def run(
 
 
 async def one_batch(
-    database: Database, contents: ContentDirectory, parser: ParserProcess, clock: Clock
+    database: AcrossWrites, contents: ContentDirectory, parser: ParserProcess, clock: Clock
 ) -> bool:
     """Parse the next messages and keep what is found; whether there were any."""
     batch = await database.read(lambda tx: reparse.next_batch(tx, limit=BATCH))
@@ -75,12 +75,12 @@ async def one_batch(
         return False
     found = await _parsed(batch, contents, parser)
     try:
-        await database.write(lambda tx: reparse.keep(tx, batch, found, now=clock()))
+        await database.write_across(lambda tx: reparse.keep(tx, batch, found, now=clock()))
     except StoreUnavailable:
         raise
     except Exception as error:  # one of them is not such as the store can keep: they stay as before
         event(logger, "reparse_refused", level=logging.ERROR, cause=repr(error))
-        await database.write(lambda tx: reparse.keep(tx, batch, (), now=clock()))
+        await database.write_across(lambda tx: reparse.keep(tx, batch, (), now=clock()))
     return True
 
 

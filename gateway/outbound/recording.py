@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from functools import partial
 
 from storage.clock import Clock
-from storage.database import Database, Tx
+from storage.database import AcrossWrites, Tx
 from storage.outbound import sending_queue
 from storage.outbound.sending_queue import RecipientOutcome, SendingClaim
 
@@ -30,7 +30,7 @@ class _Entry:
 class Recording:
     """Records for the letters that `owner` has claimed."""
 
-    def __init__(self, database: Database, clock: Clock, owner: bytes, *, ask: bool) -> None:
+    def __init__(self, database: AcrossWrites, clock: Clock, owner: bytes, *, ask: bool) -> None:
         self._database = database
         self._clock = clock
         self._owner = owner
@@ -59,7 +59,7 @@ class Recording:
         while self._waiting:
             entries, self._waiting = self._waiting, []
             try:
-                found = await self._database.write(partial(self._all, entries=entries))
+                found = await self._database.write_across(partial(self._all, entries=entries))
             except BaseException as error:
                 for entry in entries:
                     if not entry.done.done():

@@ -39,7 +39,7 @@ from gateway.outbound.smarthost import (
 )
 from storage.clock import SECOND, Clock
 from storage.content.message_bytes import ContentDamaged, ContentDirectory
-from storage.database import Database, Tx
+from storage.database import AcrossWrites, Tx
 from storage.errors import StoreUnavailable
 from storage.ids import to_text
 from storage.outbound import sending_queue
@@ -65,7 +65,7 @@ class Sending:
 
     def __init__(
         self,
-        database: Database,
+        database: AcrossWrites,
         contents: ContentDirectory,
         commits: WakeUp,
         clock: Clock,
@@ -133,7 +133,7 @@ class Sending:
         if dead:
             now = self._clock()
             _tell(
-                await self._database.write(
+                await self._database.write_across(
                     lambda tx: sending_queue.recover(tx, ask=self._ask, now=now, dead=dead)
                 )
             )
@@ -156,14 +156,14 @@ class Sending:
             via = lane.via if hosts else "any"
             if lane.health.wait:
                 expired = partial(_expire_all, now=now, via=via)
-                await self._database.write(expired)
+                await self._database.write_across(expired)
                 pause = min(pause, lane.health.wait)
             elif lane.is_to_fill:
                 await self._fill(lane, via, now)
             elif lane.room > 0:
                 pause = min(pause, GATHER_SECONDS)
         if "setting" not in self._lanes:
-            await self._database.write(partial(_expire_all, now=now, via="setting"))
+            await self._database.write_across(partial(_expire_all, now=now, via="setting"))
         return pause
 
     def _open_lanes(self, hosts: Sequence[DomainSmarthost]) -> None:
@@ -197,7 +197,7 @@ class Sending:
             )
             return found, claims
 
-        found, claims = await self._database.write(work)
+        found, claims = await self._database.write_across(work)
         _tell(found)
         return claims
 
@@ -206,7 +206,9 @@ class Sending:
         if time.monotonic() - self._renewed < _RENEW_SECONDS or not claims:
             return
         now, owner = self._clock(), self._name.raw
-        await self._database.write(lambda tx: sending_queue.renew(tx, claims, owner=owner, now=now))
+        await self._database.write_across(
+            lambda tx: sending_queue.renew(tx, claims, owner=owner, now=now)
+        )
         self._renewed = time.monotonic()
 
     def _ended(self, lane: Lane, task: asyncio.Task[None]) -> None:
@@ -289,7 +291,7 @@ class Sending:
 
         async def release() -> bool:
             now = self._clock()
-            await self._database.write(
+            await self._database.write_across(
                 lambda tx: sending_queue.release(tx, [claimed], owner=owner, due_at=now, now=now)
             )
             return True
@@ -318,7 +320,7 @@ class Sending:
         now, claims, owner = self._clock(), [*left.values()], self._name.raw
         try:
             if claims:
-                await self._database.write(
+                await self._database.write_across(
                     lambda tx: sending_queue.release(tx, claims, owner=owner, due_at=now, now=now)
                 )
         except StoreUnavailable as error:  # the leases run out

@@ -13,7 +13,7 @@ from config.logs import event
 from config.settings import Settings
 from storage.clock import system_clock
 from storage.content.message_bytes import ContentDirectory
-from storage.database import Database
+from storage.database import AcrossWrites
 from storage.errors import StoreUnavailable
 from storage.outbound.domain_smarthosts import Via, list_smarthosts
 from storage.wakeup import WakeUp, woken_within
@@ -32,7 +32,7 @@ class SendingJob:
     def __init__(
         self,
         settings: Settings,
-        database: Database,
+        database: AcrossWrites,
         contents: ContentDirectory,
         commits: WakeUp,
     ) -> None:

@@ -285,6 +285,9 @@ class PostgresDatabase(PostgresLookups):
     async def write_in(self, part: bytes, work: Work[T]) -> T:
         return await self.write_for((part, _JOBS), work, part)
 
+    async def write_across(self, work: Work[T]) -> T:
+        return await self._apart(self._write_alone(HOUSE, work, changes_routes=False))
+
     async def write_for(self, share: Share, work: Work[T], part: bytes | None = None) -> T:
         if part is None:
             return await self._apart(self._write_alone(share, work))
@@ -294,7 +297,8 @@ class PostgresDatabase(PostgresLookups):
         self, work: Work[T], *, changes_routes: bool = True, part: bytes | None = None
     ) -> tuple[T, Durable]:
         if part is None:
-            return await self.write_for(MAIL, work), _durable_already()
+            alone = self._write_alone(MAIL, work, changes_routes=changes_routes)
+            return await self._apart(alone), _durable_already()
         share = (part, MAIL[0])
         return await self._apart(self._write(self._mail, share, work, part)), _durable_already()
 
@@ -323,18 +327,27 @@ class PostgresDatabase(PostgresLookups):
         await self._writers.connections.close()
         await self._mail.connections.close()
 
-    async def _write_alone(self, share: Share, work: Work[T]) -> T:
+    async def _write_alone(self, share: Share, work: Work[T], *, changes_routes: bool = True) -> T:
         # One of them waits for the whole store, and the others here.
         until = time.monotonic() + WRITE_WAIT
         async with self._writes.turn(share, patience=WRITE_WAIT):
-            return await self._write_until(until, self._writers, share, work, None)
+            return await self._write_until(
+                until, self._writers, share, work, None, changes_routes=changes_routes
+            )
 
     async def _write(self, writers: _Writers, share: Share, work: Work[T], part: bytes) -> T:
         until = time.monotonic() + WRITE_WAIT
         return await self._write_until(until, writers, share, work, part)
 
     async def _write_until(
-        self, until: float, writers: _Writers, share: Share, work: Work[T], part: bytes | None
+        self,
+        until: float,
+        writers: _Writers,
+        share: Share,
+        work: Work[T],
+        part: bytes | None,
+        *,
+        changes_routes: bool = False,
     ) -> T:
         async with (
             writers.turns.turn(share, patience=max(0.0, until - time.monotonic())),
@@ -352,7 +365,8 @@ class PostgresDatabase(PostgresLookups):
                     gave = ids.last != before
                     keeps = [keep_floor(part, ids.last)] if gave else []
                     tells = [f"NOTIFY {self._channel}"] if gave else []
-                    if part is None and self._locks.has_leases:
+                    # Each change of routes waits for whoever remembers some, up to a second.
+                    if changes_routes and self._locks.has_leases:
                         await self._change_routes(connection, keeps, tells)
                     else:
                         await commit(connection, before=keeps, behind=tells)

@@ -194,6 +194,9 @@ class SqliteDatabase(SqliteLookups):
     async def write_in(self, part: bytes, work: Work[T]) -> T:
         return await self.write(work)
 
+    async def write_across(self, work: Work[T]) -> T:
+        return await self.write(work)
+
     async def write_for(self, share: Share, work: Work[T], part: bytes | None = None) -> T:
         self._log.check()
         writer, until = self._writer, time.monotonic() + WRITE_WAIT
