@@ -125,7 +125,8 @@ def messages_behind(tx: Tx, name: str, *, most: int) -> str:
     if not _by_tenant(tx):
         return f"""
             SELECT 1 FROM messages WHERE message_id > COALESCE(
-                (SELECT c.position FROM cursors c WHERE c.name = '{name}'), :first)
+                (SELECT c.position FROM cursors c
+                 WHERE c.name = '{name}' AND length(c.part) = 0), :first)
         """
     return f"""
         SELECT 1 FROM tenants t

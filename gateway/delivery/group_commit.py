@@ -238,6 +238,8 @@ class Deliverer:
                 await self._let_answers_leave()
         finally:
             del self._lines[line.part]
+            # Some are left when a fault of ours ended it: they are answered 451, not left to wait.
+            self._fail([*line.waiting], StoreUnavailable("the writer of the store ended"))
             self._wake.set()
 
     async def run(self) -> None:

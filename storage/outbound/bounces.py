@@ -172,7 +172,7 @@ def _said(report: DeliveryReport | None) -> str | None:
 
 
 async def _announce(tx: Tx, letter: Letter, message_id: bytes, now: int) -> None:
-    """Tell all who hold the report, which are at most those who hold the letter."""
+    """Tell all who hold the report; the event log shows it where the letter is held as well."""
     holders = await tx.fetch_all(
         "SELECT inbox_id FROM copies WHERE message_id = :message_id ORDER BY inbox_id",
         {"message_id": message_id},
