@@ -91,7 +91,7 @@ async def test_10000_changes_count_for_the_next_rcpt(post: Post, lookups: Lookup
     await change_and_ask(post, lookups, MANY_TRIES)
 
 
-async def test_mail_and_a_tenants_own_writes_leave_what_is_remembered(
+async def test_mail_and_writes_that_change_no_route_leave_what_is_remembered(
     post: Post, lookups: Lookups
 ) -> None:
     before = await leased(lookups)
@@ -100,8 +100,10 @@ async def test_mail_and_a_tenants_own_writes_leave_what_is_remembered(
         return tx.new_id()
 
     await post.database.write_in(post.tenant_id, give)
-    _, durable = await post.database.commit(give, changes_routes=False, part=post.tenant_id)
-    await durable
+    await post.database.write_across(give)
+    for part in (post.tenant_id, None):
+        _, durable = await post.database.commit(give, changes_routes=False, part=part)
+        await durable
     assert await leased(lookups) == before
     await post.database.write(give)
     assert lookups.route_generation() in {None, before + 1}
