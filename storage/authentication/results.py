@@ -17,7 +17,7 @@ from typing import Literal
 from storage.authentication.check_queue import RETRIES, CheckClaim
 from storage.contacts.recount import count_verdict
 from storage.database import Row, Tx
-from storage.events.record import record_checked
+from storage.events.record import CHECKED, record_for_holders
 
 Verdict = Literal["verified", "failed", "unverified", "unknown"]
 VERDICTS: tuple[Verdict, ...] = ("verified", "failed", "unverified", "unknown")
@@ -81,9 +81,10 @@ _PRESENT = """
 
 
 async def _follow(tx: Tx, row: Row, verdict: Verdict, now: int) -> None:
-    key = {"tenant_id": bytes(row["tenant_id"]), "message_id": bytes(row["message_id"])}
+    message_id, thread_id = bytes(row["message_id"]), bytes(row["thread_id"])
+    key = {"tenant_id": bytes(row["tenant_id"]), "message_id": message_id}
     await count_verdict(tx, **key, verdict=verdict)
-    await record_checked(tx, **key, thread_id=bytes(row["thread_id"]), now=now)
+    await record_for_holders(tx, CHECKED, held=message_id, **key, thread_id=thread_id, now=now)
 
 
 async def find_check(tx: Tx, *, tenant_id: bytes, message_id: bytes) -> StoredCheck | None:

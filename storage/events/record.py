@@ -13,6 +13,7 @@ from collections.abc import Collection
 from storage.database import Tx
 
 CHECKED = "message.checked"
+BOUNCED = "message.bounced"
 
 
 async def record_event(
@@ -59,17 +60,24 @@ async def record_event(
     )
 
 
-async def record_checked(
-    tx: Tx, *, tenant_id: bytes, message_id: bytes, thread_id: bytes, now: int
+async def record_for_holders(
+    tx: Tx,
+    kind: str,
+    *,
+    held: bytes,
+    tenant_id: bytes,
+    message_id: bytes,
+    thread_id: bytes,
+    now: int,
 ) -> None:
-    """Record that a message was checked: one event for each inbox that holds a copy.
+    """Record an event about a message for each inbox that has a copy of the message `held`.
 
-    A delivery's event is one row, found by the copies in their order; a check comes later, in no
+    A delivery's event is one row, found by the copies in their order; such a one comes later, in no
     order, so its events are found by their inbox.
     """
     rows = await tx.fetch_all(
         "SELECT inbox_id FROM copies WHERE message_id = :message_id ORDER BY inbox_id",
-        {"message_id": message_id},
+        {"message_id": held},
     )
     await tx.execute_many(
         """
@@ -81,7 +89,7 @@ async def record_checked(
             {
                 "event_id": tx.new_id(),
                 "tenant_id": tenant_id,
-                "type": CHECKED,
+                "type": kind,
                 "inbox_id": row["inbox_id"],
                 "message_id": message_id,
                 "thread_id": thread_id,

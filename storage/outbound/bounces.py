@@ -20,6 +20,7 @@ from storage.address import canonical_or_none
 from storage.content.delivery_report import DeliveryReport, ReportedRecipient, ReportedState
 from storage.database import Row, Tx
 from storage.delivery.thread_merge import current_thread, merge_threads
+from storage.events.record import BOUNCED, record_for_holders
 from storage.outbound.author_tasks import NOT_DELIVERED, ask_author
 from storage.outbound.letters import Letter, State, letters_of
 from storage.sql import in_list
@@ -76,7 +77,16 @@ async def record_report(
     if state == "bounced" or (state == OTHER and not row["automatic"]):
         said = _said(report)
         await ask_author(tx, letter_id=letter_id, about=NOT_DELIVERED, description=said, now=now)
-    await _announce(tx, letter, message_id, now)
+    # The event log shows it only where the letter is held as well.
+    await record_for_holders(
+        tx,
+        BOUNCED,
+        held=message_id,
+        tenant_id=tenant_id,
+        message_id=letter_id,
+        thread_id=letter.thread_id,
+        now=now,
+    )
     return True
 
 
@@ -161,7 +171,7 @@ def _place_of(
 
 
 def _said(report: DeliveryReport | None) -> str | None:
-    """What the report says of those it was not delivered to."""
+    """The report's words on those it was not delivered to."""
     failed: Sequence[ReportedRecipient] = report.recipients if report else ()
     lines = [
         ": ".join(part for part in ((one.original or one.final), one.diagnostic) if part)
@@ -169,30 +179,3 @@ def _said(report: DeliveryReport | None) -> str | None:
         if one.state == "bounced"
     ]
     return "\n".join(lines)[:2000] or None
-
-
-async def _announce(tx: Tx, letter: Letter, message_id: bytes, now: int) -> None:
-    """Tell all who hold the report; the event log shows it where the letter is held as well."""
-    holders = await tx.fetch_all(
-        "SELECT inbox_id FROM copies WHERE message_id = :message_id ORDER BY inbox_id",
-        {"message_id": message_id},
-    )
-    await tx.execute_many(
-        """
-        INSERT INTO events
-            (event_id, tenant_id, type, inbox_id, message_id, thread_id, created_at)
-        VALUES
-            (:event_id, :tenant_id, 'message.bounced', :inbox_id, :message_id, :thread_id, :now)
-        """,
-        [
-            {
-                "event_id": tx.new_id(),
-                "tenant_id": letter.tenant_id,
-                "inbox_id": row["inbox_id"],
-                "message_id": letter.message_id,
-                "thread_id": letter.thread_id,
-                "now": now,
-            }
-            for row in holders
-        ],
-    )
