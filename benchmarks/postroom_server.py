@@ -113,18 +113,10 @@ def run_postroom(
     Raises BenchmarkFault when it is not ready within a minute or does not end cleanly.
     """
     smtp, http_endpoint = free_endpoint(), free_endpoint()
-    log = data.with_name(data.name + ".log")
-    with log.open("ab") as output:
-        started = time.perf_counter()
-        process = subprocess.Popen(
-            [_COMMAND, "serve"],
-            env=_environment(data, smtp=smtp, http=http_endpoint) | dict(settings or {}),
-            stdin=subprocess.DEVNULL,
-            stdout=output,
-            stderr=subprocess.STDOUT,
-        )
+    started = time.perf_counter()
+    process = _serving(data, smtp, http_endpoint, settings or {})
     try:
-        _wait_ready(process, smtp, http_endpoint, log)
+        _wait_ready(process, smtp, http_endpoint, _log_of(data))
         ready = time.perf_counter() - started
         yield PostroomServer(data, smtp, http_endpoint, process.pid, ready, settings=settings or {})
     except BaseException:
@@ -134,24 +126,34 @@ def run_postroom(
     _stop(process)
 
 
+def _serving(
+    data: Path, smtp: Endpoint, http: Endpoint, settings: Mapping[str, str], *, apart: bool = False
+) -> subprocess.Popen[bytes]:
+    """Start the server; `apart`: in a session of its own, to be killed with all its processes."""
+    with _log_of(data).open("ab") as output:
+        return subprocess.Popen(
+            [_COMMAND, "serve"],
+            env=_environment(data, smtp=smtp, http=http) | dict(settings),
+            stdin=subprocess.DEVNULL,
+            stdout=output,
+            stderr=subprocess.STDOUT,
+            start_new_session=apart,
+        )
+
+
+def _log_of(data: Path) -> Path:
+    return data.with_name(data.name + ".log")
+
+
 @contextlib.contextmanager
 def run_killable(
     data: Path, *, settings: Mapping[str, str] | None = None
 ) -> Iterator[PostroomServer]:
     """Start `postroom serve` as `run_postroom` does; kill it with all its processes at the end."""
     smtp, http_endpoint = free_endpoint(), free_endpoint()
-    log = data.with_name(data.name + ".log")
-    with log.open("ab") as output:
-        process = subprocess.Popen(
-            [_COMMAND, "serve"],
-            env=_environment(data, smtp=smtp, http=http_endpoint) | dict(settings or {}),
-            stdin=subprocess.DEVNULL,
-            stdout=output,
-            stderr=subprocess.STDOUT,
-            start_new_session=True,
-        )
+    process = _serving(data, smtp, http_endpoint, settings or {}, apart=True)
     try:
-        _wait_ready(process, smtp, http_endpoint, log)
+        _wait_ready(process, smtp, http_endpoint, _log_of(data))
         yield PostroomServer(data, smtp, http_endpoint, process.pid, 0.0, settings=settings or {})
     finally:
         os.killpg(process.pid, signal.SIGKILL)
