@@ -76,3 +76,8 @@ def from_text(prefix: str, text: str) -> bytes | None:
             return None
         number = number << 5 | value
     return number.to_bytes(16, "big") if number < 1 << 128 else None
+
+
+def id_or_none(raw: bytes | None) -> bytes | None:
+    """An id of a column that may be NULL, as `bytes` whatever the driver returns."""
+    return None if raw is None else bytes(raw)

@@ -24,7 +24,7 @@ from typing import NamedTuple
 from storage import cursors
 from storage.clock import DAY, SECOND
 from storage.database import Row, Tx
-from storage.ids import lowest_at
+from storage.ids import id_or_none, lowest_at
 from storage.index.copy_index import from_clauses
 from storage.index.query import FOLDERS
 from storage.mailbox.visibility import VISIBLE, VISIBLE_ACT, VISIBLE_NOTE, View
@@ -365,18 +365,18 @@ def _event(row: Row) -> Event:
         bytes(row["event_id"]),
         bytes(row["tenant_id"]),
         row["type"],
-        _id(row["inbox_id"]),
-        _id(row["message_id"]),
-        _id(row["thread_id"]),
-        _id(row["list_id"]),
-        _id(row["note_id"]),
-        _id(row["task_id"]),
-        _id(row["contact_id"]),
-        _id(row["share_id"]),
-        _id(row["by_inbox_id"]),
+        id_or_none(row["inbox_id"]),
+        id_or_none(row["message_id"]),
+        id_or_none(row["thread_id"]),
+        id_or_none(row["list_id"]),
+        id_or_none(row["note_id"]),
+        id_or_none(row["task_id"]),
+        id_or_none(row["contact_id"]),
+        id_or_none(row["share_id"]),
+        id_or_none(row["by_inbox_id"]),
         row["created_at"],
         _ids(row["message_ids"]),
-        _id(row["approval_id"]),
+        id_or_none(row["approval_id"]),
     )
 
 
@@ -384,7 +384,3 @@ def _ids(raw: bytes | None) -> tuple[bytes, ...]:
     """Cut ids that were stored side by side, of 16 octets each."""
     joined = bytes(raw or b"")
     return tuple(joined[start : start + 16] for start in range(0, len(joined), 16))
-
-
-def _id(raw: bytes | None) -> bytes | None:
-    return None if raw is None else bytes(raw)

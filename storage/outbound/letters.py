@@ -19,6 +19,7 @@ from storage.content.message_bytes import Content
 from storage.database import Row, Tx
 from storage.delivery.thread_join import reference_key
 from storage.errors import Conflict, NotFound
+from storage.ids import id_or_none
 from storage.index.copy_index import index_new_copies
 from storage.index.query import FOLDERS
 from storage.mailbox.copies import update_copies
@@ -390,11 +391,11 @@ def _letter(row: Row, recipients: Sequence[LetterRecipient]) -> Letter:
         bytes(row["message_id"]),
         bytes(row["tenant_id"]),
         bytes(row["inbox_id"]),
-        _id(row["user_id"]),
-        _id(row["token_id"]),
-        _id(row["approved_by"]),
+        id_or_none(row["user_id"]),
+        id_or_none(row["token_id"]),
+        id_or_none(row["approved_by"]),
         bytes(row["thread_id"]),
-        _id(row["list_id"]),
+        id_or_none(row["list_id"]),
         row["domain"],
         json.loads(row["call"]),
         row["attempts"],
@@ -403,10 +404,6 @@ def _letter(row: Row, recipients: Sequence[LetterRecipient]) -> Letter:
         row["created_at"],
         tuple(recipients),
     )
-
-
-def _id(raw: bytes | None) -> bytes | None:
-    return None if raw is None else bytes(raw)
 
 
 def _recipient(row: Row) -> LetterRecipient:

@@ -18,6 +18,7 @@ from dataclasses import dataclass
 from storage.clock import DAY
 from storage.contacts.contacts import in_texts
 from storage.database import Row, Tx
+from storage.ids import id_or_none
 from storage.mailbox.visibility import VISIBLE, VISIBLE_ACT, VISIBLE_NOTE, View
 from storage.sql import in_list
 
@@ -238,8 +239,8 @@ async def _assignments(tx: Tx, span: _Span, threads: dict[bytes, str]) -> list[A
             _DONE[row["type"]],
             row["created_at"],
             thread_id=bytes(row["thread_id"]),
-            by_inbox_id=_id(row["by_inbox_id"]),
-            to_inbox_id=_id(row["inbox_id"]),
+            by_inbox_id=id_or_none(row["by_inbox_id"]),
+            to_inbox_id=id_or_none(row["inbox_id"]),
         )
         for row in rows
     ]
@@ -289,10 +290,6 @@ def _share(row: Row) -> Activity:
         (row["address"],) if row["address"] else (),
         _SUMMARIES[row["type"]],
         row["created_at"],
-        to_inbox_id=_id(row["other_inbox_id"]),
-        source_inbox_id=_id(row["source_inbox_id"]),
+        to_inbox_id=id_or_none(row["other_inbox_id"]),
+        source_inbox_id=id_or_none(row["source_inbox_id"]),
     )
-
-
-def _id(raw: bytes | None) -> bytes | None:
-    return None if raw is None else bytes(raw)

@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from storage.database import Row, Tx
 from storage.errors import NotFound
 from storage.events.record import record_event
+from storage.ids import id_or_none
 
 OWN_KIND = "manual"
 
@@ -306,15 +307,11 @@ def _task(row: Row) -> Task:
         title=row["title"],
         description=row["description"],
         due_at=row["due_at"],
-        thread_id=_id(row["thread_id"]),
-        note_id=_id(row["note_id"]),
-        contact_id=_id(row["contact_id"]),
-        share_id=_id(row["share_id"]),
-        created_by=_id(row["created_by"]),
+        thread_id=id_or_none(row["thread_id"]),
+        note_id=id_or_none(row["note_id"]),
+        contact_id=id_or_none(row["contact_id"]),
+        share_id=id_or_none(row["share_id"]),
+        created_by=id_or_none(row["created_by"]),
         created_at=row["created_at"],
         completed_at=row["completed_at"],
     )
-
-
-def _id(raw: bytes | None) -> bytes | None:
-    return None if raw is None else bytes(raw)
