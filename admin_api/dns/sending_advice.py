@@ -26,7 +26,7 @@ AdviceStatus = Literal["ok", "missing", "wrong", "unknown"]
 
 @dataclass(frozen=True, slots=True)
 class Advice:
-    """What one record is for, what was found in its place, and what to do."""
+    """The purpose of one record, the text found in its place, and the advice."""
 
     purpose: Literal["spf", "dkim", "dmarc"]
     name: str

@@ -149,7 +149,7 @@ async def create_draft(call: Call) -> Response:
 
 
 def _given(payload: DraftIn) -> dict[str, object]:
-    """What was sent, under its names on the wire."""
+    """The fields of the body, under their names on the wire."""
     return payload.model_dump(by_alias=True, exclude_unset=True, exclude={"superseded"})
 
 

@@ -120,7 +120,7 @@ class LetterRecipientRecord(Answer):
 
 
 class LetterDelivery(Answer):
-    """What became of a letter."""
+    """The state of a letter, as a whole and by recipient."""
 
     state: LetterState
     attempts: Annotated[int, Field(ge=0, examples=[1])]

@@ -16,7 +16,7 @@ _LATELY = 30.0
 
 
 class Readiness:
-    """What `/readyz` answers of the process, and whether somebody asks it regularly."""
+    """The process's part of `/readyz`, and whether somebody asks it regularly."""
 
     def __init__(self, ticks: Callable[[], float] = time.monotonic) -> None:
         self.is_ending = False

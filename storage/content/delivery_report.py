@@ -28,7 +28,7 @@ class ReportedRecipient(NamedTuple):
 
     @property
     def addresses(self) -> tuple[str, ...]:
-        """Whom it may mean, the likeliest first: servers disagree on whether xtext is decoded."""
+        """The addresses it may mean, likeliest first: not all servers decode xtext."""
         given = [one for one in (self.original, self.final) if one]
         decoded = [_XTEXT.sub(lambda found: chr(int(found[1], 16)), one) for one in given]
         return tuple(dict.fromkeys([*given, *decoded]))

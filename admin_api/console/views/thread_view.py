@@ -143,7 +143,7 @@ async def thread_page(
 
 
 def _frame_values(call: Call, visit: Visit, parts: Parts) -> dict[str, Any]:
-    """What the page shows around the time line, whatever was typed."""
+    """The values around the time line, whatever was typed."""
     messages = parts.thread["messages"]
     return {
         "people": parts.people,

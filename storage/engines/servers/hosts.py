@@ -19,7 +19,7 @@ _CONNECT_TO_ONE_OF_SEVERAL = 2  # the least that libpq takes
 
 
 def options_of(store: str) -> dict[str, Any]:
-    """What a connection to the URL `store` is asked for beside it.
+    """The parameters of a connection to the URL `store`, beside those it names.
 
     A URL that libpq does not take gets nothing: who connects tells of it.
     """
