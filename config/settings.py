@@ -1,23 +1,17 @@
-"""The settings: frozen, typed, validated whole.
+"""The settings: frozen and typed, each declared with its default, its parser and one sentence.
 
-Rules: the command line wins over the environment, the environment over the file, the file over the
-defaults. Every value of every source is checked, also one that another source overrides, and all
-faults are reported together. An unknown variable is a warning only: other programs use the prefix
-too. A secret appears in no fault, no repr and no description. Nothing else in Postroom reads the
-environment.
+A secret appears in no repr. `config.loading` reads them from their sources.
 """
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, fields
 from pathlib import Path
-from typing import Literal, NamedTuple, TypeVar
+from typing import Literal, TypeVar
 
-from config import listening, sources, values
+from config import listening, urls, values
 from config.hosts import Network
 from config.listening import MailEndpoint
-from config.sources import Fault, Given
-from config.together import faults_together
-from config.values import HIDDEN, Endpoint, Parser, Rate
+from config.values import Endpoint, Parser, Rate
 
 T = TypeVar("T")
 BareNewline = Literal["accept", "reject"]
@@ -38,26 +32,6 @@ DMARC: tuple[Dmarc, ...] = ("note", "reject")
 SWITCH: tuple[Switch, ...] = ("on", "off")
 LOG_FORMATS: tuple[LogFormat, ...] = ("text", "json")
 LOG_LEVELS: tuple[LogLevel, ...] = ("debug", "info", "warning", "error")
-
-EXAMPLE = Path(__file__).with_name("example.toml")
-DEMO = Path(__file__).with_name("demo.toml")
-
-
-class SettingsError(Exception):
-    """All faults of the settings; its text has one line a fault."""
-
-    def __init__(self, faults: tuple[Fault, ...]) -> None:
-        super().__init__("\n".join(str(fault) for fault in faults))
-        self.faults = faults
-
-
-class Described(NamedTuple):
-    """One setting for an operator's eyes; `value` can be given back in a variable."""
-
-    key: str
-    value: str
-    origin: str
-    about: str
 
 
 def setting(
@@ -81,13 +55,13 @@ def setting(
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Settings:
-    """All settings; `load` makes one from its sources, the constructor from the defaults."""
+    """All settings; the constructor makes one from the defaults."""
 
     store: str = setting(
         "sqlite",
-        values.store,
+        urls.store,
         "Where the store is: sqlite, in `data`, or postgresql://user@host/database.",
-        write=values.store_text,
+        write=urls.store_text,
         secret_part=True,
     )
     data: Path = setting(
@@ -97,7 +71,7 @@ class Settings:
     )
     content: str = setting(
         "",
-        values.content,
+        urls.content,
         "Messages over 256 KiB: files, database, or s3://bucket/…; empty: files with sqlite.",
     )
     content_access_key: str = setting(
@@ -134,13 +108,13 @@ class Settings:
         "",
         values.optional_file,
         "PEM file with the certificate and its chain; with it SMTP and LMTP offer STARTTLS.",
-        write=values.optional_file_text,
+        write=values.optional_text,
     )
     tls_key: Path | None = setting(
         "",
         values.optional_file,
         "PEM file with the certificate's key, without a password.",
-        write=values.optional_file_text,
+        write=values.optional_text,
     )
     tls: Tls = setting(
         "",
@@ -152,7 +126,7 @@ class Settings:
     )
     public_url: str = setting(
         "",
-        values.public_url,
+        urls.public_url,
         "Where browsers reach the page, as https://mail.example.com; empty: on loopback only.",
     )
     console: Switch = setting(
@@ -235,7 +209,7 @@ class Settings:
         "",
         values.name_server,
         "DNS server for domains and webhooks, host:port; empty: the machine's own.",
-        write=values.name_server_text,
+        write=values.optional_text,
     )
     webhook_allow_networks: tuple[Network, ...] = setting(
         "",
@@ -246,7 +220,7 @@ class Settings:
         "",
         values.smarthost,
         "The mail server that takes the letters written here, host:port; empty: none are sent.",
-        write=values.smarthost_text,
+        write=values.optional_text,
     )
     smarthost_tls: SmarthostTls = setting(
         "starttls",
@@ -257,7 +231,7 @@ class Settings:
         "",
         values.optional_file,
         "PEM file of the authorities that its certificate may be from; empty: the machine's.",
-        write=values.optional_file_text,
+        write=values.optional_text,
     )
     smarthost_username: str = setting("", values.credential, "The name to sign in with there.")
     smarthost_password: str = setting(
@@ -360,7 +334,7 @@ class Settings:
         "",
         values.optional_file,
         "Log file, opened anew when it was renamed; empty: stderr.",
-        write=values.optional_file_text,
+        write=values.optional_text,
     )
     log_format: LogFormat = setting(
         "text", values.choice(LOG_FORMATS), "How a log line looks: text or json."
@@ -385,66 +359,3 @@ class Settings:
 def keys() -> tuple[str, ...]:
     """Return every setting's key, in the order in which they are documented."""
     return tuple(declared.name for declared in fields(Settings) if declared.metadata)
-
-
-def load(
-    path: Path | None, environ: Mapping[str, str], overrides: Mapping[str, object]
-) -> Settings:
-    """Read the settings from a TOML file, POSTROOM_* variables and the command line.
-
-    Without `path` the file is the one POSTROOM_CONFIG names, if it is set. An override that is None
-    was not given. Raises SettingsError with every fault there is.
-    """
-    known = keys()
-    path = path or sources.named_file(environ)
-    given: list[Given] = []
-    faults: list[Fault] = []
-    for found, wrong in (
-        sources.from_file(path, known) if path else ([], []),
-        sources.from_environment(environ, known),
-        sources.from_command_line(overrides, known),
-    ):
-        given += found
-        faults += wrong
-    return _checked(given, faults, sources.unknown_variables(environ, known))
-
-
-def _checked(given: list[Given], faults: list[Fault], warnings: tuple[str, ...]) -> Settings:
-    """Parse all given values, later sources over earlier ones."""
-    declared = {item.name: item for item in fields(Settings) if item.metadata}
-    accepted: dict[str, object] = {}
-    origins = dict.fromkeys(declared, "default")
-    for item in given:
-        try:
-            accepted[item.key] = declared[item.key].metadata["parse"](item.value)
-        except ValueError as error:
-            faults.append(Fault(item.origin, item.key, str(error)))
-        origins[item.key] = item.origin
-    settings = Settings(**accepted, origins=origins, warnings=warnings)  # type: ignore[arg-type]
-    unsure = {fault.key for fault in faults}
-    faults += faults_together(settings, unsure)
-    if faults:
-        raise SettingsError(tuple(faults))
-    return settings
-
-
-def describe(settings: Settings) -> list[Described]:
-    """Return each setting's value and its origin; secrets are hidden."""
-    return [
-        Described(
-            key=item.name,
-            value=_shown(getattr(settings, item.name), item.metadata),
-            origin=settings.origins.get(item.name, "default"),
-            about=item.metadata["about"],
-        )
-        for item in fields(settings)
-        if item.metadata
-    ]
-
-
-def _shown(value: object, rules: Mapping[str, object]) -> str:
-    if rules["secret"]:
-        return HIDDEN if value else ""
-    write = rules["write"]
-    assert callable(write)
-    return str(write(value))

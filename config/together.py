@@ -4,15 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Set as AbstractSet
 from dataclasses import fields
-from typing import TYPE_CHECKING
 
 from config import listening
 from config.hosts import is_inside
+from config.settings import Settings
 from config.sources import Fault
 from config.values import Endpoint
-
-if TYPE_CHECKING:
-    from config.settings import Settings
 
 CONTENT = {"content", "content_access_key", "content_secret_key"}
 LISTENERS = {"smtp", "lmtp", "smtps", "http"}

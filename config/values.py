@@ -13,8 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TypeVar
 
-from config import store_url
-from config.hosts import Network, ip6, is_domain, is_host, is_loopback, machine_name
+from config.hosts import Network, ip6, is_domain, is_host, machine_name
 
 T = TypeVar("T")
 Parser = Callable[[object], T]
@@ -22,33 +21,11 @@ Parser = Callable[[object], T]
 SIZE = re.compile(r"([0-9]{1,18}) *(B|KiB|MiB|GiB)?", re.IGNORECASE)
 RATE = re.compile(r"([0-9]{1,7}) */ *min +burst +([0-9]{1,7})", re.IGNORECASE)
 DURATION = re.compile(r"([0-9]{1,9}) *([smhd])", re.IGNORECASE)
-PUBLIC_URL = re.compile(
-    r"(?P<scheme>https?)://(?P<host>\[[0-9a-f:.]+\]|[a-z0-9._-]+)(?::(?P<port>[0-9]{1,5}))?/?",
-    re.IGNORECASE,
-)
-_DEFAULT_PORTS = {"http": 80, "https": 443}
 DIGITS = re.compile(r"[0-9]{1,18}")
 UNITS = {"": 1, "b": 1, "kib": 1 << 10, "mib": 1 << 20, "gib": 1 << 30}
 SECONDS = {"s": 1, "m": 60, "h": 3600, "d": 86_400}
 COUNT_MAX = 2**31 - 1
 HIDDEN = "(hidden)"
-
-# At most one @, and nothing that would make a part of the password the host, which errors name.
-URL_SIGN = r"(?:[\w.~!$'()*+,;-]|%[0-9A-Fa-f]{2})"
-URL_PARAMETER = rf"[a-z_]+=(?:{URL_SIGN}|[/:@])*"
-STORE_URL = re.compile(
-    rf"postgres(?:ql)?://(?:{URL_SIGN}*(?P<password>:{URL_SIGN}*)?@)?(?:{URL_SIGN}|[\[\]:])*"
-    rf"(?:/{URL_SIGN}*)?(?:\?{URL_PARAMETER}(?:&{URL_PARAMETER})*)?",
-    re.ASCII,
-)
-# No keys in it: they have settings of their own.
-BUCKET_URL = re.compile(
-    r"s3://[a-z0-9][a-z0-9.-]{1,61}[a-z0-9](?:/[\w.-]+)*/?"
-    r"(?:\?(?:endpoint=https?://[\w.\[\]:-]+|region=[\w-]+)"
-    r"(?:&(?:endpoint=https?://[\w.\[\]:-]+|region=[\w-]+))?)?",
-    re.ASCII,
-)
-PASSWORD_PARAMETER = re.compile(r"(?<=[?&])(password|sslpassword)=[^&]+")
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,38 +70,25 @@ def endpoints(value: object) -> tuple[Endpoint, ...]:
     return found
 
 
-def name_server(value: object) -> Endpoint | None:
-    """Parse the host:port of a DNS server, or nothing."""
-    if not isinstance(value, str):
-        raise ValueError(f"expected host:port, such as 127.0.0.1:53, not {shown(value)}")
-    if not value.strip():
-        return None
-    server = endpoint(value.strip())
-    if not server.port:
-        raise ValueError("expected the port of a DNS server, which is never 0")
-    return server
+def optional_endpoint(example: str) -> Parser[Endpoint | None]:
+    """Return a parser of the host:port of another server, or nothing."""
+
+    def parse(value: object) -> Endpoint | None:
+        if not isinstance(value, str):
+            raise ValueError(f"expected host:port, such as {example}, not {shown(value)}")
+        if not value.strip():
+            return None
+        server = endpoint(value.strip())
+        if not server.port:
+            raise ValueError(f"expected the port of a server, such as {example}; it is never 0")
+        return server
+
+    return parse
 
 
-def name_server_text(server: Endpoint | None) -> str:
-    """Write the address of the DNS server."""
-    return "" if server is None else str(server)
-
-
-def smarthost(value: object) -> Endpoint | None:
-    """Parse the host:port of a smarthost, or nothing."""
-    if not isinstance(value, str):
-        raise ValueError(f"expected host:port, such as smtp.example.net:587, not {shown(value)}")
-    if not value.strip():
-        return None
-    host = endpoint(value.strip())
-    if not host.port:
-        raise ValueError("expected the port of a mail server, which is never 0")
-    return host
-
-
-def smarthost_text(host: Endpoint | None) -> str:
-    """Write the address of the smarthost."""
-    return "" if host is None else str(host)
+def optional_text(value: object | None) -> str:
+    """Write the address of another server, or the path of a file."""
+    return "" if value is None else str(value)
 
 
 def endpoint(text: str) -> Endpoint:
@@ -141,6 +105,10 @@ def endpoint(text: str) -> Endpoint:
     if not is_host(host):
         raise ValueError(f"{shown(host)} is neither an address nor a host name")
     return Endpoint(host, int(port))
+
+
+name_server = optional_endpoint("127.0.0.1:53")
+smarthost = optional_endpoint("smtp.example.net:587")
 
 
 def networks(value: object) -> tuple[Network, ...]:
@@ -320,11 +288,6 @@ def optional_file(value: object) -> Path | None:
         raise ValueError(f"expected the path of a file, not {shown(value)}") from None
 
 
-def optional_file_text(path: Path | None) -> str:
-    """Write the path of a file."""
-    return "" if path is None else str(path)
-
-
 def hostname(value: object) -> str:
     """Parse the name this server calls itself; empty stands for the machine's own."""
     if not isinstance(value, str):
@@ -335,33 +298,6 @@ def hostname(value: object) -> str:
     if not is_domain(name):
         raise ValueError(f"{shown(value)} is no host name; expected one such as mail.example.com")
     return name
-
-
-def public_url(value: object) -> str:
-    """Parse the scheme and host by which browsers reach this server, or nothing.
-
-    Without a path; https, or http on loopback: a cookie goes by it.
-    """
-    text = value.strip() if isinstance(value, str) else None
-    if text == "":
-        return ""
-    found = PUBLIC_URL.fullmatch(text or "")
-    host = found["host"].lower().strip("[]") if found else ""
-    if found is None or not _is_url_host(found["host"]) or int(found["port"] or 0) > 65535:
-        raise ValueError(f"expected https:// and a host without a path, not {shown(value)}")
-    scheme = found["scheme"].lower()
-    # The session's cookie could be read on the way.
-    if scheme == "http" and not is_loopback(host):
-        raise ValueError("expected https; http only on loopback")
-    port = found["port"] if int(found["port"] or 0) not in (0, _DEFAULT_PORTS[scheme]) else ""
-    return f"{scheme}://{found['host'].lower()}{port and f':{int(port)}'}"
-
-
-def _is_url_host(host: str) -> bool:
-    try:
-        return bool(ip6(host[1:-1])) if host.startswith("[") else is_host(host)
-    except ValueError:
-        return False
 
 
 def mailbox(value: object) -> str:
@@ -394,46 +330,6 @@ def secret(value: object) -> str:
     text = value.strip()
     if not text.isascii() or not text.isprintable() or " " in text:
         raise ValueError("expected printable ASCII without spaces")
-    return text
-
-
-def store(value: object) -> str:
-    """Parse the place of the store: sqlite, or the URL of a PostgreSQL database.
-
-    The URL may hold a password, so it is in no message.
-    """
-    text = value.strip() if isinstance(value, str) else ""
-    if text.lower() == "sqlite":
-        return "sqlite"
-    if not text.startswith(("postgresql://", "postgres://")):
-        raise ValueError("expected sqlite or a URL such as postgresql://user@host/database")
-    if not STORE_URL.fullmatch(text):
-        raise ValueError(
-            "expected postgresql://user:password@host:port/database, every other sign in it as %XX"
-        )
-    if fault := store_url.fault_of(text):
-        raise ValueError(fault)
-    return text
-
-
-def store_text(text: str) -> str:
-    """Write the place of the store, without its password."""
-    match = STORE_URL.fullmatch(text)
-    if match and match["password"]:
-        text = f"{text[: match.start('password')]}:{HIDDEN}{text[match.end('password') :]}"
-    return PASSWORD_PARAMETER.sub(rf"\1={HIDDEN}", text)
-
-
-def content(value: object) -> str:
-    """Parse where large contents are to lie: files, database, a bucket's URL, or the default."""
-    text = value.strip() if isinstance(value, str) else "?"
-    if text.lower() in ("", "files", "database"):
-        return text.lower()
-    if not text.startswith("s3://"):
-        raise ValueError(f"expected files, database or s3://bucket/prefix, not {shown(value)}")
-    if not BUCKET_URL.fullmatch(text):
-        # Without the value: somebody may have put the keys into it.
-        raise ValueError("expected s3://bucket/prefix?endpoint=https://host:port&region=name")
     return text
 
 

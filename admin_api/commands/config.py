@@ -33,7 +33,7 @@ def check(call: Invocation) -> None:
 @click.pass_obj
 def show(call: Invocation) -> None:
     """Show each setting's value and where it came from; secrets are hidden."""
-    from config.settings import describe
+    from config.loading import describe
 
     described = describe(call.settings())
     document = {item.key: {"value": item.value, "origin": item.origin} for item in described}

@@ -81,7 +81,7 @@ def _settings(call: Invocation, store: str, data: Path | None) -> Settings:
 
 
 def _shown(settings: Settings) -> str:
-    from config.values import store_text
+    from config.urls import store_text
 
     embedded = settings.store == "sqlite"
     return str(settings.data) if embedded else store_text(settings.store)

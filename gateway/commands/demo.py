@@ -24,7 +24,8 @@ from admin_api.commands.terminal.invocation import Invocation
 from admin_api.commands.terminal.store import run
 from admin_api.commands.users import link_of
 from config.listening import reachable
-from config.settings import DEMO, Settings
+from config.loading import DEMO
+from config.settings import Settings
 from config.sources import CONFIG
 from config.values import Endpoint
 from gateway.commands.startup import serve_until_told

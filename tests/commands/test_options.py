@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from admin_api.commands.terminal.invocation import laid_out, table
-from config.settings import load
+from config.loading import load
 from gateway.__main__ import COMMANDS
 from gateway.commands import startup
 from tests.commands.operator import Operator, type_alone

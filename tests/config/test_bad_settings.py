@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from config.settings import SettingsError, load
+from config.loading import SettingsError, load
 
 FILES = sorted((Path(__file__).parent.parent / "bad_settings").glob("*.toml"))
 

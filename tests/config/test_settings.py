@@ -6,15 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from config.settings import (
-    DEMO,
-    EXAMPLE,
-    Settings,
-    SettingsError,
-    describe,
-    keys,
-    load,
-)
+from config.loading import DEMO, EXAMPLE, SettingsError, describe, load
+from config.settings import Settings, keys
 from config.values import HIDDEN, Endpoint
 
 

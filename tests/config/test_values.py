@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from config import values
+from config import urls, values
 from config.values import Endpoint
 
 SIZE = values.size(minimum=64 << 10, maximum=2 << 30)
@@ -113,10 +113,10 @@ def test_a_home_directory_is_expanded(monkeypatch: pytest.MonkeyPatch, tmp_path:
         values.choice(("a", "b")),
         values.directory,
         values.hostname,
-        values.public_url,
+        urls.public_url,
         values.mailbox,
         values.secret,
-        values.store,
+        urls.store,
     ],
 )
 @given(st.text() | st.integers() | st.floats() | st.none() | st.lists(st.text()))
@@ -142,7 +142,7 @@ def test_no_value_is_answered_with_anything_but_a_short_printable_message(
 )
 def test_a_dns_server(given_value: str, parsed: Endpoint | None, text: str) -> None:
     assert values.name_server(given_value) == parsed
-    assert values.name_server_text(parsed) == text
+    assert values.optional_text(parsed) == text
 
 
 @pytest.mark.parametrize(
@@ -158,8 +158,8 @@ def test_a_dns_server(given_value: str, parsed: Endpoint | None, text: str) -> N
     ],
 )
 def test_a_public_url(given_value: str, parsed: str) -> None:
-    assert values.public_url(given_value) == parsed
-    assert values.public_url(parsed) == parsed
+    assert urls.public_url(given_value) == parsed
+    assert urls.public_url(parsed) == parsed
 
 
 @pytest.mark.parametrize(
@@ -183,4 +183,4 @@ def test_a_public_url(given_value: str, parsed: str) -> None:
 )
 def test_no_public_url(given_value: object) -> None:
     with pytest.raises(ValueError, match="expected https"):
-        values.public_url(given_value)
+        urls.public_url(given_value)

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from config.settings import load
+from config.loading import load
 from tests.programs import need
 from tests.support.fixtures import Servers
 from tests.support.pages import KINDS, PAGES, README, VARIABLES, blocks, opening

@@ -52,7 +52,7 @@ class Invocation:
 
     def load_settings(self, **options: object) -> Settings:
         """The settings, with `options` over all other sources. Raises Faults."""
-        from config.settings import SettingsError, load
+        from config.loading import SettingsError, load
 
         path = Path(self.config) if self.config else None
         try:

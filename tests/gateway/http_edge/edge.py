@@ -11,7 +11,7 @@ from pathlib import Path
 
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from config.settings import load
+from config.loading import load
 from config.values import Endpoint
 from gateway.http_edge.http_limits import Count, HttpTimes
 from gateway.http_edge.http_server import serving
