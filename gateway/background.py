@@ -63,6 +63,21 @@ def tell_of_end(task: asyncio.Task[None], logger: logging.Logger, what: str) -> 
     task.add_done_callback(ended)
 
 
+class LoopUse:
+    """How busy this thread is, which is the event loop's."""
+
+    def __init__(self) -> None:
+        self._used = time.thread_time()
+        self._used_at = time.monotonic()
+
+    def share(self, *, but: float = 0.0) -> float:
+        """The share of the time since the last question that it worked, but for `but` seconds."""
+        used, now = time.thread_time(), time.monotonic()
+        share = (used - self._used - but) / max(now - self._used_at, 0.001)
+        self._used, self._used_at = used, now
+        return share
+
+
 # For one part of the time that work takes, so many parts are left to the mail.
 LEFT_ALONE = 12
 _STREAMING_SECONDS = 0.25

@@ -135,11 +135,12 @@ class PartitionWrites(Database, Protocol):
         """The partition with the rows of this tenant: its writers follow one another."""
         ...
 
-    async def write_in(self, part: bytes, work: Work[T]) -> T:
+    async def write_in(self, part: bytes, work: Work[T], *, quick: bool = False) -> T:
         """Like `write`, for work on rows of this partition alone that changes no route.
 
         Where the engine can, it waits for no writer of another partition. Routes are addresses,
-        domains, inboxes, lists, members, users and tenants.
+        domains, inboxes, lists, members, users and tenants. With `quick` the work is a few
+        statements by key: the embedded engine does it on the event loop's own thread.
         """
         ...
 
@@ -147,8 +148,11 @@ class PartitionWrites(Database, Protocol):
 class AcrossWrites(Database, Protocol):
     """A store that is told where work on rows of many partitions changes no route."""
 
-    async def write_across(self, work: Work[T]) -> T:
-        """Like `write`, for work that changes no route: nobody has to look routes up anew."""
+    async def write_across(self, work: Work[T], *, quick: bool = False) -> T:
+        """Like `write`, for work that changes no route: nobody has to look routes up anew.
+
+        See `PartitionWrites.write_in` for `quick`.
+        """
         ...
 
 

@@ -88,7 +88,7 @@ class NotifyingDatabase:
     async def write(self, work: Work[T]) -> T:
         # Woken only after the commit: before it a reader would see nothing, and sleep again.
         result = await self.database.write(work)
-        self.commits.set()
+        self.commits.wake()
         return result
 
     async def close(self) -> None:

@@ -25,7 +25,7 @@ import orjson
 from config.logs import event
 from config.settings import Settings
 from gateway.authentication.result import Arc, Authentication, Dmarc, Hop, Spf
-from gateway.background import keep_on, leave_to_mail, parted, streams_in
+from gateway.background import LoopUse, keep_on, leave_to_mail, parted, streams_in
 from gateway.jobs.sender_check import SenderCheck, Sent, with_override
 from gateway.parser.process import ParserUnavailable
 from gateway.transport.networks import is_exempt
@@ -77,8 +77,7 @@ class SenderChecks:
         self._clock = clock
         self._sender_check = sender_check
         self._running: dict[asyncio.Task[CheckResult], CheckClaim] = {}
-        self._used = time.thread_time()
-        self._used_at = time.monotonic()
+        self._use = LoopUse()
 
     async def run(self) -> None:
         """Check present and future messages, until cancelled."""
@@ -110,10 +109,7 @@ class SenderChecks:
 
     def _pause(self, checks: int) -> float:
         """Return how long to leave the process alone after so many checks."""
-        used, now = time.thread_time(), time.monotonic()
-        busy = (used - self._used) / max(now - self._used_at, 0.001)
-        self._used, self._used_at = used, now
-        alone = _LEFT_ALONE_BUSY if busy > _BUSY else _LEFT_ALONE
+        alone = _LEFT_ALONE_BUSY if self._use.share() > _BUSY else _LEFT_ALONE
         return min(checks * _COST_SECONDS * alone, _LONGEST_PAUSE)
 
     async def _wait(self, woken: asyncio.Future[None]) -> None:
@@ -166,7 +162,9 @@ class SenderChecks:
                 return {}
             return await check_queue.claim(tx, part=part, limit=left, now=now)
 
-        claimed = await self._database.write_in(part, work)
+        # Beside mail there are few: for as many as this a thread would keep the writer for longer.
+        is_short = len(kept) + max(left, 0) <= 2 * _FEW
+        claimed = await self._database.write_in(part, work, quick=is_short)
         self._counts.update(one.verdict for one in kept)
         return claimed
 

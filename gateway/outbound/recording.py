@@ -2,7 +2,8 @@
 
 - `dot` and `settle` return when their row is on stable storage, not before.
 - While one transaction is being written the next ones gather: with eight connections a commit is
-  shared by up to eight letters.
+  shared by up to eight letters. While mail streams in they gather for some milliseconds more, as
+  each commit of ours is one that mail waits for.
 """
 
 from __future__ import annotations
@@ -12,10 +13,14 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import partial
 
+from gateway.background import streams_in
 from storage.clock import Clock
 from storage.database import AcrossWrites, Tx
 from storage.outbound import sending_queue
 from storage.outbound.sending_queue import RecipientOutcome, SendingClaim
+from storage.wakeup import WakeUp
+
+_GATHER_SECONDS = 0.005
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,10 +33,13 @@ class _Entry:
 
 
 class Recording:
-    """Records for the letters that `owner` has claimed."""
+    """Records for the letters that `owner` has claimed; `commits` is set for each one of mail."""
 
-    def __init__(self, database: AcrossWrites, clock: Clock, owner: bytes, *, ask: bool) -> None:
+    def __init__(
+        self, database: AcrossWrites, commits: WakeUp, clock: Clock, owner: bytes, *, ask: bool
+    ) -> None:
         self._database = database
+        self._commits = commits
         self._clock = clock
         self._owner = owner
         self._ask = ask
@@ -57,9 +65,12 @@ class Recording:
 
     async def _write(self) -> None:
         while self._waiting:
+            if streams_in(self._commits):
+                await asyncio.sleep(_GATHER_SECONDS)
             entries, self._waiting = self._waiting, []
             try:
-                found = await self._database.write_across(partial(self._all, entries=entries))
+                work = partial(self._all, entries=entries)
+                found = await self._database.write_across(work, quick=True)
             except BaseException as error:
                 for entry in entries:
                     if not entry.done.done():

@@ -3,6 +3,7 @@
 - A letter is claimed, which is committed, before it is sent anywhere; the record of its dot is
   committed before the dot; the outcome after the reply (`storage.outbound.sending_queue`).
 - Each smarthost has a lane: the setting's, and those of domains that have their own (`lane`).
+- While mail streams in, letters leave mail the processor and the writer (`pace`).
 - A smarthost that cannot be reached, or says 421, is left alone for a while; no letter is to blame,
   and none counts a failure for it (`host_health`).
 - A letter in whose middle the connection is lost waits like after a temporary refusal: else one
@@ -26,6 +27,7 @@ from pathlib import Path
 from config.logs import event
 from gateway.background import keep_on
 from gateway.outbound.lane import GATHER_SECONDS, Lane
+from gateway.outbound.pace import Pace
 from gateway.outbound.recording import Recording
 from gateway.outbound.sender_name import SenderName
 from gateway.outbound.smarthost import (
@@ -92,8 +94,10 @@ class Sending:
             self._lanes["setting"] = Lane("setting", lambda: smarthost, connections=connections)
         self._name = SenderName(names)
         self._has_begun = False
-        self._record = Recording(database, clock, self._name.raw, ask=ask)
+        self._record = Recording(database, commits, clock, self._name.raw, ask=ask)
+        self._pace = Pace(commits)
         self._renewed = time.monotonic()
+        self._looked = float("-inf")
 
     @property
     def lanes(self) -> list[Lane]:
@@ -145,6 +149,9 @@ class Sending:
         for lane in self.lanes:
             lane.close_idle()
         await self._renew()
+        if rest := self._pace.wait or self._full_for():
+            return rest
+        self._looked = time.monotonic()
         due, hosts = await self._database.read_quick(_look)
         self._open_lanes(hosts)
         now = self._clock()
@@ -166,6 +173,16 @@ class Sending:
             await self._database.write_across(partial(_expire_all, now=now, via="setting"))
         return pause
 
+    def _full_for(self) -> float:
+        """Seconds for which no lane takes a letter; 0 when the store is to be asked."""
+        # Each letter that ends wakes this job: most times there is no place for as many as share
+        # a commit, and nothing to ask.
+        is_old = time.monotonic() - self._looked >= _POLL_SECONDS
+        if is_old or any(lane.is_to_fill or lane.health.wait for lane in self.lanes):
+            return 0.0
+        has_room = any(lane.room > 0 for lane in self.lanes)
+        return GATHER_SECONDS if has_room else _POLL_SECONDS
+
     def _open_lanes(self, hosts: Sequence[DomainSmarthost]) -> None:
         """Have a lane for each smarthost of a domain; close the empty ones of the others."""
         own = self._own
@@ -181,7 +198,9 @@ class Sending:
 
     async def _fill(self, lane: Lane, via: Via, now: int) -> None:
         lane.note_filled()
-        for one in await self._claim(lane.room, via, now):
+        claims = await self._claim(lane.room, via, now)
+        self._pace.note(len(claims))
+        for one in claims:
             task = asyncio.create_task(self._send(lane, one))
             lane.under_way[task] = one
             task.add_done_callback(partial(self._ended, lane))
@@ -244,7 +263,8 @@ class Sending:
             lane.health.failed("421")
         ours = await self._until_stored(lambda: self._record.settle(claimed, result.outcomes))
         _log(claimed, result, ours, began)
-        self._commits.wake()
+        if self._ask and any(one.state == "unknown" for one in result.outcomes):
+            self._commits.wake()  # its author has a task
 
     async def _attempt(self, lane: Lane, claimed: SendingClaim) -> Result | None:
         """Hand the letter over, by an open connection or a new one. Raises before the dot only."""

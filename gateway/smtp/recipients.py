@@ -1,8 +1,8 @@
 """The route cache: where recipients lead, for the sessions of one process.
 
-- A route is cached for one route generation of the store, that is until anything but mail is
-  written (`storage.engines.route_generation`, on PostgreSQL `storage.engines.leases`): most mail
-  comes for few addresses, and a look-up in a store that others write to is expensive.
+- A route is cached for one route generation of the store, that is until something is written that
+  may change one (`storage.engines.route_generation`, on PostgreSQL `storage.engines.leases`): most
+  mail comes for few addresses, and a look-up in a store that others write to is expensive.
 - And for a second at most, so that even SQL run by hand counts.
 - An address without a route is looked up each time: guessing addresses fills no memory.
 - The delivery resolves again, in its own transaction: that result counts.

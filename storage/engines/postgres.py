@@ -282,10 +282,10 @@ class PostgresDatabase(PostgresLookups):
     async def write(self, work: Work[T]) -> T:
         return await self.write_for(HOUSE, work)
 
-    async def write_in(self, part: bytes, work: Work[T]) -> T:
+    async def write_in(self, part: bytes, work: Work[T], *, quick: bool = False) -> T:
         return await self.write_for((part, _JOBS), work, part)
 
-    async def write_across(self, work: Work[T]) -> T:
+    async def write_across(self, work: Work[T], *, quick: bool = False) -> T:
         return await self._apart(self._write_alone(HOUSE, work, changes_routes=False))
 
     async def write_for(self, share: Share, work: Work[T], part: bytes | None = None) -> T:

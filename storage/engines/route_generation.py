@@ -3,9 +3,9 @@
 - A cached route is valid while the generation stays the same (`gateway.smtp.recipients`). Reading
   the store instead is expensive: each commit of another process makes SQLite read its pages anew.
 - Every transaction makes a new generation, but those that change nothing a route depends on:
-  `begun` counts with the write lock held and nothing changed yet, `ended` after the commit. In
-  between there is no generation. When a process dies there, there is none until another one has
-  ended.
+  deliveries, the writes of jobs, calls about mail. `begun` counts with the write lock held and
+  nothing changed yet, `ended` after the commit. In between there is no generation. When a process
+  dies there, there is none until another one has ended.
 - So an address that was removed is invalid for all processes when its remover gets the answer.
 - Where processes are late to end, or the file is damaged, there is no generation: that costs time,
   and heals with the next transactions.

@@ -8,12 +8,12 @@
 - Reader connections are query-only and see one snapshot for one use: in WAL a reader waits for
   nobody. The few there are are shared fairly (`storage.engines.fair_turns`).
 - A whole transaction is one call into a connection's thread: a hop for each statement would cost
-  more than the statements. `read_quick` and `commit`, which every message needs, do without a
-  thread: their work is shorter than the hop, and waits for no disk; making a commit durable may
-  (`storage.disk`).
+  more than the statements. `read_quick`, `commit` and `quick` writes do without a thread: their
+  work is shorter than the hop, and a thread would ask the busy event loop for the interpreter at
+  each statement while mail waits for the lock. Making a commit durable may (`storage.disk`).
 - So committing never checkpoints. A thread does, once a second while there is something to do.
-- Every transaction but a delivery makes a new route generation
-  (`storage.engines.route_generation`).
+- Every transaction makes a new route generation (`storage.engines.route_generation`), but those
+  that promise to change no route: deliveries, and the writes of jobs.
 """
 
 from __future__ import annotations
@@ -169,7 +169,7 @@ class SqliteDatabase(SqliteLookups):
         self._ids = ids
 
     def for_caller(self, share: Share, *, in_partition: bool = False) -> CallersView:
-        return CallersView(self, share)
+        return CallersView(self, share, WHOLE if in_partition else None)
 
     def partition_of(self, tenant_id: bytes) -> bytes:
         return WHOLE  # there is one writer
@@ -191,19 +191,24 @@ class SqliteDatabase(SqliteLookups):
     async def write(self, work: Work[T]) -> T:
         return await self.write_for(HOUSE, work)
 
-    async def write_in(self, part: bytes, work: Work[T]) -> T:
-        return await self.write(work)
+    async def write_in(self, part: bytes, work: Work[T], *, quick: bool = False) -> T:
+        return await self.write_across(work, quick=quick)
 
-    async def write_across(self, work: Work[T]) -> T:
-        return await self.write(work)
+    async def write_across(self, work: Work[T], *, quick: bool = False) -> T:
+        if not quick:
+            return await self.write_for(HOUSE, work, WHOLE)
+        result, durable = await self._here(HOUSE, work, routes=False)
+        await durable
+        return result
 
     async def write_for(self, share: Share, work: Work[T], part: bytes | None = None) -> T:
         self._log.check()
+        epoch = self._epoch if part is None else None
         writer, until = self._writer, time.monotonic() + WRITE_WAIT
         async with self._writes.turn(share, patience=WRITE_WAIT):
             try:
                 result = await in_thread(
-                    writer, partial(_run_write, writer._conn, self._ids, self._epoch, work, until)
+                    writer, partial(_run_write, writer._conn, self._ids, epoch, work, until)
                 )
             except (sqlite3.Error, OutcomeUnknown) as error:
                 raise self._translated(error) from (error.__cause__ or error)
@@ -219,9 +224,12 @@ class SqliteDatabase(SqliteLookups):
     async def commit(
         self, work: Work[T], *, changes_routes: bool = True, part: bytes | None = None
     ) -> tuple[T, Durable]:
+        return await self._here(MAIL, work, routes=changes_routes)
+
+    async def _here(self, share: Share, work: Work[T], *, routes: bool) -> tuple[T, Durable]:
         self._log.check()
-        epoch, until = self._epoch if changes_routes else None, time.monotonic() + WRITE_WAIT
-        async with self._writes.turn(MAIL, patience=WRITE_WAIT):
+        epoch, until = self._epoch if routes else None, time.monotonic() + WRITE_WAIT
+        async with self._writes.turn(share, patience=WRITE_WAIT):
             try:
                 await self._begin_here(until)
                 result = _finish_write(self._quick, self._ids, epoch, work)
@@ -342,7 +350,7 @@ def run_read(connection: sqlite3.Connection, work: Work[T]) -> T:
 def _run_write(
     connection: sqlite3.Connection,
     ids: IdSource,
-    epoch: RouteGeneration,
+    epoch: RouteGeneration | None,
     work: Work[T],
     until: float,
 ) -> T:

@@ -33,13 +33,18 @@ def plain(host: RecordingSmarthost, waits: Waits = SHORT) -> Smarthost:
 
 @contextlib.asynccontextmanager
 async def sending(
-    world: World, host: RecordingSmarthost, *, connections: int = 2, user: str = ""
+    world: World,
+    host: RecordingSmarthost,
+    *,
+    connections: int = 2,
+    user: str = "",
+    commits: WakeUp | None = None,
 ) -> AsyncIterator[Sending]:
     smarthost = replace(plain(host), username=user, password=user and "secret")
     job = Sending(
         world.database,
         world.content,
-        WakeUp(),
+        commits or WakeUp(),
         world.clock,
         smarthost,
         connections=connections,
@@ -236,6 +241,22 @@ async def test_connections_are_used_again(only: Engine) -> None:
                 await until(world, one, lambda one: one.state == "accepted")
         assert len(host.taken) == 6
         assert host.connections == 2
+
+
+async def test_what_a_host_offers_counts_for_its_connection_alone(only: Engine) -> None:
+    """Its extensions come and go from one connection to the next; a letter too large fails."""
+    offers = (("SIZE 10000000", "DSN"), (), ("SIZE 5",), ("DSN", "SMTPUTF8", "PIPELINING", "X"))
+    wanted = ("accepted", "accepted", "failed", "accepted")
+    async with open_world(only) as world, recording_smarthost() as host:
+        for host.extensions, state in zip(offers, wanted, strict=True):
+            letter = await enqueued(world)
+            async with sending(world, host):
+                after = await until(world, letter, settled)
+            assert after.state == state, host.extensions
+        assert after.attempts == 1
+        assert ["RET=" in one.mail for one in host.taken] == [True, False, True]
+        assert ["SIZE=" in one.mail for one in host.taken] == [True, False, False]
+        assert host.connections == len(offers)
 
 
 async def test_the_dot_is_on_record_before_it_is_written(only: Engine) -> None:

@@ -89,6 +89,23 @@ async def test_a_transaction_that_moves_no_route_leaves_it(
     assert await count(database) == 1
 
 
+async def test_the_writes_of_jobs_and_of_calls_about_mail_leave_it(
+    database: Store, lookups: SqliteLookups
+) -> None:
+    before = lookups.route_generation()
+    for quick in (False, True):
+        await database.write_across(make_tenant, quick=quick)
+        await database.write_in(b"p", make_tenant, quick=quick)
+    about_mail = database.for_caller((b"t", b"c"), in_partition=True)
+    await about_mail.write(make_tenant)
+
+    assert before is not None
+    assert lookups.route_generation() == before
+    assert await count(database) == 5
+    await database.for_caller((b"t", b"c")).write(make_tenant)
+    assert lookups.route_generation() not in (None, before)
+
+
 async def test_a_delivery_writes_nothing_that_a_route_depends_on(engine: Engine) -> None:
     written: set[str | None] = set()
     async with open_world(engine) as world:
