@@ -12,6 +12,7 @@ import hashlib
 from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import aclosing
 from dataclasses import dataclass, replace
+from typing import NamedTuple
 
 from admin_api.access.credentials import Agent
 from admin_api.call.call import Call
@@ -32,7 +33,16 @@ from storage.mailbox.copies import Mailbox
 from storage.mailbox.message_text import read_letter
 from storage.outbound.letters import MOST_RECIPIENTS, Kind
 
-_PLACE = "msg_" + "0" * 26  # as long as an id: the message's is known in the transaction
+# As long as ids: those of a new message and thread are known in the transaction.
+_PLACE = "msg_" + "0" * 26
+_THREAD_PLACE = "thr_" + "0" * 26
+
+
+class Ids(NamedTuple):
+    """The ids of a letter, and of the thread that it begins or answers in."""
+
+    message: bytes
+    thread: bytes
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,11 +98,9 @@ async def compose(
         if payload.quote == "last" and letter.text:
             quotation = composer.quoted(letter.text, author=copy.sender, date=copy.received_at)
             text = f"{text.rstrip()}\n\n{quotation}" if text or not html else text
-    thread = plan.answered.copy.thread_id if plan.answered else None
-    references: tuple[str, ...] = ()
-    if thread is not None:
-        own = thread_reference(thread, plan.sender.domain)
-        references = composer.references_of(own, earlier, in_reply_to)
+    # Also in a letter that begins a thread: by this its answers join when its own id was replaced.
+    own_thread = f"{_THREAD_PLACE}@{plan.sender.domain}"
+    references = composer.references_of(own_thread, earlier, in_reply_to)
     reply_to, tokens = _answers_go_to(call, plan)
     heading = Heading(
         author=plan.sender.mailbox,
@@ -174,15 +182,13 @@ def _ids(text: str) -> tuple[str, ...]:
     )
 
 
-async def spooled(
-    call: Call, letter: Composed, files: Sequence[Upload], message_id: bytes
-) -> Content:
+async def spooled(call: Call, letter: Composed, files: Sequence[Upload], ids: Ids) -> Content:
     """Write a letter that is large to where large contents are stored."""
     digest, size = hashlib.sha256(), 0
     contents = call.service.content
     spool = contents.new_spool(new_content_id(call.now))
     try:
-        async for part in _parts(call, letter, files, message_id):
+        async for part in _parts(call, letter, files, ids):
             digest.update(part)
             size += len(part)
             await asyncio.to_thread(spool.write, [part])
@@ -197,12 +203,12 @@ async def spooled(
 
 
 async def _parts(
-    call: Call, letter: Composed, files: Sequence[Upload], message_id: bytes
+    call: Call, letter: Composed, files: Sequence[Upload], ids: Ids
 ) -> AsyncIterator[bytes]:
     if not files:
-        yield octets_of(letter, message_id)
+        yield octets_of(letter, ids)
         return
-    header = _header(letter, message_id)
+    header = _header(letter, ids)
     boundary = composer.new_boundary()
     yield header + composer.mixed_head(boundary, letter.body)
     for one in files:
@@ -219,14 +225,17 @@ async def _parts(
     yield composer.mixed_end(boundary)
 
 
-def octets_of(letter: Composed, message_id: bytes) -> bytes:
+def octets_of(letter: Composed, ids: Ids) -> bytes:
     """Write a letter without files."""
-    return _header(letter, message_id) + letter.body
+    return _header(letter, ids) + letter.body
 
 
-def _header(letter: Composed, message_id: bytes) -> bytes:
-    own = header_message_id(letter, message_id)
-    return composer.header_of(replace(letter.heading, message_id=own))
+def _header(letter: Composed, ids: Ids) -> bytes:
+    own = header_message_id(letter, ids.message)
+    thread, *others = letter.heading.references
+    thread = thread.replace(_THREAD_PLACE, to_text("thr", ids.thread), 1)
+    heading = replace(letter.heading, message_id=own, references=(thread, *others))
+    return composer.header_of(heading)
 
 
 def header_message_id(letter: Composed, message_id: bytes) -> str:

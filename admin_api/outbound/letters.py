@@ -8,6 +8,7 @@
 from __future__ import annotations
 
 import hashlib
+from functools import partial
 
 import orjson
 from starlette.responses import Response
@@ -21,6 +22,7 @@ from admin_api.http.problems import Problem, thread_moved
 from admin_api.http.responses import answer
 from admin_api.outbound.composing import (
     Composed,
+    Ids,
     compose,
     header_message_id,
     is_automatic,
@@ -56,12 +58,12 @@ async def send_letter(call: Call) -> Response:
     reserved, content = None, None
     if plan.files or len(composed.body) > _SMALL:
         # The Message-ID holds the id, and a large letter is written before its transaction.
-        reserved = await call.database.write(_new_id)
+        reserved = await call.database.write(partial(_new_ids, plan=plan))
         content = await spooled(call, composed, plan.files, reserved)
     try:
         _require_size(call, plan.via, content.size if content else len(composed.body))
         letter, approval_id = await call.database.write(
-            lambda tx: _queue(tx, call, plan, composed, message_id=reserved, content=content)
+            lambda tx: _queue(tx, call, plan, composed, reserved=reserved, content=content)
         )
     except OutcomeUnknown:
         raise  # a row may name the content
@@ -88,8 +90,9 @@ def unconfigured() -> Conflict:
     return Conflict("sending_unconfigured", "This server has no smarthost to hand letters to.")
 
 
-async def _new_id(tx: Tx) -> bytes:
-    return tx.new_id()
+async def _new_ids(tx: Tx, *, plan: Plan) -> Ids:
+    thread = tx.new_id() if plan.answered is None else plan.answered.copy.thread_id
+    return Ids(tx.new_id(), thread)
 
 
 async def _warnings(tx: Tx, call: Call, plan: Plan) -> list[str]:
@@ -108,7 +111,7 @@ async def _queue(
     plan: Plan,
     composed: Composed,
     *,
-    message_id: bytes | None,
+    reserved: Ids | None,
     content: Content | None,
 ) -> tuple[Letter, bytes | None]:
     """Check what may have changed, and queue the letter. Returns it, and its approval's id."""
@@ -120,18 +123,18 @@ async def _queue(
         newest = await public_messages.newest_public(tx, view=view, thread_id=thread_id)
         await _require_not_moved(tx, call, payload, newest)
     await _require_allowed(tx, call, view, composed, thread_id=thread_id)
-    new_thread = tx.new_id() if thread_id is None else thread_id
-    message_id = message_id or tx.new_id()
+    ids = reserved or await _new_ids(tx, plan=plan)
+    message_id, new_thread = ids.message, thread_id or ids.thread
     await _use_up(tx, call, payload, inbox_id=view.inbox_id, message_id=message_id)
     held = isinstance(call.caller, Agent) and not is_automatic(call)
     if content is None:
-        octets = octets_of(composed, message_id)
+        octets = octets_of(composed, ids)
         content = Content(hashlib.sha256(octets).digest(), len(octets), octets, None)
     letter = _new_letter(
         call,
         plan,
         composed,
-        message_id=message_id,
+        ids=ids,
         thread_id=new_thread,
         is_new_thread=thread_id is None,
         content=content,
@@ -227,13 +230,15 @@ def _new_letter(
     plan: Plan,
     composed: Composed,
     *,
-    message_id: bytes,
+    ids: Ids,
     thread_id: bytes,
     is_new_thread: bool,
     content: Content,
 ) -> NewLetter:
-    heading = composed.heading
-    own = header_message_id(composed, message_id)
+    heading, domain = composed.heading, plan.sender.domain
+    own = header_message_id(composed, ids.message)
+    # The thread may have been joined with another one meanwhile; the former id is in the header.
+    threads = (thread_reference(one, domain) for one in dict.fromkeys((ids.thread, thread_id)))
     token_id = call.caller.token.token_id if isinstance(call.caller, Agent) else None
     mailboxes = {
         "to": [[one.name, one.email] for one in heading.to],
@@ -247,12 +252,12 @@ def _new_letter(
         thread_id=thread_id,
         is_new_thread=is_new_thread,
         list_id=plan.sender.list_id,
-        message_id=message_id,
+        message_id=ids.message,
         header_message_id=own,
-        references=(thread_reference(thread_id, plan.sender.domain), own, *composed.tokens),
+        references=(*threads, own, *composed.tokens),
         from_name=heading.author.name,
         from_email=heading.author.email,
-        domain=plan.sender.domain,
+        domain=domain,
         subject=heading.subject,
         mailboxes=orjson.dumps(mailboxes),
         recipients=tuple((email, kind) for email, kind, _ in composed.recipients),

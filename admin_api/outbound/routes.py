@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from admin_api.access.policy import SEND_MAIL
 from admin_api.call.router import Route
-from admin_api.mailbox import messages
 from admin_api.outbound import letters, taking_back
 from admin_api.outbound.letter_in import LetterIn
 
@@ -31,6 +30,6 @@ ROUTES: tuple[Route, ...] = (
         _MESSAGE + "retry/",
         taking_back.retry_letter,
         SEND_MAIL,
-        locate=messages.locate,
+        locate=taking_back.locate,
     ),
 )

@@ -38,6 +38,8 @@ DESCRIBED: dict[str, Described] = {
         DraftRecord, refusals=("not_author",), conflicts=("already_sending", "draft_limit")
     ),
     "POST /v1/messages/{message_id}/retry/": Described(
-        MessageRecord, conflicts=("nothing_to_retry", "sending_unconfigured")
+        MessageRecord,
+        refusals=("not_author",),
+        conflicts=("nothing_to_retry", "sending_unconfigured"),
     ),
 }

@@ -28,14 +28,23 @@ async def locate(tx: Tx, call: Call) -> Letter:
     return await letters.find_letter(tx, tenant_id=call.tenant_id, message_id=copy.message_id)
 
 
+async def _own(tx: Tx, call: Call) -> Letter:
+    """Return the letter in the path, if the acting inbox wrote it.
+
+    Raises NotFound for what that inbox does not see, Problem 403 `not_author`.
+    """
+    view = await acting_view(tx, call)
+    letter = await locate(tx, call)
+    if letter.inbox_id != view.inbox_id:
+        raise not_author()
+    return letter
+
+
 async def cancel_letter(call: Call) -> Response:
     """POST /v1/messages/{message_id}/cancel/: its text becomes a draft of its thread."""
 
     async def work(tx: Tx) -> Record:
-        view = await acting_view(tx, call)
-        letter = await locate(tx, call)
-        if letter.inbox_id != view.inbox_id:
-            raise not_author()
+        view, letter = await acting_view(tx, call), await _own(tx, call)
         key = {"tenant_id": call.tenant_id, "message_id": letter.message_id}
         await letters.cancel(tx, **key, inbox_id=view.inbox_id, now=call.now)
         # Otherwise a person would approve a letter that is a draft again.
@@ -64,11 +73,14 @@ async def cancel_letter(call: Call) -> Response:
 
 
 async def retry_letter(call: Call) -> Response:
-    """POST /v1/messages/{message_id}/retry/: the same octets, to whom it failed."""
+    """POST /v1/messages/{message_id}/retry/: the same octets, to whom it failed; by its author.
+
+    It goes out in the author's name, and past the limits of anybody else's token.
+    """
     settings = call.service.settings
 
     async def work(tx: Tx) -> Entire:
-        letter = await locate(tx, call)
+        letter = await _own(tx, call)
         if await smarthost_of(tx, call, letter.domain) is None:
             raise unconfigured()
         await letters.retry(

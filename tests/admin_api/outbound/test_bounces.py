@@ -241,6 +241,15 @@ async def test_an_answer_joins_its_thread(engine: Engine) -> None:
                     shown = await show(world, SUPPORT, answer)
                     assert shown["thread_id"] == made["thread_id"]
                     assert shown["via"][0]["list_id"] == world.ids[TEAM]
+            with case("a letter that begins a thread names it too, short or long"):
+                for text in ("x", "x" * 60_000):
+                    new, _ = await sent(world, to=[GRACE], subject="New", text_body=text)
+                    own = str((await parsed(world, SALES, new["message_id"]))["References"])
+                    assert own == f"<{new['thread_id']}@example.test>"
+                    name = f"{len(text)}@x.test"
+                    ids = (f"replaced.{name}", own.strip("<>"))
+                    answer = await deliver(world, "sales@example.test", references=ids, name=name)
+                    assert (await show(world, SALES, answer))["thread_id"] == new["thread_id"]
             with case("a forged token is ordinary mail to the team"):
                 forged = f"Team+r.{'a' * 16}@example.test"
                 for name in ("n1@x.test", "n2@x.test"):

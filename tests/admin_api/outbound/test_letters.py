@@ -363,10 +363,15 @@ async def test_a_letter_can_be_taken_back_until_it_leaves(engine: Engine) -> Non
                     assert len(await claimed(world)) == 1
                     answer = await api.post(f"{MESSAGES}{made['message_id']}/cancel/")
                     assert answer.json()["code"] == "already_sending"
-                with case("and by its author alone"):
-                    async with world.client(SUPPORT) as other:
-                        answer = await other.post(f"{MESSAGES}{made['message_id']}/cancel/")
-                    assert answer.json()["code"] == "not_author"
+                with case("and by its author alone; nor does anybody else try it again"):
+                    for act in ("cancel", "retry"):
+                        path = f"{MESSAGES}{made['message_id']}/{act}/"
+                        async with world.client(SUPPORT) as other:  # holds a copy
+                            answer = await other.post(path)
+                        assert (answer.status_code, answer.json()["code"]) == (403, "not_author")
+                        async with world.client(AGENT) as stranger:
+                            answer = await stranger.post(path)
+                        assert answer.status_code == 404
                 with case("a message that came is no letter"):
                     assert (await api.post(f"{MESSAGES}{asked}/cancel/")).status_code == 404
                 with case("only what failed is tried again"):
@@ -423,12 +428,30 @@ async def test_files_templates_and_large_texts_go_into_letters(engine: Engine) -
                 letter = await parsed(world, SALES, made["message_id"])
                 assert letter["Subject"] == "For Ann Bcc: x@evil.test"
                 assert letter["Bcc"] is None
+            with case("one of almost 1 MiB goes, a longer one is refused"):
+                large = await admin_template(world, "{a}" * 10)
+                texts = {"a": "x" * 100_000}, {"a": "x" * 105_000}
+                given = {"reply_to_message_id": asked, "template_id": large}
+                whole = await send(world, SALES, **given, context=texts[0])
+                letter = await parsed(world, SALES, whole["message_id"])
+                assert letter.get_content().strip() == "x" * 1_000_000
+                before = await held(world)
+                refused = await send(world, SALES, 400, **given, context=texts[1])
+                assert [one["field"] for one in refused["errors"]] == ["context"]
+                assert await held(world) == before
             with case("taken back, what a template became is the text of the draft"):
                 async with world.client(SALES) as api:
                     draft = (await api.post(f"{MESSAGES}{made['message_id']}/cancel/")).json()
                 assert draft["subject"] == "For Ann Bcc: x@evil.test"
                 assert draft["text_body"] == "Hi Ann\r\nBcc: x@evil.test."
             assert (await audit(world.database, world.content, deep=True)).findings == ()
+
+
+async def admin_template(world: World, body: str) -> str:
+    async with world.client(TENANT_OWNER) as admin:
+        made = await admin.post("/v1/templates/", json={"name": "L", "subject": "L", "body": body})
+    template_id: str = made.json()["template_id"]
+    return template_id
 
 
 async def test_tokens_send_as_far_as_they_may(engine: Engine) -> None:
