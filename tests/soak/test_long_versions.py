@@ -18,6 +18,7 @@ from tests.support.postfix_runs import KINDS, drain_a_queue
 from tests.support.senders import Senders, every_message_exactly_once
 from tests.support.sending_kills import sending_kill_rounds
 from tests.support.server import Server
+from tests.support.undo_races import undo_races
 
 pytestmark = [pytest.mark.soak, pytest.mark.timeout(3600)]
 
@@ -32,6 +33,11 @@ def test_after_many_kills_every_acknowledged_message_is_there_once(servers: Serv
 def test_after_1000_kills_every_letter_has_gone_once_or_is_unknown(servers: Servers) -> None:
     rounds = int(os.environ.get("TORTURE_ROUNDS", "1000"))
     sending_kill_rounds(servers, rounds=rounds, seed=random.randrange(1 << 30))
+
+
+def test_each_of_1000_races_for_the_undo_has_one_winner(servers: Servers) -> None:
+    races = int(os.environ.get("TORTURE_ROUNDS", "1000"))
+    undo_races(servers, races=races, seed=random.randrange(1 << 30))
 
 
 def test_50_messages_of_32_mb_at_once(fresh: Server) -> None:

@@ -10,13 +10,13 @@ import random
 import threading
 import time
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from http.client import HTTPException
 
 from tests.support.fixtures import Servers
 from tests.support.mailbox import Api
 from tests.support.server import Server, quiet_port
-from tests.support.smarthost import RecordingSmarthost, recording_smarthost
+from tests.support.smarthost import RecordingSmarthost, Taken, recording_smarthost
 
 _SETTLED = {"accepted", "unknown"}
 _SETTLE_SECONDS = 60.0  # who starts takes over what the killed process had leased
@@ -66,7 +66,7 @@ def sending_kill_rounds(servers: Servers, *, rounds: int, seed: int) -> None:
                 server.kill()
                 server.start()
             sent += _send_some(server, f"{seed}-last", moments)
-            states = _settled(server, [message_id for message_id, _ in sent])
+            states = settled(server, [message_id for message_id, _ in sent], *_SETTLED)
             server.audit_is_clean()
         except AssertionError as fault:
             raise AssertionError(f"seed {seed}: {fault}") from fault
@@ -78,12 +78,7 @@ def sending_kill_rounds(servers: Servers, *, rounds: int, seed: int) -> None:
 def _compare(
     host: RecordingSmarthost, sent: list[tuple[str, str]], states: dict[str, str], seed: int
 ) -> None:
-    came = Counter(
-        line.removeprefix("Subject: ")
-        for taken in host.dots
-        for line in taken.octets.decode().splitlines()
-        if line.startswith("Subject: ")
-    )
+    came = subjects_of(host.dots)
     twice = [subject for subject, count in came.items() if count > 1]
     lost = [
         subject
@@ -94,7 +89,18 @@ def _compare(
     assert not (twice or lost or open_ones), f"seed {seed}: {twice=} {lost=} {open_ones=}"
 
 
-def _api(server: Server) -> Api:
+def subjects_of(letters: Iterable[Taken]) -> Counter[str]:
+    """Count the letters by their subjects."""
+    return Counter(
+        line.removeprefix("Subject: ")
+        for taken in letters
+        for line in taken.octets.decode().splitlines()
+        if line.startswith("Subject: ")
+    )
+
+
+def signed_in(server: Server) -> Api:
+    """Return the API for the owner; to be closed."""
     api = Api(server.demo.http)
     api.login(server.demo.owner["email"], server.demo.owner["password"])
     return api
@@ -103,7 +109,7 @@ def _api(server: Server) -> Api:
 def _send_some(server: Server, name: str, moments: random.Random) -> list[tuple[str, str]]:
     """Send three letters; those that were acknowledged, as id and subject. Then wait a moment."""
     sent = []
-    with _api(server) as api:
+    with signed_in(server) as api:
         for number in range(3):
             subject = f"letter {name} {number}"
             body = {
@@ -120,13 +126,13 @@ def _send_some(server: Server, name: str, moments: random.Random) -> list[tuple[
     return sent
 
 
-def _settled(server: Server, message_ids: list[str]) -> dict[str, str]:
-    """Wait until each letter has come to an end; its state."""
+def settled(server: Server, message_ids: list[str], *ends: str) -> dict[str, str]:
+    """Wait until each letter has come to one of these ends; its state."""
     address = server.demo.inboxes[0]["address"]
     deadline = time.monotonic() + _SETTLE_SECONDS
     states: dict[str, str] = {}
-    with _api(server) as api:
-        while left := [one for one in message_ids if states.get(one) not in _SETTLED]:
+    with signed_in(server) as api:
+        while left := [one for one in message_ids if states.get(one) not in ends]:
             for one in left:
                 found = api.get(f"/v1/messages/{one}/", inbox_id=address)
                 states[one] = found["delivery"]["state"]

@@ -139,7 +139,8 @@ def that_rejects(own_server: MakeServer, dns: DnsServer) -> Server:
             "authentication": "on",
             "dmarc": "reject",
             "dns_server": dns.endpoint,
-            "lmtp": "127.0.0.1:0",
+            "lmtp": "127.0.0.1:0, proxy:127.0.0.1:0",
+            "trusted_proxies": "127.0.0.0/8",
             "arc_trusted_sealers": "lists.test",
         }
     )
@@ -187,9 +188,16 @@ def test_a_reject_policy_is_carried_out_only_where_it_is_certain(
         assert [str(one)[:10] for one in (first, client.reply())] == ["550 5.7.26", "250 2.0.0 "]
         first = handed(client, sign(forged), both, LIES)
         assert [one.code for one in (first, client.reply())] == [250, 250]
+    for address, reply in (("198.51.100.9", "550 5.7.26"), ("192.0.2.7", "250 2.0.0 ")):
+        with SmtpClient(server.address("proxy"), greet=False) as client:
+            client.send(f"PROXY TCP4 {address} 127.0.0.1 4711 24\r\n".encode())
+            assert client.reply().code == 220
+            assert client.command("LHLO mx.evil.test").code == 250
+            content = forged + address.encode() + b"\r\n"
+            assert str(handed(client, content, (server.demo.team,), None))[:10] == reply
     server.await_log("reason=dmarc")
     with server.mailboxes()[0] as box:
-        found = checked(box, 9)
+        found = checked(box, 10)
         shown = [(one["verdict"], detail(box, one)["override"]) for one in reversed(found)]
     assert shown == [
         ("verified", None),
@@ -200,6 +208,7 @@ def test_a_reject_policy_is_carried_out_only_where_it_is_certain(
         ("failed", "postmaster"),
         ("unknown", None),
         (shown[7][0], None),
+        ("verified", None),
         ("verified", None),
     ]
     server.audit_is_clean()

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from gateway.outbound.smarthost import HostFailed, Smarthost, Waits, connect
+from gateway.outbound.smarthost import HostFailed, SignInRefused, Smarthost, Waits, connect
 from tests.support.cases import cases
 from tests.support.certificates import certificate
 from tests.support.smarthost import HANG, HANG_UP, RecordingSmarthost, recording_smarthost
@@ -67,10 +67,26 @@ async def test_nothing_secret_goes_over_a_connection_that_is_not_safe(tmp_path: 
                     host.faults = {point: reply}
                     assert await refusal(reached(host, chain))
                     assert not told(host, "AUTH")
+            with case("one that offers other things once it is safe"):
+                host.lines.clear()
+                offer = b"250-recording.test\r\n250-SIZE 9\r\n250-AUTH PLAIN\r\n250 STARTTLS\r\n"
+                host.faults = {"EHLO": _in_turn(offer, b"250 recording.test\r\n")}
+                with pytest.raises(SignInRefused, match="no sign-in"):
+                    await connect(reached(host, chain))
+                assert not told(host, "AUTH")
+                host.faults = {"EHLO": _in_turn(offer, b"250 recording.test\r\n")}
+                connection = await connect(replace(reached(host, chain), username=""))
+                assert (connection.offers, connection.largest) == ({}, None)
+                connection.abort()
             with case("one that hangs costs a bounded time"):
                 host.faults = {"banner": HANG}
                 smarthost = replace(reached(host, chain), waits=replace(SHORT, connect=0.2))
                 assert await refusal(smarthost)
+
+
+def _in_turn(*replies: bytes) -> Callable[[str], bytes]:
+    left = iter(replies)
+    return lambda line: next(left)
 
 
 async def test_tls_from_the_beginning(tmp_path: Path) -> None:
