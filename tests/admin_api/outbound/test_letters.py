@@ -432,11 +432,11 @@ async def test_files_templates_and_large_texts_go_into_letters(engine: Engine) -
                 large = await admin_template(world, "{a}" * 10)
                 texts = {"a": "x" * 100_000}, {"a": "x" * 105_000}
                 given = {"reply_to_message_id": asked, "template_id": large}
-                whole = await send(world, SALES, **given, context=texts[0])
+                whole = await send(world, SALES, more=given, context=texts[0])
                 letter = await parsed(world, SALES, whole["message_id"])
                 assert letter.get_content().strip() == "x" * 1_000_000
                 before = await held(world)
-                refused = await send(world, SALES, 400, **given, context=texts[1])
+                refused = await send(world, SALES, 400, more=given, context=texts[1])
                 assert [one["field"] for one in refused["errors"]] == ["context"]
                 assert await held(world) == before
             with case("taken back, what a template became is the text of the draft"):
