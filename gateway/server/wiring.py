@@ -13,15 +13,13 @@ import contextlib
 import gc
 import logging
 from collections import Counter
-from collections.abc import AsyncIterator, Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from functools import partial
-from typing import TYPE_CHECKING
 
 from admin_api.app import create_app
 from admin_api.dns.cache import DnsCache, dns_cache
-from admin_api.service.call_metrics import CallMetrics
 from admin_api.service.feed import Feed
 from admin_api.service.readiness import Readiness
 from admin_api.service.sending_port import SendingPort
@@ -41,8 +39,10 @@ from gateway.delivery.ports import DeliveryPort
 from gateway.http_edge.http_server import serving
 from gateway.jobs import relationships, reparse, retention
 from gateway.jobs.alert_fan_out import Alerting
+from gateway.jobs.garbage import collecting
 from gateway.jobs.parsing import Parsing
 from gateway.jobs.quotas import Quotas
+from gateway.jobs.storage_watch import watch_storage
 from gateway.listening.connections import Connections
 from gateway.listening.listener import Listener
 from gateway.outbound.start_sending import SendingJob
@@ -50,11 +50,10 @@ from gateway.processes.handover import MainEnd
 from gateway.processes.supervision import MailProcesses
 from gateway.reservations import Reservations
 from gateway.server.first_check import check_senders
-from gateway.server.garbage import collecting
 from gateway.server.lifecycle import Running, Stopping, alive, end_process
 from gateway.server.mail_side import FILE_THREADS, sessions
+from gateway.server.measures import measures_of
 from gateway.server.reload import Reread, reload
-from gateway.server.storage_watch import watch_storage
 from gateway.server.trial_mail import trial_mail
 from gateway.smtp.recipients import reply_for
 from gateway.transport.tls import Certificate
@@ -73,11 +72,6 @@ from storage.database import Database, Store
 from storage.directory.resolve import domains_without_postmaster
 from storage.engines.opening import open_database
 from storage.wakeup import WakeUp
-
-if TYPE_CHECKING:
-    from prometheus_client.core import Metric
-
-    from gateway.server.metrics import Figures
 
 logger = logging.getLogger(__name__)
 
@@ -99,21 +93,21 @@ async def serve(
     async with _store(settings) as (database, contents), _dns(settings) as dns:
         commits = WakeUp()
         parts = _Parts(
-            settings,
-            database,
-            contents,
-            commits,
-            counters,
-            reservations,
-            retention.Tally(),
-            certificate,
-            manager,
-            _quotas(settings, database, reservations),
-            dns,
-            Counter(),
-            [],
-            SendingJob(settings, database, contents, commits),
-            Readiness(),
+            settings=settings,
+            database=database,
+            contents=contents,
+            commits=commits,
+            counters=counters,
+            reservations=reservations,
+            tally=retention.Tally(),
+            certificate=certificate,
+            manager=manager,
+            quotas=_quotas(settings, database, reservations),
+            dns=dns,
+            checked=Counter(),
+            smtp=[],
+            sending=SendingJob(settings, database, contents, commits),
+            readiness=Readiness(),
         )
         database.hear_others(parts.commits.set)
         stopping.on_reload = partial(reload, settings, reread, certificate, mail_processes, manager)
@@ -144,11 +138,12 @@ def _log_listening(running: Running) -> None:
     event(logger, "listening", smtp=smtp, lmtp=lmtp, smtps=smtps, http=http)
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class _Parts:
     """The objects that mail, calls and jobs share.
 
-    `commits` is the wake-up; `smtp` are the endpoints that take mail, once they do.
+    `commits` is the wake-up, `checked` counts verdicts about senders; `smtp` are the endpoints that
+    take mail, once they do.
     """
 
     settings: Settings
@@ -364,28 +359,6 @@ async def _warn_of_unread_postmasters(database: Database, postmaster: str) -> No
         event(logger, "postmaster_unread", level=logging.WARNING, domain=name)
 
 
-def _measures(parts: _Parts, feed: Feed) -> CallMetrics:
-    """Collect the sources of metrics; their formatting is imported at the first scrape."""
-    figures: Figures | None = None
-
-    async def read() -> Iterable[Metric]:
-        from gateway.server.metrics import Figures
-
-        nonlocal figures
-        if figures is None:
-            data, counters = parts.settings.data, parts.counters
-            checks = parts.settings.authentication == "on"
-            figures = Figures(parts.database, data, counters, parts.tally, checks_senders=checks)
-        return await figures.read()
-
-    measures = CallMetrics()
-    measures.sources += [read, partial(_streams, feed), partial(_checked, parts.checked)]
-    measures.sources.append(partial(_paused, parts.sending))
-    if parts.quotas.is_on:
-        measures.sources.append(partial(_over_quota, parts.quotas))
-    return measures
-
-
 @contextlib.asynccontextmanager
 async def _api(
     parts: _Parts, webhooks: Webhooks, stopping: Stopping
@@ -399,7 +372,16 @@ async def _api(
         clock=system_clock,
         commits=parts.commits,
         feed=feed,
-        measures=_measures(parts, feed),
+        measures=measures_of(
+            parts.settings,
+            parts.database,
+            parts.counters,
+            tally=parts.tally,
+            feed=feed,
+            checked=parts.checked,
+            sending=job,
+            quotas=parts.quotas,
+        ),
         webhooks=webhooks,
         dns=parts.dns,
         trial=trial_mail(parts.smtp),
@@ -415,31 +397,6 @@ async def _api(
             yield http
         finally:
             feed.close()
-
-
-async def _over_quota(quotas: Quotas) -> Iterable[Metric]:
-    from gateway.server.metrics import over_quota
-
-    full = {kind: len(ids) for kind, ids in quotas.full.items()}
-    return over_quota(full, {kind: quotas.count_near(kind) for kind in full})
-
-
-async def _checked(counts: Mapping[str, int]) -> Iterable[Metric]:
-    from gateway.server.metrics import messages_checked
-
-    return [messages_checked(counts)]
-
-
-async def _paused(job: SendingJob) -> Iterable[Metric]:
-    from gateway.server.metrics import sending_paused
-
-    return [sending_paused(job.paused is not None)]
-
-
-async def _streams(feed: Feed) -> Iterable[Metric]:
-    from gateway.server.metrics import streams_open
-
-    return [streams_open(feed.streams_open)]
 
 
 def _shown(addresses: Sequence[MailEndpoint]) -> str:

@@ -10,8 +10,8 @@ from typing import cast
 
 import pytest
 
+from gateway.jobs.storage_watch import watch_storage
 from gateway.server.lifecycle import Stopping
-from gateway.server.storage_watch import watch_storage
 from storage.content.message_bytes import ContentDirectory
 from storage.database import Store, StoreFault
 

@@ -5,7 +5,7 @@ import contextlib
 import gc
 import weakref
 
-from gateway.server.garbage import collecting
+from gateway.jobs.garbage import collecting
 from storage.wakeup import WakeUp
 
 LATER = 20.0
