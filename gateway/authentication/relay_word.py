@@ -3,6 +3,8 @@
 - Only fields that name an authserv-id of the setting `auth_results_from` are read, and only those
   above the second Received: the sender could write the ones below. The caller makes sure that
   the peer is exempt.
+- OpenDKIM and OpenDMARC write above the relay's own Received, rspamd directly below it. Where one
+  stands above, those below do not count: the sender wrote them, and these two leave them there.
 - Several fields with the name are read together: a relay's filters write one each. Of SPF, DMARC
   and ARC the uppermost result counts.
 - The grammar is that of `storage.content.authserv_id`. At most 50 results are read.
@@ -75,7 +77,8 @@ def read_relay_word(header: bytes, names: Collection[str]) -> RelayWord | None:
     `header` may have the body behind it.
     """
     known = {comparable(one) for one in names}
-    stated: list[Stated] = []
+    # Above the relay's own Received, and between that and the next one.
+    places: tuple[list[ResultsField], list[ResultsField]] = ([], [])
     hops = 0
     for one in cut(header).fields:
         # Our own Received is not in the stored bytes: the first one is the relay's.
@@ -85,7 +88,9 @@ def read_relay_word(header: bytes, names: Collection[str]) -> RelayWord | None:
         if one.name == _FIELD:
             read = read_results(one.value, has_server=True)
             if comparable(read.server) in known:
-                stated += read.results
+                places[hops].append(read)
+    above, below = places
+    stated = [one for field in above or below for one in field.results]
     return _word(stated[:MOST_RESULTS])
 
 

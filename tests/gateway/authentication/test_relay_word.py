@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import authres
 import pytest
 
 from gateway.authentication.relay_word import RelayWord, Stated, read_relay_word, read_results
 from gateway.authentication.result import Arc, Dkim, Spf
+from tests.support.cases import cases
 
 RELAY = b"Received: from relay by us; Tue, 1 Jul 2025 10:20:30 +0000\r\n"
 HOP = b"Received: from sender by relay; Tue, 1 Jul 2025 10:20:29 +0000\r\n"
@@ -53,6 +56,46 @@ def test_the_fields_of_debians_filters_are_read_wherever_they_stand() -> None:
         author="sender.test",
         arc=Arc("pass"),
     )
+
+
+# What Debian 12's programs made of it behind its Postfix: SPF, DKIM, and the result of DMARC. The
+# sender's `Authentication-Results: mx.relay.test; dmarc=pass …; spf=pass …` stands in all that lie.
+MILTERS = Path(__file__).parents[2] / "vectors" / "milters"
+OF_MILTERS: dict[str, tuple[str | None, list[str] | None, str | None] | None] = {
+    "opendkim-signed": (None, ["pass"], None),
+    "opendkim-changed-and-lying": (None, ["fail"], None),
+    "opendmarc-changed-and-lying": ("pass", None, "pass"),
+    "opendkim-opendmarc-changed-and-lying": ("pass", ["fail"], "pass"),
+    "rspamd-signed": ("pass", ["pass"], "pass"),
+    "rspamd-changed-and-lying": ("pass", ["fail"], "pass"),
+    "rspamd-unsigned-and-lying": ("pass", [], "pass"),
+    # OpenDKIM says nothing of unsigned mail, and leaves the lie where rspamd would write.
+    "opendkim-unsigned-and-lying": ("pass", None, "pass"),
+    # So docs/postfix.md has Postfix take the fields of others away.
+    "opendkim-header-checks-unsigned-and-lying": None,
+}
+
+
+def test_what_debians_programs_wrote_is_read() -> None:
+    with cases() as case:
+        for name, wanted in OF_MILTERS.items():
+            with case(name):
+                octets = (MILTERS / f"{name}.eml").read_bytes()
+                found = read_relay_word(octets, ["mx.relay.test", "relay.client.example"])
+                said = found and (
+                    found.spf and found.spf.result,
+                    None if found.dkim is None else [one.result for one in found.dkim],
+                    found.dmarc,
+                )
+                assert said == wanted
+
+
+def test_below_the_relays_received_counts_only_what_nothing_above_contradicts() -> None:
+    lie = SPF.replace(b"=fail", b"=pass")
+    assert word(lie, RELAY, HOP) == word(RELAY, lie, HOP) == word(RELAY, lie)
+    assert word(OPENDKIM, RELAY, lie, HOP) == word(OPENDKIM, RELAY, HOP)
+    none = b"Authentication-Results: mx.example.test; none\r\n"
+    assert word(none, RELAY, lie, HOP) is None
 
 
 def test_the_word_of_a_stranger_counts_nowhere() -> None:
