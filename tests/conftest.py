@@ -11,6 +11,7 @@ import pytest
 from hypothesis import settings
 
 from tests.support.engines import both_engines, database, databases, engine, engines
+from tests.support.warm_start import PASSWORD_KIB
 
 __all__ = ["both_engines", "database", "databases", "engine", "engines"]
 
@@ -31,7 +32,7 @@ def filed_early() -> Iterator[None]:
 def quick_passwords() -> Iterator[None]:
     """Hash with next to no memory: the real setting takes a quarter of all time of the tests."""
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("admin_api.access.passwords._KIB", 64)
+        patch.setattr("admin_api.access.passwords._KIB", PASSWORD_KIB)
         yield
 
 

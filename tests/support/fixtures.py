@@ -11,6 +11,8 @@ from tests.support.server import ROOT, Server, Settings
 from tests.support.warm_start import WarmStart
 
 MakeServer = Callable[..., Server]
+_WITHOUT_SETTINGS = frozenset({("apart", "")})
+_MOST_KEPT = 3
 
 
 class Servers:
@@ -39,14 +41,18 @@ class Servers:
         """Return the running demo with these settings, started when it is the first asked for.
 
         Tests that ask for it `apart` share another one: the same octets sent once more to one
-        server may be taken for a retry.
+        server may be taken for a retry. The one without settings stays; of others, the last few.
         """
         key = frozenset({"apart": apart, **(settings or {})}.items())
         if key not in self.kept:
             server = self.new(settings)
             server.start_demo()
             self.kept[key] = server
-        return self.kept[key]
+        found = self.kept[key] = self.kept.pop(key)
+        others = [one for one in self.kept if one != _WITHOUT_SETTINGS]
+        for oldest in others[:-_MOST_KEPT]:  # an idle one costs half a percent of a processor
+            self.stop(self.kept.pop(oldest))
+        return found
 
     def stop(self, server: Server) -> None:
         self.running.remove(server)
