@@ -73,6 +73,7 @@ def parse_address(text: str, *, for_creation: bool = False) -> Address:
     return address
 
 
+@lru_cache(maxsize=4096)
 def canonical_or_none(text: str) -> str | None:
     """The canonical form of an address in any spelling, None when it cannot be an address."""
     parts = _split(text)

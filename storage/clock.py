@@ -26,8 +26,9 @@ def system_clock() -> int:
 def rfc3339(instant: int) -> str:
     """`2026-11-22T01:12:09.000Z`: UTC, milliseconds (RFC 3339)."""
     seconds, micros = divmod(instant, SECOND)
-    base = datetime.fromtimestamp(seconds, UTC).strftime("%Y-%m-%dT%H:%M:%S")
-    return f"{base}.{micros // 1000:03d}Z"
+    # A third of the time of strftime, and a page of the API has hundreds.
+    base = datetime.fromtimestamp(seconds, UTC).isoformat()
+    return f"{base[:19]}.{micros // 1000:03d}Z"
 
 
 def parse_rfc3339(text: str) -> int:

@@ -54,7 +54,7 @@ class Call:
     both. `sent` is the body as it came, before validation; `file` is a body that is a file,
     from its beginning; `received` one that is to stay, in the content directory. `condition` is
     If-Match and `key` is Idempotency-Key, None where there is none; a key that came twice is empty.
-    `secret` is the credential's: keys are hashed with it.
+    `secret` is the credential's: keys are hashed with it. `tagged`: the answer carries its ETag.
     `store` replaces the service's where its transactions must hold more; copies of a call share its
     `trail`.
     """
@@ -74,6 +74,7 @@ class Call:
     condition: str | None = None
     key: str | None = None
     secret: str = field(default="", repr=False)
+    tagged: bool = True
     trail: Trail = field(default_factory=Trail)
 
     @property

@@ -97,6 +97,8 @@ def precondition_required() -> Problem:
 
 async def respond(route: Route, shown: Route | None, call: Call) -> Response:
     """Run the handler, and add the tag of the single resource it shows."""
+    if route.method == "GET" and not call.tagged:
+        return await route.handler(call)
     condition = condition_of(call, route)
     tags: list[str] = []
     if route is shown and route.version is not None:

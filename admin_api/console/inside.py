@@ -8,6 +8,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Callable, Coroutine, Mapping
 from contextlib import AsyncExitStack
 from dataclasses import replace
@@ -57,8 +58,7 @@ async def ask(
 
     `path` is percent-encoded (`path_of`).
     """
-    record, _ = await ask_with_tag(call, method, path, **asked)
-    return record
+    return _record(await response_of(call, method, path, **asked))
 
 
 async def ask_with_tag(
@@ -68,7 +68,7 @@ async def ask_with_tag(
     **asked: Unpack[Asked],
 ) -> tuple[Any, str | None]:
     """Return the record and its ETag. Raises as `ask`."""
-    response = await response_of(call, method, path, **asked)
+    response = await response_of(call, method, path, tagged=True, **asked)
     return _record(response), response.headers.get("ETag")
 
 
@@ -83,8 +83,12 @@ async def response_of(
     condition: str | None = None,
     key: str | None = None,
     store: Database | None = None,
+    tagged: bool = False,
 ) -> Response:
-    """Return the API's own response, for files and raw messages. Raises as `ask`."""
+    """Return the API's own response, for files and raw messages. Raises as `ask`.
+
+    A tag costs another look at the store: it is made where it is asked for.
+    """
     match, route = _found(call, method, path)
     named = dict(query or {}) | ({"inbox_id": inbox} if inbox is not None else {})
     inner = replace(
@@ -98,6 +102,7 @@ async def response_of(
         condition=condition,
         key=key,
         store=store or _store(call, route),
+        tagged=tagged,
     )
     # The page table has no access rules: each call meets the rule of its own route here.
     policy.check(route.access, inner.caller)
@@ -153,6 +158,30 @@ async def snapshot(
     if is_done:
         return result  # type: ignore[return-value]  # what `work` returned
     return await call.database.write(lambda tx: work(replace(call, store=JoinedTransaction(tx))))
+
+
+async def with_counts(
+    call: Call, work: Callable[[Call], Coroutine[Any, Any, T]], *, inbox: str
+) -> tuple[T, Mapping[str, Any]]:
+    """Return what `work` finds in a snapshot, and what waits for the inbox, counted beside it.
+
+    Two readers together take as long as the slower one.
+    """
+
+    async def counts(inner: Call) -> Mapping[str, Any]:
+        return await ask(inner, "GET", path_of("/v1/inboxes/{}/counts/", inbox))  # type: ignore[no-any-return]
+
+    async def both(inner: Call) -> tuple[T, Mapping[str, Any]]:
+        return await work(inner), await counts(inner)
+
+    if not await is_own(call, inbox):  # a look on record is one transaction
+        return await snapshot(call, both, inbox=inbox)
+    counting = asyncio.ensure_future(snapshot(call, counts))
+    try:
+        found = await snapshot(call, work)
+    finally:
+        await asyncio.wait([counting])  # also when the work is refused: nothing runs on
+    return found, await counting
 
 
 async def is_own(call: Call, name: str) -> bool:

@@ -7,7 +7,7 @@
 
 from __future__ import annotations
 
-import unicodedata
+import re
 import zlib
 from dataclasses import dataclass
 from datetime import UTC, date, datetime
@@ -15,8 +15,11 @@ from functools import lru_cache
 from zoneinfo import ZoneInfo
 
 _MONTHS = ["Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"]
-# Marks, embeddings, overrides and isolates of direction (Unicode 9.1), and what is shown of them.
-_DIRECTION = frozenset("\u061c\u200e\u200f\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069")
+# Control characters but for line ends and tabs, halves of surrogate pairs, and marks, embeddings,
+# overrides and isolates of direction (Unicode 9.1).
+_UNSEEN = re.compile(
+    r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u061c\u200e\u200f\u202a-\u202e\u2066-\u2069\ud800-\udfff]"
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,8 +33,13 @@ class Moment:
 
 def moment(instant: str, *, zone: str, now: int) -> Moment:
     """Return a time of the API (RFC 3339) as seen in `zone`; `now` in microseconds."""
+    return _moment(instant, zone, today(now, zone))
+
+
+@lru_cache(maxsize=2048)
+def _moment(instant: str, zone: str, there_now: date) -> Moment:
+    """A page has a time in each row, and lists show the same rows again and again."""
     there = datetime.fromisoformat(instant).astimezone(_zone(zone))
-    there_now = today(now, zone)
     day = f"{there.day} {_MONTHS[there.month - 1]}"
     if there.date() == there_now:
         text = f"{there:%H:%M}"
@@ -63,18 +71,13 @@ def visible(text: object) -> str:
     plain = str(text)
     if plain.isprintable():  # nearly all is, and a list shows much of it
         return plain
-    return "".join(_shown(character) for character in plain)
+    return _UNSEEN.sub(_mark, plain)
 
 
-def _shown(character: str) -> str:
-    if character in "\n\t":
-        return character
-    code = ord(character)
-    if code < 32:
-        return chr(0x2400 + code)
-    if character in _DIRECTION or unicodedata.category(character) in ("Cc", "Cs"):
-        return "\ufffd"
-    return character
+def _mark(found: re.Match[str]) -> str:
+    """Return the picture of a control character; others have none."""
+    code = ord(found[0])
+    return chr(0x2400 + code) if code < 32 else "\ufffd"
 
 
 def size(octets: int) -> str:
