@@ -13,7 +13,7 @@ from __future__ import annotations
 
 import gzip
 import logging
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from urllib.parse import quote, urlsplit
 
 from starlette.requests import ClientDisconnect, Request
@@ -22,21 +22,19 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 
 from admin_api.access import credentials
 from admin_api.access.credentials import Person
-from admin_api.access.policy import is_admin
 from admin_api.call.call import Call
 from admin_api.call.dispatch import record_use
 from admin_api.call.router import PathTree, Router
 from admin_api.call.store_wrappers import of_caller
 from admin_api.console import cookie, files, forms, looks, origin
 from admin_api.console.forms import Form
-from admin_api.console.inside import API, ask
+from admin_api.console.inside import API
 from admin_api.console.listing.thread_rows import ThreadRows
 from admin_api.console.live.shared_rows import PackedPage, SharedRows
 from admin_api.console.pages import PAGES
-from admin_api.console.visit import Page, Visit
+from admin_api.console.visit import Page, Visit, surround
 from admin_api.events.page_stream import SharedFrames
 from admin_api.http.problems import Problem, problem_of, rate_limited, unauthorized
-from admin_api.http.records import Record
 from admin_api.http.responses import common_headers
 from admin_api.service.call_metrics import TEMPLATE
 from admin_api.service.rate_limits import Buckets, Ticks
@@ -160,16 +158,15 @@ class Edge:
         if person is None and not page.public:
             raise unauthorized()
         visit.query = forms.parse(request.scope["query_string"])
-        call = Call(self._service, request, visit.arguments, now, person, secret=secret)
+        service = self._service
+        visit.sends = service.settings.smarthost is not None or service.sending.is_on()
+        call = Call(service, request, visit.arguments, now, person, secret=secret)
         if person is not None:
-            call.store = of_caller(
-                self._service.store, self._service.commits, person, of_tenant=True
-            )
+            call.store = of_caller(service.store, service.commits, person, of_tenant=True)
         if page.method == "POST":
             await self._take_form(request, visit, secret if person else "", file=page.file)
         elif person is not None and not (visit.fragment or page.part):
-            visit.team = await ask(call, "GET", "/v1/inboxes/")
-            visit.inboxes = _inboxes(visit.team, person)
+            await surround(call, visit)
         return await page.view(call, visit)
 
     async def _identified(self, secret: str, now: int) -> Person | None:
@@ -257,15 +254,6 @@ def _row(rows: Mapping[str, Page], method: str) -> Page:
             405, "method_not_allowed", "This page is not asked so.", headers={"Allow": allow}
         )
     return page
-
-
-def _inboxes(found: Sequence[Record], person: Person) -> list[Record]:
-    """The records of the inboxes that this person may act for, own ones first."""
-    user_id = to_text("usr", person.user.user_id)
-    own = [one for one in found if one["owner_user_id"] == user_id]
-    if not is_admin(person):
-        return own
-    return own + [one for one in found if one["owner_user_id"] != user_id]
 
 
 def _static(request: Request, raw: bytes) -> Response:

@@ -3,6 +3,8 @@
 - A view gets the call (`admin_api.console.inside` asks the API with it) and the visit.
 - `render` shows the whole page, or to htmx one block of the same template.
 - `redirect` leads on with 303, to htmx by its own header: it would follow a 303 without being seen.
+- A page that answers a refused form has the same around it as any other, and says where it is:
+  scripts put that into the address, so that it can be asked for again.
 """
 
 from __future__ import annotations
@@ -14,8 +16,10 @@ from urllib.parse import quote
 
 from starlette.responses import HTMLResponse, Response
 
+from admin_api.access.policy import is_admin
 from admin_api.call.call import Call
 from admin_api.console.forms import Form
+from admin_api.console.inside import ask
 from admin_api.console.listing.thread_rows import ThreadRows
 from admin_api.console.live.shared_rows import SharedRows
 from admin_api.console.rendering import page
@@ -49,9 +53,10 @@ class Visit:
     `inbox` is the address in the path, `arguments` are the other segments that the path names,
     decoded. `user` is None and `token` empty when nobody is signed in. `inboxes` are the records of
     the inboxes that this user may act for, own ones first, `team` those of all teammates; a
-    fragment has none. A `pane` is a page in a frame of ours, beside a list. `look` are the choices
-    of this browser, `shared`, `rows` and `frames` are made for all; `cookies` are Set-Cookie
-    headers for the response.
+    fragment has none. A `pane` is a page in a frame of ours, beside a list. `sends` tells whether
+    letters leave from here; `place` is the address of a page that answers a form. `look` are the
+    choices of this browser, `shared`, `rows` and `frames` are made for all; `cookies` are
+    Set-Cookie headers for the response.
     """
 
     form: Form
@@ -64,6 +69,8 @@ class Visit:
     rows: ThreadRows
     frames: SharedFrames
     pane: bool = False
+    sends: bool = False
+    place: str = ""
     token: str = ""
     user: User | None = None
     user_id: str = ""
@@ -119,6 +126,18 @@ class Visit:
         if self.fragment:
             return Response(status_code=200, headers={"HX-Redirect": path, "HX-Reswap": "none"})
         return Response(status_code=303, headers={"Location": path})
+
+
+async def surround(call: Call, visit: Visit, *, place: str = "") -> None:
+    """Learn what stands around a page, unless it is known; a refused form was sent from `place`."""
+    if visit.form:
+        visit.place = place
+    if visit.user is None or visit.team:
+        return
+    visit.team = await ask(call, "GET", "/v1/inboxes/")
+    own = [one for one in visit.team if one["owner_user_id"] == visit.user_id]
+    others = [one for one in visit.team if one["owner_user_id"] != visit.user_id]
+    visit.inboxes = own + others if is_admin(call.caller) else own
 
 
 def inbox_path(address: object, rest: str = "") -> str:

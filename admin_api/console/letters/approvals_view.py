@@ -17,7 +17,7 @@ from admin_api.console import words
 from admin_api.console.inside import ask, path_of
 from admin_api.console.listing.inbox_views import navigation
 from admin_api.console.thread import plain_text, undo
-from admin_api.console.visit import Visit, inbox_path
+from admin_api.console.visit import Visit, inbox_path, surround
 from admin_api.http.problems import Problem
 from admin_api.http.strict_json import JsonValue
 from storage.errors import Conflict, FieldFault, Invalid
@@ -36,6 +36,8 @@ async def _page(
     call: Call, visit: Visit, *, status: int = 200, fault: str = "", at: str = ""
 ) -> Response:
     """Show what is pending; `fault` is why the act on the letter `at` was not done."""
+    path = inbox_path(visit.inbox, "approvals/")
+    await surround(call, visit, place=path)
     of_inbox = partial(ask, call, "GET", inbox=visit.inbox)
     here = await ask(call, "GET", path_of("/v1/inboxes/{}/", visit.inbox))
     query = {"status": "pending", "limit": str(MOST_SHOWN)}
@@ -47,9 +49,9 @@ async def _page(
         letters=[_shown(visit, one) for one in found],
         more=listed["cursor"] is not None,
         when=partial(words.moment, zone=here["default_timezone"], now=call.now),
-        nav=navigation(visit.inbox, here["aliases"]),
+        nav=navigation(visit, here["aliases"]),
         part="approvals",
-        path=inbox_path(visit.inbox, "approvals/"),
+        path=path,
         done=undo.take_done(call, visit),
         fault=fault,
         at=at,

@@ -17,7 +17,7 @@ from admin_api.call.call import Call
 from admin_api.console.inside import ask, ask_with_tag, path_of
 from admin_api.console.letters import letter_form
 from admin_api.console.listing.inbox_views import navigation
-from admin_api.console.visit import Visit, inbox_path
+from admin_api.console.visit import Visit, inbox_path, surround
 from admin_api.http.problems import Problem
 from storage.clock import MINUTE
 from storage.errors import FieldFault, NotFound
@@ -26,11 +26,6 @@ Record = Mapping[str, Any]
 MESSAGE = "/v1/messages/{}/"
 DRAFT = "/v1/drafts/{}/"
 _REPLYING = 30 * MINUTE
-
-
-def can_send(call: Call) -> bool:
-    """Whether letters leave from here."""
-    return call.service.settings.smarthost is not None or call.service.sending.is_on()
 
 
 async def answer_values(
@@ -47,7 +42,7 @@ async def answer_values(
     """Return what the composer under a thread shows; `shown` are messages that were asked for,
     `typed` are fields that were refused, `template` is the text that was chosen, filled in.
     """
-    if not can_send(call) or not thread["messages"]:
+    if not visit.sends or not thread["messages"]:
         return None
     drafts = await ask(
         call,
@@ -156,6 +151,8 @@ async def compose_page(
     typed: Record | None = None,
 ) -> Response:
     """Show the form of a new letter; `faults`, `problem`, `typed` are of one that was refused."""
+    path = inbox_path(visit.inbox, "compose/")
+    await surround(call, visit, place=path)
     here = await ask(call, "GET", path_of("/v1/inboxes/{}/", visit.inbox))
     fields: dict[str, Any] = {**letter_form.EMPTY, "to": visit.query.get("to", ""), **(typed or {})}
     senders = _senders(here, None)
@@ -164,12 +161,12 @@ async def compose_page(
     return visit.render(
         "compose.html",
         status=status,
-        letter=letter if can_send(call) else None,
+        letter=letter if visit.sends else None,
         letter_faults=faults_of(faults),
         problem=problem,
         here=here,
-        path=inbox_path(visit.inbox, "compose/"),
-        nav=navigation(visit.inbox, here["aliases"]),
+        path=path,
+        nav=navigation(visit, here["aliases"]),
         part="compose",
         draft_name=f"{visit.user_id}/{here['inbox_id']}/new/letter",
     )

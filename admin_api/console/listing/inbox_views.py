@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from typing import Any
 from urllib.parse import urlencode
 
-from admin_api.console.visit import inbox_path
+from admin_api.console.visit import Visit, inbox_path
 from admin_api.http.problems import not_found
 
 Record = Mapping[str, Any]
@@ -159,13 +159,16 @@ _LETTERS = (
 )
 
 
-def navigation(address: str, lists: Sequence[Record], counts: Record | None = None) -> list[Record]:
-    """Return the views with their paths and numbers: those of everybody, then the lists."""
+def navigation(visit: Visit, lists: Sequence[Record], counts: Record | None = None) -> list[Record]:
+    """Return the views with their paths and numbers: those of everybody, the lists, and letters.
+
+    Where no letter leaves, there is nothing to write or to approve.
+    """
     letters = [
-        {"view": view, "path": inbox_path(address, rest), "count": 0, "group": "Letters"}
+        {"view": view, "path": inbox_path(visit.inbox, rest), "count": 0, "group": "Letters"}
         for rest, view in _LETTERS
     ]
-    return [*_views(address, lists, counts), *letters]
+    return [*_views(visit.inbox, lists, counts), *(letters if visit.sends else ())]
 
 
 def _views(address: str, lists: Sequence[Record], counts: Record | None) -> list[Record]:

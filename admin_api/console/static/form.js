@@ -37,6 +37,10 @@ export function isKey(/** @type {KeyboardEvent} */ event) {
     at.matches("input:not([type=checkbox]), textarea, select") || document.querySelector("dialog[open]"));
 }
 
+// The answer to a form has the form's address: asked for again it would not be this page.
+const place = document.querySelector('meta[name="place"]')?.getAttribute("content");
+if (place) history.replaceState(null, "", place);
+
 export const token = () => document.querySelector('meta[name="form-token"]')?.getAttribute("content") ?? "";
 
 document.addEventListener("htmx:config:request", (event) => {

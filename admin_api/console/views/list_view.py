@@ -9,7 +9,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import secrets
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
@@ -21,7 +20,7 @@ from starlette.responses import HTMLResponse, Response
 from admin_api.access.policy import is_admin
 from admin_api.call.call import Call
 from admin_api.console import words
-from admin_api.console.inside import ask, is_own, path_of, snapshot
+from admin_api.console.inside import ask, is_own, path_of, snapshot, with_counts
 from admin_api.console.listing import bulk_acts
 from admin_api.console.listing.first_run import first_steps
 from admin_api.console.listing.inbox_views import (
@@ -36,7 +35,7 @@ from admin_api.console.live.shared_rows import PackedPage
 from admin_api.console.rendering import page
 from admin_api.console.thread import undo
 from admin_api.console.thread.undo import Done
-from admin_api.console.visit import Visit, inbox_path
+from admin_api.console.visit import Visit, inbox_path, surround
 from admin_api.http.problems import Problem, not_found
 from storage.errors import FieldFault, Invalid
 from storage.ids import from_text
@@ -85,12 +84,12 @@ async def list_page(
 
     `faults`, `draft` and `chosen` are of an act that was refused: by field, its texts, its threads.
     """
-    team = visit.team or await ask(call, "GET", "/v1/inboxes/")
-    here = inbox_of(team, visit.inbox)
+    await surround(call, visit, place=list_path(visit.inbox, place))
+    here = inbox_of(visit.team, visit.inbox)
     view = view_of(place.get("view") or "inbox", here["aliases"])
     if view is None:
         raise not_found()
-    rows, fault = await _searched(call, visit, here, view, place)
+    rows, fault = await _searched(call, visit, view, place)
     done = done or undo.take_done(call, visit)
     shown = _shown(call, visit, here, view, rows, place=place)
     if fault is not None:
@@ -108,7 +107,6 @@ async def list_page(
         chosen=frozenset(chosen),
         key=secrets.token_urlsafe(12),
         acts=bulk_acts,
-        team=team,
         done=done if done and done.thread == IN_LIST else None,
         first=first_steps(here, rows.threads, call.service.trial.server())
         if _is_beginning(visit, view, _query(place), here)
@@ -142,7 +140,7 @@ async def _rows_text(call: Call, visit: Visit) -> str:
     view = view_of(place.get("view") or "inbox", here["aliases"])
     if view is None:
         raise not_found()
-    rows = await _rows(call, visit, here, _asked(view, _query(place)), place, counted=is_live)
+    rows = await _rows(call, visit, _asked(view, _query(place)), place, counted=is_live)
     shown = _shown(call, visit, here, view, rows, place=place)
     return page("list_rows.html", {**shown, "is_live": is_live})
 
@@ -166,7 +164,7 @@ def _shown(
         "here": here,
         "inbox": visit.inbox,
         "title": _title(view, query, here, rows.counts),
-        "nav": navigation(visit.inbox, here["aliases"], rows.counts),
+        "nav": navigation(visit, here["aliases"], rows.counts),
         "row": visit.rows.at(_rows_place(call, visit, here, view, place)),
         "more": list_path(visit.inbox, more) if rows.cursor else "",
     }
@@ -203,17 +201,17 @@ def _wanted(place: Mapping[str, str]) -> int:
 
 
 async def _searched(
-    call: Call, visit: Visit, here: Record, view: InboxView, place: Mapping[str, str]
+    call: Call, visit: Visit, view: InboxView, place: Mapping[str, str]
 ) -> tuple[Rows, str | None]:
     """Return the rows; where the search is refused, those of the view and its fault."""
     query = _query(place)
     try:
-        return await _rows(call, visit, here, _asked(view, query), place), None
+        return await _rows(call, visit, _asked(view, query), place), None
     except (Invalid, Problem) as error:
         fault = _fault_of_query(error)
         if fault is None:
             raise
-    return await _rows(call, visit, here, {**view.query}, place), fault
+    return await _rows(call, visit, {**view.query}, place), fault
 
 
 def _addresses(here: Record) -> list[str]:
@@ -235,7 +233,6 @@ def _fault_of_query(error: Invalid | Problem) -> str | None:
 async def _rows(
     call: Call,
     visit: Visit,
-    here: Record,
     asked: dict[str, str],
     place: Mapping[str, str],
     *,
@@ -244,23 +241,10 @@ async def _rows(
     async def threads(inner: Call) -> tuple[list[Record], str | None]:
         return await listed(inner, visit, asked, place.get("cursor", ""), _wanted(place))
 
-    async def counts(inner: Call) -> Record:
-        at = path_of("/v1/inboxes/{}/counts/", visit.inbox)
-        return await ask(inner, "GET", at)  # type: ignore[no-any-return]
-
-    async def both(inner: Call) -> Rows:
-        return Rows(*await threads(inner), await counts(inner))
-
     if not counted:
         return Rows(*await snapshot(call, threads, inbox=visit.inbox), None)
-    if here["owner_user_id"] != visit.user_id:  # a look on record is one transaction
-        return await snapshot(call, both, inbox=visit.inbox)
-    counting = asyncio.ensure_future(snapshot(call, counts))
-    try:
-        found = await snapshot(call, threads)
-    finally:
-        await asyncio.wait([counting])  # also when the search is refused: nothing runs on
-    return Rows(*found, await counting)
+    found, counts = await with_counts(call, threads, inbox=visit.inbox)
+    return Rows(*found, counts)
 
 
 async def listed(

@@ -8,7 +8,7 @@ from admin_api.access.policy import is_admin
 from admin_api.call.call import Call
 from admin_api.console import cookie, looks
 from admin_api.console.inside import ask, path_of
-from admin_api.console.visit import Visit
+from admin_api.console.visit import Visit, surround
 from admin_api.http.problems import Problem
 from storage.errors import FieldFault, Invalid
 
@@ -23,6 +23,7 @@ async def show_settings(call: Call, visit: Visit) -> Response:
 async def _settings(
     call: Call, visit: Visit, faults: tuple[FieldFault, ...] = (), status: int = 200
 ) -> Response:
+    await surround(call, visit, place=_HERE)
     sessions = await ask(call, "GET", "/v1/sessions/")
     return visit.render(
         "settings.html",

@@ -8,6 +8,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import secrets
 from collections.abc import Coroutine, Mapping, Sequence
 from dataclasses import dataclass
@@ -19,7 +20,7 @@ from starlette.responses import Response
 from admin_api.access.policy import is_admin
 from admin_api.call.call import Call
 from admin_api.console import words
-from admin_api.console.inside import ask, ask_with_tag, path_of, snapshot
+from admin_api.console.inside import ask, ask_with_tag, path_of, snapshot, with_counts
 from admin_api.console.letters import compose_view
 from admin_api.console.listing.inbox_views import inbox_of, list_path, navigation
 from admin_api.console.thread import reply, undo
@@ -31,7 +32,7 @@ from admin_api.console.thread.time_line import (
     time_line,
 )
 from admin_api.console.views.message_view import message_values
-from admin_api.console.visit import Visit, inbox_path
+from admin_api.console.visit import Visit, inbox_path, surround
 from admin_api.http.problems import Problem
 from storage.errors import FieldFault, NotFound
 
@@ -100,17 +101,20 @@ async def thread_page(
     """Show the thread; `faults` and `draft` are of a note that was refused, `stale` of a change,
     `letter`, `letter_faults` and `problem` of a letter.
     """
-    parts = await snapshot(call, partial(_parts, inbox=visit.inbox, visit=visit), inbox=visit.inbox)
+    await surround(call, visit, place=thread_path(visit))
+    read = partial(_parts, inbox=visit.inbox, visit=visit)
+    if visit.pane:  # beside a list there are no views
+        parts, counts = await snapshot(call, read, inbox=visit.inbox), None
+    else:
+        parts, counts = await with_counts(call, read, inbox=visit.inbox)
     thread = parts.thread
     items = time_line(
         thread["messages"], parts.notes or (), parts.acts, opened=visit.query.get("open", "")
     )
     # Outside of the snapshot: bodies come from files or a bucket; no transaction waits for those.
-    bodies = {
-        item.id: await message_values(call, visit, item.id)
-        for item in items
-        if item.kind == "message" and item.is_open
-    }
+    opened = [item.id for item in items if item.kind == "message" and item.is_open]
+    read_bodies = [message_values(call, visit, one) for one in opened]
+    bodies = dict(zip(opened, await asyncio.gather(*read_bodies), strict=True))
     done = undo.take_done(call, visit)
     answer = await _answer(call, visit, parts, bodies)
     composer = await compose_view.answer_values(
@@ -130,7 +134,7 @@ async def thread_page(
         thread=thread,
         items=items,
         bodies=bodies,
-        **_frame_values(call, visit, parts),
+        **_frame_values(call, visit, parts, counts),
         answer=answer,
         letter=composer,
         letter_faults=compose_view.faults_of(letter_faults),
@@ -142,7 +146,7 @@ async def thread_page(
     )
 
 
-def _frame_values(call: Call, visit: Visit, parts: Parts) -> dict[str, Any]:
+def _frame_values(call: Call, visit: Visit, parts: Parts, counts: Record | None) -> dict[str, Any]:
     """The values around the time line, whatever was typed."""
     messages = parts.thread["messages"]
     return {
@@ -151,7 +155,7 @@ def _frame_values(call: Call, visit: Visit, parts: Parts) -> dict[str, Any]:
         "path": thread_path(visit),
         "messages_path": inbox_path(visit.inbox, "messages/"),
         "back": _back(visit),
-        "nav": navigation(visit.inbox, parts.here["aliases"]),
+        "nav": navigation(visit, parts.here["aliases"], counts),
         "part": "",
         "audience": audience(messages, parts.notes or (), parts.acts, parts.people),
         "held": [one["message_id"] for one in messages if one["folder"] is not None],
@@ -168,7 +172,7 @@ async def _parts(call: Call, *, inbox: str, visit: Visit) -> Parts:
     of_inbox = partial(get, inbox=inbox)
     at = path_of(THREAD, visit.arguments["thread_id"])
     thread, version = await ask_with_tag(call, "GET", at, inbox=inbox)
-    team = visit.team or await get("/v1/inboxes/")
+    team = visit.team
     agenda = await of_inbox("/v1/agenda/", query={"limit": "200"})
     return Parts(
         thread=thread,

@@ -144,6 +144,8 @@ async def test_without_a_smarthost_an_answer_is_a_link_to_ones_own_mail_program(
         page = (await person.get(path)).text
         assert 'href="mailto:grace@sender.test' in page
         assert "letter-form" not in page
+        assert "New letter" not in page and "Approvals" not in page
+        assert "new letter" not in (await person.get("/console/keys/")).text
         new = await person.get(f"/console/{SALES}/compose/")
         assert (new.status_code, "no smarthost" in new.text) == (200, True)
 
@@ -172,6 +174,7 @@ async def test_a_new_letter_is_written_on_a_page_of_its_own(world: World) -> Non
     page = await person.get(path)
     fields = fields_of(page.text)
     assert fields["from"] == SALES
+    assert "New letter" in page.text and "Approvals" in page.text
     empty = await person.post(path, {**fields, "text": "Hello"})
     assert empty.status_code == 400
     letter = {
