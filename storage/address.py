@@ -30,6 +30,11 @@ _LOOSE_DOT_STRING = re.compile(rf"(?:{_ATEXT}|\.)+")
 _QUOTED_STRING = re.compile(r'"((?:[^"\\\x00-\x1f\x7f-\x9f]|\\[ -~])*)"')
 _QUOTED_PAIR = re.compile(r"\\(.)")
 _NEEDS_ESCAPE = re.compile(r'(["\\])')
+# Local parts of senders that read no answers.
+_NO_REPLY = re.compile(
+    r"(?:no|do[._-]?not|never)[._-]?reply|mailer-daemon|.*[._+-]no[._-]?reply|bounces?"
+    r"|bounces?[._+-].*"
+)
 _SURROGATE = re.compile(r"[\ud800-\udfff]")
 # ASCII only: other letters are lowered differently by language and by Unicode version.
 _LOWER_ASCII = {upper: upper + 32 for upper in range(ord("A"), ord("Z") + 1)}
@@ -113,6 +118,14 @@ def split_subaddress(local_part: str) -> str | None:
     """The part before the first "+"; None when there is no "+" or nothing before it."""
     base, plus, _ = local_part.partition("+")
     return base if plus and base else None
+
+
+def reads_no_answers(address: str) -> bool:
+    """Whether an address says that nobody reads what is sent to it, as `no-reply@` does."""
+    local_part = address.lower().rpartition("@")[0]
+    # Nearly every address ends here, and each message that arrives asks for one.
+    may_be = "reply" in local_part or "bounce" in local_part or local_part == "mailer-daemon"
+    return may_be and _NO_REPLY.fullmatch(local_part) is not None
 
 
 def quoted_local_part(local_part: str) -> str:

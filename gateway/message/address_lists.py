@@ -9,7 +9,11 @@ Rules this module keeps:
 - Only an address in the text counts: words are never joined to one, but around the dots and the @
   where RFC 5322 4.4 allows blanks. A quote that is never closed protects nothing.
 - Words before a comma that have no address are the beginning of the next one's name, as in `Doe,
-  Jane <jane@example.com>`. An entry without any address has an empty `email`.
+  Jane <jane@example.com>`. A second address in an entry is another mailbox: its comma is missing.
+- An entry without any other address has the one that stands in its quoted string or comment; an
+  entry without any at all has an empty `email`.
+- Around an address brackets of all kinds, `mailto:` and `SMTP:` are passed over, as Exchange,
+  Outlook and web pages leave them.
 
 RFC 5322 3.4 and 4.4.
 """
@@ -44,8 +48,12 @@ _AROUND_MARKS = re.compile(r" ?([.@]) ?")
 _LOOSE = re.compile(r" [.@]|@ ")
 _BARE_WORD = re.compile(r"""(?:"(?:[^"\\]++|\\.)*+"|[^\s"]|")++""")
 _ADDRESS = re.compile(r"""(?:"(?:[^"\\]++|\\.)*+"|[^\s"<>()@,;]+)@[^\s"<>()@,;]+""")
-_WRAPPING = "[]'`<>"
-_MAILTO = "mailto:"
+_WRAPPING = "[]'`<>{}‹›«»“”‘’＜＞"
+# What programs write before an address: the URI scheme, the address type of Exchange.
+_SCHEME = re.compile(r"(?:mailto|smtp|e-?mail):\s*", re.IGNORECASE)
+_SCHEMES = frozenset(("mailto", "smtp", "email", "e-mail"))
+_ENCODED_WORD = re.compile(r"=\?[^?\s]{1,60}\?[bBqQ]\?")
+_OF_HTML = (("&lt;", "<"), ("&gt;", ">"), ("&quot;", '"'))
 
 
 class Mailbox(NamedTuple):
@@ -57,22 +65,30 @@ class Mailbox(NamedTuple):
 
 @dataclass(slots=True)
 class _Entry:
-    """The part of one entry of the list that was read so far."""
+    """The part of one entry of the list that was read so far.
+
+    `named` has how much of `phrase` and `bare` stands before the address in angle brackets.
+    """
 
     phrase: list[str] = field(default_factory=list)
     bare: list[str] = field(default_factory=list)
     comment: list[str] = field(default_factory=list)
+    quoted: list[str] = field(default_factory=list)
     angle: str | None = None
+    named: tuple[int, int] = (0, 0)
 
 
 def parse_mailboxes(text: str, limit: int) -> tuple[Mailbox, ...]:
     """Return the first `limit` mailboxes of an unfolded address list."""
     if len(text) > _MAX_RAW:  # up to a comma: half an address would be another address
         text = text[:_MAX_RAW].rpartition(",")[0]
-    if plain := _PLAIN.fullmatch(text):
+    if (plain := _PLAIN.fullmatch(text)) and plain[2][0] not in _WRAPPING:
         return (_mailbox(plain[1], plain[2]),)
     if (usual := _usual(text, limit)) is not None:
         return usual
+    if "&lt;" in text and "<" not in text:
+        for escape, mark in _OF_HTML:
+            text = text.replace(escape, mark)
     reading = _Reading(limit)
     position = 0
     for token in _TOKEN.finditer(text):
@@ -101,6 +117,8 @@ def _usual(text: str, limit: int) -> tuple[Mailbox, ...] | None:
         if entry is None:
             return None
         quoted, phrase, angle, bare, comment = entry.groups()
+        if bare and (bare[0] in _WRAPPING or bare.startswith("=?")):
+            return None
         name = quoted or phrase or comment or ""
         found.append(_mailbox(name, angle or bare))
         position = entry.end()
@@ -136,19 +154,36 @@ class _Reading:
         elif kind == "mark":
             self._mark(value)
         elif kind == "angle":
-            if not entry.angle:
-                entry.angle = value.strip("<>")
+            self._angle(value.strip("<>"))
         elif kind != "stray":
             entry.bare.append(value)
             if kind == "quoted":
                 value = _QUOTED_PAIR.sub(r"\1", value[1:].removesuffix('"'))
+                entry.quoted.append(value)
             entry.phrase.append(value)
+
+    def _angle(self, inner: str) -> None:
+        entry = self.entry
+        known = _address(entry.angle or "")
+        if known and _address(inner) not in ("", known):
+            phrases, bares = entry.named
+            following = _Entry(entry.phrase[phrases:], entry.bare[bares:])
+            del entry.phrase[phrases:], entry.bare[bares:]
+            self.finish()
+            entry = self.entry = following
+            entry.angle = None
+        if not entry.angle:
+            entry.angle = inner
+            entry.named = len(entry.phrase), len(entry.bare)
 
     def _mark(self, mark: str) -> None:
         if mark == ":":
-            if "".join(self.entry.bare).strip(" [<").lower() == _MAILTO[:-1]:
-                self.entry.phrase.clear()
-                self.entry.bare.clear()
+            said = "".join(self.entry.bare).strip(" [<{(")
+            if said.rpartition(" ")[2].strip("[<{(").lower() in _SCHEMES:
+                _drop_last_word(self.entry)
+                return
+            if _address(said):  # a stray mark: no group is called so
+                self.finish()
                 return
             self.entry, self.before = _Entry(), ""  # it was the name of a group
         elif mark == ",":
@@ -175,11 +210,22 @@ class _Reading:
         self._end_entry(goes_on=False)
 
 
+def _drop_last_word(entry: _Entry) -> None:
+    """Take `mailto` out of what was read."""
+    for words in (entry.phrase, entry.bare):
+        while words and not words.pop().strip(" [<{("):
+            pass
+
+
 def _mailboxes_of(entry: _Entry) -> list[Mailbox]:
     """Return the mailboxes of an entry: mostly one, several when only blanks separate addresses."""
     phrase = "".join(entry.phrase)
     if entry.angle is not None and (email := _address(entry.angle)):
-        return [_mailbox(phrase, email)]
+        behind = "".join(entry.bare[entry.named[1] :]).split()
+        others = list(filter(None, map(_address, behind)))
+        if others:
+            phrase = "".join(entry.phrase[: entry.named[0]])
+        return [_mailbox(phrase, email), *(_mailbox("", one) for one in others if one != email)]
     bare = " ".join("".join(entry.bare).split())
     if _LOOSE.search(bare):
         joined = _AROUND_MARKS.sub(r"\1", bare)
@@ -187,13 +233,29 @@ def _mailboxes_of(entry: _Entry) -> list[Mailbox]:
     words = _BARE_WORD.findall(bare)
     addresses = {place: email for place, word in enumerate(words) if (email := _address(word))}
     if not addresses:
-        name = readable(phrase) or readable("".join(entry.comment))
-        return [Mailbox(name, "")] if name else []
+        return _without_bare_address(entry, phrase)
     if len(addresses) > 1:
         return [_mailbox("", email) for email in addresses.values()]
     ((place, email),) = addresses.items()
-    name = " ".join(words[:place] + words[place + 1 :]) or "".join(entry.comment)
+    others = [_unquoted(word) for word in words[:place] + words[place + 1 :]]
+    name = " ".join(others) or "".join(entry.comment)
     return [_mailbox(name, email)]
+
+
+def _without_bare_address(entry: _Entry, phrase: str) -> list[Mailbox]:
+    """Return the mailbox whose address stands in a quoted string or in the comment, if one does."""
+    comment = "".join(entry.comment)
+    for within in (*entry.quoted, comment):
+        found = list(filter(None, map(_address, re.split(r"[\s<>,;]+", within))))
+        if len(found) == 1:
+            name = phrase.replace(f"<{found[0]}>", "").replace(found[0], "")
+            return [_mailbox(name.strip(" <>()"), found[0])]
+    name = readable(phrase) or readable(comment)
+    return [Mailbox(name, "")] if name else []
+
+
+def _unquoted(word: str) -> str:
+    return _QUOTED_PAIR.sub(r"\1", word[1:-1]) if len(word) > 1 and _is_closed(word) else word
 
 
 def _address(text: str) -> str:
@@ -203,14 +265,18 @@ def _address(text: str) -> str:
         email = email.partition(":")[2]
     if email[:1] in _WRAPPING or email[-1:] in _WRAPPING:
         email = email.strip(_WRAPPING)
-    if email[: len(_MAILTO)].lower() == _MAILTO:
-        email = email[len(_MAILTO) :]
+    if len(email) > 2 and email[0] == '"' == email[-1]:
+        email = email[1:-1].strip(_WRAPPING)
+    if ":" in email and (scheme := _SCHEME.match(email)):
+        email = email[scheme.end() :].partition("?")[0]
     if _LOOSE.search(email):
         email = _AROUND_MARKS.sub(r"\1", email)
     domain_literal = text.strip().endswith("]") and "@[" in email
     email += "]" if domain_literal and not email.endswith("]") else ""
     usable = len(email) <= MAX_EMAIL and _ADDRESS.fullmatch(email)
-    return harmless(email) if usable else ""
+    if not usable or _ENCODED_WORD.match(email):
+        return ""
+    return harmless(email)
 
 
 def _mailbox(name: str, email: str) -> Mailbox:

@@ -16,6 +16,7 @@ import codecs
 import re
 
 from storage.content.charsets import (
+    ESCAPES,
     ISO_2022_JP,
     UTF_16,
     codec_of,
@@ -28,7 +29,6 @@ _DEFAULT = "cp1252"
 _SAMPLE = 8 * 1024
 _META_WITHIN = 4 * 1024
 
-_ESCAPES = re.compile(rb"\x1b(?:\$[@B]|\$\([DOPQ]|\([IJ])")
 _KOREAN = re.compile(rb"\x1b\$\)C")
 _HZ = re.compile(rb"~\{(?:[\x21-\x77][\x21-\x7e])+~\}")
 _META = re.compile(
@@ -69,7 +69,7 @@ def likely_codec(octets: bytes, declared: str | None, *, is_page: bool, whole: b
 def _escaped(octets: bytes) -> str | None:
     if _KOREAN.search(octets):
         return "iso2022_kr"
-    return ISO_2022_JP if _ESCAPES.search(octets) else None
+    return ISO_2022_JP if ESCAPES.search(octets) else None
 
 
 def _of_page(octets: bytes) -> str | None:
@@ -122,7 +122,7 @@ def _guessed(octets: bytes, *, whole: bool) -> str:
 def _of_sample(sample: bytes) -> str:
     if sample.count(0) * 4 > len(sample):
         return UTF_16
-    if _ESCAPES.search(sample):
+    if ESCAPES.search(sample):
         return ISO_2022_JP
     high = len(_HIGH.findall(sample))
     letters = len(_NOT_LETTERS.sub(b"", sample))

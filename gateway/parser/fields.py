@@ -23,7 +23,7 @@ from typing import NamedTuple
 from urllib.parse import unquote_to_bytes
 
 from gateway.message.encoded_words import decoded, harmless, is_utf8
-from storage.content.charsets import codec_of, decode_text
+from storage.content.charsets import ESCAPES, ISO_2022_JP, codec_of, decode_text
 from storage.content.header_grammar import FIELD
 from storage.content.mime_parts import Encoding, Flow
 
@@ -44,11 +44,27 @@ _WANTED = frozenset(
         b"reply-to",
     )
 )
+# The language between the quotes is left out by some, with its quote.
+_CHARSET_OF_VALUE = re.compile(r"([\w.:+-]{0,60})('(?:[\w-]{0,60}')?)")
 _TOKEN = r"[a-z0-9!#$&^_.+-]{1,63}"
 _COMMENTS = r"(?:\([^()]{0,500}\)\s*)?"
-_TYPE = re.compile(rf"[\s\"']*+{_COMMENTS}[\s\"']*+({_TOKEN})\s*/\s*({_TOKEN})", re.IGNORECASE)
-_BARE_TYPE = re.compile(rf"[\s\"']*+{_COMMENTS}[\s\"']*+([a-z]{{2,10}})[\s\"']*(?:[;,:]|\Z)", re.I)
-_BARE_TYPES = {"html": "text/html", "text": "text/plain", "plain": "text/plain"}
+_COMMENT = re.compile(r"\([^()]{0,500}\)")
+# What stands before a type that was written twice, or with stray punctuation.
+_BEFORE_TYPE = re.compile(r"(?:[\s\"'<:;=]|content-type\s*:|\([^()]{0,500}\))++", re.IGNORECASE)
+_TYPE = re.compile(rf"({_TOKEN})\s*[/\\]+\s*({_TOKEN})", re.IGNORECASE)
+_BARE_TYPE = re.compile(r"([a-z]{2,10}(?:-html|-plain)?)[\s\"'>/]*(?:[;,:]|\Z)", re.IGNORECASE)
+_BARE_TYPES = {
+    "html": "text/html",
+    "text-html": "text/html",
+    "text": "text/plain",
+    "plain": "text/plain",
+    "text-plain": "text/plain",
+}
+_MULTIPARTS = frozenset(("multipart", "mixed", "alternative", "related"))
+# Other names of the page, from mailers that took the file's ending for it.
+_PAGES = frozenset(
+    ("text/htm", "text/x-html", "application/html", "application/x-html", "mime/html")
+)
 _FIRST_WORD = re.compile(
     rf"[\s\"']*+{_COMMENTS}[\s\"']*+([a-z0-9-]{{1,40}})(?!\s*[=*a-z0-9-])", re.I
 )
@@ -58,23 +74,36 @@ _PARAMETER = re.compile(
     re.DOTALL | re.VERBOSE,
 )
 _QUOTED_PAIR = re.compile(r"\\([\"\\])", re.DOTALL)
-_WORD = re.compile(r"[\s\"']*+([^\s\"'(),;]+)")
+_WORD = re.compile(r"[\s\"'\\=<\[]*+(?:charset\s*=)?[\s\"'\\]*+([^\s\"'(),;\\>\]]+)")
+_QUOTE_ESCAPES = re.compile(r"&quot;|%22")
+_ENCODING_WORD = re.compile(r"[a-z0-9-]+")
 # U+202E, say, would show the name `photo-gpj.exe` as `photo-exe.jpg`.
-_TURNING = re.compile("[\u200e\u200f\u061c\u202a-\u202e\u2066-\u2069]")
+_TURNING = re.compile("[\u200b\u200e\u200f\u061c\u2060\ufeff\u202a-\u202e\u2066-\u2069]")
+# Blanks push what follows them, the real ending, out of sight.
+_WIDE_BLANK = re.compile(r"\s{4,}")
 _LONGEST_EXTENSION = 20
 _ENCODINGS: dict[str, Encoding] = {
     "base64": "base64",
     "base-64": "base64",
+    "x-base64": "base64",
+    "b64": "base64",
     "b": "base64",
     "quoted-printable": "quoted-printable",
     "quotedprintable": "quoted-printable",
     "qp": "quoted-printable",
     "q": "quoted-printable",
+    "x-quoted-printable": "quoted-printable",
+    "quoted-printeable": "quoted-printable",
+    "uu": "uuencode",
+    "x-uu": "uuencode",
     "uuencode": "uuencode",
     "uue": "uuencode",
     "x-uue": "uuencode",
     "x-uuencode": "uuencode",
 }
+
+
+_NAMES = frozenset(("filename", "name"))
 
 
 class Header(NamedTuple):
@@ -158,7 +187,7 @@ def kind_of(
     return Kind(
         content_type=_media_type(content_type, default),
         boundary=_whole(of_type, "boundary").rstrip().encode("utf-8", "surrogateescape"),
-        charset=codec_of(_first(_WORD, _whole(of_type, "charset"))),
+        charset=codec_of(_first(_WORD, _QUOTE_ESCAPES.sub("", _whole(of_type, "charset")))),
         encoding=_encoding(values.get(b"content-transfer-encoding", b"")),
         flow=_flow(of_type),
         disposition=_first(_FIRST_WORD, disposition).lower(),
@@ -169,7 +198,11 @@ def kind_of(
 
 def unfolded(value: bytes) -> str:
     """The text of a raw value, of which only the first 8 KiB count."""
-    return _FOLD.sub(b"", value[:MAX_VALUE]).decode("utf-8", "surrogateescape")
+    octets = _FOLD.sub(b"", value[:MAX_VALUE])
+    # Decoded before the field is read: two octets of a sign can be a quote and a semicolon.
+    if b"\x1b" in octets and ESCAPES.search(octets):
+        return decode_text(octets, ISO_2022_JP)
+    return octets.decode("utf-8", "surrogateescape")
 
 
 def _first(pattern: re.Pattern[str], text: str) -> str:
@@ -178,8 +211,12 @@ def _first(pattern: re.Pattern[str], text: str) -> str:
 
 
 def _encoding(value: bytes) -> Encoding:
-    word = _first(_FIRST_WORD, unfolded(value)).lower()
-    return _ENCODINGS.get(word, "identity")
+    if not value:
+        return "identity"
+    text = _COMMENT.sub(" ", unfolded(value).lower())
+    squeezed = text.strip(" \t\"'").replace("_", "-").replace(" ", "-").replace("/", "-")
+    words = (squeezed, *_ENCODING_WORD.findall(text))
+    return next((_ENCODINGS[word] for word in words if word in _ENCODINGS), "identity")
 
 
 def _flow(parameters: dict[str, str]) -> Flow:
@@ -193,17 +230,47 @@ def _parameters(text: str) -> dict[str, str]:
     parameters: dict[str, str] = {}
     for found in _PARAMETER.finditer(text):
         quoted, bare = found[2], found[3]
-        written = _QUOTED_PAIR.sub(r"\1", quoted) if quoted is not None else bare.rstrip(" ,")
-        parameters.setdefault(found[1].lower(), written)
+        name = found[1].lower()
+        if quoted is not None:
+            if name in _NAMES:
+                quoted += _beyond_quote(text[found.end() :])
+            written = _QUOTED_PAIR.sub(r"\1", quoted)
+        else:
+            written = bare.rstrip(" ,")
+            if name in _NAMES and len(written) > 2 and written[0] == "'" == written[-1]:
+                written = written[1:-1]
+        parameters.setdefault(name, written)
     return parameters
 
 
+def _beyond_quote(tail: str) -> str:
+    """The rest of a name with quotes in it that are not escaped: up to the last one."""
+    if not tail or tail[0] in " \t;,(":
+        return ""
+    rest = tail.partition(";")[0].rstrip()
+    return f'"{rest[:-1]}' if rest.endswith('"') else ""
+
+
 def _media_type(text: str, default: str) -> str:
+    if found := _TYPE.match(text):  # nearly always
+        return _named_type(found)
+    if "(" in text:
+        text = _COMMENT.sub("", text)
+    if "=?" in text:
+        text = decoded(text)
+    before = _BEFORE_TYPE.match(text)
+    text = text[before.end() :] if before else text
     if not text.strip():
         return default
     if found := _TYPE.match(text):
-        return f"{found[1]}/{found[2]}".lower()
-    return _BARE_TYPES.get(_first(_BARE_TYPE, text).lower(), "text/plain")
+        return _named_type(found)
+    word = _first(_BARE_TYPE, text).lower()
+    return "multipart/mixed" if word in _MULTIPARTS else _BARE_TYPES.get(word, "text/plain")
+
+
+def _named_type(found: re.Match[str]) -> str:
+    named = f"{found[1]}/{found[2]}".lower().rstrip(".")
+    return "text/html" if named in _PAGES else named
 
 
 def _parameter(parameters: dict[str, str], name: str, raw_codec: Callable[[], str]) -> str:
@@ -221,9 +288,11 @@ def _parameter(parameters: dict[str, str], name: str, raw_codec: Callable[[], st
         key = f"{name}*{number}"
         is_encoded = f"{key}*" in parameters
         sections.append((parameters[f"{key}*" if is_encoded else key], is_encoded))
+    written = "".join(text for text, _ in sections) or parameters.get(name, "")
+    if "%" in written and (said := _CHARSET_OF_VALUE.match(written)) and codec_of(said[1]):
+        return _extended([(written, True)], raw_codec)  # its name has lost the asterisk
     if sections:
         return _extended(sections, raw_codec)
-    written = parameters.get(name, "")
     return decoded(_text(written.encode("utf-8", "surrogateescape"), "utf-8", raw_codec))
 
 
@@ -246,9 +315,10 @@ def _extended(sections: list[tuple[str, bool]], raw_codec: Callable[[], str]) ->
     octets = b""
     for place, (text, is_encoded) in enumerate(sections):
         value = text
-        if is_encoded and place == 0 and text.count("'") >= 2:
-            charset, _, value = text.split("'", 2)
-            codec = codec_of(charset) or "utf-8"
+        if is_encoded and place == 0 and (said := _CHARSET_OF_VALUE.match(text)):
+            known = codec_of(said[1])
+            if known or not said[1] or said[2] == "''":  # else an apostrophe of the name
+                codec, value = known or "utf-8", text[said.end() :]
         raw = value.encode("utf-8", "surrogateescape")
         octets += unquote_to_bytes(raw) if is_encoded else raw
     text = _text(octets, codec, raw_codec)
@@ -269,6 +339,7 @@ def _text(octets: bytes, codec: str, raw_codec: Callable[[], str]) -> str:
 def file_name(text: str) -> str | None:
     """The last step of a path, without what could harm who saves it."""
     name = harmless(_TURNING.sub("", text)).replace("\\", "/").rpartition("/")[2].strip(" .")
+    name = _WIDE_BLANK.sub(" ", name)
     if len(name) > MAX_NAME:
         stem, dot, extension = name.rpartition(".")
         extension = dot + extension if 0 < len(extension) <= _LONGEST_EXTENSION else ""

@@ -28,6 +28,8 @@ MAX_DEPTH = 100
 _MAX_BOUNDARY = 1_000
 _LOOK_AT_CLOCK = 256
 
+# Single quotes, a comment, a doubled sign of equality: of the field, not of the boundary.
+_ODD_BOUNDARY = re.compile(rb"\A['=]+|'\Z|[ \t]*\([^()]*\)\Z")
 _REST_OF_LINE = re.compile(rb"[^\r\n]*")
 _LINE_END = re.compile(rb"\r\n?|\n|\Z")
 
@@ -188,6 +190,7 @@ def _open(cutter: _Cutter, values: dict[bytes, bytes], body: int, default: str) 
     if not kind.content_type.startswith("multipart/"):
         cutter.open_leaf = kind, body
         return body
+    kind = _with_real_boundary(cutter, kind, body)
     if not kind.boundary:
         cutter.open_leaf = _text_of(kind), body
         return body
@@ -200,6 +203,14 @@ def _open(cutter: _Cutter, values: dict[bytes, bytes], body: int, default: str) 
     # Not replaced: else a part within could end the part around it.
     cutter.active.setdefault(kind.boundary, len(cutter.levels) - 1)
     return body
+
+
+def _with_real_boundary(cutter: _Cutter, kind: Kind, body: int) -> Kind:
+    """The kind with the boundary that the body has, where that of the header has odd signs."""
+    plain = _ODD_BOUNDARY.sub(b"", kind.boundary)
+    if plain == kind.boundary or not plain or cutter.data.find(b"--" + kind.boundary, body) >= 0:
+        return kind
+    return replace(kind, boundary=plain)
 
 
 def _close_to(cutter: _Cutter, number: int, end: int) -> None:

@@ -231,6 +231,8 @@ def _with_mark(octets: bytes, codec: str) -> str:
     return codec
 
 
+# By these the octets tell that they are ISO-2022-JP.
+ESCAPES = re.compile(rb"\x1b(?:\$[@B]|\$\([DOPQ]|\([IJ])")
 # The sets that ISO-2022-JP and its extensions shift to, and how each is read.
 _SHIFT = re.compile(rb"\x1b(\([BJIHT]|\$[@BA]|\$\([A-DPQO]|\$\)C|[.&N][AF@]?)|\x0e|\x0f")
 _SINGLE = {b"(B", b"(J", b"(H", b"(T", b"(I"}

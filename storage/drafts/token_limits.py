@@ -14,26 +14,18 @@ RFC 3834 2.
 from __future__ import annotations
 
 import json
-import re
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
 from storage.accounts.tokens import Token
-from storage.address import canonical_or_none
+from storage.address import canonical_or_none, reads_no_answers
 from storage.clock import HOUR, SECOND
 from storage.contacts.contacts import contact_ids
 from storage.database import Tx
 from storage.mailbox.visibility import VISIBLE, View
 
 THREAD_BUDGET = 5
-# Two machines that answer each other would go on for ever (RFC 3834 2).
-_NO_REPLY = re.compile(
-    r"(?:no|do[._-]?not|never)[._-]?reply|mailer-daemon|.*[._+-]no[._-]?reply|bounces?"
-    r"|bounces?[._+-].*",
-    re.IGNORECASE,
-)
-
 Code = Literal["send_rate", "thread_budget", "no_reply_wanted", "recipient_not_allowed"]
 
 
@@ -92,8 +84,9 @@ async def wants_no_reply(tx: Tx, *, tenant_id: bytes, message_id: bytes) -> bool
     )
     if row is None:  # or a letter of our own
         return False
-    local = str(row["from_email"]).rpartition("@")[0]
-    return bool(row["automatic"]) or row["reverse_path"] == "" or bool(_NO_REPLY.fullmatch(local))
+    is_read = row["reverse_path"] != "" and not reads_no_answers(str(row["from_email"]))
+    # Two machines that answer each other would go on for ever (RFC 3834 2).
+    return bool(row["automatic"]) or not is_read
 
 
 async def _outside(

@@ -46,7 +46,7 @@ async def record_report(
     """
     row = await tx.fetch_one(
         """
-        SELECT tenant_id, thread_id, automatic, bounce_of, bounce_state FROM messages
+        SELECT tenant_id, thread_id, from_email, automatic, bounce_of, bounce_state FROM messages
         WHERE message_id = :message_id
         """,
         {"message_id": message_id},
@@ -74,7 +74,7 @@ async def record_report(
         await _set_states(tx, letter, report, now)
     if state == "delivered":
         return True
-    if state == "bounced" or (state == OTHER and not row["automatic"]):
+    if state == "bounced" or (state == OTHER and _may_be_failure(row)):
         said = _said(report)
         await ask_author(tx, letter_id=letter_id, about=NOT_DELIVERED, description=said, now=now)
     # The event log shows it only where the letter is held as well.
@@ -88,6 +88,13 @@ async def record_report(
         now=now,
     )
     return True
+
+
+def _may_be_failure(row: Row) -> bool:
+    """Whether a message that is no report may tell of a failure; a notice of absence does not."""
+    # Some servers write their failures as plain text (qmail).
+    by_server = str(row["from_email"]).lower().startswith("mailer-daemon@")
+    return not row["automatic"] or by_server
 
 
 async def _letter_meant(tx: Tx, row: Row, report: DeliveryReport | None) -> bytes | None:

@@ -1,0 +1,132 @@
+"""Structured fields as mailers write them: read for what they mean (kinds F, I and L)."""
+
+from gateway.message.header_scan import scan
+from gateway.parser.fields import kind_of
+from gateway.parser.structure import split
+from tests.support.cases import cases
+
+HTML = """
+text/html;charset=iso-8859-2
+text/html charset = iso-8859-2
+"text/html; charset=iso-8859-2"
+'text/html'; charset='iso-8859-2'
+text/html; charset="'iso-8859-2'"
+text/html; charset=\\"iso-8859-2\\"
+text/html; charset=charset=iso-8859-2
+text/html; charset==iso-8859-2
+text/html; charset=<iso-8859-2>
+text/html; charset=iso8859_2
+text/(c)html; charset=iso-8859-2
+text(c)/html; charset=iso-8859-2 (x)
+text/html.; charset=iso-8859-2
+text//html; charset=iso-8859-2
+text\\html; charset=iso-8859-2
+text-html; charset=iso-8859-2
+<text/html>; charset=iso-8859-2
+=?utf-8?q?text/html?=; charset=iso-8859-2
+Content-Type: text/html; charset=iso-8859-2
+; text/html; charset=iso-8859-2
+text/htm; charset=iso-8859-2
+text/x-html; charset=iso-8859-2
+application/html; charset=iso-8859-2
+html; charset=latin2
+"""
+BASE64 = """
+base64
+"base64";
+'BASE64'
+base64 (c)
+(c) base64
+base-64
+x-base64
+b64
+=base64
+<base64>
+[base64]
+base 64
+base64 charset=utf-8
+7bit, base64
+encoding=base64
+Content-Transfer-Encoding: base64
+"""
+QUOTED_PRINTABLE = """
+quoted-printable;
+quoted_printable
+quoted printable
+quoted/printable
+x-quoted-printable
+quoted-printable charset=utf-8
+"""
+MULTIPARTS = """
+multipart/mixed; boundary=BB
+multipart/mixed; boundary='BB'
+multipart/mixed; boundary=BB (c)
+multipart/mixed; boundary==BB
+multipart/mixed boundary = "BB"
+"multipart/mixed", boundary=BB
+multipart; boundary=BB
+mixed; boundary=BB
+multipart/mixed; boundary*=us-ascii''BB
+"""
+TWO_PARTS = "--BB\r\n\r\none\r\n--BB\r\n\r\ntwo\r\n--BB--\r\n"
+NAMES = (
+    ("filename*=UTF-8'Gr%C3%BC.pdf", "Grü.pdf"),
+    ("filename*=x-unknown''Gr%C3%BC.pdf", "Grü.pdf"),
+    ("filename*=Bob's%20file.pdf", "Bob's file.pdf"),
+    ("filename=\"UTF-8''Gr%C3%BC.pdf\"", "Grü.pdf"),
+    ("filename*0=\"UTF-8''Gr%C3%BC\"; filename*1=x.pdf", "Grüx.pdf"),
+    ('filename="100%25 sure.pdf"', "100%25 sure.pdf"),
+    ("filename='My Report.pdf'", "My Report.pdf"),
+    ('filename="a "b" c.pdf"; size=3', 'a "b" c.pdf'),
+    ('filename="a;b.pdf"', "a;b.pdf"),
+    ('filename="=?utf-8?Q?My Gr=C3=BC.pdf?="', "My Grü.pdf"),
+    ('filename="inv\u200b\u2067fdp\u2069.exe"', "invfdp.exe"),
+    ('filename="a.pdf' + " " * 80 + '.exe"', "a.pdf .exe"),
+    ('filename="\x1b$B%F%9%H\x1b(B.txt"', "テスト.txt"),
+    ("filename*0*=iso-2022-jp''%1B$B%25F; filename*1*=%259%25H%1B%28B.txt", "テスト.txt"),
+)
+
+
+def test_types_and_charsets_are_read_for_what_they_mean() -> None:
+    with cases() as case:
+        for field in HTML.strip().split("\n"):
+            with case(field):
+                kind = kind_of({b"content-type": field.encode()}, "text/plain")
+                assert (kind.content_type, kind.charset) == ("text/html", "iso-8859-2")
+
+
+def test_transfer_encodings_are_read_for_what_they_mean() -> None:
+    with cases() as case:
+        for fields, encoding in ((BASE64, "base64"), (QUOTED_PRINTABLE, "quoted-printable")):
+            for field in fields.strip().split("\n"):
+                with case(field):
+                    values = {b"content-transfer-encoding": field.encode()}
+                    assert kind_of(values, "text/plain").encoding == encoding
+
+
+def test_a_boundary_is_found_behind_stray_signs() -> None:
+    with cases() as case:
+        for field in MULTIPARTS.strip().split("\n"):
+            with case(field):
+                octets = f"Content-Type: {field}\r\n\r\n{TWO_PARTS}".encode()
+                leaves = split(octets, lambda: True).leaves
+                assert [octets[one.start : one.end] for one in leaves] == [b"one", b"two"]
+
+
+def test_single_quotes_of_a_boundary_count_where_the_body_has_them() -> None:
+    octets = b"Content-Type: multipart/mixed; boundary='B'\r\n\r\n--'B'\r\n\r\none\r\n--'B'--\r\n"
+    (leaf,) = split(octets, lambda: True).leaves
+    assert octets[leaf.start : leaf.end] == b"one"
+
+
+def test_a_file_name_is_read_in_each_way_that_it_is_written() -> None:
+    with cases() as case:
+        for written, name in NAMES:
+            with case(written):
+                values = {b"content-disposition": b"attachment; " + written.encode()}
+                assert kind_of(values, "text/plain").filename == name
+
+
+def test_raw_japanese_of_seven_bits_is_read_in_the_header() -> None:
+    found = scan("Subject: テスト\r\nFrom: 田中 <t@x.test>\r\n\r\n".encode("iso-2022-jp"))
+    assert (found.subject, *found.from_) == ("テスト", ("田中", "t@x.test"))
