@@ -48,7 +48,7 @@ _COMPANY_SECONDS = 0.01
 # A check's share of the time: its usual cost, and how many parts are left alone for one.
 _COST_SECONDS = 0.005
 _BUSY = 0.3
-_LEFT_ALONE_BUSY = 33
+_LEFT_ALONE_BUSY = 66
 _LEFT_ALONE = 3
 _FEW = 2
 _LONGEST_PAUSE = 2.0
