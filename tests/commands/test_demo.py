@@ -17,7 +17,7 @@ import pytest
 from storage.accounts.tokens import SCOPES
 from tests.commands.operator import Operator, type_alone
 from tests.programs import need
-from tests.support.fixtures import MakeServer
+from tests.support.fixtures import MakeServer, Servers
 from tests.support.mailbox import Api, Mailbox
 from tests.support.pages import VARIABLES
 from tests.support.server import ROOT, Server
@@ -111,10 +111,10 @@ def test_settings_hold_in_the_demo_but_data_does_not(
 class Shown:
     """A demo on a temporary store, and the block it printed."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, program: Path, folder: Path) -> None:
         environ = {name: os.environ[name] for name in os.environ if name[:9] != "POSTROOM_"}
         self.process = subprocess.Popen(
-            [sys.executable, "-m", "gateway", "demo", *FREE],
+            [program, "demo", *FREE],
             env=environ | {"TMPDIR": str(folder)},
             cwd=ROOT,
             stdout=subprocess.PIPE,
@@ -153,16 +153,21 @@ class Shown:
 
 
 @pytest.fixture(scope="module")
-def shown(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Shown]:
+def program(servers: Servers, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return servers.warm.program(tmp_path_factory.mktemp("program") / "postroom")
+
+
+@pytest.fixture(scope="module")
+def shown(program: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Shown]:
     """Give a demo to type the lines of, one for all that do."""
-    with shown_in(tmp_path_factory.mktemp("shown")) as demo:
+    with shown_in(tmp_path_factory.mktemp("shown"), program) as demo:
         yield demo
 
 
 @contextmanager
-def shown_in(folder: Path) -> Iterator[Shown]:
+def shown_in(folder: Path, program: Path) -> Iterator[Shown]:
     """Run a demo whose temporary store is in this folder."""
-    demo = Shown(folder)
+    demo = Shown(program, folder)
     try:
         yield demo
     finally:
@@ -206,8 +211,10 @@ def test_the_watching_line_shows_what_is_sent_meanwhile(shown: Shown, tmp_path: 
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
-def test_the_temporary_store_is_removed_at_the_end(tmp_path: Path, number: signal.Signals) -> None:
-    with shown_in(tmp_path) as shown:
+def test_the_temporary_store_is_removed_at_the_end(
+    program: Path, tmp_path: Path, number: signal.Signals
+) -> None:
+    with shown_in(tmp_path, program) as shown:
         (folder,) = tmp_path.iterdir()
         assert (folder / "postroom.db").exists()
 
@@ -217,15 +224,12 @@ def test_the_temporary_store_is_removed_at_the_end(tmp_path: Path, number: signa
         assert not folder.exists()
 
 
-def test_a_taken_port_is_named(tmp_path: Path) -> None:
+def test_a_taken_port_is_named(servers: Servers, tmp_path: Path) -> None:
     with socket.create_server(("127.0.0.1", 0)) as other:
         taken = f"127.0.0.1:{other.getsockname()[1]}"
         words = ["demo", "--data", str(tmp_path / "store"), "--http", "127.0.0.1:0"]
 
-        done = subprocess.run(
-            [sys.executable, "-m", "gateway", *words, "--smtp", taken],
-            cwd=ROOT, capture_output=True, text=True, timeout=60, check=False,
-        )  # fmt: skip
+        done = servers.warm.run([*words, "--smtp", taken], os.environ, timeout=60)
 
     assert done.returncode == 1
     assert done.stdout == ""

@@ -3,13 +3,13 @@
 import asyncio
 import json
 import os
-import sys
 from pathlib import Path
 
 import pytest
 
 from tests.programs import need
 from tests.support.dns_server import open_dns_server
+from tests.support.fixtures import Servers
 from tests.support.pages import blocks
 from tests.support.server import ROOT
 
@@ -33,15 +33,12 @@ async def paste(text: str, environ: dict[str, str]) -> str:
     return out.decode()
 
 
-async def test_the_first_hour_as_pasted(tmp_path: Path) -> None:
-    program = tmp_path / "postroom"
-    program.write_text(f'#!/bin/sh\nexec {sys.executable} -m gateway "$@"\n')
-    program.chmod(0o755)
+async def test_the_first_hour_as_pasted(servers: Servers, tmp_path: Path) -> None:
+    program = servers.warm.program(tmp_path / "postroom")
     async with open_dns_server() as dns:
         environ = {key: value for key, value in os.environ.items() if "POSTROOM_" not in key} | {
             "PATH": f"{tmp_path}:{os.environ['PATH']}",
             "HOME": str(tmp_path / "home"),
-            "PYTHONPATH": str(ROOT),
             "POSTROOM_DATA": str(tmp_path / "data"),
             "POSTROOM_SMTP": "127.0.0.1:0",
             "POSTROOM_HTTP": "127.0.0.1:0",

@@ -34,7 +34,7 @@ def environ(
 ) -> Iterator[Mapping[str, str]]:
     """Give what the terminal of a reader of the demo has in its environment."""
     folder = tmp_path_factory.mktemp("programs")
-    _program(folder / "postroom", f'exec {sys.executable} -m gateway "$@"')
+    servers.warm.program(folder / "postroom")
     _program(folder / "python3", f'exec {sys.executable} "$@"')
     _program(folder / "curl", f'exec {need("curl", "curl")} --fail-with-body "$@"')
     server = servers.new()

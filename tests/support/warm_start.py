@@ -10,6 +10,9 @@ one. Rules:
 - Passwords are hashed with next to no memory, as in the test process itself.
 - A test about the start itself, about memory, or with a wrapper around the program starts the
   interpreter, as a user does.
+- A `program` is a file that shells and tests run in place of `postroom`: it hands over its
+  arguments, environment, directory and files, passes SIGINT and SIGTERM on, and ends as what was
+  forked did.
 - Nothing is left behind: all of them die with the test process.
 """
 
@@ -18,8 +21,9 @@ from __future__ import annotations
 import atexit
 import ctypes
 import gc
-import json
+import marshal
 import os
+import secrets
 import select
 import signal
 import socket
@@ -34,6 +38,21 @@ from typing import IO, Any
 
 _PACKET = 1 << 17
 _PR_SET_PDEATHSIG = 1
+_PROGRAM = """#!{python} -IS
+import _socket, marshal, os, signal, sys
+line = _socket.socket(_socket.AF_UNIX, _socket.SOCK_SEQPACKET)
+line.connect("\\0{door}")
+status, tell = os.pipe()
+files = b"".join(one.to_bytes(4, sys.byteorder) for one in (0, 1, 2, tell))
+packet = marshal.dumps((sys.argv[1:], dict(os.environ), os.getcwd()))
+line.sendmsg([packet], [(_socket.SOL_SOCKET, _socket.SCM_RIGHTS, files)])
+os.close(tell)
+pid = int(line.recv(16))
+for number in (signal.SIGINT, signal.SIGTERM):
+    signal.signal(number, lambda number, frame: os.kill(pid, number))
+ended = int(os.read(status, 16) or -9)
+sys.exit(ended if ended >= 0 else 128 - ended)
+"""
 _IMPORTED_LATE = ("gateway.commands.demo", "gateway.server.wiring", "argon2")
 PASSWORD_KIB = 64
 
@@ -76,6 +95,7 @@ class WarmStart:
 
     def __init__(self, root: Path) -> None:
         self._root = root
+        self._door = f"postroom-test-{secrets.token_hex(8)}"  # abstract: no file is left
         self._process: subprocess.Popen[bytes] | None = None
         self._line: socket.socket | None = None
 
@@ -84,7 +104,7 @@ class WarmStart:
     ) -> Launched:
         """Run `postroom` with these arguments; it reads nothing."""
         line = self._line or self._begin()
-        packet = json.dumps([list(arguments), dict(environ)]).encode()
+        packet = marshal.dumps((list(arguments), dict(environ), str(self._root)))
         status, tell = os.pipe()
         with open(os.devnull, "rb") as nothing:  # noqa: PTH123
             files = [nothing.fileno(), out.fileno(), err.fileno(), tell]
@@ -108,13 +128,24 @@ class WarmStart:
                 file.seek(0)
             return subprocess.CompletedProcess(arguments, status, out.read(), err.read())
 
+    def program(self, path: Path) -> Path:
+        """Write an executable file that does what `postroom` does."""
+        if self._line is None:
+            self._begin()
+        path.write_text(_PROGRAM.format(python=sys.executable, door=self._door))
+        path.chmod(0o755)
+        return path
+
     def _begin(self) -> socket.socket:
         self._line, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
-        with theirs:
+        with theirs, socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET) as door:
+            door.bind(f"\0{self._door}")
+            door.listen()
+            files = [theirs.fileno(), door.fileno()]
             self._process = subprocess.Popen(
-                [sys.executable, "-m", __name__, str(theirs.fileno())],
+                [sys.executable, "-m", __name__, *map(str, files)],
                 cwd=self._root,
-                pass_fds=[theirs.fileno()],
+                pass_fds=files,
                 stdin=subprocess.DEVNULL,
                 stdout=subprocess.DEVNULL,
             )
@@ -126,33 +157,40 @@ class WarmStart:
             self._process.wait(20)
 
 
-def _fork_for_ever(line: socket.socket) -> list[str]:
-    """Fork what is asked for, until nobody can ask any more; then all that was forked ends, too.
+def _fork_for_ever(line: socket.socket, door: socket.socket) -> list[str]:
+    """Fork what is asked for, until the line ends; then all that was forked ends, too.
 
     Returns in the forked process, with its arguments.
     """
     poll, running = select.poll(), dict[int, tuple[int, int]]()
+    asking = {line.fileno(): line}
     poll.register(line, select.POLLIN)
+    poll.register(door, select.POLLIN)
     while True:
         for ready, _ in poll.poll():
-            if ready in running:
+            if ready == door.fileno():
+                caller, _ = door.accept()
+                asking[caller.fileno()] = caller
+                poll.register(caller, select.POLLIN)
+            elif ready in running:
                 poll.unregister(ready)
                 _tell_of_end(ready, *running.pop(ready))
-                continue
-            packet, files, _, _ = socket.recv_fds(line, _PACKET, 4)
-            if not packet:
+            elif (packet := socket.recv_fds(asking[ready], _PACKET, 4))[0]:
+                parent = os.getpid()
+                pid = os.fork()
+                if pid == 0:
+                    return _begin_anew(packet[0], packet[1], parent)
+                ended = os.pidfd_open(pid)
+                running[ended] = pid, packet[1].pop()
+                poll.register(ended, select.POLLIN)
+                for stream in packet[1]:
+                    os.close(stream)
+                asking[ready].send(b"%d" % pid)
+            elif ready == line.fileno():
                 sys.exit()
-            parent = os.getpid()
-            pid = os.fork()
-            if pid == 0:
-                return _begin_anew(packet, files, parent)
-            *streams, tell = files
-            for stream in streams:
-                os.close(stream)
-            ended = os.pidfd_open(pid)
-            running[ended] = pid, tell
-            poll.register(ended, select.POLLIN)
-            line.send(b"%d" % pid)
+            else:
+                poll.unregister(ready)
+                asking.pop(ready).close()
 
 
 def _tell_of_end(ended: int, pid: int, tell: int) -> None:
@@ -164,15 +202,18 @@ def _tell_of_end(ended: int, pid: int, tell: int) -> None:
 
 
 def _begin_anew(packet: bytes, files: Sequence[int], parent: int) -> list[str]:
-    """Take over arguments, environment and files; what the forking process had is closed."""
+    """Take over arguments, environment, directory and files; others that were open are closed."""
     _die_with(parent)
     signal.signal(signal.SIGINT, signal.default_int_handler)
     for number, file in enumerate(files[:3]):
         os.dup2(file, number)
+    # A pipe cannot be sought as what was open there could.
+    sys.stdin, sys.stdout, sys.stderr = open(0), open(1, "w"), open(2, "w")  # noqa: SIM115
     os.closerange(3, os.sysconf("SC_OPEN_MAX"))
-    arguments, environ = json.loads(packet)
+    arguments, environ, folder = marshal.loads(packet)
     os.environ.clear()
     os.environ.update(environ)
+    os.chdir(folder)
     return list(arguments)
 
 
@@ -182,7 +223,7 @@ def _die_with(parent: int) -> None:
         os.kill(os.getpid(), signal.SIGKILL)
 
 
-def _main(line: int) -> None:
+def _main(line: int, door: int) -> None:
     """Import, fork, and be the program in what was forked."""
     from admin_api.access import passwords
     from gateway import __main__ as program
@@ -193,7 +234,7 @@ def _main(line: int) -> None:
         import_module(name)
     passwords._KIB = PASSWORD_KIB
     gc.freeze()
-    sys.argv[1:] = _fork_for_ever(socket.socket(fileno=line))
+    sys.argv[1:] = _fork_for_ever(socket.socket(fileno=line), socket.socket(fileno=door))
     sys.argv[0] = str(program.__file__)
     try:
         program.main()
@@ -212,4 +253,4 @@ def _end_soon(status: int) -> None:
 
 
 if __name__ == "__main__":
-    _main(int(sys.argv[1]))
+    _main(*map(int, sys.argv[1:]))
