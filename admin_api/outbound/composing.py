@@ -9,9 +9,11 @@ from __future__ import annotations
 
 import asyncio
 import hashlib
+import re
 from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import aclosing
 from dataclasses import dataclass, replace
+from email.utils import getaddresses
 from typing import NamedTuple
 
 from admin_api.access.credentials import Agent
@@ -22,7 +24,7 @@ from admin_api.outbound import composer
 from admin_api.outbound.composer import Heading
 from admin_api.outbound.letter_in import LetterIn, sendable
 from admin_api.outbound.letter_plan import Plan, on_one_line
-from admin_api.outbound.senders import recipients_of_answer
+from admin_api.outbound.senders import ours_of, recipients_of_answer
 from storage.address import canonical_or_none
 from storage.content.message_bytes import Content, new_content_id
 from storage.directory.address_tokens import new_token, reply_address, reply_reference
@@ -36,6 +38,10 @@ from storage.outbound.letters import MOST_RECIPIENTS, Kind
 # As long as ids: those of a new message and thread are known in the transaction.
 _PLACE = "msg_" + "0" * 26
 _THREAD_PLACE = "thr_" + "0" * 26
+# The parser has its Reply-To and its text later, or never.
+_NOT_READ = ("pending", "unparsed")
+_NAMES = re.compile(r'"(?:[^"\\]|\\.)*+"?|\([^()]*+\)?')
+_LONGEST_LIST = 10_000
 
 
 class Ids(NamedTuple):
@@ -86,10 +92,16 @@ async def compose(
         copy, content, outline, ours = plan.answered
         contents = call.service.content
         async with aclosing(contents.chunks(content)) as chunks:
-            head = await head_of(chunks)
+            head = _first_of_each(await head_of(chunks))
         in_reply_to, earlier = _ids_of(head)
         letter = await read_letter(contents, content, outline)
         named = [Mailbox(name, email) for name, email in letter.reply_to]
+        if copy.parse_status in _NOT_READ:
+            named = mailboxes_named(head.get("reply-to", ""))
+            emails = [one.email for one in named]
+            ours = ours | await call.database.read(
+                lambda tx: ours_of(tx, tenant_id=call.tenant_id, addresses=emails)
+            )
         found, others = recipients_of_answer(copy, named, ours, reply_all=payload.reply_all)
         answered = tuple(one.email for one in [*found, *others])
         to = to or _reachable(found)
@@ -163,13 +175,28 @@ def _without_doubles(letter: Composed) -> Composed:
     return replace(letter, heading=heading, bcc=chosen["bcc"])
 
 
-def _ids_of(head: bytes) -> tuple[str | None, tuple[str, ...]]:
-    """Return the Message-ID of a message, and the ids of its References."""
+def _first_of_each(head: bytes) -> dict[str, str]:
+    """Map the name of each field in a header, in lower case, to its first value."""
     found: dict[str, str] = {}
     for field in header_fields(head):
         found.setdefault(str(field["name"]).lower(), str(field["value"]))
-    own = _ids(found.get("message-id", ""))
-    return (own[0] if own else None), _ids(found.get("references", ""))
+    return found
+
+
+def mailboxes_named(value: str) -> list[Mailbox]:
+    """Return the addresses in a field of a message that is not parsed, without their names.
+
+    What stands in quotes or in a comment is a name, whatever it looks like.
+    """
+    plain = _NAMES.sub(" ", value[:_LONGEST_LIST])
+    found = [email for _, email in getaddresses([plain]) if "@" in email]
+    return [Mailbox("", email) for email in found[:MOST_RECIPIENTS]]
+
+
+def _ids_of(head: Mapping[str, str]) -> tuple[str | None, tuple[str, ...]]:
+    """Return the Message-ID of a message, and the ids of its References."""
+    own = _ids(head.get("message-id", ""))
+    return (own[0] if own else None), _ids(head.get("references", ""))
 
 
 def _ids(text: str) -> tuple[str, ...]:

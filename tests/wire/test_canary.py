@@ -1,16 +1,24 @@
-"""Nothing of a note, an assignment or a template reaches anybody outside the team.
+"""Nothing of a note, an assignment, a task, a card or a template reaches anybody outside the team.
 
 Each gets a word of its own that stands nowhere else; then everything that others can get is
-searched for it: the gateway's side of SMTP, the stored messages, another tenant's answers, the log.
+searched for it: the gateway's side of SMTP, the letters that leave, the stored messages, another
+tenant's answers, the log.
 """
 
+import time
 from collections.abc import Callable
 
 from tests.support.mailbox import Api, Mailbox, Record
+from tests.support.sending_kills import smarthost_beside
 from tests.support.server import Server
+from tests.support.smarthost import RecordingSmarthost
 from tests.support.smtp import SmtpClient, message
 
-WORDS = ["CANARYnote", "CANARYassign", "CANARYhandoff", "CANARYtemplate", "CANARYcontext"]
+WORDS = [
+    *("CANARYnote", "CANARYassign", "CANARYhandoff", "CANARYtemplate", "CANARYcontext"),
+    *("CANARYtask", "CANARYcard"),
+]
+WRITER = "sender@client.example"  # of the message that is answered
 
 
 class Listening(SmtpClient):
@@ -42,13 +50,17 @@ def work(server: Server, sales: Mailbox, agent: str) -> None:
     """Put each word where the team may see it."""
     (thread,) = sales.get("/v1/messages/threads/")["results"]
     path = f"/v1/messages/threads/{thread['thread_id']}/"
-    note, assign, handoff, template, context = WORDS
+    note, assign, handoff, template, context, task, card = WORDS
     owner = server.owner()
     body: Record
+    named = {"inbox_id": sales.address, "thread_id": thread["thread_id"]}
+    person = {"full_name": card, "emails": [{"label": "work", "address": WRITER}]}
     for api, method, where, body in (
         (sales, "POST", path + "notes/", {"body": note, "mentions": [agent]}),
         (sales, "POST", path + "assign/", {"to": agent, "note": assign}),
         (sales, "POST", path + "handoff/", {"to": agent, "note": handoff}),
+        (owner, "POST", "/v1/tasks/", {"title": task, "description": task, **named}),
+        (owner, "POST", "/v1/contacts/", {"inbox_id": sales.address, "notes": card, **person}),
         (owner, "POST", "/v1/templates/", {"name": template, "body": template + " {x}"}),
     ):
         answer = api.call(method, where, body)
@@ -60,6 +72,33 @@ def work(server: Server, sales: Mailbox, agent: str) -> None:
     assert sales.call("POST", path + "notes/", {"body": note, note: note}).status == 400
     assert sales.call("POST", path + "assign/", {"to": assign, "note": assign}).status == 400
     owner.close()
+
+
+def letters(server: Server, host: RecordingSmarthost, sales: Mailbox) -> bytes:
+    """Answer everybody with all that the composer can put in; what the smarthost heard."""
+    asked = sales.newest(1)[0]["message_id"]
+    deadline = time.monotonic() + 30
+    while sales.get(f"/v1/messages/{asked}/")["parse_status"] == "pending":
+        assert time.monotonic() < deadline, server.log_tail()  # there is nothing to quote yet
+        time.sleep(0.05)
+    answer: Record = {
+        "inbox_id": sales.address,
+        "reply_to_message_id": asked,
+        "reply_all": True,
+        "quote": "last",
+        "text_body": "In March.",
+        "bcc": [{"email": WRITER}],
+        "undo_seconds": 0,
+    }
+    new: Record = {key: answer[key] for key in ("inbox_id", "bcc", "text_body", "undo_seconds")}
+    with server.owner() as owner:
+        for body in (answer, new):
+            made = owner.call("POST", "/v1/messages/", body)
+            assert made.status == 201, made
+    while len(host.taken) < 2:
+        assert time.monotonic() < deadline, server.log_tail()
+        time.sleep(0.05)
+    return "\n".join(host.lines).encode() + b"".join(one.octets for one in host.taken)
 
 
 def other_tenant(server: Server) -> str:
@@ -75,12 +114,19 @@ def other_tenant(server: Server) -> str:
 
 
 def test_no_word_of_the_team_gets_out(own_server: Callable[..., Server]) -> None:
-    server = own_server({"log_level": "debug"})
+    with smarthost_beside() as host:
+        smarthost = {"smarthost": f"127.0.0.1:{host.port}", "smarthost_tls": "none"}
+        no_word_gets_out(own_server({"log_level": "debug", **smarthost}), host)
+
+
+def no_word_gets_out(server: Server, host: RecordingSmarthost) -> None:
     heard = mail(server, "first", b"Message-ID: <1@client.example>\r\n")
     sales, *others = server.mailboxes()
     work(server, sales, others[-1].address)
     heard += mail(server, "second", b"In-Reply-To: <1@client.example>\r\n")
     everybodys = [sales, *others]
+    left = letters(server, host, sales)
+    assert b"Sender wrote:" in left and b"> Hello." in left
     stored = b"".join(
         mailbox.raw(item["message_id"]) for mailbox in everybodys for item in mailbox.every()
     )
@@ -92,6 +138,7 @@ def test_no_word_of_the_team_gets_out(own_server: Callable[..., Server]) -> None
     assert "accepted" in logs
     for word in WORDS:
         assert word not in heard
+        assert word.encode() not in left
         assert word.encode() not in stored
         assert word not in abroad
         assert word not in logs

@@ -186,6 +186,44 @@ async def test_an_answer_goes_from_the_list_to_who_asked(engine: Engine) -> None
             assert (await audit(world.database, world.content, deep=True)).findings == ()
 
 
+# Reply-To as it came, and who is answered of a message that the parser has not read.
+REPLY_TO = {
+    "desk@sender.test": ["desk@sender.test"],
+    "Desk <desk@sender.test>, b@x.test": ["desk@sender.test", "b@x.test"],
+    '"boss@evil.test" <desk@sender.test> (or c@evil.test)': ["desk@sender.test"],
+    '"a \\" <c@evil.test>, " <desk@sender.test>': ["desk@sender.test"],
+    "=?utf-8?q?c=40evil=2Etest=2C?= <desk@sender.test>": ["desk@sender.test"],
+    "Desk:;": ["grace@sender.test"],
+    "nobody": ["grace@sender.test"],
+    "team@example.test": ["carl@sender.test"],  # ours: then those it went to
+    '"never closed <desk@sender.test>': ["grace@sender.test"],
+}
+
+
+async def test_an_answer_before_the_parser_goes_where_reply_to_says(engine: Engine) -> None:
+    head = QUESTION.replace(b"To: team@example.test\r\n", b"To: carl@sender.test\r\n")
+    async with sending_world(engine) as world:
+        with cases() as case:
+            for number, (value, wanted) in enumerate(REPLY_TO.items()):
+                with case(value):
+                    body = b"Reply-To: " + value.encode() + b"\r\n" + head
+                    asked = await deliver(world, "team@example.test", body=body, name=f"{number}@y")
+                    named = b'{"to":[["","carl@sender.test"]],"cc":[]}'
+                    await world.database.write(
+                        lambda tx, asked=asked, named=named: tx.execute(  # type: ignore[misc]
+                            "UPDATE messages SET recipients = :named WHERE message_id = :id",
+                            {"named": named, "id": from_text("msg", asked)},
+                        )
+                    )
+                    assert (await show(world, SALES, asked))["parse_status"] == "pending"
+                    secret = await token_with(world, SALES, "email:send")
+                    made = await send(
+                        world, SALES, secret=secret, reply_to_message_id=asked, text_body="x"
+                    )
+                    delivery = (await show(world, SALES, made["message_id"]))["delivery"]
+                    assert [one["email"] for one in delivery["recipients"]] == wanted
+
+
 async def test_lists_say_how_their_members_answer(engine: Engine) -> None:
     async with sending_world(engine, return_path="from") as world:
         asked = await question(world)
