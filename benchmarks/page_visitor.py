@@ -125,14 +125,15 @@ def streaming(visitor: Visitor, inbox_id: str, count: int) -> Iterator[None]:
 
 @contextlib.contextmanager
 def watching(visitors: Sequence[Visitor], inbox_id: str, path: str) -> Iterator[None]:
-    """Each visitor follows `path` as an open tab does."""
-    ended = threading.Event()
+    """Each visitor follows `path` as an open tab does; all streams are open before the work."""
+    ended, opened = threading.Event(), threading.Barrier(len(visitors) + 1, timeout=_TIMEOUT)
     threads = [
-        threading.Thread(target=_watch, args=(one, inbox_id, path, ended), daemon=True)
+        threading.Thread(target=_watch, args=(one, inbox_id, path, opened, ended), daemon=True)
         for one in visitors
     ]
     for thread in threads:
         thread.start()
+    opened.wait()
     try:
         yield
     finally:
@@ -141,9 +142,17 @@ def watching(visitors: Sequence[Visitor], inbox_id: str, path: str) -> Iterator[
             thread.join(_TIMEOUT)
 
 
-def _watch(visitor: Visitor, inbox_id: str, path: str, ended: threading.Event) -> None:
+def _watch(
+    visitor: Visitor,
+    inbox_id: str,
+    path: str,
+    opened: threading.Barrier,
+    ended: threading.Event,
+) -> None:
     changed, newest = threading.Event(), ""
     with _stream(visitor, inbox_id) as response:
+        response.readline()  # of `hello`
+        opened.wait()
 
         def read() -> None:
             nonlocal newest

@@ -135,7 +135,7 @@ async def _walked(
     met = set(opened)
     spots: list[_Spot] = []
     position, left = before, _LOOKED_AT
-    step = limit + 1 if wanted.query else max(_FIRST_STEP, limit + 1)
+    step = _first_step(wanted.query, limit)
     while left > 0:
         rows = await _copies(tx, view, wanted, position, min(step, left))
         is_end = len(rows) < min(step, left)
@@ -148,6 +148,13 @@ async def _walked(
         # Doubled: where few threads fit, a page takes a few queries, not dozens.
         position, step, left = floor, step * 2, left - len(rows)
     return spots, position
+
+
+def _first_step(query: Query | None, limit: int) -> int:
+    """How many copies are read first: threads have a few each, and another step costs more."""
+    if query is None:
+        return max(_FIRST_STEP, limit + 1)
+    return limit + 1 if query.needs_index else 2 * limit + 1
 
 
 async def _opened(tx: Tx, view: View, wanted: Filter) -> dict[bytes, bytes]:
