@@ -28,6 +28,7 @@ MAX_UUENCODED = 100
 _CHUNK = 256 * 1024
 
 _CID = re.compile(r"""\bcid:([^"'\s<>)]{1,255})""", re.IGNORECASE)
+_SHOWN_IN_PAGES = ("image/", "audio/", "video/", "font/", "text/css")
 _SIGNATURES = {
     "application/pgp-signature",
     "application/pkcs7-signature",
@@ -61,7 +62,12 @@ def parts_of(
         kind = leaf.kind
         is_shown = kind.content_id is not None and (
             kind.content_id in shown
-            or ("multipart/related" in file.around and kind.disposition != "attachment")
+            or (
+                "multipart/related" in file.around
+                and kind.disposition != "attachment"
+                # A page cannot show any other: a PDF with an id is there to be opened.
+                and kind.content_type.startswith(_SHOWN_IN_PAGES)
+            )
         )
         attached = attached or not (is_shown or _is_another_form(file))
         if inner := _inner_parts(data, leaf):

@@ -1,10 +1,11 @@
 """In which charset a text really is.
 
 - A byte order mark wins. Then what the part declares counts, as long as the octets decode in it: a
-  letter here and there that does not is a broken letter, most of them are another charset.
+  letter here and there that does not is a broken letter, most of them are another charset. Octets
+  that are UTF-8 several times over are UTF-8, whatever is declared: no other text looks like it.
 - Where nothing is declared, or US-ASCII: escape sequences of ISO-2022-JP, the `<meta charset>` of
   a page, UTF-8 where it can be, windows-1252 where only letters of western Europe come of it. The
-  rest is guessed from at most 8 KiB, among charsets that mail uses (`charset-normalizer`).
+  rest is guessed from at most 8 KiB, among charsets that mail uses (`chardet`).
 - Never raises; a guess is one, and the bytes served stay those that came.
 
 RFC 6657 3, WHATWG HTML 13.2.3.2.
@@ -36,20 +37,17 @@ _META = re.compile(
     |<\?xml\b[^>]{0,100}?\bencoding\s*=\s*["']([a-z0-9_.:-]{2,40})""",
     re.IGNORECASE | re.VERBOSE,
 )
-_HIGH = re.compile(rb"[\x80-\xff]")
+_ASCII = bytes(range(128))
 _NOT_LETTERS = re.compile(rb"[^A-Za-z]+")
 # What western Europe writes beyond ASCII, in windows-1252.
-_WESTERN = "äöüßÄÖÜéèêëàâîïôûùçñáíóúåæøœÉÀÈÇÑÁÍÓÚÅÆØìòãõ€£§°´²³’‘“”„–—…•«»·¿¡½©®™ºª×  ".encode(
+_WESTERN = "äöüßÄÖÜéèêëàâîïôûùçñáíóúåæøœÉÀÈÇÑÁÍÓÚÅÆØìò€£§°´²³’‘“”„–—…•«»·¿¡½©®™ºª×  ".encode(
     "cp1252"
 )
-_KANA = re.compile(rb"(?:[\xa4\xa5][\xa1-\xf6])")
-_GB_MARKS = re.compile(rb"\xa3\xac|\xa1\xa3")
-_NO_KOI8 = re.compile(rb"[\x80-\xa2\xa5\xa8-\xac\xae-\xb2\xb5\xb8-\xbc\xbe\xbf]")
-_KOI8_SMALL = re.compile(rb"[\xc0-\xdf]")
+_WIDE = {"gb18030", "big5hkscs", "cp949", "euc_jp", "cp932", "johab", "shift_jis_2004"}
 _CANDIDATES = [
     *("cp1250", "cp1251", "cp1252", "cp1253", "cp1254", "cp1255", "cp1256", "cp1257"),
-    *("cp866", "cp874", "cp932", "cp949", "big5hkscs", "gb18030", "koi8_r", "iso8859_2"),
-    "iso8859_5",
+    *("big5hkscs", "cp866", "cp874", "cp932", "cp949", "euc-jp", "euc-kr", "gb18030"),
+    *("iso8859-2", "iso8859-5", "iso8859-7", "koi8-r", "koi8-u"),
 ]
 
 
@@ -58,7 +56,9 @@ def likely_codec(octets: bytes, declared: str | None, *, is_page: bool, whole: b
     if marked := marked_codec(octets):
         return marked
     if declared is not None and declared != "ascii":
-        return declared if _is_in(octets, declared, whole=whole) else _guessed(octets, whole=whole)
+        if not _is_in(octets, declared, whole=whole):
+            return _guessed(octets, whole=whole)
+        return "utf-8" if _is_utf8_all_the_same(octets, declared, whole=whole) else declared
     if not octets.isascii() or b"\x1b" not in octets:
         if is_page and (named := _of_page(octets)) and _is_in(octets, named, whole=whole):
             return named
@@ -79,6 +79,16 @@ def _of_page(octets: bytes) -> str | None:
     codec = codec_of((found[1] or found[2]).decode("ascii"))
     # A page that can be searched for `<meta` is not UTF-16, whatever it says (WHATWG).
     return "utf-8" if codec in {UTF_16, "utf-16-be", "ascii"} else codec
+
+
+def _is_utf8_all_the_same(octets: bytes, declared: str, *, whole: bool) -> bool:
+    """Whether octets declared as another charset are UTF-8 too often for chance."""
+    if octets.isascii() or declared.startswith("utf"):
+        return False
+    if not _is_strictly(octets, "utf-8", whole=whole):
+        return False
+    # Two octets of a Chinese or Korean letter are UTF-8 once in seven; they stand in long rows.
+    return len(octets.translate(None, _ASCII)) >= (24 if declared in _WIDE else 4)
 
 
 def _is_in(octets: bytes, codec: str, *, whole: bool) -> bool:
@@ -124,21 +134,11 @@ def _of_sample(sample: bytes) -> str:
         return UTF_16
     if ESCAPES.search(sample):
         return ISO_2022_JP
-    high = len(_HIGH.findall(sample))
+    high = len(sample.translate(None, _ASCII))
     letters = len(_NOT_LETTERS.sub(b"", sample))
     if high <= letters and not sample.translate(None, _WESTERN + _ASCII):
         return _DEFAULT
-    if len(_KANA.findall(sample)) * 4 > high and _is_strictly(sample, "euc_jp", whole=False):
-        return "euc_jp"
-    if _GB_MARKS.search(sample) and _is_strictly(sample, "gb2312", whole=False):
-        return "gb18030"
-    # Small letters are where other Cyrillic charsets have capitals.
-    if not _NO_KOI8.search(sample) and len(_KOI8_SMALL.findall(sample)) * 4 > high * 3 > letters:
-        return "koi8-u"
     return _of_library(sample)
-
-
-_ASCII = bytes(range(128))
 
 
 def _is_strictly(octets: bytes, codec: str, *, whole: bool) -> bool:
@@ -150,14 +150,7 @@ def _is_strictly(octets: bytes, codec: str, *, whole: bool) -> bool:
 
 
 def _of_library(sample: bytes) -> str:
-    from charset_normalizer import from_bytes  # hardly any letter needs it
+    from chardet import detect  # hardly any letter needs it
 
-    best = from_bytes(
-        sample,
-        steps=5,
-        chunk_size=512,
-        cp_isolation=_CANDIDATES,
-        preemptive_behaviour=False,
-        enable_fallback=False,
-    ).best()
-    return (codec_of(best.encoding) if best is not None else None) or _DEFAULT
+    named = detect(sample, include_encodings=_CANDIDATES)["encoding"]
+    return (codec_of(named) if named is not None else None) or _DEFAULT

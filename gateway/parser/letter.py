@@ -2,7 +2,8 @@
 
 - Plain text and HTML are the letter unless they are called an attachment, or have a file name and
   are neither the first part of their multipart nor one of several alternatives. Where that leaves
-  no letter, the first text that is no attachment is it, whatever its name.
+  no letter, the first text that is no attachment is it, whatever its name. Text of another kind,
+  which is not made for a program, is the letter where it stands first and has no name.
 - Of alternatives one is read as text and one is shown as HTML: the last that has plain text in it,
   the last that has HTML. Blank text says nothing, so there the HTML is read.
 - In every other multipart all parts count in their order: the letter as text is then partly read
@@ -20,6 +21,14 @@ from dataclasses import dataclass, field
 from gateway.parser.structure import Branch, Leaf
 
 _TEXTS = {"text/plain", "text/html"}
+# Text for programs; any other kind is read as plain text (RFC 2046 4.1.4).
+_FOR_PROGRAMS = {
+    f"text/{kind}"
+    for kind in (
+        *("calendar", "css", "csv", "directory", "javascript", "rfc822-headers", "rtf", "vcard"),
+        *("tab-separated-values", "watch-html", "x-amp-html", "x-vcalendar", "x-vcard", "xml"),
+    )
+}
 _ALTERNATIVE = "multipart/alternative"
 _RELATED = "multipart/related"
 
@@ -86,8 +95,11 @@ def _sorted(
 
 def _is_letter(leaf: Leaf, parent: str, place: int) -> bool:
     kind = leaf.kind
-    if kind.content_type not in _TEXTS or kind.disposition == "attachment":
+    if kind.disposition == "attachment":
         return False
+    if kind.content_type not in _TEXTS:
+        is_text = kind.content_type.startswith("text/") and kind.content_type not in _FOR_PROGRAMS
+        return is_text and kind.filename is None and place == 0 and parent != _ALTERNATIVE
     # RFC 2387 3.2: the other parts are what the first one shows.
     if parent == _RELATED:
         return place == 0
@@ -105,4 +117,4 @@ def _chosen(sorting: _Sorting, found: list[_Both]) -> _Both:
 
 
 def _is_plain(leaf: Leaf) -> bool:
-    return leaf.kind.content_type == "text/plain"
+    return leaf.kind.content_type != "text/html"

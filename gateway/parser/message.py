@@ -127,7 +127,7 @@ def parse(data: Octets, in_time: Callable[[], bool], *, with_html: bool = True) 
     structure = split(data, in_time)
     reader = _Reader(data, in_time, with_html)
     letter = letter_of(structure.root, reader.has_text)
-    is_plain = all(leaf.kind.content_type == "text/plain" for leaf in letter.text)
+    is_plain = all(map(_is_plain, letter.text))
     slices = [one for leaf in letter.text if _is_plain(leaf) for one in reader.slices_of(leaf)]
     shown = _text(reader, letter.text)
     html = _html(reader, letter.page)
@@ -164,7 +164,7 @@ def _reply_to(value: bytes) -> tuple[Mailbox, ...]:
 
 
 def _is_plain(leaf: Leaf) -> bool:
-    return leaf.kind.content_type == "text/plain"
+    return leaf.kind.content_type != "text/html"
 
 
 def _read(data: Octets, part: Slice) -> str:

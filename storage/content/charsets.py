@@ -14,7 +14,7 @@ WHATWG Encoding 4.2, RFC 1468, RFC 2781 4.3.
 from __future__ import annotations
 
 import re
-from codecs import BOM_UTF8, BOM_UTF16_BE, BOM_UTF16_LE
+from codecs import BOM_UTF8, BOM_UTF16_BE, BOM_UTF16_LE, BOM_UTF32_BE, BOM_UTF32_LE
 from encodings.aliases import aliases
 from functools import lru_cache
 
@@ -214,6 +214,9 @@ def marked_codec(octets: bytes) -> str | None:
     """The codec that a byte order mark names."""
     if octets.startswith(BOM_UTF8):
         return "utf-8"
+    # Before UTF-16, whose mark begins alike: no letter begins with NUL.
+    if octets.startswith((BOM_UTF32_LE, BOM_UTF32_BE)):
+        return "utf-32"
     return UTF_16 if octets.startswith((BOM_UTF16_LE, BOM_UTF16_BE)) else None
 
 

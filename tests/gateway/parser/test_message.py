@@ -408,3 +408,53 @@ def test_a_preview_is_the_same_however_little_of_the_text_is_read(
         little = preview_of(text)
         patch.setattr(message, "_PREVIEW_FIRST", len(text))
         assert little == preview_of(text)
+
+
+def test_text_of_a_kind_that_needs_no_program_is_the_letter() -> None:
+    for kind in ("text/markdown", "text/x-note", "text/enriched"):
+        result, data = parsed("Subject: s", f"Content-Type: {kind}", "", "the letter")
+        assert (texts(result, data), result.has_files) == (["the letter"], False), kind
+    for kind in ("text/calendar", "text/vcard", "text/csv"):
+        result, _ = parsed("Subject: s", f"Content-Type: {kind}", "", "for a program")
+        assert result.has_files, kind
+
+
+def test_a_document_beside_a_page_is_attached_even_with_an_id() -> None:
+    def beside(kind: str) -> Parsed:
+        return parsed(
+            'Content-Type: multipart/related; boundary="b"',
+            "",
+            *("--b", "Content-Type: text/html", "", "<p>hello</p>"),
+            *("--b", f"Content-Type: {kind}; name=one", "Content-ID: <one@x>", "", "octets"),
+            "--b--",
+        )[0]
+
+    assert beside("application/pdf").has_files
+    assert not beside("image/png").has_files
+
+
+@pytest.mark.parametrize(
+    ("written", "name"),
+    [
+        ("filename='my report.pdf'", "my report.pdf"),
+        ('filename="' + "見積書".encode("iso2022_jp").decode("ascii") + '.pdf"', "見積書.pdf"),
+    ],
+)
+def test_odd_spellings_of_a_file_name(written: str, name: str) -> None:
+    result, _ = parsed(
+        "Content-Type: application/pdf", f"Content-Disposition: attachment; {written}", "", "x"
+    )
+    assert [part.filename for part in result.attachments] == [name]
+
+
+@pytest.mark.parametrize(
+    "label", ["quoted_printable", "Quoted-Printable", "x-quoted-printable", "QP"]
+)
+def test_a_transfer_encoding_is_known_whatever_its_punctuation(label: str) -> None:
+    result, data = parsed(
+        "Content-Type: text/plain; charset=utf-8",
+        f"Content-Transfer-Encoding: {label}",
+        "",
+        "=C3=A4",
+    )
+    assert texts(result, data) == ["ä"]
