@@ -184,7 +184,10 @@ class Connection:
             reply = await self._mail(letter)
             if reply.verdict != "accepted":
                 return _all(letter, reply, True)
-            replies = [await self._rcpt(letter, one) for one in letter.recipients]
+            replies = await self._rcpts(letter)
+            busy = next((one for one in replies if one.code == 421), None)
+            if busy is not None:  # it closes, whatever it said of the others
+                return await self._end([_refused(one, busy) for one in replies])
             if not any(one.verdict == "accepted" for one in replies):
                 return await self._end(replies)
             start = await self._command(b"DATA")
@@ -223,14 +226,19 @@ class Connection:
             raise HostFailed(_shown(reply))
         return reply
 
+    async def _rcpts(self, letter: OutgoingLetter) -> list[Reply]:
+        """Name the recipients; behind a 421 nobody is named, and all have that reply."""
+        replies: list[Reply] = []
+        for one in letter.recipients:
+            is_closing = bool(replies) and replies[-1].code == 421
+            replies.append(replies[-1] if is_closing else await self._rcpt(letter, one))
+        return replies
+
     async def _rcpt(self, letter: OutgoingLetter, address: str) -> Reply:
         words = [f"TO:<{address}>"]
         if "dsn" in self.offers and address.isascii():
             words += ["NOTIFY=FAILURE,DELAY", f"ORCPT=rfc822;{_xtext(address)}"]
-        reply = await self._command(b"RCPT", *(word.encode() for word in words))
-        if reply.code == 421:
-            raise Lost(_shown(reply))
-        return reply
+        return await self._command(b"RCPT", *(word.encode() for word in words))
 
     async def _end(self, replies: Sequence[Reply]) -> Result:
         """End a transaction in which nothing is sent."""
