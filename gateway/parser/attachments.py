@@ -2,8 +2,8 @@
 
 - A file is a place in the content and the encoding there; nothing of it is stored again.
 - Parts that the message shows in itself (a picture named by `cid:`, or one beside it in
-  multipart/related), a signature, and another form of the text are parts like any other, but nobody
-  attached them.
+  multipart/related), a signature, what a report says to programs, and another form of the text are
+  parts like any other, but nobody attached them.
 - A uuencoded file in plain text is a file, and no text. The files in a winmail.dat are shown in its
   place (`gateway.parser.tnef`).
 
@@ -15,6 +15,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Sequence
 from mimetypes import guess_type
+from typing import NamedTuple
 from urllib.parse import unquote
 
 from gateway.parser.fields import Octets, content_id, file_name
@@ -34,6 +35,14 @@ _SIGNATURES = {
     "application/pkcs7-signature",
     "application/x-pkcs7-signature",
 }
+_SIGNATURE_NAMES = {"smime.p7s", "signature.asc"}
+_OF_REPORTS = {
+    "message/delivery-status",
+    "message/global-delivery-status",
+    "message/disposition-notification",
+    "message/feedback-report",
+    "text/rfc822-headers",
+}
 # The first line says how many octets it has; what it begins is a file only if it ends.
 _UUENCODED = re.compile(
     rb"^begin [0-7]{3,4} ([^\r\n]{1,255})\r?\n(?:[\x20-\x60]{1,64}\r?\n)+?"
@@ -44,13 +53,20 @@ _MEDIA_TYPE = re.compile(r"[a-z0-9!#$&^_.+-]{1,63}/[a-z0-9!#$&^_.+-]{1,63}")
 _NO_TYPE = "application/octet-stream"
 
 
+class Shown(NamedTuple):
+    """The Content-Ids of the page as it is shown, and those that its sender named in it."""
+
+    ids: frozenset[str]
+    named: frozenset[str]
+
+
 def shown_ids(html: str | None) -> frozenset[str]:
-    """The Content-Ids that a page shows."""
+    """The Content-Ids that a page names."""
     return frozenset(unquote(one) for one in _CID.findall(html or ""))
 
 
 def parts_of(
-    data: Octets, files: Sequence[File], shown: frozenset[str], in_time: Callable[[], bool]
+    data: Octets, files: Sequence[File], shown: Shown, in_time: Callable[[], bool]
 ) -> tuple[list[Part], bool, bool]:
     """The files, whether somebody attached one of them, and whether all were measured in time."""
     parts: list[Part] = []
@@ -61,7 +77,7 @@ def parts_of(
         leaf = file.leaf
         kind = leaf.kind
         is_shown = kind.content_id is not None and (
-            kind.content_id in shown
+            kind.content_id in shown.ids
             or (
                 "multipart/related" in file.around
                 and kind.disposition != "attachment"
@@ -69,7 +85,8 @@ def parts_of(
                 and kind.content_type.startswith(_SHOWN_IN_PAGES)
             )
         )
-        attached = attached or not (is_shown or _is_another_form(file))
+        is_named = is_shown or kind.content_id in shown.named
+        attached = attached or not (is_named or _is_for_programs(file))
         if inner := _inner_parts(data, leaf):
             parts += inner
             continue
@@ -114,10 +131,14 @@ def _inner_parts(data: Octets, leaf: Leaf) -> list[Part]:
     return parts
 
 
-def _is_another_form(file: File) -> bool:
-    """Whether a part is there for programs: a signature, or the letter once more."""
+def _is_for_programs(file: File) -> bool:
+    """Whether a part is there for programs: a signature, a report, or the letter once more."""
     kind = file.leaf.kind
-    if "multipart/signed" in file.around and kind.content_type in _SIGNATURES:
+    if kind.content_type in _SIGNATURES:
+        return True
+    if "multipart/signed" in file.around and (kind.filename or "").lower() in _SIGNATURE_NAMES:
+        return True
+    if "multipart/report" in file.around and kind.content_type in _OF_REPORTS:
         return True
     return (
         "multipart/alternative" in file.around

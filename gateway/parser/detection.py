@@ -3,9 +3,10 @@
 - A byte order mark wins. Then what the part declares counts, as long as the octets decode in it: a
   letter here and there that does not is a broken letter, most of them are another charset. Octets
   that are UTF-8 several times over are UTF-8, whatever is declared: no other text looks like it.
-- Where nothing is declared, or US-ASCII: escape sequences of ISO-2022-JP, the `<meta charset>` of
-  a page, UTF-8 where it can be, windows-1252 where only letters of western Europe come of it. The
-  rest is guessed from at most 8 KiB, among charsets that mail uses (`chardet`).
+- Escape sequences of ISO-2022-JP win over any other charset that is declared: no text has them.
+- Where nothing is declared, or US-ASCII: the `<meta charset>` of a page, UTF-8 where it can be,
+  windows-1252 where only letters of western Europe come of it. The rest is guessed from at most
+  8 KiB, among charsets that mail uses (`chardet`).
 - Never raises; a guess is one, and the bytes served stay those that came.
 
 RFC 6657 3, WHATWG HTML 13.2.3.2.
@@ -37,12 +38,16 @@ _META = re.compile(
     |<\?xml\b[^>]{0,100}?\bencoding\s*=\s*["']([a-z0-9_.:-]{2,40})""",
     re.IGNORECASE | re.VERBOSE,
 )
+_WITH_ESCAPES = frozenset((ISO_2022_JP, "iso2022_jp_2004", "iso2022_kr"))
 _ASCII = bytes(range(128))
 _NOT_LETTERS = re.compile(rb"[^A-Za-z]+")
 # What western Europe writes beyond ASCII, in windows-1252.
 _WESTERN = "äöüßÄÖÜéèêëàâîïôûùçñáíóúåæøœÉÀÈÇÑÁÍÓÚÅÆØìò€£§°´²³’‘“”„–—…•«»·¿¡½©®™ºª×  ".encode(
     "cp1252"
 )
+# Between small letters these are letters of Polish or Czech, and never signs.
+_EASTERN = re.compile(rb"[a-z\xe0-\xff][\x9a\x9c-\x9f\xb1\xb3\xb6\xb9\xbb-\xbf][a-z]")
+_LATIN_2 = ("cp1250", "iso-8859-2")
 _WIDE = {"gb18030", "big5hkscs", "cp949", "euc_jp", "cp932", "johab", "shift_jis_2004"}
 _CANDIDATES = [
     *("cp1250", "cp1251", "cp1252", "cp1253", "cp1254", "cp1255", "cp1256", "cp1257"),
@@ -55,15 +60,15 @@ def likely_codec(octets: bytes, declared: str | None, *, is_page: bool, whole: b
     """The codec in which to read `octets`, of which there may be more unless `whole`."""
     if marked := marked_codec(octets):
         return marked
+    if b"\x1b" in octets and declared not in _WITH_ESCAPES and (found := _escaped(octets)):
+        return found
     if declared is not None and declared != "ascii":
         if not _is_in(octets, declared, whole=whole):
             return _guessed(octets, whole=whole)
         return "utf-8" if _is_utf8_all_the_same(octets, declared, whole=whole) else declared
-    if not octets.isascii() or b"\x1b" not in octets:
-        if is_page and (named := _of_page(octets)) and _is_in(octets, named, whole=whole):
-            return named
-        return _guessed(octets, whole=whole)
-    return _escaped(octets) or "utf-8"
+    if is_page and (named := _of_page(octets)) and _is_in(octets, named, whole=whole):
+        return named
+    return _guessed(octets, whole=whole)
 
 
 def _escaped(octets: bytes) -> str | None:
@@ -136,7 +141,8 @@ def _of_sample(sample: bytes) -> str:
         return ISO_2022_JP
     high = len(sample.translate(None, _ASCII))
     letters = len(_NOT_LETTERS.sub(b"", sample))
-    if high <= letters and not sample.translate(None, _WESTERN + _ASCII):
+    is_western = high <= letters and not sample.translate(None, _WESTERN + _ASCII)
+    if is_western and not _EASTERN.search(sample):
         return _DEFAULT
     return _of_library(sample)
 
@@ -153,4 +159,14 @@ def _of_library(sample: bytes) -> str:
     from chardet import detect  # hardly any letter needs it
 
     named = detect(sample, include_encodings=_CANDIDATES)["encoding"]
-    return (codec_of(named) if named is not None else None) or _DEFAULT
+    found = (codec_of(named) if named is not None else None) or _DEFAULT
+    return _of_two_latin(sample) if found in _LATIN_2 else found
+
+
+def _of_two_latin(sample: bytes) -> str:
+    """ISO 8859-2 and windows-1250 share most letters: the one with fewer signs among them."""
+
+    def signs(codec: str) -> int:
+        return sum(not one.isalpha() for one in sample.decode(codec, "replace") if one > "\xa0")
+
+    return min(_LATIN_2, key=signs)

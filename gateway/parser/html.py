@@ -5,7 +5,7 @@
   list and name no address.
 - A link opens a web page, a message or a telephone; it tells the page nothing of where it was.
 - The text is read from the sanitised HTML, which is well-formed: hidden text is left out. Where
-  white space counts (`pre`) it stays.
+  white space counts (`pre`) it stays. A page of pictures says what stands in their place.
 - No script runs, so the content of `noscript` is the message's.
 - HTML that is nested too deep is not shown: sanitising takes time with the square of the depth. Its
   text is then the source without its tags.
@@ -75,6 +75,7 @@ _UNSAID = re.compile(
 )
 _TAG = re.compile(r"<(/?)([a-z0-9]+)(?:[^>\"]++|\"[^\"]*\")*+>")
 _KEEPS_SPACE = re.compile(r"""<pre\b|<[a-z0-9]+\b[^>]{0,2000}?\bwhite-space:\s*(?:pre|break)""")
+_ALT = re.compile(r'<img\b[^>]*? alt="([^"]*)"')
 _EMPTY = frozenset(("br", "col", "hr", "img", "wbr"))
 _SPACE = re.compile(r"[ \t\r\n\f]+")
 _GAPS = re.compile(r" *\n[ \n]*\n")
@@ -144,7 +145,8 @@ def said(clean: str) -> str:
         lines = _with_kept_space(clean)
     else:
         lines = _TAG.sub(_line_end, _SPACE.sub(" ", clean))
-    return _GAPS.sub("\n\n", unescape(lines)).strip().removeprefix("\ufeff")
+    text = _GAPS.sub("\n\n", unescape(lines)).strip().removeprefix("\ufeff")
+    return text or unescape(" ".join(filter(None, _ALT.findall(clean)))).strip()
 
 
 def _with_kept_space(clean: str) -> str:

@@ -5,7 +5,8 @@
   no letter, the first text that is no attachment is it, whatever its name. Text of another kind,
   which is not made for a program, is the letter where it stands first and has no name.
 - Of alternatives one is read as text and one is shown as HTML: the last that has plain text in it,
-  the last that has HTML. Blank text says nothing, so there the HTML is read.
+  the last that has HTML. Blank text says nothing, so there the HTML is read; an empty page shows
+  nothing, so there the text is shown.
 - In every other multipart all parts count in their order: the letter as text is then partly read
   from HTML, and the letter as HTML partly made from text. So a mailing list's footer is a footer.
 - In multipart/related only the first part can be the letter.
@@ -56,12 +57,18 @@ _Both = tuple[list[Leaf], list[Leaf]]
 @dataclass(slots=True)
 class _Sorting:
     has_text: Callable[[Leaf], bool]
+    shows: Callable[[Leaf], bool]
     files: list[File] = field(default_factory=list)
 
 
-def letter_of(root: Leaf | Branch, has_text: Callable[[Leaf], bool]) -> Letter:
-    """Sort the parts; `has_text` tells whether a part of plain text says anything."""
-    sorting = _Sorting(has_text)
+def letter_of(
+    root: Leaf | Branch, has_text: Callable[[Leaf], bool], shows: Callable[[Leaf], bool]
+) -> Letter:
+    """Sort the parts.
+
+    `has_text` tells whether a part of plain text says anything, `shows` whether a page does.
+    """
+    sorting = _Sorting(has_text, shows)
     text, page = _sorted(sorting, root, "", 0, frozenset())
     files = sorting.files
     if not text and (named := next(filter(_can_be_letter, files), None)):
@@ -112,8 +119,14 @@ def _chosen(sorting: _Sorting, found: list[_Both]) -> _Both:
     pages = [page for _, page in found if not all(map(_is_plain, page))]
     said = [text for text in texts if any(map(sorting.has_text, text))]
     page = pages[-1] if pages else []
+    if said:  # else an empty page is all there is
+        page = next((one for one in reversed(pages) if _is_seen(sorting, one)), [])
     text = (said or ([page] if page else texts) or [[]])[-1]
     return text, page or text
+
+
+def _is_seen(sorting: _Sorting, page: list[Leaf]) -> bool:
+    return any(sorting.has_text(leaf) if _is_plain(leaf) else sorting.shows(leaf) for leaf in page)
 
 
 def _is_plain(leaf: Leaf) -> bool:

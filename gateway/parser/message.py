@@ -23,7 +23,7 @@ from gateway.message.address_lists import Mailbox, parse_mailboxes
 from gateway.message.delivery_report import CONTENT_TYPES, read_report
 from gateway.message.delivery_report import MAX_OCTETS as MAX_REPORT
 from gateway.message.header_scan import MAX_MAILBOXES, HeaderScan, scan
-from gateway.parser.attachments import parts_of, shown_ids, uuencoded
+from gateway.parser.attachments import Shown, parts_of, shown_ids, uuencoded
 from gateway.parser.detection import likely_codec
 from gateway.parser.fields import Octets, unfolded
 from gateway.parser.letter import File, letter_of
@@ -44,6 +44,8 @@ _UNSEEN = (
 )
 _PADDING = re.compile(rf"[{_UNSEEN}]*\s[\s{_UNSEEN}]*|[{_UNSEEN}]{{2,}}")
 _FILLING = re.compile(rf"(?:[{_UNSEEN}][^\S\n]*){{3,}}")
+# Text that is called base 64 and is not: its first line has words.
+_PROSE = re.compile(rb"\s*+[^\s=]++[ \t]++[^\s=]++[ \t]++[^\s=]")
 _NOTHING = re.compile(rf"[\s{_UNSEEN}]*")
 
 
@@ -59,10 +61,16 @@ class _Reader:
     slices: dict[int, list[Slice]] = field(default_factory=dict)
     files: list[Part] = field(default_factory=list)
     pages: dict[int, tuple[str | None, str]] = field(default_factory=dict)
+    named_ids: frozenset[str] = frozenset()
 
     def has_text(self, leaf: Leaf) -> bool:
         """Whether plain text says anything."""
         return _NOTHING.fullmatch(self.text(leaf)) is None
+
+    def shows(self, leaf: Leaf) -> bool:
+        """Whether a page has a text or a picture; one that cannot be read may have."""
+        clean, said = self.page(leaf)
+        return clean is None or bool(said) or "<img" in clean
 
     def text(self, leaf: Leaf) -> str:
         """Return the text of a plain part, or the source of an HTML part."""
@@ -80,14 +88,17 @@ class _Reader:
     def _cut(self, leaf: Leaf, end: int) -> list[Slice]:
         kind, data = leaf.kind, self.data
         is_page = kind.content_type == "text/html"
-        files = [] if is_page else uuencoded(data, leaf.start, end, kind.encoding)
+        encoding = kind.encoding
+        if encoding == "base64" and _PROSE.match(data, leaf.start, end):
+            encoding = "identity"
+        files = [] if is_page else uuencoded(data, leaf.start, end, encoding)
         self.files += files
-        octets = decode(data[leaf.start : end], kind.encoding)
+        octets = decode(data[leaf.start : end], encoding)
         codec = likely_codec(octets, kind.charset, is_page=is_page, whole=end == leaf.end)
         starts = [leaf.start, *(one.end for one in files)]
         ends = [*(one.start for one in files), end]
         return [
-            Slice(first, last, kind.encoding, codec, "" if is_page else kind.flow)
+            Slice(first, last, encoding, codec, "" if is_page else kind.flow)
             for first, last in zip(starts, ends, strict=True)
             if first < last or not files
         ]
@@ -105,6 +116,7 @@ class _Reader:
         from gateway.parser import html  # plain mail never needs it
 
         source = self.text(leaf)
+        self.named_ids |= shown_ids(source)
         if html.is_deep(source):
             self.whole = False
             return None, html.without_tags(source)
@@ -126,23 +138,24 @@ def parse(data: Octets, in_time: Callable[[], bool], *, with_html: bool = True) 
     """The result for the message in `data`."""
     structure = split(data, in_time)
     reader = _Reader(data, in_time, with_html)
-    letter = letter_of(structure.root, reader.has_text)
+    letter = letter_of(structure.root, reader.has_text, reader.shows)
     is_plain = all(map(_is_plain, letter.text))
     slices = [one for leaf in letter.text if _is_plain(leaf) for one in reader.slices_of(leaf)]
-    shown = _text(reader, letter.text)
+    said = _text(reader, letter.text)
     html = _html(reader, letter.page)
     derived = joined(reader.page(leaf)[1] for leaf in letter.page if not _is_plain(leaf))
-    parts, attached, measured = parts_of(data, letter.files, shown_ids(html), in_time)
+    shown = Shown(shown_ids(html), reader.named_ids)
+    parts, attached, measured = parts_of(data, letter.files, shown, in_time)
     attachments = tuple(sorted([*parts, *reader.files], key=lambda part: part.start))
     return Parsed(
         status="parsed" if structure.whole and reader.whole and measured else "partial",
-        preview=preview_of(shown),
+        preview=preview_of(said),
         reply_to=tuple((one.name, one.email) for one in _reply_to(structure.reply_to)),
         text_parts=tuple(slices) if is_plain else (),
-        text=None if is_plain or not shown else zlib.compress(shown.encode(), 1),
+        text=None if is_plain or not said else zlib.compress(said.encode(), 1),
         html=None if html is None else zlib.compress(html.encode(), 6),
         attachments=attachments,
-        words=_words(scan(data[:MAX_OCTETS]), shown, derived, attachments),
+        words=_words(scan(data[:MAX_OCTETS]), said, derived, attachments),
         has_files=attached or bool(reader.files),
         report=_report(data, letter.files),
     )

@@ -5,8 +5,9 @@
   those of Python, without regard to punctuation, `x-` or `cs`. A label that is in no table is no
   charset: looking a codec up by the name a stranger gives would import a module of that name.
 - Decoding never raises. Unreadable octets become U+FFFD; a byte order mark is not text.
-- ISO-2022-JP is read as Outlook writes it: with NEC's row 13, IBM's extensions and half-width
-  katakana, which Python's own codecs refuse.
+- VISCII, ARMSCII-8 and the Georgian charsets have tables here: Python has no codecs for them.
+- ISO-2022-JP and EUC-JP are read as Outlook writes them: with NEC's row 13, IBM's extensions and
+  half-width katakana, which Python's own codecs refuse.
 
 WHATWG Encoding 4.2, RFC 1468, RFC 2781 4.3.
 """
@@ -14,7 +15,14 @@ WHATWG Encoding 4.2, RFC 1468, RFC 2781 4.3.
 from __future__ import annotations
 
 import re
-from codecs import BOM_UTF8, BOM_UTF16_BE, BOM_UTF16_LE, BOM_UTF32_BE, BOM_UTF32_LE
+from codecs import (
+    BOM_UTF8,
+    BOM_UTF16_BE,
+    BOM_UTF16_LE,
+    BOM_UTF32_BE,
+    BOM_UTF32_LE,
+    charmap_decode,
+)
 from encodings.aliases import aliases
 from functools import lru_cache
 
@@ -29,6 +37,7 @@ _BOM = "\ufeff"
 # encodings that browsers replace for their own safety, mail needs those that it really uses.
 _WHATWG = {
     "big5": "big5hkscs",
+    "euc-jp": "euc_jp",
     "euc-kr": "cp949",
     "gbk": "gb18030",
     "ibm866": "cp866",
@@ -75,15 +84,30 @@ _OTHERS = {
     **{f"ibm{page}": f"cp{page}" for page in (720, 737, 856, 874, 1006)},
     **{f"cp{page}": f"cp{page}" for page in (720, 737, 856, 874, 875, 1006)},
     **{f"ccsid0{page}": f"cp{page}" for page in ("0858", "1140")},
+    **{f"8859{part}": f"iso-8859-{part}" for part in (*range(2, 9), 10, 13, 14, 15)},
+    "88591": "cp1252",
+    "88599": "cp1254",
+    "amiga1251": "cp1251",
     "ansi": "cp1252",
+    **{f"ansi{page}": f"cp{page}" for page in range(1250, 1259)},
+    "armscii8": "armscii-8",
     "arabic7": "cp1256",
     "big5eten": "big5hkscs",
+    "bigfive": "big5hkscs",
+    "cesu8": "utf-8",
+    "cnbig5": "big5hkscs",
+    "cngb": "gb18030",
     "big5hkscs": "big5hkscs",
     "ccsid00858": "cp858",
     "ccsid01140": "cp1140",
     "cp00858": "cp858",
     "cp01140": "cp1140",
+    "cp20936": "gb18030",
     "cp28591": "cp1252",
+    "cp50227": "gb18030",
+    "dec": "cp1252",
+    "decmcs": "cp1252",
+    "eten": "big5hkscs",
     "cp50220": ISO_2022_JP,
     "cp50221": ISO_2022_JP,
     "cp51932": "euc_jp",
@@ -98,6 +122,11 @@ _OTHERS = {
     "eucjpwin": "euc_jp",
     "extendedunixcodepackedformatforjapanese": "euc_jp",
     "eucpkdfmtjapanese": "euc_jp",
+    "gb13000": "gb18030",
+    "gbk2312": "gb18030",
+    "georgianacademy": "georgian-academy",
+    "georgianps": "georgian-ps",
+    "geostd8": "georgian-ps",
     "hongkongscs": "big5hkscs",
     "hz": "hz",
     "hzgb2312": "hz",
@@ -106,19 +135,36 @@ _OTHERS = {
     "ibm943": "cp932",
     "iso10646ucs2": "utf-16-be",
     "iso10646ucs4": "utf-32",
+    "iso10646": UTF_16,
+    "iso10646j1": UTF_16,
+    "iso10646ucsbasic": UTF_16,
+    "iso10646unicodelatin1": UTF_16,
+    "iso10646utf8": "utf-8",
     "iso2022jpms": ISO_2022_JP,
     "iso2022kr": "iso2022_kr",
+    "iso88591windows30latin1": "cp1252",
+    "iso88591windows31latin1": "cp1252",
+    "iso88592windowslatin2": "cp1250",
+    "iso88599windowslatin5": "cp1254",
     "jis": ISO_2022_JP,
     "jis7": ISO_2022_JP,
     "jisencoding": ISO_2022_JP,
     "jisx0201": "cp932",
     "maccentraleurope": "mac_latin2",
     "maccroatian": "mac_croatian",
+    "koi8t": "koi8_t",
+    "latin15": "iso-8859-15",
+    "macarabic": "mac_arabic",
     "macce": "mac_latin2",
+    "macchinesesimp": "gb18030",
+    "macchinesetrad": "big5hkscs",
+    "macfarsi": "mac_farsi",
+    "machebrew": "cp1255",
     "macgreek": "mac_greek",
     "maciceland": "mac_iceland",
     "macromania": "mac_romanian",
     "macromanian": "mac_romanian",
+    "macthai": "cp874",
     "macturkish": "mac_turkish",
     "pc8codepage437": "cp437",
     "pc850multilingual": "cp850",
@@ -133,14 +179,49 @@ _OTHERS = {
     "thai": "cp874",
     "ucs2": "utf-16-be",
     "ucs4": "utf-32",
+    "ucs2le": UTF_16,
+    "ucs4le": "utf-32-le",
     "unicode": UTF_16,
+    "unicode11": UTF_16,
+    "unicodebig": "utf-16-be",
+    "unicodelittle": UTF_16,
     "unicode11utf7": "utf_7",
     "unicode11utf8": "utf-8",
     "unicode20utf7": "utf_7",
     "unicode20utf8": "utf-8",
     "utf7": "utf_7",
+    "utf16lebom": UTF_16,
+    "utf8mac": "utf-8",
     "utf8mb4": "utf-8",
+    "utf8n": "utf-8",
+    "viscii": "viscii",
     "visualhebrew": "iso-8859-8",
+    "windows30latin1": "cp1252",
+    "windows31latin1": "cp1252",
+    "windows31latin2": "cp1250",
+    "windows31latin5": "cp1254",
+    "winlatin1": "cp1252",
+}
+
+_PLAIN = "".join(map(chr, range(128)))
+_GEORGIAN = "\x80\x81‚ƒ„…†‡ˆ‰Š‹Œ\x8d\x8e\x8f\x90‘’“”•–—˜™š›œ\x9d\x9eŸ" + "".join(
+    map(chr, range(0xA0, 0xC0))
+)
+# Charsets of which Python knows nothing: the characters of all octets.
+_TABLES = {
+    "armscii-8": _PLAIN
+    + "".join(map(chr, range(0x80, 0xA1)))
+    + "\ufffdև։)(»«—.՝,-֊…՜՛՞ԱաԲբԳգԴդԵեԶզԷէԸըԹթԺժԻիԼլԽխԾծԿկՀհՁձՂղՃճՄմՅյՆնՇշՈոՉչՊպՋջՌռՍսՎվՏտՐրՑցՒւ"
+    "ՓփՔքՕօՖֆ՚\ufffd",
+    "georgian-academy": _PLAIN
+    + _GEORGIAN
+    + "აბგდევზთიკლმნოპჟრსტუფქღყშჩცძწჭხჯჰჱჲჳჴჵჶçèéêëìíîïðñòóôõö÷øùúûüýþÿ",
+    "georgian-ps": _PLAIN
+    + _GEORGIAN
+    + "აბგდევზჱთიკლმნჲოპჟრსტჳუფქღყშჩცძწჭხჴჯჰჵæçèéêëìíîïðñòóôõö÷øùúûüýþÿ",
+    "viscii": _PLAIN.translate({2: "Ẳ", 5: "Ẵ", 6: "Ẫ", 20: "Ỷ", 25: "Ỹ", 30: "Ỵ"})
+    + "ẠẮẰẶẤẦẨẬẼẸẾỀỂỄỆỐỒỔỖỘỢỚỜỞỊỎỌỈỦŨỤỲÕắằặấầẩậẽẹếềểễệốồổỗỠƠộờởịỰỨỪỬơớƯÀÁÂÃẢĂẳẵÈÉÊẺÌÍĨỳĐứÒÓÔạỷừửÙÚ"
+    "ỹỵÝỡưàáâãảăữẫèéêẻìíĩỉđựòóôõỏọụùúũủýợỮ",
 }
 
 # Only the octets tell what these are (`gateway.parser.detection`).
@@ -199,11 +280,15 @@ def decode_text(octets: bytes, codec: str, *, errors: str = "replace") -> str:
     """The text of `octets`. With `errors="strict"` raises UnicodeError for what is not readable."""
     if codec == ISO_2022_JP:
         return _japanese(octets, errors)
+    if codec in _TABLES:
+        return charmap_decode(octets, errors, _TABLES[codec])[0]
     if codec.startswith("utf"):
         codec = _with_mark(octets, codec)
     try:
-        text = octets.decode(codec, errors)
+        text = octets.decode(codec, "strict" if codec == _EUC_JP else errors)
     except (UnicodeError, LookupError):  # a few codecs raise whatever they are told
+        if codec == _EUC_JP:
+            return _extended_euc(octets, errors)
         if errors == "strict":
             raise
         text = octets.decode("ascii", errors)
@@ -248,6 +333,22 @@ _WRAPPED = {
     b"$(P": ("iso2022_jp_3", b"\x1b$(P"),
     b"$(Q": ("iso2022_jp_2004", b"\x1b$(Q"),
 }
+
+_EUC_JP = "euc_jp"
+_TWO_HIGH = re.compile(rb"(?<!\x8f)(?:[\xa1-\xfe]{2})+")
+
+
+def _extended_euc(octets: bytes, errors: str) -> str:
+    """EUC-JP with NEC's and IBM's extensions, which Python's codec refuses (WHATWG 12.1)."""
+    done: list[str] = []
+    position = 0
+    for pair in _TWO_HIGH.finditer(octets):
+        done.append(octets[position : pair.start()].decode(_EUC_JP, errors))
+        done.append(_two_octets(pair[0]).decode("cp932", errors))
+        position = pair.end()
+    done.append(octets[position:].decode(_EUC_JP, errors))
+    return "".join(done)
+
 
 _TO_EUC = bytes(one | 0x80 if 0x21 <= one <= 0x7E else one for one in range(256))
 

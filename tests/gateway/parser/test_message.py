@@ -346,8 +346,8 @@ def test_header_scan_and_parser_see_one_header(data: bytes) -> None:
     found, known = read_header(data, begin(data), lambda line: False), headers.read(data)
 
     assert found.body == known.body
-    subject = known.first(b"subject")
-    assert scan(data).subject == ("" if subject is None else subject.decode().strip())
+    subject = (known.first(b"subject") or b"").translate(None, b"\r\n")
+    assert scan(data).subject == subject.decode().strip()
     assert (
         found.values.get(b"content-type", b"").strip()
         == (known.first(b"content-type") or b"").strip()

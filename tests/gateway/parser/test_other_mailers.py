@@ -1,0 +1,163 @@
+"""Messages as other mailers write them: charsets, structures, encodings (kinds A, B, G, H, N)."""
+
+import base64
+import zlib
+
+from gateway.parser.detection import likely_codec
+from gateway.parser.message import parse
+from storage.content.charsets import codec_of, decode_text
+from storage.content.mime_parts import Parsed
+from storage.content.transfer_encoding import joined, read_text
+from tests.support.cases import cases
+
+LABELS = {
+    "cp1252": "iso-8859-1 latin1 8859_1 x-ansi winlatin1 ISO-8859-1-Windows-3.1-Latin-1",
+    "cp1250": "windows-1250 ansi-1250 ISO-8859-2-Windows-Latin-2",
+    "cp1251": "x-cp1251 win-1251 Amiga-1251",
+    "gb18030": "gb2312 cp936 x-gbk CN-GB GB13000 x-mac-chinesesimp",
+    "big5hkscs": "big5 CN-Big5 bigfive x-x-big5",
+    "cp932": "shift_jis x-sjis ms_kanji windows-31j x-mac-japanese",
+    "euc_jp": "euc-jp x-euc-jp cp51932",
+    "utf-8": "utf8 UTF-8N cesu-8 unicode-1-1-utf-8 utf-8-mac",
+    "utf-16": "utf-16 UCS-2LE unicodelittle iso-10646-ucs-basic",
+    "viscii": "VISCII csVISCII",
+    "armscii-8": "ARMSCII-8",
+    "koi8_t": "koi8-t",
+}
+# Texts of a few words, and charsets in which they came without a label.
+UNDECLARED = (
+    ("Привет", "cp1251 koi8-r iso8859-5 cp866"),
+    ("Спасибо!", "cp1251 koi8-r"),
+    ("Дякую за лист, їжак", "cp1251 koi8-u"),
+    ("ｶﾀｶﾅのテスト", "cp932"),
+    ("了解です", "euc_jp cp932"),
+    ("你好世界", "gb18030"),
+    ("感謝您", "big5"),
+    ("안녕하세요", "cp949"),
+    ("ευχαριστώ πολύ", "cp1253 iso8859-7"),
+    ("שלום", "cp1255 iso8859-8"),
+    ("السلام عليكم شكرا", "cp1256"),
+    ("ขอบคุณ", "cp874"),
+    ("Dziękujemy za wiadomość, było miło", "cp1250 iso8859-2"),
+    ("Příliš žluťoučký kůň", "cp1250 iso8859-2"),
+    ("Größe, naïve café", "cp1252"),
+)
+H = "From: a@x.test\nMIME-Version: 1.0\n"
+TEXT = "Content-Type: text/plain; charset=utf-8\n\nThe letter"
+PAGE = "Content-Type: text/html; charset=utf-8\n\n<p>The <b>page</b>"
+PNG = "Content-Type: image/png\nContent-ID: <p@x>\n\nPNG"
+PDF = "Content-Type: application/pdf; name=a.pdf\nContent-ID: <f@x>\n\nPDF"
+
+
+def read(written: str | bytes) -> tuple[Parsed, str]:
+    data = written.encode() if isinstance(written, str) else written
+    data = data.replace(b"\n", b"\r\n")
+    found = parse(data, lambda: True)
+    parts = [(data[one.start : one.end], one) for one in found.text_parts]
+    texts = [read_text(octets, one.encoding, one.charset, one.flow) for octets, one in parts]
+    return found, zlib.decompress(found.text).decode() if found.text else joined(texts)
+
+
+def multipart(kind: str, *parts: str) -> str:
+    within = "".join(f"--BB\n{part}\n" for part in parts)
+    return f"{H}Content-Type: multipart/{kind}; boundary=BB\n\n{within}--BB--\n"
+
+
+def test_labels_are_known_by_all_their_names() -> None:
+    with cases() as case:
+        for codec, labels in LABELS.items():
+            for label in labels.split():
+                with case(label):
+                    assert codec_of(label) == codec
+
+
+def test_a_few_words_tell_their_charset() -> None:
+    with cases() as case:
+        for text, charsets in UNDECLARED:
+            for charset in charsets.split():
+                for declared in (None, "ascii", "utf-8"):
+                    with case(f"{text} in {charset}, declared {declared}"):
+                        octets = text.encode(charset)
+                        codec = likely_codec(octets, declared, is_page=False, whole=True)
+                        assert decode_text(octets, codec) == text
+
+
+def test_japanese_is_read_in_spite_of_its_label() -> None:
+    with cases() as case:
+        for declared in ("utf-8", "cp1252", "ascii", None):
+            with case(f"escapes, declared {declared}"):
+                octets = "テスト①".encode("iso2022_jp_ext", "ignore")
+                codec = likely_codec(octets, declared, is_page=False, whole=True)
+                assert decode_text(octets, codec) == "テスト"
+        with case("UTF-8 declared as ISO-2022-JP"):
+            octets = "テスト".encode()
+            codec = likely_codec(octets, "iso-2022-jp", is_page=False, whole=True)
+            assert decode_text(octets, codec) == "テスト"
+        with case("NEC's row 13 in EUC-JP"):
+            assert decode_text(b"\xad\xa1\xad\xea\x8e\xb6\x8f\xb0\xa1", "euc_jp") == "①㈱ｶ丂"
+
+
+def test_which_part_is_the_letter() -> None:
+    empty = "Content-Type: text/html\n\n<html><body>&nbsp;</body></html>"
+    picture = 'Content-Type: text/html\n\n<img src="cid:p@x">'
+    wanted = {
+        "an empty page": (multipart("alternative", TEXT, empty), "The letter", None),
+        "a page of a picture": (
+            multipart("alternative", TEXT, picture),
+            "The letter",
+            '<img src="cid:p@x">',
+        ),
+        "a page of words in place of pictures": (
+            f'{H}Content-Type: text/html\n\n<img alt="Spring sale"><img alt="">',
+            "Spring sale",
+            '<img alt="Spring sale"><img alt="">',
+        ),
+        "markdown alone": (f"{H}Content-Type: text/markdown\n\n# Title", "# Title", None),
+        "a calendar alone": (f"{H}Content-Type: text/calendar\n\nBEGIN:VCALENDAR", "", None),
+        "enriched text beside plain": (
+            multipart("alternative", TEXT, "Content-Type: text/enriched\n\n<bold>x</bold>"),
+            "The letter",
+            None,
+        ),
+        "base64 that is none": (
+            f"{H}Content-Type: text/plain\nContent-Transfer-Encoding: base64\n\nWords as they are.",
+            "Words as they are.",
+            None,
+        ),
+    }
+    with cases() as case:
+        for name, (written, text, page) in wanted.items():
+            with case(name):
+                found, shown = read(written)
+                html = zlib.decompress(found.html).decode() if found.html else None
+                assert (shown, html) == (text, page)
+
+
+def test_the_paper_clip_is_there_for_what_somebody_attached() -> None:
+    signature = "Content-Type: application/octet-stream; name=smime.p7s\n\nX"
+    status = "Content-Type: message/delivery-status\n\nAction: failed"
+    background = (
+        'Content-Type: text/html\n\n<table background="cid:p@x"><tr><td>words</td></tr></table>'
+    )
+    attached = PNG.replace("\n\n", "\nContent-Disposition: attachment\n\n")
+    wanted = {
+        "a picture beside the page": (multipart("related", PAGE, PNG), False),
+        "a file beside the page": (multipart("related", PAGE, PDF), True),
+        "a picture that the page names": (multipart("mixed", background, attached), False),
+        "a signature without its type": (multipart("signed", TEXT, signature), False),
+        "a report's status": (multipart("report", TEXT, status), False),
+        "an attached picture": (multipart("mixed", TEXT, attached), True),
+    }
+    with cases() as case:
+        for name, (written, has_files) in wanted.items():
+            with case(name):
+                found, _ = read(written)
+                assert found.has_files is has_files
+                assert found.attachments
+
+
+def test_charsets_that_python_has_not_are_decoded() -> None:
+    octets = base64.b64decode("S+1uaCBn2mk=")  # "Kính gửi" in VISCII
+    assert decode_text(octets, "viscii")[:4] == "Kính"
+    assert decode_text(bytes(range(256)), "georgian-ps")[0xC0:0xC3] == "აბგ"
+    assert len(decode_text(bytes(range(256)), "armscii-8")) == 256
