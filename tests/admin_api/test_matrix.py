@@ -2,10 +2,14 @@
 
 Each call carries a parameter that no route knows. So nothing is changed, and the answer tells how
 far the caller got: 401, 403, 404 for what the path names, or 400 for that parameter.
+
+A refusal of which no id is asked (401, 403 for a scope or a role) is made in code that knows no
+engine. So on SQLite it is tried with every kind of id, and on PostgreSQL with one.
 """
 
 import re
 from collections.abc import Iterator
+from contextlib import AsyncExitStack
 from dataclasses import dataclass
 
 import httpx2
@@ -43,6 +47,7 @@ from tests.builders import (
     deliver,
     token_with,
 )
+from tests.support.engines import Engine
 
 Ids = dict[str, str]
 
@@ -126,14 +131,13 @@ async def contacts_of(world: World, inbox: str, owner: str) -> Ids:
 
 
 async def call(
-    world: World, key: str, names: Ids, secret: str | None, *, acts_for: str = ""
+    world: World, api: httpx2.AsyncClient, key: str, names: Ids, *, acts_for: str = ""
 ) -> httpx2.Response:
     row, (method, path) = TABLE[key], key.split(" ")
     path = re.sub(r"\{(\w+)\}", lambda found: names[found[1]], path)
     query = {"surprise": "1"} | ({"inbox_id": acts_for} if row.acts and acts_for else {})
     world.clock.elapsed += 1  # limits are not what this is about
-    async with world.client(secret=secret) as api:
-        return await api.request(method, path, params=query, **row.sent)
+    return await api.request(method, path, params=query, **row.sent)
 
 
 async def invalid_secrets(world: World) -> dict[str, str | None]:
@@ -194,14 +198,19 @@ def named(row: Row, ids: Ids) -> Ids:
     return {name: ids.get(kind, UNKNOWN[name]) for name, kind in row.names.items()}
 
 
+def lacks_the_right(key: str, row: Row, caller: Caller) -> bool:
+    """Tell whether the caller gets 403 whatever the path names."""
+    if row.admin and not caller.admin:
+        return True
+    if caller.scopes is None:
+        return False
+    return row.scopes is None or not all(caller.scopes & one for one in _needed(key, row))
+
+
 def expected(key: str, row: Row, caller: Caller, whose: str) -> int:
     """What the caller gets for ids that are `own`, of `other` inboxes, `foreign` or `unknown`."""
     token = caller.scopes is not None
-    if row.scopes is None and token:
-        return 403
-    if row.admin and not caller.admin:
-        return 403
-    if caller.scopes is not None and not all(caller.scopes & one for one in _needed(key, row)):
+    if lacks_the_right(key, row, caller):
         return 403
     if row.acts and caller.stranger and key != RENDER:
         return 404
@@ -246,30 +255,40 @@ def kinds_of_ids(row: Row, caller: Caller, other: Ids, foreign: Ids) -> Iterator
 
 
 @pytest.mark.timeout(600)
-async def test_who_gets_how_far_with_what(world: World) -> None:
+async def test_who_gets_how_far_with_what(world: World, engine: Engine) -> None:
+    with_every_id = engine.name == "sqlite"
     invalid, callers = await invalid_secrets(world), await callers_of(world)
     agent = await ids_of(world, AGENT, TENANT_OWNER)
     own, foreign = callers["owner"].own, callers["other owner"].own
     wrong: list[tuple[str, str, object]] = []
-    for key, row in TABLE.items():
-        for name, secret in invalid.items():
-            for ids in (named(row, own), UNKNOWN):
-                status = (await call(world, key, ids, secret)).status_code
-                if status != (400 if row.public else 401):
-                    wrong.append((key, name, status))
-        for name, caller in callers.items() if not row.public else ():
-            others = (own, own) if name == "other owner" else (agent, foreign)
-            refusals = set()
-            for whose, ids in kinds_of_ids(row, caller, *others):
-                if name == "other owner" and whose == "other":
-                    continue
-                answer = await call(world, key, ids, caller.secret, acts_for=caller.acts_for)
-                if answer.status_code != expected(key, row, caller, whose):
-                    wrong.append((key, f"{name}, {whose}", answer.status_code))
-                if answer.status_code == 404:
-                    refusals.add(answer.content)
-            if len(refusals) > 1:
-                wrong.append((key, name, "404s differ"))
+    async with AsyncExitStack() as opened:
+        secrets = {*invalid.values(), *(caller.secret for caller in callers.values())}
+        apis = {
+            secret: await opened.enter_async_context(world.client(secret=secret))
+            for secret in secrets
+        }
+        for key, row in TABLE.items():
+            for name, secret in invalid.items():
+                for ids in (named(row, own), UNKNOWN)[: 2 if with_every_id else 1]:
+                    status = (await call(world, apis[secret], key, ids)).status_code
+                    if status != (400 if row.public else 401):
+                        wrong.append((key, name, status))
+            for name, caller in callers.items() if not row.public else ():
+                others = (own, own) if name == "other owner" else (agent, foreign)
+                refusals = set()
+                for whose, ids in kinds_of_ids(row, caller, *others):
+                    if name == "other owner" and whose == "other":
+                        continue
+                    if whose != "own" and not with_every_id and lacks_the_right(key, row, caller):
+                        continue
+                    api, acts_for = apis[caller.secret], caller.acts_for
+                    answer = await call(world, api, key, ids, acts_for=acts_for)
+                    if answer.status_code != expected(key, row, caller, whose):
+                        wrong.append((key, f"{name}, {whose}", answer.status_code))
+                    if answer.status_code == 404:
+                        refusals.add(answer.content)
+                if len(refusals) > 1:
+                    wrong.append((key, name, "404s differ"))
     assert not wrong, "\n".join(map(str, wrong))
 
 
@@ -278,18 +297,18 @@ async def test_after_a_downgrade_what_takes_more_is_refused_with_its_code(world:
         await tenants.set_tenant(tx, tenant_id=world.tenant_id, plan="free", governance="none")
 
     await world.database.write(downgrade)
-    for route in ROUTES:
-        row = TABLE[f"{route.method} {route.path}"]
-        if row.public:
-            continue
-        key = f"{route.method} {route.path}"
-        answer = await call(world, key, UNKNOWN, world.secrets[TENANT_OWNER], acts_for=SALES)
-        if route.access.plan != "free":
-            assert (answer.status_code, answer.json()["code"]) == (403, "plan_required")
-        elif route.access.governance != "none":
-            assert (answer.status_code, answer.json()["code"]) == (403, "governance_required")
-        else:
-            assert answer.status_code in (400, 404)
+    async with world.client(TENANT_OWNER) as api:
+        for route in ROUTES:
+            key = f"{route.method} {route.path}"
+            if TABLE[key].public:
+                continue
+            answer = await call(world, api, key, UNKNOWN, acts_for=SALES)
+            if route.access.plan != "free":
+                assert (answer.status_code, answer.json()["code"]) == (403, "plan_required")
+            elif route.access.governance != "none":
+                assert (answer.status_code, answer.json()["code"]) == (403, "governance_required")
+            else:
+                assert answer.status_code in (400, 404)
 
 
 def test_every_kind_that_a_path_names_is_known_here() -> None:
