@@ -7,6 +7,7 @@ import ast
 import re
 import tomllib
 from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
 from functools import cache
 from importlib import import_module
 from pathlib import Path
@@ -107,15 +108,34 @@ def name(file: Path) -> str:
     return file.relative_to(ROOT).as_posix()
 
 
+@dataclass(frozen=True)
+class Source:
+    """The modules and names that a file imports, in full; its lines, and those of its functions."""
+
+    imports: frozenset[str]
+    lines: int
+    functions: tuple[tuple[str, int], ...]
+
+
 @cache
+def source(file: Path) -> Source:
+    text = file.read_text()
+    nodes = [*ast.walk(ast.parse(text))]
+    functions = (node for node in nodes if isinstance(node, FUNCTION))
+    return Source(
+        frozenset(_imports(file, nodes)),
+        text.count("\n"),
+        tuple((one.name, (one.end_lineno or one.lineno) - one.lineno + 1) for one in functions),
+    )
+
+
 def imports(file: Path) -> frozenset[str]:
-    """The full name of every module, and of every name, that a file imports."""
-    return frozenset(_imports(file))
+    return source(file).imports
 
 
-def _imports(file: Path) -> Iterator[str]:
+def _imports(file: Path, nodes: list[ast.AST]) -> Iterator[str]:
     package = file.relative_to(ROOT).parent.parts
-    for node in ast.walk(ast.parse(file.read_bytes())):
+    for node in nodes:
         if isinstance(node, ast.Import):
             yield from (alias.name for alias in node.names)
         elif isinstance(node, ast.ImportFrom):
@@ -254,13 +274,11 @@ def test_no_folder_holds_more_modules_than_one_looks_through() -> None:
 def test_no_file_and_no_function_is_longer_than_one_reads() -> None:
     long = {}
     for file in FILES:
-        text = file.read_text()
-        long[name(file)] = text.count("\n") - MOST_LINES_OF_A_FILE
-        for node in ast.walk(ast.parse(text)):
-            # A migration is a list of statements, and is never changed.
-            if isinstance(node, FUNCTION) and file.parent.name != "migrations":
-                lines = (node.end_lineno or node.lineno) - node.lineno + 1
-                long[f"{name(file)} {node.name}"] = lines - MOST_LINES_OF_A_FUNCTION
+        long[name(file)] = source(file).lines - MOST_LINES_OF_A_FILE
+        # A migration is a list of statements, and is never changed.
+        if file.parent.name != "migrations":
+            for function, lines in source(file).functions:
+                long[f"{name(file)} {function}"] = lines - MOST_LINES_OF_A_FUNCTION
 
     assert {what: too_many for what, too_many in long.items() if too_many > 0} == {}
 

@@ -115,7 +115,8 @@ class Tellers(Office):
 
 
 @pytest.mark.timeout(600)
-def test_what_an_inbox_reads_is_what_is_pushed_to_it(engine: Engine) -> None:
+@pytest.mark.parametrize(("most", "few"), [(25, 6), pytest.param(150, 25, marks=pytest.mark.soak)])
+def test_what_an_inbox_reads_is_what_is_pushed_to_it(engine: Engine, most: int, few: int) -> None:
     async def play(world: World, number: int, acts: Story) -> None:
         office = Tellers(world, number)
         await office.open()
@@ -125,7 +126,7 @@ def test_what_an_inbox_reads_is_what_is_pushed_to_it(engine: Engine) -> None:
                 await office.close(INBOXES[turn % 4], turn)
         await office.check_events()
 
-    play_stories(engine, play, most=60, few=10)
+    play_stories(engine, play, most=most, few=few)
 
 
 async def test_who_reads_while_others_write_misses_nothing(engine: Engine) -> None:

@@ -333,9 +333,7 @@ def play_stories(
 
 
 @pytest.mark.timeout(600)
-@pytest.mark.parametrize(
-    ("most", "few"), [(120, 16), pytest.param(300, 40, marks=pytest.mark.soak)]
-)
+@pytest.mark.parametrize(("most", "few"), [(50, 8), pytest.param(300, 40, marks=pytest.mark.soak)])
 def test_an_inbox_sees_what_the_rules_say_and_nothing_else(
     engine: Engine, most: int, few: int
 ) -> None:
