@@ -208,9 +208,12 @@ class Sending:
 
     async def _claim(self, room: int, via: Via, now: int) -> list[SendingClaim]:
         owner = self._name.raw
+        # Not all of our own leases: of a claim that was committed while its answer was lost nobody
+        # here knows.
+        here = [one.message_id for lane in self.lanes for one in lane.under_way.values()]
 
         async def work(tx: Tx) -> tuple[sending_queue.Recovered, list[SendingClaim]]:
-            found = await sending_queue.recover(tx, ask=self._ask, now=now, mine=owner)
+            found = await sending_queue.recover(tx, ask=self._ask, now=now, but=here)
             claims = await sending_queue.claim(
                 tx, owner=owner, limit=room, now=now, ask=self._ask, via=via
             )
@@ -258,7 +261,10 @@ class Sending:
                 logger.exception("letter_fault")
             result = _same(claimed, RecipientOutcome("waiting", None, None, str(error)))
         if result is None:
-            return  # the lease was lost: the letter is another process's
+            # The lease ran out: another process may have the letter, and then this does nothing.
+            # Otherwise nobody here would end a lease of our own, and the letter would stay.
+            await self._give_back(claimed)
+            return
         if result.is_busy:
             lane.health.failed("421")
         ours = await self._until_stored(lambda: self._record.settle(claimed, result.outcomes))

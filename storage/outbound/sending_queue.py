@@ -343,22 +343,24 @@ Recovered = tuple[list[bytes], list[bytes]]
 
 
 async def recover(
-    tx: Tx, *, ask: bool, now: int, mine: bytes = b"", dead: Sequence[bytes] = ()
+    tx: Tx, *, ask: bool, now: int, but: Sequence[bytes] = (), dead: Sequence[bytes] = ()
 ) -> Recovered:
-    """End the leases that ran out, but those of `mine`, and all of `dead`: nobody has them.
+    """End the leases that ran out, and all of the owners `dead`: nobody has them.
 
-    Returns the letters that wait again, and those of which it is not known whether they were sent;
-    these are sent again after five minutes, or with `ask` left to their authors, who get a task.
+    Of the letters `but` the caller knows better: they are under way here. Returns the letters that
+    wait again, and those of which it is not known whether they were sent; these are sent again
+    after five minutes, or with `ask` left to their authors, who get a task.
     """
     chosen, names = in_list(dead or [b"none"])
     rows = await tx.fetch_all(
         f"""
         SELECT message_id, dot_at FROM letters
-        WHERE lease_until IS NOT NULL AND lease_owner <> :mine
+        WHERE lease_until IS NOT NULL
           AND (lease_until <= :now OR lease_until > :furthest OR lease_owner IN ({chosen}))
         """,
-        {**names, "now": now, "furthest": now + 10 * LEASE, "mine": mine},
+        {**names, "now": now, "furthest": now + 10 * LEASE},
     )
+    rows = [row for row in rows if bytes(row["message_id"]) not in but]
     again = [bytes(row["message_id"]) for row in rows if row["dot_at"] is None]
     unknown = [bytes(row["message_id"]) for row in rows if row["dot_at"] is not None]
     await _end_leases(tx, again, now)

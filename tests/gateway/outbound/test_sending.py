@@ -15,8 +15,11 @@ from gateway.outbound.sending import Sending
 from gateway.outbound.smarthost import Smarthost, Waits
 from storage.clock import HOUR, MINUTE
 from storage.engines.opening import EMBEDDED
-from storage.outbound import letters
+from storage.errors import StoreUnavailable
+from storage.outbound import letters, sending_queue
+from storage.outbound.domain_smarthosts import Via
 from storage.outbound.letters import Letter
+from storage.outbound.sending_queue import SendingClaim
 from storage.wakeup import WakeUp
 from tests.builders import World, open_world
 from tests.storage.outbound.queued import BODY, enqueued
@@ -255,6 +258,44 @@ async def test_connections_are_used_again(only: Engine) -> None:
                 await until(world, one, lambda one: one.state == "accepted")
         assert len(host.taken) == 6
         assert host.connections == 2
+
+
+async def test_a_letter_whose_lease_ran_out_under_way_goes_again(only: Engine) -> None:
+    async with open_world(only) as world, recording_smarthost() as host:
+        stalls = iter([2 * sending_queue.LEASE])
+
+        def stall(line: str) -> str:
+            """Let the time pass in which a process that stands still renews nothing."""
+            world.clock.advance(next(stalls, 0))
+            return ""
+
+        host.faults["DATA"] = stall
+        letter = await enqueued(world)
+        async with sending(world, host):
+            after = await until(world, letter, lambda one: one.state == "accepted")
+        assert after.attempts == 2
+        assert len(host.dots) == len(host.taken) == 1
+
+
+async def test_a_claim_whose_answer_was_lost_is_made_again(
+    only: Engine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async with open_world(only) as world, recording_smarthost() as host:
+        letter = await enqueued(world)
+        async with sending(world, host) as job:
+            whole, lost = job._claim, [StoreUnavailable("the connection was lost at COMMIT")]
+
+            async def claim(room: int, via: Via, now: int) -> list[SendingClaim]:
+                found = await whole(room, via, now)
+                if found and lost:
+                    raise lost.pop()
+                return found
+
+            monkeypatch.setattr(job, "_claim", claim)
+            await until(world, letter, lambda one: one.attempts == 1)
+            world.clock.advance(2 * sending_queue.LEASE)
+            after = await until(world, letter, lambda one: one.state == "accepted")
+        assert (after.attempts, len(host.dots)) == (2, 1)
 
 
 async def test_what_a_host_offers_counts_for_its_connection_alone(only: Engine) -> None:
