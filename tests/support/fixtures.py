@@ -24,16 +24,11 @@ class Servers:
         self.running: list[Server] = []
         self.kept: dict[frozenset[tuple[str, str]], Server] = {}
 
-    def new(
-        self, settings: Settings | None = None, *, cold: bool = False, **options: str
-    ) -> Server:
-        """Return a server for one test alone, not started yet.
-
-        A `cold` one is started as a user does: for tests about its start or its memory.
-        """
+    def new(self, settings: Settings | None = None, **options: str) -> Server:
+        """Return a server for one test alone, not started yet."""
         name = self.folder / f"server-{len(list(self.folder.iterdir()))}"
         name.mkdir()
-        server = Server(name, settings, warm=None if cold else self.warm, **options)
+        server = Server(name, settings, warm=self.warm, **options)
         self.running.append(server)
         return server
 
@@ -88,8 +83,8 @@ def own_server(servers: Servers) -> Iterator[MakeServer]:
     """Give a maker of demo servers for this test alone, `own_server({"size_limit": "1000"})`."""
     made: list[Server] = []
 
-    def make(settings: Settings | None = None, *, cold: bool = False, **options: str) -> Server:
-        server = servers.new(settings, cold=cold, **options)
+    def make(settings: Settings | None = None, **options: str) -> Server:
+        server = servers.new(settings, **options)
         made.append(server)
         server.start_demo()
         return server
@@ -103,7 +98,7 @@ def own_server(servers: Servers) -> Iterator[MakeServer]:
 def fresh(servers: Servers) -> Iterator[Server]:
     """Give a demo server of one test's own that has taken one message, to measure its memory."""
     need_proc()
-    server = servers.new(cold=True)
+    server = servers.new()
     server.start_demo()
     warm_up(server)
     yield server

@@ -52,6 +52,7 @@ class Session:
     def __init__(self, server: Server) -> None:
         self.server = server
         self.mailboxes = server.mailboxes()
+        self.newest = [mailbox.newest_id() for mailbox in self.mailboxes]
         self.client = server.client()
 
     def close(self) -> None:
@@ -62,25 +63,25 @@ class Session:
     def check(self, content: bytes) -> None:
         """Send the content; fail unless each member has exactly it, or it was rightly refused."""
         content = content if content.endswith(b"\r\n") else content + b"\r\n"
-        before = [mailbox.newest_id() for mailbox in self.mailboxes]
         reply = self.client.deliver(content, ["team@example.test"])
         if is_refused(content):
             assert reply.starts("550 5.5.2"), reply
-            assert [mailbox.newest_id() for mailbox in self.mailboxes] == before
+            assert [mailbox.newest_id() for mailbox in self.mailboxes] == self.newest
         else:
             assert reply.starts("250 2."), reply
-            for mailbox, marker in zip(self.mailboxes, before, strict=True):
-                self._has(mailbox, marker, content)
+            pairs = zip(self.mailboxes, self.newest, strict=True)
+            self.newest = [self._has(mailbox, marker, content) for mailbox, marker in pairs]
         assert self.client.command("NOOP").starts("250 2.0.0")
 
-    def _has(self, mailbox: Mailbox, marker: str | None, content: bytes) -> None:
+    def _has(self, mailbox: Mailbox, marker: str | None, content: bytes) -> str:
         (copy,) = mailbox.since(marker)
         assert mailbox.content(copy["message_id"], len(content)) == content
+        return str(copy["message_id"])
 
 
 @pytest.fixture(scope="module")
 def session(servers: Servers) -> Iterator[Session]:
-    found = Session(servers.shared())
+    found = Session(servers.shared(apart="byte fidelity"))
     yield found
     found.close()
 
@@ -155,14 +156,14 @@ def test_a_content_around_the_spools_border(session: Session, size: int) -> None
 def test_a_content_in_small_pieces(session: Session, piece: int) -> None:
     content = b"Subject: in pieces\r\n\r\n.\r\n..\r\na\nb\rc\r\n\r\n.\r\n"
     client: SmtpClient = session.client
-    before = session.mailboxes[0].newest_id()
     client.open_content(["team@example.test"])
     wire = stuffed(content) + b".\r\n"
     for start in range(0, len(wire), piece):
         client.send(wire[start : start + piece])
     assert client.reply().starts("250 2.")
-    (copy,) = session.mailboxes[0].since(before)
+    (copy,) = session.mailboxes[0].since(session.newest[0])
     assert session.mailboxes[0].content(copy["message_id"], len(content)) == content
+    session.newest = [mailbox.newest_id() for mailbox in session.mailboxes]
 
 
 def mutants_come_back(server: Server, count: int, *, seed: int) -> None:
@@ -189,8 +190,8 @@ def mutants_come_back(server: Server, count: int, *, seed: int) -> None:
             assert mailbox.content(message_id, len(content)) == content
 
 
-def test_1000_mutants_come_back_as_they_were_sent(servers: Servers) -> None:
-    mutants_come_back(servers.shared(), 1000, seed=17)
+def test_300_mutants_come_back_as_they_were_sent(servers: Servers) -> None:
+    mutants_come_back(servers.shared(), 300, seed=17)
 
 
 @pytest.mark.soak

@@ -7,7 +7,6 @@ from contextlib import ExitStack
 
 import pytest
 
-from tests.programs import need
 from tests.support.fixtures import MakeServer, Servers
 from tests.support.loads import growth
 from tests.support.memory import MIB, need_proc
@@ -61,7 +60,7 @@ def test_a_command_octet_by_octet_is_not_waited_for(hasty: Server) -> None:
 
 def test_out_of_descriptors_it_waits_for_some_without_spinning(servers: Servers) -> None:
     server = servers.new({"mail_processes": "1"})
-    server.wrapper = (need("prlimit", "util-linux"), "--nofile=120:120")
+    server.descriptors = 120
     server.start_demo()
     with ExitStack() as open_ones:
         for _ in range(150):

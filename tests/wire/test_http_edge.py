@@ -14,7 +14,6 @@ import pytest
 from benchmarks import edge_attacks
 from benchmarks.edge_attacks import MIB
 from benchmarks.servers import Endpoint
-from tests.programs import need
 from tests.support.fixtures import MakeServer, Servers
 from tests.support.loads import growth, warm_up
 from tests.support.memory import need_proc
@@ -60,7 +59,7 @@ def test_connections_without_end_leave_descriptors_for_smtp(
     servers: Servers, processes: str
 ) -> None:
     server = servers.new({"mail_processes": processes})
-    server.wrapper = (need("prlimit", "util-linux"), "--nofile=400:400")
+    server.descriptors = 400
     server.start_demo()
     held = partial(edge_attacks.silence, http_of(server), count=1000, seconds=1)
     with edge_attacks.probing(Endpoint(*server.demo.smtp), http_of(server)) as waits:

@@ -56,11 +56,11 @@ def spent_by(pid: int) -> float:
 
 def test_at_rest_and_at_start(servers: Servers) -> None:
     need_proc()
-    server = servers.new(cold=True)
+    server = servers.new()
     server.start_demo()
     try:
         server.kill()
-        server.start()
+        server.start(cold=True)
         # Processor time, not the clock: other tests use the processors as well.
         spent = sum(spent_by(pid) for pid in server.processes())
         time.sleep(0.3)
