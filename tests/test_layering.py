@@ -30,7 +30,8 @@ FOREIGN = {
 # rows below, and from the root modules. Wings in one row do not import each other.
 WINGS: dict[str, tuple[tuple[str, ...], ...]] = {
     "storage": (
-        ("index", "content", "engines", "alerts", "vcard"),
+        ("index", "content", "engines", "alerts"),
+        ("vcard",),
         ("contacts",),
         ("accounts", "migrations"),
         ("directory",),

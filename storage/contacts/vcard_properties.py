@@ -36,11 +36,17 @@ DAYS = {
 Meaning = Email | Phone | Anniversary | tuple[str, str]
 
 _WRITTEN_DAYS = {"birthday": "BDAY", "anniversary": "ANNIVERSARY"}
-_DATE = re.compile(r"(?:(\d{4})|-)-?(\d{2})-?(\d{2})(T.*)?", re.ASCII)
+_ANGLE = re.compile(r"<([^<>]+)>\Z")
+_DATE = re.compile(
+    r"(?:(\d{4})|-)(?:-?(\d{2})-?(\d{2})|[-/.](\d{1,2})[-/.](\d{1,2}))(T.*)?", re.ASCII
+)
+_DAY_FIRST = re.compile(r"(\d{1,2})\.(\d{1,2})\.(\d{4})", re.ASCII)
 # A day without a year may be 29 February.
 _LEAP_YEAR = 2000
 # Apple's way to leave the year out in 3.0: a year that the parameter says is none.
 _OMITTED = ("X-APPLE-OMIT-YEAR", "1604")
+# Some of Apple's programs leave the parameter out, too; others write no year as zeros.
+_NO_YEAR = ("1604", "0000")
 _TYPE = re.compile(r"[A-Za-z0-9-]+")
 # Types that do not tell what an address or a number is for.
 _SILENT = ("internet", "pref", "voice", "msg", "x-internet")
@@ -66,6 +72,8 @@ def meaning(entry: Entry) -> Meaning | None:
 def email(entry: Entry) -> Email | None:
     """The address; None when it is none."""
     address = unescaped(entry.line.value).strip()
+    if named := _ANGLE.search(address):  # with its name, as in mail
+        address = named[1]
     address = unquote(address[7:]) if address[:7].lower() == "mailto:" else address
     if len(address) > 320 or canonical_or_none(address) is None:
         return None
@@ -94,11 +102,14 @@ def _label(entry: Entry) -> str:
 def day(entry: Entry) -> Anniversary | None:
     """The day; None for what is no whole date."""
     line = entry.line
-    found = _DATE.fullmatch(line.value.strip())
-    if found is None:
+    value = line.value.strip()
+    if german := _DAY_FIRST.fullmatch(value):
+        number, month, year = german.groups()
+    elif found := _DATE.fullmatch(value):
+        year, month, number = found[1], found[2] or found[4], found[3] or found[5]
+    else:
         return None
-    year, month, number = found[1], found[2], found[3]
-    if year and dict(line.parameters).get(_OMITTED[0]) == year:
+    if year in _NO_YEAR or (year and dict(line.parameters).get(_OMITTED[0]) == year):
         year = None
     try:
         date(int(year or _LEAP_YEAR), int(month), int(number))
@@ -106,14 +117,14 @@ def day(entry: Entry) -> Anniversary | None:
         return None
     kind = DAYS[line.name] or entry.label or next(iter(line.values("TYPE")), "other")
     kind = kind.lower() if kind.lower() in (*_WRITTEN_DAYS, "other") else kind
-    return Anniversary(kind[:100], f"{year or '-'}-{month}-{number}")
+    return Anniversary(kind[:100], f"{year or '-'}-{int(month):02}-{int(number):02}")
 
 
 def says_more(entry: Entry) -> bool:
     """Whether the line of a day holds more than the day: a time, a parameter, another name."""
     line = entry.line
     found = _DATE.fullmatch(line.value.strip())
-    has_time = found is not None and found[4] is not None and bool(re.search("[1-9]", found[4]))
+    has_time = found is not None and found[6] is not None and bool(re.search("[1-9]", found[6]))
     if line.name == "X-POSTROOM-DATE":
         return has_time
     plain = {("VALUE", "date"), ("VALUE", "date-and-or-time"), _OMITTED}

@@ -1,5 +1,6 @@
 """Values of vCard properties as text: charsets, quoted-printable, escapes, folds.
 
+- Names of charsets are those of mail (`storage.content.charsets`).
 - Octets that are UTF-8 are read as such, whatever an 8-bit charset is declared; else as declared;
   else as windows-1252, which programs write that declare none.
 - In 2.1 a backslash escapes only itself and separators; in 3.0 and 4.0 it makes line ends as well.
@@ -11,47 +12,28 @@ from __future__ import annotations
 
 import re
 from binascii import a2b_qp
-from encodings.aliases import aliases
+
+from storage.content.charsets import codec_of, decode_text
 
 _FOLD_AT = 75
-_NOT_CHARSETS = ("rot_13", "mbcs", "utf_7", "_codec")
-_CODECS = frozenset(name for name in aliases.values() if not name.endswith(_NOT_CHARSETS))
 # Charsets in which octets of UTF-8 are possible but no sensible text.
-_SINGLE_OCTETS = ("cp125", "cp8", "iso8859", "latin", "ascii", "koi8", "mac", "utf_8")
-# Those that are read as a wider one, as all programs do.
-_WIDER = {
-    "latin_1": "cp1252",
-    "ascii": "cp1252",
-    "iso8859_9": "cp1254",
-    "gb2312": "gb18030",
-    "gbk": "gb18030",
-    "shift_jis": "cp932",
-    "euc_kr": "cp949",
-}
+_SINGLE_OCTETS = (
+    *("cp125", "cp8", "cp7", "cp437", "iso-8859", "iso8859", "koi8", "mac", "utf-8", "hp_roman8"),
+    *("viscii", "armscii", "georgian", "kz1048", "ptcp154"),
+)
 
 
 def decoded(octets: bytes, label: str = "") -> str:
     """Octets as text; nothing that cannot be stored is in it."""
-    codec = _codec(label)
-    order = ["utf_8", codec] if codec.startswith(_SINGLE_OCTETS) else [codec, "utf_8"]
+    codec = codec_of(label) or "utf-8"
+    codec = "cp1252" if codec == "ascii" else codec
+    order = ["utf-8", codec] if codec.startswith(_SINGLE_OCTETS) else [codec, "utf-8"]
     for one in order:
         try:
-            return octets.decode(one).replace("\x00", "\ufffd")
+            return decode_text(octets, one, errors="strict").replace("\x00", "\ufffd")
         except UnicodeError:
             pass
     return _as_windows_1252(octets).replace("\x00", "\ufffd")
-
-
-def _codec(label: str) -> str:
-    """The codec of a charset, UTF-8 for one that is unknown.
-
-    Python's own look-up would remember every name that it was asked for.
-    """
-    name = re.sub(r"[^a-z0-9]+", "_", label.lower())
-    name = aliases.get(name, name)
-    if name not in _CODECS:
-        return "utf_8"
-    return _WIDER.get(name, name)
 
 
 def _as_windows_1252(octets: bytes) -> str:

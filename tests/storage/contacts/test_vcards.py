@@ -11,6 +11,7 @@ from storage.contacts.cards import MAX_CARD, Anniversary, Card, Email, Phone, jo
 from storage.contacts.vcard_properties import Version
 from storage.contacts.vcards import ReadCard, Unreadable, read_cards
 from storage.contacts.write_vcards import write_card
+from tests.support.cases import cases
 
 LINE = st.text(st.characters(exclude_categories=("Cs", "Cc", "Zl", "Zp")), max_size=60)
 TEXT = st.lists(LINE.map(str.strip), max_size=3).map("\n".join)
@@ -181,6 +182,9 @@ def test_a_label_is_the_first_type_that_tells_what_a_number_is_for(line: str, la
         (b"FN;CHARSET=windows-1251:\xc0\xed\xed\xe0", "Анна"),
         (b"FN;CHARSET=GB2312:\xc4\xe3\xba\xc3", "你好"),
         (b"FN;CHARSET=Shift_JIS;ENCODING=QUOTED-PRINTABLE:=83=4A=83=69", "カナ"),
+        (b"FN;CHARSET=x-sjis:\x83\x4a\x83\x69", "カナ"),
+        (b"FN;CHARSET=x-gbk:\xc4\xe3\xba\xc3", "你好"),
+        (b"FN;CHARSET=iso-8859-8-i:\xf9\xec\xe5\xed", "שלום"),
         (b"FN;CHARSET=no-such-thing:Gr\xf6\xdfe", "Größe"),
         (b"FN;CHARSET=UTF-8:Gr\xf6\xdfe", "Größe"),
         (b"FN;CHARSET=ISO-8859-1:Gr\xc3\xb6\xc3\x9fe", "Größe"),
@@ -192,6 +196,26 @@ def test_a_name_is_read_in_the_charset_that_it_is_in(octets: bytes, name: str) -
     (card,) = read(b"BEGIN:VCARD\r\nVERSION:2.1\r\n" + octets + b"\r\nEND:VCARD\r\n")
     assert isinstance(card, Card)
     assert card.full_name == name
+
+
+def test_days_and_addresses_are_read_as_phones_write_them() -> None:
+    days = {
+        "1604-04-15": "--04-15",
+        "0000-04-15": "--04-15",
+        "1980-4-5": "1980-04-05",
+        "1980/04/05": "1980-04-05",
+        "5.4.1980": "1980-04-05",
+        "19800405T000000Z": "1980-04-05",
+    }
+    with cases() as case:
+        for written, day in days.items():
+            with case(written):
+                card = one(card_of("FN:x", f"BDAY:{written}"))
+                assert card.anniversaries == (Anniversary("birthday", day),)
+                assert one(write_card(card, uid="x", updated_at=0)) == replace(card, uid="x")
+        for written in ("Ada <a@x.test>", "<a@x.test>", "mailto:a@x.test"):
+            with case(written):
+                assert one(card_of("FN:x", f"EMAIL:{written}")).emails == (Email("", "a@x.test"),)
 
 
 @pytest.mark.parametrize("encoding", ["utf-16", "utf-16-le", "utf-16-be", "utf-8", "utf-8-sig"])
