@@ -275,14 +275,15 @@ async def note_outcome(
 ) -> bool:
     """Record the result for each recipient, by position; False when the lease was lost.
 
-    A report that was faster than this record stays. A temporary refusal is tried again later; of a
-    letter that has expired it is final. One of which
-    it is not known whether it was sent is sent again in five minutes, with `ask` not by itself.
+    Where it only ran out, and nobody has begun another attempt, what is certain counts all the
+    same. A report that was faster than this record stays. A temporary refusal is tried again
+    later; of a letter that has expired it is final. One of which it is not known whether it was
+    sent is sent again in five minutes, with `ask` not by itself.
     """
     fence = _fence(claimed, owner)
     row = await tx.fetch_one(f"SELECT failures, expires_at FROM letters {_HELD}", fence)
     if row is None:
-        return False
+        return await _note_late(tx, fence, outcomes, now)
     waits = any(one.state == "waiting" for one in outcomes.values())
     is_over = now >= row["expires_at"]
     may_be_sent = any(one.state == "unknown" for one in outcomes.values())
@@ -308,13 +309,9 @@ async def note_outcome(
         """,
         [
             {
+                **_outcome_row(position, one, now),
                 "message_id": claimed.message_id,
-                "position": position,
                 "state": "failed" if one.state == "waiting" and is_over else one.state,
-                "code": one.code,
-                "enhanced": one.enhanced,
-                "diagnostic": one.diagnostic and one.diagnostic[:LONGEST_DIAGNOSTIC],
-                "now": now,
             }
             for position, one in outcomes.items()
         ],
@@ -322,6 +319,49 @@ async def note_outcome(
     if may_be_sent and ask:
         await _ask(tx, claimed.message_id, now)
     return True
+
+
+async def _note_late(
+    tx: Tx, fence: Mapping[str, object], outcomes: Mapping[int, RecipientOutcome], now: int
+) -> bool:
+    """Record what became of recipients that are `unknown` since the lease ran out."""
+    known = {place: one for place, one in outcomes.items() if one.state in ("accepted", "failed")}
+    changed = [
+        await tx.execute(
+            """
+            UPDATE letter_recipients
+            SET state = :state, code = :code, enhanced = :enhanced, diagnostic = :diagnostic,
+                updated_at = :now
+            WHERE message_id = :message_id AND position = :position AND state = 'unknown'
+              AND EXISTS (SELECT 1 FROM letters l WHERE l.message_id = :message_id
+                          AND l.attempts = :attempt AND l.lease_owner IS NULL)
+            """,
+            {**fence, **_outcome_row(position, one, now), "state": one.state},
+        )
+        for position, one in known.items()
+    ]
+    if any(changed):
+        # Nobody is left to send it to.
+        await tx.execute(
+            """
+            UPDATE letters SET due_at = NULL
+            WHERE message_id = :message_id AND NOT EXISTS (
+                SELECT 1 FROM letter_recipients r WHERE r.message_id = :message_id
+                AND r.state IN ('unknown', 'waiting'))
+            """,
+            fence,
+        )
+    return any(changed)
+
+
+def _outcome_row(position: int, one: RecipientOutcome, now: int) -> dict[str, object]:
+    return {
+        "position": position,
+        "code": one.code,
+        "enhanced": one.enhanced,
+        "diagnostic": one.diagnostic and one.diagnostic[:LONGEST_DIAGNOSTIC],
+        "now": now,
+    }
 
 
 async def release(

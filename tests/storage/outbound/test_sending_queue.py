@@ -175,7 +175,23 @@ async def test_a_letter_whose_process_died_is_never_lost(engine: Engine) -> None
                 world.clock.advance(sending_queue.UNKNOWN_WAIT)
                 (third,) = await claimed(world)
                 assert third.content == one.content
+            with case("an outcome that comes late counts where it is certain"):
+                assert await dot(world, third)
+                world.clock.advance(sending_queue.LEASE)
+                assert await recovered(world) == ([], [letter.message_id])
+                assert await outcome(world, third, TAKEN, LATER)
+                assert await states(world, letter) == ["accepted", "unknown"]
+                assert (await found(world, letter)).due_at is not None
+                assert not await outcome(world, again, NEVER, NEVER)
+                assert await outcome(world, third, NEVER, TAKEN)
+                after = await found(world, letter)
+                assert ([one.state for one in after.recipients], after.due_at) == (
+                    ["accepted", "accepted"],
+                    None,
+                )
             with case("with `ask` it is not tried again by itself"):
+                letter = await enqueued(world)
+                (third,) = await claimed(world)
                 assert await dot(world, third)
                 world.clock.advance(sending_queue.LEASE)
                 await recovered(world, ask=True)
