@@ -1,6 +1,7 @@
 """An operator at a store of their own: types commands, reads what they say."""
 
 import json
+import os
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, cast
@@ -8,6 +9,8 @@ from typing import Any, cast
 from click.testing import CliRunner, Result
 
 from gateway.__main__ import postroom
+from storage.engines.opening import EMBEDDED
+from tests.support.engines import Engine, Held
 
 Record = dict[str, Any]  # one JSON object; the border of the command line
 
@@ -44,13 +47,29 @@ class Operator:
         return result.stderr
 
     def furnish(self, tenant: str = "Acme", domain: str = "acme.test") -> None:
-        """Make a tenant with a trusted domain, the inboxes a@ and b@, and their list team@."""
+        """Make a tenant with a trusted domain, the inboxes a@ and b@, and their list team@.
+
+        A process has that typed once, and copies the embedded store where there is none yet.
+        """
+        store = Engine("sqlite", EMBEDDED, self.data)
+        is_new = store.is_new and "POSTROOM_STORE" not in os.environ
+        if is_new and (tenant, domain) in _furnished:
+            store.fill(_furnished[tenant, domain])
+            return
+        self._furnish(tenant, domain)
+        if is_new:
+            _furnished[tenant, domain] = store.held()
+
+    def _furnish(self, tenant: str, domain: str) -> None:
         self.ask("tenant", "create", tenant)
         self.ask("domain", "trust", domain, "--tenant", tenant)
         self.ask("list", "create", f"team@{domain}", "--tenant", tenant, "--name", "Team")
         for name in ("a", "b"):
             self.ask("inbox", "create", f"{name}@{domain}", "--tenant", tenant)
             self.ask("list", "add", f"team@{domain}", f"{name}@{domain}")
+
+
+_furnished: dict[tuple[str, str], Held] = {}  # of this process
 
 
 def type_alone(*words: str, stdin: str | None = None) -> Result:

@@ -3,6 +3,7 @@ from pathlib import Path
 import pytest
 
 from tests.commands.operator import Operator, Record
+from tests.support.cases import cases
 
 NEW_TOKEN = ["token", "create", "a@acme.test", "--label", "x", "--scopes", "email:send"]
 NEW_OWNER = ["user", "create", "u@acme.test", "--tenant", "Acme", "--role", "owner"]
@@ -74,63 +75,63 @@ def test_a_name_is_used_once(operator: Operator) -> None:
     assert len(operator.ask_all("tenant", "list")) == 1
 
 
-@pytest.mark.parametrize(
-    ("words", "told"),
-    [
-        (["tenant", "create", " "], "name: must not be empty\n"),
-        (["tenant", "create", "a\nb"], "name: must be one line without control characters\n"),
-        (["tenant", "create", "x" * 201], "name: must have at most 200 characters\n"),
-        (["tenant", "set", "Nobody", "--plan", "free"], "tenant: there is no such tenant\n"),
-        (
-            ["tenant", "set", "Acme", "--plan", "gold", "--governance", "some"],
-            "plan: must be one of free, startup, business, enterprise\n"
-            "governance: must be one of none, token_controls, full\n",
-        ),
-        (["domain", "add", "no_domain!", "--tenant", "Acme"], "domain: This is not a valid domain"),
-        (["domain", "trust", "acme.test", "--tenant", "Nobody"], "tenant: there is no such tenant"),
-        (["domain", "add", "acme.test", "--tenant", "Acme"], "domain: already taken"),
-        (["domain", "revoke", "other.test", "--tenant", "Acme"], "no such domain\n"),
-        (["inbox", "create", "c+d@acme.test", "--tenant", "Acme"], "address: The part before"),
-        (["inbox", "create", "c@other.test", "--tenant", "Acme"], "address: must be on a domain"),
-        (["inbox", "create", "A@Acme.test", "--tenant", "Acme"], "address: already taken"),
-        (
-            ["inbox", "create", "c@acme.test", "--tenant", "Acme", "--owner", "no@acme.test"],
-            "owner: there is no such user of this tenant\n",
-        ),
-        (
-            ["list", "create", "all@other.test", "--tenant", "Acme", "--name", "All"],
-            "address: must be on a domain that is verified for this tenant\n",
-        ),
-        (
-            ["list", "create", "a@acme.test", "--tenant", "Acme", "--name", "All"],
-            "address: already",
-        ),
-        (["list", "add", "no@acme.test", "a@acme.test"], "list: there is no such list\n"),
-        (["list", "add", "team@acme.test", "no@acme.test"], "inbox: there is no such inbox\n"),
-        (["list", "show", "a@acme.test"], "list: there is no such list\n"),
-        (["token", "create", "no@acme.test", "--label", "x", "--scopes", "email:read"], "inbox: "),
-        (["token", "create", "a@acme.test", "--label", "x", "--scopes", "mail"], "scopes: must be"),
-        (["token", "create", "a@acme.test", "--label", "x", "--scopes", ","], "scopes: must be"),
-        (["token", "create", "a@acme.test", "--label", "", "--scopes", "email:read"], "label: "),
-        ([*NEW_TOKEN, "--send-to", "all"], "send_to: must be one of participants"),
-        ([*NEW_TOKEN, "--requires-approval", "x"], "requires_approval: must be some of"),
-        (["list", "set", "team@acme.test", "--signature", "x" * 2001], "signature: must have"),
-        (["user", "create", "nobody", "--tenant", "Acme", "--role", "owner"], "email: "),
-        (["user", "create", "u@acme.test", "--tenant", "Acme", "--role", "king"], "role: must be"),
-        (
-            [*NEW_OWNER, "--password", "short"],
-            "password: must have 8 to 256 characters\n",
-        ),
-    ],
-)
-def test_a_fault_names_its_field_and_changes_nothing(
-    operator: Operator, words: list[str], told: str
-) -> None:
+FAULTS: list[tuple[list[str], str]] = [
+    (["tenant", "create", " "], "name: must not be empty\n"),
+    (["tenant", "create", "a\nb"], "name: must be one line without control characters\n"),
+    (["tenant", "create", "x" * 201], "name: must have at most 200 characters\n"),
+    (["tenant", "set", "Nobody", "--plan", "free"], "tenant: there is no such tenant\n"),
+    (
+        ["tenant", "set", "Acme", "--plan", "gold", "--governance", "some"],
+        "plan: must be one of free, startup, business, enterprise\n"
+        "governance: must be one of none, token_controls, full\n",
+    ),
+    (["domain", "add", "no_domain!", "--tenant", "Acme"], "domain: This is not a valid domain"),
+    (["domain", "trust", "acme.test", "--tenant", "Nobody"], "tenant: there is no such tenant"),
+    (["domain", "add", "acme.test", "--tenant", "Acme"], "domain: already taken"),
+    (["domain", "revoke", "other.test", "--tenant", "Acme"], "no such domain\n"),
+    (["inbox", "create", "c+d@acme.test", "--tenant", "Acme"], "address: The part before"),
+    (["inbox", "create", "c@other.test", "--tenant", "Acme"], "address: must be on a domain"),
+    (["inbox", "create", "A@Acme.test", "--tenant", "Acme"], "address: already taken"),
+    (
+        ["inbox", "create", "c@acme.test", "--tenant", "Acme", "--owner", "no@acme.test"],
+        "owner: there is no such user of this tenant\n",
+    ),
+    (
+        ["list", "create", "all@other.test", "--tenant", "Acme", "--name", "All"],
+        "address: must be on a domain that is verified for this tenant\n",
+    ),
+    (
+        ["list", "create", "a@acme.test", "--tenant", "Acme", "--name", "All"],
+        "address: already",
+    ),
+    (["list", "add", "no@acme.test", "a@acme.test"], "list: there is no such list\n"),
+    (["list", "add", "team@acme.test", "no@acme.test"], "inbox: there is no such inbox\n"),
+    (["list", "show", "a@acme.test"], "list: there is no such list\n"),
+    (["token", "create", "no@acme.test", "--label", "x", "--scopes", "email:read"], "inbox: "),
+    (["token", "create", "a@acme.test", "--label", "x", "--scopes", "mail"], "scopes: must be"),
+    (["token", "create", "a@acme.test", "--label", "x", "--scopes", ","], "scopes: must be"),
+    (["token", "create", "a@acme.test", "--label", "", "--scopes", "email:read"], "label: "),
+    ([*NEW_TOKEN, "--send-to", "all"], "send_to: must be one of participants"),
+    ([*NEW_TOKEN, "--requires-approval", "x"], "requires_approval: must be some of"),
+    (["list", "set", "team@acme.test", "--signature", "x" * 2001], "signature: must have"),
+    (["user", "create", "nobody", "--tenant", "Acme", "--role", "owner"], "email: "),
+    (["user", "create", "u@acme.test", "--tenant", "Acme", "--role", "king"], "role: must be"),
+    (
+        [*NEW_OWNER, "--password", "short"],
+        "password: must have 8 to 256 characters\n",
+    ),
+]
+
+
+def test_a_fault_names_its_field_and_changes_nothing(operator: Operator) -> None:
     operator.furnish()
     before = everything(operator)
 
-    assert operator.fault(*words).startswith(told)
-    assert everything(operator) == before
+    with cases() as case:
+        for words, told in FAULTS:
+            with case(" ".join(words)):
+                assert operator.fault(*words).startswith(told)
+                assert everything(operator) == before
 
 
 def everything(operator: Operator) -> list[object]:

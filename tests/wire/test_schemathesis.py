@@ -60,7 +60,7 @@ def test_what_the_document_allows_is_answered_as_it_says(
     if who == "owner":
         secret = signed_in(demo.http, demo.owner["email"], demo.owner["password"])
 
-    done = run(demo.http, secret, tmp_path, "--max-time=15", "--seed=1")
+    done = run(demo.http, secret, tmp_path, "--max-time=6", "--seed=1")
 
     assert done.returncode == 0, done.stdout[-6000:]
     assert "http_error" not in server.log_tail(10**7)
