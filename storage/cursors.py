@@ -55,11 +55,12 @@ def _by_tenant(tx: Tx) -> bool:
 
 async def position(tx: Tx, *, name: str, part: bytes) -> bytes:
     """The id up to which `name` has read the partition; `BEGINNING` before the first."""
-    row = await tx.fetch_one(
-        "SELECT position FROM cursors WHERE name = :name AND part = :part",
-        {"name": name, "part": part},
-    )
+    row = await tx.fetch_one(POSITION, {"name": name, "part": part})
     return bytes(row["position"]) if row else BEGINNING
+
+
+POSITION = "SELECT position FROM cursors WHERE name = :name AND part = :part"
+"""The query of `position`, to be asked together with others."""
 
 
 async def positions(tx: Tx, *, name: str, parts: Collection[bytes]) -> dict[bytes, bytes]:
@@ -85,6 +86,15 @@ async def move(tx: Tx, *, name: str, part: bytes, expected: bytes, to: bytes) ->
     return moved == 1
 
 
+async def advance(tx: Tx, *, name: str, part: bytes, to: bytes) -> None:
+    """Move the position, by the writer of the partition that has read it in its transaction."""
+    await tx.execute_many(_ADVANCE, [{"name": name, "part": part, "to": to}])
+
+
+_ADVANCE = """
+    INSERT INTO cursors (name, part, position) VALUES (:name, :part, :to)
+    ON CONFLICT (name, part) DO UPDATE SET position = excluded.position
+"""
 _BEGIN = """
     INSERT INTO cursors (name, part, position) VALUES (:name, :part, :to)
     ON CONFLICT (name, part) DO NOTHING

@@ -47,18 +47,19 @@ class Tx(Protocol):
         ...
 
     async def execute_many(self, sql: str, rows: Sequence[Params]) -> None:
-        """Run one statement once for each of `rows`."""
-        ...
+        """Run one statement once for each of `rows`.
 
-    async def execute_each(self, sql: str, rows: Sequence[Params]) -> list[int]:
-        """Run one statement once for each of `rows`; the number of rows that each time changed."""
+        Where the store is across a network it goes with the next statement that has an answer, or
+        with the commit, and its errors come there.
+        """
         ...
 
     async def execute_all(self, statements: Mapping[str, Sequence[Params]]) -> None:
-        """Run statements in their order, each once for each of its rows.
+        """Run statements in their order, each as `execute_many` does."""
+        ...
 
-        Where the store is across a network it takes one round trip.
-        """
+    async def execute_each(self, statements: Sequence[tuple[str, Params]]) -> list[int]:
+        """Run statements in their order; the number of rows that each changed. One round trip."""
         ...
 
     async def fetch_one(self, sql: str, params: Params | None = None) -> Row | None:
@@ -67,6 +68,10 @@ class Tx(Protocol):
 
     async def fetch_all(self, sql: str, params: Params | None = None) -> list[Row]:
         """All rows of the answer."""
+        ...
+
+    async def fetch_each(self, queries: Sequence[tuple[str, Params]]) -> list[list[Row]]:
+        """All rows of each of these queries, none of which needs another's. One round trip."""
         ...
 
     def new_id(self) -> bytes:
@@ -139,8 +144,9 @@ class PartitionWrites(Database, Protocol):
         """Like `write`, for work on rows of this partition alone that changes no route.
 
         Where the engine can, it waits for no writer of another partition. Routes are addresses,
-        domains, inboxes, lists, members, users and tenants. With `quick` the work is a few
-        statements by key: the embedded engine does it on the event loop's own thread.
+        domains, inboxes, lists, members, users and tenants. The work runs a statement before it
+        takes its first id. With `quick` the work is a few statements by key: the embedded engine
+        does it on the event loop's own thread.
         """
         ...
 
@@ -175,7 +181,7 @@ class Store(SharedDatabase, BesideWrites, Lookups, Protocol):
     async def commit(
         self, work: Work[T], *, changes_routes: bool = True, part: bytes | None = None
     ) -> tuple[T, Durable]:
-        """Like `write`, with `part` like `write_in`, but returns at the commit.
+        """Like `write`, with `part` in all like `write_in`, but returns at the commit.
 
         With the result comes the wait until it is on stable storage. The next transaction may run
         meanwhile. Nothing may be acknowledged before that wait is over; it raises StoreUnavailable

@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterator, Sequence
+from typing import TypeVar
+
+Key = TypeVar("Key", bytes, str)
 
 
 def in_list(ids: Collection[bytes] | Collection[str]) -> tuple[str, dict[str, object]]:
@@ -11,13 +14,14 @@ def in_list(ids: Collection[bytes] | Collection[str]) -> tuple[str, dict[str, ob
     return ", ".join(f":{name}" for name in names), names
 
 
-def padded(ids: Sequence[bytes]) -> list[bytes]:
+def padded(ids: Sequence[Key]) -> list[Key]:
     """The same ids, the last one repeated up to a power of two.
 
     So lists of any length make a few statements, which an engine prepares once.
     """
     most = 1 << max(0, len(ids) - 1).bit_length()
-    return [*ids, *[ids[-1]] * (most - len(ids))] if ids else []
+    last = list(ids[-1:])
+    return list(ids) + last * (most - len(ids)) if ids else []
 
 
 def chunks(ids: Sequence[bytes], size: int) -> Iterator[Sequence[bytes]]:

@@ -37,6 +37,7 @@ from storage.database import Durable, Store, Tx
 from storage.delivery.arrivals import Arrival, Outcome, Repeated, Stored, Unsettled
 from storage.delivery.deliver import deliver
 from storage.delivery.retry_receipts import forget_confirmed
+from storage.directory.resolve import Resolution
 from storage.errors import OutcomeUnknown, StoreFull, StoreUnavailable
 from storage.wakeup import woken_within
 
@@ -147,6 +148,7 @@ class Deliverer:
         self._counters = counters
         self._postmaster = postmaster
         self._loop = asyncio.get_running_loop()
+        self._guesses: dict[tuple[str, str], Resolution] = {}
         self._lines: dict[bytes, _Line] = {}
         self._places = asyncio.Semaphore(_AT_A_TIME)
         self._wake = asyncio.Event()
@@ -346,6 +348,7 @@ class Deliverer:
                 owner=self._confirmations.owner,
                 is_open=self._confirmations.is_open,
                 postmaster=self._postmaster,
+                guesses=self._guesses,
             )
 
         try:

@@ -85,18 +85,25 @@ async def claim(tx: Tx, *, part: bytes, limit: int, now: int) -> dict[bytes, int
     Returns their ids and the number of tries of each, this one included. New messages that are too
     old are left behind, for `pass_over_old`.
     """
-    position, oldest = await _position(tx, part), lowest_at(now - CHECKED_WITHIN)
+    query, key = _due_query(tx, part, limit=limit, now=now)
+    at, due = await tx.fetch_each(
+        [(cursors.POSITION, {"name": CURSOR, "part": part}), (f"{query} LIMIT :limit", key)]
+    )
+    position = bytes(at[0]["position"]) if at else cursors.BEGINNING
+    oldest = lowest_at(now - CHECKED_WITHIN)
     if position < oldest:
         left = {"name": _BEHIND, "part": part, "after": position, "until": oldest}
-        await tx.execute(_LEAVE_BEHIND, left)
-        await cursors.move(tx, name=CURSOR, part=part, expected=position, to=oldest)
+        await tx.execute_many(_LEAVE_BEHIND, [left])
+        await cursors.advance(tx, name=CURSOR, part=part, to=oldest)
     # A quarter for retries: a flood of new mail must not keep them waiting.
-    claimed = await _claim_new(tx, part, limit=max(1, limit - limit // 4), now=now)
-    return claimed | await _claim_due(tx, part, limit=limit - len(claimed), now=now)
+    new = max(1, limit - limit // 4)
+    claimed = await _claim_new(tx, part, after=max(position, oldest), limit=new, now=now)
+    return claimed | await _claim_due(tx, due[: limit - len(claimed)], now=now)
 
 
-async def _claim_new(tx: Tx, part: bytes, *, limit: int, now: int) -> dict[bytes, int]:
-    after = await _position(tx, part)
+async def _claim_new(
+    tx: Tx, part: bytes, *, after: bytes, limit: int, now: int
+) -> dict[bytes, int]:
     rows = await tx.fetch_all(
         f"""
         SELECT message_id, tenant_id, protocol FROM messages
@@ -125,8 +132,7 @@ async def _claim_new(tx: Tx, part: bytes, *, limit: int, now: int) -> dict[bytes
         ],
     )
     if rows:
-        end = bytes(rows[-1]["message_id"])
-        await cursors.move(tx, name=CURSOR, part=part, expected=after, to=end)
+        await cursors.advance(tx, name=CURSOR, part=part, to=bytes(rows[-1]["message_id"]))
     return {bytes(row["message_id"]): 1 for row in theirs}
 
 
@@ -137,26 +143,21 @@ _LEASE = """
 """
 
 
-async def _claim_due(tx: Tx, part: bytes, *, limit: int, now: int) -> dict[bytes, int]:
-    if limit <= 0:
-        return {}
-    due = _DUE.format(cursors.in_partition(tx, "tenant_id"))
-    rows = await tx.fetch_all(
-        f"{due} LIMIT :limit",
-        {"part": part, "now": now, "furthest": now + _FURTHEST, "limit": limit},
-    )
+def _due_query(tx: Tx, part: bytes, *, limit: int, now: int) -> tuple[str, dict[str, object]]:
+    key = {"part": part, "now": now, "furthest": now + _FURTHEST, "limit": limit}
+    return _DUE.format(cursors.in_partition(tx, "tenant_id")), key
+
+
+async def _claim_due(tx: Tx, rows: Sequence[Row], *, now: int) -> dict[bytes, int]:
     if not rows:
         return {}
     chosen, names = in_list([bytes(row["message_id"]) for row in rows])
-    await tx.execute(
+    claimed = await tx.fetch_all(
         f"""
         UPDATE message_checks SET tries = tries + 1, held_until = :until
-        WHERE message_id IN ({chosen})
+        WHERE message_id IN ({chosen}) RETURNING message_id, tries
         """,
         {**names, "until": now + HELD},
-    )
-    claimed = await tx.fetch_all(
-        f"SELECT message_id, tries FROM message_checks WHERE message_id IN ({chosen})", names
     )
     return {bytes(row["message_id"]): int(row["tries"]) for row in claimed}
 
@@ -262,7 +263,3 @@ _TOO_OLD = """
     VALUES (:message_id, :tenant_id, 0, 'unknown', :now)
     ON CONFLICT (message_id) DO NOTHING
 """
-
-
-async def _position(tx: Tx, part: bytes) -> bytes:
-    return await cursors.position(tx, name=CURSOR, part=part)

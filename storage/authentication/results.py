@@ -15,9 +15,10 @@ from dataclasses import dataclass
 from typing import Literal
 
 from storage.authentication.check_queue import RETRIES, CheckClaim
-from storage.contacts.recount import count_verdict
-from storage.database import Row, Tx
-from storage.events.record import CHECKED, record_for_holders
+from storage.contacts.recount import count_verdicts
+from storage.database import Tx
+from storage.events.record import CHECKED, About, record_for_holders
+from storage.sql import in_list, padded
 
 Verdict = Literal["verified", "failed", "unverified", "unknown"]
 VERDICTS: tuple[Verdict, ...] = ("verified", "failed", "unverified", "unknown")
@@ -43,48 +44,50 @@ class StoredCheck:
 
 async def keep(tx: Tx, results: Sequence[CheckResult], *, now: int) -> None:
     """Store results; skip those whose lease another process has taken, and deleted messages."""
-    for result in results:
-        await _keep_one(tx, result, now)
-
-
-async def _keep_one(tx: Tx, result: CheckResult, now: int) -> None:
-    claim = result.claim
-    key: dict[str, object] = {"message_id": claim.message_id, "tries": claim.tries}
-    row = await tx.fetch_one(_PRESENT, key)
-    if row is None:
+    if not results:
         return
+    chosen, names = in_list(padded([one.claim.message_id for one in results]))
+    rows = await tx.fetch_all(_PRESENT.format(chosen), names)
+    present = {(bytes(row["message_id"]), row["tries"]): row for row in rows}
+    kept = [
+        (present[key], one)
+        for one in results
+        if (key := (one.claim.message_id, one.claim.tries)) in present
+    ]
+    await tx.execute_many(_STORE, [_stored(one, now) for _, one in kept])
+    news = [(row, one.verdict) for row, one in kept if row["verdict"] != one.verdict]
+    await count_verdicts(tx, news)
+    told = [
+        About(held := bytes(row["message_id"]), bytes(row["tenant_id"]), held, row["thread_id"])
+        for row, _ in news
+    ]
+    await record_for_holders(tx, CHECKED, told, now=now)
+
+
+def _stored(result: CheckResult, now: int) -> dict[str, object]:
+    tries = result.claim.tries
     # Only `unknown` is temporary (`gateway.authentication.check`): so a `failed` is final.
-    again = result.temporary and claim.tries <= len(RETRIES)
-    stored = await tx.execute(
-        """
-        UPDATE message_checks
-        SET verdict = :verdict, record = :record, checked_at = :now, held_until = :due
-        WHERE message_id = :message_id AND tries = :tries
-        """,
-        {
-            **key,
-            "verdict": result.verdict,
-            "record": result.record,
-            "now": now,
-            "due": now + RETRIES[claim.tries - 1] if again else None,
-        },
-    )
-    if stored and row["verdict"] != result.verdict:
-        await _follow(tx, row, result.verdict, now)
+    again = result.temporary and tries <= len(RETRIES)
+    return {
+        "message_id": result.claim.message_id,
+        "verdict": result.verdict,
+        "record": result.record,
+        "now": now,
+        "due": now + RETRIES[tries - 1] if again else None,
+    }
 
 
 _PRESENT = """
-    SELECT m.message_id, m.tenant_id, m.thread_id, k.verdict
+    SELECT m.message_id, m.tenant_id, m.thread_id, m.from_email, m.received_at, m.automatic,
+           m.reverse_path, k.verdict, k.tries
     FROM message_checks k JOIN messages m ON m.message_id = k.message_id
-    WHERE k.message_id = :message_id AND k.tries = :tries AND k.held_until IS NOT NULL
+    WHERE k.message_id IN ({}) AND k.held_until IS NOT NULL
 """
-
-
-async def _follow(tx: Tx, row: Row, verdict: Verdict, now: int) -> None:
-    message_id, thread_id = bytes(row["message_id"]), bytes(row["thread_id"])
-    key = {"tenant_id": bytes(row["tenant_id"]), "message_id": message_id}
-    await count_verdict(tx, **key, verdict=verdict)
-    await record_for_holders(tx, CHECKED, held=message_id, **key, thread_id=thread_id, now=now)
+_STORE = """
+    UPDATE message_checks
+    SET verdict = :verdict, record = :record, checked_at = :now, held_until = :due
+    WHERE message_id = :message_id
+"""
 
 
 async def find_check(tx: Tx, *, tenant_id: bytes, message_id: bytes) -> StoredCheck | None:

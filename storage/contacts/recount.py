@@ -9,6 +9,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from storage.address import canonical_or_none
@@ -21,7 +22,7 @@ from storage.contacts.relationships import (
     note_verified,
     weight,
 )
-from storage.database import Tx
+from storage.database import Row, Tx
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,36 +69,42 @@ async def _has_failed(tx: Tx, message_id: bytes) -> bool:
     return row is not None and row["verdict"] == "failed"
 
 
-async def count_verdict(tx: Tx, *, tenant_id: bytes, message_id: bytes, verdict: str) -> None:
-    """Let a new verdict on a message count, if the message was counted already.
+async def count_verdicts(tx: Tx, news: Sequence[tuple[Row, str]]) -> None:
+    """Let new verdicts on messages count, for those that were counted already.
 
-    One that was not is counted with its verdict later.
+    One that was not is counted with its verdict later. The rows have the tenant, the id, the sender
+    and the time of the message.
     """
-    if verdict not in {"verified", "failed"} or message_id > await counted_until(
-        tx, tenant_id=tenant_id
-    ):
-        return
-    key: dict[str, object] = {"tenant_id": tenant_id, "message_id": message_id}
-    row = await tx.fetch_one(_SENT, key)
-    canonical = canonical_or_none(row["from_email"]) if row else None
-    if row is None or canonical is None:
-        return
-    if verdict == "verified":
-        await note_verified(tx, tenant_id=tenant_id, canonical=canonical, message_id=message_id)
-        return
-    of_sender = {**key, "canonical": canonical}
-    await tx.execute(_NO_LONGER_BY, of_sender)
-    if not row["automatic"] and row["reverse_path"] != "":
-        await tx.execute(_TAKE_BACK, {**of_sender, "weight": weight(row["received_at"])})
-        await tx.execute(_NOTHING_LEFT, of_sender)
-        await tx.execute(_AS_LEFT, {**of_sender, "received_at": row["received_at"]})
-    await tx.execute(_FORGED, of_sender)
+    until: dict[bytes, bytes] = {}
+    for row, verdict in news:
+        tenant_id, message_id = bytes(row["tenant_id"]), bytes(row["message_id"])
+        canonical = canonical_or_none(row["from_email"])
+        if verdict not in {"verified", "failed"} or canonical is None:
+            continue
+        if tenant_id not in until:
+            until[tenant_id] = await counted_until(tx, tenant_id=tenant_id)
+        if message_id > until[tenant_id]:
+            continue
+        if verdict == "failed":
+            await _take_out(tx, row, canonical)
+        else:
+            await note_verified(tx, tenant_id=tenant_id, canonical=canonical, message_id=message_id)
 
 
-_SENT = """
-    SELECT from_email, received_at, automatic, reverse_path FROM messages
-    WHERE tenant_id = :tenant_id AND message_id = :message_id
-"""
+async def _take_out(tx: Tx, row: Row, canonical: str) -> None:
+    of_sender: dict[str, object] = {
+        "tenant_id": row["tenant_id"],
+        "message_id": row["message_id"],
+        "canonical": canonical,
+    }
+    await tx.execute_many(_NO_LONGER_BY, [of_sender])
+    if is_personal(row):
+        time = {"received_at": row["received_at"], "weight": weight(row["received_at"])}
+        for statement in (_TAKE_BACK, _NOTHING_LEFT, _AS_LEFT):
+            await tx.execute_many(statement, [of_sender | time])
+    await tx.execute_many(_FORGED, [of_sender])
+
+
 _COPIED = "inbox_id IN (SELECT c.inbox_id FROM copies c WHERE c.message_id = :message_id)"
 # Only where the old name still shows: a later message may have brought another.
 _RENAME = f"""

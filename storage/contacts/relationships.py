@@ -293,8 +293,13 @@ async def count_some(tx: Tx, some: Uncounted) -> bool:
     await tx.execute_many(_BY_SENDER, senders)
     for heard, (email, name, message_ids) in groups.items():
         await count_messages(tx, heard, email, name, message_ids)
-    for tenant_id, canonical, message_id in verified:
-        await note_verified(tx, tenant_id=tenant_id, canonical=canonical, message_id=message_id)
+    await tx.execute_many(
+        _VERIFIED,
+        [
+            {"tenant_id": tenant_id, "canonical": canonical, "message_id": message_id}
+            for tenant_id, canonical, message_id in verified
+        ],
+    )
     return True
 
 
@@ -316,14 +321,15 @@ async def _verdicts(tx: Tx, some: Uncounted) -> dict[bytes, str]:
 
 async def note_verified(tx: Tx, *, tenant_id: bytes, canonical: str, message_id: bytes) -> None:
     """Note, for the inboxes with a copy, that a verified message came from the address."""
-    await tx.execute(
-        """
-        UPDATE relationships SET authenticated = 1
-        WHERE tenant_id = :tenant_id AND canonical = :canonical AND inbox_id IN (
-            SELECT c.inbox_id FROM copies c WHERE c.message_id = :message_id)
-        """,
-        {"tenant_id": tenant_id, "canonical": canonical, "message_id": message_id},
-    )
+    row = {"tenant_id": tenant_id, "canonical": canonical, "message_id": message_id}
+    await tx.execute_many(_VERIFIED, [row])
+
+
+_VERIFIED = """
+    UPDATE relationships SET authenticated = 1
+    WHERE tenant_id = :tenant_id AND canonical = :canonical AND inbox_id IN (
+        SELECT c.inbox_id FROM copies c WHERE c.message_id = :message_id)
+"""
 
 
 async def count_before_seeding(tx: Tx, *, tenant_id: bytes) -> None:
@@ -360,18 +366,17 @@ async def count_messages(
     """Count messages of one sender for who has copies of them, or for one inbox alone."""
     names = {f"m{number}": one for number, one in enumerate(message_ids)}
     only = "" if inbox_id is None else "AND c.inbox_id = :inbox_id"
-    await tx.execute(
-        _COUNT.format(", ".join(f":{one}" for one in names), only),
-        {
-            "tenant_id": heard.tenant_id,
-            "canonical": heard.canonical,
-            "address": email,
-            "name": name,
-            "weight": weight(heard.hour * HOUR),
-            **({} if inbox_id is None else {"inbox_id": inbox_id}),
-            **names,
-        },
-    )
+    row = {
+        "tenant_id": heard.tenant_id,
+        "canonical": heard.canonical,
+        "address": email,
+        "name": name,
+        "weight": weight(heard.hour * HOUR),
+        **({} if inbox_id is None else {"inbox_id": inbox_id}),
+        **names,
+    }
+    statement = _COUNT.format(", ".join(f":{one}" for one in names), only)
+    await tx.execute_many(statement, [row])
 
 
 _COUNT = """

@@ -1,19 +1,20 @@
 """The working set of one delivery transaction: cached look-ups, and rows to write at its end.
 
 - Nothing is looked up twice in a transaction.
-- The copies of all messages that came by one route are made together, and their numbers put into
-  the rows of their messages. Then each table gets its rows by one statement, and all tables
-  together: on a store across a network each of these two steps is a round trip.
+- Copies are made first, and their numbers put into the rows of their messages. Then each table gets
+  its rows by one statement.
+- On a store across a network that would be a round trip for the numbers. There the members of lists
+  are counted with the look-ups, which no writer changes meanwhile, and all goes with the COMMIT.
 """
 
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
-from storage.database import Row, Tx
+from storage.database import Params, Row, Tx
 from storage.delivery.arrivals import Arrival
 from storage.directory.resolve import Resolution
 
@@ -34,14 +35,31 @@ class Join(NamedTuple):
     since: bytes
 
 
+class LookUp(NamedTuple):
+    """A query, and who takes its rows."""
+
+    sql: str
+    params: Params
+    take: Callable[[list[Row]], None]
+
+
+async def look_up_together(tx: Tx, look_ups: Sequence[LookUp]) -> None:
+    """Ask all of these queries in one round trip."""
+    answers = await tx.fetch_each([(one.sql, one.params) for one in look_ups])
+    for one, rows in zip(look_ups, answers, strict=True):
+        one.take(rows)
+
+
 @dataclass(slots=True)
 class DeliveryBatch:
     """Cached look-ups, and rows still to write.
 
     `threads` are by tenant and reference, and `unknown` the references that have none; those that
     may be closed are in `closed`. `looked_up` are receipts by digest, None where there is none.
-    `owed` counts the copies made of a message. `owner` names this process in receipts; for its own
-    deliveries `is_open` tells by digest whether their session may still confirm them.
+    `members` are numbers of members by list, where they were counted; `made` are the numbers of
+    copies that the statements of `copies` make, as far as they are known before. `owed` counts the
+    copies made of a message. `owner` names this process in receipts; for its own deliveries
+    `is_open` tells by digest whether their session may still confirm them.
     """
 
     tx: Tx
@@ -56,7 +74,9 @@ class DeliveryBatch:
     looked_up: dict[bytes, Row | None] = field(default_factory=dict)
     unknown: set[tuple[bytes, bytes]] = field(default_factory=set)
     closed: set[bytes] = field(default_factory=set)
-    copies: dict[str, list[dict[str, object]]] = field(default_factory=dict)
+    members: dict[bytes, int] = field(default_factory=dict)
+    copies: list[tuple[str, dict[str, object]]] = field(default_factory=list)
+    made: list[int | None] = field(default_factory=list)
     owed: Counter[bytes] = field(default_factory=Counter)
     messages: list[dict[str, object]] = field(default_factory=list)
     rows: dict[str, list[dict[str, object]]] = field(default_factory=dict)
@@ -70,19 +90,31 @@ class DeliveryBatch:
         self.messages.append(row)
         self.rows.setdefault(statement, []).append(row)
 
-    def add_copies(self, statement: str, message_id: bytes, **target: object) -> None:
-        """Have `statement` make copies of a message behind the last message."""
-        self.copies.setdefault(statement, []).append({"message_id": message_id, **target})
+    def add_copies(
+        self, statement: str, message_id: bytes, *, made: int | None, **target: object
+    ) -> None:
+        """Have `statement` run behind the last message.
+
+        It makes `made` copies of a message; None when that is not known before.
+        """
+        self.copies.append((statement, {"message_id": message_id, **target}))
+        self.made.append(made)
 
     async def write_rows(self) -> None:
         """Make the copies, then run each added statement once with all its rows."""
-        # Copies first: the row of a message holds how many it got, which `postroom audit` compares.
-        for statement, targets in self.copies.items():
-            made = await self.tx.execute_each(statement, targets)
-            for target, count in zip(targets, made, strict=True):
-                message_id = target["message_id"]
-                assert isinstance(message_id, bytes)
-                self.owed[message_id] += count
+        made = self.made
+        if None in made:
+            made = [*await self.tx.execute_each(self.copies)]
+        else:
+            statements: dict[str, list[dict[str, object]]] = {}
+            for statement, target in self.copies:
+                statements.setdefault(statement, []).append(target)
+            await self.tx.execute_all(statements)
+        # The row of a message holds how many it got, which `postroom audit` compares.
+        for (_, target), count in zip(self.copies, made, strict=True):
+            message_id = target["message_id"]
+            assert isinstance(message_id, bytes)
+            self.owed[message_id] += count or 0
         for row in self.messages:
             message_id = row["message_id"]
             assert isinstance(message_id, bytes)

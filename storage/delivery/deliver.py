@@ -15,10 +15,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from functools import partial
 
 from storage.content.database_pieces import require_pieces
-from storage.database import Tx
+from storage.database import Row, Tx
 from storage.delivery.arrivals import (
     Arrival,
     Outcome,
@@ -29,21 +30,26 @@ from storage.delivery.arrivals import (
     Stored,
     Unsettled,
 )
-from storage.delivery.batch import DeliveryBatch
+from storage.delivery.batch import DeliveryBatch, LookUp, look_up_together
 from storage.delivery.own_letters import HOLDS, all_hold, own_letter
 from storage.delivery.retry_receipts import (
     digests_of,
     earlier_delivery,
     forget_confirmed,
     keep_receipts,
-    look_up_receipts,
+    receipt_look_ups,
 )
-from storage.delivery.thread_join import join_letter, join_thread, look_up_threads
+from storage.delivery.thread_join import join_letter, join_thread, thread_look_ups
 from storage.delivery.thread_merge import merge_threads
-from storage.directory.resolve import Resolution, Verdict, resolve
+from storage.directory.resolve import Recipient as Name
+from storage.directory.resolve import Resolution, Verdict, resolve, routes_in, routes_query
 from storage.index.copy_index import index_new_copies
+from storage.sql import chunks, in_list, padded
 
 _Chosen = tuple[int, Recipient, Resolution]
+
+_MOST_GUESSES = 1000
+_LISTS_AT_ONCE = 512
 
 
 async def deliver(
@@ -54,18 +60,20 @@ async def deliver(
     owner: bytes,
     is_open: Callable[[bytes], bool],
     postmaster: str,
+    guesses: dict[Name, Resolution] | None = None,
 ) -> list[Outcome]:
     """Store `arrivals` in order; one outcome for each.
 
-    `confirmed` are digests whose receipts can be deleted. `owner` names this process in receipts;
-    for its own deliveries `is_open` tells by digest whether their session may still confirm them.
+    `guesses` are routes of earlier calls; a wrong one costs time and nothing else. `confirmed` are
+    digests whose receipts can be deleted. `owner` names this process in receipts; for its own
+    deliveries `is_open` tells by digest whether their session may still confirm them.
     """
     # Before the look-ups: a receipt that is confirmed must not make a second message a retry.
     await forget_confirmed(tx, confirmed)
     batch = DeliveryBatch(tx, owner, is_open, postmaster)
     # SQLite runs in this process: there is no round trip to save.
-    if len(arrivals) > 1 and tx.dialect["engine"] == "postgres":
-        await _look_ahead(batch, arrivals)
+    if tx.dialect["engine"] == "postgres":
+        await _look_ahead(batch, arrivals, {} if guesses is None else guesses)
     outcomes = [await _deliver_one(batch, arrival) for arrival in arrivals]
     await batch.write_rows()
     outcomes = [
@@ -82,14 +90,52 @@ async def deliver(
     return outcomes
 
 
-async def _look_ahead(batch: DeliveryBatch, arrivals: Sequence[Arrival]) -> None:
-    """Ask together what each message would ask: across a network each query is a round trip."""
-    digests: set[bytes] = set()
-    for arrival in arrivals:
-        chosen, _ = await _resolve_all(batch, arrival)
-        digests.update(digests_of(arrival, [route for _, _, route in chosen]))
-    await look_up_receipts(batch, digests)
-    await look_up_threads(batch, arrivals)
+async def _look_ahead(
+    batch: DeliveryBatch, arrivals: Sequence[Arrival], guesses: dict[Name, Resolution]
+) -> None:
+    """Ask together what each message would ask: across a network each query is a round trip.
+
+    Receipts and members depend on the routes. Those of earlier batches tell which to ask for; where
+    they were others, it is asked again.
+    """
+    names = {(one.local_part, one.domain) for arrival in arrivals for one in arrival.recipients}
+    look_ups = [*thread_look_ups(batch, arrivals)]
+    if (query := routes_query(names)) is not None:
+        look_ups.append(LookUp(*query, partial(_take_routes, batch, names)))
+    guessed = [(one, _guessed(one, guesses)) for one in arrivals]
+    await look_up_together(batch.tx, [*look_ups, *_by_routes(batch, guessed)])
+    resolved = [(one, (await _resolve_all(batch, one))[0]) for one in arrivals]
+    found = [(one, [route for _, _, route in chosen]) for one, chosen in resolved]
+    await look_up_together(batch.tx, [*_by_routes(batch, found)])
+    if len(guesses) > _MOST_GUESSES:
+        guesses.clear()
+    guesses.update(batch.resolutions)
+
+
+def _take_routes(batch: DeliveryBatch, names: Collection[Name], rows: Sequence[Row]) -> None:
+    batch.resolutions |= routes_in(rows, names)
+
+
+def _guessed(arrival: Arrival, guesses: Mapping[Name, Resolution]) -> list[Resolution]:
+    found = (guesses.get((one.local_part, one.domain)) for one in arrival.recipients)
+    return [one for one in found if one is not None and one.verdict is Verdict.ROUTE]
+
+
+def _by_routes(
+    batch: DeliveryBatch, routed: Sequence[tuple[Arrival, Sequence[Resolution]]]
+) -> Iterator[LookUp]:
+    """The look-ups of receipts, and of the numbers of members, that are still to be made."""
+    digests = {digest for arrival, routes in routed for digest in digests_of(arrival, routes)}
+    yield from receipt_look_ups(batch, digests - batch.looked_up.keys())
+    ids = {route.list_id for _, routes in routed for route in routes if route.list_id is not None}
+    for some in chunks(sorted(ids - batch.members.keys()), _LISTS_AT_ONCE):
+        chosen, names = in_list(padded(some))
+        yield LookUp(_MEMBERS.format(chosen), names, partial(_take_members, batch, some))
+
+
+def _take_members(batch: DeliveryBatch, ids: Sequence[bytes], rows: Sequence[Row]) -> None:
+    found = {bytes(row["list_id"]): int(row["members"]) for row in rows}
+    batch.members |= {one: found.get(one, 0) for one in ids}
 
 
 async def _deliver_one(batch: DeliveryBatch, arrival: Arrival) -> Outcome:
@@ -181,7 +227,7 @@ async def _store(
             list_id=route.list_id,
             rule=route.rule,
         )
-        await _copy(batch, message_id, position, route, several=len(routes) > 1, unless=letter_id)
+        _copy(batch, message_id, position, route, several=len(routes) > 1, unless=letter_id)
     batch.add_message(
         _MESSAGE,
         message_id=message_id,
@@ -223,7 +269,7 @@ async def _store(
     return message_id
 
 
-async def _copy(
+def _copy(
     batch: DeliveryBatch,
     message_id: bytes,
     position: int,
@@ -235,7 +281,7 @@ async def _copy(
     """Make a copy for every inbox behind `route` that has none yet, and holds not the letter
     `unless`.
 
-    Of several routes the first counts, so their copies are made in order, and now.
+    Of several routes the first counts, so their copies are made in order.
     """
     target = {"position": position, "list_id": route.list_id, "inbox_id": route.inbox_id}
     to_list = route.list_id is not None
@@ -244,14 +290,16 @@ async def _copy(
     if unless is not None:
         target["letter"] = unless
         copies, routed = (_LIST_BUT, _LIST_BUT_ROUTES) if to_list else (_INBOX_BUT, routed)
-    if not several:
-        batch.add_copies(copies, message_id, **target)
-        return
-    target["message_id"] = message_id
-    await batch.tx.execute(routed, target)
-    batch.owed[message_id] += await batch.tx.execute(copies, target)
+    made = batch.members.get(route.list_id) if route.list_id is not None else 1
+    if several:
+        batch.add(routed, message_id=message_id, **target)
+    uncertain = several or unless is not None
+    batch.add_copies(copies, message_id, made=None if uncertain else made, **target)
 
 
+_MEMBERS = """
+    SELECT list_id, COUNT(*) AS members FROM list_members WHERE list_id IN ({}) GROUP BY list_id
+"""
 _ROUTE = """
     INSERT INTO routes (message_id, position, recipient, address, inbox_id, list_id, rule)
     VALUES (:message_id, :position, :recipient, :address, :inbox_id, :list_id, :rule)

@@ -9,13 +9,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from functools import partial
 from hashlib import blake2b
 
 from storage.clock import DAY, SECOND
-from storage.database import Tx
+from storage.database import Row, Tx
 from storage.delivery.arrivals import Arrival, Unsettled
-from storage.delivery.batch import DeliveryBatch
+from storage.delivery.batch import DeliveryBatch, LookUp
 from storage.directory.resolve import Resolution
 from storage.sql import chunks, in_list, padded
 
@@ -62,13 +63,16 @@ async def earlier_delivery(
     return bytes(row["message_id"])
 
 
-async def look_up_receipts(batch: DeliveryBatch, digests: Collection[bytes]) -> None:
-    """Look the receipts of several deliveries up together."""
+def receipt_look_ups(batch: DeliveryBatch, digests: Collection[bytes]) -> Iterator[LookUp]:
+    """The look-ups for the receipts of several deliveries."""
     for some in chunks(sorted(digests), _AT_ONCE):
         chosen, names = in_list(padded(some))
-        rows = await batch.tx.fetch_all(_EARLIER.format(chosen), names)
-        found = {bytes(row["digest"]): row for row in rows}
-        batch.looked_up |= {digest: found.get(digest) for digest in some}
+        yield LookUp(_EARLIER.format(chosen), names, partial(_take, batch, some))
+
+
+def _take(batch: DeliveryBatch, digests: Sequence[bytes], rows: Sequence[Row]) -> None:
+    found = {bytes(row["digest"]): row for row in rows}
+    batch.looked_up |= {digest: found.get(digest) for digest in digests}
 
 
 def keep_receipts(batch: DeliveryBatch, arrival: Arrival, messages: Mapping[bytes, bytes]) -> None:

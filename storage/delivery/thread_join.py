@@ -14,11 +14,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from functools import partial
 from hashlib import blake2b
 
+from storage.database import Row
 from storage.delivery.arrivals import Arrival
-from storage.delivery.batch import DeliveryBatch, Join, Known
+from storage.delivery.batch import DeliveryBatch, Join, Known, LookUp
 from storage.directory.address_tokens import reply_reference, reply_token_of
 from storage.sql import chunks, in_list, padded
 
@@ -89,17 +91,24 @@ async def join_letter(
     return thread_id, message_id
 
 
-async def look_up_threads(batch: DeliveryBatch, arrivals: Sequence[Arrival]) -> None:
-    """Look the threads of several messages up together."""
+def thread_look_ups(batch: DeliveryBatch, arrivals: Sequence[Arrival]) -> Iterator[LookUp]:
+    """The look-ups for the threads of several messages."""
     asked: dict[bytes, set[bytes]] = {}
     for arrival in arrivals:
         names = (*_keys_of(arrival)[0], *_tokens_of(arrival))
         asked.setdefault(arrival.tenant_id, set()).update(names)
     for tenant_id, keys in asked.items():
         for some in chunks(sorted(keys), _AT_ONCE):
-            found = await _find_threads(batch, tenant_id, padded(some))
-            batch.threads |= {(tenant_id, key): known for key, known in found.items()}
-            batch.unknown |= {(tenant_id, key) for key in some if key not in found}
+            sql, params = _threads_query(tenant_id, padded(some))
+            yield LookUp(sql, params, partial(_take, batch, tenant_id, some))
+
+
+def _take(
+    batch: DeliveryBatch, tenant_id: bytes, keys: Sequence[bytes], rows: Sequence[Row]
+) -> None:
+    found = _threads_in(batch, rows)
+    batch.threads |= {(tenant_id, key): known for key, known in found.items()}
+    batch.unknown |= {(tenant_id, key) for key in keys if key not in found}
 
 
 def _keys_of(arrival: Arrival) -> tuple[list[bytes], bytes | None]:
@@ -169,9 +178,16 @@ async def _known_threads(
 async def _find_threads(
     batch: DeliveryBatch, tenant_id: bytes, keys: Sequence[bytes]
 ) -> dict[bytes, Known]:
+    return _threads_in(batch, await batch.tx.fetch_all(*_threads_query(tenant_id, keys)))
+
+
+def _threads_query(tenant_id: bytes, keys: Sequence[bytes]) -> tuple[str, dict[str, object]]:
     chosen, names = in_list(keys)
     statement = _KNOWN_ONE if len(keys) == 1 else _KNOWN.format(chosen)
-    rows = await batch.tx.fetch_all(statement, {"tenant_id": tenant_id, **names})
+    return statement, {"tenant_id": tenant_id, **names}
+
+
+def _threads_in(batch: DeliveryBatch, rows: Sequence[Row]) -> dict[bytes, Known]:
     known = {}
     for row in rows:
         thread_id = bytes(row["joined_to"] or row["thread_id"])

@@ -11,12 +11,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from enum import Enum
 
 from storage.address import Address, canonical_domain, split_subaddress
 from storage.database import Row, Tx
 from storage.directory.address_tokens import bounce_token_of
+from storage.sql import in_list, padded
+
+Recipient = tuple[str, str]
+"""Local part and domain, as the peer wrote them."""
 
 _ALWAYS_THERE = ("postmaster", "abuse")
 
@@ -97,21 +103,58 @@ _ROUTE = """
     JOIN domains d ON d.domain_id = a.domain_id
     LEFT JOIN lists l ON l.list_id = a.list_id
     LEFT JOIN inboxes i ON i.inbox_id = a.inbox_id
-    WHERE a.canonical IN (:exact, :base)
+    WHERE a.canonical IN ({})
 """
+_ROUTE_OF_ONE = _ROUTE.format(":exact, :base")
 
 
 async def _look_up(tx: Tx, address: Address) -> Resolution | None:
+    exact, plain = _forms_of(address)
+    rows = await tx.fetch_all(_ROUTE_OF_ONE, {"exact": exact, "base": plain})
+    return _chosen({row["canonical"]: row for row in rows}, exact, plain)
+
+
+def _forms_of(address: Address) -> tuple[str, str]:
+    """The canonical form, and that of the part before the `+`; the same where there is none."""
     exact = address.canonical
     base = split_subaddress(address.local_part)
-    plain = Address(base, address.domain).canonical if base else exact
-    rows = await tx.fetch_all(_ROUTE, {"exact": exact, "base": plain})
+    return exact, Address(base, address.domain).canonical if base else exact
+
+
+def _chosen(rows: Mapping[str, Row], exact: str, plain: str) -> Resolution | None:
     # The exact address wins over the one before the `+`.
     for wanted in (exact, plain):
-        for row in rows:
-            if row["canonical"] == wanted and row["deleted_at"] is None:
-                return _routed(row, "address" if wanted == exact else "subaddress")
+        row = rows.get(wanted)
+        if row is not None and row["deleted_at"] is None:
+            return _routed(row, "address" if wanted == exact else "subaddress")
     return None
+
+
+def routes_query(names: Collection[Recipient]) -> tuple[str, dict[str, object]] | None:
+    """The query for the routes of many recipients; None when `resolve` has to be asked for each."""
+    forms = sorted({form for both in _all_forms(names).values() for form in both})
+    if not forms:
+        return None
+    chosen, values = in_list(padded(forms))
+    return _ROUTE.format(chosen), values
+
+
+def routes_in(rows: Sequence[Row], names: Collection[Recipient]) -> dict[Recipient, Resolution]:
+    """Those of the recipients that the answer to `routes_query` leads to a route, or to a list."""
+    by_form = {row["canonical"]: row for row in rows}
+    found = {name: _chosen(by_form, *both) for name, both in _all_forms(names).items()}
+    return {name: route for name, route in found.items() if route is not None}
+
+
+def _all_forms(names: Collection[Recipient]) -> dict[Recipient, tuple[str, str]]:
+    """The canonical forms, but of those that `resolve` may look for elsewhere first."""
+    forms = {}
+    for local_part, domain in names:
+        with suppress(ValueError):
+            if domain and not bounce_token_of(local_part):
+                address = Address(local_part, canonical_domain(domain))
+                forms[local_part, domain] = _forms_of(address)
+    return forms
 
 
 def _routed(row: Row, rule: str) -> Resolution:

@@ -35,14 +35,11 @@ from __future__ import annotations
 import asyncio
 import time
 from collections import deque
-from collections.abc import Callable, Coroutine, Mapping, Sequence
+from collections.abc import Callable, Coroutine
 from typing import Any, NamedTuple
 
-from psycopg import AsyncCursor
-from psycopg.rows import DictRow
-
 from storage.clock import Clock
-from storage.database import Durable, Params, Row, Share, StoreFault, T, Work
+from storage.database import Durable, Share, StoreFault, T, Work
 from storage.engines.fair_turns import HOUSE, MAIL, WRITE_WAIT, CallersView, FairTurns
 from storage.engines.leases.route_leases import (
     CHANGE,
@@ -51,24 +48,20 @@ from storage.engines.leases.route_leases import (
     routes_of,
     until_dropped,
 )
-from storage.engines.postgres_connections import (
-    Connection,
-    Lender,
-    answering,
-    control,
-    ending_within,
-    inspect,
-)
+from storage.engines.postgres_connections import Connection, Lender, ending_within, inspect
 from storage.engines.postgres_locks import (
+    Begun,
     Locks,
     begin_beside,
     commit,
+    end_read,
     keep_floor,
     locks_of,
     roll_back,
 )
 from storage.engines.postgres_notify import channel_of, listen
-from storage.engines.servers.statements import numbered
+from storage.engines.servers.round_trips import Step
+from storage.engines.servers.transaction import Begins, PostgresTx
 from storage.ids import IdSource
 
 ANSWER_WITHIN = 60.0
@@ -82,86 +75,6 @@ _BESIDE = 4
 _OWN_PROCESSES = 64
 # The share of a tenant's writes that the process's own jobs have.
 _JOBS = b"jobs"
-
-# Text compares by its octets, as in SQLite: by a locale's rules order and uniqueness would change
-# with the machine's C library.
-_DIALECT = {
-    "engine": "postgres",
-    "id": "BYTEA",
-    "int64": "BIGINT",
-    "bytes": "BYTEA",
-    "text": 'TEXT COLLATE "C"',
-    "clustered": "",
-    "is_read_only": """current_setting('default_transaction_read_only') = 'on'
-        OR pg_is_in_recovery()""",
-}
-
-
-class PostgresTx:
-    """A transaction on one connection; its statements go one after the other.
-
-    With `begin` it has not begun yet: that goes with the first statement, in one round trip.
-    """
-
-    __slots__ = ("_begin", "_cursor", "_ids")
-
-    def __init__(self, connection: Connection, ids: IdSource | None, begin: str = "") -> None:
-        self._cursor = connection.cursor(binary=True)
-        self._ids = ids
-        self._begin = begin
-
-    @property
-    def dialect(self) -> Mapping[str, str]:
-        return _DIALECT
-
-    async def execute(self, sql: str, params: Params | None = None) -> int:
-        return (await self._run(sql, params)).rowcount
-
-    async def execute_many(self, sql: str, rows: Sequence[Params]) -> None:
-        statement = numbered(sql)
-        if rows:
-            await self._cursor.executemany(statement.text, [statement.values(row) for row in rows])
-
-    async def execute_each(self, sql: str, rows: Sequence[Params]) -> list[int]:
-        if not rows:
-            return []
-        statement, cursor = numbered(sql), self._cursor
-        values = [statement.values(row) for row in rows]
-        await cursor.executemany(statement.text, values, returning=True)
-        counts = [cursor.rowcount]
-        while cursor.nextset():
-            counts.append(cursor.rowcount)
-        return counts
-
-    async def execute_all(self, statements: Mapping[str, Sequence[Params]]) -> None:
-        async with self._cursor.connection.pipeline():
-            for sql, rows in statements.items():
-                await self.execute_many(sql, rows)
-
-    async def fetch_one(self, sql: str, params: Params | None = None) -> Row | None:
-        return await (await self._run(sql, params)).fetchone()
-
-    async def fetch_all(self, sql: str, params: Params | None = None) -> list[Row]:
-        return list(await (await self._run(sql, params)).fetchall())
-
-    def new_id(self) -> bytes:
-        if self._ids is None:
-            raise RuntimeError("a read transaction makes no ids")
-        return self._ids.next()
-
-    async def _run(self, sql: str, params: Params | None) -> AsyncCursor[DictRow]:
-        statement = numbered(sql) if params else None
-        text = sql.encode() if statement is None else statement.text
-        values = None if statement is None or params is None else statement.values(params)
-        if not self._begin:
-            return await self._cursor.execute(text, values)
-        begin, self._begin = self._begin.encode(), ""
-        connection = self._cursor.connection
-        with answering(connection):
-            async with connection.pipeline():
-                await connection.execute(begin, prepare=False)
-                await self._cursor.execute(text, values)
-        return self._cursor
 
 
 class PostgresLookups:
@@ -196,7 +109,7 @@ class PostgresLookups:
     async def _answered(
         self, work: Work[T], *, quick: bool = False, within: float | None = None
     ) -> T:
-        """Return the result of a read as soon as it is there: nobody waits for the ROLLBACK."""
+        """Return the result of a read as soon as it is there: nobody waits for its end."""
         answer: asyncio.Future[T] = asyncio.get_running_loop().create_future()
         task = asyncio.create_task(self._read(work, answer, quick=quick, within=within))
         self._running.add(task)
@@ -208,15 +121,12 @@ class PostgresLookups:
     ) -> None:
         try:
             async with self._readers.lend() as connection:
-                if not quick:
-                    with answering(connection):
-                        await control(connection, _BEGIN_READ)
+                begins = Begins(_BEGIN_PEEK if quick else _BEGIN_READ)
                 try:
-                    begin = _BEGIN_PEEK if quick else ""
                     with ending_within(connection, within):
-                        answer.set_result(await work(PostgresTx(connection, None, begin)))
+                        answer.set_result(await work(PostgresTx(connection, begins=begins)))
                 finally:
-                    await roll_back(connection)
+                    await end_read(connection)
         except Exception as error:
             if not answer.done():  # else the connection was lost behind it: the pool replaces it
                 answer.set_exception(error)
@@ -283,7 +193,8 @@ class PostgresDatabase(PostgresLookups):
         return await self.write_for(HOUSE, work)
 
     async def write_in(self, part: bytes, work: Work[T], *, quick: bool = False) -> T:
-        return await self.write_for((part, _JOBS), work, part)
+        share = (part, _JOBS)
+        return await self._apart(self._write(self._writers, share, work, part, asks_first=True))
 
     async def write_across(self, work: Work[T], *, quick: bool = False) -> T:
         return await self._apart(self._write_alone(HOUSE, work, changes_routes=False))
@@ -300,7 +211,8 @@ class PostgresDatabase(PostgresLookups):
             alone = self._write_alone(MAIL, work, changes_routes=changes_routes)
             return await self._apart(alone), _durable_already()
         share = (part, MAIL[0])
-        return await self._apart(self._write(self._mail, share, work, part)), _durable_already()
+        writing = self._write(self._mail, share, work, part, asks_first=True)
+        return await self._apart(writing), _durable_already()
 
     def hear_others(self, told: Callable[[], object]) -> None:
         def heard(process: int) -> None:
@@ -335,9 +247,17 @@ class PostgresDatabase(PostgresLookups):
                 until, self._writers, share, work, None, changes_routes=changes_routes
             )
 
-    async def _write(self, writers: _Writers, share: Share, work: Work[T], part: bytes) -> T:
+    async def _write(
+        self,
+        writers: _Writers,
+        share: Share,
+        work: Work[T],
+        part: bytes,
+        *,
+        asks_first: bool = False,
+    ) -> T:
         until = time.monotonic() + WRITE_WAIT
-        return await self._write_until(until, writers, share, work, part)
+        return await self._write_until(until, writers, share, work, part, asks_first=asks_first)
 
     async def _write_until(
         self,
@@ -348,50 +268,64 @@ class PostgresDatabase(PostgresLookups):
         part: bytes | None,
         *,
         changes_routes: bool = False,
+        asks_first: bool = False,
     ) -> T:
         async with (
             writers.turns.turn(share, patience=max(0.0, until - time.monotonic())),
             writers.connections.lend() as connection,
         ):
+            ids = IdSource(self._clock)
+
+            async def begun(one: Begun) -> None:
+                if one.process is not None and one.process not in self._own_processes:
+                    self._own_processes.append(one.process)
+                ids.rise_to(one.floor)
+
             try:
-                begun = await self._locks.begin(connection, part, until)
-                if begun.process is not None and begun.process not in self._own_processes:
-                    self._own_processes.append(begun.process)
-                ids = IdSource(self._clock)
-                ids.rise_to(begun.floor)
-                before = ids.last
+                begins = self._locks.begins(connection, part, until, begun) if asks_first else None
+                if begins is None:
+                    await begun(await self._locks.begin(connection, part, until))
                 with ending_within(connection, _within(share)):
-                    result = await work(PostgresTx(connection, ids))
-                    gave = ids.last != before
-                    keeps = [keep_floor(part, ids.last)] if gave else []
-                    tells = [f"NOTIFY {self._channel}"] if gave else []
-                    # Each change of routes waits for whoever remembers some, up to a second.
-                    if changes_routes and self._locks.has_leases:
-                        await self._change_routes(connection, keeps, tells)
-                    else:
-                        await commit(connection, before=keeps, behind=tells)
+                    tx = PostgresTx(connection, ids, begins=begins, holds_back=True)
+                    result = await work(tx)
+                    await self._commit(connection, tx, part, ids, changes_routes=changes_routes)
                 return result
             except BaseException:
                 await roll_back(connection)
                 raise
 
-    async def _change_routes(
-        self, connection: Connection, before: Sequence[str], behind: Sequence[str]
+    async def _commit(
+        self,
+        connection: Connection,
+        tx: PostgresTx,
+        part: bytes | None,
+        ids: IdSource,
+        *,
+        changes_routes: bool,
     ) -> None:
-        """Commit; on return nobody remembers a route of before."""
-        told = f"NOTIFY {routes_of(self._channel)}"
-        answer = await commit(connection, before=[*before, CHANGE], behind=[*behind, told, LATE])
-        committed = time.monotonic()
-        row = None if answer is None else await answer.fetchone()
-        await until_dropped(connection, row, committed)
+        if not tx.has_begun:  # whether the server is safe is known behind that
+            await tx.send_waiting()
+        before = tx.take_waiting()
+        tells = [f"NOTIFY {self._channel}"] if tx.gave_ids else []
+        if tx.gave_ids:
+            before.append(keep_floor(part, ids.last))
+        # Each change of routes waits for whoever remembers some, up to a second.
+        if changes_routes and self._locks.has_leases:
+            told = f"NOTIFY {routes_of(self._channel)}"
+            row = await commit(connection, [*before, Step(CHANGE.encode())], [*tells, told, LATE])
+            # On return nobody remembers a route of before.
+            await until_dropped(connection, row, time.monotonic())
+        elif tx.has_begun:
+            await commit(connection, before, tells)
 
     async def _write_beside(self, work: Work[T]) -> T:
         async with self._beside.lend() as connection:
             try:
                 await begin_beside(connection)
                 with ending_within(connection, ANSWER_WITHIN):
-                    result = await work(PostgresTx(connection, None))
-                    await commit(connection)
+                    tx = PostgresTx(connection, holds_back=True)
+                    result = await work(tx)
+                    await commit(connection, tx.take_waiting())
                 return result
             except BaseException:
                 await roll_back(connection)
@@ -406,10 +340,10 @@ async def _durable_already() -> None:
     """COMMIT has returned: the server has flushed it (our sessions set `synchronous_commit`)."""
 
 
-_BEGIN_PEEK = "BEGIN ISOLATION LEVEL REPEATABLE READ, READ ONLY"
+_BEGIN_PEEK = (Step(b"BEGIN ISOLATION LEVEL REPEATABLE READ, READ ONLY"),)
 # A look-up by key has one plan. What scans has several, and which is good depends on the words and
 # times that are looked for: a plan for all of them takes a hundred times as long for some.
-_BEGIN_READ = f"{_BEGIN_PEEK}; SET LOCAL plan_cache_mode = force_custom_plan"
+_BEGIN_READ = (*_BEGIN_PEEK, Step(b"SET LOCAL plan_cache_mode = force_custom_plan"))
 
 
 async def open_postgres(store: str, clock: Clock) -> PostgresDatabase:

@@ -33,6 +33,7 @@ from psycopg_pool import AsyncConnectionPool
 
 from storage.database import Row
 from storage.engines.servers.hosts import options_of
+from storage.engines.servers.many_rows import take_arrays
 from storage.engines.servers.pooling import require_own_session
 from storage.engines.servers.sql_states import translated
 from storage.errors import StoreUnavailable
@@ -186,6 +187,7 @@ async def _inspected(connection: Connection) -> Row:
     connection.adapters.register_dumper(bool, _TruthDumper)
     connection.adapters.register_loader("numeric", _NumberLoader)
     connection.adapters.register_loader("numeric", _BinaryNumberLoader)
+    take_arrays(connection)
     with answering(connection):
         server = await (await control(connection, _SET_UP)).fetchone()
     assert server is not None

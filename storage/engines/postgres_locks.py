@@ -6,6 +6,7 @@
   one writer of some tenant does not end. So it asks for a moment only, lets the others go for as
   long, and then asks again for longer.
 - Locks are taken before anything is read, and the floors read behind them, in the same message.
+- The COMMIT goes with the last statements of its transaction.
 """
 
 from __future__ import annotations
@@ -13,19 +14,18 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import time
-from collections.abc import Sequence
+from collections.abc import Awaitable, Callable, Iterator, Sequence
 from hashlib import blake2b
 from typing import NamedTuple
 
 import psycopg
-from psycopg import AsyncCursor
 from psycopg.errors import LockNotAvailable
 from psycopg.pq import TransactionStatus
-from psycopg.rows import DictRow
 
 from storage.database import SEALED, Row
 from storage.engines.postgres_connections import Connection, answering, control, loosened
-from storage.engines.postgres_notify import is_hint_lost
+from storage.engines.servers.round_trips import Answer, Step, send_together
+from storage.engines.servers.transaction import Begins
 from storage.errors import OutcomeUnknown, StoreUnavailable
 
 _IDLE = TransactionStatus.IDLE
@@ -74,6 +74,36 @@ class Locks:
                     raise
             await asyncio.sleep(attempt)
             attempt = min(2 * attempt, _LONGEST_ATTEMPT)
+
+    def begins(
+        self,
+        connection: Connection,
+        part: bytes | None,
+        until: float,
+        begun: Callable[[Begun], Awaitable[None]],
+    ) -> Begins | None:
+        """The begin of a write in the partition, to be sent with its first statements.
+
+        None where it has to be begun before them. `begun` is called when they have come back, which
+        raises as `begin` does.
+        """
+        if part is None or not self._has_floors:
+            return None
+        wait = max(0.001, until - time.monotonic())
+
+        async def learn(row: Row | None) -> None:
+            if row is not None:
+                await _require_safety(connection, row)
+                await begun(Begun(int(row["value"]), row["process"]))
+
+        limit = str(max(1, int(wait * 1000)))
+        steps = (
+            Step(_BEGIN.encode()),
+            Step(_SHARE, [limit, self.store], prepare=True),
+            Step(b"SELECT pg_advisory_xact_lock($1)", [self._key_of(part)], prepare=True),
+            Step(_FLOOR, [part], prepare=True),
+        )
+        return Begins(steps, learn, wait)
 
     def _key_of(self, part: bytes) -> int:
         return _number(self.store.to_bytes(8, "big", signed=True) + part)
@@ -159,25 +189,70 @@ def _floor(part: bytes | None) -> str:
         FROM store_state s WHERE s.name = 'last_id'"""
 
 
-def keep_floor(part: bytes | None, last: int) -> str:
-    """The statement that keeps the time part of the last id that a transaction gave."""
+# A mail process writes by keys alone. A plan for many rows that was made while a table was empty
+# would scan it, and stay.
+_SHARE = b"""
+    SELECT set_config('lock_timeout', $1, true), set_config('enable_seqscan', 'off', true),
+           pg_advisory_xact_lock_shared($2)"""
+_FLOOR = f"""
+    SELECT GREATEST(s.value, (SELECT f.value FROM tenant_floors f WHERE f.tenant_id = $1)) AS value,
+           {_SAFETY}
+    FROM store_state s WHERE s.name = 'last_id'""".encode()
+
+
+def keep_floor(part: bytes | None, last: int) -> Step:
+    """The step that keeps the time part of the last id that a transaction gave."""
     if part is None:
-        return f"UPDATE store_state SET value = {last} WHERE name = 'last_id'"
-    return f"""
-        INSERT INTO tenant_floors (tenant_id, value) VALUES ('\\x{part.hex()}', {last})
-        ON CONFLICT (tenant_id) DO UPDATE SET value = excluded.value"""
+        return Step(b"UPDATE store_state SET value = $1 WHERE name = 'last_id'", [last])
+    return Step(_KEEP_FLOOR, [part, last], prepare=True)
+
+
+_KEEP_FLOOR = b"""
+    INSERT INTO tenant_floors (tenant_id, value) VALUES ($1, $2)
+    ON CONFLICT (tenant_id) DO UPDATE SET value = excluded.value"""
 
 
 async def commit(
-    connection: Connection, *, before: Sequence[str] = (), behind: Sequence[str] = ()
-) -> AsyncCursor[DictRow] | None:
-    """Commit, with statements before that and behind it, in one message.
+    connection: Connection, before: Sequence[Step] = (), behind: Sequence[str] = ()
+) -> Row | None:
+    """Commit, with steps before that and statements behind it, all in one message.
 
-    Returns the answer of the last; None when it did not come.
+    Returns the first row of the last; None when there is none, or it did not come.
     """
     # A COMMIT after a statement that failed would roll back, without an error.
     if connection.info.transaction_status is TransactionStatus.INERROR:
         raise RuntimeError("the work hid an error of its transaction; nothing was stored")
+    answers: list[Answer] = []
+    last = ("COMMIT", *behind)
+    steps = [*before, *(Step(one.encode(), prepare=False) for one in last)]
+    row = None
+    with _warnings_of(connection) as warned:
+        try:
+            await send_together(connection, steps, answers)
+            if behind and answers[-1].description:
+                row = await answers[-1].fetchone()
+        except psycopg.Error as error:
+            if _is_committed(answers, len(before)):
+                await connection.close()  # only a hint was lost; how far the rest came is not known
+            elif connection.closed or error.sqlstate is None:  # the server has said nothing
+                raise OutcomeUnknown("the connection was lost in the middle of a COMMIT") from error
+            elif connection.info.transaction_status is _IDLE:
+                raise OutcomeUnknown(f"after a COMMIT: {error}") from error
+            else:
+                raise
+    # An operator canceled the wait: committed here, and maybe not at the standby.
+    if warned:
+        raise OutcomeUnknown(f"no standby may have what was committed: {warned[0]}")
+    return row
+
+
+def _is_committed(answers: Sequence[Answer], place: int) -> bool:
+    return len(answers) > place and answers[place].statusmessage == "COMMIT"
+
+
+@contextlib.contextmanager
+def _warnings_of(connection: Connection) -> Iterator[list[str]]:
+    """Collect the warnings that a commit may not be at the standby."""
     warned: list[str] = []
 
     def warn(told: psycopg.errors.Diagnostic) -> None:
@@ -186,21 +261,21 @@ async def commit(
 
     connection.add_notice_handler(warn)
     try:
-        answer = await control(connection, "; ".join((*before, "COMMIT", *behind)))
-    except psycopg.OperationalError as error:
-        if connection.closed:
-            raise OutcomeUnknown("the connection was lost in the middle of a COMMIT") from error
-        if not is_hint_lost(error):
-            if connection.info.transaction_status is _IDLE:  # COMMIT failed, or what is behind it
-                raise OutcomeUnknown(f"after a COMMIT: {error}") from error
-            raise
-        answer = None
+        yield warned
     finally:
         connection.remove_notice_handler(warn)
-    # An operator canceled the wait: committed here, and maybe not at the standby.
-    if warned:
-        raise OutcomeUnknown(f"no standby may have what was committed: {warned[0]}")
-    return answer
+
+
+async def end_read(connection: Connection) -> None:
+    """End a transaction that only read.
+
+    Not by ROLLBACK: for that the driver would forget every statement that it has prepared.
+    """
+    if connection.info.transaction_status is TransactionStatus.INTRANS:
+        with contextlib.suppress(psycopg.Error):
+            await control(connection, "COMMIT")
+    else:
+        await roll_back(connection)
 
 
 async def roll_back(connection: Connection) -> None:

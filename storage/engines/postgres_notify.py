@@ -20,17 +20,11 @@ from storage.errors import StoreUnavailable
 
 _AGAIN_SECONDS = 1.0
 _AGAIN_AT_MOST = 4.0
-_QUEUE_FULL = "54000"
 
 
 def channel_of(lock: int) -> str:
     """The channel of the store with this lock, as a plain identifier."""
     return f"postroom_{lock & (1 << 64) - 1:016x}"
-
-
-def is_hint_lost(error: psycopg.Error) -> bool:
-    """Whether the server only could not pass a hint on: its queue is full. The commit is done."""
-    return error.sqlstate == _QUEUE_FULL
 
 
 async def listen(store: str, channel: str, told: Callable[[int], object]) -> None:

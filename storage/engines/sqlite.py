@@ -51,13 +51,11 @@ from storage.ids import IdSource
 logger = logging.getLogger(__name__)
 
 FILE_NAME = "postroom.db"
-_POLL_LEAST = 0.00005
-_POLL_MOST = 0.002
+_POLL_LEAST, _POLL_MOST = 0.00005, 0.002
 _POLL_HERE = 0.001  # uvloop counts whole milliseconds: less would ask without a pause
 _CHECKPOINT_SECONDS = 1.0
 _RESTART_AGAIN_SECONDS = 20.0
-_READERS = 3
-_READERS_OF_ONE = 2
+_READERS, _READERS_OF_ONE = 3, 2
 
 _DIALECT = {
     "engine": "sqlite",
@@ -89,12 +87,12 @@ class SqliteTx:
     async def execute_many(self, sql: str, rows: Sequence[Params]) -> None:
         self._connection.executemany(sql, rows)
 
-    async def execute_each(self, sql: str, rows: Sequence[Params]) -> list[int]:
-        return [self._connection.execute(sql, row).rowcount for row in rows]
-
     async def execute_all(self, statements: Mapping[str, Sequence[Params]]) -> None:
         for sql, rows in statements.items():
             self._connection.executemany(sql, rows)
+
+    async def execute_each(self, statements: Sequence[tuple[str, Params]]) -> list[int]:
+        return [self._connection.execute(sql, row).rowcount for sql, row in statements]
 
     async def fetch_one(self, sql: str, params: Params | None = None) -> Row | None:
         row: Row | None = self._connection.execute(sql, params or ()).fetchone()
@@ -102,6 +100,9 @@ class SqliteTx:
 
     async def fetch_all(self, sql: str, params: Params | None = None) -> list[Row]:
         return self._connection.execute(sql, params or ()).fetchall()
+
+    async def fetch_each(self, queries: Sequence[tuple[str, Params]]) -> list[list[Row]]:
+        return [self._connection.execute(sql, params).fetchall() for sql, params in queries]
 
     def new_id(self) -> bytes:
         if self._ids is None:

@@ -8,9 +8,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections import defaultdict
+from collections.abc import Collection, Sequence
+from typing import NamedTuple
 
 from storage.database import Tx
+from storage.sql import in_list, padded
 
 CHECKED = "message.checked"
 BOUNCED = "message.bounced"
@@ -60,41 +63,51 @@ async def record_event(
     )
 
 
-async def record_for_holders(
-    tx: Tx,
-    kind: str,
-    *,
-    held: bytes,
-    tenant_id: bytes,
-    message_id: bytes,
-    thread_id: bytes,
-    now: int,
-) -> None:
-    """Record an event about a message for each inbox that has a copy of the message `held`.
+class About(NamedTuple):
+    """An event about a message, for each inbox that has a copy of the message `held`."""
+
+    held: bytes
+    tenant_id: bytes
+    message_id: bytes
+    thread_id: bytes
+
+
+async def record_for_holders(tx: Tx, kind: str, events: Sequence[About], *, now: int) -> None:
+    """Record events of the type `kind`, each for the inboxes that hold its message.
 
     A delivery's event is one row, found by the copies in their order; such a one comes later, in no
     order, so its events are found by their inbox.
     """
-    rows = await tx.fetch_all(
-        "SELECT inbox_id FROM copies WHERE message_id = :message_id ORDER BY inbox_id",
-        {"message_id": held},
-    )
+    if not events:
+        return
+    chosen, names = in_list(padded([one.held for one in events]))
+    rows = await tx.fetch_all(_HOLDERS.format(chosen), names)
+    holders: defaultdict[bytes, list[bytes]] = defaultdict(list)
+    for row in rows:
+        holders[bytes(row["message_id"])].append(bytes(row["inbox_id"]))
     await tx.execute_many(
-        """
-        INSERT INTO events
-            (event_id, tenant_id, type, inbox_id, message_id, thread_id, created_at)
-        VALUES (:event_id, :tenant_id, :type, :inbox_id, :message_id, :thread_id, :now)
-        """,
+        _FOR_HOLDER,
         [
             {
                 "event_id": tx.new_id(),
-                "tenant_id": tenant_id,
+                "tenant_id": one.tenant_id,
                 "type": kind,
-                "inbox_id": row["inbox_id"],
-                "message_id": message_id,
-                "thread_id": thread_id,
+                "inbox_id": inbox_id,
+                "message_id": one.message_id,
+                "thread_id": one.thread_id,
                 "now": now,
             }
-            for row in rows
+            for one in events
+            for inbox_id in holders[one.held]
         ],
     )
+
+
+_HOLDERS = """
+    SELECT message_id, inbox_id FROM copies WHERE message_id IN ({}) ORDER BY inbox_id
+"""
+_FOR_HOLDER = """
+    INSERT INTO events
+        (event_id, tenant_id, type, inbox_id, message_id, thread_id, created_at)
+    VALUES (:event_id, :tenant_id, :type, :inbox_id, :message_id, :thread_id, :now)
+"""

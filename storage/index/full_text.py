@@ -11,13 +11,15 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections import defaultdict
+from collections.abc import Mapping, Sequence
 from types import ModuleType
 
-from storage.database import Row, Tx
+from storage.database import Params, Row, Tx
 from storage.index import postgres_fts, sqlite_fts
 from storage.index.query import Term
 from storage.index.words import Entry
+from storage.sql import in_list, padded
 
 ATTACHMENT = "attachment"
 
@@ -82,18 +84,34 @@ async def matching(
 
 async def scopes_of(tx: Tx, *, message_id: bytes, has_attachments: bool) -> list[str]:
     """Return the scopes of a message: its inboxes, its lists, its attachments."""
-    key = {"message_id": message_id}
-    inboxes = await tx.fetch_all("SELECT inbox_id FROM copies WHERE message_id = :message_id", key)
-    lists = await tx.fetch_all(
-        """
-        SELECT DISTINCT list_id FROM routes
-        WHERE message_id = :message_id AND list_id IS NOT NULL
-        """,
-        key,
-    )
-    scopes = [inbox_scope(bytes(row["inbox_id"])) for row in inboxes]
-    scopes += [list_scope(bytes(row["list_id"])) for row in lists]
+    scopes = scopes_in(await tx.fetch_each(scope_queries([message_id])))[message_id]
     return [*scopes, ATTACHMENT] if has_attachments else scopes
+
+
+def scope_queries(message_ids: Sequence[bytes]) -> list[tuple[str, Params]]:
+    """The queries whose answers `scopes_in` takes; for a few messages."""
+    chosen, names = in_list(padded(message_ids))
+    return [(statement.format(chosen), names) for statement in _SCOPES]
+
+
+def scopes_in(answers: Sequence[Sequence[Row]]) -> Mapping[bytes, list[str]]:
+    """The scopes of each message, but for attachments."""
+    inboxes, lists = answers
+    scopes: defaultdict[bytes, list[str]] = defaultdict(list)
+    for row in inboxes:
+        scopes[bytes(row["message_id"])].append(inbox_scope(bytes(row["inbox_id"])))
+    for row in lists:
+        scopes[bytes(row["message_id"])].append(list_scope(bytes(row["list_id"])))
+    return scopes
+
+
+_SCOPES = (
+    "SELECT message_id, inbox_id FROM copies WHERE message_id IN ({})",
+    """
+    SELECT DISTINCT message_id, list_id FROM routes
+    WHERE message_id IN ({}) AND list_id IS NOT NULL
+    """,
+)
 
 
 def inbox_scope(inbox_id: bytes) -> str:

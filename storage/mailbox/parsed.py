@@ -18,8 +18,16 @@ from types import MappingProxyType
 from storage.content.mime_parts import Parsed, Part, Slice
 from storage.database import Row, Tx
 from storage.errors import NotFound
-from storage.index.full_text import forget, index, scopes_of
+from storage.index.full_text import (
+    ATTACHMENT,
+    forget,
+    index,
+    scope_queries,
+    scopes_in,
+    scopes_of,
+)
 from storage.mailbox.parse_queue import ParseClaim
+from storage.sql import in_list, padded
 
 # Of a damaged or crafted row: compressed text can be a thousand times as long.
 _MAX_INFLATED = 8 * 1024 * 1024
@@ -44,23 +52,30 @@ class Body:
 
 
 async def record(tx: Tx, results: Sequence[tuple[ParseClaim, Parsed]]) -> None:
-    """Store results; each message leaves the queue."""
-    entries = []
-    for claimed, result in results:
-        if not await _finish(tx, claimed.message_id, result):
-            continue
-        scopes = await scopes_of(
-            tx,
-            message_id=claimed.message_id,
-            has_attachments=result.has_files,
-        )
-        entries.append((claimed.message_id, scopes, result.words))
-        await _keep_parts(tx, claimed.message_id, result)
-    await tx.execute_many(
-        "DELETE FROM parse_attempts WHERE message_id = :message_id",
-        [{"message_id": claimed.message_id} for claimed, _ in results],
-    )
-    await index(tx, entries)
+    """Store results; each message leaves the queue. However many, they are asked for once."""
+    if not results:
+        return
+    ids = [claimed.message_id for claimed, _ in results]
+    chosen, names = in_list(padded(ids))
+    pending, *scoped = await tx.fetch_each([(_PENDING.format(chosen), names), *scope_queries(ids)])
+    # A lease may have expired meanwhile: then another process was first, and its result counts.
+    left = {bytes(row["message_id"]) for row in pending}
+    kept = [(one.message_id, result) for one, result in results if one.message_id in left]
+    attempts = [{"message_id": message_id} for message_id in ids]
+    await tx.execute_many(_FINISH, [_finished(*one) for one in kept])
+    await _keep_parts(tx, kept)
+    await tx.execute_many("DELETE FROM parse_attempts WHERE message_id = :message_id", attempts)
+    scopes = scopes_in(scoped)
+    await index(tx, [(one, _scopes(scopes[one], result), result.words) for one, result in kept])
+
+
+_PENDING = """
+    SELECT message_id FROM messages WHERE message_id IN ({}) AND parse_status = 'pending'
+"""
+
+
+def _scopes(scopes: list[str], result: Parsed) -> list[str]:
+    return [*scopes, ATTACHMENT] if result.has_files else scopes
 
 
 async def record_again(tx: Tx, message_id: bytes, result: Parsed) -> None:
@@ -78,50 +93,46 @@ async def record_again(tx: Tx, message_id: bytes, result: Parsed) -> None:
         (row["part_start"], row["part_end"], row["part_skip"]): bytes(row["attachment_id"])
         for row in rows
     }
-    await _finish(tx, message_id, result, only_pending=False)
+    await tx.execute(_FINISH, _finished(message_id, result))
     for table in ("attachments", "bodies", "parse_attempts"):
         await tx.execute(
             f"DELETE FROM {table} WHERE message_id = :message_id", {"message_id": message_id}
         )
-    await _keep_parts(tx, message_id, result, ids)
+    await _keep_parts(tx, [(message_id, result)], ids)
     scopes = await scopes_of(tx, message_id=message_id, has_attachments=result.has_files)
     await index(tx, [(message_id, scopes, result.words)])
 
 
-async def _finish(tx: Tx, message_id: bytes, result: Parsed, *, only_pending: bool = True) -> bool:
-    # A lease may have expired meanwhile: then another process was first, and its result counts.
-    pending = "AND parse_status = 'pending'" if only_pending else ""
-    changed = await tx.execute(
-        f"""
-        UPDATE messages
-        SET parse_status = :status, preview = :preview, has_attachments = :has_attachments,
-            text_parts = :text_parts, reply_to = :reply_to
-        WHERE message_id = :message_id {pending}
-        """,
-        {
-            "message_id": message_id,
-            "status": result.status,
-            "preview": result.preview,
-            "has_attachments": int(result.has_files),
-            "text_parts": json.dumps(result.text_parts, separators=(",", ":")),
-            "reply_to": json.dumps(result.reply_to, separators=(",", ":")),
-        },
-    )
-    return changed == 1
+def _finished(message_id: bytes, result: Parsed) -> dict[str, object]:
+    return {
+        "message_id": message_id,
+        "status": result.status,
+        "preview": result.preview,
+        "has_attachments": int(result.has_files),
+        "text_parts": json.dumps(result.text_parts, separators=(",", ":")),
+        "reply_to": json.dumps(result.reply_to, separators=(",", ":")),
+    }
+
+
+_FINISH = """
+    UPDATE messages
+    SET parse_status = :status, preview = :preview, has_attachments = :has_attachments,
+        text_parts = :text_parts, reply_to = :reply_to
+    WHERE message_id = :message_id
+"""
 
 
 async def _keep_parts(
     tx: Tx,
-    message_id: bytes,
-    result: Parsed,
+    results: Sequence[tuple[bytes, Parsed]],
     ids: Mapping[tuple[int, int, int], bytes] = MappingProxyType({}),
 ) -> None:
-    if result.text is not None or result.html is not None:
-        await tx.execute(
-            "INSERT INTO bodies (message_id, text, html) VALUES (:message_id, :text, :html)",
-            {"message_id": message_id, "text": result.text, "html": result.html},
-        )
-    rows = [
+    bodies = [
+        {"message_id": message_id, "text": result.text, "html": result.html}
+        for message_id, result in results
+        if result.text is not None or result.html is not None
+    ]
+    parts = [
         {
             "message_id": message_id,
             "position": position,
@@ -136,12 +147,13 @@ async def _keep_parts(
             "encoding": part.encoding,
             "part_skip": part.skip,
         }
+        for message_id, result in results
         for position, part in enumerate(result.attachments)
     ]
-    if rows:
-        await tx.execute_many(_ATTACHMENT, rows)
+    await tx.execute_all({_BODY: bodies, _ATTACHMENT: parts})
 
 
+_BODY = "INSERT INTO bodies (message_id, text, html) VALUES (:message_id, :text, :html)"
 _ATTACHMENT = """
     INSERT INTO attachments
         (message_id, position, attachment_id, filename, content_type, size, is_inline, content_id,

@@ -20,7 +20,7 @@ from storage.address import canonical_or_none
 from storage.content.delivery_report import DeliveryReport, ReportedRecipient, ReportedState
 from storage.database import Row, Tx
 from storage.delivery.thread_merge import current_thread, merge_threads
-from storage.events.record import BOUNCED, record_for_holders
+from storage.events.record import BOUNCED, About, record_for_holders
 from storage.outbound.author_tasks import NOT_DELIVERED, ask_author
 from storage.outbound.letters import Letter, State, letters_of
 from storage.sql import in_list
@@ -78,15 +78,8 @@ async def record_report(
         said = _said(report)
         await ask_author(tx, letter_id=letter_id, about=NOT_DELIVERED, description=said, now=now)
     # The event log shows it only where the letter is held as well.
-    await record_for_holders(
-        tx,
-        BOUNCED,
-        held=message_id,
-        tenant_id=tenant_id,
-        message_id=letter_id,
-        thread_id=letter.thread_id,
-        now=now,
-    )
+    about = About(message_id, tenant_id, letter_id, letter.thread_id)
+    await record_for_holders(tx, BOUNCED, [about], now=now)
     return True
 
 

@@ -20,7 +20,7 @@ class Statement(NamedTuple):
 
 
 # What is quoted or a comment is passed over, and `::` is a cast.
-_NAMED = re.compile(r"""'[^']*'|"[^"]*"|--[^\n]*|::|:([A-Za-z_]\w*)""")
+NAMED = re.compile(r"""'[^']*'|"[^"]*"|--[^\n]*|::|:([A-Za-z_]\w*)""")
 
 
 @lru_cache(maxsize=1024)
@@ -33,4 +33,4 @@ def numbered(sql: str) -> Statement:
             return found[0]
         return f"${numbers.setdefault(found[1], len(numbers) + 1)}"
 
-    return Statement(_NAMED.sub(place, sql).encode(), tuple(numbers))
+    return Statement(NAMED.sub(place, sql).encode(), tuple(numbers))

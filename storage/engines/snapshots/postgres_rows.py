@@ -13,8 +13,8 @@ from contextlib import asynccontextmanager
 from psycopg import sql
 
 from storage.database import T, Work
-from storage.engines.postgres import PostgresTx
 from storage.engines.postgres_connections import Connection, connected, control
+from storage.engines.servers.transaction import PostgresTx
 from storage.engines.snapshots.postgres_snapshot import tables_in_order
 from storage.engines.snapshots.tables import Add, Table, Values
 from storage.errors import Conflict
@@ -44,7 +44,7 @@ class PostgresRows:
 
     async def write(self, work: Work[T]) -> T:
         async with self._connection.transaction():
-            return await work(PostgresTx(self._connection, None))
+            return await work(PostgresTx(self._connection))
 
     async def write_beside(self, work: Work[T]) -> T:
         return await self.write(work)

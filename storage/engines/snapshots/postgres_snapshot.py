@@ -15,8 +15,8 @@ from psycopg import AsyncRawServerCursor, sql
 from psycopg.rows import tuple_row
 
 from storage.database import Row, T, Work
-from storage.engines.postgres import PostgresTx
 from storage.engines.postgres_connections import Connection, connected
+from storage.engines.servers.transaction import PostgresTx
 from storage.engines.snapshots.tables import PAGE, Table, Values
 
 
@@ -33,7 +33,7 @@ class Dump:
 
     async def read(self, work: Work[T]) -> T:
         """Run `work` on the snapshot."""
-        return await work(PostgresTx(self._connection, None))
+        return await work(PostgresTx(self._connection))
 
     async def read_quick(self, work: Work[T]) -> T:
         """The same."""

@@ -13,7 +13,7 @@ import httpx2
 import pytest
 
 from storage.accounts import sessions
-from storage.engines.postgres import PostgresTx
+from storage.engines.servers.transaction import PostgresTx
 from storage.engines.sqlite import SqliteTx
 from tests.builders import PASSWORD, STRANGER, World
 

@@ -223,6 +223,7 @@ async def test_a_writer_that_hangs_in_a_tenant_delays_no_mail_of_another(shared:
         begun, goes_on = asyncio.Event(), asyncio.Event()
 
         async def hang(tx: Tx) -> bytes:
+            await tx.fetch_one("SELECT 1 AS one")  # with it goes the begin
             begun.set()
             await goes_on.wait()
             return tx.new_id()
@@ -260,6 +261,7 @@ async def test_ids_of_a_tenant_rise_whichever_gateway_gives_them(engine: Engine)
         ids: list[bytes] = []
 
         async def give(tx: Tx) -> bytes:
+            await tx.fetch_one("SELECT 1 AS one")
             return tx.new_id()
 
         for turn in range(6):  # the clock of every second one is an hour late

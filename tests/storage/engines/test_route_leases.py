@@ -97,6 +97,7 @@ async def test_mail_and_writes_that_change_no_route_leave_what_is_remembered(
     before = await leased(lookups)
 
     async def give(tx: Tx) -> bytes:
+        await tx.fetch_one("SELECT 1 AS one")
         return tx.new_id()
 
     await post.database.write_in(post.tenant_id, give)

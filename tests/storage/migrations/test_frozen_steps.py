@@ -90,9 +90,9 @@ class Recording:
         self.told.append(" ".join(sql.split()))
         await self.tx.execute_many(sql, rows)
 
-    async def execute_each(self, sql: str, rows: Sequence[Params]) -> list[int]:
-        self.told.append(" ".join(sql.split()))
-        return await self.tx.execute_each(sql, rows)
+    async def execute_each(self, statements: Sequence[tuple[str, Params]]) -> list[int]:
+        self.told += [" ".join(sql.split()) for sql, _ in statements]
+        return await self.tx.execute_each(statements)
 
     async def execute_all(self, statements: Mapping[str, Sequence[Params]]) -> None:
         self.told += [" ".join(sql.split()) for sql in statements]
@@ -103,6 +103,9 @@ class Recording:
 
     async def fetch_all(self, sql: str, params: Params | None = None) -> list[Row]:
         return await self.tx.fetch_all(sql, params)
+
+    async def fetch_each(self, queries: Sequence[tuple[str, Params]]) -> list[list[Row]]:
+        return await self.tx.fetch_each(queries)
 
     def new_id(self) -> bytes:
         return self.tx.new_id()

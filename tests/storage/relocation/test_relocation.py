@@ -344,6 +344,7 @@ async def test_jobs_go_on_where_they_were_in_each_tenant(two: Two) -> None:
 
 
 async def new_id(tx: Tx) -> bytes:
+    await tx.fetch_one("SELECT 1 AS one")
     return tx.new_id()
 
 
