@@ -92,7 +92,7 @@ def create_app(
     )
     app = Starlette()
     # Starlette's own routes match decoded paths and answer in plain text; ours do neither.
-    router = Router(ROUTES)
+    router = _router()
     calls = Dispatcher(router, service)
     inner = calls if settings.console == "off" else Fork(Edge(router, service, ticks), calls)
     app.router.default = Measured(inner, service.measures)
@@ -101,6 +101,11 @@ def create_app(
 
 def _buckets(per_minute: int, burst: int, ticks: Ticks) -> Buckets:
     return Buckets(per_minute=per_minute, burst=burst, ticks=ticks)
+
+
+@lru_cache(maxsize=1)
+def _router() -> Router:
+    return Router(ROUTES)
 
 
 @lru_cache(maxsize=1)

@@ -113,11 +113,11 @@ class World:
 
 @asynccontextmanager
 async def open_store(
-    engine: Engine, clock: FakeClock | None = None
+    engine: Engine, clock: FakeClock | None = None, *, is_current: bool = False
 ) -> AsyncIterator[tuple[Store, FakeClock]]:
     """An empty store of this release, and its clock."""
     clock = clock or FakeClock()
-    database = await engine.open(clock)
+    database = await engine.open(clock, is_current=is_current)
     try:
         yield database, clock
     finally:
@@ -137,7 +137,8 @@ async def open_world(
         like, held = _peopled.get(engine.name, (None, b""))
         if like:
             engine.fill(held)
-    async with open_store(engine, FakeClock(like.clock.now) if like else None) as (database, clock):
+    told = FakeClock(like.clock.now) if like else None
+    async with open_store(engine, told, is_current=like is not None) as (database, clock):
         content = open_contents(engine.data, keep_in="files", reader=database, store=database)
         content.prepare()
         webhooks = FakeSender()

@@ -14,6 +14,7 @@ from __future__ import annotations
 import gzip
 import logging
 from collections.abc import Mapping
+from functools import lru_cache
 from urllib.parse import quote, urlsplit
 
 from starlette.requests import ClientDisconnect, Request
@@ -71,6 +72,11 @@ IN_PANE = {
 }
 
 
+@lru_cache(maxsize=1)
+def _pages() -> PathTree[Page]:
+    return PathTree(PAGES)
+
+
 class Fork:
     """The application: paths of the page go to `edge`, all others to the `calls` of the API."""
 
@@ -92,7 +98,7 @@ class Edge:
     def __init__(self, api: Router, service: ServiceContext, ticks: Ticks) -> None:
         self._api = api
         self._service = service
-        self._pages = PathTree(PAGES)
+        self._pages = _pages()
         self._hosts = origin.own_hosts(service.settings)
         self._calls = Buckets(per_minute=_PER_MINUTE, burst=_BURST, ticks=ticks)
         self._shared = SharedRows(service.feed.position_in, ticks)

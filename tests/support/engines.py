@@ -48,26 +48,33 @@ Held = bytes | Rows
 class Engine:
     """Where one test's store is; it may be opened several times at once.
 
-    `store` and `data` are what the settings of these names say.
+    `store` and `data` are what the settings of these names say. A database is made ready by the
+    first who asks for it.
     """
 
     name: str
-    store: str
+    place: str
     data: Path
     databases: Databases | None = None
+
+    @property
+    def store(self) -> str:
+        if self.databases is not None:
+            self.databases.make_ready(self.place)
+        return self.place
 
     @property
     def is_new(self) -> bool:
         """Tell whether nobody has opened the store, so that it can be filled."""
         if self.databases is not None:
-            return self.databases.is_new(self.store)
-        return self.store == EMBEDDED and not (self.data / FILE_NAME).exists()
+            return self.databases.is_new(self.place)
+        return self.place == EMBEDDED and not (self.data / FILE_NAME).exists()
 
     def fill(self, held: Held) -> None:
         """Make a new store one that holds this."""
         if self.databases is not None:
             assert isinstance(held, dict)
-            self.databases.fill(self.store, held)
+            self.databases.fill(self.place, held)
         else:
             assert isinstance(held, bytes)
             _write_store(self.data, held)
@@ -79,13 +86,19 @@ class Engine:
         with closing(sqlite3.connect(self.data / FILE_NAME)) as store:
             return store.serialize()
 
-    async def open(self, clock: Clock = system_clock) -> Store:
-        """Return the store, open and of this release; the caller closes it."""
-        if self.databases is not None:
-            self.databases.opened(self.store)
-        if self.store == EMBEDDED and not (self.data / FILE_NAME).exists():
+    async def open(self, clock: Clock = system_clock, *, is_current: bool = False) -> Store:
+        """Return the store, open and of this release; the caller closes it.
+
+        One that is new, or said to be current, has been migrated already.
+        """
+        is_current = is_current or self.is_new
+        if self.store == EMBEDDED and self.is_new:
             await _copy_template(self.data)
+        if self.databases is not None:
+            self.databases.opened(self.place)
         database = await open_database(self.store, self.data, clock)
+        if is_current:
+            return database
         try:
             await migrate(database, now=clock())
         except BaseException:
@@ -146,6 +159,7 @@ class Databases:
             thread.submit(asyncio.run, self._migrate()).result()
         self._spare: list[str] = []
         self._new: set[str] = set()
+        self._unready: dict[str, Rows] = {}
         self._dumps: dict[str, Rows] = {}
         self._operators: dict[str, psycopg.Connection] = {}
         with psycopg.connect(self._at(self._template), autocommit=True) as template:
@@ -164,15 +178,26 @@ class Databases:
 
         It is to be given back.
         """
+        url = self.lend_unready(like)
+        self.make_ready(url)
+        return url
+
+    def lend_unready(self, like: str = "") -> str:
+        """Lend one that is not emptied, or a copy, before `make_ready`, unless it is filled."""
         if like and like not in self._dumps:
             self._dumps[like] = self.rows(like)
         is_spare = bool(self._spare)
         url = self._spare.pop() if is_spare else self._created()
         if is_spare or like:
-            self.fill(url, self._dumps[like] if like else self._rows)
+            self._unready[url] = self._dumps[like] if like else self._rows
         self.backends.keep(_name_in(url))
         self._new.add(url)
         return url
+
+    def make_ready(self, url: str) -> None:
+        """Have the database that was lent hold what it is to hold, if it does not yet."""
+        if url in self._unready:
+            self.fill(url, self._unready[url])
 
     def is_new(self, url: str) -> bool:
         """Tell whether a database that was lent has not been opened yet."""
@@ -184,6 +209,7 @@ class Databases:
 
     def fill(self, url: str, rows: Rows) -> None:
         """Have a database hold these rows."""
+        self._unready.pop(url, None)
         _fill(self._operator(url), rows)
 
     def rows(self, url: str) -> Rows:
@@ -230,6 +256,7 @@ class Databases:
     def give_back(self, url: str) -> None:
         """Have the database for the next test, or drop it."""
         self._dumps.pop(url, None)
+        self._unready.pop(url, None)
         if self._is_as_it_was(url):
             self._spare.append(url)
         else:
@@ -265,18 +292,18 @@ _END_OTHERS = b"""
 
 
 def _shape_of(connection: psycopg.Connection) -> object:
-    """Return what tells whether a database has the tables, indexes and settings of another."""
+    """Return what tells whether a database has the tables, indexes and settings of another.
+
+    A change of a column writes its row in another place; a copy has each row in the same.
+    """
     return connection.execute(_SHAPE).fetchone()
 
 
 _SHAPE = """
-    SELECT (SELECT md5(string_agg(concat_ws(' ', n.nspname, c.relname, a.attname, a.atttypid,
-                                            a.attnotnull), ';' ORDER BY n.nspname, c.relname,
-                                            a.attnum))
-            FROM pg_class c
-            JOIN pg_namespace n ON n.oid = c.relnamespace
-            JOIN pg_attribute a ON a.attrelid = c.oid
-            WHERE n.nspname NOT IN ('pg_catalog', 'information_schema', 'pg_toast')),
+    SELECT (SELECT concat_ws(' ', count(*), sum(hashtext(relname::text)))
+            FROM pg_class WHERE oid >= 16384),
+           (SELECT concat_ws(' ', count(*), sum(hashtid(ctid)))
+            FROM pg_attribute WHERE attrelid >= 16384),
            (SELECT count(*) FROM pg_trigger),
            (SELECT count(*) FROM pg_proc),
            (SELECT count(*) FROM pg_db_role_setting s JOIN pg_database d ON d.oid = s.setdatabase
@@ -361,7 +388,7 @@ def _on_sqlite(data: Path, like: Engine | None = None) -> Iterator[Engine]:
 
 @contextmanager
 def _on_postgres(databases: Databases, data: Path, like: Engine | None = None) -> Iterator[Engine]:
-    url = databases.lend(like.store if like else "")
+    url = databases.lend_unready(like.place if like else "")
     yield Engine("postgresql", url, data, databases)
     databases.give_back(url)
 

@@ -212,7 +212,7 @@ async def test_two_schemas_of_one_database_are_two_stores(url: str) -> None:
     with psycopg.connect(url, autocommit=True) as operator:
         operator.execute("CREATE SCHEMA second")
     one = Engine("", url, HERE)
-    two = replace(one, store=with_parameter(url, "options=-csearch_path%3Dsecond,public"))
+    two = replace(one, place=with_parameter(url, "options=-csearch_path%3Dsecond,public"))
     first, second = await one.open(), await two.open()
     inside, done = asyncio.Event(), asyncio.Event()
 
