@@ -18,12 +18,13 @@ if TYPE_CHECKING:
     from storage.contacts.relationships import Acquaintance
     from storage.contacts.vcards import ReadCard, Unreadable
     from storage.database import Tx
+    from storage.mailbox.visibility import View
 
 
 @click.group()
 @common
 def contacts() -> None:
-    """List, show, import and export the cards of an inbox."""
+    """List, show, delete, import and export the cards of an inbox."""
 
 
 @contacts.command("list")
@@ -61,23 +62,48 @@ def list_contacts(call: Invocation, *, inbox: str, search: str, position: int, l
 def show_contact(call: Invocation, *, contact: str, inbox: str) -> None:
     """Show one card of an inbox."""
     from admin_api.contacts.records import contact_record
+
+    async def work(tx: Tx) -> Contact:
+        return await _card_of(tx, await view_of(tx, inbox), contact)
+
+    call.show(contact_record(call.read(work)))
+
+
+@contacts.command("delete")
+@common
+@click.argument("contact")
+@INBOX
+@click.pass_obj
+def delete_contact(call: Invocation, *, contact: str, inbox: str) -> None:
+    """Take the card CONTACT out of an inbox's book; what is offered of it is withdrawn."""
+    from admin_api.contacts.records import contact_record
+    from storage.contacts.contacts import remove_contact
+    from storage.sharing.resolutions import withdraw_offers_of
+
+    async def work(tx: Tx) -> Contact:
+        view = await view_of(tx, inbox)
+        found = await _card_of(tx, view, contact)
+        await withdraw_offers_of(tx, tenant_id=view.tenant_id, contact=found, now=view.now)
+        await remove_contact(tx, tenant_id=view.tenant_id, contact=found)
+        return found
+
+    call.show(contact_record(call.write(work)))
+
+
+async def _card_of(tx: Tx, view: View, contact: str) -> Contact:
     from storage.contacts.contacts import find_contact
     from storage.errors import FieldFault, Invalid, NotFound
     from storage.ids import from_text
 
-    async def work(tx: Tx) -> Contact:
-        view = await view_of(tx, inbox)
-        try:
-            return await find_contact(
-                tx,
-                tenant_id=view.tenant_id,
-                inbox_id=view.inbox_id,
-                contact_id=from_text("ctc", contact) or b"",
-            )
-        except NotFound:
-            raise Invalid(FieldFault("contact", "is not a card of this inbox")) from None
-
-    call.show(contact_record(call.read(work)))
+    try:
+        return await find_contact(
+            tx,
+            tenant_id=view.tenant_id,
+            inbox_id=view.inbox_id,
+            contact_id=from_text("ctc", contact) or b"",
+        )
+    except NotFound:
+        raise Invalid(FieldFault("contact", "is not a card of this inbox")) from None
 
 
 @contacts.command("import")

@@ -36,6 +36,9 @@ def test_cards_are_imported_listed_shown_and_exported(operator: Operator, tmp_pa
     exported = operator.type("contacts", "export", "--inbox", "a@acme.test")
     assert "FN:Grace Hopper" in exported.stdout
     assert "X-ODD:kept" in exported.stdout
+    assert operator.fault("contacts", "delete", card["id"], "--inbox", "b@acme.test") == fault
+    assert operator.ask("contacts", "delete", card["id"], "--inbox", "a@acme.test") == card
+    assert operator.ask_all("contacts", "list", "--inbox", "a@acme.test") == []
 
 
 def test_who_wants_an_address_and_one_team(operator: Operator) -> None:

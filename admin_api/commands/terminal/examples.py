@@ -65,6 +65,7 @@ EXAMPLES = {
     "assign": f"assign thr_… bob@acme.test {_INBOX}",
     "contacts list": f"contacts list {_INBOX} --search ada",
     "contacts show": f"contacts show ctc_… {_INBOX}",
+    "contacts delete": f"contacts delete ctc_… {_INBOX}",
     "contacts import": f"contacts import - {_INBOX} < cards.vcf",
     "contacts export": f"contacts export {_INBOX} > cards.vcf",
     "who": "who ada@client.example --tenant Acme",
