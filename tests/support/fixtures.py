@@ -1,10 +1,15 @@
 """Fixtures of the black-box tests: one shared server per process, special ones by settings."""
 
+import asyncio
 from collections.abc import Callable, Generator, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from functools import cached_property
 from pathlib import Path
 
 import pytest
 
+from storage.engines.opening import EMBEDDED
+from tests.support.engines import Engine, Held
 from tests.support.loads import warm_up
 from tests.support.memory import need_proc
 from tests.support.server import ROOT, Server, Settings
@@ -29,8 +34,22 @@ class Servers:
         name = self.folder / f"server-{len(list(self.folder.iterdir()))}"
         name.mkdir()
         server = Server(name, settings, warm=self.warm, **options)
+        if "store" not in server.settings:  # its migrations take a third of a warm start
+            Engine("sqlite", EMBEDDED, server.store).fill(self._empty_store)
         self.running.append(server)
         return server
+
+    @cached_property
+    def _empty_store(self) -> Held:
+        """A store of this release with nothing in it, made once."""
+
+        async def make() -> Held:
+            engine = Engine("sqlite", EMBEDDED, self.folder / "empty")
+            await (await engine.open()).close()
+            return engine.held()
+
+        with ThreadPoolExecutor(1) as thread:  # the test's own loop may be set, and stays so
+            return thread.submit(asyncio.run, make()).result()
 
     def shared(self, settings: Settings | None = None, *, apart: str = "") -> Server:
         """Return the running demo with these settings, started when it is the first asked for.

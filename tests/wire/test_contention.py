@@ -108,7 +108,6 @@ def on_a_small_disk(servers: Servers) -> Iterator[Server]:
             pytest.fail(reason)
         pytest.skip(reason)
     server = servers.new({"size_limit": "8MiB"})
-    server.store.mkdir()
     script = f'mount -t tmpfs -o size={TMPFS} none "$1" && shift && exec "$@"'
     server.wrapper = (unshare, "-m", "sh", "-c", script, "sh", str(server.store))
     server.start_demo()
