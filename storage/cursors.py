@@ -116,7 +116,8 @@ async def with_new_messages(tx: Tx, *, name: str, limit: int) -> list[Place]:
 
 
 _ANY_NEWER = "SELECT message_id FROM messages WHERE message_id > :after LIMIT 1"
-# One look into an index for each tenant.
+# One look into an index for each tenant. Not by COALESCE: behind a wall (`storage.tenant_wall`)
+# PostgreSQL looks nothing up by one.
 _TENANTS_WITH_NEWER = """
     SELECT t.tenant_id AS part, COALESCE(c.position, CAST('' AS BYTEA)) AS position
     FROM tenants t
@@ -124,7 +125,7 @@ _TENANTS_WITH_NEWER = """
     CROSS JOIN LATERAL (
         SELECT m.message_id FROM messages m
         WHERE m.tenant_id = t.tenant_id
-          AND m.message_id > COALESCE(c.position, CAST('' AS BYTEA))
+          AND m.message_id > CASE WHEN c.position IS NULL THEN '' ELSE c.position END
         ORDER BY m.message_id LIMIT 1) newer
     ORDER BY newer.message_id LIMIT :limit
 """
@@ -144,7 +145,8 @@ def messages_behind(tx: Tx, name: str, *, most: int) -> str:
         CROSS JOIN LATERAL (
             SELECT 1 FROM messages m
             WHERE m.tenant_id = t.tenant_id
-              AND m.message_id > COALESCE(c.position, CAST(:first AS BYTEA))
+              AND m.message_id >
+                  CASE WHEN c.position IS NULL THEN CAST(:first AS BYTEA) ELSE c.position END
             LIMIT {most}) newer
     """
 

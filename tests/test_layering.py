@@ -72,7 +72,7 @@ WINGS: dict[str, tuple[tuple[str, ...], ...]] = {
 ROOTS = {
     "storage": {
         *("address", "clock", "database", "disk", "errors"),
-        *("ids", "keyset", "sql", "wakeup", "cursors"),
+        *("ids", "keyset", "sql", "wakeup", "cursors", "tenant_wall"),
     },
     "admin_api": set[str](),
     "gateway": {"background", "counters", "reservations"},

@@ -71,6 +71,7 @@ from storage.content.places import open_contents
 from storage.database import Database, Store
 from storage.directory.resolve import domains_without_postmaster
 from storage.engines.opening import open_database
+from storage.tenant_wall import passes_walls
 from storage.wakeup import WakeUp
 
 logger = logging.getLogger(__name__)
@@ -299,6 +300,7 @@ async def _mail(
     rates = ListRates(settings.list_rate, time) if settings.list_rate else None
     postmaster = canonical_or_none(settings.postmaster) or ""
     await _tell_of_an_empty_store(parts.database)
+    await _warn_of_an_unbound_role(parts.database)
     await _warn_of_unread_postmasters(parts.database, postmaster)
     async with (
         delivering(
@@ -349,6 +351,13 @@ async def _tell_of_an_empty_store(database: Database) -> None:
     if not await database.read(list_tenants):
         step = "postroom tenant create NAME"
         event(logger, "store_is_empty", level=logging.WARNING, next=step)
+
+
+async def _warn_of_an_unbound_role(database: Database) -> None:
+    """Tell the operator that the second wall between tenants does not stand."""
+    if await database.read(passes_walls):
+        step = "give the store to a role that is no superuser and has no BYPASSRLS"
+        event(logger, "tenants_not_walled", level=logging.WARNING, next=step)
 
 
 async def _warn_of_unread_postmasters(database: Database, postmaster: str) -> None:

@@ -45,6 +45,7 @@ from storage.directory.resolve import Recipient as Name
 from storage.directory.resolve import Resolution, Verdict, resolve, routes_in, routes_query
 from storage.index.copy_index import index_new_copies
 from storage.sql import chunks, in_list, padded
+from storage.tenant_wall import for_all_tenants
 
 _Chosen = tuple[int, Recipient, Resolution]
 
@@ -189,13 +190,7 @@ async def _resolve_all(batch: DeliveryBatch, arrival: Arrival) -> tuple[list[_Ch
         key = (recipient.local_part, recipient.domain)
         route = batch.resolutions.get(key)
         if route is None:
-            route = await resolve(
-                batch.tx,
-                local_part=recipient.local_part,
-                domain=recipient.domain,
-                postmaster=batch.postmaster,
-            )
-            batch.resolutions[key] = route
+            route = batch.resolutions[key] = await _resolve(batch, recipient, arrival.tenant_id)
         # The domain may be another tenant's since RCPT, which must not get this mail: the sender
         # tries again, and hears then what the new tenant has to say.
         if route.verdict is Verdict.ROUTE and route.tenant_id == arrival.tenant_id:
@@ -205,6 +200,23 @@ async def _resolve_all(batch: DeliveryBatch, arrival: Arrival) -> tuple[list[_Ch
         if not arrival.each_recipient:
             break
     return chosen, tuple(refused)
+
+
+async def _resolve(batch: DeliveryBatch, recipient: Recipient, tenant_id: bytes) -> Resolution:
+    """Resolve a recipient, first among the addresses of the message's tenant."""
+    ask = partial(
+        resolve,
+        batch.tx,
+        local_part=recipient.local_part,
+        domain=recipient.domain,
+        postmaster=batch.postmaster,
+    )
+    found = await ask()
+    if found.verdict is Verdict.ROUTE:
+        return found
+    # Another tenant may have it now, or the setting `postmaster` may lead from one to another.
+    async with for_all_tenants(batch.tx, back_to=tenant_id):
+        return await ask()
 
 
 async def _store(

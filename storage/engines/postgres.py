@@ -19,6 +19,7 @@
   on connections of its own, without a lock.
 - Readers go round fairly (`storage.engines.fair_turns`); a look-up by key has connections that no
   reader takes.
+- Each transaction names its tenant, or says that it is for all (`storage.tenant_wall`).
 - A commit that gave an id tells the other processes (`storage.engines.postgres_notify`).
 - A read is a REPEATABLE READ, READ ONLY snapshot. A look-up by key begins it with its first
   statement, in one round trip, and no caller waits for a ROLLBACK.
@@ -35,7 +36,7 @@ from __future__ import annotations
 import asyncio
 import time
 from collections import deque
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable, Coroutine, Sequence
 from typing import Any, NamedTuple
 
 from storage.clock import Clock
@@ -63,6 +64,7 @@ from storage.engines.postgres_notify import channel_of, listen
 from storage.engines.servers.round_trips import Step
 from storage.engines.servers.transaction import Begins, PostgresTx
 from storage.ids import IdSource
+from storage.tenant_wall import SETTING, wall_value
 
 ANSWER_WITHIN = 60.0
 _MAIL_WRITERS = 4
@@ -77,6 +79,14 @@ _OWN_PROCESSES = 64
 _JOBS = b"jobs"
 
 
+class _Reading(NamedTuple):
+    """How long it may take, whose rows it sees (None: all), and whether it is a look-up by key."""
+
+    within: float | None = None
+    tenant: bytes | None = None
+    quick: bool = False
+
+
 class PostgresLookups:
     """The store, for reading alone. Made by `open_postgres_lookups`."""
 
@@ -86,10 +96,10 @@ class PostgresLookups:
         self._running: set[asyncio.Task[object]] = set()
 
     async def read_quick(self, work: Work[T]) -> T:
-        return await self._answered(work, quick=True, within=ANSWER_WITHIN)
+        return await self._answered(work, _Reading(ANSWER_WITHIN, quick=True))
 
     async def read(self, work: Work[T]) -> T:
-        return await self._answered(work)
+        return await self._answered(work, _Reading())
 
     def route_generation(self) -> int | None:
         return self._lease.generation()
@@ -106,24 +116,20 @@ class PostgresLookups:
         task.add_done_callback(self._running.discard)
         return await asyncio.shield(task)
 
-    async def _answered(
-        self, work: Work[T], *, quick: bool = False, within: float | None = None
-    ) -> T:
+    async def _answered(self, work: Work[T], how: _Reading) -> T:
         """Return the result of a read as soon as it is there: nobody waits for its end."""
         answer: asyncio.Future[T] = asyncio.get_running_loop().create_future()
-        task = asyncio.create_task(self._read(work, answer, quick=quick, within=within))
+        task = asyncio.create_task(self._read(work, answer, how))
         self._running.add(task)
         task.add_done_callback(self._running.discard)
         return await asyncio.shield(answer)
 
-    async def _read(
-        self, work: Work[T], answer: asyncio.Future[T], *, quick: bool, within: float | None
-    ) -> None:
+    async def _read(self, work: Work[T], answer: asyncio.Future[T], how: _Reading) -> None:
         try:
             async with self._readers.lend() as connection:
-                begins = Begins(_BEGIN_PEEK if quick else _BEGIN_READ)
+                begins = Begins(_begin_peek(how.tenant) if how.quick else _begin_read(how.tenant))
                 try:
-                    with ending_within(connection, within):
+                    with ending_within(connection, how.within):
                         answer.set_result(await work(PostgresTx(connection, begins=begins)))
                 finally:
                     await end_read(connection)
@@ -187,7 +193,10 @@ class PostgresDatabase(PostgresLookups):
 
     async def read_for(self, share: Share, work: Work[T]) -> T:
         async with self._reads.turn(share):
-            return await self._answered(work, within=_within(share))
+            return await self._answered(work, _reading_for(share))
+
+    async def read_quick_for(self, share: Share, work: Work[T]) -> T:
+        return await self._answered(work, _reading_for(share)._replace(quick=True))
 
     async def write(self, work: Work[T]) -> T:
         return await self.write_for(HOUSE, work)
@@ -336,14 +345,29 @@ def _within(share: Share) -> float | None:
     return None if share == HOUSE else ANSWER_WITHIN
 
 
+def _reading_for(share: Share) -> _Reading:
+    return _Reading(_within(share), None if share == HOUSE else share[0])
+
+
 async def _durable_already() -> None:
     """COMMIT has returned: the server has flushed it (our sessions set `synchronous_commit`)."""
 
 
-_BEGIN_PEEK = (Step(b"BEGIN ISOLATION LEVEL REPEATABLE READ, READ ONLY"),)
+_BEGIN_READ = Step(b"BEGIN ISOLATION LEVEL REPEATABLE READ, READ ONLY")
+
+
+def _begin_peek(tenant: bytes | None) -> Sequence[Step]:
+    return _BEGIN_READ, Step(_NAME_TENANT, [wall_value(tenant)], prepare=True)
+
+
+def _begin_read(tenant: bytes | None) -> Sequence[Step]:
+    return _BEGIN_READ, Step(_PLAN_EACH, [wall_value(tenant)], prepare=True)
+
+
+_NAME_TENANT = f"SELECT set_config('{SETTING}', $1, true)".encode()
 # A look-up by key has one plan. What scans has several, and which is good depends on the words and
 # times that are looked for: a plan for all of them takes a hundred times as long for some.
-_BEGIN_READ = (*_BEGIN_PEEK, Step(b"SET LOCAL plan_cache_mode = force_custom_plan"))
+_PLAN_EACH = _NAME_TENANT + b", set_config('plan_cache_mode', 'force_custom_plan', true)"
 
 
 async def open_postgres(store: str, clock: Clock) -> PostgresDatabase:

@@ -37,6 +37,7 @@ from storage.engines.servers.many_rows import take_arrays
 from storage.engines.servers.pooling import require_own_session
 from storage.engines.servers.sql_states import translated
 from storage.errors import StoreUnavailable
+from storage.tenant_wall import name_all_for_session
 
 OLDEST_SERVER = 14
 PATIENCE = 5.0
@@ -114,7 +115,7 @@ async def _another(store: str) -> AsyncIterator[Connection]:
 
 @contextlib.asynccontextmanager
 async def connected(store: str) -> AsyncIterator[tuple[Connection, Row]]:
-    """One connection outside any pool, and what its server says of itself.
+    """One connection outside any pool, for all tenants, and what its server says of itself.
 
     Raises StoreUnavailable, StoreFull.
     """
@@ -124,6 +125,7 @@ async def connected(store: str) -> AsyncIterator[tuple[Connection, Row]]:
             server = await _inspected(connection)
             if server["synchronous_commit"] == "off":
                 raise StoreUnavailable(loosened("synchronous_commit"))
+            await control(connection, name_all_for_session())
             yield connection, server
     except psycopg.ProgrammingError as error:
         if error.sqlstate:

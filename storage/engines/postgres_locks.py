@@ -5,6 +5,7 @@
 - PostgreSQL's queue is fair: who asks for the store alone makes all who come later wait, even while
   one writer of some tenant does not end. So it asks for a moment only, lets the others go for as
   long, and then asks again for longer.
+- It names its tenant before it reads anything; who is alone in the store sees all of them.
 - Locks are taken before anything is read, and the floors read behind them, in the same message.
 - The COMMIT goes with the last statements of its transaction.
 """
@@ -27,6 +28,7 @@ from storage.engines.postgres_connections import Connection, answering, control,
 from storage.engines.servers.round_trips import Answer, Step, send_together
 from storage.engines.servers.transaction import Begins
 from storage.errors import OutcomeUnknown, StoreUnavailable
+from storage.tenant_wall import SETTING, name_tenant, wall_value
 
 _IDLE = TransactionStatus.IDLE
 _FIRST_ATTEMPT = 0.25
@@ -99,7 +101,7 @@ class Locks:
         limit = str(max(1, int(wait * 1000)))
         steps = (
             Step(_BEGIN.encode()),
-            Step(_SHARE, [limit, self.store], prepare=True),
+            Step(_SHARE, [limit, wall_value(part), self.store], prepare=True),
             Step(b"SELECT pg_advisory_xact_lock($1)", [self._key_of(part)], prepare=True),
             Step(_FLOOR, [part], prepare=True),
         )
@@ -116,7 +118,8 @@ class Locks:
         with answering(connection, wait):
             answer = await control(
                 connection,
-                f"{_BEGIN}; SET LOCAL lock_timeout = {max(1, int(wait * 1000))}; {locks}; {floor}",
+                f"{_BEGIN}; {name_tenant(part)};"
+                f" SET LOCAL lock_timeout = {max(1, int(wait * 1000))}; {locks}; {floor}",
             )
         row = await answer.fetchone()
         if not self._has_floors and row is not None:
@@ -141,7 +144,7 @@ def _number(name: bytes) -> int:
 
 
 async def begin_beside(connection: Connection) -> None:
-    """Begin a write without any lock. Raises StoreUnavailable."""
+    """Begin a write without any lock, which names no tenant. Raises StoreUnavailable."""
     with answering(connection):
         answer = await control(connection, f"{_BEGIN}; SELECT {_SAFETY}")
     row = await answer.fetchone()
@@ -191,9 +194,9 @@ def _floor(part: bytes | None) -> str:
 
 # A mail process writes by keys alone. A plan for many rows that was made while a table was empty
 # would scan it, and stay.
-_SHARE = b"""
+_SHARE = f"""
     SELECT set_config('lock_timeout', $1, true), set_config('enable_seqscan', 'off', true),
-           pg_advisory_xact_lock_shared($2)"""
+           set_config('{SETTING}', $2, true), pg_advisory_xact_lock_shared($3)""".encode()
 _FLOOR = f"""
     SELECT GREATEST(s.value, (SELECT f.value FROM tenant_floors f WHERE f.tenant_id = $1)) AS value,
            {_SAFETY}

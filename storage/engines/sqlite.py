@@ -178,6 +178,9 @@ class SqliteDatabase(SqliteLookups):
     async def read(self, work: Work[T]) -> T:
         return await self.read_for(HOUSE, work)
 
+    async def read_quick_for(self, share: Share, work: Work[T]) -> T:
+        return await self.read_quick(work)
+
     async def read_for(self, share: Share, work: Work[T]) -> T:
         self._log.check()
         async with self._reads.turn(share):

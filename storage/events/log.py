@@ -282,6 +282,8 @@ async def _who_sees(
 # A thread that was joined to another since is told of as that one.
 _THREAD = """COALESCE((SELECT j.joined_to FROM threads j WHERE j.thread_id = e.thread_id),
     e.thread_id)"""
+# Behind a wall (`storage.tenant_wall`) PostgreSQL looks nothing up by a COALESCE.
+_LOOKED_UP = f"(SELECT {_THREAD})"
 _COLUMNS = f"""e.event_id, e.tenant_id, e.type, e.inbox_id, e.message_id, {_THREAD} AS thread_id,
     e.list_id, e.note_id, e.task_id, e.contact_id, e.share_id, e.by_inbox_id, e.created_at,
     e.message_ids, e.approval_id"""
@@ -299,8 +301,8 @@ _SEES_NOTE = f"EXISTS (SELECT 1 FROM notes n WHERE n.note_id = e.note_id AND {VI
 # An event of an act has the audience of the thread's history entry that still sees the thread.
 _SEES_THREAD = f"""EXISTS (
     SELECT 1 FROM messages m
-    WHERE m.thread_id = {_THREAD} AND m.tenant_id = :tenant_id AND {VISIBLE})"""
-_ACT = VISIBLE_ACT.replace("h.entry_id", "e.event_id").replace("h.thread_id", _THREAD)
+    WHERE m.thread_id = {_LOOKED_UP} AND m.tenant_id = :tenant_id AND {VISIBLE})"""
+_ACT = VISIBLE_ACT.replace("h.entry_id", "e.event_id").replace("h.thread_id", _LOOKED_UP)
 _SEES_ACT = re.sub(r"\bh\.", "e.", _ACT)
 # A resolved share or an ended membership is still announced, although its row is deleted.
 _SEES = f"""CASE

@@ -12,8 +12,10 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Coroutine
+from functools import partial
 from typing import Any, NamedTuple
 
+from storage.clock import DAY
 from storage.database import Database, Reads, Tx
 from storage.errors import StoreUnavailable
 from storage.migrations.m001_identity import m001_identity
@@ -46,10 +48,12 @@ from storage.migrations.m027_open_threads import m027_open_threads
 from storage.migrations.m028_bounces import m028_bounces
 from storage.migrations.m029_partitions import m029_partitions
 from storage.migrations.m030_route_leases import m030_route_leases
+from storage.migrations.m031_tenant_walls import m031_tenant_walls
+from storage.tenant_wall import are_open_for_older, close_to_older, walled_tables
 
 Step = Callable[[Tx], Coroutine[Any, Any, None]]
 
-OLDEST = 30
+OLDEST = 31
 """The fewest steps that a release must know to work with a store of this one.
 
 A step that only adds leaves it. One that takes away what the former release uses, or whose release
@@ -57,6 +61,7 @@ writes what the former cannot read, raises it to its own number: with a step tha
 the one with which the code ceased to use it.
 """
 
+_SIDE_BY_SIDE = 7 * DAY
 _NEWER = "the store was written by a newer release of Postroom, with which this one cannot work"
 
 
@@ -82,7 +87,20 @@ async def migrate(database: Database, *, now: int) -> int:
     done = await migrate_to(database, len(STEPS), now=now)
     if (await version(database)).is_too_new:
         raise StoreUnavailable(_NEWER)
+    if await database.read(partial(_is_past_older_releases, now=now)):
+        for table in await database.read(walled_tables):
+            await database.write(partial(close_to_older, table=table))
     return done
+
+
+async def _is_past_older_releases(tx: Tx, *, now: int) -> bool:
+    """Whether gateways that do not name their tenants had a week to be upgraded."""
+    if not await are_open_for_older(tx):
+        return False
+    row = await tx.fetch_one(
+        "SELECT applied_at FROM migrations WHERE name = :name", {"name": m031_tenant_walls.__name__}
+    )
+    return row is not None and int(row["applied_at"]) <= now - _SIDE_BY_SIDE
 
 
 async def migrate_to(database: Database, last: int, *, now: int) -> int:
@@ -229,4 +247,5 @@ STEPS: tuple[Step, ...] = (
     m028_bounces,
     m029_partitions,
     m030_route_leases,
+    m031_tenant_walls,
 )

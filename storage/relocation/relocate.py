@@ -35,6 +35,7 @@ from storage.relocation.rows import (
     tables_to_copy,
 )
 from storage.relocation.seal import begin_copy, make_target, read_seal, require_free, seal
+from storage.tenant_wall import raise_walls
 
 # Each store has its own: a number for its objects, its backups, what is not filed, its steps.
 _OWN_STATE = {
@@ -138,4 +139,5 @@ async def _open(tx: Tx, *, state: Mapping[str, int]) -> None:
     )
     await cursors.adopt(tx)
     await tx.execute(f"DROP TABLE {INDEXES}")
+    await raise_walls(tx)
     await tx.execute("DELETE FROM store_state WHERE name IN ('sealed', 'copying')")

@@ -20,6 +20,7 @@ from storage.errors import Conflict
 from storage.migrations import STEPS, copy_begun, migrate, require_current, version
 from storage.relocation.indexes import put_away_indexes
 from storage.relocation.place import Place
+from storage.tenant_wall import lower_walls
 
 
 async def seal(source: Place, *, clock: Clock) -> int:
@@ -72,7 +73,7 @@ async def make_target(target: Place, *, clock: Clock) -> None:
 
 
 async def begin_copy(target: RowTarget, *, seal: int) -> None:
-    """Seal an empty store, and put its indexes away; it counts as no store from here on."""
+    """Seal an empty store, put its indexes away and its walls down; it is no store from here on."""
 
     async def begin(tx: Tx) -> None:
         if await _has_tenant(tx):
@@ -82,6 +83,7 @@ async def begin_copy(target: RowTarget, *, seal: int) -> None:
             [{"name": "sealed", "value": seal}, {"name": "copying", "value": seal}],
         )
         await put_away_indexes(tx)
+        await lower_walls(tx)
 
     await target.write(begin)
 

@@ -1,8 +1,8 @@
 """Both engines, for every test that needs a store: it runs once on each, and does not know which.
 
 Rules: a test gets a store of its own. PostgreSQL is a private server, one for a test process, or
-the one that POSTROOM_TEST_POSTGRES names, whose user may create databases there; without either
-the test is skipped, in CI it fails.
+the one that POSTROOM_TEST_POSTGRES names, whose user is a superuser there; without either the test
+is skipped, in CI it fails. The stores belong to a plain role: the wall between tenants binds it.
 """
 
 from __future__ import annotations
@@ -153,8 +153,11 @@ class Databases:
         newer = self._admin.info.server_version >= 150_000
         self._strategy = "STRATEGY file_copy" if newer else ""
         self._octets = "LOCALE_PROVIDER libc" if newer else ""
+        self.owner = f"postroom_test_{os.getpid()}"
+        word = f"PASSWORD '{self._admin.info.password}'" if self._admin.info.password else ""
+        self._admin.execute(f"CREATE ROLE {self.owner} LOGIN {word}".encode())
         self._template = self._named()
-        self._admin.execute(f"CREATE DATABASE {self._template}".encode())
+        self._admin.execute(f"CREATE DATABASE {self._template} OWNER {self.owner}".encode())
         with ThreadPoolExecutor(1) as thread:  # the test's own loop may be set, and stays so
             thread.submit(asyncio.run, self._migrate()).result()
         self._spare: list[str] = []
@@ -162,7 +165,7 @@ class Databases:
         self._unready: dict[str, Rows] = {}
         self._dumps: dict[str, Rows] = {}
         self._operators: dict[str, psycopg.Connection] = {}
-        with psycopg.connect(self._at(self._template), autocommit=True) as template:
+        with self.administer(self._at(self._template)) as template:
             self._shape = _shape_of(template)
             self._rows: Rows = {one: _copied_out(template, one) for one in _filled(template)}
 
@@ -220,13 +223,18 @@ class Databases:
     def _operator(self, url: str) -> psycopg.Connection:
         """Return a connection that stays: to make one takes longer than what it is for."""
         if url not in self._operators:
-            self._operators[url] = psycopg.connect(url, autocommit=True)
+            self._operators[url] = self.administer(url)
         return self._operators[url]
+
+    def administer(self, url: str) -> psycopg.Connection:
+        """Connect to a database as a superuser, whom no wall between tenants binds."""
+        return psycopg.connect(self._of_admin(_name_in(url)), autocommit=True)
 
     def _created(self) -> str:
         name = self._named()
         self._admin.execute(
-            f"CREATE DATABASE {name} TEMPLATE {self._template} {self._strategy}".encode()
+            f"CREATE DATABASE {name} OWNER {self.owner} TEMPLATE {self._template}"
+            f" {self._strategy}".encode()
         )
         return self._at(name)
 
@@ -242,7 +250,7 @@ class Databases:
         """Return the URL of a new database whose encoding is not UTF-8."""
         name = self._named()
         self._admin.execute(
-            f"CREATE DATABASE {name} TEMPLATE template0 ENCODING 'SQL_ASCII'"
+            f"CREATE DATABASE {name} OWNER {self.owner} TEMPLATE template0 ENCODING 'SQL_ASCII'"
             f" LC_COLLATE 'C' LC_CTYPE 'C' {self._octets}".encode()
         )
         return self._at(name)
@@ -276,12 +284,20 @@ class Databases:
     def close(self) -> None:
         for url in (*self._spare, self._at(self._template)):
             self.drop(url)
+        self._admin.execute(f"DROP ROLE {self.owner}".encode())
         self._admin.close()
 
     def _named(self) -> str:
         return f"postroom_test_{os.getpid()}_{next(self._numbers)}"
 
     def _at(self, name: str) -> str:
+        """Return the URL of a database, as its owner."""
+        url = self._of_admin(name)
+        if "user=" in url:
+            return re.sub(r"(?<=[?&])user=[^&]*", f"user={self.owner}", url)
+        return re.sub(r"(?<=://)[^:@/]*(?=[:@])", self.owner, url, count=1)
+
+    def _of_admin(self, name: str) -> str:
         """Return the server's URL with another database in it."""
         return re.sub(r"^(\w+://[^/?]*)(?:/[^?]*)?", rf"\1/{name}", self.url)
 
@@ -305,6 +321,8 @@ _SHAPE = """
            (SELECT concat_ws(' ', count(*), sum(hashtid(ctid)))
             FROM pg_attribute WHERE attrelid >= 16384),
            (SELECT count(*) FROM pg_trigger),
+           (SELECT count(*) FROM pg_policy),
+           (SELECT count(*) FROM pg_class WHERE relrowsecurity AND relforcerowsecurity),
            (SELECT count(*) FROM pg_proc),
            (SELECT count(*) FROM pg_db_role_setting s JOIN pg_database d ON d.oid = s.setdatabase
             WHERE d.datname = current_database()),

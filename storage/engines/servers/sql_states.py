@@ -24,6 +24,9 @@ _AWAY = {
     "42501",  # the role may not any more
     "55P03",  # a lock that was not to be had in time
 }
+# The part of the server that refuses a row of another tenant (`storage.tenant_wall`). Its SQLSTATE
+# is that of a role which may not write; but this one is a fault of ours.
+_WALL = "ExecWithCheckOptions"
 _AWAY_CLASSES = {
     "08",  # connections; a pooler's own refusals, too
     "28",  # the role may not sign in
@@ -38,6 +41,8 @@ _AWAY_CLASSES = {
 def translated(error: psycopg.Error) -> Exception:
     """The error as ours when it is the machine's, else the error itself."""
     state = error.sqlstate or ""
+    if error.diag.source_function == _WALL:
+        return error
     text = " ".join(str(error).split())
     if state in _FULL:
         return StoreFull(text)

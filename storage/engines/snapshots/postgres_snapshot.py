@@ -18,6 +18,7 @@ from storage.database import Row, T, Work
 from storage.engines.postgres_connections import Connection, connected
 from storage.engines.servers.transaction import PostgresTx
 from storage.engines.snapshots.tables import PAGE, Table, Values
+from storage.tenant_wall import lower_walls, raise_walls
 
 
 class Dump:
@@ -89,6 +90,8 @@ async def open_dump(store: str) -> AsyncIterator[Dump]:
 async def load(store: str, tables: Mapping[Table, Iterable[bytes]]) -> None:
     """Replace the rows of these tables by those given, as COPY text. Raises StoreUnavailable."""
     async with connected(store) as (connection, _), connection.transaction():
+        tx = PostgresTx(connection)
+        await lower_walls(tx)
         order = await _parents_first(connection, [*tables])
         await connection.execute(
             sql.SQL("TRUNCATE {}").format(_names(tuple(table.name for table in order)))
@@ -100,6 +103,7 @@ async def load(store: str, tables: Mapping[Table, Iterable[bytes]]) -> None:
             async with connection.cursor().copy(query) as copy:
                 for block in tables[table]:
                     await copy.write(block)
+        await raise_walls(tx)
 
 
 async def table_faults(store: str) -> list[str]:
