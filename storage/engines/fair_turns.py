@@ -40,7 +40,7 @@ Waiting = deque[asyncio.Future[None]]
 class SharingStore(Protocol):
     """An engine that is told for whom it works."""
 
-    async def read_quick_for(self, share: Share, work: Work[T]) -> T: ...
+    async def read_quick(self, work: Work[T], _share: Share, /) -> T: ...
 
     async def read_for(self, share: Share, work: Work[T]) -> T: ...
 
@@ -62,7 +62,7 @@ class CallersView:
         return await self.store.read_for(self.share, work)
 
     async def read_quick(self, work: Work[T]) -> T:
-        return await self.store.read_quick_for(self.share, work)
+        return await self.store.read_quick(work, self.share)
 
     async def write(self, work: Work[T]) -> T:
         return await self.store.write_for(self.share, work, self.part)

@@ -95,8 +95,9 @@ class PostgresLookups:
         self._readers = readers
         self._running: set[asyncio.Task[object]] = set()
 
-    async def read_quick(self, work: Work[T]) -> T:
-        return await self._answered(work, _Reading(ANSWER_WITHIN, quick=True))
+    async def read_quick(self, work: Work[T], share: Share = HOUSE) -> T:
+        how = _reading_for(share)._replace(within=ANSWER_WITHIN, quick=True)
+        return await self._answered(work, how)
 
     async def read(self, work: Work[T]) -> T:
         return await self._answered(work, _Reading())
@@ -194,9 +195,6 @@ class PostgresDatabase(PostgresLookups):
     async def read_for(self, share: Share, work: Work[T]) -> T:
         async with self._reads.turn(share):
             return await self._answered(work, _reading_for(share))
-
-    async def read_quick_for(self, share: Share, work: Work[T]) -> T:
-        return await self._answered(work, _reading_for(share)._replace(quick=True))
 
     async def write(self, work: Work[T]) -> T:
         return await self.write_for(HOUSE, work)

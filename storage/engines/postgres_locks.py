@@ -114,7 +114,8 @@ class Locks:
         self, connection: Connection, locks: str, part: bytes | None, seconds: float
     ) -> Begun:
         wait = max(0.001, seconds)
-        floor = _floor(part) if self._has_floors else _WHAT_IS_THERE
+        has_floors = self._has_floors  # another transaction may learn it meanwhile
+        floor = _floor(part) if has_floors else _WHAT_IS_THERE
         with answering(connection, wait):
             answer = await control(
                 connection,
@@ -122,7 +123,7 @@ class Locks:
                 f" SET LOCAL lock_timeout = {max(1, int(wait * 1000))}; {locks}; {floor}",
             )
         row = await answer.fetchone()
-        if not self._has_floors and row is not None:
+        if not has_floors and row is not None:
             if not row["state"]:  # before the first migration there is nothing to learn
                 return Begun(0, None)
             self._has_floors = bool(row["floors"])

@@ -128,7 +128,7 @@ class SqliteLookups:
             epoch.close()
             raise translated(error) from error
 
-    async def read_quick(self, work: Work[T]) -> T:
+    async def read_quick(self, work: Work[T], _share: Share = HOUSE) -> T:
         try:
             return run_read(self._peeker, work)
         except sqlite3.Error as error:
@@ -177,9 +177,6 @@ class SqliteDatabase(SqliteLookups):
 
     async def read(self, work: Work[T]) -> T:
         return await self.read_for(HOUSE, work)
-
-    async def read_quick_for(self, share: Share, work: Work[T]) -> T:
-        return await self.read_quick(work)
 
     async def read_for(self, share: Share, work: Work[T]) -> T:
         self._log.check()
