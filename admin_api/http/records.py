@@ -6,10 +6,15 @@ prints the same records.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from typing import Any
+
 from storage.clock import rfc3339
 from storage.ids import to_text
 
 Record = dict[str, object]
+# A record for whoever shows it: its fields are what the API says they are.
+ReadRecord = Mapping[str, Any]
 
 
 def id_or_none(prefix: str, raw: bytes | None) -> str | None:

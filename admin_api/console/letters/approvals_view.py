@@ -14,7 +14,8 @@ from starlette.responses import Response
 
 from admin_api.call.call import Call
 from admin_api.console import words
-from admin_api.console.inside import ask, path_of
+from admin_api.console.inside import ask, path_of, with_counts
+from admin_api.console.letters.compose_view import record_of
 from admin_api.console.listing.inbox_views import navigation
 from admin_api.console.thread import plain_text, undo
 from admin_api.console.visit import Visit, inbox_path, surround
@@ -39,7 +40,7 @@ async def _page(
     path = inbox_path(visit.inbox, "approvals/")
     await surround(call, visit, place=path)
     of_inbox = partial(ask, call, "GET", inbox=visit.inbox)
-    here = await ask(call, "GET", path_of("/v1/inboxes/{}/", visit.inbox))
+    here, counts = await with_counts(call, partial(record_of, visit.inbox), inbox=visit.inbox)
     query = {"status": "pending", "limit": str(MOST_SHOWN)}
     listed = await of_inbox("/v1/approvals/", query=query)
     found = [await of_inbox(path_of(_APPROVAL, one["approval_id"])) for one in listed["results"]]
@@ -49,7 +50,7 @@ async def _page(
         letters=[_shown(visit, one) for one in found],
         more=listed["cursor"] is not None,
         when=partial(words.moment, zone=here["default_timezone"], now=call.now),
-        nav=navigation(visit, here["aliases"]),
+        nav=navigation(visit, here["aliases"], counts),
         part="approvals",
         path=path,
         done=undo.take_done(call, visit),

@@ -9,20 +9,21 @@ from __future__ import annotations
 import secrets
 from collections.abc import Mapping, Sequence
 from datetime import datetime
+from functools import partial
 from typing import Any
 
 from starlette.responses import Response
 
 from admin_api.call.call import Call
-from admin_api.console.inside import ask, ask_with_tag, path_of
+from admin_api.console.inside import ask, ask_with_tag, path_of, with_counts
 from admin_api.console.letters import letter_form
 from admin_api.console.listing.inbox_views import navigation
 from admin_api.console.visit import Visit, inbox_path, surround
 from admin_api.http.problems import Problem
+from admin_api.http.records import ReadRecord as Record
 from storage.clock import MINUTE
 from storage.errors import FieldFault, NotFound
 
-Record = Mapping[str, Any]
 MESSAGE = "/v1/messages/{}/"
 DRAFT = "/v1/drafts/{}/"
 _REPLYING = 30 * MINUTE
@@ -136,6 +137,11 @@ async def signature_of(call: Call, visit: Visit, here: Record, sender: str) -> s
     return str(here.get("signature", ""))
 
 
+async def record_of(name: str, call: Call) -> Record:
+    """Return the record of an inbox. Raises as the API answers."""
+    return await ask(call, "GET", path_of("/v1/inboxes/{}/", name))  # type: ignore[no-any-return]
+
+
 async def show_compose(call: Call, visit: Visit) -> Response:
     """GET /console/{inbox}/compose/: a new letter."""
     return await compose_page(call, visit)
@@ -153,7 +159,7 @@ async def compose_page(
     """Show the form of a new letter; `faults`, `problem`, `typed` are of one that was refused."""
     path = inbox_path(visit.inbox, "compose/")
     await surround(call, visit, place=path)
-    here = await ask(call, "GET", path_of("/v1/inboxes/{}/", visit.inbox))
+    here, counts = await with_counts(call, partial(record_of, visit.inbox), inbox=visit.inbox)
     fields: dict[str, Any] = {**letter_form.EMPTY, "to": visit.query.get("to", ""), **(typed or {})}
     senders = _senders(here, None)
     fields["from"] = fields["from"] or senders[0]
@@ -166,7 +172,7 @@ async def compose_page(
         problem=problem,
         here=here,
         path=path,
-        nav=navigation(visit, here["aliases"]),
+        nav=navigation(visit, here["aliases"], counts),
         part="compose",
         draft_name=f"{visit.user_id}/{here['inbox_id']}/new/letter",
     )

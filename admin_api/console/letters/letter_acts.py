@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from datetime import datetime
-from typing import Any
 
 from starlette.responses import Response
 
@@ -20,10 +19,10 @@ from admin_api.console.thread.undo import Done, tell
 from admin_api.console.views.thread_view import thread_page
 from admin_api.console.visit import Visit, inbox_path
 from admin_api.http.problems import Problem
+from admin_api.http.records import ReadRecord as Record
 from admin_api.http.responses import answer
 from storage.errors import Conflict, FieldFault, Invalid
 
-Record = Mapping[str, Any]
 _TOLD: Mapping[str, str] = {
     "thread_moved": "A newer message came meanwhile; it is above. Send again if this still fits.",
     "precondition_failed": "A teammate has changed this draft meanwhile. Send again to send yours.",

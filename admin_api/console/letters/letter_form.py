@@ -8,14 +8,14 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Collection, Iterable
 from typing import Any
 
 from admin_api.console.forms import Form
 from admin_api.console.thread.reply import answered
+from admin_api.http.records import ReadRecord as Record
 from admin_api.http.strict_json import JsonValue
 
-Record = Mapping[str, Any]
 JsonObject = dict[str, JsonValue]
 LISTS = ("to", "cc", "bcc")
 EMPTY: Record = {

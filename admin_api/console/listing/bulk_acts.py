@@ -10,12 +10,11 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
 from urllib.parse import parse_qsl, urlencode
 
+from admin_api.http.records import ReadRecord as Record
 from storage.errors import FieldFault, Invalid
 
-Record = Mapping[str, Any]
 MOST_THREADS = 500
 _MOST_PARTS = 600
 # Value of the button, label, key, and what its title says.

@@ -6,12 +6,10 @@ assigned and noted. It says what is done.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from typing import Any
+from collections.abc import Sequence
 
+from admin_api.http.records import ReadRecord as Record
 from admin_api.service.trial_mail import AUTHOR
-
-Record = Mapping[str, Any]
 
 
 def first_steps(here: Record, threads: Sequence[Record], server: str) -> Record | None:

@@ -13,13 +13,12 @@ from urllib.parse import urlencode
 
 from admin_api.console.visit import Visit, inbox_path
 from admin_api.http.problems import not_found
-
-Record = Mapping[str, Any]
+from admin_api.http.records import ReadRecord as Record
 
 
 @dataclass(frozen=True, slots=True)
 class InboxView:
-    """One view: `key` leads there, `empty` is said where it holds nothing.
+    """One view: `key` leads there.
 
     `query` are parameters of the thread list; `count` is the path to its number in the counts.
     """
@@ -27,82 +26,39 @@ class InboxView:
     name: str
     label: str
     key: str
-    query: Mapping[str, str]
-    empty: str
+    query: dict[str, str]
     count: tuple[str, ...] = ()
 
+    @property
+    def empty(self) -> str:
+        """The text where it holds nothing: it teaches what comes there."""
+        return _EMPTY.get(self.name, f"Mail to {self.label} comes here.")
 
+
+_OPEN = {"status": "open"}
+_TO_NOBODY = {"folder": "inbox", "assigned_to": "none"} | _OPEN
 VIEWS = (
-    InboxView(
-        "inbox",
-        "Inbox",
-        "g i",
-        {"folder": "inbox"},
-        "Mail to this address and to the lists it is on comes here.",
-        ("unread", "inbox"),
-    ),
-    InboxView(
-        "unread",
-        "Unread",
-        "g u",
-        {"folder": "inbox", "unread": "true"},
-        "Everything in the inbox has been read.",
-    ),
-    InboxView(
-        "mine",
-        "Mine",
-        "g m",
-        {"assigned_to": "me", "status": "open"},
-        "Threads that you take (i), or that are assigned to you, are here until they are closed.",
-        ("mine",),
-    ),
-    InboxView(
-        "unassigned",
-        "Unassigned",
-        "g n",
-        {"folder": "inbox", "assigned_to": "none", "status": "open"},
-        "Every open thread has somebody who takes care of it.",
-        ("unassigned",),
-    ),
-    InboxView(
-        "closed",
-        "Closed",
-        "",
-        {"status": "closed"},
-        "A thread that is done is closed (c), for everybody.",
-    ),
-    InboxView(
-        "flagged",
-        "Flagged",
-        "",
-        {"flagged": "true"},
-        "Threads that you flag (s) are here. Only you see your flags.",
-    ),
-    InboxView(
-        "archive",
-        "Archive",
-        "",
-        {"folder": "archive"},
-        "What you archive (e) leaves your inbox, and nobody else's.",
-        ("unread", "archive"),
-    ),
-    InboxView(
-        "junk",
-        "Junk",
-        "",
-        {"folder": "junk"},
-        "What you mark as junk (!) is here.",
-        ("unread", "junk"),
-    ),
-    InboxView(
-        "trash",
-        "Trash",
-        "",
-        {"folder": "trash"},
-        "What you move to the trash (#) is here until it is deleted for good.",
-        ("unread", "trash"),
-    ),
+    InboxView("inbox", "Inbox", "g i", {"folder": "inbox"}, ("unread", "inbox")),
+    InboxView("unread", "Unread", "g u", {"folder": "inbox", "unread": "true"}),
+    InboxView("mine", "Mine", "g m", {"assigned_to": "me"} | _OPEN, ("mine",)),
+    InboxView("unassigned", "Unassigned", "g n", _TO_NOBODY, ("unassigned",)),
+    InboxView("closed", "Closed", "", {"status": "closed"}),
+    InboxView("flagged", "Flagged", "", {"flagged": "true"}),
+    InboxView("archive", "Archive", "", {"folder": "archive"}, ("unread", "archive")),
+    InboxView("junk", "Junk", "", {"folder": "junk"}, ("unread", "junk")),
+    InboxView("trash", "Trash", "", {"folder": "trash"}, ("unread", "trash")),
 )
+_EMPTY = {
+    "inbox": "Mail to this address and to the lists it is on comes here.",
+    "unread": "Everything in the inbox has been read.",
+    "mine": "Threads that you take (i), or that are assigned to you, are here until they close.",
+    "unassigned": "Every open thread has somebody who takes care of it.",
+    "closed": "A thread that is done is closed (c), for everybody.",
+    "flagged": "Threads that you flag (s) are here. Only you see your flags.",
+    "archive": "What you archive (e) leaves your inbox, and nobody else's.",
+    "junk": "What you mark as junk (!) is here.",
+    "trash": "What you move to the trash (#) is here until it is deleted for good.",
+}
 _BY_NAME = {one.name: one for one in VIEWS}
 
 
@@ -127,13 +83,7 @@ def view_of(name: str, lists: Sequence[Record]) -> InboxView | None:
 def list_views(lists: Sequence[Record]) -> list[InboxView]:
     """Return the views of the lists that the inbox is on."""
     return [
-        InboxView(
-            one["list_id"],
-            one["address"],
-            "",
-            {"folder": "inbox", "list_id": one["list_id"]},
-            f"Mail to {one['address']} comes here.",
-        )
+        InboxView(one["list_id"], one["address"], "", VIEWS[0].query | {"list_id": one["list_id"]})
         for one in lists
     ]
 
@@ -154,8 +104,8 @@ def count_of(view: InboxView, counts: Record | None) -> int:
 
 
 _LETTERS = (
-    ("compose/", InboxView("compose", "New letter", "C", {}, "")),
-    ("approvals/", InboxView("approvals", "Approvals", "g a", {}, "")),
+    ("compose/", InboxView("compose", "New letter", "C", {})),
+    ("approvals/", InboxView("approvals", "Approvals", "g a", {})),
 )
 
 

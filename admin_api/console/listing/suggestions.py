@@ -5,10 +5,10 @@ Of each kind at most five. An offer is what the word becomes, and words that tel
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
-from typing import Any
+from collections.abc import Iterable, Sequence
 
-Record = Mapping[str, Any]
+from admin_api.http.records import ReadRecord as Record
+
 Offer = tuple[str, str]
 MOST = 5
 OPERATORS: tuple[Offer, ...] = (

@@ -9,17 +9,16 @@ from __future__ import annotations
 
 import hashlib
 from collections import OrderedDict
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
-from typing import Any
 
 import orjson
 
 from admin_api.console import words
 from admin_api.console.rendering import macro
+from admin_api.http.records import ReadRecord as Record
 
-Record = Mapping[str, Any]
 _MOST = 1_000
 
 

@@ -5,6 +5,10 @@
  * - The token is in <meta name="form-token">; a form without scripts has it in a hidden field.
  * - Signed out meanwhile: the sign-in page opens in the dialog, and what was written stays.
  */
+/** What the page says of itself. @param {string} name */
+export const meta = (name) => document.querySelector(`meta[name="${name}"]`)?.getAttribute("content") ?? "";
+export const token = () => meta("form-token");
+
 /** Have it read aloud. @param {string} text */
 export function say(text) {
   const region = document.querySelector('[aria-live="polite"]');
@@ -38,10 +42,7 @@ export function isKey(/** @type {KeyboardEvent} */ event) {
 }
 
 // The answer to a form has the form's address: asked for again it would not be this page.
-const place = document.querySelector('meta[name="place"]')?.getAttribute("content");
-if (place) history.replaceState(null, "", place);
-
-export const token = () => document.querySelector('meta[name="form-token"]')?.getAttribute("content") ?? "";
+if (meta("place")) history.replaceState(null, "", meta("place"));
 
 document.addEventListener("htmx:config:request", (event) => {
   const { request } = /** @type {CustomEvent} */ (event).detail.ctx;

@@ -25,9 +25,9 @@ function fit(/** @type {HTMLIFrameElement} */ frame) {
   });
 }
 
-const all = () => /** @type {NodeListOf<HTMLIFrameElement>} */ (document.querySelectorAll("iframe.mail"));
 document.addEventListener("load", (event) => {
   const one = /** @type {Element} */ (event.target);
   if (one.matches?.("iframe.mail")) fit(/** @type {HTMLIFrameElement} */ (one));
 }, true);
-for (const one of all()) if (one.contentDocument?.readyState === "complete") fit(one);
+for (const one of /** @type {NodeListOf<HTMLIFrameElement>} */ (document.querySelectorAll("iframe.mail")))
+  if (one.contentDocument?.readyState === "complete") fit(one);

@@ -56,7 +56,7 @@ document.addEventListener("keydown", (event) => {
   }
   if (event.ctrlKey && !event.shiftKey && event.key.toLowerCase() === "k") {
     event.preventDefault();
-    return open();
+    return open(press);
   }
   if (document.querySelector("dialog[open]")) return;
   if (event.key === "Escape") return close(at);

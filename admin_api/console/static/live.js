@@ -18,7 +18,7 @@
  * <meta name="inbox"> with the one it shows; rows are <li id="t-{thread_id}"> in <ol id="rows">, items
  * <li id="i-{id}"> in <ol id="timeline">; an element with an id and data-live follows as it is.
  */
-import { make, say } from "./form.js";
+import { make, meta, say } from "./form.js";
 
 const CHANNEL = "postroom-live";
 const BETWEEN = 350, LONGEST = 4000, SHARE = 4, LEASE = 5000;  // milliseconds; a part of one's time
@@ -26,8 +26,6 @@ const MOST_ROWS = 500, PAGE = 50;
 /** Have htmx, if it is there, see what was put in. */
 const activate = (/** @type {Element} */ made) => /** @type {any} */ (window).htmx?.process?.(made);
 
-const meta = (/** @type {string} */ name) =>
-  document.querySelector(`meta[name="${name}"]`)?.getAttribute("content") ?? "";
 const inboxes = meta("live").split(" ").filter(Boolean);
 const here = meta("inbox"), thread = /\/threads\/([^/]+)/.exec(location.pathname)?.[1] ?? "";
 const channel = new BroadcastChannel(CHANNEL);

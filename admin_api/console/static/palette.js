@@ -27,7 +27,7 @@ function entries() {
   return [...found.values()];
 }
 
-export function open() {
+export function open(/** @type {(one: HTMLElement) => void} */ press) {
   if (dialog.open) return;
   const all = entries();
   const before = /** @type {HTMLElement | null} */ (document.activeElement);
@@ -54,9 +54,7 @@ export function open() {
     dialog.close();
     if (!chosen) return;
     before?.focus();
-    document.dispatchEvent(new CustomEvent("postroom:act", { detail: chosen.one }));
-    chosen.one.click();
-    if (!chosen.one.matches("a, button, summary")) chosen.one.focus();
+    press(chosen.one);
   };
   field.oninput = draw;
   field.onkeydown = (/** @type {KeyboardEvent} */ event) => {

@@ -39,7 +39,7 @@ async function markRead() {
   for (const one of open) one.classList.replace("unread", "seen");  // as wide as before: nothing moves
   const mark = /** @type {HTMLButtonElement | null} */ (document.querySelector('#acts [value="read"]'));
   if (mark && !messages().some((one) => one.matches(".unread")))
-    Object.assign(mark, { value: "unread", textContent: "Mark unread", title: "Mark unread (U)" }).dataset.key = "U";
+    Object.assign(mark, { value: "unread", textContent: "Unread", title: "Mark as unread (U)" }).dataset.key = "U";
   const version = /** @type {HTMLInputElement | null} */ (document.querySelector('#acts [name="version"]'));
   if (version) version.value = answer.headers.get("ETag") ?? "";
 }

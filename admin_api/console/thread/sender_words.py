@@ -6,10 +6,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
-from typing import Any
+from collections.abc import Iterator
 
-Record = Mapping[str, Any]
+from admin_api.http.records import ReadRecord as Record
 
 _WISHES = {
     "reject": "asks that such messages are refused",

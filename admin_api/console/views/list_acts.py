@@ -41,11 +41,11 @@ from admin_api.console.views.thread_acts import set_copies
 from admin_api.console.views.thread_view import THREAD
 from admin_api.console.visit import Visit
 from admin_api.http.problems import Problem, problem_of
+from admin_api.http.records import ReadRecord as Record
 from admin_api.http.strict_json import JsonValue
 from storage.errors import FieldFault, Invalid, NotFound, StorageError
 
 T = TypeVar("T")
-Record = Mapping[str, Any]
 _MOST_AT_ONCE = 500
 _STEP = 100
 _TO = {"assign": "to", "handoff": "hand_to"}

@@ -13,7 +13,6 @@ import secrets
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
-from typing import Any
 
 from starlette.responses import HTMLResponse, Response
 
@@ -37,10 +36,10 @@ from admin_api.console.thread import undo
 from admin_api.console.thread.undo import Done
 from admin_api.console.visit import Visit, inbox_path, surround
 from admin_api.http.problems import Problem, not_found
+from admin_api.http.records import ReadRecord as Record
 from storage.errors import FieldFault, Invalid
 from storage.ids import from_text
 
-Record = Mapping[str, Any]
 PAGE = 50
 MOST_ROWS = 500
 _MOST_OF_API = 200

@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Any
-
 from starlette.responses import Response
 
 from admin_api.call.call import Call
@@ -13,8 +10,8 @@ from admin_api.console.listing.inbox_views import inbox_of
 from admin_api.console.listing.suggestions import MOST, offers, person_asked
 from admin_api.console.views.thread_view import optional
 from admin_api.console.visit import Visit
+from admin_api.http.records import ReadRecord as Record
 
-Record = Mapping[str, Any]
 _MOST_TYPED = 200
 
 

@@ -8,7 +8,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 from starlette.responses import Response
@@ -20,10 +20,10 @@ from admin_api.console.thread.undo import Done, tell
 from admin_api.console.views.thread_view import THREAD, thread_page, thread_path
 from admin_api.console.visit import Visit
 from admin_api.http.problems import Problem, problem_of
+from admin_api.http.records import ReadRecord as Record
 from admin_api.http.strict_json import JsonValue
 from storage.errors import Conflict, FieldFault, Invalid, StorageError
 
-Record = Mapping[str, Any]
 JsonObject = dict[str, JsonValue]
 # An undo names its messages in a cookie, which holds 4 KiB.
 _MOST_NAMED = 100

@@ -34,9 +34,9 @@ from admin_api.console.thread.time_line import (
 from admin_api.console.views.message_view import message_values
 from admin_api.console.visit import Visit, inbox_path, surround
 from admin_api.http.problems import Problem
+from admin_api.http.records import ReadRecord as Record
 from storage.errors import FieldFault, NotFound
 
-Record = Mapping[str, Any]
 # Texts of forms that were refused; `handoff` is None where that form was not sent.
 _NO_DRAFT: Record = {"body": "", "mentions": "", "handoff": None, "to": ""}
 THREAD = "/v1/messages/threads/{}/"
@@ -111,10 +111,8 @@ async def thread_page(
     items = time_line(
         thread["messages"], parts.notes or (), parts.acts, opened=visit.query.get("open", "")
     )
-    # Outside of the snapshot: bodies come from files or a bucket; no transaction waits for those.
     opened = [item.id for item in items if item.kind == "message" and item.is_open]
-    read_bodies = [message_values(call, visit, one) for one in opened]
-    bodies = dict(zip(opened, await asyncio.gather(*read_bodies), strict=True))
+    bodies = await _bodies(call, visit, opened)
     done = undo.take_done(call, visit)
     answer = await _answer(call, visit, parts, bodies)
     composer = await compose_view.answer_values(
@@ -144,6 +142,16 @@ async def thread_page(
         stale=stale,
         draft={**_NO_DRAFT, "key": secrets.token_urlsafe(12), **(draft or {})},
     )
+
+
+async def _bodies(call: Call, visit: Visit, opened: Sequence[str]) -> dict[str, Record]:
+    """Read the open messages, outside of the snapshot: no transaction waits for files."""
+    reads = [message_values(call, visit, one) for one in opened]
+    found = await asyncio.gather(*reads, return_exceptions=True)
+    for one in found:
+        if isinstance(one, BaseException):  # all are done: nothing runs on behind the answer
+            raise one
+    return {one: each for one, each in zip(opened, found, strict=True) if isinstance(each, dict)}
 
 
 def _frame_values(call: Call, visit: Visit, parts: Parts, counts: Record | None) -> dict[str, Any]:
