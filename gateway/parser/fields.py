@@ -60,7 +60,6 @@ _BARE_TYPES = {
     "plain": "text/plain",
     "text-plain": "text/plain",
 }
-_MULTIPARTS = frozenset(("multipart", "mixed", "alternative", "related"))
 # Other names of the page, from mailers that took the file's ending for it.
 _PAGES = frozenset(
     ("text/htm", "text/x-html", "application/html", "application/x-html", "mime/html")
@@ -264,8 +263,7 @@ def _media_type(text: str, default: str) -> str:
         return default
     if found := _TYPE.match(text):
         return _named_type(found)
-    word = _first(_BARE_TYPE, text).lower()
-    return "multipart/mixed" if word in _MULTIPARTS else _BARE_TYPES.get(word, "text/plain")
+    return _BARE_TYPES.get(_first(_BARE_TYPE, text).lower(), "text/plain")
 
 
 def _named_type(found: re.Match[str]) -> str:

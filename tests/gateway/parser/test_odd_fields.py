@@ -64,8 +64,6 @@ multipart/mixed; boundary=BB (c)
 multipart/mixed; boundary==BB
 multipart/mixed boundary = "BB"
 "multipart/mixed", boundary=BB
-multipart; boundary=BB
-mixed; boundary=BB
 multipart/mixed; boundary*=us-ascii''BB
 """
 TWO_PARTS = "--BB\r\n\r\none\r\n--BB\r\n\r\ntwo\r\n--BB--\r\n"
