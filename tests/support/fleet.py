@@ -69,7 +69,7 @@ def fleet_rounds(servers: Servers, url: str, *, rounds: int, seed: int) -> None:
             _subscribe(gateways[0], receiver)
             letters: dict[str, str] = {}
             addresses = [one.demo.smtp for one in gateways]
-            with Senders(*addresses, count=3, seed=seed, pause=0.2) as senders:
+            with Senders(*addresses, count=3, seed=seed, pause=0.5) as senders:
                 for _ in range(rounds):
                     for number, one in enumerate(gateways):
                         time.sleep(moments.uniform(0.1, 0.5))

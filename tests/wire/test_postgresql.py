@@ -90,8 +90,8 @@ def test_a_large_message_taken_by_one_gateway_is_read_at_another(
         databases.drop(url)
 
 
-def test_the_command_line_names_the_setting_at_fault_and_no_password(gateway: Server) -> None:
-    gateway.settings["store"] = "postgresql://ann:hush@127.0.0.1:1/mail"
+def test_the_command_line_names_the_setting_at_fault_and_no_password(servers: Servers) -> None:
+    gateway = servers.new({"store": "postgresql://ann:hush@127.0.0.1:1/mail"})
 
     done = gateway.postroom("tenant", "list")
 

@@ -114,7 +114,7 @@ FAULTS: tuple[Callable[[Writer], Awaitable[None]], ...] = (
 )  # fmt: skip
 
 
-@pytest.mark.parametrize("count", [12, pytest.param(1000, marks=pytest.mark.soak)])
+@pytest.mark.parametrize("count", [len(FAULTS), pytest.param(1000, marks=pytest.mark.soak)])
 async def test_faults_while_writing_lose_no_words_and_make_no_note_twice(
     site: Site, browser: Browser, count: int
 ) -> None:
