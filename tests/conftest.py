@@ -3,6 +3,7 @@
 On CI hypothesis tries the same examples on every run.
 """
 
+import gc
 import os
 import sys
 from collections.abc import Iterator
@@ -78,6 +79,12 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     for item in items:
         if "browser" in getattr(item, "fixturenames", ()):
             item.add_marker(pytest.mark.flaky(reruns=1, only_rerun=[_OF_CHROMIUM]))
+
+
+@pytest.hookimpl(trylast=True)
+def pytest_collection_finish() -> None:
+    """Let the collector pass over what was imported and collected: it stays to the end."""
+    gc.freeze()
 
 
 def _weight(item: pytest.Item) -> int:

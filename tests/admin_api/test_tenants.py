@@ -1,12 +1,15 @@
 """Two tenants, random calls: what one does never changes a byte of what the other has."""
 
+import asyncio
 import json
 import re
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import asynccontextmanager
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -62,22 +65,43 @@ def calls(draw: st.DrawFn) -> tuple[Route, str, bool, dict[str, str], Mapping[st
     )
 
 
+Template = tuple[Engine, World, Ids, Ids]
+
+
+@pytest.fixture(scope="module")
+def template(engines: Engines, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Template]:
+    """A world of two tenants, closed, with something of each kind of both: each example's copy."""
+
+    async def furnish(engine: Engine) -> Template:
+        async with open_world(engine) as world:
+            own = await ids_of(world, SALES, TENANT_OWNER)
+            theirs = await ids_of(world, FOREIGN_INBOX, STRANGER, tenant="Other")
+            await count_all(world)  # also what was sent: a look at relationships would count it
+        return engine, world, own, theirs
+
+    with engines(tmp_path_factory.mktemp("tenants")) as engine:
+        with ThreadPoolExecutor(1) as thread:  # the test's own loop may be set, and stays so
+            made = thread.submit(asyncio.run, furnish(engine)).result()
+        yield made
+
+
 @asynccontextmanager
-async def two_tenants(engines: Engines) -> AsyncIterator[tuple[World, Engine, Ids, Ids]]:
-    with TemporaryDirectory() as folder, engines(Path(folder)) as engine:
+async def two_tenants(
+    engines: Engines, template: Template
+) -> AsyncIterator[tuple[World, Engine, Ids, Ids]]:
+    made_before, like, own, theirs = template
+    with TemporaryDirectory() as folder, engines(Path(folder), made_before) as engine:
         async with (
             open_dns_server() as dns,
             open_world(
                 engine,
+                like=like,
                 login_rate_per_minute=1000,
                 api_rate_per_minute=10**6,
                 api_burst=10**6,
                 dns_server=Endpoint("127.0.0.1", dns.port),
             ) as world,
         ):
-            own = await ids_of(world, SALES, TENANT_OWNER)
-            theirs = await ids_of(world, FOREIGN_INBOX, STRANGER, tenant="Other")
-            await count_all(world)  # also what was sent: a look at relationships would count it
             yield world, engine, own, theirs
 
 
@@ -121,9 +145,10 @@ async def rows_of(world: World, engine: Engine) -> dict[str, list[tuple[Cell, ..
 @given(st.lists(calls(), min_size=25, max_size=25))
 async def test_nothing_that_one_tenant_does_touches_the_other(
     engines: Engines,
+    template: Template,
     made: list[tuple[Route, str, bool, dict[str, str], Mapping[str, object] | None]],
 ) -> None:
-    async with two_tenants(engines) as (world, engine, own, theirs):
+    async with two_tenants(engines, template) as (world, engine, own, theirs):
         before = of_the_other(await rows_of(world, engine), world)
         assert sum(len(rows) for rows in before.values()) > 20
         for number, (route, who, good, query, body) in enumerate(made):
