@@ -258,16 +258,22 @@ def _media_type(text: str, default: str) -> str:
     if "=?" in text:
         text = decoded(text)
     before = _BEFORE_TYPE.match(text)
+    mark = before[0].strip() if before else ""
     text = text[before.end() :] if before else text
     if not text.strip():
         return default
     if found := _TYPE.match(text):
-        return _named_type(found)
+        named = _named_type(found)
+        is_quoted = mark in {"", "'", '"'} and text[found.end() :].startswith(mark)
+        return named if is_quoted or not named.startswith("multipart/") else "text/plain"
     return _BARE_TYPES.get(_first(_BARE_TYPE, text).lower(), "text/plain")
 
 
 def _named_type(found: re.Match[str]) -> str:
     named = f"{found[1]}/{found[2]}".lower().rstrip(".")
+    # One that is written oddly has no parts for other readers, and must have none for us.
+    if named.startswith("multipart/") and len(found[0]) > len(found[1]) + 1 + len(found[2]):
+        return "text/plain"
     return "text/html" if named in _PAGES else named
 
 

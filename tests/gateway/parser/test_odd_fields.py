@@ -111,6 +111,19 @@ def test_a_boundary_is_found_behind_stray_signs() -> None:
                 assert [octets[one.start : one.end] for one in leaves] == [b"one", b"two"]
 
 
+def test_what_no_other_reader_takes_for_a_multipart_is_text() -> None:
+    with cases() as case:
+        for written in (
+            "multipart\t/mixed",
+            '" multipart/mixed',
+            "multipart: mixed",
+            "<multipart/mixed>",
+        ):
+            with case(written):
+                kind = kind_of({b"content-type": f"{written}; boundary=BB".encode()}, "text/plain")
+                assert kind.content_type == "text/plain"
+
+
 def test_single_quotes_of_a_boundary_count_where_the_body_has_them() -> None:
     octets = b"Content-Type: multipart/mixed; boundary='B'\r\n\r\n--'B'\r\n\r\none\r\n--'B'--\r\n"
     (leaf,) = split(octets, lambda: True).leaves
