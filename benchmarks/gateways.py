@@ -5,7 +5,8 @@ Rules kept here:
   each round trip. PostgreSQL is Debian's with its defaults, and syncs every commit.
 - One gateway alone, four on a tenant each, and four on one tenant take turns. Each gateway gets as
   many messages as takes one alone so long as the plan says; the clock stops at the last 250.
-- Afterwards `postroom audit` counts the copies: each message has one.
+- Afterwards `postroom audit` counts the copies: each message has one. Then events are heard at
+  another gateway (`benchmarks.far_events`).
 """
 
 import time
@@ -15,7 +16,7 @@ from contextlib import ExitStack
 from pathlib import Path
 from statistics import median
 
-from benchmarks import load
+from benchmarks import far_events, load
 from benchmarks.far_server import far_server
 from benchmarks.faults import BenchmarkFault
 from benchmarks.figures import Figure
@@ -26,6 +27,7 @@ from benchmarks.postroom_server import PostroomServer, run_command, run_postroom
 _GATEWAYS = 4
 _SESSIONS = 8
 _SIZE = 10 * KIB
+_INBOX = "team@bench0.test"
 _DELAY = 0.005
 _APART = 3.4
 _TOGETHER = 1.0
@@ -67,7 +69,11 @@ def measure(
                 time.sleep(_SETTLE_SECONDS)
         if gateways[0].copies() != sent:
             raise BenchmarkFault(f"{sent} messages were sent, {gateways[0].copies()} are there")
-    return _figures({name: median(some) for name, some in rates.items()})
+        tell("gateways: events")
+        words = ("token", "create", _INBOX, "--label", "bench", "--scopes", "email:read")
+        made = run_command(start_command(place / "postroom", *words, settings=settings))
+        heard = far_events.measure(gateways[0], gateways[1], _INBOX, str(made["token"]))
+    return [*_figures({name: median(some) for name, some in rates.items()}), heard]
 
 
 def _figures(rates: dict[str, float]) -> list[Figure]:
