@@ -161,7 +161,7 @@ async def _parents_first(connection: Connection, tables: list[Table]) -> list[Ta
 
 
 async def _checked_indexes(connection: Connection) -> list[str]:
-    """The B-tree indexes of the store, where the extension amcheck is installed."""
+    """The B-tree indexes of the store, where amcheck is installed, and this role may run it."""
     rows = await (await connection.execute(_INDEXES)).fetchall()
     return [row["name"] for row in rows]
 
@@ -203,6 +203,11 @@ _INDEXES = """
     JOIN pg_class c ON c.oid = i.indexrelid
     JOIN pg_am a ON a.oid = c.relam AND a.amname = 'btree'
     WHERE c.relnamespace = current_schema()::regnamespace
-      AND EXISTS (SELECT 1 FROM pg_extension WHERE extname = 'amcheck')
+      AND EXISTS (
+          SELECT 1 FROM pg_extension e
+          JOIN pg_depend d ON d.refobjid = e.oid AND d.refclassid = 'pg_extension'::regclass
+          JOIN pg_proc p ON p.oid = d.objid AND d.classid = 'pg_proc'::regclass
+          WHERE e.extname = 'amcheck' AND p.proname = 'bt_index_check'
+            AND has_function_privilege(p.oid, 'EXECUTE'))
     ORDER BY 1
 """
