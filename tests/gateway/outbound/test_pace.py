@@ -53,7 +53,7 @@ def test_mail_is_left_alone_only_while_it_streams_into_a_busy_process(
             kept.note(8)
             assert kept.wait == 0
         with case("what letters themselves use is not counted"):
-            kept.note(200)
+            kept.note(400)
             clock.passes(1, busy=0.8)
             mail.last_set = clock.now
             kept.note(8)
