@@ -7,7 +7,10 @@ import gc
 import os
 import sys
 from collections.abc import Iterator
+from contextlib import suppress
 from functools import lru_cache
+from importlib import import_module
+from pathlib import Path
 
 import httpx2
 import pytest
@@ -79,6 +82,21 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     for item in items:
         if "browser" in getattr(item, "fixturenames", ()):
             item.add_marker(pytest.mark.flaky(reruns=1, only_rerun=[_OF_CHROMIUM]))
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_collection(session: pytest.Session) -> None:
+    """Have each worker of a whole run begin with other modules than the others.
+
+    In a new clone each module is compiled once so, and not by every worker at the same time.
+    """
+    tests = Path(__file__).parent
+    worker, count = (os.environ.get(f"PYTEST_XDIST_WORKER{end}") for end in ("", "_COUNT"))
+    if worker and count and [Path(one).resolve() for one in session.config.args] == [tests]:
+        for file in sorted(tests.rglob("test_*.py"))[int(worker.removeprefix("gw")) :: int(count)]:
+            # One that cannot be imported is told of when it is collected.
+            with suppress(Exception, pytest.skip.Exception):
+                import_module(".".join(file.relative_to(tests.parent).with_suffix("").parts))
 
 
 @pytest.hookimpl(trylast=True)
