@@ -30,6 +30,7 @@ from benchmarks import (
     moving,
     postgresql,
     sending,
+    tenant_wall,
     throughput,
     tls,
     webhooks,
@@ -61,6 +62,7 @@ _PARTS = (
     "sending",
     "copy",
     "gateways",
+    "tenant-wall",
 )
 _SERVERS = ("postfix", "postroom")
 # The parts that measure Postroom alone, each on copies of the prepared store.
@@ -78,6 +80,7 @@ _FIGURES = {
     "sending": sending.measure,
     "copy": moving.measure,
     "gateways": gateways.measure,
+    "tenant-wall": tenant_wall.measure,
 }
 
 

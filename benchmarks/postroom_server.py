@@ -84,11 +84,12 @@ def copy_store(prepared: Path, data: Path) -> Path:
     return data
 
 
-def make_token(data: Path, inbox: str, scopes: str) -> str:
+def make_token(
+    data: Path, inbox: str, scopes: str, *, settings: Mapping[str, str] | None = None
+) -> str:
     """Make a token of an inbox and return its secret."""
-    return str(
-        _run(data, "token", "create", inbox, "--label", "bench", "--scopes", scopes)["token"]
-    )
+    words = ("token", "create", inbox, "--label", "bench", "--scopes", scopes)
+    return str(_run(data, *words, settings=settings)["token"])
 
 
 def make_admin(data: Path) -> str:
