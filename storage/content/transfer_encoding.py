@@ -228,7 +228,7 @@ class _Uuencode:
         digits = line[1 : 1 + needed].ljust(needed, b" ")
         tells_length = 32 <= line[0] <= 96
         if tells_length and len(line) <= needed + 8 and not _NOT_UU.search(digits):
-            return binascii.a2b_uu(line[:1] + digits)
+            return _uu_octets(digits)[:length]
         if not self.has_begun:  # prose before a file without `begin`
             return b""
         if not tells_length:
@@ -236,11 +236,16 @@ class _Uuencode:
             digits = digits[: len(digits) // 4 * 4]
             length = len(digits) // 4 * 3
         # A digit that is none counts as zero: what follows it keeps its place in the file.
-        return binascii.a2b_uu(bytes([32 + length]) + _NOT_UU.sub(b"`", digits))
+        return _uu_octets(_NOT_UU.sub(b"`", digits))[:length]
 
     def finish(self) -> bytes:
         held, self.left = self.left, b""
         return b"".join(map(self._line, held.splitlines()))
+
+
+def _uu_octets(digits: bytes) -> bytes:
+    """Whole groups of digits: of a length that tells less the rest would be garbage to `a2b_uu`."""
+    return binascii.a2b_uu(bytes([32 + len(digits) // 4 * 3]) + digits)
 
 
 _DECODERS: dict[Encoding, Callable[[], Decoder]] = {

@@ -31,6 +31,13 @@ def test_a_damaged_length_of_uuencode_is_told_by_the_digits() -> None:
     assert decode(uu(first, b"\xff" + second[1:], third), "uuencode") == OCTETS
 
 
+def test_a_length_that_tells_less_than_its_digits_is_believed() -> None:
+    for length in range(32, 97):
+        line = bytes([length]) + b"ABCD" * 21
+        for encoded in (line, b"begin 644 a\n" + line + b"\nend\n"):
+            assert len(decode(encoded, "uuencode")) in {0, (length - 32) & 63}
+
+
 def test_what_hangs_behind_a_line_of_uuencode_is_none_of_the_file() -> None:
     first, second, third = lines()
     assert decode(uu(first, second + b" [cut by a gateway]", third), "uuencode") == OCTETS
