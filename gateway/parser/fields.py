@@ -52,6 +52,7 @@ _COMMENT = re.compile(r"\([^()]{0,500}\)")
 # What stands before a type that was written twice, or with stray punctuation.
 _BEFORE_TYPE = re.compile(r"(?:[\s\"'<:;=]|content-type\s*:|\([^()]{0,500}\))++", re.IGNORECASE)
 _TYPE = re.compile(rf"({_TOKEN})\s*[/\\]+\s*({_TOKEN})", re.IGNORECASE)
+_ANY_MULTIPART = re.compile(rf"\s*multipart/[^a-z;]{{0,20}}((?:{_TOKEN})?)", re.IGNORECASE)
 _BARE_TYPE = re.compile(r"([a-z]{2,10}(?:-html|-plain)?)[\s\"'>/]*(?:[;,:]|\Z)", re.IGNORECASE)
 _BARE_TYPES = {
     "html": "text/html",
@@ -253,6 +254,8 @@ def _beyond_quote(tail: str) -> str:
 def _media_type(text: str, default: str) -> str:
     if found := _TYPE.match(text):  # nearly always
         return _named_type(found)
+    if multipart := _ANY_MULTIPART.match(text):  # so others read it, whatever its subtype is
+        return f"multipart/{multipart[1].lower() or 'mixed'}"
     if "(" in text:
         text = _COMMENT.sub("", text)
     if "=?" in text:
@@ -272,7 +275,7 @@ def _media_type(text: str, default: str) -> str:
 def _named_type(found: re.Match[str]) -> str:
     named = f"{found[1]}/{found[2]}".lower().rstrip(".")
     # One that is written oddly has no parts for other readers, and must have none for us.
-    if named.startswith("multipart/") and len(found[0]) > len(found[1]) + 1 + len(found[2]):
+    if named.startswith("multipart/") and found[0][len("multipart")] != "/":
         return "text/plain"
     return "text/html" if named in _PAGES else named
 

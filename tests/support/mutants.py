@@ -73,7 +73,10 @@ def agreed_parts(data: bytes) -> list[bytes] | None:
     encodings = {str(part.get("content-transfer-encoding", "")).lower() for part in known.walk()}
     if any(part.defects for part in known.walk()) or not encodings <= _ENCODINGS:
         return None
-    theirs = [_plain(one) for one in _of_python(known)]
+    try:
+        theirs = [_plain(one) for one in _of_python(known)]
+    except ValueError:  # a NUL in the name of a charset
+        return None
     try:
         root = fast_mail_parser.parse_email_tree(data)
         others = [

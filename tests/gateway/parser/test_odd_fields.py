@@ -65,6 +65,8 @@ multipart/mixed; boundary==BB
 multipart/mixed boundary = "BB"
 "multipart/mixed", boundary=BB
 multipart/mixed; boundary*=us-ascii''BB
+multipart/\tmixed; boundary=BB
+multipart/=mixed; boundary=BB
 """
 TWO_PARTS = "--BB\r\n\r\none\r\n--BB\r\n\r\ntwo\r\n--BB--\r\n"
 NAMES = (
