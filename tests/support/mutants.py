@@ -69,7 +69,10 @@ def agreed_parts(data: bytes) -> list[bytes] | None:
 
     An encoding that RFC 2045 does not spell so is a fault they do not see: they decode nothing.
     """
-    known = message_from_bytes(data, policy=policy.compat32)
+    try:
+        known = message_from_bytes(data, policy=policy.compat32)
+    except ValueError:  # a NUL in the name of a charset
+        return None
     encodings = {str(part.get("content-transfer-encoding", "")).lower() for part in known.walk()}
     if any(part.defects for part in known.walk()) or not encodings <= _ENCODINGS:
         return None
