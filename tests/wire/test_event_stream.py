@@ -103,7 +103,8 @@ def test_a_thousand_streams_cost_less_than_100_mib_and_all_hear(servers: Servers
             ends = [stack.enter_context(stream(server, token)) for _ in range(MANY)]
             send(server, 1)
             for end in ends:
-                assert b"event: message.received" in read_until(end, b"\n\n")
+                # On a slow machine comments that keep the stream alive come between.
+                read_until(end, b"event: message.received")
         assert grown.octets < 100 * MIB, grown
     finally:
         servers.stop(server)

@@ -281,7 +281,8 @@ async def test_the_list_works_without_scripts(site: Site, browser: Browser) -> N
         await page.click("#acts button:text-is('Archive')")
         seen.append(await page.inner_text("#done p"))
         await page.click("text=Undo")
-        seen.append(await page.locator("#rows .subject >> nth=0").inner_text())
+        # Not the text as it is laid out: rows that were not painted yet have none.
+        seen.append(await page.locator("#rows .subject >> nth=0").text_content())
         await page.locator("#rows .pick input >> nth=0").check()
         await page.click("summary:text-is('Assign')")
         await page.fill("#assign-to", SALES)
@@ -298,7 +299,7 @@ async def test_the_list_works_without_scripts(site: Site, browser: Browser) -> N
         await page.fill("#q", "letter 7 is:open")
         await page.press("#q", "Enter")
         await page.wait_for_load_state("load")
-        seen.append(await page.locator("#rows .subject").all_inner_texts())
+        seen.append(await page.locator("#rows .subject").all_text_contents())
         await page.click("#rows a.open")
         await page.click("text=Back to the list")
         seen.append(await page.input_value("#q"))
