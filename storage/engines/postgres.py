@@ -20,7 +20,7 @@
 - Readers go round fairly (`storage.engines.fair_turns`); a look-up by key has connections that no
   reader takes.
 - Each transaction names its tenant, or says that it is for all (`storage.tenant_wall`).
-- A commit that gave an id tells the other processes (`storage.engines.postgres_notify`).
+- A commit that gave an id tells the other processes (`storage.engines.servers.notify`).
 - A read is a REPEATABLE READ, READ ONLY snapshot. A look-up by key begins it with its first
   statement, in one round trip, and no caller waits for a ROLLBACK.
 - A transaction runs in a task of its own: a caller that goes away does not stop its commit.
@@ -60,7 +60,7 @@ from storage.engines.postgres_locks import (
     locks_of,
     roll_back,
 )
-from storage.engines.postgres_notify import channel_of, listen
+from storage.engines.servers.notify import channel_of, listen
 from storage.engines.servers.round_trips import Step
 from storage.engines.servers.transaction import Begins, PostgresTx
 from storage.ids import IdSource

@@ -22,7 +22,7 @@ import asyncio
 import logging
 import sqlite3
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable
 from functools import partial
 from pathlib import Path
 
@@ -30,7 +30,7 @@ import aiosqlite
 
 from storage.clock import Clock
 from storage.cursors import WHOLE
-from storage.database import SEALED, Durable, Params, Row, Share, StoreFault, T, Work
+from storage.database import Durable, Share, StoreFault, T, Work
 from storage.engines.checkpoint import checkpoint, rescue
 from storage.engines.fair_turns import HOUSE, MAIL, WRITE_WAIT, CallersView, FairTurns
 from storage.engines.log_sync import LogSync
@@ -39,11 +39,11 @@ from storage.engines.sqlite_connections import (
     connect,
     in_thread,
     is_failed_sync,
-    is_locked,
     open_peeker,
     open_quick,
     translated,
 )
+from storage.engines.sqlite_transactions import finish_write, has_begun, run_read, run_write
 from storage.engines.store_files import StoreFiles, forget_cached
 from storage.errors import OutcomeUnknown, StoreUnavailable
 from storage.ids import IdSource
@@ -51,63 +51,11 @@ from storage.ids import IdSource
 logger = logging.getLogger(__name__)
 
 FILE_NAME = "postroom.db"
-_POLL_LEAST, _POLL_MOST = 0.00005, 0.002
 _POLL_HERE = 0.001  # uvloop counts whole milliseconds: less would ask without a pause
 _CHECKPOINT_SECONDS = 1.0
 _RESTART_AGAIN_SECONDS = 20.0
-_READERS, _READERS_OF_ONE = 3, 2
-
-_DIALECT = {
-    "engine": "sqlite",
-    "id": "BLOB",
-    "int64": "INTEGER",
-    "bytes": "BLOB",
-    "text": "TEXT",
-    "clustered": "WITHOUT ROWID",
-    "is_read_only": "0",
-}
-
-
-class SqliteTx:
-    """A transaction on one connection; its coroutines finish without ever suspending."""
-
-    __slots__ = ("_connection", "_ids")
-
-    def __init__(self, connection: sqlite3.Connection, ids: IdSource | None) -> None:
-        self._connection = connection
-        self._ids = ids
-
-    @property
-    def dialect(self) -> Mapping[str, str]:
-        return _DIALECT
-
-    async def execute(self, sql: str, params: Params | None = None) -> int:
-        return self._connection.execute(sql, params or ()).rowcount
-
-    async def execute_many(self, sql: str, rows: Sequence[Params]) -> None:
-        self._connection.executemany(sql, rows)
-
-    async def execute_all(self, statements: Mapping[str, Sequence[Params]]) -> None:
-        for sql, rows in statements.items():
-            self._connection.executemany(sql, rows)
-
-    async def execute_each(self, statements: Sequence[tuple[str, Params]]) -> list[int]:
-        return [self._connection.execute(sql, row).rowcount for sql, row in statements]
-
-    async def fetch_one(self, sql: str, params: Params | None = None) -> Row | None:
-        row: Row | None = self._connection.execute(sql, params or ()).fetchone()
-        return row
-
-    async def fetch_all(self, sql: str, params: Params | None = None) -> list[Row]:
-        return self._connection.execute(sql, params or ()).fetchall()
-
-    async def fetch_each(self, queries: Sequence[tuple[str, Params]]) -> list[list[Row]]:
-        return [self._connection.execute(sql, params).fetchall() for sql, params in queries]
-
-    def new_id(self) -> bytes:
-        if self._ids is None:
-            raise RuntimeError("a read transaction makes no ids")
-        return self._ids.next()
+_READERS = 3
+_READERS_OF_ONE = 2
 
 
 class SqliteLookups:
@@ -209,7 +157,7 @@ class SqliteDatabase(SqliteLookups):
         async with self._writes.turn(share, patience=WRITE_WAIT):
             try:
                 result = await in_thread(
-                    writer, partial(_run_write, writer._conn, self._ids, epoch, work, until)
+                    writer, partial(run_write, writer._conn, self._ids, epoch, work, until)
                 )
             except (sqlite3.Error, OutcomeUnknown) as error:
                 raise self._translated(error) from (error.__cause__ or error)
@@ -233,7 +181,7 @@ class SqliteDatabase(SqliteLookups):
         async with self._writes.turn(share, patience=WRITE_WAIT):
             try:
                 await self._begin_here(until)
-                result = _finish_write(self._quick, self._ids, epoch, work)
+                result = finish_write(self._quick, self._ids, epoch, work)
             except (sqlite3.Error, OutcomeUnknown) as error:
                 raise self._translated(error) from (error.__cause__ or error)
         self._checkpoint_soon()
@@ -266,7 +214,7 @@ class SqliteDatabase(SqliteLookups):
 
     async def _begin_here(self, until: float) -> None:
         """Take the write lock for the connection of this thread; others hold it for a moment."""
-        while not _has_begun(self._quick):
+        while not has_begun(self._quick):
             if time.monotonic() > until:
                 raise StoreUnavailable("the store is locked")
             await asyncio.sleep(_POLL_HERE)
@@ -336,115 +284,3 @@ def _prepare_file(data: Path) -> Path:
     path = data / FILE_NAME
     path.touch(mode=0o600, exist_ok=True)
     return path
-
-
-def run_read(connection: sqlite3.Connection, work: Work[T]) -> T:
-    """Run `work` on one snapshot of an open connection; blocks. Raises sqlite3.Error."""
-    connection.execute("BEGIN")
-    try:
-        return drive(work, SqliteTx(connection, None))
-    finally:
-        if connection.in_transaction:  # some errors have ended it already
-            connection.execute("ROLLBACK")
-
-
-def _run_write(
-    connection: sqlite3.Connection,
-    ids: IdSource,
-    epoch: RouteGeneration | None,
-    work: Work[T],
-    until: float,
-) -> T:
-    _begin_immediate(connection, until)
-    return _finish_write(connection, ids, epoch, work)
-
-
-def _finish_write(
-    connection: sqlite3.Connection, ids: IdSource, epoch: RouteGeneration | None, work: Work[T]
-) -> T:
-    """Do the work and commit; a given `epoch` (route generation) ends with this."""
-    number = 0
-    try:
-        if epoch is not None:
-            number = epoch.begin()
-        before = _raise_floor(connection, ids)
-        result = drive(work, SqliteTx(connection, ids))
-        if ids.last != before:
-            connection.execute(_KEEP_FLOOR, (ids.last,))
-        _commit(connection)
-        return result
-    except BaseException:
-        if connection.in_transaction:
-            connection.execute("ROLLBACK")
-        raise
-    finally:
-        if epoch is not None:
-            epoch.end(number)
-
-
-def _commit(connection: sqlite3.Connection) -> None:
-    try:
-        connection.execute("COMMIT")
-    except sqlite3.OperationalError as error:
-        if error.sqlite_errorcode & 0xFF != sqlite3.SQLITE_IOERR:
-            raise
-        # It is rolled back; but who finds the log after a crash may find all of it there.
-        raise OutcomeUnknown(f"a commit failed: {error}") from error
-
-
-def _begin_immediate(connection: sqlite3.Connection, until: float) -> None:
-    """Take the write lock; try often at first, since it is mostly held for a millisecond or two.
-
-    SQLite's own waiting begins at 1 ms and soon sleeps 100.
-    """
-    began = time.monotonic()
-    while not _has_begun(connection):
-        waited = time.monotonic() - began
-        if time.monotonic() > until:
-            raise StoreUnavailable("the store is locked")
-        time.sleep(min(_POLL_MOST, _POLL_LEAST + waited / 8))
-
-
-def _has_begun(connection: sqlite3.Connection) -> bool:
-    """Whether the write lock could be taken at once."""
-    try:
-        connection.execute("BEGIN IMMEDIATE")
-    except sqlite3.OperationalError as error:
-        if not is_locked(error):
-            raise
-        return False
-    return True
-
-
-_FLOOR = """
-    SELECT value, (SELECT value FROM store_state WHERE name = 'sealed')
-    FROM store_state WHERE name = 'last_id'
-"""
-_KEEP_FLOOR = "UPDATE store_state SET value = ? WHERE name = 'last_id'"
-
-
-def _raise_floor(connection: sqlite3.Connection, ids: IdSource) -> int:
-    """Learn the highest id that any process gave; before the first migration there is none.
-
-    Raises StoreUnavailable for a store that is sealed.
-    """
-    try:
-        floor, sealed = next(iter(connection.execute(_FLOOR)))
-    except sqlite3.OperationalError:
-        return ids.last
-    if sealed is not None:
-        raise StoreUnavailable(SEALED)
-    ids.rise_to(floor)
-    return ids.last
-
-
-def drive(work: Work[T], tx: SqliteTx) -> T:
-    """Run `work` to its end in one go; blocks."""
-    coroutine = work(tx)
-    try:
-        coroutine.send(None)
-    except StopIteration as stop:
-        result: T = stop.value
-        return result
-    coroutine.close()
-    raise RuntimeError("a transaction may wait on nothing but its store")

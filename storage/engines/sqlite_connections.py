@@ -1,7 +1,7 @@
 """SQLite connections: how they are made, run in their own thread, and what their errors mean.
 
 - Readers are query-only. A writer does not let SQLite wait for the lock, which sleeps long:
-  `storage.engines.sqlite` retries itself.
+  `storage.engines.sqlite_transactions` retries itself.
 """
 
 from __future__ import annotations

@@ -23,7 +23,7 @@ import psycopg
 from storage.database import Row
 from storage.engines.postgres_connections import Connection, connected, control
 from storage.engines.postgres_locks import locks_of
-from storage.engines.postgres_notify import channel_of
+from storage.engines.servers.notify import channel_of
 from storage.errors import StoreUnavailable
 
 LEASE = 1.0

@@ -1,1 +1,1 @@
-"""PostgreSQL servers: which one of several, a pooler in front, errors. Knows no table of ours."""
+"""PostgreSQL servers: hosts, poolers, errors, transactions, hints. Knows no table of ours."""

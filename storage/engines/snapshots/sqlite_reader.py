@@ -21,8 +21,9 @@ from urllib.parse import quote
 
 from storage.database import T, Work
 from storage.engines.snapshots.tables import PAGE, Table, Values
-from storage.engines.sqlite import FILE_NAME, run_read
+from storage.engines.sqlite import FILE_NAME
 from storage.engines.sqlite_connections import translated
+from storage.engines.sqlite_transactions import run_read
 from storage.errors import StoreUnavailable
 
 _MOST_FAULTS = 1000

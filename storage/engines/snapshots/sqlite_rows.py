@@ -19,8 +19,9 @@ from pathlib import Path
 from storage.database import T, Work
 from storage.engines.snapshots.sqlite_reader import tables_in_order
 from storage.engines.snapshots.tables import Add, Table, Values
-from storage.engines.sqlite import FILE_NAME, SqliteTx, drive, run_read
+from storage.engines.sqlite import FILE_NAME
 from storage.engines.sqlite_connections import open_quick, translated
+from storage.engines.sqlite_transactions import SqliteTx, drive, run_read
 from storage.errors import Conflict, StoreDamaged, kind_of
 
 # Large sorts go to files, so that memory stays bounded.

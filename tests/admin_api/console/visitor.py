@@ -14,7 +14,7 @@ import pytest
 
 from storage.accounts import sessions
 from storage.engines.servers.transaction import PostgresTx
-from storage.engines.sqlite import SqliteTx
+from storage.engines.sqlite_transactions import SqliteTx
 from tests.builders import PASSWORD, STRANGER, World
 
 BASE = "http://127.0.0.1:8025"

@@ -15,10 +15,11 @@ from storage.accounts import tenants
 from storage.accounts.tenants import Tenant
 from storage.clock import system_clock
 from storage.database import Database, Store, Tx
-from storage.engines import postgres, postgres_connections, postgres_locks, postgres_notify
+from storage.engines import postgres, postgres_connections, postgres_locks
 from storage.engines.opening import open_database
 from storage.engines.postgres import open_postgres
 from storage.engines.postgres_connections import Connection
+from storage.engines.servers import notify
 from storage.engines.servers.hosts import options_of
 from storage.engines.servers.statements import numbered
 from storage.errors import OutcomeUnknown, StoreDamaged, StoreFull, StoreUnavailable
@@ -95,7 +96,7 @@ async def test_a_look_up_takes_two_messages_of_which_nobody_waits_for_the_second
 async def test_commits_of_another_process_are_heard_and_a_lost_connection_loses_none(
     url: str, opened: Store, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(postgres_notify, "_AGAIN_SECONDS", 0.01)
+    monkeypatch.setattr(notify, "_AGAIN_SECONDS", 0.01)
     other = await open_postgres(url, system_clock)
     told: list[int] = []
 
