@@ -36,7 +36,7 @@ from __future__ import annotations
 import asyncio
 import time
 from collections import deque
-from collections.abc import Callable, Coroutine, Sequence
+from collections.abc import Callable, Coroutine
 from typing import Any, NamedTuple
 
 from storage.clock import Clock
@@ -128,7 +128,7 @@ class PostgresLookups:
     async def _read(self, work: Work[T], answer: asyncio.Future[T], how: _Reading) -> None:
         try:
             async with self._readers.lend() as connection:
-                begins = Begins(_begin_peek(how.tenant) if how.quick else _begin_read(how.tenant))
+                begins = _begins(how)
                 try:
                     with ending_within(connection, how.within):
                         answer.set_result(await work(PostgresTx(connection, begins=begins)))
@@ -354,12 +354,9 @@ async def _durable_already() -> None:
 _BEGIN_READ = Step(b"BEGIN ISOLATION LEVEL REPEATABLE READ, READ ONLY")
 
 
-def _begin_peek(tenant: bytes | None) -> Sequence[Step]:
-    return _BEGIN_READ, Step(_NAME_TENANT, [wall_value(tenant)], prepare=True)
-
-
-def _begin_read(tenant: bytes | None) -> Sequence[Step]:
-    return _BEGIN_READ, Step(_PLAN_EACH, [wall_value(tenant)], prepare=True)
+def _begins(how: _Reading) -> Begins:
+    text = _NAME_TENANT if how.quick else _PLAN_EACH
+    return Begins((_BEGIN_READ, Step(text, [wall_value(how.tenant)], prepare=True)))
 
 
 _NAME_TENANT = f"SELECT set_config('{SETTING}', $1, true)".encode()

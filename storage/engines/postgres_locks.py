@@ -183,14 +183,16 @@ _SAFETY = """current_setting('fsync') AS fsync,
 _LAST_ALONE = f"SELECT value, {_SAFETY} FROM store_state WHERE name = 'last_id'"
 
 
+# The query for the time part of the last id, of one tenant or of all.
+_LAST = f"""
+    SELECT GREATEST(s.value, ({{}})) AS value, {_SAFETY}
+    FROM store_state s WHERE s.name = 'last_id'"""
+_OF_ALL = "SELECT MAX(f.value) FROM tenant_floors f"
+_OF_ONE = "SELECT f.value FROM tenant_floors f WHERE f.tenant_id = {}"
+
+
 def _floor(part: bytes | None) -> str:
-    """The query for the time part of the last id, of this tenant or of all."""
-    of_tenants = "SELECT MAX(f.value) FROM tenant_floors f"
-    if part is not None:
-        of_tenants = f"SELECT f.value FROM tenant_floors f WHERE f.tenant_id = '\\x{part.hex()}'"
-    return f"""
-        SELECT GREATEST(s.value, ({of_tenants})) AS value, {_SAFETY}
-        FROM store_state s WHERE s.name = 'last_id'"""
+    return _LAST.format(_OF_ALL if part is None else _OF_ONE.format(f"'\\x{part.hex()}'"))
 
 
 # A mail process writes by keys alone. A plan for many rows that was made while a table was empty
@@ -198,10 +200,7 @@ def _floor(part: bytes | None) -> str:
 _SHARE = f"""
     SELECT set_config('lock_timeout', $1, true), set_config('enable_seqscan', 'off', true),
            set_config('{SETTING}', $2, true), pg_advisory_xact_lock_shared($3)""".encode()
-_FLOOR = f"""
-    SELECT GREATEST(s.value, (SELECT f.value FROM tenant_floors f WHERE f.tenant_id = $1)) AS value,
-           {_SAFETY}
-    FROM store_state s WHERE s.name = 'last_id'""".encode()
+_FLOOR = _LAST.format(_OF_ONE.format("$1")).encode()
 
 
 def keep_floor(part: bytes | None, last: int) -> Step:

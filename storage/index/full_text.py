@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import json
 from collections import defaultdict
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from types import ModuleType
 
 from storage.database import Params, Row, Tx
@@ -84,8 +84,8 @@ async def matching(
 
 async def scopes_of(tx: Tx, *, message_id: bytes, has_attachments: bool) -> list[str]:
     """Return the scopes of a message: its inboxes, its lists, its attachments."""
-    scopes = scopes_in(await tx.fetch_each(scope_queries([message_id])))[message_id]
-    return [*scopes, ATTACHMENT] if has_attachments else scopes
+    with_files = [message_id] if has_attachments else []
+    return scopes_in(await tx.fetch_each(scope_queries([message_id])), with_files)[message_id]
 
 
 def scope_queries(message_ids: Sequence[bytes]) -> list[tuple[str, Params]]:
@@ -94,14 +94,18 @@ def scope_queries(message_ids: Sequence[bytes]) -> list[tuple[str, Params]]:
     return [(statement.format(chosen), names) for statement in _SCOPES]
 
 
-def scopes_in(answers: Sequence[Sequence[Row]]) -> Mapping[bytes, list[str]]:
-    """The scopes of each message, but for attachments."""
+def scopes_in(
+    answers: Sequence[Sequence[Row]], with_files: Iterable[bytes]
+) -> Mapping[bytes, list[str]]:
+    """The scopes of each message; `with_files` are those that have attachments."""
     inboxes, lists = answers
     scopes: defaultdict[bytes, list[str]] = defaultdict(list)
     for row in inboxes:
         scopes[bytes(row["message_id"])].append(inbox_scope(bytes(row["inbox_id"])))
     for row in lists:
         scopes[bytes(row["message_id"])].append(list_scope(bytes(row["list_id"])))
+    for message_id in with_files:
+        scopes[message_id].append(ATTACHMENT)
     return scopes
 
 

@@ -18,14 +18,7 @@ from types import MappingProxyType
 from storage.content.mime_parts import Parsed, Part, Slice
 from storage.database import Row, Tx
 from storage.errors import NotFound
-from storage.index.full_text import (
-    ATTACHMENT,
-    forget,
-    index,
-    scope_queries,
-    scopes_in,
-    scopes_of,
-)
+from storage.index.full_text import forget, index, scope_queries, scopes_in, scopes_of
 from storage.mailbox.parse_queue import ParseClaim
 from storage.sql import in_list, padded
 
@@ -65,17 +58,13 @@ async def record(tx: Tx, results: Sequence[tuple[ParseClaim, Parsed]]) -> None:
     await tx.execute_many(_FINISH, [_finished(*one) for one in kept])
     await _keep_parts(tx, kept)
     await tx.execute_many("DELETE FROM parse_attempts WHERE message_id = :message_id", attempts)
-    scopes = scopes_in(scoped)
-    await index(tx, [(one, _scopes(scopes[one], result), result.words) for one, result in kept])
+    scopes = scopes_in(scoped, [one for one, result in kept if result.has_files])
+    await index(tx, [(one, scopes[one], result.words) for one, result in kept])
 
 
 _PENDING = """
     SELECT message_id FROM messages WHERE message_id IN ({}) AND parse_status = 'pending'
 """
-
-
-def _scopes(scopes: list[str], result: Parsed) -> list[str]:
-    return [*scopes, ATTACHMENT] if result.has_files else scopes
 
 
 async def record_again(tx: Tx, message_id: bytes, result: Parsed) -> None:
