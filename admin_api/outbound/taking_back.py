@@ -18,6 +18,7 @@ from storage.clock import SECOND
 from storage.database import Tx
 from storage.drafts import approvals, drafts, uploads
 from storage.ids import from_text
+from storage.mailbox.visibility import View
 from storage.outbound import letters
 from storage.outbound.letters import Letter
 
@@ -28,8 +29,8 @@ async def locate(tx: Tx, call: Call) -> Letter:
     return await letters.find_letter(tx, tenant_id=call.tenant_id, message_id=copy.message_id)
 
 
-async def _own(tx: Tx, call: Call) -> Letter:
-    """Return the letter in the path, if the acting inbox wrote it.
+async def _own(tx: Tx, call: Call) -> tuple[View, Letter]:
+    """Return the acting inbox's view, and the letter in the path, if that inbox wrote it.
 
     Raises NotFound for what that inbox does not see, Problem 403 `not_author`.
     """
@@ -37,14 +38,14 @@ async def _own(tx: Tx, call: Call) -> Letter:
     letter = await locate(tx, call)
     if letter.inbox_id != view.inbox_id:
         raise not_author()
-    return letter
+    return view, letter
 
 
 async def cancel_letter(call: Call) -> Response:
     """POST /v1/messages/{message_id}/cancel/: its text becomes a draft of its thread."""
 
     async def work(tx: Tx) -> Record:
-        view, letter = await acting_view(tx, call), await _own(tx, call)
+        view, letter = await _own(tx, call)
         key = {"tenant_id": call.tenant_id, "message_id": letter.message_id}
         await letters.cancel(tx, **key, inbox_id=view.inbox_id, now=call.now)
         # Otherwise a person would approve a letter that is a draft again.
@@ -80,7 +81,7 @@ async def retry_letter(call: Call) -> Response:
     settings = call.service.settings
 
     async def work(tx: Tx) -> Entire:
-        letter = await _own(tx, call)
+        _, letter = await _own(tx, call)
         if await smarthost_of(tx, call, letter.domain) is None:
             raise unconfigured()
         await letters.retry(

@@ -69,6 +69,14 @@ TABLES = (
 )
 
 
+# Of what is there only where letters leave.
+_OF_LETTERS = frozenset(("C", "g a", "R"))
+
+
 async def show_keys(call: Call, visit: Visit) -> Response:
     """GET /console/keys/."""
-    return visit.render("keys.html", tables=TABLES)
+    tables = [
+        (name, [row for row in rows if visit.sends or row[0] not in _OF_LETTERS])
+        for name, rows in TABLES
+    ]
+    return visit.render("keys.html", tables=tables)
