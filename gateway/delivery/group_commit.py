@@ -37,7 +37,7 @@ from storage.database import Durable, Store, Tx
 from storage.delivery.arrivals import Arrival, Outcome, Repeated, Stored, Unsettled
 from storage.delivery.deliver import deliver
 from storage.delivery.retry_receipts import forget_confirmed
-from storage.directory.resolve import Resolution
+from storage.directory.resolve import MailboxName, Resolution
 from storage.errors import OutcomeUnknown, StoreFull, StoreUnavailable
 from storage.wakeup import woken_within
 
@@ -148,7 +148,7 @@ class Deliverer:
         self._counters = counters
         self._postmaster = postmaster
         self._loop = asyncio.get_running_loop()
-        self._guesses: dict[tuple[str, str], Resolution] = {}
+        self._guesses: dict[MailboxName, Resolution] = {}
         self._lines: dict[bytes, _Line] = {}
         self._places = asyncio.Semaphore(_AT_A_TIME)
         self._wake = asyncio.Event()

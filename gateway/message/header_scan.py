@@ -25,7 +25,7 @@ from urllib.parse import unquote
 from gateway.message.address_lists import Mailbox, parse_mailboxes
 from gateway.message.automatic import FAMILIES, OF_MACHINES, OTHERS, is_automatic, says_so
 from gateway.message.encoded_words import MAX_RAW, MAX_TEXT, decoded, harmless, readable
-from storage.content.charsets import ESCAPES, ISO_2022_JP, codec_of, decode_text
+from storage.content.charsets import ISO_2022_JP, codec_of, decode_text, is_iso_2022_jp
 from storage.content.header_grammar import FIELD, MAX_FIELDS, MAX_OCTETS, begin
 
 MAX_MAILBOXES = 100
@@ -160,7 +160,7 @@ class _Raw(NamedTuple):
         """Return the value on one line."""
         octets = value.translate(None, b"\r\n")
         # In seven bits, so that it looks like UTF-8; decoded first, as its octets can be commas.
-        if b"\x1b" in octets and ESCAPES.search(octets):
+        if is_iso_2022_jp(octets):
             return decode_text(octets, ISO_2022_JP)
         try:
             return octets.decode()

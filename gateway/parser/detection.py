@@ -18,11 +18,11 @@ import codecs
 import re
 
 from storage.content.charsets import (
-    ESCAPES,
     ISO_2022_JP,
     UTF_16,
     codec_of,
     decode_text,
+    is_iso_2022_jp,
     marked_codec,
 )
 
@@ -74,7 +74,7 @@ def likely_codec(octets: bytes, declared: str | None, *, is_page: bool, whole: b
 def _escaped(octets: bytes) -> str | None:
     if _KOREAN.search(octets):
         return "iso2022_kr"
-    return ISO_2022_JP if ESCAPES.search(octets) else None
+    return ISO_2022_JP if is_iso_2022_jp(octets) else None
 
 
 def _of_page(octets: bytes) -> str | None:
@@ -137,7 +137,7 @@ def _guessed(octets: bytes, *, whole: bool) -> str:
 def _of_sample(sample: bytes) -> str:
     if sample.count(0) * 4 > len(sample):
         return UTF_16
-    if ESCAPES.search(sample):
+    if is_iso_2022_jp(sample):
         return ISO_2022_JP
     high = len(sample.translate(None, _ASCII))
     letters = len(_NOT_LETTERS.sub(b"", sample))

@@ -23,7 +23,7 @@ from typing import NamedTuple
 from urllib.parse import unquote_to_bytes
 
 from gateway.message.encoded_words import decoded, harmless, is_utf8
-from storage.content.charsets import ESCAPES, ISO_2022_JP, codec_of, decode_text
+from storage.content.charsets import ISO_2022_JP, codec_of, decode_text, is_iso_2022_jp
 from storage.content.header_grammar import FIELD
 from storage.content.mime_parts import Encoding, Flow
 
@@ -200,7 +200,7 @@ def unfolded(value: bytes) -> str:
     """The text of a raw value, of which only the first 8 KiB count."""
     octets = _FOLD.sub(b"", value[:MAX_VALUE])
     # Decoded before the field is read: two octets of a sign can be a quote and a semicolon.
-    if b"\x1b" in octets and ESCAPES.search(octets):
+    if is_iso_2022_jp(octets):
         return decode_text(octets, ISO_2022_JP)
     return octets.decode("utf-8", "surrogateescape")
 

@@ -115,8 +115,8 @@ def _is_letter(leaf: Leaf, parent: str, place: int) -> bool:
 
 def _chosen(sorting: _Sorting, found: list[_Both]) -> _Both:
     """One of the alternatives as text, one as HTML; either stands in for the other."""
-    texts = [text for text, _ in found if text and all(map(_is_plain, text))]
-    pages = [page for _, page in found if not all(map(_is_plain, page))]
+    texts = [text for text, _ in found if text and all(map(is_plain, text))]
+    pages = [page for _, page in found if not all(map(is_plain, page))]
     said = [text for text in texts if any(map(sorting.has_text, text))]
     page = pages[-1] if pages else []
     if said:  # else an empty page is all there is
@@ -126,8 +126,9 @@ def _chosen(sorting: _Sorting, found: list[_Both]) -> _Both:
 
 
 def _is_seen(sorting: _Sorting, page: list[Leaf]) -> bool:
-    return any(sorting.has_text(leaf) if _is_plain(leaf) else sorting.shows(leaf) for leaf in page)
+    return any(sorting.has_text(leaf) if is_plain(leaf) else sorting.shows(leaf) for leaf in page)
 
 
-def _is_plain(leaf: Leaf) -> bool:
+def is_plain(leaf: Leaf) -> bool:
+    """Whether a part of the letter is read as plain text."""
     return leaf.kind.content_type != "text/html"

@@ -26,7 +26,7 @@ from gateway.message.header_scan import MAX_MAILBOXES, HeaderScan, scan
 from gateway.parser.attachments import Shown, parts_of, shown_ids, uuencoded
 from gateway.parser.detection import likely_codec
 from gateway.parser.fields import Octets, unfolded
-from gateway.parser.letter import File, letter_of
+from gateway.parser.letter import File, is_plain, letter_of
 from gateway.parser.structure import Leaf, split
 from storage.content.delivery_report import DeliveryReport
 from storage.content.header_grammar import MAX_OCTETS
@@ -87,7 +87,7 @@ class _Reader:
 
     def _cut(self, leaf: Leaf, end: int) -> list[Slice]:
         kind, data = leaf.kind, self.data
-        is_page = kind.content_type == "text/html"
+        is_page = not is_plain(leaf)
         encoding = kind.encoding
         if encoding == "base64" and _PROSE.match(data, leaf.start, end):
             encoding = "identity"
@@ -139,11 +139,11 @@ def parse(data: Octets, in_time: Callable[[], bool], *, with_html: bool = True) 
     structure = split(data, in_time)
     reader = _Reader(data, in_time, with_html)
     letter = letter_of(structure.root, reader.has_text, reader.shows)
-    is_plain = all(map(_is_plain, letter.text))
-    slices = [one for leaf in letter.text if _is_plain(leaf) for one in reader.slices_of(leaf)]
+    as_it_is = all(map(is_plain, letter.text))
+    slices = [one for leaf in letter.text if is_plain(leaf) for one in reader.slices_of(leaf)]
     said = _text(reader, letter.text)
     html = _html(reader, letter.page)
-    derived = joined(reader.page(leaf)[1] for leaf in letter.page if not _is_plain(leaf))
+    derived = joined(reader.page(leaf)[1] for leaf in letter.page if not is_plain(leaf))
     shown = Shown(shown_ids(html), reader.named_ids)
     parts, attached, measured = parts_of(data, letter.files, shown, in_time)
     attachments = tuple(sorted([*parts, *reader.files], key=lambda part: part.start))
@@ -151,8 +151,8 @@ def parse(data: Octets, in_time: Callable[[], bool], *, with_html: bool = True) 
         status="parsed" if structure.whole and reader.whole and measured else "partial",
         preview=preview_of(said),
         reply_to=tuple((one.name, one.email) for one in _reply_to(structure.reply_to)),
-        text_parts=tuple(slices) if is_plain else (),
-        text=None if is_plain or not said else zlib.compress(said.encode(), 1),
+        text_parts=tuple(slices) if as_it_is else (),
+        text=None if as_it_is or not said else zlib.compress(said.encode(), 1),
         html=None if html is None else zlib.compress(html.encode(), 6),
         attachments=attachments,
         words=_words(scan(data[:MAX_OCTETS]), said, derived, attachments),
@@ -176,10 +176,6 @@ def _reply_to(value: bytes) -> tuple[Mailbox, ...]:
     return parse_mailboxes(unfolded(value), MAX_MAILBOXES) if value else ()
 
 
-def _is_plain(leaf: Leaf) -> bool:
-    return leaf.kind.content_type != "text/html"
-
-
 def _read(data: Octets, part: Slice) -> str:
     return read_text(data[part.start : part.end], part.encoding, part.charset, part.flow)
 
@@ -189,9 +185,9 @@ def _text(reader: _Reader, leaves: Sequence[Leaf]) -> str:
     texts: list[str] = []
     said: set[str] = set()
     for leaf in leaves:
-        text = reader.text(leaf) if _is_plain(leaf) else reader.page(leaf)[1]
+        text = reader.text(leaf) if is_plain(leaf) else reader.page(leaf)[1]
         plain = " ".join(text.split())
-        if _is_plain(leaf) or plain not in said:
+        if is_plain(leaf) or plain not in said:
             texts.append(text)
         said.add(plain)
     return joined(texts)
@@ -203,7 +199,7 @@ def _html(reader: _Reader, leaves: Sequence[Leaf]) -> str | None:
         return None
     shown: list[str] = []
     for leaf in leaves:
-        if _is_plain(leaf):
+        if is_plain(leaf):
             text = escape(reader.text(leaf), quote=False)
             shown.append(f'<div style="white-space:pre-wrap">{text}</div>')
             continue

@@ -15,7 +15,7 @@ from collections.abc import Callable
 from gateway.smtp import replies
 from gateway.smtp.replies import Reply
 from storage.database import Lookups
-from storage.directory.resolve import Resolution, Verdict, resolve
+from storage.directory.resolve import MailboxName, Resolution, Verdict, resolve
 
 VERDICTS = {
     Verdict.ROUTE: replies.RECIPIENT_OK,
@@ -44,7 +44,7 @@ class Recipients:
         self._lookups = lookups
         self._postmaster = postmaster
         self._time = time
-        self._known: dict[tuple[str, str], Resolution] = {}
+        self._known: dict[MailboxName, Resolution] = {}
         self._epoch: int | None = None
         self._until = 0.0
 

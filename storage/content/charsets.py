@@ -295,6 +295,11 @@ def decode_text(octets: bytes, codec: str, *, errors: str = "replace") -> str:
     return text.removeprefix(_BOM)
 
 
+def is_iso_2022_jp(octets: bytes) -> bool:
+    """Whether octets tell by escape sequences that they are ISO-2022-JP."""
+    return b"\x1b" in octets and _ESCAPES.search(octets) is not None
+
+
 def marked_codec(octets: bytes) -> str | None:
     """The codec that a byte order mark names."""
     if octets.startswith(BOM_UTF8):
@@ -319,8 +324,7 @@ def _with_mark(octets: bytes, codec: str) -> str:
     return codec
 
 
-# By these the octets tell that they are ISO-2022-JP.
-ESCAPES = re.compile(rb"\x1b(?:\$[@B]|\$\([DOPQ]|\([IJ])")
+_ESCAPES = re.compile(rb"\x1b(?:\$[@B]|\$\([DOPQ]|\([IJ])")
 # The sets that ISO-2022-JP and its extensions shift to, and how each is read.
 _SHIFT = re.compile(rb"\x1b(\([BJIHT]|\$[@BA]|\$\([A-DPQO]|\$\)C|[.&N][AF@]?)|\x0e|\x0f")
 _SINGLE = {b"(B", b"(J", b"(H", b"(T", b"(I"}

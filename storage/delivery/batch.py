@@ -16,7 +16,7 @@ from typing import NamedTuple
 
 from storage.database import Params, Row, Tx
 from storage.delivery.arrivals import Arrival
-from storage.directory.resolve import Resolution
+from storage.directory.resolve import MailboxName, Resolution
 
 
 class Known(NamedTuple):
@@ -66,7 +66,7 @@ class DeliveryBatch:
     owner: bytes
     is_open: Callable[[bytes], bool]
     postmaster: str
-    resolutions: dict[tuple[str, str], Resolution] = field(default_factory=dict)
+    resolutions: dict[MailboxName, Resolution] = field(default_factory=dict)
     threads: dict[tuple[bytes, bytes], Known] = field(default_factory=dict)
     joined: dict[bytes, bytes] = field(default_factory=dict)
     joins: list[Join] = field(default_factory=list)

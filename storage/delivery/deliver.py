@@ -41,8 +41,14 @@ from storage.delivery.retry_receipts import (
 )
 from storage.delivery.thread_join import join_letter, join_thread, thread_look_ups
 from storage.delivery.thread_merge import merge_threads
-from storage.directory.resolve import Recipient as Name
-from storage.directory.resolve import Resolution, Verdict, resolve, routes_in, routes_query
+from storage.directory.resolve import (
+    MailboxName,
+    Resolution,
+    Verdict,
+    resolve,
+    routes_in,
+    routes_query,
+)
 from storage.index.copy_index import index_new_copies
 from storage.sql import chunks, in_list, padded
 from storage.tenant_wall import for_all_tenants
@@ -61,7 +67,7 @@ async def deliver(
     owner: bytes,
     is_open: Callable[[bytes], bool],
     postmaster: str,
-    guesses: dict[Name, Resolution] | None = None,
+    guesses: dict[MailboxName, Resolution] | None = None,
 ) -> list[Outcome]:
     """Store `arrivals` in order; one outcome for each.
 
@@ -92,7 +98,7 @@ async def deliver(
 
 
 async def _look_ahead(
-    batch: DeliveryBatch, arrivals: Sequence[Arrival], guesses: dict[Name, Resolution]
+    batch: DeliveryBatch, arrivals: Sequence[Arrival], guesses: dict[MailboxName, Resolution]
 ) -> None:
     """Ask together what each message would ask: across a network each query is a round trip.
 
@@ -113,11 +119,11 @@ async def _look_ahead(
     guesses.update(batch.resolutions)
 
 
-def _take_routes(batch: DeliveryBatch, names: Collection[Name], rows: Sequence[Row]) -> None:
+def _take_routes(batch: DeliveryBatch, names: Collection[MailboxName], rows: Sequence[Row]) -> None:
     batch.resolutions |= routes_in(rows, names)
 
 
-def _guessed(arrival: Arrival, guesses: Mapping[Name, Resolution]) -> list[Resolution]:
+def _guessed(arrival: Arrival, guesses: Mapping[MailboxName, Resolution]) -> list[Resolution]:
     found = (guesses.get((one.local_part, one.domain)) for one in arrival.recipients)
     return [one for one in found if one is not None and one.verdict is Verdict.ROUTE]
 

@@ -21,7 +21,7 @@ from storage.database import Row, Tx
 from storage.directory.address_tokens import bounce_token_of
 from storage.sql import in_list, padded
 
-Recipient = tuple[str, str]
+MailboxName = tuple[str, str]
 """Local part and domain, as the peer wrote them."""
 
 _ALWAYS_THERE = ("postmaster", "abuse")
@@ -130,7 +130,7 @@ def _chosen(rows: Mapping[str, Row], exact: str, plain: str) -> Resolution | Non
     return None
 
 
-def routes_query(names: Collection[Recipient]) -> tuple[str, dict[str, object]] | None:
+def routes_query(names: Collection[MailboxName]) -> tuple[str, dict[str, object]] | None:
     """The query for the routes of many recipients; None when `resolve` has to be asked for each."""
     forms = sorted({form for both in _all_forms(names).values() for form in both})
     if not forms:
@@ -139,14 +139,14 @@ def routes_query(names: Collection[Recipient]) -> tuple[str, dict[str, object]] 
     return _ROUTE.format(chosen), values
 
 
-def routes_in(rows: Sequence[Row], names: Collection[Recipient]) -> dict[Recipient, Resolution]:
+def routes_in(rows: Sequence[Row], names: Collection[MailboxName]) -> dict[MailboxName, Resolution]:
     """Those of the recipients that the answer to `routes_query` leads to a route, or to a list."""
     by_form = {row["canonical"]: row for row in rows}
     found = {name: _chosen(by_form, *both) for name, both in _all_forms(names).items()}
     return {name: route for name, route in found.items() if route is not None}
 
 
-def _all_forms(names: Collection[Recipient]) -> dict[Recipient, tuple[str, str]]:
+def _all_forms(names: Collection[MailboxName]) -> dict[MailboxName, tuple[str, str]]:
     """The canonical forms, but of those that `resolve` may look for elsewhere first."""
     forms = {}
     for local_part, domain in names:
