@@ -7,7 +7,6 @@ Rules kept here:
 - How soon: from `received_at` to `checked_at`, as the server wrote them.
 """
 
-import http.client
 import json
 import time
 from base64 import b64encode
@@ -28,6 +27,7 @@ from cryptography.hazmat.primitives.serialization import (
 )
 
 from benchmarks import latency, wire
+from benchmarks.calls import connected, get
 from benchmarks.faults import BenchmarkFault
 from benchmarks.figures import Figure
 from benchmarks.name_server import NameServer, run_name_server
@@ -185,13 +185,9 @@ def _waited(server: PostroomServer, message_id: str, token: str) -> float | None
 
 
 def _get(server: PostroomServer, path: str, token: str) -> dict[str, Any]:
-    connection = http.client.HTTPConnection(server.http.host, server.http.port, timeout=60)
-    try:
-        connection.request("GET", path, headers={"Authorization": f"Bearer {token}"})
-        found: dict[str, Any] = json.loads(connection.getresponse().read())
+    with connected(server, timeout=60) as connection:
+        found: dict[str, Any] = json.loads(get(connection, path, token))
         return found
-    finally:
-        connection.close()
 
 
 def _key() -> tuple[bytes, str]:

@@ -9,13 +9,13 @@ Rules kept here:
 """
 
 import contextlib
-import http.client
 import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
 from benchmarks import wire
+from benchmarks.calls import UNLIMITED, connected, get
 from benchmarks.faults import BenchmarkFault
 from benchmarks.figures import Figure
 from benchmarks.latency import percentile
@@ -23,13 +23,13 @@ from benchmarks.plan import KIB, Plan
 from benchmarks.postroom_server import PostroomServer, copy_store, make_token, run_postroom
 from benchmarks.servers import list_address, member_address
 
-_SETTINGS = {"POSTROOM_API_RATE_PER_MINUTE": "1000000", "POSTROOM_API_BURST": "1000000"}
 _HEAVY = 12
 _BOOK = 20_000
 _POLLS = 400
 _POLLS_OF_A_TOKEN = 20
 _CALLS = 300
 _LETTERS = 100
+_PATIENCE = 600.0
 _SCOPES = "email:read,contacts:read,contacts:write"
 
 
@@ -42,7 +42,7 @@ def measure(
     polling = [
         make_token(data, member_address(3), _SCOPES) for _ in range(_POLLS // _POLLS_OF_A_TOKEN)
     ]
-    with run_postroom(data, settings=_SETTINGS) as server:
+    with run_postroom(data, settings=UNLIMITED) as server:
         tell("callers: filling a book")
         _import(server, heavy, _book())
         alone = _light(server, light)
@@ -71,10 +71,10 @@ def _figure(what: str, seconds: Sequence[float], *, at_most: float | None = None
 
 def _light(server: PostroomServer, token: str) -> list[float]:
     seconds = []
-    with _connected(server) as connection:
+    with connected(server, timeout=_PATIENCE) as connection:
         for _ in range(_CALLS):
             began = time.perf_counter()
-            _get(connection, "/v1/messages/?limit=50", token)
+            get(connection, "/v1/messages/?limit=50", token)
             seconds.append(time.perf_counter() - began)
     return seconds
 
@@ -94,9 +94,9 @@ def _pressing(server: PostroomServer, tokens: Sequence[str], path: str) -> Itera
     ended = threading.Event()
 
     def press(token: str) -> None:
-        with _connected(server) as connection:
+        with connected(server, timeout=_PATIENCE) as connection:
             while not ended.is_set():
-                _get(connection, path, token)
+                get(connection, path, token, expected=(200, 204))
 
     threads = [threading.Thread(target=press, args=(token,)) for token in tokens]
     for thread in threads:
@@ -150,26 +150,9 @@ def _hurting(number: int) -> bytes:
 
 def _import(server: PostroomServer, token: str, file: bytes) -> None:
     headers = {"Authorization": f"Bearer {token}", "Content-Type": "text/vcard"}
-    with _connected(server) as connection:
+    with connected(server, timeout=_PATIENCE) as connection:
         connection.request("POST", "/v1/contacts/import/", body=file, headers=headers)
         answer = connection.getresponse()
         answer.read()
     if answer.status != 200:
         raise BenchmarkFault(f"import: {answer.status}")
-
-
-@contextlib.contextmanager
-def _connected(server: PostroomServer) -> Iterator[http.client.HTTPConnection]:
-    connection = http.client.HTTPConnection(server.http.host, server.http.port, timeout=600)
-    try:
-        yield connection
-    finally:
-        connection.close()
-
-
-def _get(connection: http.client.HTTPConnection, path: str, token: str) -> None:
-    connection.request("GET", path, headers={"Authorization": f"Bearer {token}"})
-    answer = connection.getresponse()
-    answer.read()
-    if answer.status not in (200, 204):
-        raise BenchmarkFault(f"{path}: {answer.status}")

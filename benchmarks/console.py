@@ -20,6 +20,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from benchmarks import full_store, load, proc, reading, wire
+from benchmarks.calls import UNLIMITED
 from benchmarks.faults import BenchmarkFault
 from benchmarks.figures import Figure
 from benchmarks.latency import percentile
@@ -40,8 +41,7 @@ if TYPE_CHECKING:
 
 _SETTINGS = {
     "POSTROOM_LOGIN_RATE_PER_MINUTE": "1000",
-    "POSTROOM_API_RATE_PER_MINUTE": "1000000",
-    "POSTROOM_API_BURST": "1000000",
+    **UNLIMITED,
 }
 _INBOX = member_address(1)
 _LIST = f"/console/{_INBOX}/"

@@ -20,6 +20,7 @@ from functools import partial
 from pathlib import Path
 
 from benchmarks import edge_attacks, load, proc
+from benchmarks.calls import UNLIMITED
 from benchmarks.edge_attacks import Waits
 from benchmarks.figures import Figure
 from benchmarks.latency import percentile
@@ -32,8 +33,7 @@ _SETTINGS = {
     "POSTROOM_EXEMPT_NETWORKS": edge_attacks.EXEMPT,
     "POSTROOM_WEBHOOK_ALLOW_NETWORKS": "127.0.0.0/8",
     # Test calls end quickly, and all are one credential's.
-    "POSTROOM_API_RATE_PER_MINUTE": "1000000",
-    "POSTROOM_API_BURST": "1000000",
+    **UNLIMITED,
 }
 _HINT = b"HTTP/1.1 103 Early Hints\r\nLink: </a>\r\n\r\n" * 1000
 _FLOODS = 4

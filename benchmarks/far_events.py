@@ -8,9 +8,10 @@ import http.client
 import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import closing, contextmanager
+from contextlib import contextmanager
 
 from benchmarks import wire
+from benchmarks.calls import connected
 from benchmarks.faults import BenchmarkFault
 from benchmarks.figures import Figure
 from benchmarks.plan import KIB
@@ -45,8 +46,7 @@ def measure(at: PostroomServer, elsewhere: PostroomServer, recipient: str, token
 
 @contextmanager
 def _stream(server: PostroomServer, token: str) -> Iterator[http.client.HTTPResponse]:
-    host, port = server.http.host, server.http.port
-    with closing(http.client.HTTPConnection(host, port, timeout=_TIMEOUT)) as connection:
+    with connected(server, timeout=_TIMEOUT) as connection:
         headers = {"Authorization": f"Bearer {token}"}
         connection.request("GET", "/v1/events/stream/?types=message.received", headers=headers)
         response = connection.getresponse()

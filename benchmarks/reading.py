@@ -8,13 +8,13 @@ Rules kept here:
 - The limit on calls is raised, for nothing else could be measured at this pace.
 """
 
-import http.client
 import json
 import time
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from urllib.parse import urlencode
 
+from benchmarks.calls import UNLIMITED, connected, get
 from benchmarks.faults import BenchmarkFault
 from benchmarks.figures import Figure
 from benchmarks.latency import percentile
@@ -25,7 +25,7 @@ _CALLS = 500
 _PATH = "/v1/messages/"
 _THREADS = "/v1/messages/threads/"
 _SETTLE_SECONDS = 900.0
-_SETTINGS = {"POSTROOM_API_RATE_PER_MINUTE": "1000000", "POSTROOM_API_BURST": "1000000"}
+_PATIENCE = 30.0
 
 _LISTING: Mapping[str, str] = {"limit": "50"}
 _SEARCHES: Mapping[str, Mapping[str, str]] = {
@@ -45,7 +45,7 @@ def measure(data: Path, stored: int, *, tell: Callable[[str], None]) -> list[Fig
     """Time the calls on a store whose first member has `stored` messages."""
     token = make_token(data, member_address(1), "email:read")
     label = f"in {stored:,} messages"
-    with run_postroom(data, settings=_SETTINGS) as server:
+    with run_postroom(data, settings=UNLIMITED) as server:
         tell("reading: waiting for the parser")
         wait_parsed(server, token)
         tell("reading: listing")
@@ -73,42 +73,27 @@ def _figure(
     at_most: float,
     path: str = _PATH,
 ) -> Figure:
-    connection = http.client.HTTPConnection(server.http.host, server.http.port, timeout=30)
     path = f"{path}?{urlencode(query)}"
-    try:
-        seconds = []
+    seconds = []
+    with connected(server, timeout=_PATIENCE) as connection:
         for _ in range(_CALLS):
             began = time.perf_counter()
-            answer = _get(connection, path, token)
+            answer = get(connection, path, token)
             seconds.append(time.perf_counter() - began)
-    finally:
-        connection.close()
     found = len(json.loads(answer).get("results", ()))
     middle = percentile(seconds, 50) * 1000
     note = f"p50 {middle:.1f} ms, {found} found, {_CALLS} calls"
     return Figure(what, percentile(seconds, 99) * 1000, "ms", at_most=at_most, note=note)
 
 
-def _get(connection: http.client.HTTPConnection, path: str, token: str) -> bytes:
-    connection.request("GET", path, headers={"Authorization": f"Bearer {token}"})
-    response = connection.getresponse()
-    body = response.read()
-    if response.status != 200:
-        raise BenchmarkFault(f"GET {path}: {response.status} {body[:200].decode()}")
-    return body
-
-
 def wait_parsed(server: PostroomServer, token: str) -> None:
     """Until the newest message is parsed, which is the last one in the parser's queue."""
     deadline = time.monotonic() + _SETTLE_SECONDS
-    connection = http.client.HTTPConnection(server.http.host, server.http.port, timeout=30)
-    try:
+    with connected(server, timeout=_PATIENCE) as connection:
         while time.monotonic() < deadline:
-            newest = json.loads(_get(connection, f"{_PATH}?limit=1", token))["results"][0]
-            message = json.loads(_get(connection, f"{_PATH}{newest['message_id']}/", token))
+            newest = json.loads(get(connection, f"{_PATH}?limit=1", token))["results"][0]
+            message = json.loads(get(connection, f"{_PATH}{newest['message_id']}/", token))
             if message["parse_status"] != "pending":
                 return
             time.sleep(1.0)
-    finally:
-        connection.close()
     raise BenchmarkFault(f"the parser was not done after {_SETTLE_SECONDS:.0f} s")

@@ -23,6 +23,7 @@ from pathlib import Path
 from urllib.parse import urlencode
 
 from benchmarks import load, wire
+from benchmarks.calls import UNLIMITED
 from benchmarks.faults import BenchmarkFault
 from benchmarks.figures import Figure
 from benchmarks.latency import percentile
@@ -40,8 +41,7 @@ from benchmarks.postroom_server import (
 from benchmarks.servers import DOMAIN, list_address, member_address
 
 _SETTINGS = {
-    "POSTROOM_API_RATE_PER_MINUTE": "1000000",
-    "POSTROOM_API_BURST": "1000000",
+    **UNLIMITED,
     "POSTROOM_LOGIN_RATE_PER_MINUTE": "100000",
     "POSTROOM_SMARTHOST_TLS": "none",
 }

@@ -7,16 +7,15 @@ Rules kept here:
 - The store belongs to a plain role, since a superuser is not bound.
 """
 
-import http.client
 import statistics
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
 import psycopg
 
 from benchmarks import load, proc
-from benchmarks.faults import BenchmarkFault
+from benchmarks.calls import UNLIMITED, connected, get
 from benchmarks.figures import Figure
 from benchmarks.plan import KIB, Plan
 from benchmarks.postgresql import running_cluster
@@ -25,9 +24,15 @@ from benchmarks.servers import list_address, member_address
 
 _MESSAGES = 400
 _CALLS = 200
-_LIMITS = {"POSTROOM_API_RATE_PER_MINUTE": "1000000", "POSTROOM_API_BURST": "1000000"}
+_PATIENCE = 30.0
 _QUIET_SECONDS = 10.0
 _AT_MOST = 1.03
+_PATHS = {
+    "a list of 50 messages": "/v1/messages/?limit=50",
+    "a list of 50 threads": "/v1/messages/threads/?limit=50",
+    "a list of 50 threads of the inbox folder": "/v1/messages/threads/?limit=50&folder=inbox",
+    "counts": f"/v1/inboxes/{member_address(1)}/counts/",
+}
 
 _WALLED = "SELECT DISTINCT tablename FROM pg_policies WHERE policyname = 'tenant_wall'"
 
@@ -41,7 +46,7 @@ def measure(
         operator.execute("CREATE ROLE bench LOGIN")
         operator.execute("CREATE DATABASE bench OWNER bench")
         store = url.replace("/postgres?", "/bench?").replace("user=postgres", "user=bench")
-        settings = {"POSTROOM_STORE": store, **_LIMITS}
+        settings = {"POSTROOM_STORE": store, **UNLIMITED}
         data = place / "postroom"
         tell("tenant wall: preparing a store")
         prepare_store(data, [5], settings=settings)
@@ -51,13 +56,8 @@ def measure(
             psycopg.connect(store, autocommit=True) as owner,
             run_postroom(data, settings=settings) as server,
         ):
-            kinds = {
-                "a message to 5": lambda: _mail(server),
-                "a list of 50 messages": lambda: _get(server, "/v1/messages/?limit=50", token),
-                "a list of 50 threads": lambda: _get(
-                    server, "/v1/messages/threads/?limit=50", token
-                ),
-            }
+            kinds = {what: partial(_get, server, path, token) for what, path in _PATHS.items()}
+            kinds = {"a message to 5": partial(_mail, server), **kinds}
             _mail(server)
             return [
                 _figure(
@@ -119,20 +119,7 @@ def _mail(server: PostroomServer) -> int:
 
 
 def _get(server: PostroomServer, path: str, token: str) -> int:
-    with _connected(server) as connection:
+    with connected(server, timeout=_PATIENCE) as connection:
         for _ in range(_CALLS):
-            connection.request("GET", path, headers={"Authorization": f"Bearer {token}"})
-            response = connection.getresponse()
-            body = response.read()
-            if response.status != 200:
-                raise BenchmarkFault(f"GET {path}: {response.status} {body[:200].decode()}")
+            get(connection, path, token)
     return _CALLS
-
-
-@contextmanager
-def _connected(server: PostroomServer) -> Iterator[http.client.HTTPConnection]:
-    connection = http.client.HTTPConnection(server.http.host, server.http.port, timeout=30)
-    try:
-        yield connection
-    finally:
-        connection.close()
