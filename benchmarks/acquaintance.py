@@ -1,4 +1,4 @@
-"""What counting who writes to whom costs, next to not counting it.
+"""The cost of counting who writes to whom, next to not counting it.
 
 Rules kept here:
 - Counting goes on after the last 250; the CPU of a run is read once the server is quiet again, so

@@ -1,4 +1,4 @@
-"""What checking who wrote each message costs the intake, and how soon a message is checked.
+"""The cost to the intake of checking who wrote each message, and how soon a message is checked.
 
 Rules kept here:
 - Both servers run the same release and alternate; only the setting `authentication` differs.

@@ -1,4 +1,4 @@
-"""What a backup costs the intake, what a second one writes, and how long restore and verify take.
+"""The cost of a backup to the intake, the size of a second one, and the time of restore and verify.
 
 Rules kept here:
 - The store is filled through SMTP with messages of 10 KB to five members.

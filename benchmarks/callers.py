@@ -1,4 +1,4 @@
-"""What other callers and mail notice of one that costs as much as it may.
+"""The waits of other callers and of mail beside one that costs as much as it may.
 
 Rules kept here:
 - The light caller has an inbox and a token of its own; it waits for each answer before the next

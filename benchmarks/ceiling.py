@@ -1,4 +1,4 @@
-"""What the load generator itself can do: smtp-source into a receiver that keeps nothing.
+"""The rate of the load generator itself: smtp-source into a receiver that keeps nothing.
 
 No server can be measured faster than this on the same machine; close to it, the generator is what
 is measured. The receiver is a process of its own: `python -m benchmarks.ceiling`. (Debian's

@@ -382,7 +382,7 @@ def _streams(server: PostroomServer, visitors: Sequence[Visitor], inbox_id: str)
 
 
 def _memory(data: Path, password: str, thread: str) -> Figure:
-    """What the page and its templates add to a server that has answered the API."""
+    """The memory that the page and its templates add to a server that has answered the API."""
     used = {}
     for console in ("off", "on"):
         with run_postroom(data, settings=_SETTINGS | {"POSTROOM_CONSOLE": console}) as server:

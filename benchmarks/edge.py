@@ -1,4 +1,4 @@
-"""What an attack on the HTTP edge costs: memory that stays, and what others wait meanwhile.
+"""The cost of an attack on the HTTP edge: memory that stays, and what others wait meanwhile.
 
 Rules kept here:
 - Each attack has a server of its own, warmed up, with every setting at its default but for

@@ -1,4 +1,4 @@
-"""What strangers do to the HTTP port, on plain sockets; and a probe of what others get meanwhile.
+"""Attacks on the HTTP port, on plain sockets; and a probe of what others get meanwhile.
 
 Rules kept here:
 - An attack comes from an address of its own (127.0.0.2), which the server must not exempt, and

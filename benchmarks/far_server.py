@@ -1,8 +1,8 @@
 """A PostgreSQL server in another rack: a proxy that adds a delay to each round trip.
 
 `python -m benchmarks.far_server UPSTREAM_SOCKET SOCKET SECONDS` forwards connections between two
-unix sockets until it is told to stop. What a client sends is passed on after the delay, in order;
-what the server sends at once. Two requests under way at the same time are delayed together, as on
+unix sockets until it is told to stop. A client's octets are passed on after the delay, in order;
+those of the server at once. Two requests under way at the same time are delayed together, as on
 a line: it makes nothing slower but the way.
 """
 

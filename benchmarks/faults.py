@@ -1,4 +1,4 @@
-"""What stops a measurement: something is missing, or the server did not keep its promise."""
+"""A reason to stop measuring: something is missing, or the server did not keep its promise."""
 
 
 class BenchmarkFault(Exception):

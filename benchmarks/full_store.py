@@ -1,4 +1,4 @@
-"""What delivery into a store full of mail costs, next to an empty one.
+"""The cost of delivery into a store full of mail, next to an empty one.
 
 Rules kept here:
 - The mail is brought in through SMTP, as in life: one member, small messages.

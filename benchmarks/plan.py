@@ -1,4 +1,4 @@
-"""What is measured, how much of it, and what it should reach.
+"""The workloads, how much of each is measured, and the bounds they should reach.
 
 Rules kept here:
 - Everything is bounded: messages per run, bytes written per run, seconds per run.

@@ -4,7 +4,7 @@ Rules kept here:
 - Configuration, queue, data and mail live in a directory of the run's own; the machine's Postfix,
   if there is one, is neither read nor touched. One listener, on loopback.
 - Whatever Postfix does by default stays so: fsync of queue files and of every copy, process and
-  concurrency limits, flow control. What is set is where things are and who gets mail. Nothing is
+  concurrency limits, flow control. Only places and recipients are set. Nothing is
   in a chroot and there is no content filter, no DNS block list, and TLS only where it is measured.
 - Map look-ups are from memory (texthash, static), which is the fastest Postfix offers.
 - A message counts when all its copies are in the Maildirs, not when Postfix says 250: its 250

@@ -1,4 +1,4 @@
-"""What a server costs, read from /proc: CPU time and memory of a process and all its descendants.
+"""The cost of a server, read from /proc: CPU time and memory of a process and all its descendants.
 
 Rules kept here:
 - CPU time is user plus system of every live process of the tree, and of the children each of them

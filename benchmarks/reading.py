@@ -1,4 +1,4 @@
-"""What listing and searching cost in an inbox that is full.
+"""The cost of listing and searching in an inbox that is full.
 
 Rules kept here:
 - One connection, kept; each call waits for the answer before. Seconds are those of the client.

@@ -1,4 +1,4 @@
-"""What the measurements ask of a server under test."""
+"""The interface of a server under test."""
 
 import socket
 from typing import NamedTuple, Protocol

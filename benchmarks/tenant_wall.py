@@ -1,4 +1,4 @@
-"""What row-level security costs on PostgreSQL: CPU with the wall up and down, in turns.
+"""The cost of row-level security on PostgreSQL: CPU with the wall up and down, in turns.
 
 Rules kept here:
 - One server, one store, one run: only the wall is turned on and off between two measurements.

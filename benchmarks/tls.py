@@ -1,8 +1,8 @@
-"""What TLS costs at 10 KB and five members, and how honest mail fares beside slow clients.
+"""The cost of TLS at 10 KB and five members, and how honest mail fares beside slow clients.
 
 Rules kept here:
 - The load generator of the other parts speaks no TLS: ten sessions of a client in Python, in two
-  processes, send to each server alike. What the client itself costs is in every rate.
+  processes, send to each server alike. The client's own cost is in every rate.
 - With kept connections Postroom is compared with itself, in turn with and without STARTTLS; with a
   new connection (TLS 1.3, no resumption) for each message, with Postfix.
 - As in `throughput`, the clock stops when the last copy is in its mailbox.

@@ -3,8 +3,8 @@
 Rules kept here:
 - A thousand alerts on fifty inboxes, each told of one sender's mail only, so that every message is
   one event for one endpoint; a tenth of the endpoints hang, refuse, reset or drip.
-- Messages come at a fixed rate, endpoint after endpoint, the dead ones among the others. What is
-  timed is from the 250 until the endpoint has the whole call.
+- Messages come at a fixed rate, endpoint after endpoint, the dead ones among the others. The clock
+  runs from the 250 until the endpoint has the whole call.
 - Every call to a live endpoint has to come, and no more of them than messages.
 """
 

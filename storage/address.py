@@ -4,8 +4,8 @@ Rules this module keeps:
 - Two addresses are the same when their canonical forms are equal, and only then. The canonical form
   has the domain as lower-case A-label without trailing dot and the local part unquoted, in NFC,
   with its ASCII letters lowered.
-- The canonical form is a key, never shown and never read back: `"a b"@x` has the key `a b@x`. What
-  is shown is `Address.text`, the spelling first given.
+- The canonical form is a key, never shown and never read back: `"a b"@x` has the key `a b@x`.
+  `Address.text` is shown, the spelling first given.
 - `email_validator` takes part only when somebody types an address into the API or the command line,
   and is imported then.
 

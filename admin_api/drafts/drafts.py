@@ -2,7 +2,7 @@
 
 - A change needs If-Match: two who write at a time never overwrite each other unseen, and the
   refusal says who was first. The tag is that of the text, not of what happens around it.
-- What is typed is taken as it is: recipients are checked when the letter is sent.
+- Text is taken as it is typed: recipients are checked when the letter is sent.
 """
 
 from __future__ import annotations

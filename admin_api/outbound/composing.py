@@ -186,7 +186,7 @@ def _first_of_each(head: bytes) -> dict[str, str]:
 def mailboxes_named(value: str) -> list[Mailbox]:
     """Return the addresses in a field of a message that is not parsed, without their names.
 
-    What stands in quotes or in a comment is a name, whatever it looks like.
+    A text in quotes or in a comment is a name, whatever it looks like.
     """
     plain = _NAMES.sub(" ", value[:_LONGEST_LIST])
     found = [email for _, email in getaddresses([plain]) if "@" in email]

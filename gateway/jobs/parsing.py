@@ -10,8 +10,8 @@
   partition.
 - A message that fails is tried again later, from the third attempt on without its HTML, and five
   times in all; it takes no other message with it, neither in the parser nor in the store.
-- What a gateway that died had claimed is parsed within a minute: its claims expire after 40 s,
-  more than a batch takes, and every 10 seconds each gateway looks.
+- The claims of a gateway that died are parsed within a minute: they expire after 40 s, more than a
+  batch takes, and every 10 seconds each gateway looks.
 - A report about a letter is recorded at the letter with the result (`storage.outbound.bounces`).
 - The parser's process is started for the first message and ended when there was none for a while.
 """

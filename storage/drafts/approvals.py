@@ -4,7 +4,7 @@
   octet. It waits for 24 hours, then it is dropped.
 - The inbox gets a task and an event when a letter is asked for, and an event when that is resolved;
   the task is completed with it.
-- Only the state is kept here. Who may resolve is decided at the edge, and the letter itself is
+- Only the state is kept here. The edge decides who may resolve, and the letter itself is
   released or dropped by whoever keeps the queue, in the same transaction.
 - A resolved approval is kept for 30 days.
 """

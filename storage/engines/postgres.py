@@ -15,8 +15,8 @@
   wait for each other. A write waits for its turn in this process, then for the locks: `WRITE_WAIT`
   seconds together at most.
 - Mail has connections of its own, of which a tenant takes one at most; so have the other writes.
-- What nobody reads until a later transaction names it (pieces of contents) is written beside that:
-  on connections of its own, without a lock.
+- Pieces of contents, which nobody reads until a later transaction names them, are written beside
+  that: on connections of their own, without a lock.
 - Readers go round fairly (`storage.engines.fair_turns`); a look-up by key has connections that no
   reader takes.
 - Each transaction names its tenant, or says that it is for all (`storage.tenant_wall`).

@@ -7,7 +7,7 @@
   are replaced with it, so one restart of the server costs a store one fault at most.
 - A caller waits for a connection for `PATIENCE` seconds. The pool retries so often that a store is
   well again within that time of its server; between two attempts it waits 1 s, then 2 s.
-- What a server is asked when a connection is new has to be answered as soon as anything else.
+- The questions on a new connection have to be answered as soon as any others.
 - libpq's message about a malformed URL is shown to nobody: it repeats the URL, with the password.
 """
 

@@ -2,8 +2,8 @@
 
 - A table of the new store says itself how far it is filled: rows are added in order, in
   transactions of about half a second. So a copy that was killed goes on behind the last of them.
-- What the engines keep differently is made anew, never copied as it is: indexes, the full-text
-  index, the order of copies. A table that only one engine has must be named here.
+- Things that the engines keep differently are made anew, never copied as they are: indexes,
+  the full-text index, the order of copies. A table that only one engine has must be named here.
 - While a page is written the next one is read; no more than two are in memory.
 """
 

@@ -1,6 +1,6 @@
 """The acts on letters: send, take back, save as a draft; each is a form and goes the API's way.
 
-- What was typed comes back with its faults; nothing that was written is lost by a refusal.
+- The text of a refused form comes back with its faults: a refusal loses nothing.
 - After sending, the next page offers to take the letter back while it waits.
 """
 

@@ -3,7 +3,7 @@
 - An act on messages is on own copies that were there when the list was shown: what came later was
   not seen. Archiving is of copies in the inbox. A flag, and being unread, is set on the newest copy
   and taken off all.
-- What undoes an act names messages and threads, not a state: only what was changed goes back.
+- The undo of an act names messages and threads, not a state: only what was changed goes back.
 """
 
 from __future__ import annotations

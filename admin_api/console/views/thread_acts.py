@@ -1,6 +1,6 @@
 """The acts on a thread: each is a form, goes the API's way, and leads back to the page.
 
-- What can be taken back is done at once, and the next page offers to undo it.
+- An act that can be taken back is done at once, and the next page offers to undo it.
 - A form has a key: sent twice, it is done once. That of a status has the version it was made of.
 - An act on the messages is on those that the page showed: what came later was not seen.
 """

@@ -3,7 +3,7 @@
 - Statements without an answer (`execute_many`, `execute_all`) wait for the next that has one, or
   for the COMMIT, and go with it. So their errors come there; nothing is stored then.
 - With `begins` it has not begun yet: that goes with the first statement.
-- What waits is bounded: more is sent at once.
+- The number of waiting statements is bounded: more are sent at once.
 """
 
 from __future__ import annotations
