@@ -23,10 +23,10 @@ from storage.delivery.thread_merge import current_thread, merge_threads
 from storage.events.record import BOUNCED, About, record_for_holders
 from storage.outbound.author_tasks import NOT_DELIVERED, ask_author
 from storage.outbound.letters import Letter, State, letters_of
+from storage.outbound.sending_queue import LONGEST_DIAGNOSTIC
 from storage.sql import in_list
 
 OTHER = "other"  # the state of a message to a token that is no report
-LONGEST_DIAGNOSTIC = 500
 _WORST_FIRST: tuple[ReportedState, ...] = ("bounced", "delayed", "delivered")
 _SENT: tuple[State, ...] = ("sending", "accepted", "unknown")
 _FROM: Mapping[ReportedState, tuple[State, ...]] = {
