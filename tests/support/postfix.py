@@ -23,7 +23,7 @@ from tests.support.smtp import HostPort
 SERVICES = """\
 pickup    unix  n - n 60  1 pickup
 cleanup   unix  n - n -   0 cleanup
-qmgr      unix  n - n 300 1 qmgr
+qmgr      unix  n - n 5   1 qmgr
 rewrite   unix  - - n -   - trivial-rewrite
 bounce    unix  - - n -   0 bounce
 defer     unix  - - n -   0 bounce
