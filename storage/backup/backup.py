@@ -144,7 +144,7 @@ async def _consistent(
 
     def copied(done: int, pages: int) -> None:
         contents.progress("database", done, pages)
-        pace.rest()
+        pace.rest_with_snapshot()
 
     for tries_left in range(_TRIES - 1, -1, -1):
         await contents.keep(await present_contents(store, data))

@@ -2,8 +2,9 @@
 
 - While the store's log grows, a backup rests eleven times as long as it worked, so it takes a
   twelfth of what it could. When the log has been quiet for a moment, it goes on immediately.
-- A snapshot keeps the log from being reused. When the log's file has grown by 1 GiB, the backup
-  goes on at full pace, so that the snapshot ends.
+- A snapshot keeps the log from being reused. When the log's file has grown by 1 GiB meanwhile, the
+  backup goes on at full pace until the snapshot ends. The file stays as long as it has become, so
+  its size says nothing behind that.
 - A server's log cannot be seen: beside PostgreSQL there is no pause, and its own limits count.
 """
 
@@ -36,20 +37,34 @@ class Pace:
         self._log = log
         self._ticks, self._sleep, self._now = ticks, sleep, now
         self._began = ticks()
-        status = self._look()
-        self._size = status.st_size if status else 0
+        self._snapshot_size: int | None = None
 
     def rest(self) -> None:
         """Pause behind a step, as long as mail streams in and the share says; blocks."""
+        self._snapshot_size = None
+        self._pause()
+
+    def rest_with_snapshot(self) -> None:
+        """Pause so behind a step of a copy that holds a snapshot, until the log has grown."""
+        if self._snapshot_size is None:
+            status = self._look()
+            self._snapshot_size = status.st_size if status else 0
+        self._pause()
+
+    def _pause(self) -> None:
         rested_at = self._ticks()
         until = rested_at + min((rested_at - self._began) * _SHARE, _LONGEST_SECONDS)
-        while self._ticks() < until and self._is_mail_written():
+        while self._ticks() < until and self._gives_way():
             self._sleep(_LOOK_AGAIN_SECONDS)
         self._began = self._ticks()
 
-    def _is_mail_written(self) -> bool:
+    def _gives_way(self) -> bool:
+        """Whether mail is written, and no snapshot has cost too much yet."""
         status = self._look()
-        if status is None or status.st_size - self._size > _MOST_GROWTH:
+        if status is None:
+            return False
+        held = self._snapshot_size
+        if held is not None and status.st_size - held > _MOST_GROWTH:
             return False
         return self._now() - status.st_mtime < _QUIET_SECONDS
 
