@@ -7,9 +7,14 @@ Rules this module keeps:
 - Comments and groups are understood, quoted strings protect their content, encoded words are
   decoded only after the structure is known: no decoded character ever makes an address.
 - Only an address in the text counts: words are never joined to one, but around the dots and the @
-  where RFC 5322 4.4 allows blanks. A quote that is never closed protects nothing.
+  where RFC 5322 4.4 allows blanks. A quote or parenthesis that is never closed protects nothing.
 - Words before a comma that have no address are the beginning of the next one's name, as in `Doe,
-  Jane <jane@example.com>`. A second address in an entry is another mailbox: its comma is missing.
+  Jane <jane@example.com>`; so are words before a semicolon that ends no group. A second address in
+  an entry is another mailbox: its comma is missing.
+- A comment is a part of the name that it stands beside, as mail programs show it; where there are
+  no other words, it is the name.
+- Of several words none is an address that has a slash before the @ and no dot behind it: `Ann
+  Lee/Sales/Acme@Acme` is a name of Lotus Notes.
 - An entry without any other address has the one that stands in its quoted string or comment; an
   entry without any at all has an empty `email`.
 - Around an address brackets of all kinds, `mailto:` and `SMTP:` are passed over, as Exchange,
@@ -22,7 +27,7 @@ import re
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
-from gateway.message.encoded_words import harmless, readable
+from gateway.message.encoded_words import MAX_TEXT, harmless, readable
 
 MAX_EMAIL = 320
 _MAX_RAW = 32_768
@@ -33,7 +38,8 @@ _TOKEN = re.compile(
     | (?P<angle><(?:"(?:[^"\\]++|\\.)*+"|[^"<>]++)*+>?)
     | (?P<word>=\?[^?\s<>@"]{1,60}\?[bBqQ]\?[^?\s<>@"]*\?=)
     | (?P<mark>[,;:()])
-    | (?P<atom>(?:\[[^][\s]{0,80}\]|[^\s"<>,;:()])+)
+    | (?P<pair>\\[()"\\])
+    | (?P<atom>(?:\[[^][\s]{0,80}\]|[^\s"<>,;:()\\]|\\(?![()"\\]))+)
     | (?P<space>\s+)
     | (?P<stray>.)""",
     re.VERBOSE | re.DOTALL,
@@ -48,12 +54,19 @@ _AROUND_MARKS = re.compile(r" ?([.@]) ?")
 _LOOSE = re.compile(r" [.@]|@ ")
 _BARE_WORD = re.compile(r"""(?:"(?:[^"\\]++|\\.)*+"|[^\s"]|")++""")
 _ADDRESS = re.compile(r"""(?:"(?:[^"\\]++|\\.)*+"|[^\s"<>()@,;]+)@[^\s"<>()@,;]+""")
-_WRAPPING = "[]'`<>{}‹›«»“”‘’＜＞"
+_WRAPPING = "[]'`<>{}\\‹›«»“”‘’＜＞"
 # What programs write before an address: the URI scheme, the address type of Exchange.
 _SCHEME = re.compile(r"(?:mailto|smtp|e-?mail):\s*", re.IGNORECASE)
 _SCHEMES = frozenset(("mailto", "smtp", "email", "e-mail"))
 _ENCODED_WORD = re.compile(r"=\?[^?\s]{1,60}\?[bBqQ]\?")
-_OF_HTML = (("&lt;", "<"), ("&gt;", ">"), ("&quot;", '"'))
+# Written in the place of brackets and quotes.
+_STAND_INS = (("&lt;", "<"), ("&gt;", ">"), ("&quot;", '"'), ("＜", "<"), ("＞", ">"))
+_ESCAPE = re.compile(r"&#?\w{2,8}\Z", re.ASCII)
+_QUOTE = {ord('"'): " "}
+_PARENTHESES = {ord("("): " ", ord(")"): " "}
+# A comment within an address.
+_COMMENT = re.compile(r"\((?:[^()\\]|\\.)*+\)")
+_NOTES_NAME = re.compile(r"[^@]*/[^@]*@[^@.]*")
 
 
 class Mailbox(NamedTuple):
@@ -67,7 +80,8 @@ class Mailbox(NamedTuple):
 class _Entry:
     """The part of one entry of the list that was read so far.
 
-    `named` has how much of `phrase` and `bare` stands before the address in angle brackets.
+    `phrase` has the comments too, as they were written, and `has_words` says whether there is more
+    in it. `named` has how much of `phrase` and `bare` stands before the address in angle brackets.
     """
 
     phrase: list[str] = field(default_factory=list)
@@ -76,6 +90,7 @@ class _Entry:
     quoted: list[str] = field(default_factory=list)
     angle: str | None = None
     named: tuple[int, int] = (0, 0)
+    has_words: bool = False
 
 
 def parse_mailboxes(text: str, limit: int) -> tuple[Mailbox, ...]:
@@ -86,24 +101,16 @@ def parse_mailboxes(text: str, limit: int) -> tuple[Mailbox, ...]:
         return (_mailbox(plain[1], plain[2]),)
     if (usual := _usual(text, limit)) is not None:
         return usual
-    if "&lt;" in text and "<" not in text:
-        for escape, mark in _OF_HTML:
-            text = text.replace(escape, mark)
+    if "<" not in text and ("&lt;" in text or "＜" in text):
+        for sign, mark in _STAND_INS:
+            text = text.replace(sign, mark)
     reading = _Reading(limit)
-    position = 0
-    for token in _TOKEN.finditer(text):
-        # Else a quote that never closes would hide every address behind it.
-        if token.lastgroup == "quoted" and not _is_closed(token[0]):
-            reading.take("space", " ")
-            position = token.start() + 1
-            break
-        reading.take(token.lastgroup or "", token[0])
-        position = token.end()
-        if reading.is_full:
-            break
-    if position < len(text) and not reading.is_full:
-        for token in _TOKEN.finditer(text[position:].replace('"', " ")):
-            reading.take(token.lastgroup or "", token[0])
+    start = 0
+    while (unclosed := reading.read(text, start)) is not None:
+        # Else it would hide every address behind it.
+        signs = _QUOTE if text[unclosed] == '"' else _PARENTHESES
+        start = unclosed + 1
+        text = text[:start] + text[start:].translate(signs)
     reading.finish()
     return tuple(reading.mailboxes[:limit])
 
@@ -117,7 +124,7 @@ def _usual(text: str, limit: int) -> tuple[Mailbox, ...] | None:
         if entry is None:
             return None
         quoted, phrase, angle, bare, comment = entry.groups()
-        if bare and (bare[0] in _WRAPPING or bare.startswith("=?")):
+        if bare and (bare[0] in _WRAPPING or bare[-1] in _WRAPPING or bare.startswith("=?")):
             return None
         name = quoted or phrase or comment or ""
         found.append(_mailbox(name, angle or bare))
@@ -131,32 +138,68 @@ def _is_closed(quoted: str) -> bool:
 
 @dataclass(slots=True)
 class _Reading:
-    """A list as far as it was read. `before` may be the part of a name before a comma."""
+    """A list as far as it was read. `before` may be the part of a name before a comma.
+
+    `opened` has where the comment that is being read began, and what was there of the entry then.
+    """
 
     limit: int
     mailboxes: list[Mailbox] = field(default_factory=list)
     entry: _Entry = field(default_factory=_Entry)
     depth: int = 0
+    opened: tuple[int, int, int] = (0, 0, 0)
+    in_group: bool = False
     before: str = ""
 
     @property
     def is_full(self) -> bool:
         return len(self.mailboxes) >= self.limit
 
+    def read(self, text: str, start: int) -> int | None:
+        """Read on from `start`; where a sign is that is never closed, else None at the end."""
+        for token in _TOKEN.finditer(text, start):
+            kind, value = token.lastgroup or "", token[0]
+            if kind == "quoted" and not _is_closed(value):
+                self.take("space", " ")
+                return token.start()
+            if value == "(" and not self.depth:
+                entry = self.entry
+                self.opened = token.start(), len(entry.comment), len(entry.phrase) + 1
+            self.take(kind, value)
+            if self.is_full:
+                return None
+        if not self.depth:
+            return None
+        unclosed, comments, words = self.opened
+        del self.entry.comment[comments:], self.entry.phrase[words:]
+        self.depth = 0
+        return unclosed
+
     def take(self, kind: str, value: str) -> None:
         """Read one token."""
         entry = self.entry
-        if value == "(" or (value == ")" and self.depth):
+        if kind == "pair":
+            kind, value = "atom", value[1]
+        elif value == ";" and entry.bare and _ESCAPE.search(entry.bare[-1]):
+            kind = "atom"  # `Smith &amp; Sons`
+        if kind == "mark" and (value == "(" or (value == ")" and self.depth)):
             self.depth += 1 if value == "(" else -1
+            # A blank on either side: `Pete(his account)` is no word.
+            apart = value == "(" and entry.phrase and not entry.phrase[-1].isspace()
+            entry.phrase.append(f" {value}" if apart and self.depth == 1 else value)
             entry.bare.append(" ")
         elif self.depth:
             entry.comment.append(value)
-        elif kind == "mark":
+            entry.phrase.append(value)
+        elif kind == "mark" and value != ")":
             self._mark(value)
         elif kind == "angle":
             self._angle(value.strip("<>"))
+        elif kind == "mark" and not entry.has_words:  # a bracket that closes nothing
+            return
         elif kind != "stray":
-            entry.bare.append(value)
+            entry.bare.append(value if value != ")" else " ")
+            entry.has_words = entry.has_words or kind != "space"
             if kind == "quoted":
                 value = _QUOTED_PAIR.sub(r"\1", value[1:].removesuffix('"'))
                 entry.quoted.append(value)
@@ -171,9 +214,9 @@ class _Reading:
             del entry.phrase[phrases:], entry.bare[bares:]
             self.finish()
             entry = self.entry = following
-            entry.angle = None
-        if not entry.angle:
-            entry.angle = inner
+            entry.has_words, known = True, ""
+        if not known:
+            entry.angle = inner if "(" not in inner else _without_comments(inner)
             entry.named = len(entry.phrase), len(entry.bare)
 
     def _mark(self, mark: str) -> None:
@@ -182,32 +225,38 @@ class _Reading:
             if said.rpartition(" ")[2].strip("[<{(").lower() in _SCHEMES:
                 _drop_last_word(self.entry)
                 return
-            if _address(said):  # a stray mark: no group is called so
+            if self.entry.angle or _address(said):  # a stray mark: no group is called so
                 self.finish()
                 return
-            self.entry, self.before = _Entry(), ""  # it was the name of a group
-        elif mark == ",":
-            self._end_entry(goes_on=True)
-        else:
+            # It was the name of a group.
+            self.entry, self.before, self.in_group = _Entry(), "", True
+        elif mark == ";" and self.in_group:
             self.finish()
+            self.in_group = False
+        else:
+            self._end_entry(", " if mark == "," else ";")
 
-    def _end_entry(self, *, goes_on: bool) -> None:
+    def _end_entry(self, mark: str) -> None:
+        """End an entry at `mark`, which is empty where no name goes on behind it."""
+        is_apart = "".join(self.entry.phrase[:1])[:1].isspace()
         found = _mailboxes_of(self.entry)
         self.entry = _Entry()
-        if goes_on and len(found) == 1 and not found[0].email:
-            self.before += found[0].name + ", "
-            return
         if self.before and found:
+            gap = " " if is_apart and self.before.endswith(";") else ""
             first = found[0]
-            found[0] = Mailbox(readable(self.before + first.name).rstrip(", "), first.email)
+            name = (self.before + gap + first.name)[:MAX_TEXT].rstrip(",; ")
+            found[0] = Mailbox(name, first.email)
         elif self.before:
-            found = [Mailbox(self.before.rstrip(", "), "")]
+            found = [Mailbox(self.before.rstrip(",; "), "")]
         self.before = ""
+        if mark and len(found) == 1 and not found[0].email:
+            self.before = found[0].name + mark
+            return
         self.mailboxes += found
 
     def finish(self) -> None:
-        """End the entry: a comma, the end of a group or of the list."""
-        self._end_entry(goes_on=False)
+        """End the entry: the end of a group or of the list."""
+        self._end_entry("")
 
 
 def _drop_last_word(entry: _Entry) -> None:
@@ -217,40 +266,59 @@ def _drop_last_word(entry: _Entry) -> None:
             pass
 
 
+def _without_comments(inner: str) -> str:
+    """The text between angle brackets; comments may lie in one another, three deep."""
+    for _ in range(3):
+        inner = _COMMENT.sub(" ", inner)
+    return " ".join(inner.split())
+
+
 def _mailboxes_of(entry: _Entry) -> list[Mailbox]:
     """Return the mailboxes of an entry: mostly one, several when only blanks separate addresses."""
-    phrase = "".join(entry.phrase)
     if entry.angle is not None and (email := _address(entry.angle)):
-        behind = "".join(entry.bare[entry.named[1] :]).split()
-        others = list(filter(None, map(_address, behind)))
+        others = _bare_addresses("".join(entry.bare[entry.named[1] :]).split())
         if others:
-            phrase = "".join(entry.phrase[: entry.named[0]])
-        return [_mailbox(phrase, email), *(_mailbox("", one) for one in others if one != email)]
+            del entry.phrase[entry.named[0] :]
+        more = [_mailbox("", one) for one in others.values() if one != email]
+        return [_mailbox(_name(entry), email), *more]
     bare = " ".join("".join(entry.bare).split())
     if _LOOSE.search(bare):
         joined = _AROUND_MARKS.sub(r"\1", bare)
         bare = joined if _address(joined) else bare
     words = _BARE_WORD.findall(bare)
-    addresses = {place: email for place, word in enumerate(words) if (email := _address(word))}
+    addresses = _bare_addresses(words)
     if not addresses:
-        return _without_bare_address(entry, phrase)
+        return _without_bare_address(entry)
     if len(addresses) > 1:
         return [_mailbox("", email) for email in addresses.values()]
     ((place, email),) = addresses.items()
-    others = [_unquoted(word) for word in words[:place] + words[place + 1 :]]
-    name = " ".join(others) or "".join(entry.comment)
+    beside = [_unquoted(word) for word in words[:place] + words[place + 1 :]]
+    name = " ".join(beside) or "".join(entry.comment)
     return [_mailbox(name, email)]
 
 
-def _without_bare_address(entry: _Entry, phrase: str) -> list[Mailbox]:
+def _bare_addresses(words: list[str]) -> dict[int, str]:
+    """The addresses among words, by their place."""
+    found = {place: email for place, word in enumerate(words) if (email := _address(word))}
+    if len(words) > 1 and any("/" in email for email in found.values()):
+        return {at: email for at, email in found.items() if not _NOTES_NAME.fullmatch(email)}
+    return found
+
+
+def _name(entry: _Entry) -> str:
+    return "".join(entry.phrase if entry.has_words else entry.comment)
+
+
+def _without_bare_address(entry: _Entry) -> list[Mailbox]:
     """Return the mailbox whose address stands in a quoted string or in the comment, if one does."""
     comment = "".join(entry.comment)
     for within in (*entry.quoted, comment):
         found = list(filter(None, map(_address, re.split(r"[\s<>,;]+", within))))
         if len(found) == 1:
+            phrase = "".join(entry.phrase).replace(f"({comment})", "")
             name = phrase.replace(f"<{found[0]}>", "").replace(found[0], "")
             return [_mailbox(name.strip(" <>()"), found[0])]
-    name = readable(phrase) or readable(comment)
+    name = readable(_name(entry))
     return [Mailbox(name, "")] if name else []
 
 
@@ -260,9 +328,9 @@ def _unquoted(word: str) -> str:
 
 def _address(text: str) -> str:
     """Return the address in `text`, or an empty one."""
-    email = text.strip()
+    email = text.strip(" \t,")
     if email.startswith("@"):  # a source route
-        email = email.partition(":")[2]
+        email = email.partition(":")[2].lstrip()
     if email[:1] in _WRAPPING or email[-1:] in _WRAPPING:
         email = email.strip(_WRAPPING)
     if len(email) > 2 and email[0] == '"' == email[-1]:
@@ -283,6 +351,8 @@ def _mailbox(name: str, email: str) -> Mailbox:
     usable = len(email) <= MAX_EMAIL
     # Decoded only now: an encoded `<` or `@` must not make an address.
     name = readable(name)
+    if "  " in name:
+        name = " ".join(name.split())
     if len(name) > 2 and name[0] == "'" == name[-1]:
         name = name[1:-1].strip()
-    return Mailbox(name, harmless(email) if usable else "")
+    return Mailbox(name, harmless(email).removesuffix(".") if usable else "")

@@ -5,7 +5,8 @@ Rules this module keeps:
 - Never raises, and the work is bounded: text after the first 16,384 characters or 200 words is not
   decoded. `email.header` takes minutes for the texts of hostile senders.
 - Only charsets that mail really uses (`storage.content.charsets`). A word in any other is decoded
-  when its octets are UTF-8, and stays as it was written when they are not.
+  when its octets are UTF-8 or ISO-2022-JP, and stays as it was written when they are not.
+- Letters that a sender left as they are in a word of the Q encoding are themselves.
 - NUL and lone surrogates become U+FFFD, other control characters a space.
 
 RFC 2047, RFC 2231 5 (language suffix), RFC 6532 (raw UTF-8).
@@ -15,13 +16,13 @@ import binascii
 import re
 from itertools import islice
 
-from storage.content.charsets import codec_of, decode_text
+from storage.content.charsets import ISO_2022_JP, codec_of, decode_text, is_iso_2022_jp
 
 MAX_TEXT = 998
 MAX_RAW = 16_384
 _MAX_WORDS = 200
 
-_WORD = re.compile(r"=\?([A-Za-z0-9_.:+-]{1,40})(?:\*[^?\s]{0,20})?\?([bBqQ])\?([^?]*)\?=")
+_WORD = re.compile(r"=\?([A-Za-z0-9_.:+-]{1,60})(?:\*[^?\s]{0,20})?\?([bBqQ])\?([^?]*)\?=")
 _UNREADABLE = re.compile(r"[\x00\ud800-\udfff]")
 _CONTROL = re.compile(r"[\x01-\x1f\x7f-\x9f]")
 
@@ -80,17 +81,19 @@ def decoded(text: str) -> str:
 def _octets(word: re.Match[str]) -> tuple[bytes, str] | None:
     """Return the octets and codec of a word; None when it is to stay as it is."""
     charset, encoding, encoded = word.groups()
-    if not encoded.isascii():
-        return None
+    codec = codec_of(charset)
     try:
         if encoding in "qQ":
-            octets = binascii.a2b_qp(encoded, header=True)
+            named = codec if codec not in {None, "ascii"} else "utf-8"
+            raw = encoded.encode("ascii" if encoded.isascii() else named or "utf-8")
+            octets = binascii.a2b_qp(raw, header=True)
         else:
             octets = binascii.a2b_base64(encoded + "==")
-    except binascii.Error:
+    except (ValueError, LookupError):  # no base 64; a letter that the charset has not
         return None
-    codec = codec_of(charset)
-    if codec is None and not octets.isascii() and is_utf8(octets):
+    if codec in {None, "ascii"} and is_iso_2022_jp(octets):
+        codec = ISO_2022_JP
+    elif codec is None and not octets.isascii() and is_utf8(octets):
         codec = "utf-8"
     elif codec == "ascii":
         codec = "utf-8" if is_utf8(octets) else "cp1252"

@@ -7,7 +7,8 @@ Rules this module keeps:
 - Lines end, and the header stops, as `storage.content.header_grammar` says, like in the full
   parser, which reads the same bytes later: the two must see one message.
 - Of a field that may occur once the first one counts.
-- Raw octets that are not UTF-8 are in the charset of the message's text, else windows-1252.
+- Raw octets are UTF-8 where most of them can be, else in the charset of the message's text, be it
+  named in a header or in the HTML alone, else windows-1252.
 - Ids count without their brackets and in encoded words too; in a field with brackets only the text
   within them counts.
 - `gateway.message.automatic` says which mail is automatic.
@@ -19,6 +20,7 @@ import re
 from codecs import getincrementaldecoder
 from collections.abc import Iterable
 from datetime import UTC, datetime, timedelta
+from itertools import islice
 from typing import NamedTuple
 from urllib.parse import unquote
 
@@ -50,10 +52,18 @@ _ONCE = (
     frozenset(b"message-id in-reply-to references from to cc subject date content-type".split())
     | OTHERS
 )
-_CHARSET = re.compile(rb"\bcharset\s*=\s*[\"']?([A-Za-z0-9_.:+-]{1,60})", re.IGNORECASE)
+_CHARSET = re.compile(
+    rb"\bcharset(?:\*0?\*?)?\s*=\s*[\"']?(?:us-ascii'[a-z-]{0,20}')?([A-Za-z0-9_.:+-]{1,60})",
+    re.IGNORECASE,
+)
 _TEXT_PART = re.compile(
-    rb"^content-type[ \t]*:\s*text/[^\r\n]*(?:\r?\n[ \t][^\r\n]*){0,5}",
+    rb"^content-type[ \t]*:\s*[\"']?text/[^\r\n]*(?:\r?\n[ \t][^\r\n]*){0,5}",
     re.IGNORECASE | re.MULTILINE,
+)
+_MAX_TEXT_PARTS = 10
+# HTML that names its charset itself, be it in quoted-printable.
+_META = re.compile(
+    rb"<meta\b[^>]{0,300}?\bcharset\s*=(?:3D)?\s*[\"']?([A-Za-z0-9_.:-]{2,40})", re.IGNORECASE
 )
 
 
@@ -168,13 +178,28 @@ class _Raw(NamedTuple):
             return _in_charset(octets, raw_charset(self.head, self.content_type))
 
 
+def raw_text(head: bytes, content_type: bytes, value: bytes) -> str:
+    """Return a value of the header that begins with `head`, on one line."""
+    return _Raw(head, content_type).text(value)
+
+
 def raw_charset(head: bytes, content_type: bytes) -> str:
     """Return the codec of raw header octets: that of the message's text, else windows-1252."""
-    named = _CHARSET.search(content_type)
-    if named is None and (part := _TEXT_PART.search(head, 0, MAX_OCTETS)):
-        named = _CHARSET.search(part[0])
-    codec = codec_of(named[1].decode("ascii")) if named else None
-    return "cp1252" if codec in {None, "ascii", "utf-8"} else codec or ""
+    for label in _charsets(head, content_type):
+        codec = codec_of(label.decode("ascii"))
+        if codec is not None and codec != "ascii":
+            return "cp1252" if codec.startswith("utf") else codec
+    return "cp1252"
+
+
+def _charsets(head: bytes, content_type: bytes) -> Iterable[bytes]:
+    """The labels by which the message names the charset of its text."""
+    parts = (part[0] for part in _TEXT_PART.finditer(head, 0, MAX_OCTETS))
+    for field in (content_type, *islice(parts, _MAX_TEXT_PARTS)):
+        if named := _CHARSET.search(field):
+            yield named[1]
+    if named := _META.search(head, 0, MAX_OCTETS):
+        yield named[1]
 
 
 def names_charset(content_type: bytes) -> bool:
@@ -183,11 +208,15 @@ def names_charset(content_type: bytes) -> bool:
 
 
 def _in_charset(octets: bytes, codec: str) -> str:
-    """Cut UTF-8 stays UTF-8: half a character at the end of a capped value is no other charset."""
+    """Damaged UTF-8 stays UTF-8: half a character at a cap or a fold is no other charset."""
     try:
         return getincrementaldecoder("utf-8")().decode(octets)
     except UnicodeDecodeError:
         pass
+    text = octets.decode("utf-8", "replace")
+    unreadable = text.count("\ufffd")
+    if sum(not sign.isascii() for sign in text) >= 3 * unreadable:
+        return text
     try:
         return decode_text(octets, codec, errors="strict")
     except UnicodeError:

@@ -75,6 +75,8 @@ _PARAMETER = re.compile(
 )
 _QUOTED_PAIR = re.compile(r"\\([\"\\])", re.DOTALL)
 _WORD = re.compile(r"[\s\"'\\=<\[]*+(?:charset\s*=)?[\s\"'\\]*+([^\s\"'(),;\\>\]]+)")
+_LABEL = re.compile(r"[\w.:+-]{3,}")
+_LONGEST_LABEL = 60
 _QUOTE_ESCAPES = re.compile(r"&quot;|%22")
 _ENCODING_WORD = re.compile(r"[a-z0-9-]+")
 # U+202E, say, would show the name `photo-gpj.exe` as `photo-exe.jpg`.
@@ -119,7 +121,10 @@ class Header(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Kind:
-    """The type of a part, as its header says. `charset` is a codec of Python's, or None."""
+    """The type of a part, as its header says. `charset` is a codec of Python's, or None.
+
+    `root_id` is the Content-Id of the part of a multipart/related that shows the others.
+    """
 
     content_type: str
     boundary: bytes
@@ -129,6 +134,7 @@ class Kind:
     disposition: str
     filename: str | None
     content_id: str | None
+    root_id: str | None = None
 
 
 def read_header(data: Octets, start: int, is_boundary: Callable[[bytes], bool]) -> Header:
@@ -187,12 +193,13 @@ def kind_of(
     return Kind(
         content_type=_media_type(content_type, default),
         boundary=_whole(of_type, "boundary").rstrip().encode("utf-8", "surrogateescape"),
-        charset=codec_of(_first(_WORD, _QUOTE_ESCAPES.sub("", _whole(of_type, "charset")))),
+        charset=_codec(_QUOTE_ESCAPES.sub("", _whole(of_type, "charset"))),
         encoding=_encoding(values.get(b"content-transfer-encoding", b"")),
         flow=_flow(of_type),
         disposition=_first(_FIRST_WORD, disposition).lower(),
         filename=file_name(name) if name else None,
         content_id=content_id(unfolded(values.get(b"content-id", b""))),
+        root_id=content_id(_whole(of_type, "start")) if "start" in of_type else None,
     )
 
 
@@ -208,6 +215,16 @@ def unfolded(value: bytes) -> str:
 def _first(pattern: re.Pattern[str], text: str) -> str:
     found = pattern.match(text)
     return found[1] if found else ""
+
+
+def _codec(label: str) -> str | None:
+    """The codec of a label, be it one with blanks, or one that stands among other words."""
+    first = _first(_WORD, label)
+    codec = codec_of(first)
+    if codec is None and first != label:
+        words = (label, *_LABEL.findall(label[:_LONGEST_LABEL]))
+        codec = next(filter(None, map(codec_of, words)), None)
+    return codec
 
 
 def _encoding(value: bytes) -> Encoding:

@@ -9,7 +9,8 @@
   nothing, so there the text is shown.
 - In every other multipart all parts count in their order: the letter as text is then partly read
   from HTML, and the letter as HTML partly made from text. So a mailing list's footer is a footer.
-- In multipart/related only the first part can be the letter.
+- In multipart/related only the root can be the letter: the part that `start` names, else the first
+  one that is text or a multipart.
 
 RFC 2046 5.1, RFC 2387, RFC 8621 4.1.4.
 """
@@ -94,10 +95,26 @@ def _sorted(
         return [], []
     kind = part.content_type
     inner = around | {kind}
-    found = [_sorted(sorting, one, kind, number, inner) for number, one in enumerate(part.parts)]
+    first = _root_place(part) if kind == _RELATED else 0
+    found = [
+        _sorted(sorting, one, kind, number - first, inner) for number, one in enumerate(part.parts)
+    ]
     if kind == _ALTERNATIVE:
         return _chosen(sorting, found)
     return [one for text, _ in found for one in text], [one for _, page in found for one in page]
+
+
+def _root_place(related: Branch) -> int:
+    """The place of the part that shows the others (RFC 2387 3.2)."""
+    parts = list(enumerate(related.parts))
+    if related.root_id is not None:
+        for place, part in parts:
+            if isinstance(part, Leaf) and part.kind.content_id == related.root_id:
+                return place
+    for place, part in parts:
+        if isinstance(part, Branch) or _is_letter(part, _RELATED, 0):
+            return place
+    return 0
 
 
 def _is_letter(leaf: Leaf, parent: str, place: int) -> bool:

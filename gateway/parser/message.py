@@ -22,12 +22,12 @@ from html import escape
 from gateway.message.address_lists import Mailbox, parse_mailboxes
 from gateway.message.delivery_report import CONTENT_TYPES, read_report
 from gateway.message.delivery_report import MAX_OCTETS as MAX_REPORT
-from gateway.message.header_scan import MAX_MAILBOXES, HeaderScan, scan
+from gateway.message.header_scan import MAX_MAILBOXES, HeaderScan, raw_text, scan
 from gateway.parser.attachments import Shown, parts_of, shown_ids, uuencoded
 from gateway.parser.detection import likely_codec
-from gateway.parser.fields import Octets, unfolded
+from gateway.parser.fields import Octets
 from gateway.parser.letter import File, is_plain, letter_of
-from gateway.parser.structure import Leaf, split
+from gateway.parser.structure import Leaf, Structure, split
 from storage.content.delivery_report import DeliveryReport
 from storage.content.header_grammar import MAX_OCTETS
 from storage.content.mime_parts import MAX_TEXT_OCTETS, Parsed, Part, Slice
@@ -150,7 +150,7 @@ def parse(data: Octets, in_time: Callable[[], bool], *, with_html: bool = True) 
     return Parsed(
         status="parsed" if structure.whole and reader.whole and measured else "partial",
         preview=preview_of(said),
-        reply_to=tuple((one.name, one.email) for one in _reply_to(structure.reply_to)),
+        reply_to=tuple((one.name, one.email) for one in _reply_to(data, structure)),
         text_parts=tuple(slices) if as_it_is else (),
         text=None if as_it_is or not said else zlib.compress(said.encode(), 1),
         html=None if html is None else zlib.compress(html.encode(), 6),
@@ -172,8 +172,11 @@ def _report(data: Octets, files: Sequence[File]) -> DeliveryReport | None:
     return None
 
 
-def _reply_to(value: bytes) -> tuple[Mailbox, ...]:
-    return parse_mailboxes(unfolded(value), MAX_MAILBOXES) if value else ()
+def _reply_to(data: Octets, structure: Structure) -> tuple[Mailbox, ...]:
+    if not structure.reply_to:
+        return ()
+    text = raw_text(data[:MAX_OCTETS], structure.content_type, structure.reply_to)
+    return parse_mailboxes(text, MAX_MAILBOXES)
 
 
 def _read(data: Octets, part: Slice) -> str:

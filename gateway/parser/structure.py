@@ -45,17 +45,19 @@ class Leaf:
 
 @dataclass(frozen=True, slots=True)
 class Branch:
-    """A multipart: its type, and its parts in their order."""
+    """A multipart: its type, its parts in their order, the Content-Id of its root if it has one."""
 
     content_type: str
     parts: list[Leaf | Branch]
+    root_id: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class Structure:
-    """The tree, and the raw Reply-To of the message itself."""
+    """The tree, and the raw Content-Type and Reply-To of the message itself."""
 
     root: Leaf | Branch
+    content_type: bytes
     reply_to: bytes
     whole: bool
 
@@ -132,7 +134,7 @@ def split(data: Octets, in_time: Callable[[], bool]) -> Structure:
             position = _meet(cutter, start) or position
     _close_to(cutter, 0, end)
     assert cutter.root is not None
-    return Structure(cutter.root, header.values.get(b"reply-to", b""), cutter.whole)
+    return Structure(cutter.root, of_type, header.values.get(b"reply-to", b""), cutter.whole)
 
 
 def _candidates(data: Octets, position: int) -> Iterator[int]:
@@ -224,7 +226,7 @@ def _close_to(cutter: _Cutter, number: int, end: int) -> None:
         if cutter.active.get(level.kind.boundary) == len(cutter.levels):
             del cutter.active[level.kind.boundary]
         if level.has_parts:
-            cutter.put(Branch(level.kind.content_type, level.parts))
+            cutter.put(Branch(level.kind.content_type, level.parts, level.kind.root_id))
         else:
             cutter.put(Leaf(_text_of(level.kind), level.start, max(level.start, end)))
 

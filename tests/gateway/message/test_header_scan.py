@@ -191,6 +191,12 @@ def test_any_address_list_is_read(text: str) -> None:
         ("=?utf-8?x?a?=", "=?utf-8?x?a?="),
         ("=?utf-8?q?a", "=?utf-8?q?a"),
         ("=?utf-8?q?a=0D=0ABcc:_b@x?=", "a  Bcc: b@x"),
+        ("=?utf-8?q?Müller_=C3=A9?=", "Müller é"),
+        ("=?utf-8?q?Müller?= =?utf-8?q?_=C3=A9?=", "Müller é"),
+        ("=?utf-8?b?Müll?=", "=?utf-8?b?Müll?="),
+        ("=?koi8-r?q?Привет_=F1?=", "Привет Я"),
+        ("=?koi8-r?q?日本?=", "=?koi8-r?q?日本?="),
+        ("=?x-none?b?GyRCJUYlOSVIGyhC?=", "テスト"),
         ("=?utf-8?q?=00=ED=A0=80?=", "\ufffd" * 4),
         ("=?utf-7?q?+2AA-?=", "\ufffd"),
         ("a\x00b\x07c\x7f", "a\ufffdb c"),
@@ -258,7 +264,7 @@ def test_a_subject_has_998_characters_at_most() -> None:
         ("John Doe (john@x.test)", [("John Doe", "john@x.test")]),
         ('John Doe "john@x.test"', [("John Doe", "john@x.test")]),
         ('"John Doe <john@x.test>"', [("John Doe", "john@x.test")]),
-        ("Jane (x@y.test) <jane@x.test>", [("Jane", "jane@x.test")]),
+        ("Jane (x@y.test) <jane@x.test>", [("Jane (x@y.test)", "jane@x.test")]),
         ("=?utf-8?q?john@x.test?=", [("john@x.test", "")]),
         ("Jane <jane@x.test> rick@x.test", [("Jane", "jane@x.test"), ("", "rick@x.test")]),
         ("Jane <j@x.test> Rick <r@x.test>", [("Jane", "j@x.test"), ("Rick", "r@x.test")]),
@@ -266,6 +272,29 @@ def test_a_subject_has_998_characters_at_most() -> None:
         ('"Doe, Jane" j@x.test', [("Doe, Jane", "j@x.test")]),
         ("<'j@x.test'>", [("", "j@x.test")]),
         ("j@x.test:", [("", "j@x.test")]),
+        ("<j@x.test> (Jane)", [("Jane", "j@x.test")]),
+        ("Help (Billing) <j@x.test>", [("Help (Billing)", "j@x.test")]),
+        ("J (=?utf-8?q?=C3=A9?=) <j@x.test> (Sales)", [("J (é) (Sales)", "j@x.test")]),
+        (r"Pete(A \) chap) <pete(his)@x.test(host)>", [("Pete (A ) chap)", "pete@x.test")]),
+        ("J (Doe <j@x.test>, K <k@x.test>", [("J (Doe", "j@x.test"), ("K", "k@x.test")]),
+        ('J ("Doe <j@x.test>, K <k@x.test>', [("J ( Doe", "j@x.test"), ("K", "k@x.test")]),
+        ("Jane ) <j@x.test>", [("Jane )", "j@x.test")]),
+        ("Jane :) <j@x.test>", [("", "j@x.test")]),
+        ("Acme; Sales <s@x.test>", [("Acme; Sales", "s@x.test")]),
+        ("Doe; John", [("Doe; John", "")]),
+        ("A <a@x>; Doe, J <j@x>;", [("A", "a@x"), ("Doe, J", "j@x")]),
+        ("Smith &amp; Sons <s@x.test>", [("Smith &amp; Sons", "s@x.test")]),
+        ("O&#039;Neil <s@x.test>", [("O&#039;Neil", "s@x.test")]),
+        ("J &lt;j@x.test&gt; <k@x.test>", [("J &lt;j@x.test&gt;", "k@x.test")]),
+        ("J Doe/Acme@Acme", [("J Doe/Acme@Acme", "")]),
+        ("CN=J Doe/O=Acme@Acme <j@x.test>", [("CN=J Doe/O=Acme@Acme", "j@x.test")]),
+        ("J <j@x.test.>", [("J", "j@x.test")]),
+        ("J <,@old.test,,@relay.test: j@x.test>", [("J", "j@x.test")]),
+        ("J < <j@x.test>", [("J", "j@x.test")]),
+        ("J <j@x.test>:", [("J", "j@x.test")]),
+        ("田中＜j@x.test＞", [("田中", "j@x.test")]),
+        (r"J \<j@x.test\>", [("J \\", "j@x.test")]),
+        ("John  Q.   Doe <j@x.test>", [("John Q. Doe", "j@x.test")]),
     ],
 )
 def test_an_address_list_is_understood(value: str, mailboxes: list[tuple[str, str]]) -> None:
@@ -337,6 +366,9 @@ def test_ids_count_with_and_without_brackets(value: bytes, ids: tuple[str, ...])
         (b"text/plain; charset=utf-8", b"\xfcber", "über"),
         (b"text/plain; charset=big5", b"\xff", "ÿ"),
         (b"text/plain; charset=x-nothing", b"\xfc", "ü"),
+        (b"text/plain; charset*=us-ascii''koi8-r", "Привет".encode("koi8-r"), "Привет"),
+        (b"text/plain; charset=utf-16", b"\xe8S!0", "èS!0"),
+        (b"text/plain; charset=koi8-r", b"Gr\xc3\xbc\xc3\x9fe, Gr\xc3...", "Grüße, Gr\ufffd..."),
     ],
 )
 def test_raw_octets_are_in_the_charset_of_the_letter(
@@ -354,6 +386,21 @@ def test_raw_octets_are_in_the_charset_of_the_first_text_part() -> None:
         b"--b\r\nContent-Type: text/plain; charset=windows-1251\r\n\r\nx\r\n--b--\r\n"
     )
     assert scan(content).subject == "При"
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        "Content-Type: text/html\r\n\r\n<meta charset='koi8-r'>",
+        'Content-Type: text/html; charset=us-ascii\r\n\r\n<meta content="a; charset=koi8-r">',
+        "Content-Transfer-Encoding: quoted-printable\r\n\r\n<meta charset=3Dkoi8-r>",
+        "Content-Type: multipart/mixed; boundary=b\r\n\r\n--b\r\nContent-Type: text/plain\r\n\r\nx"
+        '\r\n--b\r\nContent-Type: "text/html"; charset=koi8-r\r\n\r\nx\r\n--b--',
+    ],
+)
+def test_raw_octets_are_in_the_charset_that_the_body_alone_names(body: str) -> None:
+    content = b"Subject: " + "Привет".encode("koi8-r") + b"\r\n" + body.encode()
+    assert scan(content).subject == "Привет"
 
 
 @pytest.mark.parametrize(

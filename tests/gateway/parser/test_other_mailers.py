@@ -63,6 +63,13 @@ def multipart(kind: str, *parts: str) -> str:
     return f"{H}Content-Type: multipart/{kind}; boundary=BB\n\n{within}--BB--\n"
 
 
+def inner_related(start: str) -> str:
+    """A multipart/related whose first part is a picture, with two pages."""
+    root = "Content-Type: text/html\nContent-ID: <r@x>\n\n<p>root</p>"
+    parts = "".join(f"--RR\n{part}\n" for part in (PNG, PAGE, root))
+    return f"Content-Type: multipart/related; boundary=RR{start}\n\n{parts}--RR--"
+
+
 def test_labels_are_known_by_all_their_names() -> None:
     with cases() as case:
         for codec, labels in LABELS.items():
@@ -119,6 +126,16 @@ def test_which_part_is_the_letter() -> None:
             "The letter",
             None,
         ),
+        "a picture before the page that shows it": (
+            multipart("alternative", TEXT, inner_related("")),
+            "The letter",
+            "<p>The <b>page</b></p>",
+        ),
+        "a page that `start` names": (
+            multipart("alternative", TEXT, inner_related('; start="<r@x>"')),
+            "The letter",
+            "<p>root</p>",
+        ),
         "base64 that is none": (
             f"{H}Content-Type: text/plain\nContent-Transfer-Encoding: base64\n\nWords as they are.",
             "Words as they are.",
@@ -154,6 +171,20 @@ def test_the_paper_clip_is_there_for_what_somebody_attached() -> None:
                 found, _ = read(written)
                 assert found.has_files is has_files
                 assert found.attachments
+
+
+def test_a_raw_reply_to_is_read_like_the_other_fields() -> None:
+    head = b"Reply-To: " + "Иван".encode("koi8-r") + b" <i@x.test>\nContent-Type: text/plain"
+    for body in (b"; charset=koi8-r\n\nx", b"\n\n<meta charset=koi8-r>x"):
+        assert read(head + body)[0].reply_to == (("Иван", "i@x.test"),)
+
+
+def test_a_charset_is_known_by_a_label_among_other_words() -> None:
+    with cases() as case:
+        for label in ("koi8 r", "Russian (KOI8-R)", "koi8-r, utf-8"):
+            with case(label):
+                head = f'Content-Type: text/plain; charset="{label}"\n\n'.encode()
+                assert read(head + "Да".encode("koi8-r"))[1] == "Да"
 
 
 def test_charsets_that_python_has_not_are_decoded() -> None:
