@@ -28,6 +28,7 @@ MAX_CARD = 512 * 1024
 MAX_ITEMS = 100
 MAX_NAME = 500
 MAX_NOTES = 100_000
+BETWEEN_NOTES = "\n\n"
 
 
 @dataclass(frozen=True, slots=True)
@@ -121,7 +122,7 @@ def joined(kept: Card, other: Card) -> Card:
         emails=_union(kept.emails, other.emails, lambda email: email.canonical),
         phones=_union(kept.phones, other.phones, lambda phone: phone.digits),
         organization=kept.organization or other.organization,
-        notes="\n\n".join(_notes(kept, other)),
+        notes=BETWEEN_NOTES.join(_notes(kept, other)),
         labels=_union(kept.labels, other.labels, str),
         anniversaries=_union(kept.anniversaries, other.anniversaries, _itself),
         uid=kept.uid or other.uid,

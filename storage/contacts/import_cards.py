@@ -40,6 +40,7 @@ is some 50 ms."""
 _AT_ONCE = 200
 _ADDRESSES_AT_ONCE = 1_000
 
+_URN = "urn:uuid:"
 _FULL = "This inbox has as many contacts as it may."
 
 
@@ -146,7 +147,7 @@ async def _opened(
     tx: Tx, tenant_id: bytes, inbox_id: bytes, cards: Sequence[Card], most_contacts: int
 ) -> _Book:
     canonicals = {canonical for card in cards for canonical in card.canonicals}
-    uids = {card.uid for card in cards if card.uid}
+    uids = {form for card in cards if card.uid for form in _forms_of_uid(card.uid)}
     names = {card.sort_key for card in cards}
     return _Book(
         tenant_id,
@@ -169,6 +170,8 @@ async def _import(tx: Tx, book: _Book, card: Card, budget: _Budget, now: int) ->
         return _create(tx, book, card, now)
     if card.uid == to_text("ctc", same.contact_id):
         card = replace(card, uid="")  # it is the name that an export gave to what has none
+    if not same.card.full_name and card.full_name == same.card.title:
+        card = replace(card, full_name="")  # an export names what has no name
     after = joined(same.card, card)
     # Before the refusals: a card that changes nothing is no fault, not even of a read-only one.
     if after == same.card:
@@ -218,7 +221,14 @@ async def _with_uid(tx: Tx, book: _Book, uid: str, budget: _Budget) -> Contact |
         # It only looks like an id of ours, or is of another book: a UID like any other.
         except NotFound:
             pass
-    return await _loaded(tx, book, book.by_uid[uid], budget) if uid in book.by_uid else None
+    known = next((one for one in _forms_of_uid(uid) if one in book.by_uid), None)
+    return await _loaded(tx, book, book.by_uid[known], budget) if uid and known else None
+
+
+def _forms_of_uid(uid: str) -> tuple[str, ...]:
+    """A UID as it is, and as programs write the same one in 3.0 and in 4.0 (RFC 6350 6.7.6)."""
+    bare = uid[len(_URN) :] if uid[: len(_URN)].lower() == _URN else uid
+    return (uid, bare, f"{_URN}{bare}")
 
 
 async def _named(tx: Tx, book: _Book, card: Card, budget: _Budget) -> list[Contact]:

@@ -38,7 +38,7 @@ Meaning = Email | Phone | Anniversary | tuple[str, str]
 _WRITTEN_DAYS = {"birthday": "BDAY", "anniversary": "ANNIVERSARY"}
 _ANGLE = re.compile(r"<([^<>]+)>\Z")
 _DATE = re.compile(
-    r"(?:(\d{4})|-)(?:-?(\d{2})-?(\d{2})|[-/.](\d{1,2})[-/.](\d{1,2}))(T.*)?", re.ASCII
+    r"(?:(\d{4})|-)(?:-?(\d{2})-?(\d{2})|[-/.](\d{1,2})[-/.](\d{1,2}))([T ].*|Z)?", re.ASCII
 )
 _DAY_FIRST = re.compile(r"(\d{1,2})\.(\d{1,2})\.(\d{4})", re.ASCII)
 # A day without a year may be 29 February.
@@ -49,7 +49,9 @@ _OMITTED = ("X-APPLE-OMIT-YEAR", "1604")
 _NO_YEAR = ("1604", "0000")
 _TYPE = re.compile(r"[A-Za-z0-9-]+")
 # Types that do not tell what an address or a number is for.
-_SILENT = ("internet", "pref", "voice", "msg", "x-internet")
+_SILENT = ("internet", "pref", "voice", "msg", "text", "x-internet")
+# Telephones put marks of direction around numbers that are copied, and nothing shows them.
+_UNSEEN = re.compile("[\u00ad\u200b\u200e\u200f\u202a-\u202e\u2060\u2066-\u2069\ufeff]")
 
 
 def meaning(entry: Entry) -> Meaning | None:
@@ -71,7 +73,7 @@ def meaning(entry: Entry) -> Meaning | None:
 
 def email(entry: Entry) -> Email | None:
     """The address; None when it is none."""
-    address = unescaped(entry.line.value).strip()
+    address = _UNSEEN.sub("", unescaped(entry.line.value)).strip()
     if named := _ANGLE.search(address):  # with its name, as in mail
         address = named[1]
     address = unquote(address[7:]) if address[:7].lower() == "mailto:" else address
@@ -82,7 +84,7 @@ def email(entry: Entry) -> Email | None:
 
 def phone(entry: Entry) -> Phone | None:
     """The number as it is written; None for none at all, and for one that is no number any more."""
-    number = " ".join(unescaped(entry.line.value).split())
+    number = " ".join(_UNSEEN.sub("", unescaped(entry.line.value)).split())
     number = unquote(number[4:]) if number[:4].lower() == "tel:" else number
     return Phone(_label(entry), number) if number and len(number) <= MAX_NAME else None
 
@@ -93,9 +95,11 @@ def _label(entry: Entry) -> str:
     kinds = [kind for kind in entry.line.values("TYPE") if kind.lower() not in _SILENT]
     if not kinds:
         return ""
-    first = kinds[0].lower() if kinds[0].isupper() else kinds[0]
+    others = [kind for kind in kinds if kind.lower() != "fax"]
+    is_fax = 0 < len(others) < len(kinds)
+    first = (others or kinds)[0]
+    first = first.lower() if first.isupper() else first
     first = first[2:] if first[:2].lower() == "x-" and len(first) > 2 else first
-    is_fax = first.lower() != "fax" and "fax" in (kind.lower() for kind in kinds)
     return (f"{first} fax" if is_fax else first)[:100]
 
 

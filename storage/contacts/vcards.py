@@ -21,7 +21,13 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field, replace
 from typing import Literal
 
-from storage.contacts.cards import MAX_CARD, MAX_NAME, Card, why_too_large
+from storage.contacts.cards import (
+    BETWEEN_NOTES,
+    MAX_CARD,
+    MAX_NAME,
+    Card,
+    why_too_large,
+)
 from storage.contacts.vcard_properties import (
     DAYS,
     day,
@@ -38,7 +44,6 @@ from storage.contacts.write_vcards import parts_of_name
 from storage.vcard.content_lines import (
     MAX_READ,
     Entry,
-    Line,
     Octets,
     bundled,
     content_line,
@@ -51,9 +56,16 @@ from storage.vcard.older_vcards import modern
 from storage.vcard.vcard_values import split, texts, unescaped
 
 _VERSIONS = ("2.1", "3.0", "4.0")
-_MARK = re.compile(rb"(?:\xef\xbb\xbf)?\s*(BEGIN|END)\s*:\s*VCARD\s*", re.IGNORECASE)
+_MARK = re.compile(rb"(?:\xef\xbb\xbf)?\s*(BEGIN|END)\s*:\s*VCARD[\s\x00\x1a]*", re.IGNORECASE)
+# vCard 2.1 puts a card within a card; its BEGIN stands in this line or in the next.
+_AGENT = re.compile(rb"\s*(?:[\w-]+\.)?AGENT\s*:\s*", re.IGNORECASE)
+_AGENT_BEGINS = re.compile(rb"(\s*(?:[\w-]+\.)?AGENT\s*:)(\s*BEGIN\s*:\s*VCARD\s*)", re.IGNORECASE)
 _MADE_ANEW = frozenset({"BEGIN", "END", "VERSION", "PRODID", "REV"})
-_GROUP_OF_CARDS = ("KIND", "X-ADDRESSBOOKSERVER-KIND")
+_GROUP_OF_CARDS = {
+    "KIND": "group",
+    "X-ADDRESSBOOKSERVER-KIND": "group",
+    "X-EVOLUTION-LIST": "true",
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,11 +104,11 @@ def read_cards(file: Octets) -> Iterator[ReadCard | Unreadable]:
     """The cards of a file."""
     collected: list[bytes] | None = None
     size, depth, is_strange = 0, 0, False
-    for raw in physical_lines(file):
+    for raw in _lines(file):
         found = _MARK.fullmatch(raw) if len(raw) < 100 else None
         mark, line = found[1].upper() if found else b"", raw
-        # vCard 2.1 puts a card within a card (AGENT): the inner END must not end the outer one.
-        if depth or (mark == b"BEGIN" and collected and _is_agent(collected[-1])):
+        # The inner END must not end the outer card.
+        if depth or (mark == b"BEGIN" and collected and _AGENT.fullmatch(collected[-1])):
             depth += {b"BEGIN": 1, b"END": -1}.get(mark, 0)
             mark, line = b"", b" " + raw.strip() + b"\n"
         if mark == b"BEGIN":
@@ -120,9 +132,11 @@ def read_cards(file: Octets) -> Iterator[ReadCard | Unreadable]:
         yield Unreadable("The card has no end.")
 
 
-def _is_agent(line: bytes) -> bool:
-    """Whether a card within the card follows, as in 2.1."""
-    return line.strip().upper() == b"AGENT:"
+def _lines(file: Octets) -> Iterator[bytes]:
+    """The physical lines, each BEGIN on one of its own."""
+    for raw in physical_lines(file):
+        agent = _AGENT_BEGINS.fullmatch(raw) if len(raw) < 100 else None
+        yield from agent.groups() if agent else (raw,)
 
 
 def _too_large() -> Unreadable:
@@ -142,18 +156,16 @@ def _card(physical: Iterable[bytes]) -> ReadCard | Unreadable:
     version = next((one for one in versions if one in _VERSIONS), None)
     if version is None:
         return Unreadable("The version is none of 2.1, 3.0 and 4.0.")
-    if any(line.name in _GROUP_OF_CARDS and _says_group(line) for line in lines):
+    if any(_GROUP_OF_CARDS.get(line.name) == line.value.strip().lower() for line in lines):
         return Unreadable("It is a group of cards and no person.", "skipped")
     raws = [modern(line, version).raw for line in lines if line.name not in _MADE_ANEW]
     card = Card()
     for entry in map(entry_of, bundled(raws)):
-        if entry is not None:
+        if entry is None:
+            told.left_out.append("a line that is no property")
+        else:
             card = _with(card, entry, told)
     return _judged(_fitting(_named(card), told), told)
-
-
-def _says_group(line: Line) -> bool:
-    return line.value.strip().lower() == "group"
 
 
 def _with(card: Card, entry: Entry, told: _Told) -> Card:
@@ -208,12 +220,21 @@ def _with_item(card: Card, entry: Entry) -> Card | None:
 def _with_text(card: Card, entry: Entry) -> Card | None:
     line = entry.line
     if line.name == "NOTE" and (note := unescaped(line.value)):
-        notes = "\n\n".join(one for one in (card.notes, note) if one)
-        return _kept(replace(card, notes=notes), entry, named("NOTE", note), only=line.parameters)
+        if card.notes:
+            return _noted(card, note, entry)
+        return _kept(replace(card, notes=note), entry, named("NOTE", note), only=line.parameters)
     if line.name == "CATEGORIES":
         labels = [*card.labels, *texts(line.value, ",")]
         return replace(card, labels=tuple(dict.fromkeys(labels)))
     return None
+
+
+def _noted(card: Card, note: str, entry: Entry) -> Card:
+    """The card with one more note. Of several each is kept as a line, to be written apart again."""
+    known = any((line := content_line(raw)) and line.name == "NOTE" for raw in card.lines)
+    before = () if known else (named("NOTE", card.notes),)
+    notes = f"{card.notes}{BETWEEN_NOTES}{note}"
+    return replace(card, notes=notes, lines=(*card.lines, *before, entry.text))
 
 
 def _kept(card: Card, entry: Entry, made: str, *, only: object = True) -> Card:

@@ -13,7 +13,7 @@ from collections.abc import Iterable, Iterator
 from datetime import UTC, datetime
 
 from storage.clock import SECOND
-from storage.contacts.cards import Anniversary, Card, Email, Phone
+from storage.contacts.cards import BETWEEN_NOTES, Anniversary, Card, Email, Phone
 from storage.contacts.vcard_properties import (
     Meaning,
     Version,
@@ -58,7 +58,7 @@ def _entries(card: Card, version: Version) -> Iterator[str]:
     if card.labels:
         yield "CATEGORIES:" + ",".join(escaped(label) for label in card.labels)
     if card.notes:
-        yield beside.instead_of(("NOTE", card.notes), named("NOTE", card.notes))
+        yield from beside.notes(card.notes)
     yield from (entry for entry in card.also if _is_said(card, entry))
     yield from beside.others()
 
@@ -87,8 +87,11 @@ class _Beside:
     def __init__(self, texts: Iterable[str]) -> None:
         self._known: dict[Meaning, str] = {}
         self._others: list[Entry] = []
+        self._notes: list[tuple[str, str]] = []
         for entry in map(entry_of, texts):
             found = meaning(entry) if entry else None
+            if entry is not None and isinstance(found, tuple) and found[0] == "NOTE":
+                self._notes.append((found[1], entry.text))
             if found is not None and entry is not None:
                 self._known.setdefault(found, entry.text)
             elif entry is not None:
@@ -97,6 +100,13 @@ class _Beside:
     def instead_of(self, said: Meaning, made: str) -> str:
         """The entry that was kept for what the card says, else `made`."""
         return self._known.get(said, made)
+
+    def notes(self, said: str) -> Iterator[str]:
+        """The notes that were kept apart while together they are what the card says, else one."""
+        if BETWEEN_NOTES.join(text for text, _ in self._notes) == said:
+            yield from (raw for _, raw in self._notes)
+        else:
+            yield self.instead_of(("NOTE", said), named("NOTE", said))
 
     def has(self, name: str) -> bool:
         return any(entry.line.name == name for entry in self._others)

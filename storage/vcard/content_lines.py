@@ -3,7 +3,8 @@
 - A file may be UTF-8, UTF-16 (with a byte order mark, or plainly so) or in an 8-bit charset; its
   lines may end in CRLF, LF or CR. It is read in pieces.
 - A fold is undone; so is a soft line break of quoted-printable. A physical line that is no property
-  goes on with the text before it, as programs write that do not escape line ends.
+  goes on with the text before it, as programs write that do not escape line ends; but not with a
+  number, an address or another value that has one line only.
 - An entry is a property together with what its group says of it (`item1.TEL`, `item1.X-ABLabel`),
   as lines that are joined by LF. Entries compare without the name of their group.
 
@@ -14,7 +15,7 @@ from __future__ import annotations
 
 import codecs
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from io import IncrementalNewlineDecoder
 from typing import Protocol
@@ -24,8 +25,11 @@ from storage.vcard.vcard_values import decoded, quoted_printable
 MAX_READ = 4 * 1024 * 1024
 
 _CHUNK = 64 * 1024
+_MOST_FOLDS = 40
 _HEAD = re.compile(r"(?:([\w-]+)\.)?([\w-]+)[ \t]*(?=[;:])", re.ASCII)
 _OCTET_HEAD = re.compile(rb"(?:[\w-]+\.)?([\w-]+)[ \t]*(?:;(?:\"[^\"]*\"|[^\":])*|;[^:]*)?:")
+# A line that ends within the quotes of a parameter.
+_OPEN_HEAD = re.compile(rb"(?:[\w-]+\.)?([\w-]+);(?:\"[^\"]*\"|[^\":])*=\"[^\"]*")
 _PARAMETER = re.compile(r';((?:"[^"]*"|[^";:])*)')
 _LOOSE_PARAMETER = re.compile(r";([^;:]*)")
 _CUSTOM = re.compile(r"X-CUSTOM\(CHARSET=([\w-]+),ENCODING=QUOTED-PRINTABLE,(.*)\)", re.IGNORECASE)
@@ -35,6 +39,11 @@ _CARET = {"^n": "\n", "^'": '"', "^^": "^"}
 _WORD = re.compile(r"[\w./+-]+")
 _PLAIN_PARAMETER = re.compile(r"[^\s\";:,]+")
 _ENCODINGS = frozenset({"QUOTED-PRINTABLE", "BASE64", "8BIT", "7BIT"})
+# A line behind one of these that is no property is not theirs: it would spoil them.
+_OF_ONE_LINE = frozenset(
+    b"VERSION PRODID REV UID TEL EMAIL BDAY ANNIVERSARY KIND GENDER GEO TZ CLASS MAILER".split()
+)
+_DATA = re.compile(rb":[ \t]*data:[\w.+/-]*[^,]{0,100};base64", re.IGNORECASE)
 # What a group says of another property of it.
 _COMPANIONS = frozenset({"X-ABLABEL", "X-ABADR"})
 # The properties of RFC 6350 with its extensions, of RFC 2426 and of 2.1. Behind a note any other
@@ -134,17 +143,41 @@ class _Open:
 def unfolded(physical: Iterable[bytes]) -> Iterator[str]:
     """Whole lines as text, which hold an LF where a line end was not escaped."""
     current: _Open | None = None
-    for line in physical:
-        if current is None or not _goes_on(current, line):
+    for line, folds in _with_folds(physical):
+        head = line if _OCTET_HEAD.match(line) else _head_of(line, folds)
+        if current is None or not _goes_on(current, line, head):
             if current is not None:
                 yield _as_text(current)
-            current = _opened(line) if line.strip() else None
+            current = _opened(line, head) if line.strip() else None
+        for fold in folds:
+            if current is not None:
+                _goes_on(current, fold, fold)
     if current is not None:
         yield _as_text(current)
 
 
-def _goes_on(current: _Open, line: bytes) -> bool:
-    """Add a line to the property before it, if it belongs there."""
+def _with_folds(physical: Iterable[bytes]) -> Iterator[tuple[bytes, list[bytes]]]:
+    """Each line that begins without a blank, and those behind it that begin with one."""
+    line: bytes | None = None
+    folds: list[bytes] = []
+    for one in physical:
+        if line is not None and one[:1] in (b" ", b"\t"):
+            folds.append(one)
+            continue
+        if line is not None:
+            yield line, folds
+        line, folds = one, []
+    if line is not None:
+        yield line, folds
+
+
+def _head_of(line: bytes, folds: Sequence[bytes]) -> bytes:
+    """The line with as many folds as parameters may have: the colon may stand behind some."""
+    return line + b"".join(fold[1:] for fold in folds[:_MOST_FOLDS])
+
+
+def _goes_on(current: _Open, line: bytes, head: bytes) -> bool:
+    """Add a line to the property before it, if it belongs there; `head` has all its parameters."""
     if current.is_quoted and current.octets[-1].rstrip().endswith(b"="):
         current.octets[-1] = current.octets[-1].rstrip()[:-1]
         current.octets.append(line[1:] if line[:1] in (b" ", b"\t") else line)
@@ -153,7 +186,7 @@ def _goes_on(current: _Open, line: bytes) -> bool:
     elif line[:1] in (b" ", b"\t"):
         current.octets.append(line[1:])
         current.blanks = 0
-    elif _begins_property(line, after=current.name):
+    elif current.name in _OF_ONE_LINE or _begins_property(head, after=current.name):
         return False
     else:
         current.octets.append(current.joint * (1 + current.blanks) + line)
@@ -164,18 +197,21 @@ def _goes_on(current: _Open, line: bytes) -> bool:
 def _begins_property(line: bytes, *, after: bytes) -> bool:
     head = _OCTET_HEAD.match(line)
     if head is None:
-        return False
+        is_open = _OPEN_HEAD.fullmatch(line)
+        return is_open is not None and _KNOWN.fullmatch(is_open[1].upper().decode()) is not None
     name = head[1].upper().decode()
     is_grouped = head.start(1) > 0
     # Programs that do not escape line ends write notes with lines such as "Office: ask for Ann".
     return after != b"NOTE" or _KNOWN.fullmatch(name) is not None or is_grouped
 
 
-def _opened(line: bytes) -> _Open:
-    found = _OCTET_HEAD.match(line)
+def _opened(line: bytes, whole: bytes) -> _Open:
+    found = _OCTET_HEAD.match(whole)
     head = found[0].upper() if found else b""
     is_quoted = re.search(rb"[;=]QUOTED-PRINTABLE[;:]", head) is not None
-    is_binary = re.search(rb"[;=](?:BASE64|B)[;:]", head) is not None
+    is_binary = re.search(rb"[;=](?:BASE64|B)[;:]", head) is not None or (
+        found is not None and _DATA.match(whole, found.end() - 1) is not None
+    )
     name = found[1].upper() if found else b""
     return _Open([line], name, b"" if is_quoted or is_binary else b"\n", is_quoted)
 
@@ -209,17 +245,17 @@ def _parameters(
     parameters, is_bare = [], False
     while found := pattern.match(raw, position):
         position = found.end()
-        name, equals, value = found[1].partition("=")
+        name, equals, value = map(str.strip, found[1].partition("="))
         if custom := _CUSTOM.fullmatch(found[1]):
             label = quoted_printable(custom[2], custom[1])
             name, equals, value = "TYPE", "", parameter_value(label)
         elif not equals:
-            value = name.strip()
+            value = name
             name = "ENCODING" if value.upper() in _ENCODINGS else "TYPE"
             value = value if _WORD.fullmatch(value) else parameter_value(value)
         is_bare = is_bare or not equals
         if value:
-            parameters.append((name.strip().upper(), value))
+            parameters.append((name.upper(), value))
     return (tuple(parameters), position, is_bare) if raw[position : position + 1] == ":" else None
 
 

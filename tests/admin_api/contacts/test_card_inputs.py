@@ -120,3 +120,28 @@ async def test_groups_of_properties_come_back_with_their_labels(world: World) ->
             (other,) = [line for line in export.split("\r\n") if line.endswith(f":{value}")]
             assert other.startswith(f"{group}.")
         assert ("X-ABLABEL", "P Cell") in fields_of(export)[0]
+
+
+async def test_a_card_is_known_by_its_uid_in_the_forms_of_both_versions(world: World) -> None:
+    def card(version: str, uid: str, more: str) -> bytes:
+        lines = ["BEGIN:VCARD", f"VERSION:{version}", "FN:Ada", f"UID:{uid}", more, "END:VCARD", ""]
+        return "\r\n".join(lines).encode()
+
+    bare = "4FBE8971-0bc3"
+    async with world.client(SALES) as api:
+        assert (await imported(api, card("3.0", bare, "TEL:1")))["created"] == 1
+        for version, uid in (("4.0", f"urn:uuid:{bare}"), ("4.0", f"URN:UUID:{bare}")):
+            assert (await imported(api, card(version, uid, "TEL:1")))["unchanged"] == 1
+        assert (await imported(api, card("4.0", f"urn:uuid:{bare}", "TEL:2")))["merged"] == 1
+        assert (await imported(api, card("3.0", "another", "TEL:1")))["created"] == 1
+
+
+async def test_a_card_without_a_name_stays_without_when_its_export_is_read(world: World) -> None:
+    file = b"BEGIN:VCARD\r\nVERSION:3.0\r\nN:;;;;\r\nFN:\r\nORG:Only;Firm\r\nEND:VCARD\r\n"
+    async with world.client(SALES) as api:
+        assert (await imported(api, file))["created"] == 1
+        for version in ("3.0", "4.0"):
+            export = await exported(api, version)
+            assert (await imported(api, export.encode()))["unchanged"] == 1
+        (record,) = (await api.get(CONTACTS)).json()["results"]
+        assert (record["full_name"], record["organization"]) == ("", "Only, Firm")

@@ -166,6 +166,10 @@ def test_any_octets_are_read_without_a_fault_of_ours(raw: bytes) -> None:
         ("TEL;TYPE=PREF;TYPE=CELL:1", "cell"),
         ('TEL;TYPE="pref,home":1', "home"),
         ('TEL;TYPE="never closed:1', "never closed"),
+        ('TEL;TYPE="text,voice,cell":1', "cell"),
+        ("TEL;TYPE=FAX,WORK:1", "work fax"),
+        ("TEL; TYPE = CELL : 1", "cell"),
+        ("TEL;CELL:\u202a1\u202c", "cell"),
         ("TEL:1", ""),
     ],
 )
@@ -206,6 +210,8 @@ def test_days_and_addresses_are_read_as_phones_write_them() -> None:
         "1980/04/05": "1980-04-05",
         "5.4.1980": "1980-04-05",
         "19800405T000000Z": "1980-04-05",
+        "1980-04-05 00:00:00": "1980-04-05",
+        "1980-04-05Z": "1980-04-05",
     }
     with cases() as case:
         for written, day in days.items():
@@ -234,6 +240,9 @@ def test_a_picture_of_an_older_card_is_read_in_all_its_forms() -> None:
         "PHOTO;ENCODING=BASE64;JPEG:AAAA\r\n BBBB\r\n",
         "PHOTO;TYPE=JPEG;ENCODING=BASE64:\r\n AAAA\r\n BBBB\r\n",
         "PHOTO;BASE64;TYPE=JPEG:AAAA\r\nBBBB\r\n",
+        "PHOTO;ENCODING=b;TYPE=image/jpeg:AAAABBBB\r\n",
+        "PHOTO;ENCODING=b;MEDIATYPE=image/jpeg:AAAABBBB\r\n",
+        "PHOTO:data:image/jpeg;base64,AAAA\r\nBBBB\r\n",
     ]
     for form in forms:
         card = one(card_of("FN:x", form, "TEL:1", version="2.1"))
@@ -243,11 +252,76 @@ def test_a_picture_of_an_older_card_is_read_in_all_its_forms() -> None:
         assert "PHOTO;ENCODING=b;TYPE=JPEG:AAAABBBB\r\n" in written
 
 
-def test_a_card_within_a_card_is_kept_as_its_agent() -> None:
+@pytest.mark.parametrize("head", ["AGENT:\r\n", "AGENT:"])
+def test_a_card_within_a_card_is_kept_as_its_agent(head: str) -> None:
     inner = card_of("FN:Agent", version="2.1")
-    card = one(card_of("FN:Boss", f"AGENT:\r\n{inner}", "TEL:1", version="2.1"))
+    card = one(card_of("FN:Boss", f"{head}{inner}", "TEL:1", version="2.1"))
     assert (card.full_name, card.phones) == ("Boss", (Phone("", "1"),))
     assert card.lines == ("AGENT:BEGIN:VCARD\\nVERSION:2.1\\nFN:Agent\\nEND:VCARD\\n",)
+
+
+@pytest.mark.parametrize(
+    "photo",
+    [
+        "PHOTO:data:application/octet-stream;base64,AAAA",
+        "PHOTO:data:image/SVG;base64,AAAA",
+        "PHOTO:data:text/plain;base64,AAAA",
+        "PHOTO;PREF=1:data:image/png;base64,AAAA",
+        f"PHOTO;X-ABCROP-RECTANGLE={'ABClipRect_1&0&0&378&378&' * 4}:data:image/jpeg;base64,AAAA",
+        'ADR;LABEL="' + "a long street, " * 9 + '":;;x;;;;',
+    ],
+)
+def test_an_export_that_is_read_again_changes_nothing(photo: str) -> None:
+    card = one(card_of("FN:x", "URL:https://x.test", photo, "PHOTO:https://x.test/a.jpg"))
+    versions: tuple[Version, ...] = ("3.0", "4.0")
+    for version in versions:
+        assert one(write_card(card, uid="", updated_at=0, version=version)) == card
+
+
+def test_texts_in_base_64_are_read() -> None:
+    assert one(card_of("FN;ENCODING=b:R3LDtsOfZQ==", version="3.0")).full_name == "Größe"
+    card = one(
+        card_of(
+            "FN;CHARSET=UTF-8;ENCODING=BASE64:5byg5LiJ",
+            "NOTE;ENCODING=BASE64:YQ0KYixjO2Q=",
+            "ORG;ENCODING=BASE64:QTtC",
+            "TITLE;ENCODING=BASE64:what is this?",
+            version="2.1",
+        )
+    )
+    assert (card.full_name, card.notes, card.organization) == ("张三", "a\nb,c;d", "A, B")
+    assert "TITLE;ENCODING=BASE64:what is this?" in card.lines
+
+
+def test_a_stray_line_spoils_no_number_and_is_told() -> None:
+    for before in ("TEL:1", "EMAIL:a@x.test", "PRODID:p", "REV:20200101", "UID:u"):
+        (found,) = read_cards(BytesIO(card_of(f"{before}\r\nstray", "FN:x").encode()))
+        assert isinstance(found, ReadCard)
+        assert found == ReadCard(
+            one(card_of(before, "FN:x")), "Left out: a line that is no property."
+        )
+    assert one("BEGIN:VCARD\r\nVERSION:4.0\r\nstray\r\nFN:x\r\nEND:VCARD\r\n").full_name == "x"
+
+
+def test_a_line_end_within_a_parameter_loses_no_property() -> None:
+    card = one(card_of("FN:x", 'ADR;LABEL="1 Main\r\nTown":;;1 Main;Town;;;'))
+    assert card.lines == ('ADR;LABEL="1 Main\\nTown":;;1 Main;Town;;;',)
+
+
+def test_several_notes_come_back_each_while_the_card_says_them() -> None:
+    notes = ["NOTE:one", "NOTE;LANGUAGE=fr:deux", "NOTE:three"]
+    card = one(card_of("FN:x", *notes))
+    assert card.notes == "one\n\ndeux\n\nthree"
+    written = write_card(card, uid="", updated_at=0)
+    assert [line for line in written.split("\r\n") if line.startswith("NOTE")] == notes
+    assert one(written) == card
+    changed = write_card(replace(card, notes="four"), uid="", updated_at=0)
+    assert [line for line in changed.split("\r\n") if line.startswith("NOTE")] == ["NOTE:four"]
+
+
+@pytest.mark.parametrize("end", ["\x1a", "\x00", "\r\n\x1a", ""])
+def test_a_file_may_end_in_what_ends_no_text(end: str) -> None:
+    assert one(card_of("FN:x").rstrip() + end).full_name == "x"
 
 
 def test_a_path_of_2_1_keeps_its_backslashes() -> None:
@@ -267,7 +341,9 @@ def test_what_is_kept_but_not_shown_and_what_is_left_out_is_told() -> None:
     assert found.card.lines == ("EMAIL:no address", "BDAY:1985")
 
 
-@pytest.mark.parametrize("kind", ["KIND:group", "X-ADDRESSBOOKSERVER-KIND:group"])
+@pytest.mark.parametrize(
+    "kind", ["KIND:group", "X-ADDRESSBOOKSERVER-KIND:group", "X-EVOLUTION-LIST:TRUE"]
+)
 def test_a_group_of_cards_is_passed_over(kind: str) -> None:
     (found,) = read(card_of("FN:Team", kind, "MEMBER:urn:uuid:1"))
     assert isinstance(found, Unreadable)
