@@ -1,9 +1,10 @@
 """Charsets: the names that mail gives them, and decoding of octets in one.
 
 - A label is looked up in the table of the WHATWG Encoding Standard, as all mail programs do:
-  iso-8859-1 is windows-1252, iso-8859-9 windows-1254, gb2312 gb18030. Then among IANA's names and
-  those of Python, without regard to punctuation, `x-` or `cs`. A label that is in no table is no
-  charset: looking a codec up by the name a stranger gives would import a module of that name.
+  iso-8859-1 is windows-1252, iso-8859-9 windows-1254, gb2312 gb18030. Then among IANA's names,
+  those of Python and the numbers of Windows, without regard to punctuation, `x-` or `cs`; then by
+  the words in it (`GB2312_CHARSET`, `zh_TW-big5`). A label that is in no table is no charset:
+  looking a codec up by the name a stranger gives would import a module of that name.
 - Decoding never raises. Unreadable octets become U+FFFD; a byte order mark is not text.
 - VISCII, ARMSCII-8 and the Georgian charsets have tables here: Python has no codecs for them.
 - ISO-2022-JP and EUC-JP are read as Outlook writes them: with NEC's row 13, IBM's extensions and
@@ -23,6 +24,7 @@ from codecs import (
     BOM_UTF32_LE,
     charmap_decode,
 )
+from collections.abc import Iterator
 from encodings.aliases import aliases
 from functools import lru_cache
 
@@ -76,6 +78,7 @@ _WIDER = {
     "utf_16": UTF_16,
     "utf_16_le": UTF_16,
     "utf_16_be": "utf-16-be",
+    "utf_32": "utf-32",
     "utf_8": "utf-8",
 }
 # IANA's names, and what senders invented, that neither table has.
@@ -102,18 +105,10 @@ _OTHERS = {
     "ccsid01140": "cp1140",
     "cp00858": "cp858",
     "cp01140": "cp1140",
-    "cp20936": "gb18030",
-    "cp28591": "cp1252",
-    "cp50227": "gb18030",
+    "baltic": "cp1257",
     "dec": "cp1252",
     "decmcs": "cp1252",
     "eten": "big5hkscs",
-    "cp50220": ISO_2022_JP,
-    "cp50221": ISO_2022_JP,
-    "cp51932": "euc_jp",
-    "cp52936": "hz",
-    "cp54936": "gb18030",
-    "cp65001": "utf-8",
     "cp850multilingual": "cp850",
     "cp943": "cp932",
     "cyrillicasian": "ptcp154",
@@ -146,11 +141,17 @@ _OTHERS = {
     "iso88591windows31latin1": "cp1252",
     "iso88592windowslatin2": "cp1250",
     "iso88599windowslatin5": "cp1254",
+    "ecmacyrillic": "koi8-r",  # KOI8-E: its letters are at the same places
+    "isoir111": "koi8-r",
+    "iso111ecmacyrillic": "koi8-r",
     "jis": ISO_2022_JP,
     "jis7": ISO_2022_JP,
     "jisencoding": ISO_2022_JP,
     "jisx0201": "cp932",
+    "junet": ISO_2022_JP,
+    "latin0": "iso-8859-15",
     "maccentraleurope": "mac_latin2",
+    "maccentraleurroman": "mac_latin2",
     "maccroatian": "mac_croatian",
     "koi8t": "koi8_t",
     "latin15": "iso-8859-15",
@@ -159,6 +160,7 @@ _OTHERS = {
     "macchinesesimp": "gb18030",
     "macchinesetrad": "big5hkscs",
     "macfarsi": "mac_farsi",
+    "macjapanese": "cp932",
     "machebrew": "cp1255",
     "macgreek": "mac_greek",
     "maciceland": "mac_iceland",
@@ -166,6 +168,7 @@ _OTHERS = {
     "macromanian": "mac_romanian",
     "macthai": "cp874",
     "macturkish": "mac_turkish",
+    "pck": "cp932",
     "pc8codepage437": "cp437",
     "pc850multilingual": "cp850",
     "pcmultilingual850euro": "cp858",
@@ -190,18 +193,33 @@ _OTHERS = {
     "unicode20utf7": "utf_7",
     "unicode20utf8": "utf-8",
     "utf7": "utf_7",
+    "utf16bom": UTF_16,
     "utf16lebom": UTF_16,
     "utf8mac": "utf-8",
     "utf8mb4": "utf-8",
     "utf8n": "utf-8",
     "viscii": "viscii",
     "visualhebrew": "iso-8859-8",
+    "windowsiso2022jp": ISO_2022_JP,
     "windows30latin1": "cp1252",
     "windows31latin1": "cp1252",
     "windows31latin2": "cp1250",
     "windows31latin5": "cp1254",
     "winlatin1": "cp1252",
 }
+# Windows' numbers of what has another name elsewhere.
+_NUMBERS = (
+    "1200 utf-16 1201 utf-16-be 10000 mac_roman 10001 cp932 10002 big5hkscs 10003 cp949"
+    " 10004 mac_arabic 10005 cp1255 10006 mac_greek 10007 mac_cyrillic 10008 gb18030"
+    " 10010 mac_romanian 10017 mac_cyrillic 10021 cp874 10029 mac_latin2 10079 mac_iceland"
+    " 10081 mac_turkish 10082 mac_croatian 12000 utf-32-le 12001 utf-32-be 20866 koi8-r"
+    " 20932 euc_jp 20936 gb18030 20949 cp949 21866 koi8-u 28591 cp1252 28592 iso-8859-2"
+    " 28593 iso-8859-3 28594 iso-8859-4 28595 iso-8859-5 28596 iso-8859-6 28597 iso-8859-7"
+    " 28598 iso-8859-8 28599 cp1254 28603 iso-8859-13 28605 iso-8859-15 38598 iso-8859-8"
+    f" 50220 {ISO_2022_JP} 50221 {ISO_2022_JP} 50222 {ISO_2022_JP} 50225 iso2022_kr"
+    " 50227 gb18030 51932 euc_jp 51936 gb18030 51949 cp949 51950 big5hkscs 52936 hz"
+    " 54936 gb18030 65000 utf_7 65001 utf-8"
+).split()
 
 _PLAIN = "".join(map(chr, range(128)))
 _GEORGIAN = "\x80\x81‚ƒ„…†‡ˆ‰Š‹Œ\x8d\x8e\x8f\x90‘’“”•–—˜™š›œ\x9d\x9eŸ" + "".join(
@@ -232,6 +250,7 @@ _SAYING_NOTHING = (
 _PUNCTUATION = re.compile(r"[^a-z0-9]+")
 _MODIFIED = re.compile(r"^(?:x|cs|ms|xms)(?=[a-z0-9])")
 _PAGE = re.compile(r"^(?:windows|win|cp|ibm|ms|ccsid|codepage|dos)0*(?=[0-9]{3,5}$)")
+_NUMBERED = re.compile(r"[a-z]{2,}[0-9]+|sjis")
 _LONGEST_LABEL = 60
 
 
@@ -251,6 +270,7 @@ def _tables() -> dict[str, str]:
         if encoding not in _NOT_HERE:
             found[_squeezed(label)] = _WHATWG.get(encoding, encoding)
     found.update(_OTHERS)
+    found |= {f"cp{page}": codec for page, codec in zip(*[iter(_NUMBERS)] * 2, strict=True)}
     return found | dict.fromkeys(_SAYING_NOTHING, "ascii")
 
 
@@ -270,10 +290,18 @@ def codec_of(label: str) -> str | None:
         return None
     name = _squeezed(label)
     plain = _MODIFIED.sub("", name)
-    for one in (name, plain, _PAGE.sub("cp", name), _PAGE.sub("cp", plain)):
+    for one in (name, plain, _PAGE.sub("cp", name), _PAGE.sub("cp", plain), *_within(label)):
         if codec := _CODECS.get(one):
             return codec
     return None
+
+
+def _within(label: str) -> Iterator[str]:
+    """The words at the beginning of a label, most of them first, and each that has a number."""
+    words = _PUNCTUATION.split(label.lower().removeprefix("x-"))[:8]
+    if any(word.isdecimal() for word in words) or any(map(_NUMBERED.fullmatch, words)):
+        yield from ("".join(words[:count]) for count in range(len(words) - 1, 0, -1))
+        yield from filter(_NUMBERED.fullmatch, words)
 
 
 def decode_text(octets: bytes, codec: str, *, errors: str = "replace") -> str:
@@ -312,6 +340,8 @@ def marked_codec(octets: bytes) -> str | None:
 
 def _with_mark(octets: bytes, codec: str) -> str:
     """UTF-16 by its mark; without one by where the zeros are, else little-endian (WHATWG)."""
+    if codec == "utf-32" and not octets.startswith((BOM_UTF32_LE, BOM_UTF32_BE)):
+        return "utf-32-le" if octets[:1] != b"\0" else "utf-32-be"
     if codec not in {UTF_16, "utf-16-be"}:
         return codec
     if octets.startswith(BOM_UTF16_LE):

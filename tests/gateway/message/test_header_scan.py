@@ -102,6 +102,15 @@ LINES = st.sampled_from(
         b"Received: by x",
         b"\x00",
         b"Bad Name: x",
+        b"Content-Type: a/b;",
+        b"boundary=x",
+        b"To: a@x,",
+        b"b@x",
+        b"B <b@x>",
+        b"\xef\xbb\xbfSubject: three",
+        b"--X: y",
+        b"A" * 50,
+        b"Thread-Index: x",
     ]
 )
 ENDINGS = st.sampled_from([b"\r\n", b"\r\n", b"\n", b"\r", b"\r\r\n", b"\n\r"])
@@ -117,6 +126,8 @@ HEADERS = st.lists(st.tuples(LINES, ENDINGS).map(b"".join), max_size=10).map(b""
 @example(b"\xef\xbb\xbfSubject: one\r\nfrom : b@x\r\n\r\n")
 @example(b"Received: by x\r\nby y; now\r\n for z\r\nFrom: a@x\r\n\r\nSubject: two")
 @example(b"no colon\r\n\r\nFrom: a@x\r\n")
+@example(b"X: y\r\n" + (b"A" * 60 + b"\r\n") * 40 + b"From: a@x\r\n\r\n")
+@example(b"X: y;\r\nb=z;\r\nc=z;\n\rd=z\r\nFrom: a@x,\r\nB <b@x>\r\n\r\n")
 def test_the_scan_sees_the_header_that_a_slow_reader_sees(content: bytes) -> None:
     scanned, header = scan(content), headers.read(content)
     if len(header.fields) < MAX_FIELDS:
@@ -386,6 +397,22 @@ def test_raw_octets_are_in_the_charset_of_the_first_text_part() -> None:
         b"--b\r\nContent-Type: text/plain; charset=windows-1251\r\n\r\nx\r\n--b--\r\n"
     )
     assert scan(content).subject == "При"
+
+
+@pytest.mark.parametrize(
+    "lines",
+    [
+        "Received: by x\r\n\ufeff\ufeffSubject: zebra",
+        "X-Sig: a\r\n" + ("ab/+" * 15 + "\r\n") * 30 + "Subject: zebra",
+        "Subject: zebra\r\nodd line\r\nThread-Index: a",
+        "Subject: zebra\r\nodd line\r\nReceived-SPF: pass",
+    ],
+)
+def test_a_header_goes_on_behind_odd_lines(lines: str) -> None:
+    content = f"{lines}\r\nTo: A <a@x.test>,\r\nb@x.test,\r\nC <c@x.test>\r\n\r\nDate: x"
+    found = scan(content.encode())
+    assert (found.subject, found.date_field) == ("zebra", b"")
+    assert [one.email for one in found.to] == ["a@x.test", "b@x.test", "c@x.test"]
 
 
 @pytest.mark.parametrize(

@@ -13,11 +13,19 @@ from tests.support.cases import cases
 LABELS = {
     "cp1252": "iso-8859-1 latin1 8859_1 x-ansi winlatin1 ISO-8859-1-Windows-3.1-Latin-1",
     "cp1250": "windows-1250 ansi-1250 ISO-8859-2-Windows-Latin-2",
+    "iso-8859-2": "cp28592 windows-28592",
     "cp1251": "x-cp1251 win-1251 Amiga-1251",
-    "gb18030": "gb2312 cp936 x-gbk CN-GB GB13000 x-mac-chinesesimp",
-    "big5hkscs": "big5 CN-Big5 bigfive x-x-big5",
-    "cp932": "shift_jis x-sjis ms_kanji windows-31j x-mac-japanese",
-    "euc_jp": "euc-jp x-euc-jp cp51932",
+    "koi8-r": "cp20866 koi8_r ECMA-Cyrillic",
+    "mac_latin2": "x-mac-centraleurroman cp10029",
+    "iso-8859-8": "ISO-8859-8-I cp38598",
+    "cp874": "tis-620-2533 iso-8859-11",
+    "cp949": "KS_X_1001:1992 x-cp20949 cp51949",
+    "utf_7": "cp65000 unicode-2-0-utf-7",
+    "iso-2022-jp": "x-windows-iso2022jp cp50222 junet",
+    "gb18030": "GB2312_CHARSET gb2312 cp936 x-gbk CN-GB GB13000 x-mac-chinesesimp",
+    "big5hkscs": "zh_TW-big5 BIG5-HKSCS:2004 hkscs-big5 big5 CN-Big5 bigfive x-x-big5",
+    "cp932": "shift_jis x-sjis ms_kanji windows-31j x-mac-japanese macjapanese x-sjis-jdk1.1.7 pck",
+    "euc_jp": "Extended_UNIX_Code_Packed_Format_for_Japanese cp20932 euc-jp x-euc-jp cp51932",
     "utf-8": "utf8 UTF-8N cesu-8 unicode-1-1-utf-8 utf-8-mac",
     "utf-16": "utf-16 UCS-2LE unicodelittle iso-10646-ucs-basic",
     "viscii": "VISCII csVISCII",
@@ -185,6 +193,32 @@ def test_a_charset_is_known_by_a_label_among_other_words() -> None:
             with case(label):
                 head = f'Content-Type: text/plain; charset="{label}"\n\n'.encode()
                 assert read(head + "Да".encode("koi8-r"))[1] == "Да"
+
+
+def test_a_multipart_is_read_though_its_header_has_odd_lines() -> None:
+    parts = "--B:B\nContent-Type: text/html\n\n<p>page</p>\n--B:B--\n"
+    wanted = {
+        "no empty line": f'Content-Type: multipart/mixed; boundary="B:B"\n{parts}',
+        "a parameter without its blank": f'{H}Content-Type: multipart/mixed;\nboundary="B:B"\n\n'
+        + parts,
+        "a byte order mark": f'{H}\ufeffContent-Type: multipart/mixed; boundary="B:B"\n\n'
+        + parts.replace("Content-Type", "\ufeffContent-Type"),
+    }
+    with cases() as case:
+        for name, written in wanted.items():
+            with case(name):
+                found, text = read(written)
+                assert (text, found.attachments) == ("page", ())
+
+
+def test_a_label_that_is_in_no_table_is_no_charset() -> None:
+    for label in ("aliases", "unicode_escape", "x-none-at-all", "raw-unicode-escape-1", "zlib", ""):
+        assert codec_of(label) is None, label
+
+
+def test_utf_32_without_a_mark_is_read_by_its_zeros() -> None:
+    for codec in ("utf-32-be", "utf-32-le"):
+        assert decode_text("Größe".encode(codec), codec_of("UTF-32") or "") == "Größe"
 
 
 def test_charsets_that_python_has_not_are_decoded() -> None:
