@@ -122,6 +122,18 @@ class Database(Reads, Protocol):
         ...
 
 
+class CountedCommits(Database, Protocol):
+    """A store that can be asked whether anything was committed."""
+
+    def commit_number(self) -> int | None:
+        """A number that stays the same while nothing is committed, by whatever process.
+
+        What a read found that began after it was asked for may be told again for as long. None when
+        it is unknown, and within a transaction: then everything is read anew.
+        """
+        ...
+
+
 class BesideWrites(Database, Protocol):
     """A store that also takes rows which nobody reads until a later transaction names them."""
 
@@ -162,10 +174,10 @@ class AcrossWrites(Database, Protocol):
         ...
 
 
-class SharedDatabase(PartitionWrites, AcrossWrites, Protocol):
+class SharedDatabase(PartitionWrites, AcrossWrites, CountedCommits, Protocol):
     """A store that many callers use at the same time."""
 
-    def for_caller(self, share: Share, *, in_partition: bool = False) -> Database:
+    def for_caller(self, share: Share, *, in_partition: bool = False) -> CountedCommits:
         """Return the same store for one caller, who waits in turn with the others, fairly.
 
         By tenant first, within one by credential. Work for no caller is the process's own, and

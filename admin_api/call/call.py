@@ -21,7 +21,7 @@ from admin_api.http.problems import Problem, not_found
 from admin_api.http.strict_json import JsonValue
 from admin_api.service.service import ServiceContext
 from storage.address import canonical_or_none
-from storage.database import Database, Tx
+from storage.database import CountedCommits, Tx
 from storage.directory.inboxes import Inbox, find_inbox, find_inbox_by_address
 from storage.errors import FieldFault, Invalid, NotFound
 from storage.ids import from_text
@@ -68,7 +68,7 @@ class Call:
     sent: Mapping[str, JsonValue] = field(default_factory=dict)
     body: Given | None = None
     query: Given | None = None
-    store: Database | None = None
+    store: CountedCommits | None = None
     file: IO[bytes] | None = None
     received: ReceivedFile | None = None
     condition: str | None = None
@@ -78,7 +78,7 @@ class Call:
     trail: Trail = field(default_factory=Trail)
 
     @property
-    def database(self) -> Database:
+    def database(self) -> CountedCommits:
         return self.store or self.service.database
 
     @property

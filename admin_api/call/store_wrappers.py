@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from typing import Any, TypeVar
 
 from admin_api.access.credentials import Principal
-from storage.database import Database, SharedDatabase, Tx, Work
+from storage.database import CountedCommits, SharedDatabase, Tx, Work
 from storage.wakeup import WakeUp
 
 T = TypeVar("T")
@@ -34,6 +34,9 @@ class JoinedTransaction:
     async def write(self, work: Work[T]) -> T:
         return await work(self.tx)
 
+    def commit_number(self) -> int | None:
+        return None
+
     async def close(self) -> None:
         """Nothing to close: the transaction ends where it began."""
 
@@ -46,7 +49,7 @@ async def _nothing(tx: Tx) -> None:
 class HookedDatabase:
     """A Database that runs `before` and `after` in the transaction of each write."""
 
-    database: Database
+    database: CountedCommits
     before: Step = _nothing
     after: Step = _nothing
 
@@ -68,6 +71,9 @@ class HookedDatabase:
     async def write(self, work: Work[T]) -> T:
         return await self.database.write(self._whole(work))
 
+    def commit_number(self) -> int | None:
+        return self.database.commit_number()
+
     async def close(self) -> None:
         """Nothing to close: the store belongs to the process."""
 
@@ -76,7 +82,7 @@ class HookedDatabase:
 class NotifyingDatabase:
     """A Database whose writes set `commits`."""
 
-    database: Database
+    database: CountedCommits
     commits: WakeUp
 
     async def read(self, work: Work[T]) -> T:
@@ -91,13 +97,16 @@ class NotifyingDatabase:
         self.commits.wake()
         return result
 
+    def commit_number(self) -> int | None:
+        return self.database.commit_number()
+
     async def close(self) -> None:
         """Nothing to close: the store belongs to the process."""
 
 
 def of_caller(
     store: SharedDatabase, commits: WakeUp, principal: Principal, *, of_tenant: bool = False
-) -> Database:
+) -> CountedCommits:
     """Return the store as this caller uses it, shared fairly with the others.
 
     With `of_tenant` its writes are in the tenant's partition alone.

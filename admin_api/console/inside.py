@@ -29,7 +29,7 @@ from admin_api.http.body import check_file_type
 from admin_api.http.problems import MEDIA_TYPE, Problem
 from admin_api.http.responses import Answer
 from admin_api.http.strict_json import JsonValue
-from storage.database import Database, Tx
+from storage.database import CountedCommits, Tx
 from storage.errors import FieldFault, NotFound
 
 T = TypeVar("T")
@@ -45,7 +45,7 @@ class Asked(TypedDict, total=False):
     body: Mapping[str, JsonValue] | None
     condition: str | None
     key: str | None
-    store: Database | None
+    store: CountedCommits | None
 
 
 async def ask(
@@ -82,7 +82,7 @@ async def response_of(
     body: Mapping[str, JsonValue] | None = None,
     condition: str | None = None,
     key: str | None = None,
-    store: Database | None = None,
+    store: CountedCommits | None = None,
     tagged: bool = False,
 ) -> Response:
     """Return the API's own response, for files and raw messages. Raises as `ask`.
@@ -133,7 +133,7 @@ async def upload(call: Call, path: str, *, inbox: str, query: Mapping[str, str])
         return _record(await permitted(match, route, inner, given, digest))
 
 
-def _store(call: Call, route: Route) -> Database | None:
+def _store(call: Call, route: Route) -> CountedCommits | None:
     """Return the store for a call of the API: in a transaction that one, else as it may write."""
     if isinstance(call.store, JoinedTransaction):
         return call.store
@@ -165,7 +165,7 @@ async def with_counts(
 ) -> tuple[T, Mapping[str, Any]]:
     """Return what `work` finds in a snapshot, and what waits for the inbox, counted beside it.
 
-    Two readers together take as long as the slower one.
+    Two readers together take as long as the slower one; counts that are kept need none.
     """
 
     async def counts(inner: Call) -> Mapping[str, Any]:
@@ -176,7 +176,7 @@ async def with_counts(
 
     if not await is_own(call, inbox):  # a look on record is one transaction
         return await snapshot(call, both, inbox=inbox)
-    counting = asyncio.ensure_future(snapshot(call, counts))
+    counting = asyncio.ensure_future(counts(call))
     try:
         found = await snapshot(call, work)
     finally:

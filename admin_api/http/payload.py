@@ -55,6 +55,8 @@ class Given(BaseModel):
 
 def without_nulls(model: type[Given], given: Mapping[str, JsonValue]) -> dict[str, JsonValue]:
     """The given fields without the optional fields that are null and cannot be."""
+    if None not in given.values():
+        return dict(given)
     droppable = {
         field.alias or name
         for name, field in model.model_fields.items()

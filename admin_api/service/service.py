@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from admin_api.dns.cache import DnsCache
 from admin_api.service.call_metrics import CallMetrics
 from admin_api.service.feed import Feed
+from admin_api.service.kept_counts import KeptCounts
 from admin_api.service.rate_limits import Buckets
 from admin_api.service.readiness import Readiness
 from admin_api.service.sending_port import SendingPort
@@ -18,7 +19,7 @@ from admin_api.service.webhook_port import Webhooks
 from config.settings import Settings
 from storage.clock import Clock
 from storage.content.message_bytes import ContentDirectory
-from storage.database import Database, SharedDatabase
+from storage.database import CountedCommits, SharedDatabase
 from storage.directory.resolve import Resolution
 from storage.wakeup import WakeUp
 
@@ -33,11 +34,11 @@ class ServiceContext:
     `reply_to` gives the SMTP reply to a recipient with that route; `measures` has the operator's
     metrics; `webhooks` checks targets and sends; `dns` is the process's one cache of the DNS;
     `trial` sends test mail; `sending` is the port to the job that sends letters; `readiness` is
-    what `/readyz` says of the process.
+    what `/readyz` says of the process; `counts` are kept while nothing is committed.
     """
 
     store: SharedDatabase
-    database: Database
+    database: CountedCommits
     content: ContentDirectory
     settings: Settings
     clock: Clock
@@ -57,3 +58,4 @@ class ServiceContext:
     trial: TrialMail = field(default_factory=TrialMail)
     sending: SendingPort = field(default_factory=SendingPort)
     readiness: Readiness = field(default_factory=Readiness)
+    counts: KeptCounts = field(default_factory=KeptCounts)

@@ -46,6 +46,8 @@ class SharingStore(Protocol):
 
     async def write_for(self, share: Share, work: Work[T], part: bytes | None = None) -> T: ...
 
+    def commit_number(self) -> int | None: ...
+
 
 @dataclass(frozen=True, slots=True)
 class CallersView:
@@ -66,6 +68,9 @@ class CallersView:
 
     async def write(self, work: Work[T]) -> T:
         return await self.store.write_for(self.share, work, self.part)
+
+    def commit_number(self) -> int | None:
+        return self.store.commit_number()
 
     async def close(self) -> None:
         """The store belongs to the process."""

@@ -221,6 +221,9 @@ class PostgresDatabase(PostgresLookups):
         writing = self._write(self._mail, share, work, part, asks_first=True)
         return await self._apart(writing), _durable_already()
 
+    def commit_number(self) -> int | None:
+        return None  # the server would have to be asked
+
     def hear_others(self, told: Callable[[], object]) -> None:
         def heard(process: int) -> None:
             if process not in self._own_processes:

@@ -164,6 +164,14 @@ class SqliteDatabase(SqliteLookups):
         await self._log.wait()
         return result
 
+    def commit_number(self) -> int | None:
+        # Of this connection, which never writes: all commits are those of others.
+        try:
+            number: int = self._peeker.execute("PRAGMA data_version").fetchone()[0]
+        except sqlite3.Error:
+            return None
+        return number
+
     def hear_others(self, told: Callable[[], object]) -> None:
         """Hear nothing: a file tells of no commits."""
 

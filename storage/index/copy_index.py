@@ -35,10 +35,11 @@ _UNFILED = _ABOVE.format(_FILED_TO)
 
 @dataclass(frozen=True, slots=True)
 class Source:
-    """A FROM clause of copies, which its text is."""
+    """A FROM clause of copies, which its text is; one that `is_short` is scanned, by no index."""
 
     sql: str
     in_blocks: bool = False
+    is_short: bool = False
 
     def __str__(self) -> str:
         return self.sql
@@ -57,7 +58,7 @@ def from_clauses(tx: Tx, *, above: str | None = None) -> Sequence[Source]:
     if not _files(tx):
         return (Source("copies"),)
     unfiled = _UNFILED if above is None else _ABOVE.format(f"MAX({_FILED_TO}, :{above})")
-    return Source(unfiled), Source("filed_copies")
+    return Source(unfiled, is_short=True), Source("filed_copies")
 
 
 def unread_clauses(tx: Tx, *, below: str | None = None) -> Sequence[Source]:
@@ -68,7 +69,8 @@ def unread_clauses(tx: Tx, *, below: str | None = None) -> Sequence[Source]:
     if not _files(tx):
         return (Source("copies"),)
     newer = f"AND b.above < :{below}" if below else ""
-    return Source(_UNFILED), Source(_FILED_UNREAD.format(newer), in_blocks=True)
+    filed = Source(_FILED_UNREAD.format(newer), in_blocks=True)
+    return Source(_UNFILED, is_short=True), filed
 
 
 async def fetch_newest(

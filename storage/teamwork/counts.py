@@ -51,16 +51,20 @@ async def count_inbox(tx: Tx, *, view: View) -> Counts:
 async def _unread(tx: Tx, view: View) -> dict[str, int]:
     found = dict.fromkeys(FOLDERS, 0)
     for source in unread_clauses(tx):
-        rows = await tx.fetch_all(
-            " UNION ALL ".join(_OF_FOLDER.format(source, place) for place in range(len(FOLDERS))),
-            {**view.params, "limit": MOST},
-        )
+        by_folder = (_OF_FOLDER.format(source, place) for place in range(len(FOLDERS)))
+        statement = _SCANNED.format(source) if source.is_short else " UNION ALL ".join(by_folder)
+        rows = await tx.fetch_all(statement, {**view.params, "limit": MOST})
         for row in rows:
             folder = FOLDERS[row["folder"]]
             found[folder] = min(found[folder] + row["unread"], MOST)
     return found
 
 
+# One scan for all folders, where there is no index.
+_SCANNED = """
+    SELECT c.folder AS folder, COUNT(*) AS unread FROM {} c
+    WHERE c.inbox_id = :viewer AND c.is_read = 0 GROUP BY c.folder
+"""
 # A literal, so that the index of unread copies can serve.
 _OF_FOLDER = """
     SELECT {1} AS folder, COUNT(*) AS unread FROM (
@@ -138,9 +142,9 @@ _NEWEST_UNREAD = """
 
 async def _unassigned(tx: Tx, view: View) -> int:
     found = 0
-    for looked in (_LOOKED_AT, _FARTHEST):
+    for few, looked in ((MOST, _LOOKED_AT), (_FARTHEST, _FARTHEST)):
         params = {**view.params, "looked": looked, "limit": MOST}
-        if await _found(tx, _ALL_OPEN, params) < looked:
+        if await _found(tx, _ALL_OPEN, {**params, "looked": few}) < few:
             return await _found(tx, _OPEN_UNASSIGNED, params)
         sources = from_clauses(tx)
         found = await _found(tx, _among_newest(sources), params)
