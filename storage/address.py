@@ -30,11 +30,17 @@ _LOOSE_DOT_STRING = re.compile(rf"(?:{_ATEXT}|\.)+")
 _QUOTED_STRING = re.compile(r'"((?:[^"\\\x00-\x1f\x7f-\x9f]|\\[ -~])*)"')
 _QUOTED_PAIR = re.compile(r"\\(.)")
 _NEEDS_ESCAPE = re.compile(r'(["\\])')
-# Local parts of senders that read no answers.
+# Local parts of senders that read no answers, in the languages in which they say so.
 _NO_REPLY = re.compile(
-    r"(?:no|do[._-]?not|never)[._-]?reply|mailer-daemon|.*[._+-]no[._-]?reply|bounces?"
-    r"|bounces?[._+-].*"
+    r"(?:.*[._+-])?(?:(?:no|do[._-]?not|never)[._-]?reply|ne[._-]?pas[._-]?repondre"
+    r"|no[._-]?(?:responder|contestar)|nao[._-]?respond(?:a|er)|non[._-]?rispondere"
+    r"|nicht[._-]?antworten|keine[._-]?antwort|niet[._-]?(?:be)?antwoorden|svara[._-]?(?:ej|inte)"
+    r"|svar[._-]?ikke)(?:[0-9]+|[._+-].*)?"
+    r"|(?:mailer|bugzilla|cron)[._-]?daemon|microsoftexchange[0-9a-f]{32}"
+    r"|(?:.*[._-])?bounces|bounces?[._+-].*|bounce"
 )
+# Nearly every address has none of these, and each message that arrives asks for one.
+_MAY_READ_NONE = re.compile("reply|bounce|daemon|pond|contest|antwo|svar|microsoftex")
 _SURROGATE = re.compile(r"[\ud800-\udfff]")
 # ASCII only: other letters are lowered differently by language and by Unicode version.
 _LOWER_ASCII = {upper: upper + 32 for upper in range(ord("A"), ord("Z") + 1)}
@@ -123,9 +129,9 @@ def split_subaddress(local_part: str) -> str | None:
 def reads_no_answers(address: str) -> bool:
     """Whether an address says that nobody reads what is sent to it, as `no-reply@` does."""
     local_part = address.lower().rpartition("@")[0]
-    # Nearly every address ends here, and each message that arrives asks for one.
-    may_be = "reply" in local_part or "bounce" in local_part or local_part == "mailer-daemon"
-    return may_be and _NO_REPLY.fullmatch(local_part) is not None
+    if _MAY_READ_NONE.search(local_part) is None:
+        return False
+    return _NO_REPLY.fullmatch(local_part) is not None
 
 
 def quoted_local_part(local_part: str) -> str:

@@ -7,7 +7,7 @@ Rules this module keeps:
 - Only charsets that mail really uses (`storage.content.charsets`). A word in any other is decoded
   when its octets are UTF-8 or ISO-2022-JP, and stays as it was written when they are not.
 - Letters that a sender left as they are in a word of the Q encoding are themselves.
-- NUL and lone surrogates become U+FFFD, other control characters a space.
+- NUL and lone surrogates become U+FFFD, other control characters and ends of lines a space.
 
 RFC 2047, RFC 2231 5 (language suffix), RFC 6532 (raw UTF-8).
 """
@@ -24,7 +24,7 @@ _MAX_WORDS = 200
 
 _WORD = re.compile(r"=\?([A-Za-z0-9_.:+-]{1,60})(?:\*[^?\s]{0,20})?\?([bBqQ])\?([^?]*)\?=")
 _UNREADABLE = re.compile(r"[\x00\ud800-\udfff]")
-_CONTROL = re.compile(r"[\x01-\x1f\x7f-\x9f]")
+_CONTROL = re.compile(r"[\x01-\x1f\x7f-\x9f\u2028\u2029]")
 
 # Senders often declare the one and write the other.
 _MISTAKEN = {"utf-8": ("cp1252",), "cp1252": ("utf-8",)}

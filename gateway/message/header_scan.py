@@ -36,11 +36,11 @@ MAX_REPLIED_TO = 10
 
 _ID = re.compile(r"<(?:mid:)?([^<>]+)>")
 _BETWEEN_IDS = re.compile(r"[,;]")
-# What stands around an id without both its brackets.
-_AROUND_ID = "<>[]\"' \t"
+_COMMENT = re.compile(r"\([^()]*\)")
 _DATE = re.compile(
-    r"""\s*(?:[a-z]+\s*,?\s*)?([0-9]{1,2})[\s-]+([a-z]{3})[a-z]*[\s-]+([0-9]{2,4})
-    \s+([0-9]{1,2}):([0-9]{2})(?::([0-9]{2}))?\s*([+-][0-9]{4}|[a-z]{1,4})?""",
+    r"""\s*(?:[a-z]+\s*,?\s*)?([0-9]{1,2})[\s-]+([a-z]{3})[a-z]*\.?[\s-]+([0-9]{2,4})
+    \s+([0-9]{1,2})[:.]([0-9]{2})(?:[:.]([0-9]{2}))?(?:[.,][0-9]{1,9})?
+    \s*(?:(?:gmt|utc)(?=[+-]))?([+-][0-9]{2}:?[0-9]{2}|[a-z]{1,4})?""",
     re.VERBOSE | re.IGNORECASE | re.ASCII,
 )
 _MONTHS = ("jan", "feb", "mar", "apr", "may", "jun", "jul", "aug", "sep", "oct", "nov", "dec")
@@ -231,23 +231,26 @@ def _message_id(text: str) -> str | None:
     """Return the first id; one without brackets is taken as well when it is a single word."""
     text = _unwrapped(text)
     if found := _ID.search(text):
-        text = found[1]
-    elif len(text.split(None, 1)) > 1:
-        return None
-    else:
-        text = text.strip(_AROUND_ID)
-    return _squeezed(text) or None
+        return _squeezed(found[1]) or None
+    text = _COMMENT.sub(" ", text)
+    return None if len(text.split(None, 1)) > 1 else _bare_id(text) or None
 
 
 def _ids(text: str) -> tuple[str, ...]:
     text = _unwrapped(text)
     named = _ID.findall(text)
     if text and not named:
-        named = _BETWEEN_IDS.sub(" ", text).split()
+        named = _BETWEEN_IDS.sub(" ", _COMMENT.sub(" ", text)).split()
         if len(named) > 1 and not all("@" in word for word in named):
             return ()  # "your message of Friday", as it once was written
-        named = [word.strip(_AROUND_ID) for word in named]
+        named = [_bare_id(word) for word in named]
     return tuple(dict.fromkeys(filter(None, map(_squeezed, named))))
+
+
+def _bare_id(text: str) -> str:
+    """Return an id without brackets; those of an address literal, `a@[192.0.2.1]`, are its own."""
+    name = text.strip("<>\"' \t").removeprefix("mid:")
+    return _squeezed(name[1:].removesuffix("]") if name[:1] == "[" else name)
 
 
 def _unwrapped(text: str) -> str:
@@ -301,6 +304,7 @@ def _date(text: str) -> int | None:
 
 def _offset(zone: str) -> timedelta:
     if zone[:1] in {"+", "-"}:
+        zone = zone.replace(":", "")
         distance = timedelta(hours=int(zone[1:3]), minutes=int(zone[3:5]))
         return distance if zone[0] == "+" else -distance
     return timedelta(hours=_ZONES.get(zone.upper(), 0))

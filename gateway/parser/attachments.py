@@ -14,21 +14,24 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Sequence
+from html import unescape
 from mimetypes import guess_type
 from typing import NamedTuple
 from urllib.parse import unquote
 
+from gateway.message.encoded_words import decoded, is_utf8
 from gateway.parser.fields import Octets, content_id, file_name
 from gateway.parser.letter import File
 from gateway.parser.structure import Leaf
 from gateway.parser.tnef import TYPES, files_in
+from storage.content.charsets import decode_text
 from storage.content.mime_parts import Encoding, Part
 from storage.content.transfer_encoding import decode, decoder
 
 MAX_UUENCODED = 100
 _CHUNK = 256 * 1024
 
-_CID = re.compile(r"""\bcid:([^"'\s<>)]{1,255})""", re.IGNORECASE)
+_CID = re.compile(r"""\bcid:[ \t]?([^"'\s<>)]{1,255})""", re.IGNORECASE)
 _SHOWN_IN_PAGES = ("image/", "audio/", "video/", "font/", "text/css")
 _SIGNATURES = {
     "application/pgp-signature",
@@ -40,12 +43,15 @@ _OF_REPORTS = {
     "message/delivery-status",
     "message/global-delivery-status",
     "message/disposition-notification",
+    "message/global-disposition-notification",
+    "message/global-headers",
     "message/feedback-report",
     "text/rfc822-headers",
 }
-# The first line says how many octets it has; what it begins is a file only if it ends.
+# The first line says how many octets it has; what it begins is a file only if it ends. The line
+# before its end is a blank, which is lost on the way.
 _UUENCODED = re.compile(
-    rb"^begin [0-7]{3,4} ([^\r\n]{1,255})\r?\n(?:[\x20-\x60]{1,64}\r?\n)+?"
+    rb"^begin [0-7]{3,4} ([^\r\n]{1,255})\r?\n(?:[\x20-\x60]{1,64}\r?\n)+?(?:\r?\n)?"
     rb"end[ \t]*(?:\r?\n|\Z)",
     re.MULTILINE,
 )
@@ -62,7 +68,8 @@ class Shown(NamedTuple):
 
 def shown_ids(html: str | None) -> frozenset[str]:
     """The Content-Ids that a page names."""
-    return frozenset(unquote(one) for one in _CID.findall(html or ""))
+    named = map(unescape, _CID.findall(html or ""))
+    return frozenset(unquote(one).strip("<>") for one in named)
 
 
 def parts_of(
@@ -160,13 +167,18 @@ def _decoded_size(data: Octets, leaf: Leaf) -> int:
     return size + len(one.finish())
 
 
-def uuencoded(data: Octets, start: int, end: int, encoding: Encoding) -> list[Part]:
-    """The files that stand uuencoded in text; only where the text itself is not encoded."""
+def uuencoded(
+    data: Octets, start: int, end: int, encoding: Encoding, charset: str | None
+) -> list[Part]:
+    """The files that stand uuencoded in text; only where the text itself is not encoded.
+
+    `charset` is the codec that the text is said to have.
+    """
     if encoding != "identity" or data.find(b"begin ", start, end) < 0:
         return []
     parts: list[Part] = []
     for found in _UUENCODED.finditer(data, start, end):
-        name = file_name(found[1].decode("utf-8", "replace"))
+        name = file_name(decoded(_raw_text(found[1], charset)))
         parts.append(
             Part(
                 filename=name,
@@ -182,3 +194,10 @@ def uuencoded(data: Octets, start: int, end: int, encoding: Encoding) -> list[Pa
         if len(parts) == MAX_UUENCODED:
             break
     return parts
+
+
+def _raw_text(octets: bytes, charset: str | None) -> str:
+    """A raw name in UTF-8, else in the charset of the text, else in windows-1252."""
+    if is_utf8(octets):
+        return octets.decode()
+    return decode_text(octets, "cp1252" if charset in {None, "ascii", "utf-8"} else charset or "")

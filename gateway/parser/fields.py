@@ -18,6 +18,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable
 from dataclasses import dataclass
+from itertools import takewhile
 from mmap import mmap
 from typing import NamedTuple
 from urllib.parse import unquote_to_bytes
@@ -33,6 +34,7 @@ MAX_VALUE = 8 * 1024
 MAX_LINES = 50_000
 MAX_NAME = 255
 _MAX_SECTIONS = 100
+_SECTION = re.compile(r"([0-9]{1,4})(\*?)", re.ASCII)
 
 _FOLD = re.compile(rb"\r\n?|\n")
 _WANTED = frozenset(
@@ -73,8 +75,12 @@ _PARAMETER = re.compile(
     (?:"((?:[^"\\]++|\\.)*+)"?|([^;\s]+(?:\s+(?![\w*'-]{1,60}\s*=(?!\?))[^;\s]+)*+|))""",
     re.DOTALL | re.VERBOSE,
 )
+_NEXT_PARAMETER = re.compile(r";\s*[\w*-]+\s*=")
+_EXTENSION = re.compile(r"\.\w{1,10}")
 _QUOTED_PAIR = re.compile(r"\\([\"\\])", re.DOTALL)
-_WORD = re.compile(r"[\s\"'\\=<\[]*+(?:charset\s*=)?[\s\"'\\]*+([^\s\"'(),;\\>\]]+)")
+# `3D` is the sign of equality that quoted-printable makes of one.
+_WORD = re.compile(r"[\s\"'\\=<\[]*+(?:charset\s*=|3D)?[\s\"'\\]*+([^\s\"'(),;\\>\]]+)")
+_ODD_CHARSET = re.compile(r"\bcharset[\s:\"']+([\w.:+-]{2,40})", re.IGNORECASE)
 _LABEL = re.compile(r"[\w.:+-]{3,}")
 _LONGEST_LABEL = 60
 _QUOTE_ESCAPES = re.compile(r"&quot;|%22")
@@ -174,6 +180,8 @@ def kind_of(
     """
     content_type = unfolded(values.get(b"content-type", b""))
     disposition = unfolded(values.get(b"content-disposition", b""))
+    if disposition.lstrip()[:2] == "=?":
+        disposition = decoded(disposition)
     of_type, of_disposition = _parameters(content_type), _parameters(disposition)
     name = next(
         filter(
@@ -193,7 +201,7 @@ def kind_of(
     return Kind(
         content_type=_media_type(content_type, default),
         boundary=_whole(of_type, "boundary").rstrip().encode("utf-8", "surrogateescape"),
-        charset=_codec(_QUOTE_ESCAPES.sub("", _whole(of_type, "charset"))),
+        charset=_charset(content_type, of_type),
         encoding=_encoding(values.get(b"content-transfer-encoding", b"")),
         flow=_flow(of_type),
         disposition=_first(_FIRST_WORD, disposition).lower(),
@@ -210,6 +218,13 @@ def unfolded(value: bytes) -> str:
     if is_iso_2022_jp(octets):
         return decode_text(octets, ISO_2022_JP)
     return octets.decode("utf-8", "surrogateescape")
+
+
+def _charset(content_type: str, parameters: dict[str, str]) -> str | None:
+    written = _QUOTE_ESCAPES.sub("", _whole(parameters, "charset"))
+    if not written and (odd := _ODD_CHARSET.search(content_type)):
+        return codec_of(odd[1])
+    return _codec(written)
 
 
 def _first(pattern: re.Pattern[str], text: str) -> str:
@@ -250,7 +265,7 @@ def _parameters(text: str) -> dict[str, str]:
         name = found[1].lower()
         if quoted is not None:
             if name in _NAMES:
-                quoted += _beyond_quote(text[found.end() :])
+                quoted = _whole_name(quoted, text[found.end(2) :])
             written = _QUOTED_PAIR.sub(r"\1", quoted)
         else:
             written = bare.rstrip(" ,")
@@ -260,12 +275,19 @@ def _parameters(text: str) -> dict[str, str]:
     return parameters
 
 
-def _beyond_quote(tail: str) -> str:
-    """The rest of a name with quotes in it that are not escaped: up to the last one."""
-    if not tail or tail[0] in " \t;,(":
-        return ""
-    rest = tail.partition(";")[0].rstrip()
-    return f'"{rest[:-1]}' if rest.endswith('"') else ""
+def _whole_name(quoted: str, tail: str) -> str:
+    """A quoted name, however its quotes are: not closed, doubled, not escaped within, too early.
+
+    `tail` is what follows it, its closing quote first.
+    """
+    if not tail or quoted.endswith("="):
+        return _NEXT_PARAMETER.split(quoted, maxsplit=1)[0]
+    behind = tail[1:].partition(";")[0].rstrip()
+    if not behind or tail[1] in " \t,(":
+        return quoted
+    if behind.endswith('"'):
+        return f'{quoted}"{behind[:-1]}' if quoted else behind.strip('"')
+    return quoted + behind if _EXTENSION.fullmatch(behind) else quoted
 
 
 def _media_type(text: str, default: str) -> str:
@@ -302,18 +324,13 @@ def _parameter(parameters: dict[str, str], name: str, raw_codec: Callable[[], st
 
     Sections may begin with any number; they are put together as far as they follow each other.
     """
-    if f"{name}*" in parameters:
-        return _extended([(parameters[f"{name}*"], True)], raw_codec)
-    numbers = _section_numbers(parameters, f"{name}*")
-    sections: list[tuple[str, bool]] = []
-    for place, number in enumerate(numbers):
-        if number != numbers[0] + place:
-            break
-        key = f"{name}*{number}"
-        is_encoded = f"{key}*" in parameters
-        sections.append((parameters[f"{key}*" if is_encoded else key], is_encoded))
+    whole = parameters.get(f"{name}*", "")
+    if whole and (text := _extended([(whole, True)], raw_codec)):
+        return text
+    sections = _sections(parameters, name)
     written = "".join(text for text, _ in sections) or parameters.get(name, "")
-    if "%" in written and (said := _CHARSET_OF_VALUE.match(written)) and codec_of(said[1]):
+    said = _CHARSET_OF_VALUE.match(written) if "%" in written else None
+    if said and codec_of(said[1]) and not any(is_encoded for _, is_encoded in sections):
         return _extended([(written, True)], raw_codec)  # its name has lost the asterisk
     if sections:
         return _extended(sections, raw_codec)
@@ -325,18 +342,24 @@ def _whole(parameters: dict[str, str], name: str) -> str:
     return parameters.get(name) or _parameter(parameters, name, lambda: "cp1252")
 
 
-def _section_numbers(parameters: dict[str, str], start: str) -> list[int]:
-    numbers = (key[len(start) :].removesuffix("*") for key in parameters if key.startswith(start))
-    found = {int(one) for one in numbers if one.isascii() and one.isdigit() and one == one[:4]}
-    return sorted(
-        one for one in found if f"{start}{one}" in parameters or f"{start}{one}*" in parameters
-    )[:_MAX_SECTIONS]
+def _sections(parameters: dict[str, str], name: str) -> list[tuple[str, bool]]:
+    """The sections of a parameter in their order, each with whether it is encoded."""
+    found: dict[int, tuple[str, bool]] = {}
+    start = f"{name}*"
+    for key, value in parameters.items():
+        if key.startswith(start) and (section := _SECTION.fullmatch(key, len(start))):
+            number, is_encoded = int(section[1]), bool(section[2])
+            if is_encoded or number not in found:
+                found[number] = (value, is_encoded)
+    first = min(found, default=0)
+    numbers = range(first, first + min(len(found), _MAX_SECTIONS))
+    return [found[number] for number in takewhile(found.__contains__, numbers)]
 
 
 def _extended(sections: list[tuple[str, bool]], raw_codec: Callable[[], str]) -> str:
     """Sections put together; the first one says the charset of those that are encoded."""
     codec = "utf-8"
-    octets = b""
+    octets = escaped = b""
     for place, (text, is_encoded) in enumerate(sections):
         value = text
         if is_encoded and place == 0 and (said := _CHARSET_OF_VALUE.match(text)):
@@ -344,8 +367,11 @@ def _extended(sections: list[tuple[str, bool]], raw_codec: Callable[[], str]) ->
             if known or not said[1] or said[2] == "''":  # else an apostrophe of the name
                 codec, value = known or "utf-8", text[said.end() :]
         raw = value.encode("utf-8", "surrogateescape")
-        octets += unquote_to_bytes(raw) if is_encoded else raw
-    text = _text(octets, codec, raw_codec)
+        if is_encoded:
+            escaped += raw  # an escape may be cut in two, too
+        else:
+            octets, escaped = octets + unquote_to_bytes(escaped) + raw, b""
+    text = _text(octets + unquote_to_bytes(escaped), codec, raw_codec)
     # Some senders cut an encoded word into sections.
     return decoded(text)
 

@@ -6,7 +6,7 @@
 - A link opens a web page, a message or a telephone; it tells the page nothing of where it was.
 - The text is read from the sanitised HTML, which is well-formed: hidden text is left out. Where
   white space counts (`pre`) it stays. A page of pictures says what stands in their place.
-- No script runs, so the content of `noscript` is the message's.
+- No script runs, so the content of `noscript` is the message's; so is what is typed into a form.
 - HTML that is nested too deep is not shown: sanitising takes time with the square of the depth. Its
   text is then the source without its tags.
 """
@@ -31,7 +31,7 @@ _TAGS = (
     " rp rt ruby s samp section small span strike strong sub summary sup table tbody td tfoot th"
     " thead time tr tt u ul var wbr"
 )
-_WITHOUT_CONTENT = "script style title template iframe object svg math textarea select"
+_WITHOUT_CONTENT = "script style title template iframe svg math select"
 _TABLE = {"align", "bgcolor", "border", "cellpadding", "cellspacing", "height", "valign", "width"}
 _ATTRIBUTES: dict[str, set[str]] = {
     "*": {"align", "dir", "lang", "style", "title"},
@@ -67,14 +67,23 @@ _LINK = re.compile(r"\s*(?:https?|mailto|tel):", re.IGNORECASE)
 _IMAGE = re.compile(r"cid:|data:image/(?:gif|jpeg|png|webp);base64,", re.IGNORECASE)
 # A function or an escape in a value could name an address.
 _SAFE_STYLE = re.compile(r"(?:[^()\\@]|\brgba?\([0-9.,%\s/]*\)|\bhsla?\([0-9.,%\s/a-z]*\))*+")
+# Internet Explorer, and the Outlook of its days, wrote the names of properties in capitals.
+_PROPERTY = re.compile(r"(?:\A|;)\s*[A-Za-z-]+\s*:")
 
-_NOSCRIPT = re.compile(r"</?noscript\b[^>]{0,200}>", re.IGNORECASE)
+_NOSCRIPT = re.compile(
+    r"</?noscript\b[^>]{0,200}>|(</?)(form|object|marquee|search|hgroup|menu|dir|textarea|listing)\b",
+    re.IGNORECASE,
+)
+# Elements that are not shown as such, and those whose text is laid out in the same way.
+_IN_PLACE_OF = {"menu": "ul", "dir": "ul", "textarea": "pre", "listing": "pre"}
 _RAW_TAG = re.compile(r"<(/?)([a-zA-Z][a-zA-Z0-9]*)")
 _UNSAID = re.compile(
     r"<(script|style)\b.*?(?:</\1|\Z)|<!--.*?(?:-->|\Z)", re.DOTALL | re.IGNORECASE
 )
 _TAG = re.compile(r"<(/?)([a-z0-9]+)(?:[^>\"]++|\"[^\"]*\")*+>")
-_KEEPS_SPACE = re.compile(r"""<pre\b|<[a-z0-9]+\b[^>]{0,2000}?\bwhite-space:\s*(?:pre|break)""")
+_KEEPS_SPACE = re.compile(
+    r"""<pre\b|<[a-z0-9]+\b[^>]{0,2000}?\bwhite-space:\s*(?:pre|break)""", re.IGNORECASE
+)
 _ALT = re.compile(r'<img\b[^>]*? alt="([^"]*)"')
 _EMPTY = frozenset(("br", "col", "hr", "img", "wbr"))
 _SPACE = re.compile(r"[ \t\r\n\f]+")
@@ -111,7 +120,18 @@ def without_tags(source: str) -> str:
 
 def sanitised(source: str) -> str:
     """Return the safe part of `source`, as well-formed HTML, from its first mebibyte."""
-    return _cleaner().clean(_NOSCRIPT.sub("", source[:MAX_SOURCE]))[:MAX_RESULT]
+    return _cleaner().clean(_NOSCRIPT.sub(_known, source[:MAX_SOURCE]))[:MAX_RESULT]
+
+
+def _known(tag: re.Match[str]) -> str:
+    """The tag by which an element is shown; a form goes, and only parts the words around it."""
+    if not tag[1]:
+        return ""
+    name = tag[2].lower()
+    if name == "form":
+        behind_word = tag.start() and not tag.string[tag.start() - 1].isspace()
+        return f" {tag[0]}" if behind_word and tag.string[tag.start() - 1] != ">" else tag[0]
+    return tag[1] + _IN_PLACE_OF.get(name, "div")
 
 
 @lru_cache(maxsize=1)
@@ -135,7 +155,9 @@ def _allowed(tag: str, name: str, value: str) -> str | None:
     if name == "src":
         return value if _IMAGE.match(value) and len(value) <= _MAX_INLINE_IMAGE else None
     if name == "style":
-        return value if _SAFE_STYLE.fullmatch(value) else None
+        if not _SAFE_STYLE.fullmatch(value):
+            return None
+        return _PROPERTY.sub(lambda one: one[0].lower(), value)
     return value
 
 
@@ -145,7 +167,7 @@ def said(clean: str) -> str:
         lines = _with_kept_space(clean)
     else:
         lines = _TAG.sub(_line_end, _SPACE.sub(" ", clean))
-    text = _GAPS.sub("\n\n", unescape(lines)).strip().removeprefix("\ufeff")
+    text = _GAPS.sub("\n\n", unescape(lines).replace("\ufeff", "")).strip()
     return text or unescape(" ".join(filter(None, _ALT.findall(clean)))).strip()
 
 

@@ -91,7 +91,7 @@ class _Reader:
         encoding = kind.encoding
         if encoding == "base64" and _PROSE.match(data, leaf.start, end):
             encoding = "identity"
-        files = [] if is_page else uuencoded(data, leaf.start, end, encoding)
+        files = [] if is_page else uuencoded(data, leaf.start, end, encoding, kind.charset)
         self.files += files
         octets = decode(data[leaf.start : end], encoding)
         codec = likely_codec(octets, kind.charset, is_page=is_page, whole=end == leaf.end)

@@ -320,7 +320,7 @@ def decode_text(octets: bytes, codec: str, *, errors: str = "replace") -> str:
         if errors == "strict":
             raise
         text = octets.decode("ascii", errors)
-    return text.removeprefix(_BOM)
+    return text.lstrip(_BOM)
 
 
 def is_iso_2022_jp(octets: bytes) -> bool:

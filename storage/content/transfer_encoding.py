@@ -85,8 +85,9 @@ def _unflowed(text: str, *, deletes: bool) -> str:
     for line in text.split("\n"):
         marks = len(line) - len(line.lstrip(">"))
         content = line[marks:].removeprefix(" ")
-        # RFC 3676 4.3: the line before a signature ends in a space, but does not flow into it.
-        if is_open and marks == depth and content != "-- ":
+        # RFC 3676 4.3: the line before a signature ends in a space, but does not flow into it. Nor
+        # into an empty line: people end paragraphs with a space.
+        if is_open and marks == depth and content not in {"", "-- "}:
             done[-1] += content
         else:
             done.append("> " * marks + content if marks else content)

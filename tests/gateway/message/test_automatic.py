@@ -42,7 +42,51 @@ From: MAILER-DAEMON@x.test
 From: Shop <no-reply@x.test>
 From: Shop <orders.noreply@x.test>
 From: do_not_reply@x.test
+From: orders-noreply-12@x.test
+From: noreply+token@x.test
+From: ne-pas-repondre@x.test
+From: noresponder@x.test
+From: nicht-antworten@x.test
+From: bugzilla-daemon@x.test
+From: team-bounces@x.test
+From: MicrosoftExchange329e71ec88ae4615bbc36ab6ce41109e@x.test
+X-Auto-Submitted: auto-replied
+X-ServiceNow-Generated: true
+X-GitHub-Reason: mention
+X-MS-Exchange-Message-Is-Ndr:
 Subject: Automatic reply: hello
+Subject: Automatic reply
+Subject: [Auto-Reply] hello
+Subject: Automated response: hello
+Subject: Out of Office AutoReply: hello
+Subject: Out of Office Re: hello
+Subject: AUTO: Ann is out of the office (returning 01/02/2026)
+Subject: AUTO: Ann ist außer Haus (Rückkehr am 01.02.2026).
+Subject: Abwesenheitsnotiz
+Subject: Abwesenheits-Notiz - hello
+Subject: Réponse automatique d'absence du bureau : hello
+Subject: Absent du bureau : hello
+Subject: Respuesta de fuera de oficina: hello
+Subject: Assenza dall'ufficio: hello
+Subject: Ausência Temporária: hello
+Subject: Afwezigheidsbericht: hello
+Subject: Fraværende: hello
+Subject: Nieobecny: hello
+Subject: Házon kívül: hello
+Subject: Вне офиса: hello
+Subject: Automatski odgovor: hello
+Subject: Samodejni odgovor: hello
+Subject: Automaatvastus: hello
+Subject: Automātiska atbilde: hello
+Subject: Automatinis atsakymas: hello
+Subject: Sjálfvirkt svar: hello
+Subject: Balasan otomatis: hello
+Subject: Аутоматски одговор: hello
+Subject: پاسخ خودکار: hello
+Subject: स्वचालित उत्तर: hello
+Subject: 【自動返信】hello
+Subject: (自動返信) hello
+Subject: [부재중] hello
 Subject: Out of Office: hello
 Subject: Abwesenheitsnotiz: hello
 Subject: Automatische Antwort: hello
@@ -77,6 +121,18 @@ From: reply@x.test
 Subject: Re: out of office plans
 Subject: Automatic reply wanted
 Subject: Re: Automatic reply: hello
+Subject: Re: Out of Office AutoReply: hello
+Subject: Auto: new tyres
+Subject: AUTO: sold
+Subject: Out of office hours support: who calls
+Subject: Out of office
+Subject: Abwesend am Montag
+Subject: Automatisch antwoord gevraagd
+Subject: 自動返信メールの設定
+From: correspondence@x.test
+From: antwort@x.test
+From: bouncer@x.test
+From: daemon.smith@x.test
 Subject: x
 """
 

@@ -356,6 +356,10 @@ def test_the_root_and_the_newest_of_many_references_are_kept() -> None:
         (b"a@x;b@x", ("a@x", "b@x")),
         (b'"a@x"', ("a@x",)),
         (b"<mid:a@x>", ("a@x",)),
+        (b"mid:a@x", ("a@x",)),
+        (b"a@[192.0.2.1]", ("a@[192.0.2.1]",)),
+        (b"[a@x]", ("a@x",)),
+        (b"a@x (added by gw.test)", ("a@x",)),
         (b"&lt;a@x&gt; &lt;b@x&gt;", ("a@x", "b@x")),
         (b"%3Ca%40x%3E", ("a@x",)),
     ],
@@ -445,6 +449,21 @@ def test_raw_octets_are_in_the_charset_that_the_body_alone_names(body: str) -> N
 def test_a_date_is_read_as_python_reads_it(value: str) -> None:
     expected = int(parsedate_to_datetime(value.replace("-0000", "+0000")).timestamp() * 1_000_000)
     assert scan(f"Date: {value}\r\n\r\n".encode()).date == expected
+
+
+@pytest.mark.parametrize(
+    "value",
+    [
+        "Tue, 1 Jul 2025 12:20:30 +02:00",
+        "Tue, 1 Jul 2025 12:20:30 GMT+0200",
+        "Tue, 1 jul. 2025 12:20:30 +0200",
+        "Tue, 1 Jul 2025 12.20.30 +0200",
+        "Tue, 1 Jul 2025 12:20:30.123 +0200",
+    ],
+)
+def test_a_date_is_read_as_programs_write_it(value: str) -> None:
+    moment = scan(b"Date: Tue, 1 Jul 2025 12:20:30 +0200\r\n\r\n").date
+    assert scan(f"Date: {value}\r\n\r\n".encode()).date == moment
 
 
 @pytest.mark.parametrize(

@@ -30,6 +30,10 @@ text/htm; charset=iso-8859-2
 text/x-html; charset=iso-8859-2
 application/html; charset=iso-8859-2
 html; charset=latin2
+text/html; charset=3Diso-8859-2
+text/html; charset=3D"iso-8859-2"
+text/html; charset:iso-8859-2
+text/html; charset iso-8859-2
 """
 BASE64 = """
 base64
@@ -83,6 +87,14 @@ NAMES = (
     ('filename="inv\u200b\u2067fdp\u2069.exe"', "invfdp.exe"),
     ('filename="a.pdf' + " " * 80 + '.exe"', "a.pdf .exe"),
     ('filename="\x1b$B%F%9%H\x1b(B.txt"', "テスト.txt"),
+    ("filename*=UTF-8''; filename=x.pdf", "x.pdf"),
+    ("filename*00=a; filename*01=b.txt", "ab.txt"),
+    ("filename*0*=UTF-8''a%20; filename*1=b%20c.txt", "a b%20c.txt"),
+    ("filename*0*=UTF-8''Gr%C3%B; filename*1*=C.pdf", "Grü.pdf"),
+    ('filename=""report.pdf""', "report.pdf"),
+    ('filename="report".pdf', "report.pdf"),
+    ('filename="report.pdf; size=3', "report.pdf"),
+    ("filename*=utf-8''a%E2%80%A8b.pdf", "a b.pdf"),
     ("filename*0*=iso-2022-jp''%1B$B%25F; filename*1*=%259%25H%1B%28B.txt", "テスト.txt"),
 )
 
@@ -138,6 +150,12 @@ def test_a_file_name_is_read_in_each_way_that_it_is_written() -> None:
             with case(written):
                 values = {b"content-disposition": b"attachment; " + written.encode()}
                 assert kind_of(values, "text/plain").filename == name
+
+
+def test_a_disposition_that_is_an_encoded_word_is_read() -> None:
+    written = b"=?utf-8?Q?attachment=3B_filename=3D=22a.pdf=22?="
+    kind = kind_of({b"content-disposition": written}, "text/plain")
+    assert (kind.disposition, kind.filename) == ("attachment", "a.pdf")
 
 
 def test_raw_japanese_of_seven_bits_is_read_in_the_header() -> None:

@@ -172,6 +172,22 @@ def test_the_paper_clip_is_there_for_what_somebody_attached() -> None:
         "a signature without its type": (multipart("signed", TEXT, signature), False),
         "a report's status": (multipart("report", TEXT, status), False),
         "an attached picture": (multipart("mixed", TEXT, attached), True),
+        "an id with an escape of HTML": (
+            multipart(
+                "mixed",
+                'Content-Type: text/html\n\n<img src="cid:p&#64;x"> x',
+                PNG,
+            ),
+            False,
+        ),
+        "an id in brackets": (
+            multipart("mixed", 'Content-Type: text/html\n\n<img src="cid:&lt;p@x&gt;">', PNG),
+            False,
+        ),
+        "headers of a report in UTF-8": (
+            multipart("report", TEXT, status, "Content-Type: message/global-headers\n\nSubject: x"),
+            False,
+        ),
     }
     with cases() as case:
         for name, (written, has_files) in wanted.items():
@@ -226,3 +242,54 @@ def test_charsets_that_python_has_not_are_decoded() -> None:
     assert decode_text(octets, "viscii")[:4] == "Kính"
     assert decode_text(bytes(range(256)), "georgian-ps")[0xC0:0xC3] == "აბგ"
     assert len(decode_text(bytes(range(256)), "armscii-8")) == 256
+
+
+def test_the_text_of_a_page_is_what_it_shows() -> None:
+    pages = {
+        "a<form action=x>b</form>c": "a b c",
+        "<textarea>one\n  two</textarea>": "one\n  two",
+        "<listing>a\n  b</listing>": "a\n  b",
+        "<marquee>one</marquee><marquee>two</marquee>": "one\n\ntwo",
+        "<menu><li>m</menu>n": "m\n\nn",
+        "<object data=x>fallback</object>": "fallback",
+        "<DIV STYLE='WHITE-SPACE: PRE'>a\n  b</DIV>": "a\n  b",
+        "<p>\ufeffx</p>\ufeff<p>y</p>": "x\n\ny",
+        "<!--[if mso]>no<![endif]--><!--[if !mso]><!-->yes<!--<![endif]-->": "yes",
+    }
+    with cases() as case:
+        for source, text in pages.items():
+            with case(source):
+                _, shown = read(f"{H}Content-Type: text/html; charset=utf-8\n\n{source}")
+                assert shown == text
+        with case("styles that Internet Explorer wrote"):
+            found, _ = read(f"{H}Content-Type: text/html\n\n<p style='COLOR: red;Margin:1px'>a</p>")
+            assert found.html is not None
+            assert zlib.decompress(found.html) == b'<p style="color:red;margin:1px">a</p>'
+
+
+def test_text_loses_no_blank_line_and_keeps_no_mark() -> None:
+    flowed = f"{H}Content-Type: text/plain; format=flowed\n\n"
+    with cases() as case:
+        for written, text in (
+            (f"{flowed}one \n\ntwo\n", "one \n\ntwo\n"),
+            (f"{flowed}> one \n> \n> two\n", "> one \n> \n> two\n"),
+            (f"{H}Content-Type: text/plain; charset=utf-8\n\n\ufeff\ufeffone", "one"),
+        ):
+            with case(written):
+                assert read(written)[1] == text
+
+
+def test_a_file_that_is_uuencoded_in_text_is_found() -> None:
+    head = f"{H}Content-Type: text/plain; charset=iso-8859-1\n\n".encode()
+    hello = b"%:&5L;&\\"
+    with cases() as case:
+        for written, name in (
+            (b"begin 644 a.txt\n" + hello + b"\n`\nend\n", "a.txt"),
+            (b"begin 644 a.txt\n" + hello + b"\n\nend\n", "a.txt"),
+            (b"begin 644 Gr\xf6\xdfe.txt\n" + hello + b"\n`\nend\n", "Größe.txt"),
+            (b"begin 644 =?utf-8?q?Gr=C3=BC.txt?=\n" + hello + b"\n`\nend\n", "Grü.txt"),
+        ):
+            with case(repr(written)):
+                found, text = read(head + b"see\n" + written + b"bye")
+                assert [(one.filename, one.size) for one in found.attachments] == [(name, 5)]
+                assert text == "see\nbye"

@@ -80,6 +80,20 @@ def test_the_files_of_a_winmail_dat_are_shown_in_its_place(content_type: str) ->
     assert result.has_files
 
 
+def test_a_message_attached_in_a_winmail_dat_is_a_file_of_it() -> None:
+    value = bytes(range(16)) + TWO  # the interface of the object, then the object
+    within = struct.pack("<HHII", 0x000D, 0x3701, 1, len(value)) + value + bytes(-len(value) % 4)
+    number = struct.pack("<HHI", 0x0003, 0x0E21, 7)
+    properties = struct.pack("<I", 3) + number + within + text_property(0x3001, "Grüße")
+    attached = attribute(0x00069002, bytes(14)) + attribute(0x00069005, properties)
+    content = message(winmail(attached, file(b"a.txt", b"hello")))
+
+    inner, text = parse(content, lambda: True).attachments
+    assert (inner.filename, inner.content_type) == ("Grüße.tnef", "application/ms-tnef")
+    assert octets_of(content, inner) == TWO
+    assert octets_of(content, text) == b"hello"
+
+
 def test_a_winmail_dat_without_files_stays_a_file() -> None:
     for data in (winmail(), b"something else", TWO[:30]):
         (part,) = parse(message(data), lambda: True).attachments
