@@ -3,7 +3,7 @@
 Rules this module keeps:
 
 - Never raises; the time is in proportion to the text, of which 32,768 characters are read, and it
-  ends after `limit` mailboxes.
+  ends after `limit` mailboxes, or 2,000 entries whatever is in them.
 - Comments and groups are understood, quoted strings protect their content, encoded words are
   decoded only after the structure is known: no decoded character ever makes an address.
 - Only an address in the text counts: words are never joined to one, but around the dots and the @
@@ -24,6 +24,7 @@ RFC 5322 3.4 and 4.4.
 """
 
 import re
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
@@ -31,8 +32,12 @@ from gateway.message.encoded_words import MAX_TEXT, harmless, readable
 
 MAX_EMAIL = 320
 _MAX_RAW = 32_768
+_MOST_ENTRIES = 2_000
+# Of an address with comments within it.
+_LONGEST_COMMENTED = 1_000
 
-_PLAIN = re.compile(r"""([^"<>,;:()@\\=]*)<([^\s"<>,;:()@\\]+@[^\s"<>,;:()@\\]+)>\s*""")
+# Possessive (`*+`) wherever blanks may stand: a long run of them is gone over once.
+_PLAIN = re.compile(r"""([^"<>,;:()@\\=]*+)<([^\s"<>,;:()@\\]+@[^\s"<>,;:()@\\]+)>\s*+""")
 _TOKEN = re.compile(
     r"""(?P<quoted>"(?:[^"\\]++|\\.)*+"?)
     | (?P<angle><(?:"(?:[^"\\]++|\\.)*+"|[^"<>]++)*+>?)
@@ -45,8 +50,9 @@ _TOKEN = re.compile(
     re.VERBOSE | re.DOTALL,
 )
 _USUAL = re.compile(
-    r"""\s*+(?:(?:"([^"\\<>@]+)"|([^"<>,;:()@\\=[\]]*))\s*<([^\s"'<>,;:()@\\[\]]+@[^\s"'<>,;:()@\\[\]]+)>
-    |([^\s"'<>,;:()@\\[\]]+@[^\s"'<>,;:()@\\[\]]+)(?:\s+\(([^()\\"]*)\))?)\s*+(?:,|\Z)""",
+    r"""\s*+(?:(?:"([^"\\<>@]+)"\s*+|([^"<>,;:()@\\=[\]]*+))
+    <([^\s"'<>,;:()@\\[\]]+@[^\s"'<>,;:()@\\[\]]+)>
+    |([^\s"'<>,;:()@\\[\]]+@[^\s"'<>,;:()@\\[\]]+)(?:\s++\(([^()\\"]*)\))?)\s*+(?:,|\Z)""",
     re.VERBOSE,
 )
 _QUOTED_PAIR = re.compile(r"\\(.)", re.DOTALL)
@@ -58,6 +64,8 @@ _WRAPPING = "[]'`<>{}\\‹›«»“”‘’＜＞"
 # What programs write before an address: the URI scheme, the address type of Exchange.
 _SCHEME = re.compile(r"(?:mailto|smtp|e-?mail):\s*", re.IGNORECASE)
 _SCHEMES = frozenset(("mailto", "smtp", "email", "e-mail"))
+_LONGEST_SCHEME = max(map(len, _SCHEMES))
+_OPENING = " [<{("
 _ENCODED_WORD = re.compile(r"=\?[^?\s]{1,60}\?[bBqQ]\?")
 # Written in the place of brackets and quotes.
 _STAND_INS = (("&lt;", "<"), ("&gt;", ">"), ("&quot;", '"'), ("＜", "<"), ("＞", ">"))
@@ -81,7 +89,8 @@ class _Entry:
     """The part of one entry of the list that was read so far.
 
     `phrase` has the comments too, as they were written, and `has_words` says whether there is more
-    in it. `named` has how much of `phrase` and `bare` stands before the address in angle brackets.
+    in it. `angle` is the text in angle brackets, `email` the address in it; `named` has how much of
+    `phrase` and `bare` stands before it.
     """
 
     phrase: list[str] = field(default_factory=list)
@@ -89,6 +98,7 @@ class _Entry:
     comment: list[str] = field(default_factory=list)
     quoted: list[str] = field(default_factory=list)
     angle: str | None = None
+    email: str = ""
     named: tuple[int, int] = (0, 0)
     has_words: bool = False
 
@@ -146,6 +156,7 @@ class _Reading:
     limit: int
     mailboxes: list[Mailbox] = field(default_factory=list)
     entry: _Entry = field(default_factory=_Entry)
+    entries: int = 0
     depth: int = 0
     opened: tuple[int, int, int] = (0, 0, 0)
     in_group: bool = False
@@ -153,7 +164,7 @@ class _Reading:
 
     @property
     def is_full(self) -> bool:
-        return len(self.mailboxes) >= self.limit
+        return len(self.mailboxes) >= self.limit or self.entries >= _MOST_ENTRIES
 
     def read(self, text: str, start: int) -> int | None:
         """Read on from `start`; where a sign is that is never closed, else None at the end."""
@@ -206,26 +217,27 @@ class _Reading:
             entry.phrase.append(value)
 
     def _angle(self, inner: str) -> None:
+        if "(" in inner and len(inner) <= _LONGEST_COMMENTED:
+            inner = _without_comments(inner)
         entry = self.entry
-        known = _address(entry.angle or "")
-        if known and _address(inner) not in ("", known):
+        email = _address(inner)  # once for each: the first one may be long, and thousands follow
+        if entry.email and email not in ("", entry.email):
             phrases, bares = entry.named
-            following = _Entry(entry.phrase[phrases:], entry.bare[bares:])
+            following = _Entry(entry.phrase[phrases:], entry.bare[bares:], has_words=True)
             del entry.phrase[phrases:], entry.bare[bares:]
             self.finish()
             entry = self.entry = following
-            entry.has_words, known = True, ""
-        if not known:
-            entry.angle = inner if "(" not in inner else _without_comments(inner)
+        if not entry.email:
+            entry.angle, entry.email = inner, email
             entry.named = len(entry.phrase), len(entry.bare)
 
     def _mark(self, mark: str) -> None:
         if mark == ":":
-            said = "".join(self.entry.bare).strip(" [<{(")
-            if said.rpartition(" ")[2].strip("[<{(").lower() in _SCHEMES:
+            if _last_word(self.entry.bare).lower() in _SCHEMES:
                 _drop_last_word(self.entry)
                 return
-            if self.entry.angle or _address(said):  # a stray mark: no group is called so
+            # A stray mark: no group is called so.
+            if self.entry.angle or _address("".join(self.entry.bare).strip(_OPENING)):
                 self.finish()
                 return
             # It was the name of a group.
@@ -241,6 +253,7 @@ class _Reading:
         is_apart = "".join(self.entry.phrase[:1])[:1].isspace()
         found = _mailboxes_of(self.entry)
         self.entry = _Entry()
+        self.entries += 1
         if self.before and found:
             gap = " " if is_apart and self.before.endswith(";") else ""
             first = found[0]
@@ -259,10 +272,20 @@ class _Reading:
         self._end_entry("")
 
 
+def _last_word(tokens: Sequence[str]) -> str:
+    """The last word, as far as one of `_SCHEMES` goes; without the brackets around it."""
+    word = ""
+    for token in reversed(tokens):
+        if word and (token.isspace() or len(word) > _LONGEST_SCHEME):
+            break
+        word = (token + word).strip(_OPENING)
+    return word
+
+
 def _drop_last_word(entry: _Entry) -> None:
     """Take `mailto` out of what was read."""
     for words in (entry.phrase, entry.bare):
-        while words and not words.pop().strip(" [<{("):
+        while words and not words.pop().strip(_OPENING):
             pass
 
 
@@ -275,7 +298,7 @@ def _without_comments(inner: str) -> str:
 
 def _mailboxes_of(entry: _Entry) -> list[Mailbox]:
     """Return the mailboxes of an entry: mostly one, several when only blanks separate addresses."""
-    if entry.angle is not None and (email := _address(entry.angle)):
+    if email := entry.email:
         others = _bare_addresses("".join(entry.bare[entry.named[1] :]).split())
         if others:
             del entry.phrase[entry.named[0] :]
