@@ -1,8 +1,8 @@
 """vCards read: 2.1, 3.0 and 4.0; what has no place on our cards is kept as it came.
 
-- A card is read at a time, whatever the size of the file. A card that cannot be taken is a fault of
-  its own and disturbs no other. A group of cards is no person and is passed over. All that is not
-  shown as a card shows it is told.
+- A card is read at a time, whatever the size of the file, in time that grows with its octets. A
+  card that cannot be taken is a fault of its own and disturbs no other. A group of cards is no
+  person and is passed over. All that is not shown as a card shows it is told.
 - A property we know is read into the card. When writing it again would lose something of the line
   (parameters, a group, parts of an organisation) the line is kept beside it and written in its
   place for as long as the card still says the same. A property that repeats one of the card
@@ -24,12 +24,17 @@ from typing import Literal
 from storage.contacts.cards import (
     BETWEEN_NOTES,
     MAX_CARD,
+    MAX_ITEMS,
     MAX_NAME,
+    Anniversary,
     Card,
+    Email,
+    Phone,
     why_too_large,
 )
 from storage.contacts.vcard_properties import (
     DAYS,
+    Version,
     day,
     day_entry,
     email,
@@ -55,6 +60,9 @@ from storage.vcard.content_lines import (
 from storage.vcard.older_vcards import modern
 from storage.vcard.vcard_values import split, texts, unescaped
 
+# Far more than any program writes: each costs some ten times its octets in memory.
+MAX_PROPERTIES = 20_000
+MAX_LINES = 100_000
 _VERSIONS = ("2.1", "3.0", "4.0")
 _MARK = re.compile(rb"(?:\xef\xbb\xbf)?\s*(BEGIN|END)\s*:\s*VCARD[\s\x00\x1a]*", re.IGNORECASE)
 # vCard 2.1 puts a card within a card; its BEGIN stands in this line or in the next.
@@ -103,7 +111,7 @@ class _Told:
 def read_cards(file: Octets) -> Iterator[ReadCard | Unreadable]:
     """The cards of a file."""
     collected: list[bytes] | None = None
-    size, depth, is_strange = 0, 0, False
+    size, depth, is_strange, is_over = 0, 0, False, False
     for raw in _lines(file):
         found = _MARK.fullmatch(raw) if len(raw) < 100 else None
         mark, line = found[1].upper() if found else b"", raw
@@ -114,19 +122,21 @@ def read_cards(file: Octets) -> Iterator[ReadCard | Unreadable]:
         if mark == b"BEGIN":
             if collected is not None:
                 yield Unreadable("The card has no end.")
-            collected, size, is_strange = [], 0, False
+            collected, size, is_strange, is_over = [], 0, False, False
         elif collected is None:
             is_something = bool(line.strip(b"\xef\xbb\xbf \t\x00\x1a"))
             if is_something and not is_strange:  # told once, however much of it there is
                 yield Unreadable("There is something that is no card.")
             is_strange = is_strange or is_something
         elif mark == b"END":
-            yield _card(collected) if size <= MAX_READ else _too_large()
+            yield _too_large() if is_over else _card(collected)
             collected = None
         else:
             size += len(line)
-            # What is over is counted, not held: the end of the card has to be found all the same.
-            if size <= MAX_READ:
+            # A short line costs far more than its octets, and an empty one has none.
+            is_over = is_over or size > MAX_READ or len(collected) == MAX_LINES
+            # What is over is not held: the end of the card has to be found all the same.
+            if not is_over:
                 collected.append(line)
     if collected is not None:
         yield Unreadable("The card has no end.")
@@ -140,7 +150,7 @@ def _lines(file: Octets) -> Iterator[bytes]:
 
 
 def _too_large() -> Unreadable:
-    return Unreadable(f"The card has more than {MAX_READ} octets.")
+    return Unreadable(f"The card has more than {MAX_READ} octets, or than {MAX_LINES} lines.")
 
 
 def _card(physical: Iterable[bytes]) -> ReadCard | Unreadable:
@@ -152,6 +162,8 @@ def _card(physical: Iterable[bytes]) -> ReadCard | Unreadable:
             told.left_out.append("a line that is no property")
         else:
             lines.append(line)
+        if len(lines) > MAX_PROPERTIES:
+            return Unreadable(f"The card has more than {MAX_PROPERTIES} properties.")
     versions = [line.value.strip() for line in lines if line.name == "VERSION"]
     version = next((one for one in versions if one in _VERSIONS), None)
     if version is None:
@@ -159,112 +171,168 @@ def _card(physical: Iterable[bytes]) -> ReadCard | Unreadable:
     if any(_GROUP_OF_CARDS.get(line.name) == line.value.strip().lower() for line in lines):
         return Unreadable("It is a group of cards and no person.", "skipped")
     raws = [modern(line, version).raw for line in lines if line.name not in _MADE_ANEW]
-    card = Card()
+    making = _Making()
     for entry in map(entry_of, bundled(raws)):
         if entry is None:
             told.left_out.append("a line that is no property")
         else:
-            card = _with(card, entry, told)
-    return _judged(_fitting(_named(card), told), told)
+            _take(making, entry, told)
+        if making.is_over:  # `_judged` says so
+            break
+    return _judged(_fitting(_named(making.card()), told), told)
 
 
-def _with(card: Card, entry: Entry, told: _Told) -> Card:
-    """The card with what the entry says; one that says nothing we know is kept as it is."""
+@dataclass(slots=True)
+class _Making:
+    """A card while it is read. `canonicals` and `said` are what it has, to be asked for quickly:
+    an entry costs the same however many came before it.
+    """
+
+    full_name: str = ""
+    organization: str = ""
+    uid: str = ""
+    emails: list[Email] = field(default_factory=list)
+    phones: list[Phone] = field(default_factory=list)
+    days: list[Anniversary] = field(default_factory=list)
+    labels: dict[str, None] = field(default_factory=dict)
+    notes: list[str] = field(default_factory=list)
+    lines: list[str] = field(default_factory=list)
+    also: list[str] = field(default_factory=list)
+    canonicals: set[str] = field(default_factory=set)
+    said: set[str] = field(default_factory=set)
+    has_note_line: bool = False
+
+    @property
+    def is_over(self) -> bool:
+        """Whether it has more of something than a card may."""
+        return any(
+            len(one) > MAX_ITEMS for one in (self.emails, self.phones, self.days, self.labels)
+        )
+
+    def say(self, *texts: str) -> None:
+        """Note that the card says this, under whatever group."""
+        self.said.update(map(without_group, texts))
+
+    def keep(self, entry: Entry) -> None:
+        """Keep an entry as it came."""
+        self.lines.append(entry.text)
+        self.say(entry.text)
+
+    def keep_again(self, entry: Entry) -> None:
+        """Keep what is said a second time, unless it is said in the same words."""
+        if without_group(entry.text) not in self.said:
+            self.also.append(entry.text)
+            self.say(entry.text)
+
+    def keep_beside(self, entry: Entry, made: str) -> None:
+        """Keep the entry when `made` is not all that it says."""
+        self.say(made)
+        is_same = without_group(entry.text) == without_group(made)
+        # A group of the entry may do no more than to hold its label.
+        if not (is_same and (not entry.line.group or "\n" in made)):
+            self.keep(entry)
+
+    def card(self) -> Card:
+        return Card(
+            full_name=self.full_name,
+            emails=tuple(self.emails),
+            phones=tuple(self.phones),
+            organization=self.organization,
+            notes=BETWEEN_NOTES.join(self.notes),
+            labels=tuple(self.labels),
+            anniversaries=tuple(self.days),
+            uid=self.uid,
+            lines=tuple(self.lines),
+            also=tuple(self.also),
+        )
+
+
+def _take(making: _Making, entry: Entry, told: _Told) -> None:
+    """Take in what the entry says; one that says nothing we know is kept as it is."""
     name = entry.line.name
-    known = _with_name(card, entry, told) or _with_item(card, entry) or _with_text(card, entry)
-    if known is not None:
-        return known
+    if _take_name(making, entry, told) or _take_item(making, entry) or _take_text(making, entry):
+        return
     if not entry.line.value.strip():
-        return card
+        return
     if name in ("EMAIL", "TEL") or (name in DAYS and name != "X-POSTROOM-DATE"):
         told.hidden.append(name)
     if meaning(entry) is not None:
-        return _again(card, entry)
-    return replace(card, lines=(*card.lines, entry.text))
+        making.keep_again(entry)
+    else:
+        making.keep(entry)
 
 
-def _with_name(card: Card, entry: Entry, told: _Told) -> Card | None:
+def _take_name(making: _Making, entry: Entry, told: _Told) -> bool:
     """Of names the first counts."""
     line = entry.line
-    if line.name == "FN" and not card.full_name and (name := unescaped(line.value).strip()):
-        return _kept(replace(card, full_name=name), entry, named("FN", name))
-    if line.name == "ORG" and not card.organization and (parts := texts(line.value, ";")):
-        organization = replace(card, organization=", ".join(parts))
-        return _kept(organization, entry, named("ORG", organization.organization))
+    if line.name == "FN" and not making.full_name and (name := unescaped(line.value).strip()):
+        making.full_name = name
+        making.keep_beside(entry, named("FN", name))
+        return True
+    if line.name == "ORG" and not making.organization and (parts := texts(line.value, ";")):
+        making.organization = ", ".join(parts)
+        making.keep_beside(entry, named("ORG", making.organization))
+        return True
     if line.name == "UID" and (uid := unescaped(line.value).strip()):
-        if len(uid) > MAX_NAME or card.uid not in ("", uid):
+        if len(uid) > MAX_NAME or making.uid not in ("", uid):
             told.left_out.append("UID")
-            return card
-        return replace(card, uid=uid)
-    return None
+        else:
+            making.uid = uid
+        return True
+    return False
 
 
-def _with_item(card: Card, entry: Entry) -> Card | None:
+def _take_item(making: _Making, entry: Entry) -> bool:
     name = entry.line.name
     if name == "EMAIL" and (one := email(entry)):
-        if one.canonical in card.canonicals:
-            return _again(card, entry)
-        return _kept(replace(card, emails=(*card.emails, one)), entry, email_entry(one))
+        if one.canonical in making.canonicals:
+            making.keep_again(entry)
+        else:
+            making.emails.append(one)
+            making.canonicals.add(one.canonical)
+            making.keep_beside(entry, email_entry(one))
+        return True
     if name == "TEL" and (number := phone(entry)):
-        if number in card.phones:
-            return _again(card, entry)
-        return _kept(replace(card, phones=(*card.phones, number)), entry, phone_entry(number))
+        if number in making.phones:
+            making.keep_again(entry)
+        else:
+            making.phones.append(number)
+            making.keep_beside(entry, phone_entry(number))
+        return True
     if name in DAYS and (one_day := day(entry)):
-        if one_day in card.anniversaries:
-            return _again(card, entry)
-        dated = replace(card, anniversaries=(*card.anniversaries, one_day))
-        return _kept(dated, entry, day_entry(one_day, "4.0")) if says_more(entry) else dated
-    return None
+        if one_day in making.days:
+            making.keep_again(entry)
+            return True
+        making.days.append(one_day)
+        making.say(*(day_entry(one_day, version) for version in _WRITTEN))
+        if says_more(entry):
+            making.keep_beside(entry, day_entry(one_day, "4.0"))
+        return True
+    return False
 
 
-def _with_text(card: Card, entry: Entry) -> Card | None:
+def _take_text(making: _Making, entry: Entry) -> bool:
     line = entry.line
     if line.name == "NOTE" and (note := unescaped(line.value)):
-        if card.notes:
-            return _noted(card, note, entry)
-        return _kept(replace(card, notes=note), entry, named("NOTE", note), only=line.parameters)
+        _take_note(making, note, entry)
+        return True
     if line.name == "CATEGORIES":
-        labels = [*card.labels, *texts(line.value, ",")]
-        return replace(card, labels=tuple(dict.fromkeys(labels)))
-    return None
+        making.labels.update(dict.fromkeys(texts(line.value, ",")))
+        return True
+    return False
 
 
-def _noted(card: Card, note: str, entry: Entry) -> Card:
-    """The card with one more note. Of several each is kept as a line, to be written apart again."""
-    known = any((line := content_line(raw)) and line.name == "NOTE" for raw in card.lines)
-    before = () if known else (named("NOTE", card.notes),)
-    notes = f"{card.notes}{BETWEEN_NOTES}{note}"
-    return replace(card, notes=notes, lines=(*card.lines, *before, entry.text))
+def _take_note(making: _Making, note: str, entry: Entry) -> None:
+    """Take in a note. Of several each is kept as a line, to be written apart again."""
+    if making.notes and not making.has_note_line:
+        making.lines.append(named("NOTE", making.notes[0]))
+    if making.notes or entry.line.parameters:
+        making.keep(entry)
+        making.has_note_line = True
+    making.notes.append(note)
 
 
-def _kept(card: Card, entry: Entry, made: str, *, only: object = True) -> Card:
-    """The card, with the entry beside it when `made` is not all that it says."""
-    if not only or (without_group(entry.text) == without_group(made) and _is_plain(entry, made)):
-        return card
-    return replace(card, lines=(*card.lines, entry.text))
-
-
-def _is_plain(entry: Entry, made: str) -> bool:
-    """Whether a group of the entry does no more than to hold its label."""
-    return not entry.line.group or "\n" in made
-
-
-def _again(card: Card, entry: Entry) -> Card:
-    """The card with what is said a second time, unless it is said in the same words."""
-    known = {without_group(one) for one in (*card.lines, *card.also)}
-    made = [
-        *map(email_entry, card.emails),
-        *map(phone_entry, card.phones),
-        *(day_entry(one, version) for one in card.anniversaries for version in _WRITTEN),
-        named("FN", card.full_name),
-        named("ORG", card.organization),
-    ]
-    if without_group(entry.text) in known.union(map(without_group, made)):
-        return card
-    return replace(card, also=(*card.also, entry.text))
-
-
-_WRITTEN: tuple[Literal["3.0", "4.0"], ...] = ("3.0", "4.0")
+_WRITTEN: tuple[Version, ...] = ("3.0", "4.0")
 
 
 def _named(card: Card) -> Card:
@@ -289,13 +357,21 @@ def _named(card: Card) -> Card:
 
 def _fitting(card: Card, told: _Told) -> Card:
     """The card without the longest of its other lines (a picture) while it is too large."""
-    lines = list(card.lines)
-    while lines and sum(len(one.encode("utf-8", "replace")) for one in lines) > MAX_CARD:
-        longest = max(lines, key=len)
-        lines.remove(longest)
-        line = content_line(longest.partition("\n")[0])
+    sizes = [len(one.encode("utf-8", "replace")) for one in card.lines]
+    over = sum(sizes) - MAX_CARD
+    away = set[int]()
+    for place in sorted(range(len(sizes)), key=lambda one: len(card.lines[one]), reverse=True):
+        if over <= 0:
+            break
+        line = content_line(card.lines[place].partition("\n")[0])
         told.left_out.append(f"{line.name if line else 'a line'} (too large)")
-    return card if len(lines) == len(card.lines) else replace(card, lines=tuple(lines))
+        away.add(place)
+        over -= sizes[place]
+    if not away:
+        return card
+    return replace(
+        card, lines=tuple(one for place, one in enumerate(card.lines) if place not in away)
+    )
 
 
 def _judged(card: Card, told: _Told) -> ReadCard | Unreadable:

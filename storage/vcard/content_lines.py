@@ -27,10 +27,13 @@ MAX_READ = 4 * 1024 * 1024
 _CHUNK = 64 * 1024
 _MOST_FOLDS = 40
 _HEAD = re.compile(r"(?:([\w-]+)\.)?([\w-]+)[ \t]*(?=[;:])", re.ASCII)
-_OCTET_HEAD = re.compile(rb"(?:[\w-]+\.)?([\w-]+)[ \t]*(?:;(?:\"[^\"]*\"|[^\":])*|;[^:]*)?:")
+# Possessive: a line without a colon may have 4 MiB, and each step that could be taken back is kept.
+_OCTET_HEAD = re.compile(
+    rb"(?:[\w-]++\.)?([\w-]++)[ \t]*+(?:;(?:\"[^\"]*+\"|[^\":]++)*+|;[^:]*+)?:"
+)
 # A line that ends within the quotes of a parameter.
-_OPEN_HEAD = re.compile(rb"(?:[\w-]+\.)?([\w-]+);(?:\"[^\"]*\"|[^\":])*=\"[^\"]*")
-_PARAMETER = re.compile(r';((?:"[^"]*"|[^";:])*)')
+_OPEN_HEAD = re.compile(rb"(?:[\w-]++\.)?([\w-]++);(?:\"[^\"]*+\"|[^\":]++)*+(?<==)\"[^\"]*+")
+_PARAMETER = re.compile(r';((?:"[^"]*+"|[^";:]++)*+)')
 _LOOSE_PARAMETER = re.compile(r";([^;:]*)")
 _CUSTOM = re.compile(r"X-CUSTOM\(CHARSET=([\w-]+),ENCODING=QUOTED-PRINTABLE,(.*)\)", re.IGNORECASE)
 _GROUP = re.compile(r"^([\w-]+)\.(?=[\w-]+[;:])", re.ASCII)
@@ -43,9 +46,13 @@ _ENCODINGS = frozenset({"QUOTED-PRINTABLE", "BASE64", "8BIT", "7BIT"})
 _OF_ONE_LINE = frozenset(
     b"VERSION PRODID REV UID TEL EMAIL BDAY ANNIVERSARY KIND GENDER GEO TZ CLASS MAILER".split()
 )
-_DATA = re.compile(rb":[ \t]*data:[\w.+/-]*[^,]{0,100};base64", re.IGNORECASE)
-# What a group says of another property of it.
+_DATA = re.compile(rb":[ \t]*+data:[\w.+/-]*+[^,]{0,100};base64", re.IGNORECASE)
+_MOST_PARAMETERS = 100
+# What a group says of another property of it. Each property of the group holds it: there must not
+# be much of it.
 _COMPANIONS = frozenset({"X-ABLABEL", "X-ABADR"})
+_MOST_COMPANIONS = 4
+_LONGEST_COMPANION = 1_000
 # The properties of RFC 6350 with its extensions, of RFC 2426 and of 2.1. Behind a note any other
 # name begins a line of the note: "Office: ask for Ann".
 _KNOWN = re.compile(
@@ -242,8 +249,11 @@ def _parameters(
     raw: str, position: int, pattern: re.Pattern[str]
 ) -> tuple[tuple[tuple[str, str], ...], int, bool] | None:
     """Parameters, where the colon stands, and whether one was a bare word as in 2.1."""
-    parameters, is_bare = [], False
+    parameters: list[tuple[str, str]] = []
+    is_bare = False
     while found := pattern.match(raw, position):
+        if len(parameters) == _MOST_PARAMETERS:
+            return None
         position = found.end()
         name, equals, value = map(str.strip, found[1].partition("="))
         if custom := _CUSTOM.fullmatch(found[1]):
@@ -291,10 +301,12 @@ def bundled(raws: Iterable[str]) -> tuple[str, ...]:
     for raw in raws:
         group = found[1].lower() if "\n" not in raw and (found := _GROUP.match(raw)) else ""
         name = _GROUP.sub("", raw).replace(";", ":").partition(":")[0].upper()
-        if group and name in _COMPANIONS:
+        if not (group and name in _COMPANIONS):
+            entries.append((group, raw))
+        elif len(raw) <= _LONGEST_COMPANION and len(said.get(group, ())) < _MOST_COMPANIONS:
             said.setdefault(group, []).append(raw)
         else:
-            entries.append((group, raw))
+            entries.append(("", raw))
     groups = {group for group, _ in entries}
     whole = ["\n".join([raw, *said.get(group, [])]) for group, raw in entries]
     return (*whole, *("\n".join(raws) for group, raws in said.items() if group not in groups))

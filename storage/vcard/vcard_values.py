@@ -33,15 +33,15 @@ def decoded(octets: bytes, label: str = "") -> str:
             return decode_text(octets, one, errors="strict").replace("\x00", "\ufffd")
         except UnicodeError:
             pass
-    return _as_windows_1252(octets).replace("\x00", "\ufffd")
+    return octets.decode("latin-1").translate(_WINDOWS_1252).replace("\x00", "\ufffd")
 
 
-def _as_windows_1252(octets: bytes) -> str:
-    """As the WHATWG table has it: octets without a letter are control characters."""
-    return "".join(
-        chr(one[0]) if one in b"\x81\x8d\x8f\x90\x9d" else one.decode("cp1252")
-        for one in (octets[place : place + 1] for place in range(len(octets)))
-    )
+# In the WHATWG table, octets without a letter are control characters, as in Latin-1.
+_WINDOWS_1252 = {
+    octet: letter
+    for octet in range(0x80, 0xA0)
+    if (letter := bytes([octet]).decode("cp1252", "ignore"))
+}
 
 
 def quoted_printable(value: str, label: str) -> str:
@@ -67,13 +67,13 @@ def unescaped_as_2_1(value: str) -> str:
 
 def split(value: str, separator: str) -> list[str]:
     """The parts of a value, still escaped."""
-    parts = [""]
+    parts: list[list[str]] = [[]]
     for piece in re.findall(rf"\\.|{separator}|[^\\{separator}]+|\\", value, re.DOTALL):
         if piece == separator:
-            parts.append("")
+            parts.append([])
         else:
-            parts[-1] += piece
-    return parts
+            parts[-1].append(piece)
+    return ["".join(pieces) for pieces in parts]
 
 
 def texts(value: str, separator: str) -> list[str]:

@@ -11,7 +11,9 @@ from storage.contacts.cards import MAX_CARD, Anniversary, Card, Email, Phone, jo
 from storage.contacts.vcard_properties import Version
 from storage.contacts.vcards import ReadCard, Unreadable, read_cards
 from storage.contacts.write_vcards import write_card
+from storage.vcard.content_lines import bundled
 from tests.support.cases import cases
+from tests.support.cost import is_within, seconds_of
 
 LINE = st.text(st.characters(exclude_categories=("Cs", "Cc", "Zl", "Zp")), max_size=60)
 TEXT = st.lists(LINE.map(str.strip), max_size=3).map("\n".join)
@@ -400,3 +402,40 @@ def test_a_card_that_is_joined_with_itself_stays_as_it_is(lines: list[str]) -> N
     for version in versions:
         back = one(write_card(card, uid="u", updated_at=0, version=version))
         assert joined(replace(card, uid="u"), back) == replace(card, uid="u")
+
+
+def hostile(line: str, *, times: int, first: str = "") -> str:
+    return card_of("FN:x", *filter(None, [first]), *(line.format(n) for n in range(times)))
+
+
+@pytest.mark.parametrize(
+    ("text", "told"),
+    [
+        (hostile("EMAIL:a{}@x.test", times=30_000), "properties"),
+        (hostile("EMAIL:a{}@x.test", times=1_900), "100 of something"),
+        (hostile("X-A:", times=30_000), "properties"),
+        (hostile("CATEGORIES:{}", times=1_900), "100 of something"),
+        (card_of("FN:x", "ORG:" + "\\a" * 500_000), "500 characters"),
+        (card_of("FN:x", "N:" + "\\a;" * 500_000), ""),
+        (card_of("FN:x", "X;" + "a" * 1_000_000), ""),
+        (card_of("FN:x", "X" + ";" * 1_000_000 + ":"), ""),
+        (card_of("FN:x", *["a"] * 99_000), ""),
+        (card_of("FN:x", *[""] * 200_000), "lines"),
+        (hostile("X-A:" + "b" * 2_000, times=1_900), ""),
+        (hostile("item1.TEL:{}", times=1_900), "100 of something"),
+    ],
+    ids=lambda one: repr(one[-40:] if len(one) > 40 else one),
+)
+def test_a_card_made_to_hurt_costs_no_more_than_its_octets(text: str, told: str) -> None:
+    plain = card_of("FN:x", "NOTE:" + "many words of a note, " * 150_000)
+    (found,) = read(text)
+    assert told in (found.message if isinstance(found, Unreadable) else "")
+    assert is_within(40, lambda: read(text), seconds_of(lambda: read(plain)))
+
+
+def test_what_a_group_says_is_not_held_for_each_of_its_properties_without_bound() -> None:
+    labels = [f"item1.X-ABLabel:{'b' * 900}{n}" for n in range(900)]
+    numbers = [f"item1.X-A:{n}" for n in range(900)]
+    entries = bundled([*labels, *numbers])
+    assert len(entries) == 900 + 896
+    assert sum(map(len, entries)) < 6 * sum(map(len, labels))
