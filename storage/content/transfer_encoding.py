@@ -80,6 +80,7 @@ def readable_lines(text: str) -> str:
 
 def _unflowed(text: str, *, deletes: bool) -> str:
     """Lines that end in a space go on in the next one of the same quoting depth (RFC 3676 4.1)."""
+    # Pieces, joined once: a paragraph may go on for a hundred thousand lines.
     done: list[str] = []
     depth, is_open = 0, False
     for line in text.split("\n"):
@@ -87,14 +88,12 @@ def _unflowed(text: str, *, deletes: bool) -> str:
         content = line[marks:].removeprefix(" ")
         # RFC 3676 4.3: the line before a signature ends in a space, but does not flow into it. Nor
         # into an empty line: people end paragraphs with a space.
-        if is_open and marks == depth and content not in {"", "-- "}:
-            done[-1] += content
-        else:
-            done.append("> " * marks + content if marks else content)
+        if not (is_open and marks == depth and content not in {"", "-- "}):
+            done.append("\n" if done else "")
+            done.append("> " * marks)
         depth, is_open = marks, content.endswith(" ") and content != "-- "
-        if is_open and deletes:
-            done[-1] = done[-1][:-1]
-    return "\n".join(done)
+        done.append(content[:-1] if is_open and deletes else content)
+    return "".join(done)
 
 
 @dataclass(slots=True)

@@ -32,20 +32,36 @@ EMPTY: Record = {
     "draft_id": "",
     "draft_tag": "",
 }
-# Not within quotes: "Doe, Ann" is one name.
-_BETWEEN = re.compile(r"[,;\n]+(?=(?:[^\"]*\"[^\"]*\")*[^\"]*$)")
-_NAMED = re.compile(r"\s*(.*?)\s*<([^<>]*)>\s*", re.DOTALL)
+_BETWEEN = re.compile(r"[,;\n]+")
 
 
 def mailboxes(text: str) -> list[JsonValue]:
     """Return the recipients that were typed; what is no address is the API's to refuse."""
     found: list[JsonValue] = []
-    for one in _BETWEEN.split(text):
-        named = _NAMED.fullmatch(one)
-        name, email = (named[1].strip('"'), named[2].strip()) if named else ("", one.strip())
+    for one in map(str.strip, _parted(text)):
+        before, opened, within = one.removesuffix(">").rpartition("<")
+        is_named = one.endswith(">") and opened and ">" not in within
+        name, email = (before.strip().strip('"'), within.strip()) if is_named else ("", one)
         if email or name:
             found.append({"email": email, "name": name})
     return found
+
+
+def _parted(text: str) -> list[str]:
+    """The recipients apart; not within quotes: "Doe, Ann" is one name.
+
+    Quotes are counted from the end, so that one too many does not join all that follow.
+    """
+    pieces: list[list[str]] = [[]]
+    quoted = text.split('"')
+    for place, part in enumerate(quoted):
+        behind = len(quoted) - 1 - place
+        first, *others = [part] if behind % 2 else _BETWEEN.split(part)
+        pieces[-1].append(first)
+        pieces += [[one] for one in others]
+        if behind:
+            pieces[-1].append('"')
+    return ["".join(one) for one in pieces]
 
 
 def typed(found: Iterable[Record] | None) -> str:

@@ -73,11 +73,13 @@ def pieces(text: str) -> Iterator[Piece]:
 
 def _trimmed(address: str) -> str:
     """Take off what belongs to the sentence: a full stop, a bracket that was opened before."""
-    while address:
-        last = address[-1]
-        opened = _PAIRS.get(last)
-        if last in _NOT_AT_END or (opened and address.count(last) > address.count(opened)):
-            address = address[:-1]
-        else:
+    spare = {closing: address.count(closing) - address.count(_PAIRS[closing]) for closing in _PAIRS}
+    end = len(address)
+    while end:
+        last = address[end - 1]
+        if spare.get(last, 0) > 0:
+            spare[last] -= 1
+        elif last not in _NOT_AT_END:
             break
-    return address
+        end -= 1
+    return address[:end]

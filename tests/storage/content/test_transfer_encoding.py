@@ -2,7 +2,8 @@
 
 import binascii
 
-from storage.content.transfer_encoding import decode
+from storage.content.transfer_encoding import decode, read_text
+from tests.support.cost import is_within, seconds_of
 
 OCTETS = bytes(range(200, 245)) * 3
 
@@ -54,3 +55,13 @@ def test_a_cut_line_of_uuencode_keeps_the_others_at_their_place() -> None:
 def test_prose_around_a_uuencoded_file_is_none_of_it() -> None:
     prose = b"Dear all, \xe4ttached is a file that I promised to you last week.\r\n"
     assert decode(prose + uu(*lines()) + prose, "uuencode") == OCTETS
+
+
+def test_a_paragraph_that_flows_on_costs_no_more_than_as_many_lines() -> None:
+    flowing, lines = b"a \r\n" * 100_000, b"a\r\n" * 100_000
+
+    def read(octets: bytes) -> str:
+        return read_text(octets, "identity", "utf-8", "delsp")
+
+    assert read(flowing) == "a" * 100_000
+    assert is_within(5, lambda: read(flowing), seconds_of(lambda: read(lines)))

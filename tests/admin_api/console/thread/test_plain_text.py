@@ -5,6 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from admin_api.console.thread.plain_text import MOST, blocks, is_cut, pieces
+from tests.support.cost import is_within, seconds_of
 
 
 @pytest.mark.parametrize(
@@ -17,6 +18,7 @@ from admin_api.console.thread.plain_text import MOST, blocks, is_cut, pieces
         ("https://... http://", []),
         ('https://x.test/"onclick="a', ["https://x.test/"]),
         ("nohttps://x.test", []),
+        ("[(https://x.test/(a]).)].", ["https://x.test/(a])"]),
     ],
 )
 def test_only_addresses_of_the_web_are_links(text: str, links: list[str]) -> None:
@@ -45,3 +47,9 @@ def test_a_text_without_end_is_cut() -> None:
     assert is_cut(text)
     assert not is_cut(text[1:])
     assert len(blocks(text)[0].pieces[0].text) == MOST
+
+
+def test_brackets_behind_an_address_cost_no_more_than_letters() -> None:
+    brackets, letters = (f"https://x.test/{sign * 1_900} " * 130 for sign in "]a")
+
+    assert is_within(40, lambda: blocks(brackets), seconds_of(lambda: blocks(letters)))

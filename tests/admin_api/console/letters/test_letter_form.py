@@ -1,0 +1,38 @@
+"""The form of a letter: recipients as people type them."""
+
+import pytest
+
+from admin_api.console.letters.letter_form import mailboxes
+from tests.support.cost import is_within, seconds_of
+
+
+@pytest.mark.parametrize(
+    ("text", "found"),
+    [
+        ("", []),
+        (" , ;\n,", []),
+        ("a@x.test, b@x.test;c@x.test\nd@x.test", ["a@x.test", "b@x.test", "c@x.test", "d@x.test"]),
+        ('"Doe, Ann" <ann@x.test>, bo@x.test', ["Doe, Ann <ann@x.test>", "bo@x.test"]),
+        ("  Ann  Doe   < ann@x.test >  ", ["Ann  Doe <ann@x.test>"]),
+        ('a "b, c@x.test', ['a "b', "c@x.test"]),
+        ('"a, b" "c, d@x.test', ['"a', 'b" "c', "d@x.test"]),
+        ("Ann <a@x.test> Bo <b@x.test>", ["Ann <a@x.test> Bo <b@x.test>"]),
+        ("<ann@x.test", ["<ann@x.test"]),
+        ("a>b>", ["a>b>"]),
+        ("<>", []),
+        ("Ann <>", ["Ann <>"]),
+    ],
+)
+def test_recipients_are_parted_outside_of_quotes(text: str, found: list[str]) -> None:
+    shown = [
+        f"{one['name']} <{one['email']}>" if one["name"] else one["email"]
+        for one in mailboxes(text)
+        if isinstance(one, dict)
+    ]
+    assert shown == found
+
+
+@pytest.mark.parametrize("text", ["a," * 100_000, "a" + " " * 100_000 + "b", '","' * 60_000])
+def test_recipients_cost_no_more_than_their_length(text: str) -> None:
+    plain = ", ".join(["ann@example.com"] * 15_000)
+    assert is_within(10, lambda: mailboxes(text), seconds_of(lambda: mailboxes(plain)))
