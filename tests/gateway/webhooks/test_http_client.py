@@ -15,10 +15,11 @@ import trustme
 from admin_api.dns.cache import dns_cache
 from gateway.webhooks.answer import Answer
 from gateway.webhooks.caller import Caller
-from gateway.webhooks.http_client import post
+from gateway.webhooks.http_client import Head, post, read_head
 from gateway.webhooks.resolver import Names
 from gateway.webhooks.targets import parse_target
 from tests.gateway.webhooks.telling import LOOPBACK
+from tests.support.cost import is_within, seconds_of
 from tests.support.receiver import answer, receiving
 
 HINT = b"HTTP/1.1 103 Early Hints\r\nLink: </a>\r\n\r\n"
@@ -176,3 +177,17 @@ async def test_a_second_address_is_tried_when_the_first_takes_no_connection() ->
         addresses = [ip_address("127.0.0.9"), ip_address("127.0.0.1")]
         told = await post(target, addresses, {}, b"{}", ssl.create_default_context())
     assert told.status == 204
+
+
+def test_blanks_in_an_answer_cost_no_more_than_letters() -> None:
+    def read(filling: bytes) -> Head:
+        async def heard() -> Head:
+            reader = asyncio.StreamReader(limit=8 << 10)
+            fields = (b"X-%d: \t a%bb \t\r\n" % (n, filling * 7_900) for n in range(8))
+            reader.feed_data(b"HTTP/1.1 200 OK\r\n" + b"".join(fields) + b"\r\n")
+            return await read_head(reader)
+
+        return asyncio.run(heard())
+
+    assert read(b" ").fields[b"x-0"] == b"a" + b" " * 7_900 + b"b"
+    assert is_within(10, lambda: read(b" "), seconds_of(lambda: read(b"a")))
