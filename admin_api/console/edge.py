@@ -272,20 +272,27 @@ def _static(request: Request, raw: bytes) -> Response:
 
 
 def _signed_out(request: Request, visit: Visit) -> Response:
-    if visit.fragment and "follow=" not in request.url.query:
+    # As it came: of octets that are no URL, such as a bare 0xFF, `request.url` cannot be made.
+    query = request.scope["query_string"].decode("ascii", "replace")
+    if visit.fragment and "follow=" not in query:
         headers = {"HX-Trigger": "postroom:signed-out", "HX-Reswap": "none"}
         return Response(status_code=401, headers=headers)
     # An EventSource cannot show a page: this ends it without the request for one.
     if "text/event-stream" in request.headers.get("accept", ""):
         return Response(status_code=401)
-    place = request.url.path
-    if request.url.query:
-        place += f"?{request.url.query}"
+    place = f"{visit.path}?{query}" if query else visit.path
     if request.method not in ("GET", "HEAD"):
         # A form cannot be sent again by a link: back to the page that it was on.
-        place = urlsplit(request.headers.get("referer", "")).path
+        place = _path_of(request.headers.get("referer", ""))
     target = f"/console/sign-in/?next={quote(place, safe='/')}" if place else "/console/sign-in/"
     return Response(status_code=303, headers={"Location": target})
+
+
+def _path_of(url: str) -> str:
+    try:
+        return urlsplit(url).path
+    except ValueError:  # brackets around what is no address
+        return ""
 
 
 def _pack(request: Request, response: Response) -> None:

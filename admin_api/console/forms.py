@@ -1,6 +1,7 @@
 """Forms as browsers send them: application/x-www-form-urlencoded in UTF-8, within bounds.
 
-A name may come several times. A name or value that is not percent-encoded UTF-8 is refused.
+A name may come several times. A name or value that is not percent-encoded UTF-8, or that holds
+U+0000, is refused: a body of the API may not hold it either, and only one engine could store it.
 """
 
 from __future__ import annotations
@@ -74,6 +75,8 @@ def _text(raw: bytes) -> str:
         text = unquote_to_bytes(raw.replace(b"+", b" ")).decode()
     except UnicodeDecodeError:
         raise _malformed() from None
+    if "\x00" in text:
+        raise _malformed()
     return text.replace("\r\n", "\n")  # browsers end each line of a text so
 
 

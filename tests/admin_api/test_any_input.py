@@ -32,6 +32,7 @@ from tests.builders import (
 )
 from tests.support.dns_server import open_dns_server
 from tests.support.engines import Engines
+from tests.support.raw_asgi import ask_raw
 
 ROUTER = Router(ROUTES)
 FIELDS = sorted(
@@ -187,3 +188,19 @@ async def send(
         headers={"Content-Type": "application/json"},
     )
     assert answer.status_code < 500, answer.text
+
+
+@pytest.mark.parametrize(
+    ("query", "host"), [(b"x=\xff", "x"), (b"", "[::::]"), (b"x=1", "x:70000")]
+)
+async def test_octets_that_make_no_url_are_no_fault_of_ours(
+    world: World, query: bytes, host: str
+) -> None:
+    async with world.client(TENANT_OWNER) as api:
+        headers = {"Host": host, "Authorization": api.headers["authorization"]}
+    for route in ROUTES:
+        if route.method != "GET" or "{" in route.path or route.path.endswith("/stream/"):
+            continue
+        asked = b"timeout=0&" + query if route.path.endswith("/wait/") else query
+        status, _ = await ask_raw(world.app, route.path, asked, headers)
+        assert status < 500, route.path

@@ -32,6 +32,7 @@ from tests.builders import (
     open_world,
 )
 from tests.support.engines import Engine
+from tests.support.raw_asgi import ask_raw
 
 # Every page: method, path, whether nobody needs to be signed in.
 TABLE = {
@@ -279,6 +280,22 @@ async def test_without_the_pages_own_session_no_page_is_shown(world: World) -> N
             ).status_code == 400
 
 
+@pytest.mark.parametrize("query", [b"a=\xff", b"a=\xc3\xa9&b"])
+async def test_a_query_that_is_no_url_leads_nobody_astray(world: World, query: bytes) -> None:
+    status, headers = await ask_raw(world.app, "/console/settings/", query, {})
+
+    assert status == 303
+    assert headers["location"].startswith("/console/sign-in/?next=/console/settings/%3Fa%3D")
+
+
+@pytest.mark.parametrize("referer", ["http://[", "http://[x]/", "//[::1"])
+async def test_a_referer_that_is_no_url_is_as_none(world: World, referer: str) -> None:
+    answer = await visitor(world).post("/console/sign-out/", {}, Referer=referer)
+
+    assert answer.status_code == 303
+    assert answer.headers["location"] == "/console/sign-in/"
+
+
 async def test_a_demoted_admin_is_a_member_at_the_next_click(world: World) -> None:
     admin = await signed_in(world, TENANT_ADMIN)
     assert (await admin.post("/console/settings/name/", {"name": "Adam"})).status_code == 303
@@ -402,6 +419,7 @@ async def test_the_token_is_another_text_on_each_page_and_good_each_time(world: 
         ("application/x-www-form-urlencoded; charset=latin-1", b"a=b", 415),
         ("application/x-www-form-urlencoded; charset=UTF-8", b"theme=dark", 303),
         ("application/x-www-form-urlencoded", b"a=%FF", 400),
+        ("application/x-www-form-urlencoded", b"theme=dark&a=%00", 400),
         ("application/x-www-form-urlencoded", b"&".join([b"a=b"] * 601), 400),
         ("application/x-www-form-urlencoded", b"a=" + b"b" * (256 << 10), 413),
     ],
