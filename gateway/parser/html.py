@@ -84,6 +84,10 @@ _TAG = re.compile(r"<(/?)([a-z0-9]+)(?:[^>\"]++|\"[^\"]*\")*+>")
 _KEEPS_SPACE = re.compile(
     r"""<pre\b|<[a-z0-9]+\b[^>]{0,2000}?\bwhite-space:\s*(?:pre|break)""", re.IGNORECASE
 )
+_APART = re.compile(r"display:\s*(?:block|flex|grid|list-item|table|inline-block)", re.IGNORECASE)
+_BETWEEN_WORDS = re.compile(
+    r"(?<=\w)(?:</?(?:a|abbr|b|em|font|i|img|span|strong|u)\b[^<>]*>)+(?=\w)"
+)
 _ALT = re.compile(r'<img\b[^>]*? alt="([^"]*)"')
 _EMPTY = frozenset(("br", "col", "hr", "img", "wbr"))
 _SPACE = re.compile(r"[ \t\r\n\f]+")
@@ -163,12 +167,24 @@ def _allowed(tag: str, name: str, value: str) -> str | None:
 
 def said(clean: str) -> str:
     """The text of HTML that was sanitised, with a line for each block."""
+    if "<img" in clean:
+        clean = _BETWEEN_WORDS.sub(_with_blank, clean)
     if _KEEPS_SPACE.search(clean):
         lines = _with_kept_space(clean)
     else:
         lines = _TAG.sub(_line_end, _SPACE.sub(" ", clean))
     text = _GAPS.sub("\n\n", unescape(lines).replace("\ufeff", "")).strip()
-    return text or unescape(" ".join(filter(None, _ALT.findall(clean)))).strip()
+    return text or said_by_pictures(clean)
+
+
+def _with_blank(tags: re.Match[str]) -> str:
+    """Tags between two words, which a picture parts."""
+    return f" {tags[0]}" if "<img" in tags[0] else tags[0]
+
+
+def said_by_pictures(clean: str) -> str:
+    """What is shown in place of the pictures of HTML that was sanitised."""
+    return unescape(" ".join(filter(None, _ALT.findall(clean)))).strip()
 
 
 def _with_kept_space(clean: str) -> str:
@@ -195,4 +211,8 @@ def _line_end(tag: re.Match[str]) -> str:
         return "\n"
     if tag[2] in {"button", "label"}:
         return " "
-    return " " if tag[2] in {"td", "th"} and not tag[1] else ""
+    if tag[1]:
+        return ""
+    if tag[2] in {"td", "th"}:
+        return " "
+    return "\n" if "display:" in tag[0].lower() and _APART.search(tag[0]) else ""

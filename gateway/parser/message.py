@@ -4,8 +4,8 @@
   long; `in_time` lets it stop by itself before, with what it has.
 - Which parts are the letter says `gateway.parser.letter`; everything else is a file, known by its
   place.
-- The words are those of all that is shown: of the text, of the names of files, and of the HTML
-  where it says more than the text.
+- The words are those of all that is shown: of the text, of the names of files, and of the HTML and
+  in the place of its pictures where it says more than the text.
 - A report about the delivery of a letter is read, too, where the message is one (RFC 3464).
 - HTML goes through a library of another language. `with_html=False` leaves it out, for a message
   on which that failed; what the HTML says is then missing, and the result partial.
@@ -143,7 +143,9 @@ def parse(data: Octets, in_time: Callable[[], bool], *, with_html: bool = True) 
     slices = [one for leaf in letter.text if is_plain(leaf) for one in reader.slices_of(leaf)]
     said = _text(reader, letter.text)
     html = _html(reader, letter.page)
-    derived = joined(reader.page(leaf)[1] for leaf in letter.page if not is_plain(leaf))
+    derived = [reader.page(leaf)[1] for leaf in letter.page if not is_plain(leaf)]
+    if html is not None and ' alt="' in html:
+        derived.append(_said_by_pictures(html))
     shown = Shown(shown_ids(html), reader.named_ids)
     parts, attached, measured = parts_of(data, letter.files, shown, in_time)
     attachments = tuple(sorted([*parts, *reader.files], key=lambda part: part.start))
@@ -155,7 +157,7 @@ def parse(data: Octets, in_time: Callable[[], bool], *, with_html: bool = True) 
         text=None if as_it_is or not said else zlib.compress(said.encode(), 1),
         html=None if html is None else zlib.compress(html.encode(), 6),
         attachments=attachments,
-        words=_words(scan(data[:MAX_OCTETS]), said, derived, attachments),
+        words=_words(scan(data[:MAX_OCTETS]), said, joined(derived), attachments),
         has_files=attached or bool(reader.files),
         report=_report(data, letter.files),
     )
@@ -211,6 +213,12 @@ def _html(reader: _Reader, leaves: Sequence[Leaf]) -> str | None:
             return None
         shown.append(clean)
     return "".join(shown)
+
+
+def _said_by_pictures(clean: str) -> str:
+    from gateway.parser import html  # plain mail never needs it
+
+    return html.said_by_pictures(clean)
 
 
 def _words(header: HeaderScan, shown: str, derived: str, attachments: Sequence[Part]) -> bytes:

@@ -1,6 +1,8 @@
 """The words of a text, the same for every engine and for queries.
 
-- Words are runs of letters and digits after NFKC and case folding, each cut to 64 characters.
+- Words are runs of letters and digits after NFKC and case folding, each cut to 64 characters. What
+  takes no room on the page (soft hyphens, zero-width signs) parts no word; the dot that folding
+  leaves of a Turkish capital is none of it.
 - Scripts written without spaces give every pair of neighbours, and their last character by itself:
   so each character begins a word, and any part of a run is a phrase of its pairs.
 - From its 255th time in a message on, a word is replaced by a filler: an engine that stores no more
@@ -44,6 +46,12 @@ _UNSPACED = (
 # Hebrew and Arabic points, the vowels of India.
 _MARKS = "\u0300-\u036f\u0591-\u05bd\u0610-\u061a\u064b-\u065f\u0670\u0900-\u0963\u0971-\u0d7f"
 _WORD = re.compile(rf"([{_UNSPACED}]+)|((?:[^\W_{_UNSPACED}]|[{_MARKS}])+)")
+# Signs that no reader sees (Unicode 5.21, without fillers of Hangul, which are letters).
+_UNSEEN = re.compile(
+    "[\u00ad\u034f\u061c\u17b4\u17b5\u180b-\u180f\u200b-\u200f\u202a-\u202e\u2060-\u206f"
+    "\ufe00-\ufe0f\ufeff\U000e0100-\U000e01ef]+"
+)
+_DOTTED = re.compile("i\u0307+")
 _QUOTING = "'\"\\\0"
 _MAX_PACKED = 4 * MAX_CHARACTERS * 2
 _ASCII_WORD = re.compile(r"[0-9a-z]+")
@@ -93,7 +101,8 @@ def folded(text: str) -> str:
     if text.isascii():
         return text.lower()
     # Folding may make what NFKC would still change: so NFKC again behind it (Unicode 3.13).
-    return normalize("NFKC", normalize("NFKC", text).casefold())
+    seen = _UNSEEN.sub("", text)
+    return _DOTTED.sub("i", normalize("NFKC", normalize("NFKC", seen).casefold()))
 
 
 def looked_for(text: str) -> tuple[tuple[str, ...], bool]:

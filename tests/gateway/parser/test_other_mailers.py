@@ -8,6 +8,7 @@ from gateway.parser.message import parse
 from storage.content.charsets import codec_of, decode_text
 from storage.content.mime_parts import Parsed
 from storage.content.transfer_encoding import joined, read_text
+from storage.index.words import unpack
 from tests.support.cases import cases
 
 LABELS = {
@@ -156,6 +157,33 @@ def test_which_part_is_the_letter() -> None:
                 found, shown = read(written)
                 html = zlib.decompress(found.html).decode() if found.html else None
                 assert (shown, html) == (text, page)
+
+
+def test_all_words_that_are_shown_are_found() -> None:
+    page = "Content-Type: text/html; charset=utf-8\n\n"
+    picture = '<img src="https://x.test/a.png" alt="Order 4711">'
+    wanted = {
+        "soft hyphens": (f"{page}<p>Donau&shy;dampf&shy;schiff", "donaudampfschiff"),
+        "zero-width blanks": (f"{page}Bestell&#8203;nummer&#8203;4711", "bestellnummer4711"),
+        "marks of direction": (f"{page}\u200ekinka\u200fjou\u2060", "kinkajou"),
+        "a Turkish capital": (f"{page}İstanbul", "istanbul"),
+        "a variant of a letter": (f"{page}\u845b\U000e0100飾", "葛飾 飾"),
+        "a picture between words": (f"{page}Berlin<a><img src=x></a>Paris", "berlin paris"),
+        "blocks by their style": (
+            f"{page}<span style='display: block'>A</span><a style='display:block'>B</a>",
+            "a b",
+        ),
+        "words in place of pictures": (f"{page}<p>Hello</p>{picture}", "hello order 4711"),
+        "a page with pictures beside text": (
+            multipart("alternative", TEXT, f"{page}The letter{picture}"),
+            "the letter order 4711",
+        ),
+    }
+    with cases() as case:
+        for name, (written, body) in wanted.items():
+            with case(name):
+                found, _ = read(written if written.startswith("From") else H + written)
+                assert unpack(found.words)["body"] == body
 
 
 def test_the_paper_clip_is_there_for_what_somebody_attached() -> None:
