@@ -43,8 +43,8 @@ def _entries(card: Card, version: Version) -> Iterator[str]:
     beside = _Beside(card.lines)
     name = card.full_name or card.title
     yield beside.instead_of(("FN", name.strip()), named("FN", name))
-    # RFC 2426 3.1.2: a card of 3.0 must have N.
-    if version == "3.0" and not beside.has("N"):
+    # RFC 2426 3.1.2: a card of 3.0 must have N. Telephones show no name in 4.0 without it, either.
+    if not beside.has("N"):
         yield parts_of_name(card)
     if card.organization:
         said = ("ORG", card.organization)
@@ -64,7 +64,7 @@ def _entries(card: Card, version: Version) -> Iterator[str]:
 
 
 def parts_of_name(card: Card) -> str:
-    """The parts of a name, which 3.0 wants to have, where only the whole is known."""
+    """The parts of a name where only the whole is known."""
     return f"N:{escaped(card.full_name or card.title)};;;;"
 
 

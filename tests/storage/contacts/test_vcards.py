@@ -280,6 +280,14 @@ def test_an_export_that_is_read_again_changes_nothing(photo: str) -> None:
         assert one(write_card(card, uid="", updated_at=0, version=version)) == card
 
 
+@pytest.mark.parametrize("parts", ["N:Madonna;;;;", "N:;Madonna;;;"])
+def test_an_export_has_the_parts_of_a_name(parts: str) -> None:
+    card = one(card_of("FN:Madonna", parts))
+    versions: tuple[Version, ...] = ("3.0", "4.0")
+    for version in versions:
+        assert f"{parts}\r\n" in write_card(card, uid="u", updated_at=0, version=version)
+
+
 def test_texts_in_base_64_are_read() -> None:
     assert one(card_of("FN;ENCODING=b:R3LDtsOfZQ==", version="3.0")).full_name == "Größe"
     card = one(
