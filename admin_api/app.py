@@ -77,6 +77,7 @@ def create_app(
         logins=_buckets(settings.login_rate_per_minute, settings.login_rate_per_minute, ticks),
         password_turns=asyncio.Semaphore(_PASSWORDS_AT_ONCE),
         document=_document,
+        document_turns=asyncio.Semaphore(1),
         reply_to=reply_to,
         commits=commits,
         feed=feed or Feed(database, clock, commits),

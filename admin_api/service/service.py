@@ -29,12 +29,13 @@ class ServiceContext:
     """The services of the process for its calls.
 
     `store` shares the store fairly between callers, `database` is for work of no caller; `document`
-    makes the OpenAPI document; `commits` is the wake-up after commits, which `feed` reads for all
-    streams; `imports` and `uploads` are by inbox, `import_turns` for reading the files of imports;
-    `reply_to` gives the SMTP reply to a recipient with that route; `measures` has the operator's
-    metrics; `webhooks` checks targets and sends; `dns` is the process's one cache of the DNS;
-    `trial` sends test mail; `sending` is the port to the job that sends letters; `readiness` is
-    what `/readyz` says of the process; `counts` are kept while nothing is committed.
+    makes the OpenAPI document, `document_turns` one at a time; `commits` is the wake-up after
+    commits, which `feed` reads for all streams; `imports` and `uploads` are by inbox,
+    `import_turns` for reading the files of imports; `reply_to` gives the SMTP reply to a recipient
+    with that route; `measures` has the operator's metrics; `webhooks` checks targets and sends;
+    `dns` is the process's one cache of the DNS; `trial` sends test mail; `sending` is the port to
+    the job that sends letters; `readiness` is what `/readyz` says of the process; `counts` are kept
+    while nothing is committed.
     """
 
     store: SharedDatabase
@@ -46,6 +47,7 @@ class ServiceContext:
     logins: Buckets
     password_turns: asyncio.Semaphore
     document: Callable[[], bytes]
+    document_turns: asyncio.Semaphore
     commits: WakeUp
     feed: Feed
     imports: Slots
