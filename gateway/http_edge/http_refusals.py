@@ -74,6 +74,8 @@ def header_problem(
 
     The parser takes a body behind an `Upgrade` for another protocol, and would find requests in it.
     """
+    if version not in {"1.0", "1.1"}:
+        return Problem(400, "malformed_request", "This server speaks HTTP/1.1.")
     names = [name for name, _ in fields]
     hosts = [value for name, value in fields if name == b"host"]
     if not hosts and version == "1.1":
@@ -83,6 +85,10 @@ def header_problem(
     # A proxy may have checked the one credential, and we would take the other.
     if names.count(b"authorization") > 1:
         return Problem(400, "malformed_request", "Authorization is there more than once.")
+    # Of any other row of codings a proxy may have read another body.
+    codings = [value.strip().lower() for name, value in fields if name == b"transfer-encoding"]
+    if codings not in ([], [b"chunked"]):
+        return Problem(400, "malformed_request", "Transfer-Encoding can be chunked only.")
     if upgrades and (b"content-length" in names or b"transfer-encoding" in names):
         return Problem(400, "malformed_request", "A body and an Upgrade do not go together.")
     return None
