@@ -97,11 +97,14 @@ def parts_of(
         if inner := _inner_parts(data, leaf):
             parts += inner
             continue
+        size = _decoded_size(data, leaf, in_time)
+        if size is None:
+            return parts, attached, False
         parts.append(
             Part(
                 filename=kind.filename,
                 content_type=kind.content_type,
-                size=_decoded_size(data, leaf),
+                size=size,
                 is_inline=is_shown or kind.disposition == "inline",
                 content_id=kind.content_id,
                 start=leaf.start,
@@ -157,12 +160,15 @@ def _is_for_programs(file: File) -> bool:
     )
 
 
-def _decoded_size(data: Octets, leaf: Leaf) -> int:
+def _decoded_size(data: Octets, leaf: Leaf, in_time: Callable[[], bool]) -> int | None:
+    """How long a file is; None when it takes too long to tell: of odd lines each is looked at."""
     if leaf.kind.encoding == "identity":
         return leaf.end - leaf.start
     one = decoder(leaf.kind.encoding)
     size = 0
     for start in range(leaf.start, leaf.end, _CHUNK):
+        if not in_time():
+            return None
         size += len(one.feed(data[start : min(start + _CHUNK, leaf.end)]))
     return size + len(one.finish())
 

@@ -259,6 +259,10 @@ H = b"From: a@b.test\r\nSubject: x\r\n"
 MIXED = H + b"Content-Type: multipart/mixed; boundary=b\r\n\r\n"
 HTML = H + b"Content-Type: text/html\r\n\r\n"
 HOSTILE = {
+    "a file of padding": H
+    + b"Content-Type: application/x; name=a\r\nContent-Disposition: attachment\r\n"
+    + b"Content-Transfer-Encoding: base64\r\n\r\n"
+    + b"AA==\r\n" * 2_000_000,
     "words in To": H + b"To: " + b" ".join([b"=?utf-8?q?=41?="] * 40_000) + b"\r\n\r\nhi",
     "words in Subject": b"Subject: " + b"\r\n ".join([b"=?utf-8?q?=41?="] * 40_000) + b"\r\n\r\nhi",
     "nesting": b"".join(
