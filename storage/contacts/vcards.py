@@ -68,6 +68,9 @@ _MARK = re.compile(rb"(?:\xef\xbb\xbf)?\s*(BEGIN|END)\s*:\s*VCARD[\s\x00\x1a]*",
 # vCard 2.1 puts a card within a card; its BEGIN stands in this line or in the next.
 _AGENT = re.compile(rb"\s*(?:[\w-]+\.)?AGENT\s*:\s*", re.IGNORECASE)
 _AGENT_BEGINS = re.compile(rb"(\s*(?:[\w-]+\.)?AGENT\s*:)(\s*BEGIN\s*:\s*VCARD\s*)", re.IGNORECASE)
+# A value of parts is parted in one go, in which nobody else has a turn.
+_PARTED = frozenset({"ADR", "CATEGORIES", "N", "NICKNAME", "ORG"})
+_LONGEST_PARTED = 64 * 1024
 _MADE_ANEW = frozenset({"BEGIN", "END", "VERSION", "PRODID", "REV"})
 _GROUP_OF_CARDS = {
     "KIND": "group",
@@ -160,6 +163,8 @@ def _card(physical: Iterable[bytes]) -> ReadCard | Unreadable:
         line = content_line(text)
         if line is None:
             told.left_out.append("a line that is no property")
+        elif line.name in _PARTED and len(line.value) > _LONGEST_PARTED:
+            told.left_out.append(f"{line.name} (too large)")
         else:
             lines.append(line)
         if len(lines) > MAX_PROPERTIES:

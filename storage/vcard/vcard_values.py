@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import re
 from binascii import a2b_qp
+from codecs import charmap_decode
 
 from storage.content.charsets import codec_of, decode_text
 
@@ -33,15 +34,13 @@ def decoded(octets: bytes, label: str = "") -> str:
             return decode_text(octets, one, errors="strict").replace("\x00", "\ufffd")
         except UnicodeError:
             pass
-    return octets.decode("latin-1").translate(_WINDOWS_1252).replace("\x00", "\ufffd")
+    return charmap_decode(octets, "strict", _WINDOWS_1252)[0].replace("\x00", "\ufffd")
 
 
 # In the WHATWG table, octets without a letter are control characters, as in Latin-1.
-_WINDOWS_1252 = {
-    octet: letter
-    for octet in range(0x80, 0xA0)
-    if (letter := bytes([octet]).decode("cp1252", "ignore"))
-}
+_WINDOWS_1252 = "".join(
+    bytes([octet]).decode("cp1252", "ignore") or chr(octet) for octet in range(256)
+)
 
 
 def quoted_printable(value: str, label: str) -> str:
