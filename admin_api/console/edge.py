@@ -30,7 +30,7 @@ from admin_api.call.store_wrappers import of_caller
 from admin_api.console import cookie, files, forms, looks, origin
 from admin_api.console.forms import Form
 from admin_api.console.inside import API
-from admin_api.console.listing.thread_rows import ThreadRows
+from admin_api.console.kept_parts import KeptParts
 from admin_api.console.live.shared_rows import PackedPage, SharedRows
 from admin_api.console.pages import PAGES
 from admin_api.console.visit import Page, Visit, surround
@@ -102,13 +102,13 @@ class Edge:
         self._hosts = origin.own_hosts(service.settings)
         self._calls = Buckets(per_minute=_PER_MINUTE, burst=_BURST, ticks=ticks)
         self._shared = SharedRows(service.feed.position_in, ticks)
-        self._rows = ThreadRows()
+        self._parts = KeptParts()
         self._frames = SharedFrames()
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         scope[API] = self._api
         request = Request(scope, receive)
-        visit = _visit_of(request, self._shared, self._rows, self._frames)
+        visit = _visit_of(request, self._shared, self._parts, self._frames)
         headers = common_headers()
         try:
             response = await self._response(request, visit)
@@ -233,7 +233,7 @@ class Edge:
 
 
 def _visit_of(
-    request: Request, shared: SharedRows, rows: ThreadRows, frames: SharedFrames
+    request: Request, shared: SharedRows, parts: KeptParts, frames: SharedFrames
 ) -> Visit:
     """A visit of nobody yet, so that a refusal can be shown whenever it comes."""
     nothing = Form([])
@@ -245,7 +245,7 @@ def _visit_of(
         path=request.scope.get("path", "/"),
         look=looks.look_of(request),
         shared=shared,
-        rows=rows,
+        parts=parts,
         frames=frames,
         pane=request.headers.get("sec-fetch-dest") == "iframe"
         and request.headers.get("sec-fetch-site") == "same-origin",

@@ -20,7 +20,7 @@ from admin_api.access.policy import is_admin
 from admin_api.call.call import Call
 from admin_api.console.forms import Form
 from admin_api.console.inside import ask
-from admin_api.console.listing.thread_rows import ThreadRows
+from admin_api.console.kept_parts import KeptParts
 from admin_api.console.live.shared_rows import SharedRows
 from admin_api.console.rendering import page
 from admin_api.events.page_stream import MOST_INBOXES, SharedFrames
@@ -55,7 +55,7 @@ class Visit:
     the inboxes that this user may act for, own ones first, `team` those of all teammates; a
     fragment has none. A `pane` is a page in a frame of ours, beside a list. `sends` tells whether
     letters leave from here; `place` is the address of a page that answers a form. `look` are the
-    choices of this browser, `shared`, `rows` and `frames` are made for all; `cookies` are
+    choices of this browser, `shared`, `parts` and `frames` are made for all; `cookies` are
     Set-Cookie headers for the response.
     """
 
@@ -66,7 +66,7 @@ class Visit:
     path: str
     look: Mapping[str, str]
     shared: SharedRows
-    rows: ThreadRows
+    parts: KeptParts
     frames: SharedFrames
     pane: bool = False
     sends: bool = False

@@ -33,21 +33,21 @@ class Moment:
 
 def moment(instant: str, *, zone: str, now: int) -> Moment:
     """Return a time of the API (RFC 3339) as seen in `zone`; `now` in microseconds."""
-    return _moment(instant, zone, today(now, zone))
+    return moment_on(instant, zone=zone, day=today(now, zone))
 
 
 @lru_cache(maxsize=2048)
-def _moment(instant: str, zone: str, there_now: date) -> Moment:
-    """A page has a time in each row, and lists show the same rows again and again."""
+def moment_on(instant: str, *, zone: str, day: date) -> Moment:
+    """Return a time as seen on this `day`: lists show the same rows again and again."""
     there = datetime.fromisoformat(instant).astimezone(_zone(zone))
-    day = f"{there.day} {_MONTHS[there.month - 1]}"
-    if there.date() == there_now:
+    shown = f"{there.day} {_MONTHS[there.month - 1]}"
+    if there.date() == day:
         text = f"{there:%H:%M}"
-    elif there.year == there_now.year:
-        text = day
+    elif there.year == day.year:
+        text = shown
     else:
         text = f"{there.year:04}-{there.month:02}-{there.day:02}"
-    return Moment(text, f"{day} {there.year} {there:%H:%M}", instant)
+    return Moment(text, f"{shown} {there.year} {there:%H:%M}", instant)
 
 
 def today(now: int, zone: str) -> date:

@@ -13,6 +13,7 @@ import secrets
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
+from typing import Any
 
 from starlette.responses import HTMLResponse, Response
 
@@ -29,9 +30,8 @@ from admin_api.console.listing.inbox_views import (
     navigation,
     view_of,
 )
-from admin_api.console.listing.thread_rows import RowsPlace
 from admin_api.console.live.shared_rows import PackedPage
-from admin_api.console.rendering import page
+from admin_api.console.rendering import macro, page
 from admin_api.console.thread import undo
 from admin_api.console.thread.undo import Done
 from admin_api.console.visit import Visit, inbox_path, surround
@@ -164,24 +164,30 @@ def _shown(
         "inbox": visit.inbox,
         "title": _title(view, query, here, rows.counts),
         "nav": navigation(visit, here["aliases"], rows.counts),
-        "row": visit.rows.at(_rows_place(call, visit, here, view, place)),
+        "row": visit.parts.at(_rows_place(call, visit, here, view, place), _row),
         "more": list_path(visit.inbox, more) if rows.cursor else "",
     }
 
 
 def _rows_place(
     call: Call, visit: Visit, here: Record, view: InboxView, place: Mapping[str, str]
-) -> RowsPlace:
-    query = list_path("", place).partition("?")[2]
-    return RowsPlace(
-        path=inbox_path(visit.inbox, "threads/"),
-        query=f"?{query}" if query else "",
-        own=here["inbox_id"],
-        ours=frozenset(one.lower() for one in _addresses(here)),
-        view=view.name,
-        zone=here.get("default_timezone", "UTC"),
-        now=call.now,
-    )
+) -> dict[str, Any]:
+    """All that rows depend on beside what they show; at midnight hours become dates."""
+    query, zone = list_path("", place).partition("?")[2], here.get("default_timezone", "UTC")
+    return {
+        "path": inbox_path(visit.inbox, "threads/"),
+        "query": f"?{query}" if query else "",
+        "own": here["inbox_id"],
+        "ours": [one.lower() for one in _addresses(here)],
+        "view": view.name,
+        "zone": zone,
+        "day": words.today(call.now, zone),
+    }
+
+
+def _row(place: Record, one: Record, is_chosen: bool) -> str:
+    when = partial(words.moment_on, zone=place["zone"], day=place["day"])
+    return macro("list_parts.html", "row")(one, place, when, is_chosen)
 
 
 def _query(place: Mapping[str, str]) -> str:

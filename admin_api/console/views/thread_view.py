@@ -23,8 +23,10 @@ from admin_api.console import words
 from admin_api.console.inside import ask, ask_with_tag, path_of, snapshot, with_counts
 from admin_api.console.letters import compose_view
 from admin_api.console.listing.inbox_views import inbox_of, list_path, navigation
+from admin_api.console.rendering import macro
 from admin_api.console.thread import reply, undo
 from admin_api.console.thread.time_line import (
+    Item,
     People,
     audience,
     outside_sender,
@@ -132,6 +134,7 @@ async def thread_page(
         thread=thread,
         items=items,
         bodies=bodies,
+        entry=visit.parts.at(_time_line_place(call, visit, parts), _entry),
         **_frame_values(call, visit, parts, counts),
         answer=answer,
         letter=composer,
@@ -161,18 +164,34 @@ def _frame_values(call: Call, visit: Visit, parts: Parts, counts: Record | None)
         "people": parts.people,
         "when": partial(words.moment, zone=parts.here["default_timezone"], now=call.now),
         "path": thread_path(visit),
-        "messages_path": inbox_path(visit.inbox, "messages/"),
         "back": _back(visit),
         "nav": navigation(visit, parts.here["aliases"], counts),
         "part": "",
         "audience": audience(messages, parts.notes or (), parts.acts, parts.people),
         "held": [one["message_id"] for one in messages if one["folder"] is not None],
-        "sentence": sentence,
         "summary": summary(parts.thread),
         "is_own": parts.here["owner_user_id"] == visit.user_id,
-        "is_admin": is_admin(call.caller),
         "new_key": partial(secrets.token_urlsafe, 12),
     }
+
+
+def _time_line_place(call: Call, visit: Visit, parts: Parts) -> dict[str, Any]:
+    """All that entries of the time line depend on beside what they show."""
+    zone = parts.here["default_timezone"]
+    return {
+        "path": thread_path(visit),
+        "messages": inbox_path(visit.inbox, "messages/"),
+        "people": parts.people,
+        "is_admin": is_admin(call.caller),
+        "zone": zone,
+        "day": words.today(call.now, zone),
+    }
+
+
+def _entry(place: Record, item: Item, body: Record | None) -> str:
+    """Show an entry of the time line; an open message with its `body`."""
+    when = partial(words.moment_on, zone=place["zone"], day=place["day"])
+    return macro("time_line.html", item.kind)(item, item.record, body, place, when, sentence)
 
 
 async def _parts(call: Call, *, inbox: str, visit: Visit) -> Parts:

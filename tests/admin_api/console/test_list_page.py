@@ -12,8 +12,7 @@ import httpx2
 import pytest
 
 from admin_api.call.call import Call
-from admin_api.console import inside, rendering
-from admin_api.console.listing import thread_rows
+from admin_api.console import inside, kept_parts, rendering
 from admin_api.console.views import list_acts, list_view
 from storage.clock import HOUR
 from storage.database import Tx
@@ -333,9 +332,9 @@ async def test_a_row_is_made_once_as_long_as_it_shows_the_same(
     embedded: World, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     threads = await three_threads(embedded)
-    who, made, real = await signed_in(embedded, MEMBER), list[str](), thread_rows._rendered
+    who, made, real = await signed_in(embedded, MEMBER), list[str](), list_view._row
 
-    def rendered(place: thread_rows.RowsPlace, one: Any, is_chosen: bool) -> str:  # noqa: ANN401
+    def rendered(place: Any, one: Any, is_chosen: bool = False) -> str:  # noqa: ANN401
         made.append(one["subject"])
         return real(place, one, is_chosen)
 
@@ -343,7 +342,7 @@ async def test_a_row_is_made_once_as_long_as_it_shows_the_same(
         made.clear()
         return rows(await who.get(path, **headers)), sorted(made)
 
-    monkeypatch.setattr(thread_rows, "_rendered", rendered)
+    monkeypatch.setattr(list_view, "_row", rendered)
     shown = ["Cheese", "Bread", "Apples"]
     assert await looked(PATH) == (shown, sorted(shown))
     assert await looked(PATH) == (shown, [])
@@ -360,7 +359,7 @@ async def test_a_row_is_made_once_as_long_as_it_shows_the_same(
         embedded.clock.advance(8 * HOUR)
         days.append((await looked(PATH))[1])
     assert sorted(days) == [[], [], sorted(["Dates", *shown])]
-    monkeypatch.setattr(thread_rows, "_MOST", 3)
+    monkeypatch.setattr(kept_parts, "_MOST", 3)
     assert await looked(PATH) == (["Dates", *shown], [])
     assert (await looked(PATH + "?view=unread"))[1] == sorted(["Dates", *shown])
     assert (await looked(PATH))[1] == sorted(["Dates", *shown])

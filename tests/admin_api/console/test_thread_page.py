@@ -9,9 +9,14 @@ from urllib.parse import urlencode
 import httpx2
 import pytest
 
+from admin_api.console import kept_parts
+from admin_api.console.thread.time_line import Item
 from admin_api.console.thread.undo import COOKIE
+from admin_api.console.views import thread_view
+from admin_api.http.records import ReadRecord as Record
 from storage.accounts import tenants
 from storage.authentication.results import Verdict
+from storage.clock import HOUR
 from tests.admin_api.console.threads import Shown, busy_thread, mail, whole_thread
 from tests.admin_api.console.visitor import Visitor, signed_in, statements
 from tests.builders import MEMBER, SALES, SUPPORT, TEAM, TENANT_OWNER, World, receive
@@ -87,6 +92,44 @@ async def test_a_long_thread_asks_the_store_no_more_often_than_a_short_one(world
         assert page.count("<details open") == 1
         costs.append(cost[0])
     assert costs[0] == costs[1] <= 77
+
+
+async def test_an_entry_is_made_once_as_long_as_it_shows_the_same(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    shown = await busy_thread(world)
+    who, made, real = await signed_in(world, MEMBER), list[str](), thread_view._entry
+
+    def rendered(place: Record, item: Item, body: Record | None) -> str:
+        made.append(item.kind)
+        return real(place, item, body)
+
+    async def looked(visitor: Visitor = who, path: str = shown.path) -> list[str]:
+        made.clear()
+        page = (await visitor.get(path)).text
+        assert page.count('class="message') == len(shown.message_ids)
+        return made
+
+    monkeypatch.setattr(thread_view, "_entry", rendered)
+    everything = ["message"] * 3 + ["act", "note"]
+    assert await looked() == everything
+    assert await looked() == []
+    # Somebody else's page of it has other paths, and says "You" of others.
+    theirs = Shown(SALES, shown.thread_id, shown.message_ids)
+    assert await looked(await signed_in(world, TENANT_OWNER), theirs.path) == everything
+    async with world.client(SUPPORT) as api:
+        read = {"message_ids": shown.message_ids[:1], "set": {"is_read": True}}
+        assert (await api.patch("/v1/messages/", json=read)).status_code == 200
+    assert await looked() == ["message"]
+    await who.post(f"{shown.path}note/", {"body": "Done.", "key": "k1"})
+    assert await looked() == ["note"]
+    days = list[list[str]]()
+    for _ in range(3):  # one midnight: hours become dates
+        world.clock.advance(8 * HOUR)
+        days.append([*await looked()])
+    assert sorted(days) == [[], [], [*everything, "note"]]
+    monkeypatch.setattr(kept_parts, "_LONGEST", 0)
+    assert await looked(path=f"{shown.path}?view=headers") == ["message"] * 2  # the open ones
 
 
 async def test_a_quiet_mark_tells_whether_the_sender_is_real_and_why(world: World) -> None:
@@ -198,6 +241,10 @@ async def test_only_an_own_note_can_be_deleted(world: World) -> None:
     page = await other.get(theirs.path)
     assert "Sales, please look at this." in page.text
     assert "Delete the note" not in page.text
+    own = (await mine.get(shown.path)).text
+    assert f'<button form="delete-note" name="note_id" value="{note_id}">' in own
+    form = own.partition('id="delete-note"')[2].partition("</form>")[0]
+    assert 'name="form_token"' in form
     assert (await other.post(f"{theirs.path}delete-note/", {"note_id": note_id})).status_code == 403
     gone = await mine.post(f"{shown.path}delete-note/", {"note_id": note_id})
     assert said(await follow(mine, gone)) == "Note deleted."
