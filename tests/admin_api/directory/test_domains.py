@@ -161,7 +161,11 @@ async def test_an_answer_by_alias_in_several_strings_or_too_long_for_udp_is_read
 
 
 @pytest.mark.parametrize("mood", ["fails", "refuses", "talks nonsense"])
-async def test_a_dns_that_does_not_answer_is_503(world: World, dns: DnsServer, mood: Mood) -> None:
+async def test_a_dns_that_does_not_answer_is_503(
+    world: World, dns: DnsServer, mood: Mood, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # The next test has all of it: nonsense is waited behind as silence is.
+    monkeypatch.setattr("admin_api.dns.questions._PATIENCE", 1.0)
     value = await add(world)
     dns.publish(OWNERSHIP, "TXT", value)
     dns.mood = mood

@@ -86,7 +86,10 @@ async def test_odd_octets_in_a_name_are_asked_as_they_are() -> None:
 
 
 @pytest.mark.parametrize("mood", ["fails", "refuses", "talks nonsense"])
-async def test_a_server_that_fails_gives_no_answer_and_none_is_remembered(mood: Mood) -> None:
+async def test_a_server_that_fails_gives_no_answer_and_none_is_remembered(
+    mood: Mood, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("admin_api.dns.questions._PATIENCE", 1.0)  # nonsense is waited behind
     async with open_dns_server() as server:
         server.publish("a.example", "A", "192.0.2.1")
         dns = of(server)

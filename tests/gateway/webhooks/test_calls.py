@@ -137,17 +137,23 @@ async def test_a_failure_holds_the_later_ones_until_it_is_delivered(engine: Engi
     receiver.calls[0].verify(secret)
 
 
+def refused(heard: Heard) -> bytes | str:
+    return answer(503)
+
+
 async def test_it_is_tried_ten_times_over_the_schedule_and_then_disabled(engine: Engine) -> None:
-    async with told_world(engine) as (world, _), receiving(lambda heard: answer(503)) as receiver:
+    async with told_world(engine) as (world, calls), receiving(refused) as receiver:
         alert, _ = await webhook(world, receiver.url())
         await mail(world, count=2)
         for count, wait in enumerate(RETRIES, start=1):
             await receiver.hear(count)
             await attempted(world, alert, count)
             world.clock.advance(wait - SECOND)
+            calls.wake.set()  # else it would look again within a second
             await asyncio.sleep(TINY)
             assert len(receiver.calls) == count, "it was called too early"
             world.clock.advance(wait // 10 + 2 * SECOND)
+            calls.wake.set()
         await settled(world, alert, "failed", "dropped")
         told = await current(world, alert)
         agenda = await world.database.read(
