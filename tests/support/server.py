@@ -105,6 +105,7 @@ class Server:
         self.settings = SETTINGS | _filled(settings or {}, folder)
         self.wrapper = tuple(wrapper)
         self.descriptors = 0  # or how many a warm one may have
+        self.constants: Mapping[str, float] = {}  # that a warm one has instead of the product's
         self.root = ROOT
         self._asked = (smtp, http)
         self._warm = warm
@@ -305,9 +306,9 @@ class Server:
             (self.folder / "stdout.log").open("wb") as out,
             (self.folder / "stderr.log").open("ab") as err,
         ):
-            if self._warm is not None and not self.wrapper and self.root == ROOT:
-                own = self._environment()
-                self._process = self._warm.launch(arguments, own, out, err, self.descriptors)
+            if (warm := self._warm) and not self.wrapper and self.root == ROOT:
+                own, fds = self._environment(), self.descriptors
+                self._process = warm.launch(arguments, own, out, err, fds, constants=self.constants)
                 return
             self._process = subprocess.Popen(
                 [*_dying_with_us(), *self.wrapper, *self._command(arguments)],

@@ -7,6 +7,7 @@ from contextlib import contextmanager
 
 import pytest
 
+from tests.support import warm_start
 from tests.support.dialogue import (
     NotationError,
     lacks_enhanced_code,
@@ -18,6 +19,7 @@ from tests.support.lost_reply import LostReplyProxy
 from tests.support.mailbox import TRACE
 from tests.support.senders import Senders
 from tests.support.smtp import ConnectionEnded, HostPort, SmtpClient, message, stuffed
+from tests.support.warm_start import set_constant
 
 
 class ToySession(socketserver.StreamRequestHandler):
@@ -168,3 +170,15 @@ def test_senders_retry_what_was_lost() -> None:
         assert len(outcome.acknowledged) == 20
         assert len(server.taken) == 20 + proxy.lost
         assert set(server.taken) == set(outcome.acknowledged.values())
+
+
+def test_a_constant_that_is_not_there_or_of_another_kind_is_not_set(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr("tests.support.warm_start.PASSWORD_KIB", 64)
+    set_constant("tests.support.warm_start.PASSWORD_KIB", 65)
+    assert warm_start.PASSWORD_KIB == 65
+    with pytest.raises(AttributeError):
+        set_constant("tests.support.warm_start.PASSWORD_MIB", 65)
+    with pytest.raises(TypeError):
+        set_constant("tests.support.warm_start.PASSWORD_KIB", 65.0)

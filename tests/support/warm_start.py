@@ -8,6 +8,8 @@ one. Rules:
 - What was imported is frozen before the fork: three collections of a server would walk all of it.
   For the same reason the forked process ends without taking everything apart.
 - Passwords are hashed with next to no memory, as in the test process itself.
+- What was forked may have other `constants` than the product, by module and name: a lease that a
+  test waits for. One that is not there, or is bound elsewhere already, would be waited for in full.
 - A test about the start itself, about all memory of a process (its growth is the same), or with a
   wrapper around the program starts the interpreter, as a user does.
 - A `program` is a file that shells and tests run in place of `postroom`: it hands over its
@@ -45,7 +47,7 @@ line = _socket.socket(_socket.AF_UNIX, _socket.SOCK_SEQPACKET)
 line.connect("\\0{door}")
 status, tell = os.pipe()
 files = b"".join(one.to_bytes(4, sys.byteorder) for one in (0, 1, 2, tell))
-packet = marshal.dumps((sys.argv[1:], dict(os.environ), os.getcwd(), 0))
+packet = marshal.dumps((sys.argv[1:], dict(os.environ), os.getcwd(), 0, {{}}))
 line.sendmsg([packet], [(_socket.SOL_SOCKET, _socket.SCM_RIGHTS, files)])
 os.close(tell)
 pid = int(line.recv(16))
@@ -107,13 +109,16 @@ class WarmStart:
         out: IO[Any],
         err: IO[Any],
         descriptors: int = 0,
+        *,
+        constants: Mapping[str, float] | None = None,
     ) -> Launched:
         """Run `postroom` with these arguments; it reads nothing.
 
         It may have so many `descriptors`; 0: as many as we.
         """
         line = self._line or self._begin()
-        packet = marshal.dumps((list(arguments), dict(environ), str(self._root), descriptors))
+        own = (descriptors, dict(constants or {}))
+        packet = marshal.dumps((list(arguments), dict(environ), str(self._root), *own))
         status, tell = os.pipe()
         with open(os.devnull, "rb") as nothing:  # noqa: PTH123
             files = [nothing.fileno(), out.fileno(), err.fileno(), tell]
@@ -219,13 +224,23 @@ def _begin_anew(packet: bytes, files: Sequence[int], parent: int) -> list[str]:
     # A pipe cannot be sought as what was open there could.
     sys.stdin, sys.stdout, sys.stderr = open(0), open(1, "w"), open(2, "w")  # noqa: SIM115
     os.closerange(3, os.sysconf("SC_OPEN_MAX"))
-    arguments, environ, folder, descriptors = marshal.loads(packet)
+    arguments, environ, folder, descriptors, constants = marshal.loads(packet)
     if descriptors:
         resource.setrlimit(resource.RLIMIT_NOFILE, (descriptors, descriptors))
     os.environ.clear()
     os.environ.update(environ)
     os.chdir(folder)
+    for name, value in constants.items():
+        set_constant(name, value)
     return list(arguments)
+
+
+def set_constant(name: str, value: float) -> None:
+    module, _, constant = name.rpartition(".")
+    found = import_module(module)
+    if type(getattr(found, constant)) is not type(value):
+        raise TypeError(f"{name} is no {type(value).__name__}")
+    setattr(found, constant, value)
 
 
 def _die_with(parent: int) -> None:
