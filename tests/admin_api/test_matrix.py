@@ -9,10 +9,8 @@ engine. So on SQLite it is tried with every kind of id, and on PostgreSQL with o
 
 import re
 from collections.abc import Iterator
-from contextlib import AsyncExitStack
 from dataclasses import dataclass
 
-import httpx2
 import pytest
 
 from admin_api.routes import ROUTES
@@ -47,6 +45,7 @@ from tests.builders import (
     deliver,
     token_with,
 )
+from tests.support.direct_calls import Answer, call_directly
 from tests.support.engines import Engine
 
 Ids = dict[str, str]
@@ -131,13 +130,13 @@ async def contacts_of(world: World, inbox: str, owner: str) -> Ids:
 
 
 async def call(
-    world: World, api: httpx2.AsyncClient, key: str, names: Ids, *, acts_for: str = ""
-) -> httpx2.Response:
+    world: World, secret: str | None, key: str, names: Ids, *, acts_for: str = ""
+) -> Answer:
     row, (method, path) = TABLE[key], key.split(" ")
     path = re.sub(r"\{(\w+)\}", lambda found: names[found[1]], path)
     query = {"surprise": "1"} | ({"inbox_id": acts_for} if row.acts and acts_for else {})
     world.clock.elapsed += 1  # limits are not what this is about
-    return await api.request(method, path, params=query, **row.sent)
+    return await call_directly(world.app, method, path, secret=secret, params=query, **row.sent)
 
 
 async def invalid_secrets(world: World) -> dict[str, str | None]:
@@ -261,34 +260,28 @@ async def test_who_gets_how_far_with_what(world: World, engine: Engine) -> None:
     agent = await ids_of(world, AGENT, TENANT_OWNER)
     own, foreign = callers["owner"].own, callers["other owner"].own
     wrong: list[tuple[str, str, object]] = []
-    async with AsyncExitStack() as opened:
-        secrets = {*invalid.values(), *(caller.secret for caller in callers.values())}
-        apis = {
-            secret: await opened.enter_async_context(world.client(secret=secret))
-            for secret in secrets
-        }
-        for key, row in TABLE.items():
-            for name, secret in invalid.items():
-                for ids in (named(row, own), UNKNOWN)[: 2 if with_every_id else 1]:
-                    status = (await call(world, apis[secret], key, ids)).status_code
-                    if status != (400 if row.public else 401):
-                        wrong.append((key, name, status))
-            for name, caller in callers.items() if not row.public else ():
-                others = (own, own) if name == "other owner" else (agent, foreign)
-                refusals = set()
-                for whose, ids in kinds_of_ids(row, caller, *others):
-                    if name == "other owner" and whose == "other":
-                        continue
-                    if whose != "own" and not with_every_id and lacks_the_right(key, row, caller):
-                        continue
-                    api, acts_for = apis[caller.secret], caller.acts_for
-                    answer = await call(world, api, key, ids, acts_for=acts_for)
-                    if answer.status_code != expected(key, row, caller, whose):
-                        wrong.append((key, f"{name}, {whose}", answer.status_code))
-                    if answer.status_code == 404:
-                        refusals.add(answer.content)
-                if len(refusals) > 1:
-                    wrong.append((key, name, "404s differ"))
+    for key, row in TABLE.items():
+        for name, secret in invalid.items():
+            for ids in (named(row, own), UNKNOWN)[: 2 if with_every_id else 1]:
+                status = (await call(world, secret, key, ids)).status_code
+                if status != (400 if row.public else 401):
+                    wrong.append((key, name, status))
+        for name, caller in callers.items() if not row.public else ():
+            others = (own, own) if name == "other owner" else (agent, foreign)
+            refusals = set()
+            for whose, ids in kinds_of_ids(row, caller, *others):
+                if name == "other owner" and whose == "other":
+                    continue
+                if whose != "own" and not with_every_id and lacks_the_right(key, row, caller):
+                    continue
+                secret, acts_for = caller.secret, caller.acts_for
+                answer = await call(world, secret, key, ids, acts_for=acts_for)
+                if answer.status_code != expected(key, row, caller, whose):
+                    wrong.append((key, f"{name}, {whose}", answer.status_code))
+                if answer.status_code == 404:
+                    refusals.add(answer.content)
+            if len(refusals) > 1:
+                wrong.append((key, name, "404s differ"))
     assert not wrong, "\n".join(map(str, wrong))
 
 
@@ -297,18 +290,18 @@ async def test_after_a_downgrade_what_takes_more_is_refused_with_its_code(world:
         await tenants.set_tenant(tx, tenant_id=world.tenant_id, plan="free", governance="none")
 
     await world.database.write(downgrade)
-    async with world.client(TENANT_OWNER) as api:
-        for route in ROUTES:
-            key = f"{route.method} {route.path}"
-            if TABLE[key].public:
-                continue
-            answer = await call(world, api, key, UNKNOWN, acts_for=SALES)
-            if route.access.plan != "free":
-                assert (answer.status_code, answer.json()["code"]) == (403, "plan_required")
-            elif route.access.governance != "none":
-                assert (answer.status_code, answer.json()["code"]) == (403, "governance_required")
-            else:
-                assert answer.status_code in (400, 404)
+    for route in ROUTES:
+        key = f"{route.method} {route.path}"
+        if TABLE[key].public:
+            continue
+        secret = world.secrets[TENANT_OWNER]
+        answer = await call(world, secret, key, UNKNOWN, acts_for=SALES)
+        if route.access.plan != "free":
+            assert (answer.status_code, answer.code) == (403, "plan_required")
+        elif route.access.governance != "none":
+            assert (answer.status_code, answer.code) == (403, "governance_required")
+        else:
+            assert answer.status_code in (400, 404)
 
 
 def test_every_kind_that_a_path_names_is_known_here() -> None:

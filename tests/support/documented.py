@@ -47,23 +47,23 @@ def check(method: str, raw_path: bytes, status: int, media_type: str, body: byte
         model.validate_json(body, strict=True)
 
 
-async def check_response(response: httpx2.Response) -> None:
-    """A hook for a client. What is not described yet fails in its own test; a fault of ours (500)
-    is in no document, and tests that make one know it.
+def check_answer(method: str, raw_path: bytes, status: int, media_type: str, body: bytes) -> None:
+    """Check an answer of a test. What is not described yet fails in its own test; a fault of ours
+    (500) is in no document, and tests that make one know it.
     """
-    request = response.request
-    match = ROUTER.match(request.url.raw_path.partition(b"?")[0])
-    route = match.routes.get(request.method) if match else None
-    if response.status_code == 500:
+    match = ROUTER.match(raw_path)
+    route = match.routes.get(method) if match else None
+    if status == 500:
         return
     if route is not None and f"{route.method} {route.path}" not in DESCRIBED:
         return
+    check(method, raw_path, status, media_type, body)
+
+
+async def check_response(response: httpx2.Response) -> None:
+    """Check what a client got: a hook of it."""
+    request = response.request
     media_type = response.headers.get("content-type", "").partition(";")[0]
     body = await response.aread()
-    check(
-        request.method,
-        request.url.raw_path.partition(b"?")[0],
-        response.status_code,
-        media_type,
-        body,
-    )
+    raw_path = request.url.raw_path.partition(b"?")[0]
+    check_answer(request.method, raw_path, response.status_code, media_type, body)
