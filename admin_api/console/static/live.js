@@ -209,9 +209,9 @@ function follow(id, page, wanted) {
     const old = document.getElementById(one.id);
     if (!one.id) continue;
     if (isList && end >= 0 && place > end) { list.append(document.importNode(one, true)); continue; }  // older
+    if (old?.outerHTML === one.outerHTML) continue;
     const made = document.importNode(one, true);
     if (old) {
-      if (old.outerHTML === made.outerHTML) continue;
       if (isHeld(old)) { if (isList) fill(old, made); else if (old.matches(":hover")) held(); continue; }
       if (isStill && isList) { old.remove(); put(list, made, one); }
       else old.replaceWith(made);
