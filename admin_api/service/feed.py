@@ -98,17 +98,18 @@ class Listener:
         """Whether it still gets events from the feed."""
         return not (self.is_behind or self.has_ended)
 
-    def offer(self, event: Event) -> None:
-        """Hand it an event for its inbox."""
-        if self.is_behind or event.type not in self.types:
+    def offer(self, events: Sequence[Event]) -> None:
+        """Hand it events for its inbox, in their order."""
+        wanted = [event for event in events if event.type in self.types]
+        if self.is_behind or not wanted:
             return
-        self.received += event.type == RECEIVED
+        self.received += sum(event.type == RECEIVED for event in wanted)
         # It takes less than comes: from here on it reads from the store, at its own pace.
-        if len(self._waiting) >= _MOST_WAITING:
+        if len(self._waiting) + len(wanted) > _MOST_WAITING:
             self.is_behind = True
             self._waiting = []
         else:
-            self._waiting.append(event)
+            self._waiting += wanted
         self._heard.set()
 
     def begin(self) -> None:
@@ -330,9 +331,12 @@ class Feed:
         return frozenset(credentials | self._listeners.keys())
 
     def _hand_out(self, found: _Found) -> None:
+        told: dict[bytes, list[Event]] = {}
         for event, inbox_id in found.told:
+            told.setdefault(inbox_id, []).append(event)
+        for inbox_id, events in told.items():
             for listener in self._listeners.get(inbox_id, ()):
-                listener.offer(event)
+                listener.offer(events)
         if found.marks is None:
             return
         for listener in [one for group in self._groups() for one in group]:

@@ -237,7 +237,7 @@ async def test_while_events_flood_in_frames_are_far_apart(events: list[int], sle
     async def sleep(seconds: float) -> None:
         pauses.append(seconds)
         for _ in range(next(coming, 0)):
-            listener.offer(received)
+            listener.offer([received])
 
     await pause([listener], sleep)
     assert sum(pauses) == pytest.approx(slept)
