@@ -296,4 +296,7 @@ async def _answer(
         body={"thread_id": parts.thread["thread_id"]},
     )
     link = reply.mailto(message, own=parts.own, subject=rendered["subject"], body=rendered["body"])
-    return {"link": link, "template": rendered, "chosen": chosen}
+    named = {one["template_id"]: one["variables"] for one in parts.templates}.get(chosen, ())
+    filled = rendered["subject"] + rendered["body"]
+    left = [f"{{{name}}}" for name in named if f"{{{name}}}" in filled]
+    return {"link": link, "template": rendered, "chosen": chosen, "left": left}

@@ -401,7 +401,8 @@ async def test_the_free_plan_leaves_notes_out_and_says_so(world: World) -> None:
 
 async def test_a_template_is_filled_in_for_the_reply(world: World) -> None:
     shown = await whole_thread(world, [mail("x")], SUPPORT)
-    template = {"name": "Follow-up", "subject": "About {topic}", "body": "Hi & <b>{x}</b>"}
+    body = "Hi & <b>{x}</b>, on {subject}"
+    template = {"name": "Follow-up", "subject": "About {topic}", "body": body}
     async with world.client(TENANT_OWNER) as api:
         made = (await api.post("/v1/templates/", json=template)).json()
     who = await signed_in(world, MEMBER)
@@ -410,6 +411,7 @@ async def test_a_template_is_filled_in_for_the_reply(world: World) -> None:
 
     assert "Hi &amp; &lt;b&gt;" in page.text
     assert re.search(r"<textarea[^>]*>Hi &amp; &lt;b&gt;", page.text)
+    assert "Nothing fills in {topic}, {x}: write it yourself." in page.text
     assert (await who.get(f"{shown.path}?template=tpl_nothing")).status_code == 404
 
 
