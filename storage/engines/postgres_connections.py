@@ -219,8 +219,10 @@ def loosened(name: str) -> str:
 
 # The schema is named alone, so that no table of another store is ever found behind it. A writer
 # whose machine is gone must not keep the lock: the server ends its session. JIT compilation costs
-# such small statements more than it saves.
+# such small statements more than it saves. After RESET a setting is what the server says: to look
+# into pg_settings for it would take longer than all the rest.
 _SET_UP = f"""
+    RESET synchronous_commit;
     SELECT set_config('search_path', quote_ident(current_schema()), false),
            set_config('lock_timeout', '{int(PATIENCE * 1000)}', false),
            set_config('statement_timeout', '0', false),
@@ -228,19 +230,18 @@ _SET_UP = f"""
            set_config('tcp_keepalives_idle', '10', false),
            set_config('tcp_keepalives_interval', '5', false),
            set_config('tcp_keepalives_count', '3', false),
-           set_config('jit', 'off', false),
-           set_config('synchronous_commit',
-                      CASE current_setting('synchronous_commit')
-                          WHEN 'off' THEN 'on' ELSE current_setting('synchronous_commit') END,
-                      false);
+           set_config('jit', 'off', false);
+    WITH server AS MATERIALIZED (SELECT current_setting('synchronous_commit') AS flushes)
     SELECT current_database() AS database, current_schema() AS schema,
            current_setting('fsync') AS fsync,
            current_setting('full_page_writes') AS full_page_writes,
-           (SELECT reset_val FROM pg_settings WHERE name = 'synchronous_commit')
-               AS synchronous_commit,
+           flushes AS synchronous_commit,
+           set_config('synchronous_commit', CASE flushes WHEN 'off' THEN 'on' ELSE flushes END,
+                      false) AS own_synchronous_commit,
            current_setting('server_encoding') AS encoding,
            pg_is_in_recovery() AS is_standby,
            pg_backend_pid() AS process
+    FROM server
 """
 
 _OPTIONS: dict[str, Any] = {
