@@ -9,6 +9,7 @@ from storage.directory import domains
 from storage.directory.resolve import Verdict, resolve
 from storage.outbound.domain_smarthosts import DomainSmarthost, set_smarthost
 from tests.builders import STRANGER, TENANT_ADMIN, TENANT_OWNER, World
+from tests.support.cases import cases
 from tests.support.dns_server import DnsServer, Mood
 
 DOMAINS = "/v1/domains/"
@@ -198,20 +199,23 @@ async def test_a_silent_dns_is_503_within_10_seconds_and_holds_nobody_up(
     assert time.monotonic() - started < 10
 
 
-@pytest.mark.parametrize(
-    "domain",
-    [
-        *("com", "co.uk", "github.io", "test", "kobe.jp", "s3.amazonaws.com", "公司.cn"),
-        *("no_domain", "a..b", "-a.test", "192.0.2.1", "[192.0.2.1]", "", " ", "a b.test"),
-        *("x@new.test", "x" * 64 + ".test", ".".join(["x" * 59] * 4) + ".test"),
-    ],
-)
-async def test_what_no_tenant_can_have_is_400(world: World, domain: str) -> None:
+NOBODYS = [
+    *("com", "co.uk", "github.io", "test", "kobe.jp", "s3.amazonaws.com", "公司.cn"),
+    *("no_domain", "a..b", "-a.test", "192.0.2.1", "[192.0.2.1]", "", " ", "a b.test"),
+    *("x@new.test", "x" * 64 + ".test", ".".join(["x" * 59] * 4) + ".test"),
+]
+
+
+async def test_what_no_tenant_can_have_is_400(world: World) -> None:
     async with world.client(TENANT_OWNER) as api:
-        answer = await api.post(DOMAINS, json={"domain": domain})
-        assert answer.status_code == 400
-        assert [fault["field"] for fault in answer.json()["errors"]] == ["domain"]
-        assert len((await api.get(DOMAINS)).json()) == 1
+        with cases() as case:
+            for domain in NOBODYS:
+                with case(domain):
+                    world.clock.elapsed += 1  # no limit of calls is reached
+                    answer = await api.post(DOMAINS, json={"domain": domain})
+                    assert answer.status_code == 400
+                    assert [fault["field"] for fault in answer.json()["errors"]] == ["domain"]
+                    assert len((await api.get(DOMAINS)).json()) == 1
 
 
 async def test_a_domain_that_somebody_has_is_409(world: World, dns: DnsServer) -> None:
