@@ -3,7 +3,8 @@
 - A byte order mark wins. Then what the part declares counts, as long as the octets decode in it: a
   letter here and there that does not is a broken letter, most of them are another charset. Octets
   that are UTF-8 several times over are UTF-8, whatever is declared: no other text looks like it.
-- Escape sequences of ISO-2022-JP win over any other charset that is declared: no text has them.
+- Escape sequences of ISO-2022-JP and HZ, and zeros in UTF-16, win over another charset that is
+  declared: no other text has them. Where text declared as one of these has none, it is another.
 - Where nothing is declared, or US-ASCII: the `<meta charset>` of a page, UTF-8 where it can be,
   windows-1252 where only letters of western Europe come of it. The rest is guessed from at most
   8 KiB, among charsets that mail uses (`chardet`).
@@ -29,8 +30,10 @@ from storage.content.charsets import (
 _DEFAULT = "cp1252"
 # The library's time grows with the octets, and more of them hardly tell more.
 _SAMPLE = 8 * 1024
-_META_WITHIN = 4 * 1024
+_META_WITHIN = 32 * 1024
 
+# Hiragana in EUC-JP; in Shift_JIS pairs of a comma of half width.
+_EUC_KANA = re.compile(rb"(?:\xa4[\xa1-\xf3]){2}")
 _KOREAN = re.compile(rb"\x1b\$\)C")
 _HZ = re.compile(rb"~\{(?:[\x21-\x77][\x21-\x7e])+~\}")
 _META = re.compile(
@@ -38,8 +41,11 @@ _META = re.compile(
     |<\?xml\b[^>]{0,100}?\bencoding\s*=\s*["']([a-z0-9_.:-]{2,40})""",
     re.IGNORECASE | re.VERBOSE,
 )
+_COMMENT = re.compile(rb"<!--.*?-->", re.DOTALL)
 _WITH_ESCAPES = frozenset((ISO_2022_JP, "iso2022_jp_2004", "iso2022_kr"))
+_WIDE_UNICODE = frozenset((UTF_16, "utf-16-be", "utf-32", "utf-32-le", "utf-32-be"))
 _ASCII = bytes(range(128))
+_LETTERS = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789 \t\r\n"
 _NOT_LETTERS = re.compile(rb"[^A-Za-z]+")
 # What western Europe writes beyond ASCII, in windows-1252.
 _WESTERN = "äöüßÄÖÜéèêëàâîïôûùçñáíóúåæøœÉÀÈÇÑÁÍÓÚÅÆØìò€£§°´²³’‘“”„–—…•«»·¿¡½©®™ºª×  ".encode(
@@ -58,10 +64,8 @@ _CANDIDATES = [
 
 def likely_codec(octets: bytes, declared: str | None, *, is_page: bool, whole: bool) -> str:
     """The codec in which to read `octets`, of which there may be more unless `whole`."""
-    if marked := marked_codec(octets):
-        return marked
-    if b"\x1b" in octets and declared not in _WITH_ESCAPES and (found := _escaped(octets)):
-        return found
+    if told := _told(octets, declared, whole=whole):
+        return told
     if declared is not None and declared != "ascii":
         if not _is_in(octets, declared, whole=whole):
             return _guessed(octets, whole=whole)
@@ -71,6 +75,19 @@ def likely_codec(octets: bytes, declared: str | None, *, is_page: bool, whole: b
     return _guessed(octets, whole=whole)
 
 
+def _told(octets: bytes, declared: str | None, *, whole: bool) -> str | None:
+    """The codec that marks, escapes and zeros tell, or their absence."""
+    if marked := marked_codec(octets):
+        return marked
+    if b"\x1b" in octets and declared not in _WITH_ESCAPES and (found := _escaped(octets)):
+        return found
+    if declared == "gb18030" and b"~{" in octets and octets.isascii() and _HZ.search(octets):
+        return "hz"
+    if declared == ISO_2022_JP and not octets.isascii() and b"\x1b" not in octets:
+        return _japanese(octets, whole=whole)
+    return _of_zeros(octets, declared)
+
+
 def _escaped(octets: bytes) -> str | None:
     if _KOREAN.search(octets):
         return "iso2022_kr"
@@ -78,12 +95,34 @@ def _escaped(octets: bytes) -> str | None:
 
 
 def _of_page(octets: bytes) -> str | None:
-    found = _META.search(octets, 0, _META_WITHIN)
+    found = _META.search(_COMMENT.sub(b"", octets[:_META_WITHIN]))
     if found is None:
         return None
     codec = codec_of((found[1] or found[2]).decode("ascii"))
     # A page that can be searched for `<meta` is not UTF-16, whatever it says (WHATWG).
     return "utf-8" if codec in {UTF_16, "utf-16-be", "ascii"} else codec
+
+
+def _of_zeros(octets: bytes, declared: str | None) -> str | None:
+    """The codec that zeros tell, or their absence: most letters of UTF-16 and UTF-32 have some."""
+    if b"\0" in octets and declared not in _WIDE_UNICODE:
+        sample = octets[:_SAMPLE]
+        zeros = sample.count(0) / len(sample)
+        if zeros > 0.25:
+            return "utf-32" if zeros > 0.6 else UTF_16
+    elif declared in _WIDE_UNICODE and b"\0" not in octets:
+        others = len(octets.translate(None, _LETTERS))
+        if others * 3 < len(octets) and _is_strictly(octets, "utf-8", whole=False):
+            return "utf-8"
+    return None
+
+
+def _japanese(octets: bytes, *, whole: bool) -> str:
+    """The codec of letters beyond ASCII in what has none of ISO-2022-JP's escapes."""
+    if _is_strictly(octets, "utf-8", whole=whole):
+        return "utf-8"
+    is_euc = _EUC_KANA.search(octets) and _is_strictly(octets, "euc_jp", whole=whole)
+    return "euc_jp" if is_euc else ISO_2022_JP
 
 
 def _is_utf8_all_the_same(octets: bytes, declared: str, *, whole: bool) -> bool:
@@ -135,8 +174,6 @@ def _guessed(octets: bytes, *, whole: bool) -> str:
 
 
 def _of_sample(sample: bytes) -> str:
-    if sample.count(0) * 4 > len(sample):
-        return UTF_16
     if is_iso_2022_jp(sample):
         return ISO_2022_JP
     high = len(sample.translate(None, _ASCII))

@@ -74,5 +74,40 @@ def test_a_few_letters_that_are_utf_8_by_chance_stay_what_is_declared(
     assert read(text.encode(codec), codec) == text
 
 
+@pytest.mark.parametrize(
+    ("written", "declared", "text"),
+    [
+        ("euc_jp", "iso-2022-jp", "お世話になっております。"),
+        ("cp932", "iso-2022-jp", "お世話になっております。ｶﾀｶﾅ"),
+        ("utf-8", "iso-2022-jp", "ほげ"),
+        ("cp932", "iso-2022-jp", "ｶﾀｶﾅ"),
+        ("hz", "gb18030", "你好世界"),
+        ("ascii", "gb18030", "~{ no } ~~"),
+        ("utf-16-le", "utf-8", "Hello, plain text"),
+        ("utf-16-be", None, "Hello, Größe"),
+        ("utf-32-le", "ascii", "Hello"),
+        ("utf-8", "utf-16", "Hello Größe"),
+        ("utf-16-le", "utf-16", "你好世界"),
+        ("utf-16-be", "utf-16-be", "你好，世界\n"),
+    ],
+)
+def test_escapes_and_zeros_tell_what_a_label_does_not(
+    written: str, declared: str | None, text: str
+) -> None:
+    assert read(text.encode(written), declared) == text
+
+
+@pytest.mark.parametrize(
+    "head",
+    [
+        "<!-- <meta charset=koi8-r> --><meta charset=windows-1251>",
+        "<style>" + "p{color:red}" * 600 + "</style><meta charset=windows-1251>",
+    ],
+)
+def test_the_meta_of_a_page_is_found_behind_comments_and_styles(head: str) -> None:
+    octets = head.encode() + "Да".encode("cp1251")
+    assert likely_codec(octets, None, is_page=True, whole=True) == "cp1251"
+
+
 def test_utf_32_is_known_by_its_mark() -> None:
     assert read("Größe".encode("utf-32"), "utf-32") == "Größe"
