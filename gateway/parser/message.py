@@ -44,8 +44,12 @@ _UNSEEN = (
 )
 _PADDING = re.compile(rf"[{_UNSEEN}]*\s[\s{_UNSEEN}]*|[{_UNSEEN}]{{2,}}")
 _FILLING = re.compile(rf"(?:[{_UNSEEN}][^\S\n]*){{3,}}")
-# Text that is called base 64 and is not: its first line has words.
-_PROSE = re.compile(rb"\s*+[^\s=]++[ \t]++[^\s=]++[ \t]++[^\s=]")
+# Text that is called base 64 and is not: a tag, or a line of three words, which may come after a
+# greeting of one or two (no whole line of base 64).
+_PROSE = re.compile(
+    rb"\s*+(?:<|(?:(?!(?:[A-Za-z0-9+/=]{4})++[ \t]*+(?:[\r\n]|\Z))[^\r\n]++\s++){0,2}"
+    rb"[^\s=]++[ \t]++[^\s=]++[ \t]++[^\s=])"
+)
 _NOTHING = re.compile(rf"[\s{_UNSEEN}]*")
 
 
@@ -93,7 +97,10 @@ class _Reader:
             encoding = "identity"
         files = [] if is_page else uuencoded(data, leaf.start, end, encoding, kind.charset)
         self.files += files
-        octets = decode(data[leaf.start : end], encoding)
+        source = data[leaf.start : end]
+        octets = decode(source, encoding)
+        if not octets and encoding == "base64" and not source.isascii():
+            encoding, octets = "identity", source  # no letter of it is a digit
         codec = likely_codec(octets, kind.charset, is_page=is_page, whole=end == leaf.end)
         starts = [leaf.start, *(one.end for one in files)]
         ends = [*(one.start for one in files), end]

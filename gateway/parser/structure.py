@@ -8,6 +8,7 @@
 - Beyond 1,000 parts, 100 levels or the time given, what was found until then is the result, and
   `whole` is false.
 - An attached message is one leaf: it is a file to its reader, not a part of the letter.
+- A leaf in base 64 ends before the footer that a mailing list wrote behind it in plain text.
 
 RFC 2046 5.1.
 """
@@ -30,6 +31,12 @@ _LOOK_AT_CLOCK = 256
 
 # Single quotes, a comment, a doubled sign of equality: of the field, not of the boundary.
 _ODD_BOUNDARY = re.compile(rb"\A['=]+|'\Z|[ \t]*\([^()]*\)\Z")
+# A ruler, or a line of three words. It is looked for in the last octets of a part only.
+_FOOTER = re.compile(
+    rb"^[ \t]*+(?:_{5}|-{5}|-- ?\r?$|[^\s=]++[ \t]++[^\s=]++[ \t]++[^\s=])", re.MULTILINE
+)
+_FOOTER_WITHIN = 4 * 1024
+_BASE64_LINE = re.compile(rb"\s*+[A-Za-z0-9+/]{4,}+={0,2}[ \t]*(?:[\r\n]|\Z)")
 _REST_OF_LINE = re.compile(rb"[^\r\n]*")
 _LINE_END = re.compile(rb"\r\n?|\n|\Z")
 
@@ -219,7 +226,10 @@ def _close_to(cutter: _Cutter, number: int, end: int) -> None:
     """Close the open leaf, and every level from `number` on."""
     if cutter.open_leaf is not None:
         kind, start = cutter.open_leaf
-        cutter.put(Leaf(kind, start, max(start, end)))
+        last = max(start, end)
+        if kind.encoding == "base64":
+            last = _before_footer(cutter.data, start, last)
+        cutter.put(Leaf(kind, start, last))
         cutter.open_leaf = None
     while len(cutter.levels) > number:
         level = cutter.levels.pop()
@@ -229,6 +239,15 @@ def _close_to(cutter: _Cutter, number: int, end: int) -> None:
             cutter.put(Branch(level.kind.content_type, level.parts, level.kind.root_id))
         else:
             cutter.put(Leaf(_text_of(level.kind), level.start, max(level.start, end)))
+
+
+def _before_footer(data: Octets, start: int, end: int) -> int:
+    """Where base 64 ends; what does not begin with a line of it is none."""
+    first = _BASE64_LINE.match(data, start, end)
+    if first is None:
+        return end
+    footer = _FOOTER.search(data, max(first.end(), end - _FOOTER_WITHIN), end)
+    return footer.start() if footer else end
 
 
 def _text_of(kind: Kind) -> Kind:

@@ -199,12 +199,15 @@ class _QuotedPrintable:
 class _Uuencode:
     """Lines between `begin` and `end`; where neither stands, all that can be such a line.
 
+    Between `begin-base64` and `====` they are base 64 (POSIX uuencode -m).
+
     Behind `begin` a damaged line gives the octets that can be had, each at its place.
     """
 
     left: bytes = b""
     has_begun: bool = False
     has_ended: bool = False
+    base64: _Base64 | None = None
 
     def feed(self, octets: bytes) -> bytes:
         held = self.left + octets
@@ -216,6 +219,12 @@ class _Uuencode:
 
     def _line(self, line: bytes) -> bytes:
         if self.has_ended or not line.strip():
+            return b""
+        if self.base64 is not None:
+            self.has_ended = line.startswith(b"====")
+            return self.base64.finish() if self.has_ended else self.base64.feed(line + b"\n")
+        if line.startswith(b"begin-base64 "):
+            self.base64 = _Base64()
             return b""
         if _UU_BEGIN.match(line):
             self.has_begun = True
@@ -240,7 +249,8 @@ class _Uuencode:
 
     def finish(self) -> bytes:
         held, self.left = self.left, b""
-        return b"".join(map(self._line, held.splitlines()))
+        octets = b"".join(map(self._line, held.splitlines()))
+        return octets if self.base64 is None or self.has_ended else octets + self.base64.finish()
 
 
 def _uu_octets(digits: bytes) -> bytes:

@@ -159,6 +159,36 @@ def test_which_part_is_the_letter() -> None:
                 assert (shown, html) == (text, page)
 
 
+def test_text_that_is_called_base64_is_read_where_it_is_none() -> None:
+    footers = (
+        "_______________________________________________\nteam mailing list",
+        "-- \nYou got this because you are subscribed.\nhttps://x.test/team",
+        "To leave the list write to team-leave@x.test",
+    )
+    encoded = base64.encodebytes(b"The letter.\n" * 400).decode()
+    plain = (
+        "Hello,\n\nthis is the letter as it was typed.",
+        "Dear John,\n\nplease see below the list.",
+        "Words as they are.",
+        "こんにちは、田中です。",
+        "Здравствуйте",
+    )
+    head = f"{H}Content-Type: text/plain; charset=utf-8\nContent-Transfer-Encoding: base64\n\n"
+    with cases() as case:
+        for footer in footers:
+            with case(footer):
+                assert read(f"{head}{encoded}\n{footer}\n")[1] == "The letter.\n" * 400
+                file = f"Content-Type: a/b\nContent-Transfer-Encoding: base64\n\n{encoded}{footer}"
+                (part,) = read(multipart("mixed", TEXT, file))[0].attachments
+                assert part.size == 4_800
+        for text in plain:
+            with case(text):
+                assert read(head + text)[1] == text
+        with case("a page"):
+            page = head.replace("plain", "html") + "<html>\n<p>Hello there</p>"
+            assert read(page)[1] == "Hello there"
+
+
 def test_all_words_that_are_shown_are_found() -> None:
     page = "Content-Type: text/html; charset=utf-8\n\n"
     picture = '<img src="https://x.test/a.png" alt="Order 4711">'

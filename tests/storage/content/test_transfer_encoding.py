@@ -52,6 +52,12 @@ def test_a_cut_line_of_uuencode_keeps_the_others_at_their_place() -> None:
     assert found[:45] == OCTETS[:45] and found[90:] == OCTETS[90:]
 
 
+def test_uuencode_that_is_base64_is_decoded() -> None:
+    file = b"begin-base64 644 a.bin\r\n" + binascii.b2a_base64(OCTETS, newline=False)
+    for end in (b"", b"\r\n====\r\n", b"\n====\nprose\n"):
+        assert decode(b"prose before it\r\n" + file + end, "uuencode") == OCTETS, end
+
+
 def test_prose_around_a_uuencoded_file_is_none_of_it() -> None:
     prose = b"Dear all, \xe4ttached is a file that I promised to you last week.\r\n"
     assert decode(prose + uu(*lines()) + prose, "uuencode") == OCTETS
