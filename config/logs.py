@@ -46,10 +46,37 @@ def event(
 ) -> None:
     """Log an event: event(logger, "accepted", session=…, rcpt=…); a pair of None is left out."""
     if logger.isEnabledFor(level):
-        # Not `logger.log`, which looks up the caller's file and line: our lines do not show them.
-        extra = {"pairs": pairs}
-        record = logger.makeRecord(logger.name, level, "", 0, word, (), None, extra=extra)
-        logger.handle(record)
+        logger.handle(_EventRecord(logger.name, level, word, pairs))
+
+
+class _EventRecord(logging.LogRecord):
+    """The record of an event.
+
+    Nothing is asked for that our lines do not show: the caller's file, line and thread cost more
+    than the line itself.
+    """
+
+    def __init__(self, name: str, level: int, word: str, pairs: Mapping[str, Value]) -> None:
+        created = time.time()
+        self.__dict__ = {
+            **_NOT_ASKED,
+            "name": name,
+            "msg": word,
+            "levelname": logging.getLevelName(level),
+            "levelno": level,
+            "created": created,
+            "msecs": float(int(created % 1 * 1000)),
+            "pairs": pairs,
+        }
+
+    def getMessage(self) -> str:
+        return str(self.msg)
+
+
+_NOT_ASKED = {
+    **vars(logging.LogRecord("", 0, "", 0, "", (), None)),
+    **dict.fromkeys(("thread", "threadName", "process", "processName")),
+}
 
 
 def clean(value: Value, most: int = VALUE_MAX) -> str:
@@ -79,8 +106,17 @@ class TextLines(logging.Formatter):
 
     def format(self, record: logging.LogRecord) -> str:
         head = f"{_time(record)} {record.levelname} {_word(record)}"
-        pairs = [f"{key}={_quoted(clean(value))}" for key, value in _pairs(record)]
-        return "\n".join([" ".join([head, *pairs]), *(f"    {line}" for line in _trace(record))])
+        pairs = [f"{key}={_shown(value)}" for key, value in _pairs(record)]
+        line = " ".join([head, *pairs])
+        if not record.exc_info:
+            return line
+        return "\n".join([line, *(f"    {line}" for line in _trace(record))])
+
+
+def _shown(value: Value) -> str:
+    if isinstance(value, int | float):
+        return str(value)
+    return _quoted(clean(value))
 
 
 def _quoted(text: str) -> str:
