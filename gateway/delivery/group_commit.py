@@ -39,7 +39,6 @@ from storage.delivery.deliver import deliver
 from storage.delivery.retry_receipts import forget_confirmed
 from storage.directory.resolve import MailboxName, Resolution
 from storage.errors import OutcomeUnknown, StoreFull, StoreUnavailable
-from storage.wakeup import woken_within
 
 logger = logging.getLogger(__name__)
 
@@ -109,17 +108,21 @@ class _Line:
         self.part = part
         self.waiting: deque[_Job] = deque()
         self.writing: asyncio.Task[None] | None = None
-        self._wake: asyncio.Future[None] | None = None
+        self._wake: asyncio.Future[bool] | None = None
 
-    def go_on(self) -> None:
+    def go_on(self, is_woken: bool = True) -> None:
         """Wake the task, if it waits."""
         if self._wake is not None and not self._wake.done():
-            self._wake.set_result(None)
+            self._wake.set_result(is_woken)
 
-    async def woken(self, seconds: float) -> bool:
+    async def woken(self, loop: asyncio.AbstractEventLoop, seconds: float) -> bool:
         """Wait until there is something to do; False when there was nothing in time."""
-        self._wake = asyncio.get_running_loop().create_future()
-        return await woken_within(self._wake, seconds)
+        self._wake = loop.create_future()
+        timer = loop.call_later(seconds, self.go_on, False)
+        try:
+            return await self._wake
+        finally:
+            timer.cancel()
 
 
 class Deliverer:
@@ -230,11 +233,11 @@ class Deliverer:
         try:
             while line.waiting or not self._stopping:
                 if not line.waiting:
-                    if await line.woken(_FLUSH_SECONDS) or line.waiting:
+                    if await line.woken(self._loop, _FLUSH_SECONDS) or line.waiting:
                         continue
                     break
                 if not self._is_complete(line):
-                    await line.woken(_COMPANY_SECONDS)
+                    await line.woken(self._loop, _COMPANY_SECONDS)
                 async with self._places:
                     await self._write(line.part, self._next_batch(line.waiting))
                 await self._let_answers_leave()
