@@ -78,7 +78,8 @@ class DataReader:
         self.done = True
         self.leftover = pending[end + len(_END) :]
         self._held = b""
-        return self._content(pending[: end + 2], stuffed=True)
+        # Mostly the first such dot is the one that ends the data: then none is stuffed.
+        return self._content(pending[: end + 2], stuffed=dot < end + 2)
 
     def _leading_dot(self, pending: bytes) -> int | None:
         """Where the first dot behind a line end stands. Most attachments have no dot at all."""

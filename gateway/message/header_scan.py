@@ -104,15 +104,15 @@ def scan(head: bytes) -> HeaderScan:
     subject = readable(raw.text(once.get(b"subject", b"")[:MAX_RAW]))
     return HeaderScan(
         message_id=_message_id(raw.text(once.get(b"message-id", b""))),
-        in_reply_to=_ids(raw.text(once.get(b"in-reply-to", b"")))[-MAX_REPLIED_TO:],
-        references=_with_root(_ids(raw.text(once.get(b"references", b"")))),
+        in_reply_to=_ids(once.get(b"in-reply-to"), raw)[-MAX_REPLIED_TO:],
+        references=_with_root(_ids(once.get(b"references"), raw)),
         from_=from_,
         to=_mailboxes(once.get(b"to"), raw),
         cc=_mailboxes(once.get(b"cc"), raw),
         subject=subject,
         date_field=once.get(b"date", b"")[:200],
         received_count=len(found.received),
-        delivered_to=tuple(harmless(_unfolded(v[:MAX_TEXT])).strip() for v in found.delivered_to),
+        delivered_to=tuple([harmless(_unfolded(v[:MAX_TEXT])).strip() for v in found.delivered_to]),
         received_by=tuple(_by_hosts(found.received)),
         auto=found.of_machine or is_automatic(once, sender=sender, subject=subject),
         truncated=found.truncated,
@@ -236,8 +236,10 @@ def _message_id(text: str) -> str | None:
     return None if len(text.split(None, 1)) > 1 else _bare_id(text) or None
 
 
-def _ids(text: str) -> tuple[str, ...]:
-    text = _unwrapped(text)
+def _ids(value: bytes | None, raw: _Raw) -> tuple[str, ...]:
+    if not value:  # most mail answers none
+        return ()
+    text = _unwrapped(raw.text(value))
     named = _ID.findall(text)
     if text and not named:
         named = _BETWEEN_IDS.sub(" ", _COMMENT.sub(" ", text)).split()
