@@ -21,11 +21,12 @@ _AWAY = StoreFault("the data directory is not where it was", lasting=False)
 class StoreFiles:
     """The store's file and its log, as they were when this was made."""
 
-    __slots__ = ("_log", "_store", "descriptor", "log", "store")
+    __slots__ = ("_log", "_names", "_store", "descriptor", "log", "store")
 
     def __init__(self, store: Path, log: Path) -> None:
         """Both are there, and open. Raises OSError."""
         self.store, self.log = store, log
+        self._names = str(log), str(store)
         self.descriptor = os.open(log, os.O_RDONLY | os.O_CLOEXEC)
         self._log = _identity(os.fstat(self.descriptor))
         self._store = _identity(store.stat())
@@ -33,11 +34,22 @@ class StoreFiles:
     def fault(self) -> StoreFault | None:
         """The present fault of the files, if any."""
         try:
-            if _found(self.log) == self._log and _found(self.store) == self._store:
+            if self._are_there():
                 return None
             return self._explained()
         except OSError as error:
             return StoreFault(f"the data directory cannot be seen: {error.strerror}", lasting=False)
+
+    def _are_there(self) -> bool:
+        """Whether both have their names; asked for each commit, so that nothing is made for it."""
+        log, store = self._names
+        try:
+            return (
+                _identity(os.stat(log)) == self._log  # noqa: PTH116
+                and _identity(os.stat(store)) == self._store  # noqa: PTH116
+            )
+        except (FileNotFoundError, NotADirectoryError):
+            return False
 
     def _explained(self) -> StoreFault | None:
         store, log = _found(self.store), _found(self.log)
