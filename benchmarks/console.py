@@ -69,7 +69,9 @@ document.addEventListener("DOMContentLoaded", () => {
   if (rows) new MutationObserver(look).observe(rows, { childList: true, subtree: true });
 });
 """
-_BARE = "data:text/html,<ol id=rows>" + "<li class=row>row" * 50
+_BARE = (
+    "data:text/html,<style>body{font:15px system-ui}</style><ol id=rows>" + "<li class=row>row" * 50
+)
 _PAINTED = """
 () => new Promise((done) => new PerformanceObserver((list) => {
   const seen = list.getEntriesByName("first-contentful-paint");
