@@ -16,6 +16,7 @@ from storage.accounts.tenants import Tenant
 from storage.clock import system_clock
 from storage.database import Database, Store, Tx
 from storage.engines import postgres, postgres_connections, postgres_locks
+from storage.engines.fair_turns import WRITE_WAIT
 from storage.engines.opening import open_database
 from storage.engines.postgres import open_postgres
 from storage.engines.postgres_connections import Connection
@@ -279,11 +280,21 @@ async def test_a_transaction_of_mail_or_of_a_call_that_takes_too_long_is_given_u
         return await tx.fetch_one("SELECT pg_sleep(60)")
 
     for use in (caller.read, caller.write, opened.read_quick, opened.commit, opened.write_beside):
+        began = time.monotonic()
         with pytest.raises(StoreUnavailable):
             await use(slow)
+        assert time.monotonic() - began < WRITE_WAIT / 2, "it was a lock that was waited for"
+        while await opened.read(end_sleepers):  # one who hung up has the lock until then
+            pass
 
     monkeypatch.undo()
     assert await opened.read(names) == []
+
+
+async def end_sleepers(tx: Tx) -> int:
+    query = "query LIKE '%pg_sleep(60)%' AND pid <> pg_backend_pid()"
+    ended = f"SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE {query}"
+    return len(await tx.fetch_all(ended))
 
 
 async def test_of_several_hosts_one_that_takes_writes_is_asked_for() -> None:
