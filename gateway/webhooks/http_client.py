@@ -1,7 +1,8 @@
 """The HTTP client of webhooks: one POST on a connection of its own. See `gateway.webhooks.caller`.
 
-- The endpoint is hostile. Everything that it sends before the final header counts: 64 KiB, and at
-  most eight interim answers (1xx). Of the body 64 KiB are read, for a second, and thrown away.
+- The endpoint is hostile. Everything that it sends before the final header counts: 64 KiB, 100
+  fields, and at most eight interim answers (1xx). Of the body 64 KiB are read, for a second, and
+  thrown away.
 - The answer is read as it is asked for, a little at a time; between two reads the loop has its
   turn. A connection is dropped, not shut in good order, where its end could keep us waiting.
 - The connection goes to one of the addresses that were vetted; TLS verifies the target's name.
@@ -27,6 +28,9 @@ from storage.clock import SECOND
 
 MOST_READ = 64 << 10
 MOST_INTERIM = 8
+MOST_FIELDS = (
+    100  # in all headers together: thousands of short ones cost far more than their octets
+)
 _BUFFERED = 8 << 10  # asyncio reads up to twice as much ahead
 _READ_SECONDS = 1.0
 _CONNECT_SECONDS = 4.0  # for an address, while there is another one
@@ -113,12 +117,15 @@ def request_octets(target: Target, headers: Mapping[str, str], body: bytes) -> b
 
 async def read_head(reader: asyncio.StreamReader) -> Head:
     """The final header. Raises NoHttp, EOFError, OSError."""
-    left = MOST_READ
+    left, fields = MOST_READ, 0
     for _ in range(MOST_INTERIM + 1):
         lines = []
         while line := await _line(reader, left):
             lines.append(line)
             left -= len(line) + 2
+            fields += len(lines) > 1
+            if fields > MOST_FIELDS:
+                raise NoHttp
         head = _head(lines)
         if head.status >= 200:
             return head

@@ -138,6 +138,14 @@ async def test_all_before_the_body_has_64_kib_at_most(octets: int, taken: bool) 
     assert told.status == (200 if taken else None)
 
 
+@pytest.mark.parametrize(("count", "taken"), [(98, True), (99, False)])
+async def test_an_answer_has_a_hundred_fields_at_most(count: int, taken: bool) -> None:
+    """One is in the interim answer, one in the final one besides."""
+    async with receiving(lambda heard: HINT + OK[:-2] + b"a:\r\n" * count + b"\r\n") as receiver:
+        told = await call(receiver.url())
+    assert told == (Answer(200, None) if taken else Answer(None, NO_HTTP))
+
+
 @pytest.mark.parametrize(
     "told",
     [
