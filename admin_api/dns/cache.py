@@ -27,6 +27,7 @@ SHORTEST = 5.0
 LONGEST = 3600.0
 NEGATIVE = 60.0
 _OVERHEAD = 400  # octets of an entry beside its name and records
+_OVERHEAD_OF_RECORD = 50
 
 _Key = tuple[str, Kind]
 
@@ -104,7 +105,8 @@ class DnsCache:
         found = reply.state == "found"
         # With a TTL of 0 each message of a burst would ask; a TTL of a year would hide changes.
         seconds = min(max(reply.ttl, SHORTEST), LONGEST) if found else NEGATIVE
-        octets = _OVERHEAD + len(key[0]) + sum(map(len, reply.records))
+        of_records = sum(_OVERHEAD_OF_RECORD + len(one) for one in reply.records)
+        octets = _OVERHEAD + len(key[0]) + of_records
         self._known[key] = _Entry(reply, self._clock() + seconds, octets)
         self._octets += octets
         while len(self._known) > MOST_NAMES or self._octets > MOST_OCTETS:

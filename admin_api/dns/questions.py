@@ -1,6 +1,7 @@
 """DNS queries: which server, and the answer to one query.
 
-- Names are absolute. Over UDP first, and by TCP when the answer was cut (RFC 7766 5).
+- Names are absolute. Over UDP first, and by TCP when the answer was cut (RFC 7766 5); of more than
+  256 records none is read (`admin_api.dns.bounded_answers`).
 - Missing names and types are answers; every other fault is the state `failed`, and nothing is ever
   raised: no name that a stranger wrote may end the work of its reader.
 - A query has `_PATIENCE` seconds in all, each try of it `_ONE_TRY`.
@@ -76,13 +77,19 @@ def _absolute(name: str) -> Name:
 async def _resolver_at(server: Endpoint | None) -> Resolver:
     """Raises DNSException, OSError."""
     from dns.asyncresolver import Resolver
-    from dns.nameserver import Do53Nameserver
+
+    from admin_api.dns.bounded_answers import BoundedNameserver
 
     resolver = Resolver(configure=server is None)
     if server is not None:
         loop = asyncio.get_running_loop()
         known = await loop.getaddrinfo(server.host, server.port, type=socket.SOCK_DGRAM)
-        resolver.nameservers = [Do53Nameserver(str(known[0][4][0]), server.port)]
+        resolver.nameservers = [BoundedNameserver(str(known[0][4][0]), server.port)]
+    else:
+        resolver.nameservers = [
+            BoundedNameserver(one, resolver.port) if isinstance(one, str) else one
+            for one in resolver.nameservers
+        ]
     resolver.timeout = _ONE_TRY
     resolver.lifetime = _PATIENCE
     # DnsCache is the only cache: a second one would hide a record that was just published.

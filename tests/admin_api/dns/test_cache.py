@@ -85,6 +85,19 @@ async def test_odd_octets_in_a_name_are_asked_as_they_are() -> None:
     assert server.asked == [("a\\\\000b\\001\\195\\169.example.", "TXT")]
 
 
+@pytest.mark.parametrize(("records", "state"), [(200, "found"), (300, "failed")])
+async def test_an_answer_of_more_than_256_records_is_not_read(records: int, state: str) -> None:
+    addresses = [f"192.0.{one // 250}.{one % 250}" for one in range(records)]
+    async with open_dns_server() as server:
+        server.publish("a.example", "A", *addresses)
+        answer = await of(server).lookup("a.example", "A")  # by TCP
+
+    assert answer.state == state
+    assert sorted(answer.records) == sorted(
+        one.encode() for one in (addresses if state == "found" else [])
+    )
+
+
 @pytest.mark.parametrize("mood", ["fails", "refuses", "talks nonsense"])
 async def test_a_server_that_fails_gives_no_answer_and_none_is_remembered(
     mood: Mood, monkeypatch: pytest.MonkeyPatch
@@ -176,6 +189,10 @@ async def test_names_octets_and_questions_are_bounded(monkeypatch: pytest.Monkey
     for number in range(10):
         await dns.lookup(f"{number}.large.example", "TXT")
     assert len(dns) == 3
+    server.reply = Reply("found", (b"",) * 2_000, 60)
+    for number in range(10):
+        await dns.lookup(f"{number}.empty.example", "TXT")
+    assert len(dns) == 1  # each record takes memory beside its octets
 
     monkeypatch.setattr(cache, "MOST_IN_FLIGHT", 5)
     silent = Scripted(Reply("found", (b"x",), 60))
