@@ -18,6 +18,7 @@ from admin_api.call.store_wrappers import NotifyingDatabase
 from admin_api.console.edge import Edge, Fork
 from admin_api.dns.cache import DnsCache, dns_cache
 from admin_api.openapi.document import document_bytes
+from admin_api.operations.docs_page import DocsFirst
 from admin_api.routes import ROUTES
 from admin_api.service.call_metrics import CallMetrics, Measured
 from admin_api.service.feed import Feed
@@ -95,7 +96,8 @@ def create_app(
     # Starlette's own routes match decoded paths and answer in plain text; ours do neither.
     router = _router()
     calls = Dispatcher(router, service)
-    inner = calls if settings.console == "off" else Fork(Edge(router, service, ticks), calls)
+    is_without_page = settings.console == "off"
+    inner = DocsFirst(calls) if is_without_page else Fork(Edge(router, service, ticks), calls)
     app.router.default = Measured(inner, service.measures)
     return app
 

@@ -12,10 +12,29 @@ from functools import lru_cache
 from pathlib import Path
 
 from starlette.responses import Response
+from starlette.types import ASGIApp, Receive, Scope, Send
 
 from admin_api.call.call import Call
+from admin_api.http.responses import common_headers
+from admin_api.service.call_metrics import TEMPLATE
 
 _PAGE = Path(__file__).with_name("docs_page.html")
+
+
+class DocsFirst:
+    """The application without the page for people: `/` leads to the docs, all else to `calls`."""
+
+    def __init__(self, calls: ASGIApp) -> None:
+        self._calls = calls
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        is_asked = scope["type"] == "http" and scope["method"] in ("GET", "HEAD")
+        if not is_asked or scope.get("raw_path") != b"/":
+            await self._calls(scope, receive, send)
+            return
+        scope[TEMPLATE] = "/"
+        response = Response(status_code=303, headers=common_headers() | {"Location": "/docs/"})
+        await response(scope, receive, send)
 
 
 async def show_openapi(call: Call) -> Response:

@@ -104,6 +104,20 @@ async def test_the_beginning_leads_to_the_page_and_from_there_to_the_sign_in(wor
     assert (await who.get("/favicon.ico")).status_code == 204
 
 
+async def test_without_the_page_the_beginning_leads_to_the_docs(engine: Engine) -> None:
+    async with open_world(engine, console="off") as world:
+        anybody = visitor(world)
+
+        got, asked = await anybody.get("/"), await anybody.http.head("/")
+
+        for answer in (got, asked):
+            assert (answer.status_code, answer.headers["location"]) == (303, "/docs/")
+            assert answer.headers["x-request-id"]
+        assert (await anybody.get("/docs/")).status_code == 200
+        for response in (await anybody.post("/"), await anybody.get("/console/")):
+            assert response.status_code == 404
+
+
 async def test_a_password_opens_the_page_and_signing_out_closes_it(world: World) -> None:
     who = visitor(world)
 
