@@ -41,9 +41,14 @@ def domain() -> None:
 @click.pass_obj
 def add(call: Invocation, name: str, tenant_text: str | None) -> None:
     """Add a domain that is verified later; print its DNS records, to be pasted into the zone."""
+    from admin_api.commands.terminal import arguments
     from admin_api.directory.records import domain_record
+    from admin_api.dns.domain_check import why_not
     from storage.directory.domains import add_domain
 
+    reason = why_not(arguments.domain(name))
+    if reason is not None:
+        raise Faults(f"domain: {reason}")
     added = _changed(call, name, tenant_text, add_domain, "domain.added")
     hostname = call.settings().hostname
     call.answer(domain_record(added, hostname), _zone_lines(added, hostname))

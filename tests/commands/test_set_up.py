@@ -86,6 +86,7 @@ FAULTS: list[tuple[list[str], str]] = [
         "governance: must be one of none, token_controls, full\n",
     ),
     (["domain", "add", "no_domain!", "--tenant", "Acme"], "domain: This is not a valid domain"),
+    (["domain", "add", "co.uk", "--tenant", "Acme"], "domain: is a public suffix, under which"),
     (["domain", "trust", "acme.test", "--tenant", "Nobody"], "tenant: there is no such tenant"),
     (["domain", "add", "acme.test", "--tenant", "Acme"], "domain: already taken"),
     (["domain", "revoke", "other.test", "--tenant", "Acme"], "no such domain\n"),
