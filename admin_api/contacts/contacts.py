@@ -30,7 +30,7 @@ from admin_api.http.shapes import fields_of
 from admin_api.http.strict_json import JsonValue
 from storage.address import canonical_or_none
 from storage.contacts import contacts, merges
-from storage.contacts.cards import Anniversary, Card, Email, Phone
+from storage.contacts.cards import MAX_NOTES, Anniversary, Card, Email, Phone
 from storage.contacts.contacts import Contact, ContactPage
 from storage.database import Tx
 from storage.errors import FieldFault, Invalid
@@ -56,6 +56,7 @@ def _day(text: str) -> str:
 
 Label = Annotated[OneLine, Field(max_length=100)]
 Notes = Annotated[str, Field(max_length=10_000)]
+CardNotes = Annotated[str, Field(max_length=MAX_NOTES)]
 Position = Annotated[int, BeforeValidator(whole_number), Field(ge=0, le=10_000_000)]
 
 
@@ -103,7 +104,7 @@ class ContactIn(Payload):
     emails: Annotated[list[EmailIn], Field(max_length=100)] = Field(default_factory=list)
     phones: Annotated[list[PhoneIn], Field(max_length=100)] = Field(default_factory=list)
     organization: OneLine = ""
-    notes: Notes = ""
+    notes: CardNotes = ""
     labels: Annotated[list[Annotated[Name, Field(max_length=100)]], Field(max_length=100)] = Field(
         default_factory=list
     )

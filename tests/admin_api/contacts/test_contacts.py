@@ -51,6 +51,27 @@ async def test_a_card_is_made_read_changed_and_deleted(world: World) -> None:
         assert await names(api) == []
 
 
+async def test_the_longest_notes_of_an_import_can_be_sent_back_as_they_were_read(
+    world: World,
+) -> None:
+    longest = "n" * 100_000
+    lines = ("BEGIN:VCARD", "VERSION:4.0", "FN:Ann", f"NOTE:{longest}", "END:VCARD", "")
+    async with world.client(SALES) as api:
+        answer = await api.post(
+            f"{CONTACTS}import/",
+            content="\r\n".join(lines),
+            headers={"Content-Type": "text/vcard"},
+        )
+        path = f"{CONTACTS}{answer.json()['results'][0]['id']}/"
+        read = (await api.get(path)).json()["notes"]
+        assert read == longest
+
+        assert (await api.patch(path, json={"notes": read})).status_code == 200
+        refused = await api.patch(path, json={"notes": longest + "n"})
+        assert refused.status_code == 400
+        assert [fault["field"] for fault in refused.json()["errors"]] == ["notes"]
+
+
 async def test_a_card_is_seen_by_its_inbox_only(world: World) -> None:
     async with world.client(SALES) as api, world.client(SUPPORT) as other:
         card = await made(api, full_name="Ann")
