@@ -36,8 +36,9 @@ def parse_rfc3339(text: str) -> int:
 
     Raises ValueError when it is no date-time with an offset.
     """
+    text = text.upper()  # RFC 3339 5.6: T and Z may be small letters
     moment = datetime.fromisoformat(text)
-    if moment.tzinfo is None or "T" not in text.upper():
+    if moment.tzinfo is None or "T" not in text:
         raise ValueError("not an RFC 3339 date-time with an offset")
     # Without the microseconds: a float of seconds since 1970 would round them.
     seconds = int(moment.replace(microsecond=0).timestamp())

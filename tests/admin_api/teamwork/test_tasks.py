@@ -29,6 +29,12 @@ async def change(world: World, who: str, path: str, **body: object) -> dict[str,
     return {"status": answer.status_code, **answer.json()} | {"http": answer.status_code}
 
 
+async def test_a_due_time_takes_the_small_letters_of_rfc_3339(world: World) -> None:
+    for typed in ("2030-01-31t09:00:00z", "2030-01-31T10:00:00+01:00"):
+        task = await get(world, SALES, await own_task(world, due_at=typed))
+        assert task["due_at"] == "2030-01-31T09:00:00.000Z", typed
+
+
 async def test_the_agenda_begins_with_the_pending_then_goes_by_due_time(world: World) -> None:
     thread = await thread_with(world, "team@example.test")
     late = await own_task(world, title="late", due_at="2030-01-01T00:00:00+02:00")
