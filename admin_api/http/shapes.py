@@ -108,7 +108,10 @@ class ProblemRecord(Answer):
 
 @dataclass(frozen=True, slots=True)
 class Described:
-    """The answer of a route: a record of `model`, an array of them (`many`), or another type."""
+    """The answer of a route: a record of `model`, an array of them (`many`), or another type.
+
+    `compares`: an object that the body names is compared with If-Match.
+    """
 
     model: type[BaseModel] | None = None
     status: tuple[int, ...] = (200,)
@@ -118,7 +121,9 @@ class Described:
     conflicts: tuple[str, ...] = ()
     too_many: tuple[str, ...] = ()
     refusals: tuple[str, ...] = ()
+    too_large: tuple[str, ...] = ()
     faults: tuple[str, ...] = ()
+    compares: bool = False
     dns: bool = False
     takes: str | None = None
     names: bool = False

@@ -126,19 +126,19 @@ def refusals(route: Route, about: Described) -> dict[int, list[str]]:
         refusals[429].append("too_many_keys")
     if conflicts:
         refusals[409] = conflicts
-    if route.method in ("PATCH", "DELETE"):
-        refusals |= _conditions(route)
+    if route.method in ("PATCH", "DELETE") or about.compares:
+        refusals |= _conditions(is_required=route.needs_condition or about.compares)
     if route.reads_json:
         refusals[400].append("malformed_json")
     if route.reads_json or about.takes:
-        refusals |= {413: ["body_too_large"], 415: ["unsupported_media_type"]}
+        refusals |= {413: ["body_too_large", *about.too_large], 415: ["unsupported_media_type"]}
     if route.path not in ("/healthz", "/metrics", "/docs", "/v1/openapi.json"):
         refusals[503] += ["store_unavailable", *(["dns_unavailable"] if about.dns else [])]
     return refusals
 
 
-def _conditions(route: Route) -> dict[int, list[str]]:
-    required = {428: ["precondition_required"]} if route.needs_condition else {}
+def _conditions(*, is_required: bool) -> dict[int, list[str]]:
+    required = {428: ["precondition_required"]} if is_required else {}
     return {412: ["precondition_failed"], **required}
 
 

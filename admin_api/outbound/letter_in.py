@@ -65,6 +65,8 @@ def typed_recipients(payload: LetterIn) -> dict[Kind, list[Mailbox]]:
             faults.append(FieldFault("reply_all", "is for an answer only"))
         if payload.quote == "last":
             faults.append(FieldFault("quote", "is for an answer only"))
+        if payload.expected_last_message_id is not None:
+            faults.append(FieldFault("expected_last_message_id", "is for an answer only"))
     if payload.template_id is not None and payload.text_body:
         faults.append(FieldFault("template_id", "cannot go together with text_body"))
     has_text = payload.text_body.strip() or payload.html_body.strip()

@@ -318,6 +318,7 @@ async def test_what_cannot_be_a_letter_is_refused_and_names_the_field(engine: En
             "cc[1].email": plain | {"cc": [GRACE, {"email": "gräce@sender.test"}]},
             "reply_all": plain | {"reply_all": True},
             "quote": plain | {"quote": "last"},
+            "expected_last_message_id": plain | {"expected_last_message_id": asked},
             "from": plain | {"from": "list"},
             "attachments[0].upload_id": plain | {"attachments": [{"upload_id": "upl_x"}]},
             "template_id": {"to": [GRACE], "template_id": "tpl_x"},
