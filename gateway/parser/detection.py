@@ -41,7 +41,7 @@ _META = re.compile(
     |<\?xml\b[^>]{0,100}?\bencoding\s*=\s*["']([a-z0-9_.:-]{2,40})""",
     re.IGNORECASE | re.VERBOSE,
 )
-_COMMENT = re.compile(rb"<!--.*?-->", re.DOTALL)
+_COMMENT = re.compile(rb"<!--.*?(?:-->|\Z)", re.DOTALL)
 _WITH_ESCAPES = frozenset((ISO_2022_JP, "iso2022_jp_2004", "iso2022_kr"))
 _WIDE_UNICODE = frozenset((UTF_16, "utf-16-be", "utf-32", "utf-32-le", "utf-32-be"))
 _ASCII = bytes(range(128))

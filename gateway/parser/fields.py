@@ -84,6 +84,7 @@ _ODD_CHARSET = re.compile(r"\bcharset[\s:\"']+([\w.:+-]{2,40})", re.IGNORECASE)
 _LABEL = re.compile(r"[\w.:+-]{3,}")
 _LONGEST_LABEL = 60
 _QUOTE_ESCAPES = re.compile(r"&quot;|%22")
+_IN_BRACKETS = re.compile(r"<([^<>]+)>")
 _ENCODING_WORD = re.compile(r"[a-z0-9-]+")
 # U+202E, say, would show the name `photo-gpj.exe` as `photo-exe.jpg`.
 _TURNING = re.compile("[\u200b\u200e\u200f\u061c\u2060\ufeff\u202a-\u202e\u2066-\u2069]")
@@ -100,6 +101,8 @@ _ENCODINGS: dict[str, Encoding] = {
     "quotedprintable": "quoted-printable",
     "qp": "quoted-printable",
     "q": "quoted-printable",
+    "quopri": "quoted-printable",
+    "x-qp": "quoted-printable",
     "x-quoted-printable": "quoted-printable",
     "quoted-printeable": "quoted-printable",
     "uu": "uuencode",
@@ -248,6 +251,8 @@ def _encoding(value: bytes) -> Encoding:
     text = _COMMENT.sub(" ", unfolded(value).lower())
     squeezed = text.strip(" \t\"'").replace("_", "-").replace(" ", "-").replace("/", "-")
     words = (squeezed, *_ENCODING_WORD.findall(text))
+    if squeezed.startswith("quoted"):
+        return "quoted-printable"
     return next((_ENCODINGS[word] for word in words if word in _ENCODINGS), "identity")
 
 
@@ -398,6 +403,8 @@ def file_name(text: str) -> str | None:
 
 
 def content_id(text: str) -> str | None:
-    """A Content-Id without its brackets."""
-    name = harmless(text).strip().removeprefix("<").removesuffix(">").strip()
+    """A Content-Id without what stands around it: brackets, quotes, a comment, `cid:`."""
+    name = harmless(text)
+    found = _IN_BRACKETS.search(name)
+    name = (found[1] if found else name.strip("<>\"' ")).strip().removeprefix("cid:")
     return name[:MAX_NAME] or None

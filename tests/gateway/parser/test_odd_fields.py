@@ -1,7 +1,9 @@
 """Structured fields as mailers write them: read for what they mean (kinds F, I and L)."""
 
+import pytest
+
 from gateway.message.header_scan import scan
-from gateway.parser.fields import kind_of
+from gateway.parser.fields import content_id, kind_of
 from gateway.parser.structure import split
 from tests.support.cases import cases
 
@@ -59,6 +61,10 @@ quoted_printable
 quoted printable
 quoted/printable
 x-quoted-printable
+quopri
+x-qp
+quoted-printable; charset=utf-8
+quoted_printable_8bit
 quoted-printable charset=utf-8
 """
 MULTIPARTS = """
@@ -161,3 +167,11 @@ def test_a_disposition_that_is_an_encoded_word_is_read() -> None:
 def test_raw_japanese_of_seven_bits_is_read_in_the_header() -> None:
     found = scan("Subject: テスト\r\nFrom: 田中 <t@x.test>\r\n\r\n".encode("iso-2022-jp"))
     assert (found.subject, *found.from_) == ("テスト", ("田中", "t@x.test"))
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["<logo@x>", "logo@x", " <logo@x> (the logo)", '"<logo@x>"', "<cid:logo@x>", "cid:logo@x"],
+)
+def test_a_content_id_is_read_without_what_stands_around_it(text: str) -> None:
+    assert content_id(text) == "logo@x"
