@@ -34,5 +34,6 @@ def test_recipients_are_parted_outside_of_quotes(text: str, found: list[str]) ->
 
 @pytest.mark.parametrize("text", ["a," * 100_000, "a" + " " * 100_000 + "b", '","' * 60_000])
 def test_recipients_cost_no_more_than_their_length(text: str) -> None:
+    # The first has seven times as many recipients; what grew with their square took thousands.
     plain = ", ".join(["ann@example.com"] * 15_000)
-    assert is_within(10, lambda: mailboxes(text), seconds_of(lambda: mailboxes(plain)))
+    assert is_within(40, lambda: mailboxes(text), seconds_of(lambda: mailboxes(plain)))
