@@ -67,7 +67,10 @@ def _faulty(data: bytes, chance: random.Random) -> bytes:
 def agreed_parts(data: bytes) -> list[bytes] | None:
     """The octets of all parts where both other parsers read them alike and see no fault.
 
-    An encoding that RFC 2045 does not spell so is a fault they do not see: they decode nothing.
+    Three faults they do not see: an encoding that RFC 2045 does not spell so (they decode nothing),
+    a boundary in front of the first field (they take it for the beginning of a field's name), and
+    in a digest two boundaries in a row (they read a message of nothing between them). A digest
+    whose messages are whole is no fault, but we keep each as a file, where they open it.
     """
     try:
         known = message_from_bytes(data, policy=policy.compat32)
@@ -75,6 +78,8 @@ def agreed_parts(data: bytes) -> list[bytes] | None:
         return None
     encodings = {str(part.get("content-transfer-encoding", "")).lower() for part in known.walk()}
     if any(part.defects for part in known.walk()) or not encodings <= _ENCODINGS:
+        return None
+    if data.startswith(b"--") or known.get_content_type() == "multipart/digest":
         return None
     try:
         theirs = [_plain(one) for one in _of_python(known)]
