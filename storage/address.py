@@ -30,6 +30,7 @@ _LOOSE_DOT_STRING = re.compile(rf"(?:{_ATEXT}|\.)+")
 _QUOTED_STRING = re.compile(r'"((?:[^"\\\x00-\x1f\x7f-\x9f]|\\[ -~])*)"')
 _QUOTED_PAIR = re.compile(r"\\(.)")
 _NEEDS_ESCAPE = re.compile(r'(["\\])')
+_DOTS = ".\u3002\uff0e\uff61"  # those that UTS 46 reads as one
 # Local parts of senders that read no answers, in the languages in which they say so.
 _NO_REPLY = re.compile(
     r"(?:.*[._+-])?(?:(?:no|do[._-]?not|never)[._-]?reply|ne[._-]?pas[._-]?repondre"
@@ -68,7 +69,8 @@ def parse_address(text: str, *, for_creation: bool = False) -> Address:
     """The address somebody typed; ValueError with a message fit to stand beside the field.
 
     With `for_creation` it is to become one of ours: "+" would be read as a subaddress, and a
-    non-ASCII local part could not be reached by most senders, so neither is taken.
+    non-ASCII local part could not be reached by most senders, so neither is taken. The domain is as
+    it was typed, but without a dot at its end.
     """
     written, _, domain = text.rpartition("@")
     _validate_local_part(written)
@@ -81,7 +83,8 @@ def parse_address(text: str, *, for_creation: bool = False) -> Address:
         raise ValueError("The part before the @-sign must not contain a plus sign.")
     if for_creation and not address.local_part.isascii():
         raise ValueError("The part before the @-sign must be ASCII.")
-    return address
+    # In a zone file the root's dot ends a name; a Mailbox has none (RFC 5321 4.1.2).
+    return Address(address.local_part, domain.rstrip(_DOTS))
 
 
 @lru_cache(maxsize=4096)
@@ -118,6 +121,17 @@ def canonical_domain(text: str) -> str:
     if domain.rpartition(".")[2].isdigit():
         raise ValueError("This is an IP address, not a domain name.")
     return domain
+
+
+def new_domain(text: str) -> str:
+    """The canonical form of a domain that is to become one of ours; ValueError when it cannot.
+
+    Stricter than look-ups are: a label with `xn--` has to stand for one in Unicode.
+    """
+    name = canonical_domain(text)
+    if not all(_is_a_label(label) for label in name.split(".") if label.startswith("xn--")):
+        raise ValueError("This is not a valid domain name: its xn-- stands for nothing in Unicode.")
+    return name
 
 
 def split_subaddress(local_part: str) -> str | None:
@@ -179,6 +193,20 @@ def _a_label(text: str) -> str:
     except UnicodeError:
         raise ValueError("This is not a valid domain name.") from None
     return encoded.decode("ascii").removesuffix(".").lower()
+
+
+def _is_a_label(label: str) -> bool:
+    """Whether a label with `xn--` is what its Unicode form is encoded to (RFC 5890 2.3.2.1)."""
+    import idna  # as above
+
+    try:
+        decoded = label.removeprefix("xn--").encode("ascii").decode("punycode")
+        # UTS 46 alone: registries give out names with signs that IDNA 2008 does not have.
+        mapped = idna.uts46_remap(decoded, std3_rules=True, transitional=False)
+        encoded = "xn--" + decoded.encode("punycode").decode("ascii")
+    except UnicodeError:
+        return False
+    return not decoded.isascii() and (mapped, encoded) == (decoded, label)
 
 
 def _validate_local_part(written: str) -> None:

@@ -12,6 +12,7 @@ import re
 from dataclasses import dataclass, replace
 from hashlib import blake2b
 
+import orjson
 from starlette.requests import Request
 from starlette.responses import Response
 
@@ -62,15 +63,17 @@ def shown_by(match: Match) -> Route | None:
     return route if route is not None and route.path.endswith("}/") else None
 
 
-def tag_of(body: bytes) -> str:
-    """Return the tag of a representation."""
-    return f'"{blake2b(body, digest_size=15).hexdigest()}"'
+def tag_of(version: object) -> str:
+    """Return the tag of a representation: of its octets, or of its route's version."""
+    if not isinstance(version, bytes):
+        version = repr(version).encode("utf-8", "surrogateescape")
+    return f'"{blake2b(version, digest_size=15).hexdigest()}"'
 
 
 async def current_tag(tx: Tx, shown: Route, call: Call) -> str:
     """Return the tag that a GET would carry now. Raises as that would."""
     if shown.version is not None:
-        return tag_of(repr(await shown.version(tx, call)).encode("utf-8", "surrogateescape"))
+        return tag_of(await shown.version(tx, call))
     # In the transaction of the change: nobody can write between the comparison and the change.
     look = replace(call, store=JoinedTransaction(tx), query=shown.parameters(), body=None)
     response = await shown.handler(look)
@@ -93,6 +96,12 @@ def precondition_failed(told: Record | None = None) -> Problem:
 def precondition_required() -> Problem:
     """Build 428: a change of something that several people write."""
     return Problem(428, "precondition_required", "This needs If-Match with the ETag that was read.")
+
+
+def tag_new(route: Route, response: Response) -> None:
+    """Add the tag of a resource that was made, where its route declares one."""
+    if route.tag_of_new is not None and response.status_code == 201:
+        response.headers["ETag"] = route.tag_of_new(orjson.loads(bytes(response.body)))
 
 
 async def respond(route: Route, shown: Route | None, call: Call) -> Response:
@@ -120,6 +129,7 @@ async def respond(route: Route, shown: Route | None, call: Call) -> Response:
         )
     else:
         response = await route.handler(call)
+    tag_new(route, response)
     if shown is None or response.status_code != 200 or route.method not in ("GET", "PATCH"):
         return response
     if shown.version is None:

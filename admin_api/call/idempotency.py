@@ -26,8 +26,9 @@ import orjson
 from starlette.requests import Request
 from starlette.responses import Response
 
+from admin_api.call import etags
 from admin_api.call.call import Call, acting_inbox
-from admin_api.call.router import Route
+from admin_api.call.router import Route, Shown
 from admin_api.call.store_wrappers import HookedDatabase, JoinedTransaction
 from admin_api.http.problems import MEDIA_TYPE, Problem, problem_of, response_of
 from storage.accounts import idempotency_keys
@@ -199,15 +200,29 @@ def _cut(document: object) -> bytes:
 
 async def _replay(route: Route, call: Call, kept: KeptAnswer) -> Response:
     if kept.resource is not None and route.shown is not None:
-        named = {**call.arguments, route.shown.argument: kept.resource}
-        response = await route.shown.handler(replace(call, arguments=named))
-        response.status_code = kept.status
-        response.headers[REPLAYED] = "true"
-        return response
+        return await _show_again(route.shown, call, kept.status, kept.resource)
     media_type = MEDIA_TYPE if kept.status >= 400 else "application/json"
-    return Response(
+    response = Response(
         kept.body,
         kept.status,
         headers={REPLAYED: "true"},
         media_type=media_type if kept.body else None,
     )
+    etags.tag_new(route, response)
+    return response
+
+
+async def _show_again(shown: Shown, call: Call, status: int, resource: str) -> Response:
+    """The answer with the resource as it is now."""
+    call = replace(call, arguments={**call.arguments, shown.argument: resource})
+    tag = None
+    if shown.version is not None:
+        version = shown.version
+        # Before the body is made: an older tag on a newer body costs a retry, not an update.
+        tag = etags.tag_of(await call.database.read(lambda tx: version(tx, call)))
+    response = await shown.handler(call)
+    response.status_code = status
+    response.headers[REPLAYED] = "true"
+    if tag is not None:
+        response.headers["ETag"] = tag
+    return response

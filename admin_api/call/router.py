@@ -27,17 +27,19 @@ Permit = Callable[[Call], None]
 Admit = Callable[[Call], AbstractAsyncContextManager[None]]
 Locate = Callable[[Tx, Call], Coroutine[Any, Any, object]]
 Changed = Callable[[Tx, Call], Coroutine[Any, Any, Record]]
+TagOf = Callable[[Record], str]
 
 
 @dataclass(frozen=True, slots=True)
 class Shown:
     """How a resource that a POST answers with is shown later: the `field` of the answer that is its
-    id, the path's `argument` of that id, and the handler that shows it.
+    id, the path's `argument` of that id, the handler that shows it, and the source of its ETag.
     """
 
     field: str
     argument: str
     handler: Handler
+    version: Locate | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,13 +50,15 @@ class Route:
     body that this caller may not send. `locate` finds the object in the path: when the input has
     faults, it is asked first, so that 404 wins. `version` is the source of the ETag where the body
     needs more than the store, and `changed` tells who made that version; `needs_condition`: a
-    change without If-Match is refused; `waits`: a POST waits for more than the store.
+    change without If-Match is refused; `unchanged` raises Problem 412 or 428 for a POST whose body
+    names what must be as its sender read it. `waits`: a POST waits for more than the store.
 
     `takes_file`: its body is a file of one of these media types, of at most `most_octets`, which
     the handler has as the call's `file`, or with `keeps_file` as its `received`; `admit` is asked
     before the file is read, and held until the answer. `changes` is False for a POST that changes
-    nothing; `shown` shows the resource of a long answer again. With `of_tenant` what it writes are
-    rows of the caller's tenant, and no route of mail: it waits for no writer of another tenant.
+    nothing; `shown` shows the resource of a long answer again, and `tag_of_new` is the ETag of the
+    resource that a POST has made, from its answer. With `of_tenant` what it writes are rows of the
+    caller's tenant, and no route of mail: it waits for no writer of another tenant.
     """
 
     method: str
@@ -68,9 +72,11 @@ class Route:
     version: Locate | None = None
     changed: Changed | None = None
     needs_condition: bool = False
+    unchanged: Locate | None = None
     waits: bool = False
     changes: bool = True
     shown: Shown | None = None
+    tag_of_new: TagOf | None = None
     takes_file: tuple[str, ...] = ()
     most_octets: int = MAX_FILE
     keeps_file: bool = False

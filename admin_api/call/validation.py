@@ -119,7 +119,7 @@ async def validated(match: Match, route: Route, call: Call, sent: RawInput) -> R
     if faults and route.access.acts and _is_told(sent.faults):
         raise _invalid(faults)  # without the acting inbox nothing can be resolved
     condition = etags.condition_of(call, route)
-    if faults or condition is not None or route.needs_condition:
+    if faults or condition is not None or route.needs_condition or route.unchanged is not None:
         faults += await _look(route, shown, call, forms if faults else [], faults)
     if faults:
         raise _invalid(faults)
@@ -162,6 +162,8 @@ async def _look(
             raise etags.precondition_required()
         if condition is not None:
             await etags.require(tx, condition, shown, call)
+        if route.unchanged is not None:
+            await route.unchanged(tx, call)
         return await _unmeant(call, forms)(tx)
 
     try:

@@ -46,7 +46,7 @@ def add(call: Invocation, name: str, tenant_text: str | None) -> None:
     from admin_api.dns.domain_check import why_not
     from storage.directory.domains import add_domain
 
-    reason = why_not(arguments.domain(name))
+    reason = why_not(arguments.domain(name, for_creation=True))
     if reason is not None:
         raise Faults(f"domain: {reason}")
     added = _changed(call, name, tenant_text, add_domain, "domain.added")
@@ -75,8 +75,11 @@ def _zone_lines(domain: Domain, hostname: str) -> str:
 @click.pass_obj
 def trust(call: Invocation, name: str, tenant_text: str | None, *, move: bool) -> None:
     """Take a domain as verified without asking the DNS, adding it if need be."""
+    from admin_api.commands.terminal import arguments
     from admin_api.commands.terminal.operator_trail import note
     from storage.directory.domains import find_domain, trust_domain, verified_elsewhere
+
+    canonical = arguments.domain(name, for_creation=True)
 
     async def change(tx: Tx, *, tenant_id: bytes, name: str, now: int) -> Domain:
         former = await verified_elsewhere(tx, tenant_id=tenant_id, name=name) if move else None
@@ -87,7 +90,7 @@ def trust(call: Invocation, name: str, tenant_text: str | None, *, move: bool) -
             await note(tx, "domain.revoked", lost.domain_id, tenant_id=former, name=name)
         return trusted
 
-    _show(call, _changed(call, name, tenant_text, change, "domain.trusted"))
+    _show(call, _changed(call, canonical, tenant_text, change, "domain.trusted"))
 
 
 @domain.command()

@@ -21,7 +21,7 @@ from admin_api.dns.sending_advice import sending_advice
 from admin_api.http.payload import Payload
 from admin_api.http.records import Record
 from admin_api.http.responses import answer, no_content
-from storage.address import canonical_domain
+from storage.address import canonical_domain, new_domain
 from storage.database import Tx
 from storage.directory import domains
 from storage.directory.domains import Domain
@@ -32,7 +32,7 @@ from storage.outbound.domain_smarthosts import find_smarthost
 def _own_domain(text: str) -> str:
     """Normalise a domain to an A-label under which nobody else registers names."""
     try:
-        name = canonical_domain(text)
+        name = new_domain(text)
     except ValueError:
         raise ValueError("is not a valid domain name") from None
     reason = domain_check.why_not(name)

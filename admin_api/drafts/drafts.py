@@ -8,6 +8,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from typing import Annotated, Literal
 
 from pydantic import AfterValidator, Field
@@ -126,7 +127,7 @@ async def create_draft(call: Call) -> Response:
     """POST /v1/messages/threads/{thread_id}/drafts/: teammates in the thread see it."""
     payload = call.payload(DraftIn)
 
-    async def work(tx: Tx) -> tuple[Record, Draft]:
+    async def work(tx: Tx) -> Record:
         await threads.locate(tx, call)
         view = await acting_view(tx, call)
         thread_id = await threads.thread_in_path(tx, call)
@@ -140,12 +141,9 @@ async def create_draft(call: Call) -> Response:
             about_message_id=about,
             letter=_given(payload),
         )
-        return await _record(tx, view, made), made
+        return await _record(tx, view, made)
 
-    record, made = await call.database.write(work)
-    response = answer(record, 201)
-    response.headers["ETag"] = tag(made)
-    return response
+    return answer(await call.database.write(work), 201)
 
 
 def _given(payload: DraftIn) -> dict[str, object]:
@@ -243,13 +241,27 @@ async def version(tx: Tx, call: Call) -> str:
 
 
 def _version(draft: Draft) -> str:
+    return _version_of(draft.draft_id, draft.version)
+
+
+def _version_of(draft_id: bytes, version: int) -> str:
     # Of the text alone: new mail in the thread must not refuse what somebody has just typed.
-    return f"{draft.draft_id.hex()} {draft.version}"
+    return f"{draft_id.hex()} {version}"
 
 
-def tag(draft: Draft) -> str:
-    """Return the ETag of a draft."""
-    return etags.tag_of(repr(_version(draft)).encode())
+def tag_of_new(record: Record) -> str:
+    """Return the ETag of a draft as it was made, also when the answer is repeated later."""
+    draft_id = from_text("drf", str(record["draft_id"])) or b""
+    return etags.tag_of(_version_of(draft_id, drafts.FIRST_VERSION))
+
+
+async def sent_draft(tx: Tx, call: Call, field: str, name: str) -> Draft:
+    """Return the draft that a letter is made of. Raises Invalid on `field`."""
+    view = await acting_view(tx, call)
+    try:
+        return await drafts.find_draft(tx, view=view, draft_id=from_text("drf", name) or b"")
+    except NotFound:
+        raise Invalid(FieldFault(field, "is not a draft that this inbox sees")) from None
 
 
 async def require_latest(tx: Tx, call: Call, name: str) -> Draft:
@@ -257,17 +269,23 @@ async def require_latest(tx: Tx, call: Call, name: str) -> Draft:
 
     Raises Invalid on `draft_id`, Problem 428 without If-Match, 412 when it has changed since.
     """
-    view = await acting_view(tx, call)
-    try:
-        draft = await drafts.find_draft(tx, view=view, draft_id=from_text("drf", name) or b"")
-    except NotFound:
-        raise Invalid(FieldFault("draft_id", "is not a draft that this inbox sees")) from None
     condition = etags.condition_sent(call)
     if condition is None:
         raise etags.precondition_required()
-    if not condition.holds(tag(draft)):
+    draft = await sent_draft(tx, call, "draft_id", name)
+    if not condition.holds(etags.tag_of(_version(draft))):
         raise etags.precondition_failed(told(draft))
     return draft
+
+
+async def require_sent_draft_unchanged(tx: Tx, call: Call) -> None:
+    """Raises Problem 428 or 412 for a letter's `draft_id`, before any fault of its fields."""
+    name = call.sent.get("draft_id")
+    if name is None:
+        return
+    # A name that leads to no draft is a fault of the field, told with the others.
+    with suppress(Invalid):
+        await require_latest(tx, call, name if isinstance(name, str) else "")
 
 
 def lent_by(draft: Draft) -> dict[bytes, bytes]:

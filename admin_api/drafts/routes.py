@@ -39,7 +39,8 @@ ROUTES: tuple[Route, ...] = (
         CHANGE_MAIL,
         payload=drafts.DraftIn,
         locate=threads.locate,
-        shown=Shown("draft_id", "draft_id", drafts.show_draft),
+        shown=Shown("draft_id", "draft_id", drafts.show_draft, drafts.version),
+        tag_of_new=drafts.tag_of_new,
     ),
     Route(
         "GET",

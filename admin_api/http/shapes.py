@@ -108,10 +108,7 @@ class ProblemRecord(Answer):
 
 @dataclass(frozen=True, slots=True)
 class Described:
-    """The answer of a route: a record of `model`, an array of them (`many`), or another type.
-
-    `compares`: an object that the body names is compared with If-Match.
-    """
+    """The answer of a route: a record of `model`, an array of them (`many`), or another type."""
 
     model: type[BaseModel] | None = None
     status: tuple[int, ...] = (200,)
@@ -123,7 +120,6 @@ class Described:
     refusals: tuple[str, ...] = ()
     too_large: tuple[str, ...] = ()
     faults: tuple[str, ...] = ()
-    compares: bool = False
     dns: bool = False
     takes: str | None = None
     names: bool = False

@@ -67,7 +67,8 @@ def _success(route: Route, about: Described, status: int) -> Json:
         headers += ["RateLimit", "RateLimit-Policy"]
     if issubclass(route.parameters, Page) and about.many:
         headers.append("Link")
-    if route.path.endswith("}/") and route.method in ("GET", "PATCH"):
+    is_single = route.path.endswith("}/") and route.method in ("GET", "PATCH")
+    if is_single or route.tag_of_new is not None:
         headers.append("ETag")
     if takes_key(route):
         headers.append("Idempotency-Replayed")
@@ -126,8 +127,9 @@ def refusals(route: Route, about: Described) -> dict[int, list[str]]:
         refusals[429].append("too_many_keys")
     if conflicts:
         refusals[409] = conflicts
-    if route.method in ("PATCH", "DELETE") or about.compares:
-        refusals |= _conditions(is_required=route.needs_condition or about.compares)
+    compares = route.unchanged is not None
+    if route.method in ("PATCH", "DELETE") or compares:
+        refusals |= _conditions(is_required=route.needs_condition or compares)
     if route.reads_json:
         refusals[400].append("malformed_json")
     if route.reads_json or about.takes:

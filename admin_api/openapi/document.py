@@ -209,7 +209,7 @@ def _parameters(route: Route) -> list[Json]:
     if takes_key(route):
         key: Json = {"type": "string", "pattern": "^[!-~]([ -~]{0,253}[!-~])?$"}
         found.append(_parameter("header", IDEMPOTENCY_KEY, key))
-    if route.method in ("PATCH", "DELETE") or described(route).compares:
+    if route.method in ("PATCH", "DELETE") or route.unchanged is not None:
         tag: Json = {"type": "string", "description": "The ETag that was read, or *."}
         found.append(_parameter("header", "If-Match", tag) | {"required": route.needs_condition})
     return found

@@ -7,7 +7,14 @@ from typing import Annotated, Literal
 from pydantic import AfterValidator, Field
 
 from admin_api.call.references import Reference, visible_message
-from admin_api.drafts.drafts import AnsweredMessage, Attachments, Body, Mailboxes, Subject
+from admin_api.drafts.drafts import (
+    AnsweredMessage,
+    Attachments,
+    Body,
+    Mailboxes,
+    Subject,
+    sent_draft,
+)
 from admin_api.http.payload import Payload, one_line
 from admin_api.teamwork.templates import text_or_number
 from storage.address import parse_address
@@ -40,7 +47,7 @@ class LetterIn(Payload):
     attachments: Attachments = Field(default_factory=list)
     undo_seconds: Annotated[int, Field(ge=0, le=3600)] | None = None
     expected_last_message_id: SeenMessage | None = None
-    draft_id: Annotated[str, Field(max_length=100)] | None = None
+    draft_id: Annotated[str, Field(max_length=100), Reference(sent_draft)] | None = None
 
 
 def typed_recipients(payload: LetterIn) -> dict[Kind, list[Mailbox]]:

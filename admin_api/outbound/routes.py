@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from admin_api.access.policy import SEND_MAIL
 from admin_api.call.router import Route
+from admin_api.drafts import drafts
 from admin_api.outbound import letters, taking_back
 from admin_api.outbound.letter_in import LetterIn
 
@@ -16,6 +17,7 @@ ROUTES: tuple[Route, ...] = (
         letters.send_letter,
         SEND_MAIL,
         payload=LetterIn,
+        unchanged=drafts.require_sent_draft_unchanged,
         waits=True,
     ),
     Route(

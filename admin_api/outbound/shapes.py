@@ -33,7 +33,6 @@ DESCRIBED: dict[str, Described] = {
         conflicts=("sending_unconfigured", "thread_moved", *CODES_409),
         too_many=CODES_429,
         too_large=("letter_too_large",),
-        compares=True,
         faults=("domain_not_verified", "from_ambiguous", "template_incomplete"),
     ),
     "POST /v1/messages/{message_id}/cancel/": Described(

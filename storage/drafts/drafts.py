@@ -23,6 +23,7 @@ from storage.mailbox.visibility import VISIBLE, View, newest_visible
 
 KEPT = 90 * DAY
 MOST_OF_INBOX = 1000
+FIRST_VERSION = 1
 
 Letter = Mapping[str, object]
 
@@ -89,7 +90,7 @@ async def create_draft(
              changed_by_token_id, created_at, updated_at)
         VALUES
             (:draft_id, :tenant_id, :thread_id, :viewer, :user_id, :token_id, :about, :seen,
-             :letter, 1, :viewer, :user_id, :token_id, :now, :now)
+             :letter, :version, :viewer, :user_id, :token_id, :now, :now)
         """,
         {
             **view.params,
@@ -99,6 +100,7 @@ async def create_draft(
             "token_id": writer.token_id,
             "about": about_message_id or newest,
             "seen": newest,
+            "version": FIRST_VERSION,
             "letter": json.dumps(letter, separators=(",", ":")),
         },
     )

@@ -87,6 +87,8 @@ FAULTS: list[tuple[list[str], str]] = [
     ),
     (["domain", "add", "no_domain!", "--tenant", "Acme"], "domain: This is not a valid domain"),
     (["domain", "add", "co.uk", "--tenant", "Acme"], "domain: is a public suffix, under which"),
+    (["domain", "add", "xn--a.test", "--tenant", "Acme"], "domain: This is not a valid domain"),
+    (["domain", "trust", "xn--a.test", "--tenant", "Acme"], "domain: This is not a valid domain"),
     (["domain", "trust", "acme.test", "--tenant", "Nobody"], "tenant: there is no such tenant"),
     (["domain", "add", "acme.test", "--tenant", "Acme"], "domain: already taken"),
     (["domain", "revoke", "other.test", "--tenant", "Acme"], "no such domain\n"),

@@ -8,6 +8,7 @@ from storage.address import (
     Address,
     canonical_domain,
     canonical_or_none,
+    new_domain,
     parse_address,
     split_subaddress,
 )
@@ -109,6 +110,35 @@ def test_a_domain_loses_its_trailing_dot_and_its_capitals() -> None:
         canonical_domain("exa mple.com")
     with pytest.raises(ValueError, match="IP address"):
         canonical_domain("10.0.0.1")
+
+
+@pytest.mark.parametrize(
+    "name", ["xn--bcher-kva.example", "BÜCHER.example", "xn--i-7iq.ws", "a--b.x"]
+)
+def test_a_new_domain_may_be_an_a_label(name: str) -> None:
+    assert new_domain(name) == canonical_domain(name)
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        "xn--a.example",  # U+0080, a control character
+        "xn--BCHER-kv.example",
+        "mail.xn--99999999.example",
+        f"xn--{'9' * 59}.example",
+        "xn--a-ecp.example",  # U+0300 in a form that UTS 46 maps to another
+    ],
+)
+def test_a_new_domain_is_no_a_label_without_a_unicode_form(name: str) -> None:
+    assert canonical_domain(name) == name.lower()  # mail and older stores may name it
+    with pytest.raises(ValueError, match="in Unicode"):
+        new_domain(name)
+
+
+@pytest.mark.parametrize("dot", [".", "。", "．", "｡"])
+def test_an_address_has_no_dot_at_its_end(dot: str) -> None:
+    for creation in (True, False):
+        assert parse_address(f"Ann@dot.Test{dot}", for_creation=creation).text == "Ann@dot.Test"
 
 
 def test_an_address_is_shown_as_it_was_written() -> None:

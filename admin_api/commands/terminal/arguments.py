@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from admin_api.commands.terminal.faults import Faults
-from storage.address import Address, canonical_domain, parse_address
+from storage.address import Address, canonical_domain, new_domain, parse_address
 
 if TYPE_CHECKING:
     from config.settings import Settings
@@ -58,10 +58,13 @@ def timezone(text: str) -> str:
     return text
 
 
-def domain(text: str) -> str:
-    """A domain's name as lower-case A-label. Raises Faults."""
+def domain(text: str, *, for_creation: bool = False) -> str:
+    """A domain's name as lower-case A-label; `for_creation` when it is to become ours.
+
+    Raises Faults.
+    """
     try:
-        return canonical_domain(text)
+        return new_domain(text) if for_creation else canonical_domain(text)
     except ValueError as error:
         raise Faults(f"domain: {error}") from None
 

@@ -202,6 +202,7 @@ async def test_a_silent_dns_is_503_within_10_seconds_and_holds_nobody_up(
 NOBODYS = [
     *("com", "co.uk", "github.io", "test", "kobe.jp", "s3.amazonaws.com", "公司.cn"),
     *("no_domain", "a..b", "-a.test", "192.0.2.1", "[192.0.2.1]", "", " ", "a b.test"),
+    *("xn--a.test", "xn--bcher-kv.test", "mail.XN--99999999.test"),
     *("x@new.test", "x" * 64 + ".test", ".".join(["x" * 59] * 4) + ".test"),
 ]
 

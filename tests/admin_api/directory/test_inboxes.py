@@ -117,6 +117,14 @@ async def verdict(world: World, local_part: str) -> Verdict:
     return found.verdict
 
 
+async def test_an_address_with_the_dot_of_the_root_is_the_one_without(world: World) -> None:
+    async with world.client(TENANT_OWNER) as api:
+        made = await api.post("/v1/inboxes/", json={"address": "Dot@Example.test."})
+        assert (made.status_code, made.json()["address"]) == (201, "Dot@Example.test")
+        again = await api.post("/v1/inboxes/", json={"address": "dot@example.test"})
+        assert (again.status_code, again.json()["code"]) == (409, "address_taken")
+
+
 @pytest.mark.parametrize("address", [SALES, "sales@EXAMPLE.test", '"team"@example.test', TEAM])
 async def test_an_address_that_is_taken_is_409(world: World, address: str) -> None:
     async with world.client(TENANT_OWNER) as api:

@@ -1,5 +1,7 @@
 """Drafts: seen by those who see the message they answer, changed by those who have read them."""
 
+import pytest
+
 from storage.drafts import drafts
 from tests.admin_api.drafts.test_uploads import upload
 from tests.builders import (
@@ -114,6 +116,29 @@ async def test_a_change_needs_the_latest_tag_and_a_refusal_says_who_was_first(
         assert (await api.delete(one, headers={"If-Match": first})).status_code == 412
         assert (await api.delete(one)).status_code == 204
         assert (await api.get(one)).status_code == 404
+
+
+@pytest.mark.parametrize("text", ["One", "x" * 20_000])  # the long one is kept as its id
+async def test_a_draft_that_is_made_again_by_its_key_has_its_tag(world: World, text: str) -> None:
+    await deliver(world, TEAM.lower())
+    path = await thread_of(world)
+    async with world.client(SALES) as api:
+        key = {"Idempotency-Key": "draft"}
+        made = await api.post(path, json={"text_body": text}, headers=key)
+        one, first = f"/v1/drafts/{made.json()['draft_id']}/", made.headers["ETag"]
+        assert (await api.get(one)).headers["ETag"] == first
+
+        again = await api.post(path, json={"text_body": text}, headers=key)
+
+        assert (again.status_code, again.headers["Idempotency-Replayed"]) == (201, "true")
+        assert (again.headers["ETag"], again.json()["text_body"]) == (first, text)
+        await api.patch(one, json={"text_body": "Two"}, headers={"If-Match": first})
+        later = await api.post(path, json={"text_body": text}, headers=key)
+        # The tag is that of the text beside it: with it nobody overwrites what he has not seen.
+        shown = (later.json()["text_body"], later.headers["ETag"])
+        now = await api.get(one)
+        assert shown in {(text, first), (now.json()["text_body"], now.headers["ETag"])}
+        assert (shown == (text, first)) == (len(text) < 100)
 
 
 async def test_a_newer_message_supersedes_a_draft_until_its_author_has_read_it(

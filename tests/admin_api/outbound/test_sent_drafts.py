@@ -34,6 +34,29 @@ async def test_a_draft_is_sent_only_by_one_who_read_its_latest_text(engine: Engi
             assert (await api.get(path)).status_code == 404
 
 
+async def test_a_letter_of_a_draft_needs_its_tag_before_its_fields_count(engine: Engine) -> None:
+    async with sending_world(engine) as world:
+        asked = await question(world)
+        thread = (await show(world, SALES, asked))["thread_id"]
+        async with world.client(SALES) as api:
+            made = await api.post(DRAFTS.format(thread), json={"text_body": "In March."})
+            draft_id, read = made.json()["draft_id"], {"If-Match": made.headers["ETag"]}
+            faulty = {"to": [{"email": "no address"}], "surprise": 1, "undo_seconds": -1}
+
+            for named in (draft_id, "drf_unknown", 7):
+                bare = await api.post(MESSAGES, json=faulty | {"draft_id": named})
+                assert (bare.status_code, bare.json()["code"]) == (428, "precondition_required")
+            stale = {"If-Match": '"older"'}
+            late = await api.post(MESSAGES, json=faulty | {"draft_id": draft_id}, headers=stale)
+            assert (late.status_code, late.json()["changed_by"]["address"]) == (412, SALES)
+            known = await api.post(MESSAGES, json=faulty | {"draft_id": draft_id}, headers=read)
+            assert {one["field"] for one in known.json()["errors"]} == {"surprise", "undo_seconds"}
+            other = faulty | {"draft_id": "drf_unknown"}
+            unknown = await api.post(MESSAGES, json=other, headers=read)
+            told = {one["field"] for one in unknown.json()["errors"]}
+            assert told == {"draft_id", "surprise", "undo_seconds"}
+
+
 async def test_a_letter_larger_than_the_limit_is_413(engine: Engine) -> None:
     here = Endpoint("127.0.0.1", 1)
     async with (
