@@ -5,8 +5,9 @@
   fifth of the time at most.
 - A new listener gets the id up to which the feed has read the events of its tenant: later ones come
   by the feed, earlier ones are read from the store. So nothing is skipped and nothing comes twice.
-- A listener that takes too little is dropped from the feed; it catches up from the store
-  (`is_behind`).
+- A listener that takes too little is told no more until it has caught up from the store
+  (`is_behind`). Of a tenant of which nobody is told, nothing is read: the events of a flood that
+  nobody follows cost nothing.
 - Twice a second one query checks the credentials of all listeners; a listener whose credential
   changed has ended.
 - The stream of a page has several listeners with one wake-up. They are told of assignments that
@@ -287,7 +288,10 @@ class Feed:
             if unknown:
                 self._after |= await self._database.read(partial(_ends, tenants=unknown))
                 return True
-            found = await self._database.read(self._reader())
+            reader = self._reader()
+            if reader is None:
+                return False
+            found = await self._database.read(reader)
             self._hand_out(found)
             # Of a tenant that nobody listens to any more, nothing is known from here on.
             self._after = {one: found.after[one] for one in self._tenants if one in found.after}
@@ -299,15 +303,19 @@ class Feed:
             self._is_looking = False
             self._let_in()
 
-    def _reader(self) -> Work[_Found]:
-        """Build the store query with a copy of the state it needs; it may run in a thread."""
+    def _reader(self) -> Work[_Found] | None:
+        """Build the store query with a copy of the state it needs; it may run in a thread.
+
+        None when there is nothing to ask: nobody to tell, and no check that is due.
+        """
         now = self._clock()
-        after = {one: self._after[one] for one in self._tenants}
-        inboxes = frozenset(self._listeners)
-        watching = frozenset(
-            one.inbox_id for group in self._groups() for one in group if WATCHED in one.types
-        )
+        told = [one for group in self._groups() for one in group if one.is_told]
+        after = {one.tenant_id: self._after[one.tenant_id] for one in told}
+        inboxes = frozenset(one.inbox_id for one in told)
+        watching = frozenset(one.inbox_id for one in told if WATCHED in one.types)
         marked = self._to_check()
+        if not after and marked is None:
+            return None
 
         async def look(tx: Tx) -> _Found:
             new = await new_events(tx, after=after, limit=_AT_ONCE)

@@ -3,7 +3,7 @@
 import asyncio
 import contextlib
 import tracemalloc
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Collection, Mapping, Sequence
 from typing import Any, cast
 
 import orjson
@@ -14,9 +14,11 @@ from admin_api.access.credentials import identify
 from admin_api.call.call import Call
 from admin_api.events.page_stream import SharedFrames, page_stream, pause
 from admin_api.service.feed import Feed, Listener
+from storage.accounts.credential_marks import CredentialMark, credential_marks
 from storage.accounts.sessions import end_other_sessions
+from storage.database import Tx
 from storage.errors import Invalid
-from storage.events.log import Event
+from storage.events.log import Event, NewEvents, new_events
 from tests.admin_api.events.streams import PATIENCE, Stream
 from tests.admin_api.teamwork.team import delete, get, post, thread_with
 from tests.builders import (
@@ -183,6 +185,46 @@ async def test_too_much_at_once_is_told_as_such(
         assert one == ("stale", {"inbox": world.ids[SALES]})
         await deliver(world, SALES.lower())
         assert (await change(stream, "message.received"))["threads"]
+
+
+async def test_of_a_flood_that_nobody_follows_nothing_is_read(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Until the page asks again its stream needs no event; its credential is checked all along."""
+    read, checked = [], asyncio.Semaphore(0)
+
+    async def reads(tx: Tx, *, after: Mapping[bytes, bytes], limit: int) -> NewEvents:
+        read.append(after)
+        return await new_events(tx, after=after, limit=limit)
+
+    async def checks(tx: Tx, *, ids: Collection[bytes], now: int) -> Mapping[bytes, CredentialMark]:
+        checked.release()
+        return await credential_marks(tx, ids=ids, now=now)
+
+    waiting: list[Listener] = []
+    over = asyncio.Event()
+
+    async def wait(listeners: Sequence[Listener]) -> None:
+        waiting.extend(listeners)
+        await over.wait()
+
+    monkeypatch.setattr("admin_api.service.feed._MOST_WAITING", 1)
+    monkeypatch.setattr("admin_api.service.feed.new_events", reads)
+    monkeypatch.setattr("admin_api.service.feed.credential_marks", checks)
+    monkeypatch.setattr("admin_api.events.page_stream.pause", wait)
+    async with page(world, TENANT_OWNER, SALES) as stream, asyncio.timeout(PATIENCE):
+        assert await frame(stream)
+        while not (waiting and waiting[0].is_behind):
+            await deliver(world, SALES.lower())
+        while not checked.locked():
+            await checked.acquire()
+        read.clear()
+        for _ in range(3):
+            await deliver(world, SALES.lower())
+            await checked.acquire()
+        assert not any(read)
+        over.set()
+        assert await frame(stream) == ("stale", {"inbox": world.ids[SALES]})
 
 
 @pytest.mark.soak
