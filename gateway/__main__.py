@@ -12,7 +12,7 @@ from io import TextIOWrapper
 
 import click
 
-from admin_api.commands.terminal.examples import with_examples
+from admin_api.commands.terminal.examples import EXIT_STATUS, with_examples
 from admin_api.commands.terminal.invocation import common, show_version
 
 COMMANDS = {
@@ -88,7 +88,7 @@ class _Commands(click.Group):
                     formatter.write_dl(rows)
 
 
-@click.group(cls=_Commands)
+@click.group(cls=_Commands, epilog=EXIT_STATUS)
 @common
 @click.option(
     "--version",
@@ -99,7 +99,10 @@ class _Commands(click.Group):
     help="Show the version and exit.",
 )
 def postroom() -> None:
-    """A post room for a team: mail for shared addresses, a copy for every member."""
+    """A post room for a team: mail for shared addresses, a copy for every member.
+
+    Begin with `postroom demo`. `postroom COMMAND --help` has an example of each command.
+    """
 
 
 def main() -> None:

@@ -58,6 +58,10 @@ class StoreFull(StoreUnavailable):
     """No space is left on the device that holds the store."""
 
 
+class BackupUnusable(StorageError):
+    """A backup, or the directory of backups, cannot be used; the store is not concerned."""
+
+
 def kind_of(error: OSError) -> type[StoreUnavailable]:
     """Map an error of the file system to the store's."""
     return StoreFull if error.errno in _NO_SPACE else StoreUnavailable

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 @click.option("--limit", type=click.IntRange(1, 1000), default=1000)
 @click.pass_obj
 def agenda(call: Invocation, *, inbox: str, completed: bool, limit: int) -> None:
-    """List what an inbox has to do: the pending first, then by due time."""
+    """List the tasks of an inbox. Those without a due time come first, then by due time."""
     from admin_api.teamwork.records import task_record
     from storage.teamwork import tasks
 

@@ -23,7 +23,7 @@ _ADVICE = "what to do: postroom restore, or see docs/backup.md for a store that 
 @click.option("--deep", is_flag=True, help="Compare the SHA-256 of every content, too.")
 @click.pass_obj
 def audit(call: Invocation, deep: bool) -> None:
-    """Prove that every copy that is owed is present, with its bytes; exit status 1 when not."""
+    """Prove that every copy that is owed is there, with its bytes."""
     from admin_api.commands.terminal.store import contents_of, run_reading
     from storage.maintenance.integrity import audit as check
 
@@ -41,7 +41,9 @@ def audit(call: Invocation, deep: bool) -> None:
 @click.option("--repair", is_flag=True, help="Remove orphaned contents.")
 @click.pass_obj
 def verify(call: Invocation, repair: bool) -> None:
-    """Read every page of the database and every content; exit status 1 when anything is wrong.
+    """Read all of the store, and name all that is damaged.
+
+    That is every page of the database, and every content.
 
     Nothing is changed without --repair, and read access is enough. Orphaned contents are no fault:
     a crash left them behind, and the server removes them after an hour.

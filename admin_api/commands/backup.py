@@ -24,7 +24,9 @@ _NICE = 10  # mail goes first
 @click.option("--keep", type=click.IntRange(min=1), help="Remove all but the newest N backups.")
 @click.pass_obj
 def backup(call: Invocation, directory: Path, keep: int | None) -> None:
-    """Back up the store into a new directory below DIR, beside a running server.
+    """Back up the store into a new directory below DIR.
+
+    It works beside a running server.
 
     Files that did not change since the last backup in DIR are linked to it, not written again. Each
     backup is whole by itself.
@@ -45,9 +47,10 @@ def backup(call: Invocation, directory: Path, keep: int | None) -> None:
 @click.argument("directory", metavar="DIR", type=click.Path(exists=True, path_type=Path))
 @click.pass_obj
 def restore(call: Invocation, directory: Path) -> None:
-    """Restore a backup into an empty data directory (and an empty schema), then verify it.
+    """Restore a backup into an empty place, and verify it.
 
-    DIR is one backup, or a directory of backups, of which the newest is taken.
+    The data directory must be empty, and on PostgreSQL the schema. DIR is one backup, or a
+    directory of backups, of which the newest is taken.
     """
     from admin_api.commands.terminal.backups import restored
     from admin_api.commands.terminal.store import verified

@@ -14,7 +14,7 @@ _VARIABLE = "_POSTROOM_COMPLETE"  # read by click, which answers the shell's que
 @click.argument("shell", type=click.Choice(["bash", "zsh", "fish"]))
 @click.pass_obj
 def completion(call: Invocation, shell: str) -> None:
-    """Print a script with which SHELL completes commands and options."""
+    """Print a script for SHELL that completes commands."""
     from click.shell_completion import get_completion_class
 
     found = get_completion_class(shell)

@@ -75,7 +75,10 @@ def show_contact(call: Invocation, *, contact: str, inbox: str) -> None:
 @INBOX
 @click.pass_obj
 def delete_contact(call: Invocation, *, contact: str, inbox: str) -> None:
-    """Take the card CONTACT out of an inbox's book; what is offered of it is withdrawn."""
+    """Take the card CONTACT out of an inbox's book.
+
+    What is offered of it is withdrawn.
+    """
     from admin_api.contacts.records import contact_record
     from storage.contacts.contacts import remove_contact
     from storage.sharing.resolutions import withdraw_offers_of
@@ -194,7 +197,7 @@ def export_contacts(call: Invocation, *, inbox: str, version: str) -> None:
 @TENANT
 @click.pass_obj
 def who(call: Invocation, *, address: str, tenant_text: str | None) -> None:
-    """Show who in a team knows ADDRESS, and how well: the best first.
+    """Show who in a team knows ADDRESS, the best first.
 
     Inboxes that keep their relationships to themselves are left out.
     """

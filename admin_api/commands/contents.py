@@ -21,7 +21,10 @@ _NICE = 10  # mail goes first
 @click.group()
 @common
 def content() -> None:
-    """Move the bytes of large messages to where the setting `content` puts new ones."""
+    """Move the bytes of large messages.
+
+    They go to where the setting `content` puts new ones.
+    """
 
 
 @content.command()
@@ -29,10 +32,10 @@ def content() -> None:
 @click.option("--dry-run", is_flag=True, help="Change nothing; tell what would be moved.")
 @click.pass_obj
 def move(call: Invocation, dry_run: bool) -> None:
-    """Move the large messages that are stored elsewhere, beside a running server.
+    """Move the large messages that are stored elsewhere.
 
-    It can be stopped and run again. Files in the data directory of another gateway are counted, and
-    have to be moved on that machine.
+    It works beside a running server, and can be stopped and run again. Files in the data directory
+    of another gateway are counted, and have to be moved on that machine.
     """
     from admin_api.commands.terminal.store import contents_of, run
     from storage.clock import system_clock

@@ -42,7 +42,9 @@ def copy(
     to_data: Path | None,
     release: bool,
 ) -> None:
-    """Copy a whole store to another place or engine, to be used there from then on.
+    """Copy a whole store to another place or engine.
+
+    It is used there from then on.
 
     From its start on the old store is read as before and takes no changes: mail is deferred, calls
     that change something get 503. A copy that was stopped goes on when the same command is run

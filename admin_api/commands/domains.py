@@ -31,7 +31,7 @@ if TYPE_CHECKING:
 @click.group()
 @common
 def domain() -> None:
-    """Add, check, verify, trust, revoke, list and delete domains; give one its own smarthost."""
+    """Add, verify, trust, list and delete domains."""
 
 
 @domain.command()
@@ -40,7 +40,10 @@ def domain() -> None:
 @TENANT
 @click.pass_obj
 def add(call: Invocation, name: str, tenant_text: str | None) -> None:
-    """Add a domain that is verified later; print its DNS records, to be pasted into the zone."""
+    """Add a domain that is verified later.
+
+    Its DNS records are printed as lines of a zone file.
+    """
     from admin_api.commands.terminal import arguments
     from admin_api.directory.records import domain_record
     from admin_api.dns.domain_check import why_not
@@ -52,6 +55,8 @@ def add(call: Invocation, name: str, tenant_text: str | None) -> None:
     added = _changed(call, name, tenant_text, add_domain, "domain.added")
     hostname = call.settings().hostname
     call.answer(domain_record(added, hostname), _zone_lines(added, hostname))
+    if "." not in hostname:
+        call.hint(f"{hostname} is no full name: set `hostname` to the name that senders look up.")
     named = f" --tenant '{tenant_text}'" if tenant_text else ""
     call.hint(f"Publish them, then: postroom domain verify {added.name}{named}")
 
@@ -74,7 +79,10 @@ def _zone_lines(domain: Domain, hostname: str) -> str:
 @click.option("--move", is_flag=True, help="Take it from the tenant that has it.")
 @click.pass_obj
 def trust(call: Invocation, name: str, tenant_text: str | None, *, move: bool) -> None:
-    """Take a domain as verified without asking the DNS, adding it if need be."""
+    """Take a domain as verified without asking the DNS.
+
+    It is added if need be.
+    """
     from admin_api.commands.terminal import arguments
     from admin_api.commands.terminal.operator_trail import note
     from storage.directory.domains import find_domain, trust_domain, verified_elsewhere
@@ -99,7 +107,10 @@ def trust(call: Invocation, name: str, tenant_text: str | None, *, move: bool) -
 @TENANT
 @click.pass_obj
 def revoke(call: Invocation, name: str, tenant_text: str | None) -> None:
-    """Take no mail for a domain from now on; senders are told to wait while it has addresses."""
+    """Take no mail for a domain from now on.
+
+    While it has addresses, senders are told to wait.
+    """
     from storage.directory.domains import revoke_domain
 
     async def change(tx: Tx, *, tenant_id: bytes, name: str, now: int) -> Domain:
@@ -160,7 +171,7 @@ def _show(call: Invocation, domain: Domain) -> None:
 @TENANT
 @click.pass_obj
 def check(call: Invocation, name: str, tenant_text: str | None) -> None:
-    """Ask the DNS for a domain's records now; changes nothing.
+    """Ask the DNS for a domain's records now. Nothing is changed.
 
     Where the MX record names this server, it is asked as a sender would: does it offer STARTTLS,
     and does its certificate fit, for 14 days more? Where letters leave by a smarthost, it says what
@@ -216,7 +227,10 @@ def _mail_host(call: Invocation) -> MailHost:
 @TENANT
 @click.pass_obj
 def verify(call: Invocation, name: str, tenant_text: str | None) -> None:
-    """Ask the DNS, and take the domain as verified if its ownership record is there."""
+    """Take a domain as verified if its ownership record is there.
+
+    The DNS is asked now; the exit status is 1 while the record is missing.
+    """
     from admin_api.commands.terminal.operator_trail import note
     from admin_api.directory.records import checked_record, domain_record
     from storage.clock import system_clock
@@ -310,7 +324,9 @@ def smarthost(
     password_file: str,
     is_none: bool,
 ) -> None:
-    """Have letters from DOMAIN go by a smarthost of its own; without HOST:PORT show which.
+    """Have letters from DOMAIN go by a smarthost of its own.
+
+    Without HOST:PORT it is shown.
 
     The store keeps the path of the password's file, never the password.
     """

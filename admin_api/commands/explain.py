@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 @click.argument("message")
 @click.pass_obj
 def explain(call: Invocation, message: str) -> None:
-    """Tell by which address, list and rule each inbox got its copy of MESSAGE."""
+    """Tell why each inbox got MESSAGE: the address, list and rule."""
     from admin_api.directory.records import explanation_record
     from storage.delivery.explain import explain as explained
     from storage.delivery.explain import tenant_of

@@ -30,7 +30,10 @@ def inbox() -> None:
 @click.option("--owner", metavar="EMAIL", help="The user who owns the inbox.")
 @click.pass_obj
 def create(call: Invocation, address: str, tenant_text: str | None, owner: str | None) -> None:
-    """Make an inbox on a domain that is verified or trusted for the tenant."""
+    """Make an inbox.
+
+    Its domain must be verified or trusted for the tenant.
+    """
     from admin_api.commands.terminal import arguments
     from admin_api.commands.terminal.operator_trail import note
     from admin_api.directory.records import inbox_record
@@ -199,7 +202,10 @@ async def _note_change(tx: Tx, before: Inbox, changed: Inbox) -> None:
 @click.argument("inbox_text", metavar="INBOX")
 @click.pass_obj
 def delete(call: Invocation, *, inbox_text: str) -> None:
-    """Delete INBOX (id or address); for 30 days `inbox restore` brings it and its mail back."""
+    """Delete INBOX (id or address).
+
+    For 30 days `inbox restore` brings it and its mail back.
+    """
     from admin_api.commands.terminal.operator_trail import note
     from admin_api.directory.records import inbox_record
     from storage.directory.operator_names import inbox_meant
@@ -220,7 +226,10 @@ def delete(call: Invocation, *, inbox_text: str) -> None:
 @click.argument("inbox_text", metavar="INBOX")
 @click.pass_obj
 def restore(call: Invocation, *, inbox_text: str) -> None:
-    """Bring a deleted INBOX and its mail back, without its memberships and tokens."""
+    """Bring a deleted INBOX and its mail back.
+
+    Its memberships, tokens and alerts stay away.
+    """
     from admin_api.commands.terminal.operator_trail import note
     from admin_api.directory.records import inbox_record
     from storage.address import canonical_or_none

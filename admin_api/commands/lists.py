@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 @click.group("list")
 @common
 def distribution_list() -> None:
-    """Make, list, show, rename and delete distribution lists, and set their members."""
+    """Make, show and delete distribution lists, set their members."""
 
 
 @distribution_list.command()
@@ -29,7 +29,10 @@ def distribution_list() -> None:
 @click.option("--name", required=True, help="What the list is called.")
 @click.pass_obj
 def create(call: Invocation, address: str, tenant_text: str | None, name: str) -> None:
-    """Make a list without members on a domain that is verified or trusted for the tenant."""
+    """Make a list without members.
+
+    Its domain must be verified or trusted for the tenant.
+    """
     from admin_api.commands.terminal import arguments
     from admin_api.commands.terminal.operator_trail import note
     from admin_api.directory.records import list_record
@@ -60,7 +63,10 @@ def create(call: Invocation, address: str, tenant_text: str | None, name: str) -
 @click.argument("inbox")
 @click.pass_obj
 def add(call: Invocation, address: str, inbox: str) -> None:
-    """Make INBOX (id or address) a member of the list ADDRESS; once more changes nothing."""
+    """Make INBOX (id or address) a member of the list ADDRESS.
+
+    Once more changes nothing.
+    """
     from admin_api.directory.records import member_record
     from storage.directory.lists import add_member
 
@@ -81,7 +87,10 @@ def add(call: Invocation, address: str, inbox: str) -> None:
 @click.argument("inbox")
 @click.pass_obj
 def remove(call: Invocation, address: str, inbox: str) -> None:
-    """Take INBOX (id or address) off the list ADDRESS; copies it has stay."""
+    """Take INBOX (id or address) off the list ADDRESS.
+
+    Copies it has stay.
+    """
     from admin_api.directory.records import list_record
     from storage.directory.lists import find_list, remove_member
 
@@ -189,7 +198,10 @@ def change(
     reply_name: ReplyName | None,
     signature: str | None,
 ) -> None:
-    """Change how members of the list ADDRESS answer; what is not named stays."""
+    """Change how members of the list ADDRESS answer.
+
+    What is not named stays.
+    """
     from admin_api.commands.terminal import arguments
     from admin_api.commands.terminal.operator_trail import note
     from admin_api.directory.records import list_record
@@ -231,7 +243,10 @@ def change(
 @click.argument("address")
 @click.pass_obj
 def delete(call: Invocation, address: str) -> None:
-    """Delete the list ADDRESS: mail to it is refused from now on; copies stay."""
+    """Delete the list ADDRESS; copies of its mail stay.
+
+    Mail to it is refused from now on.
+    """
     from admin_api.commands.terminal.operator_trail import note
     from admin_api.directory.records import list_record
     from storage.directory.lists import delete_list

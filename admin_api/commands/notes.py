@@ -79,7 +79,10 @@ def add(call: Invocation, *, thread: str, text: str, inbox: str, mention: tuple[
 @INBOX
 @click.pass_obj
 def delete(call: Invocation, *, thread: str, note_id: str, inbox: str) -> None:
-    """Delete NOTE, which INBOX wrote on THREAD, and with it what it opened."""
+    """Delete NOTE, which INBOX wrote on THREAD.
+
+    The messages that it made visible to others are so no longer.
+    """
     from admin_api.teamwork.records import note_record
     from storage.errors import FieldFault, Invalid
     from storage.ids import from_text

@@ -21,7 +21,7 @@ _LIMIT = 1000
 @click.group()
 @common
 def sending() -> None:
-    """List letters that have not left yet, try them again, take them back."""
+    """List letters that have not left, retry or cancel them."""
 
 
 @sending.command("list")
@@ -29,7 +29,10 @@ def sending() -> None:
 @ANY_TENANT
 @click.pass_obj
 def list_letters(call: Invocation, *, tenant_text: str | None) -> None:
-    """Show the letters that wait, are held or under way, failed or may have been sent."""
+    """Show the letters that have not left, or failed.
+
+    They wait, are held or under way, failed, or may have been sent.
+    """
     from storage.outbound import letters
 
     async def work(tx: Tx) -> list[Letter]:
@@ -52,7 +55,10 @@ def list_letters(call: Invocation, *, tenant_text: str | None) -> None:
 @click.argument("message")
 @click.pass_obj
 def retry(call: Invocation, *, message: str) -> None:
-    """Try MESSAGE (its id) again now, where it failed or may have been sent."""
+    """Try MESSAGE (its id) again now.
+
+    It goes to those where it failed, or may have been sent.
+    """
     from admin_api.commands.terminal.operator_trail import note
     from storage.outbound import letters
 
@@ -74,7 +80,10 @@ def retry(call: Invocation, *, message: str) -> None:
 @click.argument("message")
 @click.pass_obj
 def cancel(call: Invocation, *, message: str) -> None:
-    """Take MESSAGE (its id) back before it leaves; it goes to its author's trash."""
+    """Take MESSAGE (its id) back before it leaves.
+
+    It goes to its author's trash.
+    """
     from admin_api.commands.terminal.operator_trail import note
     from storage.drafts import approvals, uploads
     from storage.outbound import letters

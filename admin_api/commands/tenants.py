@@ -26,7 +26,10 @@ def tenant() -> None:
 @click.argument("name")
 @click.pass_obj
 def create(call: Invocation, name: str) -> None:
-    """Make a tenant with everything allowed; the store too, when it is not there."""
+    """Make a tenant with everything allowed.
+
+    The store too, when it is not there.
+    """
     from admin_api.accounts.records import operator_tenant_record
     from admin_api.commands.terminal import arguments
     from admin_api.commands.terminal.operator_trail import note

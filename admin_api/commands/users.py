@@ -124,7 +124,10 @@ def show_all(call: Invocation, tenant_text: str | None) -> None:
 def reset_password(
     call: Invocation, *, email: str, password: str | None, password_stdin: bool
 ) -> None:
-    """Give USER (id or e-mail) another password; every session of theirs ends."""
+    """Give USER (id or e-mail) another password.
+
+    Every session of theirs ends.
+    """
     from admin_api.access.passwords import hash_password
     from admin_api.accounts.records import account_record
     from storage.accounts.users import set_password
@@ -150,7 +153,10 @@ def reset_password(
 @click.argument("role")
 @click.pass_obj
 def set_role(call: Invocation, *, email: str, role: str) -> None:
-    """Make USER (id or e-mail) an owner, admin or member; the last owner stays one."""
+    """Make USER (id or e-mail) an owner, admin or member.
+
+    The last owner of a tenant stays one.
+    """
     from admin_api.accounts.records import account_record
     from storage.accounts.users import update_user
     from storage.directory.operator_names import person_meant
@@ -176,7 +182,10 @@ def set_role(call: Invocation, *, email: str, role: str) -> None:
 @click.argument("email", metavar="USER")
 @click.pass_obj
 def delete(call: Invocation, *, email: str) -> None:
-    """Delete USER (id or e-mail): sessions end, inboxes stay without an owner."""
+    """Delete USER (id or e-mail), and end their sessions.
+
+    Their inboxes stay, without an owner.
+    """
     from admin_api.accounts.records import account_record
     from storage.accounts.users import delete_user
     from storage.directory.operator_names import person_meant
@@ -196,7 +205,10 @@ def delete(call: Invocation, *, email: str) -> None:
 @click.argument("email", metavar="USER")
 @click.pass_obj
 def link(call: Invocation, *, email: str) -> None:
-    """Make a link that signs USER (id or e-mail) in to the page, once, within 10 minutes."""
+    """Make a link that signs USER (id or e-mail) in to the page.
+
+    It is good once, for 10 minutes.
+    """
     from admin_api.commands.terminal.faults import Faults
     from storage.accounts.sign_in_links import create_link
     from storage.directory.operator_names import person_meant

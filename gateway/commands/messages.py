@@ -26,7 +26,10 @@ if TYPE_CHECKING:
 @click.argument("message")
 @click.pass_obj
 def check(call: Invocation, message: str) -> None:
-    """Check now who wrote MESSAGE, and print every step of it; nothing is changed."""
+    """Check now who wrote MESSAGE, and print every step.
+
+    Nothing is changed.
+    """
     from admin_api.commands.terminal.faults import printable
     from admin_api.commands.terminal.store import contents_of, run_reading
 

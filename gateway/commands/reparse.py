@@ -16,7 +16,9 @@ if TYPE_CHECKING:
 @common
 @click.pass_obj
 def reparse(call: Invocation) -> None:
-    """Parse all stored messages once more: the server does it in the background, beside the mail.
+    """Have the server parse all stored messages once more.
+
+    It does so in the background, beside the mail.
 
     /metrics shows how many are left (postroom_backlog, job "reparsing").
     """

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 @click.argument("address")
 @click.pass_obj
 def resolve(call: Invocation, address: str) -> None:
-    """Show the reply to RCPT TO:<ADDRESS>, and the inboxes that would get a copy."""
+    """Show what RCPT TO:<ADDRESS> is answered, and who gets a copy."""
     from gateway.smtp.command_arguments import BadCommand, parse_rcpt
     from gateway.smtp.recipients import reply_for
     from storage.address import canonical_or_none

@@ -10,7 +10,9 @@ from admin_api.commands.terminal.invocation import Invocation, common
 
 @click.command()
 @common
-@click.option("--to", "recipients", metavar="ADDRESS", multiple=True, required=True)
+@click.option(
+    "--to", "recipients", metavar="ADDRESS", multiple=True, required=True, help="May be repeated."
+)
 @click.option("--from", "sender", metavar="ADDRESS", required=True, help="Empty for <>.")
 @click.option("--subject", default="Hello from Postroom")
 @click.option("--body", default="This is a test.")
@@ -25,7 +27,7 @@ def send(
     body: str,
     server: str | None,
 ) -> None:
-    """Send a small mail by SMTP and show the reply; --to may be repeated."""
+    """Send a small mail by SMTP and show the reply."""
     from config.listening import reachable
     from gateway.transport.smtp_client import compose, deliver
 
@@ -37,7 +39,7 @@ def send(
     try:
         sent = deliver(reachable(endpoint), sender, recipients, message)
     except OSError as error:
-        raise Faults(f"server: {endpoint} does not answer: {error}") from error
+        raise Faults(f"server: {endpoint} does not answer: {error.strerror or error}") from error
     call.answer(
         {"accepted": sent.accepted, "reply": sent.reply, "refused": sent.refused},
         printable(sent.reply),

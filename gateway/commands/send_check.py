@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 @TENANT
 @click.pass_obj
 def send_check(call: Invocation, name: str | None, tenant_text: str | None) -> None:
-    """Connect to the smarthost, sign in, show what it offers, and leave."""
+    """Sign in at the smarthost, and show what it offers. No letter is sent."""
     from gateway.outbound.smarthost import HostFailed, SignInRefused, connect
 
     async def look(host: Smarthost) -> dict[str, str]:

@@ -40,7 +40,9 @@ def serve(call: Invocation) -> None:
 @click.option("--http", metavar="HOST:PORT", help="Where the API is (127.0.0.1:8025).")
 @click.pass_obj
 def demo(call: Invocation, smtp: str | None, http: str | None) -> None:
-    """Serve a list with three members and show how to send to it and read it.
+    """Serve a list with three members, and show how to try it.
+
+    It prints credentials, and lines to paste: to send to the list, read the copies, open the page.
 
     Without --data the store is a new one that is removed at the end.
     """
@@ -54,7 +56,7 @@ def demo(call: Invocation, smtp: str | None, http: str | None) -> None:
 @click.option("--wait", type=click.FloatRange(min=0), default=0, help="Seconds to wait at most.")
 @click.pass_obj
 def ready(call: Invocation, wait: float) -> None:
-    """Wait until the server accepts mail and calls on all its addresses."""
+    """Wait until the server takes mail and calls. It is asked at all its addresses."""
     from gateway.commands.probe import await_ready
 
     settings = call.settings()

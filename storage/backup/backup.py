@@ -29,7 +29,7 @@ from storage.content.message_bytes import ContentDamaged, is_file
 from storage.content.object_store import file_name_of
 from storage.database import Database, Tx
 from storage.disk import sync_directory
-from storage.errors import Conflict, StorageError
+from storage.errors import BackupUnusable, Conflict, StorageError
 
 _TRIES = 5
 _PARTIAL = ".partial"
@@ -104,8 +104,8 @@ async def make_backup(
 
     `fetch` gives the file of a content that is neither in the database nor in `data`.
 
-    Raises StoreUnavailable, StoreFull, StoreDamaged, and Conflict when another backup is being made
-    there.
+    Raises StoreUnavailable, StoreFull, StoreDamaged, BackupUnusable, and Conflict when another
+    backup is being made there.
     """
     with _only_one(target):
         last, pieces = _last_backup(target)
@@ -194,10 +194,12 @@ def _complete(partial: Path, target: Path, manifest: Manifest) -> Path:
 
 @contextlib.contextmanager
 def _only_one(target: Path) -> Iterator[None]:
-    """Hold the lock of a directory of backups. Raises Conflict, StoreUnavailable, StoreFull."""
-    with translating(str(target)):
+    """Hold the lock of a directory of backups. Raises Conflict, BackupUnusable."""
+    try:
         target.mkdir(mode=0o700, parents=True, exist_ok=True)
         descriptor = os.open(target / ".lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+    except OSError as error:
+        raise BackupUnusable(f"cannot write to {target}: {error.strerror}") from error
     try:
         try:
             fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)

@@ -17,7 +17,7 @@ import orjson
 
 from storage.backup.pieces import Piece, write_synced
 from storage.disk import sync_directory
-from storage.errors import StoreDamaged, StoreUnavailable
+from storage.errors import BackupUnusable
 
 FILE_NAME = "manifest.json"
 FORMAT = 1
@@ -61,20 +61,20 @@ def write_manifest(directory: Path, manifest: Manifest) -> None:
 
 
 def read_manifest(directory: Path) -> Manifest:
-    """Raises StoreUnavailable when there is none, StoreDamaged when it is not what was written."""
+    """Raises BackupUnusable when there is none, or when it is not what was written."""
     path = directory / FILE_NAME
     try:
         sealed = orjson.loads(path.read_bytes())
         body = orjson.dumps(sealed["manifest"], option=orjson.OPT_SORT_KEYS)
         intact = hashlib.sha256(body).hexdigest() == sealed["sha256"]
     except OSError as error:
-        raise StoreUnavailable(f"{path}: {error.strerror}") from error
+        raise BackupUnusable(f"{path}: {error.strerror}") from error
     except (orjson.JSONDecodeError, KeyError, TypeError) as error:
-        raise StoreDamaged(f"{path} is not a manifest") from error
+        raise BackupUnusable(f"{path} is not a manifest") from error
     if not intact:
-        raise StoreDamaged(f"{path} is not what was written")
+        raise BackupUnusable(f"{path} is not what was written")
     if sealed["manifest"]["format"] > FORMAT:
-        raise StoreUnavailable(f"{path} was written by a newer release of Postroom")
+        raise BackupUnusable(f"{path} was written by a newer release of Postroom")
     return _manifest(sealed["manifest"])
 
 

@@ -179,8 +179,6 @@ def translating(what: str) -> Iterator[None]:
     """Errors of the file system become ours, with the name of what was written or read."""
     try:
         yield
-    except FileNotFoundError:
-        raise
     except OSError as error:
         kind = kind_of(error)
         raise kind(f"{what}: {error.strerror}") from error

@@ -23,34 +23,34 @@ from storage.disk import sync_directory
 from storage.engines.opening import EMBEDDED, open_database
 from storage.engines.snapshots.tables import Table
 from storage.engines.sqlite import FILE_NAME
-from storage.errors import Conflict, StoreDamaged, StoreUnavailable
+from storage.errors import BackupUnusable, Conflict
 from storage.migrations import STEPS, migrate_to
 
 _RESTORING = FILE_NAME + ".restoring"
 
 
 def find_backup(directory: Path) -> Path:
-    """The backup that `directory` is, or the newest one in it. Raises StoreUnavailable."""
+    """The backup that `directory` is, or the newest one in it. Raises BackupUnusable."""
     if (directory / "manifest.json").is_file():
         return directory
     found = complete_backups(directory)
     if not found:
-        raise StoreUnavailable(f"there is no complete backup in {directory}")
+        raise BackupUnusable(f"there is no complete backup in {directory}")
     return found[-1]
 
 
 async def restore_backup(store: str, data: Path, backup: Path, *, clock: Clock) -> Manifest:
     """Put the store of `backup` into `data` and `store`, which are empty; its manifest.
 
-    Raises Conflict when they are not empty or the engine is another one, StoreDamaged when a piece
-    of the backup is, StoreUnavailable, StoreFull.
+    Raises Conflict when they are not empty or the engine is another one, BackupUnusable when a
+    piece is damaged or it is of a newer release, StoreUnavailable, StoreFull.
     """
     manifest = read_manifest(backup)
     engine = "sqlite" if store == EMBEDDED else "postgres"
     if manifest.engine != engine:
         raise Conflict("other_engine", f"the backup is of {manifest.engine}, the store is {engine}")
     if manifest.schema > len(STEPS):
-        raise StoreUnavailable("the backup was written by a newer release of Postroom")
+        raise BackupUnusable("it was written by a newer release of Postroom")
     if data.is_dir() and any(data.iterdir()):
         raise Conflict("not_empty", f"{data} is not empty")
     if store != EMBEDDED and await _has_tables(store):
@@ -66,10 +66,10 @@ async def restore_backup(store: str, data: Path, backup: Path, *, clock: Clock) 
 
 
 def _check(backup: Path, manifest: Manifest) -> None:
-    """Raises StoreDamaged with the name of every piece that is missing or damaged."""
+    """Raises BackupUnusable with the name of every piece that is missing or damaged."""
     wrong = [piece.name for piece in manifest.pieces if not _is_intact(backup, piece)]
     if wrong:
-        raise StoreDamaged("missing or damaged in the backup: " + ", ".join(wrong))
+        raise BackupUnusable("missing or damaged in it: " + ", ".join(wrong))
 
 
 def _is_intact(backup: Path, piece: Piece) -> bool:
@@ -148,9 +148,9 @@ async def _has_tables(store: str) -> bool:
 
 
 def _pieces(backup: Path, table: TablePieces) -> Iterator[bytes]:
-    """The octets of a table. Raises StoreDamaged for a piece that changed since it was checked."""
+    """The octets of a table. Raises BackupUnusable for a piece that changed meanwhile."""
     for piece in table.pieces:
         data = read_piece(backup, piece)
         if data is None:
-            raise StoreDamaged(f"missing or damaged in the backup: {piece.name}")
+            raise BackupUnusable(f"missing or damaged in it: {piece.name}")
         yield data

@@ -33,7 +33,7 @@ async def tenant_meant(tx: Tx, *, text: str | None, field: str = "tenant") -> Te
         {"id": from_text("tnt", text), "name": text},
     )
     if row is None:
-        raise Invalid(FieldFault(field, "there is no such tenant"))
+        raise Invalid(_unknown(field, "tenant"))
     return await find_tenant(tx, tenant_id=row["tenant_id"])
 
 
@@ -56,7 +56,7 @@ async def inbox_meant(tx: Tx, *, text: str, field: str = "inbox") -> Inbox:
         {"id": from_text("inb", text), "canonical": canonical_or_none(text)},
     )
     if row is None:
-        raise Invalid(FieldFault(field, "there is no such inbox"))
+        raise Invalid(_unknown(field, "inbox"))
     return await find_inbox(tx, tenant_id=row["tenant_id"], inbox_id=row["inbox_id"])
 
 
@@ -67,7 +67,7 @@ async def list_meant(tx: Tx, *, text: str, field: str = "list") -> DistributionL
         {"id": from_text("lst", text), "canonical": canonical_or_none(text)},
     )
     if row is None:
-        raise Invalid(FieldFault(field, "there is no such list"))
+        raise Invalid(_unknown(field, "list"))
     return await find_list(tx, tenant_id=row["tenant_id"], list_id=row["list_id"])
 
 
@@ -88,7 +88,7 @@ async def person_meant(tx: Tx, *, text: str, field: str = "user") -> User:
         "SELECT tenant_id, user_id FROM users WHERE user_id = :id", {"id": from_text("usr", text)}
     )
     if row is None:
-        raise Invalid(FieldFault(field, "there is no such user"))
+        raise Invalid(_unknown(field, "user"))
     return await find_user(tx, tenant_id=row["tenant_id"], user_id=row["user_id"])
 
 
@@ -99,7 +99,7 @@ async def token_meant(tx: Tx, *, text: str, field: str = "token") -> Token:
         {"id": from_text("tok", text)},
     )
     if row is None:
-        raise Invalid(FieldFault(field, "there is no such token"))
+        raise Invalid(_unknown(field, "token"))
     return await find_token(tx, tenant_id=row["tenant_id"], token_id=row["token_id"])
 
 
@@ -110,5 +110,10 @@ async def tenant_of_inbox(tx: Tx, *, text: str, field: str = "inbox") -> bytes:
         {"id": from_text("inb", text), "canonical": canonical_or_none(text)},
     )
     if row is None:
-        raise Invalid(FieldFault(field, "there is no such inbox"))
+        raise Invalid(_unknown(field, "inbox"))
     return bytes(row["tenant_id"])
+
+
+def _unknown(field: str, noun: str) -> FieldFault:
+    """Build the fault of a name that nothing has; the command that lists them has the noun."""
+    return FieldFault(field, f"there is no such {noun}; postroom {noun} list shows all")

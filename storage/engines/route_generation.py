@@ -97,4 +97,4 @@ class RouteGeneration:
 
 
 def _unusable(error: OSError) -> StoreUnavailable:
-    return kind_of(error)(f"cannot use {FILE_NAME}: {error.strerror}")
+    return kind_of(error)(f"cannot use {error.filename or FILE_NAME}: {error.strerror}")

@@ -275,7 +275,7 @@ async def open_sqlite(data: Path, clock: Clock) -> SqliteDatabase:
     except sqlite3.Error as error:
         raise translated(error) from error
     except OSError as error:
-        raise StoreUnavailable(f"cannot use {data}: {error.strerror}") from error
+        raise StoreUnavailable(f"cannot use {data}: {_cause(error)}") from error
     return SqliteDatabase(
         writer=writer,
         readers=readers,
@@ -285,6 +285,15 @@ async def open_sqlite(data: Path, clock: Clock) -> SqliteDatabase:
         files=files,
         epoch=epoch,
     )
+
+
+def _cause(error: OSError) -> str:
+    """Tell why the data directory cannot be used."""
+    if isinstance(error, FileExistsError):
+        return "it is no directory"
+    if isinstance(error, PermissionError):
+        return "Permission denied; run as the user that owns it"
+    return error.strerror or str(error)
 
 
 def _prepare_file(data: Path) -> Path:

@@ -62,7 +62,10 @@ the one with which the code ceased to use it.
 """
 
 _SIDE_BY_SIDE = 7 * DAY
-_NEWER = "the store was written by a newer release of Postroom, with which this one cannot work"
+_NEWER = (
+    "the store was written by a newer release of Postroom, with which this one cannot work;"
+    " install that release, or restore a backup from before it"
+)
 
 
 class Version(NamedTuple):

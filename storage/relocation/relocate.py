@@ -18,7 +18,7 @@ from functools import partial
 from storage import cursors
 from storage.clock import Clock
 from storage.content.message_bytes import ContentDirectory
-from storage.database import Reads, Tx
+from storage.database import Tx
 from storage.engines.snapshots.tables import RowSource, RowTarget
 from storage.engines.snapshots.whole_store import open_source, open_target
 from storage.errors import Conflict, StoreDamaged
@@ -44,8 +44,6 @@ _OWN_STATE = {
     *("sealed", "copying"),
 }
 _SEARCH = "search_documents"
-
-Opened = Callable[[Reads], ContentDirectory]
 
 
 @dataclass(frozen=True, slots=True)

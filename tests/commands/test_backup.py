@@ -10,6 +10,8 @@ from tests.commands.operator import Operator
 SMALL = b"Subject: small\r\n\r\nsmall\r\n"
 LARGE = b"Subject: large\r\n\r\n" + b"large\r\n" * 100
 
+NOWHERE = Path("/proc/postroom")  # where nobody can make a directory
+
 
 @pytest.fixture
 def filled(operator: Operator) -> Operator:
@@ -55,11 +57,25 @@ def test_a_backup_of_a_store_with_a_damaged_content_fails_and_keeps_the_rest(
     assert "all else is in the backup" in told.stderr
 
 
+def test_a_backup_says_where_it_cannot_write(filled: Operator, tmp_path: Path) -> None:
+    file = tmp_path / "file"
+    file.write_text("no directory")
+    for target, cause in ((file / "in", "Not a directory"), (NOWHERE, "No such file or directory")):
+        told = filled.fault("backup", str(target))
+        assert told == f"backup: cannot write to {target}: {cause}\n"
+
+
 def test_a_restore_says_why_it_cannot(filled: Operator, tmp_path: Path) -> None:
-    (tmp_path / "none").mkdir()
-    assert "no complete backup" in filled.fault("restore", str(tmp_path / "none"))
-    filled.ask("backup", str(tmp_path / "backups"))
-    assert "not empty" in filled.fault("restore", str(tmp_path / "backups"))
+    none, backups = tmp_path / "none", str(tmp_path / "backups")
+    none.mkdir()
+    told = filled.fault("restore", str(none))
+    assert told == f"backup: there is no complete backup in {none}\n"
+    made = filled.ask("backup", backups)
+    assert filled.fault("restore", backups) == f"data: {filled.data} is not empty\n"
+    told = Operator(NOWHERE).fault("restore", backups)
+    assert told.startswith(f"data: the store is not available: {NOWHERE}: No such file")
+    (Path(str(made["backup"])) / "manifest.json").write_text("{}")
+    assert filled.fault("restore", backups).endswith("is not a manifest\n")
     assert filled.type("restore", str(tmp_path / "nowhere")).exit_code == 2
 
 

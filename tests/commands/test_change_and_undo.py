@@ -10,6 +10,9 @@ from tests.support.engines import Engine, Held
 
 BOSS, CLERK = "boss@acme.test", "clerk@acme.test"
 LIST, A, B = "team@acme.test", "a@acme.test", "b@acme.test"
+NO_INBOX = "inbox: there is no such inbox; postroom inbox list shows all\n"
+NO_TOKEN = "token: there is no such token; postroom token list shows all\n"
+NO_USER = "user: there is no such user; postroom user list shows all\n"
 
 
 @pytest.fixture
@@ -94,9 +97,7 @@ def test_users_are_listed_and_change_their_role(operator: Operator) -> None:
         "user: A tenant keeps at least one owner.\n"
     )
     assert operator.fault("user", "set-role", CLERK, "king").startswith("role: must be one of")
-    assert operator.fault("user", "set-role", "x@acme.test", "owner") == (
-        "user: there is no such user\n"
-    )
+    assert operator.fault("user", "set-role", "x@acme.test", "owner") == (NO_USER)
 
 
 def test_a_lost_password_is_replaced(operator: Operator) -> None:
@@ -147,14 +148,14 @@ def test_a_deleted_inbox_is_listed_until_it_is_restored(operator: Operator) -> N
     (deleted,) = operator.ask_all("inbox", "list", "--deleted")
     assert (deleted["address"], deleted["purge_at"] > deleted["deleted_at"]) == (A, True)
     assert [one["address"] for one in operator.ask_all("inbox", "list")] == [B]
-    assert operator.fault("inbox", "delete", A) == "inbox: there is no such inbox\n"
+    assert operator.fault("inbox", "delete", A) == NO_INBOX
 
     restored = operator.ask("inbox", "restore", A)
 
     assert (restored["address"], restored["aliases"]) == (A, [])
     assert operator.ask_all("inbox", "list", "--deleted") == []
     assert operator.fault("inbox", "restore", A) == "inbox: This inbox is not deleted.\n"
-    assert operator.fault("inbox", "restore", "x@acme.test") == "inbox: there is no such inbox\n"
+    assert operator.fault("inbox", "restore", "x@acme.test") == NO_INBOX
     assert actions(operator)[:2] == ["inbox.restored", "inbox.deleted"]
 
 
@@ -163,7 +164,7 @@ def test_a_list_is_renamed_loses_a_member_and_goes(operator: Operator) -> None:
     assert operator.ask("list", "remove", LIST, B)["member_count"] == 1
     (listed,) = operator.ask_all("list", "list")
     assert (listed["address"], listed["name"], listed["member_count"]) == (LIST, "Crew", 1)
-    assert operator.fault("list", "remove", LIST, B) == "no such member\n"
+    assert operator.fault("list", "remove", LIST, B) == "member: there is no such member\n"
 
     operator.ask("list", "delete", LIST)
 
@@ -186,8 +187,8 @@ def test_a_token_is_paused_resumed_rotated_and_revoked(operator: Operator) -> No
     assert operator.ask("token", "revoke", key)["status"] == "revoked"
 
     assert operator.ask_all("token", "list") == []
-    assert operator.fault("token", "pause", key) == "token: there is no such token\n"
-    assert operator.fault("token", "revoke", "agent") == "token: there is no such token\n"
+    assert operator.fault("token", "pause", key) == NO_TOKEN
+    assert operator.fault("token", "revoke", "agent") == NO_TOKEN
     done = ["token.revoked", "token.rotated", "token.resumed", "token.paused", "token.created"]
     assert actions(operator)[:5] == done
 

@@ -13,7 +13,7 @@ import click
 import pytest
 from click.testing import CliRunner
 
-from admin_api.commands.terminal.examples import EXAMPLES
+from admin_api.commands.terminal.examples import EXAMPLES, EXIT_STATUS
 from gateway.__main__ import COMMANDS, GROUPS, postroom
 from tests.commands.operator import Operator, type_alone
 from tests.support.server import ROOT
@@ -40,6 +40,7 @@ def test_the_help_of_a_command_fits_80_columns_and_ends_with_an_example(words: s
     shown = type_alone(*words.split(), "--help").stdout.splitlines()
 
     assert max(map(len, shown)) <= 80
+    assert f"  {EXIT_STATUS}" in shown
     assert shown[-1].startswith(f"    postroom {words}")
 
 
@@ -58,6 +59,39 @@ def test_the_commands_are_shown_in_groups() -> None:
     assert [line[:-1] for line in shown.splitlines() if line.endswith(":")][1:] == [*GROUPS]
     assert max(map(len, shown.splitlines())) <= 80
     assert sorted(name for names in GROUPS.values() for name in names) == sorted(COMMANDS)
+
+
+def test_no_sentence_of_a_list_of_commands_is_cut() -> None:
+    groups = [words.split()[0] for words, _ in commands() if " " in words]
+
+    shown = [type_alone(*words, "--help").stdout for words in [(), *({(one,) for one in groups})]]
+
+    lines = [line for text in shown for line in text.splitlines() if line.startswith("  ")]
+    assert [line for line in lines if line.endswith("...")] == []
+
+
+def test_every_command_and_option_is_in_the_manual() -> None:
+    manual = (ROOT / "docs" / "command-line.md").read_text()
+    typed = [
+        line.strip().removeprefix("postroom ")
+        for line in manual.replace("\n" + " " * 28, " ").splitlines()
+        if line.startswith("    postroom ")
+    ]
+    for words, command in commands():
+        *group, name = words.split()
+        lines = [line for line in typed if _names(line, group, name)]
+        assert lines, f"{words} is not in docs/command-line.md"
+        options = {opt for one in command.params for opt in one.opts if opt.startswith("--")}
+        for option in options - {"--config", "--data", "--json"}:
+            assert any(option in line for line in lines), f"{words} {option} is not there"
+
+
+def _names(line: str, group: list[str], name: str) -> bool:
+    """Whether a line such as `domain add|check DOMAIN` is about this command."""
+    first, *rest = line.split()
+    if not group:
+        return name in first.split("|")
+    return first == group[0] and bool(rest) and name in rest[0].split("|")
 
 
 def test_the_version_is_that_of_the_package() -> None:

@@ -124,7 +124,7 @@ def test_what_the_inbox_does_not_hold_is_not_found(operator: Operator) -> None:
         told = operator.fault("messages", "show", text, "--inbox", "b@acme.test")
         assert told == "message: this inbox holds no such message\n"
     told = operator.fault("messages", "show", message, "--inbox", "team@acme.test")
-    assert told == "inbox: there is no such inbox\n"
+    assert told == "inbox: there is no such inbox; postroom inbox list shows all\n"
     words = ["messages", "list", "--inbox", "a@acme.test", "--cursor", "x"]
     assert operator.fault(*words) == "cursor: is not one that a list gave\n"
 

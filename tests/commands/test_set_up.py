@@ -1,3 +1,5 @@
+import sqlite3
+from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -46,7 +48,7 @@ def test_a_data_directory_that_cannot_be_made_is_named(operator: Operator) -> No
     told = operator.fault("tenant", "create", "Acme")
 
     path = operator.data
-    assert told == f"data: the store is not available: cannot use {path}: File exists\n"
+    assert told == f"data: the store is not available: cannot use {path}: it is no directory\n"
 
 
 def test_a_file_that_is_no_store_is_told_from_one(operator: Operator) -> None:
@@ -79,7 +81,10 @@ FAULTS: list[tuple[list[str], str]] = [
     (["tenant", "create", " "], "name: must not be empty\n"),
     (["tenant", "create", "a\nb"], "name: must be one line without control characters\n"),
     (["tenant", "create", "x" * 201], "name: must have at most 200 characters\n"),
-    (["tenant", "set", "Nobody", "--plan", "free"], "tenant: there is no such tenant\n"),
+    (
+        ["tenant", "set", "Nobody", "--plan", "free"],
+        "tenant: there is no such tenant; postroom tenant list shows",
+    ),
     (
         ["tenant", "set", "Acme", "--plan", "gold", "--governance", "some"],
         "plan: must be one of free, startup, business, enterprise\n"
@@ -91,7 +96,7 @@ FAULTS: list[tuple[list[str], str]] = [
     (["domain", "trust", "xn--a.test", "--tenant", "Acme"], "domain: This is not a valid domain"),
     (["domain", "trust", "acme.test", "--tenant", "Nobody"], "tenant: there is no such tenant"),
     (["domain", "add", "acme.test", "--tenant", "Acme"], "domain: already taken"),
-    (["domain", "revoke", "other.test", "--tenant", "Acme"], "no such domain\n"),
+    (["domain", "revoke", "other.test", "--tenant", "Acme"], "domain: there is no such domain\n"),
     (["inbox", "create", "c+d@acme.test", "--tenant", "Acme"], "address: The part before"),
     (["inbox", "create", "c@other.test", "--tenant", "Acme"], "address: must be on a domain"),
     (["inbox", "create", "A@Acme.test", "--tenant", "Acme"], "address: already taken"),
@@ -101,15 +106,21 @@ FAULTS: list[tuple[list[str], str]] = [
     ),
     (
         ["list", "create", "all@other.test", "--tenant", "Acme", "--name", "All"],
-        "address: must be on a domain that is verified for this tenant\n",
+        "address: must be on a domain that is verified for this tenant; postroom domain list",
     ),
     (
         ["list", "create", "a@acme.test", "--tenant", "Acme", "--name", "All"],
         "address: already",
     ),
-    (["list", "add", "no@acme.test", "a@acme.test"], "list: there is no such list\n"),
-    (["list", "add", "team@acme.test", "no@acme.test"], "inbox: there is no such inbox\n"),
-    (["list", "show", "a@acme.test"], "list: there is no such list\n"),
+    (
+        ["list", "add", "no@acme.test", "a@acme.test"],
+        "list: there is no such list; postroom list list",
+    ),
+    (
+        ["list", "add", "team@acme.test", "no@acme.test"],
+        "inbox: there is no such inbox; postroom inbox list",
+    ),
+    (["list", "show", "a@acme.test"], "list: there is no such list; postroom"),
     (["token", "create", "no@acme.test", "--label", "x", "--scopes", "email:read"], "inbox: "),
     (["token", "create", "a@acme.test", "--label", "x", "--scopes", "mail"], "scopes: must be"),
     (["token", "create", "a@acme.test", "--label", "x", "--scopes", ","], "scopes: must be"),
@@ -184,6 +195,29 @@ def test_a_domain_shows_the_records_it_needs(operator: Operator) -> None:
     assert (exchange["type"], exchange["name"]) == ("MX", "mail.acme.test")
 
 
+def test_the_name_of_the_mx_record_is_told_when_it_is_none(
+    operator: Operator, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    operator.ask("tenant", "create", "Acme")
+    for hostname, is_told in (("vm", True), ("mx.acme.test", False)):
+        monkeypatch.setenv("POSTROOM_HOSTNAME", hostname)
+        told = operator.type("domain", "add", f"{len(hostname)}.acme.test")
+        assert f"MX 10 {hostname}." in told.stdout
+        assert ("set `hostname`" in told.stderr) == is_told
+
+
+def test_a_store_of_a_newer_release_is_told_from_one_that_is_away(operator: Operator) -> None:
+    operator.ask("tenant", "create", "Acme")
+    with closing(sqlite3.connect(operator.data / "postroom.db")) as store, store:
+        store.execute("INSERT INTO migrations VALUES (900, 'm900_later', 0)")
+        store.execute("UPDATE store_state SET value = 900 WHERE name = 'oldest_step'")
+
+    for words in (("tenant", "list"), ("tenant", "create", "Other")):
+        told = operator.fault(*words)
+        assert told.startswith("data: the store was written by a newer release of Postroom, ")
+        assert told.endswith("; install that release, or restore a backup from before it\n")
+
+
 def test_trusting_a_domain_verifies_it_for_one_tenant_only(operator: Operator) -> None:
     operator.ask("tenant", "create", "Acme")
     operator.ask("tenant", "create", "Other")
@@ -228,7 +262,9 @@ def test_a_revoked_domain_keeps_its_addresses_and_takes_no_mail(operator: Operat
     assert operator.ask("resolve", "team@acme.test")["verdict"] == "domain_revoked"
     assert operator.ask("resolve", "nobody@acme.test")["verdict"] == "domain_revoked"
     told = operator.fault("inbox", "create", "c@acme.test", "--tenant", "Acme")
-    assert told == "address: must be on a domain that is verified for this tenant\n"
+    assert told.startswith(
+        "address: must be on a domain that is verified for this tenant; postroom"
+    )
 
     operator.ask("domain", "trust", "acme.test", "--tenant", "Acme")
     assert operator.ask("resolve", "team@acme.test")["verdict"] == "route"

@@ -1,9 +1,10 @@
-"""An example for each command, shown under its help."""
+"""What stands under the help of each command: its exit status, and an example."""
 
 from __future__ import annotations
 
 import click
 
+EXIT_STATUS = "Exit status: 0 done; 1 a fault, named on stderr; 2 wrong usage."
 _INBOX = "--inbox sales@acme.test"
 EXAMPLES = {
     "content move": "content move --dry-run",
@@ -87,10 +88,10 @@ EXAMPLES = {
 
 
 def with_examples(command: click.Command, name: str) -> click.Command:
-    """Return the command with its example below its help, and those of its sub-commands."""
+    """Return the command with its exit status and example below its help; its sub-commands too."""
     if isinstance(command, click.Group):
         for word, each in command.commands.items():
             with_examples(each, f"{name} {word}")
     elif name in EXAMPLES:
-        command.epilog = f"\b\nExample:\n  postroom {EXAMPLES[name]}"
+        command.epilog = f"{EXIT_STATUS}\n\n\b\nExample:\n  postroom {EXAMPLES[name]}"
     return command

@@ -19,6 +19,7 @@ from storage.database import BesideWrites, Reads, Store
 from storage.engines.opening import EMBEDDED, open_database, open_to_read
 from storage.engines.sqlite import FILE_NAME
 from storage.errors import (
+    BackupUnusable,
     Conflict,
     Invalid,
     NotFound,
@@ -44,7 +45,14 @@ _CONFLICTING_FIELDS = {
     "last_owner": "user",
     "name_taken": "name",
     "not_deleted": "inbox",
+    "backup_running": "backup",
+    "other_engine": "backup",
+    "other_release": "from",
+    "released": "from",
 }
+# Of the place that a whole store is restored or copied into.
+_OF_THE_PLACE = {"copy_begun", "copy_running", "not_empty", "other_tables"}
+_NEXT = {"domain_not_verified": "; postroom domain list shows those that are"}
 
 
 def run(settings: Settings, use: Callable[[Store], Awaitable[T]], *, make: bool = False) -> T:
@@ -131,16 +139,30 @@ def fault_lines(error: StorageError, settings: Settings) -> list[str]:
     key = "data" if settings.store == EMBEDDED else "store"
     match error:
         case Invalid():
-            return [f"{fault.field}: {fault.message}" for fault in error.faults]
+            return [
+                f"{fault.field}: {fault.message}{_NEXT.get(fault.code or '', '')}"
+                for fault in error.faults
+            ]
         case Conflict():
             detail = "already taken" if error.code in _TAKEN else error.detail
-            return [f"{_CONFLICTING_FIELDS.get(error.code, error.code)}: {detail}"]
+            field = key if error.code in _OF_THE_PLACE else _CONFLICTING_FIELDS.get(error.code)
+            return [f"{field or error.code}: {detail}"]
         case NotFound():
-            return [str(error)]
+            return [_not_found(str(error))]
+        case BackupUnusable():
+            return [f"backup: {error}"]
         case StoreDamaged():
             return [f"{key}: the store cannot be read: {error}"]
         case StoreFull():
             return [f"{key}: no space left for the store: {error}"]
         case StoreUnavailable():
-            return [f"{key}: the store is not available: {error}"]
+            # Some say by themselves what it is with the store.
+            said = str(error).startswith("the store ")
+            return [f"{key}: {error}" if said else f"{key}: the store is not available: {error}"]
     return [f"data: {error}"]
+
+
+def _not_found(text: str) -> str:
+    """Name the field where the text is `no such message` and the like."""
+    noun = text.removeprefix("no such ").partition(" ")[0]
+    return f"{noun}: there is {text}" if text.startswith("no such ") else text

@@ -27,7 +27,7 @@ from storage.content.message_bytes import Content, ContentDirectory
 from storage.database import Store, Tx
 from storage.drafts.uploads import add_upload
 from storage.engines.sqlite import FILE_NAME
-from storage.errors import Conflict, StoreDamaged, StoreUnavailable
+from storage.errors import BackupUnusable, Conflict
 from storage.maintenance.integrity import audit
 from storage.maintenance.store_gauges import last_backup
 from storage.maintenance.verification import verify
@@ -246,7 +246,7 @@ async def test_every_damaged_piece_is_named_and_nothing_is_restored(tmp_path: Pa
         octets[len(octets) // 2] ^= 1
         (report.path / name).write_bytes(octets)
 
-    with pytest.raises(StoreDamaged) as raised:
+    with pytest.raises(BackupUnusable) as raised:
         await restore_backup("sqlite", tmp_path / "other", report.path, clock=system_clock)
     assert all(name in str(raised.value) for name in names)
     assert not (tmp_path / "other").exists()
@@ -271,7 +271,7 @@ async def test_a_manifest_that_was_changed_is_refused(
     change(sealed)
     path.write_bytes(orjson.dumps(sealed))
 
-    with pytest.raises(StoreDamaged, match=told):
+    with pytest.raises(BackupUnusable, match=told):
         read_manifest(report.path)
 
 
@@ -285,7 +285,7 @@ async def test_a_backup_by_a_newer_release_is_refused(tmp_path: Path) -> None:
     sealed = {"manifest": manifest, "sha256": hashlib.sha256(body).hexdigest()}
     path.write_bytes(orjson.dumps(sealed, option=orjson.OPT_SORT_KEYS))
 
-    with pytest.raises(StoreUnavailable, match="newer release"):
+    with pytest.raises(BackupUnusable, match="newer release"):
         await restore_backup("sqlite", tmp_path / "other", report.path, clock=system_clock)
 
 
@@ -294,7 +294,7 @@ async def test_an_interrupted_backup_is_none_and_the_next_one_replaces_it(tmp_pa
     target = tmp_path / "backups"
 
     async with filled(engine):
-        with pytest.raises(StoreUnavailable):
+        with pytest.raises(BackupUnusable):
             find_backup(target)
         (target / ".partial" / "database").mkdir(parents=True)
         (target / ".partial" / "database" / "000000").write_bytes(b"half")
