@@ -4,6 +4,8 @@
   the 250 was handed to the kernel), or closed without that.
 - Confirmed digests are handed to the next delivery transaction of their partition, or to one of
   their own when none comes soon; those of a closed session stay stored as unconfirmed.
+- A digest that two sessions hold, of a message and its retry, may be confirmed by one after the
+  other was closed. Its partition is remembered for that, of the last 10,000 of them.
 - `is_open` may be called from a store's thread, where a digest must never be missing from both the
   open and the confirmed: it would be taken for one that was closed unseen. So it is confirmed first
   and no longer open then, and each is one look-up in a dict.
@@ -16,6 +18,8 @@ import os
 from collections.abc import Iterable
 from typing import NamedTuple
 
+_MOST_SHARED = 10_000
+
 
 class _Open(NamedTuple):
     """The partition of an open delivery, and the event of its settlement."""
@@ -27,18 +31,28 @@ class _Open(NamedTuple):
 class Confirmations:
     """The open deliveries of this process, by digest; `owner` names the process in receipts."""
 
-    __slots__ = ("_confirmed", "_open", "owner")
+    __slots__ = ("_confirmed", "_open", "_shared", "owner")
 
     def __init__(self) -> None:
         self.owner = os.urandom(8)
         self._open: dict[bytes, _Open] = {}
-        self._confirmed: dict[bytes, bytes | None] = {}
+        self._confirmed: dict[bytes, bytes] = {}
+        self._shared: dict[bytes, bytes] = {}
 
     def open(self, digests: Iterable[bytes], part: bytes) -> None:
         """Record that these are committed in a partition, and their reply is about to be sent."""
         opened = _Open(part, asyncio.Event())
         for digest in digests:
-            self._open[digest] = opened
+            if digest in self._open:  # its first session still holds it; whoever waits hears both
+                self._share(digest, part)
+            else:
+                self._open[digest] = opened
+
+    def _share(self, digest: bytes, part: bytes) -> None:
+        self._shared.pop(digest, None)
+        self._shared[digest] = part
+        if len(self._shared) > _MOST_SHARED:
+            del self._shared[next(iter(self._shared))]
 
     def is_open(self, digest: bytes) -> bool:
         """Whether this delivery may still be confirmed, or was since `take_confirmed`."""
@@ -47,9 +61,10 @@ class Confirmations:
     def confirm(self, digests: Iterable[bytes]) -> None:
         """Record that the sender has seen the reply."""
         for digest in digests:
-            # One that was delivered twice may have been closed by the other session.
             opened = self._open.get(digest)
-            self._confirmed[digest] = opened.part if opened is not None else None
+            part = self._shared.get(digest) if opened is None else opened.part
+            if part is not None:
+                self._confirmed[digest] = part
             self._settle(digest)
 
     def close(self, digests: Iterable[bytes]) -> None:
@@ -74,20 +89,19 @@ class Confirmations:
             return False
         return True
 
-    def confirmed_in(self) -> set[bytes | None]:
+    def confirmed_in(self) -> set[bytes]:
         """The partitions with confirmed digests whose receipts are still stored."""
         return set(self._confirmed.values())
 
-    def take_confirmed(self, part: bytes | None) -> list[bytes]:
-        """Return the confirmed digests of a partition, and of none; the caller has them now."""
-        taken = [one for one, where in self._confirmed.items() if where is None or where == part]
+    def take_confirmed(self, part: bytes) -> list[bytes]:
+        """Return the confirmed digests of a partition; the caller has them now."""
+        taken = [one for one, where in self._confirmed.items() if where == part]
         if len(taken) == len(self._confirmed):
             self._confirmed = {}
         for digest in taken if self._confirmed else ():
             del self._confirmed[digest]
         return taken
 
-    def give_back(self, digests: list[bytes], part: bytes | None) -> None:
+    def give_back(self, digests: list[bytes], part: bytes) -> None:
         """Undo `take_confirmed`: the transaction failed."""
-        given_back: dict[bytes, bytes | None] = dict.fromkeys(digests, part)
-        self._confirmed = given_back | self._confirmed
+        self._confirmed = dict.fromkeys(digests, part) | self._confirmed

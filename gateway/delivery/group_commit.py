@@ -415,10 +415,7 @@ class Deliverer:
     async def _flush_confirmed(self) -> None:
         """Delete the receipts of confirmed deliveries when no message comes to do it along."""
         for part in self._confirmations.confirmed_in():
-            if part is None:
-                if not self._lines:
-                    await self._forget(part)
-            elif part not in self._lines:
+            if part not in self._lines:
                 # Messages that come now wait: a receipt that is being deleted makes none a retry.
                 line = self._lines[part] = _Line(part)
                 await self._forget(part)
@@ -427,14 +424,10 @@ class Deliverer:
                 else:
                     del self._lines[part]
 
-    async def _forget(self, part: bytes | None) -> None:
+    async def _forget(self, part: bytes) -> None:
         confirmed = self._confirmations.take_confirmed(part)
-        forget = partial(forget_confirmed, confirmed=confirmed)
         try:
-            if part is None:
-                await self._database.write_across(forget)
-            else:
-                await self._database.write_in(part, forget)
+            await self._database.write_in(part, partial(forget_confirmed, confirmed=confirmed))
         except Exception as error:  # tried again with the next batch, or in a second
             self._confirmations.give_back(confirmed, part)
             event(logger, "receipts_kept", level=logging.WARNING, cause=repr(error))

@@ -436,14 +436,21 @@ class SlowlyForgetting(ScriptedStore):
         self.done.append("forget")
 
 
+@pytest.mark.parametrize("sessions", [1, 2])
 async def test_a_message_is_not_compared_with_receipts_that_are_being_deleted(
-    opened: Open, monkeypatch: pytest.MonkeyPatch
+    opened: Open, monkeypatch: pytest.MonkeyPatch, sessions: int
 ) -> None:
-    """It would be taken for a retry, and a message sent twice on purpose would be lost."""
+    """It would be taken for a retry, and a message sent twice on purpose would be lost.
+
+    Of two sessions with the same message, the first was closed before the second confirmed it.
+    """
     monkeypatch.setattr("gateway.delivery.group_commit._FLUSH_SECONDS", 0.01)
     store = SlowlyForgetting()
     desk = opened(store)
-    await desk.deliverer.submit(message(), None)
+    for _ in range(sessions):
+        await desk.deliverer.submit(message(), None)
+    for _ in range(sessions - 1):
+        desk.confirmations.close([b"receipt"])
     desk.confirmations.confirm([b"receipt"])
     await asyncio.wait_for(store.forgets.wait(), 20)
 
@@ -454,8 +461,8 @@ async def test_a_message_is_not_compared_with_receipts_that_are_being_deleted(
     store.may_forget.set()
 
     assert await twin == STORED
-    assert before == ["commit"]
-    assert store.done == ["commit", "forget", "commit"]
+    assert before == ["commit"] * sessions
+    assert store.done == [*before, "forget", "commit"]
 
 
 class PartedStore(ScriptedStore):
