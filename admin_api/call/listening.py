@@ -39,8 +39,13 @@ async def listener_of(
     )
 
 
-def require_stream(call: Call) -> None:
-    """Raises Problem 429 when the credential holds as many streams as it may."""
-    held = call.service.feed.held_by(call.caller.credential_id)
-    if held >= call.service.settings.api_streams:
+def claim_stream(call: Call, listener: Listener) -> None:
+    """Count one more stream of the credential. Raises Problem 429 when it holds as many as it may.
+
+    Counted here, in the step that asks, and not when the response begins: the audit entry is
+    written in between, and many calls at one time would all find room.
+    """
+    feed = call.service.feed
+    if feed.held_by(call.caller.credential_id) >= call.service.settings.api_streams:
         raise rate_limited(_FULL_SECONDS)
+    feed.hold(listener)

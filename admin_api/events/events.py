@@ -17,7 +17,7 @@ from starlette.responses import Response
 from admin_api.access.event_access import ACCESS, readable_types
 from admin_api.access.policy import check
 from admin_api.call.call import Call
-from admin_api.call.listening import listener_of, require_stream
+from admin_api.call.listening import claim_stream, listener_of
 from admin_api.call.paging import Cursor, cursor_answer, position_of
 from admin_api.events.resume import (
     EventId,
@@ -118,7 +118,7 @@ async def stream_events(call: Call) -> Response:
         )
 
     listener, begin = await call.database.read(work)
-    require_stream(call)
+    claim_stream(call, listener)
     return event_stream(Source(feed, call.database, call.service.clock, listener, begin))
 
 

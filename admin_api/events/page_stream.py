@@ -27,7 +27,7 @@ from starlette.responses import Response
 
 from admin_api.access.event_access import readable_types
 from admin_api.call.call import Call, named_inbox
-from admin_api.call.listening import listener_of, require_stream
+from admin_api.call.listening import claim_stream, listener_of
 from admin_api.events.stream import BEAT, BEAT_SECONDS, EventStream
 from admin_api.http.responses import no_content
 from admin_api.service.feed import Feed, Listener
@@ -87,7 +87,7 @@ async def page_stream(call: Call, names: Sequence[str], frames: SharedFrames) ->
     listeners = await call.database.read(listen)
     if not listeners:
         return no_content()
-    require_stream(call)
+    claim_stream(call, listeners[0])
     source = PageSource(call.service.feed, call.database, listeners, heard, frames)
     return EventStream(source.feed, listeners, _frames(source))
 

@@ -17,7 +17,7 @@ from pydantic import BeforeValidator, Field
 from starlette.responses import Response
 
 from admin_api.call.call import Call, acting_inbox
-from admin_api.call.listening import listener_of, require_stream
+from admin_api.call.listening import claim_stream, listener_of
 from admin_api.http.hang_up import watching
 from admin_api.http.payload import Parameters, whole_number
 from admin_api.http.problems import unauthorized
@@ -67,7 +67,7 @@ async def _awaited(call: Call, expected: Expected, deadline: float) -> Entire | 
         return await listener_of(tx, call, inbox_id=await acting_inbox(tx, call), types=_TYPES)
 
     listener = await call.database.read(listen)
-    require_stream(call)
+    claim_stream(call, listener)
     with feed.listening(listener):
         async with watching(call.request.receive) as gone:
             gone.add_done_callback(lambda _: listener.end())

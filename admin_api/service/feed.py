@@ -24,6 +24,7 @@ from collections import Counter
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
+from weakref import WeakSet
 
 from storage.accounts.credential_marks import CredentialMark, credential_marks
 from storage.clock import Clock
@@ -59,6 +60,7 @@ class Listener:
     """
 
     __slots__ = (
+        "__weakref__",
         "_heard",
         "_waiting",
         "credential_id",
@@ -157,7 +159,7 @@ class Feed:
         self._commits = commits
         self._listeners: dict[bytes, set[Listener]] = {}
         self._tenants: Counter[bytes] = Counter()
-        self._held: dict[bytes, set[Listener]] = {}
+        self._held: WeakSet[Listener] = WeakSet()
         self._joining: dict[Listener, asyncio.Future[bytes]] = {}
         self._after: dict[bytes, bytes] = {}
         self._joined = WakeUp()
@@ -178,7 +180,7 @@ class Feed:
     @property
     def streams_open(self) -> int:
         """The number of open streams."""
-        return sum(map(self.held_by, self._held))
+        return sum(not one.has_ended for one in self._held)
 
     def held_by(self, credential_id: bytes) -> int:
         """Return the number of open streams of a credential.
@@ -186,14 +188,21 @@ class Feed:
         One that has ended is given back, even if it has not come to its own end: whoever loads
         twenty tabs anew opens twenty streams while the former ones still wait for their next frame.
         """
-        return sum(not one.has_ended for one in self._held.get(credential_id, ()))
+        return sum(one.credential_id == credential_id and not one.has_ended for one in self._held)
+
+    def hold(self, listener: Listener) -> None:
+        """Count a stream that is about to begin.
+
+        It counts until it was listened to, or until nobody has the listener any more: a response
+        may never be sent, because its entry in the audit log cannot be written, say.
+        """
+        self._held.add(listener)
 
     @contextlib.contextmanager
     def listening(self, listener: Listener, *others: Listener) -> Iterator[None]:
         """Count one stream, for as long as it lasts; all its listeners have one credential."""
         listeners = (listener, *others)
-        held = self._held.setdefault(listener.credential_id, set())
-        held.add(listener)
+        self.hold(listener)
         for each in listeners if self._is_closed else ():
             each.end()
         try:
@@ -201,9 +210,7 @@ class Feed:
         finally:
             for each in listeners:
                 self._drop(each)
-            held.discard(listener)
-            if not held:
-                self._held.pop(listener.credential_id, None)
+            self._held.discard(listener)
 
     async def join(self, listener: Listener) -> bytes:
         """Add the listener to the feed; the id behind which it begins."""

@@ -184,6 +184,24 @@ async def test_a_credential_holds_so_many_streams_and_no_more(world: World) -> N
         await one.__aexit__(None, None, None)
 
 
+async def test_streams_that_begin_together_are_no_more_than_one_by_one(world: World) -> None:
+    """The owner acts for another's inbox: before each begins, the audit log has its entry."""
+    together = [streaming(world, TENANT_OWNER, inbox_id=SUPPORT) for _ in range(25)]
+    streams = await asyncio.gather(*(one.__aenter__() for one in together))
+
+    assert sorted(stream.status for stream in streams) == [200] * 20 + [429] * 5
+    for one in together:
+        await one.__aexit__(None, None, None)
+
+
+async def test_a_stream_that_is_never_sent_holds_no_place(world: World) -> None:
+    async with world.client(AGENT) as api:
+        for _ in range(25):
+            assert (await api.head(STREAM)).status_code == 200
+    async with streaming(world, AGENT) as stream:
+        assert stream.status == 200
+
+
 async def test_who_does_not_read_is_cut_off(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(event_stream, "_PATIENCE", 0.2)
     async with streaming(world, SALES) as stream:
