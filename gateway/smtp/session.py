@@ -120,6 +120,8 @@ class Session:
         reply = command if isinstance(command, Reply) else await self._serve(command)
         if reply is not None:
             self._answer(reply)
+        if not self._exempt and (last := self._counts.last_word()) is not None:
+            raise HangUp(last)
         return True
 
     def _patience(self) -> float:
@@ -172,11 +174,7 @@ class Session:
         if reply.closes:
             raise HangUp(reply)
         self._connection.send(reply)
-        if self._exempt:
-            return
         self._counts.add(reply)
-        if (last := self._counts.last_word()) is not None:
-            raise HangUp(last)
 
     # Greetings and commands without a transaction
 

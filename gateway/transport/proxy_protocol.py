@@ -10,6 +10,7 @@ https://www.haproxy.org/download/2.9/doc/proxy-protocol.txt, 2.1 and 2.2.
 from __future__ import annotations
 
 import asyncio
+import re
 import socket
 import struct
 from ipaddress import AddressValueError, IPv4Address, IPv6Address
@@ -20,6 +21,7 @@ _MOST_V1 = 107
 _MOST_V2 = 2048
 _SIGNATURE = b"\r\n\r\n\0\r\nQUIT\n"
 _V1 = b"PROXY "
+_PORT = re.compile(rb"0|[1-9][0-9]{0,4}")  # 2.1: no zeros in front
 _FIXED = struct.Struct(">12sBBH")
 
 
@@ -57,6 +59,9 @@ def _parse_v1(octets: bytes) -> Header | None:
     kind = {b"TCP4": IPv4Address, b"TCP6": IPv6Address}.get(words[0])
     if kind is None:
         raise BadHeader("neither TCP4 nor TCP6")
+    # A zone (`fe80::1%eth0`) belongs to the proxy's own machine, and no header has one.
+    if b"%" in words[1] + words[2]:
+        raise BadHeader("an address with a zone")
     try:
         source, _ = (kind(word.decode("ascii")) for word in words[1:3])
     except (AddressValueError, UnicodeDecodeError) as error:
@@ -65,7 +70,7 @@ def _parse_v1(octets: bytes) -> Header | None:
 
 
 def _is_port(word: bytes) -> bool:
-    return word.isdigit() and len(word) <= 5 and int(word) <= 65535
+    return _PORT.fullmatch(word) is not None and int(word) <= 65535
 
 
 def _parse_v2(octets: bytes) -> Header | None:

@@ -49,6 +49,9 @@ def test_any_octets_end_in_a_verdict(start: bytes, rest: bytes) -> None:
         V2[:14] + b"\xff\xff",
         b"PROXY TCP4 192.0.2.77 198.51.100.1 4711 70000\r\n",
         b"PROXY TCP4 192.0.2.077 198.51.100.1 4711 25\r\n",
+        b"PROXY TCP4 192.0.2.77 198.51.100.1 04711 25\r\n",
+        b"PROXY TCP6 fe80::1%eth0 ::1 4711 25\r\n",
+        b"PROXY TCP6 ::1 fe80::1%eth0 4711 25\r\n",
         b"PROXY  TCP4 192.0.2.77 198.51.100.1 4711 25\r\n",
     ],
 )
