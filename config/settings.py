@@ -318,6 +318,9 @@ class Settings:
     )
     api_rate_per_minute: int = setting(600, values.count(), "API calls a minute per credential.")
     api_burst: int = setting(100, values.count(), "API calls at once per credential.")
+    console_rate_per_minute: int = setting(
+        1200, values.count(), "Requests of the page a minute per session; a fifth of them at once."
+    )
     api_streams: int = setting(
         20, values.count(), "Streams of events that a credential may hold open."
     )

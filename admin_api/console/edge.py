@@ -46,8 +46,6 @@ from storage.ids import to_text
 
 logger = logging.getLogger("postroom.http")
 
-_PER_MINUTE = 1200
-_BURST = 240
 _WORTH_PACKING = 2048
 _STATIC = "/console/static/{version}/{name}"
 POLICY = {
@@ -100,7 +98,9 @@ class Edge:
         self._service = service
         self._pages = _pages()
         self._hosts = origin.own_hosts(service.settings)
-        self._calls = Buckets(per_minute=_PER_MINUTE, burst=_BURST, ticks=ticks)
+        rate = service.settings.console_rate_per_minute
+        # A page with its parts is a dozen requests together.
+        self._calls = Buckets(per_minute=rate, burst=max(1, rate // 5), ticks=ticks)
         self._shared = SharedRows(service.feed.position_in, ticks)
         self._parts = KeptParts()
         self._frames = SharedFrames()
