@@ -98,6 +98,7 @@ async def _read(connection: Connection, settings: Settings, keeper: _Keeper) -> 
     limit = settings.size_limit
     fault: StoreUnavailable | None = None
     while not reader.done:
+        pace.wait()
         chunk = await connection.read_chunk(settings.data_timeout)
         pace.check(len(chunk))
         content = reader.feed(chunk)
@@ -123,24 +124,30 @@ async def _read(connection: Connection, settings: Settings, keeper: _Keeper) -> 
 
 
 class _Pace:
-    """The least speed at which content must come, averaged over a minute."""
+    """The least speed at which content must come, averaged over a minute of waiting for it.
 
-    __slots__ = ("_bytes", "_clock", "_floor", "_since")
+    While it is our disk that is slow, the clock stands still.
+    """
+
+    __slots__ = ("_bytes", "_clock", "_floor", "_since", "_waited")
 
     def __init__(self, floor: int) -> None:
         self._floor = floor
         self._clock = asyncio.get_running_loop().time
-        self._since = self._clock()
+        self._since = self._waited = 0.0
         self._bytes = 0
+
+    def wait(self) -> None:
+        self._since = self._clock()
 
     def check(self, received: int) -> None:
         self._bytes += received
-        elapsed = self._clock() - self._since
-        if elapsed < _FLOOR_WINDOW:
+        self._waited += self._clock() - self._since
+        if self._waited < _FLOOR_WINDOW:
             return
-        if self._bytes < self._floor * elapsed:
+        if self._bytes < self._floor * self._waited:
             raise HangUp(replies.TOO_SLOW)
-        self._since += elapsed
+        self._waited = 0.0
         self._bytes = 0
 
 

@@ -28,7 +28,9 @@ Receive = Callable[[Iterable[bytes]], Coroutine[Any, Any, Received | Reply]]
 
 
 class Peer:
-    """The part of a connection that content comes from."""
+    """The part of a connection that content comes from; `pause` seconds before each chunk."""
+
+    pause = 0.0
 
     def __init__(self, chunks: Iterable[bytes]) -> None:
         loop = asyncio.get_running_loop()
@@ -36,6 +38,7 @@ class Peer:
         self._chunks = iter(chunks)
 
     async def read_chunk(self, seconds: float) -> bytes:
+        await asyncio.sleep(self.pause)
         return next(self._chunks)
 
 
@@ -122,6 +125,40 @@ async def test_a_fault_within_content_ends_the_session(
     assert over.value.reply is replies.FAULT_CLOSING
     assert spooled(tmp_path) == []
     assert space.held == 0
+
+
+async def test_content_below_the_floor_is_given_up(
+    take: Receive, space: Space, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """500 octets a second, over a minute, which is a twentieth of a second here."""
+    monkeypatch.setattr("gateway.smtp.receive._FLOOR_WINDOW", 0.05)
+    monkeypatch.setattr(Peer, "pause", 0.02)
+
+    with pytest.raises(HangUp) as over:
+        await take([*[b"x"] * 100, b"\r\n.\r\n"])
+    steady = await take([*[b"x" * 1000] * 5, b"\r\n.\r\n"])
+
+    assert over.value.reply is replies.TOO_SLOW
+    assert isinstance(steady, Received)
+    assert space.held == 0
+
+
+async def test_a_slow_disk_is_no_fault_of_the_client(
+    take: Receive, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("gateway.smtp.receive._FLOOR_WINDOW", 0.05)
+    write = os.write
+
+    def slow(descriptor: int, data: bytes) -> int:
+        time.sleep(0.1)
+        return write(descriptor, data)
+
+    monkeypatch.setattr(os, "write", slow)
+
+    received = await take([b"x" * WRITTEN_OUT, b"y" * WRITTEN_OUT, b"z", b"\r\n.\r\n"])
+
+    assert isinstance(received, Received)
+    received.discard()
 
 
 async def test_what_drips_for_hours_is_not_taken_for_abandoned(
