@@ -36,9 +36,14 @@ def setup(log_format: Literal["text", "json"], level: str, file: Path | None = N
     handler.setFormatter(JsonLines() if log_format == "json" else TextLines())
     root = logging.getLogger()
     root.handlers[:] = [handler]
-    root.setLevel(level.upper())
+    log_from(level)
     for name in QUIET:
         logging.getLogger(name).setLevel(logging.WARNING)
+
+
+def log_from(level: str) -> None:
+    """Send everything from `level` on, from now on; in this process."""
+    logging.getLogger().setLevel(level.upper())
 
 
 def event(

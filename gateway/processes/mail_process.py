@@ -162,7 +162,7 @@ class MailProcess:
             packet = b"c%b %b" % (network.encode(), origin)
             socket.send_fds(self._control, [packet], [client.fileno()])
         except OSError as error:  # its packets pile up: it is too busy, or gone
-            event(logger, "sibling_busy", level=logging.WARNING, cause=error.strerror)
+            event(logger, "mail_process_busy", level=logging.WARNING, cause=error.strerror)
             return False
         client.close()
         self._count += 1
@@ -173,6 +173,10 @@ class MailProcess:
     def reload(self) -> None:
         """Make it read the certificate again."""
         self._tell(b"h")
+
+    def log_from(self, level: str) -> None:
+        """Make it log everything from this level on."""
+        self._tell(b"l" + level.encode())
 
     def abort(self) -> None:
         """Make it drop all its connections now; it is killed when that takes long."""
@@ -190,7 +194,7 @@ class MailProcess:
             async with asyncio.timeout(seconds + _EXIT_SECONDS) as self._patience:
                 await self._gone.wait()
         except TimeoutError:
-            event(logger, "sibling_killed", level=logging.ERROR, pid=self._pid)
+            event(logger, "mail_process_killed", level=logging.ERROR, pid=self._pid)
             os.kill(self._pid, signal.SIGKILL)
         if self._intake is not None:
             await self._intake.ended.wait()
@@ -203,7 +207,7 @@ class MailProcess:
         try:
             self._control.send(packet)
         except OSError as error:
-            event(logger, "sibling_deaf", level=logging.WARNING, cause=error.strerror)
+            event(logger, "mail_process_deaf", level=logging.WARNING, cause=error.strerror)
             return False
         return True
 
@@ -240,7 +244,7 @@ class MailProcess:
         self._served_until = loop.time()
         self.lost = True
         if self._patience is None:
-            event(logger, "sibling_lost", level=logging.ERROR, pid=self._pid, open=self._count)
+            event(logger, "mail_process_lost", level=logging.ERROR, pid=self._pid, open=self._count)
         self.on_lost(self.number)
         for network, count in self._networks.items():
             for _ in range(count):
@@ -289,11 +293,8 @@ def be_mail_process(wires: Sockets, serve: Serve, loop_factory: LoopFactory | No
     """Be a mail process until told to end; the process ends here."""
     status = 1
     try:
-        for word in (
-            signal.SIGINT,
-            signal.SIGTERM,
-            signal.SIGHUP,
-        ):  # the main process decides when we end
+        # The main process decides when we end, and when we read files again.
+        for word in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
             signal.signal(word, signal.SIG_IGN)
         with asyncio.Runner(loop_factory=loop_factory) as runner:
             runner.run(serve(wires))
@@ -328,6 +329,7 @@ class ControlChannel:
         self.on_idle_asked: Callable[[str], None] = lambda network: None
         self.on_idle_end: Callable[[str], None] = lambda network: None
         self.on_reload: Callable[[], object] = lambda: None
+        self.on_log_level: Callable[[str], None] = lambda level: None
 
     def listen(self) -> None:
         """Begin to receive, and report that we can take connections."""
@@ -348,6 +350,8 @@ class ControlChannel:
                 self.on_abort()
             case b"h":
                 self.on_reload()
+            case b"l":
+                self.on_log_level(packet[1:].decode())
             case b"p":
                 self.tell(b"p")
             case b"i":

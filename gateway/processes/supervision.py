@@ -61,6 +61,7 @@ class MailProcesses:
         self._quick_losses = 0
         self._draining = False
         self._reloaded = False
+        self._log_level: str | None = None
         self.on_closed: Callable[[str], None] = lambda network: None
 
     async def start(self, intake: Callable[[], MainEnd]) -> None:
@@ -75,9 +76,11 @@ class MailProcesses:
         process.on_closed = self._closed
         process.on_lost = self._lost
         await process.start(self._intake)
-        # It was forked from a process that has read the former certificate.
+        # It was forked from a process that has read the former certificate and settings.
         if self._reloaded:
             process.reload()
+        if self._log_level is not None:
+            process.log_from(self._log_level)
 
     def available(self) -> list[MailProcess]:
         """Those that take connections now."""
@@ -150,6 +153,12 @@ class MailProcesses:
         self._reloaded = True
         for process in self._present:
             process.reload()
+
+    def log_from(self, level: str) -> None:
+        """Have all log from this level on, also those that are forked later."""
+        self._log_level = level
+        for process in self._present:
+            process.log_from(level)
 
     def abort(self) -> None:
         """Make all drop their connections now."""

@@ -13,7 +13,7 @@ from collections.abc import AsyncGenerator, Callable
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 
-from config.logs import event
+from config.logs import event, log_from
 from config.settings import Settings
 from gateway.background import tell_of_end
 from gateway.counters import Counters
@@ -111,6 +111,7 @@ async def serve_mail_process(
 
             orders = ControlChannel(wires.control, take)
             orders.on_abort = connections.abort
+            orders.on_log_level = log_from
             orders.on_idle_end = connections.end_idle
             orders.on_idle_asked = lambda network: orders.tell(
                 b"i%.3f" % connections.longest_idle_now(network)

@@ -28,9 +28,8 @@ from storage.clock import SECOND
 
 MOST_READ = 64 << 10
 MOST_INTERIM = 8
-MOST_FIELDS = (
-    100  # in all headers together: thousands of short ones cost far more than their octets
-)
+# In all headers together: thousands of short ones cost far more than their octets.
+MOST_FIELDS = 100
 _BUFFERED = 8 << 10  # asyncio reads up to twice as much ahead
 _READ_SECONDS = 1.0
 _CONNECT_SECONDS = 4.0  # for an address, while there is another one

@@ -12,7 +12,7 @@ from tests.support.fixtures import MakeServer
 from tests.support.mailbox import Api
 from tests.support.server import Server
 from tests.support.smtp import SmtpClient, message
-from tests.wire.test_processes import command_line, siblings_of
+from tests.wire.test_processes import command_line, mail_processes_of
 
 FORK_SERVER = b"postroom: fork server"
 TEAM = ["team@example.test"]
@@ -40,11 +40,11 @@ def await_count(server: Server, name: str, count: int, seconds: float) -> None:
 
 def test_a_lost_process_is_replaced_each_time(pair: Server) -> None:
     for number in range(1, 4):
-        before = siblings_of(pair)
+        before = mail_processes_of(pair)
         os.kill(before[0], signal.SIGKILL)
         await_count(pair, "postroom_mail_processes_replaced_total", number, START_SECONDS)
 
-        assert len(siblings_of(pair)) == len(before)
+        assert len(mail_processes_of(pair)) == len(before)
         with ExitStack() as open_ones:
             clients = [open_ones.enter_context(pair.client()) for _ in range(4)]
             for client in clients:
@@ -56,7 +56,7 @@ def test_a_lost_process_is_replaced_each_time(pair: Server) -> None:
 
 
 def test_a_replaced_process_ends_with_the_main_one(pair: Server) -> None:
-    os.kill(siblings_of(pair)[0], signal.SIGKILL)
+    os.kill(mail_processes_of(pair)[0], signal.SIGKILL)
     await_count(pair, "postroom_mail_processes_replaced_total", 1, START_SECONDS)
     made = pair.processes()[1:]
 
@@ -78,7 +78,7 @@ def is_there(pid: int) -> bool:
 
 
 def test_a_process_that_hangs_is_passed_over_killed_and_replaced(pair: Server) -> None:
-    hung = siblings_of(pair)[0]
+    hung = mail_processes_of(pair)[0]
     with ExitStack() as open_ones:
         clients = [open_ones.enter_context(pair.client()) for _ in range(2)]  # one with each
         os.kill(hung, signal.SIGSTOP)
@@ -92,7 +92,7 @@ def test_a_process_that_hangs_is_passed_over_killed_and_replaced(pair: Server) -
 
         await_count(pair, "postroom_mail_processes_replaced_total", 1, 45)
         assert time.monotonic() - stopped > 25
-    assert hung not in siblings_of(pair)
+    assert hung not in mail_processes_of(pair)
     log = pair.log_tail()
     assert "mail_process_hangs" in log and "mail_process_killed" in log
     with pair.client() as again:
@@ -114,7 +114,7 @@ def fork_servers(server: Server) -> list[int]:
 def test_a_lost_fork_server_is_replaced_each_time(pair: Server) -> None:
     for number in (1, 2):
         os.kill(min(fork_servers(pair)), signal.SIGKILL)
-        os.kill(siblings_of(pair)[0], signal.SIGKILL)
+        os.kill(mail_processes_of(pair)[0], signal.SIGKILL)
         await_count(pair, "postroom_mail_processes_replaced_total", number, START_SECONDS)
     for number in range(4):
         with pair.client() as client:
@@ -133,7 +133,7 @@ def test_a_lost_fork_server_is_replaced_each_time(pair: Server) -> None:
 def test_without_fork_servers_mail_goes_on(pair: Server) -> None:
     for pid in fork_servers(pair):
         os.kill(pid, signal.SIGKILL)
-    os.kill(siblings_of(pair)[0], signal.SIGKILL)
+    os.kill(mail_processes_of(pair)[0], signal.SIGKILL)
     deadline = time.monotonic() + START_SECONDS
     while "mail_process_missing" not in pair.log_tail():
         assert time.monotonic() < deadline, pair.log_tail()

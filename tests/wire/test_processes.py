@@ -22,7 +22,7 @@ def pair(own_server: MakeServer) -> Server:
     return own_server({"mail_processes": "3"})
 
 
-def siblings_of(server: Server) -> list[int]:
+def mail_processes_of(server: Server) -> list[int]:
     """Return the ids of the processes that were forked and not executed anew."""
     own = command_line(server.pid)
     return [pid for pid in server.processes()[1:] if command_line(pid) == own]
@@ -42,7 +42,7 @@ def deliver(client: SmtpClient, subject: str) -> str:
 def test_a_lost_process_takes_only_its_own_connections_with_it(pair: Server) -> None:
     with ExitStack() as open_ones:
         clients = [open_ones.enter_context(pair.client()) for _ in range(6)]
-        os.kill(siblings_of(pair)[0], signal.SIGKILL)
+        os.kill(mail_processes_of(pair)[0], signal.SIGKILL)
         time.sleep(0.2)
 
         outcomes = [deliver(client, f"open {number}") for number, client in enumerate(clients)]
@@ -52,12 +52,12 @@ def test_a_lost_process_takes_only_its_own_connections_with_it(pair: Server) -> 
             assert deliver(client, f"new {number}") == "250"
     with pair.mailboxes()[0] as mailbox:
         assert len(mailbox.newest()) == 7
-    assert "sibling_lost" in pair.log_tail()
+    assert "mail_process_lost" in pair.log_tail()
 
 
 def test_the_first_process_takes_mail_when_no_other_is_left(pair: Server) -> None:
-    for sibling in siblings_of(pair):
-        os.kill(sibling, signal.SIGKILL)
+    for pid in mail_processes_of(pair):
+        os.kill(pid, signal.SIGKILL)
     time.sleep(0.2)
 
     with pair.client() as client:
@@ -71,7 +71,7 @@ def test_a_lost_process_gives_back_the_places_of_its_clients(own_server: MakeSer
     with ExitStack() as open_ones:
         clients = [open_ones.enter_context(server.client()) for _ in range(4)]
         assert refused(server)
-        os.kill(siblings_of(server)[0], signal.SIGKILL)
+        os.kill(mail_processes_of(server)[0], signal.SIGKILL)
         time.sleep(0.2)
         clients += [open_ones.enter_context(server.client()) for _ in range(2)]
         assert refused(server)
@@ -97,7 +97,7 @@ def refused(server: Server) -> bool:
 def test_the_port_is_free_as_soon_as_the_first_process_is_gone(pair: Server) -> None:
     with ExitStack() as open_ones:
         clients = [open_ones.enter_context(pair.client()) for _ in range(4)]
-        siblings = siblings_of(pair)
+        mail_processes = mail_processes_of(pair)
         pair.kill_first()
         with socket.socket() as probe:
             probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
@@ -105,7 +105,7 @@ def test_the_port_is_free_as_soon_as_the_first_process_is_gone(pair: Server) -> 
             probe.listen()
         assert sorted(last_word(client) for client in clients) == ["421"] * 4
     deadline = time.monotonic() + 10
-    while any(map(is_alive, siblings)):
+    while any(map(is_alive, mail_processes)):
         assert time.monotonic() < deadline, "a process outlives the first one"
         time.sleep(0.01)
 

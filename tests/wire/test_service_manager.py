@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from tests.support.fixtures import Servers
-from tests.support.smtp import SmtpClient
+from tests.support.smtp import SmtpClient, message
 
 # Takes systemd's place: binds, gives the descriptors their numbers, and becomes the service.
 ACTIVATE = """
@@ -82,15 +82,21 @@ def test_settings_that_cannot_change_while_running_are_named(
 ) -> None:
     file = tmp_path / "settings.toml"
     file.write_text("")
-    server = servers.new({"config": str(file)})
+    server = servers.new({"config": str(file), "mail_processes": "2"})
     server.start_demo()
     try:
         server.stop()
+        file.write_text('log_level = "warning"\n')
         server.start()
-        file.write_text('max_recipients = 7\nlog_level = "warning"\n')
+        file.write_text("max_recipients = 7\n")
         server.process.send_signal(signal.SIGHUP)
         server.await_log("settings_need_restart")
         assert "keys=max_recipients" in server.log_tail()
+        # In the process that has the connection, too.
+        server.await_log("settings_read")
+        with server.client() as client:
+            assert client.deliver(message("Logged"), ["team@example.test"]).code == 250
+        server.await_log(" accepted ")
         file.write_text("max_recipients = 0\n")
         server.process.send_signal(signal.SIGHUP)
         server.await_log("settings_kept")

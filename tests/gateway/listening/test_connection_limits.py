@@ -12,9 +12,18 @@ from gateway.smtp import replies
 OURS = "198.51.100.7"
 
 
-def limits(**numbers: int) -> ConnectionLimits:
-    exempt = networks("198.51.100.0/24")
-    return ConnectionLimits(Settings(exempt_networks=exempt, **numbers))
+def limits(
+    *, in_all: int = 2000, kept: int = 100, of_one: int = 50, a_minute: int = 300
+) -> ConnectionLimits:
+    return ConnectionLimits(
+        Settings(
+            exempt_networks=networks("198.51.100.0/24"),
+            max_connections=in_all,
+            exempt_connections=kept,
+            max_connections_per_client=of_one,
+            max_new_connections_per_minute=a_minute,
+        )
+    )
 
 
 @pytest.mark.parametrize(
@@ -54,12 +63,7 @@ def test_three_hundred_new_ones_a_minute_and_no_more() -> None:
 
 @pytest.mark.parametrize("client", [OURS, ""])
 def test_exempt_networks_and_local_programs_count_in_all_only(client: str) -> None:
-    gate = limits(
-        max_connections=4,
-        exempt_connections=0,
-        max_connections_per_client=1,
-        max_new_connections_per_minute=1,
-    )
+    gate = limits(in_all=4, kept=0, of_one=1, a_minute=1)
     for _ in range(4):
         assert gate.refusal(client, 0.0) is None
         gate.enter(client)
@@ -69,7 +73,7 @@ def test_exempt_networks_and_local_programs_count_in_all_only(client: str) -> No
 
 
 def test_strangers_leave_the_kept_connections_to_exempt_networks() -> None:
-    gate = limits(max_connections=3, exempt_connections=1)
+    gate = limits(in_all=3, kept=1)
     for client in ("192.0.2.1", "192.0.2.2"):
         assert gate.refusal(client, 0.0) is None
         gate.enter(client)

@@ -1,4 +1,4 @@
-"""The first process and its siblings: what they say to each other when things go wrong."""
+"""The main process and its mail processes: what they say to each other when things go wrong."""
 
 import asyncio
 import os
@@ -59,81 +59,81 @@ def is_child(pid: int) -> bool:
 
 
 async def test_a_connection_without_its_descriptor_is_told_to_have_ended(wires: Pair) -> None:
-    first, sibling = (end.control for end in wires)
+    main, mail_process = (end.control for end in wires)
     taken: list[socket.socket] = []
-    orders = ControlChannel(sibling, lambda client, origin, ended: taken.append(client))
+    orders = ControlChannel(mail_process, lambda client, origin, ended: taken.append(client))
     orders.listen()
-    assert await woken_within(first) == b"r"
+    assert await woken_within(main) == b"r"
 
-    first.send(b"c192.0.2.1 Sp192.0.2.1")
+    main.send(b"c192.0.2.1 Sp192.0.2.1")
 
-    assert await woken_within(first) == b"x192.0.2.1"
+    assert await woken_within(main) == b"x192.0.2.1"
     assert taken == []
-    asyncio.get_running_loop().remove_reader(sibling)
+    asyncio.get_running_loop().remove_reader(mail_process)
 
 
-async def test_a_lost_sibling_gives_back_what_it_had(wires: Pair) -> None:
+async def test_a_lost_mail_process_gives_back_what_it_had(wires: Pair) -> None:
     ours, theirs = wires
     left: asyncio.Queue[str] = asyncio.Queue()
-    sibling = MailProcess(sleeper(), ours)
-    sibling.on_closed = left.put_nowait
+    mail_process = MailProcess(sleeper(), ours)
+    mail_process.on_closed = left.put_nowait
     theirs.control.send(b"r")
-    await sibling.start(intake)
+    await mail_process.start(intake)
     for network in ("192.0.2.1", "192.0.2.1", "192.0.2.2"):
         client = socket.socket()
-        assert sibling.take(client, network, b"Sp")
+        assert mail_process.take(client, network, b"Sp")
         assert client.fileno() < 0
     theirs.control.send(b"x192.0.2.1")
     async with asyncio.timeout(5):
         assert await left.get() == "192.0.2.1"
-        assert len(sibling) == 2
+        assert len(mail_process) == 2
 
         theirs.close()
 
         assert {await left.get(), await left.get()} == {"192.0.2.1", "192.0.2.2"}
     with socket.socket() as client:
-        assert not sibling.take(client, "192.0.2.3", b"Sp")
+        assert not mail_process.take(client, "192.0.2.3", b"Sp")
         assert client.fileno() >= 0
-    os.kill(sibling._pid, signal.SIGKILL)
-    await sibling.drain(0)
+    os.kill(mail_process._pid, signal.SIGKILL)
+    await mail_process.drain(0)
     assert left.empty()
 
 
-async def test_a_sibling_that_ignores_its_orders_is_killed_when_forced(
+async def test_a_mail_process_that_ignores_its_orders_is_killed_when_forced(
     wires: Pair, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("gateway.processes.mail_process._EXIT_SECONDS", 0.1)
     ours, theirs = wires
-    sibling = MailProcess(sleeper(), ours)
+    mail_process = MailProcess(sleeper(), ours)
     theirs.control.send(b"r")
-    await sibling.start(intake)
+    await mail_process.start(intake)
 
-    draining = asyncio.create_task(sibling.drain(60))
+    draining = asyncio.create_task(mail_process.drain(60))
     await asyncio.sleep(0.05)
-    sibling.abort()
+    mail_process.abort()
     theirs.handover.close()  # as the kernel does for a process that is killed
 
     async with asyncio.timeout(5):
         await draining
-    assert not is_child(sibling._pid)
+    assert not is_child(mail_process._pid)
 
 
-async def test_a_sibling_too_busy_for_an_order_still_learns_to_drain(wires: Pair) -> None:
+async def test_a_mail_process_too_busy_for_an_order_still_learns_to_drain(wires: Pair) -> None:
     ours, theirs = wires
-    sibling = MailProcess(sleeper(), ours)
+    mail_process = MailProcess(sleeper(), ours)
     theirs.control.send(b"r")
-    await sibling.start(intake)
+    await mail_process.start(intake)
     with suppress(BlockingIOError):
         while True:
             ours.control.send(b"a")
 
-    draining = asyncio.create_task(sibling.drain(60))
+    draining = asyncio.create_task(mail_process.drain(60))
     await asyncio.sleep(0)
     packets = 0
     while await woken_within(theirs.control):
         packets += 1
 
     assert packets > 1
-    os.kill(sibling._pid, signal.SIGKILL)
+    os.kill(mail_process._pid, signal.SIGKILL)
     theirs.close()
     await draining
