@@ -16,7 +16,8 @@ Rules this module keeps:
 - Of several words none is an address that has a slash before the @ and no dot behind it: `Ann
   Lee/Sales/Acme@Acme` is a name of Lotus Notes.
 - An entry without any other address has the one that stands in its quoted string or comment; an
-  entry without any at all has an empty `email`.
+  entry without any at all has an empty `email`, and what stands in angle brackets is its name where
+  there is no other. A comment that stands alone behind a mailbox is none.
 - Around an address brackets of all kinds, `mailto:` and `SMTP:` are passed over, as Exchange,
   Outlook and web pages leave them.
 
@@ -28,7 +29,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
-from gateway.message.encoded_words import MAX_TEXT, harmless, readable
+from gateway.message.encoded_words import MAX_TEXT, WORD_OF_NAME, harmless, readable
 
 MAX_EMAIL = 320
 _MAX_RAW = 32_768
@@ -39,12 +40,12 @@ _LONGEST_COMMENTED = 1_000
 # Possessive (`*+`) wherever blanks may stand: a long run of them is gone over once.
 _PLAIN = re.compile(r"""([^"<>,;:()@\\=]*+)<([^\s"<>,;:()@\\]+@[^\s"<>,;:()@\\]+)>\s*+""")
 _TOKEN = re.compile(
-    r"""(?P<quoted>"(?:[^"\\]++|\\.)*+"?)
+    rf"""(?P<quoted>"(?:[^"\\]++|\\.)*+"?)
     | (?P<angle><(?:"(?:[^"\\]++|\\.)*+"|[^"<>]++)*+>?)
-    | (?P<word>=\?[^?\s<>@"]{1,60}\?[bBqQ]\?[^?\s<>@"]*\?=)
+    | (?P<word>{WORD_OF_NAME})
     | (?P<mark>[,;:()])
     | (?P<pair>\\[()"\\])
-    | (?P<atom>(?:\[[^][\s]{0,80}\]|[^\s"<>,;:()\\]|\\(?![()"\\]))+)
+    | (?P<atom>(?:\[[^][\s]{{0,80}}\]|[^\s"<>,;:()\\]|\\(?![()"\\]))+)
     | (?P<space>\s+)
     | (?P<stray>.)""",
     re.VERBOSE | re.DOTALL,
@@ -71,6 +72,7 @@ _ENCODED_WORD = re.compile(r"=\?[^?\s]{1,60}\?[bBqQ]\?")
 _STAND_INS = (("&lt;", "<"), ("&gt;", ">"), ("&quot;", '"'), ("＜", "<"), ("＞", ">"))
 _ESCAPE = re.compile(r"&#?\w{2,8}\Z", re.ASCII)
 _QUOTE = {ord('"'): " "}
+_QUOTES = ("'", '"')
 _PARENTHESES = {ord("("): " ", ord(")"): " "}
 # A comment within an address.
 _COMMENT = re.compile(r"\((?:[^()\\]|\\.)*+\)")
@@ -196,6 +198,8 @@ class _Reading:
         if kind == "mark" and (value == "(" or (value == ")" and self.depth)):
             self.depth += 1 if value == "(" else -1
             # A blank on either side: `Pete(his account)` is no word.
+            if value == "(" and self.depth == 1 and entry.comment:
+                entry.comment.append(" ")
             apart = value == "(" and entry.phrase and not entry.phrase[-1].isspace()
             entry.phrase.append(f" {value}" if apart and self.depth == 1 else value)
             entry.bare.append(" ")
@@ -252,6 +256,8 @@ class _Reading:
         """End an entry at `mark`, which is empty where no name goes on behind it."""
         is_apart = "".join(self.entry.phrase[:1])[:1].isspace()
         found = _mailboxes_of(self.entry)
+        if self.mailboxes and not (self.entry.has_words or self.entry.email):
+            found = []  # a remark behind a group
         self.entry = _Entry()
         self.entries += 1
         if self.before and found:
@@ -341,7 +347,7 @@ def _without_bare_address(entry: _Entry) -> list[Mailbox]:
             phrase = "".join(entry.phrase).replace(f"({comment})", "")
             name = phrase.replace(f"<{found[0]}>", "").replace(found[0], "")
             return [_mailbox(name.strip(" <>()"), found[0])]
-    name = readable(_name(entry))
+    name = readable(_name(entry) or entry.angle or "")
     return [Mailbox(name, "")] if name else []
 
 
@@ -376,6 +382,7 @@ def _mailbox(name: str, email: str) -> Mailbox:
     name = readable(name)
     if "  " in name:
         name = " ".join(name.split())
-    if len(name) > 2 and name[0] == "'" == name[-1]:
+    # Quotes that were encoded with the name, or put around quotes.
+    if len(name) > 2 and name[0] == name[-1] in _QUOTES and name[0] not in name[1:-1]:
         name = name[1:-1].strip()
     return Mailbox(name, harmless(email).removesuffix(".") if usable else "")

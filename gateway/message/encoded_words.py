@@ -6,7 +6,8 @@ Rules this module keeps:
   decoded. `email.header` takes minutes for the texts of hostile senders.
 - Only charsets that mail really uses (`storage.content.charsets`). A word in any other is decoded
   when its octets are UTF-8 or ISO-2022-JP, and stays as it was written when they are not.
-- Letters that a sender left as they are in a word of the Q encoding are themselves.
+- Letters that a sender left as they are in a word of the Q encoding are themselves, and so is a
+  question mark. Words that were cut within an escape or a group of base 64 are put together again.
 - NUL and lone surrogates become U+FFFD, other control characters and ends of lines a space.
 
 RFC 2047, RFC 2231 5 (language suffix), RFC 6532 (raw UTF-8).
@@ -14,6 +15,7 @@ RFC 2047, RFC 2231 5 (language suffix), RFC 6532 (raw UTF-8).
 
 import binascii
 import re
+from dataclasses import dataclass
 from itertools import islice
 
 from storage.content.charsets import ISO_2022_JP, codec_of, decode_text, is_iso_2022_jp
@@ -22,7 +24,22 @@ MAX_TEXT = 998
 MAX_RAW = 16_384
 _MAX_WORDS = 200
 
-_WORD = re.compile(r"=\?([A-Za-z0-9_.:+-]{1,60})(?:\*[^?\s]{0,20})?\?([bBqQ])\?([^?]*)\?=")
+# A word ends at the first `?=`, but for one before an escape with which the word goes on: some
+# leave question marks as they are. Its usual signs are put in for `_SIGN`.
+_ENCODED = r"(?:_SIGN++|=(?!\?(?!=))|\?(?!=)|\?(?==[0-9A-F]{2}[^\s?]{0,200}\?=))*+"
+_WORD = re.compile(
+    r"=\?([A-Za-z0-9_.:+-]{1,60})(?:\*[^?\s]{0,20})?\?([bBqQ])\?("
+    + _ENCODED.replace("_SIGN", "[^?=]")
+    + r")\?="
+)
+WORD_OF_NAME = (
+    r"""=\?[^?\s<>@"]{1,60}\?[bBqQ]\?""" + _ENCODED.replace("_SIGN", r"""[^?=\s<>@"]""") + r"\?="
+)
+_CUT_ESCAPE = re.compile(r"=[0-9A-Fa-f]?\Z")
+_ESCAPE = re.compile(r"=[0-9A-Fa-f]{2}")
+_DIGITS = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/"
+# The bits of the last digit of a group that belong to no octet.
+_REST = {2: 0b1111, 3: 0b11}
 _UNREADABLE = re.compile(r"[\x00\ud800-\udfff]")
 _CONTROL = re.compile(r"[\x01-\x1f\x7f-\x9f\u2028\u2029]")
 
@@ -61,34 +78,80 @@ def decoded(text: str) -> str:
         return text
     text = text[:MAX_RAW]
     done: list[str] = []
-    octets, codec, position = b"", "", 0
+    run, position = _Run(), 0
     for word in islice(_WORD.finditer(text), _MAX_WORDS):
         between = text[position : word.start()]
-        known = _octets(word)
-        if known is None:
-            done += [_text(octets, codec), between, word[0]]
-            octets, codec = b"", ""
-        elif codec and not between.strip(" \t") and known[1] == codec:
-            octets += known[0]
-        else:
-            apart = "" if codec and not between.strip(" \t") else between
-            done += [_text(octets, codec), apart]
-            octets, codec = known
+        is_adjacent = bool(run.codec) and not between.strip(" \t")
+        if not (is_adjacent and run.goes_on(word)):
+            done.append(run.text)
+            run = _Run()
+            is_read = run.goes_on(word)
+            done.append("" if is_read and is_adjacent else between)
+            done.append("" if is_read else word[0])
         position = word.end()
-    return "".join([*done, _text(octets, codec), text[position:]])
+    return "".join([*done, run.text, text[position:]])
 
 
-def _octets(word: re.Match[str]) -> tuple[bytes, str] | None:
+@dataclass(slots=True)
+class _Run:
+    """Adjacent words in one charset: `newest` is the last one's octets, `before` the others'."""
+
+    before: bytes = b""
+    codec: str = ""
+    charset: str = ""
+    encoding: str = ""
+    encoded: str = ""
+    newest: bytes = b""
+
+    @property
+    def text(self) -> str:
+        return _text(self.before + self.newest, self.codec)
+
+    def goes_on(self, word: re.Match[str]) -> bool:
+        """Take a word in, if it can be read, and is in the same charset as those before."""
+        charset, encoding, encoded = word[1].lower(), word[2].lower(), word[3]
+        before = self.before + self.newest
+        if (charset, encoding) == (self.charset, self.encoding) and self._is_cut_before(encoded):
+            before, encoded = self.before, self.encoded + encoded
+        known = _octets(charset, encoding, encoded)
+        if known is None or self.codec not in {"", known[1]}:
+            return False
+        self.before, (self.newest, self.codec) = before, known
+        self.charset, self.encoding, self.encoded = charset, encoding, encoded
+        return True
+
+    def _is_cut_before(self, encoded: str) -> bool:
+        """Whether the newest word ends within an escape or a group that `encoded` goes on with."""
+        if self.encoding == "q":
+            cut = _CUT_ESCAPE.search(self.encoded[-2:])
+            return cut is not None and _ESCAPE.match(cut[0] + encoded) is not None
+        digits = len(self.encoded.rstrip()) % 4
+        if not digits or "=" in self.encoded:
+            return False
+        together = _octets(self.charset, "b", self.encoded + encoded)
+        if together is None or not _is_in(self.before + together[0], self.codec):
+            return False
+        # Some leave the padding out: those end with zeros, and in a letter of their charset.
+        is_whole = digits > 1 and not _DIGITS.find(self.encoded.rstrip()[-1]) & _REST[digits]
+        return not (
+            is_whole
+            and _octets(self.charset, "b", encoded) is not None
+            and _is_in(self.before + self.newest, self.codec)
+        )
+
+
+def _octets(charset: str, encoding: str, encoded: str) -> tuple[bytes, str] | None:
     """Return the octets and codec of a word; None when it is to stay as it is."""
-    charset, encoding, encoded = word.groups()
     codec = codec_of(charset)
     try:
-        if encoding in "qQ":
+        if encoding == "q":
             named = codec if codec not in {None, "ascii"} else "utf-8"
             raw = encoded.encode("ascii" if encoded.isascii() else named or "utf-8")
             octets = binascii.a2b_qp(raw, header=True)
         else:
-            octets = binascii.a2b_base64(encoded + "==")
+            # A digit that is alone in its group holds no octet.
+            alone = len(encoded.rstrip()) % 4 == 1 and "=" not in encoded and len(encoded) > 1
+            octets = binascii.a2b_base64((encoded.rstrip()[:-1] if alone else encoded) + "==")
     except (ValueError, LookupError):  # no base 64; a letter that the charset has not
         return None
     if codec in {None, "ascii"} and is_iso_2022_jp(octets):
@@ -100,6 +163,14 @@ def _octets(word: re.Match[str]) -> tuple[bytes, str] | None:
     return (octets, codec) if codec else None
 
 
+def _is_in(octets: bytes, codec: str) -> bool:
+    try:
+        decode_text(octets, codec, errors="strict")
+    except UnicodeError:
+        return False
+    return True
+
+
 def _text(octets: bytes, codec: str) -> str:
     """Decode octets; those that are not in the named charset are often in its usual confusion."""
     if codec == "utf-8":
@@ -107,6 +178,8 @@ def _text(octets: bytes, codec: str) -> str:
             return octets.decode().removeprefix("\ufeff")
         except UnicodeDecodeError:
             pass
+        if read := _utf8_with_faults(octets):
+            return read
     for one in (codec, *_MISTAKEN.get(codec, ())):
         try:
             return decode_text(octets, one, errors="strict")
@@ -114,6 +187,14 @@ def _text(octets: bytes, codec: str) -> str:
             if b"\xed" in octets and _has_surrogates(octets):
                 break
     return decode_text(octets, codec)
+
+
+def _utf8_with_faults(octets: bytes) -> str:
+    """What is UTF-8 but for a few octets, as where a word was cut; empty where it is none."""
+    text = octets.decode("utf-8", "replace")
+    unreadable = text.count("\ufffd")
+    letters = sum(not sign.isascii() for sign in text) - unreadable
+    return text if letters >= max(unreadable, 1) else ""
 
 
 def _has_surrogates(octets: bytes) -> bool:
