@@ -18,7 +18,8 @@ from storage.errors import Conflict, NotFound
 from storage.ids import to_text
 
 _PAGE = 200
-_NAMED = 50  # each may be of half a megabyte
+MOST_NAMED = 50  # each may be of half a megabyte
+_BY_TEXT = 300  # the signs of the text that the index of `m032_alike_contacts` holds
 
 
 @dataclass(frozen=True, slots=True)
@@ -261,20 +262,30 @@ async def known_names(
     return {row["sort_key"] for row in rows}
 
 
-async def contacts_named(tx: Tx, *, tenant_id: bytes, inbox_id: bytes, card: Card) -> list[Contact]:
-    """A few cards of the name of `card`, first those that a search would find alike."""
-    params = {
-        "tenant_id": tenant_id,
-        "inbox_id": inbox_id,
-        "sort_key": card.sort_key,
-        "search": card.search_text,
-    }
+async def contacts_named(
+    tx: Tx, *, tenant_id: bytes, inbox_id: bytes, sort_key: str
+) -> list[Contact]:
+    """The oldest cards of a name, a few of them."""
+    rows = await tx.fetch_all(
+        f"{_CONTACT} AND sort_key = :sort_key ORDER BY contact_id LIMIT {MOST_NAMED}",
+        {"tenant_id": tenant_id, "inbox_id": inbox_id, "sort_key": sort_key},
+    )
+    return [_contact(row) for row in rows]
+
+
+async def contacts_alike(tx: Tx, *, tenant_id: bytes, inbox_id: bytes, card: Card) -> list[Contact]:
+    """A few cards of the name of `card` whose text begins like its own, the oldest first."""
     rows = await tx.fetch_all(
         f"""
-        {_CONTACT} AND sort_key = :sort_key
-        ORDER BY CASE WHEN search = :search THEN 0 ELSE 1 END, contact_id LIMIT {_NAMED}
+        {_CONTACT} AND sort_key = :sort_key AND substr(search, 1, {_BY_TEXT}) = :start
+        ORDER BY contact_id LIMIT {MOST_NAMED}
         """,
-        params,
+        {
+            "tenant_id": tenant_id,
+            "inbox_id": inbox_id,
+            "sort_key": card.sort_key,
+            "start": card.search_text[:_BY_TEXT],
+        },
     )
     return [_contact(row) for row in rows]
 

@@ -11,22 +11,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Hashable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Literal
 
 from storage.contacts.cards import Card, joined, octets_of, why_too_large
 from storage.contacts.contacts import (
+    MOST_NAMED,
     Contact,
     contact_ids,
     contact_ids_by_uid,
+    contacts_alike,
     contacts_named,
     find_contact,
     free_places,
     known_names,
     write_contacts,
 )
-from storage.contacts.same_card import same_named_card
+from storage.contacts.same_card import likeness, same_named_card
 from storage.contacts.vcards import ReadCard, Unreadable
 from storage.database import Tx
 from storage.errors import NotFound
@@ -75,8 +77,10 @@ class _Book:
     """The part of an inbox's book that some cards can touch, with their changes so far.
 
     `owners` are the cards that have an address, `by_uid` those that have a UID, `names` the sort
-    keys that a card had before, `made` the new cards by theirs; `before` are the contacts as they
-    were read, `now` as they are to be. `room` is how many more there may be.
+    keys that a card had before, `named` the oldest cards of some of them; `made` are the cards
+    since by what is on them: looking at each of a name would take the square of their number.
+    `before` are the contacts as they were read, `now` as they are to be. `room` is how many more
+    there may be.
     """
 
     tenant_id: bytes
@@ -85,7 +89,8 @@ class _Book:
     by_uid: dict[str, bytes]
     names: set[str]
     room: int
-    made: dict[str, list[bytes]] = field(default_factory=dict)
+    named: dict[str, list[bytes]] = field(default_factory=dict)
+    made: dict[Hashable, list[bytes]] = field(default_factory=dict)
     before: dict[bytes, Contact] = field(default_factory=dict)
     now: dict[bytes, Contact] = field(default_factory=dict)
 
@@ -191,12 +196,12 @@ def _create(tx: Tx, book: _Book, card: Card, now: int) -> Imported:
     book.room -= 1
     made = Contact(tx.new_id(), book.inbox_id, card, {}, False, now, now)
     _put(book, made)
-    book.made.setdefault(card.sort_key, []).append(made.contact_id)
     return Imported("created", made.contact_id)
 
 
 def _put(book: _Book, contact: Contact) -> None:
     book.now[contact.contact_id] = contact
+    book.made.setdefault(likeness(contact.card), []).append(contact.contact_id)
     book.owners |= dict.fromkeys(contact.card.canonicals, contact.contact_id)
     if contact.card.uid:
         book.by_uid.setdefault(contact.card.uid, contact.contact_id)
@@ -232,14 +237,22 @@ def _forms_of_uid(uid: str) -> tuple[str, ...]:
 
 
 async def _named(tx: Tx, book: _Book, card: Card, budget: _Budget) -> list[Contact]:
-    """Cards of the name of this one, as they are to be."""
-    key, named = card.sort_key, []
-    if key in book.names:
-        for one in await contacts_named(
-            tx, tenant_id=book.tenant_id, inbox_id=book.inbox_id, card=card
-        ):
-            budget.spend(one.card)
-            if one.contact_id not in book.now:
-                book.before[one.contact_id] = book.now[one.contact_id] = one
-            named.append(one.contact_id)
-    return [book.now[one] for one in (*named, *book.made.get(key, ()))]
+    """Cards of the name of this one that could be it, as they are to be; those alike first."""
+    key, place = card.sort_key, {"tenant_id": book.tenant_id, "inbox_id": book.inbox_id}
+    alike: list[bytes] = []
+    if key in book.names and key not in book.named:
+        named = await contacts_named(tx, **place, sort_key=key)
+        book.named[key] = _known(book, named, budget)
+    if len(book.named.get(key, ())) == MOST_NAMED:  # else those are all
+        alike = _known(book, await contacts_alike(tx, **place, card=card), budget)
+    made = book.made.get(likeness(card), ())
+    found = dict.fromkeys((*alike, *book.named.get(key, ()), *made))
+    return [book.now[one] for one in found]
+
+
+def _known(book: _Book, contacts: Sequence[Contact], budget: _Budget) -> list[bytes]:
+    for one in contacts:
+        budget.spend(one.card)
+        if one.contact_id not in book.now:
+            book.before[one.contact_id] = book.now[one.contact_id] = one
+    return [one.contact_id for one in contacts]

@@ -9,11 +9,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Hashable, Iterator, Sequence
 from dataclasses import replace
 
 from storage.contacts.cards import Card, joined
 from storage.contacts.contacts import Contact
+from storage.vcard.content_lines import without_group
 
 
 def same_named_card(named: Sequence[Contact], card: Card, now: int) -> Contact | None:
@@ -22,18 +23,36 @@ def same_named_card(named: Sequence[Contact], card: Card, now: int) -> Contact |
     return next(_same(there, card, now), None)
 
 
+def likeness(card: Card) -> Hashable:
+    """Equal for two cards when neither adds anything to the other, their UIDs aside."""
+    return (
+        *(card.full_name, card.organization, card.notes),
+        frozenset(card.canonicals),
+        _digits(card),
+        frozenset(card.labels),
+        frozenset((day.type, day.date) for day in card.anniversaries),
+        *(frozenset(map(without_group, lines)) for lines in (card.lines, card.also)),
+    )
+
+
 def _same(there: Sequence[Contact], card: Card, now: int) -> Iterator[Contact]:
-    for one in there:
-        if _adds_nothing(one.card, card) and (
-            # In one file only equal cards are one: else a bare card would vanish in a namesake's.
-            one.created_at < now or _adds_nothing(card, one.card)
-        ):
+    digits = _digits(card)
+    numbers = [(one, _digits(one.card)) for one in there]
+    for one, known in numbers:
+        # Numbers and notes first: namesakes mostly differ in them, and the rest takes far longer.
+        if not (digits <= known and card.notes in one.card.notes):
+            continue
+        # In one file only equal cards are one: else a bare card would vanish in a namesake's.
+        is_older = one.created_at < now
+        if _adds_nothing(one.card, card) and (is_older or _adds_nothing(card, one.card)):
             yield one
-    digits = {phone.digits for phone in card.phones}
-    for one in there:
-        is_older = one.created_at < now and not one.read_only
-        if is_older and digits.intersection(phone.digits for phone in one.card.phones):
+    for one, known in numbers:
+        if digits & known and one.created_at < now and not one.read_only:
             yield one
+
+
+def _digits(card: Card) -> frozenset[str]:
+    return frozenset(phone.digits for phone in card.phones)
 
 
 def _adds_nothing(kept: Card, other: Card) -> bool:

@@ -11,6 +11,8 @@ import pytest
 from admin_api.contacts import vcards
 from admin_api.service.slots import Slots
 from storage.contacts import import_cards as importing
+from storage.contacts import same_card
+from storage.contacts.cards import Card, joined
 from storage.contacts.contacts import Contact, search_contacts, write_contacts
 from storage.database import Database, Row, Store, Tx
 from tests.builders import AGENT, FOREIGN_INBOX, SALES, SUPPORT, World, deliver, open_world
@@ -276,3 +278,31 @@ async def test_a_list_of_contacts_does_not_read_whole_cards(world: World) -> Non
 async def read(database: Database | Store, work: object) -> int:
     found: int = await database.read(work)  # type: ignore[arg-type]
     return found
+
+
+async def test_namesakes_are_not_compared_each_with_each(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(importing, "SECONDS", 60.0)
+    compared: list[None] = []
+
+    def counted(kept: Card, other: Card) -> Card:
+        compared.append(None)
+        return joined(kept, other)
+
+    monkeypatch.setattr(same_card, "joined", counted)
+    number = iter(range(10_000))
+    towns = [card("Ann", f"ADR:;;;Town {next(number)};;;") for _ in range(400)]
+    phones = [card("Ann", f"TEL:+1555{next(number):05}") for _ in range(400)]
+    steps: list[int] = []
+    async with world.client(SALES) as api:
+        for cards in (towns, phones):
+            for file in (cards[:100], cards[100:]):
+                before = len(compared)
+                assert (await imported(api, "".join(file)))["created"] == len(file)
+                steps.append(len(compared) - before)
+        assert (await imported(api, "".join(phones)))["unchanged"] == len(phones)
+    # Fifty namesakes are looked at, not those that the file brought before.
+    assert steps[0] == 0, steps
+    assert steps[1] <= 51 * 300, steps
+    assert steps[2:] == [0, 0], steps
