@@ -54,7 +54,7 @@ Behaviour = Callable[[Heard], bytes | str]
 
 @dataclass(slots=True)
 class Receiver:
-    """Where it listens, what it answers, what it heard."""
+    """Where it listens, what it answers, what it heard; `cut_off`: answers not read to the end."""
 
     behave: Behaviour = lambda heard: OK
     scheme: str = "http"
@@ -63,6 +63,7 @@ class Receiver:
     connections: int = 0
     under_way: dict[str, int] = field(default_factory=dict)
     most_at_once: int = 0
+    cut_off: int = 0
     news: asyncio.Event = field(default_factory=asyncio.Event)
 
     def url(self, path: str = "/hook", host: str = "127.0.0.1") -> str:
@@ -92,6 +93,10 @@ class Receiver:
                 else:
                     writer.write(told)
                     await writer.drain()
+            except ConnectionError:
+                self.cut_off += 1
+                self.news.set()
+                raise
             finally:
                 self.under_way[heard.path] -= 1
 

@@ -70,7 +70,7 @@ async def settled(
     """Wait until the deliveries of an alert have these statuses, and return them."""
     found: list[Delivery] = []
     try:
-        async with asyncio.timeout(20):
+        async with asyncio.timeout(seconds):
             while [each.status for each in found] != list(statuses):
                 found = await deliveries(world, alert)
                 await asyncio.sleep(0.01)

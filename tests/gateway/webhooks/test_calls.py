@@ -245,6 +245,10 @@ async def test_a_large_answer_is_not_read_to_its_end(engine: Engine) -> None:
         alert, _ = await webhook(world, receiver.url())
         await mail(world)
         await settled(world, alert, "delivered")
+        async with asyncio.timeout(10):
+            while not receiver.cut_off:
+                receiver.news.clear()
+                await receiver.news.wait()
 
 
 async def test_both_secrets_sign_for_a_day(engine: Engine) -> None:
