@@ -16,7 +16,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from types import TracebackType
@@ -24,6 +24,7 @@ from typing import Self, cast
 
 from tests.support.certificates import certificate
 from tests.support.mailbox import Api, Mailbox, Record
+from tests.support.process_ids import Process, descendants, running, send_signal
 from tests.support.smtp import HostPort, SmtpClient
 from tests.support.warm_start import Launched, WarmStart
 
@@ -110,7 +111,7 @@ class Server:
         self._asked = (smtp, http)
         self._warm = warm
         self._process: subprocess.Popen[bytes] | Launched | None = None
-        self._left_behind: list[int] = []  # children of a process that was killed alone
+        self._left_behind: list[Process] = []  # children of a process that was killed alone
         self._demo: Demo | None = None
 
     def __enter__(self) -> Self:
@@ -170,18 +171,18 @@ class Server:
 
     def processes(self) -> list[int]:
         """Return the ids of the process and of those it made."""
-        return [self.pid, *_descendants(self.pid)]
+        return [self.pid, *descendants(self.pid)]
 
     def kill(self) -> None:
         """End all its processes as a power switch would."""
         for pid in self.processes():
-            _signal(pid, signal.SIGKILL)
+            send_signal(pid, signal.SIGKILL)
         self.process.wait(STOP_SECONDS)
         self._process = None
 
     def kill_first(self) -> None:
         """End the first process alone; those it made have to notice, and end by themselves."""
-        self._left_behind += self.processes()[1:]
+        self._left_behind += running(self.processes()[1:])
         self.process.kill()
         self.process.wait(STOP_SECONDS)
         self._process = None
@@ -189,12 +190,12 @@ class Server:
     def pause(self) -> None:
         """Hold all its processes still, so that what is sent is there when they wake."""
         for pid in self.processes():
-            _signal(pid, signal.SIGSTOP)
+            send_signal(pid, signal.SIGSTOP)
         time.sleep(0.05)  # the signal takes effect at a process's next breath
 
     def resume(self) -> None:
         for pid in self.processes():
-            _signal(pid, signal.SIGCONT)
+            send_signal(pid, signal.SIGCONT)
 
     def terminate(self) -> None:
         self.process.send_signal(signal.SIGTERM)
@@ -209,7 +210,7 @@ class Server:
         """Stop by SIGTERM, in the end by SIGKILL; the exit status, None when none was running."""
         if self._process is None:
             return None
-        made = [*self._left_behind, *self.processes()[1:]]
+        made = [*self._left_behind, *running(self.processes()[1:])]
         self.resume()
         self.terminate()
         try:
@@ -362,13 +363,13 @@ class Server:
         except OSError:
             return False
 
-    def _must_be_gone(self, pids: Sequence[int]) -> None:
+    def _must_be_gone(self, made: Sequence[Process]) -> None:
         for _ in _attempts(STOP_SECONDS):
-            left = [pid for pid in pids if _is_running(pid)]
+            left = [one for one in made if one in running([one.pid])]
             if not left:
                 return
-        for pid in left:
-            _signal(pid, signal.SIGKILL)
+        for one in left:
+            send_signal(one.pid, signal.SIGKILL)
         raise ServerFault(f"{len(left)} of its processes did not end with it")
 
     def _must_be_running(self) -> None:
@@ -387,28 +388,6 @@ def _filled(settings: Settings, folder: Path) -> dict[str, str]:
     for key, value in settings.items():
         filled[key] = re.sub(r"\{\w+\}", lambda found: places[found[0]], value)
     return filled
-
-
-def _descendants(pid: int) -> list[int]:
-    found: list[int] = []
-    for children in Path(f"/proc/{pid}/task").glob("*/children"):
-        with suppress(OSError):
-            for child in map(int, children.read_text().split()):
-                found += [child, *_descendants(child)]
-    return found
-
-
-def _signal(pid: int, what: signal.Signals) -> None:
-    with suppress(ProcessLookupError):
-        os.kill(pid, what)
-
-
-def _is_running(pid: int) -> bool:
-    try:
-        state = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0]
-    except OSError:
-        return False
-    return state != "Z"
 
 
 def _dying_with_us() -> list[str]:
