@@ -2,7 +2,9 @@
 
 Rules: each has a data directory of its own, as on a machine of its own; all of them do every job.
 What was acknowledged by any of them is counted afterwards, at the one that is left: each message,
-check, webhook, letter and relationship once, and nothing stands still for more than a minute.
+check, webhook, letter and relationship once, and nothing stands still for more than a minute. A
+check with a result stands still as long as it likes: on a busy machine a question to the DNS, or
+the process that reads long messages, may be late, and such a check is repeated after ten minutes.
 """
 
 from __future__ import annotations
@@ -15,6 +17,8 @@ from collections import Counter
 from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from http.client import HTTPException
+
+import psycopg
 
 from tests.support.beside import running_beside
 from tests.support.dns_server import dns_server_beside
@@ -186,8 +190,24 @@ def _unprocessed(gateway: Server, mailbox: Mailbox, letters: Mapping[str, str]) 
         text = api.call("GET", "/metrics").body
     waiting = {name.decode(): float(value) for name, value in _BACKLOG.findall(text)}
     assert {"parsing", "checking", "counting", "webhooks"} <= waiting.keys(), waiting
+    if waiting["checking"]:
+        waiting["checking"] -= _to_repeat(gateway.settings["store"])
     waiting["letters"] = sum(_state(mailbox, one) not in _SETTLED for one in letters)
-    return {name: value for name, value in waiting.items() if value}
+    return {name: value for name, value in waiting.items() if value > 0}
+
+
+def _to_repeat(store: str) -> int:
+    """Return how many checks have a result, of a temporary error, and are to be done again."""
+    with psycopg.connect(store, autocommit=True) as operator:
+        operator.execute("SET postroom.tenant = '*'")
+        found = operator.execute(_REPEATED).fetchone()
+    assert found is not None
+    return int(found[0])
+
+
+_REPEATED = """
+    SELECT count(*) FROM message_checks WHERE verdict IS NOT NULL AND held_until IS NOT NULL
+"""
 
 
 def _state(mailbox: Mailbox, message_id: str) -> str:
