@@ -8,6 +8,8 @@
 - A caller waits for a connection for `PATIENCE` seconds. The pool retries so often that a store is
   well again within that time of its server; between two attempts it waits 1 s, then 2 s.
 - The questions on a new connection have to be answered as soon as any others.
+- The server looks every second whether we are still there, so the statement of a process that is
+  gone, or has hung up, does not keep its locks until it ends.
 - libpq's message about a malformed URL is shown to nobody: it repeats the URL, with the password.
 """
 
@@ -27,6 +29,7 @@ import psycopg
 from psycopg import AsyncConnection, AsyncCursor, AsyncRawCursor
 from psycopg.abc import Buffer
 from psycopg.adapt import Dumper
+from psycopg.errors import InvalidParameterValue
 from psycopg.rows import DictRow, dict_row
 from psycopg.types.numeric import NumericBinaryLoader, NumericLoader
 from psycopg_pool import AsyncConnectionPool
@@ -191,7 +194,11 @@ async def _inspected(connection: Connection) -> Row:
     connection.adapters.register_loader("numeric", _BinaryNumberLoader)
     take_arrays(connection)
     with answering(connection):
-        server = await (await control(connection, _SET_UP)).fetchone()
+        try:
+            answer = await control(connection, _LOOK_FOR_US + _SET_UP)
+        except InvalidParameterValue:  # a server on Windows, say, cannot
+            answer = await control(connection, _SET_UP)
+        server = await answer.fetchone()
     assert server is not None
     refusal = _refusal(server)
     if refusal:
@@ -217,6 +224,7 @@ def loosened(name: str) -> str:
     return f"PostgreSQL has {name} = off, so that mail could be lost with the power"
 
 
+_LOOK_FOR_US = "SET client_connection_check_interval = 1000;"
 # The schema is named alone, so that no table of another store is ever found behind it. A writer
 # whose machine is gone must not keep the lock: the server ends its session. JIT compilation costs
 # such small statements more than it saves. After RESET a setting is what the server says: to look
