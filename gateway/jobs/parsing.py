@@ -10,6 +10,8 @@
   partition.
 - A message that fails is tried again later, from the third attempt on without its HTML, and five
   times in all; it takes no other message with it, neither in the parser nor in the store.
+- A batch ends with a message that fails, or cannot be read now, and those behind it are given back:
+  whose turn it is then, `gateway.jobs.parse_turns` says.
 - The claims of a gateway that died are parsed within a minute: they expire after 40 s, more than a
   batch takes, and every 10 seconds each gateway looks.
 - A report about a letter is recorded at the letter with the result (`storage.outbound.bounces`).
@@ -26,10 +28,12 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
+from typing import NamedTuple
 
 from config.logs import event
 from gateway.background import LEFT_ALONE, keep_on, leave_to_mail
 from gateway.jobs.fetching import fetch_some
+from gateway.jobs.parse_turns import ParseTurns
 from gateway.parser.ipc import Request
 from gateway.parser.process import ParserProcess, ParserUnavailable
 from storage.clock import SECOND, Clock
@@ -40,7 +44,7 @@ from storage.database import PartitionWrites, Tx
 from storage.errors import StoreUnavailable
 from storage.ids import to_text
 from storage.mailbox import parse_queue, parsed
-from storage.mailbox.parse_queue import ParseClaim
+from storage.mailbox.parse_queue import ParseClaim, Wanted
 from storage.outbound.bounces import record_report
 from storage.wakeup import WakeUp, woken_within
 
@@ -66,12 +70,21 @@ _LOOK_AGAIN_SECONDS = 0.1
 class _Done:
     """The results of a batch: results to store, and failures to retry or to mark as unparsed.
 
-    `unread` are messages whose content is out of reach now, which is no attempt.
+    `unread` are messages whose content is out of reach now, `left` those that were not looked at;
+    neither was an attempt.
     """
 
     results: list[tuple[ParseClaim, Parsed]] = field(default_factory=list)
     failures: list[tuple[ParseClaim, str]] = field(default_factory=list)
     unread: list[ParseClaim] = field(default_factory=list)
+    left: Sequence[ParseClaim] = ()
+
+
+class _Next(NamedTuple):
+    """The next batch: of this partition, and what is claimed of it."""
+
+    part: bytes
+    wanted: Wanted
 
 
 class Parsing:
@@ -96,6 +109,7 @@ class Parsing:
         self._process = ParserProcess(size_limit=size_limit)
         self._claims: list[ParseClaim] = []
         self._part = WHOLE
+        self._turns = ParseTurns()
         self._last_parsed = 0.0
         self._last_failure = float("-inf")
 
@@ -110,32 +124,44 @@ class Parsing:
 
     async def _round(self) -> None:
         woken = self._commits.wait_next()
-        await self._turn()
-        if not self._claims:
-            await self._rest(woken)
-
-    async def _turn(self) -> None:
-        """Parse the claimed messages, store the results and claim the next ones."""
         following = None
-        if not self._claims and (following := await self._next_partition()) is None:
-            return
+        if not self._claims and (following := await self._whose_turn()) is None:
+            await self._rest(woken)
+        else:
+            await self._work(following)
+
+    async def _work(self, following: _Next | None) -> None:
+        """Parse the claimed messages, store the results and claim the next ones."""
         await self._let_others_arrive()
         began = time.monotonic()
         done = await self._parse(self._claims)
+        for one in (*(claimed for claimed, _ in done.failures), *done.unread):
+            self._turns.failed(one.tenant_id)
         if following is None:
-            following = WHOLE if self._part == WHOLE else await self._next_partition()
+            following = await self._after_that()
         claimed = await self._keep(done, following)
         self._claims = []
-        self._part = following or WHOLE
-        self._claims = await self._database.read(lambda tx: parse_queue.load(tx, claimed))
+        self._part = WHOLE if following is None else following.part
+        if claimed:
+            self._claims = await self._database.read(lambda tx: parse_queue.load(tx, claimed))
         if self._claims:
             took = time.monotonic() - began
             await leave_to_mail(self._commits, min(took * LEFT_ALONE, _LONGEST_PAUSE))
 
-    async def _next_partition(self) -> bytes | None:
-        """The one to claim messages of: no writer is to wait for a claim of none."""
+    async def _whose_turn(self) -> _Next | None:
+        """Look what to claim: no writer is to wait for a claim of nothing."""
         now = self._clock()
-        return await self._database.read(lambda tx: parse_queue.next_partition(tx, now=now))
+        turn = await self._database.read(lambda tx: self._turns.next(tx, now=now))
+        if turn is None:
+            return None
+        part = self._database.partition_of(turn.tenant_id)
+        return _Next(part, self._turns.took(turn).wanted)
+
+    async def _after_that(self) -> _Next | None:
+        """What to claim together with storing results: in a store of one writer without a look."""
+        if self._part == WHOLE and (first := self._turns.first()) is not None:
+            return _Next(WHOLE, first)
+        return await self._whose_turn()
 
     async def _let_others_arrive(self) -> None:
         if all(claim.content.size <= _LONG_OCTETS for claim in self._claims):
@@ -173,7 +199,7 @@ class Parsing:
             except StoreUnavailable as error:
                 event(logger, "content_away", level=logging.WARNING, cause=repr(error))
                 done.unread.append(left.pop(0))
-                continue
+                break
             for claimed, answer in zip(left, answers, strict=False):
                 if isinstance(answer, Parsed):
                     done.results.append((claimed, answer))
@@ -181,6 +207,9 @@ class Parsing:
                     done.failures.append((claimed, answer))
             left = left[len(answers) :]
             self._last_parsed = time.monotonic()
+            if done.failures:
+                break
+        done.left = left
         return done
 
     async def _answers(self, claims: Sequence[ParseClaim]) -> list[Parsed | str]:
@@ -191,7 +220,7 @@ class Parsing:
                 [_request(*each) for each in zip(claims, paths, strict=False)]
             )
 
-    async def _keep(self, done: _Done, following: bytes | None) -> dict[bytes, int]:
+    async def _keep(self, done: _Done, following: _Next | None) -> dict[bytes, int]:
         """Store the results and claim the next batch, of `following`; ids and attempts."""
         try:
             claimed = await self._store_and_claim(done, following)
@@ -203,27 +232,24 @@ class Parsing:
             event(logger, "results_refused", level=logging.ERROR, cause=repr(error))
             for one in done.results:
                 await self._keep_alone(one)
-            return await self._keep(_Done(failures=done.failures, unread=done.unread), following)
+            return await self._keep(_Done([], done.failures, done.unread, done.left), following)
         self._tell(done.failures)
         return claimed
 
-    async def _store_and_claim(self, done: _Done, following: bytes | None) -> dict[bytes, int]:
-        async def work(tx: Tx, *, stores: bool, claims: bytes | None) -> dict[bytes, int]:
-            if stores:
-                await self._write(tx, done)
-            if claims is None:
-                return {}
-            now = self._clock()
-            return await parse_queue.claim(tx, part=claims, limit=BATCH, hold=HOLD, now=now)
-
-        if following != self._part and self._claims:
-            await self._database.write_in(self._part, partial(work, stores=True, claims=None))
+    async def _store_and_claim(self, done: _Done, following: _Next | None) -> dict[bytes, int]:
+        if self._claims and (following is None or following.part != self._part):
+            await self._database.write_in(self._part, lambda tx: self._write(tx, done))
         if following is None:
             return {}
-        stores = following == self._part
-        return await self._database.write_in(
-            following, partial(work, stores=stores, claims=following)
-        )
+        part, wanted = following
+
+        async def work(tx: Tx) -> dict[bytes, int]:
+            if part == self._part:
+                await self._write(tx, done)
+            now = self._clock()
+            return await parse_queue.claim(tx, wanted, part=part, limit=BATCH, hold=HOLD, now=now)
+
+        return await self._database.write_in(part, work)
 
     async def _keep_alone(self, result: tuple[ParseClaim, Parsed]) -> None:
         """Store one result in its own transaction, so that a bad one fails alone."""
@@ -245,8 +271,8 @@ class Parsing:
             is_last = await parse_queue.fail(tx, claimed, reason=reason, retry_at=retry_at)
             if is_last and claimed.bounce_of is not None:
                 await record_report(tx, message_id=claimed.message_id, report=None, now=now)
-        if done.unread:
-            await parse_queue.release(tx, done.unread, now=now + _OUT_OF_REACH)
+        await parse_queue.postpone(tx, done.unread, until=now + _OUT_OF_REACH)
+        await parse_queue.release(tx, done.left, now=now)
 
     async def _record(self, tx: Tx, results: Sequence[tuple[ParseClaim, Parsed]]) -> None:
         await parsed.record(tx, results)

@@ -75,7 +75,7 @@ async def next_batch(tx: Tx, *, limit: int) -> ReparseBatch | None:
         return None
     rows = await tx.fetch_all(
         """
-        SELECT m.message_id, c.sha256, c.size, c.body, c.file
+        SELECT m.message_id, m.tenant_id, c.sha256, c.size, c.body, c.file
         FROM messages m JOIN contents c ON c.message_id = m.message_id
         WHERE m.message_id > :after AND m.message_id <= :until ORDER BY m.message_id LIMIT :limit
         """,
@@ -88,7 +88,7 @@ async def next_batch(tx: Tx, *, limit: int) -> ReparseBatch | None:
 
 
 def _claim(row: Row) -> ParseClaim:
-    return ParseClaim(bytes(row["message_id"]), 1, content_of(row))
+    return ParseClaim(bytes(row["message_id"]), bytes(row["tenant_id"]), 1, content_of(row))
 
 
 async def keep(tx: Tx, batch: ReparseBatch, found: Sequence[Reparsed], *, now: int) -> bool:

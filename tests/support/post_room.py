@@ -16,15 +16,17 @@ from storage.address import parse_address
 from storage.clock import SECOND
 from storage.content.message_bytes import Content
 from storage.content.mime_parts import Parsed
+from storage.cursors import partition_of
 from storage.database import Database, Store, Tx
 from storage.delivery import deliver as delivery
 from storage.delivery.arrivals import Recipient, Stored
 from storage.directory import domains, inboxes, lists
 from storage.mailbox import parse_queue, parsed
-from storage.mailbox.parse_queue import ParseClaim
+from storage.mailbox.parse_queue import ParseClaim, Wanted
 from storage.outbound.bounces import record_report
 from tests.support.engines import Engine
 
+EVERYTHING = (Wanted(), Wanted(again=True))
 START = 1_800_000_000 * SECOND
 ANN, BEN, TEAM = "ann@example.test", "ben@example.test", "team@example.test"
 
@@ -170,9 +172,12 @@ async def claim_waiting(database: Database, now: int, *, limit: int = 1_000) -> 
     async def work(tx: Tx) -> dict[bytes, int]:
         claimed: dict[bytes, int] = {}
         while (left := limit - len(claimed)) and (
-            part := await parse_queue.next_partition(tx, now=now)
+            found := await parse_queue.first_waiting(tx, EVERYTHING, now=now)
         ) is not None:
-            claimed |= await parse_queue.claim(tx, part=part, limit=left, hold=60 * SECOND, now=now)
+            wanted, part = found[0], partition_of(tx, found[1])
+            claimed |= await parse_queue.claim(
+                tx, wanted, part=part, limit=left, hold=60 * SECOND, now=now
+            )
         return claimed
 
     claimed = await database.write(work)

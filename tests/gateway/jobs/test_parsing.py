@@ -19,6 +19,7 @@ from storage.database import Row, Tx
 from storage.errors import StoreUnavailable
 from storage.index.query import parse_query
 from storage.mailbox import parse_queue, parsed
+from storage.mailbox.parse_queue import Wanted
 from storage.mailbox.search import SearchFilter, search_messages
 from storage.wakeup import WakeUp
 from tests.gateway.parser.test_process import SLOW
@@ -233,10 +234,10 @@ async def test_parsing_goes_on_when_the_store_is_back(
     monkeypatch.setattr("gateway.background._AWAY_SECONDS", 0.05)
     claim, faults = parse_queue.claim, iter([True, True])
 
-    async def failing(tx: Tx, **rest: Any) -> dict[bytes, int]:  # noqa: ANN401
+    async def failing(tx: Tx, wanted: Wanted, **rest: Any) -> dict[bytes, int]:  # noqa: ANN401
         if next(faults, False):
             raise StoreUnavailable("locked")
-        return await claim(tx, **rest)
+        return await claim(tx, wanted, **rest)
 
     monkeypatch.setattr(parse_queue, "claim", failing)
     await post.deliver(letter())

@@ -21,6 +21,7 @@ from storage.database import Row, Store, Tx
 from storage.directory import domains
 from storage.events.log import RECEIVED
 from storage.mailbox import parse_queue
+from storage.mailbox.parse_queue import Wanted
 from storage.notifications.fan_out import find_owed, record_owed
 from storage.wakeup import WakeUp
 from tests.support.engines import Engine
@@ -281,11 +282,17 @@ async def test_two_gateways_claim_every_message_once(shared: Engine) -> None:
 
         async def claim(store: Store) -> list[bytes]:
             claimed = list[bytes]()
-            while part := await store.read(partial(parse_queue.next_partition, now=system_clock())):
+            look = partial(parse_queue.first_waiting, wanted=[Wanted()])
+            while found := await store.read(partial(look, now=system_clock())):
                 take = partial(
-                    parse_queue.claim, part=part, limit=1, hold=60_000_000, now=system_clock()
+                    parse_queue.claim,
+                    wanted=found[0],
+                    part=found[1],
+                    limit=1,
+                    hold=60_000_000,
+                    now=system_clock(),
                 )
-                claimed += await store.write_in(part, take)
+                claimed += await store.write_in(found[1], take)
             return claimed
 
         found = await asyncio.gather(*(claim(store) for store in stores for _ in range(2)))

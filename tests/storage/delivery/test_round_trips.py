@@ -24,7 +24,7 @@ from storage.delivery.arrivals import Arrival, Outcome, Stored
 from storage.directory.resolve import Resolution
 from storage.index.words import document, pack
 from storage.mailbox import parse_queue, parsed
-from storage.mailbox.parse_queue import ParseClaim
+from storage.mailbox.parse_queue import ParseClaim, Wanted
 from tests.builders import SALES, TEAM, World, open_world
 from tests.storage.delivery.arriving import US, count, mail, rows
 from tests.support.cases import cases
@@ -124,7 +124,7 @@ class Mail:
         now = self.world.clock()
 
         async def claim(tx: Tx) -> dict[bytes, int]:
-            return await parse_queue.claim(tx, part=self.part, limit=25, hold=1, now=now)
+            return await parse_queue.claim(tx, Wanted(), part=self.part, limit=25, hold=1, now=now)
 
         claimed = await self.world.database.write_in(self.part, claim)
         claims: list[ParseClaim] = await self.world.database.read(
