@@ -35,9 +35,9 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections import deque
 from collections.abc import Callable, Coroutine
 from typing import Any, NamedTuple
+from weakref import WeakKeyDictionary
 
 from storage.clock import Clock
 from storage.database import Durable, Share, StoreFault, T, Work
@@ -73,8 +73,6 @@ _READERS = 6
 _READERS_OF_ONE = 4
 _LOOKING = 2
 _BESIDE = 4
-# Server processes of writing connections, some of them replaced since.
-_OWN_PROCESSES = 64
 # The share of a tenant's writes that the process's own jobs have.
 _JOBS = b"jobs"
 
@@ -180,7 +178,9 @@ class PostgresDatabase(PostgresLookups):
         self._locks = locks
         self._channel = channel_of(locks.store)
         self._listening: asyncio.Task[None] | None = None
-        self._own_processes: deque[int] = deque(maxlen=_OWN_PROCESSES)
+        # The server's processes of our connections. A server that was restarted may give the number
+        # of one that is lost to somebody else's.
+        self._own_processes: WeakKeyDictionary[Connection, int] = WeakKeyDictionary()
         self._reads = FairTurns(_READERS, most_of_one=_READERS_OF_ONE)
 
     def for_caller(self, share: Share, *, in_partition: bool = False) -> CallersView:
@@ -226,7 +226,8 @@ class PostgresDatabase(PostgresLookups):
 
     def hear_others(self, told: Callable[[], object]) -> None:
         def heard(process: int) -> None:
-            if process not in self._own_processes:
+            ours = (own for one, own in self._own_processes.items() if not one.closed)
+            if process not in ours:
                 told()
 
         self._listening = asyncio.create_task(listen(self._store, self._channel, heard))
@@ -287,8 +288,8 @@ class PostgresDatabase(PostgresLookups):
             ids = IdSource(self._clock)
 
             async def begun(one: Begun) -> None:
-                if one.process is not None and one.process not in self._own_processes:
-                    self._own_processes.append(one.process)
+                if one.process is not None:
+                    self._own_processes[connection] = one.process
                 ids.rise_to(one.floor)
 
             try:

@@ -170,7 +170,10 @@ def ending_within(connection: Connection, seconds: float | None) -> Iterator[Non
 
 
 def _hang_up(connection: Connection) -> None:
-    with contextlib.suppress(OSError), socket.socket(fileno=os.dup(connection.fileno())) as line:
+    with (
+        contextlib.suppress(OSError, psycopg.Error),  # it is closed, or was lost
+        socket.socket(fileno=os.dup(connection.fileno())) as line,
+    ):
         line.shutdown(socket.SHUT_RDWR)
 
 

@@ -8,6 +8,8 @@
 - It names its tenant before it reads anything; who is alone in the store sees all of them.
 - Locks are taken before anything is read, and the floors read behind them, in the same message.
 - The COMMIT goes with the last statements of its transaction.
+- The end of a read, and a ROLLBACK, have to be answered as soon as any other question: else a
+  server that is silent, or gone, would keep the connection from who asks next.
 """
 
 from __future__ import annotations
@@ -275,7 +277,7 @@ async def end_read(connection: Connection) -> None:
     Not by ROLLBACK: for that the driver would forget every statement that it has prepared.
     """
     if connection.info.transaction_status is TransactionStatus.INTRANS:
-        with contextlib.suppress(psycopg.Error):
+        with contextlib.suppress(psycopg.Error), answering(connection):
             await control(connection, "COMMIT")
     else:
         await roll_back(connection)
@@ -283,6 +285,6 @@ async def end_read(connection: Connection) -> None:
 
 async def roll_back(connection: Connection) -> None:
     """End the transaction; when that fails, so has the connection, which the pool will see."""
-    with contextlib.suppress(psycopg.Error):
+    with contextlib.suppress(psycopg.Error), answering(connection):
         if not connection.closed and connection.info.transaction_status is not _IDLE:
             await control(connection, "ROLLBACK")

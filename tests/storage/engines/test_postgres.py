@@ -291,16 +291,6 @@ async def test_a_transaction_of_mail_or_of_a_call_that_takes_too_long_is_given_u
     assert await opened.read(names) == ["Example"]
 
 
-async def test_a_server_that_cannot_look_for_its_clients_is_used_all_the_same(
-    url: str, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    refused = "DO $$ BEGIN RAISE 'not here' USING ERRCODE = 'invalid_parameter_value'; END $$;"
-    monkeypatch.setattr(postgres_connections, "_LOOK_FOR_US", refused)
-    database = await open_postgres(url, system_clock)
-    assert await database.read(names) == []
-    await database.close()
-
-
 async def test_of_several_hosts_one_that_takes_writes_is_asked_for() -> None:
     wanted = {"connect_timeout": 2, "target_session_attrs": "read-write"}
     with cases() as case:
