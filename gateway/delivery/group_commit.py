@@ -426,8 +426,9 @@ class Deliverer:
 
     async def _forget(self, part: bytes) -> None:
         confirmed = self._confirmations.take_confirmed(part)
+        forget = partial(forget_confirmed, confirmed=confirmed, owner=self._confirmations.owner)
         try:
-            await self._database.write_in(part, partial(forget_confirmed, confirmed=confirmed))
+            await self._database.write_in(part, forget)
         except Exception as error:  # tried again with the next batch, or in a second
             self._confirmations.give_back(confirmed, part)
             event(logger, "receipts_kept", level=logging.WARNING, cause=repr(error))

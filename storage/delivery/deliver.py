@@ -76,7 +76,7 @@ async def deliver(
     deliveries `is_open` tells by digest whether their session may still confirm them.
     """
     # Before the look-ups: a receipt that is confirmed must not make a second message a retry.
-    await forget_confirmed(tx, confirmed)
+    await forget_confirmed(tx, confirmed, owner)
     batch = DeliveryBatch(tx, owner, is_open, postmaster)
     # SQLite runs in this process: there is no round trip to save.
     if tx.dialect["engine"] == "postgres":

@@ -87,12 +87,15 @@ def keep_receipts(batch: DeliveryBatch, arrival: Arrival, messages: Mapping[byte
         )
 
 
-async def forget_confirmed(tx: Tx, confirmed: Sequence[bytes]) -> None:
-    """Delete the receipts of deliveries whose sender has seen the reply."""
+async def forget_confirmed(tx: Tx, confirmed: Sequence[bytes], owner: bytes) -> None:
+    """Delete the receipts of deliveries whose sender has seen the reply of this process.
+
+    One that another process has renewed, or written anew, since is of a reply of its own.
+    """
     if confirmed:
         await tx.execute_many(
-            "DELETE FROM receipts WHERE digest = :digest",
-            [{"digest": digest} for digest in confirmed],
+            "DELETE FROM receipts WHERE digest = :digest AND owner = :owner",
+            [{"digest": digest, "owner": owner} for digest in confirmed],
         )
 
 

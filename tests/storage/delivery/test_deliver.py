@@ -277,6 +277,24 @@ async def test_another_process_is_given_time_to_write_its_confirmation(world: Wo
     assert isinstance(later, Repeated)
 
 
+async def test_a_confirmation_forgets_no_receipt_of_another_process(world: World) -> None:
+    """Of ours that came late: meanwhile the sender has asked another gateway."""
+    (first,) = await deliver(world, mail(world, "team@example.test"))
+    assert isinstance(first, Stored)
+    world.clock.advance(OTHERS_SETTLE)
+    (again,) = await deliver(world, mail(world, "team@example.test"), owner=THEM)
+    assert isinstance(again, Repeated)
+
+    await deliver(world, confirmed=first.digests)
+    world.clock.advance(OTHERS_SETTLE)
+    (later,) = await deliver(world, mail(world, "team@example.test"))
+
+    assert isinstance(later, Repeated)
+    await deliver(world, confirmed=later.digests)
+    (new,) = await deliver(world, mail(world, "team@example.test"))
+    assert isinstance(new, Stored)
+
+
 async def test_parallel_deliveries_of_one_message_are_one(engine: Engine) -> None:
     """Two openings of the store, as two gateways have: one finds the other's receipt."""
     async with open_world(engine) as world:
