@@ -31,10 +31,12 @@ from tests.support.smtp import ConnectionEnded, Reply, message
 from tests.support.standby import Pair
 from tests.support.store_faults import full, out_of_connections, read_only, silent, stopped
 
-pytestmark = [pytest.mark.xdist_group("store_server"), pytest.mark.timeout(300)]
+pytestmark = [pytest.mark.xdist_group("store_server"), pytest.mark.timeout(900)]
 
 TEAM = ["team@example.test"]
 CURED_WITHIN = 5.0
+# Behind that come new connections, a message and calls, which take long on a busy machine.
+WORK_BEHIND_IT = 5
 Fault = Callable[[PostgresServer], AbstractContextManager[None]]
 
 
@@ -79,14 +81,23 @@ def readiness(server: Server) -> int:
         return api.call("GET", "/readyz").status
 
 
-def well_again(server: Server, subject: str, cured: float) -> None:
+def usual_seconds(server: Server) -> float:
+    """Return how long a message and a look at the readiness take here and now."""
+    began = time.monotonic()
+    reply, status = tried(server, "usual"), readiness(server)
+    assert reply.startswith("250") and status == 200, (reply, status)
+    return time.monotonic() - began
+
+
+def well_again(server: Server, subject: str, cured: float, usual: float) -> None:
     """Send one message until it is taken; fail when the cure is too long ago by then."""
+    within = CURED_WITHIN + WORK_BEHIND_IT * usual
     while not (reply := tried(server, subject)).startswith("250"):
         assert reply.startswith("4"), reply
-        assert time.monotonic() - cured < CURED_WITHIN, reply
+        assert time.monotonic() - cured < within, reply
         time.sleep(0.05)
     while (status := readiness(server)) != 200:
-        assert time.monotonic() - cured < CURED_WITHIN, status
+        assert time.monotonic() - cured < within, status
         time.sleep(0.05)
 
 
@@ -125,6 +136,7 @@ def test_each_fault_is_told_and_the_store_is_well_again_after_its_cure(
         for name, (fault, mail, call, ready) in FAULTS.items():
             with case(name):
                 subjects.append(f"after {name}")
+                usual = usual_seconds(gateway)
                 with fault(pair.primary):
                     mailed = threads.submit(tried, gateway, f"while {name}")
                     asked = threads.submit(called, gateway, name)
@@ -134,7 +146,7 @@ def test_each_fault_is_told_and_the_store_is_well_again_after_its_cure(
                 cured = time.monotonic()
                 assert reply.startswith(mail), reply
                 assert (status, bool(again), answer) == (call, call == 503, ready)
-                well_again(gateway, subjects[-1], cured)
+                well_again(gateway, subjects[-1], cured, usual)
     with gateway.mailboxes()[0] as mailbox:
         found = [item["subject"] for item in mailbox.every()]
     assert [found.count(one) for one in subjects] == [1] * len(subjects), found
@@ -144,7 +156,7 @@ def test_each_fault_is_told_and_the_store_is_well_again_after_its_cure(
 
 
 def restarts(gateway: Server, pair: Pair, rounds: int) -> None:
-    seed = random.randrange(1 << 30)
+    seed, usual = random.randrange(1 << 30), usual_seconds(gateway)
     moments, name = random.Random(seed), f"restart{seed}-"
     with Senders(gateway.demo.smtp, count=3, seed=seed, pause=0.1, name=name) as senders:
         for number in range(rounds):
@@ -152,19 +164,19 @@ def restarts(gateway: Server, pair: Pair, rounds: int) -> None:
             pair.primary.stop(signal.SIGQUIT if number % 2 else signal.SIGINT)
             time.sleep(moments.uniform(0, 1))
             pair.primary.start()
-            well_again(gateway, f"cured {seed} {number}", time.monotonic())
+            well_again(gateway, f"cured {seed} {number}", time.monotonic(), usual)
     assert senders.outcome().acknowledged, f"seed {seed}: the load was too small"
     all_there_once(gateway, senders, name)
 
 
 def failovers(gateway: Server, pair: Pair, rounds: int) -> None:
-    seed = random.randrange(1 << 30)
+    seed, usual = random.randrange(1 << 30), usual_seconds(gateway)
     moments, name = random.Random(seed), f"failover{seed}-"
     with Senders(gateway.demo.smtp, count=3, seed=seed, pause=0.1, name=name) as senders:
         for number in range(rounds):
             time.sleep(moments.uniform(0.2, 0.8))
             pair.fail_over()
-            well_again(gateway, f"promoted {seed} {number}", time.monotonic())
+            well_again(gateway, f"promoted {seed} {number}", time.monotonic(), usual)
             pair.follow()
     assert senders.outcome().acknowledged, f"seed {seed}: the load was too small"
     all_there_once(gateway, senders, name)
