@@ -16,7 +16,7 @@ from gateway.jobs.relationships import count_batch
 from storage.accounts.credential_marks import credential_marks
 from storage.alerts.alerts import Draft, create_alert
 from storage.authentication import check_queue
-from storage.clock import system_clock
+from storage.clock import MINUTE, system_clock
 from storage.database import Row, Store, Tx
 from storage.directory import domains
 from storage.events.log import RECEIVED
@@ -32,10 +32,11 @@ MANY_TURNS = 200
 
 
 @pytest.fixture
-def shared(engine: Engine) -> Engine:
-    """A store whose tenants have writers of their own."""
+def shared(engine: Engine, monkeypatch: pytest.MonkeyPatch) -> Engine:
+    """A store whose tenants have writers of their own; nobody finishes a check that was claimed."""
     if engine.name != "postgresql":
         pytest.skip("SQLite has one writer")
+    monkeypatch.setattr(check_queue, "HELD", 60 * MINUTE)
     return engine
 
 
