@@ -38,22 +38,20 @@ API = "postroom.api"
 
 
 class Asked(TypedDict, total=False):
-    """How a call is made: `condition` is If-Match, `key` the Idempotency-Key."""
+    """How a call is made: `condition` is If-Match, `key` the Idempotency-Key.
+
+    A tag costs another look at the store: it is made where it is asked for (`tagged`).
+    """
 
     inbox: str | None
     query: Mapping[str, str] | None
     body: Mapping[str, JsonValue] | None
     condition: str | None
     key: str | None
-    store: CountedCommits | None
+    tagged: bool
 
 
-async def ask(
-    call: Call,
-    method: str,
-    path: str,
-    **asked: Unpack[Asked],
-) -> Any:  # noqa: ANN401  # the record of whatever route is asked; templates read it
+async def ask(call: Call, method: str, path: str, **asked: Unpack[Asked]) -> Any:  # noqa: ANN401
     """Return the record that the API answers, None for 204. Raises as the API would answer.
 
     `path` is percent-encoded (`path_of`).
@@ -62,75 +60,57 @@ async def ask(
 
 
 async def ask_with_tag(
-    call: Call,
-    method: str,
-    path: str,
-    **asked: Unpack[Asked],
+    call: Call, method: str, path: str, **asked: Unpack[Asked]
 ) -> tuple[Any, str | None]:
     """Return the record and its ETag. Raises as `ask`."""
-    response = await response_of(call, method, path, tagged=True, **asked)
+    asked["tagged"] = True
+    response = await response_of(call, method, path, **asked)
     return _record(response), response.headers.get("ETag")
 
 
-async def response_of(
-    call: Call,
-    method: str,
-    path: str,
-    *,
-    inbox: str | None = None,
-    query: Mapping[str, str] | None = None,
-    body: Mapping[str, JsonValue] | None = None,
-    condition: str | None = None,
-    key: str | None = None,
-    store: CountedCommits | None = None,
-    tagged: bool = False,
-) -> Response:
-    """Return the API's own response, for files and raw messages. Raises as `ask`.
-
-    A tag costs another look at the store: it is made where it is asked for.
-    """
-    match, route = _found(call, method, path)
-    named = dict(query or {}) | ({"inbox_id": inbox} if inbox is not None else {})
-    inner = replace(
-        call,
-        request=_request(call, method, path, named),
-        arguments=match.arguments,
-        inbox_names=(),
-        sent=dict(body or {}),
-        body=None,
-        query=None,
-        condition=condition,
-        key=key,
-        store=store or _store(call, route),
-        tagged=tagged,
-    )
-    # The page table has no access rules: each call meets the rule of its own route here.
-    policy.check(route.access, inner.caller)
-    given = RawInput({**named}, {**named}, dict(body or {}), [])
-    take_inbox_of_query(route, inner, given)
+async def response_of(call: Call, method: str, path: str, **asked: Unpack[Asked]) -> Response:
+    """Return the API's own response, for files and raw messages. Raises as `ask`."""
+    match, route, inner, given = _prepared(call, method, path, asked)
     return await permitted(match, route, inner, given)
 
 
 async def upload(call: Call, path: str, *, inbox: str, query: Mapping[str, str]) -> Any:  # noqa: ANN401
     """Hand the body of this request on to a call of the API that takes a file; what it answers."""
-    match, route = _found(call, "POST", path)
-    named = {**query, "inbox_id": inbox}
-    request = _request(call, "POST", path, named)
-    check_file_type(request, route.takes_file)
-    inner = replace(
-        call,
-        request=request,
-        arguments=match.arguments,
-        inbox_names=(),
-        query=None,
-        store=_store(call, route),
-    )
-    policy.check(route.access, inner.caller)
-    given = RawInput({**named}, {**named}, {}, [])
-    take_inbox_of_query(route, inner, given)
+    match, route, inner, given = _prepared(call, "POST", path, {"inbox": inbox, "query": query})
+    check_file_type(inner.request, route.takes_file)
     async with AsyncExitStack() as held:
         digest = await take_file(route, inner, held)
         return _record(await permitted(match, route, inner, given, digest))
+
+
+def _prepared(
+    call: Call, method: str, path: str, asked: Asked
+) -> tuple[Match, Route, Call, RawInput]:
+    """A call of the API that may be made, and what it is given. Raises as `ask`."""
+    router = call.request.scope[API]
+    assert isinstance(router, Router)
+    match = router.match(path.encode("ascii"))
+    assert match is not None and method in match.routes, f"no route: {method} {path}"
+    route, inbox, body = match.routes[method], asked.get("inbox"), dict(asked.get("body") or {})
+    named = dict(asked.get("query") or {}) | ({"inbox_id": inbox} if inbox is not None else {})
+    inner = replace(
+        call,
+        request=_request(call, method, path, named),
+        arguments=match.arguments,
+        inbox_names=(),
+        sent=body,
+        body=None,
+        query=None,
+        condition=asked.get("condition"),
+        key=asked.get("key"),
+        store=_store(call, route),
+        tagged=asked.get("tagged", False),
+    )
+    # The page table has no access rules: each call meets the rule of its own route here.
+    policy.check(route.access, inner.caller)
+    given = RawInput({**named}, {**named}, body, [])
+    take_inbox_of_query(route, inner, given)
+    return match, route, inner, given
 
 
 def _store(call: Call, route: Route) -> CountedCommits | None:
@@ -158,6 +138,25 @@ async def snapshot(
     if is_done:
         return result  # type: ignore[return-value]  # what `work` returned
     return await call.database.write(lambda tx: work(replace(call, store=JoinedTransaction(tx))))
+
+
+async def optional(asked: Coroutine[Any, Any, Any]) -> Any:  # noqa: ANN401
+    """Return a record; None where the plan does not reach or nothing is there."""
+    try:
+        return await asked
+    except NotFound:
+        return None
+    except Problem as problem:
+        if problem.status == 404 or problem.code in ("plan_required", "governance_required"):
+            return None
+        raise
+
+
+async def members_of(call: Call, list_id: str) -> dict[str, str]:
+    """Return who is on a list, and since when; nobody where the plan shows none, or it is gone."""
+    path = path_of("/v1/distribution-lists/{}/members/", list_id)
+    found = await optional(ask(call, "GET", path)) or []
+    return {one["inbox_id"]: one["added_at"] for one in found}
 
 
 async def with_counts(
@@ -207,14 +206,6 @@ def path_of(template: str, *segments: str) -> str:
     if not all(segments):
         raise NotFound("an empty id")
     return template.format(*(quote(segment, safe="") for segment in segments))
-
-
-def _found(call: Call, method: str, path: str) -> tuple[Match, Route]:
-    router = call.request.scope[API]
-    assert isinstance(router, Router)
-    match = router.match(path.encode("ascii"))
-    assert match is not None and method in match.routes, f"no route: {method} {path}"
-    return match, match.routes[method]
 
 
 def _request(call: Call, method: str, path: str, query: Mapping[str, str]) -> Request:

@@ -1,6 +1,6 @@
 """How somebody wants the page to look and act: kept in a cookie of this browser, nowhere else.
 
-- The theme (`auto`, `light`, `dark`), and whether single keys do something (`on`, `off`).
+- Theme, single keys, density of lists, the view that an inbox opens with, desktop notifications.
 - A value of the cookie that is none of ours counts as left out.
 """
 
@@ -14,6 +14,9 @@ COOKIE = "postroom-look"
 CHOICES: Mapping[str, tuple[str, ...]] = {
     "theme": ("auto", "light", "dark"),
     "keys": ("on", "off"),
+    "density": ("normal", "compact"),
+    "view": ("inbox", "unread", "mine", "unassigned"),
+    "notify": ("off", "on"),
 }
 _YEAR = 365 * 24 * 3600
 

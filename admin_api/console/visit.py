@@ -109,6 +109,11 @@ class Visit:
             return ""
         return " ".join(str(one["inbox_id"]) for one in shown)
 
+    def way_into(self, address: object) -> str:
+        """Return the path into an inbox: to the view with which it opens in this browser."""
+        view = self.look["view"]
+        return inbox_path(address, "" if view == "inbox" else f"?view={view}")
+
     def path_to(self, address: str) -> str:
         """Return the path of an inbox's list, for templates."""
         return inbox_path(address)

@@ -24,10 +24,9 @@ _UNSEEN = re.compile(
 
 @dataclass(frozen=True, slots=True)
 class Moment:
-    """A time as it is shown: `text` in short, `whole` in full, `iso` for machines."""
+    """A time as it is shown: `text` in short, `iso` in full."""
 
     text: str
-    whole: str
     iso: str
 
 
@@ -40,14 +39,13 @@ def moment(instant: str, *, zone: str, now: int) -> Moment:
 def moment_on(instant: str, *, zone: str, day: date) -> Moment:
     """Return a time as seen on this `day`: lists show the same rows again and again."""
     there = datetime.fromisoformat(instant).astimezone(_zone(zone))
-    shown = f"{there.day} {_MONTHS[there.month - 1]}"
     if there.date() == day:
         text = f"{there:%H:%M}"
     elif there.year == day.year:
-        text = shown
+        text = f"{there.day} {_MONTHS[there.month - 1]}"
     else:
         text = f"{there.year:04}-{there.month:02}-{there.day:02}"
-    return Moment(text, f"{shown} {there.year} {there:%H:%M}", instant)
+    return Moment(text, instant)
 
 
 def today(now: int, zone: str) -> date:

@@ -19,24 +19,19 @@ from admin_api.console.letters.compose_view import record_of
 from admin_api.console.listing.inbox_views import navigation
 from admin_api.console.thread import plain_text, undo
 from admin_api.console.visit import Visit, inbox_path, surround
-from admin_api.http.problems import Problem
+from admin_api.http.problems import Problem, problem_of
 from admin_api.http.strict_json import JsonValue
-from storage.errors import Conflict, FieldFault, Invalid
+from storage.errors import StorageError
 
 MOST_SHOWN = 20
 _APPROVAL = "/v1/approvals/{}/"
 _MEANWHILE = ("already_resolved", "expired", "thread_moved")
 
 
-async def show_approvals(call: Call, visit: Visit) -> Response:
-    """GET /console/{inbox}/approvals/."""
-    return await _page(call, visit)
-
-
-async def _page(
+async def show_approvals(
     call: Call, visit: Visit, *, status: int = 200, fault: str = "", at: str = ""
 ) -> Response:
-    """Show what is pending; `fault` is why the act on the letter `at` was not done."""
+    """GET /console/{inbox}/approvals/; `fault` is why an act on the letter `at` was not done."""
     path = inbox_path(visit.inbox, "approvals/")
     await surround(call, visit, place=path)
     of_inbox = partial(ask, call, "GET", inbox=visit.inbox)
@@ -92,16 +87,14 @@ async def _resolve(
     key = visit.form.get("key") or None
     try:
         await ask(call, "POST", path, inbox=visit.inbox, body=body, key=key)
-    except Invalid as error:
-        return await _page(call, visit, status=400, fault=_sentence(error.faults[0]), at=at)
-    except (Problem, Conflict) as error:
+    except (Problem, StorageError) as error:
+        problem = problem_of(error)
         # These come of somebody else who was faster: the page as it is now says more than an error.
-        if error.code not in _MEANWHILE:
+        if not problem.faults and problem.code not in _MEANWHILE:
             raise
-        return await _page(call, visit, status=409, fault=error.detail, at=at)
+        fault = " ".join(f"{one.field.capitalize()} {one.message}." for one in problem.faults)
+        return await show_approvals(
+            call, visit, status=problem.status, fault=fault or problem.detail, at=at
+        )
     undo.tell(call, visit, undo.Done(said))
     return visit.redirect(inbox_path(visit.inbox, "approvals/"))
-
-
-def _sentence(fault: FieldFault) -> str:
-    return f"{fault.field.capitalize()} {fault.message}."

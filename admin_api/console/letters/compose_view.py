@@ -142,11 +142,6 @@ async def record_of(name: str, call: Call) -> Record:
     return await ask(call, "GET", path_of("/v1/inboxes/{}/", name))  # type: ignore[no-any-return]
 
 
-async def show_compose(call: Call, visit: Visit) -> Response:
-    """GET /console/{inbox}/compose/: a new letter."""
-    return await compose_page(call, visit)
-
-
 async def compose_page(
     call: Call,
     visit: Visit,
@@ -156,7 +151,10 @@ async def compose_page(
     problem: str = "",
     typed: Record | None = None,
 ) -> Response:
-    """Show the form of a new letter; `faults`, `problem`, `typed` are of one that was refused."""
+    """GET /console/{inbox}/compose/: a new letter.
+
+    `faults`, `problem` and `typed` are of one that was refused.
+    """
     path = inbox_path(visit.inbox, "compose/")
     await surround(call, visit, place=path)
     here, counts = await with_counts(call, partial(record_of, visit.inbox), inbox=visit.inbox)

@@ -18,10 +18,10 @@ from admin_api.console.letters.compose_view import DRAFT, MESSAGE, compose_page,
 from admin_api.console.thread.undo import Done, tell
 from admin_api.console.views.thread_view import thread_page
 from admin_api.console.visit import Visit, inbox_path
-from admin_api.http.problems import Problem
+from admin_api.http.problems import Problem, problem_of
 from admin_api.http.records import ReadRecord as Record
 from admin_api.http.responses import answer
-from storage.errors import Conflict, FieldFault, Invalid
+from storage.errors import Conflict, FieldFault, StorageError
 
 _TOLD: Mapping[str, str] = {
     "thread_moved": "A newer message came meanwhile; it is above. Send again if this still fits.",
@@ -35,11 +35,9 @@ async def send(call: Call, visit: Visit) -> Response:
     """POST …/threads/{thread_id}/letter/ and …/compose/: hand the letter to the queue."""
     try:
         queued = await _sent(call, visit)
-    except Invalid as error:
-        return await _refused(call, visit, error.faults, "", 400)
-    except (Problem, Conflict) as error:
-        problem = error if isinstance(error, Problem) else Problem(409, error.code, error.detail)
-        if problem.code == "invalid_fields":
+    except (Problem, StorageError) as error:
+        problem = problem_of(error)
+        if problem.status == 400 and problem.faults:
             return await _refused(call, visit, problem.faults, "", 400)
         if problem.status not in _OURS:
             raise
@@ -106,10 +104,10 @@ async def take_file(call: Call, visit: Visit) -> Response:
     query = {"filename": visit.query.get("filename", "")}
     try:
         found = await upload(call, "/v1/uploads/", inbox=visit.inbox, query=query)
-    except Invalid as error:
-        return answer({"fault": f"The name {error.faults[0].message}."})
-    except (Problem, Conflict) as error:
-        return answer({"fault": error.detail})
+    except (Problem, StorageError) as error:
+        problem = problem_of(error)
+        fault = f"The name {problem.faults[0].message}." if problem.faults else problem.detail
+        return answer({"fault": fault})
     name = f"{found['upload_id']}~{found['filename']}"
     return answer({"file": name, "filename": found["filename"]})
 

@@ -1,6 +1,6 @@
 // @ts-check
 /**
- * Forms: what htmx sends carries the token of the page, and faults come to stand beside their fields.
+ * What every page needs: elements, keys, the dialog; what htmx sends carries the token of the page.
  *
  * - The token is in <meta name="form-token">; a form without scripts has it in a hidden field.
  * - Signed out meanwhile: the sign-in page opens in the dialog, and what was written stays.
@@ -49,30 +49,25 @@ document.addEventListener("htmx:config:request", (event) => {
   if (request.method !== "GET") request.headers["X-Postroom-Form"] = token();
 });
 
-/** A fault of a field that is shown goes beside it. */
-document.addEventListener("htmx:after:swap", () => {
-  for (const one of document.querySelectorAll("#toasts [data-field]")) {
-    const field = document.querySelector(`form [name="${CSS.escape(one.getAttribute("data-field") ?? "")}"]`);
-    if (!field) continue;
-    field.setAttribute("aria-invalid", "true");
-    field.after(make("p", { className: "fault", role: "alert" }, one.lastChild?.textContent ?? ""));
-    one.remove();
-  }
-});
-
 /** No answer at all: say so; what was chosen and written stays. */
 document.addEventListener("htmx:error", () => {
   const text = "The server cannot be reached. Try again in a moment.";
   document.getElementById("toasts")?.replaceChildren(make("div", { className: "toast", role: "alert" }, text));
 });
 
+/** Open the dialog with this content, unless it is open. @param {string} kind @param {string} label @param {Node[]} content */
+export function raise(kind, label, ...content) {
+  const dialog = /** @type {HTMLDialogElement} */ (document.getElementById("dialog"));
+  if (dialog.open) return false;
+  dialog.className = kind;
+  dialog.setAttribute("aria-label", label);
+  dialog.replaceChildren(...content);
+  dialog.showModal();
+  return true;
+}
+
 document.addEventListener("postroom:signed-out", async () => {
-  const dialog = /** @type {HTMLDialogElement | null} */ (document.getElementById("dialog"));
-  if (!dialog || dialog.open) return;
   const page = await fetched(`/console/sign-in/?next=${encodeURIComponent(location.pathname + location.search)}`);
   const form = page?.querySelector("main section");
-  if (!form) return;
-  dialog.className = "";
-  dialog.replaceChildren(document.importNode(form, true));
-  dialog.showModal();
+  if (form) raise("", "Sign in", document.importNode(form, true));
 });

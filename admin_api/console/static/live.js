@@ -61,6 +61,7 @@ function open() {
 
 function spread(/** @type {any} */ frame) {
   channel.postMessage(frame);
+  document.dispatchEvent(new CustomEvent("postroom:frame", { detail: frame }));
   take(frame);
 }
 
@@ -259,6 +260,12 @@ function signedOut() {
     "You were signed out. ", make("a", { href }, "Sign in to go on")));
   document.dispatchEvent(new CustomEvent("postroom:signed-out"));
 }
+
+// In somebody else's inbox each look is on record: new mail is only counted, by the stream of the API.
+if (meta("acting")) new EventSource(`/console/live/?acting=${meta("acting")}`).addEventListener("message.received", (event) => {
+  changed.add(JSON.parse(event.data).data.thread_id);
+  tell(changed.size);
+});
 
 if (inboxes.length) {
   channel.onmessage = (event) => take(event.data);

@@ -1,28 +1,26 @@
 // @ts-check
 /**
- * Teammates as a list under a field (WAI-ARIA APG: combobox with a listbox).
+ * Teammates, and offers of the search box, as a list under a field.
  *
  * - <input data-people> takes one address: chosen, its form is sent ("send") or the text field behind
  *   it is focused ("next").
- * - <textarea data-mention>: `@` opens the list. Who is chosen is shown as a chip and becomes a value
- *   of `mentions`; an address that is only typed is offered, never mentioned in silence.
+ * - <textarea data-mention>: `@` opens the list, which tells what a mention opens to whom. Who is chosen
+ *   is shown as a chip and becomes a value of `mentions`; an address that is only typed is offered,
+ *   never mentioned in silence.
  */
+import { hide, show } from "./combobox.js";
 import { fetched, make } from "./form.js";
 
-/** @typedef {{address: string, name: string}} Person */
-/** @typedef {HTMLInputElement | HTMLTextAreaElement} Field */
+/** @typedef {{address: string, name: string, gets: string}} Person */
 
 const MOST = 8;
 const TOKEN = /(^|\s)@([\w.+-]*(?:@[\w.-]*)?)$/;
 const TYPED = /@([\w.+-]+@[\w-]+(?:\.[\w-]+)+)/g;
 
-/** @type {{field: Field, found: Person[], at: number, choose: (one: Person) => void} | null} */
-let open = null;
-
 /** @returns {Person[]} */
 const team = () => [...document.querySelectorAll("#team option")].map((one) => {
-  const { value, label } = /** @type {HTMLOptionElement} */ (one);
-  return { address: value, name: label === value ? "" : label };
+  const { value, label, dataset } = /** @type {HTMLOptionElement} */ (one);
+  return { address: value, name: label === value ? "" : label, gets: dataset.gets ?? "" };
 });
 
 function matching(/** @type {string} */ asked) {
@@ -36,68 +34,19 @@ function matching(/** @type {string} */ asked) {
     .sort((a, b) => a.rank - b.rank).slice(0, MOST).map((each) => each.one);
 }
 
-/**
- * @param {Field} field @param {Person[]} found @param {(one: Person) => void} choose
- * @param {number} [first] the one that Enter takes; -1: none, until an arrow chooses one
- */
-function show(field, found, choose, first = 0) {
-  hide();
-  if (!found.length) return;
-  open = { field, found, at: first, choose };
-  field.after(make("ul", { id: "people", role: "listbox", "aria-label": first < 0 ? "Suggestions" : "Teammates" },
-    ...found.map((one, place) => {
-      const name = make("bdi", { className: first < 0 ? "faint" : "" }, one.name), address = make("bdi", {}, one.address);
-      const onmousedown = (/** @type {Event} */ event) => { event.preventDefault(); pick(place); };
-      return make("li", { id: `people-${place}`, role: "option", onmousedown },
-        ...(first < 0 ? [address, " ", name] : [name, " ", address]));
-    })));
-  const combobox = field.matches("input") ? { role: "combobox", "aria-expanded": "true" } : {};  // no textarea may be one
-  const told = { "aria-controls": "people", "aria-autocomplete": "list", ...combobox };
-  for (const [name, value] of Object.entries(told)) field.setAttribute(name, value);
-  move(0);
+/** @param {import("./combobox.js").Field} field @param {string} asked @param {(one: Person) => void} choose */
+function offerTeam(field, asked, choose) {
+  const found = matching(asked);
+  const rows = found.map(({ name, address, gets }) =>
+    [make("bdi", {}, name), " ", make("bdi", {}, address), " ", make("span", { className: "faint" }, gets)]);
+  show(field, "Teammates", rows, (place) => choose(found[place]));
 }
-
-function hide() {
-  if (!open) return;
-  document.getElementById("people")?.remove();
-  for (const name of ["role", "aria-expanded", "aria-controls", "aria-autocomplete", "aria-activedescendant"])
-    open.field.removeAttribute(name);
-  open = null;
-}
-
-function move(/** @type {number} */ step) {
-  if (!open) return;
-  const count = open.found.length;
-  open.at = step ? (Math.max(open.at, step > 0 ? -1 : 0) + step + count) % count : open.at;
-  document.querySelectorAll("#people > li").forEach((one, place) =>
-    one.setAttribute("aria-selected", String(place === open?.at)));
-  if (open.at >= 0) open.field.setAttribute("aria-activedescendant", `people-${open.at}`);
-}
-
-function pick(/** @type {number} */ place) {
-  if (!open) return;
-  const { found, choose } = open;
-  hide();
-  choose(found[place]);
-}
-
-document.addEventListener("keydown", (event) => {
-  if (!open || event.target !== open.field || event.ctrlKey) return;
-  const step = { ArrowDown: 1, ArrowUp: -1 }[event.key];
-  if (step) move(step);
-  else if (event.key === "Enter" && open.at >= 0) pick(open.at);
-  else if (event.key === "Escape") hide();
-  else return;
-  event.preventDefault();
-  event.stopPropagation();
-}, true);
-document.addEventListener("focusout", hide);
 
 // --- one teammate
 
 function ask(/** @type {HTMLInputElement} */ field) {
   field.removeAttribute("list");
-  show(field, matching(field.value), (one) => {
+  offerTeam(field, field.value, (one) => {
     field.value = one.address;
     if (field.dataset.people === "send") field.form?.requestSubmit();
     else field.form?.querySelector("textarea")?.focus();
@@ -125,9 +74,11 @@ function suggest(field) {
   typing = setTimeout(async () => {
     const page = await fetched(`${field.dataset.suggest}?q=${encodeURIComponent(word)}`, true);
     if (!page || field.value !== typed || document.activeElement !== field) return;
-    const found = [...page.querySelectorAll("option")].map((one) => ({ address: one.value, name: one.label }));
-    show(field, found, (one) => {
-      field.value = typed.slice(0, typed.length - word.length) + one.address + (one.address.endsWith(":") ? "" : " ");
+    const found = [...page.querySelectorAll("option")];
+    const rows = found.map((one) => [make("bdi", {}, one.value), " ", make("bdi", { className: "faint" }, one.label)]);
+    show(field, "Suggestions", rows, (place) => {
+      const { value } = found[place];
+      field.value = typed.slice(0, typed.length - word.length) + value + (value.endsWith(":") ? "" : " ");
       suggest(field);
     }, -1);
   }, 120);
@@ -138,7 +89,7 @@ function suggest(field) {
 function write(/** @type {HTMLTextAreaElement} */ field) {
   const end = field.selectionStart, token = TOKEN.exec(field.value.slice(0, end));
   hide();
-  if (token) show(field, matching(token[2]), (one) => {
+  if (token) offerTeam(field, token[2], (one) => {
     field.setRangeText(`@${one.address} `, end - token[2].length - 1, end, "end");
     setMentions(new Set([...mentions(), one.address]));
   });
@@ -165,6 +116,9 @@ function draw() {
     setMentions(new Set([...mentions()].filter((each) => each !== one)));
     document.getElementById("note-body")?.focus();
   })));
+  const opens = team().filter((one) => chosen.has(one.address)).map(({ name, address, gets }) => `${name || address} ${gets}.`);
+  const line = document.getElementById("opens-now");
+  if (line) line.textContent = opens.join(" ");
   offer();
 }
 

@@ -5,7 +5,7 @@
  * - An open message is not replaced or folded by what comes live.
  * - Only messages that are open for a second in a page that is seen are marked as read.
  */
-import { isKey } from "./form.js";
+import { isKey, say } from "./form.js";
 
 const line = /** @type {HTMLElement} */ (document.getElementById("timeline"));
 const acts = document.getElementById("acts");
@@ -13,7 +13,7 @@ const seen = /** @type {HTMLFormElement | null} */ (document.getElementById("see
 
 const isOpen = (/** @type {Element} */ one) => !!one.querySelector(":scope > details[open]");
 const messages = () => [...line.querySelectorAll(":scope > li.message")];
-for (const one of messages()) if (isOpen(one)) one.setAttribute("data-dirty", "");
+for (const one of messages()) if (isOpen(one) && !one.querySelector(".pending")) one.setAttribute("data-dirty", "");
 
 document.addEventListener("toggle", (event) => {
   const details = /** @type {HTMLDetailsElement} */ (event.target);
@@ -57,12 +57,22 @@ document.addEventListener("click", (event) => {
   const view = one.getAttribute("data-view") ?? "";
   if (view === "text" || view === "html") localStorage.setItem(sender(one), view);
   if (one.matches("[data-reply]")) document.getElementById("answered")?.removeAttribute("hidden");
-  if (one.matches("[data-fill]")) fill(one.getAttribute("data-fill") ?? "");
+  if (!one.matches("[data-fill]")) return;
+  event.preventDefault();
+  fill(/** @type {HTMLElement} */ (one).dataset);
 });
 
-function fill(/** @type {string} */ text) {
-  const field = /** @type {HTMLTextAreaElement} */ (document.getElementById("note-body"));
-  field.value += (field.value && "\n") + text;
+/** Add a text to a field, or copy it. @param {DOMStringMap} given */
+function fill({ fill: into, text, subject }) {
+  const filled = document.getElementById("filled"), added = text ?? filled?.textContent ?? "";
+  if (!into) {
+    if (filled) getSelection()?.selectAllChildren(filled);  // for whoever has no clipboard: by plain http
+    return navigator.clipboard?.writeText(added).then(() => say("Copied"));
+  }
+  const field = /** @type {HTMLTextAreaElement} */ (document.getElementById(into));
+  const title = /** @type {HTMLInputElement | null} */ (subject ? document.getElementById("letter-subject") : null);
+  if (title) title.value = subject ?? "";
+  field.value += (field.value && "\n") + added;
   field.dispatchEvent(new Event("input", { bubbles: true }));
   field.focus();
 }

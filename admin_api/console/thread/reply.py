@@ -39,6 +39,11 @@ def mailto(
     return f"mailto:{','.join(map(_address, to[:_MOST_ADDRESSES]))}?{given}"
 
 
+def parts_of(text: str, names: Collection[str]) -> list[str]:
+    """Return a text with some names in it apart, to be marked."""
+    return re.split(f"({'|'.join(map(re.escape, names))})", text) if names else [text]
+
+
 def answered(subject: str) -> str:
     """Return the subject of an answer."""
     plain = _CONTROL.sub(" ", subject).strip()[:_MOST_SUBJECT]

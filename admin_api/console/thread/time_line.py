@@ -96,36 +96,6 @@ def sentence(act: Mapping[str, Any], people: People) -> str:
     return f"{text} {whom}" if whom else text
 
 
-def audience(
-    messages: Sequence[Mapping[str, Any]],
-    notes: Sequence[Mapping[str, Any]],
-    acts: Sequence[Mapping[str, Any]],
-    people: People,
-) -> list[str]:
-    """Return who can see the thread, as far as this inbox may know: one sentence each."""
-    lists = {
-        route["address"]: None
-        for one in messages
-        for route in one["via"] or ()
-        if route["list_id"] is not None
-    }
-    told = [f"Members of {address} have copies." for address in lists]
-    given = {
-        act["assignee"]["inbox_id"]: f"by assignment of {people.whom(act['by']['inbox_id'])}"
-        for act in acts
-        if act["type"] == "assigned" and act["assignee"] and act["by"]
-        if act["assignee"]["inbox_id"] != act["by"]["inbox_id"]
-    }
-    addressed = {
-        address: f"in a note of {people.whom(note['author_inbox_id'])}"
-        for note in notes
-        for address in note["mentions"]
-    }
-    told += [f"{people.name(inbox)} was given messages {how}." for inbox, how in given.items()]
-    told += [f"{address} was mentioned {how}." for address, how in addressed.items()]
-    return told
-
-
 def outside_sender(
     messages: Sequence[Mapping[str, Any]], own: frozenset[str]
 ) -> Mapping[str, Any] | None:

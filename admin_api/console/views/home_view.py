@@ -9,7 +9,7 @@ from starlette.responses import Response
 
 from admin_api.call.call import Call
 from admin_api.console.inside import ask, path_of
-from admin_api.console.visit import Visit, inbox_path
+from admin_api.console.visit import Visit
 
 _MOST = 20
 _MOST_OTHERS = 200
@@ -17,9 +17,11 @@ _MOST_OTHERS = 200
 
 async def show_home(call: Call, visit: Visit) -> Response:
     """GET /console/."""
+    if "to" in visit.query:  # of the switcher
+        return visit.redirect(visit.way_into(visit.query["to"]))
     own = visit.own[:_MOST]
     if len(visit.inboxes) == 1 and "all" not in visit.query:
-        return visit.redirect(inbox_path(visit.inboxes[0]["address"]))
+        return visit.redirect(visit.way_into(visit.inboxes[0]["address"]))
 
     paths = [path_of("/v1/inboxes/{}/counts/", str(one["inbox_id"])) for one in own]
     rows = [

@@ -16,7 +16,7 @@ from starlette.responses import HTMLResponse, Response, StreamingResponse
 from admin_api.access.policy import is_admin
 from admin_api.call.call import Call
 from admin_api.console import words
-from admin_api.console.inside import ask, path_of, response_of
+from admin_api.console.inside import ask, members_of, path_of, response_of
 from admin_api.console.thread import frame, plain_text
 from admin_api.console.thread.sender_words import sentences
 from admin_api.console.thread.time_line import facts
@@ -34,9 +34,12 @@ async def message_values(call: Call, visit: Visit, message_id: str) -> dict[str,
     text = message["text_body"]
     asked = visit.query.get("view", "")
     shown = asked if asked in VIEWS else "html" if text is None and message["html_body"] else "text"
+    wanted = visit.query.get("field", "").strip()
     return {
         "message": message,
         "view": shown,
+        "wanted": wanted,
+        "fields": [one for one in message["headers"] if _has(one, wanted.lower())],
         "blocks": plain_text.blocks(text or ""),
         "is_cut": plain_text.is_cut(text or ""),
         "facts": facts(message),
@@ -50,6 +53,10 @@ async def message_values(call: Call, visit: Visit, message_id: str) -> dict[str,
             if one["content_type"].lower() in frame.IMAGES and one["size"] <= MOST_PICTURE
         ],
     }
+
+
+def _has(field: Mapping[str, str], wanted: str) -> bool:
+    return wanted in f"{field['name']}: {field['value']}".lower()
 
 
 def _is_in_text(message: Mapping[str, Any], file: Mapping[str, Any]) -> bool:
@@ -67,24 +74,39 @@ async def _message(call: Call, visit: Visit, message_id: str) -> Mapping[str, An
 
 
 async def show_body(call: Call, visit: Visit) -> Response:
-    """GET /console/{inbox}/messages/{message_id}/body/: with `view` text, html, headers or raw."""
+    """GET /console/{inbox}/messages/{message_id}/body/: with `view` text, html, headers or raw.
+
+    With `field`, of the headers those that hold it.
+    """
     values = await message_values(call, visit, visit.arguments["message_id"])
     raw = b""
     if values["view"] == "raw":
-        raw = await _beginning(await _raw(call, visit))
+        raw = await _beginning(await show_raw(call, visit))
     return await _shown(call, visit, values, raw=raw.decode("utf-8", "replace"))
 
 
-async def _shown(call: Call, visit: Visit, values: Mapping[str, Any], **more: object) -> Response:
+async def _shown(
+    call: Call,
+    visit: Visit,
+    values: Mapping[str, Any],
+    *,
+    raw: str = "",
+    why: object = None,
+    since: object = None,
+) -> Response:
     here = await ask(call, "GET", path_of("/v1/inboxes/{}/", visit.inbox))
-    thread_id = values["message"]["thread_id"]
-    given = {"raw": "", "why": None, "is_admin": is_admin(call.caller), **values, **more}
+    message = values["message"]
     return visit.render(
         "message.html",
         block="body",
+        message=message,
+        values=values,
+        raw=raw,
+        why=why,
+        since=since,
+        is_admin=is_admin(call.caller),
         when=partial(words.moment, zone=here["default_timezone"], now=call.now),
-        thread_path=inbox_path(visit.inbox, f"threads/{thread_id}/"),
-        **given,
+        thread_path=inbox_path(visit.inbox, f"threads/{message['thread_id']}/"),
     )
 
 
@@ -103,10 +125,6 @@ async def show_frame(call: Call, visit: Visit) -> Response:
 
 async def show_raw(call: Call, visit: Visit) -> Response:
     """GET /console/{inbox}/messages/{message_id}/raw/: the message as a file."""
-    return await _raw(call, visit)
-
-
-async def _raw(call: Call, visit: Visit) -> Response:
     path = path_of(MESSAGE + "raw/", visit.arguments["message_id"])
     return await response_of(call, "GET", path, inbox=visit.inbox)
 
@@ -140,5 +158,7 @@ async def show_why(call: Call, visit: Visit) -> Response:
     path = path_of(MESSAGE + "deliveries/", visit.arguments["message_id"])
     own = None if visit.query.get("all") and is_admin(call.caller) else visit.inbox
     why = await ask(call, "GET", path, inbox=own)
+    lists = {one["list_id"] for copy in why["deliveries"] for one in copy["via"]} - {None}
+    since = {one: await members_of(call, one) for one in lists}
     values = await message_values(call, visit, visit.arguments["message_id"])
-    return await _shown(call, visit, values, why=why, view="why")
+    return await _shown(call, visit, values | {"view": "why"}, why=why, since=since)

@@ -20,12 +20,8 @@ _NEXT = re.compile(r"/console/[!#-\[\]-~]*")
 _HOME = "/console/"
 
 
-async def show_sign_in(call: Call, visit: Visit) -> Response:
-    """GET /console/sign-in/."""
-    return await _form(call, visit)
-
-
-async def _form(call: Call, visit: Visit, *, email: str = "", wrong: str = "") -> Response:
+async def show_sign_in(call: Call, visit: Visit, *, email: str = "", wrong: str = "") -> Response:
+    """GET /console/sign-in/; after a try that failed with what was `wrong`."""
     given = visit.form or visit.query
     return visit.render(
         "sign_in.html",
@@ -64,7 +60,7 @@ async def sign_in(call: Call, visit: Visit) -> Response:
     except Problem as problem:
         if problem.status != 401:
             raise
-        return await _form(call, visit, email=email[:320], wrong=problem.detail)
+        return await show_sign_in(call, visit, email=email[:320], wrong=problem.detail)
     return _entered(call, visit, secret)
 
 

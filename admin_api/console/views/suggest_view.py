@@ -5,10 +5,9 @@ from __future__ import annotations
 from starlette.responses import Response
 
 from admin_api.call.call import Call
-from admin_api.console.inside import ask
+from admin_api.console.inside import ask, optional
 from admin_api.console.listing.inbox_views import inbox_of
 from admin_api.console.listing.suggestions import MOST, offers, person_asked
-from admin_api.console.views.thread_view import optional
 from admin_api.console.visit import Visit
 from admin_api.http.records import ReadRecord as Record
 

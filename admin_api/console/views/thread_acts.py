@@ -22,7 +22,7 @@ from admin_api.console.visit import Visit
 from admin_api.http.problems import Problem, problem_of
 from admin_api.http.records import ReadRecord as Record
 from admin_api.http.strict_json import JsonValue
-from storage.errors import Conflict, FieldFault, Invalid, StorageError
+from storage.errors import FieldFault, Invalid, StorageError
 
 JsonObject = dict[str, JsonValue]
 # An undo names its messages in a cookie, which holds 4 KiB.
@@ -65,13 +65,12 @@ async def add_note(call: Call, visit: Visit) -> Response:
     body: JsonObject = {"body": visit.form.get("body", ""), "mentions": [*mentions]}
     try:
         note = await _post(call, visit, _at(visit, "notes/"), body)
-    except Invalid as error:
-        return await _refused_note(call, visit, error.faults, 400)
-    except (Problem, Conflict) as error:
-        if error.code == "invalid_fields" and isinstance(error, Problem):
-            return await _refused_note(call, visit, error.faults, 400)
+    except (Problem, StorageError) as error:
+        problem = problem_of(error)
+        if problem.faults:
+            return await _refused_note(call, visit, problem.faults, 400)
         # The key was used for another text: this one is not saved, and must not be lost.
-        if error.code not in _USED_KEY:
+        if problem.code not in _USED_KEY:
             raise
         fault = FieldFault(
             "body",

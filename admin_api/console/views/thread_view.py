@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import asyncio
 import secrets
-from collections.abc import Coroutine, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from typing import Any
@@ -20,28 +20,36 @@ from starlette.responses import Response
 from admin_api.access.policy import is_admin
 from admin_api.call.call import Call
 from admin_api.console import words
-from admin_api.console.inside import ask, ask_with_tag, path_of, snapshot, with_counts
+from admin_api.console.inside import (
+    ask,
+    ask_with_tag,
+    members_of,
+    optional,
+    path_of,
+    snapshot,
+    with_counts,
+)
 from admin_api.console.letters import compose_view
 from admin_api.console.listing.inbox_views import inbox_of, list_path, navigation
 from admin_api.console.rendering import macro
 from admin_api.console.thread import reply, undo
+from admin_api.console.thread.audience import Members, audience, copies_of_all, gets
 from admin_api.console.thread.time_line import (
     Item,
     People,
-    audience,
     outside_sender,
     sentence,
     time_line,
 )
-from admin_api.console.views.message_view import message_values
+from admin_api.console.views.message_view import MESSAGE, message_values
 from admin_api.console.visit import Visit, inbox_path, surround
-from admin_api.http.problems import Problem
 from admin_api.http.records import ReadRecord as Record
-from storage.errors import FieldFault, NotFound
+from storage.errors import FieldFault
 
 # Texts of forms that were refused; `handoff` is None where that form was not sent.
 _NO_DRAFT: Record = {"body": "", "mentions": "", "handoff": None, "to": ""}
 THREAD = "/v1/messages/threads/{}/"
+_MOST_EXPLAINED = 20
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,6 +65,7 @@ class Parts:
     tasks: Sequence[Record]
     templates: Sequence[Record] | None
     panel: Record
+    members: Members
 
     @property
     def people(self) -> People:
@@ -81,6 +90,17 @@ async def show_thread(call: Call, visit: Visit) -> Response:
         if version == visit.query["follow"]:
             return Response(status_code=204)
     return await thread_page(call, visit)
+
+
+async def show_who(call: Call, visit: Visit) -> Response:
+    """GET …/threads/{thread_id}/who/: all copies of its newest messages, for admins, on record."""
+    at = path_of(THREAD, visit.arguments["thread_id"])
+    thread = await ask(call, "GET", at, inbox=visit.inbox)
+    ids = [one["message_id"] for one in thread["messages"][-_MOST_EXPLAINED:]]
+    explained = [await ask(call, "GET", path_of(MESSAGE + "deliveries/", one)) for one in ids]
+    return visit.render(
+        "who.html", copies=copies_of_all(explained), count=len(ids), path=thread_path(visit)
+    )
 
 
 def thread_path(visit: Visit, rest: str = "") -> str:
@@ -125,7 +145,7 @@ async def thread_page(
         own=parts.own,
         shown={one: values["message"] for one, values in bodies.items()},
         typed=letter,
-        template=answer["template"] if answer else None,
+        template=answer["template"] if answer and "mail" in visit.query else None,
     )
     return visit.render(
         "thread.html",
@@ -137,6 +157,7 @@ async def thread_page(
         entry=visit.parts.at(_time_line_place(call, visit, parts), _entry),
         **_frame_values(call, visit, parts, counts),
         answer=answer,
+        parts_of=reply.parts_of,
         letter=composer,
         letter_faults=compose_view.faults_of(letter_faults),
         problem=problem,
@@ -160,6 +181,7 @@ async def _bodies(call: Call, visit: Visit, opened: Sequence[str]) -> dict[str, 
 def _frame_values(call: Call, visit: Visit, parts: Parts, counts: Record | None) -> dict[str, Any]:
     """The values around the time line, whatever was typed."""
     messages = parts.thread["messages"]
+    held = [one for one in messages if one["folder"] is not None]
     return {
         "people": parts.people,
         "when": partial(words.moment, zone=parts.here["default_timezone"], now=call.now),
@@ -167,8 +189,10 @@ def _frame_values(call: Call, visit: Visit, parts: Parts, counts: Record | None)
         "back": _back(visit),
         "nav": navigation(visit, parts.here["aliases"], counts),
         "part": "",
-        "audience": audience(messages, parts.notes or (), parts.acts, parts.people),
-        "held": [one["message_id"] for one in messages if one["folder"] is not None],
+        "audience": audience(messages, parts.notes or (), parts.acts, parts.people, parts.members),
+        "held": held,
+        "gets": gets(held, parts.team, parts.members),
+        "is_admin": is_admin(call.caller),
         "summary": summary(parts.thread),
         "is_own": parts.here["owner_user_id"] == visit.user_id,
         "new_key": partial(secrets.token_urlsafe, 12),
@@ -211,6 +235,11 @@ async def _parts(call: Call, *, inbox: str, visit: Visit) -> Parts:
         tasks=[one for one in agenda if one["thread_id"] == thread["thread_id"]],
         templates=await optional(get("/v1/templates/")),
         panel=await _panel(call, inbox, outside_sender(thread["messages"], _own(team))),
+        members={
+            one["list_id"]: await members_of(call, one["list_id"])
+            for one in thread["via"]
+            if one["list_id"]
+        },
     )
 
 
@@ -250,18 +279,6 @@ async def _card(of_inbox: Any, address: str, known: Record | None) -> Record | N
         if address.lower() in [one["address"].lower() for one in card["emails"]]:
             return card
     return None
-
-
-async def optional(asked: Coroutine[Any, Any, Any]) -> Any:  # noqa: ANN401
-    """Return a record; None where the plan does not reach or nothing is there."""
-    try:
-        return await asked
-    except NotFound:
-        return None
-    except Problem as problem:
-        if problem.status == 404 or problem.code in ("plan_required", "governance_required"):
-            return None
-        raise
 
 
 def summary(thread: Record) -> str:

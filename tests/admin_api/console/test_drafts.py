@@ -155,7 +155,7 @@ async def test_a_draft_tells_when_it_was_written_and_can_be_discarded(
         writer, seen = Writer(site, tab, shown), list[str]()
         await writer.open()
         await writer.type("See @agent")
-        await writer.page.wait_for_selector("#people")
+        await writer.page.wait_for_selector("#options")
         await writer.page.keyboard.press("Enter")
         await writer.page.wait_for_function(IS_KEPT, arg="agent@example.test ")
         await writer.page.goto(site.url + other.path)

@@ -61,6 +61,7 @@ TABLE = {
     ("POST", "/console/settings/name/", False),
     ("POST", "/console/settings/password/", False),
     ("POST", "/console/settings/look/", False),
+    ("POST", "/console/settings/zones/", False),
     ("POST", "/console/settings/sessions/end/", False),
     ("POST", "/console/settings/sessions/end-others/", False),
     *(
@@ -71,6 +72,7 @@ TABLE = {
         )
     ),
     ("GET", "/console/{inbox}/threads/{thread_id}/", False),
+    ("GET", "/console/{inbox}/threads/{thread_id}/who/", False),
     *(
         ("GET", f"/console/{{inbox}}/messages/{{message_id}}/{part}/", False)
         for part in ("body", "html", "raw", "why", "attachments/{attachment_id}")
@@ -602,17 +604,52 @@ async def test_sessions_are_listed_and_end_one_by_one_or_all_others(world: World
     assert (await stranger.get("/v1/me/")).status_code == 200
 
 
-async def test_theme_and_keys_are_this_browsers(world: World) -> None:
+async def test_the_look_is_this_browsers(world: World) -> None:
     who = await signed_in(world, MEMBER)
 
-    await who.post("/console/settings/look/", {"theme": "dark", "keys": "off"})
-    await who.post("/console/settings/look/", {"theme": '"><script>'})
+    await who.post("/console/settings/look/", {"theme": "dark", "keys": "off", "notify": "on"})
+    wanted = {"density": "compact", "view": "unread", "theme": '"><script>'}
+    await who.post("/console/settings/look/", wanted)
     shown = (await who.get("/console/settings/")).text
     cookie = f'{COOKIE}={who.secret}; postroom-look=theme-"><script>.keys.a-b-c'
     odd = (await visitor(world, Cookie=cookie).get("/console/settings/")).text
 
-    assert '<html lang="en" data-theme="dark" data-keys="off">' in shown
-    assert '<html lang="en" data-theme="auto" data-keys="on">' in odd
+    assert '<html lang="en" data-theme="dark" data-keys="off" data-density="compact">' in shown
+    assert '<html lang="en" data-theme="auto" data-keys="on" data-density="normal">' in odd
+    for page in (shown, (await who.get(f"/console/{SUPPORT}/")).text):
+        assert page.count("/notify.js") == 1 + (page == shown)  # the settings ask for leave
+    assert odd.count("/notify.js") == 1
+    chosen = (await who.get("/console/?to=a@b.test")).headers["location"]
+    assert chosen == "/console/a@b.test/?view=unread"
+    home = await who.get("/console/")
+    assert home.headers["location"] == f"/console/{SUPPORT}/?view=unread"
+    assert f'href="/console/{SUPPORT}/?view=unread"' in (await who.get("/console/?all=1")).text
+
+
+async def test_the_time_zone_of_an_own_inbox_is_set_and_times_are_in_it(world: World) -> None:
+    who = await signed_in(world, MEMBER)
+    own, foreign = world.ids[SUPPORT], world.ids[SALES]
+    before = (await who.get("/console/settings/")).text
+
+    fields = {own: "Asia/Tokyo", foreign: "Asia/Tokyo"}
+    assert (await who.post("/console/settings/zones/", fields)).status_code == 303
+    after = (await who.get("/console/settings/")).text
+    refused = await who.post("/console/settings/zones/", {own: "Mars/Base"})
+
+    def used(page: str) -> tuple[str, str]:
+        found = re.search(r'<time datetime="([^"]+)" title="\1">([^<]+)<', page)
+        assert found
+        return found[1], found[2]
+
+    assert f'name="{own}" list="zones" maxlength="100" value="Asia/Tokyo"' in after
+    assert foreign not in after
+    (at, hour), (at_too, hour_there) = used(before), used(after)
+    assert at[:13] == at_too[:13] and at.endswith("Z")
+    assert (int(hour_there[:2]) - int(hour[:2])) % 24 == 9
+    assert refused.status_code == 400
+    assert 'value="Mars/Base"' in refused.text and 'class="fault"' in refused.text
+    async with world.client(SALES) as api:
+        assert (await api.get(f"/v1/inboxes/{SALES}/")).json()["default_timezone"] == "UTC"
 
 
 async def test_more_than_a_browser_asks_for_is_429(engine: Engine) -> None:

@@ -10,7 +10,7 @@ from playwright.async_api import Page
 from tests.admin_api.console.conftest import Site
 from tests.admin_api.console.test_thread_browser import DARK, MODES, NARROW, WIDE
 from tests.admin_api.console.threads import busy_thread, mail, parsed
-from tests.builders import AGENT, MEMBER, SALES, SUPPORT, TENANT_OWNER, World, receive_all
+from tests.builders import AGENT, MEMBER, SALES, SUPPORT, TENANT_OWNER, World, receive, receive_all
 from tests.support.browser import Browser, Tab
 
 PATH = f"/console/{SUPPORT}/"
@@ -170,7 +170,7 @@ async def test_assigned_and_noted_takes_six_keys_and_the_text(site: Site, browse
         keys = ["h", "a", "g", "Enter", "Control+Enter"]
         for key in keys[:3]:
             await press(key)
-        await page.wait_for_selector("#people >> text=agent@example.test")
+        await page.wait_for_selector("#options >> text=agent@example.test")
         await press("Enter")
         await page.keyboard.type("Please call them back.")
         await press("Control+Enter")
@@ -180,7 +180,7 @@ async def test_assigned_and_noted_takes_six_keys_and_the_text(site: Site, browse
         await told(page, "1 thread taken")
         for key in "asa":
             await press(key)
-        await page.wait_for_selector("#people >> text=Sales@example.test")
+        await page.wait_for_selector("#options >> text=Sales@example.test")
         await press("Enter")
         await told(page, "1 thread assigned to Sales@example.test")
         await press("Control+k")
@@ -209,7 +209,7 @@ async def test_a_note_to_hand_off_with_survives_no_server_and_a_reload(
         await enter(site, tab)
         for key in "jhag":
             await press(key)
-        await page.wait_for_selector("#people")
+        await page.wait_for_selector("#options")
         await press("Enter")
         await page.keyboard.type("A long thought.")
         await page.context.set_offline(True)
@@ -378,13 +378,13 @@ async def test_suggestions_are_chosen_by_arrows_and_enter_searches(
         await enter(site, tab)
         await press("/")
         await page.keyboard.type("is:un")
-        await page.wait_for_selector("#people >> text=is:unread")
+        await page.wait_for_selector("#options >> text=is:unread")
         seen += await tab.faults()
         await press("ArrowDown")
         await press("Enter")
         seen.append(await page.input_value("#q"))
         await page.keyboard.type("te")
-        await page.wait_for_selector("#people >> text=list:Team@example.test")
+        await page.wait_for_selector("#options >> text=list:Team@example.test")
         await press("Enter")  # none is chosen: it searches
         await page.wait_for_url("**q=**")
         seen.append(await page.input_value("#q"))
@@ -392,3 +392,58 @@ async def test_suggestions_are_chosen_by_arrows_and_enter_searches(
 
     options: dict[str, Any] = NARROW | DARK
     assert await browser.visit(walk, **options) == ["is:unread ", "is:unread te"]
+
+
+async def test_new_mail_of_another_is_counted_and_shown_when_asked(
+    site: Site, browser: Browser
+) -> None:
+    await many(site.world, 1)
+
+    async def looks() -> int:
+        async with site.world.client(TENANT_OWNER) as api:
+            query = {"action": "inbox.acted_for", "inbox_id": SUPPORT}
+            found = await api.get("/v1/audit-log/", params=query)
+            return len(found.json()["results"])
+
+    async def walk(tab: Tab) -> list[object]:
+        page = tab.page
+        async with page.expect_response("**/console/live/**"):
+            await enter(site, tab, email=TENANT_OWNER)
+        before = await looks()
+        for number in (1, 2):
+            await receive(site.world, SUPPORT, body=mail("x", subject=f"New {number}", to=SUPPORT))
+            await page.wait_for_selector(f"#live-bar:text-is('{number} new: show')")
+        seen = [await rows(page), await looks() - before, *await tab.faults()]
+        async with page.expect_navigation():
+            await page.click("#live-bar")
+        return [*seen, await rows(page), *tab.log.told]
+
+    assert await browser.visit(walk, **WIDE) == [1, 0, 3]
+
+
+async def test_a_notification_names_the_sender_and_nothing_else(
+    site: Site, browser: Browser
+) -> None:
+    await many(site.world, 1)
+    watch = """window.told = []; document.hasFocus = () => false;
+    window.Notification = class { static permission = "granted";
+      constructor(title, { body }) { window.told.push(`${title}: ${body}`); } };"""
+
+    async def walk(tab: Tab) -> list[object]:
+        page = tab.page
+        await page.add_init_script(watch)
+        await site.enter(tab)
+        await page.goto(site.url + "/console/settings/")
+        seen: list[object] = [await page.evaluate("window.told")]
+        await page.select_option("#notify", "on")
+        async with page.expect_navigation():
+            await page.click("#notify ~ button")
+        async with page.expect_response("**/console/live/**"):
+            await enter(site, tab)
+        await page.wait_for_timeout(1500)  # the page has settled, and hears all that comes
+        letter = mail("Secret words.", subject="A secret", sender="Ann <ann@a.test>", to=SUPPORT)
+        await receive(site.world, SUPPORT, body=letter)
+        await page.wait_for_function("window.told.length > 0")
+        return [*seen, *await page.evaluate("window.told"), *tab.log.told]
+
+    assert await browser.visit(walk, **WIDE) == [[], "New mail: Ann"]

@@ -100,7 +100,7 @@ async def test_scripts_in_every_field_are_text(site: Site, browser: Browser) -> 
         seen.append(set(await page.locator("#rows .subject").all_text_contents()))
         await page.keyboard.press("/")
         await page.keyboard.type("xaver")
-        await page.wait_for_selector("#people")
+        await page.wait_for_selector("#options")
         await page.fill("#q", whole[:990])
         await page.press("#q", "Enter")
         await page.wait_for_url("**?q=**")
@@ -112,7 +112,7 @@ async def test_scripts_in_every_field_are_text(site: Site, browser: Browser) -> 
             await page.wait_for_load_state("networkidle")
         await page.keyboard.press("a")
         await page.keyboard.type("ag")
-        await page.wait_for_selector("#people")
+        await page.wait_for_selector("#options")
         for key in ("Escape", "Escape", "Control+k"):
             await page.keyboard.press(key)
         template = await page.locator("#template option").first.get_attribute("value")

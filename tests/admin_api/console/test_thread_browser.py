@@ -11,6 +11,7 @@ from tests.admin_api.console.conftest import Site
 from tests.admin_api.console.threads import Shown, busy_thread, mail, parsed, whole_thread
 from tests.builders import MEMBER, SALES, SUPPORT, TEAM, TENANT_OWNER, receive, receive_all
 from tests.support.browser import Browser, Tab
+from tests.support.checks import check
 from tests.support.mutants import mutants, seeds
 
 WIDE: dict[str, Any] = {"viewport": {"width": 1280, "height": 900}}
@@ -112,7 +113,7 @@ async def test_handing_off_with_a_note_takes_five_keys_and_the_text(
         await enter(site, tab, shown)
         await page.keyboard.press("h")
         await page.keyboard.type("ag")
-        await page.wait_for_selector("#people")
+        await page.wait_for_selector("#options")
         await page.keyboard.press("Enter")
         await page.keyboard.type("Please call her.")
         await page.keyboard.press("Control+Enter")
@@ -127,7 +128,7 @@ async def test_handing_off_with_a_note_takes_five_keys_and_the_text(
         await settled(page)
         await page.keyboard.press("a")
         await page.keyboard.type("sa")
-        await page.wait_for_selector("#people")
+        await page.wait_for_selector("#options")
         await page.keyboard.press("Enter")
         await page.wait_for_selector("#done >> text=Assigned to Sales")
         return [handed, note, *tab.log.told]
@@ -148,15 +149,18 @@ async def test_a_mention_is_a_chip_and_a_typed_address_is_offered(
         await enter(site, tab, shown)
         await page.keyboard.press("n")
         await page.keyboard.type("See @ag")
-        await page.wait_for_selector("#people >> text=agent@example.test")
+        await page.wait_for_selector("#options >> text=agent@example.test")
         seen += await tab.faults()
+        seen.append(await page.inner_text("#options .faint"))
         await page.keyboard.press("Enter")
         seen.append(await page.input_value("#note-body"))
+        seen.append(await page.inner_text("#opens-now"))
         await page.keyboard.type("and @sales@example.test, @nobody@example.test")
         seen.append(await page.inner_text("#offers"))
         seen.append(await page.input_value("#note-mentions"))
         await page.click("#offers button")
         seen.append(await page.input_value("#note-mentions"))
+        seen.append(await page.inner_text("#opens-now"))
         await page.click("#chips button >> nth=0")
         seen.append(await page.input_value("#note-mentions"))
         await page.focus("#note-body")
@@ -166,13 +170,73 @@ async def test_a_mention_is_a_chip_and_a_typed_address_is_offered(
         return seen + tab.log.told
 
     assert await browser.visit(walk, **WIDE) == [
+        "will be given these 3 messages",
         "See @agent@example.test ",
+        "agent@example.test will be given these 3 messages.",
         "Mention Sales@example.test?",
         "agent@example.test",
         "agent@example.test, Sales@example.test",
+        "Sales@example.test has a copy. agent@example.test will be given these 3 messages.",
         "Sales@example.test",
         "Mentions Sales@example.test",
     ]
+
+
+async def test_an_open_message_that_was_not_read_yet_comes_by_itself(
+    site: Site, browser: Browser
+) -> None:
+    message_id = await receive(site.world, SUPPORT, body=mail("At last."))
+    async with site.world.client(SUPPORT) as api:
+        found = (await api.get(f"/v1/messages/{message_id}/")).json()
+    shown = Shown(SUPPORT, found["thread_id"], [message_id])
+
+    async def walk(tab: Tab) -> list[str]:
+        await enter(site, tab, shown)
+        before = await tab.page.inner_text(".fact.pending")
+        await parsed(site.world)
+        await check(site.world, message_id, "verified")
+        await tab.page.wait_for_selector(f"#i-{message_id} .text >> text=At last.")
+        return [before, *tab.log.told]
+
+    expected = ["Not read yet: its text comes in a moment."]
+    assert await browser.visit(walk, **WIDE) == expected
+
+
+async def test_a_template_goes_into_the_note_and_the_header_is_filtered(
+    site: Site, browser: Browser
+) -> None:
+    shown = await busy_thread(site.world)
+    async with site.world.client(TENANT_OWNER) as api:
+        made = {"name": "Late", "subject": "", "body": "Dear {first_name}, {why}."}
+        assert (await api.post("/v1/templates/", json=made)).status_code == 201
+
+    async def walk(tab: Tab) -> list[object]:
+        page, seen = tab.page, list[object]()
+        await enter(site, tab, shown)
+        await page.fill("#note-body", "First.")
+        await page.click("text=Fill in")
+        await page.wait_for_selector("#filled mark")
+        await page.wait_for_selector("[data-htmx-powered]")
+        seen.append(await page.inner_text("#filled"))
+        await page.click("text=Insert into the note")
+        seen.append(await page.input_value("#note-body"))
+        await page.context.grant_permissions(["clipboard-read", "clipboard-write"])
+        await page.click("button:text-is('Copy')")
+        await page.wait_for_selector("#say:has-text('Copied')", state="attached")
+        seen.append(await page.evaluate("navigator.clipboard.readText()"))
+        message = f"#i-{shown.message_ids[2]}"
+        await page.click(f"{message} a:text-is('Headers')")
+        await page.fill(f"{message} [name=field]", "mime-v")
+        await page.keyboard.press("Enter")
+        await page.wait_for_selector(f"{message} .headers tbody:not(:has(tr + tr))")
+        seen.append(await page.inner_text(f"{message} .headers tbody th"))
+        seen.append(await page.evaluate("document.activeElement.name"))
+        return [*seen, *await tab.faults(), *tab.log.told]
+
+    assert await browser.visit(walk, **WIDE) == [
+        "Dear Grace, {why}.", "First.\nDear Grace, {why}.", "Dear Grace, {why}.",
+        "MIME-Version", "field",
+    ]  # fmt: skip
 
 
 async def test_the_work_is_done_without_scripts(site: Site, browser: Browser) -> None:

@@ -109,7 +109,7 @@ async def test_a_template_is_filled_into_the_answer(world: World) -> None:
         template = (await admin.post("/v1/templates/", json=made)).json()["template_id"]
     person = await signed_in(world, TENANT_OWNER)
 
-    fields = fields_of((await person.get(f"{path}?template={template}")).text)
+    fields = fields_of((await person.get(f"{path}?template={template}&mail=1")).text)
 
     assert fields["text"] == "In March, Grace."
     assert fields["subject"] == "Re: Renewal"

@@ -7,7 +7,6 @@ import pytest
 from admin_api.console.thread.time_line import (
     MOST_OPEN,
     People,
-    audience,
     facts,
     outside_sender,
     sentence,
@@ -85,17 +84,6 @@ def test_what_was_opened_without_a_copy_is_folded() -> None:
 )
 def test_an_act_is_a_sentence(kind: str, by: object, to: object, text: str) -> None:
     assert sentence(act(kind, by, to), PEOPLE) == text
-
-
-def test_who_can_see_it_is_told_as_far_as_this_inbox_knows() -> None:
-    messages = [message(0, via=[{"address": "team@x.test", "list_id": "lst_1"}])]
-
-    acts = [act("assigned", ANN, BO), act("assigned", BO, BO)]
-    assert audience(messages, [note(0, "cy@x.test")], acts, PEOPLE) == [
-        "Members of team@x.test have copies.",
-        "Bo was given messages by assignment of you.",
-        "cy@x.test was mentioned in a note of Bo.",
-    ]
 
 
 def test_the_sender_is_the_last_one_who_is_not_of_the_team() -> None:
