@@ -32,7 +32,9 @@ _TYPES = {
 _CACHED = "public, max-age=31536000, immutable"
 _VENDOR = {"htmx.js": "vendor/htmx-4.0.1/htmx.min.js"}
 # Lines stay lines: no statement joins the next one. No text of ours holds either beginning.
-_COMMENT = re.compile(rb"/\*.*?\*/ ?|^[ \t]*//[^\n]*", re.DOTALL | re.MULTILINE)
+_COMMENT = re.compile(
+    rb"/\*.*?\*/ ?|^[ \t]*//[^\n]*|[ \t]+// [^\n\"'`]*$", re.DOTALL | re.MULTILINE
+)
 _INDENT = re.compile(rb"^\s+", re.MULTILINE)
 
 

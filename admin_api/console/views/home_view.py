@@ -17,7 +17,7 @@ _MOST_OTHERS = 200
 
 async def show_home(call: Call, visit: Visit) -> Response:
     """GET /console/."""
-    if "to" in visit.query:  # of the switcher
+    if visit.query.get("to"):  # of the switcher
         return visit.redirect(visit.way_into(visit.query["to"]))
     own = visit.own[:_MOST]
     if len(visit.inboxes) == 1 and "all" not in visit.query:

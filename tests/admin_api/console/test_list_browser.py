@@ -427,6 +427,7 @@ async def test_a_notification_names_the_sender_and_nothing_else(
     await many(site.world, 1)
     watch = """window.told = []; document.hasFocus = () => false;
     window.Notification = class { static permission = "granted";
+      static requestPermission() { window.told.push("may I?"); }
       constructor(title, { body }) { window.told.push(`${title}: ${body}`); } };"""
 
     async def walk(tab: Tab) -> list[object]:
@@ -436,6 +437,7 @@ async def test_a_notification_names_the_sender_and_nothing_else(
         await page.goto(site.url + "/console/settings/")
         seen: list[object] = [await page.evaluate("window.told")]
         await page.select_option("#notify", "on")
+        seen += await page.evaluate("window.told")
         async with page.expect_navigation():
             await page.click("#notify ~ button")
         async with page.expect_response("**/console/live/**"):
@@ -443,7 +445,7 @@ async def test_a_notification_names_the_sender_and_nothing_else(
         await page.wait_for_timeout(1500)  # the page has settled, and hears all that comes
         letter = mail("Secret words.", subject="A secret", sender="Ann <ann@a.test>", to=SUPPORT)
         await receive(site.world, SUPPORT, body=letter)
-        await page.wait_for_function("window.told.length > 0")
+        await page.wait_for_function("() => window.told.length > 0")
         return [*seen, *await page.evaluate("window.told"), *tab.log.told]
 
-    assert await browser.visit(walk, **WIDE) == [[], "New mail: Ann"]
+    assert await browser.visit(walk, **WIDE) == [[], "may I?", "New mail: Ann"]
