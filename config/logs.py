@@ -3,7 +3,8 @@
 Rules: an event is a word and key=value pairs. A line is one line whatever a peer sent: unprintable
 characters are escaped, a long value is cut. Addresses may be logged; bodies, tokens and passwords
 never are. A level that is off costs one comparison. A log file that was renamed, as logrotate does,
-is opened anew under its name by the next line; each process of a gateway does so for itself.
+is opened anew under its name by the next line; each process of a gateway does so for itself. While
+it cannot be opened, lines go to stderr: a log must stop no mail.
 """
 
 import json
@@ -12,6 +13,7 @@ import re
 import sys
 import time
 from collections.abc import Iterable, Mapping
+from contextlib import suppress
 from functools import lru_cache
 from logging.handlers import WatchedFileHandler
 from pathlib import Path
@@ -32,13 +34,24 @@ def setup(log_format: Literal["text", "json"], level: str, file: Path | None = N
     Raises OSError for a file that cannot be opened.
     """
     logging.logThreads = logging.logProcesses = logging.logMultiprocessing = False
-    handler = logging.StreamHandler(sys.stderr) if file is None else WatchedFileHandler(file)
+    handler = logging.StreamHandler(sys.stderr) if file is None else _LogFile(file)
     handler.setFormatter(JsonLines() if log_format == "json" else TextLines())
     root = logging.getLogger()
     root.handlers[:] = [handler]
     log_from(level)
     for name in QUIET:
         logging.getLogger(name).setLevel(logging.WARNING)
+
+
+class _LogFile(WatchedFileHandler):
+    """The log file; stderr while its directory is gone, say, or no descriptor is left."""
+
+    def emit(self, record: logging.LogRecord) -> None:
+        try:
+            super().emit(record)
+        except OSError:  # raised by opening it anew alone: the next line tries again
+            with suppress(OSError):
+                print(self.format(record), file=sys.stderr, flush=True)
 
 
 def log_from(level: str) -> None:

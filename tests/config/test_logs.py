@@ -153,6 +153,25 @@ def test_a_renamed_log_file_is_opened_anew_under_its_name(tmp_path: Path) -> Non
     assert json.loads(log.read_text())["event"] == "second"
 
 
+def test_while_a_log_file_cannot_be_opened_anew_lines_go_to_stderr(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """An exception out of a log line would end the session that it tells of."""
+    (folder := tmp_path / "logs").mkdir()
+    setup("text", "info", folder / "log")
+    event(LOGGER, "before")
+    folder.rename(tmp_path / "moved")
+    event(LOGGER, "meanwhile")
+    event(LOGGER, "still")
+    folder.mkdir()
+    event(LOGGER, "after")
+
+    assert (tmp_path / "moved" / "log").read_text().endswith(" before\n")
+    said = capsys.readouterr().err.splitlines()
+    assert [line.rpartition(" ")[2] for line in said] == ["meanwhile", "still"]
+    assert (folder / "log").read_text().endswith(" after\n")
+
+
 def test_a_log_file_that_cannot_be_opened_is_refused(tmp_path: Path) -> None:
     with pytest.raises(OSError, match="No such file"):
         setup("text", "info", tmp_path / "none" / "postroom.log")
