@@ -51,7 +51,7 @@ class _LogFile(WatchedFileHandler):
             super().emit(record)
         except OSError:  # raised by opening it anew alone: the next line tries again
             with suppress(OSError):
-                print(self.format(record), file=sys.stderr, flush=True)
+                sys.stderr.write(f"{self.format(record)}\n")
 
 
 def log_from(level: str) -> None:

@@ -188,9 +188,11 @@ class Connection(SMTP):
             logger.exception("fault in a connection")
             self.send(replies.FAULT_CLOSING)
         finally:
-            self.flush()
-            self._settle()
-            self._close()
+            try:
+                self.flush()
+            finally:  # whatever happens: nobody else ends it, not even when its peer is gone
+                self._settle()
+                self._close()
 
     def _close(self) -> None:
         """End the connection; what was said last has a moment to leave us."""
@@ -415,7 +417,11 @@ class Connection(SMTP):
     def _write_now(self, wire: asyncio.Transport, line: bytes) -> None:
         """Write past the transport, which may put off a write to the end of the loop's turn."""
         if self._tls is not None:
-            line = self._tls.encrypt(line)
+            try:
+                line = self._tls.encrypt(line)
+            except ssl.SSLError:  # broken by what the peer has sent meanwhile: it can read no more
+                self.abort()
+                return
         if not wire.get_write_buffer_size():
             try:
                 written = os.write(self._descriptor, line)
