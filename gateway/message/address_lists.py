@@ -5,7 +5,8 @@ Rules this module keeps:
 - Never raises; the time is in proportion to the text, of which 32,768 characters are read, and it
   ends after `limit` mailboxes, or 2,000 entries whatever is in them.
 - Comments and groups are understood, quoted strings protect their content, encoded words are
-  decoded only after the structure is known: no decoded character ever makes an address.
+  decoded only after the structure is known: no decoded character ever makes an address. Where no
+  semicolon ends a group there is none, and a colon is of a name: `Desk: Ann <ann@example.com>`.
 - Only an address in the text counts: words are never joined to one, but around the dots and the @
   where RFC 5322 4.4 allows blanks. A quote or parenthesis that is never closed protects nothing.
 - Words before a comma that have no address are the beginning of the next one's name, as in `Doe,
@@ -116,7 +117,7 @@ def parse_mailboxes(text: str, limit: int) -> tuple[Mailbox, ...]:
     if "<" not in text and ("&lt;" in text or "＜" in text):
         for sign, mark in _STAND_INS:
             text = text.replace(sign, mark)
-    reading = _Reading(limit)
+    reading = _Reading(limit, ";" in text)
     start = 0
     while (unclosed := reading.read(text, start)) is not None:
         # Else it would hide every address behind it.
@@ -152,10 +153,12 @@ def _is_closed(quoted: str) -> bool:
 class _Reading:
     """A list as far as it was read. `before` may be the part of a name before a comma.
 
+    `has_ends` says whether a group can end: one that cannot is no group, but words of a name.
     `opened` has where the comment that is being read began, and what was there of the entry then.
     """
 
     limit: int
+    has_ends: bool
     mailboxes: list[Mailbox] = field(default_factory=list)
     entry: _Entry = field(default_factory=_Entry)
     entries: int = 0
@@ -243,6 +246,10 @@ class _Reading:
             # A stray mark: no group is called so.
             if self.entry.angle or _address("".join(self.entry.bare).strip(_OPENING)):
                 self.finish()
+                return
+            if not self.has_ends:
+                self.entry.phrase.append(mark)
+                self.entry.bare.append(": ")
                 return
             # It was the name of a group.
             self.entry, self.before, self.in_group = _Entry(), "", True
@@ -348,7 +355,8 @@ def _without_bare_address(entry: _Entry) -> list[Mailbox]:
             name = phrase.replace(f"<{found[0]}>", "").replace(found[0], "")
             return [_mailbox(name.strip(" <>()"), found[0])]
     name = readable(_name(entry) or entry.angle or "")
-    return [Mailbox(name, "")] if name else []
+    # `undisclosed-recipients:`, whose end was left out, is nobody.
+    return [Mailbox(name, "")] if name and not name.endswith(":") else []
 
 
 def _unquoted(word: str) -> str:

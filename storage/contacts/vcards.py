@@ -1,8 +1,9 @@
 """vCards read: 2.1, 3.0 and 4.0; what has no place on our cards is kept as it came.
 
 - A card is read at a time, whatever the size of the file, in time that grows with its octets. A
-  card that cannot be taken is a fault of its own and disturbs no other. A group of cards is no
-  person and is passed over. All that is not shown as a card shows it is told.
+  card that cannot be taken is a fault of its own and disturbs no other. One without a VERSION is
+  read as 3.0. A group of cards is no person and is passed over. All that is not shown as a card
+  shows it is told.
 - A property we know is read into the card. When writing it again would lose something of the line
   (parameters, a group, parts of an organisation) the line is kept beside it and written in its
   place for as long as the card still says the same. A property that repeats one of the card
@@ -170,7 +171,7 @@ def _card(physical: Iterable[bytes]) -> ReadCard | Unreadable:
         if len(lines) > MAX_PROPERTIES:
             return Unreadable(f"The card has more than {MAX_PROPERTIES} properties.")
     versions = [line.value.strip() for line in lines if line.name == "VERSION"]
-    version = next((one for one in versions if one in _VERSIONS), None)
+    version = next((one for one in versions if one in _VERSIONS), None if versions else "3.0")
     if version is None:
         return Unreadable("The version is none of 2.1, 3.0 and 4.0.")
     if any(_GROUP_OF_CARDS.get(line.name) == line.value.strip().lower() for line in lines):

@@ -68,12 +68,17 @@ def test_endless_words_take_time_in_proportion() -> None:
         assert len(readable("=?utf-8?q?" + part * 16_000)) <= 998
 
 
-def test_brackets_without_an_address_are_a_name_and_a_remark_is_no_mailbox() -> None:
+def test_a_colon_is_of_a_name_brackets_may_hold_one_and_a_remark_is_no_mailbox() -> None:
     wanted = {
         "<root>": (Mailbox("root", ""),),
         "<a b@x.test>": (Mailbox("a b@x.test", ""),),
         "<>": (),
         "Team: a@x.test; (the end)": (Mailbox("", "a@x.test"),),
+        "Desk: Ann <a@x.test>": (Mailbox("Desk: Ann", "a@x.test"),),
+        "https://x.test/: Ann <a@x.test>": (Mailbox("https://x.test/: Ann", "a@x.test"),),
+        "Desk:a@x.test, b@x.test": (Mailbox("Desk:", "a@x.test"), Mailbox("", "b@x.test")),
+        "Desk: Ann <a@x.test>;": (Mailbox("Ann", "a@x.test"),),
+        "undisclosed-recipients:": (),
         "(Ann)": (Mailbox("Ann", ""),),
         "a.(one)b@(two)x.test": (Mailbox("one two", "a.b@x.test"),),
     }

@@ -59,6 +59,13 @@ def card_of(*lines: str, version: str = "4.0") -> str:
     return "\r\n".join(["BEGIN:VCARD", f"VERSION:{version}", *lines, "END:VCARD", ""])
 
 
+def test_a_card_without_its_version_is_read() -> None:
+    text = card_of("N;CHARSET=UTF-8;ENCODING=QUOTED-PRINTABLE:Gr=C3=BCn;Ann", "TEL;CELL:+1 555")
+    (card,) = read(text.replace("VERSION:4.0\r\n", ""))
+    assert isinstance(card, Card)
+    assert (card.full_name, [one.label for one in card.phones]) == ("Ann Grün", ["cell"])
+
+
 @pytest.mark.parametrize("version", ["3.0", "4.0"])
 @given(card=CARDS)
 def test_a_card_comes_back_as_it_was_written(version: Version, card: Card) -> None:
@@ -131,7 +138,7 @@ def test_a_fold_within_a_character_is_undone() -> None:
     "text",
     [
         card_of("FN:Old", version="2.0"),
-        "BEGIN:VCARD\r\nFN:None\r\nEND:VCARD\r\n",
+        "BEGIN:VCARD\r\nVERSION:\r\nFN:None\r\nEND:VCARD\r\n",
         card_of("NOTE:Nobody"),
         card_of("FN:" + "x" * 501),
         card_of("FN:x", *(f"EMAIL:a{n}@x.test" for n in range(101))),
