@@ -6,7 +6,8 @@
   characters outside base 64 are skipped, as mail programs do.
 - Base 64 that goes on behind its padding was put together from several pieces, and all of them
   count; lines behind it that are not base 64 were added in transit, and are not the file's.
-- White space at the end of a quoted-printable line is not the text's, also behind a soft line end.
+- White space at the end of a quoted-printable line is not the text's, also behind a soft line end;
+  a bare CR ends a line softly, too.
 - NUL and lone surrogates in decoded text become U+FFFD; a byte order mark is not text.
 - Lines of format=flowed are joined when read, with `delsp` without the space that marks them.
 
@@ -29,6 +30,7 @@ _NOT_ALPHABET = bytes(octet for octet in range(256) if octet not in _ALPHABET + 
 # A longer one is decoded in pieces: a part without line ends would lie in memory whole.
 _LONGEST_LINE = 64 * 1024
 _BASE64_LINE = re.compile(rb"(?:[A-Za-z0-9+/]{2,}={0,2})+")
+_SOFT_END = re.compile(rb"=[ \t]*+\r(?!\n)")
 _LINE_BLANKS = re.compile(rb"(?<![ \t])[ \t]++(?=\r?\n|\Z)")
 _UU_BEGIN = re.compile(rb"begin [0-7]{3,4} ")
 _MOST_UU_DIGITS = 84  # of 63 octets, the most that a length says
@@ -188,11 +190,17 @@ class _QuotedPrintable:
             # An escape (`=C3`) must not be cut in two.
             cut = cut - 2 if b"=" in held[max(cut - 2, 0) : cut] else cut
         self.left = held[cut:]
-        return binascii.a2b_qp(_LINE_BLANKS.sub(b"", held[:cut]))
+        return _unquoted(held[:cut])
 
     def finish(self) -> bytes:
         held, self.left = self.left, b""
-        return binascii.a2b_qp(_LINE_BLANKS.sub(b"", held))
+        return _unquoted(held)
+
+
+def _unquoted(lines: bytes) -> bytes:
+    if lines.count(b"\r") > lines.count(b"\r\n"):  # `a2b_qp` would go on behind the next LF
+        lines = _SOFT_END.sub(b"", lines)
+    return binascii.a2b_qp(_LINE_BLANKS.sub(b"", lines))
 
 
 @dataclass(slots=True)

@@ -71,3 +71,14 @@ def test_a_paragraph_that_flows_on_costs_no_more_than_as_many_lines() -> None:
 
     assert read(flowing) == "a" * 100_000 + "\n"
     assert is_within(5, lambda: read(flowing), seconds_of(lambda: read(lines)))
+
+
+def test_a_soft_end_of_a_quoted_printable_line_may_be_a_bare_cr() -> None:
+    wanted = {
+        b"Gr=C3=BC=\r=C3=9Fe\rund mehr\r": "Grü\u00dfe\nund mehr\n",
+        b"a= \t\rb\r\nc=\r\nd": "ab\ncd",
+        b"a=\r": "a",
+        b"a=\r\n": "a",
+    }
+    for octets, text in wanted.items():
+        assert read_text(octets, "quoted-printable", "utf-8") == text, octets
