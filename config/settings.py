@@ -6,32 +6,14 @@ A secret appears in no repr. `config.loading` reads them from their sources.
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, fields
 from pathlib import Path
-from typing import Literal, TypeVar
+from typing import TypeVar
 
-from config import listening, urls, values
+from config import choices, listening, urls, values
 from config.hosts import Network
 from config.listening import MailEndpoint
 from config.values import Endpoint, Parser, Rate
 
 T = TypeVar("T")
-BareNewline = Literal["accept", "reject"]
-Switch = Literal["on", "off"]
-Dmarc = Literal["note", "reject"]
-LogFormat = Literal["text", "json"]
-LogLevel = Literal["debug", "info", "warning", "error"]
-Tls = Literal["", "off", "opportunistic", "required"]
-SmarthostTls = Literal["starttls", "implicit", "none"]
-UnknownSends = Literal["retry", "ask"]
-ReturnPath = Literal["verp", "from"]
-TLS: tuple[Tls, ...] = ("", "off", "opportunistic", "required")
-SMARTHOST_TLS: tuple[SmarthostTls, ...] = ("starttls", "implicit", "none")
-UNKNOWN_SENDS: tuple[UnknownSends, ...] = ("retry", "ask")
-RETURN_PATHS: tuple[ReturnPath, ...] = ("verp", "from")
-BARE_NEWLINES: tuple[BareNewline, ...] = ("accept", "reject")
-DMARC: tuple[Dmarc, ...] = ("note", "reject")
-SWITCH: tuple[Switch, ...] = ("on", "off")
-LOG_FORMATS: tuple[LogFormat, ...] = ("text", "json")
-LOG_LEVELS: tuple[LogLevel, ...] = ("debug", "info", "warning", "error")
 
 
 def setting(
@@ -116,9 +98,9 @@ class Settings:
         "PEM file with the certificate's key, without a password.",
         write=values.optional_text,
     )
-    tls: Tls = setting(
+    tls: choices.Tls = setting(
         "",
-        values.choice(TLS),
+        choices.tls,
         "STARTTLS: off, opportunistic or required; empty: opportunistic with a certificate.",
     )
     http: tuple[Endpoint, ...] = setting(
@@ -129,12 +111,12 @@ class Settings:
         urls.public_url,
         "Where browsers reach the page, as https://mail.example.com; empty: on loopback only.",
     )
-    console: Switch = setting(
-        "on", values.choice(SWITCH), "Whether the page under /console/ is there (on) or not (off)."
+    console: choices.Switch = setting(
+        "on", choices.switch, "Whether the page under /console/ is there (on) or not (off)."
     )
-    console_insecure: Switch = setting(
+    console_insecure: choices.Switch = setting(
         "off",
-        values.choice(SWITCH),
+        choices.switch,
         "Whether one may sign in to the page by plain http from other machines (on) or not (off).",
     )
     hostname: str = setting(
@@ -165,24 +147,24 @@ class Settings:
         "The mail that one tenant may hold, in bytes or as 100GiB; 0: no limit.",
         write=values.size_text,
     )
-    bare_newline: BareNewline = setting(
+    bare_newline: choices.BareNewline = setting(
         "accept",
-        values.choice(BARE_NEWLINES),
+        choices.bare_newline,
         "Whether a message with a CR or LF alone in it is stored (accept) or refused (reject).",
     )
-    relationships: Switch = setting(
+    relationships: choices.Switch = setting(
         "on",
-        values.choice(SWITCH),
+        choices.switch,
         "Whether it is counted who writes to whom (on) or not (off).",
     )
-    authentication: Switch = setting(
+    authentication: choices.Switch = setting(
         "on",
-        values.choice(SWITCH),
+        choices.switch,
         "Whether it is checked who wrote each message: SPF, DKIM, DMARC, ARC (on) or not (off).",
     )
-    dmarc: Dmarc = setting(
+    dmarc: choices.Dmarc = setting(
         "note",
-        values.choice(DMARC),
+        choices.dmarc,
         "Mail that fails a DMARC policy of reject: shown as failed (note) or refused (reject).",
     )
     auth_results_from: tuple[str, ...] = setting(
@@ -222,9 +204,9 @@ class Settings:
         "The mail server that takes the letters written here, host:port; empty: none are sent.",
         write=values.optional_text,
     )
-    smarthost_tls: SmarthostTls = setting(
+    smarthost_tls: choices.SmarthostTls = setting(
         "starttls",
-        values.choice(SMARTHOST_TLS),
+        choices.smarthost_tls,
         "How it is spoken to: starttls, implicit (port 465) or none (inside networks only).",
     )
     smarthost_ca: Path | None = setting(
@@ -240,9 +222,9 @@ class Settings:
     smarthost_connections: int = setting(
         2, values.count(maximum=50), "Connections to it at a time."
     )
-    return_path: ReturnPath = setting(
+    return_path: choices.ReturnPath = setting(
         "verp",
-        values.choice(RETURN_PATHS),
+        choices.return_path,
         "Where reports about letters go: to a token of each letter (verp) or to its From (from).",
     )
     undo_seconds: int = setting(
@@ -254,9 +236,9 @@ class Settings:
         "How long a letter is tried before it fails, in seconds or as 24h.",
         write=values.duration_text,
     )
-    unknown_sends: UnknownSends = setting(
+    unknown_sends: choices.UnknownSends = setting(
         "retry",
-        values.choice(UNKNOWN_SENDS),
+        choices.unknown_sends,
         "A letter that may have been sent: send it again (retry) or leave it to its author (ask).",
     )
     max_connections: int = setting(2000, values.count(), "SMTP connections at a time.")
@@ -339,11 +321,11 @@ class Settings:
         "Log file, opened anew when it was renamed; empty: stderr.",
         write=values.optional_text,
     )
-    log_format: LogFormat = setting(
-        "text", values.choice(LOG_FORMATS), "How a log line looks: text or json."
+    log_format: choices.LogFormat = setting(
+        "text", choices.log_format, "How a log line looks: text or json."
     )
-    log_level: LogLevel = setting(
-        "info", values.choice(LOG_LEVELS), "The least that is logged: debug, info, warning, error."
+    log_level: choices.LogLevel = setting(
+        "info", choices.log_level, "The least that is logged: debug, info, warning, error."
     )
     origins: Mapping[str, str] = field(default_factory=dict, compare=False, repr=False)
     warnings: tuple[str, ...] = field(default=(), compare=False, repr=False)
@@ -354,7 +336,7 @@ class Settings:
         return self.content or ("files" if self.store == "sqlite" else "database")
 
     @property
-    def tls_mode(self) -> Tls:
+    def tls_mode(self) -> choices.Tls:
         """The mode of TLS: `tls`, or its default when that is empty."""
         return self.tls or ("off" if self.tls_certificate is None else "opportunistic")
 

@@ -9,10 +9,10 @@ from starlette.responses import Response
 
 from admin_api.call.call import Call, named_inbox
 from admin_api.call.paging import Cursor, cursor_answer, position_of
-from admin_api.http.payload import Instant, Limit, Parameters, ReferenceText
+from admin_api.http.payload import Instant, Limit, Parameters, ReferenceText, instant_of
 from admin_api.http.records import Record, id_or_none
 from storage.accounts.audit_log import AuditFilter, Logged, list_acts
-from storage.clock import parse_rfc3339, rfc3339
+from storage.clock import rfc3339
 from storage.database import Tx
 from storage.ids import from_text, to_text
 
@@ -45,8 +45,8 @@ async def list_entries(call: Call) -> Response:
             action=listing.action,
             object_id=listing.object,
             inbox_id=await _inbox(tx, call, listing.inbox_id),
-            since=_instant(listing.since),
-            until=_instant(listing.until),
+            since=instant_of(listing.since),
+            until=instant_of(listing.until),
         )
         limit = listing.limit + 1
         return await list_acts(
@@ -63,10 +63,6 @@ async def _inbox(tx: Tx, call: Call, named: str | None) -> bytes | None:
         return None
     inbox = await named_inbox(tx, tenant_id=call.tenant_id, name=named)
     return inbox.inbox_id if inbox is not None else from_text("inb", named) or b""
-
-
-def _instant(text: str | None) -> int | None:
-    return None if text is None else parse_rfc3339(text)
 
 
 def entry_record(entry: Logged) -> Record:

@@ -15,14 +15,13 @@ from admin_api.call.audit_trail import differing, note
 from admin_api.call.call import Call, may_act_for
 from admin_api.call.paging import Page, page_answer
 from admin_api.call.references import FutureInstant, OwnInbox, own_inbox
-from admin_api.http.payload import Name, Payload
+from admin_api.http.payload import Name, Payload, instant_of
 from admin_api.http.records import Record
 from admin_api.http.responses import answer, no_content
 from admin_api.http.shapes import fields_of
 from admin_api.http.strict_json import JsonValue
 from storage.accounts import tokens
 from storage.accounts.tokens import Sending, Token
-from storage.clock import parse_rfc3339
 from storage.database import Tx
 from storage.directory.inboxes import find_inbox
 from storage.errors import FieldFault, NotFound
@@ -96,7 +95,7 @@ async def create_token(call: Call) -> Response:
             label=payload.label,
             scopes=payload.scopes,
             created_by=call.person.user.user_id,
-            expires_at=_instant(payload.expires_at),
+            expires_at=instant_of(payload.expires_at),
             now=call.now,
             sending=_sending(payload, tokens.AS_NEW),
         )
@@ -124,14 +123,10 @@ def _sending(payload: TokenIn | TokenChange, before: Sending) -> Sending:
     )
 
 
-def _instant(text: str | None) -> int | None:
-    return None if text is None else parse_rfc3339(text)
-
-
 async def change_token(call: Call) -> Response:
     """PATCH /v1/tokens/{token_id}/: after `rotate` the answer shows the new secret, once."""
     payload = call.payload(TokenChange)
-    given = payload.model_fields_set
+    given, expires_at = payload.model_fields_set, instant_of(payload.expires_at)
     if payload.action == "rotate":
         return await _rotate(call)
 
@@ -148,7 +143,7 @@ async def change_token(call: Call) -> Response:
             **key,
             label=payload.label if "label" in given else token.label,
             scopes=payload.scopes if "scopes" in given else token.scopes,
-            expires_at=_instant(payload.expires_at) if "expires_at" in given else token.expires_at,
+            expires_at=expires_at if "expires_at" in given else token.expires_at,
             now=call.now,
             sending=_sending(payload, token.sending),
         )

@@ -38,7 +38,7 @@ from admin_api.http.body import (
     temporary_file,
 )
 from admin_api.http.problems import Problem, problem_of, rate_limited, response_of, unknown_path
-from admin_api.http.responses import common_headers
+from admin_api.http.responses import common_headers, without_body
 from admin_api.service.call_metrics import TEMPLATE
 from admin_api.service.service import ServiceContext
 from config.logs import event
@@ -73,7 +73,7 @@ class Dispatcher:
         for name, value in headers.items():
             response.headers.setdefault(name, value)
         if request.method == "HEAD":
-            response = _without_body(response)
+            response = without_body(response)
         await response(scope, receive, send)
 
     async def _response(self, request: Request, headers: dict[str, str]) -> Response:
@@ -199,12 +199,6 @@ def _route(match: Match, method: str) -> Route:
             headers={"Allow": match.allow},
         )
     return route
-
-
-def _without_body(response: Response) -> Response:
-    bare = Response(status_code=response.status_code)
-    bare.raw_headers = response.raw_headers
-    return bare
 
 
 def _log(problem: Problem, request_id: str, error: Exception) -> None:

@@ -10,6 +10,7 @@ import click
 
 from admin_api.commands.terminal.faults import Faults
 from admin_api.commands.terminal.invocation import Invocation, common
+from admin_api.commands.terminal.progress import clear_progress
 
 if TYPE_CHECKING:
     from storage.database import Store
@@ -69,7 +70,7 @@ def move(call: Invocation, dry_run: bool) -> None:
         "elsewhere": found.absent,
         "damaged": damaged,
     }
-    _clear()
+    clear_progress()
     call.answer(record, _summary(found, settings.content_place, dry_run=dry_run))
     if damaged:
         raise Faults(*(f"{one}: the content is not what was stored" for one in damaged))
@@ -87,8 +88,3 @@ def _show(found: MoveReport) -> None:
     if sys.stderr.isatty():
         told = f"{found.moved} contents, {found.octets / 2**20:.1f} MiB moved"
         click.echo(f"\r{told}\x1b[K", err=True, nl=False)
-
-
-def _clear() -> None:
-    if sys.stderr.isatty():
-        click.echo("\r\x1b[K", err=True, nl=False)

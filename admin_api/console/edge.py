@@ -36,7 +36,7 @@ from admin_api.console.pages import PAGES
 from admin_api.console.visit import Page, Visit, surround
 from admin_api.events.page_stream import SharedFrames
 from admin_api.http.problems import Problem, problem_of, rate_limited, unauthorized
-from admin_api.http.responses import common_headers
+from admin_api.http.responses import common_headers, without_body
 from admin_api.service.call_metrics import TEMPLATE
 from admin_api.service.rate_limits import Buckets, Ticks
 from admin_api.service.service import ServiceContext
@@ -124,7 +124,7 @@ class Edge:
             response.headers.append("Set-Cookie", each)
         _pack(request, response)
         if request.method == "HEAD":
-            response = _without_body(response)
+            response = without_body(response)
         await response(scope, receive, send)
 
     # ---- the way in
@@ -320,9 +320,3 @@ def _pack(request: Request, response: Response) -> None:
         response.body = gzip.compress(bytes(body), 6, mtime=0)
         response.headers["Content-Encoding"] = "gzip"
         response.headers["Content-Length"] = str(len(response.body))
-
-
-def _without_body(response: Response) -> Response:
-    bare = Response(status_code=response.status_code)
-    bare.raw_headers = response.raw_headers
-    return bare

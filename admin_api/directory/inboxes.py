@@ -9,7 +9,6 @@ from __future__ import annotations
 
 from collections.abc import Collection
 from contextlib import suppress
-from functools import lru_cache
 from typing import Annotated
 
 from pydantic import AfterValidator, Field
@@ -31,6 +30,7 @@ from admin_api.http.payload import OneLine, Payload, Signature, Truth, address_o
 from admin_api.http.records import Record, id_or_none
 from admin_api.http.responses import answer, no_content
 from admin_api.http.shapes import fields_of
+from admin_api.http.texts import timezone
 from storage.accounts.audit_log import Detail
 from storage.address import canonical_or_none
 from storage.alerts.alerts import Alert
@@ -44,23 +44,7 @@ from storage.ids import from_text
 from storage.maintenance import inbox_removal
 from storage.maintenance.inbox_removal import DeletedInbox
 
-
-def _timezone(name: str) -> str:
-    if name not in _timezones():
-        raise ValueError("must be the name of a time zone, as Europe/Berlin")
-    return name
-
-
-@lru_cache(maxsize=1)
-def _timezones() -> frozenset[str]:
-    from zoneinfo import available_timezones
-
-    return frozenset(
-        available_timezones() - {"localtime"}
-    )  # the machine's own zone differs between machines
-
-
-Timezone = Annotated[str, Field(max_length=100), AfterValidator(_timezone)]
+Timezone = Annotated[str, Field(max_length=100), AfterValidator(timezone)]
 
 
 class InboxIn(Payload):

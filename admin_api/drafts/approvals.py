@@ -18,10 +18,11 @@ from admin_api.call.audit_trail import note
 from admin_api.call.call import Call, act_for, acting_inbox, may_act_for
 from admin_api.call.paging import Cursor, cursor_answer, position_of
 from admin_api.drafts.records import approval_record
-from admin_api.http.payload import Limit, Parameters, Payload, not_blank
+from admin_api.http.payload import Limit, Parameters, Payload
 from admin_api.http.problems import thread_moved
 from admin_api.http.records import Record
 from admin_api.http.responses import answer, no_content
+from admin_api.http.texts import not_blank
 from admin_api.mailbox import messages
 from storage.clock import SECOND
 from storage.database import Tx

@@ -22,10 +22,11 @@ from admin_api.call.paging import WHOLE
 from admin_api.call.references import Reference, visible_message
 from admin_api.drafts.records import draft_record, writer_record
 from admin_api.drafts.shapes import DraftRecord
-from admin_api.http.payload import OneLine, Payload, one_line
+from admin_api.http.payload import OneLine, Payload
 from admin_api.http.records import Record
 from admin_api.http.responses import answer, no_content
 from admin_api.http.shapes import fields_of
+from admin_api.http.texts import one_line
 from admin_api.teamwork import threads
 from storage.clock import rfc3339
 from storage.database import Tx

@@ -18,9 +18,10 @@ from starlette.responses import Response
 from admin_api.call.call import Call, acting_inbox
 from admin_api.drafts.records import upload_record
 from admin_api.http.body import declared_size, media_type_of
-from admin_api.http.payload import Parameters, not_blank, one_line
+from admin_api.http.payload import Parameters
 from admin_api.http.problems import Problem
 from admin_api.http.responses import answer
+from admin_api.http.texts import not_blank, one_line
 from storage.content.message_bytes import Content
 from storage.database import Tx
 from storage.drafts import uploads

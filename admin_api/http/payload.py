@@ -25,6 +25,7 @@ from pydantic import (
 from pydantic_core import ErrorDetails
 
 from admin_api.http.strict_json import JsonValue, field_path
+from admin_api.http.texts import NAME_LENGTH, SIGNATURE_LENGTH, not_blank, one_line, some_lines
 from storage.address import Address, parse_address
 from storage.clock import parse_rfc3339, rfc3339
 from storage.errors import FieldFault, Invalid
@@ -88,26 +89,6 @@ def checked(read: Callable[[str], object]) -> AfterValidator:
     return AfterValidator(check)
 
 
-def not_blank(text: str) -> str:
-    """A check: white space alone says nothing."""
-    if not text.strip():
-        raise ValueError("must not be empty")
-    return text
-
-
-def one_line(text: str) -> str:
-    """A check: CR, LF and other control characters have no place in a name or a header field."""
-    if any(ord(character) < 32 or 127 <= ord(character) < 160 for character in text):
-        raise ValueError("must be one line without control characters")
-    return text
-
-
-def _signature(text: str) -> str:
-    if any(ord(character) < 32 and character not in "\t\r\n" for character in text):
-        raise ValueError("must be text without control characters")
-    return text
-
-
 def _own_address(text: str) -> str:
     """Check an address that is to become one of ours; it stays as typed."""
     try:
@@ -146,9 +127,8 @@ def _truth(value: object) -> object:
     return {"true": True, "false": False}.get(value, value) if isinstance(value, str) else value
 
 
-OneLine = Annotated[str, Field(max_length=200), AfterValidator(one_line)]
-SIGNATURE_LENGTH = 2000
-Signature = Annotated[str, Field(max_length=SIGNATURE_LENGTH), AfterValidator(_signature)]
+OneLine = Annotated[str, Field(max_length=NAME_LENGTH), AfterValidator(one_line)]
+Signature = Annotated[str, Field(max_length=SIGNATURE_LENGTH), AfterValidator(some_lines)]
 Name = Annotated[OneLine, AfterValidator(not_blank)]
 EmailAddress = Annotated[str, Field(max_length=320), AfterValidator(_address)]
 OwnAddress = Annotated[str, Field(max_length=320), AfterValidator(_own_address)]
@@ -161,6 +141,11 @@ Truth = Annotated[bool, BeforeValidator(_truth)]
 def address_of(text: str) -> Address:
     """Return the address behind an `OwnAddress`."""
     return parse_address(text, for_creation=True)
+
+
+def instant_of(text: str | None) -> int | None:
+    """Return the time behind an `Instant`, in microseconds; None for none."""
+    return None if text is None else parse_rfc3339(text)
 
 
 @dataclass(frozen=True, slots=True)

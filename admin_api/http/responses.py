@@ -34,3 +34,10 @@ def answer(record: object, status: int = 200) -> Answer:
 def no_content() -> Response:
     """Make a 204 response, without a body."""
     return Response(status_code=204)
+
+
+def without_body(response: Response) -> Response:
+    """Return the response to HEAD: the headers of the one to GET (RFC 9110 9.3.2)."""
+    bare = Response(status_code=response.status_code)
+    bare.raw_headers = response.raw_headers
+    return bare

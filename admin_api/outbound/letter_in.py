@@ -15,7 +15,8 @@ from admin_api.drafts.drafts import (
     Subject,
     sent_draft,
 )
-from admin_api.http.payload import Payload, one_line
+from admin_api.http.payload import Payload
+from admin_api.http.texts import one_line
 from admin_api.teamwork.templates import text_or_number
 from storage.address import parse_address
 from storage.errors import FieldFault, Invalid

@@ -11,8 +11,9 @@ from admin_api.access.policy import not_author
 from admin_api.call.call import Call, acting_view
 from admin_api.call.paging import Page, page_answer, position_of
 from admin_api.call.references import Teammate
-from admin_api.http.payload import Payload, not_blank
+from admin_api.http.payload import Payload
 from admin_api.http.responses import answer, no_content
+from admin_api.http.texts import not_blank
 from admin_api.teamwork.records import note_record
 from admin_api.teamwork.threads import locate, thread_in_path
 from storage.database import Tx

@@ -12,7 +12,7 @@ from admin_api.access.policy import missing_scope, not_author
 from admin_api.call.call import Call, acting_inbox
 from admin_api.call.paging import Page, page_answer, position_of
 from admin_api.call.references import VisibleThread, visible_thread
-from admin_api.http.payload import Instant, Name, Payload, Truth, checked
+from admin_api.http.payload import Instant, Name, Payload, Truth, checked, instant_of
 from admin_api.http.responses import answer, no_content
 from admin_api.http.shapes import fields_of
 from admin_api.teamwork.records import task_record
@@ -68,7 +68,7 @@ async def create_task(call: Call) -> Response:
             OWN_KIND,
             payload.title,
             description=payload.description,
-            due_at=_instant(payload.due_at),
+            due_at=instant_of(payload.due_at),
             thread_id=await _thread(tx, call, payload.thread_id),
         )
         task_id = await tasks.create_task(
@@ -131,7 +131,7 @@ async def _rewrite(tx: Tx, call: Call, task: Task, change: dict[str, str | None]
     if "thread_id" in change:
         thread_id = await _thread(tx, call, change["thread_id"])
     if "due_at" in change:
-        due_at = _instant(change["due_at"])
+        due_at = instant_of(change["due_at"])
     await tasks.update_task(
         tx,
         tenant_id=call.tenant_id,
@@ -176,10 +176,6 @@ async def _find(tx: Tx, call: Call, task_id: bytes) -> Task:
         task_id=task_id,
         now=call.now,
     )
-
-
-def _instant(text: str | None) -> int | None:
-    return None if text is None else parse_rfc3339(text)
 
 
 async def _thread(tx: Tx, call: Call, named: str | None) -> bytes | None:

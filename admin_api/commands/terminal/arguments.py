@@ -2,18 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from admin_api.commands.terminal.faults import Faults
+from admin_api.http import texts
 from storage.address import Address, canonical_domain, new_domain, parse_address
 
 if TYPE_CHECKING:
     from config.settings import Settings
     from storage.outbound.domain_smarthosts import DomainSmarthost, TlsMode
-
-_NAME_LENGTH = 200
-_SIGNATURE_LENGTH = 2000
 
 
 def address(text: str, field: str, *, for_creation: bool = False) -> Address:
@@ -26,35 +25,35 @@ def address(text: str, field: str, *, for_creation: bool = False) -> Address:
 
 def name(text: str, field: str = "name") -> str:
     """One line with something in it, as the API takes for a name. Raises Faults."""
-    if not text.strip():
-        raise Faults(f"{field}: must not be empty")
-    if len(text) > _NAME_LENGTH:
-        raise Faults(f"{field}: must have at most {_NAME_LENGTH} characters")
-    if any(ord(character) < 32 or 127 <= ord(character) < 160 for character in text):
-        raise Faults(f"{field}: must be one line without control characters")
-    # Octets of the command line that are no UTF-8 arrive as these; no store can keep them.
-    if any("\ud800" <= character <= "\udfff" for character in text):
-        raise Faults(f"{field}: must be UTF-8")
-    return text
+    _checked(texts.not_blank, text, field)
+    _check_length(text, texts.NAME_LENGTH, field)
+    return _checked(texts.one_line, text, field)
 
 
 def signature(text: str) -> str:
     """Some lines of text. Raises Faults."""
-    if len(text) > _SIGNATURE_LENGTH:
-        raise Faults(f"signature: must have at most {_SIGNATURE_LENGTH} characters")
-    if any(ord(character) < 32 and character not in "\t\r\n" for character in text):
-        raise Faults("signature: must be text without control characters")
-    if any("\ud800" <= character <= "\udfff" for character in text):
-        raise Faults("signature: must be UTF-8")
-    return text
+    _check_length(text, texts.SIGNATURE_LENGTH, "signature")
+    return _checked(texts.some_lines, text, "signature")
 
 
 def timezone(text: str) -> str:
     """The name of a time zone. Raises Faults."""
-    from zoneinfo import available_timezones
+    return _checked(texts.timezone, text, "timezone")
 
-    if text == "localtime" or text not in available_timezones():
-        raise Faults("timezone: must be the name of a time zone, as Europe/Berlin")
+
+def _check_length(text: str, most: int, field: str) -> None:
+    if len(text) > most:
+        raise Faults(f"{field}: must have at most {most} characters")
+
+
+def _checked(check: Callable[[str], str], text: str, field: str) -> str:
+    try:
+        check(text)
+    except ValueError as error:
+        raise Faults(f"{field}: {error}") from None
+    # Octets of the command line that are no UTF-8 arrive as these; no store can keep them.
+    if any("\ud800" <= character <= "\udfff" for character in text):
+        raise Faults(f"{field}: must be UTF-8")
     return text
 
 
