@@ -3,7 +3,8 @@
 - A batch is sent at once and answered in order, so the gateway wakes for a batch and not for each
   of its messages.
 - The process has `HARD_SECONDS` of CPU for a message, which the system sees to. Here only the wall
-  is watched, more patiently: on a busy machine a process that gives way may have to wait.
+  is watched, more patiently: on a busy machine a process that gives way may have to wait. While it
+  waits for the processor it has six times as long: a machine's load is no message's fault.
 - The message on which it died is the first that has no answer; those behind it were not begun.
 - It inherits two pipes, no socket, and of the environment nothing but how to find its modules.
 """
@@ -35,6 +36,8 @@ from gateway.parser.signed_frames import read_signed_result
 from storage.content.mime_parts import Parsed
 
 WALL_SECONDS = 5.0
+_LOOK_AFTER = 0.9
+_TIMES_WAITING = 6  # half a minute: less than a lease of the parse queue
 _START_SECONDS = 20.0
 _KEPT = ("PATH", "LANG", "LC_ALL", "LD_LIBRARY_PATH", "TZ")
 _ROOT = Path(__file__).resolve().parents[2]
@@ -93,10 +96,13 @@ class ParserProcess:
         self, process: asyncio.subprocess.Process, request: Request, read: _Read[T]
     ) -> T | str:
         assert process.stdout is not None
-        async with asyncio.timeout(WALL_SECONDS * seconds_for(request)):
-            json, octets = lengths(await process.stdout.readexactly(HEADER))
-            head = await process.stdout.readexactly(json)
-            return read(head, await process.stdout.readexactly(octets), request.size)
+        wall = WALL_SECONDS * seconds_for(request)
+        async with asyncio.timeout(wall) as limit:
+            patience = _Patience(limit, wall, process.pid)
+            try:
+                return await _read_answer(process.stdout, request, read)
+            finally:
+                patience.end()
 
     async def _running(self) -> asyncio.subprocess.Process:
         if self._process is not None and self._process.returncode is None:
@@ -157,6 +163,41 @@ class ParserProcess:
             await _gone(process)
             if self._process is process:
                 self._process = None
+
+
+async def _read_answer(answers: asyncio.StreamReader, request: Request, read: _Read[T]) -> T | str:
+    json, octets = lengths(await answers.readexactly(HEADER))
+    head = await answers.readexactly(json)
+    return read(head, await answers.readexactly(octets), request.size)
+
+
+class _Patience:
+    """Puts a limit off, again and again, while a process waits for the processor."""
+
+    def __init__(self, limit: asyncio.Timeout, wall: float, pid: int) -> None:
+        self._limit = limit
+        self._wall = wall
+        self._pid = pid
+        self._loop = asyncio.get_running_loop()
+        self._last = self._loop.time() + (_TIMES_WAITING - 1) * wall
+        self._timer = self._loop.call_later(_LOOK_AFTER * wall, self._look)
+
+    def _look(self) -> None:
+        if self._loop.time() < self._last and _is_runnable(self._pid):
+            self._limit.reschedule(self._loop.time() + self._wall)
+            self._timer = self._loop.call_later(_LOOK_AFTER * self._wall, self._look)
+
+    def end(self) -> None:
+        self._timer.cancel()
+
+
+def _is_runnable(pid: int) -> bool:
+    """Whether the process runs or waits for the processor, as far as the system tells (Linux)."""
+    try:
+        stat = Path(f"/proc/{pid}/stat").read_text()
+    except OSError:
+        return False
+    return stat.rpartition(")")[2].split()[0] == "R"
 
 
 def _kill(process: asyncio.subprocess.Process) -> None:

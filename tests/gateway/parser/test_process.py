@@ -96,6 +96,18 @@ async def test_a_process_that_stands_still_is_ended(
     assert not Path(f"/proc/{pid}").exists()
 
 
+async def test_a_process_that_waits_for_the_processor_is_waited_for(
+    parser: ParserProcess, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await parser.parse([asked(letter())])
+    monkeypatch.setattr(process_module, "WALL_SECONDS", 0.2)
+    monkeypatch.setattr(process_module, "_TIMES_WAITING", 1000)
+
+    (answer,) = await parser.parse([asked(SLOW)])
+
+    assert answer == "took more than a second of the processor"
+
+
 async def test_the_process_has_two_pipes_little_memory_and_gives_way(
     parser: ParserProcess, monkeypatch: pytest.MonkeyPatch
 ) -> None:
