@@ -7,7 +7,7 @@
  * - A draft is deleted when the page says that the form of its key was saved, on signing out, and
  *   after 30 days.
  */
-import { make } from "./form.js";
+import { make, meta } from "./form.js";
 
 const PREFIX = "draft/", AFTER = 300, KEPT = 30 * 24 * 3600 * 1000;
 
@@ -64,7 +64,9 @@ function tell(/** @type {HTMLTextAreaElement} */ field, /** @type {Draft} */ dra
     line.remove();
     field.focus();
   };
-  const line = make("p", { className: "faint restored" }, `Draft of ${new Date(draft.at).toTimeString().slice(0, 5)} `,
+  const [now, then] = [Date.now(), draft.at].map((at) => new Date(at).toLocaleString("sv", { timeZone: meta("zone") }));
+  const [day, hour] = then.split(" "), when = now.startsWith(day) ? hour.slice(0, 5) : day;
+  const line = make("p", { className: "faint restored" }, `Draft of ${when} `,
     make("button", { type: "button", className: "plain", onclick }, "Discard"));
   field.before(line);
 }

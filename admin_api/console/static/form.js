@@ -10,10 +10,7 @@ export const meta = (name) => document.querySelector(`meta[name="${name}"]`)?.ge
 export const token = () => meta("form-token");
 
 /** Have it read aloud. @param {string} text */
-export function say(text) {
-  const region = document.querySelector('[aria-live="polite"]');
-  if (region) region.textContent = text;
-}
+export const say = (text) => document.querySelector('[aria-live="polite"]')?.replaceChildren(text);
 
 /**
  * An element with its properties, or attributes where it has no such property, and its content.

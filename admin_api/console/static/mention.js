@@ -23,20 +23,21 @@ const team = () => [...document.querySelectorAll("#team option")].map((one) => {
   return { address: value, name: label === value ? "" : label, gets: dataset.gets ?? "" };
 });
 
-function matching(/** @type {string} */ asked) {
+/** @param {string} asked @param {boolean} isMention nobody mentions oneself */
+function matching(asked, isMention) {
   const wanted = asked.trim().toLowerCase();
   const rank = (/** @type {Person} */ one) => {
     const address = one.address.toLowerCase(), words = one.name.toLowerCase().split(/\s+/);
     if (address.startsWith(wanted) || words.some((word) => word.startsWith(wanted))) return one.name !== "me" ? 1 : wanted ? 2 : 0;
     return address.includes(wanted) ? 2 : 3;
   };
-  return team().map((one) => ({ one, rank: rank(one) })).filter((each) => each.rank < 3)
+  return team().filter((one) => one.gets || !isMention).map((one) => ({ one, rank: rank(one) })).filter((each) => each.rank < 3)
     .sort((a, b) => a.rank - b.rank).slice(0, MOST).map((each) => each.one);
 }
 
 /** @param {import("./combobox.js").Field} field @param {string} asked @param {(one: Person) => void} choose */
 function offerTeam(field, asked, choose) {
-  const found = matching(asked);
+  const found = matching(asked, field.matches("[data-mention]"));
   const rows = found.map(({ name, address, gets }) =>
     [make("bdi", {}, name), " ", make("bdi", {}, address), " ", make("span", { className: "faint" }, gets)]);
   show(field, "Teammates", rows, (place) => choose(found[place]));
@@ -117,14 +118,13 @@ function draw() {
     document.getElementById("note-body")?.focus();
   })));
   const opens = team().filter((one) => chosen.has(one.address)).map(({ name, address, gets }) => `${name || address} ${gets}.`);
-  const line = document.getElementById("opens-now");
-  if (line) line.textContent = opens.join(" ");
+  document.getElementById("opens-now")?.replaceChildren(opens.join(" "));
   offer();
 }
 
 function offer() {
   const field = /** @type {HTMLTextAreaElement | null} */ (document.getElementById("note-body"));
-  const chosen = mentions(), known = new Map(team().map((one) => [one.address.toLowerCase(), one.address]));
+  const chosen = mentions(), known = new Map(team().map((one) => [one.address.toLowerCase(), one.gets && one.address]));
   const typed = [...(field?.value ?? "").matchAll(TYPED)].map((one) => known.get(one[1].toLowerCase()));
   const left = [...new Set(typed)].filter((one) => one && !chosen.has(one));
   document.getElementById("offers")?.replaceChildren(...left.map((one) =>

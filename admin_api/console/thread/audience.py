@@ -33,15 +33,13 @@ def _on_list(members: Members, list_id: str, at: str) -> set[str]:
     return {inbox for inbox, since in members.get(list_id, {}).items() if since <= at}
 
 
-def gets(held: Sequence[Record], team: Sequence[Record], members: Members) -> dict[str, str]:
-    """Return what a mention opens of one's `held` copies, for each teammate."""
+def gets(held: Sequence[Record], others: Sequence[Record], members: Members) -> dict[str, str]:
+    """Return what a mention opens of one's `held` copies, for each of the others."""
     found = holders(held, members)
-    left = {one["inbox_id"]: len(held) - found[one["inbox_id"]] for one in team}
-    return {
-        inbox_id: f"will be given {_these(count, len(held))}" if count else "has a copy"
-        for inbox_id, count in left.items()
-        if held
-    }
+    left = {one["inbox_id"]: len(held) - found[one["inbox_id"]] for one in others}
+    given = {inbox_id: _these(count, len(held)) for inbox_id, count in left.items()}
+    had = "has a copy" if held else "will see the note alone"
+    return {one: f"will be given {given[one]}" if count else had for one, count in left.items()}
 
 
 def _these(count: int, whole: int) -> str:

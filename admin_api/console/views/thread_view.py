@@ -191,7 +191,7 @@ def _frame_values(call: Call, visit: Visit, parts: Parts, counts: Record | None)
         "part": "",
         "audience": audience(messages, parts.notes or (), parts.acts, parts.people, parts.members),
         "held": held,
-        "gets": gets(held, parts.team, parts.members),
+        "gets": gets(held, [one for one in parts.team if one != parts.here], parts.members),
         "is_admin": is_admin(call.caller),
         "summary": summary(parts.thread),
         "is_own": parts.here["owner_user_id"] == visit.user_id,

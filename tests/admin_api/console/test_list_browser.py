@@ -449,3 +449,29 @@ async def test_a_notification_names_the_sender_and_nothing_else(
         return [*seen, *await page.evaluate("window.told"), *tab.log.told]
 
     assert await browser.visit(walk, **WIDE) == [[], "may I?", "New mail: Ann"]
+
+
+async def test_an_admin_switches_the_inbox_by_its_name_and_opens_who_holds_copies(
+    site: Site, browser: Browser
+) -> None:
+    await busy_thread(site.world)
+
+    async def walk(tab: Tab) -> list[str]:
+        page = tab.page
+        await enter(site, tab, f"/console/{SALES}/", TENANT_OWNER)
+        for key in ("g", "s"):
+            await page.keyboard.press(key)
+        await page.keyboard.type("sup")
+        await page.wait_for_selector("#options >> text=support@example.test")
+        await page.keyboard.press("Enter")
+        await page.wait_for_url(f"**{PATH}")
+        await page.goto(site.url + (await page.get_attribute("a.open", "href") or ""))
+        await page.wait_for_selector("[data-htmx-powered]")
+        await page.click("details.who > summary")
+        await page.click("text=All who hold copies")
+        await page.wait_for_selector("dialog[open] >> text=Who holds copies")
+        seen = [await page.inner_text("dialog li >> nth=0"), *await tab.faults()]
+        return [*seen, *tab.log.told]
+
+    expected = "Sales@example.test: 3 messages; by the list Team@example.test"
+    assert await browser.visit(walk, **WIDE) == [expected]

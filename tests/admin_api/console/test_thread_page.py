@@ -536,6 +536,7 @@ async def test_a_mention_tells_before_what_it_opens(world: World) -> None:
     told = dict(re.findall(r'<option value="([^"]+)" label="[^"]*" data-gets="([^"]+)"', page))
     assert told[AGENT] == "will be given these 3 messages"
     assert told["Sales@example.test"] == "has a copy"
+    assert SUPPORT not in told  # nobody mentions oneself
     assert "Sales got copies by Team@" in page or "Sales@example.test got copies by Team@" in page
 
 
