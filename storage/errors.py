@@ -1,4 +1,4 @@
-"""Errors of the store: promises that cannot be kept.
+"""Errors of the store: not found, conflict, invalid input, and a store that cannot be used.
 
 Expected outcomes are returned as values; these are for the rest. Each edge has one table that turns
 them into a reply or a response: nothing here knows an SMTP or HTTP code.

@@ -1,4 +1,4 @@
-"""`postroom agenda`: what an inbox has to do."""
+"""`postroom agenda`: the tasks of an inbox."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""`postroom config`: whether the settings are right, and where each came from."""
+"""`postroom config`: the settings checked, and shown with their origin."""
 
 from __future__ import annotations
 

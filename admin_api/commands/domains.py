@@ -1,4 +1,4 @@
-"""`postroom domain`: what a tenant may have addresses on."""
+"""`postroom domain`: the domains of a tenant, their verification, and their smarthosts."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""`postroom events`: what an inbox was told, and is told."""
+"""`postroom events`: the events of an inbox, of seven days and as they happen."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""`postroom inbox`: where copies land."""
+"""`postroom inbox`: the inboxes of all tenants, which copies are delivered to."""
 
 from __future__ import annotations
 

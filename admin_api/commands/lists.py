@@ -1,4 +1,4 @@
-"""`postroom list`: shared addresses and who is behind them."""
+"""`postroom list`: distribution lists and their members."""
 
 from __future__ import annotations
 

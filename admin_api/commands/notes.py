@@ -1,4 +1,4 @@
-"""`postroom note`: what a team says about a thread among itself."""
+"""`postroom note`: internal notes on a thread."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""`postroom tenant`: who uses this installation, and what each may use."""
+"""`postroom tenant`: the tenants of this installation, their plans and governance."""
 
 from __future__ import annotations
 

@@ -112,13 +112,16 @@ def _refusals(key: str, settings: Settings) -> Iterator[str]:
                 listening_socket(endpoint).close()
         except OSError as error:
             cause = error.strerror or error
-            yield f"{key}: cannot listen on {endpoint}: {cause}{_advice(key, error)}"
+            place = "path" if isinstance(endpoint, UnixSocket) else "port"
+            yield f"{key}: cannot listen on {endpoint}: {cause}{_advice(key, place, error)}"
 
 
-def _advice(key: str, error: OSError) -> str:
+def _advice(key: str, place: str, error: OSError) -> str:
     """Tell what to try."""
     if error.errno == errno.EADDRINUSE:
-        return f"; stop what listens there, or set `{key}` to another port"
+        return f"; stop what listens there, or set `{key}` to another {place}"
+    if error.errno == errno.EACCES and place == "path":
+        return "; its directory must be one where this user may write"
     if error.errno == errno.EACCES:
         return f"; a port below 1024 needs the right to bind it (docs/install.md), or set `{key}`"
     return ""

@@ -25,7 +25,7 @@ class Certificate:
     __slots__ = ("_chain", "_key", "context")
 
     def __init__(self, chain: Path, key: Path) -> None:
-        """Raises OSError, which `ssl.SSLError` is as well."""
+        """Raises OSError with a text that says which file is at fault."""
         self._chain = chain
         self._key = key
         self.context = _context(chain, key)
@@ -40,9 +40,31 @@ def _context(chain: Path, key: Path) -> ssl.SSLContext:
     context.minimum_version = ssl.TLSVersion.TLSv1_2
     # A handshake costs the server far more than the client that asks for it.
     context.options |= ssl.OP_NO_RENEGOTIATION
-    # A key with a password is a fault: nobody is there to type it.
-    context.load_cert_chain(chain, key, password=lambda: b"")
+    try:
+        # A key with a password is a fault: nobody is there to type it.
+        context.load_cert_chain(chain, key, password=lambda: b"")
+    except OSError as error:
+        raise OSError(_why_unusable(chain, key, error)) from error
     return context
+
+
+def _why_unusable(chain: Path, key: Path, error: OSError) -> str:
+    """Tell in words what is wrong with the files: the texts of OpenSSL name neither."""
+    octets = []
+    for path in (chain, key):
+        try:
+            octets.append(path.read_bytes())
+        except OSError as unread:
+            return f"{path}: {unread.strerror}"
+    if b"-----BEGIN CERTIFICATE-----" not in octets[0]:
+        return f"{chain} holds no certificate in PEM"
+    if b" PRIVATE KEY-----" not in octets[1]:
+        return f"{key} holds no key in PEM"
+    if b"ENCRYPTED" in octets[1]:
+        return f"{key} has a password; a server needs a key without"
+    if isinstance(error, ssl.SSLError) and error.reason == "KEY_VALUES_MISMATCH":
+        return f"{key} is not the key of {chain}"
+    return f"{chain}, {key}: {error}"
 
 
 class TlsRecords:

@@ -238,6 +238,23 @@ def test_a_taken_port_is_named(servers: Servers, tmp_path: Path) -> None:
     assert "Traceback" not in done.stderr
 
 
+def test_a_taken_path_is_named(servers: Servers, tmp_path: Path) -> None:
+    path = tmp_path / "lmtp"
+    with socket.socket(socket.AF_UNIX) as other:
+        other.bind(str(path))
+        other.listen()
+        words = ["demo", "--data", str(tmp_path / "store"), "--smtp", "127.0.0.1:0"]
+        environ = {**os.environ, "POSTROOM_LMTP": f"unix:{path}"}
+
+        done = servers.warm.run([*words, "--http", "127.0.0.1:0"], environ, timeout=60)
+
+    assert done.returncode == 1
+    told = (
+        f"lmtp: cannot listen on unix:{path}: Address already in use; stop what listens there, or"
+    )
+    assert f"{told} set `lmtp` to another path" in done.stderr
+
+
 def test_a_bad_address_is_named(tmp_path: Path) -> None:
     result = type_alone("demo", "--data", str(tmp_path / "store"), "--smtp", "nowhere")
 

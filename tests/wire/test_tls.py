@@ -74,7 +74,7 @@ def test_a_certificate_that_cannot_be_read_is_a_fault_at_start(
     server.settings |= {"tls_certificate": str(chain), "tls_key": str(key)}
     done = server.postroom("serve", "--data", str(tmp_path / "other"))
     assert done.returncode == 1
-    assert "tls_certificate, tls_key: cannot be used" in done.stderr
+    assert f"tls_certificate, tls_key: cannot be used: {key} holds no key in PEM" in done.stderr
 
 
 def test_tls_1_1_is_refused(own_server: MakeServer) -> None:

@@ -2,9 +2,12 @@
 
 import contextlib
 import ssl
+from collections.abc import Callable
 from pathlib import Path
 
-from gateway.transport.tls import TlsRecords
+import pytest
+
+from gateway.transport.tls import Certificate, TlsRecords
 from tests.support.certificates import certificate
 
 
@@ -70,3 +73,38 @@ def test_the_end_behind_a_text_is_told_with_it(tmp_path: Path) -> None:
     octets = client.records(close=True)
     assert (ours.decrypt(octets[:3]), ours.ended) == (b"", False)
     assert (ours.decrypt(octets[3:]), ours.ended) == (b"", True)
+
+
+def _with_password(chain: Path, key: Path) -> None:
+    kind = "ENCRYPTED PRIVATE KEY-----"
+    key.write_text(f"-----BEGIN {kind}\nAA==\n-----END {kind}\n")
+
+
+@pytest.mark.parametrize(
+    ("spoil", "told"),
+    [
+        (lambda chain, key: key.unlink(), "{key}: No such file or directory"),
+        (lambda chain, key: chain.unlink(), "{chain}: No such file or directory"),
+        (lambda chain, key: key.write_text("no key"), "{key} holds no key in PEM"),
+        (lambda chain, key: chain.write_bytes(b"\0"), "{chain} holds no certificate in PEM"),
+        (_with_password, "{key} has a password; a server needs a key without"),
+        (lambda chain, key: key.write_bytes(_another(key)), "{key} is not the key of {chain}"),
+    ],
+)
+def test_a_certificate_that_cannot_be_used_says_which_file_is_at_fault(
+    tmp_path: Path, spoil: Callable[[Path, Path], object], told: str
+) -> None:
+    chain, key = certificate(tmp_path)
+    used = Certificate(chain, key)
+    spoil(chain, key)
+
+    for read in (used.reload, lambda: Certificate(chain, key)):
+        with pytest.raises(OSError) as raised:  # its whole text follows
+            read()
+        assert str(raised.value) == told.format(chain=chain, key=key)
+
+
+def _another(key: Path) -> bytes:
+    folder = key.parent / "other"
+    folder.mkdir(exist_ok=True)
+    return certificate(folder, days=31)[1].read_bytes()
