@@ -74,7 +74,8 @@ class EventStream(Response):
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         connection = _connection_of(scope)
         if connection is not None:
-            _keep_little(connection)
+            if not connection.is_closing():  # else its client is gone, and `receive` says so
+                _keep_little(connection)
             later = asyncio.get_running_loop().call_later
             for listener in self._listeners:
                 # A client that does not read the end would keep the connection for ever.

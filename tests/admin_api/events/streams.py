@@ -12,6 +12,7 @@ from urllib.parse import urlencode
 import orjson
 from starlette.types import Message
 
+from admin_api.events.stream import CONNECTION
 from tests.builders import World
 
 STREAM = "/v1/events/stream/"
@@ -99,6 +100,7 @@ async def streaming(
     secret: str | None = None,
     last: str | None = None,
     reads: bool = True,
+    connection: asyncio.Transport | None = None,
     **query: str,
 ) -> AsyncIterator[Stream]:
     """Open a stream as an inbox's token or a user's session; it is hung up at the end."""
@@ -116,6 +118,7 @@ async def streaming(
         "query_string": urlencode(query).encode(),
         "headers": headers,
         "client": ("192.0.2.1", 4711),
+        "extensions": {CONNECTION: {"transport": connection}} if connection else {},
     }
     world.clock.elapsed += 1  # limits of calls are not what this is about
     call = asyncio.create_task(world.app(scope, stream.receive, stream.send))

@@ -194,6 +194,24 @@ async def test_streams_that_begin_together_are_no_more_than_one_by_one(world: Wo
         await one.__aexit__(None, None, None)
 
 
+class Gone(asyncio.Transport):
+    """A connection that its client has cut: uvloop does nothing with one that is closed."""
+
+    def is_closing(self) -> bool:
+        return True
+
+    def abort(self) -> None:
+        pass
+
+    def set_write_buffer_limits(self, high: int | None = None, low: int | None = None) -> None:
+        raise RuntimeError("the handler is closed")
+
+
+async def test_a_client_that_left_before_its_stream_began_is_no_fault(world: World) -> None:
+    async with streaming(world, AGENT, connection=Gone()) as stream:
+        assert stream.status == 200
+
+
 async def test_a_stream_that_is_never_sent_holds_no_place(world: World) -> None:
     async with world.client(AGENT) as api:
         for _ in range(25):
