@@ -8,6 +8,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 from collections.abc import AsyncIterator
 from typing import Annotated
@@ -103,8 +104,9 @@ async def create_upload(call: Call) -> Response:
 
     try:
         made = await call.database.write(work)
-    except OutcomeUnknown:
-        received.kept = True  # a row may name it; if none does, it is an orphan
+    except (OutcomeUnknown, asyncio.CancelledError):
+        # A row may name it, as who goes away stops no commit; if none does, it is an orphan.
+        received.kept = True
         raise
     received.kept = True
     return answer(upload_record(made), 201)

@@ -7,6 +7,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import hashlib
 from functools import partial
 
@@ -65,8 +66,8 @@ async def send_letter(call: Call) -> Response:
         letter, approval_id = await call.database.write(
             lambda tx: _queue(tx, call, plan, composed, reserved=reserved, content=content)
         )
-    except OutcomeUnknown:
-        raise  # a row may name the content
+    except (OutcomeUnknown, asyncio.CancelledError):
+        raise  # a row may name the content: who goes away stops no commit
     except BaseException:
         if content is not None and content.file is not None:
             await call.service.content.remove(content.file)
