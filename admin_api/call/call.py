@@ -171,8 +171,8 @@ async def named_inbox(tx: Tx, *, tenant_id: bytes, name: str) -> Inbox | None:
         canonical = canonical_or_none(name)
         if canonical is not None:
             return await find_inbox_by_address(tx, tenant_id=tenant_id, canonical=canonical)
-    except NotFound:
-        pass
+    except NotFound:  # one that is not there looks like a name that is none
+        return None
     return None
 
 

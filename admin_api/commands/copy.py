@@ -67,9 +67,10 @@ def copy(
     call.answer(_record(source, target, report), _summary(target, report))
     if report.contents.faults:
         raise Faults(*report.contents.faults, "all else is copied; see postroom verify")
+    setting = "data" if target.store == "sqlite" else "store"
     call.hint(
-        "next: set `store` to the new one, start the gateways, run postroom verify;\n"
-        "the old store takes no changes until postroom copy --from … --release"
+        f"next: set `{setting}` to {_shown(target)}, start the gateways, run postroom verify;\n"
+        f"the old store takes no changes until postroom copy --from {_shown(source)} --release"
     )
 
 

@@ -45,7 +45,8 @@ def test_a_copy_says_what_it_did_and_what_is_next(operator: Operator) -> None:
 
     assert done.exit_code == 0, done.output
     assert done.stdout == f"copied to {new}\n0 messages, 0 copies, 0 large contents of 0.0 MiB\n"
-    assert "next: set `store`" in done.stderr
+    assert f"next: set `data` to {new}, start the gateways" in done.stderr
+    assert f"until postroom copy --from {operator.data} --release\n" in done.stderr
     released = type_alone("copy", "--from", str(operator.data), "--release")
     assert released.stdout == f"{operator.data} takes changes again\n"
     again = type_alone("copy", "--from", str(operator.data), "--release", "--json")

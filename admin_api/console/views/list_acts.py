@@ -151,7 +151,7 @@ async def _threads(call: Call, visit: Visit, chosen: Sequence[Chosen]) -> list[R
             try:
                 path = path_of(THREAD, one.thread_id)
                 found.append(await ask(inner, "GET", path, inbox=visit.inbox))
-            except NotFound:
+            except NotFound:  # the thread has gone since it was chosen
                 continue
         return found
 
@@ -182,7 +182,7 @@ async def _in_turn(
     for one in items:
         try:
             await work(one)
-        except NotFound:
+        except NotFound:  # it has gone since it was chosen: the act is on the others
             continue
         except (Problem, StorageError) as error:
             # Nothing was done yet: the refusal is the answer, and the form comes back as it was.
@@ -298,7 +298,7 @@ async def _take_back(call: Call, visit: Visit) -> Done:
         for each in _steps(call, visit, name, values):
             try:
                 await each()
-            except NotFound:
+            except NotFound:  # what has gone meanwhile needs nothing back
                 continue
     return Done("Taken back.", IN_LIST)
 
