@@ -105,7 +105,7 @@ class _Run:
 
     @property
     def text(self) -> str:
-        return _text(self.before + self.newest, self.codec)
+        return _text(self.before + self.newest, self.codec) if self.codec else ""
 
     def goes_on(self, word: re.Match[str]) -> bool:
         """Take a word in, if it can be read, and is in the same charset as those before."""
@@ -173,17 +173,12 @@ def _is_in(octets: bytes, codec: str) -> bool:
 
 def _text(octets: bytes, codec: str) -> str:
     """Decode octets; those that are not in the named charset are often in its usual confusion."""
-    if codec == "utf-8":
-        try:
-            return octets.decode().removeprefix("\ufeff")
-        except UnicodeDecodeError:
-            pass
-        if read := _utf8_with_faults(octets):
-            return read
     for one in (codec, *_MISTAKEN.get(codec, ())):
         try:
             return decode_text(octets, one, errors="strict")
         except UnicodeError:
+            if one == "utf-8" and (read := _utf8_with_faults(octets)):
+                return read
             if b"\xed" in octets and _has_surrogates(octets):
                 break
     return decode_text(octets, codec)

@@ -5,7 +5,8 @@
   those of Python and the numbers of Windows, without regard to punctuation, `x-` or `cs`; then by
   the words in it (`GB2312_CHARSET`, `zh_TW-big5`). A label that is in no table is no charset:
   looking a codec up by the name a stranger gives would import a module of that name.
-- Decoding never raises. Unreadable octets become U+FFFD; a byte order mark is not text.
+- Decoding never raises. Unreadable octets become U+FFFD; a byte order mark is not text. Pairs of
+  surrogates in UTF-8 are the signs they stand for; KOI8-R with letters of KOI8-U is that.
 - VISCII, ARMSCII-8 and the Georgian charsets have tables here: Python has no codecs for them.
 - ISO-2022-JP and EUC-JP are read as Outlook writes them: with NEC's row 13, IBM's extensions and
   half-width katakana, which Python's own codecs refuse.
@@ -81,6 +82,10 @@ _WIDER = {
     "utf_32": "utf-32",
     "utf_8": "utf-8",
 }
+_SOME_UTF_16 = (
+    "iso10646 iso10646j1 iso10646ucsbasic iso10646unicodelatin1"
+    " ucs2le unicode unicode11 unicodelittle utf16bom utf16lebom"
+)
 # IANA's names, and what senders invented, that neither table has.
 _OTHERS = {
     **{f"windows{page}": f"cp{page}" for page in (874, 932, 949, *range(1250, 1259))},
@@ -130,10 +135,7 @@ _OTHERS = {
     "ibm943": "cp932",
     "iso10646ucs2": "utf-16-be",
     "iso10646ucs4": "utf-32",
-    "iso10646": UTF_16,
-    "iso10646j1": UTF_16,
-    "iso10646ucsbasic": UTF_16,
-    "iso10646unicodelatin1": UTF_16,
+    **dict.fromkeys(_SOME_UTF_16.split(), UTF_16),
     "iso10646utf8": "utf-8",
     "iso2022jpms": ISO_2022_JP,
     "iso2022kr": "iso2022_kr",
@@ -150,24 +152,8 @@ _OTHERS = {
     "jisx0201": "cp932",
     "junet": ISO_2022_JP,
     "latin0": "iso-8859-15",
-    "maccentraleurope": "mac_latin2",
-    "maccentraleurroman": "mac_latin2",
-    "maccroatian": "mac_croatian",
     "koi8t": "koi8_t",
     "latin15": "iso-8859-15",
-    "macarabic": "mac_arabic",
-    "macce": "mac_latin2",
-    "macchinesesimp": "gb18030",
-    "macchinesetrad": "big5hkscs",
-    "macfarsi": "mac_farsi",
-    "macjapanese": "cp932",
-    "machebrew": "cp1255",
-    "macgreek": "mac_greek",
-    "maciceland": "mac_iceland",
-    "macromania": "mac_romanian",
-    "macromanian": "mac_romanian",
-    "macthai": "cp874",
-    "macturkish": "mac_turkish",
     "pck": "cp932",
     "pc8codepage437": "cp437",
     "pc850multilingual": "cp850",
@@ -182,19 +168,13 @@ _OTHERS = {
     "thai": "cp874",
     "ucs2": "utf-16-be",
     "ucs4": "utf-32",
-    "ucs2le": UTF_16,
     "ucs4le": "utf-32-le",
-    "unicode": UTF_16,
-    "unicode11": UTF_16,
     "unicodebig": "utf-16-be",
-    "unicodelittle": UTF_16,
     "unicode11utf7": "utf_7",
     "unicode11utf8": "utf-8",
     "unicode20utf7": "utf_7",
     "unicode20utf8": "utf-8",
     "utf7": "utf_7",
-    "utf16bom": UTF_16,
-    "utf16lebom": UTF_16,
     "utf8mac": "utf-8",
     "utf8mb4": "utf-8",
     "utf8n": "utf-8",
@@ -207,6 +187,13 @@ _OTHERS = {
     "windows31latin5": "cp1254",
     "winlatin1": "cp1252",
 }
+# Those of the Macintosh, by what follows `mac`.
+_MAC = (
+    "centraleurope mac_latin2 centraleurroman mac_latin2 croatian mac_croatian "
+    "arabic mac_arabic ce mac_latin2 chinesesimp gb18030 chinesetrad big5hkscs farsi mac_farsi "
+    "japanese cp932 hebrew cp1255 greek mac_greek iceland mac_iceland romania mac_romanian "
+    "romanian mac_romanian thai cp874 turkish mac_turkish"
+)
 # Windows' numbers of what has another name elsewhere.
 _NUMBERS = (
     "1200 utf-16 1201 utf-16-be 10000 mac_roman 10001 cp932 10002 big5hkscs 10003 cp949"
@@ -270,6 +257,9 @@ def _tables() -> dict[str, str]:
         if encoding not in _NOT_HERE:
             found[_squeezed(label)] = _WHATWG.get(encoding, encoding)
     found.update(_OTHERS)
+    found |= {
+        f"mac{script}": codec for script, codec in zip(*[iter(_MAC.split())] * 2, strict=True)
+    }
     found |= {f"cp{page}": codec for page, codec in zip(*[iter(_NUMBERS)] * 2, strict=True)}
     return found | dict.fromkeys(_SAYING_NOTHING, "ascii")
 
@@ -312,6 +302,9 @@ def decode_text(octets: bytes, codec: str, *, errors: str = "replace") -> str:
         return charmap_decode(octets, errors, _TABLES[codec])[0]
     if codec.startswith("utf"):
         codec = _with_mark(octets, codec)
+        octets = _PAIR.sub(_joined, octets) if codec == "utf-8" and b"\xed" in octets else octets
+    elif codec == "koi8-r" and _UKRAINIAN.search(octets):
+        codec = "koi8-u"
     try:
         text = octets.decode(codec, "strict" if codec == _EUC_JP else errors)
     except (UnicodeError, LookupError):  # a few codecs raise whatever they are told
@@ -321,6 +314,19 @@ def decode_text(octets: bytes, codec: str, *, errors: str = "replace") -> str:
             raise
         text = octets.decode("ascii", errors)
     return text.lstrip(_BOM)
+
+
+# A pair of surrogates, as Java and Oracle write what lies beyond the first plane (CESU-8).
+_PAIR = re.compile(rb"\xed[\xa0-\xaf][\x80-\xbf]\xed[\xb0-\xbf][\x80-\xbf]")
+# Letters of KOI8-U beside others; KOI8-R has corners of boxes there.
+_UKRAINIAN = re.compile(
+    rb"(?<=[\xc0-\xff])%b|%b(?=[\xc0-\xff])" % ((b"[\xa4\xa6\xa7\xad\xb4\xb6\xb7\xbd]",) * 2)
+)
+
+
+def _joined(pair: re.Match[bytes]) -> bytes:
+    halves = pair[0].decode("utf-8", "surrogatepass").encode("utf-16-le", "surrogatepass")
+    return halves.decode("utf-16-le").encode()
 
 
 def is_iso_2022_jp(octets: bytes) -> bool:

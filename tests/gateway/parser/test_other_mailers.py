@@ -3,6 +3,7 @@
 import base64
 import zlib
 
+from gateway.message.encoded_words import readable
 from gateway.parser.detection import likely_codec
 from gateway.parser.message import parse
 from storage.content.charsets import codec_of, decode_text
@@ -300,6 +301,25 @@ def test_charsets_that_python_has_not_are_decoded() -> None:
     assert decode_text(octets, "viscii")[:4] == "Kính"
     assert decode_text(bytes(range(256)), "georgian-ps")[0xC0:0xC3] == "აბგ"
     assert len(decode_text(bytes(range(256)), "armscii-8")) == 256
+
+
+def test_letters_that_the_named_charset_has_not_are_read_all_the_same() -> None:
+    boxes = "║ Імя ║ ┌──┐ ╖".encode("koi8-r", "ignore")
+    wanted = (
+        ("Дякую, їжак і ґанок Є".encode("koi8-u"), "koi8-r", "Дякую, їжак і ґанок Є"),
+        (boxes, "koi8-r", boxes.decode("koi8-r")),
+        ("😀 ok".encode("utf-16", "surrogatepass").decode("utf-16").encode(), "cesu-8", "😀 ok"),
+        (b"\xed\xa0\xbd\xed\xb8\x80 ok \xed\x95\x9c", "cesu-8", "😀 ok 한"),
+        (b"\xed\xa0\xbd\xed\xb8\x80", "utf-8", "😀"),
+        (b"\xed\xa0\xbd ok", "utf-8", "\ufffd\ufffd\ufffd ok"),
+    )
+    with cases() as case:
+        for octets, label, text in wanted:
+            with case(f"{octets!r} in {label}"):
+                head = f"{H}Content-Type: text/plain; charset={label}\n\n".encode()
+                assert read(head + octets)[1] == text
+    word = base64.b64encode(wanted[3][0]).decode()
+    assert readable(f"=?utf-8?B?{word}?=") == wanted[3][2]
 
 
 def test_the_text_of_a_page_is_what_it_shows() -> None:
