@@ -15,7 +15,6 @@ RFC 2047, RFC 2231 5 (language suffix), RFC 6532 (raw UTF-8).
 
 import binascii
 import re
-from dataclasses import dataclass
 from itertools import islice
 
 from storage.content.charsets import ISO_2022_JP, codec_of, decode_text, is_iso_2022_jp
@@ -42,6 +41,9 @@ _DIGITS = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/"
 _REST = {2: 0b1111, 3: 0b11}
 _UNREADABLE = re.compile(r"[\x00\ud800-\udfff]")
 _CONTROL = re.compile(r"[\x01-\x1f\x7f-\x9f\u2028\u2029]")
+
+# The charset, the encoding and the text of a word.
+_Word = tuple[str, str, str]
 
 # Senders often declare the one and write the other.
 _MISTAKEN = {"utf-8": ("cp1252",), "cp1252": ("utf-8",)}
@@ -78,80 +80,62 @@ def decoded(text: str) -> str:
         return text
     text = text[:MAX_RAW]
     done: list[str] = []
-    run, position = _Run(), 0
-    for word in islice(_WORD.finditer(text), _MAX_WORDS):
-        between = text[position : word.start()]
-        is_adjacent = bool(run.codec) and not between.strip(" \t")
-        if not (is_adjacent and run.goes_on(word)):
-            done.append(run.text)
-            run = _Run()
-            is_read = run.goes_on(word)
-            done.append("" if is_read and is_adjacent else between)
-            done.append("" if is_read else word[0])
-        position = word.end()
-    return "".join([*done, run.text, text[position:]])
-
-
-@dataclass(slots=True)
-class _Run:
-    """Adjacent words in one charset: `newest` is the last one's octets, `before` the others'."""
-
-    before: bytes = b""
-    codec: str = ""
-    charset: str = ""
-    encoding: str = ""
-    encoded: str = ""
-    newest: bytes = b""
-
-    @property
-    def text(self) -> str:
-        return _text(self.before + self.newest, self.codec) if self.codec else ""
-
-    def goes_on(self, word: re.Match[str]) -> bool:
-        """Take a word in, if it can be read, and is in the same charset as those before."""
-        charset, encoding, encoded = word[1].lower(), word[2].lower(), word[3]
-        before = self.before + self.newest
-        if (charset, encoding) == (self.charset, self.encoding) and self._is_cut_before(encoded):
-            before, encoded = self.before, self.encoded + encoded
+    # What adjacent words in one charset hold: all but the newest, and that one, which may be cut.
+    before = newest = b""
+    codec, position = "", 0
+    last: _Word = ("", "", "")
+    for found in islice(_WORD.finditer(text), _MAX_WORDS):
+        charset, encoding, encoded = found.groups()
+        between = text[position : found.start()]
+        is_adjacent = codec and not between.strip(" \t")
+        if is_adjacent and _is_cut(last, (charset, encoding, encoded), before + newest, codec):
+            encoded, newest = last[2] + encoded, b""
         known = _octets(charset, encoding, encoded)
-        if known is None or self.codec not in {"", known[1]}:
-            return False
-        self.before, (self.newest, self.codec) = before, known
-        self.charset, self.encoding, self.encoded = charset, encoding, encoded
-        return True
+        if known is None:
+            done += [_text(before + newest, codec), between, found[0]]
+            before, newest, codec = b"", b"", ""
+        elif is_adjacent and known[1] == codec:
+            before, newest = before + newest, known[0]
+        else:
+            done += [_text(before + newest, codec), "" if is_adjacent else between]
+            before, (newest, codec) = b"", known
+        last, position = (charset, encoding, encoded), found.end()
+    return "".join([*done, _text(before + newest, codec), text[position:]])
 
-    def _is_cut_before(self, encoded: str) -> bool:
-        """Whether the newest word ends within an escape or a group that `encoded` goes on with."""
-        if self.encoding == "q":
-            cut = _CUT_ESCAPE.search(self.encoded[-2:])
-            return cut is not None and _ESCAPE.match(cut[0] + encoded) is not None
-        digits = len(self.encoded.rstrip()) % 4
-        if not digits or "=" in self.encoded:
-            return False
-        together = _octets(self.charset, "b", self.encoded + encoded)
-        if together is None or not _is_in(self.before + together[0], self.codec):
-            return False
-        # Some leave the padding out: those end with zeros, and in a letter of their charset.
-        is_whole = digits > 1 and not _DIGITS.find(self.encoded.rstrip()[-1]) & _REST[digits]
-        return not (
-            is_whole
-            and _octets(self.charset, "b", encoded) is not None
-            and _is_in(self.before + self.newest, self.codec)
-        )
+
+def _is_cut(last: _Word, word: _Word, octets: bytes, codec: str) -> bool:
+    """Whether a word ends within an escape or a group of base 64 that the next one goes on with.
+
+    `octets` are what the words hold so far.
+    """
+    (charset, encoding, encoded), more = last, word[2]
+    if (charset.lower(), encoding.lower()) != (word[0].lower(), word[1].lower()):
+        return False
+    if encoding in "qQ":
+        cut = _CUT_ESCAPE.search(encoded[-2:])
+        return cut is not None and _ESCAPE.match(cut[0] + more) is not None
+    digits = len(encoded.rstrip()) % 4
+    if not digits or "=" in encoded:
+        return False
+    alone, together = _octets(*last), _octets(charset, encoding, encoded + more)
+    before = octets[: len(octets) - len(alone[0])] if alone else octets
+    if together is None or not _is_in(before + together[0], codec):
+        return False
+    # Some leave the padding out: those end with zeros, and in a letter of their charset.
+    is_whole = digits > 1 and not _DIGITS.find(encoded.rstrip()[-1]) & _REST[digits]
+    return not (is_whole and _octets(*word) is not None and _is_in(octets, codec))
 
 
 def _octets(charset: str, encoding: str, encoded: str) -> tuple[bytes, str] | None:
     """Return the octets and codec of a word; None when it is to stay as it is."""
     codec = codec_of(charset)
     try:
-        if encoding == "q":
+        if encoding in "qQ":
             named = codec if codec not in {None, "ascii"} else "utf-8"
             raw = encoded.encode("ascii" if encoded.isascii() else named or "utf-8")
             octets = binascii.a2b_qp(raw, header=True)
         else:
-            # A digit that is alone in its group holds no octet.
-            alone = len(encoded.rstrip()) % 4 == 1 and "=" not in encoded and len(encoded) > 1
-            octets = binascii.a2b_base64((encoded.rstrip()[:-1] if alone else encoded) + "==")
+            octets = _of_base64(encoded)
     except (ValueError, LookupError):  # no base 64; a letter that the charset has not
         return None
     if codec in {None, "ascii"} and is_iso_2022_jp(octets):
@@ -161,6 +145,16 @@ def _octets(charset: str, encoding: str, encoded: str) -> tuple[bytes, str] | No
     elif codec == "ascii":
         codec = "utf-8" if is_utf8(octets) else "cp1252"
     return (octets, codec) if codec else None
+
+
+def _of_base64(encoded: str) -> bytes:
+    try:
+        return binascii.a2b_base64(encoded + "==")
+    except ValueError:
+        digits = encoded.rstrip()
+        if len(digits) < 2 or "=" in digits or len(digits) % 4 != 1:
+            raise
+        return binascii.a2b_base64(digits[:-1])  # a digit alone in its group holds no octet
 
 
 def _is_in(octets: bytes, codec: str) -> bool:
@@ -173,6 +167,13 @@ def _is_in(octets: bytes, codec: str) -> bool:
 
 def _text(octets: bytes, codec: str) -> str:
     """Decode octets; those that are not in the named charset are often in its usual confusion."""
+    if not codec:
+        return ""
+    if codec == "utf-8":
+        try:
+            return octets.decode().removeprefix("\ufeff")
+        except UnicodeDecodeError:
+            pass
     for one in (codec, *_MISTAKEN.get(codec, ())):
         try:
             return decode_text(octets, one, errors="strict")
