@@ -9,13 +9,14 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any
 
 from starlette.responses import Response
 
 from admin_api.call.call import Call
 from admin_api.console.inside import ask, ask_with_tag, path_of
-from admin_api.console.listing.bulk_acts import MARKS, OPPOSITE, SAID
+from admin_api.console.listing.bulk_acts import MARKS, SAID, back_of_copies
 from admin_api.console.thread.undo import Done, tell
 from admin_api.console.views.thread_view import THREAD, thread_page, thread_path
 from admin_api.console.visit import Visit
@@ -228,9 +229,13 @@ async def mark(call: Call, visit: Visit) -> Response:
     if visit.form.get("quiet"):
         _, version = await ask_with_tag(call, "GET", _at(visit), inbox=visit.inbox)
         return Response(status_code=204, headers={"ETag": version or ""})
-    before = {one["folder"] for one in chosen}
-    back = OPPOSITE.get(named) or (before.pop() if len(before) == 1 else "")
-    return _back(call, visit, _marked(visit, f"{SAID[named].capitalize()}.", back, chosen))
+    said = f"{SAID[named].capitalize()}." if chosen else "Nothing to change."
+    done = Done(said, visit.arguments["thread_id"])
+    back = [*back_of_copies(named, chosen).items()]
+    if len(back) == 1 and len(chosen) <= _MOST_NAMED:
+        fields = dict(zip(("set", "only"), back[0], strict=True))
+        done = replace(done, act="marks", fields=fields)
+    return _back(call, visit, done)
 
 
 def _chosen(thread: Record, change: Record, visit: Visit) -> list[Record]:
@@ -248,14 +253,6 @@ def _chosen(thread: Record, change: Record, visit: Visit) -> list[Record]:
         and (not only or one["message_id"] in only)
         and any(one[name] != value for name, value in change.items())
     ]
-
-
-def _marked(visit: Visit, said: str, back: str, chosen: Sequence[Record]) -> Done:
-    thread_id = visit.arguments["thread_id"]
-    if not chosen or not back or len(chosen) > _MOST_NAMED:
-        return Done(said if chosen else "Nothing to change.", thread_id)
-    only = " ".join(one["message_id"] for one in chosen)
-    return Done(said, thread_id, "marks", {"set": back, "only": only})
 
 
 # ---- what stands in the panel

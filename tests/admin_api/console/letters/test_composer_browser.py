@@ -54,3 +54,31 @@ async def test_an_answer_is_written_by_keys_saved_meanwhile_and_sent_with_a_file
     assert text.startswith("In March.")
     assert [one["filename"] for one in draft["attachments"]] == ["offer.txt"]
     assert draft["author"]["address"] == SALES
+
+
+async def test_a_template_opened_as_mail_comes_behind_what_was_written(
+    browser: Browser, tmp_path: Path
+) -> None:
+    engine = Engine("sqlite", EMBEDDED, tmp_path / "data")
+    smarthost = Endpoint("127.0.0.1", 1)
+    async with open_world(engine, smarthost=smarthost) as world, served(world) as site:
+        path = await asked(world)
+        async with world.client(TENANT_OWNER) as api:
+            made = {"name": "End", "subject": "The end", "body": "In March, {first_name}."}
+            template = (await api.post("/v1/templates/", json=made)).json()["template_id"]
+
+        async def walk(tab: Tab) -> list[str]:
+            page, values = tab.page, list[str]()
+            await site.enter(tab, TENANT_OWNER)
+            await page.goto(f"{site.url}{path}?template={template}")
+            await page.wait_for_selector("[data-htmx-powered]")
+            await page.fill("#letter-text", "Hello.")
+            await page.click("text=Open as mail")
+            for name in ("text", "subject"):
+                values.append(await page.input_value(f"#letter-{name}"))
+            values.append(await page.evaluate("document.activeElement.id"))
+            return values + tab.log.told
+
+        assert await browser.visit(walk) == [
+            "Hello.\nIn March, Grace.", "The end", "letter-text",
+        ]  # fmt: skip
