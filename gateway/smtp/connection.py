@@ -64,9 +64,6 @@ class _NoHooks:
         return ()
 
 
-_NO_HOOKS = _NoHooks()
-
-
 class Connection(SMTP):
     """The wire side of one client. `converse` is called with it once it is connected."""
 
@@ -84,7 +81,7 @@ class Connection(SMTP):
         tls: ssl.SSLContext | None = None,
     ) -> None:
         """`tls` says that the client begins with a handshake."""
-        super().__init__(_NO_HOOKS, hostname=hostname, ident="ESMTP", loop=loop)
+        super().__init__(_NoHooks(), hostname=hostname, ident="ESMTP", loop=loop)
         self._converse = converse
         self._closed_callback = closed
         self._confirmations = confirmations
@@ -209,11 +206,12 @@ class Connection(SMTP):
         No more is read for that than can have been on its way when we said it.
         """
         self.flush()
-        if self._wire is None or not self.spoke_early or not self._wire.can_write_eof():
+        wire = self._wire
+        if wire is None or wire.is_closing() or not (self.spoke_early and wire.can_write_eof()):
             return
         if self._tls is not None:
             self._write_records(self._tls.close())
-        self._wire.write_eof()
+        wire.write_eof()
         left = _LINGER_OCTETS
         with contextlib.suppress(HangUp, TimeoutError):
             async with asyncio.timeout(_LINGER_SECONDS):
@@ -399,7 +397,7 @@ class Connection(SMTP):
         # TLS what the kernel holds is longer than what it says: too much is counted, never too
         # little.
         unasked = self.inbound.total + self._readable()
-        if wire is not None:
+        if wire is not None and not wire.is_closing():
             self._write_now(wire, b"".join([reply.line for reply in said]))
             try:
                 if self._is_slow:
