@@ -19,6 +19,7 @@ from storage.authentication import check_queue
 from storage.clock import MINUTE, system_clock
 from storage.database import Row, Store, Tx
 from storage.directory import domains
+from storage.errors import StoreUnavailable
 from storage.events.log import RECEIVED
 from storage.mailbox import parse_queue
 from storage.mailbox.parse_queue import Wanted
@@ -87,10 +88,15 @@ async def fan_out(store: Store) -> bool:
 
 
 async def until_over(look: Callable[[], Awaitable[bool]], over: asyncio.Event) -> None:
-    """Look again and again, and once more when all was written, until nothing is left."""
+    """Look again and again, and once more when all was written, until nothing is left.
+
+    A store that is busy for too long is asked again, as a job does.
+    """
     while True:
-        was_over = over.is_set()
-        if not await look() and was_over:
+        was_over, found = over.is_set(), True
+        with contextlib.suppress(StoreUnavailable):
+            found = await look()
+        if not found and was_over:
             return
         await asyncio.sleep(0.001)
 
