@@ -123,7 +123,8 @@ async def user_of_code(call: Call, code: str) -> User:
 
 def _no_link(call: Call, code: str) -> Problem:
     sign_in.count_code(call, code)
-    return Problem(404, "link_expired", "This link was used already, or is older than 10 minutes.")
+    text = "This link was used already, or is older than 10 minutes. Ask for a new one."
+    return Problem(404, "link_expired", text)
 
 
 async def _enter(call: Call, user: User) -> str:

@@ -47,6 +47,8 @@ def environment() -> Environment:
         "visible": words.visible,
         "size": words.size,
         "initials": words.initials,
+        "browser": words.browser,
+        "told": words.told,
         "capped": words.capped,
         "tone": words.tone,
     }

@@ -15,6 +15,11 @@ from functools import lru_cache
 from zoneinfo import ZoneInfo
 
 _MONTHS = ["Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"]
+_GOES_ON = frozenset(("is", "must", "has", "holds", "names", "cannot", "may"))
+# In this order: Edge also says that it is Chrome and Safari, an iPhone that it is like a Mac.
+_BROWSERS = ("Edg", "OPR", "Firefox", "FxiOS", "Chrome", "CriOS", "Safari")
+_NAMES = {"Edg": "Edge", "OPR": "Opera", "FxiOS": "Firefox", "CriOS": "Chrome"}
+_SYSTEMS = ("iPhone", "iPad", "Android", "CrOS", "Windows", "Mac", "Linux")
 # Control characters but for line ends and tabs, halves of surrogate pairs, and marks, embeddings,
 # overrides and isolates of direction (Unicode 9.1).
 _UNSEEN = re.compile(
@@ -87,10 +92,27 @@ def size(octets: int) -> str:
 
 
 def initials(name: str) -> str:
-    """Return one or two letters for a name or an address."""
+    """Return two letters for a name or an address: sales and support are not one "S"."""
     parts = [part for part in name.partition("@")[0].replace(".", " ").split() if part]
     letters = [part[0] for part in parts if part[0].isalnum()]
+    if len(letters) == 1:
+        letters = [one for one in "".join(parts) if one.isalnum()][:2]
     return "".join([*letters[:1], *letters[1:][-1:]]).upper() or "?"
+
+
+def browser(user_agent: str | None) -> str:
+    """Return a browser as people call it; what is none of the known ones says its own name."""
+    told = user_agent or ""
+    mark = next((one for one in _BROWSERS if f"{one}/" in told), "")
+    if not mark:
+        return told or "unknown"
+    system = next((one for one in _SYSTEMS if one in told), "")
+    return f"{_NAMES.get(mark, mark)} on {system}" if system else _NAMES.get(mark, mark)
+
+
+def told(fault: str) -> str:
+    """Return a fault of a field as a sentence: those of the API go on from the field's name."""
+    return f"This {fault}." if fault.partition(" ")[0] in _GOES_ON else fault
 
 
 def plural(count: int, one: str, many: str = "") -> str:

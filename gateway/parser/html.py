@@ -66,9 +66,15 @@ _SCHEMES = {"http", "https", "mailto", "tel", "cid", "data"}
 _LINK = re.compile(r"\s*(?:https?|mailto|tel):", re.IGNORECASE)
 _IMAGE = re.compile(r"cid:|data:image/(?:gif|jpeg|png|webp);base64,", re.IGNORECASE)
 # A function or an escape in a value could name an address.
-_SAFE_STYLE = re.compile(r"(?:[^()\\@]|\brgba?\([0-9.,%\s/]*\)|\bhsla?\([0-9.,%\s/a-z]*\))*+")
+_SAFE_STYLE = re.compile(r"(?:\brgba?\([0-9.,%\s/]*\)|\bhsla?\([0-9.,%\s/a-z]*\)|[^()\\@])*+")
 # Internet Explorer, and the Outlook of its days, wrote the names of properties in capitals.
 _PROPERTY = re.compile(r"(?:\A|;)\s*[A-Za-z-]+\s*:")
+# The colour of a shorthand: without it, white words would stand on white.
+_BACKGROUND = re.compile(
+    r"(\A|;)\s*background\s*:"
+    r"(?:[^;#]*?(#[0-9a-f]{3,8}\b|\b(?:rgb|hsl)a?\([^)]*\))[^;]*|\s*([a-z]+)\s*(?=;|\Z))",
+    re.IGNORECASE,
+)
 
 _NOSCRIPT = re.compile(
     r"</?noscript\b[^>]{0,200}>|(</?)(form|object|marquee|search|hgroup|menu|dir|textarea|listing)\b",
@@ -161,8 +167,14 @@ def _allowed(tag: str, name: str, value: str) -> str | None:
     if name == "style":
         if not _SAFE_STYLE.fullmatch(value):
             return None
+        if "background" in value.lower():
+            value = _BACKGROUND.sub(_background_color, value)
         return _PROPERTY.sub(lambda one: one[0].lower(), value)
     return value
+
+
+def _background_color(short: re.Match[str]) -> str:
+    return f"{short[1]}background-color:{short[2] or short[3]}"
 
 
 def said(clean: str) -> str:

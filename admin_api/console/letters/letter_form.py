@@ -33,6 +33,7 @@ EMPTY: Record = {
     "draft_tag": "",
 }
 _BETWEEN = re.compile(r"[,;\n]+")
+_UNCLEAR = re.compile(r'[,;\n"<>]|^\s|\s$')
 
 
 def mailboxes(text: str) -> list[JsonValue]:
@@ -65,17 +66,24 @@ def _parted(text: str) -> list[str]:
 
 
 def typed(found: Iterable[Record] | None) -> str:
-    """Return recipients as they are typed."""
-    return ", ".join(
-        f'"{one["name"]}" <{one["email"]}>' if one["name"] else one["email"] for one in found or ()
-    )
+    """Return recipients as they are typed; a name has quotes where it could be read otherwise."""
+    return ", ".join(_typed(one["name"], one["email"]) for one in found or ())
+
+
+def _typed(name: str, email: str) -> str:
+    if not name:
+        return email
+    return f'"{name}" <{email}>' if _UNCLEAR.search(name) else f"{name} <{email}>"
 
 
 def of_answer(message: Record, *, own: Collection[str], everybody: bool) -> dict[str, Any]:
     """Return the fields of an answer to a message; `own` are the team's addresses, lower case."""
     to = [one for one in message["reply_to"] or [message["from"]] if one["email"]]
-    if to and all(one["email"].lower() in own for one in to):
-        to = [one for one in message["to"] if one["email"]]  # a letter of ours: once more to them
+    # A letter of ours goes once more to those it was for. Its Reply-To is an address of ours with
+    # a token, which `own` does not hold.
+    sent = message["from"]["email"].lower() in own
+    if sent or (to and all(one["email"].lower() in own for one in to)):
+        to = [one for one in message["to"] if one["email"]]
     taken = {*own, *(one["email"].lower() for one in to)}
     others: dict[str, Record] = {}
     for one in [*message["to"], *message["cc"]] if everybody else []:

@@ -12,7 +12,7 @@
 import { fetched, isKey, make, say } from "./form.js";
 
 const MOST = 500, PLACE = "list";
-const WIDE = matchMedia("(min-width: 1100px)"), THREAD = /\/threads\/(thr_\w+)/;
+const WIDE = matchMedia("(width >= 68.75em)"), THREAD = /\/threads\/(thr_\w+)/;
 const page = /** @type {HTMLElement} */ (document.getElementById("page"));
 const list = () => /** @type {HTMLFormElement | null} */ (document.getElementById("list"));
 const rows = () => /** @type {HTMLElement[]} */ ([...document.querySelectorAll("#rows > .row")]);
@@ -25,8 +25,7 @@ const chosen = () => rows().filter((one) => box(one)?.checked);
 let at = { id: "", place: -1 }, anchor = -1;
 
 function focus(/** @type {HTMLElement | null | undefined} */ row) {
-  if (!row) return;
-  row.scrollIntoView({ block: "nearest" });
+  row?.scrollIntoView({ block: "nearest" });
   link(row)?.focus();
 }
 
@@ -80,6 +79,7 @@ const pane = () => /** @type {HTMLIFrameElement | null} */ (document.getElementB
 
 function beside(/** @type {string} */ href) {
   const there = pane();
+  mark(THREAD.exec(href)?.[1] ?? "");
   if (there) return there.contentWindow?.location.replace(href);
   document.body.classList.add("beside");
   document.body.append(make("iframe", { id: "pane", title: "Thread", src: href, onload: tellOpen }));
@@ -95,8 +95,9 @@ function mark(/** @type {string} */ id) {
   if (row) at = { id: row.id, place: rows().indexOf(row) };
 }
 
-/** The row of the thread that is open; rows are replaced now and then. */
+/** The row of the thread that is open; rows are replaced now and then. Without any there are no acts. */
 function marked() {
+  document.getElementById("acts")?.toggleAttribute("hidden", !rows().length);
   const row = document.getElementById(`t-${new URL(location.href).searchParams.get("open")}`);
   link(row)?.setAttribute("aria-current", "true");
   return row;
@@ -148,9 +149,8 @@ function keep() {
 function come() {
   const kept = JSON.parse(sessionStorage.getItem(PLACE) ?? "{}");
   const id = location.hash.slice(1) || (kept.back === location.pathname + location.search ? kept.at : "");
-  const row = id && document.getElementById(id);
   if (location.hash) history.replaceState(null, "", location.pathname + location.search);
-  if (row) focus(row);
+  focus(id ? document.getElementById(id) : null);
   sessionStorage.removeItem(PLACE);
 }
 

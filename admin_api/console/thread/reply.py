@@ -1,6 +1,7 @@
 """A reply as a `mailto:` link (RFC 6068): the reader's own mail program sends it.
 
-- To the Reply-To, else to the sender; in copy all others who got the message, but for teammates.
+- To the Reply-To, else to the sender; of a letter of ours, to those it was for. In copy all others
+  who got the message, but for teammates.
 - The body is cut at 1,500 characters: mail programs take no endless links.
 """
 
@@ -25,7 +26,10 @@ def mailto(
 
     `subject` and `body` are a template's; left empty, they are those of an answer with a quote.
     """
-    to = [one["email"] for one in message["reply_to"] or [message["from"]] if one["email"]]
+    first = message["reply_to"] or [message["from"]]
+    if message["from"]["email"].lower() in own:  # a letter of ours: once more to them
+        first = message["to"]
+    to = [one["email"] for one in first if one["email"]]
     taken = {*own, *(address.lower() for address in to)}
     cc = [one["email"] for one in [*message["to"], *message["cc"]] if one["email"]]
     others = [address for address in dict.fromkeys(cc) if address.lower() not in taken]

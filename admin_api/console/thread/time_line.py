@@ -127,6 +127,7 @@ def facts(message: Mapping[str, Any]) -> list[str]:
     hidden = [one for one in envelope["rcpt_to"] if one.lower() not in addressed]
     if hidden and not addressed & {one.lower() for one in envelope["rcpt_to"]}:
         told.append(f"It came for {', '.join(hidden)}, who is not named in To or Cc.")
-    if envelope["tls"] is None:
+    # A letter of ours went no way that could be listened to.
+    if envelope["tls"] is None and message.get("kind") != "sent":
         told.append("It came without encryption.")
     return told

@@ -110,6 +110,9 @@ async def test_a_row_shows_sender_subject_preview_list_and_file(world: World) ->
         assert part in row, part
     assert rows(await who.get(PATH + f"?view={world.ids[TEAM]}")) == ["Bread"]
     assert (await who.get(PATH + "?view=nonsense")).status_code == 404
+    nowhere = await who.get("/console/nobody@example.test/")
+    # The path of a page that is not there names no inbox.
+    assert nowhere.status_code == 404 and "nobody@example.test" not in nowhere.text
 
 
 async def test_each_act_moves_threads_between_views_and_is_taken_back(world: World) -> None:

@@ -70,7 +70,7 @@ async def test_an_answer_is_filled_in_sent_and_taken_back(world: World) -> None:
 
     page = (await person.get(path)).text
     fields = fields_of(page)
-    assert fields["to"] == '"Grace" <grace@sender.test>'
+    assert fields["to"] == "Grace <grace@sender.test>"
     assert (fields["cc"], fields["subject"], fields["from"]) == ("", "Re: Renewal", TEAM)
     everybody = fields_of((await person.get(f"{path}?reply=all")).text)
     assert everybody["cc"] == "carl@sender.test"
@@ -125,12 +125,16 @@ async def test_what_is_refused_comes_back_as_it_was_typed(world: World) -> None:
     assert fields_of(bad.text)["text"] == "In March."
     assert fields_of(bad.text)["to"] == "nobody"
     assert 'class="fault"' in bad.text
+    assert 'id="letter-to" name="to" value="nobody"' in bad.text
+    # The form is far down its page: the browser goes to the fault, also without scripts.
+    assert bad.text.count("autofocus") == 1 and 'aria-invalid="true" autofocus' in bad.text
 
     await deliver(world, TEAM.lower(), references=("q1@sender.test",), subject="Renewal")
     fields = {**fields, "key": fields_of(bad.text)["key"]}
     moved = await person.post(path + "letter/", {**fields, "text": "In March."})
     assert moved.status_code == 409
     assert "A newer message came meanwhile" in moved.text
+    assert 'role="alert" tabindex="-1" autofocus>A newer' in moved.text
     fitting = {**fields_of(moved.text), "text": "In March."}
     assert (await person.post(path + "letter/", fitting)).status_code == 303
 

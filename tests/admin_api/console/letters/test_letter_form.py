@@ -2,7 +2,7 @@
 
 import pytest
 
-from admin_api.console.letters.letter_form import mailboxes
+from admin_api.console.letters.letter_form import mailboxes, of_answer, typed
 from tests.support.cost import is_within, seconds_of
 
 
@@ -30,6 +30,41 @@ def test_recipients_are_parted_outside_of_quotes(text: str, found: list[str]) ->
         if isinstance(one, dict)
     ]
     assert shown == found
+
+
+@pytest.mark.parametrize(
+    ("name", "shown"),
+    [
+        ("", "a@x.test"),
+        ("Ann Doe", "Ann Doe <a@x.test>"),
+        ("Doe, Ann", '"Doe, Ann" <a@x.test>'),
+        ("Ann; Bo", '"Ann; Bo" <a@x.test>'),
+        ("Ann <Bo>", '"Ann <Bo>" <a@x.test>'),
+    ],
+)
+def test_a_name_has_quotes_only_where_it_needs_them(name: str, shown: str) -> None:
+    one = {"email": "a@x.test", "name": name}
+
+    assert typed([one]) == shown
+    assert mailboxes(shown) == [one]
+
+
+def test_an_answer_to_a_letter_of_ours_goes_once_more_to_those_it_was_for() -> None:
+    def box(email: str) -> dict[str, str]:
+        return {"email": email, "name": ""}
+
+    ours = {
+        "message_id": "msg_1",
+        "subject": "Quote",
+        "from": box("Support@example.test"),
+        "reply_to": [box("support+r.token@example.test")],
+        "to": [box("grace@x.test")],
+        "cc": [],
+    }
+
+    shown = of_answer(ours, own={"support@example.test"}, everybody=False)
+
+    assert shown["to"] == "grace@x.test"
 
 
 @pytest.mark.parametrize("text", ["a," * 100_000, "a" + " " * 100_000 + "b", '","' * 60_000])

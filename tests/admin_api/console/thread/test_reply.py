@@ -46,6 +46,16 @@ def test_a_reply_goes_to_the_sender_and_to_those_who_are_not_of_the_team() -> No
     )
 
 
+def test_an_answer_to_a_letter_of_ours_goes_once_more_to_those_it_was_for() -> None:
+    ours = message(
+        **{"from": "sales@example.test", "reply_to": ["sales+r.token@example.test"]},
+        to=["grace@x.test"],
+        cc=[],
+    )
+
+    assert read(mailto(ours, own=OWN))[0] == "grace@x.test"
+
+
 def test_reply_to_comes_before_from_and_a_template_before_the_quote() -> None:
     link = mailto(message(reply_to=["desk@x.test"]), own=OWN, subject="S", body="B & C")
 

@@ -109,3 +109,10 @@ def test_the_envelope_is_told_where_it_differs(envelope: object, told: list[str]
 
     found = facts(boxes | {"envelope": envelope})
     assert [one[: len(text)] for one, text in zip(found, told, strict=True)] == told
+
+
+def test_of_a_letter_of_ours_no_way_is_told() -> None:
+    envelope = {"mail_from": "team@x.test", "rcpt_to": ["g@out.test"], "tls": None}
+    boxes = {"from": {"email": "team@x.test"}, "to": [{"email": "g@out.test"}], "cc": []}
+
+    assert facts({"kind": "sent", "envelope": envelope, **boxes}) == []
