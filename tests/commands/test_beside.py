@@ -114,7 +114,7 @@ def test_ready_names_what_stays_silent_when_time_is_up(
 
         result = type_alone("ready", "--wait", "0.3")
 
-        assert 0.3 <= time.monotonic() - started < 5
+        assert 0.3 <= time.monotonic() - started < 15
         assert result.exit_code == 1
         assert result.stdout == ""
         assert result.stderr == f"smtp: {silent} is not ready: Connection refused\n"

