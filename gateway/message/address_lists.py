@@ -39,7 +39,7 @@ _MOST_ENTRIES = 2_000
 _LONGEST_COMMENTED = 1_000
 
 # Possessive (`*+`) wherever blanks may stand: a long run of them is gone over once.
-_PLAIN = re.compile(r"""([^"<>,;:()@\\=]*+)<([^\s"<>,;:()@\\]+@[^\s"<>,;:()@\\]+)>\s*+""")
+_PLAIN = re.compile(r"""([^"<>,;:()@\\]*+)<(?!=\?)([^\s"<>,;:()@\\]+@[^\s"<>,;:()@\\]+)>\s*+""")
 _TOKEN = re.compile(
     rf"""(?P<quoted>"(?:[^"\\]++|\\.)*+"?)
     | (?P<angle><(?:"(?:[^"\\]++|\\.)*+"|[^"<>]++)*+>?)
@@ -387,10 +387,10 @@ def _address(text: str) -> str:
 def _mailbox(name: str, email: str) -> Mailbox:
     usable = len(email) <= MAX_EMAIL
     # Decoded only now: an encoded `<` or `@` must not make an address.
-    name = readable(name)
-    if "  " in name:
-        name = " ".join(name.split())
-    # Quotes that were encoded with the name, or put around quotes.
-    if len(name) > 2 and name[0] == name[-1] in _QUOTES and name[0] not in name[1:-1]:
-        name = name[1:-1].strip()
+    if name and (name := readable(name)):
+        if "  " in name:
+            name = " ".join(name.split())
+        # Quotes that were encoded with the name, or put around quotes.
+        if len(name) > 2 and name[0] == name[-1] in _QUOTES and name[0] not in name[1:-1]:
+            name = name[1:-1].strip()
     return Mailbox(name, harmless(email).removesuffix(".") if usable else "")

@@ -79,14 +79,24 @@ def says_so(value: bytes) -> bool:
 
 def is_automatic(fields: Mapping[bytes, bytes], *, sender: str, subject: str) -> bool:
     """Whether the other fields mark it; `sender` is an address, `subject` is decoded."""
+    # Few messages have any of these, and each costs an expression.
+    if not OTHERS.isdisjoint(fields) and _says_field(fields):
+        return True
+    report = fields.get(b"content-type")
+    return (
+        (report is not None and _REPORT.match(report) is not None)
+        or (bool(subject) and _ABSENCE.match(subject) is not None)
+        or reads_no_answers(sender)
+    )
+
+
+def _says_field(fields: Mapping[bytes, bytes]) -> bool:
+    """Whether one of `OTHERS` marks it."""
     submitted = fields.get(b"auto-submitted", b"")
     return (
         (bool(submitted.strip()) and _word(submitted) not in _NOT_SO)
         or any(name in fields and _word(fields[name]) in _PRECEDENCES for name in _PRECEDENCE)
         or b"autoresponder" in fields.get(b"x-post-messageclass", b"").lower()
-        or _REPORT.match(fields.get(b"content-type", b"")) is not None
-        or _ABSENCE.match(subject) is not None
-        or reads_no_answers(sender)
     )
 
 

@@ -51,8 +51,10 @@ _MISTAKEN = {"utf-8": ("cp1252",), "cp1252": ("utf-8",)}
 
 def readable(text: str) -> str:
     """Return header text with its encoded words decoded, made harmless, trimmed and capped."""
-    text = decoded(text)
-    return harmless(text[: MAX_TEXT * 2]).strip()[:MAX_TEXT]
+    if "=?" in text:
+        text = decoded(text)
+    text = text[: MAX_TEXT * 2]
+    return (text if text.isprintable() else harmless(text)).strip()[:MAX_TEXT]
 
 
 def is_utf8(octets: bytes) -> bool:

@@ -96,91 +96,86 @@ class HeaderScan(NamedTuple):
 
 def scan(head: bytes) -> HeaderScan:
     """Read the header at the start of `head`, up to the caps."""
-    found = _fields(head)
-    once = found.once
-    raw = _Raw(head, once.get(b"content-type", b""))
-    from_ = _mailboxes(once.get(b"from"), raw)
+    once, received, delivered_to, of_machine, truncated = _fields(head)
+    wanted = once.get
+    content_type = wanted(b"content-type", b"")
+    # Most mail is without many of these: a field that is not there is not read.
+    in_reply_to, references, cc = wanted(b"in-reply-to"), wanted(b"references"), wanted(b"cc")
+    from_ = _mailboxes(head, content_type, wanted(b"from"))
     sender = from_[0].email if from_ else ""
-    subject = readable(raw.text(once.get(b"subject", b"")[:MAX_RAW]))
+    subject = readable(raw_text(head, content_type, wanted(b"subject", b"")[:MAX_RAW]))
     return HeaderScan(
-        message_id=_message_id(raw.text(once.get(b"message-id", b""))),
-        in_reply_to=_ids(once.get(b"in-reply-to"), raw)[-MAX_REPLIED_TO:],
-        references=_with_root(_ids(once.get(b"references"), raw)),
-        from_=from_,
-        to=_mailboxes(once.get(b"to"), raw),
-        cc=_mailboxes(once.get(b"cc"), raw),
-        subject=subject,
-        date_field=once.get(b"date", b"")[:200],
-        received_count=len(found.received),
-        delivered_to=tuple([harmless(_unfolded(v[:MAX_TEXT])).strip() for v in found.delivered_to]),
-        received_by=tuple(_by_hosts(found.received)),
-        auto=found.of_machine or is_automatic(once, sender=sender, subject=subject),
-        truncated=found.truncated,
+        _message_id(raw_text(head, content_type, wanted(b"message-id", b""))),
+        _ids(head, content_type, in_reply_to)[-MAX_REPLIED_TO:] if in_reply_to else (),
+        _with_root(_ids(head, content_type, references)) if references else (),
+        from_,
+        _mailboxes(head, content_type, wanted(b"to")),
+        _mailboxes(head, content_type, cc) if cc else (),
+        subject,
+        wanted(b"date", b"")[:200],
+        len(received),
+        tuple([harmless(_unfolded(value[:MAX_TEXT])).strip() for value in delivered_to]),
+        tuple(_by_hosts(received)) if received else (),
+        of_machine or is_automatic(once, sender=sender, subject=subject),
+        truncated,
     )
 
 
-class _Fields(NamedTuple):
-    """The wanted fields, still folded; whether a machine wrote the mail, and whether it was cut."""
-
-    once: dict[bytes, bytes]
-    received: list[bytes]
-    delivered_to: list[bytes]
-    of_machine: bool
-    truncated: bool
+_Fields = tuple[dict[bytes, bytes], list[bytes], list[bytes], bool, bool]
 
 
 def _fields(head: bytes) -> _Fields:
+    """The wanted fields, still folded: those that occur once, Received, and Delivered-To.
+
+    Then whether a machine wrote the mail, and whether the header was cut.
+    """
     once: dict[bytes, bytes] = {}
     received: list[bytes] = []
     delivered_to: list[bytes] = []
     of_machine = truncated = False
     looked_at = head[:MAX_OCTETS]
+    cut_at = len(looked_at) if len(looked_at) < len(head) else -1
     for count, found in enumerate(FIELD.finditer(looked_at, begin(looked_at))):
-        if found.lastindex == 3:
+        kind = found.lastindex
+        if kind == 3:
             break
         if count == MAX_FIELDS:
             truncated = True
             break
-        if found.lastindex is None:
+        if kind is None:
             continue
-        name = found[1].lower()
-        if name == b"received":
-            received.append(found[2])
+        name, value = found.group(1, 2)
+        name = name.lower()
         # The first, as in the parser: of two From fields check and reader must see the same one.
-        elif name in _ONCE:
-            is_cut = found.end() == len(looked_at) < len(head) and name in _ADDRESSES
-            # Half an address would be another address.
-            once.setdefault(name, found[2].rpartition(b",")[0] if is_cut else found[2])
+        if name in _ONCE:
+            if name not in once:
+                # Half an address would be another address.
+                is_cut = name in _ADDRESSES and found.end() == cut_at
+                once[name] = value.rpartition(b",")[0] if is_cut else value
+        elif name == b"received":
+            received.append(value)
         elif name == b"delivered-to":
-            delivered_to.append(found[2])
+            delivered_to.append(value)
         elif name in OF_MACHINES or name.startswith(FAMILIES):
-            of_machine = of_machine or says_so(found[2])
+            of_machine = of_machine or says_so(value)
     else:
-        truncated = len(looked_at) < len(head)
-    return _Fields(once, received, delivered_to, of_machine, truncated)
-
-
-class _Raw(NamedTuple):
-    """Decodes raw octets of this header; the charset is looked for only when it matters."""
-
-    head: bytes
-    content_type: bytes
-
-    def text(self, value: bytes) -> str:
-        """Return the value on one line."""
-        octets = value.translate(None, b"\r\n")
-        # In seven bits, so that it looks like UTF-8; decoded first, as its octets can be commas.
-        if is_iso_2022_jp(octets):
-            return decode_text(octets, ISO_2022_JP)
-        try:
-            return octets.decode()
-        except UnicodeDecodeError:
-            return _in_charset(octets, raw_charset(self.head, self.content_type))
+        truncated = cut_at >= 0
+    return once, received, delivered_to, of_machine, truncated
 
 
 def raw_text(head: bytes, content_type: bytes, value: bytes) -> str:
-    """Return a value of the header that begins with `head`, on one line."""
-    return _Raw(head, content_type).text(value)
+    """Return a value of the header that begins with `head`, on one line.
+
+    Its charset is looked for only when it matters.
+    """
+    octets = value.translate(None, b"\r\n")
+    # In seven bits, so that it looks like UTF-8; decoded first, as its octets can be commas.
+    if b"\x1b" in octets and is_iso_2022_jp(octets):
+        return decode_text(octets, ISO_2022_JP)
+    try:
+        return octets.decode()
+    except UnicodeDecodeError:
+        return _in_charset(octets, raw_charset(head, content_type))
 
 
 def raw_charset(head: bytes, content_type: bytes) -> str:
@@ -236,10 +231,8 @@ def _message_id(text: str) -> str | None:
     return None if len(text.split(None, 1)) > 1 else _bare_id(text) or None
 
 
-def _ids(value: bytes | None, raw: _Raw) -> tuple[str, ...]:
-    if not value:  # most mail answers none
-        return ()
-    text = _unwrapped(raw.text(value))
+def _ids(head: bytes, content_type: bytes, value: bytes) -> tuple[str, ...]:
+    text = _unwrapped(raw_text(head, content_type, value))
     named = _ID.findall(text)
     if text and not named:
         named = _BETWEEN_IDS.sub(" ", _COMMENT.sub(" ", text)).split()
@@ -273,11 +266,16 @@ def _with_root(ids: tuple[str, ...]) -> tuple[str, ...]:
 
 def _squeezed(text: str) -> str:
     """Return an id without the white space that folding put into it."""
+    # Of all white space only the blank counts as printable.
+    if text.isprintable() and " " not in text:
+        return text[:MAX_TEXT]
     return harmless("".join(text.split()))[:MAX_TEXT]
 
 
-def _mailboxes(value: bytes | None, raw: _Raw) -> tuple[Mailbox, ...]:
-    return parse_mailboxes(raw.text(value), MAX_MAILBOXES) if value else ()
+def _mailboxes(head: bytes, content_type: bytes, value: bytes | None) -> tuple[Mailbox, ...]:
+    if not value:
+        return ()
+    return parse_mailboxes(raw_text(head, content_type, value), MAX_MAILBOXES)
 
 
 def _by_hosts(received: Iterable[bytes]) -> Iterable[str]:

@@ -277,6 +277,8 @@ def test_a_subject_has_998_characters_at_most() -> None:
         ('"John Doe <john@x.test>"', [("John Doe", "john@x.test")]),
         ("Jane (x@y.test) <jane@x.test>", [("Jane (x@y.test)", "jane@x.test")]),
         ("=?utf-8?q?john@x.test?=", [("john@x.test", "")]),
+        ("=?utf-8?q?J=C3=BC?= [x] =?utf-8?q?=3Cy=40z=3E?= <j@x>", [("Jü [x] <y@z>", "j@x")]),
+        ("J [x] <=?utf-8?q?j?=@x.test>", [("J [x]", "")]),
         ("Jane <jane@x.test> rick@x.test", [("Jane", "jane@x.test"), ("", "rick@x.test")]),
         ("Jane <j@x.test> Rick <r@x.test>", [("Jane", "j@x.test"), ("Rick", "r@x.test")]),
         ("<j@x.test<mailto:j@x.test>>", [("", "j@x.test")]),
