@@ -12,10 +12,9 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import time
-from collections import Counter, deque
-from collections.abc import AsyncIterator, Callable
+from collections import deque
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -32,6 +31,7 @@ MAIL: Share = (b"mail", b"")
 """Commits of mail: a party of their own, so that nobody else's writes are before them for long."""
 
 _HALF_LIFE = 2.0
+_NOTHING_USED = (0.0, 0.0)
 _MOST_KNOWN = 1_000
 
 Waiting = deque[asyncio.Future[None]]
@@ -76,6 +76,26 @@ class CallersView:
         """The store belongs to the process."""
 
 
+class _Turn:
+    """A place held within `async with`; every commit of mail makes one, so it does no more."""
+
+    __slots__ = ("_began", "_patience", "_share", "_turns")
+
+    def __init__(self, turns: FairTurns, share: Share, patience: float | None) -> None:
+        self._turns = turns
+        self._share = share
+        self._patience = patience
+        self._began = 0.0
+
+    async def __aenter__(self) -> None:
+        if not self._turns.take_free(self._share):
+            await self._turns.wait(self._share, self._patience)
+        self._began = self._turns.ticks()
+
+    async def __aexit__(self, *fault: object) -> None:
+        self._turns.give_back(self._share, self._turns.ticks() - self._began)
+
+
 class FairTurns:
     """The places, who holds them and who waits, within one event loop."""
 
@@ -89,21 +109,15 @@ class FairTurns:
         self._free = places
         self._places = places
         self._most_of_one = most_of_one or places
-        self._ticks = ticks
-        self._held: Counter[bytes] = Counter()
+        self.ticks = ticks
+        self._held: dict[bytes, int] = {}
         self._waiting: dict[bytes, dict[bytes, Waiting]] = {}
         self._used: dict[bytes | Share, tuple[float, float]] = {}
         self._settled: list[asyncio.Future[None]] = []
 
-    @contextlib.asynccontextmanager
-    async def turn(self, share: Share, *, patience: float | None = None) -> AsyncIterator[None]:
-        """Hold a place. Raises StoreUnavailable when `patience` (seconds) is over first."""
-        await self._take(share, patience)
-        began = self._ticks()
-        try:
-            yield
-        finally:
-            self._give_back(share, self._ticks() - began)
+    def turn(self, share: Share, *, patience: float | None = None) -> _Turn:
+        """Hold a place within. Raises StoreUnavailable when `patience` (seconds) is over first."""
+        return _Turn(self, share, patience)
 
     async def settle(self) -> None:
         """Wait until nobody holds a place or waits for one."""
@@ -112,10 +126,15 @@ class FairTurns:
             self._settled.append(idle)
             await idle
 
-    async def _take(self, share: Share, patience: float | None) -> None:
+    def take_free(self, share: Share) -> bool:
+        """Take a place that is free; False where `wait` has to be asked."""
         if self._free and self._may_hold(share[0]):
             self._hold(share)
-            return
+            return True
+        return False
+
+    async def wait(self, share: Share, patience: float | None) -> None:
+        """Wait for a place. Raises StoreUnavailable."""
         called: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         tenant, credential = share
         self._waiting.setdefault(tenant, {}).setdefault(credential, deque()).append(called)
@@ -123,7 +142,7 @@ class FairTurns:
             await asyncio.wait_for(asyncio.shield(called), patience)
         except BaseException as error:
             if called.done():  # the turn came in the same moment
-                self._give_back(share, 0.0)
+                self.give_back(share, 0.0)
             else:
                 called.cancel()
                 self._forget(share, called)
@@ -134,19 +153,23 @@ class FairTurns:
             raise
 
     def _may_hold(self, tenant: bytes) -> bool:
-        return tenant == HOUSE[0] or self._held[tenant] < self._most_of_one
+        return tenant == HOUSE[0] or self._held.get(tenant, 0) < self._most_of_one
 
     def _hold(self, share: Share) -> None:
         self._free -= 1
-        self._held[share[0]] += 1
+        self._held[share[0]] = self._held.get(share[0], 0) + 1
 
-    def _give_back(self, share: Share, seconds: float) -> None:
+    def give_back(self, share: Share, seconds: float) -> None:
+        """Leave a place that was worked in for so many seconds."""
         self._free += 1
-        self._held[share[0]] -= 1
-        if not self._held[share[0]]:
+        held = self._held[share[0]] - 1
+        if held:
+            self._held[share[0]] = held
+        else:
             del self._held[share[0]]
         self._charge(share, seconds)
-        self._call()
+        if self._waiting or self._settled:
+            self._call()
 
     def _call(self) -> None:
         """Give the free places to those whose turn it is."""
@@ -165,8 +188,10 @@ class FairTurns:
         tenants = [tenant for tenant in self._waiting if self._may_hold(tenant)]
         if not tenants:
             return None
-        tenant = min(tenants, key=self._used_by)
-        return tenant, min(self._waiting[tenant], key=lambda one: self._used_by((tenant, one)))
+        now = self.ticks()
+        tenant = min(tenants, key=lambda one: self._used_by(one, now))
+        waiting = self._waiting[tenant]
+        return tenant, min(waiting, key=lambda one: self._used_by((tenant, one), now))
 
     def _forget(self, share: Share, called: asyncio.Future[None]) -> None:
         tenant, credential = share
@@ -177,14 +202,14 @@ class FairTurns:
         if not self._waiting[tenant]:
             del self._waiting[tenant]
 
-    def _used_by(self, party: bytes | Share) -> float:
-        seconds, since = self._used.get(party, (0.0, 0.0))
-        return float(seconds * 0.5 ** ((self._ticks() - since) / _HALF_LIFE))
+    def _used_by(self, party: bytes | Share, now: float) -> float:
+        seconds, since = self._used.get(party, _NOTHING_USED)
+        return float(seconds * 0.5 ** ((now - since) / _HALF_LIFE))
 
     def _charge(self, share: Share, seconds: float) -> None:
-        now = self._ticks()
+        now = self.ticks()
         for party in (share[0], share):
-            used = self._used_by(party) + seconds
+            used = self._used_by(party, now) + seconds
             self._used.pop(party, None)  # the dictionary is in order of the last use
             self._used[party] = (used, now)
         while len(self._used) > _MOST_KNOWN:

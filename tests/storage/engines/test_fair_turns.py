@@ -11,6 +11,7 @@ from storage.database import Share, Store, Tx
 from storage.engines import postgres, sqlite
 from storage.engines.fair_turns import HOUSE, FairTurns
 from storage.errors import StoreUnavailable
+from tests.support.python_calls import PythonCalls
 
 HEAVY: Share = (b"heavy", b"one")
 COLLEAGUE: Share = (b"heavy", b"two")
@@ -46,6 +47,15 @@ async def test_another_tenant_comes_behind_the_work_under_way_not_behind_the_que
     turns = FairTurns(1, ticks=ticks)
     served = await order_of(turns, ticks, [*[(HEAVY, 0.3)] * 12, (OTHER, 0.01)])
     assert served.split().index("other.one") == 1
+
+
+async def test_a_turn_that_nobody_else_waits_for_is_a_few_calls() -> None:
+    turns = FairTurns(1)
+    with PythonCalls() as calls:
+        for _ in range(100):
+            async with turns.turn(OTHER, patience=1.0):
+                pass
+    assert calls.count <= 100 * 14
 
 
 async def test_another_credential_of_the_tenant_does_so_too() -> None:
