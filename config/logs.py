@@ -9,7 +9,6 @@ it cannot be opened, lines go to stderr: a log must stop no mail.
 
 import json
 import logging
-import re
 import sys
 import time
 from collections.abc import Iterable, Mapping
@@ -17,12 +16,11 @@ from contextlib import suppress
 from functools import lru_cache
 from logging.handlers import WatchedFileHandler
 from pathlib import Path
-from typing import Literal
+from typing import Literal, TextIO
 
 Value = str | bytes | int | float | bool | None | Iterable[str]
 
 VALUE_MAX = 200
-_NEEDS_QUOTES = re.compile('[ "=]')
 MESSAGE_MAX = 1000
 # aiosmtpd and uvicorn log every command, request and step at INFO; our own events do it once.
 QUIET = ("mail.log", "mail.debug", "uvicorn.access", "uvicorn.error", "asyncio", "psycopg.pool")
@@ -34,7 +32,7 @@ def setup(log_format: Literal["text", "json"], level: str, file: Path | None = N
     Raises OSError for a file that cannot be opened.
     """
     logging.logThreads = logging.logProcesses = logging.logMultiprocessing = False
-    handler = logging.StreamHandler(sys.stderr) if file is None else _LogFile(file)
+    handler = _Lines(sys.stderr) if file is None else _LogFile(file)
     handler.setFormatter(JsonLines() if log_format == "json" else TextLines())
     root = logging.getLogger()
     root.handlers[:] = [handler]
@@ -65,6 +63,17 @@ def event(
     """Log an event: event(logger, "accepted", session=…, rcpt=…); a pair of None is left out."""
     if logger.isEnabledFor(level):
         logger.handle(_EventRecord(logger.name, level, word, pairs))
+
+
+class _Lines(logging.StreamHandler[TextIO]):
+    """Lines on a stream, each in one write; the lock is held already, and is not taken again."""
+
+    def emit(self, record: logging.LogRecord) -> None:
+        try:
+            self.stream.write(self.format(record) + self.terminator)
+            self.stream.flush()
+        except Exception:  # a log that cannot be written stops no mail
+            self.handleError(record)
 
 
 class _EventRecord(logging.LogRecord):
@@ -123,9 +132,10 @@ class TextLines(logging.Formatter):
     """2026-01-31T12:00:00.000Z INFO accepted session=… rcpt=team@example.com."""
 
     def format(self, record: logging.LogRecord) -> str:
-        head = f"{_time(record)} {record.levelname} {_word(record)}"
-        pairs = [f"{key}={_shown(value)}" for key, value in _pairs(record)]
-        line = " ".join([head, *pairs])
+        line = f"{_time(record)} {record.levelname} {_word(record)}"
+        for key, value in _pairs(record).items():
+            if value is not None:
+                line += f" {key}={_shown(value)}"
         if not record.exc_info:
             return line
         return "\n".join([line, *(f"    {line}" for line in _trace(record))])
@@ -134,11 +144,8 @@ class TextLines(logging.Formatter):
 def _shown(value: Value) -> str:
     if isinstance(value, int | float):
         return str(value)
-    return _quoted(clean(value))
-
-
-def _quoted(text: str) -> str:
-    if text and not _NEEDS_QUOTES.search(text):
+    text = clean(value)
+    if text and " " not in text and '"' not in text and "=" not in text:
         return text
     return '"' + text.replace("\\", "\\\\").replace('"', '\\"') + '"'
 
@@ -152,8 +159,9 @@ class JsonLines(logging.Formatter):
             "level": record.levelname.lower(),
             "event": _word(record),
         }
-        for key, value in _pairs(record):
-            line.setdefault(key, value if isinstance(value, bool | int) else clean(value))
+        for key, value in _pairs(record).items():
+            if value is not None:
+                line.setdefault(key, value if isinstance(value, bool | int) else clean(value))
         if trace := _trace(record):
             line["trace"] = trace
         # In ASCII: a peer's U+2028 is the end of a line for some readers of logs.
@@ -171,14 +179,14 @@ def _second(created: int) -> str:
 
 def _word(record: logging.LogRecord) -> str:
     """Return the event's word, or another library's message behind its logger's name."""
-    if hasattr(record, "pairs"):
-        return record.getMessage()
+    if "pairs" in record.__dict__:
+        return str(record.msg)
     return f"{record.name}: {clean(record.getMessage(), MESSAGE_MAX)}"
 
 
-def _pairs(record: logging.LogRecord) -> list[tuple[str, Value]]:
-    pairs: Mapping[str, Value] = getattr(record, "pairs", {})
-    return [(key, value) for key, value in pairs.items() if value is not None]
+def _pairs(record: logging.LogRecord) -> Mapping[str, Value]:
+    pairs: Mapping[str, Value] = record.__dict__.get("pairs", {})
+    return pairs
 
 
 def _trace(record: logging.LogRecord) -> list[str]:

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import mmap
 import os
+from bisect import bisect_left
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
@@ -56,7 +57,17 @@ class Distribution:
 class Counters:
     """All processes' counts; `add` and its like write to this process's row."""
 
-    __slots__ = ("_base", "_cells", "_index", "_replies", "_width", "processes")
+    __slots__ = (
+        "_base",
+        "_batch",
+        "_cells",
+        "_index",
+        "_names",
+        "_replies",
+        "_seconds",
+        "_width",
+        "processes",
+    )
 
     def __init__(self, processes: int, labels: Labels) -> None:
         """`labels` has code and name of each reply, by its code and text."""
@@ -67,6 +78,8 @@ class Counters:
             keys += [(kind, bucket) for bucket in range(len(bounds) + 2)]
         self._index = {key: place for place, key in enumerate(keys)}
         self._replies = {reply: self._index["reply", label] for reply, label in labels.items()}
+        self._names = {name: self._index["name", name] for name in NAMES}
+        self._seconds, self._batch = self._index["seconds", 0], self._index["batch", 0]
         self._width = len(keys)
         self._base = 0
         shared = mmap.mmap(-1, processes * self._width * _CELL_OCTETS)
@@ -79,7 +92,7 @@ class Counters:
 
     def add(self, name: str, amount: int = 1) -> None:
         """Count one of NAMES."""
-        self._add(("name", name), amount)
+        self._cells[self._base + self._names[name]] += amount
 
     def replied(self, code: int, text: str) -> None:
         """Count a reply that was sent."""
@@ -91,7 +104,9 @@ class Counters:
 
     def replied_code(self, code: int) -> None:
         """Count a reply without a label of its own, such as that to EHLO."""
-        self._add(("reply", unlabelled(code)), 1)
+        place = self._index.get(("reply", unlabelled(code)))
+        if place is not None:  # an unknown reply must stop no mail
+            self._cells[self._base + place] += 1
 
     def committed(self, *, messages: int, copies: int, octets: int, seconds: float) -> None:
         """Count a transaction that is on stable storage, with the time since its beginning."""
@@ -99,18 +114,14 @@ class Counters:
         self.add("messages_accepted", messages)
         self.add("copies_written", copies)
         self.add("octets_accepted", octets)
-        self._observe("seconds", COMMIT_MICROSECONDS, round(seconds * 1_000_000))
-        self._observe("batch", BATCH_SIZES, messages)
+        self._observe(self._seconds, COMMIT_MICROSECONDS, round(seconds * 1_000_000))
+        self._observe(self._batch, BATCH_SIZES, messages)
 
-    def _observe(self, kind: str, bounds: tuple[int, ...], value: int) -> None:
-        bucket = next((place for place, most in enumerate(bounds) if value <= most), len(bounds))
-        self._add((kind, bucket), 1)
-        self._add((kind, len(bounds) + 1), value)
-
-    def _add(self, key: tuple[str, object], amount: int) -> None:
-        place = self._index.get(key)
-        if place is not None:  # an unknown reply must stop no mail
-            self._cells[self._base + place] += amount
+    def _observe(self, first: int, bounds: tuple[int, ...], value: int) -> None:
+        """Count a value in its bucket, from the place `first` on; the sum is behind the buckets."""
+        place = self._base + first
+        self._cells[place + bisect_left(bounds, value)] += 1
+        self._cells[place + len(bounds) + 1] += value
 
     def total(self, name: str) -> int:
         """Return the sum of one of NAMES over all processes."""
