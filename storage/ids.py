@@ -10,7 +10,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
+import struct
 
 from storage.clock import Clock
 
@@ -18,17 +18,17 @@ _ALPHABET = "0123456789abcdefghjkmnpqrstvwxyz"
 _PAIRS = tuple(first + second for first in _ALPHABET for second in _ALPHABET)
 _DIGITS = {character: value for value, character in enumerate(_ALPHABET)}
 TEXT_LENGTH = 26
-_DRAWN = 1024
+_PARTS = struct.Struct("8s" * 128)
 
 
 class IdSource:
     """Gives rising ids; one for each open store."""
 
-    __slots__ = ("_clock", "_random", "last")
+    __slots__ = ("_clock", "_drawn", "last")
 
     def __init__(self, clock: Clock) -> None:
         self._clock = clock
-        self._random = _random_parts()
+        self._drawn: list[bytes] = []
         self.last = 0
 
     def rise_to(self, floor: int) -> None:
@@ -38,16 +38,12 @@ class IdSource:
     def next(self) -> bytes:
         """A new id, above all that this source gave before."""
         # Pages, grants and positions of jobs go by ids: they must rise when the clock does not.
-        self.last = max(self._clock(), self.last + 1)
-        return self.last.to_bytes(8, "big") + next(self._random)
-
-
-def _random_parts() -> Iterator[bytes]:
-    """Eight bytes each time; the system call costs far more than they do."""
-    while True:
-        drawn = os.urandom(_DRAWN)
-        for start in range(0, _DRAWN, 8):
-            yield drawn[start : start + 8]
+        least, now = self.last + 1, self._clock()
+        self.last = now = now if now > least else least
+        # Many at once: the system call costs far more than they do.
+        if not self._drawn:
+            self._drawn += _PARTS.unpack(os.urandom(_PARTS.size))
+        return now.to_bytes(8, "big") + self._drawn.pop()
 
 
 def lowest_at(time: int) -> bytes:

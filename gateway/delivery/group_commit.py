@@ -29,7 +29,7 @@ from dataclasses import dataclass, replace
 from functools import partial
 
 from config.logs import event
-from gateway.background import tell_of_end
+from gateway.background import NEXT_TURN, tell_of_end
 from gateway.counters import Counters
 from gateway.delivery.confirmations import Confirmations
 from storage.content.message_bytes import ContentDirectory, SpoolFile
@@ -269,7 +269,7 @@ class Deliverer:
     async def _let_answers_leave(self) -> None:
         """Let the loop run until the write: else the answers would wait for the next commit."""
         for _ in range(_TURNS_TO_THE_WIRE):
-            await asyncio.sleep(0)
+            await NEXT_TURN
 
     def _next_batch(self, waiting: deque[_Job]) -> list[_Job]:
         """Take the oldest messages, as many as do not keep the event loop from other work."""
@@ -323,19 +323,21 @@ class Deliverer:
         self._count(jobs, outcomes, self._loop.time() - began)
 
     def _count(self, jobs: Sequence[_Job], outcomes: Sequence[Outcome], seconds: float) -> None:
-        stored = [
-            (outcome.copies, job.arrival.content.size)
-            for job, outcome in zip(jobs, outcomes, strict=True)
-            if isinstance(outcome, Stored)
-        ]
-        self._counters.add("messages_repeated", sum(isinstance(o, Repeated) for o in outcomes))
-        if not stored:
-            return
-        copies, octets = map(sum, zip(*stored, strict=True))
-        self._counters.committed(
-            messages=len(stored), copies=copies, octets=octets, seconds=seconds
-        )
-        self._committed()
+        messages = copies = octets = repeated = 0
+        for job, outcome in zip(jobs, outcomes, strict=True):
+            if isinstance(outcome, Stored):
+                messages += 1
+                copies += outcome.copies
+                octets += job.arrival.content.size
+            elif isinstance(outcome, Repeated):
+                repeated += 1
+        if repeated:
+            self._counters.add("messages_repeated", repeated)
+        if messages:
+            self._counters.committed(
+                messages=messages, copies=copies, octets=octets, seconds=seconds
+            )
+            self._committed()
 
     async def _commit(self, part: bytes, jobs: Sequence[_Job]) -> tuple[list[Outcome], Durable]:
         spools = [job.spool for job in jobs if job.spool is not None]

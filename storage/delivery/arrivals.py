@@ -63,8 +63,7 @@ class Arrival(NamedTuple):
     dmarc_override: str | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Stored:
+class Stored(NamedTuple):
     """Every copy is in its inbox. `digests` name the receipts that wait for confirmation."""
 
     message_id: bytes

@@ -9,9 +9,7 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
 from typing import NamedTuple
 
 from storage.database import Params, Row, Tx
@@ -50,7 +48,6 @@ async def look_up_together(tx: Tx, look_ups: Sequence[LookUp]) -> None:
         one.take(rows)
 
 
-@dataclass(slots=True)
 class DeliveryBatch:
     """Cached look-ups, and rows still to write.
 
@@ -62,42 +59,70 @@ class DeliveryBatch:
     `is_open` tells by digest whether their session may still confirm them.
     """
 
-    tx: Tx
-    owner: bytes
-    is_open: Callable[[bytes], bool]
-    postmaster: str
-    resolutions: dict[MailboxName, Resolution] = field(default_factory=dict)
-    threads: dict[tuple[bytes, bytes], Known] = field(default_factory=dict)
-    joined: dict[bytes, bytes] = field(default_factory=dict)
-    joins: list[Join] = field(default_factory=list)
-    receipts: dict[bytes, bytes] = field(default_factory=dict)
-    looked_up: dict[bytes, Row | None] = field(default_factory=dict)
-    unknown: set[tuple[bytes, bytes]] = field(default_factory=set)
-    closed: set[bytes] = field(default_factory=set)
-    members: dict[bytes, int] = field(default_factory=dict)
-    copies: list[tuple[str, dict[str, object]]] = field(default_factory=list)
-    made: list[int | None] = field(default_factory=list)
-    owed: Counter[bytes] = field(default_factory=Counter)
-    messages: list[dict[str, object]] = field(default_factory=list)
-    rows: dict[str, list[dict[str, object]]] = field(default_factory=dict)
+    __slots__ = (
+        "closed",
+        "copied",
+        "copies",
+        "is_open",
+        "joined",
+        "joins",
+        "looked_up",
+        "made",
+        "members",
+        "messages",
+        "owed",
+        "owner",
+        "postmaster",
+        "receipts",
+        "resolutions",
+        "rows",
+        "threads",
+        "tx",
+        "unknown",
+    )
+
+    def __init__(
+        self, tx: Tx, owner: bytes, is_open: Callable[[bytes], bool], postmaster: str
+    ) -> None:
+        self.tx = tx
+        self.owner = owner
+        self.is_open = is_open
+        self.postmaster = postmaster
+        self.resolutions: dict[MailboxName, Resolution] = {}
+        self.threads: dict[tuple[bytes, bytes], Known] = {}
+        self.joined: dict[bytes, bytes] = {}
+        self.joins: list[Join] = []
+        self.receipts: dict[bytes, bytes] = {}
+        self.looked_up: dict[bytes, Row | None] = {}
+        self.unknown: set[tuple[bytes, bytes]] = set()
+        self.closed: set[bytes] = set()
+        self.members: dict[bytes, int] = {}
+        self.copies: list[tuple[str, dict[str, object]]] = []
+        self.copied: list[bytes] = []
+        self.made: list[int | None] = []
+        self.owed: dict[bytes, int] = {}
+        self.messages: dict[bytes, dict[str, object]] = {}
+        self.rows: dict[str, list[dict[str, object]]] = {}
 
     def add(self, statement: str, **row: object) -> None:
         """Have `statement` run for `row` after the last message."""
         self.rows.setdefault(statement, []).append(row)
 
-    def add_message(self, statement: str, **row: object) -> None:
+    def add_message(self, statement: str, *, message_id: bytes, **row: object) -> None:
         """Have `statement` run for the row of a message, with the number of its copies: `owed`."""
-        self.messages.append(row)
+        row["message_id"] = message_id
+        self.messages[message_id] = row
         self.rows.setdefault(statement, []).append(row)
 
     def add_copies(
-        self, statement: str, message_id: bytes, *, made: int | None, **target: object
+        self, statement: str, message_id: bytes, target: dict[str, object], *, made: int | None
     ) -> None:
-        """Have `statement` run behind the last message.
+        """Have `statement` run with `target` behind the last message.
 
         It makes `made` copies of a message; None when that is not known before.
         """
-        self.copies.append((statement, {"message_id": message_id, **target}))
+        self.copies.append((statement, target))
+        self.copied.append(message_id)
         self.made.append(made)
 
     async def write_rows(self) -> None:
@@ -111,14 +136,11 @@ class DeliveryBatch:
                 statements.setdefault(statement, []).append(target)
             await self.tx.execute_all(statements)
         # The row of a message holds how many it got, which `postroom audit` compares.
-        for (_, target), count in zip(self.copies, made, strict=True):
-            message_id = target["message_id"]
-            assert isinstance(message_id, bytes)
-            self.owed[message_id] += count or 0
-        for row in self.messages:
-            message_id = row["message_id"]
-            assert isinstance(message_id, bytes)
-            row["owed"] = self.owed[message_id]
+        owed = self.owed
+        for message_id, count in zip(self.copied, made, strict=True):
+            owed[message_id] = owed.get(message_id, 0) + (count or 0)
+        for message_id, row in self.messages.items():
+            row["owed"] = owed.get(message_id, 0)
         await self.tx.execute_all(self.rows)
 
     def record_received(self, arrival: Arrival, message_id: bytes, thread_id: bytes) -> None:

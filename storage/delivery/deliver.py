@@ -54,6 +54,8 @@ from storage.sql import chunks, in_list, padded
 from storage.tenant_wall import for_all_tenants
 
 _Chosen = tuple[int, Recipient, Resolution]
+# Of a message whose rows are still to be written: its id, its receipts, and who was refused.
+_Fresh = tuple[bytes, tuple[bytes, ...], Refused]
 
 _MOST_GUESSES = 1000
 _LISTS_AT_ONCE = 512
@@ -81,19 +83,18 @@ async def deliver(
     # SQLite runs in this process: there is no round trip to save.
     if tx.dialect["engine"] == "postgres":
         await _look_ahead(batch, arrivals, {} if guesses is None else guesses)
-    outcomes = [await _deliver_one(batch, arrival) for arrival in arrivals]
+    found = [await _deliver_one(batch, arrival) for arrival in arrivals]
     await batch.write_rows()
-    outcomes = [
-        Stored(one.message_id, one.digests, batch.owed[one.message_id], one.refused)
-        if isinstance(one, Stored)
-        else one
-        for one in outcomes
+    outcomes: list[Outcome] = [
+        # Only now it is known how many copies there are.
+        Stored(one[0], one[1], batch.owed.get(one[0], 0), one[2]) if isinstance(one, tuple) else one
+        for one in found
     ]
     # After the rows are written: a merge moves the new messages too.
     for join in batch.joins:
         now = max(arrival.received_at for arrival in arrivals)
         await merge_threads(tx, **join._asdict(), now=now)
-    await index_new_copies(tx, batch.owed.total())
+    await index_new_copies(tx, sum(batch.owed.values()))
     return outcomes
 
 
@@ -145,7 +146,9 @@ def _take_members(batch: DeliveryBatch, ids: Sequence[bytes], rows: Sequence[Row
     batch.members |= {one: found.get(one, 0) for one in ids}
 
 
-async def _deliver_one(batch: DeliveryBatch, arrival: Arrival) -> Outcome:
+async def _deliver_one(
+    batch: DeliveryBatch, arrival: Arrival
+) -> _Fresh | Repeated | RouteChanged | Unsettled:
     chosen, refused = await _resolve_all(batch, arrival)
     # SMTP has one reply for all recipients: a sender could not be told of a partial delivery.
     if not chosen or (refused and not arrival.each_recipient):
@@ -185,7 +188,7 @@ async def _deliver_one(batch: DeliveryBatch, arrival: Arrival) -> Outcome:
     stored = dict.fromkeys((digest for digest in digests if digest not in earlier), message_id)
     batch.receipts |= stored
     keep_receipts(batch, arrival, stored)
-    return Stored(message_id, tuple(dict.fromkeys(digests)), refused=refused)
+    return message_id, tuple(dict.fromkeys(digests)), refused
 
 
 async def _resolve_all(batch: DeliveryBatch, arrival: Arrival) -> tuple[list[_Chosen], Refused]:
@@ -301,18 +304,24 @@ def _copy(
 
     Of several routes the first counts, so their copies are made in order.
     """
-    target = {"position": position, "list_id": route.list_id, "inbox_id": route.inbox_id}
-    to_list = route.list_id is not None
+    list_id = route.list_id
+    target: dict[str, object] = {
+        "message_id": message_id,
+        "position": position,
+        "list_id": list_id,
+        "inbox_id": route.inbox_id,
+    }
+    to_list = list_id is not None
     copies = _LIST_COPIES if to_list else _INBOX_COPY
     routed = _LIST_COPY_ROUTES if to_list else _INBOX_COPY_ROUTE
     if unless is not None:
         target["letter"] = unless
         copies, routed = (_LIST_BUT, _LIST_BUT_ROUTES) if to_list else (_INBOX_BUT, routed)
-    made = batch.members.get(route.list_id) if route.list_id is not None else 1
+    made = batch.members.get(list_id) if list_id is not None else 1
     if several:
-        batch.add(routed, message_id=message_id, **target)
+        batch.add(routed, **target)
     uncertain = several or unless is not None
-    batch.add_copies(copies, message_id, made=None if uncertain else made, **target)
+    batch.add_copies(copies, message_id, target, made=None if uncertain else made)
 
 
 _MEMBERS = """

@@ -22,7 +22,10 @@ _OURS = re.compile(r"(msg_[0-9a-hjkmnp-tv-z]{26})\.[0-9a-f]{12}@[^@]+")
 
 async def own_letter(tx: Tx, arrival: Arrival) -> bytes | None:
     """Return the letter that this message is; None for any other message."""
-    found = _OURS.fullmatch(arrival.header_message_id or "")
+    name = arrival.header_message_id
+    if name is None or not name.startswith("msg_"):  # nearly every message
+        return None
+    found = _OURS.fullmatch(name)
     message_id = from_text("msg", found[1]) if found else None
     if message_id is None:
         return None

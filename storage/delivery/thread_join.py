@@ -37,8 +37,9 @@ async def join_thread(batch: DeliveryBatch, arrival: Arrival) -> tuple[bytes, by
     """
     keys, own = _keys_of(arrival)
     tokens = _tokens_of(arrival)
-    known = await _known_threads(batch, arrival.tenant_id, [*keys, *tokens])
-    thread_id, other = _threads_of(keys, known, own)
+    known = await _known_threads(batch, arrival.tenant_id, [*keys, *tokens] if tokens else keys)
+    # Most mail begins a thread: nothing is to be chosen, joined or reopened.
+    thread_id, other = _threads_of(keys, known, own) if known else (None, None)
     if thread_id is None and tokens:
         thread_id = next((known[one].thread_id for one in tokens if one in known), None)
     if thread_id is None:
@@ -55,15 +56,22 @@ async def join_thread(batch: DeliveryBatch, arrival: Arrival) -> tuple[bytes, by
         older, younger = sorted((thread_id, other))
         message_id = await _join(batch, arrival, older, younger)
         thread_id = older
+    tenant_id = arrival.tenant_id
     for key in keys:
-        reference = {"tenant_id": arrival.tenant_id, "reference": key}
+        is_own = key == own
         if key not in known:
-            batch.add(_REFERENCE, **reference, thread_id=thread_id, is_message=int(key == own))
-        elif key == own and not known[key].is_message:
-            batch.add(_IS_MESSAGE, **reference)
+            batch.add(
+                _REFERENCE,
+                tenant_id=tenant_id,
+                reference=key,
+                thread_id=thread_id,
+                is_message=int(is_own),
+            )
+        elif is_own and not known[key].is_message:
+            batch.add(_IS_MESSAGE, tenant_id=tenant_id, reference=key)
         else:
             continue
-        batch.threads[arrival.tenant_id, key] = Known(thread_id, key == own)
+        batch.threads[tenant_id, key] = Known(thread_id, is_own)
     return thread_id, message_id
 
 
@@ -128,8 +136,10 @@ def that_count(references: Sequence[str]) -> list[str]:
 
 def _tokens_of(arrival: Arrival) -> list[bytes]:
     """The tokens in its recipients' addresses, as they are kept."""
-    found = (reply_token_of(one.local_part) for one in arrival.recipients if "+" in one.local_part)
-    return [reference_key(reply_reference(token)) for token in found if token]
+    tagged = [one.local_part for one in arrival.recipients if "+" in one.local_part]
+    if not tagged:  # nearly all mail
+        return []
+    return [reference_key(reply_reference(one)) for one in map(reply_token_of, tagged) if one]
 
 
 def reference_key(name: str) -> bytes:
@@ -182,9 +192,10 @@ async def _find_threads(
 
 
 def _threads_query(tenant_id: bytes, keys: Sequence[bytes]) -> tuple[str, dict[str, object]]:
+    if len(keys) == 1:
+        return _KNOWN_ONE, {"tenant_id": tenant_id, "in0": keys[0]}
     chosen, names = in_list(keys)
-    statement = _KNOWN_ONE if len(keys) == 1 else _KNOWN.format(chosen)
-    return statement, {"tenant_id": tenant_id, **names}
+    return _KNOWN.format(chosen), {"tenant_id": tenant_id, **names}
 
 
 def _threads_in(batch: DeliveryBatch, rows: Sequence[Row]) -> dict[bytes, Known]:

@@ -34,6 +34,8 @@ def bounce_address(token: str, domain: str) -> str:
 
 def bounce_token_of(local_part: str) -> str | None:
     """Return the token of an envelope sender of ours; None where there is none."""
+    if "+" not in local_part:  # nearly every address: the pattern need not be tried
+        return None
     found = _BOUNCE.fullmatch(local_part)
     return found[1].lower() if found else None
 
