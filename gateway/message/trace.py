@@ -39,14 +39,23 @@ def received_field(
     `protocol` is the name after "with" (`ESMTP`, `UTF8SMTP`, `LMTP`), `tls` a version such as
     `TLSv1.3`, `received_at` microseconds since 1970.
     """
+    by_whom = _by_whom((helo, client_ip), hostname, protocol, transaction_id, tls)
+    return f"{by_whom}{date_time(received_at)}\r\n".encode("ascii")
+
+
+@lru_cache(maxsize=256)
+def _by_whom(
+    peer: tuple[str, str], hostname: str, protocol: str, transaction_id: str, tls: str | None
+) -> str:
+    """Return the field up to its date: the same for all messages of a connection."""
+    helo, client_ip = peer
     encryption = f" ({_atom(tls)})" if tls else ""
     # No `for` clause: it would show a blind recipient to the others.
-    field = (
+    return (
         f"Received: from {_host(helo)}{_seen_from(client_ip)}\r\n"
         f"\tby {_host(hostname)} with {_atom(protocol)}{encryption} id {_atom(transaction_id)};\r\n"
-        f"\t{date_time(received_at)}\r\n"
+        "\t"
     )
-    return field.encode("ascii")
 
 
 def date_time(moment: int) -> str:

@@ -52,6 +52,7 @@ class MailProcessEnd(asyncio.Protocol):
         self._pending: dict[int, asyncio.Future[Outcome]] = {}
         self._asked: dict[int, asyncio.Future[bool]] = {}
         self._owed: list[Settled] = []
+        self._will_tell = False
         self.on_lost: Callable[[], object] = lambda: None
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
@@ -110,11 +111,20 @@ class MailProcessEnd(asyncio.Protocol):
         return granted
 
     def _owe(self, settled: Settled) -> None:
-        if not self._owed:
-            self._loop.call_later(_TELL_SECONDS, self._tell_owed)
+        # One timer for all: mostly the next message tells them before its time is over.
+        if not self._will_tell:
+            self._will_tell = True
+            self._loop.call_later(_TELL_SECONDS, self._tell_late)
         self._owed.append(settled)
 
+    def _tell_late(self) -> None:
+        self._will_tell = False
+        self._tell_owed()
+
     def _tell_owed(self) -> None:
+        if len(self._owed) == 1:
+            self._frames.send(self._owed.pop())
+            return
         # In runs, never sorted: a digest may be closed by one session and confirmed by the next.
         for confirmed, settled in groupby(self._owed, key=attrgetter("confirmed")):
             digests = chain.from_iterable(one.digests for one in settled)

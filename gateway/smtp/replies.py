@@ -61,6 +61,15 @@ def accepted(message_id: str) -> Reply:
     return Reply(250, "2.0.0", f"Accepted as {message_id}")
 
 
+def unknown(verb: bytes) -> Reply:
+    """Answer a command that is none; a peer that speaks another protocol is told to go."""
+    if verb and (verb in _NOT_SMTP_VERBS or not verb.isalpha()):
+        return NOT_SMTP
+    return COMMAND_UNKNOWN
+
+
+_NOT_SMTP_VERBS = (b"GET", b"POST", b"CONNECT", b"PUT")
+
 # Going well
 OK = Reply(250, "2.0.0", "OK")
 SENDER_OK = Reply(250, "2.1.0", "Sender OK")

@@ -26,7 +26,7 @@ from gateway.smtp.command_arguments import (
     parse_rcpt,
     parse_xforward,
 )
-from gateway.smtp.connection import Command, Connection
+from gateway.smtp.connection import Connection
 from gateway.smtp.input_buffer import HangUp
 from gateway.smtp.recipients import reply_for
 from gateway.smtp.replies import Reply, ReplyCounts
@@ -47,7 +47,6 @@ from storage.errors import StoreFull, StoreUnavailable
 logger = logging.getLogger(__name__)
 
 XFORWARD_KEYWORD = "XFORWARD NAME ADDR PORT PROTO HELO IDENT SOURCE"
-_NOT_SMTP = (b"GET", b"POST", b"CONNECT", b"PUT")
 
 
 class Session:
@@ -64,6 +63,8 @@ class Session:
         "_network",
         "_origin",
         "_protocol",
+        "_time",
+        "_verbs",
         "id",
     )
 
@@ -88,10 +89,12 @@ class Session:
         self._protocol = "SMTP"
         self._envelope: Envelope | None = None
         self._counts = ReplyCounts()
+        self._time = asyncio.get_running_loop().time
+        self._verbs = _LMTP_VERBS if self._is_lmtp else _VERBS
 
     async def converse(self) -> None:
         """Until the client leaves or is told to. Raises HangUp with a last reply."""
-        ends_at = asyncio.get_running_loop().time() + self._context.settings.session_cap
+        ends_at = self._time() + self._context.settings.session_cap
         try:
             # RFC 5321 4.3.1: a client waits for the greeting; programs that only send do not.
             if self._connection.spoke_early:
@@ -102,7 +105,7 @@ class Session:
                 )
             )
             while await self._next():
-                if self._envelope is None and asyncio.get_running_loop().time() > ends_at:
+                if self._envelope is None and self._time() > ends_at:
                     raise HangUp(replies.SESSION_TOO_LONG)
         finally:
             self._end_transaction()
@@ -117,7 +120,13 @@ class Session:
         command = await self._connection.read_command(self._patience())
         if command is None:
             return False
-        reply = command if isinstance(command, Reply) else await self._serve(command)
+        reply: Reply | None
+        if isinstance(command, Reply):
+            reply = command
+        elif (serve := self._verbs.get(command.verb)) is None:
+            reply = replies.unknown(command.verb)
+        else:
+            reply = await self._guarded(serve(self, command.argument))
         if reply is not None:
             self._answer(reply)
         if not self._exempt and (last := self._counts.last_word()) is not None:
@@ -129,7 +138,7 @@ class Session:
         seconds = self._context.settings.command_timeout
         if self._envelope is None:
             return seconds
-        left = self._envelope.until - asyncio.get_running_loop().time()
+        left = self._envelope.until - self._time()
         if left <= 0:
             raise HangUp(replies.TRANSACTION_TOO_LONG)
         return min(seconds, left)
@@ -139,15 +148,6 @@ class Session:
         if self._envelope is None:
             return Stage.NOTHING
         return Stage.RECIPIENT_KNOWN if self._envelope.recipients else Stage.SENDER_KNOWN
-
-    async def _serve(self, command: Command) -> Reply | None:
-        verb = command.verb
-        serve = (_LMTP_VERBS if self._is_lmtp else _VERBS).get(verb)
-        if serve is None:
-            if verb and (verb in _NOT_SMTP or not verb.isalpha()):
-                return replies.NOT_SMTP
-            return replies.COMMAND_UNKNOWN
-        return await self._guarded(serve(self, command.argument))
 
     async def _guarded(self, served: Awaitable[Reply | None]) -> Reply | None:
         """Run a command; a fault becomes the reply that says so."""
@@ -301,7 +301,7 @@ class Session:
 
     def _begin_transaction(self, command: MailCommand) -> None:
         self._context.space.reservations.begin()
-        until = asyncio.get_running_loop().time() + self._context.settings.envelope_timeout
+        until = self._time() + self._context.settings.envelope_timeout
         self._envelope = Envelope(command.reverse_path, command.smtputf8, command.size, until)
         self._counts.idle_commands = 0
 

@@ -235,17 +235,18 @@ async def _report(
         for reply in lmtp.replies_to_dot(len(envelope.recipients), outcome):
             connection.send(reply)
         return None
+    name = ids.to_text("msg", stored.message_id)
     said: Sequence[Reply] = (
         lmtp.replies_to_dot(len(envelope.recipients), outcome)
         if sender.each_recipient
-        else (replies.accepted(ids.to_text("msg", stored.message_id)),)
+        else (replies.accepted(name),)
     )
     patience = context.settings.command_timeout
     try:
         await connection.send_accepted(said, stored.digests, seconds=patience)
     finally:  # it is stored, whether or not the reply could be given
         by_policy = outcome.refused if isinstance(outcome, PolicyRefused) else ()
-        _log(envelope, sender, stored, by_policy, size=size, seconds=seconds)
+        _log(envelope, sender, stored, name, by_policy, size=size, seconds=seconds)
     return None
 
 
@@ -253,18 +254,21 @@ def _log(
     envelope: Envelope,
     sender: Sender,
     outcome: Stored | Repeated,
+    name: str,
     by_policy: Sequence[int],
     *,
     size: int,
     seconds: float,
 ) -> None:
-    refused = {*by_policy, *(position for position, _ in outcome.refused)}
-    taken = [one.text for at, one in enumerate(envelope.recipients) if at not in refused]
+    taken = [one.text for one in envelope.recipients]
+    if by_policy or outcome.refused:
+        refused = {*by_policy, *(position for position, _ in outcome.refused)}
+        taken = [text for at, text in enumerate(taken) if at not in refused]
     event(
         logger,
         "accepted" if isinstance(outcome, Stored) else "repeated",
         session=sender.session,
-        message=ids.to_text("msg", outcome.message_id),
+        message=name,
         client=sender.client_ip,
         sender=envelope.reverse_path.raw if envelope.reverse_path else "",
         rcpt=taken,

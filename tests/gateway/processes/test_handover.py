@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import socket
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from pathlib import Path
 from typing import cast
 
@@ -196,6 +196,26 @@ async def test_what_a_sender_has_seen_is_told_soon(pair: Pair) -> None:
     await asyncio.sleep(0.1)
 
     assert sorted(pair.ledger.take_confirmed(b"")) == sorted(SEEN)
+
+
+async def test_one_timer_serves_all_that_senders_have_seen(
+    pair: Pair, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("gateway.processes.handover._TELL_SECONDS", 30.0)
+    timers: list[float] = []
+    loop = asyncio.get_running_loop()
+    call_later = loop.call_later
+
+    def noted(delay: float, call: Callable[..., object], *given: object) -> asyncio.TimerHandle:
+        if call.__name__ == "_tell_late":
+            timers.append(delay)
+        return call_later(delay, call, *given)
+
+    monkeypatch.setattr(loop, "call_later", noted)
+    for place in range(3):
+        await pair.stored(Stored(b"m" * 16, SEEN))
+        pair.handover.confirm(SEEN)
+        assert timers == [30.0], place
 
 
 async def test_what_a_sender_may_not_have_seen_is_closed(pair: Pair) -> None:
