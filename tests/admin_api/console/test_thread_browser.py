@@ -44,6 +44,15 @@ async (paths) => {
 """
 
 
+_IS_BELOW = """
+() => {
+  const [field, options] = ["note-body", "options"].map(
+    (id) => document.getElementById(id).getBoundingClientRect());
+  return options.top >= field.bottom - 1;
+}
+"""
+
+
 async def enter(site: Site, tab: Tab, shown: Shown, email: str = MEMBER) -> None:
     await site.enter(tab, email)
     await tab.page.goto(site.url + shown.path)
@@ -153,6 +162,7 @@ async def test_a_mention_is_a_chip_and_a_typed_address_is_offered(
         await page.keyboard.type("ag")
         await page.wait_for_selector("#options >> text=agent@example.test")
         seen += await tab.faults()
+        assert await page.evaluate(_IS_BELOW), "the list covers what is written"
         seen.append(await page.inner_text("#options .faint"))
         await page.keyboard.press("Enter")
         seen.append(await page.input_value("#note-body"))
