@@ -323,7 +323,6 @@ async def test_what_cannot_be_a_letter_is_refused_and_names_the_field(engine: En
             "attachments[0].upload_id": plain | {"attachments": [{"upload_id": "upl_x"}]},
             "template_id": {"to": [GRACE], "template_id": "tpl_x"},
             "reply_to_message_id": plain | {"reply_to_message_id": "msg_" + "0" * 26},
-            "draft_id": plain | {"draft_id": "drf_x"},
             "undo_seconds": plain | {"undo_seconds": 3601},
         }
         before = await held(world)
