@@ -3,7 +3,7 @@
 import asyncio
 import signal
 import time
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 from uuid import uuid4
 
@@ -18,24 +18,10 @@ from storage.engines.leases import route_leases
 from storage.engines.opening import open_lookups
 from storage.engines.postgres import open_postgres
 from storage.engines.postgres_connections import connected
-from tests.support.engines import Databases, Engine
+from tests.support.engines import Engine
 from tests.support.postgres_server import PostgresServer
 
 HERE = Path()
-
-
-@pytest.fixture
-def url(databases: Databases) -> Iterator[str]:
-    made = databases.make()
-    yield made
-    databases.drop(made)
-
-
-@pytest.fixture
-async def opened(url: str) -> AsyncIterator[Store]:
-    database = await open_postgres(url, system_clock)
-    yield database
-    await database.close()
 
 
 async def make_tenant(tx: Tx) -> int:

@@ -1,15 +1,12 @@
 """One statement for many rows does what it would do for each of them."""
 
-from collections.abc import Iterator, Sequence
-
-import pytest
+from collections.abc import Sequence
 
 from storage.clock import system_clock
 from storage.database import Params, Tx
 from storage.engines.postgres import open_postgres
 from storage.engines.servers.many_rows import steps_of
 from tests.support.cases import cases
-from tests.support.engines import Databases
 
 PUT = """
     INSERT INTO kept (key, text, octets, number, weight)
@@ -57,13 +54,6 @@ CASES: dict[str, tuple[str, Sequence[Params], int]] = {
     "a DELETE": ("DELETE FROM kept WHERE key = :key AND number >= :number", rows(7, 9, 7), 1),
     "anything else": ("SELECT :key + 1", rows(1, 2), 0),
 }
-
-
-@pytest.fixture
-def url(databases: Databases) -> Iterator[str]:
-    made = databases.make()
-    yield made
-    databases.drop(made)
 
 
 async def kept_after(

@@ -3,7 +3,6 @@
 import asyncio
 import contextlib
 import time
-from collections.abc import AsyncIterator, Iterator
 from dataclasses import replace
 from pathlib import Path
 from uuid import uuid4
@@ -30,20 +29,6 @@ from tests.support.postgres_server import PostgresServer
 
 HERE = Path()
 ONE = {"one": 1}
-
-
-@pytest.fixture
-def url(databases: Databases) -> Iterator[str]:
-    made = databases.make()
-    yield made
-    databases.drop(made)
-
-
-@pytest.fixture
-async def opened(url: str) -> AsyncIterator[Store]:
-    database = await open_postgres(url, system_clock)
-    yield database
-    await database.close()
 
 
 async def make_tenant(tx: Tx, kind: str = "Example") -> Tenant:
