@@ -3,8 +3,9 @@
 - A message with `parse_status` 'pending' is in the queue. A parsing process holds a lease on it: a
   row in `parse_attempts` until a time. When the holder is gone, another process takes it.
 - Whoever claims says what it wants: new messages, or those that somebody had claimed before.
-- A message is tried five times. Then it is `unparsed`, its row holds the reason, and it is found by
-  the fields of the header scan.
+- A message that fails at its fifth try or later is `unparsed`, its row holds the reason, and it is
+  found by the fields of the header scan. The lease of a holder that was killed counts as a try, but
+  ends nothing.
 """
 
 from __future__ import annotations
@@ -90,10 +91,11 @@ _NEW = """
     LEFT JOIN parse_attempts a ON a.message_id = m.message_id
     WHERE m.parse_status = 'pending' AND a.message_id IS NULL
 """
-_AGAIN = f"""
+# However often it was tried: of five holders that were killed none has said that it fails.
+_AGAIN = """
     FROM parse_attempts a
     JOIN messages m ON m.message_id = a.message_id
-    WHERE m.parse_status = 'pending' AND a.held_until <= :now AND a.tries < {TRIES}
+    WHERE m.parse_status = 'pending' AND a.held_until <= :now
 """
 # Of two processes that claim a message together, the second finds the lease and gets nothing.
 _CLAIM = """

@@ -271,6 +271,30 @@ async def test_what_a_lost_process_held_is_claimed_again_after_a_while(post: Pos
     assert await statuses(post) == ["parsed"]
 
 
+async def test_what_was_held_whenever_a_gateway_was_killed_is_parsed_in_the_end(post: Post) -> None:
+    sent = await post.deliver(letter())
+    for _ in range(parse_queue.TRIES + 1):
+        assert [one.message_id for one in await post.claim()] == [sent]
+        post.later(61 * SECOND)
+
+    await post.parse_all()
+
+    assert await statuses(post) == ["parsed"]
+
+
+async def test_a_failure_after_many_lost_holders_is_the_last(post: Post) -> None:
+    await post.deliver(letter())
+    for _ in range(parse_queue.TRIES):
+        await post.claim()
+        post.later(61 * SECOND)
+    (claimed,) = await post.claim()
+
+    assert await post.database.write(
+        lambda tx: parse_queue.fail(tx, claimed, reason="died", retry_at=post.now)
+    )
+    assert await statuses(post) == ["unparsed"]
+
+
 async def test_what_is_given_back_was_not_tried(post: Post) -> None:
     await post.deliver(letter())
     claims = await post.claim()
