@@ -6,7 +6,7 @@ import asyncio
 import logging
 import math
 import time
-from collections.abc import Awaitable, Callable, Generator, Iterable
+from collections.abc import Awaitable, Callable, Iterable
 from typing import TypeVar
 
 from config.logs import event
@@ -61,18 +61,6 @@ def tell_of_end(task: asyncio.Task[None], logger: logging.Logger, what: str) -> 
             logger.critical("the task that %s has ended", what, exc_info=error)
 
     task.add_done_callback(ended)
-
-
-class _NextTurn:
-    """Awaited, it lets the event loop turn once: `asyncio.sleep(0)` without its checks."""
-
-    __slots__ = ()
-
-    def __await__(self) -> Generator[None, None, None]:
-        yield
-
-
-NEXT_TURN = _NextTurn()
 
 
 class LoopUse:

@@ -29,7 +29,7 @@ from dataclasses import dataclass, replace
 from functools import partial
 
 from config.logs import event
-from gateway.background import NEXT_TURN, tell_of_end
+from gateway.background import tell_of_end
 from gateway.counters import Counters
 from gateway.delivery.confirmations import Confirmations
 from storage.content.message_bytes import ContentDirectory, SpoolFile
@@ -269,7 +269,7 @@ class Deliverer:
     async def _let_answers_leave(self) -> None:
         """Let the loop run until the write: else the answers would wait for the next commit."""
         for _ in range(_TURNS_TO_THE_WIRE):
-            await NEXT_TURN
+            await asyncio.sleep(0)
 
     def _next_batch(self, waiting: deque[_Job]) -> list[_Job]:
         """Take the oldest messages, as many as do not keep the event loop from other work."""

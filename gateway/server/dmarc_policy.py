@@ -163,8 +163,6 @@ class PolicyDeliverer:
         others = await self._submit(some, spool, outcome)
         assert isinstance(others, Stored | Repeated | RouteChanged)
         said = tuple((kept[at], verdict) for at, verdict in others.refused)
-        if isinstance(others, Stored):
-            return PolicyRefused(away, others._replace(refused=said))
         return PolicyRefused(away, replace(others, refused=said))
 
     async def _submit(

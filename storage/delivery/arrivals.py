@@ -63,7 +63,8 @@ class Arrival(NamedTuple):
     dmarc_override: str | None = None
 
 
-class Stored(NamedTuple):
+@dataclass(frozen=True, slots=True)
+class Stored:
     """Every copy is in its inbox. `digests` name the receipts that wait for confirmation."""
 
     message_id: bytes

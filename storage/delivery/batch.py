@@ -10,6 +10,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
 from typing import NamedTuple
 
 from storage.database import Params, Row, Tx
@@ -48,61 +49,46 @@ async def look_up_together(tx: Tx, look_ups: Sequence[LookUp]) -> None:
         one.take(rows)
 
 
+class CopiesToMake(NamedTuple):
+    """A statement that makes copies of a message for the inboxes of `target`.
+
+    `made` is how many; None when that is not known before.
+    """
+
+    statement: str
+    target: dict[str, object]
+    message_id: bytes
+    made: int | None
+
+
+@dataclass(slots=True)
 class DeliveryBatch:
     """Cached look-ups, and rows still to write.
 
     `threads` are by tenant and reference, and `unknown` the references that have none; those that
     may be closed are in `closed`. `looked_up` are receipts by digest, None where there is none.
-    `members` are numbers of members by list, where they were counted; `made` are the numbers of
-    copies that the statements of `copies` make, as far as they are known before. `owed` counts the
-    copies made of a message. `owner` names this process in receipts; for its own deliveries
-    `is_open` tells by digest whether their session may still confirm them.
+    `members` are numbers of members by list, where they were counted. `owed` counts the copies made
+    of a message. `owner` names this process in receipts; for its own deliveries `is_open` tells by
+    digest whether their session may still confirm them.
     """
 
-    __slots__ = (
-        "closed",
-        "copied",
-        "copies",
-        "is_open",
-        "joined",
-        "joins",
-        "looked_up",
-        "made",
-        "members",
-        "messages",
-        "owed",
-        "owner",
-        "postmaster",
-        "receipts",
-        "resolutions",
-        "rows",
-        "threads",
-        "tx",
-        "unknown",
-    )
-
-    def __init__(
-        self, tx: Tx, owner: bytes, is_open: Callable[[bytes], bool], postmaster: str
-    ) -> None:
-        self.tx = tx
-        self.owner = owner
-        self.is_open = is_open
-        self.postmaster = postmaster
-        self.resolutions: dict[MailboxName, Resolution] = {}
-        self.threads: dict[tuple[bytes, bytes], Known] = {}
-        self.joined: dict[bytes, bytes] = {}
-        self.joins: list[Join] = []
-        self.receipts: dict[bytes, bytes] = {}
-        self.looked_up: dict[bytes, Row | None] = {}
-        self.unknown: set[tuple[bytes, bytes]] = set()
-        self.closed: set[bytes] = set()
-        self.members: dict[bytes, int] = {}
-        self.copies: list[tuple[str, dict[str, object]]] = []
-        self.copied: list[bytes] = []
-        self.made: list[int | None] = []
-        self.owed: dict[bytes, int] = {}
-        self.messages: dict[bytes, dict[str, object]] = {}
-        self.rows: dict[str, list[dict[str, object]]] = {}
+    tx: Tx
+    owner: bytes
+    is_open: Callable[[bytes], bool]
+    postmaster: str
+    resolutions: dict[MailboxName, Resolution] = field(default_factory=dict)
+    threads: dict[tuple[bytes, bytes], Known] = field(default_factory=dict)
+    joined: dict[bytes, bytes] = field(default_factory=dict)
+    joins: list[Join] = field(default_factory=list)
+    receipts: dict[bytes, bytes] = field(default_factory=dict)
+    looked_up: dict[bytes, Row | None] = field(default_factory=dict)
+    unknown: set[tuple[bytes, bytes]] = field(default_factory=set)
+    closed: set[bytes] = field(default_factory=set)
+    members: dict[bytes, int] = field(default_factory=dict)
+    copies: list[CopiesToMake] = field(default_factory=list)
+    owed: dict[bytes, int] = field(default_factory=dict)
+    messages: dict[bytes, dict[str, object]] = field(default_factory=dict)
+    rows: dict[str, list[dict[str, object]]] = field(default_factory=dict)
 
     def add(self, statement: str, **row: object) -> None:
         """Have `statement` run for `row` after the last message."""
@@ -114,31 +100,21 @@ class DeliveryBatch:
         self.messages[message_id] = row
         self.rows.setdefault(statement, []).append(row)
 
-    def add_copies(
-        self, statement: str, message_id: bytes, target: dict[str, object], *, made: int | None
-    ) -> None:
-        """Have `statement` run with `target` behind the last message.
-
-        It makes `made` copies of a message; None when that is not known before.
-        """
-        self.copies.append((statement, target))
-        self.copied.append(message_id)
-        self.made.append(made)
-
     async def write_rows(self) -> None:
         """Make the copies, then run each added statement once with all its rows."""
-        made = self.made
+        made = [one.made for one in self.copies]
         if None in made:
-            made = [*await self.tx.execute_each(self.copies)]
+            each = [(one.statement, one.target) for one in self.copies]
+            made = [*await self.tx.execute_each(each)]
         else:
             statements: dict[str, list[dict[str, object]]] = {}
-            for statement, target in self.copies:
-                statements.setdefault(statement, []).append(target)
+            for one in self.copies:
+                statements.setdefault(one.statement, []).append(one.target)
             await self.tx.execute_all(statements)
         # The row of a message holds how many it got, which `postroom audit` compares.
         owed = self.owed
-        for message_id, count in zip(self.copied, made, strict=True):
-            owed[message_id] = owed.get(message_id, 0) + (count or 0)
+        for copies, count in zip(self.copies, made, strict=True):
+            owed[copies.message_id] = owed.get(copies.message_id, 0) + (count or 0)
         for message_id, row in self.messages.items():
             row["owed"] = owed.get(message_id, 0)
         await self.tx.execute_all(self.rows)

@@ -17,6 +17,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from functools import partial
+from typing import NamedTuple
 
 from storage.content.database_pieces import require_pieces
 from storage.database import Row, Tx
@@ -30,7 +31,7 @@ from storage.delivery.arrivals import (
     Stored,
     Unsettled,
 )
-from storage.delivery.batch import DeliveryBatch, LookUp, look_up_together
+from storage.delivery.batch import CopiesToMake, DeliveryBatch, LookUp, look_up_together
 from storage.delivery.own_letters import HOLDS, all_hold, own_letter
 from storage.delivery.retry_receipts import (
     digests_of,
@@ -54,8 +55,19 @@ from storage.sql import chunks, in_list, padded
 from storage.tenant_wall import for_all_tenants
 
 _Chosen = tuple[int, Recipient, Resolution]
-# Of a message whose rows are still to be written: its id, its receipts, and who was refused.
-_Fresh = tuple[bytes, tuple[bytes, ...], Refused]
+
+
+class _Fresh(NamedTuple):
+    """A new message whose rows are still to be written; only then its copies are counted."""
+
+    message_id: bytes
+    digests: tuple[bytes, ...]
+    refused: Refused
+
+    def stored(self, owed: Mapping[bytes, int]) -> Stored:
+        """Its outcome; `owed` has the copies made of each message."""
+        return Stored(self.message_id, self.digests, owed.get(self.message_id, 0), self.refused)
+
 
 _MOST_GUESSES = 1000
 _LISTS_AT_ONCE = 512
@@ -86,9 +98,7 @@ async def deliver(
     found = [await _deliver_one(batch, arrival) for arrival in arrivals]
     await batch.write_rows()
     outcomes: list[Outcome] = [
-        # Only now it is known how many copies there are.
-        Stored(one[0], one[1], batch.owed.get(one[0], 0), one[2]) if isinstance(one, tuple) else one
-        for one in found
+        one.stored(batch.owed) if isinstance(one, _Fresh) else one for one in found
     ]
     # After the rows are written: a merge moves the new messages too.
     for join in batch.joins:
@@ -188,7 +198,7 @@ async def _deliver_one(
     stored = dict.fromkeys((digest for digest in digests if digest not in earlier), message_id)
     batch.receipts |= stored
     keep_receipts(batch, arrival, stored)
-    return message_id, tuple(dict.fromkeys(digests)), refused
+    return _Fresh(message_id, tuple(dict.fromkeys(digests)), refused)
 
 
 async def _resolve_all(batch: DeliveryBatch, arrival: Arrival) -> tuple[list[_Chosen], Refused]:
@@ -321,7 +331,7 @@ def _copy(
     if several:
         batch.add(routed, **target)
     uncertain = several or unless is not None
-    batch.add_copies(copies, message_id, target, made=None if uncertain else made)
+    batch.copies.append(CopiesToMake(copies, target, message_id, None if uncertain else made))
 
 
 _MEMBERS = """
