@@ -13,7 +13,7 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from storage.contacts.cards import Card, folded, packed_apart, unpacked
-from storage.database import Row, Tx
+from storage.database import Params, Row, Tx
 from storage.errors import Conflict, NotFound
 from storage.ids import to_text
 
@@ -266,28 +266,20 @@ async def contacts_named(
     tx: Tx, *, tenant_id: bytes, inbox_id: bytes, sort_key: str
 ) -> list[Contact]:
     """The oldest cards of a name, a few of them."""
-    rows = await tx.fetch_all(
-        f"{_CONTACT} AND sort_key = :sort_key ORDER BY contact_id LIMIT {MOST_NAMED}",
-        {"tenant_id": tenant_id, "inbox_id": inbox_id, "sort_key": sort_key},
-    )
-    return [_contact(row) for row in rows]
+    named = {"tenant_id": tenant_id, "inbox_id": inbox_id, "sort_key": sort_key}
+    return await _oldest(tx, "sort_key = :sort_key", named, limit=MOST_NAMED)
 
 
 async def contacts_alike(tx: Tx, *, tenant_id: bytes, inbox_id: bytes, card: Card) -> list[Contact]:
     """A few cards of the name of `card` whose text begins like its own, the oldest first."""
-    rows = await tx.fetch_all(
-        f"""
-        {_CONTACT} AND sort_key = :sort_key AND substr(search, 1, {_BY_TEXT}) = :start
-        ORDER BY contact_id LIMIT {MOST_NAMED}
-        """,
-        {
-            "tenant_id": tenant_id,
-            "inbox_id": inbox_id,
-            "sort_key": card.sort_key,
-            "start": card.search_text[:_BY_TEXT],
-        },
-    )
-    return [_contact(row) for row in rows]
+    named = {
+        "tenant_id": tenant_id,
+        "inbox_id": inbox_id,
+        "sort_key": card.sort_key,
+        "start": card.search_text[:_BY_TEXT],
+    }
+    alike = f"sort_key = :sort_key AND substr(search, 1, {_BY_TEXT}) = :start"
+    return await _oldest(tx, alike, named, limit=MOST_NAMED)
 
 
 async def contact_ids(tx: Tx, *, inbox_id: bytes, canonicals: Collection[str]) -> dict[str, bytes]:
@@ -337,10 +329,12 @@ async def contacts_after(
     tx: Tx, *, tenant_id: bytes, inbox_id: bytes, after: bytes
 ) -> list[Contact]:
     """Some cards, oldest first, made after the card `after`; none when there are no more."""
-    rows = await tx.fetch_all(
-        f"{_CONTACT} AND contact_id > :after ORDER BY contact_id LIMIT {_PAGE}",
-        {"tenant_id": tenant_id, "inbox_id": inbox_id, "after": after},
-    )
+    named = {"tenant_id": tenant_id, "inbox_id": inbox_id, "after": after}
+    return await _oldest(tx, "contact_id > :after", named, limit=_PAGE)
+
+
+async def _oldest(tx: Tx, where: str, params: Params, *, limit: int) -> list[Contact]:
+    rows = await tx.fetch_all(f"{_CONTACT} AND {where} ORDER BY contact_id LIMIT {limit}", params)
     return [_contact(row) for row in rows]
 
 
