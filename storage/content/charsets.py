@@ -257,10 +257,8 @@ def _tables() -> dict[str, str]:
         if encoding not in _NOT_HERE:
             found[_squeezed(label)] = _WHATWG.get(encoding, encoding)
     found.update(_OTHERS)
-    found |= {
-        f"mac{script}": codec for script, codec in zip(*[iter(_MAC.split())] * 2, strict=True)
-    }
-    found |= {f"cp{page}": codec for page, codec in zip(*[iter(_NUMBERS)] * 2, strict=True)}
+    for prefix, words in (("mac", iter(_MAC.split())), ("cp", iter(_NUMBERS))):
+        found |= {f"{prefix}{name}": codec for name, codec in zip(words, words, strict=True)}
     return found | dict.fromkeys(_SAYING_NOTHING, "ascii")
 
 
