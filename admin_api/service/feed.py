@@ -20,7 +20,6 @@ import asyncio
 import contextlib
 import logging
 import time
-from collections import Counter
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
@@ -158,7 +157,6 @@ class Feed:
         self._clock = clock
         self._commits = commits
         self._listeners: dict[bytes, set[Listener]] = {}
-        self._tenants: Counter[bytes] = Counter()
         self._held: WeakSet[Listener] = WeakSet()
         self._joining: dict[Listener, asyncio.Future[bytes]] = {}
         self._after: dict[bytes, bytes] = {}
@@ -233,25 +231,20 @@ class Feed:
         self._end_all()
 
     def _end_all(self) -> None:
-        for listener in [*self._joining, *(one for group in self._groups() for one in group)]:
+        for listener in [*self._joining, *self._followers()]:
             listener.end()
         self._after |= {one.tenant_id: b"" for one in self._joining}
         self._let_in()
 
-    def _groups(self) -> Sequence[set[Listener]]:
-        return [*self._listeners.values()]
+    def _followers(self) -> list[Listener]:
+        return [one for group in self._listeners.values() for one in group]
 
     def _drop(self, listener: Listener) -> None:
         self._joining.pop(listener, None)
         group = self._listeners.get(listener.inbox_id, set())
-        if listener not in group:
-            return
         group.discard(listener)
         if not group:
-            del self._listeners[listener.inbox_id]
-        self._tenants[listener.tenant_id] -= 1
-        # Drops counts of zero, or the log of a tenant without listeners would be read on.
-        self._tenants += Counter()
+            self._listeners.pop(listener.inbox_id, None)
 
     def _let_in(self) -> None:
         """Admit those who wait, once it is known how far the events of their tenant were read."""
@@ -262,7 +255,6 @@ class Feed:
             del self._joining[listener]
             listener.begin()
             self._listeners.setdefault(listener.inbox_id, set()).add(listener)
-            self._tenants[listener.tenant_id] += 1
             if not joined.done():
                 joined.set_result(position)
 
@@ -301,7 +293,8 @@ class Feed:
             found = await self._database.read(reader)
             self._hand_out(found)
             # Of a tenant that nobody listens to any more, nothing is known from here on.
-            self._after = {one: found.after[one] for one in self._tenants if one in found.after}
+            followed = {one.tenant_id for one in self._followers()}
+            self._after = {one: found.after[one] for one in followed if one in found.after}
             return found.more
         except StoreUnavailable:
             await asyncio.sleep(_LOOK_SECONDS)
@@ -316,7 +309,7 @@ class Feed:
         None when there is nothing to ask: nobody to tell, and no check that is due.
         """
         now = self._clock()
-        told = [one for group in self._groups() for one in group if one.is_told]
+        told = [one for one in self._followers() if one.is_told]
         after = {one.tenant_id: self._after[one.tenant_id] for one in told}
         inboxes = frozenset(one.inbox_id for one in told)
         watching = frozenset(one.inbox_id for one in told if WATCHED in one.types)
@@ -342,7 +335,7 @@ class Feed:
         if time.monotonic() < self._checked_at + _LOOK_SECONDS:
             return None
         self._checked_at = time.monotonic()
-        credentials = {one.credential_id for group in self._groups() for one in group}
+        credentials = {one.credential_id for one in self._followers()}
         return frozenset(credentials | self._listeners.keys())
 
     def _hand_out(self, found: _Found) -> None:
@@ -354,7 +347,7 @@ class Feed:
                 listener.offer(events)
         if found.marks is None:
             return
-        for listener in [one for group in self._groups() for one in group]:
+        for listener in self._followers():
             marks = (found.marks.get(listener.credential_id), found.marks.get(listener.inbox_id))
             # A new role or plan ends it, too: the client reconnects with its present rights.
             if marks != listener.standing:
