@@ -12,7 +12,7 @@ from collections.abc import Collection, Iterable
 from typing import Any
 
 from admin_api.console.forms import Form
-from admin_api.console.thread.reply import answered
+from admin_api.console.thread.reply import answered, whom
 from admin_api.http.records import ReadRecord as Record
 from admin_api.http.strict_json import JsonValue
 
@@ -78,21 +78,11 @@ def _typed(name: str, email: str) -> str:
 
 def of_answer(message: Record, *, own: Collection[str], everybody: bool) -> dict[str, Any]:
     """Return the fields of an answer to a message; `own` are the team's addresses, lower case."""
-    to = [one for one in message["reply_to"] or [message["from"]] if one["email"]]
-    # A letter of ours goes once more to those it was for. Its Reply-To is an address of ours with
-    # a token, which `own` does not hold.
-    sent = message["from"]["email"].lower() in own
-    if sent or (to and all(one["email"].lower() in own for one in to)):
-        to = [one for one in message["to"] if one["email"]]
-    taken = {*own, *(one["email"].lower() for one in to)}
-    others: dict[str, Record] = {}
-    for one in [*message["to"], *message["cc"]] if everybody else []:
-        if one["email"] and one["email"].lower() not in taken:
-            others.setdefault(one["email"].lower(), one)
+    to, others = whom(message, own=own)
     return {
         "reply_to": message["message_id"],
         "to": typed(to),
-        "cc": typed(others.values()),
+        "cc": typed(others if everybody else ()),
         "subject": answered(message["subject"]),
     }
 

@@ -1,4 +1,4 @@
-"""Who can see a thread, and what a mention opens to whom: as far as the inbox that looks may know.
+"""The audience of a thread, and what a mention opens to whom, as far as an inbox may know it.
 
 - It knows who was on a list when a message came by it, and who has read that message; other copies
   are the business of those who hold them.

@@ -8,9 +8,11 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from typing import Any
 from urllib.parse import quote
+
+from admin_api.http.records import ReadRecord as Record
 
 MOST_BODY = 1500
 _MOST_ADDRESSES = 30
@@ -26,21 +28,31 @@ def mailto(
 
     `subject` and `body` are a template's; left empty, they are those of an answer with a quote.
     """
-    first = message["reply_to"] or [message["from"]]
-    if message["from"]["email"].lower() in own:  # a letter of ours: once more to them
-        first = message["to"]
-    to = [one["email"] for one in first if one["email"]]
-    taken = {*own, *(address.lower() for address in to)}
-    cc = [one["email"] for one in [*message["to"], *message["cc"]] if one["email"]]
-    others = [address for address in dict.fromkeys(cc) if address.lower() not in taken]
+    to, others = whom(message, own=own)
     fields = {
-        "cc": ",".join(map(_address, others[:_MOST_ADDRESSES])),
+        "cc": _listed(others),
         "subject": _quoted(subject or answered(message["subject"])),
         "In-Reply-To": _quoted(_field(message["headers"], "message-id")),
         "body": _quoted((body or quoted(message))[:MOST_BODY].replace("\n", "\r\n")),
     }
     given = "&".join(f"{name}={value}" for name, value in fields.items() if value)
-    return f"mailto:{','.join(map(_address, to[:_MOST_ADDRESSES]))}?{given}"
+    return f"mailto:{_listed(to)}?{given}"
+
+
+def whom(message: Record, *, own: Collection[str]) -> tuple[list[Record], list[Record]]:
+    """Return whom an answer goes to, and all others who got the message, but for teammates."""
+    to = [one for one in message["reply_to"] or [message["from"]] if one["email"]]
+    # A letter of ours goes once more to those it was for. Its Reply-To is an address of ours with
+    # a token, which `own` does not hold.
+    sent = message["from"]["email"].lower() in own
+    if sent or (to and all(one["email"].lower() in own for one in to)):
+        to = [one for one in message["to"] if one["email"]]
+    taken = {*own, *(one["email"].lower() for one in to)}
+    others: dict[str, Record] = {}
+    for one in [*message["to"], *message["cc"]]:
+        if one["email"] and one["email"].lower() not in taken:
+            others.setdefault(one["email"].lower(), one)
+    return to, [*others.values()]
 
 
 def parts_of(text: str, names: Collection[str]) -> list[str]:
@@ -66,6 +78,10 @@ def _field(headers: Iterable[Mapping[str, Any]], name: str) -> str:
         if one["name"].lower() == name:
             return str(one["value"])[:_MOST_SUBJECT]
     return ""
+
+
+def _listed(some: Sequence[Record]) -> str:
+    return ",".join(_address(one["email"]) for one in some[:_MOST_ADDRESSES])
 
 
 def _address(address: str) -> str:
