@@ -47,7 +47,7 @@ class ParseTurns:
             del self._failed[next(iter(self._failed))]
 
     def first(self) -> Wanted | None:
-        """What comes first; None when the others have waited long enough."""
+        """Return the claim that comes first; None when the others have waited long enough."""
         if self._ticks() - self._last_late > LATE_SECONDS:
             return None
         return Wanted(but=self._in_trouble())
@@ -75,7 +75,7 @@ class ParseTurns:
         return turn._replace(wanted=turn.wanted._replace(only=(turn.tenant_id,), but=()))
 
     def _others(self) -> Iterator[Wanted]:
-        """What has a late turn: the first of these of which there is something."""
+        """Give the claims of a late turn: the first that finds a message counts."""
         in_trouble = self._in_trouble()
         wanted = [*self._of_those_in_trouble(in_trouble)]
         well = Wanted(again=True, but=in_trouble)

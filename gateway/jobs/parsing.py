@@ -158,7 +158,7 @@ class Parsing:
         return _Next(part, self._turns.took(turn).wanted)
 
     async def _after_that(self) -> _Next | None:
-        """What to claim together with storing results: in a store of one writer without a look."""
+        """Return the claim to make with results; in a store of one writer without a look."""
         if self._part == WHOLE and (first := self._turns.first()) is not None:
             return _Next(WHOLE, first)
         return await self._whose_turn()

@@ -188,7 +188,7 @@ def _text(octets: bytes, codec: str) -> str:
 
 
 def _utf8_with_faults(octets: bytes) -> str:
-    """What is UTF-8 but for a few octets, as where a word was cut; empty where it is none."""
+    """Read octets that are UTF-8 but for a few, as where a word was cut; empty for others."""
     text = octets.decode("utf-8", "replace")
     unreadable = text.count("\ufffd")
     letters = sum(not sign.isascii() for sign in text) - unreadable

@@ -1,4 +1,4 @@
-"""What stands under the help of each command: its exit status, and an example."""
+"""The end of each command's help: its exit status, and an example."""
 
 from __future__ import annotations
 
