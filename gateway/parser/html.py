@@ -7,8 +7,8 @@
 - The text is read from the sanitised HTML, which is well-formed: hidden text is left out. Where
   white space counts (`pre`) it stays. A page of pictures says what stands in their place.
 - No script runs, so the content of `noscript` is the message's; so is what is typed into a form.
-- HTML that is nested too deep is not shown: sanitising takes time with the square of the depth. Its
-  text is then the source without its tags.
+- Of HTML that is nested too deep the tags of the deepest elements are left out, and their words are
+  shown: sanitising takes time with the square of the depth.
 """
 
 from __future__ import annotations
@@ -22,6 +22,8 @@ import nh3
 MAX_SOURCE = 1024 * 1024
 MAX_RESULT = 2 * 1024 * 1024
 MAX_DEPTH = 300
+# No letter has as many: what goes on so is cut.
+_MOST_TOO_DEEP = 20_000
 _MAX_INLINE_IMAGE = 32 * 1024
 
 _TAGS = (
@@ -83,8 +85,9 @@ _NOSCRIPT = re.compile(
 # Elements that are not shown as such, and those whose text is laid out in the same way.
 _IN_PLACE_OF = {"menu": "ul", "dir": "ul", "textarea": "pre", "listing": "pre"}
 _RAW_TAG = re.compile(r"<(/?)([a-zA-Z][a-zA-Z0-9]*)")
+_WHOLE_TAG = re.compile(r"<(/?)([a-zA-Z][a-zA-Z0-9]*)(?:[^<>]{0,2000}+>)?")
 _UNSAID = re.compile(
-    r"<(script|style)\b.*?(?:</\1|\Z)|<!--.*?(?:-->|\Z)", re.DOTALL | re.IGNORECASE
+    r"<(script|style|title)\b.*?(?:</\1\s*+>?|\Z)|<!--.*?(?:-->|\Z)", re.DOTALL | re.IGNORECASE
 )
 _TAG = re.compile(r"<(/?)([a-z0-9]+)(?:[^>\"]++|\"[^\"]*\")*+>")
 _KEEPS_SPACE = re.compile(
@@ -123,9 +126,28 @@ def is_deep(source: str) -> bool:
     return False
 
 
-def without_tags(source: str) -> str:
-    """The text of HTML that cannot be sanitised; to be read and found, never shown as HTML."""
-    return unescape(_SPACE.sub(" ", _UNSAID.sub(" ", source[:MAX_SOURCE]))).strip()
+def flattened(source: str) -> tuple[str, bool]:
+    """HTML without the tags of the elements that lie too deep; whether all of it was read.
+
+    Their words stay, and of blocks the ends of their lines.
+    """
+    done: list[str] = []
+    depth = position = 0
+    source = _UNSAID.sub("", source[:MAX_SOURCE])
+    for tag in _WHOLE_TAG.finditer(source):
+        name = tag[2].lower()
+        if name in _FLAT:
+            continue
+        depth = max(depth - 1, 0) if tag[1] else depth + 1
+        if depth + bool(tag[1]) <= MAX_DEPTH:
+            continue
+        text = source[position : tag.start()]
+        ends_line = name in _BLOCKS and text.strip() and not text.endswith(">")
+        done += [text, "<br>" if ends_line else ""]
+        position = tag.end()
+        if len(done) > 2 * _MOST_TOO_DEEP:
+            return "".join(done), False
+    return "".join([*done, source[position:]]), True
 
 
 def sanitised(source: str) -> str:

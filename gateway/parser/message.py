@@ -125,8 +125,8 @@ class _Reader:
         source = self.text(leaf)
         self.named_ids |= shown_ids(source)
         if html.is_deep(source):
-            self.whole = False
-            return None, html.without_tags(source)
+            source, whole = html.flattened(source)
+            self.whole = self.whole and whole
         clean = html.sanitised(source)
         return clean, _FILLING.sub(" ", html.said(clean)).strip()
 

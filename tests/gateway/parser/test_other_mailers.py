@@ -345,6 +345,18 @@ def test_the_text_of_a_page_is_what_it_shows() -> None:
             assert zlib.decompress(found.html) == b'<p style="color:red;margin:1px">a</p>'
 
 
+def test_a_page_that_is_nested_deep_is_shown_all_the_same() -> None:
+    """Answers upon answers: each lies in a block of the one before."""
+    page = f"{H}Content-Type: text/html; charset=utf-8\n\n<p>first <b>bold</b></p>"
+    inner = "<style>p {}</style><div>one</div><div class='x'>two</div><script>no()</script>"
+    found, text = read(page + "<div>" * 400 + inner + "</div>" * 400 + "<p>last <i>word</i></p>")
+    assert text == "first bold\n\none\ntwo\n\nlast word"
+    html = zlib.decompress(found.html or b"").decode()
+    assert (found.status, html.count("<div>")) == ("parsed", 300)
+    assert html.startswith("<p>first <b>bold</b></p>")
+    assert html.endswith("</div><p>last <i>word</i></p>")
+
+
 def test_text_loses_no_blank_line_and_keeps_no_mark() -> None:
     flowed = f"{H}Content-Type: text/plain; format=flowed\n\n"
     with cases() as case:
