@@ -2,8 +2,9 @@
 
 - Nothing is recursive: the boundaries that are open are a stack of at most 100, and each line that
   could be a boundary costs one look-up, however deep it lies.
-- A boundary of an outer part ends the inner ones; where two are alike it is the outer one's. A
-  multipart in which no boundary comes is text. So says Python's `email` parser as well.
+- A boundary of an outer part ends the inner ones. A multipart that takes up the boundary of one
+  around it has what follows, up to the end that it names; the rest is the outer one's again.
+- A multipart in which no boundary comes is text. So says Python's `email` parser as well.
 - Which part lies in which is kept: what a part means depends on the multipart around it.
 - Beyond 1,000 parts, 100 levels or the time given, what was found until then is the result, and
   `whole` is false.
@@ -85,10 +86,11 @@ def leaves_of(part: Leaf | Branch) -> Iterator[Leaf]:
 
 @dataclass(slots=True)
 class _Level:
-    """A multipart that is open."""
+    """A multipart that is open; `outer` is the level that has the same boundary."""
 
     kind: Kind
     start: int
+    outer: int | None = None
     parts: list[Leaf | Branch] = field(default_factory=list)
     has_parts: bool = False
 
@@ -208,9 +210,8 @@ def _open(cutter: _Cutter, values: dict[bytes, bytes], body: int, default: str) 
         cutter.whole = False
         cutter.open_leaf = kind, body
         return body
-    cutter.levels.append(_Level(kind, body))
-    # Not replaced: else a part within could end the part around it.
-    cutter.active.setdefault(kind.boundary, len(cutter.levels) - 1)
+    cutter.levels.append(_Level(kind, body, cutter.active.get(kind.boundary)))
+    cutter.active[kind.boundary] = len(cutter.levels) - 1
     return body
 
 
@@ -233,8 +234,9 @@ def _close_to(cutter: _Cutter, number: int, end: int) -> None:
         cutter.open_leaf = None
     while len(cutter.levels) > number:
         level = cutter.levels.pop()
-        if cutter.active.get(level.kind.boundary) == len(cutter.levels):
-            del cutter.active[level.kind.boundary]
+        del cutter.active[level.kind.boundary]
+        if level.outer is not None:
+            cutter.active[level.kind.boundary] = level.outer
         if level.has_parts:
             cutter.put(Branch(level.kind.content_type, level.parts, level.kind.root_id))
         else:

@@ -5,12 +5,10 @@ import zlib
 
 from gateway.message.encoded_words import readable
 from gateway.parser.detection import likely_codec
-from gateway.parser.message import parse
 from storage.content.charsets import codec_of, decode_text
-from storage.content.mime_parts import Parsed
-from storage.content.transfer_encoding import joined, read_text
 from storage.index.words import unpack
 from tests.support.cases import cases
+from tests.support.written import TEXT, H, multipart, read
 
 LABELS = {
     "cp1252": "iso-8859-1 latin1 8859_1 x-ansi winlatin1 ISO-8859-1-Windows-3.1-Latin-1",
@@ -52,25 +50,9 @@ UNDECLARED = (
     ("Příliš žluťoučký kůň", "cp1250 iso8859-2"),
     ("Größe, naïve café", "cp1252"),
 )
-H = "From: a@x.test\nMIME-Version: 1.0\n"
-TEXT = "Content-Type: text/plain; charset=utf-8\n\nThe letter"
 PAGE = "Content-Type: text/html; charset=utf-8\n\n<p>The <b>page</b>"
 PNG = "Content-Type: image/png\nContent-ID: <p@x>\n\nPNG"
 PDF = "Content-Type: application/pdf; name=a.pdf\nContent-ID: <f@x>\n\nPDF"
-
-
-def read(written: str | bytes) -> tuple[Parsed, str]:
-    data = written.encode() if isinstance(written, str) else written
-    data = data.replace(b"\n", b"\r\n")
-    found = parse(data, lambda: True)
-    parts = [(data[one.start : one.end], one) for one in found.text_parts]
-    texts = [read_text(octets, one.encoding, one.charset, one.flow) for octets, one in parts]
-    return found, zlib.decompress(found.text).decode() if found.text else joined(texts)
-
-
-def multipart(kind: str, *parts: str) -> str:
-    within = "".join(f"--BB\n{part}\n" for part in parts)
-    return f"{H}Content-Type: multipart/{kind}; boundary=BB\n\n{within}--BB--\n"
 
 
 def inner_related(start: str) -> str:
