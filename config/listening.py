@@ -1,4 +1,4 @@
-"""Settings of the listeners beyond `host:port`: unix sockets, their mode and group.
+"""Where listeners listen: host:port, behind a proxy or not, and unix sockets with mode and group.
 
 Rules: as in `config.values`: one grammar for all sources, a ValueError says what is expected, and
 every accepted value has a text that is parsed to the same value.
@@ -8,7 +8,6 @@ import grp
 import re
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TypeVar
 
 from config import values
 from config.values import Endpoint, shown
@@ -29,34 +28,43 @@ class UnixSocket:
         return f"unix:{self.path}"
 
 
-T = TypeVar("T")
-MailEndpoint = Endpoint | UnixSocket
+ListenAddress = Endpoint | UnixSocket
 
 
-def reachable(endpoint: Endpoint) -> Endpoint:
-    """Return the address to connect to for `endpoint`: loopback for a wildcard."""
-    return Endpoint(_WILDCARDS.get(endpoint.host, endpoint.host), endpoint.port)
+def reachable(address: ListenAddress) -> ListenAddress:
+    """Return the address to connect to for `address`: loopback for a wildcard."""
+    if isinstance(address, UnixSocket):
+        return address
+    return Endpoint(_WILDCARDS.get(address.host, address.host), address.port)
 
 
-def smtp_endpoints(value: object) -> tuple[Endpoint, ...]:
-    """Parse one or more host:port or proxy:host:port, several with commas or as an array."""
-    found = smtps_endpoints(value)
+def url_of(address: ListenAddress) -> str:
+    """Return where the API is: a URL, or the unix socket, for which there is none."""
+    return str(address) if isinstance(address, UnixSocket) else f"http://{address}"
+
+
+def smtp_addresses(value: object) -> tuple[ListenAddress, ...]:
+    """Parse one or more of host:port, proxy:host:port and unix:/path, with commas or an array."""
+    return _some(mail_addresses(value))
+
+
+def mail_addresses(value: object) -> tuple[ListenAddress, ...]:
+    """Parse like `smtp_addresses`; none is fine."""
+    return _once(tuple(_mail_address(part) for part in values.parts(value)))
+
+
+def http_addresses(value: object) -> tuple[ListenAddress, ...]:
+    """Parse one or more of host:port and unix:/path, with commas or as an array."""
+    return _some(_once(tuple(_address(part) for part in values.parts(value))))
+
+
+def _some(found: tuple[ListenAddress, ...]) -> tuple[ListenAddress, ...]:
     if not found:
-        raise ValueError("expected host:port, such as 127.0.0.1:2525")
+        raise ValueError("expected host:port, such as 127.0.0.1:2525, or unix:/path")
     return found
 
 
-def smtps_endpoints(value: object) -> tuple[Endpoint, ...]:
-    """Parse like `smtp_endpoints`; none is fine."""
-    return _once(tuple(_tcp_endpoint(part) for part in values.parts(value)))
-
-
-def mail_endpoints(value: object) -> tuple[MailEndpoint, ...]:
-    """Parse host:port, proxy:host:port or unix:/path; none is fine."""
-    return _once(tuple(_mail_endpoint(part) for part in values.parts(value)))
-
-
-def _once(found: tuple[T, ...]) -> tuple[T, ...]:
+def _once(found: tuple[ListenAddress, ...]) -> tuple[ListenAddress, ...]:
     plain = [address_of(one) for one in found]
     for endpoint in plain:
         # Port 0 is another free port each time.
@@ -66,21 +74,28 @@ def _once(found: tuple[T, ...]) -> tuple[T, ...]:
     return found
 
 
-def address_of(endpoint: object) -> object:
+def address_of(address: ListenAddress) -> ListenAddress:
     """Return the address to bind, without the mark of the PROXY protocol."""
-    return replace(endpoint, proxy=False) if isinstance(endpoint, Endpoint) else endpoint
+    return replace(address, proxy=False) if isinstance(address, Endpoint) else address
 
 
-def _tcp_endpoint(text: str) -> Endpoint:
+def _mail_address(text: str) -> ListenAddress:
     rest = text.removeprefix("proxy:")
-    return replace(values.endpoint(rest), proxy=rest != text)
+    address = _address(rest)
+    if rest == text:
+        return address
+    # A local program has no address that could be in `trusted_proxies`.
+    if isinstance(address, UnixSocket):
+        raise ValueError(f"proxy: is for host:port, not for a unix socket: {shown(text)}")
+    return replace(address, proxy=True)
 
 
-def _mail_endpoint(text: str) -> MailEndpoint:
+def _address(text: str) -> ListenAddress:
     if not text.startswith("unix:"):
-        return _tcp_endpoint(text)
+        return values.endpoint(text)
     path = text.removeprefix("unix:")
-    if not path.startswith("/") or "\0" in path or len(path.encode()) > _MOST_PATH_OCTETS:
+    is_path = path.startswith("/") and path.isprintable()  # no NUL, no lone surrogates
+    if not is_path or len(path.encode()) > _MOST_PATH_OCTETS:
         raise ValueError(
             f"expected unix: and an absolute path of at most {_MOST_PATH_OCTETS} octets,"
             f" not {shown(text)}"

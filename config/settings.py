@@ -10,7 +10,7 @@ from typing import TypeVar
 
 from config import choices, listening, urls, values
 from config.hosts import Network
-from config.listening import MailEndpoint
+from config.listening import ListenAddress
 from config.values import Endpoint, Parser, Rate
 
 T = TypeVar("T")
@@ -62,29 +62,29 @@ class Settings:
     content_secret_key: str = setting(
         "", values.secret, "Secret key of the bucket that `content` names.", secret=True
     )
-    smtp: tuple[Endpoint, ...] = setting(
+    smtp: tuple[ListenAddress, ...] = setting(
         "127.0.0.1:2525",
-        listening.smtp_endpoints,
-        "Where mail comes in: host:port, or proxy:host:port behind a balancer; with commas.",
+        listening.smtp_addresses,
+        "Where mail comes in: host:port, unix:/path or, behind a balancer, proxy:host:port.",
     )
-    lmtp: tuple[MailEndpoint, ...] = setting(
+    lmtp: tuple[ListenAddress, ...] = setting(
         "",
-        listening.mail_endpoints,
+        listening.mail_addresses,
         "Where an MTA hands mail over by LMTP: host:port or unix:/path, several with commas.",
     )
-    smtps: tuple[Endpoint, ...] = setting(
+    smtps: tuple[ListenAddress, ...] = setting(
         "",
-        listening.smtps_endpoints,
-        "Where SMTP begins with TLS: host:port, several with commas; needs a certificate.",
+        listening.mail_addresses,
+        "Where SMTP begins with TLS: host:port or unix:/path, with commas; needs a certificate.",
     )
     socket_mode: int = setting(
         "0660",
         listening.socket_mode,
-        "Mode of a unix socket: whoever may write to it may hand mail over, without limits.",
+        "Mode of unix sockets: who may write to one has no limits, and names the clients of HTTP.",
         write=listening.socket_mode_text,
     )
     socket_group: str = setting(
-        "", listening.group, "Group of a unix socket; empty: the one the server runs with."
+        "", listening.group, "Group of unix sockets; empty: the one the server runs with."
     )
     tls_certificate: Path | None = setting(
         "",
@@ -103,8 +103,10 @@ class Settings:
         choices.tls,
         "STARTTLS: off, opportunistic or required; empty: opportunistic with a certificate.",
     )
-    http: tuple[Endpoint, ...] = setting(
-        "127.0.0.1:8025", values.endpoints, "Where the API is: host:port, several with commas."
+    http: tuple[ListenAddress, ...] = setting(
+        "127.0.0.1:8025",
+        listening.http_addresses,
+        "Where the API is: host:port or unix:/path, several with commas.",
     )
     public_url: str = setting(
         "",

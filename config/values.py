@@ -59,17 +59,6 @@ def shown(value: object) -> str:
     return text if len(text) <= 60 else text[:59] + "…"
 
 
-def endpoints(value: object) -> tuple[Endpoint, ...]:
-    """Parse one or more host:port, several with commas or as an array."""
-    found = tuple(endpoint(part) for part in parts(value))
-    if not found:
-        raise ValueError("expected host:port, such as 127.0.0.1:2525")
-    for one in found:
-        if one.port and found.count(one) > 1:
-            raise ValueError(f"{one} is named twice")
-    return found
-
-
 def optional_endpoint(example: str) -> Parser[Endpoint | None]:
     """Return a parser of the host:port of another server, or nothing."""
 

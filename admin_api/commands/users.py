@@ -11,6 +11,7 @@ import click
 from admin_api.commands.terminal.acting import ANY_TENANT, TENANT, tenants_asked
 from admin_api.commands.terminal.invocation import Invocation, common
 from config.hosts import is_loopback
+from config.values import Endpoint
 from storage.clock import system_clock
 
 if TYPE_CHECKING:
@@ -236,8 +237,9 @@ def page_url(settings: Settings) -> str:
     if settings.public_url:
         return settings.public_url
     # Without public_url the page takes sign-ins on loopback only: no other link would work.
-    near = [one for one in settings.http if one.port and is_loopback(one.host)]
-    return f"http://{near[0]}" if near else ""
+    ports = (one for one in settings.http if isinstance(one, Endpoint) and one.port)
+    near = next((one for one in ports if is_loopback(one.host)), None)
+    return f"http://{near}" if near else ""
 
 
 def link_of(base: str, code: str) -> str:

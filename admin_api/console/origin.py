@@ -18,6 +18,7 @@ from urllib.parse import urlsplit
 
 from config.hosts import is_loopback
 from config.settings import Settings
+from config.values import Endpoint
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,7 +43,7 @@ def host_of(header: str | None) -> str:
 def own_hosts(settings: Settings) -> OwnHosts:
     """Return the names and addresses by which this server is called."""
     named = host_of(settings.public_url.partition("://")[2])
-    bound = {endpoint.host.lower() for endpoint in settings.http}
+    bound = {one.host.lower() for one in settings.http if isinstance(one, Endpoint)}
     is_wide = any(_is_unspecified(host) for host in bound)
     return OwnHosts(
         frozenset({"localhost", settings.hostname.lower(), named, *bound} - {""}),

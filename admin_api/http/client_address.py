@@ -2,7 +2,8 @@
 
 The peer's address counts, unless the peer is a trusted proxy: then X-Forwarded-For is read from its
 right end, past every address that is a trusted proxy's too. Entries to the left of that, which a
-stranger may have written, never count.
+stranger may have written, never count. A peer on a unix socket is a trusted proxy without an
+address: the mode of the file says which programs of this machine may be one.
 """
 
 from __future__ import annotations
@@ -16,7 +17,10 @@ from config.hosts import Network
 
 Ip = IPv4Address | IPv6Address
 
+Peer = tuple[str, int]  # as ASGI has it in `client`
+
 UNKNOWN = "unknown"
+UNIX_PEER: Peer = ("unix", 0)
 
 
 def client_network(request: Request, trusted: Sequence[Network]) -> str:
@@ -29,9 +33,11 @@ def client_network(request: Request, trusted: Sequence[Network]) -> str:
 
 
 def client_address(request: Request, trusted: Sequence[Network]) -> Ip | None:
-    """Return the address of the client; None for a unix socket."""
-    address = _parse(request.client.host) if request.client else None
+    """Return the address of the client; None where nobody names one."""
+    peer = request.client
     forwarded = ",".join(request.headers.getlist("x-forwarded-for")).split(",")
+    named = forwarded.pop() if peer == UNIX_PEER else peer.host if peer else ""
+    address = _parse(named)
     while address is not None and forwarded and any(address in network for network in trusted):
         before = _parse(forwarded.pop())
         # What stands further left was written before the entry that cannot be trusted.

@@ -14,6 +14,7 @@ import shlex
 import signal
 import sys
 import tempfile
+from collections.abc import Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
@@ -23,7 +24,7 @@ from admin_api.commands.terminal.faults import Faults
 from admin_api.commands.terminal.invocation import Invocation
 from admin_api.commands.terminal.store import run
 from admin_api.commands.users import link_of
-from config.listening import reachable
+from config.listening import ListenAddress, reachable, url_of
 from config.loading import DEMO
 from config.settings import Settings
 from config.sources import CONFIG
@@ -84,6 +85,7 @@ def serve_demo(call: Invocation, *, smtp: str | None, http: str | None) -> int:
             )
             call.data = cleanup.enter_context(folder)
         settings = call.load_settings(smtp=smtp, http=http)
+        _check_ports(settings)
         scene = run(settings, _furnish, make=True)
 
         def announce(running: Running) -> None:
@@ -201,10 +203,25 @@ class Ends:
     @classmethod
     def of(cls, running: Running) -> Ends:
         """Return the first address of each kind, reachable from this machine."""
-        smtp, http = running.smtp[0], running.http[0]
-        assert isinstance(smtp, Endpoint)  # the command names them
+        smtp, http = _port(running.smtp), _port(running.http)
         lmtp, smtps = (tuple(map(str, bound)) for bound in (running.lmtp, running.smtps))
-        return cls(str(reachable(smtp)), f"http://{reachable(http)}", lmtp, smtps)
+        return cls(str(reachable(smtp)), url_of(reachable(http)), lmtp, smtps)
+
+
+def _check_ports(settings: Settings) -> None:
+    """Raises Faults where the lines to paste would have no address to name."""
+    missing = [
+        f"{key}: the demo needs a host:port too, for the browser and the lines that it shows"
+        for key, bound in (("smtp", settings.smtp), ("http", settings.http))
+        if not isinstance(_port(bound), Endpoint)
+    ]
+    if missing:
+        raise Faults(*missing)
+
+
+def _port(addresses: Sequence[ListenAddress]) -> ListenAddress:
+    """Return the first that a browser can open; else the first of all."""
+    return next((one for one in addresses if isinstance(one, Endpoint)), addresses[0])
 
 
 def _record(scene: Scene, ends: Ends) -> dict[str, object]:

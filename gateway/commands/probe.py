@@ -3,17 +3,18 @@
 from __future__ import annotations
 
 import http.client
-import smtplib
 import socket
+import ssl
 import time
 from collections.abc import Iterator
 
-from config.listening import UnixSocket, reachable
+from config.listening import ListenAddress, UnixSocket, reachable
 from config.settings import Settings
 from config.values import Endpoint
 
 _PAUSE = 0.05
 _TIMEOUT = 5.0
+_GREETING_MAX = 512  # RFC 5321 4.5.3.1.5
 
 
 def await_ready(settings: Settings, seconds: float) -> list[str]:
@@ -27,65 +28,88 @@ def await_ready(settings: Settings, seconds: float) -> list[str]:
 
 
 def _silent(settings: Settings) -> Iterator[str]:
-    for key, asked, endpoints in (
+    for key, probe, addresses in (
         ("smtp", _greets, settings.smtp),
         ("lmtp", _greets, settings.lmtp),
+        ("smtps", _greets_by_tls, settings.smtps),
         ("http", _is_ready, settings.http),
     ):
-        for endpoint in endpoints:
-            if isinstance(endpoint, UnixSocket):
-                if fault := _greets_locally(endpoint):
-                    yield f"{key}: {endpoint} is not ready: {fault}"
-            elif endpoint.port == 0:
+        for address in addresses:
+            if isinstance(address, Endpoint) and address.port == 0:
                 yield f"{key}: port 0 is any free port; the one taken cannot be known here"
-            elif endpoint.proxy:
-                if fault := _accepts(endpoint):
-                    yield f"{key}: {endpoint} is not ready: {fault}"
-            elif fault := asked(reachable(endpoint)):
-                yield f"{key}: {endpoint} is not ready: {fault}"
+                continue
+            # Behind a proxy only a trusted one is greeted.
+            proxied = isinstance(address, Endpoint) and address.proxy
+            try:
+                fault = (_accepts if proxied else probe)(reachable(address))
+            except (OSError, http.client.HTTPException) as error:
+                fault = getattr(error, "strerror", None) or str(error) or type(error).__name__
+            if fault:
+                yield f"{key}: {address} is not ready: {fault}"
 
 
-def _greets(endpoint: Endpoint) -> str | None:
+def _connected(address: ListenAddress) -> socket.socket:
+    if isinstance(address, Endpoint):
+        return socket.create_connection((address.host, address.port), _TIMEOUT)
+    client = socket.socket(socket.AF_UNIX)
     try:
-        with smtplib.SMTP(timeout=_TIMEOUT) as client:
-            code, text = client.connect(endpoint.host, endpoint.port)
-    except (OSError, smtplib.SMTPException) as error:
-        return _cause(error)
-    return None if code == 220 else f"it greets with {code} {text.decode('ascii', 'replace')}"
-
-
-def _greets_locally(endpoint: UnixSocket) -> str | None:
-    with socket.socket(socket.AF_UNIX) as client:
         client.settimeout(_TIMEOUT)
-        try:
-            client.connect(str(endpoint.path))
-            said = client.recv(512)
-        except OSError as error:
-            return _cause(error)
-    return None if said.startswith(b"220") else f"it greets with {said[:60]!r}"
+        client.connect(str(address.path))
+    except BaseException:
+        client.close()
+        raise
+    return client
 
 
-def _accepts(endpoint: Endpoint) -> str | None:
-    """Whether it accepts: only a trusted proxy gets a greeting there."""
-    where = reachable(endpoint)
-    try:
-        socket.create_connection((where.host, where.port), _TIMEOUT).close()
-    except OSError as error:
-        return _cause(error)
-    return None
+def _accepts(address: ListenAddress) -> None:
+    _connected(address).close()
 
 
-def _is_ready(endpoint: Endpoint) -> str | None:
-    connection = http.client.HTTPConnection(endpoint.host, endpoint.port, timeout=_TIMEOUT)
+def _greets(address: ListenAddress) -> str | None:
+    with _connected(address) as client:
+        return _greeting_fault(client)
+
+
+def _greets_by_tls(address: ListenAddress) -> str | None:
+    # Whether it answers is the question here, not whether its certificate names this address.
+    context = ssl.create_default_context()
+    context.check_hostname, context.verify_mode = False, ssl.CERT_NONE
+    with _connected(address) as client, context.wrap_socket(client) as secured:
+        return _greeting_fault(secured)
+
+
+def _greeting_fault(client: socket.socket) -> str | None:
+    greeting = b""
+    while len(greeting) < _GREETING_MAX and not greeting.endswith(b"\n"):
+        read = client.recv(_GREETING_MAX)
+        if not read:
+            break
+        greeting += read
+    if greeting.startswith(b"220"):
+        return None
+    said = greeting[:60].decode("ascii", "replace").rstrip()
+    return f"it greets with {said}" if said else "it hangs up without a greeting"
+
+
+class _UnixConnection(http.client.HTTPConnection):
+    """A connection to a path instead of a host."""
+
+    def __init__(self, address: UnixSocket) -> None:
+        super().__init__("localhost", timeout=_TIMEOUT)
+        self._address = address
+
+    def connect(self) -> None:
+        self.sock = _connected(self._address)
+
+
+def _is_ready(address: ListenAddress) -> str | None:
+    if isinstance(address, UnixSocket):
+        connection: http.client.HTTPConnection = _UnixConnection(address)
+    else:
+        connection = http.client.HTTPConnection(address.host, address.port, timeout=_TIMEOUT)
     try:
         connection.request("GET", "/readyz")
         status = connection.getresponse().status
-    except (OSError, http.client.HTTPException) as error:
-        return _cause(error)
     finally:
         connection.close()
     return None if status == 200 else f"/readyz answers {status}"
-
-
-def _cause(error: Exception) -> str:
-    return getattr(error, "strerror", None) or str(error) or type(error).__name__

@@ -9,6 +9,7 @@ import click
 
 from admin_api.commands.terminal.faults import Faults
 from admin_api.commands.terminal.invocation import Invocation, common
+from config.listening import url_of
 
 if TYPE_CHECKING:
     from gateway.server.lifecycle import Running
@@ -25,7 +26,7 @@ def serve(call: Invocation) -> None:
 
     def announce(running: Running) -> None:
         smtp, lmtp = map(str, running.smtp), map(str, running.lmtp)
-        http = (f"http://{bound}" for bound in running.http)
+        http = map(url_of, running.http)
         smtps = map(str, running.smtps)
         found = {"smtp": [*smtp], "lmtp": [*lmtp], "smtps": [*smtps], "http": [*http]}
         said = [f"{key.upper()} on {', '.join(bound)}" for key, bound in found.items() if bound]
@@ -66,7 +67,7 @@ def ready(call: Invocation, wait: float) -> None:
         "smtp": [str(endpoint) for endpoint in settings.smtp],
         "lmtp": [str(endpoint) for endpoint in settings.lmtp],
         "smtps": [str(endpoint) for endpoint in settings.smtps],
-        "http": [f"http://{endpoint}" for endpoint in settings.http],
+        "http": [url_of(address) for address in settings.http],
     }
     if not silent or call.json:
         call.answer(document, "Ready.")

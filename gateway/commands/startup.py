@@ -15,7 +15,7 @@ from config import logs
 from config.listening import UnixSocket
 from config.service_manager import ServiceManager, UnknownSocket
 from config.settings import Settings
-from gateway.listening.listener import listening_socket, listening_unix_socket
+from gateway.listening.sockets import listening_socket
 from gateway.server.lifecycle import Running
 from gateway.server.reload import Reread
 from gateway.server.run import certificate_of, run
@@ -105,11 +105,7 @@ def _certificate_faults(settings: Settings) -> Iterator[str]:
 def _refusals(key: str, settings: Settings) -> Iterator[str]:
     for endpoint in getattr(settings, key):
         try:
-            if isinstance(endpoint, UnixSocket):
-                listening_unix_socket(endpoint, settings).close()
-                endpoint.path.unlink(missing_ok=True)
-            else:
-                listening_socket(endpoint).close()
+            listening_socket(endpoint, settings).close()
         except OSError as error:
             cause = error.strerror or error
             place = "path" if isinstance(endpoint, UnixSocket) else "port"

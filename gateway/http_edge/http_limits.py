@@ -3,8 +3,8 @@
 - `http_max_connections` in all, but never more than half of the descriptors of the process: the
   others are for mail and the store. A flood of HTTP connections leaves SMTP its banner.
 - `http_max_connections_per_client` of one IPv4 address or IPv6 /64. Exempt networks are not counted
-  per client. Behind a trusted proxy stand many clients: its connections count in all only, and its
-  requests in progress by the address that it forwards.
+  per client. Behind a trusted proxy, or a unix socket, stand many clients: its connections count in
+  all only, and its requests in progress by the address that it forwards.
 
 hostile.md section 4; RFC 6585 5 (431), RFC 9110 15.5.15 (414).
 """
@@ -20,7 +20,7 @@ from ipaddress import ip_address
 from starlette.requests import Request
 from starlette.types import Scope
 
-from admin_api.http.client_address import client_address
+from admin_api.http.client_address import UNIX_PEER, Peer, client_address
 from config.hosts import Network
 from config.settings import Settings
 from gateway.transport.networks import client_network, is_exempt
@@ -65,12 +65,11 @@ class HttpClients:
         self._connections = 0
         self._of: Counter[str] = Counter()
 
-    def enter(self, peer_ip: str) -> Place | None:
+    def enter(self, peer: Peer) -> Place | None:
         """A place for a connection; None when there is none."""
         if self._connections >= self._most:
             return None
-        counted = peer_ip and not _is_within(peer_ip, self._settings.trusted_proxies)
-        network = self._network(peer_ip) if counted else ""
+        network = "" if self._is_proxy(peer) else self._network(peer[0])
         if not self.take(network):
             return None
         self._connections += 1
@@ -83,14 +82,18 @@ class HttpClients:
 
     def forwarded(self, scope: Scope) -> str:
         """The network by which a request counts by itself: that of a proxy's client; or none."""
-        client, trusted = scope["client"], self._settings.trusted_proxies
-        if not (trusted and client and _is_within(client[0], trusted)):
+        trusted = self._settings.trusted_proxies
+        if not self._is_proxy(scope["client"]):
             return ""
         address = client_address(Request(scope), trusted)
         # A proxy behind a proxy stands for many clients as well.
         if address is None or any(address in network for network in trusted):
             return ""
         return self._network(str(address))
+
+    def _is_proxy(self, peer: Peer) -> bool:
+        trusted = self._settings.trusted_proxies
+        return peer == UNIX_PEER or (bool(trusted) and _is_within(peer[0], trusted))
 
     def _network(self, ip: str) -> str:
         return "" if is_exempt(self._settings, ip) else client_network(ip)

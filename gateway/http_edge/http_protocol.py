@@ -28,6 +28,7 @@ from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 from uvicorn.server import ServerState
 
 from admin_api.events.stream import CONNECTION
+from admin_api.http.client_address import Peer
 from admin_api.http.problems import Problem
 from gateway.http_edge import http_limits as limits
 from gateway.http_edge import http_refusals as refusals
@@ -60,12 +61,14 @@ class HttpProtocol(HttpToolsProtocol):
         server_state: ServerState,
         *,
         clients: HttpClients,
+        peer: Peer,
         times: HttpTimes,
         place: Place,
         count: Count,
     ) -> None:
         super().__init__(config, server_state, {})
         self._clients = clients
+        self._peer = peer
         self._times = times
         self._place = place
         self._count = count
@@ -95,6 +98,7 @@ class HttpProtocol(HttpToolsProtocol):
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         super().connection_made(transport)
+        self.client = self._peer
         self.flow = Flow(transport, self._proceed)
         self._taken_at = self.loop.time()
         self._deadline = self._taken_at + self._times.header

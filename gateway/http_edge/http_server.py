@@ -19,15 +19,16 @@ from collections.abc import AsyncIterator, Iterator, Sequence
 import uvicorn
 from starlette.types import ASGIApp
 
+from admin_api.http.client_address import UNIX_PEER, Peer
+from config.listening import ListenAddress
 from config.logs import event
 from config.settings import Settings
-from config.values import Endpoint
 from gateway.background import tell_of_end
 from gateway.http_edge import http_refusals as refusals
 from gateway.http_edge.http_limits import READ_MAX, Count, HttpClients, HttpTimes, Place
 from gateway.http_edge.http_protocol import HttpProtocol
 from gateway.http_edge.http_transport import PieceReader
-from gateway.listening.listener import handed_over, listening_socket
+from gateway.listening.sockets import listening_sockets
 
 logger = logging.getLogger("postroom.http")
 
@@ -43,23 +44,23 @@ _OUT_OF_RESOURCES = {errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM}
 @contextlib.asynccontextmanager
 async def serving(
     app: ASGIApp,
-    endpoints: Sequence[Endpoint],
+    addresses: Sequence[ListenAddress],
     settings: Settings,
     *,
     times: HttpTimes | None = None,
     descriptors: int | None = None,
     handed: Sequence[int] = (),
     count: Count = lambda name: None,
-) -> AsyncIterator[list[tuple[str, int]]]:
-    """Serve `app` within, on all endpoints; where. Raises OSError.
+) -> AsyncIterator[list[ListenAddress]]:
+    """Serve `app` within, on all addresses; where. Raises OSError.
 
     `times` and `descriptors` are for tests; else they are the usual ones, and the process's own.
-    `handed` are listening sockets that take the place of `endpoints`. `count` counts `http_refused`
+    `handed` are listening sockets that take the place of `addresses`. `count` counts `http_refused`
     and `http_turned_away`.
     """
-    sockets = handed_over(handed) or [listening_socket(endpoint) for endpoint in endpoints]
-    for listening in sockets:
-        listening.listen(_BACKLOG)
+    sockets = listening_sockets(addresses, settings, handed)
+    for one in sockets:
+        one.socket.listen(_BACKLOG)
     config = uvicorn.Config(
         app,
         http=HttpProtocol,
@@ -74,13 +75,15 @@ async def serving(
     )
     clients = HttpClients(settings, descriptors)
     server = ApiServer(config, clients, times or HttpTimes(), count)
-    running = asyncio.create_task(server.serve(sockets))
+    running = asyncio.create_task(server.serve([one.socket for one in sockets]))
     try:
         await server.accepting.wait()
-        yield [bound.getsockname()[:2] for bound in sockets]
+        yield [one.address for one in sockets]
     finally:
         server.should_exit = True
         await running
+        for one in sockets:
+            one.close()
 
 
 class ApiServer(uvicorn.Server):
@@ -146,13 +149,15 @@ class ApiServer(uvicorn.Server):
                 event(logger, "http_accept_failed", level=logging.WARNING, cause=error.strerror)
             return False
         client.setblocking(False)
-        place = self._clients.enter(peer[0] if isinstance(peer, tuple) else "")
+        # Asked later, a peer that has gone would have no address, as a local program has none.
+        named = (peer[0], peer[1]) if client.family != socket.AF_UNIX else UNIX_PEER
+        place = self._clients.enter(named)
         if place is None:
             self._turned_away += 1
             self._count("http_turned_away")
             _turn_away(client, self._no_place)
             return True
-        opening = self._loop.create_task(self._open(client, place))
+        opening = self._loop.create_task(self._open(client, named, place))
         self._opening.add(opening)
         opening.add_done_callback(self._opening.discard)
         return True
@@ -161,11 +166,12 @@ class ApiServer(uvicorn.Server):
         if listening in self._listening:
             self._loop.add_reader(listening, self._accept, listening)
 
-    async def _open(self, client: socket.socket, place: Place) -> None:
+    async def _open(self, client: socket.socket, peer: Peer, place: Place) -> None:
         protocol = HttpProtocol(
             self.config,
             self.server_state,
             clients=self._clients,
+            peer=peer,
             times=self._times,
             place=place,
             count=self._count,

@@ -11,14 +11,11 @@ from __future__ import annotations
 import asyncio
 import errno
 import logging
-import os
-import shutil
 import socket
 from collections.abc import Sequence
 from functools import partial
-from pathlib import Path
 
-from config.listening import MailEndpoint, UnixSocket
+from config.listening import ListenAddress
 from config.logs import event
 from config.settings import Settings
 from config.values import Endpoint
@@ -26,6 +23,7 @@ from gateway.counters import Counters
 from gateway.listening.connection_limits import ConnectionLimits
 from gateway.listening.connections import Connections
 from gateway.listening.making_room import MakingRoom
+from gateway.listening.sockets import ListeningSocket, listening_sockets
 from gateway.processes.supervision import MailProcesses
 from gateway.smtp import replies
 from gateway.smtp.replies import Reply
@@ -35,7 +33,6 @@ from gateway.transport.origin import Origin, Protocol
 
 logger = logging.getLogger(__name__)
 
-_BACKLOG = 512
 _PAUSE_SECONDS = 1.0
 _OUT_OF_RESOURCES = {errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM}
 
@@ -56,8 +53,7 @@ class Listener:
         self._connections = connections
         self._mail_processes = mail_processes
         self._loop = asyncio.get_running_loop()
-        self._sockets: dict[socket.socket, MailEndpoint] = {}
-        self._kept: set[socket.socket] = set()
+        self._sockets: dict[socket.socket, ListeningSocket] = {}
         self._room = MakingRoom(lambda: (connections, *mail_processes.available()))
         self._unnamed: set[asyncio.Task[None]] = set()
         self._closed = False
@@ -65,35 +61,22 @@ class Listener:
 
     def listen(
         self,
-        endpoints: Sequence[MailEndpoint],
+        addresses: Sequence[ListenAddress],
         protocol: Protocol,
         *,
         tls: bool = False,
         handed: Sequence[int] = (),
-    ) -> list[MailEndpoint]:
-        """Bind and listen on all endpoints; where. Raises OSError.
+    ) -> list[ListenAddress]:
+        """Bind and listen on all addresses; where. Raises OSError.
 
         `tls` says that clients begin with a handshake. `handed` are listening sockets of the
-        service manager, which take the place of `endpoints`.
+        service manager, which take the place of `addresses`.
         """
-        bound: list[MailEndpoint] = []
-        for listening in handed_over(handed):
-            place = _place_of(listening, endpoints)
-            self._sockets[listening] = place
-            self._kept.add(listening)
-            bound.append(place)
-            self._watch(listening, Origin(protocol, "", tls))
-        for endpoint in () if handed else endpoints:
-            if isinstance(endpoint, UnixSocket):
-                listening = listening_unix_socket(endpoint, self._settings)
-                bound.append(endpoint)
-            else:
-                listening = listening_socket(endpoint)
-                host, port = listening.getsockname()[:2]
-                bound.append(Endpoint(host, port, endpoint.proxy))
-            self._sockets[listening] = endpoint
-            self._watch(listening, Origin(protocol, "", tls))
-        return bound
+        sockets = listening_sockets(addresses, self._settings, handed)
+        for one in sockets:
+            self._sockets[one.socket] = one
+            self._watch(one.socket, Origin(protocol, "", tls))
+        return [one.address for one in sockets]
 
     def _watch(self, listening: socket.socket, kind: Origin) -> None:
         self._loop.add_reader(listening, self._accept, listening, kind)
@@ -103,11 +86,9 @@ class Listener:
         self._closed = True
         for naming in self._unnamed:
             naming.cancel()
-        for listening, endpoint in self._sockets.items():
-            self._loop.remove_reader(listening)
+        for listening in self._sockets.values():
+            self._loop.remove_reader(listening.socket)
             listening.close()
-            if isinstance(endpoint, UnixSocket) and listening not in self._kept:
-                endpoint.path.unlink(missing_ok=True)
 
     def _accept(self, listening: socket.socket, kind: Origin) -> None:
         try:
@@ -122,8 +103,8 @@ class Listener:
             return
         client_ip = peer[0] if listening.family != socket.AF_UNIX else ""
         origin = kind._replace(client_ip=client_ip)
-        endpoint = self._sockets[listening]
-        if isinstance(endpoint, Endpoint) and endpoint.proxy:
+        address = self._sockets[listening].address
+        if isinstance(address, Endpoint) and address.proxy:
             self._introduce(client, origin)
         else:
             self._admit(client, origin)
@@ -214,78 +195,6 @@ class Listener:
     def _resume(self, listening: socket.socket, kind: Origin) -> None:
         if not self._closed:
             self._watch(listening, kind)
-
-
-def listening_socket(endpoint: Endpoint) -> socket.socket:
-    """A socket that listens on `endpoint`, not blocking. Raises OSError."""
-    family = socket.AF_INET6 if ":" in endpoint.host else socket.AF_INET
-    listening = socket.socket(family, socket.SOCK_STREAM, socket.IPPROTO_TCP)
-    try:
-        listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        if family == socket.AF_INET6:
-            listening.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 1)
-        listening.setblocking(False)
-        listening.bind((endpoint.host, endpoint.port))
-        listening.listen(_BACKLOG)
-    except BaseException:
-        listening.close()
-        raise
-    return listening
-
-
-def handed_over(descriptors: Sequence[int]) -> list[socket.socket]:
-    """The listening sockets behind descriptors of the service manager, not blocking."""
-    sockets = [socket.socket(fileno=descriptor) for descriptor in descriptors]
-    for one in sockets:
-        one.setblocking(False)
-        one.set_inheritable(False)
-    return sockets
-
-
-def _place_of(listening: socket.socket, endpoints: Sequence[MailEndpoint]) -> MailEndpoint:
-    """Where a socket listens; behind a proxy if the endpoint of that address is."""
-    name = listening.getsockname()
-    if listening.family == socket.AF_UNIX:
-        return UnixSocket(Path(name))
-    host, port = name[:2]
-    proxied = Endpoint(host, port, proxy=True)
-    return proxied if proxied in endpoints else Endpoint(host, port)
-
-
-def listening_unix_socket(endpoint: UnixSocket, settings: Settings) -> socket.socket:
-    """A unix socket that listens on `endpoint`, not blocking. Raises OSError.
-
-    A file that an earlier process left behind, and nobody listens on, is replaced.
-    """
-    _remove_left_behind(endpoint)
-    listening = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
-    before = os.umask(0o777)  # nobody may connect before mode and group are right
-    try:
-        listening.setblocking(False)
-        listening.bind(str(endpoint.path))
-        if settings.socket_group:
-            shutil.chown(endpoint.path, group=settings.socket_group)
-        endpoint.path.chmod(settings.socket_mode)
-        listening.listen(_BACKLOG)
-    except BaseException:
-        listening.close()
-        raise
-    finally:
-        os.umask(before)
-    return listening
-
-
-def _remove_left_behind(endpoint: UnixSocket) -> None:
-    if not endpoint.path.is_socket():  # nothing there, or what is not ours: bind says so
-        return
-    with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as probe:
-        probe.setblocking(False)
-        try:
-            probe.connect(str(endpoint.path))
-        except ConnectionRefusedError:
-            endpoint.path.unlink(missing_ok=True)
-        except BlockingIOError:  # its backlog is full: somebody listens
-            pass
 
 
 def _refuse(client: socket.socket, reply: Reply) -> None:

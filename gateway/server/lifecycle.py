@@ -19,10 +19,9 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import NoReturn
 
-from config.listening import MailEndpoint
+from config.listening import ListenAddress
 from config.logs import event
 from config.service_manager import ServiceManager
-from config.values import Endpoint
 
 logger = logging.getLogger(__name__)
 
@@ -103,10 +102,10 @@ def end_process(status: int) -> NoReturn:
 class Running:
     """Where the process listens, once it does."""
 
-    smtp: Sequence[MailEndpoint]
-    lmtp: Sequence[MailEndpoint]
-    smtps: Sequence[MailEndpoint] = ()
-    http: Sequence[Endpoint] = ()
+    smtp: Sequence[ListenAddress]
+    lmtp: Sequence[ListenAddress]
+    smtps: Sequence[ListenAddress] = ()
+    http: Sequence[ListenAddress] = ()
 
 
 @contextlib.contextmanager

@@ -24,11 +24,10 @@ from admin_api.service.feed import Feed
 from admin_api.service.readiness import Readiness
 from admin_api.service.sending_port import SendingPort
 from admin_api.service.webhook_port import Webhooks
-from config.listening import MailEndpoint
+from config.listening import ListenAddress
 from config.logs import event
 from config.service_manager import ServiceManager
 from config.settings import Settings
-from config.values import Endpoint
 from gateway.background import tell_of_end
 from gateway.counters import Counters
 from gateway.delivery.confirmations import Confirmations
@@ -117,7 +116,7 @@ async def serve(
             _api(parts, webhooks, stopping) as api,
             _mail(parts, mail_processes, stopping) as mail,
         ):
-            running = replace(mail, http=[Endpoint(*bound) for bound in api])
+            running = replace(mail, http=api)
             parts.smtp.extend(running.smtp)
             gc.collect()
             gc.freeze()
@@ -159,7 +158,7 @@ class _Parts:
     quotas: Quotas
     dns: DnsCache
     checked: Counter[str]
-    smtp: list[MailEndpoint]
+    smtp: list[ListenAddress]
     sending: SendingJob
     readiness: Readiness
 
@@ -371,7 +370,7 @@ async def _warn_of_unread_postmasters(database: Database, postmaster: str) -> No
 @contextlib.asynccontextmanager
 async def _api(
     parts: _Parts, webhooks: Webhooks, stopping: Stopping
-) -> AsyncIterator[list[tuple[str, int]]]:
+) -> AsyncIterator[list[ListenAddress]]:
     feed, job = Feed(parts.database, system_clock, parts.commits), parts.sending
     stopping.on_request, stopping.on_drain = parts.readiness.end, feed.close
     app = create_app(
@@ -408,5 +407,5 @@ async def _api(
             feed.close()
 
 
-def _shown(addresses: Sequence[MailEndpoint]) -> str:
+def _shown(addresses: Sequence[ListenAddress]) -> str:
     return ",".join(map(str, addresses))

@@ -13,7 +13,7 @@ from email.message import EmailMessage
 from email.policy import SMTP
 from email.utils import formatdate, make_msgid
 
-from config.values import Endpoint
+from config.listening import ListenAddress, UnixSocket
 
 _TIMEOUT = 60.0
 _NOBODY = "MAILER-DAEMON@localhost"  # the author of mail with the null reverse-path
@@ -43,14 +43,27 @@ def compose(sender: str, recipients: Sequence[str], subject: str, body: str) -> 
     return message.as_bytes()
 
 
-def deliver(server: Endpoint, sender: str, recipients: Sequence[str], message: bytes) -> Sent:
+class _Client(smtplib.LMTP):
+    """SMTP by TCP or by a unix socket, which the library knows for LMTP only."""
+
+    ehlo_msg = "ehlo"
+
+
+def deliver(server: ListenAddress, sender: str, recipients: Sequence[str], message: bytes) -> Sent:
     """Send the message once. OSError when the server cannot be reached or hangs up."""
     try:
-        with smtplib.SMTP(server.host, server.port, "[127.0.0.1]", _TIMEOUT) as client:
+        with _client(server) as client:
             client.ehlo_or_helo_if_needed()
             return _transact(client, sender, recipients, message)
     except smtplib.SMTPResponseException as error:
         return _refused({"connection": _text(error.smtp_code, error.smtp_error)})
+
+
+def _client(server: ListenAddress) -> smtplib.SMTP:
+    # A host that begins with a slash is a path to it.
+    if isinstance(server, UnixSocket):
+        return _Client(str(server.path), 0, "[127.0.0.1]", timeout=_TIMEOUT)
+    return _Client(server.host, server.port, "[127.0.0.1]", timeout=_TIMEOUT)
 
 
 def _transact(client: smtplib.SMTP, sender: str, recipients: Sequence[str], message: bytes) -> Sent:

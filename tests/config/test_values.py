@@ -6,7 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from config import urls, values
+from config import listening, urls, values
+from config.listening import ListenAddress, UnixSocket
 from config.values import Endpoint
 
 SIZE = values.size(minimum=64 << 10, maximum=2 << 30)
@@ -21,10 +22,12 @@ SIZE = values.size(minimum=64 << 10, maximum=2 << 30)
         ("localhost:2525,mail.example.com:25", None),
         (["0.0.0.0:25", " [::]:25 "], [Endpoint("0.0.0.0", 25), Endpoint("::", 25)]),
         ("127.0.0.1:0, 127.0.0.1:0", [Endpoint("127.0.0.1", 0)] * 2),
+        ("unix:/run/postroom/http", [UnixSocket(Path("/run/postroom/http"))]),
+        ("unix:/run/a,[::1]:25", [UnixSocket(Path("/run/a")), Endpoint("::1", 25)]),
     ],
 )
-def test_endpoints(given_value: object, parsed: list[Endpoint] | None) -> None:
-    found = values.endpoints(given_value)
+def test_addresses_of_http(given_value: object, parsed: list[ListenAddress] | None) -> None:
+    found = listening.http_addresses(given_value)
 
     assert len(found) in (1, 2)
     assert parsed is None or list(found) == parsed
@@ -36,11 +39,29 @@ def test_endpoints(given_value: object, parsed: list[Endpoint] | None) -> None:
         *("", ",", "25", ":25", "host", "host:", "host:x", "host:-1", "host:٢٥", "a b:25"),
         *("[::1]", "[::1:25", "127.1:25", "host:99999", "-a:25", "a..b:25"),
         *(25, None, [25], {"host": "a"}),
+        *("unix:", "unix:a", "unix:/a\0b", "unix:/a,unix:/a", "unix:/\ud800", f"unix:/{'a' * 107}"),
+        "proxy:127.0.0.1:25",  # HTTP has headers of its own for that
     ),
 )
-def test_what_is_no_endpoint(bad: object) -> None:
+def test_what_is_no_address_of_http(bad: object) -> None:
     with pytest.raises(ValueError):
-        values.endpoints(bad)
+        listening.http_addresses(bad)
+
+
+def test_addresses_of_mail() -> None:
+    mixed = "127.0.0.1:25, [::1]:25, proxy:[::]:2525, unix:/run/postroom/mail"
+    found = (
+        *(Endpoint("127.0.0.1", 25), Endpoint("::1", 25), Endpoint("::", 2525, proxy=True)),
+        UnixSocket(Path("/run/postroom/mail")),
+    )
+
+    assert listening.smtp_addresses(mixed) == listening.mail_addresses(mixed) == found
+    assert ", ".join(map(str, found)) == mixed
+    assert listening.mail_addresses("") == ()
+    with pytest.raises(ValueError, match="or unix:/path"):
+        listening.smtp_addresses("")
+    with pytest.raises(ValueError, match="not for a unix socket"):
+        listening.mail_addresses("proxy:unix:/run/postroom/mail")
 
 
 @pytest.mark.parametrize(
@@ -105,7 +126,7 @@ def test_a_home_directory_is_expanded(monkeypatch: pytest.MonkeyPatch, tmp_path:
 @pytest.mark.parametrize(
     "parse",
     [
-        values.endpoints,
+        listening.http_addresses,
         values.networks,
         SIZE,
         values.count(),

@@ -158,6 +158,11 @@ class Server:
         self._await_ready()
         return time.monotonic() - started
 
+    def start_printing(self) -> Record:
+        """Serve with the settings as they are; the document that is printed at the start."""
+        self._spawn(["serve", "--json"])
+        return self._first_line()
+
     def start_beside(self, other: "Server", *, apart: bool = False) -> None:
         """Serve the store of another server as well, on ports of our own.
 

@@ -52,7 +52,8 @@ async def served(world: World) -> AsyncIterator[Site]:
     """Serve the world as the gateway does; its owner and a member have sessions of the page."""
     secrets = {email: await page_session(world, email) for email in (MEMBER, TENANT_OWNER)}
     async with serving(world.app, [Endpoint("127.0.0.1", 0)], Settings()) as bound:
-        yield Site(world, bound[0][1], secrets)
+        assert isinstance(bound[0], Endpoint)
+        yield Site(world, bound[0].port, secrets)
 
 
 @pytest.fixture

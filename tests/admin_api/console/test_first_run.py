@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from admin_api.service.trial_mail import AUTHOR
-from config.listening import MailEndpoint, UnixSocket
+from config.listening import ListenAddress, UnixSocket
 from config.values import Endpoint
 from gateway.server.trial_mail import trial_mail
 from tests.admin_api.console.threads import mail, parsed, whole_thread
@@ -73,13 +73,14 @@ async def test_a_test_mail_goes_to_an_own_address_of_an_empty_inbox_only(world: 
     ("bound", "server"),
     [
         ([], ""),
-        ([UnixSocket(Path("/run/x")), Endpoint("192.0.2.1", 25, proxy=True)], ""),
+        ([Endpoint("192.0.2.1", 25, proxy=True)], ""),
         ([Endpoint("192.0.2.1", 25, proxy=True), Endpoint("0.0.0.0", 26)], "127.0.0.1:26"),
         ([Endpoint("::", 25)], "[::1]:25"),
+        ([Endpoint("192.0.2.1", 25, proxy=True), UnixSocket(Path("/run/x"))], "unix:/run/x"),
     ],
 )
 async def test_the_port_for_test_mail_takes_a_client_as_it_comes(
-    bound: Sequence[MailEndpoint], server: str
+    bound: Sequence[ListenAddress], server: str
 ) -> None:
     made = trial_mail(bound)
 

@@ -5,16 +5,18 @@ from ipaddress import ip_network
 import pytest
 from starlette.requests import Request
 
-from admin_api.http.client_address import client_network
+from admin_api.http.client_address import UNIX_PEER, client_network
 from admin_api.service.rate_limits import Buckets
 from storage.clock import SECOND
 from tests.builders import AGENT, SALES, open_world
 from tests.support.engines import Engine
 
+PEERS = {None: None, "unix": UNIX_PEER}
+
 
 def request_from(peer: str | None, *forwarded: str) -> Request:
     headers = [(b"x-forwarded-for", value.encode()) for value in forwarded]
-    return Request({"type": "http", "client": peer and (peer, 1), "headers": headers})
+    return Request({"type": "http", "client": PEERS.get(peer, (peer, 1)), "headers": headers})
 
 
 @pytest.mark.parametrize(
@@ -30,6 +32,10 @@ def request_from(peer: str | None, *forwarded: str) -> Request:
         ("10.0.0.1", ["2001:db8:1:2:3::4"], "2001:db8:1:2::/64"),
         ("::ffff:198.51.100.1", [], "198.51.100.1"),
         (None, ["192.0.2.1"], "unknown"),
+        ("unix", [], "unknown"),
+        ("unix", ["192.0.2.1"], "192.0.2.1"),
+        ("unix", ["203.0.113.9", "192.0.2.1, 10.0.0.2"], "192.0.2.1"),
+        ("unix", ["192.0.2.1, unknown"], "unknown"),
     ],
 )
 def test_who_counts_as_client(peer: str | None, forwarded: list[str], counted: str) -> None:

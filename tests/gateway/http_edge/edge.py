@@ -11,6 +11,7 @@ from pathlib import Path
 
 from starlette.types import ASGIApp, Receive, Scope, Send
 
+from config.listening import ListenAddress
 from config.loading import load
 from config.values import Endpoint
 from gateway.http_edge.http_limits import Count, HttpTimes
@@ -40,6 +41,9 @@ async def answer(send: Send, body: bytes) -> None:
     await send({"type": "http.response.body", "body": body})
 
 
+ANY_PORT = Endpoint("127.0.0.1", 0)
+
+
 @contextlib.asynccontextmanager
 async def edge(
     app: ASGIApp = whole,
@@ -48,14 +52,14 @@ async def edge(
     times: HttpTimes | None = None,
     descriptors: int | None = None,
     count: Count = lambda name: None,
+    address: ListenAddress = ANY_PORT,
 ) -> AsyncIterator[int]:
-    """The port of a server of `app`."""
+    """The port of a server of `app`; 0 for one on a unix socket."""
     loaded = load(None, {}, {"data": Path("unused"), "exempt_networks": "", **(settings or {})})
-    endpoints = [Endpoint("127.0.0.1", 0)]
     async with serving(
-        app, endpoints, loaded, times=times, descriptors=descriptors, count=count
+        app, [address], loaded, times=times, descriptors=descriptors, count=count
     ) as bound:
-        yield bound[0][1]
+        yield bound[0].port if isinstance(bound[0], Endpoint) else 0
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,13 +6,16 @@ import asyncio
 import contextlib
 import gc
 import socket
+import struct
 import tracemalloc
 from collections.abc import AsyncIterator
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 from starlette.types import Receive, Scope, Send
 
+from config.listening import UnixSocket
 from gateway.http_edge.http_limits import HttpTimes
 from tests.gateway.http_edge.edge import CHUNKED, GOOD, Answer, answer, answers, edge, said, whole
 
@@ -285,6 +288,51 @@ async def test_behind_a_proxy_requests_in_progress_count_by_the_forwarded_addres
         writer.write(asked("/", "2001:db8::2"))
         statuses += [each.status for each in answers(await one(reader))]
     assert statuses == [503, 200, 200, 200]
+
+
+async def test_on_a_unix_socket_requests_in_progress_count_by_the_forwarded_address(
+    tmp_path: Path,
+) -> None:
+    """The peer is a proxy of this machine: it has no address, and its clients have."""
+    path = tmp_path / "http"
+    settings = {"http_max_connections_per_client": 1}
+    statuses = []
+    async with (
+        edge(hold, settings, address=UnixSocket(path)),
+        contextlib.AsyncExitStack() as stack,
+    ):
+        for place, named in (("held", "192.0.2.1"), *((" ", ip) for ip in NAMED)):
+            reader, writer = await asyncio.open_unix_connection(path)
+            stack.callback(writer.close)
+            field = f"X-Forwarded-For: {named}\r\n" if named else ""
+            writer.write(f"GET /{place.strip()} HTTP/1.1\r\nHost: x\r\n{field}\r\n".encode())
+            if place == "held":
+                await asyncio.sleep(0.1)
+            else:
+                statuses += [each.status for each in answers(await one(reader))]
+    assert statuses == [503, 503, 200, 200, 200]
+    assert not path.exists()
+
+
+NAMED = ("192.0.2.1", "9.9.9.9, 192.0.2.1", "192.0.2.1, 9.9.9.9", "", "unix:")
+
+
+async def test_a_client_that_has_gone_is_no_local_program() -> None:
+    """The address is asked when the connection is taken: later a reset one would have none."""
+    seen = []
+
+    async def note(scope: Scope, receive: Receive, send: Send) -> None:
+        seen.append(scope["client"])
+        await answer(send, b"")
+
+    async with edge(note) as port:
+        for _ in range(5):
+            with socket.create_connection(("127.0.0.1", port)) as client:
+                client.sendall(b"GET / HTTP/1.1\r\nHost: x\r\n\r\n")
+                client.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+            await asyncio.sleep(0.05)
+    assert seen
+    assert {client and client[0] for client in seen} == {"127.0.0.1"}
 
 
 async def one(reader: asyncio.StreamReader) -> bytes:
