@@ -7,6 +7,7 @@
 - The text is read from the sanitised HTML, which is well-formed: hidden text is left out. Where
   white space counts (`pre`) it stays. A page of pictures says what stands in their place.
 - No script runs, so the content of `noscript` is the message's; so is what is typed into a form.
+- Enriched text (RFC 1896) and the rich text before it (RFC 1341) are made HTML first.
 - Of HTML that is nested too deep the tags of the deepest elements are left out, and their words are
   shown: sanitising takes time with the square of the depth.
 """
@@ -15,7 +16,7 @@ from __future__ import annotations
 
 import re
 from functools import lru_cache
-from html import unescape
+from html import escape, unescape
 
 import nh3
 
@@ -112,6 +113,56 @@ _BLOCK_NAMES = (
     " tr ul"
 )
 _BLOCKS = frozenset(_BLOCK_NAMES.split())
+
+
+# Commands of enriched and rich text, and how HTML has them; those that are not here have no form.
+_ENRICHED = re.compile(r"(<<)|<(/?)([A-Za-z0-9-]{1,60})>|(\n+)|<?[^<\n]+|<")
+_COMMANDS = {
+    command: tag
+    for tag, commands in {
+        "b": "bold",
+        "i": "italic",
+        "u": "underline",
+        "code": "fixed",
+        "small": "smaller",
+        "big": "bigger",
+        "sub": "subscript",
+        "sup": "superscript",
+        "center": "center",
+        "blockquote": "excerpt paraindent indent",
+        "p": "paragraph heading footing signature",
+    }.items()
+    for command in commands.split()
+}
+_UNSHOWN = frozenset(("param", "comment"))
+
+
+def from_enriched(source: str, *, is_rich: bool) -> str:
+    """Enriched text as HTML; rich text has other line ends and another sign for `<`."""
+    done: list[str] = []
+    hidden, unfilled = "", 0
+    for found in _ENRICHED.finditer(source):
+        literal, ends, name, lines = found.groups()
+        name = (name or "").lower()
+        if lines and hidden == "param":  # it was not ended
+            hidden = ""
+        if name in _UNSHOWN:
+            hidden = "" if ends else name
+        elif hidden:
+            continue
+        elif name == "nofill":
+            unfilled = max(unfilled + (-1 if ends else 1), 0)
+        elif name in _COMMANDS:
+            done.append(f"<{ends}{_COMMANDS[name]}>")
+        elif is_rich and name in {"nl", "np", "lt"}:
+            done.append("&lt;" if name == "lt" else "<br>")
+        elif literal:
+            done.append("&lt;" * (1 + is_rich))
+        elif lines:  # one alone only wraps the text
+            done.append(" " if is_rich else "<br>" * (len(lines) - (not unfilled)) or " ")
+        elif not name:
+            done.append(escape(found[0], quote=False))
+    return "".join(done)
 
 
 def is_deep(source: str) -> bool:

@@ -3,7 +3,8 @@
 - Plain text and HTML are the letter unless they are called an attachment, or have a file name and
   are neither the first part of their multipart nor one of several alternatives. Where that leaves
   no letter, the first text that is no attachment is it, whatever its name. Text of another kind,
-  which is not made for a program, is the letter where it stands first and has no name.
+  which is not made for a program, is the letter where it stands first and has no name. Enriched
+  text is shown as a page.
 - Of alternatives one is read as text and one is shown as HTML: the last that has plain text in it,
   the last that has HTML. Blank text says nothing, so there the HTML is read; an empty page shows
   nothing, so there the text is shown.
@@ -31,6 +32,7 @@ _FOR_PROGRAMS = {
         *("tab-separated-values", "watch-html", "x-amp-html", "x-vcalendar", "x-vcard", "xml"),
     )
 }
+_ENRICHED = {"text/enriched", "text/richtext"}
 _ALTERNATIVE = "multipart/alternative"
 _RELATED = "multipart/related"
 
@@ -75,14 +77,14 @@ def letter_of(
     if not text and (named := next(filter(_can_be_letter, files), None)):
         text, page = [named.leaf], [named.leaf]
         files.remove(named)
-    if not any(leaf.kind.content_type == "text/html" for leaf in page):
+    if all(map(is_plain, page)):
         page = []
     return Letter(tuple(text), tuple(page), tuple(files))
 
 
 def _can_be_letter(file: File) -> bool:
     kind = file.leaf.kind
-    return kind.content_type in _TEXTS and kind.disposition != "attachment"
+    return kind.content_type in _TEXTS | _ENRICHED and kind.disposition != "attachment"
 
 
 def _sorted(
@@ -148,4 +150,4 @@ def _is_seen(sorting: _Sorting, page: list[Leaf]) -> bool:
 
 def is_plain(leaf: Leaf) -> bool:
     """Whether a part of the letter is read as plain text."""
-    return leaf.kind.content_type != "text/html"
+    return leaf.kind.content_type != "text/html" and leaf.kind.content_type not in _ENRICHED

@@ -123,6 +123,8 @@ class _Reader:
         from gateway.parser import html  # plain mail never needs it
 
         source = self.text(leaf)
+        if (kind := leaf.kind.content_type) != "text/html":
+            source = html.from_enriched(source, is_rich=kind == "text/richtext")
         self.named_ids |= shown_ids(source)
         if html.is_deep(source):
             source, whole = html.flattened(source)

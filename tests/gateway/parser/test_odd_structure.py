@@ -1,7 +1,7 @@
 """Multiparts, types and files as mailers write them that keep no standard (kinds B, H and L)."""
 
 from tests.support.cases import cases
-from tests.support.written import TEXT, multipart, page_of, read
+from tests.support.written import TEXT, H, multipart, page_of, read
 
 PAGE = "Content-Type: text/html; charset=utf-8\n\n<p>The page</p>"
 PDF = "Content-Type: application/pdf; name=a.pdf\n\nPDF"
@@ -31,3 +31,43 @@ def test_a_multipart_may_take_up_the_boundary_around_it() -> None:
                 found, text = read(written)
                 assert (text, page_of(found)) == ("The letter", "<p>The page</p>")
                 assert [part.filename for part in found.attachments] == ["a.pdf"]
+
+
+def test_enriched_text_is_shown_without_its_markup() -> None:
+    enriched = """<bold>Now</bold> is the time
+for <smaller>(<<all>)</smaller> <odd>men</odd>
+
+to <color><param>red</param>come</color> & <param>help
+now<nofill>
+1
+
+2</nofill>"""
+    rich = "<italic>Now</italic> is<nl>the <lt>time>\n\nto<comment>\nnot\n</comment><np>come"
+    wanted = {
+        "enriched": (
+            enriched,
+            "Now is the time for (<all>) men\nto come & now\n1\n\n2",
+            "<b>Now</b> is the time for <small>(&lt;all&gt;)</small> men<br>to come &amp;  now"
+            "<br>1<br><br>2",
+        ),
+        "richtext": (
+            rich,
+            "Now is\nthe <time> to\ncome",
+            "<i>Now</i> is<br>the &lt;time&gt; to<br>come",
+        ),
+    }
+    with cases() as case:
+        for kind, (body, text, page) in wanted.items():
+            part = f"Content-Type: text/{kind}; charset=utf-8\n\n{body}"
+            for written in (
+                H + part,
+                multipart("alternative", part),
+                multipart("mixed", part, PDF),
+            ):
+                with case(written):
+                    found, shown = read(written)
+                    assert (shown, page_of(found)) == (text, page)
+        with case("beside plain text"):
+            part = f"Content-Type: text/enriched\n\n{enriched}"
+            found, shown = read(multipart("alternative", TEXT, part))
+            assert (shown, page_of(found), found.has_files) == ("The letter", "", False)
