@@ -37,6 +37,7 @@ WORD_OF_NAME = (
 _CUT_ESCAPE = re.compile(r"=[0-9A-Fa-f]?\Z")
 _ESCAPE = re.compile(r"=[0-9A-Fa-f]{2}")
 _DIGITS = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/"
+_OF_URLS = {ord("-"): "+", ord("_"): "/"}
 # The bits of the last digit of a group that belong to no octet.
 _REST = {2: 0b1111, 3: 0b11}
 _UNREADABLE = re.compile(r"[\x00\ud800-\udfff]")
@@ -150,6 +151,7 @@ def _octets(charset: str, encoding: str, encoded: str) -> tuple[bytes, str] | No
 
 
 def _of_base64(encoded: str) -> bytes:
+    encoded = encoded.translate(_OF_URLS)  # no digits of any other alphabet
     try:
         return binascii.a2b_base64(encoded + "==")
     except ValueError:

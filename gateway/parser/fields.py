@@ -97,6 +97,8 @@ _ENCODINGS: dict[str, Encoding] = {
     "x-base64": "base64",
     "b64": "base64",
     "b": "base64",
+    "base64url": "base64url",
+    "base64-url": "base64url",
     "quoted-printable": "quoted-printable",
     "quotedprintable": "quoted-printable",
     "qp": "quoted-printable",

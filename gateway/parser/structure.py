@@ -9,7 +9,8 @@
 - Beyond 1,000 parts, 100 levels or the time given, what was found until then is the result, and
   `whole` is false.
 - An attached message is one leaf: it is a file to its reader, not a part of the letter.
-- A leaf in base 64 ends before the footer that a mailing list wrote behind it in plain text.
+- A leaf in base 64 ends before the footer that a mailing list wrote behind it in plain text. One
+  that has nothing but digits, some of them `-` or `_`, is in the alphabet for addresses.
 
 RFC 2046 5.1.
 """
@@ -20,6 +21,7 @@ import re
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field, replace
 from functools import cache
+from string import ascii_letters, digits
 
 from gateway.message.header_scan import raw_charset
 from gateway.parser.fields import Kind, Octets, kind_of, read_header
@@ -37,6 +39,10 @@ _FOOTER = re.compile(
     rb"^[ \t]*+(?:_{5}|-{5}|-- ?\r?$|[^\s=]++[ \t]++[^\s=]++[ \t]++[^\s=])", re.MULTILINE
 )
 _FOOTER_WITHIN = 4 * 1024
+_ALPHABET_WITHIN = 64 * 1024
+_DIGITS_OF_URLS = (ascii_letters + digits + "-_=\r\n").encode()
+# No ruler, and longer than a word of a text that is called base 64.
+_LINE_OF_URLS = re.compile(rb"\s*+[A-Za-z0-9][A-Za-z0-9_-]{15,}+={0,2}(?:[\r\n]|\Z)")
 _BASE64_LINE = re.compile(rb"\s*+[A-Za-z0-9+/]{4,}+={0,2}[ \t]*(?:[\r\n]|\Z)")
 _REST_OF_LINE = re.compile(rb"[^\r\n]*")
 _LINE_END = re.compile(rb"\r\n?|\n|\Z")
@@ -229,6 +235,8 @@ def _close_to(cutter: _Cutter, number: int, end: int) -> None:
         kind, start = cutter.open_leaf
         last = max(start, end)
         if kind.encoding == "base64":
+            if _is_of_urls(cutter.data[start : min(last, start + _ALPHABET_WITHIN)]):
+                kind = replace(kind, encoding="base64url")
             last = _before_footer(cutter.data, start, last)
         cutter.put(Leaf(kind, start, last))
         cutter.open_leaf = None
@@ -241,6 +249,13 @@ def _close_to(cutter: _Cutter, number: int, end: int) -> None:
             cutter.put(Branch(level.kind.content_type, level.parts, level.kind.root_id))
         else:
             cutter.put(Leaf(_text_of(level.kind), level.start, max(level.start, end)))
+
+
+def _is_of_urls(base64: bytes) -> bool:
+    """Whether a beginning of base 64 is in the alphabet for addresses of the web."""
+    if b"+" in base64 or b"/" in base64 or not (b"-" in base64 or b"_" in base64):
+        return False
+    return not base64.translate(None, _DIGITS_OF_URLS) and _LINE_OF_URLS.match(base64) is not None
 
 
 def _before_footer(data: Octets, start: int, end: int) -> int:

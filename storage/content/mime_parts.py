@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Literal, NamedTuple
+from typing import Literal, NamedTuple, get_args
 
 from storage.content.delivery_report import DeliveryReport
 
 Status = Literal["parsed", "partial"]
-Encoding = Literal["base64", "quoted-printable", "identity", "uuencode"]
+Encoding = Literal["base64", "base64url", "quoted-printable", "identity", "uuencode"]
 Flow = Literal["", "flowed", "delsp"]
 
 STATUSES: tuple[Status, ...] = ("parsed", "partial")
-ENCODINGS: tuple[Encoding, ...] = ("base64", "quoted-printable", "identity", "uuencode")
+ENCODINGS: tuple[Encoding, ...] = get_args(Encoding)
 FLOWS: tuple[Flow, ...] = ("", "flowed", "delsp")
 
 # Of the letter itself, in octets as they were sent. What is longer has its raw message.

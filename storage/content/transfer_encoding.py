@@ -6,12 +6,14 @@
   characters outside base 64 are skipped, as mail programs do.
 - Base 64 that goes on behind its padding was put together from several pieces, and all of them
   count; lines behind it that are not base 64 were added in transit, and are not the file's.
+- Base 64 in the alphabet for addresses of the web (`-` and `_`) is an encoding of its own: in any
+  other those signs are skipped.
 - White space at the end of a quoted-printable line is not the text's, also behind a soft line end;
   a bare CR ends a line softly, too.
 - NUL and lone surrogates in decoded text become U+FFFD; a byte order mark is not text.
 - Lines of format=flowed are joined when read, with `delsp` without the space that marks them.
 
-RFC 2045 6.7 and 6.8, RFC 3676 4.
+RFC 2045 6.7 and 6.8, RFC 3676 4, RFC 4648 5.
 """
 
 from __future__ import annotations
@@ -19,13 +21,14 @@ from __future__ import annotations
 import binascii
 import re
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Protocol
 
 from storage.content.charsets import decode_text
 from storage.content.mime_parts import Encoding, Flow, Part
 
 _ALPHABET = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/"
+_OF_URLS = bytes.maketrans(b"-_", b"+/")
 _NOT_ALPHABET = bytes(octet for octet in range(256) if octet not in _ALPHABET + b"=")
 # A longer one is decoded in pieces: a part without line ends would lie in memory whole.
 _LONGEST_LINE = 64 * 1024
@@ -162,6 +165,19 @@ class _Base64:
         return b"".join(map(_piece, held.splitlines())) if self.is_behind else _digits(held)
 
 
+@dataclass(slots=True)
+class _Base64OfUrls:
+    """The alphabet for addresses (RFC 4648 5), which some programs take by mistake."""
+
+    inner: _Base64 = field(default_factory=_Base64)
+
+    def feed(self, octets: bytes) -> bytes:
+        return self.inner.feed(octets.translate(_OF_URLS))
+
+    def finish(self) -> bytes:
+        return self.inner.finish()
+
+
 def _piece(line: bytes) -> bytes:
     """A line behind padding: base 64 with its own padding, or nothing."""
     groups = line.strip().lstrip(b"=")  # a chunk may have ended within the padding
@@ -268,6 +284,7 @@ def _uu_octets(digits: bytes) -> bytes:
 
 _DECODERS: dict[Encoding, Callable[[], Decoder]] = {
     "base64": _Base64,
+    "base64url": _Base64OfUrls,
     "quoted-printable": _QuotedPrintable,
     "identity": _Identity,
     "uuencode": _Uuencode,

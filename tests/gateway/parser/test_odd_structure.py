@@ -1,5 +1,9 @@
 """Multiparts, types and files as mailers write them that keep no standard (kinds B, H and L)."""
 
+from base64 import encodebytes, urlsafe_b64encode
+
+from gateway.message.encoded_words import readable
+from storage.content.transfer_encoding import decode, decoder
 from tests.support.cases import cases
 from tests.support.written import TEXT, H, multipart, page_of, read
 
@@ -71,3 +75,35 @@ now<nofill>
             part = f"Content-Type: text/enriched\n\n{enriched}"
             found, shown = read(multipart("alternative", TEXT, part))
             assert (shown, page_of(found), found.has_files) == ("The letter", "", False)
+
+
+def test_base64_in_the_alphabet_for_addresses_is_read() -> None:
+    octets = bytes(range(256)) * 9
+    file = urlsafe_b64encode(octets)
+    lines = b"\n".join(file[at : at + 76] for at in range(0, len(file), 76)).decode()
+    letter = "Grüße ¿¿¿ÿÿÿ>>>???~~~ über alles"
+    text = urlsafe_b64encode(letter.encode()).decode()
+    base64 = "Content-Transfer-Encoding: base64\n\n"
+    whole = f"Content-Type: text/plain; charset=utf-8\n{base64}{text}"
+    assert "_" in text and "-" in lines
+    with cases() as case:
+        for body, size in ((lines, 2_304), (lines.rstrip("="), 2_304), (file.decode(), 2_304)):
+            with case(body[:80]):
+                part = f"Content-Type: a/b; name=a.b\n{base64}{body}"
+                found, shown = read(multipart("mixed", whole, part))
+                assert (shown, [one.size for one in found.attachments]) == (letter, [size])
+        with case("named so"):
+            named = whole.replace("base64", "base64url")
+            assert read(H + named)[1] == letter
+        with case("an encoded word"):
+            assert readable(f"=?utf-8?B?{text}?=") == letter
+        with case("in pieces"):
+            one = decoder("base64url")
+            pieces = [one.feed(file[at : at + 7]) for at in range(0, len(file), 7)]
+            assert b"".join([*pieces, one.finish()]) == octets == decode(file, "base64url")
+        with case("words with hyphens"):
+            words = "Dear John-Paul,\nit is as you wrote."
+            assert read(H + whole.replace(text, words))[1] == words
+        with case("the usual alphabet behind a ruler"):
+            usual = encodebytes(b"The letter.\n").decode()
+            assert read(H + whole.replace(text, f"{'-' * 20}\n{usual}"))[1] == "The letter.\n"
