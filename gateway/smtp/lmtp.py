@@ -5,11 +5,15 @@
   commit hears 550, one whose list is empty 450; the others have their copies. So do postmaster and
   abuse of a message that a DMARC policy refuses to the rest.
 - A fault of the whole message (too large, no space, store out of reach) is said once for each.
+- Refusals count against the session as over SMTP: a recipient's own each, as at RCPT, the message's
+  once.
 
 RFC 2033.
 """
 
 from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
 
 from gateway.smtp import replies
 from gateway.smtp.recipients import VERDICTS
@@ -17,6 +21,8 @@ from gateway.smtp.replies import Reply
 from storage import ids
 from storage.delivery.arrivals import PolicyRefused, Repeated, RouteChanged, Stored
 from storage.directory.resolve import Verdict
+
+_OF_THE_MESSAGE = (replies.ROUTE_CHANGED, replies.DMARC_REFUSED)
 
 
 def replies_to_dot(
@@ -41,3 +47,9 @@ def replies_to_dot(
         moved = verdict is Verdict.ROUTE
         said[position] = replies.ROUTE_CHANGED if moved else VERDICTS[verdict]
     return said
+
+
+def counted(said: Sequence[Reply]) -> Iterable[Reply]:
+    """Return those of the replies to a dot that count against the session."""
+    yield from (reply for reply in said if reply not in _OF_THE_MESSAGE)
+    yield from (reply for reply in _OF_THE_MESSAGE if reply in said)

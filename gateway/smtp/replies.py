@@ -11,7 +11,7 @@ RFC 5321 4.2 (replies), RFC 2034 and RFC 3463 (enhanced codes: in every reply bu
 answer to HELO and EHLO, and 354).
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 
 from gateway.counters import Labels, unlabelled
@@ -186,6 +186,11 @@ class ReplyCounts:
         self._errors += kind == 5
         self._deferred += kind == 4
         self._unknown += reply is NO_SUCH_RECIPIENT
+
+    def add_all(self, given: Iterable[Reply]) -> None:
+        """Count replies that were given together."""
+        for reply in given:
+            self.add(reply)
 
     def last_word(self) -> Reply | None:
         """Return the reply that ends the session, when it is time."""

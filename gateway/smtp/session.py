@@ -401,7 +401,9 @@ class Session:
             smtputf8=envelope.smtputf8,
             exempt=self._exempt,
         )
-        transaction = Transaction(self._context, self._connection, envelope, sender, claim)
+        transaction = Transaction(
+            self._context, self._connection, envelope, sender, claim, self._counts
+        )
         taking = take_message(transaction, self._arrived)
         try:
             if not self._is_lmtp:

@@ -28,7 +28,7 @@ from gateway.smtp.command_arguments import Path
 from gateway.smtp.connection import Connection
 from gateway.smtp.receive import Received, receive
 from gateway.smtp.recipients import Recipients
-from gateway.smtp.replies import Reply
+from gateway.smtp.replies import Reply, ReplyCounts
 from gateway.transport.networks import is_exempt
 from gateway.transport.origin import Origin
 from gateway.transport.tls import Certificate
@@ -145,13 +145,14 @@ def sender_of(
 
 
 class Transaction(NamedTuple):
-    """The objects that take one message."""
+    """The objects that take one message. `counts` are those of its session."""
 
     context: SessionContext
     connection: Connection
     envelope: Envelope
     sender: Sender
     claim: Claim
+    counts: ReplyCounts
 
 
 async def take_message(transaction: Transaction, arrived: Callable[[], None]) -> Reply | None:
@@ -159,7 +160,7 @@ async def take_message(transaction: Transaction, arrived: Callable[[], None]) ->
 
     `arrived` is called when the message is whole. Raises HangUp, StoreUnavailable, StoreFull.
     """
-    context, connection, envelope, sender, claim = transaction
+    context, connection, envelope, sender, claim, _ = transaction
     received = await receive(
         connection, context.settings, context.contents, context.space, context.clock, claim=claim
     )
@@ -221,7 +222,7 @@ async def _report(
     transaction: Transaction, outcome: Outcome, size: int, seconds: float
 ) -> Reply | None:
     """Answer the dot; a reply that is left to the session to give."""
-    context, connection, envelope, sender, _ = transaction
+    context, connection, envelope, sender, _, counts = transaction
     assert not isinstance(outcome, Unsettled)
     stored = outcome.others if isinstance(outcome, PolicyRefused) else outcome
     if stored is not None and stored.refused:
@@ -232,15 +233,16 @@ async def _report(
         refusal = replies.ROUTE_CHANGED if stored is outcome else replies.DMARC_REFUSED
         if not sender.each_recipient:
             return refusal
-        for reply in lmtp.replies_to_dot(len(envelope.recipients), outcome):
+        refusals = lmtp.replies_to_dot(len(envelope.recipients), outcome)
+        for reply in refusals:
             connection.send(reply)
+        counts.add_all(lmtp.counted(refusals))
         return None
     name = ids.to_text("msg", stored.message_id)
-    said: Sequence[Reply] = (
-        lmtp.replies_to_dot(len(envelope.recipients), outcome)
-        if sender.each_recipient
-        else (replies.accepted(name),)
-    )
+    said: Sequence[Reply] = (replies.accepted(name),)
+    if sender.each_recipient:
+        said = lmtp.replies_to_dot(len(envelope.recipients), outcome)
+        counts.add_all(lmtp.counted(said))
     patience = context.settings.command_timeout
     try:
         await connection.send_accepted(said, stored.digests, seconds=patience)
