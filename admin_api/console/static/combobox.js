@@ -8,7 +8,7 @@ import { make } from "./form.js";
 
 /** @typedef {HTMLInputElement | HTMLTextAreaElement} Field */
 
-/** @type {{field: Field, list: HTMLElement, at: number, choose: (place: number) => void} | null} */
+/** @type {{field: Field, list: HTMLElement, told: object, at: number, choose: (place: number) => void} | null} */
 let open = null;
 
 /**
@@ -25,28 +25,26 @@ export function show(field, label, rows, choose, first = 0) {
   }));
   field.after(list);
   const combobox = field.matches("input") ? { role: "combobox", "aria-expanded": "true" } : {};  // no textarea may be one
-  const told = { "aria-controls": "options", "aria-autocomplete": "list", ...combobox };
+  const told = { "aria-controls": "options", "aria-autocomplete": "list", "aria-activedescendant": "", ...combobox };
   for (const [name, value] of Object.entries(told)) field.setAttribute(name, value);
-  open = { field, list, at: first, choose };
+  open = { field, list, told, at: first, choose };
   move(0);
 }
 
 export function hide() {
-  if (!open) return;
-  open.list.remove();
-  for (const name of ["role", "aria-expanded", "aria-controls", "aria-autocomplete", "aria-activedescendant"])
-    open.field.removeAttribute(name);
+  open?.list.remove();
+  for (const name in open?.told) open?.field.removeAttribute(name);
   open = null;
 }
 
 function move(/** @type {number} */ step) {
   if (!open) return;
-  const rows = [...open.list.children], count = rows.length;
-  open.at = step ? (Math.max(open.at, step > 0 ? -1 : 0) + step + count) % count : open.at;
-  rows.forEach((one, place) => one.setAttribute("aria-selected", String(place === open?.at)));
+  const { field, list, at } = open, count = list.children.length;
+  open.at = step ? (Math.max(at, step > 0 ? -1 : 0) + step + count) % count : at;
+  for (const one of list.children) one.setAttribute("aria-selected", String(one === list.children[open.at]));
   if (open.at < 0) return;
-  open.field.setAttribute("aria-activedescendant", `option-${open.at}`);
-  rows[open.at].scrollIntoView({ block: "nearest" });
+  field.setAttribute("aria-activedescendant", `option-${open.at}`);
+  list.children[open.at].scrollIntoView({ block: "nearest" });
 }
 
 function pick(/** @type {number} */ place) {

@@ -5,22 +5,19 @@
  *
  * Files are chosen, dropped or pasted, and uploaded one after the other before the form is sent.
  */
-import { make, token } from "./form.js";
+import { make, one, sent, token } from "./form.js";
 
-const form = /** @type {HTMLFormElement | null} */ (document.querySelector("form[data-letter]"));
+/** @type {HTMLFormElement | null} */
+const form = one("form[data-letter]");
 const AFTER = 3000;
 let timer = 0, busy = false, sending = false;
 
-/** @param {string} name */
-const field = (name) => /** @type {HTMLInputElement} */ (form?.elements.namedItem(name));
+const field = (/** @type {string} */ name) => /** @type {HTMLInputElement} */ (form?.elements.namedItem(name));
 
 async function save() {
   if (!form || busy || sending || !field("text").value.trim()) return;
   busy = true;
-  const data = new FormData(form);
-  data.set("quiet", "1");
-  const body = new URLSearchParams(/** @type {any} */ (data));
-  const answer = await fetch(form.action.replace(/letter\/$/, "draft/"), { method: "POST", body }).catch(() => null);
+  const answer = await sent(form, form.action.replace(/letter\/$/, "draft/"), { quiet: "1" });
   busy = false;
   if (answer?.status === 204) {
     field("draft_id").value = answer.headers.get("X-Draft") ?? "";
@@ -43,17 +40,16 @@ if (form?.action.endsWith("/letter/")) {
 
 // --- files
 
-const files = /** @type {HTMLInputElement | null} */ (document.getElementById("letter-files"));
-const list = document.getElementById("letter-list");
+const files = one("#letter-files"), list = one("#letter-list");
 files?.parentElement?.removeAttribute("hidden");
 
 /** @param {string} text @param {string} [value] */
 function row(text, value) {
-  const file = () => [make("input", { type: "hidden", name: "file", value }), " ",
-    make("button", { type: "button", className: "plain", "data-remove": "" }, "Remove")];
-  const one = make("li", {}, make("bdi", {}, text), ...(value ? file() : []));
-  list?.append(one);
-  return one;
+  const line = make("li", {}, make("bdi", {}, text));
+  if (value) line.append(make("input", { type: "hidden", name: "file", value }), " ",
+    make("button", { type: "button", className: "plain", "data-remove": "" }, "Remove"));
+  list.append(line);
+  return line;
 }
 
 /** @param {Iterable<File>} chosen */
@@ -75,15 +71,11 @@ files?.addEventListener("change", () => {
   add([...(files.files ?? [])]);
   files.value = "";
 });
-list?.addEventListener("click", (event) => {
-  const at = /** @type {Element} */ (event.target);
-  if (at.matches("[data-remove]")) at.closest("li")?.remove();
-});
+list?.addEventListener("click", (/** @type {any} */ { target }) => { if (target.matches("[data-remove]")) target.closest("li").remove(); });
 form?.addEventListener("dragover", (event) => event.preventDefault());
-const carried = (/** @type {Event} */ event, /** @type {DataTransfer | null} */ held) => {
+for (const name of ["drop", "paste"]) form?.addEventListener(name, (/** @type {any} */ event) => {
+  const held = event.dataTransfer ?? event.clipboardData;
   if (!held?.files.length) return;
   event.preventDefault();
   add([...held.files]);
-};
-form?.addEventListener("drop", (event) => carried(event, event.dataTransfer));
-form?.addEventListener("paste", (event) => carried(event, event.clipboardData));
+});

@@ -2,65 +2,52 @@
 /**
  * Drafts: what is written in a textarea survives a reload, a closed tab, a lost session or server.
  *
- * - Each <textarea data-draft="user/inbox/thread/field"> is kept in localStorage, at most 300 ms after
- *   a key, with the key of its form: sent again after a lost answer, it is saved once.
+ * - Each <textarea data-draft="user/inbox/thread/field"> is kept in localStorage with each key, beside
+ *   the key of its form: sent again after a lost answer, it is saved once.
  * - A draft is deleted when the page says that the form of its key was saved, on signing out, and
  *   after 30 days.
  */
-import { make, meta } from "./form.js";
+import { all, make, meta, one } from "./form.js";
 
-const PREFIX = "draft/", AFTER = 300, KEPT = 30 * 24 * 3600 * 1000;
+const PREFIX = "draft/", KEPT = 30 * 24 * 3600 * 1000;
 
 /** @typedef {{text: string, at: number, key: string, mentions: string}} Draft */
 
-/** @param {string} name @returns {Draft | null} */
-function read(name) {
-  try {
-    return JSON.parse(localStorage.getItem(name) ?? "null");
-  } catch {
-    return null;
-  }
-}
-
 const names = () => Object.keys(localStorage).filter((name) => name.startsWith(PREFIX));
-const fields = () => /** @type {NodeListOf<HTMLTextAreaElement>} */ (document.querySelectorAll("textarea[data-draft]"));
-
-/** @param {HTMLTextAreaElement} field @param {string} name */
-const beside = (field, name) => /** @type {HTMLInputElement | null} */ (field.form?.querySelector(`[name="${name}"]`));
+const nameOf = (/** @type {HTMLElement} */ field) => PREFIX + field.dataset.draft;
+/** @param {string} name @returns {Draft | null} */
+const read = (name) => JSON.parse(localStorage.getItem(name) ?? "null");
+/** Another field of its form. @param {HTMLTextAreaElement} field @param {string} name */
+const beside = (field, name) => /** @type {HTMLInputElement | null | undefined} */ (field.form?.elements.namedItem(name));
 
 function save(/** @type {HTMLTextAreaElement} */ field) {
-  const name = PREFIX + field.dataset.draft;
-  if (!field.value) return localStorage.removeItem(name);
-  const [key, mentions] = ["key", "mentions"].map((one) => beside(field, one)?.value ?? "");
-  const draft = { text: field.value, at: Date.now(), key, mentions };
+  if (!field.value) return localStorage.removeItem(nameOf(field));
+  const [key, mentions] = ["key", "mentions"].map((name) => beside(field, name)?.value ?? "");
   try {
-    localStorage.setItem(name, JSON.stringify(draft));
+    localStorage.setItem(nameOf(field), JSON.stringify({ text: field.value, at: Date.now(), key, mentions }));
   } catch {
     // Full: the text stays in the page.
   }
 }
 
 function restore(/** @type {HTMLTextAreaElement} */ field) {
-  const draft = read(PREFIX + field.dataset.draft);
+  const draft = read(nameOf(field));
   if (field.value) return save(field);
   if (!draft?.text) return;
   field.value = draft.text;
-  put(field, "key", draft.key);
-  put(field, "mentions", draft.mentions);
+  for (const name of /** @type {const} */ (["key", "mentions"])) {
+    const other = beside(field, name);
+    if (!other || !draft[name]) continue;
+    other.value = draft[name];
+    other.dispatchEvent(new Event("change", { bubbles: true }));
+  }
   tell(field, draft);
-}
-
-function put(/** @type {HTMLTextAreaElement} */ field, /** @type {string} */ name, /** @type {string} */ value) {
-  const one = beside(field, name);
-  if (!one || !value) return;
-  one.value = value;
-  one.dispatchEvent(new Event("change", { bubbles: true }));
 }
 
 function tell(/** @type {HTMLTextAreaElement} */ field, /** @type {Draft} */ draft) {
   const onclick = () => {
     field.value = "";
-    localStorage.removeItem(PREFIX + field.dataset.draft);
+    localStorage.removeItem(nameOf(field));
     line.remove();
     field.focus();
   };
@@ -71,36 +58,26 @@ function tell(/** @type {HTMLTextAreaElement} */ field, /** @type {Draft} */ dra
   field.before(line);
 }
 
-/** @type {Map<HTMLTextAreaElement, number>} */
-const waiting = new Map();
-
-function flush() {
-  for (const [field, timer] of waiting) {
-    clearTimeout(timer);
-    save(field);
-  }
-  waiting.clear();
-}
-
 document.addEventListener("input", (event) => {
   const at = /** @type {HTMLElement} */ (event.target);
-  const field = at.matches("textarea[data-draft]") ? at : at.closest("form")?.querySelector("textarea[data-draft]");
-  if (!(field instanceof HTMLTextAreaElement) || waiting.has(field)) return;
-  waiting.set(field, setTimeout(() => { waiting.delete(field); save(field); }, AFTER));
+  const field = at.closest("textarea[data-draft]") ?? at.closest("form")?.querySelector("textarea[data-draft]");
+  if (field instanceof HTMLTextAreaElement) save(field);
 });
-addEventListener("pagehide", flush);
-document.addEventListener("visibilitychange", flush);
 document.addEventListener("submit", (event) => {
-  flush();
   if (/** @type {HTMLFormElement} */ (event.target).action.endsWith("/console/sign-out/"))
     for (const name of names()) localStorage.removeItem(name);
 });
 
-const saved = document.querySelector("[data-saved]")?.getAttribute("data-saved");
-for (const name of names()) {
-  const draft = read(name);
-  if (!draft || draft.key === saved || Date.now() - draft.at > KEPT) localStorage.removeItem(name);
+/** Drop what was saved or is old, and put what is left into fields; those that are not new keep a text. */
+function settle(isNew = true) {
+  const saved = one("[data-saved]")?.dataset.saved;
+  for (const name of names()) {
+    const draft = read(name);
+    if (!draft || draft.key === saved || Date.now() - draft.at > KEPT) localStorage.removeItem(name);
+  }
+  for (const field of all("textarea[data-draft]")) if (isNew || !field.value) restore(field);
 }
-const restoreAll = () => { for (const field of fields()) restore(field); };
-restoreAll();
-document.addEventListener("postroom:live", () => { for (const field of fields()) if (!field.value) restore(field); });
+
+settle();
+document.addEventListener("htmx:after:swap", () => settle());
+document.addEventListener("postroom:live", () => settle(false));

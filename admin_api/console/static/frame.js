@@ -4,6 +4,8 @@
  *
  * Nothing runs in a frame; this page measures it and listens there.
  */
+import { all } from "./form.js";
+
 const MOST = 20000;
 
 function fit(/** @type {HTMLIFrameElement} */ frame) {
@@ -19,9 +21,7 @@ function fit(/** @type {HTMLIFrameElement} */ frame) {
   measure();
   new ResizeObserver(measure).observe(page.documentElement);
   page.addEventListener("keydown", (event) => {
-    const { key, ctrlKey, metaKey, altKey, shiftKey } = event;
-    const named = { key, ctrlKey, metaKey, altKey, shiftKey, bubbles: true, cancelable: true };
-    if (!frame.dispatchEvent(new KeyboardEvent("keydown", named))) event.preventDefault();
+    if (!frame.dispatchEvent(new KeyboardEvent("keydown", event))) event.preventDefault();
   });
 }
 
@@ -29,5 +29,4 @@ document.addEventListener("load", (event) => {
   const one = /** @type {Element} */ (event.target);
   if (one.matches?.("iframe.mail")) fit(/** @type {HTMLIFrameElement} */ (one));
 }, true);
-for (const one of /** @type {NodeListOf<HTMLIFrameElement>} */ (document.querySelectorAll("iframe.mail")))
-  if (one.contentDocument?.readyState === "complete") fit(one);
+for (const frame of all("iframe.mail")) if (frame.contentDocument?.readyState === "complete") fit(frame);

@@ -7,30 +7,30 @@
  * - Ctrl+K is the palette, Ctrl+Enter sends the form of a text, Escape closes what is open.
  * - A drop (<details class="drop">) opens with its field focused: the next key belongs to it.
  */
-import { isKey } from "./form.js";
-import { open, show } from "./palette.js";
+import { all, isAsking, isKey, one, show, toast } from "./form.js";
+import { open } from "./palette.js";
 
 let prefix = "", timer = 0;
 
+/** The element of a key, if it is seen or within a menu. */
 function find(/** @type {string} */ name) {
-  const all = /** @type {HTMLElement[]} */ ([...document.querySelectorAll(`[data-key="${CSS.escape(name)}"]`)]);
-  return all.find((one) => one.checkVisibility()) ?? all.find((one) => one.closest(".drop, .views-of"));
+  const named = all(`[data-key="${CSS.escape(name)}"]`);
+  return named.find((each) => each.checkVisibility()) ?? named.find((each) => each.closest(".drop, .views-of"));
 }
 
-function press(/** @type {HTMLElement} */ one) {
-  document.dispatchEvent(new CustomEvent("postroom:act", { detail: one }));
-  if (one.matches("a, button, summary, [type=checkbox]")) return one.click();
-  one.focus();
-  if (one instanceof HTMLInputElement) one.select();
+function press(/** @type {HTMLElement} */ act) {
+  document.dispatchEvent(new CustomEvent("postroom:act", { detail: act }));
+  if (act.matches("a, button, summary, [type=checkbox]")) return act.click();
+  act.focus();
+  if (act instanceof HTMLInputElement) act.select();
 }
 
 function taken(/** @type {string} */ key) {
-  const name = prefix + key;
+  const name = prefix + key, act = find(name);
   prefix = "";
   clearTimeout(timer);
-  const one = find(name);
-  if (one) press(one);
-  else if (document.querySelector(`[data-key^="${CSS.escape(name)} "]`)) {
+  if (act) press(act);
+  else if (one(`[data-key^="${CSS.escape(name)} "]`)) {
     prefix = `${name} `;
     timer = setTimeout(() => { prefix = ""; }, 1500);
   } else return false;
@@ -38,12 +38,12 @@ function taken(/** @type {string} */ key) {
 }
 
 function close(/** @type {HTMLElement} */ field) {
-  const drop = /** @type {HTMLDetailsElement | null} */ (field.closest(".drop[open]") ?? document.querySelector(".drop[open]"));
+  const drop = field.closest(".drop[open]") ?? one(".drop[open]");
   if (drop) {
     drop.open = false;
-    if (document.activeElement === field) drop.querySelector("summary")?.focus();
+    if (document.activeElement === field) one("summary", drop).focus();
   } else if (field.matches("input, textarea")) field.blur();
-  else if (document.querySelector("#toasts > *")) document.getElementById("toasts")?.replaceChildren();
+  else if (one("#toasts > *")) toast();
   else find("u")?.click();
 }
 
@@ -58,7 +58,7 @@ document.addEventListener("keydown", (event) => {
     event.preventDefault();
     return open(press);
   }
-  if (document.querySelector("dialog[open]")) return;
+  if (isAsking()) return;
   if (event.key === "Escape") return close(at);
   if (!isKey(event)) return;
   if (taken(event.key)) return event.preventDefault();
@@ -69,18 +69,15 @@ document.addEventListener("keydown", (event) => {
 
 /** Opened at once, not with the event that comes later. */
 document.addEventListener("click", (event) => {
-  const at = /** @type {Element} */ (event.target);
-  const drop = /** @type {HTMLDetailsElement | null} */ (at.closest?.(".drop > summary")?.parentElement);
-  for (const other of document.querySelectorAll(".drop[open]"))
-    if (other !== drop && !other.contains(at)) /** @type {HTMLDetailsElement} */ (other).open = false;
-  const help = /** @type {HTMLAnchorElement | null} */ (at.closest?.("a[data-dialog]"));
+  const at = /** @type {Element} */ (event.target), drop = at.closest(".drop > summary")?.parentElement;
+  for (const other of all(".drop[open]")) if (other !== drop && !other.contains(at)) other.open = false;
+  const help = /** @type {HTMLAnchorElement | null} */ (at.closest("a[data-dialog]"));
   if (help && !event.ctrlKey && !event.metaKey) {
     event.preventDefault();
-    show(help.href);
+    show(help.href).then((isShown) => isShown || location.assign(help.href));
   }
-  if (!drop) return;
+  if (!(drop instanceof HTMLDetailsElement)) return;
   event.preventDefault();
   drop.open = !drop.open;
-  const field = /** @type {HTMLElement | null} */ (drop.querySelector("input:not([type=hidden]), .menu :is(a, button)"));
-  if (drop.open) field?.focus();
+  if (drop.open) one("input:not([type=hidden]), .menu :is(a, button)", drop)?.focus();
 });

@@ -5,11 +5,10 @@
  * - One EventSource for all tabs of a browser: the tab that holds the lock `postroom-live` has it,
  *   and hands each frame on through a BroadcastChannel. Where there are no locks (plain http from
  *   another machine), a lease in localStorage does the same.
- * - A frame holds ids only. A tab then asks for what its own address shows now, at most three times
- *   a second and a quarter of its time (a server that is busy with mail is asked less), and takes
- *   from the answer the rows, the items and the counts that are different. It says of which event it was
- *   told (`follow`), so that tabs share an answer; of a thread, which version it shows: nothing comes
- *   if that is the present one.
+ * - A frame holds ids only. A tab then asks for what its address shows now, at most three times a
+ *   second and a quarter of its time (a busy server is asked less), and takes over what is different.
+ *   It says of which event it was told (`follow`), so that tabs share an answer; of a thread, which
+ *   version it shows: nothing comes if that is the present one.
  * - Nothing that is focused, hovered, chosen or being written in is ever replaced or moved; the words
  *   in such a row follow where it stands.
  * - A tab that nobody sees asks for nothing until it is seen again.
@@ -18,7 +17,7 @@
  * <meta name="inbox"> with the one it shows; rows are <li id="t-{thread_id}"> in <ol id="rows">, items
  * <li id="i-{id}"> in <ol id="timeline">; an element with an id and data-live follows as it is.
  */
-import { make, meta, say } from "./form.js";
+import { all, make, meta, one, parsed, say } from "./form.js";
 
 const CHANNEL = "postroom-live";
 const BETWEEN = 350, LONGEST = 4000, SHARE = 4, LEASE = 5000;  // milliseconds; a part of one's time
@@ -30,28 +29,31 @@ const inboxes = meta("live").split(" ").filter(Boolean);
 const here = meta("inbox"), thread = /\/threads\/([^/]+)/.exec(location.pathname)?.[1] ?? "";
 const channel = new BroadcastChannel(CHANNEL);
 
-/** @type {Set<string>} */ let changed = new Set();
-let isDue = false, isAsking = false, isMissed = false, askedAt = 0, between = BETWEEN, timer = 0;
-/** Nothing but marks, and what may have been missed. */ let isMarked = true, newest = "", swappedAt = 0;
+/** What is not asked for yet: threads, whether more was missed, whether nothing but marks changed. */
+const nothing = () => ({ threads: /** @type {Set<string>} */ (new Set()), isMissed: false, isMarked: true });
+let news = nothing(), newest = "", isDue = false, isAsking = false, askedAt = 0, swappedAt = 0, between = BETWEEN, timer = 0;
 
 // --- the leader
 
 /** @type {EventSource | null} */ let source = null;
 let wait = 2000, hasHadOne = false;
 
-function open() {
+function stop() {
   source?.close();
-  source = new EventSource(`/console/live/?${inboxes.map((one) => `inbox=${one}`).join("&")}`);
+  source = null;
+}
+
+function open() {
+  stop();
+  source = new EventSource(`/console/live/?${inboxes.map((id) => `inbox=${id}`).join("&")}`);
   source.addEventListener("hello", () => {
     wait = 2000;
     // What came between the page and its stream is asked for, too, when the page has settled.
     setTimeout(() => spread({ name: "stale", inbox: "" }), hasHadOne ? 0 : 1000);
     hasHadOne = true;
   });
-  for (const name of ["change", "stale"])
-    source.addEventListener(name, (event) =>
-      spread({ name, ...JSON.parse(/** @type {MessageEvent} */ (event).data) }));
-  source.addEventListener("bye", () => { source?.close(); spread({ name: "bye" }); });
+  for (const name of ["change", "stale", "bye"])
+    source.addEventListener(name, ({ data }) => spread({ name, ...JSON.parse(data) }));
   source.onerror = () => {
     if (source?.readyState !== EventSource.CLOSED) return;
     setTimeout(open, wait);
@@ -66,15 +68,11 @@ function spread(/** @type {any} */ frame) {
 }
 
 function lead() {
-  if (navigator.locks) return navigator.locks.request(CHANNEL, () => new Promise(() => open()));
+  if (navigator.locks) return navigator.locks.request(CHANNEL, () => new Promise(open));
   const me = String(Math.random());
   const beat = () => {
     const [who, at] = (localStorage.getItem(CHANNEL) ?? "").split(" ");
-    if (who !== me && Date.now() - Number(at) < LEASE) {
-      source?.close();
-      source = null;
-      return;
-    }
+    if (who !== me && Date.now() - Number(at) < LEASE) return stop();
     localStorage.setItem(CHANNEL, `${me} ${Date.now()}`);
     if (!source) open();
   };
@@ -85,14 +83,14 @@ function lead() {
 
 // --- every tab
 
-function take(/** @type {any} */ frame) {
-  if (frame.name === "bye") return signedOut();
-  if (frame.inbox && frame.inbox !== here) return;
-  if (thread && frame.name === "change" && !frame.threads.includes(thread)) return;
-  for (const one of frame.threads ?? []) changed.add(one);
-  if (!frame.at) newest = ""; else if (frame.at > newest) newest = frame.at;
-  isMissed ||= frame.name === "stale";
-  isMarked &&= !frame.types?.some((/** @type {string} */ type) => type !== "message.changed");
+function take(/** @type {any} */ { name, inbox, threads = [], types, at }) {
+  if (name === "bye") return signedOut();
+  if (inbox && inbox !== here) return;
+  if (thread && name === "change" && !threads.includes(thread)) return;
+  for (const id of threads) news.threads.add(id);
+  if (!at) newest = ""; else if (at > newest) newest = at;
+  news.isMissed ||= name === "stale";
+  news.isMarked &&= !types?.some((/** @type {string} */ type) => type !== "message.changed");
   ask();
 }
 
@@ -108,172 +106,130 @@ async function refresh() {
   isDue = false;
   isAsking = true;
   askedAt = Date.now();
-  const asked = changed, all = isMissed, address = location.href;
-  const { url, headers, wanted } = question(address, asked, all);
-  changed = new Set();
-  isMissed = false;
-  isMarked = true;
-  let isShown = false;
-  try {
-    const answer = await fetch(url, { headers });
-    if (answer.status === 401 || (answer.redirected && answer.url.includes("/console/sign-in/"))) return signedOut();
-    if (answer.ok && answer.status !== 204) {
-      const page = new DOMParser().parseFromString(await answer.text(), "text/html");
-      if (address === location.href && swappedAt < askedAt) show(page, wanted);
-    }
-    isShown = answer.ok;
-  } catch {
-    // No network: with the next frame, or when there is one again.
-  } finally {
-    isAsking = false;
-    between = Math.min(LONGEST, Math.max(BETWEEN, SHARE * (Date.now() - askedAt)));
-    if (!isShown) {
-      asked.forEach((one) => changed.add(one));
-      isMissed ||= all;
-      isMarked = false;
-    }
-    if (isDue) ask();
-  }
+  const asked = news, address = location.href, { url, headers, wanted } = question(asked);
+  news = nothing();
+  const answer = await fetch(url, { headers }).catch(() => null), text = await answer?.text().catch(() => null);
+  if (answer?.status === 401 || (answer?.redirected && answer.url.includes("/console/sign-in/"))) return signedOut();
+  if (!answer?.ok || typeof text !== "string")  // asked again with the next frame, or when there is a network again
+    news = { threads: news.threads.union(asked.threads), isMissed: news.isMissed || asked.isMissed, isMarked: false };
+  else if (answer.status !== 204 && address === location.href && swappedAt < askedAt) show(parsed(text), wanted);
+  isAsking = false;
+  between = Math.min(LONGEST, Math.max(BETWEEN, SHARE * (Date.now() - askedAt)));
+  if (isDue) ask();
 }
 
-/** What to ask for: of a list its rows, as many as reach the changed ones; else the page.
- * @param {string} address @param {Set<string>} asked @param {boolean} all
- */
-function question(address, asked, all) {
-  const url = firstPage(address), rows = [...document.querySelectorAll("#rows > li")];
-  const version = /** @type {HTMLInputElement | null} */ (document.querySelector('#acts [name="version"]'));
-  const isPart = version ? isMarked : document.getElementById("rows") && !document.querySelector("#first > *");
-  if (isPart) url.searchParams.set("follow", version ? version.value : newest);
-  if (!all && !rows.slice(PAGE).some((one) => asked.has(one.id.slice(2)))) url.searchParams.delete("shown");
+/** What to ask for: of a list its rows, as many as reach the changed ones; else the page. @param {ReturnType<typeof nothing>} asked */
+function question({ threads, isMissed, isMarked }) {
+  const url = firstPage(), version = one('#acts [name="version"]')?.value;
+  const isPart = version === undefined ? one("#rows") && !one("#first > *") : isMarked;
+  if (isPart) url.searchParams.set("follow", version ?? newest);
+  if (!isMissed && !all("#rows > li").slice(PAGE).some((row) => threads.has(row.id.slice(2)))) url.searchParams.delete("shown");
   /** @type {Record<string, string>} */
   const headers = { Accept: "text/html", ...(isPart && { "HX-Request": "true" }) };
   return { url, headers, wanted: Number(url.searchParams.get("shown") ?? PAGE) };
 }
 
-function firstPage(/** @type {string} */ address) {
-  const url = new URL(address);
+function firstPage() {
+  const url = new URL(location.href), shown = one("#list [name=shown]");
   url.searchParams.delete("cursor");
-  const shown = /** @type {HTMLInputElement | null} */ (document.querySelector("#list [name=shown]"));
   if (shown) url.searchParams.set("shown", shown.value);
   return url;
 }
 
-function isHeld(/** @type {Element} */ one) {
-  return one.contains(document.activeElement) || one.matches(":hover") ||
-    one.matches('[aria-selected="true"], [data-dirty]') ||
-    !!one.querySelector("input:checked, [data-dirty], textarea");
-}
+const isTouched = (/** @type {Element} */ part) => part.contains(document.activeElement) || part.matches(":hover");
+/** A message that is open stays as it is, but for one whose text was not there yet. */
+const isHeld = (/** @type {Element} */ part) => isTouched(part) || one("input:checked", part) ||
+  (one(":scope > details[open]", part) && !one(".pending", part));
 
 /** Something was left as it is because of the pointer or the focus: once more when that goes on. */
 function held() {
   for (const name of ["pointerout", "focusout"])
-    document.addEventListener(name, () => { isMissed = true; ask(); }, { once: true });
+    document.addEventListener(name, () => { news.isMissed = true; ask(); }, { once: true });
 }
 
 function show(/** @type {Document} */ page, /** @type {number} */ wanted) {
   follow("rows", page, wanted);
   follow("timeline", page, 0);
-  for (const old of document.querySelectorAll("[data-live][id]")) {
-    const now = page.getElementById(old.id);
-    const text = now ? now.innerHTML : "";
+  for (const old of all("[data-live][id]")) {
+    const now = page.getElementById(old.id), text = now?.innerHTML ?? "";
     if ((!now && !old.matches("#empty")) || text === old.innerHTML) continue;
-    if (!old.contains(document.activeElement) && !old.matches(":hover")) { old.innerHTML = text; activate(old); }
+    if (!isTouched(old) && !one(".drop[open]", old)) { old.innerHTML = text; activate(old); }
     else if (old.textContent !== (now?.textContent ?? "")) held();
   }
   document.title = page.title;
   document.dispatchEvent(new CustomEvent("postroom:live"));
 }
 
-/**
- * @param {string} id @param {Document} page
- * @param {number} wanted how many rows of a list were asked for; 0: it is a time line
- */
+/** Have a list follow, of which so many rows were asked for; 0: it is a time line. @param {string} id @param {Document} page @param {number} wanted */
 function follow(id, page, wanted) {
   const list = document.getElementById(id), now = page.getElementById(id), isList = wanted > 0;
   if (!list || !now) return;
-  const chosen = !!list.querySelector("input:checked");
-  const isStill = !isList || (scrollY < 40 && list.scrollTop < 40 && !chosen &&
-    !list.matches(":hover") && !list.contains(document.activeElement));
-  const reach = [...list.children].findIndex((one) => one.id === now.lastElementChild?.id);
+  const coming = [...now.children], end = coming.findLastIndex((each) => document.getElementById(each.id));
+  const isStill = !isList || (scrollY < 40 && !one("input:checked", list) && !isTouched(list));
+  const isNew = isList && isStill && end < 0 && coming.length > 0;  // more came than the list shows
+  const reach = [...list.children].findIndex((old) => old.id === now.lastElementChild?.id);
   [...list.children].forEach((old, place) => {
-    const within = !isList || now.children.length < wanted || (reach >= 0 && place <= reach);
-    if (old.id && within && !page.getElementById(old.id) && !isHeld(old)) old.remove();
+    const isWithin = !isList || isNew || coming.length < wanted || place <= reach;
+    if (old.id && isWithin && !page.getElementById(old.id) && !isHeld(old)) old.remove();
   });
-  let before = 0, shownNow = 0;
-  const coming = [...now.children], end = coming.findLastIndex((one) => document.getElementById(one.id));
-  if (isList && isStill && end < 0 && coming.length) {  // more came than the list shows
-    list.replaceChildren(...coming.map((one) => document.importNode(one, true)));
-    document.querySelector("#more a")?.setAttribute("href", page.querySelector("#more a")?.getAttribute("href") ?? "");
-    return say(`${coming.length} new`);
+  if (isNew) one("#more a")?.setAttribute("href", one("#more a", page)?.getAttribute("href") ?? "");
+  let before = 0, shown = 0;
+  for (const [place, each] of coming.entries()) {
+    const old = document.getElementById(each.id), made = document.importNode(each, true);
+    if (!each.id || old?.outerHTML === each.outerHTML) continue;
+    if (isList && end >= 0 && place > end) list.append(made);  // older
+    else if (old && isHeld(old)) { if (isList) fill(old, made); else if (old.matches(":hover")) held(); }
+    else if (old && !(isStill && isList)) old.replaceWith(made);
+    else if (!isStill) before += 1;
+    else {
+      if (old) old.remove(); else shown += 1;
+      put(list, made, each);
+    }
+    if (made.isConnected) activate(made);
   }
-  for (const [place, one] of coming.entries()) {
-    const old = document.getElementById(one.id);
-    if (!one.id) continue;
-    if (isList && end >= 0 && place > end) { list.append(document.importNode(one, true)); continue; }  // older
-    if (old?.outerHTML === one.outerHTML) continue;
-    const made = document.importNode(one, true);
-    if (old) {
-      if (isHeld(old)) { if (isList) fill(old, made); else if (old.matches(":hover")) held(); continue; }
-      if (isStill && isList) { old.remove(); put(list, made, one); }
-      else old.replaceWith(made);
-    } else if (isStill) { put(list, made, one); shownNow += 1; }
-    else { before += 1; continue; }
-    activate(made);
-  }
-  if (isList) while (list.children.length > MOST_ROWS && list.lastElementChild) list.lastElementChild.remove();
+  if (isList) for (const old of [...list.children].slice(MOST_ROWS)) old.remove();
   if (before) tell(before);
-  else if (shownNow && isList) say(`${shownNow} new`);
+  else if (shown && isList) say(`${shown} new`);
 }
 
 /** A row with the focus or the pointer stays where it is, and so does a chosen one as it was chosen. */
 function fill(/** @type {Element} */ old, /** @type {Element} */ made) {
-  const link = old.querySelector("a.open"), now = made.querySelector("a.open");
-  if (!link || !now || old.querySelector("input:checked")) return;
+  if (one("input:checked", old)) return;
   old.className = made.className;
-  link.innerHTML = now.innerHTML;
-  const box = old.querySelector("input"), value = made.querySelector("input")?.value;
-  if (box && value) box.value = value;
+  one("a.open", old).innerHTML = one("a.open", made).innerHTML;
+  one("input", old).value = one("input", made).value;
 }
 
-/** Put `made` where `one` stands in the answer: before the next neighbour that is shown. */
-function put(/** @type {Element} */ list, /** @type {Element} */ made, /** @type {Element} */ one) {
-  for (let next = one.nextElementSibling; next; next = next.nextElementSibling) {
-    const shown = next.id && document.getElementById(next.id);
-    if (shown && shown.parentElement === list) { shown.before(made); return; }
-  }
-  list.append(made);
+/** Put `made` where `each` stands in the answer: before the next neighbour that is shown. */
+function put(/** @type {Element} */ list, /** @type {Element} */ made, /** @type {Element} */ each) {
+  let next = each.nextElementSibling;
+  while (next && document.getElementById(next.id)?.parentElement !== list) next = next.nextElementSibling;
+  list.insertBefore(made, next && document.getElementById(next.id));
 }
 
 function tell(/** @type {number} */ count) {
   const text = `${count} new`;
-  document.getElementById("live-bar")?.remove();
-  const bar = make("a", { id: "live-bar", href: firstPage(location.href).href }, `${text}: show`);
-  document.getElementById("rows")?.before(bar);
+  one("#live-bar")?.remove();
+  one("#rows")?.before(make("a", { id: "live-bar", href: firstPage().href }, `${text}: show`));
   say(text);
 }
 
 function signedOut() {
-  source?.close();
-  if (document.getElementById("signed-out")) return;
-  const href = `/console/sign-in/?next=${encodeURIComponent(location.pathname + location.search)}`;
-  document.body.prepend(make("p", { id: "signed-out", role: "status" },
-    "You were signed out. ", make("a", { href }, "Sign in to go on")));
-  document.dispatchEvent(new CustomEvent("postroom:signed-out"));
+  stop();
+  if (!one("#signed-out")) document.dispatchEvent(new CustomEvent("postroom:signed-out"));
 }
 
 // In somebody else's inbox each look is on record: new mail is only counted, by the stream of the API.
 if (meta("acting")) new EventSource(`/console/live/?acting=${meta("acting")}`).addEventListener("message.received", (event) => {
-  changed.add(JSON.parse(event.data).data.thread_id);
-  tell(changed.size);
+  news.threads.add(JSON.parse(event.data).data.thread_id);
+  tell(news.threads.size);
 });
 
 if (inboxes.length) {
   channel.onmessage = (event) => take(event.data);
-  document.addEventListener("visibilitychange", () => {
-    if (!document.hidden && isDue) ask();
-  });
+  document.addEventListener("visibilitychange", () => { if (isDue) ask(); });
   addEventListener("online", ask);
   // An act has shown the list anew: what was asked for before it is of yesterday.
-  document.addEventListener("htmx:after:swap", () => { swappedAt = Date.now(); newest = ""; isMissed = true; });
+  document.addEventListener("htmx:after:swap", () => { swappedAt = Date.now(); newest = ""; news.isMissed = true; });
   lead();
 }

@@ -9,7 +9,7 @@
  *   never mentioned in silence.
  */
 import { hide, show } from "./combobox.js";
-import { fetched, make } from "./form.js";
+import { all, fetched, make, one } from "./form.js";
 
 /** @typedef {{address: string, name: string, gets: string}} Person */
 
@@ -18,26 +18,21 @@ const TOKEN = /(^|\s)@([\w.+-]*(?:@[\w.-]*)?)$/;
 const TYPED = /@([\w.+-]+@[\w-]+(?:\.[\w-]+)+)/g;
 
 /** @returns {Person[]} */
-const team = () => [...document.querySelectorAll("#team option")].map((one) => {
-  const { value, label, dataset } = /** @type {HTMLOptionElement} */ (one);
-  return { address: value, name: label === value ? "" : label, gets: dataset.gets ?? "" };
-});
+const team = () => all("#team option").map(({ value, label, dataset }) =>
+  ({ address: value, name: label === value ? "" : label, gets: dataset.gets ?? "" }));
 
-/** @param {string} asked @param {boolean} isMention nobody mentions oneself */
-function matching(asked, isMention) {
-  const wanted = asked.trim().toLowerCase();
-  const rank = (/** @type {Person} */ one) => {
-    const address = one.address.toLowerCase(), words = one.name.toLowerCase().split(/\s+/);
-    if (address.startsWith(wanted) || words.some((word) => word.startsWith(wanted))) return one.name !== "me" ? 1 : wanted ? 2 : 0;
-    return address.includes(wanted) ? 2 : 3;
-  };
-  return team().filter((one) => one.gets || !isMention).map((one) => ({ one, rank: rank(one) })).filter((each) => each.rank < 3)
-    .sort((a, b) => a.rank - b.rank).slice(0, MOST).map((each) => each.one);
+/** How well somebody fits to what was typed: 0 is best, 3 not at all. @param {Person} person @param {string} wanted */
+function rank({ address, name }, wanted) {
+  const words = [address, ...name.split(/\s+/)].map((word) => word.toLowerCase());
+  if (words.some((word) => word.startsWith(wanted))) return name !== "me" ? 1 : wanted ? 2 : 0;
+  return words[0].includes(wanted) ? 2 : 3;
 }
 
-/** @param {import("./combobox.js").Field} field @param {string} asked @param {(one: Person) => void} choose */
+/** @param {import("./combobox.js").Field} field @param {string} asked @param {(person: Person) => void} choose */
 function offerTeam(field, asked, choose) {
-  const found = matching(asked, field.matches("[data-mention]"));
+  const wanted = asked.trim().toLowerCase(), isMention = field.matches("[data-mention]");  // nobody mentions oneself
+  const found = team().filter((each) => (each.gets || !isMention) && rank(each, wanted) < 3)
+    .sort((a, b) => rank(a, wanted) - rank(b, wanted)).slice(0, MOST);
   const rows = found.map(({ name, address, gets }) =>
     [make("bdi", {}, name), " ", make("bdi", {}, address), " ", make("span", { className: "faint" }, gets)]);
   show(field, "Teammates", rows, (place) => choose(found[place]));
@@ -47,20 +42,19 @@ function offerTeam(field, asked, choose) {
 
 function ask(/** @type {HTMLInputElement} */ field) {
   field.removeAttribute("list");
-  offerTeam(field, field.value, (one) => {
-    field.value = one.address;
+  offerTeam(field, field.value, ({ address }) => {
+    field.value = address;
     if (field.dataset.people === "send") field.form?.requestSubmit();
-    else field.form?.querySelector("textarea")?.focus();
+    else one("textarea", field.form ?? document).focus();
   });
 }
 
-for (const name of ["focusin", "input"])
-  document.addEventListener(name, (event) => {
-    const field = /** @type {HTMLElement} */ (event.target);
-    if (name === "input" && field.matches("[data-suggest]")) suggest(/** @type {HTMLInputElement} */ (field));
-    if (field.matches("input[data-people]")) ask(/** @type {HTMLInputElement} */ (field));
-    if (name === "input" && field.matches("[data-mention]")) write(/** @type {HTMLTextAreaElement} */ (field));
-  });
+for (const name of ["focusin", "input"]) document.addEventListener(name, (/** @type {any} */ { target }) => {
+  if (target.matches("input[data-people]")) ask(target);
+  else if (name === "focusin") return;
+  else if (target.matches("[data-suggest]")) suggest(target);
+  else if (target.matches("[data-mention]")) write(target);
+});
 
 // --- the search box
 
@@ -75,8 +69,8 @@ function suggest(field) {
   typing = setTimeout(async () => {
     const page = await fetched(`${field.dataset.suggest}?q=${encodeURIComponent(word)}`, true);
     if (!page || field.value !== typed || document.activeElement !== field) return;
-    const found = [...page.querySelectorAll("option")];
-    const rows = found.map((one) => [make("bdi", {}, one.value), " ", make("bdi", { className: "faint" }, one.label)]);
+    const found = all("option", page);
+    const rows = found.map(({ value, label }) => [make("bdi", {}, value), " ", make("bdi", { className: "faint" }, label)]);
     show(field, "Suggestions", rows, (place) => {
       const { value } = found[place];
       field.value = typed.slice(0, typed.length - word.length) + value + (value.endsWith(":") ? "" : " ");
@@ -90,52 +84,51 @@ function suggest(field) {
 function write(/** @type {HTMLTextAreaElement} */ field) {
   const end = field.selectionStart, token = TOKEN.exec(field.value.slice(0, end));
   hide();
-  if (token) offerTeam(field, token[2], (one) => {
-    field.setRangeText(`@${one.address} `, end - token[2].length - 1, end, "end");
-    setMentions(new Set([...mentions(), one.address]));
+  if (token) offerTeam(field, token[2], ({ address }) => {
+    field.setRangeText(`@${address} `, end - token[2].length - 1, end, "end");
+    mention(address, true);
   });
   offer();
 }
 
-const carrier = () => /** @type {HTMLInputElement | null} */ (document.getElementById("note-mentions"));
-const mentions = () => new Set((carrier()?.value ?? "").split(/[,;\s]+/).filter(Boolean));
+const carrier = one("#note-mentions");
+const mentions = () => new Set((carrier?.value ?? "").split(/[,;\s]+/).filter(Boolean));
 
-function setMentions(/** @type {Set<string>} */ chosen) {
-  const field = carrier();
-  if (!field) return;
-  field.value = [...chosen].join(", ");
-  field.dispatchEvent(new Event("input", { bubbles: true }));
+/** Mention somebody, or do so no more. @param {string} address @param {boolean} isWanted */
+function mention(address, isWanted) {
+  const chosen = mentions();
+  if (isWanted) chosen.add(address); else chosen.delete(address);
+  carrier.value = [...chosen].join(", ");
+  carrier.dispatchEvent(new Event("input", { bubbles: true }));
   draw();
 }
 
 /** @param {string} text @param {string} label @param {() => void} onclick */
-const button = (text, label, onclick) => make("button", { type: "button", className: "chip", "aria-label": label, onclick }, text);
+const button = (text, label, onclick) => make("button", { type: "button", className: "chip", ariaLabel: label, onclick }, text);
 
 function draw() {
-  const chosen = mentions(), chips = document.getElementById("chips");
-  chips?.replaceChildren(...[...chosen].map((one) => button(`${one} ×`, `Do not mention ${one}`, () => {
-    setMentions(new Set([...mentions()].filter((each) => each !== one)));
-    document.getElementById("note-body")?.focus();
+  const chosen = mentions();
+  one("#chips").replaceChildren(...[...chosen].map((address) => button(`${address} ×`, `Do not mention ${address}`, () => {
+    mention(address, false);
+    one("#note-body").focus();
   })));
-  const opens = team().filter((one) => chosen.has(one.address)).map(({ name, address, gets }) => `${name || address} ${gets}.`);
-  document.getElementById("opens-now")?.replaceChildren(opens.join(" "));
+  const opens = team().filter(({ address }) => chosen.has(address)).map(({ name, address, gets }) => `${name || address} ${gets}.`);
+  one("#opens-now").replaceChildren(opens.join(" "));
   offer();
 }
 
 function offer() {
-  const field = /** @type {HTMLTextAreaElement | null} */ (document.getElementById("note-body"));
-  const chosen = mentions(), known = new Map(team().map((one) => [one.address.toLowerCase(), one.gets && one.address]));
-  const typed = [...(field?.value ?? "").matchAll(TYPED)].map((one) => known.get(one[1].toLowerCase()));
-  const left = [...new Set(typed)].filter((one) => one && !chosen.has(one));
-  document.getElementById("offers")?.replaceChildren(...left.map((one) =>
-    button(`Mention ${one}?`, `Mention ${one}`, () => setMentions(new Set([...mentions(), one ?? ""])))));
+  const known = new Map(team().map(({ address, gets }) => [address.toLowerCase(), gets && address]));
+  const typed = [...one("#note-body").value.matchAll(TYPED)].map((found) => known.get(found[1].toLowerCase()) ?? "");
+  const left = [...new Set(typed)].filter((address) => address && !mentions().has(address));
+  one("#offers").replaceChildren(...left.map((address) =>
+    button(`Mention ${address}?`, `Mention ${address}`, () => mention(address, true))));
 }
 
-const given = carrier();
-if (given) {
-  given.after(make("div", { id: "chips" }), make("div", { id: "offers" }));
-  given.type = "hidden";
-  given.previousElementSibling?.remove();
-  given.addEventListener("change", draw);
+if (carrier) {
+  carrier.after(make("div", { id: "chips" }), make("div", { id: "offers" }));
+  carrier.type = "hidden";
+  carrier.previousElementSibling.remove();
+  carrier.addEventListener("change", draw);
   draw();
 }

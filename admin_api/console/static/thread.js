@@ -2,46 +2,30 @@
 /**
  * The thread page: reads are marked, messages are walked by keys, acts open with their field focused.
  *
- * - An open message is not replaced or folded by what comes live.
  * - Only messages that are open for a second in a page that is seen are marked as read.
  */
-import { isKey, say } from "./form.js";
+import { all, one, onKeys, say, sent } from "./form.js";
 
-const line = /** @type {HTMLElement} */ (document.getElementById("timeline"));
-const acts = document.getElementById("acts");
-const seen = /** @type {HTMLFormElement | null} */ (document.getElementById("seen"));
+const line = one("#timeline"), seen = one("#seen");
+const isOpen = (/** @type {Element} */ message) => one(":scope > details", message).open;
+const messages = () => all(":scope > li.message", line);
+document.addEventListener("toggle", () => setTimeout(markRead, 1000), true);
 
-const isOpen = (/** @type {Element} */ one) => !!one.querySelector(":scope > details[open]");
-const messages = () => [...line.querySelectorAll(":scope > li.message")];
-for (const one of messages()) if (isOpen(one) && !one.querySelector(".pending")) one.setAttribute("data-dirty", "");
-
-document.addEventListener("toggle", (event) => {
-  const details = /** @type {HTMLDetailsElement} */ (event.target);
-  if (!details.matches("details")) return;
-  if (details.open) details.closest("li.message")?.setAttribute("data-dirty", "");
-  if (details.matches(".drop")) acts?.toggleAttribute("data-live", !acts.querySelector("details[open]"));
-  else if (details.open) setTimeout(markRead, 1000);
-}, true);
-
-const first = messages().find((one) => one.matches(".unread"));
+const first = one(":scope > li.message.unread", line);
 if (first && first !== line.firstElementChild && !location.hash) first.scrollIntoView();
 
 // --- read marks
 
 async function markRead() {
-  const open = messages().filter((one) => one.matches(".unread") && isOpen(one));
+  const open = messages().filter((each) => each.matches(".unread") && isOpen(each));
   if (!seen || document.hidden || !open.length) return;
-  const form = new FormData(seen);
-  form.set("only", open.map((one) => one.id.slice(2)).join(" "));
-  const body = new URLSearchParams(/** @type {any} */ (form));
-  const answer = await fetch(seen.action, { method: "POST", body }).catch(() => null);
+  const answer = await sent(seen, seen.action, { only: open.map((each) => each.id.slice(2)).join(" ") });
   if (answer?.status !== 204) return;
-  for (const one of open) one.classList.replace("unread", "seen");  // as wide as before: nothing moves
-  const mark = /** @type {HTMLButtonElement | null} */ (document.querySelector('#acts [value="read"]'));
-  if (mark && !messages().some((one) => one.matches(".unread")))
+  for (const each of open) each.classList.replace("unread", "seen");  // as wide as before: nothing moves
+  const mark = one('#acts [value="read"]'), version = one('#acts [name="version"]');
+  if (mark && !one(".message.unread", line))
     Object.assign(mark, { value: "unread", textContent: "Unread", title: "Mark as unread (U)" }).dataset.key = "U";
-  const version = /** @type {HTMLInputElement | null} */ (document.querySelector('#acts [name="version"]'));
-  if (version) version.value = answer.headers.get("ETag") ?? "";
+  if (version) version.value = answer.headers.get("ETag");
 }
 
 setTimeout(markRead, 1000);
@@ -49,93 +33,81 @@ document.addEventListener("visibilitychange", () => setTimeout(markRead, 1000));
 
 // --- views, remembered by sender
 
-const sender = (/** @type {Element} */ one) => `view/${one.closest("li")?.dataset.sender ?? ""}`;
+const sender = (/** @type {HTMLElement} */ link) => `view/${link.closest("li")?.dataset.sender ?? ""}`;
 
 document.addEventListener("click", (event) => {
-  const one = /** @type {Element} */ (event.target).closest?.("a[data-view], [data-fill], [data-reply]");
-  if (!one) return;
-  const view = one.getAttribute("data-view") ?? "";
-  if (view === "text" || view === "html") localStorage.setItem(sender(one), view);
-  if (one.matches("[data-reply]")) document.getElementById("answered")?.removeAttribute("hidden");
-  if (!one.matches("[data-fill]")) return;
+  const act = /** @type {any} */ (event.target).closest("[data-view], [data-fill], [data-reply]"), given = act?.dataset ?? {};
+  if (["text", "html"].includes(given.view)) localStorage.setItem(sender(act), given.view);
+  if ("reply" in given) one("#answered")?.removeAttribute("hidden");
+  if (!("fill" in given)) return;
   event.preventDefault();
-  fill(/** @type {HTMLElement} */ (one).dataset);
+  fill(given);
 });
 
 /** Add a text to a field, or copy it. @param {DOMStringMap} given */
 function fill({ fill: into, text, subject }) {
-  const filled = document.getElementById("filled"), added = text ?? filled?.textContent ?? "";
+  const filled = one("#filled"), added = text ?? filled?.textContent ?? "";
   if (!into) {
     if (filled) getSelection()?.selectAllChildren(filled);  // for whoever has no clipboard: by plain http
     return navigator.clipboard?.writeText(added).then(() => say("Copied"));
   }
-  const field = /** @type {HTMLTextAreaElement} */ (document.getElementById(into));
-  const title = /** @type {HTMLInputElement | null} */ (subject ? document.getElementById("letter-subject") : null);
-  if (title) title.value = subject ?? "";
+  const field = one(`#${into}`);
+  if (subject) one("#letter-subject").value = subject;
   field.value += (field.value && "\n") + added;
   field.dispatchEvent(new Event("input", { bubbles: true }));
   field.focus();
 }
 
-for (const one of line.querySelectorAll("details[open] > .body > .views")) {
-  const wanted = localStorage.getItem(sender(one));
-  const link = /** @type {HTMLElement | null} */ (one.querySelector(`[data-view="${wanted}"]:not([aria-current])`));
-  link?.click();
-}
+for (const views of all("details[open] > .body > .views", line))
+  one(`[data-view="${localStorage.getItem(sender(views))}"]:not([aria-current])`, views)?.click();
 
 // --- keys
 
+const touched = () => messages().findIndex((each) => each.contains(document.activeElement));
+
 function walk(/** @type {number} */ step) {
-  const all = messages(), at = all.findIndex((one) => one.contains(document.activeElement));
-  const next = all[at < 0 ? (step > 0 ? 0 : all.length - 1) : at + step];
-  next?.querySelector("summary")?.focus();
-  next?.scrollIntoView({ block: "nearest" });
+  const at = touched(), next = at < 0 ? messages().at(step > 0 ? 0 : -1) : messages()[at + step];
+  if (!next) return;
+  one("summary", next).focus();
+  next.scrollIntoView({ block: "nearest" });
 }
 
-function present() {
-  const all = messages();
-  return all.find((one) => one.contains(document.activeElement)) ?? all.findLast(isOpen);
+/** Links of the message with the focus, or of the last that is open. @param {string} wanted */
+function links(wanted) {
+  const present = messages()[touched()] ?? messages().findLast(isOpen);
+  return present ? all(wanted, present) : [];
 }
 
 function foldAll() {
-  const all = messages(), open = !all.every(isOpen);
-  for (const one of all) /** @type {HTMLDetailsElement} */ (one.querySelector("details")).open = open;
+  const open = !messages().every(isOpen);
+  for (const each of messages()) one("details", each).open = open;
 }
 
 function nextView() {
-  const links = [...(present()?.querySelectorAll('.views a:not([data-view="why"])') ?? [])];
-  const at = links.findIndex((one) => one.matches("[aria-current]"));
-  /** @type {HTMLElement | undefined} */ (links[(at + 1) % links.length])?.click();
+  const views = links('.views a:not([data-view="why"])'), at = views.findIndex((each) => each.matches("[aria-current]"));
+  views[(at + 1) % views.length]?.click();
 }
 
 /** @type {{at?: string, back?: string, order?: string[]}} */
 const kept = JSON.parse(sessionStorage.getItem("list") ?? "{}");
-const back = document.querySelector(".back a");
-if (kept.back) back?.setAttribute("href", `${kept.back}#t-${location.pathname.split("/")[4]}`);
-if (parent !== window) back?.addEventListener("click", (event) => {  // beside its list
+const back = one(".back a");
+if (kept.back) back.href = `${kept.back}#t-${location.pathname.split("/")[4]}`;
+if (parent !== window) back.addEventListener("click", (/** @type {Event} */ event) => {  // beside its list
   event.preventDefault();
   parent.document.dispatchEvent(new CustomEvent("postroom:back"));
 });
 
 function turn(/** @type {number} */ step) {
-  const order = kept.order ?? [], here = order.findIndex((one) => one.split("?")[0] === location.pathname);
-  const next = here < 0 ? undefined : order[here + step];
-  if (next) location.assign(next);
+  const order = kept.order ?? [], here = order.findIndex((path) => path.split("?")[0] === location.pathname);
+  if (here >= 0 && order[here + step]) location.assign(order[here + step]);
 }
 
-/** @type {Record<string, () => void>} */
-const KEYS = {
+onKeys({
   j: () => turn(1),
   k: () => turn(-1),
   ",": () => walk(-1),
   ".": () => walk(1),
   ";": foldAll,
   v: nextView,
-  w: () => /** @type {HTMLElement | null | undefined} */ (present()?.querySelector('[data-view="why"]'))?.click(),
-};
-
-document.addEventListener("keydown", (event) => {
-  if (!isKey(event) || !KEYS[event.key]) return;
-  event.preventDefault();
-  KEYS[event.key]();
+  w: () => links('[data-view="why"]')[0]?.click(),
 });

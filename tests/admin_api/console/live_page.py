@@ -37,11 +37,14 @@ class LivePage:
 
     @property
     def html(self) -> str:
-        rows = "".join(f'<li id="t-{one}">{text}</li>' for one, text in self.rows.items())
+        rows = "".join(
+            f'<li id="t-{one}"><input type="checkbox"><a class="open">{text}</a></li>'
+            for one, text in self.rows.items()
+        )
         return (
             f'<!doctype html><title>({len(self.rows)}) Inbox</title><meta name="live"'
             f' content="{INBOX}"><meta name="inbox" content="{INBOX}">'
-            f'<b id="count" data-live>{len(self.rows)}</b><p aria-live="polite"></p>'
+            f'<b id="count" data-live>{len(self.rows)}</b><p id="say" aria-live="polite"></p>'
             f'<ol id="rows">{rows}</ol><script type="module" src="/own.js"></script>'
             '<script type="module" src="/live.js"></script>'
         )

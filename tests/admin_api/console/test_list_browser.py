@@ -270,6 +270,48 @@ async def test_older_rows_follow_and_an_act_keeps_them(site: Site, browser: Brow
     assert await browser.visit(walk, **WIDE) == expected
 
 
+async def test_an_act_on_all_that_match_goes_on_by_itself_until_it_is_stopped(
+    site: Site, browser: Browser
+) -> None:
+    await many(site.world, 120)
+
+    async def walk(tab: Tab) -> list[object]:
+        page = tab.page
+        await enter(site, tab)
+        await page.click("text=More")
+        await page.click("text=Mark all that match as read")
+        await page.wait_for_selector("#done >> text=100 threads marked as read so far.")
+        async with page.expect_request("**/acts/"):  # the second step, which never comes there
+            await page.route("**/acts/", lambda _: None)
+        async with page.expect_navigation():
+            await page.click("text=Stop")
+        return [await page.title(), await page.locator("#done").count()]
+
+    assert await browser.visit(walk, **WIDE) == [f"(20) Inbox · {SUPPORT}", 0]
+
+
+async def test_signed_out_the_form_opens_in_place_and_again_from_the_bar(
+    site: Site, browser: Browser
+) -> None:
+    await many(site.world, 1)
+
+    async def walk(tab: Tab) -> list[object]:
+        page, seen = tab.page, list[object]()
+        await enter(site, tab)
+        await tab.context.clear_cookies()
+        await page.click("#rows .pick")
+        await page.keyboard.press("e")
+        await page.wait_for_selector("dialog[open] #password")
+        seen += await tab.faults()
+        await page.click("dialog >> text=Close")
+        seen.append(await page.is_checked("#rows .pick input"))
+        await page.click("#signed-out >> text=Sign in to go on")
+        await page.wait_for_selector("dialog[open] #password")
+        return seen
+
+    assert await browser.visit(walk, **WIDE) == [True]
+
+
 async def test_the_list_works_without_scripts(site: Site, browser: Browser) -> None:
     await many(site.world, 52)
 

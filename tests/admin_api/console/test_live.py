@@ -104,4 +104,4 @@ async def test_a_row_that_somebody_writes_in_stays_and_nothing_slides_in(tmp_pat
         await streams(page, 1)
         page.change("b", "other")
         page.add("c", "three")
-        await reported(page, "one two|1 new: show|1 new|3|(3) Inbox")
+        await reported(page, "one other|1 new: show|1 new|3|(3) Inbox")

@@ -10,7 +10,7 @@ import pytest
 
 import admin_api.console
 from admin_api.console.files import static_files, url_of
-from tests.admin_api.console.threads import mail, parsed
+from tests.admin_api.console.threads import mail, parsed, whole_thread
 from tests.admin_api.console.visitor import signed_in, visitor
 from tests.builders import MEMBER, SUPPORT, World, receive_all
 from tests.test_layering import imports
@@ -28,7 +28,8 @@ ATTRIBUTES = {
 }
 FIRST_LOAD = 45 << 10
 MOST_LINES = 6105
-MOST_LINES_OF_SCRIPT = 1324
+MOST_LINES_OF_SCRIPT = 1200
+MOST_OF_SCRIPTS = 12 << 10
 
 
 @pytest.mark.parametrize("file", PYTHON, ids=lambda file: str(file.relative_to(ROOT)))
@@ -104,6 +105,30 @@ async def test_the_first_load_fits_into_the_budget(world: World) -> None:
     files = {name: len(file.packed) for name, file in static_files().files.items()}
 
     assert len(gzip.compress(page)) + sum(files.values()) <= FIRST_LOAD, files
+
+
+def with_imports(names: set[str]) -> set[str]:
+    """Scripts, and all that they import."""
+    imported = {
+        one
+        for name in names
+        for one in re.findall(r'from "\./(\w+\.js)"', (ROOT / "static" / name).read_text())
+    }
+    return names if imported <= names else with_imports(names | imported)
+
+
+async def test_our_scripts_of_a_page_are_small(world: World) -> None:
+    """Those of a list, and of a thread but for the composer, which is for sending."""
+    shown = await whole_thread(world, [mail("Text.")], SUPPORT)
+    who = await signed_in(world, MEMBER)
+    for path in (f"/console/{SUPPORT}/", shown.path):
+        page = (await who.get(path)).text
+        own = with_imports(
+            {*re.findall(r'src="[^"]*/(\w+\.js)"', page)} - {"htmx.js", "compose.js"}
+        )
+        sizes = {name: len(static_files().files[name].packed) for name in own}
+        assert len(sizes) > 7
+        assert sum(sizes.values()) <= MOST_OF_SCRIPTS, sizes
 
 
 async def test_files_are_kept_for_a_year_and_change_their_path_with_their_content(
