@@ -2,7 +2,9 @@
 
 - The same credential, method, path, query and key are the same call; another body is 409. A token
   that was rotated is another credential.
-- The caller's rights, and the acting inbox, are checked first, every time.
+- The caller's rights, and the acting inbox, are checked first, every time. So a 403 is not kept,
+  also where only the handler finds it (a letter's list, its recipients): kept, it would be an
+  answer about rights that nobody checked.
 - The handler runs within the transaction that keeps its answer, so that a crash leaves both or
   neither. A handler that waits for more than the store (a password's hash, the DNS) cannot; there
   the answer is kept right after, and what such calls do is the same when it is done twice.
@@ -41,7 +43,7 @@ REPLAYED = "Idempotency-Replayed"
 SECRETS = ("token", "secret", "webhook_secret", "password", "access_token")
 
 _KEY = re.compile(r"[\x21-\x7e](?:[\x20-\x7e]{0,253}[\x21-\x7e])?")
-# Right and limit may be there a minute later: kept, the refusal would make every retry useless.
+# Right and limit may be there a minute later: kept, the refusal would outlive its reason.
 _NOT_KEPT = (401, 403, 429)
 MOST = 16 << 10
 

@@ -12,9 +12,11 @@ from storage.accounts.idempotency_keys import KeptAnswer, KeyClaim
 from storage.clock import DAY, SECOND
 from storage.database import Row, Tx
 from storage.errors import Conflict, StoreUnavailable
+from tests.admin_api.outbound.test_letters import sending_world
 from tests.admin_api.test_routes import TABLE, ids
 from tests.admin_api.test_tenants import path_of
 from tests.builders import (
+    AGENT,
     MEMBER,
     PASSWORD,
     SALES,
@@ -25,6 +27,7 @@ from tests.builders import (
     World,
     deliver,
 )
+from tests.support.engines import Engine
 from tests.support.retention import forgotten
 
 Rows = list[Row]
@@ -134,6 +137,28 @@ async def test_who_may_call_is_asked_first_every_time(world: World) -> None:
         assert (await api.post("/v1/templates/", json=body, headers=KEY)).status_code == 403
         await owner.delete(user)
         assert (await api.post("/v1/templates/", json=body, headers=KEY)).status_code == 401
+
+
+async def test_a_missing_right_is_no_stored_answer(engine: Engine) -> None:
+    """Also where the handler alone can tell: with the right, the same key sends the letter."""
+    letter = {
+        "from": TEAM,
+        "to": [{"email": "grace@sender.test"}],
+        "subject": "x",
+        "text_body": "x",
+    }
+    async with sending_world(engine) as world:
+        member = f"/v1/distribution-lists/{world.ids[TEAM]}/members/"
+        async with world.client(AGENT) as api, world.client(TENANT_OWNER) as owner:
+            refused = [await api.post("/v1/messages/", json=letter, headers=KEY) for _ in "ab"]
+            added = await owner.post(member, json={"inbox_id": world.ids[AGENT]})
+            assert added.status_code == 201
+            sent = [await api.post("/v1/messages/", json=letter, headers=KEY) for _ in "ab"]
+    assert [one.json()["code"] for one in refused] == ["list_not_yours"] * 2
+    assert [one.json() for one in sent] == [201, 201]
+    assert sent[0].json()["message_id"] == sent[1].json()["message_id"]
+    replayed = ["idempotency-replayed" in one.headers for one in (*refused, *sent)]
+    assert replayed == [False, False, False, True]
 
 
 async def test_an_inbox_that_was_taken_away_is_404_though_the_answer_is_kept(world: World) -> None:
