@@ -6,7 +6,8 @@ Rules this module keeps:
 - At most the first 100 KiB and 1,000 fields are read; `truncated`: there was more.
 - Lines end, and the header stops, as `storage.content.header_grammar` says, like in the full
   parser, which reads the same bytes later: the two must see one message.
-- Of a field that may occur once the first one counts.
+- Of a field that may occur once the first one counts, but for ids in several References or
+  In-Reply-To, which count together.
 - Raw octets are UTF-8 where most of them can be, else in the charset of the message's text, be it
   named in a header or in the HTML alone, else windows-1252.
 - Ids count without their brackets and in encoded words too; in a field with brackets only the text
@@ -48,6 +49,7 @@ _ZONES = {"EST": -5, "EDT": -4, "CST": -6, "CDT": -5, "MST": -7, "MDT": -6, "PST
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _MICROSECOND = timedelta(microseconds=1)
 _ADDRESSES = frozenset({b"from", b"to", b"cc"})
+_IDS = frozenset({b"references", b"in-reply-to"})
 _ONCE = (
     frozenset(b"message-id in-reply-to references from to cc subject date content-type".split())
     | OTHERS
@@ -152,6 +154,8 @@ def _fields(head: bytes) -> _Fields:
                 # Half an address would be another address.
                 is_cut = name in _ADDRESSES and found.end() == cut_at
                 once[name] = value.rpartition(b",")[0] if is_cut else value
+            elif name in _IDS:
+                once[name] += b" " + value
         elif name == b"received":
             received.append(value)
         elif name == b"delivered-to":

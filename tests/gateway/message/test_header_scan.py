@@ -335,6 +335,15 @@ def test_a_message_id_is_what_stands_in_the_brackets(value: bytes, message_id: s
     assert scan(b"Message-ID: " + value + b"\r\n\r\n").message_id == message_id
 
 
+def test_ids_in_a_field_that_stands_twice_count_together() -> None:
+    found = scan(
+        b"References: <a@x.test>\r\nReferences: <b@x.test>, <c.\r\n d@x.test>\r\n"
+        b"In-Reply-To: your letter\r\nIn-Reply-To: <c@x.test>\r\n\r\n"
+    )
+    assert found.references == ("a@x.test", "b@x.test", "c.d@x.test")
+    assert found.in_reply_to == ("c@x.test",)
+
+
 def test_the_root_and_the_newest_of_many_references_are_kept() -> None:
     ids = b" ".join(b"<%d@x>" % number for number in range(150))
     references = scan(b"References: " + ids + b"\r\n\r\n").references
