@@ -6,6 +6,7 @@
 - Fields are read for what they mean: comments, quotes and stray punctuation around a type, an
   encoding or a charset are passed over, a parameter needs no semicolon before it, and a file name
   that is not quoted goes on to the next parameter.
+- A type that is missing or none is that of the ending of the file's name.
 - A file name is shown as a name: no path, no sign that turns the direction of writing, and one that
   is too long keeps its extension.
 - Never raises; the time is in proportion to the octets.
@@ -19,9 +20,10 @@ import re
 from collections.abc import Callable
 from dataclasses import dataclass
 from itertools import takewhile
+from mimetypes import guess_type
 from mmap import mmap
 from typing import NamedTuple
-from urllib.parse import unquote_to_bytes
+from urllib.parse import unquote, unquote_to_bytes
 
 from gateway.message.encoded_words import decoded, harmless, is_utf8
 from storage.content.charsets import ISO_2022_JP, codec_of, decode_text, is_iso_2022_jp
@@ -43,6 +45,8 @@ _WANTED = frozenset(
         b"content-disposition",
         b"content-transfer-encoding",
         b"content-id",
+        b"content-location",
+        b"content-description",
         b"reply-to",
     )
 )
@@ -81,6 +85,8 @@ _QUOTED_PAIR = re.compile(r"\\([\"\\])", re.DOTALL)
 # `3D` is the sign of equality that quoted-printable makes of one.
 _WORD = re.compile(r"[\s\"'\\=<\[]*+(?:charset\s*=|3D)?[\s\"'\\]*+([^\s\"'(),;\\>\]]+)")
 _ODD_CHARSET = re.compile(r"\bcharset[\s:\"']+([\w.:+-]{2,40})", re.IGNORECASE)
+# A label that has lost its `charset=`.
+_BARE_CHARSET = re.compile(r";\s*([\w.:+-]{3,40})\s*(?=;|\Z)")
 _LABEL = re.compile(r"[\w.:+-]{3,}")
 _LONGEST_LABEL = 60
 _QUOTE_ESCAPES = re.compile(r"&quot;|%22")
@@ -203,17 +209,32 @@ def kind_of(
         ),
         "",
     )
+    filename = file_name(name) if name else None
+    media_type = _media_type(content_type) or _type_of(filename, content_type, default)
     return Kind(
-        content_type=_media_type(content_type, default),
+        content_type=media_type,
         boundary=_whole(of_type, "boundary").rstrip().encode("utf-8", "surrogateescape"),
         charset=_charset(content_type, of_type),
         encoding=_encoding(values.get(b"content-transfer-encoding", b"")),
         flow=_flow(of_type),
         disposition=_first(_FIRST_WORD, disposition).lower(),
-        filename=file_name(name) if name else None,
+        filename=filename or _other_name(values, media_type),
         content_id=content_id(unfolded(values.get(b"content-id", b""))),
         root_id=content_id(_whole(of_type, "start")) if "start" in of_type else None,
     )
+
+
+def _other_name(values: dict[bytes, bytes], media_type: str) -> str | None:
+    """The name of a file in Content-Location or Content-Description, by its ending."""
+    if media_type.startswith(("text/", "multipart/")):
+        return None
+    location = unquote(unfolded(values.get(b"content-location", b"")).partition("?")[0])
+    for text in (location, decoded(unfolded(values.get(b"content-description", b"")))):
+        name = file_name(text.strip("<>\"' "))
+        # Any other ending may be that of a host, or of a sentence.
+        if name and guess_type(name)[0] == media_type:
+            return name
+    return None
 
 
 def unfolded(value: bytes) -> str:
@@ -227,8 +248,9 @@ def unfolded(value: bytes) -> str:
 
 def _charset(content_type: str, parameters: dict[str, str]) -> str | None:
     written = _QUOTE_ESCAPES.sub("", _whole(parameters, "charset"))
-    if not written and (odd := _ODD_CHARSET.search(content_type)):
-        return codec_of(odd[1])
+    if not written:
+        odd = _ODD_CHARSET.search(content_type) or _BARE_CHARSET.search(content_type)
+        return codec_of(odd[1]) if odd else None
     return _codec(written)
 
 
@@ -297,7 +319,17 @@ def _whole_name(quoted: str, tail: str) -> str:
     return quoted + behind if _EXTENSION.fullmatch(behind) else quoted
 
 
-def _media_type(text: str, default: str) -> str:
+def _type_of(filename: str | None, stated: str, default: str) -> str:
+    """The type of a part whose Content-Type names none."""
+    if filename and default == "text/plain":
+        guessed, packed = guess_type(filename)
+        if guessed:
+            return "application/octet-stream" if packed else guessed
+    return "text/plain" if stated.strip() else default
+
+
+def _media_type(text: str) -> str:
+    """The type that a Content-Type names; empty where it names none."""
     if found := _TYPE.match(text):  # nearly always
         return _named_type(found)
     if multipart := _ANY_MULTIPART.match(text):  # so others read it, whatever its subtype is
@@ -309,13 +341,11 @@ def _media_type(text: str, default: str) -> str:
     before = _BEFORE_TYPE.match(text)
     mark = before[0].strip() if before else ""
     text = text[before.end() :] if before else text
-    if not text.strip():
-        return default
     if found := _TYPE.match(text):
         named = _named_type(found)
         is_quoted = mark in {"", "'", '"'} and text[found.end() :].startswith(mark)
         return named if is_quoted or not named.startswith("multipart/") else "text/plain"
-    return _BARE_TYPES.get(_first(_BARE_TYPE, text).lower(), "text/plain")
+    return _BARE_TYPES.get(_first(_BARE_TYPE, text).lower(), "")
 
 
 def _named_type(found: re.Match[str]) -> str:

@@ -36,6 +36,8 @@ text/html; charset=3Diso-8859-2
 text/html; charset=3D"iso-8859-2"
 text/html; charset:iso-8859-2
 text/html; charset iso-8859-2
+text/html; iso-8859-2
+text/html;iso-8859-2; format=flowed
 """
 BASE64 = """
 base64
@@ -156,6 +158,43 @@ def test_a_file_name_is_read_in_each_way_that_it_is_written() -> None:
             with case(written):
                 values = {b"content-disposition": b"attachment; " + written.encode()}
                 assert kind_of(values, "text/plain").filename == name
+
+
+def test_a_type_that_is_none_is_that_of_the_name() -> None:
+    wanted = {
+        (b"", b"a.pdf"): "application/pdf",
+        (b"pdf", b"a.pdf"): "application/pdf",
+        (b"application-x-gzip", b"a.xml.gz"): "application/octet-stream",
+        (b"", b"a.html"): "text/html",
+        (b"", b"a"): "text/plain",
+        (b"text", b"a.pdf"): "text/plain",
+        (b"application/x", b"a.pdf"): "application/x",
+        (b'"\tmultipart/mixed', b"a.pdf"): "text/plain",
+    }
+    with cases() as case:
+        for (stated, name), media_type in wanted.items():
+            with case(f"{stated!r} {name!r}"):
+                disposition = b"attachment; filename=" + name
+                values = {b"content-type": stated, b"content-disposition": disposition}
+                assert kind_of(values, "text/plain").content_type == media_type
+
+
+def test_a_file_without_a_name_has_that_of_its_location_or_description() -> None:
+    wanted = {
+        ("image/png", "Content-Location: http://x.test/a/logo%20new.png?size=1"): "logo new.png",
+        ("image/png", 'Content-Location: "logo.png"'): "logo.png",
+        ("application/pdf", "Content-Description: =?utf-8?q?Gr=C3=BC_3.pdf?="): "Grü 3.pdf",
+        ("application/pdf", "Content-Description: for example.com"): None,
+        ("application/pdf", "Content-Description: 3 Scanned Pages"): None,
+        ("text/plain", "Content-Description: notes.txt"): None,
+        ("image/png; name=b.png", "Content-Location: logo.png"): "b.png",
+    }
+    with cases() as case:
+        for (media_type, field), name in wanted.items():
+            with case(field):
+                octets = f"Content-Type: {media_type}\n{field}\n\nx".encode()
+                (leaf,) = split(octets, lambda: True).leaves
+                assert leaf.kind.filename == name
 
 
 def test_a_disposition_that_is_an_encoded_word_is_read() -> None:
