@@ -140,7 +140,8 @@ class Header(NamedTuple):
 class Kind:
     """The type of a part, as its header says. `charset` is a codec of Python's, or None.
 
-    `root_id` is the Content-Id of the part of a multipart/related that shows the others.
+    `root_id` is the Content-Id of the part of a multipart/related that shows the others. A page may
+    name a part by its `location` (RFC 2557), which stands in for a Content-Id that is not there.
     """
 
     content_type: str
@@ -152,6 +153,7 @@ class Kind:
     filename: str | None
     content_id: str | None
     root_id: str | None = None
+    location: str = ""
 
 
 def read_header(data: Octets, start: int, is_boundary: Callable[[bytes], bool]) -> Header:
@@ -210,6 +212,7 @@ def kind_of(
         "",
     )
     filename = file_name(name) if name else None
+    location = unfolded(values.get(b"content-location", b"")).strip("<>\"' ")
     media_type = _media_type(content_type) or _type_of(filename, content_type, default)
     return Kind(
         content_type=media_type,
@@ -219,8 +222,9 @@ def kind_of(
         flow=_flow(of_type),
         disposition=_first(_FIRST_WORD, disposition).lower(),
         filename=filename or _other_name(values, media_type),
-        content_id=content_id(unfolded(values.get(b"content-id", b""))),
+        content_id=content_id(unfolded(values.get(b"content-id", b""))) or content_id(location),
         root_id=content_id(_whole(of_type, "start")) if "start" in of_type else None,
+        location=location[:MAX_NAME],
     )
 
 

@@ -3,6 +3,7 @@
 - Nothing in the result runs, asks for input or loads anything: no script, no form, no frame; an
   image is a part of the same message (`cid:`) or small data in place; styles are those of a short
   list and name no address.
+- A picture may be named by the Content-Location of its part (RFC 2557).
 - A link opens a web page, a message or a telephone; it tells the page nothing of where it was.
 - The text is read from the sanitised HTML, which is well-formed: hidden text is left out. Where
   white space counts (`pre`) it stays. A page of pictures says what stands in their place.
@@ -15,8 +16,10 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
 from functools import lru_cache
 from html import escape, unescape
+from urllib.parse import quote, urljoin
 
 import nh3
 
@@ -115,6 +118,12 @@ _BLOCK_NAMES = (
 _BLOCKS = frozenset(_BLOCK_NAMES.split())
 
 
+_SOURCE = re.compile(
+    r"""(\bsrc\s*+=\s*+)(?:"([^"]{1,2000})"|'([^']{1,2000})'|([^\s"'<>]{1,2000}))""", re.IGNORECASE
+)
+_MOST_SOURCES = 10_000
+_SAFE_IN_ID = ":/@?=#+,;!$*~|"
+_PLAIN_ADDRESS = re.compile(r"[\w.~:/?#@!$&'()*+,;=%-]++", re.ASCII)
 # Commands of enriched and rich text, and how HTML has them; those that are not here have no form.
 _ENRICHED = re.compile(r"(<<)|<(/?)([A-Za-z0-9-]{1,60})>|(\n+)|<?[^<\n]+|<")
 _COMMANDS = {
@@ -163,6 +172,26 @@ def from_enriched(source: str, *, is_rich: bool) -> str:
         elif not name:
             done.append(escape(found[0], quote=False))
     return "".join(done)
+
+
+def with_parts(source: str, parts: Mapping[str, str], base: str) -> str:
+    """HTML that names the other parts of its message by their ids, not by their locations.
+
+    `parts` are the ids by location, `base` is the location of the page (RFC 2557 5).
+    """
+
+    def named(attribute: re.Match[str]) -> str:
+        address = unescape(attribute[2] or attribute[3] or attribute[4]).strip()
+        name = parts.get(address) or parts.get(_resolved(base, address))
+        return f'{attribute[1]}"cid:{quote(name, safe=_SAFE_IN_ID)}"' if name else attribute[0]
+
+    return _SOURCE.sub(named, source, count=_MOST_SOURCES)
+
+
+def _resolved(base: str, address: str) -> str:
+    # Of other addresses `urljoin` raises for some.
+    is_plain = _PLAIN_ADDRESS.fullmatch(base) and _PLAIN_ADDRESS.fullmatch(address)
+    return urljoin(base, address) if is_plain else address
 
 
 def is_deep(source: str) -> bool:

@@ -15,7 +15,7 @@ from __future__ import annotations
 
 import re
 import zlib
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from html import escape
 
@@ -66,6 +66,8 @@ class _Reader:
     files: list[Part] = field(default_factory=list)
     pages: dict[int, tuple[str | None, str]] = field(default_factory=dict)
     named_ids: frozenset[str] = frozenset()
+    ids: Mapping[str, str] = field(default_factory=dict)
+    """The Content-Ids of parts by their locations."""
 
     def has_text(self, leaf: Leaf) -> bool:
         """Whether plain text says anything."""
@@ -125,6 +127,8 @@ class _Reader:
         source = self.text(leaf)
         if (kind := leaf.kind.content_type) != "text/html":
             source = html.from_enriched(source, is_rich=kind == "text/richtext")
+        if self.ids:
+            source = html.with_parts(source, self.ids, leaf.kind.location)
         self.named_ids |= shown_ids(source)
         if html.is_deep(source):
             source, whole = html.flattened(source)
@@ -146,7 +150,9 @@ def preview_of(shown: str) -> str:
 def parse(data: Octets, in_time: Callable[[], bool], *, with_html: bool = True) -> Parsed:
     """The result for the message in `data`."""
     structure = split(data, in_time)
-    reader = _Reader(data, in_time, with_html)
+    kinds = (leaf.kind for leaf in structure.leaves)
+    ids = {kind.location: kind.content_id for kind in kinds if kind.location and kind.content_id}
+    reader = _Reader(data, in_time, with_html, ids=ids)
     letter = letter_of(structure.root, reader.has_text, reader.shows)
     as_it_is = all(map(is_plain, letter.text))
     slices = [one for leaf in letter.text if is_plain(leaf) for one in reader.slices_of(leaf)]

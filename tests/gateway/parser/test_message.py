@@ -424,7 +424,7 @@ def test_a_preview_is_the_same_however_little_of_the_text_is_read(
 
 
 def test_text_of_a_kind_that_needs_no_program_is_the_letter() -> None:
-    for kind in ("text/markdown", "text/x-note", "text/enriched"):
+    for kind in ("text/markdown", "text/x-note"):
         result, data = parsed("Subject: s", f"Content-Type: {kind}", "", "the letter")
         assert (texts(result, data), result.has_files) == (["the letter"], False), kind
     for kind in ("text/calendar", "text/vcard", "text/csv"):

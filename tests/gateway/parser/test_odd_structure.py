@@ -1,6 +1,7 @@
 """Multiparts, types and files as mailers write them that keep no standard (kinds B, H and L)."""
 
 from base64 import encodebytes, urlsafe_b64encode
+from urllib.parse import unquote
 
 from gateway.message.encoded_words import readable
 from storage.content.transfer_encoding import decode, decoder
@@ -107,3 +108,33 @@ def test_base64_in_the_alphabet_for_addresses_is_read() -> None:
         with case("the usual alphabet behind a ruler"):
             usual = encodebytes(b"The letter.\n").decode()
             assert read(H + whole.replace(text, f"{'-' * 20}\n{usual}"))[1] == "The letter.\n"
+
+
+def test_a_page_may_name_its_pictures_by_their_location() -> None:
+    """As pages that were saved whole, and the programs of reports, write it (RFC 2557)."""
+    png = "Content-Type: image/png\nContent-Location: {}\n\nPNG"
+    wanted = {
+        ("", 'src="image1"', "image1"): 'src="cid:image1"',
+        ("", "SRC='http://x.test/a b.png?c=1&amp;d'", "http://x.test/a b.png?c=1&d"): (
+            'src="cid:http://x.test/a%20b.png?c=1%26d"'
+        ),
+        ("", "src=http://x.test/a.png", "<http://x.test/a.png>"): 'src="cid:http://x.test/a.png"',
+        ("file:///C:/x/y.htm", 'src="y_files/1.png"', "file:///C:/x/y_files/1.png"): (
+            'src="cid:file:///C:/x/y_files/1.png"'
+        ),
+        ("http://[", 'src="y.png"', "other.png"): "",
+        ("", 'src="http://x.test/b.png"', "http://x.test/a.png"): "",
+        ("", 'src="cid:p@x"', "http://x.test/a.png\nContent-ID: <p@x>"): 'src="cid:p@x"',
+        ("", 'src="a.png"', "a.png\nContent-ID: <p@x>"): 'src="cid:p@x"',
+    }
+    with cases() as case:
+        for (base, source, location), shown in wanted.items():
+            page = f"Content-Type: text/html\nContent-Location: {base}\n\n<p>x <img {source}></p>"
+            with case(location):
+                found, _ = read(multipart("related", page, png.format(location)))
+                image = f"<img {shown}>" if shown else "<img>"
+                assert page_of(found) == f"<p>x {image}</p>"
+                if shown:
+                    (part,) = found.attachments
+                    assert f"cid:{part.content_id}" in unquote(shown)
+                    assert (part.is_inline, found.has_files) == (True, False)
