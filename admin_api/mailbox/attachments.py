@@ -11,6 +11,7 @@ from __future__ import annotations
 import re
 from collections.abc import AsyncIterator
 from contextlib import aclosing
+from mimetypes import guess_extension
 from urllib.parse import quote
 
 from starlette.responses import Response, StreamingResponse
@@ -27,6 +28,7 @@ _ACTIVE = re.compile(
     r"text/(?!plain\b|csv\b|calendar\b).*|multipart/.*|message/(?!rfc822\b).*"
     r"|.*(?:html|xml|svg|script|pdf\+).*|application/x-shockwave-flash"
 )
+_NO_TYPE = "application/octet-stream"
 _NOT_PLAIN = re.compile(r"[^A-Za-z0-9 !#$&()+,.=@^_`{}~-]")
 
 
@@ -50,7 +52,7 @@ async def show_attachment(call: Call) -> Response:
         headers={
             "Content-Type": safe_type(part.content_type),
             "Content-Length": str(part.size),
-            "Content-Disposition": disposition(part.filename),
+            "Content-Disposition": disposition(part.filename or _name_for(part.content_type)),
             "X-Content-Type-Options": "nosniff",
             # For a browser that shows it all the same: nothing in it runs, on no origin of ours.
             "Content-Security-Policy": "default-src 'none'; sandbox",
@@ -77,12 +79,17 @@ async def _with_content(tx: Tx, call: Call) -> tuple[Attachment, Content]:
 
 def safe_type(content_type: str) -> str:
     """Return the type from the message, unless a browser would do more with it than save it."""
-    return "application/octet-stream" if _ACTIVE.fullmatch(content_type) else content_type
+    return _NO_TYPE if _ACTIVE.fullmatch(content_type) else content_type
 
 
-def disposition(filename: str | None) -> str:
+def _name_for(content_type: str) -> str:
+    """Return a name for a file without one, with an ending that tells programs its type."""
+    kind = safe_type(content_type)
+    return "attachment" if kind == _NO_TYPE else f"attachment{guess_extension(kind) or ''}"
+
+
+def disposition(filename: str) -> str:
     """Build the Content-Disposition of a download."""
-    name = filename or "attachment"
-    plain = _NOT_PLAIN.sub("_", name)
-    full = quote(name, safe="", errors="replace")
+    plain = _NOT_PLAIN.sub("_", filename)
+    full = quote(filename, safe="", errors="replace")
     return f"attachment; filename=\"{plain}\"; filename*=UTF-8''{full}"

@@ -4,6 +4,7 @@
 - Parts that the message shows in itself (a picture named by `cid:`, or one beside it in
   multipart/related), a signature, what a report says to programs, and another form of the text are
   parts like any other, but nobody attached them.
+- An attached message without a name has that of its subject.
 - A uuencoded file in plain text is a file, and no text. The files in a winmail.dat are shown in its
   place (`gateway.parser.tnef`).
 
@@ -20,6 +21,7 @@ from typing import NamedTuple
 from urllib.parse import unquote
 
 from gateway.message.encoded_words import decoded, is_utf8
+from gateway.message.header_scan import scan
 from gateway.parser.fields import Octets, content_id, file_name
 from gateway.parser.letter import File
 from gateway.parser.structure import Leaf
@@ -55,6 +57,10 @@ _UUENCODED = re.compile(
     rb"end[ \t]*(?:\r?\n|\Z)",
     re.MULTILINE,
 )
+_MESSAGES = {"message/rfc822", "message/global"}
+_HEAD = 16 * 1024
+_STEPS = {ord("/"): "_", ord("\\"): "_"}
+_LONGEST_SUBJECT = 100
 _MEDIA_TYPE = re.compile(r"[a-z0-9!#$&^_.+-]{1,63}/[a-z0-9!#$&^_.+-]{1,63}")
 _NO_TYPE = "application/octet-stream"
 
@@ -102,7 +108,7 @@ def parts_of(
             return parts, attached, False
         parts.append(
             Part(
-                filename=kind.filename,
+                filename=kind.filename or _name_of_message(data, leaf),
                 content_type=kind.content_type,
                 size=size,
                 is_inline=is_shown or kind.disposition == "inline",
@@ -113,6 +119,15 @@ def parts_of(
             )
         )
     return parts, attached, True
+
+
+def _name_of_message(data: Octets, leaf: Leaf) -> str | None:
+    """The subject of an attached message, as a name of a file."""
+    if leaf.kind.content_type not in _MESSAGES:
+        return None
+    head = data[leaf.start : min(leaf.end, leaf.start + _HEAD)]
+    subject = scan(decode(head, leaf.kind.encoding)).subject
+    return file_name(subject.translate(_STEPS)[:_LONGEST_SUBJECT] + ".eml") if subject else None
 
 
 def _inner_parts(data: Octets, leaf: Leaf) -> list[Part]:

@@ -86,7 +86,28 @@ def test_no_name_gets_out_of_its_header() -> None:
         'attachment; filename="a__ x=b__Set-Cookie_ c"; '
         "filename*=UTF-8''a%22%3B%20x%3Db%0D%0ASet-Cookie%3A%20c"
     )
-    assert disposition(None) == "attachment; filename=\"attachment\"; filename*=UTF-8''attachment"
+
+
+@pytest.mark.parametrize(
+    ("content_type", "name"),
+    [
+        ("message/rfc822", "attachment.eml"),
+        ("application/pdf", "attachment.pdf"),
+        ("application/x-unheard-of", "attachment"),
+        ("text/html", "attachment"),
+    ],
+)
+async def test_a_file_without_a_name_is_saved_under_its_type(
+    world: World, content_type: str, name: str
+) -> None:
+    field = "Content-Disposition: attachment"
+    path = await sent(world, letter(content_type, b"x", field))
+    async with world.client(SALES) as api:
+        answer = await api.get(path)
+
+    assert answer.headers["content-disposition"] == (
+        f"attachment; filename=\"{name}\"; filename*=UTF-8''{name}"
+    )
 
 
 async def test_html_is_never_shown_as_html(world: World) -> None:

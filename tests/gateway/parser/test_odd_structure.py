@@ -138,3 +138,29 @@ def test_a_page_may_name_its_pictures_by_their_location() -> None:
                     (part,) = found.attachments
                     assert f"cid:{part.content_id}" in unquote(shown)
                     assert (part.is_inline, found.has_files) == (True, False)
+
+
+def test_an_attached_message_is_named_by_its_subject() -> None:
+    wanted = {
+        "Subject: =?utf-8?q?Re=3A_Gr=C3=BC=C3=9Fe_a/b?=": "Re: Grüße a_b.eml",
+        f"Subject: {'a' * 200}": "a" * 100 + ".eml",
+        "Subject:": None,
+        "From: b@x.test": None,
+    }
+    with cases() as case:
+        for header, name in wanted.items():
+            for field in ("Content-Type: message/rfc822", "Content-Type: message/global"):
+                with case(header):
+                    found, _ = read(multipart("mixed", TEXT, f"{field}\n\n{header}\n\nx"))
+                    assert [part.filename for part in found.attachments] == [name]
+        with case("one with a name"):
+            named = "Content-Type: message/rfc822; name=a.eml\n\nSubject: b\n\nx"
+            found, _ = read(multipart("mixed", TEXT, named))
+            assert found.attachments[0].filename == "a.eml"
+        with case("its header is in base64"):
+            octets = encodebytes(b"Subject: c\n\nx").decode()
+            field = "Content-Transfer-Encoding: base64"
+            found, _ = read(
+                multipart("mixed", f"Content-Type: message/rfc822\n{field}\n\n{octets}")
+            )
+            assert found.attachments[0].filename == "c.eml"
