@@ -11,6 +11,7 @@ from __future__ import annotations
 import json
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from hashlib import sha256
 
 from storage.contacts.cards import Card, folded, packed_apart, unpacked
 from storage.database import Params, Row, Tx
@@ -123,16 +124,16 @@ async def write_contacts(
 
 _INSERT = """
     INSERT INTO contacts
-        (contact_id, tenant_id, inbox_id, sort_key, search, uid, card, apart, sources, read_only,
-         created_at, updated_at)
+        (contact_id, tenant_id, inbox_id, sort_key, search, uid, card, apart, digest, sources,
+         read_only, created_at, updated_at)
     VALUES
-        (:contact_id, :tenant_id, :inbox_id, :sort_key, :search, :uid, :card, :apart, :sources, 0,
-         :now, :now)
+        (:contact_id, :tenant_id, :inbox_id, :sort_key, :search, :uid, :card, :apart, :digest,
+         :sources, 0, :now, :now)
 """
 _UPDATE = """
     UPDATE contacts
     SET sort_key = :sort_key, search = :search, uid = :uid, card = :card, apart = :apart,
-        sources = :sources, read_only = :read_only, updated_at = :now
+        digest = :digest, sources = :sources, read_only = :read_only, updated_at = :now
     WHERE tenant_id = :tenant_id AND inbox_id = :inbox_id AND contact_id = :contact_id
 """
 _ADDRESS = """
@@ -271,15 +272,18 @@ async def contacts_named(
 
 
 async def contacts_alike(tx: Tx, *, tenant_id: bytes, inbox_id: bytes, card: Card) -> list[Contact]:
-    """A few cards of the name of `card` whose text begins like its own, the oldest first."""
-    named = {
-        "tenant_id": tenant_id,
-        "inbox_id": inbox_id,
-        "sort_key": card.sort_key,
-        "start": card.search_text[:_BY_TEXT],
-    }
+    """A few cards that are equal to `card`, or of its name with a text that begins like its own.
+
+    Of cards without address and number all have one text: they differ in their notes and lines.
+    """
+    book = {"tenant_id": tenant_id, "inbox_id": inbox_id}
+    equal = {**book, "digest": _digest(*packed_apart(card))}
+    begins = {**book, "sort_key": card.sort_key, "start": card.search_text[:_BY_TEXT]}
     alike = f"sort_key = :sort_key AND substr(search, 1, {_BY_TEXT}) = :start"
-    return await _oldest(tx, alike, named, limit=MOST_NAMED)
+    return [
+        *await _oldest(tx, "digest <> '' AND digest = :digest", equal, limit=MOST_NAMED),
+        *await _oldest(tx, alike, begins, limit=MOST_NAMED),
+    ]
 
 
 async def contact_ids(tx: Tx, *, inbox_id: bytes, canonicals: Collection[str]) -> dict[str, bytes]:
@@ -377,8 +381,14 @@ def _columns(contact: Contact) -> dict[str, object]:
         "uid": contact.card.uid,
         "card": card,
         "apart": apart,
+        "digest": _digest(card, apart),
         "sources": pack_sources(contact.sources),
     }
+
+
+def _digest(card: str, apart: str) -> str:
+    """As the index of `m033_card_digests` has it: equal for two cards that are stored alike."""
+    return sha256(f"{card}\n{apart}".encode()).hexdigest()[:32]
 
 
 def pack_sources(sources: Mapping[str, Source]) -> str:

@@ -15,6 +15,7 @@ from storage.contacts import same_card
 from storage.contacts.cards import Card, joined
 from storage.contacts.contacts import Contact, search_contacts, write_contacts
 from storage.database import Database, Row, Store, Tx
+from storage.migrations.m033_card_digests import m033_card_digests
 from tests.builders import AGENT, FOREIGN_INBOX, SALES, SUPPORT, World, deliver, open_world
 from tests.support.engines import Engine
 
@@ -301,8 +302,42 @@ async def test_namesakes_are_not_compared_each_with_each(
                 before = len(compared)
                 assert (await imported(api, "".join(file)))["created"] == len(file)
                 steps.append(len(compared) - before)
-        assert (await imported(api, "".join(phones)))["unchanged"] == len(phones)
+        for cards in (phones, towns):
+            assert (await imported(api, "".join(cards)))["unchanged"] == len(cards)
     # Fifty namesakes are looked at, not those that the file brought before.
     assert steps[0] == 0, steps
     assert steps[1] <= 51 * 300, steps
     assert steps[2:] == [0, 0], steps
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        "NOTE:met at stand {n}",
+        "NOTE:{n} " + "and so on " * 40,
+        "X-STAND:{n}",
+        "ORG:Firm\r\nTITLE:{n}",
+    ],
+)
+async def test_many_cards_of_one_name_without_a_number_are_not_doubled(
+    world: World, line: str
+) -> None:
+    file = "".join(card("Ann", line.format(n=number)) for number in range(70))
+    async with world.client(SALES) as api:
+        assert (await imported(api, file))["created"] == 70
+        assert (await imported(api, file))["unchanged"] == 70
+        assert (await imported(api, card("Ann", line.format(n=70))))["created"] == 1
+
+
+async def test_cards_of_an_older_release_are_not_doubled_either(world: World) -> None:
+    file = "".join(card("Ann", f"X-STAND:{number}") for number in range(70))
+
+    async def as_before(tx: Tx) -> None:
+        await tx.execute("DROP INDEX contacts_by_digest")
+        await tx.execute("ALTER TABLE contacts DROP COLUMN digest")
+        await m033_card_digests(tx)
+
+    async with world.client(SALES) as api:
+        assert (await imported(api, file))["created"] == 70
+        await world.database.write(as_before)
+        assert (await imported(api, file))["unchanged"] == 70
