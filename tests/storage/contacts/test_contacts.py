@@ -31,6 +31,7 @@ async def test_alike_cards_are_read_by_an_index(tmp_path: Path) -> None:
     async with open_world(Engine("sqlite", "sqlite", tmp_path)) as world:
         await world.database.read(explain)
     assert [plan.partition(" USING ")[2] for plan in plans] == [
+        "INDEX contacts_by_digest (inbox_id=? AND digest=?)",
         "INDEX contacts_by_text (inbox_id=? AND sort_key=? AND <expr>=?)",
         "INDEX contacts_by_name (inbox_id=? AND sort_key=?)",
     ]
