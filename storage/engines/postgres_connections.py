@@ -8,6 +8,8 @@
 - A caller waits for a connection for `PATIENCE` seconds. The pool retries so often that a store is
   well again within that time of its server; between two attempts it waits 1 s, then 2 s.
 - The questions on a new connection have to be answered as soon as any others.
+- While an answer is awaited, and before a connection is lent, we look whether the server's machine
+  still acknowledges (`storage.engines.servers.reach`): one that vanished is given up in 6 s.
 - The server looks every second whether we are still there, so the statement of a process that is
   gone, or has hung up, does not keep its locks until it ends.
 - libpq's message about a malformed URL is shown to nobody: it repeats the URL, with the password.
@@ -17,6 +19,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import math
 import os
 import select
 import socket
@@ -38,6 +41,7 @@ from storage.database import Row
 from storage.engines.servers.hosts import options_of
 from storage.engines.servers.many_rows import take_arrays
 from storage.engines.servers.pooling import require_own_session
+from storage.engines.servers.reach import KEEPALIVES, is_out_of_reach
 from storage.engines.servers.sql_states import translated
 from storage.errors import StoreUnavailable
 from storage.tenant_wall import name_all_for_session
@@ -46,6 +50,7 @@ OLDEST_SERVER = 14
 PATIENCE = 5.0
 _ANSWER_WITHIN = 8.0
 _BEHIND_THE_LOCK = 2.0
+_LOOK_EVERY = 1.0
 
 Connection = AsyncConnection[DictRow]
 
@@ -90,13 +95,13 @@ class Lender:
             raise translated(error) from error
 
     async def _check(self, connection: Connection) -> None:
-        """An idle server has nothing to say, but that it is going."""
+        """An idle server has nothing to say, but that it is going; a machine may just vanish."""
         poll = select.poll()
         poll.register(connection.fileno(), select.POLLIN)
-        if poll.poll(0):
+        if poll.poll(0) or _is_gone(connection):
             await connection.close()
             await self._pool.drain()
-            raise psycopg.OperationalError("the server closed the connection")
+            raise psycopg.OperationalError("the server closed the connection, or is gone")
 
 
 async def inspect(store: str) -> Row:
@@ -158,15 +163,41 @@ def answering(connection: Connection, lock_wait: float = 0.0) -> AbstractContext
 
 @contextlib.contextmanager
 def ending_within(connection: Connection, seconds: float | None) -> Iterator[None]:
-    """Hang up when it takes longer than that; None is for ever."""
-    if seconds is None:
-        yield
-        return
-    timer = asyncio.get_running_loop().call_later(seconds, _hang_up, connection)
+    """Hang up when it takes longer than that (None: for ever), or the server's machine is gone."""
+    watch = _Watch(connection, seconds)
     try:
         yield
     finally:
-        timer.cancel()
+        watch.end()
+
+
+class _Watch:
+    """Looks at a connection every second, as long as somebody waits for it."""
+
+    __slots__ = ("_connection", "_left", "_timer")
+
+    def __init__(self, connection: Connection, seconds: float | None) -> None:
+        self._connection = connection
+        self._left = math.inf if seconds is None else seconds
+        self._timer = self._again()
+
+    def _again(self) -> asyncio.TimerHandle:
+        pause = max(0.0, min(self._left, _LOOK_EVERY))
+        self._left -= pause
+        return asyncio.get_running_loop().call_later(pause, self._look)
+
+    def _look(self) -> None:
+        if self._left <= 0 or _is_gone(self._connection):
+            _hang_up(self._connection)
+        else:
+            self._timer = self._again()
+
+    def end(self) -> None:
+        self._timer.cancel()
+
+
+def _is_gone(connection: Connection) -> bool:
+    return not connection.closed and is_out_of_reach(connection.fileno())
 
 
 def _hang_up(connection: Connection) -> None:
@@ -229,7 +260,8 @@ def loosened(name: str) -> str:
 
 _LOOK_FOR_US = "SET client_connection_check_interval = 1000;"
 # The schema is named alone, so that no table of another store is ever found behind it. A writer
-# whose machine is gone must not keep the lock: the server ends its session. JIT compilation costs
+# whose machine is gone must not keep the lock: the server ends its session after 8 s, before those
+# who wait for the lock give up. JIT compilation costs
 # such small statements more than it saves. After RESET a setting is what the server says: to look
 # into pg_settings for it would take longer than all the rest.
 _SET_UP = f"""
@@ -238,9 +270,9 @@ _SET_UP = f"""
            set_config('lock_timeout', '{int(PATIENCE * 1000)}', false),
            set_config('statement_timeout', '0', false),
            set_config('idle_in_transaction_session_timeout', '60000', false),
-           set_config('tcp_keepalives_idle', '10', false),
-           set_config('tcp_keepalives_interval', '5', false),
-           set_config('tcp_keepalives_count', '3', false),
+           set_config('tcp_keepalives_idle', '4', false),
+           set_config('tcp_keepalives_interval', '1', false),
+           set_config('tcp_keepalives_count', '4', false),
            set_config('jit', 'off', false);
     WITH server AS MATERIALIZED (SELECT current_setting('synchronous_commit') AS flushes)
     SELECT current_database() AS database, current_schema() AS schema,
@@ -261,9 +293,8 @@ _OPTIONS: dict[str, Any] = {
     "row_factory": dict_row,
     "client_encoding": "UTF8",
     "fallback_application_name": "postroom",
-    "keepalives_idle": 10,
-    "keepalives_interval": 5,
-    "keepalives_count": 3,
+    **KEEPALIVES,
+    # Not less: it also ends a connection whose server takes nothing in while it waits for a lock.
     "tcp_user_timeout": 20_000,
 }
 

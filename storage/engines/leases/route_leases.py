@@ -69,11 +69,12 @@ class RouteLease:
         while self._is_wanted():
             try:
                 async with connected(self._store) as (connection, server):
-                    try:
-                        await self._renew_on(connection, server)
-                    finally:
-                        self._until = float("-inf")
-                    await connection.execute(_END, [self._holder])
+                    with ending_within(connection, None):
+                        try:
+                            await self._renew_on(connection, server)
+                        finally:
+                            self._until = float("-inf")
+                        await connection.execute(_END, [self._holder])
             except (StoreUnavailable, psycopg.Error):
                 await asyncio.sleep(_AGAIN_SECONDS)  # whoever needs the store tells of that
 

@@ -15,7 +15,7 @@ from collections.abc import Callable
 
 import psycopg
 
-from storage.engines.postgres_connections import connected
+from storage.engines.postgres_connections import connected, ending_within
 from storage.errors import StoreUnavailable
 
 _AGAIN_SECONDS = 1.0
@@ -39,8 +39,9 @@ async def listen(store: str, channel: str, told: Callable[[int], object]) -> Non
                 await connection.execute(f"LISTEN {channel}".encode())
                 pause = _AGAIN_SECONDS
                 told(0)
-                async for heard in connection.notifies():
-                    told(heard.pid)
+                with ending_within(connection, None):
+                    async for heard in connection.notifies():
+                        told(heard.pid)
         except (StoreUnavailable, psycopg.Error):
             pass  # whoever needs the store tells of that
         await asyncio.sleep(pause)
