@@ -19,8 +19,8 @@ Rules this module keeps:
 - An entry without any other address has the one that stands in its quoted string or comment; an
   entry without any at all has an empty `email`, and what stands in angle brackets is its name where
   there is no other. A comment that stands alone behind a mailbox is none.
-- Around an address brackets of all kinds, `mailto:` and `SMTP:` are passed over, as Exchange,
-  Outlook and web pages leave them.
+- Around an address brackets of all kinds, signs that take no room, `mailto:` and `SMTP:` are passed
+  over, as Exchange, Outlook and web pages leave them.
 
 RFC 5322 3.4 and 4.4.
 """
@@ -39,7 +39,14 @@ _MOST_ENTRIES = 2_000
 _LONGEST_COMMENTED = 1_000
 
 # Possessive (`*+`) wherever blanks may stand: a long run of them is gone over once.
-_PLAIN = re.compile(r"""([^"<>,;:()@\\]*+)<(?!=\?)([^\s"<>,;:()@\\]+@[^\s"<>,;:()@\\]+)>\s*+""")
+# Signs that take no room: copied from address books, they stand around addresses.
+_UNSEEN = (
+    "\u00ad\u061c\u200b\u200e\u200f\u202a\u202b\u202c\u202d\u202e\u2060\u2061\u2062\u2063\u2064"
+    "\u2066\u2067\u2068\u2069\ufeff"
+)
+_PLAIN = re.compile(
+    rf"""([^"<>,;:()@\\]*+)<(?!=\?)([^\s"<>,;:()@\\{_UNSEEN}]+@[^\s"<>,;:()@\\{_UNSEEN}]+)>\s*+"""
+)
 _TOKEN = re.compile(
     rf"""(?P<quoted>"(?:[^"\\]++|\\.)*+"?)
     | (?P<angle><(?:"(?:[^"\\]++|\\.)*+"|[^"<>]++)*+>?)
@@ -51,10 +58,11 @@ _TOKEN = re.compile(
     | (?P<stray>.)""",
     re.VERBOSE | re.DOTALL,
 )
+_OF_ADDRESS = rf"""[^\s"'<>,;:()@\\[\]{_UNSEEN}]+"""
 _USUAL = re.compile(
-    r"""\s*+(?:(?:"([^"\\<>@]+)"\s*+|([^"<>,;:()@\\=[\]]*+))
-    <([^\s"'<>,;:()@\\[\]]+@[^\s"'<>,;:()@\\[\]]+)>
-    |([^\s"'<>,;:()@\\[\]]+@[^\s"'<>,;:()@\\[\]]+)(?:\s++\(([^()\\"]*)\))?)\s*+(?:,|\Z)""",
+    rf"""\s*+(?:(?:"([^"\\<>@]+)"\s*+|([^"<>,;:()@\\=[\]]*+))
+    <({_OF_ADDRESS}@{_OF_ADDRESS})>
+    |({_OF_ADDRESS}@{_OF_ADDRESS})(?:\s++\(([^()\\"]*)\))?)\s*+(?:,|\Z)""",
     re.VERBOSE,
 )
 _QUOTED_PAIR = re.compile(r"\\(.)", re.DOTALL)
@@ -62,7 +70,7 @@ _AROUND_MARKS = re.compile(r" ?([.@]) ?")
 _LOOSE = re.compile(r" [.@]|@ ")
 _BARE_WORD = re.compile(r"""(?:"(?:[^"\\]++|\\.)*+"|[^\s"]|")++""")
 _ADDRESS = re.compile(r"""(?:"(?:[^"\\]++|\\.)*+"|[^\s"<>()@,;]+)@[^\s"<>()@,;]+""")
-_WRAPPING = "[]'`<>{}\\‹›«»“”‘’＜＞"
+_WRAPPING = "[]'`<>{}\\‹›«»“”‘’＜＞" + _UNSEEN
 # What programs write before an address: the URI scheme, the address type of Exchange.
 _SCHEME = re.compile(r"(?:mailto|smtp|e-?mail):\s*", re.IGNORECASE)
 _SCHEMES = frozenset(("mailto", "smtp", "email", "e-mail"))

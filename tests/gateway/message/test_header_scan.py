@@ -335,6 +335,21 @@ def test_a_message_id_is_what_stands_in_the_brackets(value: bytes, message_id: s
     assert scan(b"Message-ID: " + value + b"\r\n\r\n").message_id == message_id
 
 
+@pytest.mark.parametrize(
+    "written",
+    [
+        "\u202aann@x.test\u202c",
+        "Ann <ann@x.test\u200b>",
+        "<\ufeffann@x.test>",
+        "Ann <\u2068ann@x.test\u2069>, ann@x.test\u200e",
+        "'\u200bann@x.test\u200b'",
+    ],
+)
+def test_signs_that_take_no_room_are_none_of_an_address(written: str) -> None:
+    found = parse_mailboxes(written, 100)
+    assert {mailbox.email for mailbox in found} == {"ann@x.test"}
+
+
 def test_ids_in_a_field_that_stands_twice_count_together() -> None:
     found = scan(
         b"References: <a@x.test>\r\nReferences: <b@x.test>, <c.\r\n d@x.test>\r\n"
