@@ -13,7 +13,8 @@
   range of messages of each time. Triggers count what is marked, moved and deleted; a block without
   unread copies is gone. A look for unread copies reads these ranges alone.
 - Filing happens within the delivery that makes it due: 6 ms for copies in 50 inboxes, 30 ms for
-  copies in 4,000 of a store of a million copies.
+  copies in 4,000 of a store of a million copies. Its copies are not sorted before: that would cost
+  half as much again, and save little where they lie far apart.
 - PostgreSQL has indexes in these orders instead.
 """
 
@@ -142,21 +143,20 @@ _COUNT = """
 _FILING = (
     f"""
     INSERT OR REPLACE INTO filed_copies ({_COLUMNS})
-    SELECT {_COLUMNS} FROM {_UNFILED} ORDER BY inbox_id, folder, message_id
+    SELECT {_COLUMNS} FROM {_UNFILED}
     """,
     """
     INSERT OR REPLACE INTO filings (last, above)
     SELECT (SELECT MAX(message_id) FROM copies), message_id FROM filing
     """,
-    """
+    f"""
     INSERT OR REPLACE INTO unread_blocks (inbox_id, folder, last, above, unread)
-    SELECT d.inbox_id, d.folder, d.last, d.above,
+    SELECT d.inbox_id, d.folder, g.last, g.above,
            (SELECT COUNT(*) FROM filed_copies f
-            WHERE f.inbox_id = d.inbox_id AND f.folder = d.folder AND f.message_id > d.above
-              AND f.message_id <= d.last AND f.is_read = 0)
-    FROM (SELECT DISTINCT c.inbox_id, c.folder, g.last, g.above
-          FROM (SELECT last, above FROM filings ORDER BY last DESC LIMIT 1) g CROSS JOIN copies c
-          WHERE c.message_id > g.above AND c.is_read = 0) d
+            WHERE f.inbox_id = d.inbox_id AND f.folder = d.folder AND f.message_id > g.above
+              AND f.is_read = 0)
+    FROM (SELECT last, above FROM filings ORDER BY last DESC LIMIT 1) g
+    CROSS JOIN (SELECT DISTINCT inbox_id, folder FROM {_UNFILED} WHERE is_read = 0) d
     """,
     "UPDATE filing SET message_id = (SELECT MAX(message_id) FROM copies)",
     "UPDATE store_state SET value = 0 WHERE name = 'unfiled'",
