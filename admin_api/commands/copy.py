@@ -99,13 +99,15 @@ def _record(source: Settings, target: Settings, report: CopyReport) -> dict[str,
         "copies": report.rows["copies"],
         "large_contents": report.contents.count,
         "octets": report.contents.octets,
+        "was_complete": report.was_complete,
         "faults": [*report.contents.faults],
     }
 
 
 def _summary(target: Settings, report: CopyReport) -> str:
     rows, large = report.rows, report.contents
+    told = "was copied before, all of it," if report.was_complete else "copied"
     return (
-        f"copied to {_shown(target)}\n{rows['messages']} messages, {rows['copies']} copies,"
+        f"{told} to {_shown(target)}\n{rows['messages']} messages, {rows['copies']} copies,"
         f" {large.count} large contents of {large.octets / 2**20:.1f} MiB"
     )

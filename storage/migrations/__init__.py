@@ -135,16 +135,29 @@ async def require_current(database: Reads) -> None:
         raise StoreUnavailable("the store is of an older release; postroom serve upgrades it")
 
 
+COPIED_FROM = "copied_from"
+"""The row of `store_state` that keeps the number of a complete copy."""
+
+
 async def copy_begun(database: Reads) -> int | None:
     """The number of the copy that is being made into this store (`storage.relocation`), if any."""
+    return await _state(database, "copying")
 
-    async def begun(tx: Tx) -> int | None:
+
+async def copied_from(database: Reads) -> int | None:
+    """The number of the copy by which this store was made whole, if it was."""
+    return await _state(database, COPIED_FROM)
+
+
+async def _state(database: Reads, name: str) -> int | None:
+    async def find(tx: Tx) -> int | None:
         if await tx.fetch_one(_HAS_RECORD[tx.dialect["engine"]]) is None:
             return None
-        row = await tx.fetch_one("SELECT value FROM store_state WHERE name = 'copying'")
+        statement = "SELECT value FROM store_state WHERE name = :name"
+        row = await tx.fetch_one(statement, {"name": name})
         return int(row["value"]) if row else None
 
-    return await database.read(begun)
+    return await database.read(find)
 
 
 async def _require_whole(database: Reads) -> None:

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import contextlib
 import re
-from collections.abc import Callable
+from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass, field
 from functools import partial
 
@@ -38,6 +38,15 @@ class CopiedContents:
     faults: list[str] = field(default_factory=list)
 
 
+async def count_large_contents(source: Reads) -> CopiedContents:
+    """Count those of a store, without reading them."""
+    report = CopiedContents()
+    async for _, content in _large_in(source):
+        report.count += 1
+        report.octets += content.size
+    return report
+
+
 async def copy_large_contents(
     source: Reads,
     target: RowTarget,
@@ -48,21 +57,26 @@ async def copy_large_contents(
 ) -> CopiedContents:
     """Copy all that the new store does not have yet. Raises StoreFull, StoreUnavailable."""
     report = CopiedContents()
+    async for row, content in _large_in(source):
+        if not await _is_there(target, new, row, content):
+            try:
+                await _copy(target, row, content, old=old, new=new)
+            except ContentDamaged as error:
+                report.faults.append(f"content {content.file}: {error}")
+        report.count += 1
+        report.octets += content.size
+        progress(report)
+    return report
+
+
+async def _large_in(source: Reads) -> AsyncIterator[tuple[_Row, Content]]:
+    """Walk the large contents of a store, each with the row that names it."""
     for table, key in _TABLES.items():
         after = ""
         while page := await source.read(partial(large_after, after=after, table=table, key=key)):
             for row_id, content in page:
                 after = content.file or ""
-                row = _Row(table, key, row_id)
-                if not await _is_there(target, new, row, content):
-                    try:
-                        await _copy(target, row, content, old=old, new=new)
-                    except ContentDamaged as error:
-                        report.faults.append(f"content {content.file}: {error}")
-                report.count += 1
-                report.octets += content.size
-                progress(report)
-    return report
+                yield _Row(table, key, row_id), content
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,6 +4,8 @@
   changes, so the copy is of one moment however often it is interrupted.
 - The new one is an empty place, or one in which this very copy was begun. It is no store for
   anybody until its last step, one transaction.
+- That step leaves the number of the seal, so a copy whose last answer was lost is known as complete
+  when it is asked for again, also while the new store is in use.
 - Every row is the same but for where large contents lie (`storage.relocation.large_contents`) and
   what the engines keep differently (`storage.relocation.rows`). Positions of jobs are rows: nothing
   is parsed or notified twice.
@@ -23,35 +25,52 @@ from storage.engines.snapshots.tables import RowSource, RowTarget
 from storage.engines.snapshots.whole_store import open_source, open_target
 from storage.errors import Conflict, StoreDamaged
 from storage.index.copy_index import index_all_copies
+from storage.migrations import COPIED_FROM
 from storage.relocation.indexes import TABLE as INDEXES
 from storage.relocation.indexes import make_indexes
-from storage.relocation.large_contents import CopiedContents, copy_large_contents
+from storage.relocation.large_contents import (
+    CopiedContents,
+    copy_large_contents,
+    count_large_contents,
+)
 from storage.relocation.place import Place
 from storage.relocation.rows import (
     Progress,
     copy_rows,
     copy_search_index,
     count_rows,
+    is_copied,
     tables_to_copy,
 )
-from storage.relocation.seal import begin_copy, make_target, read_seal, require_free, seal
+from storage.relocation.seal import (
+    begin_copy,
+    find_copied,
+    make_target,
+    read_seal,
+    require_free,
+    seal,
+)
 from storage.tenant_wall import raise_walls
 
 # Each store has its own: a number for its objects, its backups, what is not filed, its steps.
 _OWN_STATE = {
     *("content_store", "last_backup", "unfiled"),
     *("vouched_step", "oldest_step"),
-    *("sealed", "copying"),
+    *("sealed", "copying", COPIED_FROM),
 }
 _SEARCH = "search_documents"
 
 
 @dataclass(frozen=True, slots=True)
 class CopyReport:
-    """The rows of each table in the new store, and its large contents."""
+    """The rows of each table in the new store, and its large contents.
+
+    `was_complete`: it was made before, and nothing was done now.
+    """
 
     rows: Mapping[str, int]
     contents: CopiedContents
+    was_complete: bool = False
 
 
 async def copy_store(
@@ -68,7 +87,9 @@ async def copy_store(
     Raises Conflict when the target is not free or the copy in it is of another moment,
     StoreUnavailable, StoreFull, StoreDamaged.
     """
-    await read_seal(source)
+    sealed = await read_seal(source)
+    if sealed and await find_copied(target) == sealed:
+        return await _report_of(source)
     begun = await require_free(target)
     number = await seal(source, clock=clock)
     if begun is None:
@@ -96,7 +117,7 @@ async def copy_store(
         await _make_the_rest(new, counts, progress)
         if await read_seal(source) != number:
             raise Conflict("released", "the old store was released meanwhile; empty the new one")
-        await new.write(partial(_open, state=await old.read(_state)))
+        await new.write(partial(_open, state=await old.read(_state), seal=number))
     return CopyReport(counts, large)
 
 
@@ -127,13 +148,21 @@ async def _state(tx: Tx) -> dict[str, int]:
     return {row["name"]: row["value"] for row in rows if row["name"] not in _OWN_STATE}
 
 
-async def _open(tx: Tx, *, state: Mapping[str, int]) -> None:
+async def _report_of(source: Place) -> CopyReport:
+    """Tell what was copied of a store that has not changed since."""
+    async with open_source(source.store, source.data) as old:
+        names = [table.name for table in await old.all_tables() if is_copied(table.name)]
+        rows = {name: await old.read(partial(count_rows, table=name)) for name in (*names, _SEARCH)}
+        return CopyReport(rows, await count_large_contents(old), was_complete=True)
+
+
+async def _open(tx: Tx, *, state: Mapping[str, int], seal: int) -> None:
     await tx.execute_many(
         """
         INSERT INTO store_state (name, value) VALUES (:name, :value)
         ON CONFLICT (name) DO UPDATE SET value = excluded.value
         """,
-        [{"name": name, "value": value} for name, value in state.items()],
+        [{"name": name, "value": value} for name, value in {**state, COPIED_FROM: seal}.items()],
     )
     await cursors.adopt(tx)
     await tx.execute(f"DROP TABLE {INDEXES}")

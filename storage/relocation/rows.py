@@ -43,10 +43,15 @@ _ENTRIES = 64
 Progress = Callable[[str, int, int], None]
 
 
+def is_copied(table: str) -> bool:
+    """Whether the rows of a table are copied as they are."""
+    return table not in _NOT_COPIED
+
+
 async def tables_to_copy(source: RowSource, target: RowTarget) -> list[Table]:
     """The tables of the new store whose rows are copied. Raises Conflict when they differ."""
-    old = {one.name: one for one in await source.all_tables() if one.name not in _NOT_COPIED}
-    new = [one for one in await target.all_tables() if one.name not in _NOT_COPIED]
+    old = {one.name: one for one in await source.all_tables() if is_copied(one.name)}
+    new = [one for one in await target.all_tables() if is_copied(one.name)]
     for one in new:
         other = old.pop(one.name, None)
         if other is None or {*other.columns} != {*one.columns} or other.key != one.key:

@@ -17,7 +17,7 @@ from storage.engines.opening import open_database, open_to_read
 from storage.engines.snapshots.tables import RowTarget
 from storage.engines.snapshots.whole_store import has_store, open_source, open_target
 from storage.errors import Conflict
-from storage.migrations import STEPS, copy_begun, migrate, require_current, version
+from storage.migrations import STEPS, copied_from, copy_begun, migrate, require_current, version
 from storage.relocation.indexes import put_away_indexes
 from storage.relocation.place import Place
 from storage.tenant_wall import lower_walls
@@ -61,6 +61,14 @@ async def require_free(target: Place) -> int | None:
         if steps and begun is None and await reader.read(_has_tenant):
             raise Conflict("not_empty", "there is a store already")
         return begun
+
+
+async def find_copied(target: Place) -> int | None:
+    """The seal of the store that was copied there whole; None where none was."""
+    if not await has_store(target.store, target.data):
+        return None
+    async with open_source(target.store, target.data) as reader:
+        return await copied_from(reader)
 
 
 async def make_target(target: Place, *, clock: Clock) -> None:

@@ -47,6 +47,10 @@ def test_a_copy_says_what_it_did_and_what_is_next(operator: Operator) -> None:
     assert done.stdout == f"copied to {new}\n0 messages, 0 copies, 0 large contents of 0.0 MiB\n"
     assert f"next: set `data` to {new}, start the gateways" in done.stderr
     assert f"until postroom copy --from {operator.data} --release\n" in done.stderr
+    once_more = type_alone("copy", "--from", str(operator.data), "--to", str(new))
+    assert once_more.exit_code == 0, once_more.output
+    assert once_more.stdout.startswith(f"was copied before, all of it, to {new}\n0 messages, ")
+    assert f"next: set `data` to {new}, start the gateways" in once_more.stderr
     released = type_alone("copy", "--from", str(operator.data), "--release")
     assert released.stdout == f"{operator.data} takes changes again\n"
     again = type_alone("copy", "--from", str(operator.data), "--release", "--json")
