@@ -99,23 +99,14 @@ async def enter_by_password(call: Call, email: str, password: str) -> str:
 
 async def enter_by_code(call: Call, code: str) -> str:
     """Return the secret of a new session, and end the link. Raises Problem 404, 429."""
-
-    async def use(tx: Tx) -> User | None:
-        return await sign_in_links.use_link(tx, code=code, now=call.now)
-
-    user = await call.service.database.write(use) if code else None
-    if user is None:
-        raise _no_link(call, code)
-    return await _enter(call, user)
+    return await _enter(call, await user_of_code(call, code, is_used=True))
 
 
-async def user_of_code(call: Call, code: str) -> User:
-    """Return the user whom a link would sign in. Raises Problem 404, 429."""
-
-    async def find(tx: Tx) -> User | None:
-        return await sign_in_links.find_user_of_link(tx, code=code, now=call.now)
-
-    user = await call.service.database.read(find) if code else None
+async def user_of_code(call: Call, code: str, *, is_used: bool = False) -> User:
+    """Return the user whom a link signs in; `is_used` ends it. Raises Problem 404, 429."""
+    database, find = call.service.database, sign_in_links.find_user_of_link
+    run, find = (database.write, sign_in_links.use_link) if is_used else (database.read, find)
+    user = await run(lambda tx: find(tx, code=code, now=call.now)) if code else None
     if user is None:
         raise _no_link(call, code)
     return user

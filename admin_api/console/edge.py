@@ -222,7 +222,7 @@ class Edge:
             event(logger, "page_deferred", level=logging.WARNING, request=request_id)
         if problem.status == 401:
             return _signed_out(request, visit)
-        values = {"problem": problem, "request_id": request_id}
+        values = {"problem": problem, "request_id": request_id, "form_path": _form_path(request)}
         response = visit.render("problem.html", block="toast", status=problem.status, **values)
         kept = {name: value for name, value in problem.headers.items() if name != "Accept"}
         response.headers.update(kept)
@@ -282,17 +282,18 @@ def _signed_out(request: Request, visit: Visit) -> Response:
         return Response(status_code=401)
     place = f"{visit.path}?{query}" if query else visit.path
     if request.method not in ("GET", "HEAD"):
-        # A form cannot be sent again by a link: back to the page that it was on.
-        place = _path_of(request.headers.get("referer", ""))
+        place = _form_path(request)
     target = f"/console/sign-in/?next={quote(place, safe='/')}" if place else "/console/sign-in/"
     return Response(status_code=303, headers={"Location": target})
 
 
-def _path_of(url: str) -> str:
+def _form_path(request: Request) -> str:
+    """The page that a form was on: it cannot be sent again by a link."""
     try:
-        return urlsplit(url).path
+        place = urlsplit(request.headers.get("referer", "")).path
     except ValueError:  # brackets around what is no address
         return ""
+    return place if request.method == "POST" and place.startswith("/console/") else ""
 
 
 def _pack(request: Request, response: Response) -> None:

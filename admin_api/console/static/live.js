@@ -114,8 +114,8 @@ async function refresh() {
     news = { threads: news.threads.union(asked.threads), isMissed: news.isMissed || asked.isMissed, isMarked: false };
   else if (answer.status !== 204 && address === location.href && swappedAt < askedAt) show(parsed(text), wanted);
   isAsking = false;
-  between = Math.min(LONGEST, Math.max(BETWEEN, SHARE * (Date.now() - askedAt)));
-  if (isDue) ask();
+  between = answer?.ok ? Math.min(LONGEST, Math.max(BETWEEN, SHARE * (Date.now() - askedAt))) : LONGEST;
+  if (isDue || answer?.status === 429) ask();
 }
 
 /** What to ask for: of a list its rows, as many as reach the changed ones; else the page. @param {ReturnType<typeof nothing>} asked */

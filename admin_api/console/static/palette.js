@@ -12,7 +12,7 @@ const MOST = 50;
 
 /** What an act is called: its title without the key, or its text. */
 function label(/** @type {HTMLElement} */ act) {
-  const text = act.title.replace(/ \([^)]*\)$/, "") || act.ariaLabel || (one("bdi", act) ?? act).textContent;
+  const text = act.title.replace(/ \([^)]*\).*$/, "") || act.ariaLabel || (one("bdi", act) ?? act).textContent;
   return text.trim().replace(/\s+/g, " ");
 }
 

@@ -40,16 +40,13 @@ class Block:
 def blocks(text: str) -> list[Block]:
     """Return the blocks of a text, in its order."""
     lines = text[:MOST].replace("\r\n", "\n").rstrip().split("\n")
-    return [_block(quoted, list(group)) for quoted, group in groupby(lines, key=_is_quote)]
+    groups = groupby(lines, key=lambda line: line.startswith(">"))
+    return [_block(quoted, list(group)) for quoted, group in groups]
 
 
 def is_cut(text: str) -> bool:
     """Whether a text is longer than what is shown of it."""
     return len(text) > MOST
-
-
-def _is_quote(line: str) -> bool:
-    return line.startswith(">")
 
 
 def _block(quoted: bool, lines: list[str]) -> Block:

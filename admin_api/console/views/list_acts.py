@@ -9,8 +9,8 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Coroutine, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
-from functools import partial
 from typing import Any, TypeVar
 
 from starlette.responses import Response
@@ -18,35 +18,23 @@ from starlette.responses import Response
 from admin_api.call.call import Call
 from admin_api.console import words
 from admin_api.console.inside import ask, path_of, snapshot
-from admin_api.console.listing.bulk_acts import (
-    MARKS,
-    MOST_THREADS,
-    SAID,
-    STATUSES,
-    WHOLE,
-    Chosen,
-    back_of_assignees,
-    back_of_copies,
-    back_of_status,
-    chosen_of,
-    copies_of,
-    meant,
-    read_back,
-    written,
-)
+from admin_api.console.listing import bulk_acts
 from admin_api.console.listing.inbox_views import inbox_of, list_path, view_of
+from admin_api.console.thread.acts import (
+    MOST_COPIES,
+    THREAD,
+    assign_thread,
+    hand_off_thread,
+    set_copies,
+)
 from admin_api.console.thread.undo import Done, tell
 from admin_api.console.views.list_view import IN_LIST, list_page, listed
-from admin_api.console.views.thread_acts import set_copies
-from admin_api.console.views.thread_view import THREAD
 from admin_api.console.visit import Visit
 from admin_api.http.problems import Problem, problem_of
 from admin_api.http.records import ReadRecord as Record
-from admin_api.http.strict_json import JsonValue
 from storage.errors import FieldFault, Invalid, NotFound, StorageError
 
 T = TypeVar("T")
-_MOST_AT_ONCE = 500
 _STEP = 100
 _TO = {"assign": "to", "handoff": "hand_to"}
 
@@ -81,19 +69,19 @@ def _named(form: Mapping[str, str]) -> str:
 async def _done(call: Call, visit: Visit, named: str) -> Done:
     if named == "back":
         return await _take_back(call, visit)
-    if named in WHOLE:
+    if named in bulk_acts.WHOLE:
         return await _whole_view(call, visit, named)
-    chosen = chosen_of(visit.form.every("thread"))
+    chosen = bulk_acts.chosen_of(visit.form.every("thread"))
     if not chosen:
         raise Invalid(FieldFault("thread", "Choose at least one thread."))
-    if len(chosen) > MOST_THREADS:
-        raise Invalid(FieldFault("thread", f"Choose at most {MOST_THREADS} threads."))
+    if len(chosen) > bulk_acts.MOST_THREADS:
+        raise Invalid(FieldFault("thread", f"Choose at most {bulk_acts.MOST_THREADS} threads."))
     threads = await _threads(call, visit, chosen)
-    named = meant(named, threads)
+    named = bulk_acts.meant(named, threads)
     until = {one.thread_id: one.shown_until for one in chosen}
-    if named in MARKS:
+    if named in bulk_acts.MARKS:
         did = await _mark(call, visit, named, threads, until)
-    elif named in STATUSES:
+    elif named in bulk_acts.STATUSES:
         did = await _set_status(call, visit, named, threads, until)
     elif named in ("take", "unassign", "assign", "handoff"):
         did = await _assign(call, visit, named, threads)
@@ -111,7 +99,7 @@ def _told(did: _Did, count: int, asked: int, saved: str) -> Done:
         text += f" Then it ended: {did.why}"
     if count < asked:
         text += f" {words.plural(asked - count, 'thread')} had gone."
-    act, fields = ("acts", {"back": written(did.back)}) if did.back else ("", {})
+    act, fields = ("acts", {"back": bulk_acts.written(did.back)}) if did.back else ("", {})
     return Done(text, IN_LIST, act, fields, saved)
 
 
@@ -120,7 +108,7 @@ async def _whole_view(call: Call, visit: Visit, named: str) -> Done:
 
     It has no undo: it is on more than anybody looked at.
     """
-    form, (mark, still) = visit.form, WHOLE[named]
+    form, (mark, still) = visit.form, bulk_acts.WHOLE[named]
     here = inbox_of(await ask(call, "GET", "/v1/inboxes/"), visit.inbox)
     view, query = view_of(form.get("view", ""), here["aliases"]), form.get("q", "").strip()
     if view is None or view.query.get("folder", "inbox") != "inbox":
@@ -129,20 +117,20 @@ async def _whole_view(call: Call, visit: Visit, named: str) -> Done:
     found, more = await snapshot(
         call, lambda inner: listed(inner, visit, asked, "", _STEP), inbox=visit.inbox
     )
-    chosen = [Chosen(one["thread_id"], one["last_message_at"]) for one in found]
+    chosen = [bulk_acts.Chosen(one["thread_id"], one["last_message_at"]) for one in found]
     threads = await _threads(call, visit, chosen)
     until = {one.thread_id: one.shown_until for one in chosen}
     if not (await _mark(call, visit, mark, threads, until)).back:
         return Done("Nothing more to change.", IN_LIST)
     before = form.get("so_far", "")
     count = len(threads) + (int(before[:9]) if before.isdecimal() else 0)
-    text = f"{words.plural(count, 'thread')} {SAID[mark]}"
+    text = f"{words.plural(count, 'thread')} {bulk_acts.SAID[mark]}"
     if more is None:
         return Done(f"{text}.", IN_LIST)
     return Done(f"{text} so far.", IN_LIST, "again", {"act": named, "so_far": str(count)})
 
 
-async def _threads(call: Call, visit: Visit, chosen: Sequence[Chosen]) -> list[Record]:
+async def _threads(call: Call, visit: Visit, chosen: Sequence[bulk_acts.Chosen]) -> list[Record]:
     """The chosen threads with their messages, as they are now; without those that are gone."""
 
     async def work(inner: Call) -> list[Record]:
@@ -200,32 +188,28 @@ async def _mark(
     copies = [
         (copy, thread["thread_id"])
         for thread in threads
-        for copy in copies_of(named, thread, until.get(thread["thread_id"], ""))
+        for copy in bulk_acts.copies_of(named, thread, until.get(thread["thread_id"], ""))
     ]
-    starts = range(0, len(copies), _MOST_AT_ONCE)
+    starts = range(0, len(copies), MOST_COPIES)
     done, why = await _in_turn(
-        [copies[at : at + _MOST_AT_ONCE] for at in starts],
-        lambda some: set_copies(
-            call, visit, MARKS[named], [copy["message_id"] for copy, _ in some]
-        ),
+        [copies[at : at + MOST_COPIES] for at in starts],
+        lambda some: set_copies(call, visit, named, [copy["message_id"] for copy, _ in some]),
     )
     changed = [one for some in done for one in some]
-    back = back_of_copies(named, [copy for copy, _ in changed])
-    return _Did(back, len({thread_id for _, thread_id in changed}), SAID[named], why)
+    back = bulk_acts.back_of_copies(named, [copy for copy, _ in changed])
+    return _Did(back, len({thread_id for _, thread_id in changed}), bulk_acts.SAID[named], why)
 
 
 async def _set_status(
     call: Call, visit: Visit, named: str, threads: Sequence[Record], until: Mapping[str, str]
 ) -> _Did:
-    status = STATUSES[named]
-
-    async def change(one: Record) -> None:
-        path = path_of(THREAD, one["thread_id"])
-        await ask(call, "PATCH", path, inbox=visit.inbox, body={"status": status})
-
-    done, why = await _in_turn([one for one in threads if one["status"] != status], change)
-    back = back_of_status(named, done) if done else {}
-    said = SAID[named]
+    status = bulk_acts.STATUSES[named]
+    done, why = await _in_turn(
+        [one for one in threads if one["status"] != status],
+        lambda one: _change_status(call, visit, one["thread_id"], status),
+    )
+    back = bulk_acts.back_of_status(named, done) if done else {}
+    said = bulk_acts.SAID[named]
     if named == "close" and done:
         try:
             moved = await _mark(call, visit, "archive", done, until)
@@ -244,20 +228,29 @@ async def _assign(call: Call, visit: Visit, named: str, threads: Sequence[Record
     elif field and not to:
         raise Invalid(FieldFault(field, "Name a teammate."))
     others = [one for one in threads if named == "handoff" or not _has(one, to)]
-    give = _hand_off_one if named == "handoff" else _assign_one
+
+    async def give(one: Record) -> None:
+        thread_id, key = one["thread_id"], visit.form.get("key")
+        if named != "handoff":
+            return await assign_thread(call, visit, thread_id, to)
+        # The key of the form is that of each thread, too: sent twice, it is done once.
+        return await hand_off_thread(
+            call, visit, thread_id, to, key=f"{key}-{thread_id}" if key else None
+        )
+
     try:
-        done, why = await _in_turn(others, lambda one: give(call, visit, one["thread_id"], to))
+        done, why = await _in_turn(others, give)
     except (Invalid, Problem) as error:
         if not error.faults:
             raise
         raise Invalid(*_renamed(error.faults, field)) from None
     said = {
-        "unassign": SAID["unassign"],
+        "unassign": bulk_acts.SAID["unassign"],
         "take": "taken",
         "assign": f"assigned to {to}",
         "handoff": f"handed off to {to}",
     }
-    back = back_of_assignees([one for one in done if not _has(one, to)])
+    back = bulk_acts.back_of_assignees([one for one in done if not _has(one, to)])
     return _Did(back, len(done), said[named], why)
 
 
@@ -274,44 +267,22 @@ def _has(thread: Record, to: str) -> bool:
     return bool((assignee["address"].lower() if assignee else "") == to.lower())
 
 
-async def _assign_one(call: Call, visit: Visit, thread_id: str, to: str) -> None:
-    path = path_of(THREAD, thread_id) + "assign/"
-    if to:
-        await ask(call, "POST", path, inbox=visit.inbox, body={"to": to})
-    else:
-        await ask(call, "DELETE", path, inbox=visit.inbox)
-
-
-async def _hand_off_one(call: Call, visit: Visit, thread_id: str, to: str) -> None:
-    """Hand off once, even if the form comes twice: its key is that of each thread, too."""
-    body: dict[str, JsonValue] = {"to": to}
-    if visit.form.get("note", "").strip():
-        body["note"] = visit.form["note"]
-    key = f"{visit.form['key']}-{thread_id}" if visit.form.get("key") else None
-    path = path_of(THREAD, thread_id) + "handoff/"
-    await ask(call, "POST", path, inbox=visit.inbox, body=body, key=key)
-
-
 async def _take_back(call: Call, visit: Visit) -> Done:
     """Give messages and threads back what they had."""
-    for name, values in read_back(visit.form.get("back", "")):
-        for each in _steps(call, visit, name, values):
-            try:
-                await each()
-            except NotFound:  # what has gone meanwhile needs nothing back
-                continue
+    for name, values in bulk_acts.read_back(visit.form.get("back", "")):
+        if name in bulk_acts.MARKS:
+            starts = range(0, len(values), MOST_COPIES)
+            steps = (set_copies(call, visit, name, values[at : at + MOST_COPIES]) for at in starts)
+        elif name in bulk_acts.STATUSES:
+            steps = (_change_status(call, visit, one, bulk_acts.STATUSES[name]) for one in values)
+        else:
+            steps = (assign_thread(call, visit, name, one) for one in values)
+        for step in steps:
+            with suppress(NotFound):  # what has gone meanwhile needs nothing back
+                await step
     return Done("Taken back.", IN_LIST)
 
 
-def _steps(
-    call: Call, visit: Visit, name: str, values: Sequence[str]
-) -> list[Callable[[], Coroutine[Any, Any, object]]]:
-    if name in MARKS:
-        starts = range(0, len(values), _MOST_AT_ONCE)
-        some = [values[at : at + _MOST_AT_ONCE] for at in starts]
-        return [partial(set_copies, call, visit, MARKS[name], each) for each in some]
-    if name in STATUSES:
-        body = {"status": STATUSES[name]}
-        paths = [path_of(THREAD, one) for one in values]
-        return [partial(ask, call, "PATCH", at, inbox=visit.inbox, body=body) for at in paths]
-    return [partial(_assign_one, call, visit, name, values[0])]
+async def _change_status(call: Call, visit: Visit, thread_id: str, status: str) -> None:
+    path = path_of(THREAD, thread_id)
+    await ask(call, "PATCH", path, inbox=visit.inbox, body={"status": status})

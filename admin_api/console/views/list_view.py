@@ -37,7 +37,7 @@ from admin_api.console.thread.undo import Done
 from admin_api.console.visit import Visit, inbox_path, surround
 from admin_api.http.problems import Problem, not_found
 from admin_api.http.records import ReadRecord as Record
-from storage.errors import FieldFault, Invalid
+from storage.errors import Invalid
 from storage.ids import from_text
 
 PAGE = 50
@@ -89,6 +89,7 @@ async def list_page(
     if view is None:
         raise not_found()
     rows, fault = await _searched(call, visit, view, place)
+    is_beginning = view.name == "inbox" and not _query(place)
     done = done or undo.take_done(call, visit)
     shown = _shown(call, visit, here, view, rows, place=place)
     if fault is not None:
@@ -108,7 +109,7 @@ async def list_page(
         acts=bulk_acts,
         done=done if done and done.thread == IN_LIST else None,
         first=first_steps(here, rows.threads, call.service.trial.server())
-        if _is_beginning(visit, view, _query(place), here)
+        if is_beginning and here["owner_user_id"] == visit.user_id
         else None,
         back=list_path(visit.inbox, {"view": view.name, "q": _query(place)}),
         **{f"{name}_path": inbox_path(visit.inbox, f"{path}/") for name, path in _PATHS.items()},
@@ -178,7 +179,8 @@ def _rows_place(
         "path": inbox_path(visit.inbox, "threads/"),
         "query": f"?{query}" if query else "",
         "own": here["inbox_id"],
-        "ours": [one.lower() for one in _addresses(here)],
+        # The addresses that mail to this inbox has: they tell nothing in a row.
+        "ours": [one["address"].lower() for one in (here, *here["aliases"])],
         "view": view.name,
         "zone": zone,
         "day": words.today(call.now, zone),
@@ -213,26 +215,10 @@ async def _searched(
     try:
         return await _rows(call, visit, _asked(view, query), place), None
     except (Invalid, Problem) as error:
-        fault = _fault_of_query(error)
+        fault = next((one.message for one in error.faults or () if one.field == "q"), None)
         if fault is None:
             raise
     return await _rows(call, visit, {**view.query}, place), fault
-
-
-def _addresses(here: Record) -> list[str]:
-    """The addresses that mail to this inbox has: they tell nothing in a row."""
-    return [here["address"], *(alias["address"] for alias in here["aliases"])]
-
-
-def _is_beginning(visit: Visit, view: InboxView, query: str, here: Record) -> bool:
-    """Whether the first steps may be shown: to its owner, where an inbox begins."""
-    return view.name == "inbox" and not query and bool(here["owner_user_id"] == visit.user_id)
-
-
-def _fault_of_query(error: Invalid | Problem) -> str | None:
-    """Return the fault of the search, if it is that."""
-    faults: Sequence[FieldFault] = error.faults or ()
-    return next((one.message for one in faults if one.field == "q"), None)
 
 
 async def _rows(

@@ -8,17 +8,17 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
-from dataclasses import replace
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from starlette.responses import Response
 
 from admin_api.call.call import Call
 from admin_api.console.inside import ask, ask_with_tag, path_of
-from admin_api.console.listing.bulk_acts import MARKS, SAID, back_of_copies
+from admin_api.console.listing.bulk_acts import MARKS, SAID, back_of_copies, copies_of
+from admin_api.console.thread.acts import THREAD, assign_thread, hand_off_thread, set_copies
 from admin_api.console.thread.undo import Done, tell
-from admin_api.console.views.thread_view import THREAD, thread_page, thread_path
+from admin_api.console.views.thread_view import thread_page, thread_path
 from admin_api.console.visit import Visit
 from admin_api.http.problems import Problem, problem_of
 from admin_api.http.records import ReadRecord as Record
@@ -28,14 +28,21 @@ from storage.errors import FieldFault, Invalid, StorageError
 JsonObject = dict[str, JsonValue]
 # An undo names its messages in a cookie, which holds 4 KiB.
 _MOST_NAMED = 100
-_MOST_AT_ONCE = 500
 _USED_KEY = ("idempotency_mismatch", "idempotency_in_progress")
 
 
-def _back(call: Call, visit: Visit, done: Done | None, *, to: str = "") -> Response:
-    """Lead to the thread, which tells what was done."""
-    if done is not None:
-        tell(call, visit, done)
+def _back(
+    call: Call,
+    visit: Visit,
+    text: str,
+    act: str = "",
+    fields: Mapping[str, str] | None = None,
+    *,
+    saved: str = "",
+    to: str = "",
+) -> Response:
+    """Lead to the thread, which tells what was done, and offers the `act` that undoes it."""
+    tell(call, visit, Done(text, visit.arguments["thread_id"], act, fields or {}, saved))
     return visit.redirect(thread_path(visit) + to)
 
 
@@ -80,8 +87,7 @@ async def add_note(call: Call, visit: Visit) -> Response:
         )
         return await _refused_note(call, visit, (fault,), 409)
     said = await _said_of_note(call, visit)
-    done = Done(said, visit.arguments["thread_id"], saved=visit.form.get("key", ""))
-    return _back(call, visit, done, to=f"#i-{note['note_id']}")
+    return _back(call, visit, said, saved=_key(visit) or "", to=f"#i-{note['note_id']}")
 
 
 async def _said_of_note(call: Call, visit: Visit) -> str:
@@ -112,7 +118,7 @@ async def delete_note(call: Call, visit: Visit) -> Response:
     """POST /console/{inbox}/threads/{thread_id}/delete-note/."""
     path = _at(visit, path_of("notes/{}/", visit.form.get("note_id", "")))
     await ask(call, "DELETE", path, inbox=visit.inbox)
-    return _back(call, visit, Done("Note deleted.", visit.arguments["thread_id"]))
+    return _back(call, visit, "Note deleted.")
 
 
 # ---- assignment
@@ -122,14 +128,11 @@ async def assign(call: Call, visit: Visit) -> Response:
     """POST /console/{inbox}/threads/{thread_id}/assign/: to a teammate; `to` empty: to nobody."""
     to = visit.form.get("to", "").strip()
     before = await _assignee(call, visit)
-    if not to:
-        await ask(call, "DELETE", _at(visit, "assign/"), inbox=visit.inbox)
-    else:
-        try:
-            await _post(call, visit, _at(visit, "assign/"), {"to": to})
-        except Invalid as error:
-            return await thread_page(call, visit, status=400, faults=error.faults)
-    return _back(call, visit, _assigned(visit, before, to))
+    try:
+        await assign_thread(call, visit, visit.arguments["thread_id"], to, key=_key(visit))
+    except Invalid as error:
+        return await thread_page(call, visit, status=400, faults=error.faults)
+    return _assigned(call, visit, "Assigned", before, to)
 
 
 async def _assignee(call: Call, visit: Visit) -> str:
@@ -137,30 +140,25 @@ async def _assignee(call: Call, visit: Visit) -> str:
     return str(assignee["address"]) if assignee else ""
 
 
-def _assigned(visit: Visit, before: str, to: str) -> Done:
-    said = f"Assigned to {to}." if to else "Assigned to nobody."
+def _assigned(
+    call: Call, visit: Visit, did: str, before: str, to: str, *, saved: str = ""
+) -> Response:
+    said = f"{did} to {to}." if to else f"{did} to nobody."
     if before and before != visit.form.get("was", before) and before.lower() != to.lower():
         said = f"{before} had taken it meanwhile. {said}"
-    return Done(said, visit.arguments["thread_id"], "assign", {"to": before, "was": to})
+    return _back(call, visit, said, "assign", {"to": before, "was": to}, saved=saved)
 
 
 async def hand_off(call: Call, visit: Visit) -> Response:
     """POST /console/{inbox}/threads/{thread_id}/handoff/: assignment and note in one."""
-    to, text = visit.form.get("to", "").strip(), visit.form.get("note", "")
+    to, key = visit.form.get("to", "").strip(), _key(visit)
     before = await _assignee(call, visit)
-    body: JsonObject = {"to": to}
-    if text.strip():
-        body["note"] = text
-    if visit.form.get("share_contact"):
-        body["share_contact"] = True
     try:
-        await _post(call, visit, _at(visit, "handoff/"), body)
+        await hand_off_thread(call, visit, visit.arguments["thread_id"], to, key=key)
     except Invalid as error:
-        draft = {"handoff": text, "to": to}
+        draft = {"handoff": visit.form.get("note", ""), "to": to}
         return await thread_page(call, visit, status=400, faults=error.faults, draft=draft)
-    done = _assigned(visit, before, to)
-    text = done.text.replace("Assigned", "Handed off")
-    return _back(call, visit, Done(text, done.thread, done.act, done.fields, _key(visit) or ""))
+    return _assigned(call, visit, "Handed off", before, to, saved=key or "")
 
 
 # ---- status and marks
@@ -171,48 +169,28 @@ async def set_status(call: Call, visit: Visit) -> Response:
 
     Closing archives one's own copies as well; opening puts those that are named back.
     """
-    status = visit.form.get("status", "")
+    body: JsonObject = {"status": visit.form.get("status", "")}
+    # The version that was shown: closing would hide mail that came since, unread.
+    version = visit.form.get("version") or None
     try:
-        await ask(
-            call,
-            "PATCH",
-            _at(visit),
-            inbox=visit.inbox,
-            body={"status": status},
-            # The version that was shown: closing would hide mail that came since, unread.
-            condition=visit.form.get("version") or None,
-        )
+        await ask(call, "PATCH", _at(visit), inbox=visit.inbox, body=body, condition=version)
     except Problem as problem:
         if problem.status != 412:
             raise
-        return await thread_page(
-            call, visit, status=412, stale=visit.form.get("seen", "") or "another state"
-        )
-    thread_id, back = visit.arguments["thread_id"], {"status": "open"}
-    if status != "closed":
-        if visit.form.get("only"):
-            await set_copies(call, visit, MARKS["inbox"], visit.form["only"].split())
-        return _back(call, visit, Done("Reopened.", thread_id, "status", {"status": "closed"}))
-    held = _chosen(await _thread(call, visit), MARKS["archive"], visit)
-    ids = [one["message_id"] for one in held if one["folder"] == "inbox"]
+        stale = visit.form.get("seen", "") or "another state"
+        return await thread_page(call, visit, status=412, stale=stale)
+    if body["status"] != "closed":
+        await set_copies(call, visit, "inbox", visit.form.get("only", "").split())
+        return _back(call, visit, "Reopened.", "status", {"status": "closed"})
+    ids = [one["message_id"] for one in await _chosen(call, visit, "archive")]
     said = "Closed for everybody, archived for you." if ids else "Closed for everybody."
     try:
-        await set_copies(call, visit, MARKS["archive"], ids)
+        await set_copies(call, visit, "archive", ids)
     except (Problem, StorageError) as error:
         # It is closed already, for everybody: that has to be said, whatever happened after it.
         said, ids = f"Closed for everybody, not archived: {problem_of(error).detail}", []
-    if ids:
-        back["only"] = " ".join(ids)
-    act = "status" if len(ids) <= _MOST_NAMED else ""
-    return _back(call, visit, Done(said, thread_id, act, back))
-
-
-async def set_copies(call: Call, visit: Visit, change: Record, ids: Sequence[str]) -> None:
-    """Change copies, as many at once as the API takes."""
-    for start in range(0, len(ids), _MOST_AT_ONCE):
-        some: list[JsonValue] = [*ids[start : start + _MOST_AT_ONCE]]
-        body: JsonObject = {"message_ids": some, "set": {**change}}
-        await ask(call, "PATCH", "/v1/messages/", inbox=visit.inbox, body=body)
+    back = {"status": "open"} | ({"only": " ".join(ids)} if ids else {})
+    return _back(call, visit, said, "status" if len(ids) <= _MOST_NAMED else "", back)
 
 
 async def mark(call: Call, visit: Visit) -> Response:
@@ -223,36 +201,28 @@ async def mark(call: Call, visit: Visit) -> Response:
     named = visit.form.get("set", "")
     if named not in MARKS:
         raise Invalid(FieldFault("set", f"must be of {', '.join(MARKS)}"))
-    chosen = _chosen(await _thread(call, visit), MARKS[named], visit)
-    await set_copies(call, visit, MARKS[named], [one["message_id"] for one in chosen])
+    chosen = await _chosen(call, visit, named)
+    await set_copies(call, visit, named, [one["message_id"] for one in chosen])
     # The page goes on with the new version: with the old one its next change would be a 412.
     if visit.form.get("quiet"):
         _, version = await ask_with_tag(call, "GET", _at(visit), inbox=visit.inbox)
         return Response(status_code=204, headers={"ETag": version or ""})
-    said = f"{SAID[named].capitalize()}." if chosen else "Nothing to change."
-    done = Done(said, visit.arguments["thread_id"])
+    if not chosen:
+        return _back(call, visit, "Nothing to change.")
     back = [*back_of_copies(named, chosen).items()]
-    if len(back) == 1 and len(chosen) <= _MOST_NAMED:
-        fields = dict(zip(("set", "only"), back[0], strict=True))
-        done = replace(done, act="marks", fields=fields)
-    return _back(call, visit, done)
+    can_undo = len(back) == 1 and len(chosen) <= _MOST_NAMED
+    fields = dict(zip(("set", "only"), back[0], strict=True))
+    return _back(call, visit, f"{SAID[named].capitalize()}.", "marks" if can_undo else "", fields)
 
 
-def _chosen(thread: Record, change: Record, visit: Visit) -> list[Record]:
-    """The copies that the page showed and that are different."""
-    messages = list(thread["messages"])
-    ids = [one["message_id"] for one in messages]
-    newest = visit.form.get("newest", "")
-    if newest in ids:
-        messages = messages[: ids.index(newest) + 1]
-    only = set(visit.form.get("only", "").split())
-    return [
-        one
-        for one in messages
-        if one["folder"] is not None
-        and (not only or one["message_id"] in only)
-        and any(one[name] != value for name, value in change.items())
-    ]
+async def _chosen(call: Call, visit: Visit, named: str) -> list[Record]:
+    """The copies that are meant, as in a list: of those that the page showed, or that are named."""
+    thread = await _thread(call, visit)
+    by_id = {one["message_id"]: one for one in thread["messages"]}
+    if only := visit.form.get("only", "").split():
+        return [by_id[one] for one in only if one in by_id]
+    newest = by_id.get(visit.form.get("newest", ""))
+    return copies_of(named, thread, newest["received_at"] if newest else "")
 
 
 # ---- what stands in the panel
@@ -265,7 +235,7 @@ async def complete_task(call: Call, visit: Visit) -> Response:
     await ask(call, "PATCH", path, inbox=visit.inbox, body={"completed": is_done})
     said = "Task completed." if is_done else "Task opened again."
     fields = {"task_id": task_id, "completed": "false" if is_done else "true"}
-    return _back(call, visit, Done(said, visit.arguments["thread_id"], "tasks", fields))
+    return _back(call, visit, said, "tasks", fields)
 
 
 async def add_card(call: Call, visit: Visit) -> Response:
@@ -275,7 +245,7 @@ async def add_card(call: Call, visit: Visit) -> Response:
         "emails": [{"label": "", "address": visit.form.get("address", "")}],
     }
     await _post(call, visit, "/v1/contacts/", body)
-    return _back(call, visit, Done("Card added.", visit.arguments["thread_id"]), to="#panel")
+    return _back(call, visit, "Card added.", to="#panel")
 
 
 async def request_card(call: Call, visit: Visit) -> Response:
@@ -287,7 +257,7 @@ async def request_card(call: Call, visit: Visit) -> Response:
     }
     await _post(call, visit, "/v1/contacts/shares/", body)
     said = "Asked for the card. The answer is the same whether or not there is one."
-    return _back(call, visit, Done(said, visit.arguments["thread_id"]), to="#panel")
+    return _back(call, visit, said, to="#panel")
 
 
 async def resolve_share(call: Call, visit: Visit) -> Response:
@@ -296,4 +266,4 @@ async def resolve_share(call: Call, visit: Visit) -> Response:
     path = path_of("/v1/contacts/shares/{}/" + answer + "/", visit.form.get("share_id", ""))
     await _post(call, visit, path)
     said = "Accepted." if answer == "accept" else "Declined."
-    return _back(call, visit, Done(said, visit.arguments["thread_id"]), to="#panel")
+    return _back(call, visit, said, to="#panel")

@@ -33,6 +33,7 @@ from admin_api.console.letters import compose_view
 from admin_api.console.listing.inbox_views import inbox_of, list_path, navigation
 from admin_api.console.rendering import macro
 from admin_api.console.thread import reply, undo
+from admin_api.console.thread.acts import THREAD
 from admin_api.console.thread.audience import Members, audience, copies_of_all, gets
 from admin_api.console.thread.time_line import (
     Item,
@@ -43,12 +44,12 @@ from admin_api.console.thread.time_line import (
 )
 from admin_api.console.views.message_view import MESSAGE, message_values
 from admin_api.console.visit import Visit, inbox_path, surround
+from admin_api.http.problems import not_found
 from admin_api.http.records import ReadRecord as Record
 from storage.errors import FieldFault
 
 # Texts of forms that were refused; `handoff` is None where that form was not sent.
 _NO_DRAFT: Record = {"body": "", "mentions": "", "handoff": None, "to": ""}
-THREAD = "/v1/messages/threads/{}/"
 _MOST_EXPLAINED = 20
 
 
@@ -94,6 +95,8 @@ async def show_thread(call: Call, visit: Visit) -> Response:
 
 async def show_who(call: Call, visit: Visit) -> Response:
     """GET …/threads/{thread_id}/who/: all copies of its newest messages, for admins, on record."""
+    if not is_admin(call.caller):
+        raise not_found()
     at = path_of(THREAD, visit.arguments["thread_id"])
     thread = await ask(call, "GET", at, inbox=visit.inbox)
     ids = [one["message_id"] for one in thread["messages"][-_MOST_EXPLAINED:]]

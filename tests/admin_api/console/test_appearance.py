@@ -131,3 +131,128 @@ async def test_a_fault_of_a_search_is_a_sentence_that_covers_nothing(
         "The search holds a malformed date; write it as 2026-01-31.",
         False,
     ]
+
+
+IN_SIGHT = """() => {
+  const drops = [...document.querySelectorAll('#acts > .drop')];
+  return drops.flatMap((drop) => {
+    drop.querySelector('summary').click();
+    const box = drop.lastElementChild.getBoundingClientRect();
+    const wide = document.documentElement.scrollWidth - innerWidth;
+    const end = document.documentElement.getBoundingClientRect().bottom;
+    const found = box.left < 0 || box.right > innerWidth || wide > 0 || box.top < 0
+      || box.bottom > Math.max(innerHeight, end) ? [[drop.innerText, innerWidth, wide]] : [];
+    drop.querySelector('summary').click();
+    return found;
+  });
+}"""
+
+
+async def test_what_an_act_asks_for_is_in_sight_in_any_window(site: Site, browser: Browser) -> None:
+    """Also at 400 %, where a window of 1280 by 900 has 320 by 225 pixels."""
+    await many(site.world, 2)
+    shown = await busy_thread(site.world)
+
+    async def walk(tab: Tab) -> list[object]:
+        found = list[object]()
+        for path in (LIST, shown.path):
+            await enter(site, tab, path)
+            for wide, high in (
+                (320, 225),
+                (640, 450),
+                (710, 700),
+                (768, 700),
+                (920, 700),
+                (1100, 900),
+            ):
+                await tab.page.set_viewport_size({"width": wide, "height": high})
+                found += await tab.page.evaluate(IN_SIGHT)
+        await enter(site, tab)
+        await tab.page.set_viewport_size({"width": 1280, "height": 800})
+        await tab.page.click("a.open >> nth=0")
+        await tab.page.click("summary:text-is('Hand off')")
+        edges = [
+            "document.querySelector('.drop[open] .sheet').getBoundingClientRect().right",
+            "document.querySelector('#pane').getBoundingClientRect().left",
+        ]
+        return [*found, await tab.page.evaluate(" <= ".join(edges)), *tab.log.told]
+
+    assert await browser.visit(walk, **WIDE) == [True]
+
+
+async def test_with_reduced_motion_nothing_moves_and_messages_leave(
+    site: Site, browser: Browser
+) -> None:
+    await many(site.world, 2)
+
+    async def walk(tab: Tab) -> list[object]:
+        page = tab.page
+        await enter(site, tab)
+        for key in "je":
+            await page.keyboard.press(key)
+        await page.wait_for_selector("#done")
+        lasting = await page.evaluate(
+            "document.getAnimations().map((one) => [one.effect.getTiming().duration,"
+            " one.effect.getTiming().delay])"
+        )
+        moved = await page.evaluate(
+            "[...document.querySelectorAll('*')].map((one) => getComputedStyle(one))"
+            ".filter((one) => one.transitionDuration !== '0s' || one.scrollBehavior === 'smooth')"
+            ".length"
+        )
+        await page.evaluate("document.getAnimations().forEach((one) => one.finish())")
+        return [lasting, moved, await page.is_visible("#done")]
+
+    expected = [[[0, 10_000]], 0, False]
+    assert await browser.visit(walk, **WIDE, reduced_motion="reduce") == expected
+
+
+async def test_forced_colours_leave_buttons_and_choices_to_be_seen(
+    site: Site, browser: Browser
+) -> None:
+    await many(site.world, 2)
+    style = """(one) => {
+      const { borderTopStyle, outlineStyle } = getComputedStyle(one);
+      return [borderTopStyle, outlineStyle];
+    }"""
+
+    async def walk(tab: Tab) -> list[object]:
+        page, seen = tab.page, list[object]()
+        await enter(site, tab)
+        await page.click("#rows .pick")
+        for one in (".me button", ".row.chosen", ".views-of a[aria-current]"):
+            seen.append(await page.eval_on_selector(one, style))
+        await page.keyboard.press("Control+k")
+        seen.append(await page.eval_on_selector("#options [aria-selected=true]", style))
+        return seen
+
+    assert await browser.visit(walk, **WIDE, forced_colors="active") == [
+        ["solid", "none"], ["none", "solid"], ["none", "solid"], ["none", "solid"],
+    ]  # fmt: skip
+
+
+async def test_a_printed_thread_has_its_words_and_nothing_to_press(
+    site: Site, browser: Browser
+) -> None:
+    shown = await busy_thread(site.world)
+
+    async def walk(tab: Tab) -> list[object]:
+        page = tab.page
+        await enter(site, tab, shown.path)
+        await page.emulate_media(media="print", color_scheme="dark")
+        pressed = "button, input, select, textarea, summary, .views-of, .views a, #panel"
+        return [
+            await page.evaluate(
+                "(all) => [...document.querySelectorAll(all)].filter((one) =>"
+                " one.checkVisibility() && !one.matches('.message summary')).length",
+                pressed,
+            ),
+            await page.inner_text("h1"),
+            await page.is_visible("text=Sales, please look at this."),
+            await page.evaluate("getComputedStyle(document.body).backgroundColor"),
+            await page.evaluate("document.querySelector('.reading').offsetWidth > innerWidth * .9"),
+        ]
+
+    assert await browser.visit(walk, **WIDE) == [
+        0, "Renewal of our contract", True, "rgb(255, 255, 255)", True,
+    ]  # fmt: skip

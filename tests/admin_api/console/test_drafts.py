@@ -7,19 +7,23 @@ from __future__ import annotations
 
 import contextlib
 import random
-from collections.abc import Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
 from datetime import datetime, timedelta
+from pathlib import Path
 from zoneinfo import ZoneInfo
 
 import pytest
 from playwright.async_api import Error, Page, Route
 
 from storage.accounts import sessions
-from tests.admin_api.console.conftest import Site
+from storage.clock import SECOND
+from storage.engines.opening import EMBEDDED
+from tests.admin_api.console.conftest import Site, served
 from tests.admin_api.console.threads import Shown, mail, whole_thread
 from tests.admin_api.console.visitor import page_session
-from tests.builders import MEMBER, SUPPORT, TEAM, receive
+from tests.builders import AGENT, MEMBER, SUPPORT, TEAM, open_world, receive
 from tests.support.browser import Browser, Tab
+from tests.support.engines import Engine
 
 IS_KEPT = "(text) => Object.values(localStorage).some((one) => one.includes(text))"
 IS_EMPTY = "() => !Object.keys(localStorage).some((one) => one.startsWith('draft/'))"
@@ -144,6 +148,76 @@ async def test_faults_while_writing_lose_no_words_and_make_no_note_twice(
     async with site.world.client(SUPPORT) as api:
         notes = (await api.get(NOTES.format(shown.thread_id))).json()
     assert [one["body"] for one in notes] == expected[-1000:]
+
+
+@pytest.fixture
+async def slow_site(tmp_path: Path) -> AsyncIterator[Site]:
+    """A site that takes twelve calls together, then one a second."""
+    engine = Engine("sqlite", EMBEDDED, tmp_path)
+    async with open_world(engine, console_rate_per_minute=60) as made, served(made) as site:
+        yield site
+
+
+TOO_MANY = """async (form) => {
+  while ((await fetch("/console/keys/")).status !== 429);
+  document.querySelector(form).requestSubmit();
+}"""
+
+
+async def test_who_asks_too_often_is_told_when_to_try_again_and_loses_no_words(
+    slow_site: Site, browser: Browser
+) -> None:
+    site = slow_site
+    shown = await whole_thread(site.world, [mail("x")], SUPPORT)
+    text = "Words that were sent too often."
+
+    async def walk(tab: Tab) -> list[object]:
+        await site.enter(tab)
+        writer, page, seen = Writer(site, tab, shown), tab.page, list[object]()
+        await writer.open()
+        await writer.type(text)
+        await page.evaluate(TOO_MANY, "#note")
+        seen.append(await page.inner_text("h1"))
+        seen.append(await page.inner_text(".toast p >> nth=1"))
+        site.world.clock.advance(60 * SECOND)
+        await page.click("text=Back to the page of the form")
+        await page.wait_for_selector("#timeline")
+        seen.append(await page.input_value("#note-body"))
+        site.world.clock.advance(60 * SECOND)
+        await page.goto(f"{site.url}/console/{SUPPORT}/")
+        await page.wait_for_selector("[data-htmx-powered]")
+        for key in "jh":
+            await page.keyboard.press(key)
+        await page.fill("#hand-to", AGENT)
+        await page.fill("#hand-note", text)
+        await page.evaluate(TOO_MANY, "#list")
+        seen.append(await page.inner_text("#toasts p >> nth=1"))  # in place
+        seen.append(await page.input_value("#hand-note"))
+        return seen
+
+    again = "Try again in 1 second. What you wrote stays on its page."
+    assert await browser.visit(walk) == ["Too many requests", again, text, again, text]
+
+
+async def test_a_form_of_an_earlier_sign_in_leads_back_to_its_page_and_words(
+    site: Site, browser: Browser
+) -> None:
+    shown = await whole_thread(site.world, [mail("x")], SUPPORT)
+
+    async def walk(tab: Tab) -> list[str]:
+        await site.enter(tab)
+        writer, page = Writer(site, tab, shown), tab.page
+        await writer.open()
+        await writer.type("From another time")
+        site.secrets[MEMBER] = await page_session(site.world, MEMBER)
+        await site.enter(tab)
+        await page.evaluate("document.getElementById('note').requestSubmit()")
+        seen = [await page.inner_text("h1")]
+        await page.click("text=Back to the page of the form")
+        await page.wait_for_selector("#timeline")
+        return [*seen, await page.input_value("#note-body")]
+
+    assert await browser.visit(walk) == ["Not allowed", "From another time"]
 
 
 async def test_a_draft_tells_when_it_was_written_and_can_be_discarded(

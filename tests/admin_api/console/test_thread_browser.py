@@ -148,6 +148,42 @@ async def test_handing_off_with_a_note_takes_five_keys_and_the_text(
     assert "agent@example.test" in note
 
 
+@pytest.mark.parametrize("scripts", [True, False])
+async def test_deleting_a_note_asks_in_a_dialog_that_names_it(
+    site: Site, browser: Browser, scripts: bool
+) -> None:
+    shown = await busy_thread(site.world)
+
+    async def walk(tab: Tab) -> list[object]:
+        page, seen = tab.page, list[object]()
+        await enter(site, tab, shown)
+        ask, dialog = (
+            page.locator("#timeline button:text-is('Delete')"),
+            page.locator("dialog >> nth=0"),
+        )
+        await ask.focus()
+        await page.keyboard.press("Enter")
+        seen.append((await dialog.inner_text()).split("\n\n")[1])
+        seen.append(await page.evaluate("document.activeElement.textContent"))
+        if scripts:
+            seen += await tab.faults()
+            await page.keyboard.press("e")  # no key of the page
+        await page.keyboard.press("Escape")
+        await dialog.wait_for(state="hidden")
+        seen.append(await page.evaluate("document.activeElement.textContent"))
+        await page.keyboard.press("Enter")
+        await dialog.locator("text=Keep it").click()
+        seen.append(await page.locator("#timeline > li.internal").count())
+        await ask.click()
+        await dialog.locator("text=Delete the note").click()
+        await page.wait_for_selector("#done >> text=Note deleted.")
+        return [*seen, await page.locator("#timeline > li.internal").count(), *tab.log.told]
+
+    assert await browser.visit(walk, java_script_enabled=scripts, **WIDE) == [
+        "Sales, please look at this.", "Keep it", "Delete", 1, 0,
+    ]  # fmt: skip
+
+
 async def test_a_mention_is_a_chip_and_a_typed_address_is_offered(
     site: Site, browser: Browser
 ) -> None:
