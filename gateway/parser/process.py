@@ -4,7 +4,8 @@
   of its messages.
 - The process has `HARD_SECONDS` of CPU for a message, which the system sees to. Here only the wall
   is watched, more patiently: on a busy machine a process that gives way may have to wait. While it
-  waits for the processor it has six times as long: a machine's load is no message's fault.
+  waits for the processor it has six times as long, also to start: a machine's load is no message's
+  fault, and a process that is ended before it is ready costs as much again.
 - The message on which it died is the first that has no answer; those behind it were not begun.
 - It inherits two pipes, no socket, and of the environment nothing but how to find its modules.
 """
@@ -16,7 +17,7 @@ import contextlib
 import os
 import signal
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import AsyncIterator, Callable, Sequence
 from pathlib import Path
 from typing import TypeVar
 
@@ -96,13 +97,8 @@ class ParserProcess:
         self, process: asyncio.subprocess.Process, request: Request, read: _Read[T]
     ) -> T | str:
         assert process.stdout is not None
-        wall = WALL_SECONDS * seconds_for(request)
-        async with asyncio.timeout(wall) as limit:
-            patience = _Patience(limit, wall, process.pid)
-            try:
-                return await _read_answer(process.stdout, request, read)
-            finally:
-                patience.end()
+        async with _patient(WALL_SECONDS * seconds_for(request), process.pid):
+            return await _read_answer(process.stdout, request, read)
 
     async def _running(self) -> asyncio.subprocess.Process:
         if self._process is not None and self._process.returncode is None:
@@ -110,7 +106,7 @@ class ParserProcess:
         try:
             self._process = await self._start()
             assert self._process.stdout is not None
-            async with asyncio.timeout(_START_SECONDS):
+            async with _patient(_START_SECONDS, self._process.pid):
                 if await self._process.stdout.readexactly(len(READY)) == READY:
                     return self._process
         except (OSError, TimeoutError, asyncio.IncompleteReadError) as error:
@@ -169,6 +165,17 @@ async def _read_answer(answers: asyncio.StreamReader, request: Request, read: _R
     json, octets = lengths(await answers.readexactly(HEADER))
     head = await answers.readexactly(json)
     return read(head, await answers.readexactly(octets), request.size)
+
+
+@contextlib.asynccontextmanager
+async def _patient(seconds: float, pid: int) -> AsyncIterator[None]:
+    """Raise TimeoutError after so many, or several times as many while `pid` waits for its turn."""
+    async with asyncio.timeout(seconds) as limit:
+        patience = _Patience(limit, seconds, pid)
+        try:
+            yield
+        finally:
+            patience.end()
 
 
 class _Patience:

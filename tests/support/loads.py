@@ -10,6 +10,7 @@ from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 
 from tests.support.memory import MIB, peak_resident, reset_peaks, resident
+from tests.support.patience import HANG_SECONDS
 from tests.support.server import Server
 from tests.support.smtp import SmtpClient, message
 
@@ -57,7 +58,7 @@ def warm_up(server: Server) -> None:
 
 def _wait_until_parsed(server: Server) -> None:
     with server.mailboxes()[0] as mailbox:
-        deadline = time.monotonic() + 30
+        deadline = time.monotonic() + HANG_SECONDS
         for message_id in [item["message_id"] for item in mailbox.newest()]:
             while mailbox.get(f"/v1/messages/{message_id}/")["parse_status"] == "pending":
                 assert time.monotonic() < deadline, "a message is not parsed"

@@ -16,7 +16,8 @@ from pathlib import Path
 import psycopg
 
 from tests.programs import need
-from tests.support.postgres_server import PREFIX, START_SECONDS
+from tests.support.patience import HANG_SECONDS
+from tests.support.postgres_server import PREFIX
 
 MODES = ("session", "transaction", "statement")
 _SETTINGS = """
@@ -67,11 +68,11 @@ class Pooler:
     def remove(self) -> None:
         """Stop, and leave nothing behind."""
         self._process.send_signal(signal.SIGINT)
-        self._process.wait(START_SECONDS)
+        self._process.wait(HANG_SECONDS)
         shutil.rmtree(self.folder, ignore_errors=True)
 
     def _await_answer(self) -> None:
-        deadline = time.monotonic() + START_SECONDS
+        deadline = time.monotonic() + HANG_SECONDS
         while True:
             try:
                 psycopg.connect(self.url("session")).close()

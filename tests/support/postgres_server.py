@@ -17,11 +17,11 @@ from urllib.parse import quote
 import psycopg
 
 from tests.programs import need
+from tests.support.patience import HANG_SECONDS
 
 MEMORY = Path("/dev/shm")
 ROOM = 1 << 30
 PREFIX = "postroom-pg-"
-START_SECONDS = 30.0
 # Debian keeps the server's programs off everybody's PATH, one directory a version.
 PLACES = tuple(sorted(Path("/usr/lib/postgresql").glob("*/bin"), reverse=True))
 SETTINGS = {
@@ -126,7 +126,7 @@ class PostgresServer:
         """End the server: SIGINT closes every connection first, SIGQUIT is a crash."""
         if self._process is not None:
             self._process.send_signal(how)
-            self._process.wait(START_SECONDS)
+            self._process.wait(HANG_SECONDS)
             self._process = None
 
     def hold(self, signal_number: signal.Signals) -> None:
@@ -142,7 +142,7 @@ class PostgresServer:
         shutil.rmtree(self.folder, ignore_errors=True)
 
     def _await_answer(self) -> None:
-        deadline = time.monotonic() + START_SECONDS
+        deadline = time.monotonic() + HANG_SECONDS
         while True:
             try:
                 psycopg.connect(self.url()).close()

@@ -10,6 +10,7 @@ import time
 from collections.abc import Iterator
 
 from tests.programs import need
+from tests.support.patience import HANG_SECONDS
 from tests.support.server import quiet_port
 
 
@@ -28,7 +29,7 @@ def smtp_sink(*switches: str) -> Iterator[int]:
 
 
 def _await(port: int, sink: subprocess.Popen[bytes]) -> None:
-    deadline = time.monotonic() + 20
+    deadline = time.monotonic() + HANG_SECONDS
     while True:
         with contextlib.suppress(OSError), socket.create_connection(("127.0.0.1", port), 5):
             return

@@ -10,6 +10,7 @@ import pytest
 
 from tests.support.fixtures import MakeServer
 from tests.support.mailbox import Api
+from tests.support.patience import HANG_SECONDS
 from tests.support.server import Server
 from tests.support.smtp import SmtpClient, message
 from tests.wire.test_processes import command_line, mail_processes_of
@@ -62,7 +63,7 @@ def test_a_replaced_process_ends_with_the_main_one(pair: Server) -> None:
 
     pair.kill_first()
 
-    deadline = time.monotonic() + 10
+    deadline = time.monotonic() + HANG_SECONDS
     while any(map(is_there, made)):
         assert time.monotonic() < deadline, "a process outlives the main one"
         time.sleep(0.02)

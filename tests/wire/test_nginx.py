@@ -19,6 +19,7 @@ from tests.programs import need
 from tests.support.certificates import certificate
 from tests.support.fixtures import MakeServer
 from tests.support.mailbox import Api, Record
+from tests.support.patience import HANG_SECONDS
 from tests.support.server import ROOT, Server, quiet_port
 
 PAGE = ROOT / "docs" / "http.md"
@@ -94,7 +95,7 @@ def front(server: Server, tmp_path: Path) -> Iterator[int]:
 
 
 def _await_port(port: int, running: subprocess.Popen[bytes]) -> None:
-    deadline = time.monotonic() + 20
+    deadline = time.monotonic() + HANG_SECONDS
     while running.poll() is None and time.monotonic() < deadline:
         try:
             socket.create_connection(("127.0.0.1", port), 1).close()

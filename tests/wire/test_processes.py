@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from tests.support.fixtures import MakeServer
+from tests.support.patience import HANG_SECONDS
 from tests.support.server import Server
 from tests.support.smtp import ConnectionEnded, SmtpClient, message
 
@@ -104,7 +105,7 @@ def test_the_port_is_free_as_soon_as_the_first_process_is_gone(pair: Server) -> 
             probe.bind(pair.demo.smtp)
             probe.listen()
         assert sorted(last_word(client) for client in clients) == ["421"] * 4
-    deadline = time.monotonic() + 10
+    deadline = time.monotonic() + HANG_SECONDS
     while any(map(is_alive, mail_processes)):
         assert time.monotonic() < deadline, "a process outlives the first one"
         time.sleep(0.01)

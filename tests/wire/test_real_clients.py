@@ -11,6 +11,7 @@ import pytest
 
 from tests.programs import need
 from tests.support.mailbox import Mailbox, Record
+from tests.support.patience import HANG_SECONDS
 from tests.support.postfix import postfix_towards
 from tests.support.server import Server
 from tests.support.smtp import message
@@ -133,7 +134,7 @@ def test_postfix_with_relayhost(server: Server, members: list[Mailbox]) -> None:
                     raw = mailbox.raw(copy["message_id"])
                     assert raw.endswith(b"\r\n\r\n" + body.replace(b"\n", b"\r\n"))
             # Its own bookkeeping may be a moment behind the copies.
-            deadline = time.monotonic() + 10
+            deadline = time.monotonic() + HANG_SECONDS
             while relay.queue():
                 assert time.monotonic() < deadline, relay.queue()
                 time.sleep(0.1)

@@ -16,6 +16,7 @@ from config.loading import load
 from config.values import Endpoint
 from gateway.http_edge.http_limits import Count, HttpTimes
 from gateway.http_edge.http_server import serving
+from tests.support.patience import HANG_SECONDS
 
 GOOD = b"GET / HTTP/1.1\r\nHost: x\r\n\r\n"
 CHUNKED = b"POST / HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n"
@@ -87,7 +88,7 @@ async def said(port: int, *sent: bytes) -> list[Answer]:
         for data in sent:
             writer.write(data)
             await writer.drain()
-    async with asyncio.timeout(20):
+    async with asyncio.timeout(HANG_SECONDS):
         read = await heard
     writer.close()
     return answers(read)

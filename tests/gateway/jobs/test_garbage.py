@@ -7,8 +7,7 @@ import weakref
 
 from gateway.jobs.garbage import collecting
 from storage.wakeup import WakeUp
-
-LATER = 20.0
+from tests.support.patience import HANG_SECONDS
 
 
 class Node:
@@ -23,7 +22,7 @@ async def test_old_circles_are_collected_and_the_interpreter_goes_on_afterwards(
     gc.collect()  # now it is old
     job = asyncio.create_task(collecting(WakeUp(), interval=0.01, patience=0.01))
     del node
-    async with asyncio.timeout(LATER):
+    async with asyncio.timeout(HANG_SECONDS):
         while gone() is not None:
             gc.collect(0)
             await asyncio.sleep(0.01)

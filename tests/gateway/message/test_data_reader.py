@@ -154,7 +154,7 @@ def test_a_flood_costs_time_in_proportion(unit: bytes) -> None:
 
     def feed(octets: bytes) -> None:
         reader = DataReader()
-        for _ in range(16):
+        for _ in range(4):
             reader.feed(octets)
 
     assert is_within(4, lambda: feed(chunk), seconds_of(lambda: feed(STUFFED)))

@@ -2,6 +2,7 @@
 
 import os
 import signal
+import sys
 from collections.abc import AsyncIterator
 from pathlib import Path
 
@@ -106,6 +107,22 @@ async def test_a_process_that_waits_for_the_processor_is_waited_for(
     (answer,) = await parser.parse([asked(SLOW)])
 
     assert answer == "took more than a second of the processor"
+
+
+async def test_a_process_that_waits_for_the_processor_may_take_longer_to_start(
+    parser: ParserProcess, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    slow = tmp_path / "python"
+    counts = "i=0; while [ $i -lt 1000000 ]; do i=$((i + 1)); done"
+    slow.write_text(f'#!/bin/sh\n{counts}\nexec {sys.executable} "$@"\n')
+    slow.chmod(0o755)
+    monkeypatch.setattr(sys, "executable", str(slow))
+    monkeypatch.setattr(process_module, "_START_SECONDS", 0.5)
+    monkeypatch.setattr(process_module, "_TIMES_WAITING", 1000)
+
+    (answer,) = await parser.parse([asked(letter())])
+
+    assert isinstance(answer, Parsed)
 
 
 async def test_the_process_has_two_pipes_little_memory_and_gives_way(

@@ -25,6 +25,7 @@ from storage.engines.servers.statements import numbered
 from storage.errors import OutcomeUnknown, StoreDamaged, StoreFull, StoreUnavailable
 from tests.support.cases import cases
 from tests.support.engines import Databases, Engine
+from tests.support.patience import HANG_SECONDS
 from tests.support.postgres_server import PostgresServer
 
 HERE = Path()
@@ -72,7 +73,7 @@ async def test_a_look_up_takes_two_messages_of_which_nobody_waits_for_the_second
 
     await opened.read_quick(work)
     monkeypatch.setattr(postgres_locks, "control", slow)
-    async with asyncio.timeout(20):
+    async with asyncio.timeout(HANG_SECONDS):
         first, again = await opened.read_quick(work)
     assert first == again  # one snapshot
     assert told == ["COMMIT"]  # the driver forgets its prepared statements at a ROLLBACK
@@ -87,7 +88,7 @@ async def test_commits_of_another_process_are_heard_and_a_lost_connection_loses_
     told: list[int] = []
 
     async def heard(count: int) -> None:
-        async with asyncio.timeout(20):
+        async with asyncio.timeout(HANG_SECONDS):
             while len(told) < count:  # noqa: ASYNC110  # it is the hint that is waited for
                 await asyncio.sleep(0.01)
 

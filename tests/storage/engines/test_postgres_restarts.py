@@ -19,6 +19,7 @@ from storage.engines import postgres, postgres_connections
 from storage.engines.opening import open_database
 from storage.errors import StoreUnavailable
 from tests.support.engines import Engine
+from tests.support.patience import HANG_SECONDS
 from tests.support.postgres_server import PostgresServer
 
 HERE = Path()
@@ -166,7 +167,11 @@ async def ask_all_the_time(database: Database) -> int:
     return refused
 
 
-async def test_a_short_restart_is_waited_for(own_server: PostgresServer) -> None:
+async def test_a_short_restart_is_waited_for(
+    own_server: PostgresServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # No longer than the restart takes here: with the product's five seconds it is a short one.
+    monkeypatch.setattr(postgres_connections, "PATIENCE", HANG_SECONDS)
     own_server.start()
     database = await Engine("", own_server.url(), HERE).open()
     await asyncio.to_thread(own_server.stop)
