@@ -14,6 +14,7 @@ Precedence: list (x)
 Precedence: auto_reply
 Precedence: autoreply
 X-Precedence: auto-reply
+Preference: auto_reply
 List-Id: <list.example>
 List-Unsubscribe: <https://x.test>
 List-Owner: <mailto:a@x.test>
