@@ -42,7 +42,7 @@ _FOOTER_WITHIN = 4 * 1024
 _ALPHABET_WITHIN = 64 * 1024
 _DIGITS_OF_URLS = (ascii_letters + digits + "-_=\r\n").encode()
 # No ruler, and longer than a word of a text that is called base 64.
-_LINE_OF_URLS = re.compile(rb"\s*+[A-Za-z0-9][A-Za-z0-9_-]{15,}+={0,2}(?:[\r\n]|\Z)")
+_LINE_OF_URLS = re.compile(rb"\s*+(?=[_-]{0,3}[A-Za-z0-9])[A-Za-z0-9_-]{16,}+={0,2}(?:[\r\n]|\Z)")
 _BASE64_LINE = re.compile(rb"\s*+[A-Za-z0-9+/]{4,}+={0,2}[ \t]*(?:[\r\n]|\Z)")
 _REST_OF_LINE = re.compile(rb"[^\r\n]*")
 _LINE_END = re.compile(rb"\r\n?|\n|\Z")

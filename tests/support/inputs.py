@@ -31,6 +31,10 @@ ADA = ("Ada Test", "ada@outside.test")
 _PDF = (("a.pdf", b"X1"),)
 _GNU = Right(text="Hallo Gnu", html="<p>Hallo <b>Gnu</b></p>")
 _ORDER = "and should be with you very soon."
+_BILBY = b"""From: bea@outside.test
+Subject: =?utf-8?q?Gr=C3=BC=C3=9Fe_vom_Bilby?=
+
+Hello""".replace(b"\n", b"\r\n")
 _NAME_300 = "n" * 251 + ".pdf"
 
 MESSAGES = {
@@ -135,12 +139,46 @@ MESSAGES = {
     "uu-inline": Right(text="Please see below.\n\n", files=(("hi.txt", b"hello"),)),
     "html-noscript-select": Right(found=("noscript", "dhole", "legende", "etikett", "knopf")),
     "html-zwnj-preheader": Right(preview="Your invoice addax"),
+    "boundary-again": Right(
+        text="The ocelot signs on Monday.",
+        html="<p>The <b>ocelot</b> signs on Monday.</p>",
+        files=_PDF,
+    ),
+    "enriched-only": Right(
+        text="The quokka is in the garden (<as always>).\nPlease feed it.",
+        html="<b>The quokka</b> is <i>in the garden</i>",
+        preview="The quokka is in the garden",
+        found=("quokka",),
+    ),
+    "base64-of-urls": Right(
+        text="Grüße vom Fossa: wie geht's? ¿Qué tal? ~~~>>>???\n",
+        files=(("a.bin", bytes(range(250, 256)) * 4),),
+        found=("fossa",),
+    ),
+    "html-deep": Right(
+        text="The newest answer is by the serval.\n\n The oldest letter\nasked for a margay.",
+        html="<p>The newest answer is by the <b>serval</b>.</p>",
+        found=("serval", "margay"),
+    ),
+    "related-by-location": Right(
+        html='<img src="cid:http://outside.test/report/chart1.png">',
+        files=(("chart1.png", b"\x89PNG\r\n\x1a\n"),),
+        has_attachments=False,
+    ),
+    "attached-without-name": Right(
+        files=(("Grüße vom Bilby.eml", _BILBY),), found=("grüße bilby",)
+    ),
+    "from-unseen-signs": Right(sender=ADA),
+    "type-by-name": Right(text="The dunnart's offer is attached.", files=(("offer.pdf", b"X1"),)),
+    "refs-twice-1": Right(),
+    "refs-twice-2": Right(),
 }
 THREADS = {
     "irt-no-brackets": 2,
     "irt-encoded": 2,
     "out-of-order": 3,
     "refs-300-root-first": 2,
+    "refs-twice": 2,
 }
 
 
