@@ -28,4 +28,4 @@ async def show_offers(call: Call, visit: Visit) -> Response:
         found = await optional(ask(call, "GET", "/v1/contacts/", inbox=visit.inbox, query=query))
         cards = found["results"] if isinstance(found, dict) else found or []
     given = offers(word, team=team, lists=here["aliases"], cards=cards)
-    return visit.render("suggest.html", block="offers", offers=given)
+    return visit.render("suggest.html", offers=given)

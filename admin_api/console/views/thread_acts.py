@@ -240,11 +240,13 @@ async def complete_task(call: Call, visit: Visit) -> Response:
 
 async def add_card(call: Call, visit: Visit) -> Response:
     """POST /console/{inbox}/threads/{thread_id}/card/: make a card of the sender."""
-    body: JsonObject = {
-        "full_name": visit.form.get("full_name", ""),
-        "emails": [{"label": "", "address": visit.form.get("address", "")}],
-    }
-    await _post(call, visit, "/v1/contacts/", body)
+    name = visit.form.get("full_name", "")
+    emails: list[JsonValue] = [{"label": "", "address": visit.form.get("address", "")}]
+    try:
+        await _post(call, visit, "/v1/contacts/", {"full_name": name, "emails": emails})
+    except Invalid as error:
+        draft = {"card": name}
+        return await thread_page(call, visit, status=400, faults=error.faults, draft=draft)
     return _back(call, visit, "Card added.", to="#panel")
 
 

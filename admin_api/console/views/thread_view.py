@@ -48,8 +48,8 @@ from admin_api.http.problems import not_found
 from admin_api.http.records import ReadRecord as Record
 from storage.errors import FieldFault
 
-# Texts of forms that were refused; `handoff` is None where that form was not sent.
-_NO_DRAFT: Record = {"body": "", "mentions": "", "handoff": None, "to": ""}
+# Texts of forms that were refused; `handoff` and `card` are None where that form was not sent.
+_NO_DRAFT: Record = {"body": "", "mentions": "", "handoff": None, "to": "", "card": None}
 _MOST_EXPLAINED = 20
 
 

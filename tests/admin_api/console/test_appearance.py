@@ -256,3 +256,25 @@ async def test_a_printed_thread_has_its_words_and_nothing_to_press(
     assert await browser.visit(walk, **WIDE) == [
         0, "Renewal of our contract", True, "rgb(255, 255, 255)", True,
     ]  # fmt: skip
+
+
+async def test_with_text_twice_as_large_nothing_scrolls_sideways_on_a_telephone(
+    site: Site, browser: Browser
+) -> None:
+    await many(site.world, 2)
+    shown = await busy_thread(site.world)
+    paths = (LIST, shown.path, "/console/?all=1", "/console/settings/", "/console/keys/")
+
+    async def walk(tab: Tab) -> dict[str, object]:
+        found = {}
+        for path in paths:
+            await site.enter(tab, TENANT_OWNER if path == "/console/?all=1" else MEMBER)
+            await tab.page.goto(site.url + path)
+            await tab.page.evaluate("document.documentElement.style.fontSize = '187.5%'")
+            found[path] = await tab.page.evaluate(
+                "document.documentElement.scrollWidth - innerWidth"
+            )
+        return found
+
+    found = await browser.visit(walk, viewport={"width": 320, "height": 640})
+    assert found == dict.fromkeys(paths, 0)

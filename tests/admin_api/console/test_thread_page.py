@@ -376,6 +376,10 @@ async def test_a_sender_without_a_card_gets_one(world: World) -> None:
     page = (await who.get(shown.path)).text
     fields = {"address": field(page, "card", "address"), "full_name": "Grace <b>", "key": "c"}
 
+    refused = await who.post(f"{shown.path}card/", fields | {"full_name": "x" * 201, "key": "b"})
+    assert refused.status_code == 400
+    beside = refused.text.partition(f'value="{"x" * 201}"')[2].partition("</form>")[0]
+    assert 'class="fault" role="alert"' in beside
     added = await follow(who, await who.post(f"{shown.path}card/", fields))
 
     assert said(added) == "Card added."
