@@ -26,17 +26,16 @@ import logging
 from collections import deque
 from collections.abc import AsyncGenerator, Callable, Coroutine, Sequence
 from dataclasses import dataclass, replace
-from functools import partial
 
 from config.logs import event
 from gateway.background import tell_of_end
 from gateway.counters import Counters
 from gateway.delivery.confirmations import Confirmations
+from gateway.delivery.forgetting import Forgetting
 from storage.content.message_bytes import ContentDirectory, SpoolFile
 from storage.database import Durable, Store, Tx
 from storage.delivery.arrivals import Arrival, Outcome, Repeated, Stored, Unsettled
 from storage.delivery.deliver import deliver
-from storage.delivery.retry_receipts import forget_confirmed
 from storage.directory.resolve import MailboxName, Resolution
 from storage.errors import OutcomeUnknown, StoreFull, StoreUnavailable
 
@@ -154,6 +153,7 @@ class Deliverer:
         self._guesses: dict[MailboxName, Resolution] = {}
         self._lines: dict[bytes, _Line] = {}
         self._places = asyncio.Semaphore(_AT_A_TIME)
+        self._forgetting = Forgetting(database, confirmations, hold=self._hold, let_go=self._let_go)
         self._wake = asyncio.Event()
         self._settling: dict[asyncio.Future[Outcome], tuple[_Job, asyncio.Task[None]]] = {}
         self._withdrawn: set[asyncio.Future[Outcome]] = set()
@@ -219,6 +219,21 @@ class Deliverer:
         if len(line.waiting) == 1 or self._is_complete(line):
             line.go_on()
 
+    def _hold(self, part: bytes) -> bool:
+        """Have messages of a partition wait; not where some are being written."""
+        if part in self._lines:
+            return False
+        self._lines[part] = _Line(part)
+        return True
+
+    def _let_go(self, part: bytes) -> None:
+        line = self._lines[part]
+        if line.waiting:
+            self._begin(line)
+        else:
+            del self._lines[part]
+            self._wake.set()
+
     def _begin(self, line: _Line) -> None:
         line.writing = self._loop.create_task(self._write_line(line))
         tell_of_end(line.writing, logger, "writes mail")
@@ -253,8 +268,10 @@ class Deliverer:
             with contextlib.suppress(TimeoutError):
                 await asyncio.wait_for(self._wake.wait(), _FLUSH_SECONDS)
             self._wake.clear()
-            await self._flush_confirmed()
-        await self._flush_confirmed()
+            if not self._stopping:
+                self._forgetting.begin()
+        self._forgetting.begin()
+        await self._forgetting.end()
 
     def stop(self) -> None:
         """Let `run` end when nothing is left to write."""
@@ -413,24 +430,3 @@ class Deliverer:
             job.spool.discard()
         if job.elsewhere is not None:
             self._run_beside(self._contents.remove(job.elsewhere))
-
-    async def _flush_confirmed(self) -> None:
-        """Delete the receipts of confirmed deliveries when no message comes to do it along."""
-        for part in self._confirmations.confirmed_in():
-            if part not in self._lines:
-                # Messages that come now wait: a receipt that is being deleted makes none a retry.
-                line = self._lines[part] = _Line(part)
-                await self._forget(part)
-                if line.waiting:
-                    self._begin(line)
-                else:
-                    del self._lines[part]
-
-    async def _forget(self, part: bytes) -> None:
-        confirmed = self._confirmations.take_confirmed(part)
-        forget = partial(forget_confirmed, confirmed=confirmed, owner=self._confirmations.owner)
-        try:
-            await self._database.write_in(part, forget)
-        except Exception as error:  # tried again with the next batch, or in a second
-            self._confirmations.give_back(confirmed, part)
-            event(logger, "receipts_kept", level=logging.WARNING, cause=repr(error))

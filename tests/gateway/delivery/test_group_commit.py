@@ -507,3 +507,57 @@ async def test_tenants_are_stored_beside_each_other_and_each_in_its_order(opened
         store.may_go_on.setdefault(part, asyncio.Event()).set()
     assert [*await asyncio.gather(*first), await again] == [STORED] * 6
     assert sorted(store.begun) == [b"a", b"b", b"b", b"c", b"d", b"e"]
+
+
+class HeldUpStore(PartedStore):
+    """Forgets the receipts of each tenant, but those of some after their lock was waited for."""
+
+    def __init__(self, *held_up: bytes) -> None:
+        super().__init__()
+        self.held_up = set(held_up)
+        self.forgotten: list[bytes] = []
+        self.tried: list[bytes] = []
+        self.lock_ends = asyncio.Event()
+
+    async def write_in(self, part: bytes, work: object) -> None:
+        self.tried.append(part)
+        if part in self.held_up:
+            await self.lock_ends.wait()
+            raise StoreUnavailable("canceling statement due to lock timeout")
+        self.forgotten.append(part)
+
+
+async def test_a_tenant_whose_receipts_cannot_be_forgotten_delays_no_other(
+    opened: Open, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("gateway.delivery.group_commit._FLUSH_SECONDS", 0.01)
+    troubled, well = (b"a", b"b", b"c"), (b"d", b"e", b"f")
+    store = HeldUpStore(*troubled)
+    desk = opened(store)
+
+    async def forgotten(*parts: bytes) -> None:
+        store.forgotten.clear()
+        for part in parts:
+            desk.confirmations.open([b"receipt of " + part], part)
+            desk.confirmations.confirm([b"receipt of " + part])
+        async with asyncio.timeout(20):
+            while not {*parts} - store.held_up <= {*store.forgotten}:  # noqa: ASYNC110
+                await asyncio.sleep(0.01)
+
+    try:
+        await forgotten(b"a", *well)
+        assert store.tried.count(b"a") == 1
+        store.lock_ends.set()  # now it is known which have to wait, and they go one by one
+        await forgotten(*troubled)
+        async with asyncio.timeout(20):
+            while not {*troubled} <= {*store.tried}:  # noqa: ASYNC110
+                await asyncio.sleep(0.01)
+        store.lock_ends.clear()
+        await asyncio.sleep(0.05)
+
+        await forgotten(*well)
+    finally:
+        store.lock_ends.set()
+        store.held_up.clear()
+    await desk.close()
+    assert {*troubled} <= {*store.forgotten}
