@@ -104,7 +104,10 @@ _BETWEEN_WORDS = re.compile(
 _ALT = re.compile(r'<img\b[^>]*? alt="([^"]*)"')
 _EMPTY = frozenset(("br", "col", "hr", "img", "wbr"))
 _SPACE = re.compile(r"[ \t\r\n\f]+")
-_GAPS = re.compile(r" *\n[ \n]*\n")
+# Possessive, and from the first blank of a run: a run of a million is gone over once.
+_GAPS = re.compile(r"(?<! ) *+\n[ \n]*\n")
+_BLANKS = re.compile(r" {2,}")
+_LINE_EDGE = re.compile(r" ?\n ?")
 # Elements that hold nothing, and those whose end tag people leave out.
 _FLAT_NAMES = (
     "area base br col embed hr img input link meta wbr dd dt li option p tbody td tfoot th thead tr"
@@ -287,6 +290,8 @@ def said(clean: str) -> str:
         lines = _with_kept_space(clean)
     else:
         lines = _TAG.sub(_line_end, _SPACE.sub(" ", clean))
+        # Between blocks, and beside the end of a line, a page shows no blank.
+        lines = _LINE_EDGE.sub("\n", _BLANKS.sub(" ", lines))
     text = _GAPS.sub("\n\n", unescape(lines).replace("\ufeff", "")).strip()
     return text or said_by_pictures(clean)
 

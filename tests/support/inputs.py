@@ -156,7 +156,7 @@ MESSAGES = {
         found=("fossa",),
     ),
     "html-deep": Right(
-        text="The newest answer is by the serval.\n\n The oldest letter\nasked for a margay.",
+        text="The newest answer is by the serval.\n\nThe oldest letter\nasked for a margay.",
         html="<p>The newest answer is by the <b>serval</b>.</p>",
         found=("serval", "margay"),
     ),

@@ -126,7 +126,7 @@ def test_html_without_text_is_read_as_text() -> None:
         '<table><tr><td title="a>b">x</td><td>y</td></tr></table><script>no()</script>',
     )
 
-    assert said(result) == "One&two\nthree\nfour\n\n x y"
+    assert said(result) == "One&two\nthree\nfour\n\nx y"
     assert result.preview == "One&two three four x y"
     assert unpack(result.words)["body"] == "one two three four x y"
 
@@ -289,6 +289,8 @@ HOSTILE = {
     "sections": H + b"Content-Type: a/b;\r\n" + b" name*1*=%41;\r\n" * 9_000 + b"\r\nx",
     "fields": b"a:b\r\n" * 2_000_000,
     "deep HTML": HTML + b"<div>" * 100_000,
+    "blanks between tags": HTML + b"x" + b"<b> </b>" * 130_000 + b"y",
+    "blanks that are kept": HTML + b"<pre>x" + b" " * 1_000_000 + b"y</pre>",
     "open tags": HTML + b'<a "' * 200_000,
     "comments": HTML + b"<!--" * 200_000,
     "less-thans": HTML + b"<" * 500_000,

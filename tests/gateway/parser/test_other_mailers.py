@@ -311,6 +311,7 @@ def test_the_text_of_a_page_is_what_it_shows() -> None:
         "<listing>a\n  b</listing>": "a\n  b",
         "<marquee>one</marquee><marquee>two</marquee>": "one\n\ntwo",
         "<menu><li>m</menu>n": "m\n\nn",
+        "<p>a<br>\n b <br>c</p>\n<table><tr>\n<td>d</td>\n <td>e": "a\nb\nc\n\nd e",
         "<object data=x>fallback</object>": "fallback",
         "<DIV STYLE='WHITE-SPACE: PRE'>a\n  b</DIV>": "a\n  b",
         "<p>\ufeffx</p>\ufeff<p>y</p>": "x\n\ny",
