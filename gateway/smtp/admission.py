@@ -3,6 +3,8 @@
 - Disk: the free space, less the reservations of messages in progress, must stay above one and a
   half times the size limit; checked at MAIL and at DATA, so that no sender pushes 50 MiB at a full
   disk. The sessions of all mail processes count.
+- The disk is asked a hundred times a second at most, and again once a session has written to it:
+  the question costs more than the rest of an admission.
 - At DATA the declared size is reserved, without one 256 KiB, and more as the message grows. Written
   octets leave the reservation: the disk counts them itself.
 - A client network may reserve a tenth of the free space above that floor, but always one message.
@@ -14,6 +16,8 @@
 from __future__ import annotations
 
 import os
+import time
+from collections.abc import Callable
 from pathlib import Path
 
 from gateway.reservations import Reservations
@@ -23,15 +27,36 @@ MEMORY_BUDGET = 16 * 1024 * 1024
 _UNDECLARED = 256 * 1024
 _STEP = 1024 * 1024
 _SHARE = 10
+_FRESH_SECONDS = 0.01
 
 
 class Space:
     """The room that is left, as the sessions of one process see it."""
 
-    __slots__ = ("_budget", "_data", "_floor", "held", "reservations")
+    __slots__ = (
+        "_budget",
+        "_data",
+        "_floor",
+        "_free",
+        "_fresh_until",
+        "_ticks",
+        "held",
+        "reservations",
+    )
 
-    def __init__(self, data: Path, *, size_limit: int, reservations: Reservations) -> None:
-        self._data = data
+    def __init__(
+        self,
+        data: Path,
+        *,
+        size_limit: int,
+        reservations: Reservations,
+        ticks: Callable[[], float] = time.monotonic,
+    ) -> None:
+        """`ticks` tells seconds."""
+        self._data = str(data)
+        self._ticks = ticks
+        self._free = 0
+        self._fresh_until = 0.0
         self._floor = size_limit * 3 // 2
         self._budget = MEMORY_BUDGET // max(1, reservations.processes - 1)
         self.reservations = reservations
@@ -39,7 +64,7 @@ class Space:
 
     def has_room(self) -> bool:
         """Whether a further message may be taken. Raises StoreUnavailable."""
-        return self._free() - self.reservations.total() >= self._floor
+        return self._free_now() - self.reservations.total() >= self._floor
 
     def claim(self, network: str, size: int | None, *, exempt: bool) -> Claim | None:
         """Reserve space for a message of this network; None when it may not have it now.
@@ -53,7 +78,7 @@ class Space:
 
     def may_reserve(self, network: str, octets: int, *, least: int, exempt: bool) -> bool:
         """Whether so much more may be reserved, and `least` stays free. Raises StoreUnavailable."""
-        free = self._free()
+        free = self._free_now()
         if free - self.reservations.total() < least:
             return False
         # One message always: where space is short, a tenth of it may be less than any message.
@@ -67,7 +92,18 @@ class Space:
         """The free space needed to take a further message."""
         return self._floor
 
-    def _free(self) -> int:
+    def _free_now(self) -> int:
+        now = self._ticks()
+        if now >= self._fresh_until:
+            self._free = self._ask()
+            self._fresh_until = now + _FRESH_SECONDS
+        return self._free
+
+    def ask_again(self) -> None:
+        """Something was written to the disk, and is no longer reserved."""
+        self._fresh_until = 0.0
+
+    def _ask(self) -> int:
         try:
             disk = os.statvfs(self._data)
         except OSError as error:  # the data directory was moved away, say
@@ -127,6 +163,7 @@ class Claim:
         done = min(octets, self._left)
         self._left -= done
         self._space.reservations.reserve(self._network, -done)
+        self._space.ask_again()
 
     def give_back(self) -> None:
         """The message is stored, or will never be."""

@@ -21,8 +21,10 @@ class Disk:
 
     def __init__(self, free: int) -> None:
         self.free: int | None = free
+        self.asked = 0
 
     def statvfs(self, _: object) -> SimpleNamespace:
+        self.asked += 1
         if self.free is None:
             raise FileNotFoundError(2, "No such file or directory")
         return SimpleNamespace(f_bavail=self.free, f_frsize=1)
@@ -139,3 +141,23 @@ def test_a_disk_that_cannot_be_asked_is_unavailable(space: Space, disk: Disk) ->
     with pytest.raises(StoreUnavailable):
         space.claim(ONE, 1, exempt=False)
     assert space.reservations.messages_of(ONE) == 0
+
+
+def test_the_disk_is_asked_again_after_a_moment_and_after_a_write(
+    tmp_path: Path, disk: Disk
+) -> None:
+    seconds = 1.0
+    space = Space(tmp_path, size_limit=LIMIT, reservations=Reservations(2), ticks=lambda: seconds)
+    assert space.has_room()
+    claim = claimed(space, ONE, 2 * MIB)
+    assert disk.asked == 1
+
+    disk.free = FLOOR
+    claim.written(MIB)
+    assert not space.has_room()
+    assert disk.asked == 2
+
+    disk.free = 2 * FLOOR
+    assert not space.has_room()
+    seconds += 0.01
+    assert space.has_room()
