@@ -105,12 +105,16 @@ _ROUTE = """
     LEFT JOIN inboxes i ON i.inbox_id = a.inbox_id
     WHERE a.canonical IN ({})
 """
-_ROUTE_OF_ONE = _ROUTE.format(":exact, :base")
+_ROUTE_OF_ONE = _ROUTE.format(":exact")
+_ROUTE_OF_EITHER = _ROUTE.format(":exact, :base")
 
 
 async def _look_up(tx: Tx, address: Address) -> Resolution | None:
     exact, plain = _forms_of(address)
-    rows = await tx.fetch_all(_ROUTE_OF_ONE, {"exact": exact, "base": plain})
+    if plain == exact:  # nearly all mail; SQLite looks one value up in half the time of two
+        rows = await tx.fetch_all(_ROUTE_OF_ONE, {"exact": exact})
+    else:
+        rows = await tx.fetch_all(_ROUTE_OF_EITHER, {"exact": exact, "base": plain})
     return _chosen({row["canonical"]: row for row in rows}, exact, plain)
 
 

@@ -98,8 +98,7 @@ async def index_new_copies(tx: Tx, added: int) -> None:
     """Count the rows just added to `copies`; once there are many, file all that are not filed."""
     if not added or not _files(tx):
         return
-    row = await tx.fetch_one(_COUNT, {"added": added})
-    if row is not None and row["value"] >= _MOST_UNFILED:
+    if not await tx.execute(_COUNT, {"added": added, "most": _MOST_UNFILED}):
         for statement in _FILING:
             await tx.execute(statement)
 
@@ -137,7 +136,8 @@ _FILED_UNREAD = """(
     WHERE f.inbox_id = b.inbox_id AND f.folder = b.folder
       AND f.message_id > b.above AND f.message_id <= b.last AND f.is_read = 0 {})"""
 _COUNT = """
-    UPDATE store_state SET value = value + :added WHERE name = 'unfiled' RETURNING value
+    UPDATE store_state SET value = value + :added
+    WHERE name = 'unfiled' AND value + :added < :most
 """
 # In this order: the second needs `filing` as it was, the third the range that the second added.
 _FILING = (
