@@ -29,8 +29,12 @@ def is_within(client_ip: str, networks: Iterable[Network]) -> bool:
     return any(address in network for network in networks)
 
 
+@lru_cache(maxsize=1024)
 def client_network(client_ip: str) -> str:
-    """The network a client counts by: its IPv4 address, or its IPv6 /64."""
+    """The network a client counts by: its IPv4 address, or its IPv6 /64.
+
+    A new connection asks four times.
+    """
     if not client_ip:
         return "unix"
     address = _address(client_ip)
@@ -40,7 +44,7 @@ def client_network(client_ip: str) -> str:
 
 @lru_cache(maxsize=1024)
 def _address(client_ip: str) -> IPv4Address | IPv6Address:
-    """Parse an address; a new connection asks seven times for the same one."""
+    """Parse an address; a new connection asks several times for the same one."""
     address = ip_address(client_ip.partition("%")[0])
     # `::ffff:192.0.2.1` is 192.0.2.1, also for limits and exempt networks.
     if isinstance(address, IPv6Address) and address.ipv4_mapped:
