@@ -30,7 +30,7 @@ FOREIGN = {
 # rows below, and from the root modules. Wings in one row do not import each other.
 WINGS: dict[str, tuple[tuple[str, ...], ...]] = {
     "storage": (
-        ("index", "content", "engines", "alerts"),
+        ("index", "message_format", "content", "engines", "alerts"),
         ("vcard",),
         ("contacts",),
         ("accounts", "migrations"),
@@ -93,7 +93,10 @@ ONLY = {
     ),
 }
 # Octets in, values out: no store, no socket.
-PURE = ("gateway.message", "gateway.parser", "gateway.authentication")
+PURE = (
+    *("gateway.message", "gateway.parser", "gateway.authentication"),
+    "storage.message_format",
+)
 IMPURE = ("storage.database", "storage.engines", "socket", "aiosmtpd")
 DRIVERS = {"aiosqlite", "sqlite3", "psycopg", "psycopg_pool"}
 MOST_MODULES = 12

@@ -19,10 +19,10 @@ from starlette.responses import Response, StreamingResponse
 from admin_api.call.call import Call
 from admin_api.mailbox import messages
 from storage.content.message_bytes import Content, find_content
-from storage.content.transfer_encoding import file_decoder
 from storage.database import Tx
 from storage.mailbox import parsed
 from storage.mailbox.parsed import Attachment
+from storage.message_format.transfer_encoding import file_decoder
 
 _ACTIVE = re.compile(
     r"text/(?!plain\b|csv\b|calendar\b).*|multipart/.*|message/(?!rfc822\b).*"

@@ -15,7 +15,7 @@ import re
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
-from storage.content.authserv_id import authserv_id, comparable
+from storage.message_format.authserv_id import authserv_id, comparable
 
 FIELD = "authentication-results"
 

@@ -1,6 +1,7 @@
 """The header fields of a stored message, as a list of names and values.
 
-- They are read from the stored bytes on demand, up to the caps of `storage.content.header_grammar`.
+- They are read from the stored bytes on demand, up to the caps of
+  `storage.message_format.header_grammar`.
 - Values are unfolded and otherwise as they came: encoded words stay encoded. Bytes that are not
   UTF-8, and NUL, become U+FFFD.
 - A field that claims to be a result of our own check is shown, and marked as forged.
@@ -12,7 +13,7 @@ from collections.abc import AsyncIterator
 
 from admin_api.http.records import Record
 from admin_api.mailbox.authentication_results import FIELD, carries_name
-from storage.content.header_grammar import MAX_OCTETS, fields, unfolded
+from storage.message_format.header_grammar import MAX_OCTETS, fields, unfolded
 
 
 def header_fields(head: bytes, *, hostname: str = "", believed: bool = False) -> list[Record]:

@@ -7,7 +7,7 @@
   stands above, those below do not count: the sender wrote them, and these two leave them there.
 - Several fields with the name are read together: a relay's filters write one each. Of SPF, DMARC
   and ARC the uppermost result counts.
-- The grammar is that of `storage.content.authserv_id`. At most 50 results are read.
+- The grammar is that of `storage.message_format.authserv_id`. At most 50 results are read.
 
 RFC 8601 2.2 (grammar), 5 (whom to believe).
 """
@@ -31,7 +31,7 @@ from gateway.authentication.result import (
     SpfResult,
 )
 from gateway.authentication.signatures.header_block import cut
-from storage.content.authserv_id import clauses, comparable
+from storage.message_format.authserv_id import clauses, comparable
 
 MOST_RESULTS = 50
 _LONGEST_FIELD = 16 * 1024

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 from gateway.authentication.body_hash import BodyHash, HashWanted, hash_body, wanted_by
 from gateway.authentication.signatures.header_block import cut
-from storage.content.header_grammar import MAX_OCTETS
+from storage.message_format.header_grammar import MAX_OCTETS
 
 
 @dataclass(frozen=True, slots=True)

@@ -38,13 +38,13 @@ from gateway.parser.ipc import Request
 from gateway.parser.process import ParserProcess, ParserUnavailable
 from storage.clock import SECOND, Clock
 from storage.content.message_bytes import ContentDamaged, ContentDirectory
-from storage.content.mime_parts import Parsed
 from storage.cursors import WHOLE
 from storage.database import PartitionWrites, Tx
 from storage.errors import StoreUnavailable
 from storage.ids import to_text
 from storage.mailbox import parse_queue, parsed
 from storage.mailbox.parse_queue import ParseClaim, Wanted
+from storage.message_format.mime_parts import Parsed
 from storage.outbound.bounces import record_report
 from storage.wakeup import WakeUp, woken_within
 

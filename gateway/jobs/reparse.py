@@ -22,14 +22,14 @@ from gateway.message.header_scan import scan
 from gateway.parser.ipc import Request
 from gateway.parser.process import ParserProcess, ParserUnavailable
 from storage.clock import Clock
-from storage.content.header_grammar import MAX_OCTETS
 from storage.content.message_bytes import ContentDamaged, ContentDirectory
-from storage.content.mime_parts import Parsed
 from storage.database import AcrossWrites
 from storage.errors import StoreUnavailable
 from storage.mailbox import reparse
 from storage.mailbox.parse_queue import ParseClaim
 from storage.mailbox.reparse import HeaderFields, ReparseBatch, Reparsed
+from storage.message_format.header_grammar import MAX_OCTETS
+from storage.message_format.mime_parts import Parsed
 from storage.wakeup import WakeUp
 
 logger = logging.getLogger("postroom.reparse")

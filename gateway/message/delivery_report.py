@@ -13,7 +13,7 @@ import re
 from email.message import Message
 from email.parser import HeaderParser
 
-from storage.content.delivery_report import (
+from storage.message_format.delivery_report import (
     LONGEST_FIELD,
     MOST_REPORTED,
     DeliveryReport,

@@ -4,8 +4,9 @@ Rules this module keeps:
 
 - Never raises, and the work is bounded: text after the first 16,384 characters or 200 words is not
   decoded. `email.header` takes minutes for the texts of hostile senders.
-- Only charsets that mail really uses (`storage.content.charsets`). A word in any other is decoded
-  when its octets are UTF-8 or ISO-2022-JP, and stays as it was written when they are not.
+- Only charsets that mail really uses (`storage.message_format.charset_labels`). A word in any other
+  is decoded when its octets are UTF-8 or ISO-2022-JP, and stays as it was written when they are
+  not.
 - Letters that a sender left as they are in a word of the Q encoding are themselves, and so is a
   question mark. Words that were cut within an escape or a group of base 64 are put together again.
 - NUL and lone surrogates become U+FFFD, other control characters and ends of lines a space.
@@ -17,7 +18,9 @@ import binascii
 import re
 from itertools import islice
 
-from storage.content.charsets import ISO_2022_JP, codec_of, decode_text, is_iso_2022_jp
+from storage.message_format.charset_labels import ISO_2022_JP, codec_of
+from storage.message_format.charsets import decode_text
+from storage.message_format.japanese import is_iso_2022_jp
 
 MAX_TEXT = 998
 MAX_RAW = 16_384

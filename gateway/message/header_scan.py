@@ -4,7 +4,7 @@ Rules this module keeps:
 
 - Never raises, and never decides whether a message is taken: a field that cannot be read is absent.
 - At most the first 100 KiB and 1,000 fields are read; `truncated`: there was more.
-- Lines end, and the header stops, as `storage.content.header_grammar` says, like in the full
+- Lines end, and the header stops, as `storage.message_format.header_grammar` says, like in the full
   parser, which reads the same bytes later: the two must see one message.
 - Of a field that may occur once the first one counts, but for ids in several References or
   In-Reply-To, which count together.
@@ -28,8 +28,10 @@ from urllib.parse import unquote
 from gateway.message.address_lists import Mailbox, parse_mailboxes
 from gateway.message.automatic import FAMILIES, OF_MACHINES, OTHERS, is_automatic, says_so
 from gateway.message.encoded_words import MAX_RAW, MAX_TEXT, decoded, harmless, readable
-from storage.content.charsets import ISO_2022_JP, codec_of, decode_text, is_iso_2022_jp
-from storage.content.header_grammar import FIELD, MAX_FIELDS, MAX_OCTETS, begin
+from storage.message_format.charset_labels import ISO_2022_JP, codec_of
+from storage.message_format.charsets import decode_text
+from storage.message_format.header_grammar import FIELD, MAX_FIELDS, MAX_OCTETS, begin
+from storage.message_format.japanese import is_iso_2022_jp
 
 MAX_MAILBOXES = 100
 MAX_REFERENCES = 100

@@ -26,9 +26,9 @@ from gateway.parser.fields import Octets, content_id, file_name
 from gateway.parser.letter import File
 from gateway.parser.structure import Leaf
 from gateway.parser.tnef import TYPES, files_in
-from storage.content.charsets import decode_text
-from storage.content.mime_parts import Encoding, Part
-from storage.content.transfer_encoding import decode, decoder
+from storage.message_format.charsets import decode_text
+from storage.message_format.mime_parts import Encoding, Part
+from storage.message_format.transfer_encoding import decode, decoder
 
 MAX_UUENCODED = 100
 _CHUNK = 256 * 1024

@@ -18,14 +18,9 @@ from __future__ import annotations
 import codecs
 import re
 
-from storage.content.charsets import (
-    ISO_2022_JP,
-    UTF_16,
-    codec_of,
-    decode_text,
-    is_iso_2022_jp,
-    marked_codec,
-)
+from storage.message_format.charset_labels import ISO_2022_JP, UTF_16, codec_of
+from storage.message_format.charsets import decode_text, marked_codec
+from storage.message_format.japanese import is_iso_2022_jp
 
 _DEFAULT = "cp1252"
 # The library's time grows with the octets, and more of them hardly tell more.

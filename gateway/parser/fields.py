@@ -1,7 +1,7 @@
 """The header of a part: where it stops, and the few fields that say what the part is.
 
-- Lines end and a header stops where `storage.content.header_grammar` says, as for the gateway's own
-  scan. A boundary ends it as well.
+- Lines end and a header stops where `storage.message_format.header_grammar` says, as for the
+  gateway's own scan. A boundary ends it as well.
 - Of a field that stands more than once the first one counts; at most 8 KiB of it are read.
 - Fields are read for what they mean: comments, quotes and stray punctuation around a type, an
   encoding or a charset are passed over, a parameter needs no semicolon before it, and a file name
@@ -26,9 +26,11 @@ from typing import NamedTuple
 from urllib.parse import unquote, unquote_to_bytes
 
 from gateway.message.encoded_words import decoded, harmless, is_utf8
-from storage.content.charsets import ISO_2022_JP, codec_of, decode_text, is_iso_2022_jp
-from storage.content.header_grammar import FIELD
-from storage.content.mime_parts import Encoding, Flow
+from storage.message_format.charset_labels import ISO_2022_JP, codec_of
+from storage.message_format.charsets import decode_text
+from storage.message_format.header_grammar import FIELD
+from storage.message_format.japanese import is_iso_2022_jp
+from storage.message_format.mime_parts import Encoding, Flow
 
 Octets = bytes | mmap
 

@@ -15,15 +15,15 @@ from typing import TypeVar, cast
 
 import orjson
 
-from storage.content.charsets import is_codec
-from storage.content.delivery_report import (
+from storage.index.words import is_packed
+from storage.message_format.charset_labels import is_codec
+from storage.message_format.delivery_report import (
     LONGEST_FIELD,
     MOST_REPORTED,
     DeliveryReport,
     ReportedRecipient,
 )
-from storage.content.mime_parts import ENCODINGS, FLOWS, STATUSES, Parsed, Part, Slice
-from storage.index.words import is_packed
+from storage.message_format.mime_parts import ENCODINGS, FLOWS, STATUSES, Parsed, Part, Slice
 
 HEADER = 8
 READY = b"postroom parser\n"

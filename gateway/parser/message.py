@@ -28,11 +28,11 @@ from gateway.parser.detection import likely_codec
 from gateway.parser.fields import Octets
 from gateway.parser.letter import File, is_plain, letter_of
 from gateway.parser.structure import Leaf, Structure, split
-from storage.content.delivery_report import DeliveryReport
-from storage.content.header_grammar import MAX_OCTETS
-from storage.content.mime_parts import MAX_TEXT_OCTETS, Parsed, Part, Slice
-from storage.content.transfer_encoding import decode, joined, read_text
 from storage.index.words import MAX_CHARACTERS, document, pack, words
+from storage.message_format.delivery_report import DeliveryReport
+from storage.message_format.header_grammar import MAX_OCTETS
+from storage.message_format.mime_parts import MAX_TEXT_OCTETS, Parsed, Part, Slice
+from storage.message_format.transfer_encoding import decode, joined, read_text
 
 PREVIEW = 200
 _PREVIEW_FROM = 16_000

@@ -34,7 +34,7 @@ from gateway.parser.ipc import (
     seconds_for,
 )
 from gateway.parser.signed_frames import read_signed_result
-from storage.content.mime_parts import Parsed
+from storage.message_format.mime_parts import Parsed
 
 WALL_SECONDS = 5.0
 _LOOK_AFTER = 0.9

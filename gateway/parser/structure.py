@@ -25,7 +25,7 @@ from string import ascii_letters, digits
 
 from gateway.message.header_scan import raw_charset
 from gateway.parser.fields import Kind, Octets, kind_of, read_header
-from storage.content.header_grammar import MAX_OCTETS, begin
+from storage.message_format.header_grammar import MAX_OCTETS, begin
 
 MAX_PARTS = 1_000
 MAX_DEPTH = 100

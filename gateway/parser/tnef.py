@@ -13,7 +13,8 @@ from __future__ import annotations
 import struct
 from dataclasses import dataclass
 
-from storage.content.charsets import codec_of, decode_text
+from storage.message_format.charset_labels import codec_of
+from storage.message_format.charsets import decode_text
 
 TYPES = {"application/ms-tnef", "application/vnd.ms-tnef"}
 MAX_FILES = 100

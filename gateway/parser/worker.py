@@ -32,7 +32,7 @@ from gateway.parser.ipc import (
     seconds_for,
 )
 from gateway.parser.message import parse
-from storage.content.mime_parts import Parsed
+from storage.message_format.mime_parts import Parsed
 
 SOFT_SECONDS = 0.5
 NICENESS = 10

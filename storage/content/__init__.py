@@ -1,1 +1,1 @@
-"""Message content: stored bytes, MIME parts, transfer encodings, charsets; knows no inbox."""
+"""Stored bytes of messages: files, pieces in the database, objects; knows no inbox."""

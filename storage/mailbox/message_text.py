@@ -12,10 +12,10 @@ from contextlib import aclosing
 from dataclasses import dataclass
 
 from storage.content.message_bytes import Content, ContentDirectory
-from storage.content.mime_parts import Slice
-from storage.content.transfer_encoding import joined, read_text
 from storage.database import Tx
 from storage.mailbox.parsed import Attachment, Body, find_body, list_attachments
+from storage.message_format.mime_parts import Slice
+from storage.message_format.transfer_encoding import joined, read_text
 
 _LONG = 64 * 1024
 

@@ -15,11 +15,11 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from types import MappingProxyType
 
-from storage.content.mime_parts import Parsed, Part, Slice
 from storage.database import Row, Tx
 from storage.errors import NotFound
 from storage.index.full_text import forget, index, scope_queries, scopes_in, scopes_of
 from storage.mailbox.parse_queue import ParseClaim
+from storage.message_format.mime_parts import Parsed, Part, Slice
 from storage.sql import in_list, padded
 
 # Of a damaged or crafted row: compressed text can be a thousand times as long.

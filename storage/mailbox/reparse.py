@@ -16,12 +16,12 @@ from typing import NamedTuple
 
 from storage.contacts.recount import Sender, correct_sender
 from storage.content.message_bytes import content_of
-from storage.content.mime_parts import Parsed
 from storage.database import Row, Tx
 from storage.delivery.thread_relink import relink_thread
 from storage.index.full_text import forget
 from storage.mailbox import parsed
 from storage.mailbox.parse_queue import ParseClaim
+from storage.message_format.mime_parts import Parsed
 
 
 class HeaderFields(NamedTuple):

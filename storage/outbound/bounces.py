@@ -17,10 +17,10 @@ import re
 from collections.abc import Mapping, Sequence
 
 from storage.address import canonical_or_none
-from storage.content.delivery_report import DeliveryReport, ReportedRecipient, ReportedState
 from storage.database import Row, Tx
 from storage.delivery.thread_merge import current_thread, merge_threads
 from storage.events.record import BOUNCED, About, record_for_holders
+from storage.message_format.delivery_report import DeliveryReport, ReportedRecipient, ReportedState
 from storage.outbound.author_tasks import NOT_DELIVERED, ask_author
 from storage.outbound.letters import Letter, State, letters_of
 from storage.outbound.sending_queue import LONGEST_DIAGNOSTIC

@@ -1,6 +1,6 @@
 """Values of vCard properties as text: charsets, quoted-printable, escapes, folds.
 
-- Names of charsets are those of mail (`storage.content.charsets`).
+- Names of charsets are those of mail (`storage.message_format.charset_labels`).
 - Octets that are UTF-8 are read as such, whatever an 8-bit charset is declared; else as declared;
   else as windows-1252, which programs write that declare none.
 - In 2.1 a backslash escapes only itself and separators; in 3.0 and 4.0 it makes line ends as well.
@@ -14,7 +14,8 @@ import re
 from binascii import a2b_qp
 from codecs import charmap_decode
 
-from storage.content.charsets import codec_of, decode_text
+from storage.message_format.charset_labels import codec_of
+from storage.message_format.charsets import decode_text
 
 _FOLD_AT = 75
 # Charsets in which octets of UTF-8 are possible but no sensible text.

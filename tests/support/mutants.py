@@ -16,7 +16,7 @@ from pathlib import Path
 import fast_mail_parser
 
 from gateway.parser.structure import split
-from storage.content.transfer_encoding import decode
+from storage.message_format.transfer_encoding import decode
 from tests.support.inputs import DIRECTORY
 
 _FOREIGN = (b"\r", b"\n", b"\x00", b"\xff", b"=", b"--BB\r\n", b": ", b"no field\r\n", b'"', b"\t")

@@ -15,7 +15,6 @@ from storage.accounts import tenants
 from storage.address import parse_address
 from storage.clock import SECOND
 from storage.content.message_bytes import Content
-from storage.content.mime_parts import Parsed
 from storage.cursors import partition_of
 from storage.database import Database, Store, Tx
 from storage.delivery import deliver as delivery
@@ -23,6 +22,7 @@ from storage.delivery.arrivals import Recipient, Stored
 from storage.directory import domains, inboxes, lists
 from storage.mailbox import parse_queue, parsed
 from storage.mailbox.parse_queue import ParseClaim, Wanted
+from storage.message_format.mime_parts import Parsed
 from storage.outbound.bounces import record_report
 from tests.support.engines import Engine
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 import zlib
 
 from gateway.parser.message import parse
-from storage.content.mime_parts import Parsed
-from storage.content.transfer_encoding import joined, read_text
+from storage.message_format.mime_parts import Parsed
+from storage.message_format.transfer_encoding import joined, read_text
 
 H = "From: a@x.test\nMIME-Version: 1.0\n"
 TEXT = "Content-Type: text/plain; charset=utf-8\n\nThe letter"

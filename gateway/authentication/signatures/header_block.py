@@ -1,8 +1,8 @@
 """The header of a message as its signers saw it: raw fields, and where the body begins.
 
 - Fields are cut by the grammar that the header scan and the parser use
-  (`storage.content.header_grammar`), so the From that is verified is the From that is shown. Octets
-  that the grammar skips belong to no field and are never hashed.
+  (`storage.message_format.header_grammar`), so the From that is verified is the From that is shown.
+  Octets that the grammar skips belong to no field and are never hashed.
 - Line ends of a field become CRLF: a signer saw the message as SMTP carries it (RFC 6376 5.3).
 - A header beyond the caps of the grammar has no end here, and its body is not hashed.
 
@@ -14,7 +14,7 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 
-from storage.content.header_grammar import FIELD, MAX_FIELDS, MAX_OCTETS, begin
+from storage.message_format.header_grammar import FIELD, MAX_FIELDS, MAX_OCTETS, begin
 
 _LINE_END = re.compile(rb"\r\n?|\n")
 

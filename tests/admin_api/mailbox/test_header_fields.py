@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from admin_api.mailbox.header_fields import header_fields
-from storage.content.header_grammar import MAX_FIELDS, MAX_OCTETS
+from storage.message_format.header_grammar import MAX_FIELDS, MAX_OCTETS
 from tests.support import headers
 
 PIECES = [

@@ -18,7 +18,7 @@ from gateway.authentication.body_hash import (
     wanted_hashes,
 )
 from gateway.authentication.signed_message import read_signed
-from storage.content.header_grammar import MAX_OCTETS
+from storage.message_format.header_grammar import MAX_OCTETS
 from tests.support.signing import MESSAGE
 
 SIMPLE, RELAXED = HashWanted("simple", None), HashWanted("relaxed", None)

@@ -12,7 +12,7 @@ from gateway.authentication.signatures.canonical import canonical_field, unsigne
 from gateway.authentication.signatures.header_block import cut
 from gateway.message.header_scan import scan
 from gateway.parser.fields import read_header
-from storage.content.header_grammar import MAX_FIELDS, MAX_OCTETS, begin, fields, unfolded
+from storage.message_format.header_grammar import MAX_FIELDS, MAX_OCTETS, begin, fields, unfolded
 from tests.support.mutants import mutants
 
 LATIN = b"Content-Type: text/plain; charset=iso-8859-1\r\n"

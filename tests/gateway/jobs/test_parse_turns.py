@@ -15,11 +15,11 @@ from gateway.parser.ipc import Request
 from gateway.parser.message import parse
 from gateway.parser.process import ParserProcess
 from storage.clock import system_clock
-from storage.content.mime_parts import Parsed
 from storage.content.places import open_contents
 from storage.database import Store, Tx
 from storage.mailbox import parse_queue
 from storage.mailbox.parse_queue import ParseClaim
+from storage.message_format.mime_parts import Parsed
 from storage.wakeup import WakeUp
 from tests.support.engines import Engine
 from tests.support.homes import Home, deliver_to, two_gateways

@@ -9,11 +9,11 @@ import pytest
 
 from gateway.jobs.reparse import BATCH, one_batch
 from gateway.parser.process import ParserProcess
-from storage.content.mime_parts import Parsed
 from storage.database import Tx
 from storage.ids import from_text
 from storage.mailbox import reparse
 from storage.maintenance.store_gauges import waiting
+from storage.message_format.mime_parts import Parsed
 from tests.builders import SALES, SUPPORT, World, count_all, open_world, receive
 from tests.support.engines import Engine
 from tests.support.inputs import content

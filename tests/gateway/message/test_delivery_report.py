@@ -5,8 +5,8 @@ import random
 from gateway.message.delivery_report import MAX_OCTETS, read_report
 from gateway.parser.ipc import HEADER, lengths, read_result, result_frame
 from gateway.parser.message import parse
-from storage.content.delivery_report import LONGEST_FIELD, MOST_REPORTED
-from storage.content.mime_parts import Parsed
+from storage.message_format.delivery_report import LONGEST_FIELD, MOST_REPORTED
+from storage.message_format.mime_parts import Parsed
 from tests.support.cases import cases
 from tests.support.reports import report
 

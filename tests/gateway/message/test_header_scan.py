@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from gateway.message.address_lists import Mailbox, parse_mailboxes
 from gateway.message.encoded_words import readable
 from gateway.message.header_scan import scan
-from storage.content.header_grammar import MAX_FIELDS, MAX_OCTETS
+from storage.message_format.header_grammar import MAX_FIELDS, MAX_OCTETS
 from tests.support import headers
 from tests.support.cost import is_within, seconds_of
 

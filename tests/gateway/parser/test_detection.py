@@ -3,7 +3,7 @@
 import pytest
 
 from gateway.parser.detection import likely_codec
-from storage.content.charsets import decode_text
+from storage.message_format.charsets import decode_text
 from tests.support.cases import cases
 
 # By codec, short texts as people write them; nothing declares them.

@@ -15,10 +15,10 @@ from gateway.parser import message
 from gateway.parser.fields import read_header
 from gateway.parser.message import parse, preview_of
 from gateway.parser.structure import split
-from storage.content.header_grammar import begin
-from storage.content.mime_parts import Parsed, Part
-from storage.content.transfer_encoding import decode, read_text
 from storage.index.words import unpack
+from storage.message_format.header_grammar import begin
+from storage.message_format.mime_parts import Parsed, Part
+from storage.message_format.transfer_encoding import decode, read_text
 from tests.support import headers
 from tests.support.cost import is_within, seconds_of
 

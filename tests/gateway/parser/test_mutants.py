@@ -8,7 +8,7 @@ from gateway.message.address_lists import parse_mailboxes
 from gateway.message.header_scan import scan
 from gateway.parser.fields import read_header
 from gateway.parser.message import parse
-from storage.content.header_grammar import begin
+from storage.message_format.header_grammar import begin
 from tests.support import headers
 from tests.support.mutants import agreed_parts, mutants, our_parts, seeds
 

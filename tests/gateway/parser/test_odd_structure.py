@@ -4,7 +4,7 @@ from base64 import encodebytes, urlsafe_b64encode
 from urllib.parse import unquote
 
 from gateway.message.encoded_words import readable
-from storage.content.transfer_encoding import decode, decoder
+from storage.message_format.transfer_encoding import decode, decoder
 from tests.support.cases import cases
 from tests.support.written import TEXT, H, multipart, page_of, read
 

@@ -5,8 +5,9 @@ import zlib
 
 from gateway.message.encoded_words import readable
 from gateway.parser.detection import likely_codec
-from storage.content.charsets import codec_of, decode_text
 from storage.index.words import unpack
+from storage.message_format.charset_labels import codec_of
+from storage.message_format.charsets import decode_text
 from tests.support.cases import cases
 from tests.support.written import TEXT, H, multipart, read
 

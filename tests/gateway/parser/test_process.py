@@ -21,7 +21,7 @@ from gateway.parser.ipc import (
 )
 from gateway.parser.message import parse
 from gateway.parser.process import ParserProcess, ParserUnavailable
-from storage.content.mime_parts import Parsed
+from storage.message_format.mime_parts import Parsed
 from tests.support.post_room import letter
 
 # Sanitising this takes many seconds: each attribute is compared with all before it.

@@ -11,8 +11,8 @@ from hypothesis import strategies as st
 
 from gateway.parser.message import parse
 from gateway.parser.tnef import files_in
-from storage.content.mime_parts import Part
-from storage.content.transfer_encoding import file_decoder
+from storage.message_format.mime_parts import Part
+from storage.message_format.transfer_encoding import file_decoder
 
 
 def attribute(kind: int, value: bytes) -> bytes:

@@ -17,7 +17,6 @@ from storage.authentication import check_queue, results
 from storage.authentication.check_queue import CheckClaim
 from storage.authentication.results import CheckResult
 from storage.contacts import relationships
-from storage.content.mime_parts import Parsed, Part
 from storage.database import Tx
 from storage.delivery import deliver as delivery
 from storage.delivery.arrivals import Arrival, Outcome, Stored
@@ -25,6 +24,7 @@ from storage.directory.resolve import Resolution
 from storage.index.words import document, pack
 from storage.mailbox import parse_queue, parsed
 from storage.mailbox.parse_queue import ParseClaim, Wanted
+from storage.message_format.mime_parts import Parsed, Part
 from tests.builders import SALES, TEAM, World, open_world
 from tests.storage.delivery.arriving import US, count, mail, rows
 from tests.support.cases import cases

@@ -2,7 +2,7 @@
 
 import binascii
 
-from storage.content.transfer_encoding import decode, read_text
+from storage.message_format.transfer_encoding import decode, read_text
 from tests.support.cost import is_within, seconds_of
 
 OCTETS = bytes(range(200, 245)) * 3

@@ -1,30 +1,17 @@
-"""Charsets: the names that mail gives them, and decoding of octets in one.
+"""Charsets by the names that mail gives them.
 
 - A label is looked up in the table of the WHATWG Encoding Standard, as all mail programs do:
   iso-8859-1 is windows-1252, iso-8859-9 windows-1254, gb2312 gb18030. Then among IANA's names,
   those of Python and the numbers of Windows, without regard to punctuation, `x-` or `cs`; then by
   the words in it (`GB2312_CHARSET`, `zh_TW-big5`). A label that is in no table is no charset:
   looking a codec up by the name a stranger gives would import a module of that name.
-- Decoding never raises. Unreadable octets become U+FFFD; a byte order mark is not text. Pairs of
-  surrogates in UTF-8 are the signs they stand for; KOI8-R with letters of KOI8-U is that.
-- VISCII, ARMSCII-8 and the Georgian charsets have tables here: Python has no codecs for them.
-- ISO-2022-JP and EUC-JP are read as Outlook writes them: with NEC's row 13, IBM's extensions and
-  half-width katakana, which Python's own codecs refuse.
 
-WHATWG Encoding 4.2, RFC 1468, RFC 2781 4.3.
+WHATWG Encoding 4.2.
 """
 
 from __future__ import annotations
 
 import re
-from codecs import (
-    BOM_UTF8,
-    BOM_UTF16_BE,
-    BOM_UTF16_LE,
-    BOM_UTF32_BE,
-    BOM_UTF32_LE,
-    charmap_decode,
-)
 from collections.abc import Iterator
 from encodings.aliases import aliases
 from functools import lru_cache
@@ -32,9 +19,8 @@ from functools import lru_cache
 from webencodings.labels import LABELS
 
 ISO_2022_JP = "iso-2022-jp"
+EUC_JP = "euc_jp"
 UTF_16 = "utf-16"
-
-_BOM = "\ufeff"
 
 # Python's name of what the WHATWG table calls an encoding, where that is another name. Of the
 # encodings that browsers replace for their own safety, mail needs those that it really uses.
@@ -208,27 +194,6 @@ _NUMBERS = (
     " 54936 gb18030 65000 utf_7 65001 utf-8"
 ).split()
 
-_PLAIN = "".join(map(chr, range(128)))
-_GEORGIAN = "\x80\x81‚ƒ„…†‡ˆ‰Š‹Œ\x8d\x8e\x8f\x90‘’“”•–—˜™š›œ\x9d\x9eŸ" + "".join(
-    map(chr, range(0xA0, 0xC0))
-)
-# Charsets of which Python knows nothing: the characters of all octets.
-_TABLES = {
-    "armscii-8": _PLAIN
-    + "".join(map(chr, range(0x80, 0xA1)))
-    + "\ufffdև։)(»«—.՝,-֊…՜՛՞ԱաԲբԳգԴդԵեԶզԷէԸըԹթԺժԻիԼլԽխԾծԿկՀհՁձՂղՃճՄմՅյՆնՇշՈոՉչՊպՋջՌռՍսՎվՏտՐրՑցՒւ"
-    "ՓփՔքՕօՖֆ՚\ufffd",
-    "georgian-academy": _PLAIN
-    + _GEORGIAN
-    + "აბგდევზთიკლმნოპჟრსტუფქღყშჩცძწჭხჯჰჱჲჳჴჵჶçèéêëìíîïðñòóôõö÷øùúûüýþÿ",
-    "georgian-ps": _PLAIN
-    + _GEORGIAN
-    + "აბგდევზჱთიკლმნჲოპჟრსტჳუფქღყშჩცძწჭხჴჯჰჵæçèéêëìíîïðñòóôõö÷øùúûüýþÿ",
-    "viscii": _PLAIN.translate({2: "Ẳ", 5: "Ẵ", 6: "Ẫ", 20: "Ỷ", 25: "Ỹ", 30: "Ỵ"})
-    + "ẠẮẰẶẤẦẨẬẼẸẾỀỂỄỆỐỒỔỖỘỢỚỜỞỊỎỌỈỦŨỤỲÕắằặấầẩậẽẹếềểễệốồổỗỠƠộờởịỰỨỪỬơớƯÀÁÂÃẢĂẳẵÈÉÊẺÌÍĨỳĐứÒÓÔạỷừửÙÚ"
-    "ỹỵÝỡưàáâãảăữẫèéêẻìíĩỉđựòóôõỏọụùúũủýợỮ",
-}
-
 # Only the octets tell what these are (`gateway.parser.detection`).
 _SAYING_NOTHING = (
     *("ascii", "usascii", "us", "iso646us", "ansix341968", "csascii", "iso646irv1991", "isoir6"),
@@ -290,159 +255,3 @@ def _within(label: str) -> Iterator[str]:
     if any(word.isdecimal() for word in words) or any(map(_NUMBERED.fullmatch, words)):
         yield from ("".join(words[:count]) for count in range(len(words) - 1, 0, -1))
         yield from filter(_NUMBERED.fullmatch, words)
-
-
-def decode_text(octets: bytes, codec: str, *, errors: str = "replace") -> str:
-    """The text of `octets`. With `errors="strict"` raises UnicodeError for what is not readable."""
-    if codec == ISO_2022_JP:
-        return _japanese(octets, errors)
-    if codec in _TABLES:
-        return charmap_decode(octets, errors, _TABLES[codec])[0]
-    if codec.startswith("utf"):
-        codec = _with_mark(octets, codec)
-        octets = _PAIR.sub(_joined, octets) if codec == "utf-8" and b"\xed" in octets else octets
-    elif codec == "koi8-r" and _UKRAINIAN.search(octets):
-        codec = "koi8-u"
-    try:
-        text = octets.decode(codec, "strict" if codec == _EUC_JP else errors)
-    except (UnicodeError, LookupError):  # a few codecs raise whatever they are told
-        if codec == _EUC_JP:
-            return _extended_euc(octets, errors)
-        if errors == "strict":
-            raise
-        text = octets.decode("ascii", errors)
-    return text.lstrip(_BOM)
-
-
-# A pair of surrogates, as Java and Oracle write what lies beyond the first plane (CESU-8).
-_PAIR = re.compile(rb"\xed[\xa0-\xaf][\x80-\xbf]\xed[\xb0-\xbf][\x80-\xbf]")
-# Letters of KOI8-U beside others; KOI8-R has corners of boxes there.
-_UKRAINIAN = re.compile(
-    rb"(?<=[\xc0-\xff])%b|%b(?=[\xc0-\xff])" % ((b"[\xa4\xa6\xa7\xad\xb4\xb6\xb7\xbd]",) * 2)
-)
-
-
-def _joined(pair: re.Match[bytes]) -> bytes:
-    halves = pair[0].decode("utf-8", "surrogatepass").encode("utf-16-le", "surrogatepass")
-    return halves.decode("utf-16-le").encode()
-
-
-def is_iso_2022_jp(octets: bytes) -> bool:
-    """Whether octets tell by escape sequences that they are ISO-2022-JP."""
-    return b"\x1b" in octets and _ESCAPES.search(octets) is not None
-
-
-def marked_codec(octets: bytes) -> str | None:
-    """The codec that a byte order mark names."""
-    if octets.startswith(BOM_UTF8):
-        return "utf-8"
-    # Before UTF-16, whose mark begins alike: no letter begins with NUL.
-    if octets.startswith((BOM_UTF32_LE, BOM_UTF32_BE)):
-        return "utf-32"
-    return UTF_16 if octets.startswith((BOM_UTF16_LE, BOM_UTF16_BE)) else None
-
-
-def _with_mark(octets: bytes, codec: str) -> str:
-    """UTF-16 by its mark; without one by where the zeros are, else little-endian (WHATWG)."""
-    if codec == "utf-32" and not octets.startswith((BOM_UTF32_LE, BOM_UTF32_BE)):
-        return "utf-32-le" if octets[:1] != b"\0" else "utf-32-be"
-    if codec not in {UTF_16, "utf-16-be"}:
-        return codec
-    if octets.startswith(BOM_UTF16_LE):
-        return "utf-16-le"
-    if octets.startswith(BOM_UTF16_BE):
-        return "utf-16-be"
-    if codec == UTF_16:
-        head = octets[:2_000]
-        return "utf-16-be" if head[0::2].count(0) > head[1::2].count(0) else "utf-16-le"
-    return codec
-
-
-_ESCAPES = re.compile(rb"\x1b(?:\$[@B]|\$\([DOPQ]|\([IJ])")
-# The sets that ISO-2022-JP and its extensions shift to, and how each is read.
-_SHIFT = re.compile(rb"\x1b(\([BJIHT]|\$[@BA]|\$\([A-DPQO]|\$\)C|[.&N][AF@]?)|\x0e|\x0f")
-_SINGLE = {b"(B", b"(J", b"(H", b"(T", b"(I"}
-_WRAPPED = {
-    b"$A": ("iso2022_jp_2", b"\x1b$A"),
-    b"$(A": ("iso2022_jp_2", b"\x1b$A"),
-    b"$(C": ("iso2022_jp_2", b"\x1b$(C"),
-    b"$(D": ("iso2022_jp_2", b"\x1b$(D"),
-    b"$(O": ("iso2022_jp_3", b"\x1b$(O"),
-    b"$(P": ("iso2022_jp_3", b"\x1b$(P"),
-    b"$(Q": ("iso2022_jp_2004", b"\x1b$(Q"),
-}
-
-_EUC_JP = "euc_jp"
-_TWO_HIGH = re.compile(rb"(?<!\x8f)(?:[\xa1-\xfe]{2})+")
-
-
-def _extended_euc(octets: bytes, errors: str) -> str:
-    """EUC-JP with NEC's and IBM's extensions, which Python's codec refuses (WHATWG 12.1)."""
-    done: list[str] = []
-    position = 0
-    for pair in _TWO_HIGH.finditer(octets):
-        done.append(octets[position : pair.start()].decode(_EUC_JP, errors))
-        done.append(_two_octets(pair[0]).decode("cp932", errors))
-        position = pair.end()
-    done.append(octets[position:].decode(_EUC_JP, errors))
-    return "".join(done)
-
-
-_TO_EUC = bytes(one | 0x80 if 0x21 <= one <= 0x7E else one for one in range(256))
-
-
-def _japanese(octets: bytes, errors: str) -> str:
-    done: list[str] = []
-    position, state = 0, b"(B"
-    for shift in _SHIFT.finditer(octets):
-        done.append(_segment(octets[position : shift.start()], state, errors))
-        position = shift.end()
-        if shift[1] is None:
-            state = b"(I" if shift[0] == b"\x0e" else b"(B"
-        elif shift[1] in _SINGLE or shift[1][:1] == b"$":
-            state = shift[1]
-    done.append(_segment(octets[position:], state, errors))
-    return "".join(done)
-
-
-def _segment(octets: bytes, state: bytes, errors: str) -> str:
-    if not octets:
-        return ""
-    if state == b"(I":
-        return bytes(one | 0x80 if 0x21 <= one <= 0x5F else one for one in octets).decode(
-            "cp932", errors
-        )
-    if state in _SINGLE:
-        return octets.decode("cp932", errors)  # ASCII, and what 8-bit senders leave in it
-    if state in _WRAPPED:
-        codec, escape = _WRAPPED[state]
-        return (escape + octets + b"\x1b(B").decode(codec, errors)
-    try:  # nearly all there is, and quick
-        return octets.translate(_TO_EUC).decode("euc_jp")
-    except UnicodeDecodeError:
-        return _two_octets(octets).decode("cp932", errors)
-
-
-def _two_octets(octets: bytes) -> bytes:
-    """JIS X 0208 and its extensions as Shift_JIS, which has all of them. Line ends stay."""
-    found = bytearray()
-    position = 0
-    while position < len(octets):
-        first = octets[position] & 0x7F
-        if first < 0x21 or position + 1 == len(octets):
-            found.append(octets[position])
-            position += 1
-            continue
-        second = octets[position + 1] & 0x7F
-        if second < 0x21:
-            found += b"\x80"  # half a character: not readable
-            position += 1
-            continue
-        position += 2
-        lead = (first - 0x21) // 2 + 0x81
-        found.append(lead if lead < 0xA0 else lead + 0x40)
-        if first % 2:
-            found.append(second + 0x1F + (second >= 0x60))
-        else:
-            found.append(second + 0x7E)
-    return bytes(found)

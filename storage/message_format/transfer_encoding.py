@@ -24,8 +24,8 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from typing import Protocol
 
-from storage.content.charsets import decode_text
-from storage.content.mime_parts import Encoding, Flow, Part
+from storage.message_format.charsets import decode_text
+from storage.message_format.mime_parts import Encoding, Flow, Part
 
 _ALPHABET = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/"
 _OF_URLS = bytes.maketrans(b"-_", b"+/")
@@ -71,7 +71,7 @@ def decode(octets: bytes, encoding: Encoding) -> bytes:
 
 
 def read_text(octets: bytes, encoding: Encoding, charset: str, flow: Flow = "") -> str:
-    """The whole of a text part at once; `charset` is a codec (`storage.content.charsets`)."""
+    """The whole of a text part at once; `charset` is a codec (`charset_labels`)."""
     text = readable_lines(decode_text(decode(octets, encoding), charset))
     return _unflowed(text, deletes=flow == "delsp") if flow else text
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal, NamedTuple, get_args
 
-from storage.content.delivery_report import DeliveryReport
+from storage.message_format.delivery_report import DeliveryReport
 
 Status = Literal["parsed", "partial"]
 Encoding = Literal["base64", "base64url", "quoted-printable", "identity", "uuencode"]

@@ -1,0 +1,1 @@
+"""The format of messages: header fields, charsets, encodings, MIME parts; knows no store."""
