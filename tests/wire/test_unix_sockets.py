@@ -3,6 +3,7 @@
 import os
 import socket
 import subprocess
+import sys
 from pathlib import Path
 from typing import cast
 
@@ -17,6 +18,18 @@ from tests.support.smtp import SmtpClient, message
 TEAM = "team@example.test"
 CERTIFICATE = {"tls_certificate": "{certificate}", "tls_key": "{key}"}
 KINDS = ("smtp", "lmtp", "smtps", "http")
+# Takes systemd's place, as in `test_service_manager`: hands one unix socket over, called http.
+ACTIVATE = """
+import os, socket, sys
+path, *command = sys.argv[1:]
+listening = socket.socket(socket.AF_UNIX)
+listening.bind(path)
+listening.listen()
+os.dup2(listening.fileno(), 3)
+os.set_inheritable(3, True)
+os.environ |= {"LISTEN_PID": str(os.getpid()), "LISTEN_FDS": "1", "LISTEN_FDNAMES": "http"}
+os.execv(command[0], command)
+"""
 
 
 @pytest.fixture
@@ -116,6 +129,20 @@ def test_paths_are_printed_and_probed_as_they_are_typed(servers: Servers, tmp_pa
     finally:
         servers.stop(server)
     assert not any((tmp_path / key).exists() for key in KINDS)
+
+
+def test_a_socket_of_the_service_manager_is_served_and_its_file_stays(
+    servers: Servers, tmp_path: Path
+) -> None:
+    path = tmp_path / "http"
+    server = servers.new({"data": str(tmp_path / "store"), "smtp": f"unix:{tmp_path / 'smtp'}"})
+    server.wrapper = (sys.executable, "-c", ACTIVATE, str(path))
+    try:
+        assert server.start_printing()["http"] == [f"unix:{path}"]
+        assert '"status":404' in curl(path, "/metrics")
+    finally:
+        servers.stop(server)
+    assert path.is_socket()
 
 
 def test_a_path_where_somebody_listens_is_named(servers: Servers, tmp_path: Path) -> None:
