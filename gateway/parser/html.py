@@ -127,6 +127,9 @@ _SOURCE = re.compile(
 _MOST_SOURCES = 10_000
 _SAFE_IN_ID = ":/@?=#+,;!$*~|"
 _PLAIN_ADDRESS = re.compile(r"[\w.~:/?#@!$&'()*+,;=%-]++", re.ASCII)
+_MANY_REFERENCES = 20_000
+_REFERENCE = re.compile(r"&(?:#(?:[0-9]{1,7}|[xX][0-9a-fA-F]{1,6});?|[A-Za-z][A-Za-z0-9]{1,31};)")
+_OF_MARKUP = re.compile("[&<>\"']")
 # Commands of enriched and rich text, and how HTML has them; those that are not here have no form.
 _ENRICHED = re.compile(r"(<<)|<(/?)([A-Za-z0-9-]{1,60})>|(\n+)|<?[^<\n]+|<")
 _COMMANDS = {
@@ -195,6 +198,28 @@ def _resolved(base: str, address: str) -> str:
     # Of other addresses `urljoin` raises for some.
     is_plain = _PLAIN_ADDRESS.fullmatch(base) and _PLAIN_ADDRESS.fullmatch(address)
     return urljoin(base, address) if is_plain else address
+
+
+def is_heavy(source: str) -> bool:
+    """Whether there are so many character references that sanitising takes long.
+
+    The library takes time with the square of their number.
+    """
+    return source.count("&") > _MANY_REFERENCES
+
+
+def lightened(source: str) -> tuple[str, bool]:
+    """HTML with the characters themselves, but for those of markup; whether that is all of it."""
+    source = _REFERENCE.sub(_character, source)
+    pieces = source.split("&", 2 * _MANY_REFERENCES)
+    if len(pieces) <= 2 * _MANY_REFERENCES:
+        return source, True
+    return "&".join(pieces[:-1]), False
+
+
+def _character(reference: re.Match[str]) -> str:
+    text = unescape(reference[0])
+    return reference[0] if _OF_MARKUP.search(text) else text
 
 
 def is_deep(source: str) -> bool:

@@ -291,6 +291,7 @@ HOSTILE = {
     "deep HTML": HTML + b"<div>" * 100_000,
     "blanks between tags": HTML + b"x" + b"<b> </b>" * 130_000 + b"y",
     "blanks that are kept": HTML + b"<pre>x" + b" " * 1_000_000 + b"y</pre>",
+    "ampersands": HTML + b"x&" * 500_000,
     "open tags": HTML + b'<a "' * 200_000,
     "comments": HTML + b"<!--" * 200_000,
     "less-thans": HTML + b"<" * 500_000,

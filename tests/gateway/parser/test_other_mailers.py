@@ -9,7 +9,7 @@ from storage.index.words import unpack
 from storage.message_format.charset_labels import codec_of
 from storage.message_format.charsets import decode_text
 from tests.support.cases import cases
-from tests.support.written import TEXT, H, multipart, read
+from tests.support.written import TEXT, H, multipart, page_of, read
 
 LABELS = {
     "cp1252": "iso-8859-1 latin1 8859_1 x-ansi winlatin1 ISO-8859-1-Windows-3.1-Latin-1",
@@ -339,6 +339,18 @@ def test_a_page_that_is_nested_deep_is_shown_all_the_same() -> None:
     assert (found.status, html.count("<div>")) == ("parsed", 300)
     assert html.startswith("<p>first <b>bold</b></p>")
     assert html.endswith("</div><p>last <i>word</i></p>")
+
+
+def test_a_page_of_many_character_references_is_shown_as_it_is() -> None:
+    """As programs write Russian that know no charset."""
+    word = "&#1055;&#x440;&#1080;&lt;&hearts;&amp;"
+    page = f"<p title='&quot;&#39;'>{word}<a href='https://x.test/?a=1&b=2&copy=3&amp;d'>{word}</a></p>"
+    few = read(f"{H}Content-Type: text/html\n\n{page}")[0]
+    found, text = read(f"{H}Content-Type: text/html\n\n{page * 2_000}")
+    assert text.startswith("При<♥&При<♥&\n") and found.status == "parsed"
+    assert page_of(found) == page_of(few) * 2_000
+    hostile, _ = read(f"{H}Content-Type: text/html\n\n{'x&' * 100_000}")
+    assert (hostile.status, page_of(hostile)) == ("partial", "x&amp;" * 39_999 + "x")
 
 
 def test_text_loses_no_blank_line_and_keeps_no_mark() -> None:
