@@ -108,7 +108,17 @@ class Edge:
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         scope[API] = self._api
         request = Request(scope, receive)
-        visit = _visit_of(request, self._shared, self._parts, self._frames)
+        asked = {name: request.headers.get(f"sec-fetch-{name}") for name in ("dest", "site")}
+        # Of nobody yet, so that a refusal can be shown whenever it comes.
+        visit = Visit(
+            path=scope.get("path", "/"),
+            fragment=request.headers.get("hx-request") == "true",
+            pane=asked == {"dest": "iframe", "site": "same-origin"},
+            look=looks.look_of(request),
+            shared=self._shared,
+            parts=self._parts,
+            frames=self._frames,
+        )
         headers = common_headers()
         try:
             response = await self._response(request, visit)
@@ -230,26 +240,6 @@ class Edge:
             response.headers["HX-Retarget"] = "#toasts"
             response.headers["HX-Reswap"] = "beforeend"
         return response
-
-
-def _visit_of(
-    request: Request, shared: SharedRows, parts: KeptParts, frames: SharedFrames
-) -> Visit:
-    """A visit of nobody yet, so that a refusal can be shown whenever it comes."""
-    nothing = Form([])
-    return Visit(
-        form=nothing,
-        query=nothing,
-        arguments={},
-        fragment=request.headers.get("hx-request") == "true",
-        path=request.scope.get("path", "/"),
-        look=looks.look_of(request),
-        shared=shared,
-        parts=parts,
-        frames=frames,
-        pane=request.headers.get("sec-fetch-dest") == "iframe"
-        and request.headers.get("sec-fetch-site") == "same-origin",
-    )
 
 
 def _row(rows: Mapping[str, Page], method: str) -> Page:

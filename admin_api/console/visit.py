@@ -59,16 +59,16 @@ class Visit:
     Set-Cookie headers for the response.
     """
 
-    form: Form
-    query: Form
-    arguments: Mapping[str, str]
-    fragment: bool
     path: str
+    fragment: bool
+    pane: bool
     look: Mapping[str, str]
     shared: SharedRows
     parts: KeptParts
     frames: SharedFrames
-    pane: bool = False
+    form: Form = field(default_factory=lambda: Form([]))
+    query: Form = field(default_factory=lambda: Form([]))
+    arguments: Mapping[str, str] = field(default_factory=dict)
     sends: bool = False
     place: str = ""
     token: str = ""

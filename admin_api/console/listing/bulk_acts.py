@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from urllib.parse import parse_qsl, urlencode
+from urllib.parse import parse_qsl
 
 from admin_api.http.records import ReadRecord as Record
 from storage.errors import FieldFault, Invalid
@@ -130,13 +130,9 @@ def back_of_assignees(threads: Sequence[Record]) -> dict[str, str]:
     }
 
 
-def written(back: Mapping[str, str]) -> str:
-    """Return what takes an act back as the text of a field."""
-    return urlencode(back)
-
-
 def read_back(text: str) -> list[tuple[str, list[str]]]:
-    """Return the parts of such a field: a mark, status or thread, and the ids or address to it.
+    """Return the parts of a field that takes an act back, written as a query: a mark, status or
+    thread, and the ids or address to it.
 
     Raises Invalid for more threads than an act has.
     """

@@ -12,6 +12,7 @@ from collections.abc import Callable, Coroutine, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any, TypeVar
+from urllib.parse import urlencode
 
 from starlette.responses import Response
 
@@ -99,7 +100,7 @@ def _told(did: _Did, count: int, asked: int, saved: str) -> Done:
         text += f" Then it ended: {did.why}"
     if count < asked:
         text += f" {words.plural(asked - count, 'thread')} had gone."
-    act, fields = ("acts", {"back": bulk_acts.written(did.back)}) if did.back else ("", {})
+    act, fields = ("acts", {"back": urlencode(did.back)}) if did.back else ("", {})
     return Done(text, IN_LIST, act, fields, saved)
 
 
