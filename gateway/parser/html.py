@@ -127,9 +127,9 @@ _SOURCE = re.compile(
 _MOST_SOURCES = 10_000
 _SAFE_IN_ID = ":/@?=#+,;!$*~|"
 _PLAIN_ADDRESS = re.compile(r"[\w.~:/?#@!$&'()*+,;=%-]++", re.ASCII)
-_MANY_REFERENCES = 20_000
-_REFERENCE = re.compile(r"&(?:#(?:[0-9]{1,7}|[xX][0-9a-fA-F]{1,6});?|[A-Za-z][A-Za-z0-9]{1,31};)")
-_OF_MARKUP = re.compile("[&<>\"']")
+_LONG_TEXT = re.compile(r"(?:(?<=>)|\A)[^<>]{8000,}+")
+_PIECE = 4_000
+_LONGEST_REFERENCE = 40
 # Commands of enriched and rich text, and how HTML has them; those that are not here have no form.
 _ENRICHED = re.compile(r"(<<)|<(/?)([A-Za-z0-9-]{1,60})>|(\n+)|<?[^<\n]+|<")
 _COMMANDS = {
@@ -200,28 +200,6 @@ def _resolved(base: str, address: str) -> str:
     return urljoin(base, address) if is_plain else address
 
 
-def is_heavy(source: str) -> bool:
-    """Whether there are so many character references that sanitising takes long.
-
-    The library takes time with the square of their number.
-    """
-    return source.count("&") > _MANY_REFERENCES
-
-
-def lightened(source: str) -> tuple[str, bool]:
-    """HTML with the characters themselves, but for those of markup; whether that is all of it."""
-    source = _REFERENCE.sub(_character, source)
-    pieces = source.split("&", 2 * _MANY_REFERENCES)
-    if len(pieces) <= 2 * _MANY_REFERENCES:
-        return source, True
-    return "&".join(pieces[:-1]), False
-
-
-def _character(reference: re.Match[str]) -> str:
-    text = unescape(reference[0])
-    return reference[0] if _OF_MARKUP.search(text) else text
-
-
 def is_deep(source: str) -> bool:
     """Whether more elements are open at once than in any letter that people send."""
     depth = 0
@@ -260,7 +238,23 @@ def flattened(source: str) -> tuple[str, bool]:
 
 def sanitised(source: str) -> str:
     """Return the safe part of `source`, as well-formed HTML, from its first mebibyte."""
-    return _cleaner().clean(_NOSCRIPT.sub(_known, source[:MAX_SOURCE]))[:MAX_RESULT]
+    source = _NOSCRIPT.sub(_known, source[:MAX_SOURCE])
+    return _cleaner().clean(_LONG_TEXT.sub(_in_pieces, source))[:MAX_RESULT]
+
+
+def _in_pieces(text: re.Match[str]) -> str:
+    """A long text with comments in it, which the library leaves out again.
+
+    It writes a text in time with its length times the signs to be escaped in it.
+    """
+    pieces: list[str] = []
+    rest = text[0]
+    while len(rest) > _PIECE:
+        reference = rest.rfind("&", _PIECE - _LONGEST_REFERENCE, _PIECE)
+        cut = reference if reference > 0 else _PIECE
+        pieces.append(rest[:cut])
+        rest = rest[cut:]
+    return "<!---->".join([*pieces, rest])
 
 
 def _known(tag: re.Match[str]) -> str:

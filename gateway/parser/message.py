@@ -130,13 +130,9 @@ class _Reader:
         if self.ids:
             source = html.with_parts(source, self.ids, leaf.kind.location)
         self.named_ids |= shown_ids(source)
-        for is_too_much, made_less in (
-            (html.is_heavy, html.lightened),
-            (html.is_deep, html.flattened),
-        ):
-            if is_too_much(source):
-                source, whole = made_less(source)
-                self.whole = self.whole and whole
+        if html.is_deep(source):
+            source, whole = html.flattened(source)
+            self.whole = self.whole and whole
         clean = html.sanitised(source)
         return clean, _FILLING.sub(" ", html.said(clean)).strip()
 
