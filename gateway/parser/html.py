@@ -129,6 +129,8 @@ _SAFE_IN_ID = ":/@?=#+,;!$*~|"
 _PLAIN_ADDRESS = re.compile(r"[\w.~:/?#@!$&'()*+,;=%-]++", re.ASCII)
 _LONG_TEXT = re.compile(r"(?:(?<=>)|\A)[^<>]{8000,}+")
 _PIECE = 4_000
+# Not a comment, which would end one that it stands in.
+_BREAK = "<x-p></x-p>"
 _LONGEST_REFERENCE = 40
 # Commands of enriched and rich text, and how HTML has them; those that are not here have no form.
 _ENRICHED = re.compile(r"(<<)|<(/?)([A-Za-z0-9-]{1,60})>|(\n+)|<?[^<\n]+|<")
@@ -243,7 +245,7 @@ def sanitised(source: str) -> str:
 
 
 def _in_pieces(text: re.Match[str]) -> str:
-    """A long text with comments in it, which the library leaves out again.
+    """A long text with unknown elements in it, which the library leaves out again.
 
     It writes a text in time with its length times the signs to be escaped in it.
     """
@@ -254,7 +256,7 @@ def _in_pieces(text: re.Match[str]) -> str:
         cut = reference if reference > 0 else _PIECE
         pieces.append(rest[:cut])
         rest = rest[cut:]
-    return "<!---->".join([*pieces, rest])
+    return _BREAK.join([*pieces, rest])
 
 
 def _known(tag: re.Match[str]) -> str:

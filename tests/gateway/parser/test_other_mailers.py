@@ -353,6 +353,10 @@ def test_a_page_of_many_character_references_is_shown_as_it_is() -> None:
     for text in (word * 3_000, "\xa0" * 20_000, "&nbsp;&lt;" * 3_000, "x > y " * 3_000):
         found, _ = read(f"{H}Content-Type: text/html; charset=utf-8\n\n{text}")
         assert unescape(page_of(found)) == unescape(text)
+    for start, end in (("<!--[if mso]>", "<![endif]-->"), ("<!-- a > b", "-->")):
+        hidden = f"{start}{'hidden & away ' * 2_000}{end}<p>shown</p>"
+        found, _ = read(f"{H}Content-Type: text/html; charset=utf-8\n\n{hidden}")
+        assert page_of(found) == "<p>shown</p>"
 
 
 def test_text_loses_no_blank_line_and_keeps_no_mark() -> None:
