@@ -11,7 +11,6 @@ from __future__ import annotations
 import re
 from collections.abc import AsyncIterator
 from contextlib import aclosing
-from mimetypes import guess_extension
 from urllib.parse import quote
 
 from starlette.responses import Response, StreamingResponse
@@ -22,13 +21,13 @@ from storage.content.message_bytes import Content, find_content
 from storage.database import Tx
 from storage.mailbox import parsed
 from storage.mailbox.parsed import Attachment
+from storage.message_format.file_types import NO_TYPE, ending_of
 from storage.message_format.transfer_encoding import file_decoder
 
 _ACTIVE = re.compile(
     r"text/(?!plain\b|csv\b|calendar\b).*|multipart/.*|message/(?!rfc822\b).*"
     r"|.*(?:html|xml|svg|script|pdf\+).*|application/x-shockwave-flash"
 )
-_NO_TYPE = "application/octet-stream"
 _NOT_PLAIN = re.compile(r"[^A-Za-z0-9 !#$&()+,.=@^_`{}~-]")
 
 
@@ -79,13 +78,13 @@ async def _with_content(tx: Tx, call: Call) -> tuple[Attachment, Content]:
 
 def safe_type(content_type: str) -> str:
     """Return the type from the message, unless a browser would do more with it than save it."""
-    return _NO_TYPE if _ACTIVE.fullmatch(content_type) else content_type
+    return NO_TYPE if _ACTIVE.fullmatch(content_type) else content_type
 
 
 def _name_for(content_type: str) -> str:
     """Return a name for a file without one, with an ending that tells programs its type."""
     kind = safe_type(content_type)
-    return "attachment" if kind == _NO_TYPE else f"attachment{guess_extension(kind) or ''}"
+    return "attachment" if kind == NO_TYPE else f"attachment{ending_of(kind)}"
 
 
 def disposition(filename: str) -> str:

@@ -16,7 +16,6 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Sequence
 from html import unescape
-from mimetypes import guess_type
 from typing import NamedTuple
 from urllib.parse import unquote
 
@@ -27,6 +26,7 @@ from gateway.parser.letter import File
 from gateway.parser.structure import Leaf
 from gateway.parser.tnef import TYPES, files_in
 from storage.message_format.charsets import decode_text
+from storage.message_format.file_types import NO_TYPE, type_of
 from storage.message_format.mime_parts import Encoding, Part
 from storage.message_format.transfer_encoding import decode, decoder
 
@@ -62,7 +62,6 @@ _HEAD = 16 * 1024
 _STEPS = {ord("/"): "_", ord("\\"): "_"}
 _LONGEST_SUBJECT = 100
 _MEDIA_TYPE = re.compile(r"[a-z0-9!#$&^_.+-]{1,63}/[a-z0-9!#$&^_.+-]{1,63}")
-_NO_TYPE = "application/octet-stream"
 
 
 class Shown(NamedTuple):
@@ -139,7 +138,7 @@ def _inner_parts(data: Octets, leaf: Leaf) -> list[Part]:
     for one in files_in(decode(data[leaf.start : leaf.end], kind.encoding)):
         name = file_name(one.name)
         stated = one.content_type.lower()
-        guessed = (guess_type(name or "")[0] or _NO_TYPE).lower()
+        guessed = type_of(name or "") or NO_TYPE
         parts.append(
             Part(
                 filename=name,
@@ -203,7 +202,7 @@ def uuencoded(
         parts.append(
             Part(
                 filename=name,
-                content_type=(guess_type(name or "")[0] or _NO_TYPE).lower(),
+                content_type=type_of(name or "") or NO_TYPE,
                 size=len(decode(found[0], "uuencode")),
                 is_inline=False,
                 content_id=None,

@@ -20,7 +20,6 @@ import re
 from collections.abc import Callable
 from dataclasses import dataclass
 from itertools import takewhile
-from mimetypes import guess_type
 from mmap import mmap
 from typing import NamedTuple
 from urllib.parse import unquote, unquote_to_bytes
@@ -28,6 +27,7 @@ from urllib.parse import unquote, unquote_to_bytes
 from gateway.message.encoded_words import decoded, harmless, is_utf8
 from storage.message_format.charset_labels import ISO_2022_JP, codec_of
 from storage.message_format.charsets import decode_text
+from storage.message_format.file_types import type_of
 from storage.message_format.header_grammar import FIELD
 from storage.message_format.japanese import is_iso_2022_jp
 from storage.message_format.mime_parts import Encoding, Flow
@@ -238,7 +238,7 @@ def _other_name(values: dict[bytes, bytes], media_type: str) -> str | None:
     for text in (location, decoded(unfolded(values.get(b"content-description", b"")))):
         name = file_name(text.strip("<>\"' "))
         # Any other ending may be that of a host, or of a sentence.
-        if name and guess_type(name)[0] == media_type:
+        if name and type_of(name) == media_type:
             return name
     return None
 
@@ -327,10 +327,8 @@ def _whole_name(quoted: str, tail: str) -> str:
 
 def _type_of(filename: str | None, stated: str, default: str) -> str:
     """The type of a part whose Content-Type names none."""
-    if filename and default == "text/plain":
-        guessed, packed = guess_type(filename)
-        if guessed:
-            return "application/octet-stream" if packed else guessed
+    if filename and default == "text/plain" and (told := type_of(filename)):
+        return told
     return "text/plain" if stated.strip() else default
 
 
