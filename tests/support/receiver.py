@@ -16,8 +16,6 @@ from dataclasses import dataclass, field
 
 from standardwebhooks import Webhook
 
-from tests.support.patience import HANG_SECONDS
-
 OK = b"HTTP/1.1 204 No Content\r\n\r\n"
 
 
@@ -73,7 +71,7 @@ class Receiver:
 
     async def hear(self, count: int, path: str = "") -> list[Heard]:
         """Wait until it has heard so many calls to paths that end so, and return all calls."""
-        async with asyncio.timeout(HANG_SECONDS):
+        async with asyncio.timeout(20):
             while sum(each.path.endswith(path) for each in self.calls) < count:
                 self.news.clear()
                 await self.news.wait()

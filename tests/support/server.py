@@ -24,7 +24,6 @@ from typing import Self, cast
 
 from tests.support.certificates import certificate
 from tests.support.mailbox import Api, Mailbox, Record
-from tests.support.patience import HANG_SECONDS
 from tests.support.process_ids import Process, descendants, running, send_signal
 from tests.support.smtp import HostPort, SmtpClient
 from tests.support.warm_start import Launched, WarmStart
@@ -299,7 +298,7 @@ class Server:
         path = self.folder / "stderr.log"
         return path.read_bytes()[-octets:].decode("utf-8", "replace") if path.exists() else ""
 
-    def await_log(self, word: str, *, seconds: float = HANG_SECONDS) -> None:
+    def await_log(self, word: str, *, seconds: float = 10) -> None:
         """Wait until the word stands at the end of what the process wrote on stderr."""
         for _ in _attempts(seconds, 0.05):
             if word in self.log_tail():

@@ -7,7 +7,6 @@ import pytest
 
 from tests.support.fixtures import Servers
 from tests.support.mailbox import Api, Mailbox
-from tests.support.patience import HANG_SECONDS
 from tests.support.senders import Senders
 from tests.support.server import Server, quiet_port
 from tests.support.smtp import message
@@ -23,7 +22,7 @@ def await_counts(server: Server) -> None:
     owner = server.owner()
     for mailbox in server.mailboxes():
         copies = sum(1 for _ in mailbox.every())
-        deadline = time.monotonic() + HANG_SECONDS
+        deadline = time.monotonic() + 15
         while counted(owner, mailbox) != copies:
             assert time.monotonic() < deadline, (counted(owner, mailbox), copies)
             time.sleep(0.1)

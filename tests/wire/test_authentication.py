@@ -14,7 +14,6 @@ import pytest
 from tests.support.dns_server import DnsServer, dns_server_beside
 from tests.support.fixtures import MakeServer, Servers
 from tests.support.mailbox import Mailbox, Record
-from tests.support.patience import HANG_SECONDS
 from tests.support.postfix import postfix_with
 from tests.support.server import Server
 from tests.support.signing import MESSAGE, rsa_key, seal, sign
@@ -57,7 +56,7 @@ def handed(
     return client.deliver(content, recipients, sender="ann@sender.test")
 
 
-def checked(box: Mailbox, count: int, seconds: float = HANG_SECONDS) -> list[Record]:
+def checked(box: Mailbox, count: int, seconds: float = 30) -> list[Record]:
     """Wait until so many messages are checked; the newest first."""
     end = time.monotonic() + seconds
     while True:

@@ -17,11 +17,11 @@ from aiosmtpd.smtp import SMTP, Envelope, Session
 
 from tests.support.fixtures import Servers
 from tests.support.mailbox import Api, Mailbox
-from tests.support.patience import HANG_SECONDS
 from tests.support.server import Server, quiet_port
 from tests.support.smtp import HostPort
 
 MESSAGES = "/v1/messages/"
+SECONDS = 30.0
 PASSWORD = "correct-horse-battery"
 _AUTO = re.compile(rb"^Auto-Submitted:[^\r\n]*\r\n", re.MULTILINE)
 
@@ -37,9 +37,7 @@ class Carrier:
     async def handle_DATA(self, _smtp: SMTP, _session: Session, envelope: Envelope) -> str:
         content = envelope.content
         assert isinstance(content, bytes)
-        with smtplib.SMTP(
-            *self.target, local_hostname="relay.test", timeout=HANG_SECONDS
-        ) as client:
+        with smtplib.SMTP(*self.target, local_hostname="relay.test", timeout=SECONDS) as client:
             body = _AUTO.sub(b"", content) if self.strips else content
             client.sendmail(envelope.mail_from or "", envelope.rcpt_tos, body)
         self.carried += 1
@@ -125,7 +123,7 @@ def correspond(one: Side, two: Side) -> None:
         api.login(one.owner, PASSWORD)
         first = api.call("POST", MESSAGES, {**letter, "inbox_id": one.address})
     assert first.status == 201, first
-    deadline = time.monotonic() + HANG_SECONDS
+    deadline = time.monotonic() + SECONDS
     while not (one.refused or two.refused):
         assert time.monotonic() < deadline, (one, two)
         if not (two.answer() or one.answer()):

@@ -7,7 +7,6 @@ from pathlib import Path
 
 from tests.admin_api.console.live_page import LivePage, serving
 from tests.programs import chromium
-from tests.support.patience import HANG_SECONDS
 
 # Tells the server of the rows whenever they are not what they were.
 REPORT = """
@@ -26,6 +25,7 @@ const field = document.createElement("input");
 document.getElementById("t-b").append(field);
 field.focus();
 """
+SECONDS = 20
 
 
 @contextlib.asynccontextmanager
@@ -55,14 +55,14 @@ async def browser(page: LivePage, directory: Path) -> AsyncIterator[None]:
 
 async def reported(page: LivePage, expected: str, *, times: int = 1) -> None:
     """Wait until so many browsers have told that they show this."""
-    async with asyncio.timeout(HANG_SECONDS):
+    async with asyncio.timeout(SECONDS):
         while times:
             times -= await page.reports.get() == expected
 
 
 async def streams(page: LivePage, count: int) -> None:
     """Wait until so many streams are open."""
-    async with asyncio.timeout(HANG_SECONDS):
+    async with asyncio.timeout(SECONDS):
         while len(page.streams) < count:
             page.opened.clear()
             await page.opened.wait()

@@ -14,9 +14,9 @@ from starlette.types import Message
 
 from admin_api.events.stream import CONNECTION
 from tests.builders import World
-from tests.support.patience import HANG_SECONDS
 
 STREAM = "/v1/events/stream/"
+PATIENCE = 10.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,7 +59,7 @@ class Stream:
         await self.gone.wait()
         return {"type": "http.disconnect"}
 
-    async def next(self, seconds: float = HANG_SECONDS) -> Told | None:
+    async def next(self, seconds: float = PATIENCE) -> Told | None:
         """Return the next event; None when the stream has ended."""
         async with asyncio.timeout(seconds):
             while (frame := await self.frames.get()) is not None:
@@ -124,11 +124,11 @@ async def streaming(
     call = asyncio.create_task(world.app(scope, stream.receive, stream.send))
     try:
         if reads:
-            async with asyncio.timeout(HANG_SECONDS):
+            async with asyncio.timeout(PATIENCE):
                 await stream.started.wait()
         yield stream
     finally:
         stream.gone.set()
         stream.reads.set()
-        async with asyncio.timeout(HANG_SECONDS):
+        async with asyncio.timeout(PATIENCE):
             await call

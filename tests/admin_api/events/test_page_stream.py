@@ -19,7 +19,7 @@ from storage.accounts.sessions import end_other_sessions
 from storage.database import Tx
 from storage.errors import Invalid
 from storage.events.log import Event, NewEvents, new_events
-from tests.admin_api.events.streams import Stream
+from tests.admin_api.events.streams import PATIENCE, Stream
 from tests.admin_api.teamwork.team import delete, get, post, thread_with
 from tests.builders import (
     AGENT,
@@ -34,7 +34,6 @@ from tests.builders import (
     open_world,
 )
 from tests.support.engines import Engine
-from tests.support.patience import HANG_SECONDS
 
 Frame = tuple[str, dict[str, Any]]
 
@@ -56,18 +55,18 @@ async def page(world: World, who: str, *inboxes: str) -> AsyncIterator[Stream]:
     response = await page_stream(call, inboxes, SharedFrames())
     running = asyncio.create_task(response(scope, stream.receive, stream.send))
     try:
-        async with asyncio.timeout(HANG_SECONDS):
+        async with asyncio.timeout(PATIENCE):
             await stream.started.wait()
         yield stream
     finally:
         stream.gone.set()
-        async with asyncio.timeout(HANG_SECONDS):
+        async with asyncio.timeout(PATIENCE):
             await running
 
 
 async def frame(stream: Stream) -> Frame | None:
     """The next frame that says something; None at the end."""
-    async with asyncio.timeout(HANG_SECONDS):
+    async with asyncio.timeout(PATIENCE):
         while (one := await stream.frames.get()) is not None:
             fields = dict(line.split(": ", 1) for line in one.decode().splitlines() if line != ":")
             if "event" in fields:
@@ -157,7 +156,7 @@ async def test_a_tab_that_closes_between_two_frames_gives_its_stream_back(
         await over.wait()
 
     monkeypatch.setattr("admin_api.events.page_stream.pause", wait)
-    async with page(world, TENANT_OWNER, SALES) as stream, asyncio.timeout(HANG_SECONDS):
+    async with page(world, TENANT_OWNER, SALES) as stream, asyncio.timeout(PATIENCE):
         assert await frame(stream)
         await deliver(world, SALES.lower())
         await pausing.wait()
@@ -213,7 +212,7 @@ async def test_of_a_flood_that_nobody_follows_nothing_is_read(
     monkeypatch.setattr("admin_api.service.feed.new_events", reads)
     monkeypatch.setattr("admin_api.service.feed.credential_marks", checks)
     monkeypatch.setattr("admin_api.events.page_stream.pause", wait)
-    async with page(world, TENANT_OWNER, SALES) as stream, asyncio.timeout(HANG_SECONDS):
+    async with page(world, TENANT_OWNER, SALES) as stream, asyncio.timeout(PATIENCE):
         assert await frame(stream)
         while not (waiting and waiting[0].is_behind):
             await deliver(world, SALES.lower())

@@ -14,7 +14,6 @@ from storage.maintenance.integrity import audit
 from tests.admin_api.outbound.test_letters import MESSAGES, question, sending_world
 from tests.builders import SALES, World
 from tests.support.engines import Engine
-from tests.support.patience import HANG_SECONDS
 
 Call = Callable[[httpx2.AsyncClient], Awaitable[object]]
 
@@ -44,7 +43,7 @@ async def stored(world: World, table: str) -> list[bytes]:
     async def ids(tx: Tx) -> list[Row]:
         return await tx.fetch_all(f"SELECT {key} AS id FROM {table}")
 
-    async with asyncio.timeout(HANG_SECONDS):
+    async with asyncio.timeout(20):
         while not (rows := await world.database.read(ids)):  # noqa: ASYNC110
             await asyncio.sleep(0.01)
     return [bytes(row["id"]) for row in rows]

@@ -13,7 +13,6 @@ from gateway.authentication.signatures.dkim import check_signatures
 from gateway.authentication.signatures.header_block import cut
 from gateway.authentication.signed_message import read_signed
 from tests.support.dns_zone import VECTORS, Zone, key_file, zone
-from tests.support.patience import HANG_SECONDS
 from tests.support.signing import MESSAGE, KeyPair, ed25519_key, rsa_key, sign
 
 NOW = 1_800_000_000
@@ -207,7 +206,7 @@ async def test_a_name_server_that_fails_or_is_silent_is_a_temporary_error(
     assert await outcome(message, dns) == ("temperror", "dns")
 
     monkeypatch.setattr("gateway.authentication.signatures.dkim.SECONDS_FOR_A_KEY", 0.01)
-    async with asyncio.timeout(HANG_SECONDS):
+    async with asyncio.timeout(5):
         assert await outcome(message, Zone(hangs=True)) == ("temperror", "dns")
 
 

@@ -35,7 +35,6 @@ from storage.delivery.arrivals import (
     Unsettled,
 )
 from storage.errors import OutcomeUnknown, StoreFull, StoreUnavailable
-from tests.support.patience import HANG_SECONDS
 
 Answer = Exception | list[Outcome]
 STORED = Stored(b"m" * 16, (b"receipt",))
@@ -413,7 +412,7 @@ async def test_no_message_waits_long_for_company_that_does_not_come(opened: Open
     desk = opened(ScriptedStore([STORED]))
     desk.under_way = 1000
 
-    async with asyncio.timeout(HANG_SECONDS):
+    async with asyncio.timeout(30):
         assert await desk.deliverer.submit(message(), None) == STORED
 
 
@@ -482,7 +481,7 @@ class PartedStore(ScriptedStore):
         return [STORED], self._durable()
 
     async def all_begun(self, count: int) -> None:
-        async with asyncio.timeout(HANG_SECONDS):
+        async with asyncio.timeout(20):
             while len(self.begun) < count:  # noqa: ASYNC110  # it is what the deliverer does
                 await asyncio.sleep(0)
 

@@ -24,7 +24,6 @@ from storage.mailbox.search import SearchFilter, search_messages
 from storage.wakeup import WakeUp
 from tests.gateway.parser.test_process import SLOW
 from tests.support.engines import Engine
-from tests.support.patience import HANG_SECONDS
 from tests.support.post_room import ANN, Post, letter, open_post
 
 
@@ -73,7 +72,7 @@ async def rows(post: Post) -> list[Row]:
     )
 
 
-async def until(met: Callable[[], Awaitable[bool]], seconds: float = HANG_SECONDS) -> None:
+async def until(met: Callable[[], Awaitable[bool]], seconds: float = 20.0) -> None:
     async with asyncio.timeout(seconds):
         while not await met():  # noqa: ASYNC110  # the store rings no bell
             await asyncio.sleep(0.02)

@@ -24,7 +24,6 @@ from storage.content.message_bytes import ContentDirectory
 from storage.wakeup import WakeUp
 from tests.support.dns_zone import Zone, zone
 from tests.support.engines import Engine
-from tests.support.patience import HANG_SECONDS
 from tests.support.post_room import Post, open_post
 from tests.support.signing import MESSAGE, rsa_key, sign
 
@@ -93,7 +92,7 @@ async def verdicts(post: Post) -> list[str | None]:
     return [row["verdict"] for row in await rows(post)]
 
 
-async def until(met: Callable[[], Awaitable[bool]], seconds: float = HANG_SECONDS) -> None:
+async def until(met: Callable[[], Awaitable[bool]], seconds: float = 30.0) -> None:
     async with asyncio.timeout(seconds):
         while not await met():  # noqa: ASYNC110  # the store rings no bell
             await asyncio.sleep(0.02)
@@ -262,7 +261,7 @@ async def test_the_process_for_long_messages_ends_when_it_is_idle(
     for _ in range(2):  # and is started again
         found = await check.check(sent, now=1_800_000_000_000_000)
         assert [one.result for one in found.authentication.dkim] == ["pass"]
-        async with asyncio.timeout(HANG_SECONDS):
+        async with asyncio.timeout(30):
             while check.pid is not None:  # noqa: ASYNC110  # a process rings no bell
                 await asyncio.sleep(0.02)
     await check.close()

@@ -14,7 +14,6 @@ from gateway.jobs.storage_watch import watch_storage
 from gateway.server.lifecycle import Stopping
 from storage.content.message_bytes import ContentDirectory
 from storage.database import Store, StoreFault
-from tests.support.patience import HANG_SECONDS
 
 AWAY = StoreFault("the data directory is not where it was", lasting=False)
 BROKEN = StoreFault("the log could not be synced", lasting=True)
@@ -46,7 +45,7 @@ async def told(
         watching = asyncio.create_task(
             watch_storage(cast(Store, store), contents, lambda: failures.append(1), interval=0.001)
         )
-        async with asyncio.timeout(HANG_SECONDS):
+        async with asyncio.timeout(10):
             await store.asked.wait()
         watching.cancel()
     lines = [
@@ -86,6 +85,6 @@ async def test_a_failure_forces_the_end_after_a_while(monkeypatch: pytest.Monkey
     stopping.fail()
 
     assert stopping.requested.is_set() and stopping.failed
-    async with asyncio.timeout(HANG_SECONDS):
+    async with asyncio.timeout(5):
         await forced.wait()
     assert await asyncio.to_thread(ends.get, timeout=5) == 1

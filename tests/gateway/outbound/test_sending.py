@@ -25,7 +25,6 @@ from tests.builders import World, open_world
 from tests.storage.outbound.queued import BODY, enqueued
 from tests.support.cases import cases
 from tests.support.engines import Engine
-from tests.support.patience import HANG_SECONDS
 from tests.support.smarthost import HANG, HANG_UP, RecordingSmarthost, recording_smarthost
 
 SHORT = Waits(connect=5, command=0.3, block=5, dot=0.3, letter=5)
@@ -70,7 +69,7 @@ async def found(world: World, letter: Letter) -> Letter:
 
 async def until(world: World, letter: Letter, is_so: Callable[[Letter], bool]) -> Letter:
     """Wait until the letter is so."""
-    async with asyncio.timeout(HANG_SECONDS):
+    async with asyncio.timeout(20):
         while not is_so(now := await found(world, letter)):  # noqa: ASYNC110  # no bell for it
             await asyncio.sleep(0.01)
     return now

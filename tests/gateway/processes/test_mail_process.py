@@ -17,7 +17,6 @@ from gateway.delivery.group_commit import Deliverer
 from gateway.processes.handover import MainEnd
 from gateway.processes.mail_process import ControlChannel, MailProcess, Sockets
 from storage.content.message_bytes import ContentDirectory
-from tests.support.patience import HANG_SECONDS
 
 Pair = tuple[Sockets, Sockets]
 
@@ -42,7 +41,7 @@ def intake() -> MainEnd:
 
 
 async def woken_within(control: socket.socket) -> bytes:
-    async with asyncio.timeout(HANG_SECONDS):
+    async with asyncio.timeout(5):
         return await asyncio.get_running_loop().sock_recv(control, 256)
 
 
@@ -85,7 +84,7 @@ async def test_a_lost_mail_process_gives_back_what_it_had(wires: Pair) -> None:
         assert mail_process.take(client, network, b"Sp")
         assert client.fileno() < 0
     theirs.control.send(b"x192.0.2.1")
-    async with asyncio.timeout(HANG_SECONDS):
+    async with asyncio.timeout(5):
         assert await left.get() == "192.0.2.1"
         assert len(mail_process) == 2
 
@@ -114,7 +113,7 @@ async def test_a_mail_process_that_ignores_its_orders_is_killed_when_forced(
     mail_process.abort()
     theirs.handover.close()  # as the kernel does for a process that is killed
 
-    async with asyncio.timeout(HANG_SECONDS):
+    async with asyncio.timeout(5):
         await draining
     assert not is_child(mail_process._pid)
 

@@ -17,7 +17,6 @@ from storage.database import Store
 from storage.notifications.webhook_deliveries import Delivery, list_deliveries
 from storage.wakeup import WakeUp
 from tests.builders import SALES, World
-from tests.support.patience import HANG_SECONDS
 
 LOOPBACK = (ip_network("127.0.0.0/8"), ip_network("::1/128"))
 RECEIVED = "message.received"
@@ -66,7 +65,7 @@ async def deliveries(world: World, alert: Alert) -> list[Delivery]:
 
 
 async def settled(
-    world: World, alert: Alert, *statuses: str, seconds: float = HANG_SECONDS
+    world: World, alert: Alert, *statuses: str, seconds: float = 20
 ) -> list[Delivery]:
     """Wait until the deliveries of an alert have these statuses, and return them."""
     found: list[Delivery] = []

@@ -19,7 +19,6 @@ from storage.engines.opening import open_lookups
 from storage.engines.postgres import open_postgres
 from storage.engines.postgres_connections import connected
 from tests.support.engines import Engine
-from tests.support.patience import HANG_SECONDS
 from tests.support.postgres_server import PostgresServer
 
 HERE = Path()
@@ -57,7 +56,7 @@ async def test_nobody_waits_for_ever_for_the_end_of_a_read(
 
     try:
         assert await database.read(work) == 1
-        async with asyncio.timeout(HANG_SECONDS):  # it waits for all that is under way
+        async with asyncio.timeout(20):  # it waits for all that is under way
             await database.close()
     finally:
         own_server.hold(signal.SIGCONT)
@@ -78,7 +77,7 @@ async def test_a_lease_on_routes_outlives_a_crash_of_the_server(own_server: Post
     own_server.start({"wal_writer_delay": "10s"})
     await (await Engine("", own_server.url(), HERE).open()).close()
     lookups = await open_lookups(own_server.url(), HERE)
-    async with asyncio.timeout(HANG_SECONDS):
+    async with asyncio.timeout(20):
         while lookups.route_generation() is None:  # noqa: ASYNC110
             await asyncio.sleep(0.005)
     own_server.stop(signal.SIGQUIT)

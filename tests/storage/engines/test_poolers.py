@@ -15,7 +15,6 @@ from storage.engines.opening import open_database
 from storage.engines.servers.pooling import SHARED
 from storage.errors import StoreUnavailable
 from storage.migrations import migrate
-from tests.support.patience import HANG_SECONDS
 from tests.support.pooler import Pooler
 from tests.support.postgres_server import PostgresServer
 
@@ -73,7 +72,7 @@ async def test_session_mode_serves_and_other_modes_are_refused_with_the_reason(
 
 async def heard(told: list[str], expected: list[str]) -> None:
     """Wait until that was told, in whatever order, and forget it."""
-    async with asyncio.timeout(HANG_SECONDS):
+    async with asyncio.timeout(20):
         while any(told.count(one) < expected.count(one) for one in expected):  # noqa: ASYNC110
             await asyncio.sleep(0.01)
     for one in expected:

@@ -25,7 +25,6 @@ from storage.engines.servers.statements import numbered
 from storage.errors import OutcomeUnknown, StoreDamaged, StoreFull, StoreUnavailable
 from tests.support.cases import cases
 from tests.support.engines import Databases, Engine
-from tests.support.patience import HANG_SECONDS
 from tests.support.postgres_server import PostgresServer
 
 HERE = Path()
@@ -73,7 +72,7 @@ async def test_a_look_up_takes_two_messages_of_which_nobody_waits_for_the_second
 
     await opened.read_quick(work)
     monkeypatch.setattr(postgres_locks, "control", slow)
-    async with asyncio.timeout(HANG_SECONDS):
+    async with asyncio.timeout(20):
         first, again = await opened.read_quick(work)
     assert first == again  # one snapshot
     assert told == ["COMMIT"]  # the driver forgets its prepared statements at a ROLLBACK
@@ -88,7 +87,7 @@ async def test_commits_of_another_process_are_heard_and_a_lost_connection_loses_
     told: list[int] = []
 
     async def heard(count: int) -> None:
-        async with asyncio.timeout(HANG_SECONDS):
+        async with asyncio.timeout(20):
             while len(told) < count:  # noqa: ASYNC110  # it is the hint that is waited for
                 await asyncio.sleep(0.01)
 
