@@ -14,7 +14,7 @@
   unread copies is gone. A look for unread copies reads these ranges alone.
 - Filing happens within the delivery that makes it due: 6 ms for copies in 50 inboxes, 30 ms for
   copies in 4,000 of a store of a million copies. Its copies are not sorted before: that would cost
-  half as much again, and save little where they lie far apart.
+  a third as much again, and save 3 to 6 % where they lie far apart.
 - PostgreSQL has indexes in these orders instead.
 """
 

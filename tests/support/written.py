@@ -13,7 +13,7 @@ TEXT = "Content-Type: text/plain; charset=utf-8\n\nThe letter"
 
 
 def read(written: str | bytes) -> tuple[Parsed, str]:
-    """What the parser makes of a message with LF at the ends of its lines, and its text."""
+    """Parse a message with LF at the ends of its lines; the result, and its text."""
     data = written.encode() if isinstance(written, str) else written
     data = data.replace(b"\n", b"\r\n")
     found = parse(data, lambda: True)

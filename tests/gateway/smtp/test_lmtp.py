@@ -26,7 +26,7 @@ from storage.directory.resolve import Verdict
 def test_refusals_after_the_dot_end_a_session_as_those_of_smtp_do(
     outcome: PolicyRefused | RouteChanged, dots: int, last_word: Reply | None
 ) -> None:
-    """What is wrong with the message counts once, though three recipients hear it."""
+    """A fault of the message counts once, though three recipients hear it."""
     counts = ReplyCounts()
     for _ in range(dots):
         counts.add_all(lmtp.counted(lmtp.replies_to_dot(3, outcome)))
