@@ -17,6 +17,7 @@
 - Mail has connections of its own, of which a tenant takes one at most; so have the other writes.
 - Pieces of contents, which nobody reads until a later transaction names them, are written beside
   that: on connections of their own, without a lock.
+- A table that nobody has analyzed yet is analyzed (`storage.engines.servers.first_statistics`).
 - Readers go round fairly (`storage.engines.fair_turns`); a look-up by key has connections that no
   reader takes.
 - Each transaction names its tenant, or says that it is for all (`storage.tenant_wall`).
@@ -60,6 +61,7 @@ from storage.engines.postgres_locks import (
     locks_of,
     roll_back,
 )
+from storage.engines.servers.first_statistics import FirstStatistics
 from storage.engines.servers.notify import channel_of, listen
 from storage.engines.servers.round_trips import Step
 from storage.engines.servers.transaction import Begins, PostgresTx
@@ -174,6 +176,7 @@ class PostgresDatabase(PostgresLookups):
         self._writers = _Writers.of(lenders.writers, _WRITERS)
         self._writes = FairTurns(1)
         self._beside = lenders.beside
+        self._statistics = FirstStatistics(lenders.beside.lend)
         self._clock = clock
         self._locks = locks
         self._channel = channel_of(locks.store)
@@ -245,6 +248,7 @@ class PostgresDatabase(PostgresLookups):
         if self._listening is not None:
             self._listening.cancel()
             await asyncio.wait([self._listening])
+        await self._statistics.close()
         await super().close()
         await self._beside.close()
         await self._writers.connections.close()
@@ -300,6 +304,7 @@ class PostgresDatabase(PostgresLookups):
                     tx = PostgresTx(connection, ids, begins=begins, holds_back=True)
                     result = await work(tx)
                     await self._commit(connection, tx, part, ids, changes_routes=changes_routes)
+                self._statistics.look_soon()
                 return result
             except BaseException:
                 await roll_back(connection)

@@ -103,8 +103,7 @@ class Locks:
         limit = str(max(1, int(wait * 1000)))
         steps = (
             Step(_BEGIN.encode()),
-            Step(_SHARE, [limit, wall_value(part), self.store], prepare=True),
-            Step(b"SELECT pg_advisory_xact_lock($1)", [self._key_of(part)], prepare=True),
+            Step(_LOCKS, [limit, wall_value(part), self.store, self._key_of(part)], prepare=True),
             Step(_FLOOR, [part], prepare=True),
         )
         return Begins(steps, learn, wait)
@@ -198,10 +197,11 @@ def _floor(part: bytes | None) -> str:
 
 
 # A mail process writes by keys alone. A plan for many rows that was made while a table was empty
-# would scan it, and stay.
-_SHARE = f"""
+# would scan it, and stay. What it selects is done in that order.
+_LOCKS = f"""
     SELECT set_config('lock_timeout', $1, true), set_config('enable_seqscan', 'off', true),
-           set_config('{SETTING}', $2, true), pg_advisory_xact_lock_shared($3)""".encode()
+           set_config('{SETTING}', $2, true), pg_advisory_xact_lock_shared($3),
+           pg_advisory_xact_lock($4)""".encode()
 _FLOOR = _LAST.format(_OF_ONE.format("$1")).encode()
 
 

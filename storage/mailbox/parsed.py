@@ -50,9 +50,9 @@ async def record(tx: Tx, results: Sequence[tuple[ParseClaim, Parsed]]) -> None:
         return
     ids = [claimed.message_id for claimed, _ in results]
     chosen, names = in_list(padded(ids))
-    pending, *scoped = await tx.fetch_each([(_PENDING.format(chosen), names), *scope_queries(ids)])
+    found, *scoped = await tx.fetch_each([(_STATUS.format(chosen), names), *scope_queries(ids)])
     # A lease may have expired meanwhile: then another process was first, and its result counts.
-    left = {bytes(row["message_id"]) for row in pending}
+    left = {bytes(row["message_id"]) for row in found if row["parse_status"] == "pending"}
     kept = [(one.message_id, result) for one, result in results if one.message_id in left]
     attempts = [{"message_id": message_id} for message_id in ids]
     await tx.execute_many(_FINISH, [_finished(*one) for one in kept])
@@ -62,9 +62,8 @@ async def record(tx: Tx, results: Sequence[tuple[ParseClaim, Parsed]]) -> None:
     await index(tx, [(one, scopes[one], result.words) for one, result in kept])
 
 
-_PENDING = """
-    SELECT message_id FROM messages WHERE message_id IN ({}) AND parse_status = 'pending'
-"""
+# By its key alone: asked for those that are pending, PostgreSQL may read all that are.
+_STATUS = "SELECT message_id, parse_status FROM messages WHERE message_id IN ({})"
 
 
 async def record_again(tx: Tx, message_id: bytes, result: Parsed) -> None:

@@ -1,9 +1,10 @@
 """One statement for many rows: each parameter is an array, and the server takes the rows of them.
 
 - Run for each row, a statement costs client and server more than the row does.
-- It is done with an INSERT of VALUES, an UPDATE of one row by its key, and a DELETE, where the rows
-  cannot meet: an UPDATE, and an INSERT that updates what is there, must have another key in each
-  row. Any other statement is run for each row.
+- It is done with an INSERT of VALUES or of rows of another table, an UPDATE of one row by its key,
+  and a DELETE, where the rows cannot meet: an UPDATE, and an INSERT that updates what is there,
+  must have another key in each row. Any other statement is run for each row.
+- Of rows that meet in an INSERT that does nothing then, the first counts, as one by one.
 - The arrays are in the server's binary form, in the widest type of their kind: so a statement is
   prepared once, whatever its values are. A parameter that is NULL in all rows is written as that.
 """
@@ -81,6 +82,14 @@ def _form(sql: str, nulls: frozenset[str]) -> _Form | None:
 
     if (inserts := _INSERT.match(sql)) is not None:
         return _insert(inserts, sql, names, source, place)
+    if (copies := _COPY.fullmatch(sql)) is not None and copies[2] != copies[4]:
+        head, _, chosen, table, alias, where, behind = copies.groups(default="")
+        numbered_source = f"unnest({arrays}) WITH ORDINALITY AS v ({columns}, place)"
+        text = (
+            f"{head} SELECT {NAMED.sub(place, chosen)} FROM {table} {alias}, {numbered_source}"
+            f" WHERE {NAMED.sub(place, where)} ORDER BY v.place {behind}"
+        )
+        return _Form(text.encode(), names, ())
     if (updates := _UPDATE.fullmatch(sql)) is not None:
         what, key, value, more = updates.groups()
         if what.count("(") != what.count(")") or value in nulls:
@@ -96,6 +105,10 @@ def _form(sql: str, nulls: frozenset[str]) -> _Form | None:
 
 
 _INSERT = re.compile(r"\s*INSERT INTO \w+\s*\(([^()]*)\)\s*VALUES\s*\(")
+_COPY = re.compile(
+    r"\s*(INSERT INTO (\w+)\s*\([^()]*\))\s*SELECT ([^()]*) FROM (\w+) (\w+)\s+WHERE ([^()]*?)"
+    r"\s*(ON CONFLICT \([^()]*\)\s*DO NOTHING\s*)?"
+)
 _UPDATE = re.compile(r"\s*(UPDATE \w+\s+SET .*?)\s+WHERE (\w+) = :(\w+)((?:\s.*)?)", re.DOTALL)
 _DELETE = re.compile(r"\s*DELETE FROM (\w+)\s+WHERE (.*)", re.DOTALL)
 _CONFLICT = re.compile(r"\s*(?:ON CONFLICT \(([\w\s,]*)\)\s*DO (NOTHING|UPDATE).*)?", re.DOTALL)

@@ -13,6 +13,12 @@ PUT = """
     VALUES (:key, :text, :octets, :number, {})
 """
 OVER = """ ON CONFLICT (key) DO UPDATE SET text = excluded.text, number = kept.number + 1"""
+COPY = """
+    INSERT INTO kept (key, text, octets, number, weight)
+    SELECT o.key, :text, o.octets, o.key * 2, :weight FROM others o WHERE o.part = :key
+"""
+COPY_ONCE = COPY.replace("o.part =", "o.part >=") + " ON CONFLICT (key) DO NOTHING"
+GROW = COPY.replace("others", "kept").replace("o.part", "o.key").replace("o.key,", "o.key + 100,")
 WEIGHT = "CAST(:weight AS DOUBLE PRECISION)"
 
 
@@ -34,6 +40,10 @@ CASES: dict[str, tuple[str, Sequence[Params], int]] = {
         rows(1, 1),
         1,
     ),
+    "an INSERT of another table": (COPY, rows(1, 4, 6), 1),
+    "the first of two for a key": (COPY_ONCE, [*rows(4, text="one"), *rows(1, text="two")], 1),
+    "an INSERT of its own table": (GROW, rows(7, 107), 0),
+    "an INSERT by a query": (COPY + " AND o.key > (SELECT MIN(key) FROM kept)", rows(1, 4), 0),
     "a key once": (PUT.format(":weight") + OVER, rows(1, 2), 1),
     "a key twice": (PUT.format(":weight") + OVER, rows(1, 1), 0),
     "an UPDATE by key": (
@@ -75,6 +85,12 @@ async def test_many_rows_leave_what_each_of_them_would(url: str) -> None:
             "CREATE TABLE kept (key INTEGER PRIMARY KEY, text TEXT, octets BYTEA,"
             " number INTEGER, weight DOUBLE PRECISION)"
         )
+        await tx.execute("CREATE TABLE others (key INTEGER, part INTEGER, octets BYTEA)")
+        parts = [
+            {"key": 10 + at, "part": part, "octets": b"\xff"}
+            for at, part in enumerate((1, 1, 4, 6, 6))
+        ]
+        await tx.execute_many("INSERT INTO others VALUES (:key, :part, :octets)", parts)
         with cases() as case:
             for name, (sql, some, together) in CASES.items():
                 with case(name):
