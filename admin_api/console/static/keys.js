@@ -4,12 +4,14 @@
  *
  * - "g i" is g, then i within a second and a half. Off in fields, with Ctrl, Alt and Meta, while a
  *   dialog is open, and by the choice of this browser.
- * - Ctrl+K is the palette, Ctrl+Enter sends the form of a text, Escape closes what is open.
+ * - Ctrl+K is the palette: the links and buttons of the page that have a key or stand in a menu, by
+ *   name. Ctrl+Enter sends the form of a text, Escape closes what is open.
  * - A drop (<details class="drop">) opens with its field focused: the next key belongs to it.
  */
-import { all, isAsking, isKey, one, show, toast } from "./form.js";
-import { open } from "./palette.js";
+import { show as offer } from "./combobox.js";
+import { all, isAsking, isKey, make, one, raise, show, toast } from "./form.js";
 
+const MOST = 50;
 let prefix = "", timer = 0;
 
 /** The element of a key, if it is seen or within a menu. */
@@ -56,7 +58,7 @@ document.addEventListener("keydown", (event) => {
   }
   if (event.ctrlKey && !event.shiftKey && event.key.toLowerCase() === "k") {
     event.preventDefault();
-    return open(press);
+    return palette();
   }
   if (isAsking()) return;
   if (event.key === "Escape") return close(at);
@@ -66,6 +68,42 @@ document.addEventListener("keydown", (event) => {
   parent.focus();  // beside a list: what is not of the thread is there
   parent.document.body.dispatchEvent(new KeyboardEvent("keydown", { key: event.key, bubbles: true, cancelable: true }));
 });
+
+// --- the palette
+
+/** What an act is called: its title without the key, or its text. */
+function label(/** @type {HTMLElement} */ act) {
+  const text = act.title.replace(/ \([^)]*\).*$/, "") || act.ariaLabel || (one("bdi", act) ?? act).textContent;
+  return text.trim().replace(/\s+/g, " ");
+}
+
+function entries() {
+  /** @type {Map<string, HTMLElement>} */
+  const found = new Map();
+  for (const act of all("[data-key], .views-of a, .menu :is(a, button)"))
+    if ((act.checkVisibility() || act.closest(".drop, .views-of")) && !found.has(label(act))) found.set(label(act), act);
+  found.delete("");
+  return [...found];
+}
+
+function palette() {
+  const known = entries(), before = /** @type {HTMLElement | null} */ (document.activeElement);
+  const draw = () => {
+    const words = field.value.toLowerCase().split(/\s+/);
+    const shown = known.filter(([name]) => words.every((/** @type {string} */ word) => name.toLowerCase().includes(word))).slice(0, MOST);
+    const rows = shown.map(([name, { dataset }]) => [make("bdi", {}, name), ...(dataset.key ? [make("kbd", {}, dataset.key)] : [])]);
+    offer(field, "Acts and pages", rows, (place) => {
+      one("#dialog").close();
+      before?.focus();
+      press(shown[place][1]);
+    });
+  };
+  const field = make("input", { id: "palette", type: "text", "aria-label": "Act or page", autocomplete: "off",
+    placeholder: "Type an act or a page", oninput: draw });
+  if (raise("palette", "Acts and pages", field)) draw();
+}
+
+// --- drops
 
 /** Opened at once, not with the event that comes later. */
 document.addEventListener("click", (event) => {

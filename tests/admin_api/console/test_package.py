@@ -127,7 +127,7 @@ async def test_our_scripts_of_a_page_are_small(world: World) -> None:
             {*re.findall(r'src="[^"]*/(\w+\.js)"', page)} - {"htmx.js", "compose.js"}
         )
         sizes = {name: len(static_files().files[name].packed) for name in own}
-        assert len(sizes) > 7
+        assert len(sizes) > 6
         assert sum(sizes.values()) <= MOST_OF_SCRIPTS, sizes
 
 
