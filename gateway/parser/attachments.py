@@ -4,9 +4,10 @@
 - Parts that the message shows in itself (a picture named by `cid:`, or one beside it in
   multipart/related), a signature, what a report says to programs, and another form of the text are
   parts like any other, but nobody attached them.
-- An attached message without a name has that of its subject.
+- An attached message without a name has that of its subject; a signature, or a letter that is
+  encrypted, the name that most of its kind have.
 - A uuencoded file in plain text is a file, and no text. The files in a winmail.dat are shown in its
-  place (`gateway.parser.tnef`).
+  place (`storage.message_format.tnef`).
 
 RFC 2183, RFC 2392, RFC 1847.
 """
@@ -15,6 +16,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from html import unescape
 from typing import NamedTuple
 from urllib.parse import unquote
@@ -23,11 +25,12 @@ from gateway.message.encoded_words import decoded, is_utf8
 from gateway.message.header_scan import scan
 from gateway.parser.fields import Octets, content_id, file_name
 from gateway.parser.letter import File
-from gateway.parser.structure import Leaf
-from gateway.parser.tnef import TYPES, files_in
+from gateway.parser.signed_letter import CMS, NAME
+from gateway.parser.structure import Leaf, Source
 from storage.message_format.charsets import decode_text
 from storage.message_format.file_types import NO_TYPE, type_of
-from storage.message_format.mime_parts import Encoding, Part
+from storage.message_format.mime_parts import Encoding, Part, Step
+from storage.message_format.tnef import TYPES, files_in
 from storage.message_format.transfer_encoding import decode, decoder
 
 MAX_UUENCODED = 100
@@ -41,6 +44,13 @@ _SIGNATURES = {
     "application/x-pkcs7-signature",
 }
 _SIGNATURE_NAMES = {"smime.p7s", "signature.asc"}
+_ENCRYPTED = "encrypted.asc"
+_NAMES = {
+    **dict.fromkeys(CMS, NAME),
+    "application/pkcs7-signature": "smime.p7s",
+    "application/x-pkcs7-signature": "smime.p7s",
+    "application/pgp-signature": "signature.asc",
+}
 _OF_REPORTS = {
     "message/delivery-status",
     "message/global-delivery-status",
@@ -78,7 +88,7 @@ def shown_ids(html: str | None) -> frozenset[str]:
 
 
 def parts_of(
-    data: Octets, files: Sequence[File], shown: Shown, in_time: Callable[[], bool]
+    files: Sequence[File], shown: Shown, in_time: Callable[[], bool]
 ) -> tuple[list[Part], bool, bool]:
     """The files, whether somebody attached one of them, and whether all were measured in time."""
     parts: list[Part] = []
@@ -99,43 +109,56 @@ def parts_of(
         )
         is_named = is_shown or kind.content_id in shown.named
         attached = attached or not (is_named or _is_for_programs(file))
-        if inner := _inner_parts(data, leaf):
-            parts += inner
+        if inner := _inner_parts(leaf):
+            parts += [placed(one, leaf.source) for one in inner]
             continue
-        size = _decoded_size(data, leaf, in_time)
+        size = _decoded_size(leaf, in_time)
         if size is None:
             return parts, attached, False
-        parts.append(
-            Part(
-                filename=kind.filename or _name_of_message(data, leaf),
-                content_type=kind.content_type,
-                size=size,
-                is_inline=is_shown or kind.disposition == "inline",
-                content_id=kind.content_id,
-                start=leaf.start,
-                end=leaf.end,
-                encoding=kind.encoding,
-            )
+        part = Part(
+            filename=kind.filename or _other_name(file),
+            content_type=kind.content_type,
+            size=size,
+            is_inline=is_shown or kind.disposition == "inline",
+            content_id=kind.content_id,
+            start=leaf.start,
+            end=leaf.end,
+            encoding=kind.encoding,
         )
+        parts.append(placed(part, leaf.source))
     return parts, attached, True
 
 
-def _name_of_message(data: Octets, leaf: Leaf) -> str | None:
-    """The subject of an attached message, as a name of a file."""
-    if leaf.kind.content_type not in _MESSAGES:
-        return None
-    head = data[leaf.start : min(leaf.end, leaf.start + _HEAD)]
-    subject = scan(decode(head, leaf.kind.encoding)).subject
+def placed(part: Part, source: Source) -> Part:
+    """A part by its place in the message, for one whose place is in a source."""
+    steps = part.steps
+    leaf, start, end, encoding = source.part, part.start, part.end, part.encoding
+    while leaf is not None:
+        steps = (Step(start, end, encoding), *steps)
+        start, end, encoding = leaf.start, leaf.end, leaf.kind.encoding
+        leaf = leaf.source.part
+    return replace(part, start=start, end=end, encoding=encoding, steps=steps) if steps else part
+
+
+def _other_name(file: File) -> str | None:
+    """The name of a file that came without: that of its kind, or of its subject for a message."""
+    leaf = file.leaf
+    kind = leaf.kind.content_type
+    if kind not in _MESSAGES:
+        is_encrypted = "multipart/encrypted" in file.around and kind == NO_TYPE
+        return _ENCRYPTED if is_encrypted else _NAMES.get(kind)
+    subject = scan(decode(leaf.beginning(_HEAD), leaf.kind.encoding)).subject
     return file_name(subject.translate(_STEPS)[:_LONGEST_SUBJECT] + ".eml") if subject else None
 
 
-def _inner_parts(data: Octets, leaf: Leaf) -> list[Part]:
+def _inner_parts(leaf: Leaf) -> list[Part]:
     """The files in a winmail.dat, which are shown in its place."""
     kind = leaf.kind
     if kind.content_type not in TYPES and (kind.filename or "").lower() != "winmail.dat":
         return []
     parts = []
-    for one in files_in(decode(data[leaf.start : leaf.end], kind.encoding)):
+    octets = leaf.source.octets[leaf.start : leaf.end]
+    for one in files_in(decode(octets, kind.encoding)):
         name = file_name(one.name)
         stated = one.content_type.lower()
         guessed = type_of(name or "") or NO_TYPE
@@ -158,7 +181,7 @@ def _inner_parts(data: Octets, leaf: Leaf) -> list[Part]:
 def _is_for_programs(file: File) -> bool:
     """Whether a part is there for programs: a signature, a report, or the letter once more."""
     kind = file.leaf.kind
-    if kind.content_type in _SIGNATURES:
+    if kind.content_type in _SIGNATURES or file.leaf.size is not None:
         return True
     if "multipart/signed" in file.around and (kind.filename or "").lower() in _SIGNATURE_NAMES:
         return True
@@ -174,11 +197,13 @@ def _is_for_programs(file: File) -> bool:
     )
 
 
-def _decoded_size(data: Octets, leaf: Leaf, in_time: Callable[[], bool]) -> int | None:
+def _decoded_size(leaf: Leaf, in_time: Callable[[], bool]) -> int | None:
     """How long a file is; None when it takes too long to tell: of odd lines each is looked at."""
+    if leaf.size is not None:
+        return leaf.size
     if leaf.kind.encoding == "identity":
         return leaf.end - leaf.start
-    one = decoder(leaf.kind.encoding)
+    one, data = decoder(leaf.kind.encoding), leaf.source.octets
     size = 0
     for start in range(leaf.start, leaf.end, _CHUNK):
         if not in_time():

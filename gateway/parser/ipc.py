@@ -23,7 +23,7 @@ from storage.message_format.delivery_report import (
     DeliveryReport,
     ReportedRecipient,
 )
-from storage.message_format.mime_parts import ENCODINGS, FLOWS, STATUSES, Parsed, Part, Slice
+from storage.message_format.mime_parts import ENCODINGS, FLOWS, STATUSES, Parsed, Part, Slice, Step
 
 HEADER = 8
 READY = b"postroom parser\n"
@@ -33,6 +33,7 @@ _OCTETS_HASHED_A_SECOND = 8 * 1024 * 1024
 MAX_OCTETS = 8 * 1024 * 1024
 _MAX_PARTS = 2_000
 _MAX_NAMED = 1_000
+_MAX_STEPS = 4
 _UNREADABLE = re.compile(r"[\x00\ud800-\udfff]")
 _MEDIA_TYPE = re.compile(r"[a-z0-9!#$&^_.+-]{1,63}/[a-z0-9!#$&^_.+-]{1,63}")
 
@@ -113,6 +114,7 @@ def result_frame(result: Parsed) -> bytes:
                 part.end,
                 part.encoding,
                 part.skip,
+                [[*step] for step in part.steps],
             ]
             for part in result.attachments
         ],
@@ -183,9 +185,8 @@ def _slice(given: object, size: int) -> Slice:
 
 
 def _part(given: object, size: int) -> Part:
-    filename, content_type, decoded, is_inline, content_id, start, end, encoding, skip = _several(
-        given, 9
-    )
+    filename, content_type, decoded, is_inline, content_id, *place = _several(given, 10)
+    start, end, encoding, skip, steps = place
     first, last = _span(start, end, size)
     media_type = _typed(content_type, str)
     if not _MEDIA_TYPE.fullmatch(media_type):
@@ -200,7 +201,14 @@ def _part(given: object, size: int) -> Part:
         end=last,
         encoding=_one_of(encoding, ENCODINGS),
         skip=_whole(skip, size),
+        steps=tuple(_step(one, size) for one in _several(steps, _MAX_STEPS)),
     )
+
+
+def _step(given: object, size: int) -> Step:
+    start, end, encoding = _several(given, 3)
+    first, last = _span(start, end, size)
+    return Step(first, last, _one_of(encoding, ENCODINGS))
 
 
 def _report(given: object) -> DeliveryReport:

@@ -23,11 +23,12 @@ from gateway.message.address_lists import Mailbox, parse_mailboxes
 from gateway.message.delivery_report import CONTENT_TYPES, read_report
 from gateway.message.delivery_report import MAX_OCTETS as MAX_REPORT
 from gateway.message.header_scan import MAX_MAILBOXES, HeaderScan, raw_text, scan
-from gateway.parser.attachments import Shown, parts_of, shown_ids, uuencoded
+from gateway.parser.attachments import Shown, parts_of, placed, shown_ids, uuencoded
 from gateway.parser.detection import likely_codec
 from gateway.parser.fields import Octets
 from gateway.parser.letter import File, is_plain, letter_of
-from gateway.parser.structure import Leaf, Structure, split
+from gateway.parser.signed_letter import may_be_signed, opened
+from gateway.parser.structure import Leaf, Source, Structure, split
 from storage.index.words import MAX_CHARACTERS, document, pack, words
 from storage.message_format.delivery_report import DeliveryReport
 from storage.message_format.header_grammar import MAX_OCTETS
@@ -57,7 +58,6 @@ _NOTHING = re.compile(rf"[\s{_UNSEEN}]*")
 class _Reader:
     """Reads the parts of a letter, each once, as far as a mebibyte of their octets goes."""
 
-    data: Octets
     in_time: Callable[[], bool]
     with_html: bool
     left: int = MAX_TEXT_OCTETS
@@ -80,25 +80,26 @@ class _Reader:
 
     def text(self, leaf: Leaf) -> str:
         """Return the text of a plain part, or the source of an HTML part."""
-        return joined(_read(self.data, one) for one in self.slices_of(leaf))
+        return joined(_read(leaf.source.octets, one) for one in self.slices_of(leaf))
 
     def slices_of(self, leaf: Leaf) -> list[Slice]:
         """The places of a part's text: what is between the files that are uuencoded in it."""
-        if leaf.start not in self.slices:
+        key = id(leaf)
+        if key not in self.slices:
             end = min(leaf.end, leaf.start + self.left)
             self.whole = self.whole and end == leaf.end
             self.left -= end - leaf.start
-            self.slices[leaf.start] = self._cut(leaf, end)
-        return self.slices[leaf.start]
+            self.slices[key] = self._cut(leaf, end)
+        return self.slices[key]
 
     def _cut(self, leaf: Leaf, end: int) -> list[Slice]:
-        kind, data = leaf.kind, self.data
+        kind, data = leaf.kind, leaf.source.octets
         is_page = not is_plain(leaf)
         encoding = kind.encoding
         if encoding == "base64" and _PROSE.match(data, leaf.start, end):
             encoding = "identity"
         files = [] if is_page else uuencoded(data, leaf.start, end, encoding, kind.charset)
-        self.files += files
+        self.files += [placed(one, leaf.source) for one in files]
         source = data[leaf.start : end]
         octets = decode(source, encoding)
         if not octets and encoding == "base64" and not source.isascii():
@@ -114,9 +115,10 @@ class _Reader:
 
     def page(self, leaf: Leaf) -> tuple[str | None, str]:
         """Sanitised HTML, None when it cannot be, and what it says."""
-        if leaf.start not in self.pages:
-            self.pages[leaf.start] = self._page(leaf)
-        return self.pages[leaf.start]
+        key = id(leaf)
+        if key not in self.pages:
+            self.pages[key] = self._page(leaf)
+        return self.pages[key]
 
     def _page(self, leaf: Leaf) -> tuple[str | None, str]:
         if not (self.with_html and self.in_time()):
@@ -149,42 +151,45 @@ def preview_of(shown: str) -> str:
 
 def parse(data: Octets, in_time: Callable[[], bool], *, with_html: bool = True) -> Parsed:
     """The result for the message in `data`."""
-    structure = split(data, in_time)
-    kinds = (leaf.kind for leaf in structure.leaves)
+    structure = split(Source(data), in_time)
+    kinds = [leaf.kind for leaf in structure.leaves]
+    if any(map(may_be_signed, kinds)):
+        structure = opened(structure, in_time)
+        kinds = [leaf.kind for leaf in structure.leaves]
     ids = {kind.location: kind.content_id for kind in kinds if kind.location and kind.content_id}
-    reader = _Reader(data, in_time, with_html, ids=ids)
+    reader = _Reader(in_time, with_html, ids=ids)
     letter = letter_of(structure.root, reader.has_text, reader.shows)
-    as_it_is = all(map(is_plain, letter.text))
-    slices = [one for leaf in letter.text if is_plain(leaf) for one in reader.slices_of(leaf)]
+    as_it_is = all(is_plain(leaf) and leaf.source.part is None for leaf in letter.text)
+    slices = [one for leaf in letter.text if as_it_is for one in reader.slices_of(leaf)]
     said = _text(reader, letter.text)
     html = _html(reader, letter.page)
     derived = [reader.page(leaf)[1] for leaf in letter.page if not is_plain(leaf)]
     if html is not None and ' alt="' in html:
         derived.append(_said_by_pictures(html))
     shown = Shown(shown_ids(html), reader.named_ids)
-    parts, attached, measured = parts_of(data, letter.files, shown, in_time)
+    parts, attached, measured = parts_of(letter.files, shown, in_time)
     attachments = tuple(sorted([*parts, *reader.files], key=lambda part: part.start))
     return Parsed(
         status="parsed" if structure.whole and reader.whole and measured else "partial",
         preview=preview_of(said),
         reply_to=tuple((one.name, one.email) for one in _reply_to(data, structure)),
-        text_parts=tuple(slices) if as_it_is else (),
+        text_parts=tuple(slices),
         text=None if as_it_is or not said else zlib.compress(said.encode(), 1),
         html=None if html is None else zlib.compress(html.encode(), 6),
         attachments=attachments,
         words=_words(scan(data[:MAX_OCTETS]), said, joined(derived), attachments),
         has_files=attached or bool(reader.files),
-        report=_report(data, letter.files),
+        report=_report(letter.files),
     )
 
 
-def _report(data: Octets, files: Sequence[File]) -> DeliveryReport | None:
+def _report(files: Sequence[File]) -> DeliveryReport | None:
     """The first delivery status of a multipart/report; a report that is only attached is none."""
     for file in files:
         leaf = file.leaf
         if leaf.kind.content_type in CONTENT_TYPES and "multipart/report" in file.around:
             # The limit holds before and after decoding: base64 only shrinks.
-            octets = data[leaf.start : min(leaf.end, leaf.start + 2 * MAX_REPORT)]
+            octets = leaf.beginning(2 * MAX_REPORT)
             return read_report(decode(octets, leaf.kind.encoding))
     return None
 

@@ -48,13 +48,31 @@ _REST_OF_LINE = re.compile(rb"[^\r\n]*")
 _LINE_END = re.compile(rb"\r\n?|\n|\Z")
 
 
+@dataclass(frozen=True, slots=True, eq=False)
+class Source:
+    """Octets that parts are cut from: those of the message, or those that are signed in `part`."""
+
+    octets: Octets
+    part: Leaf | None = None
+
+
 @dataclass(frozen=True, slots=True)
 class Leaf:
-    """A part that holds no parts: octets `start` to `end`."""
+    """A part that holds no parts: octets `start` to `end` of its source.
+
+    `size` is there when the letter that is signed in it is shown in its place: how long it is once
+    decoded.
+    """
 
     kind: Kind
     start: int
     end: int
+    source: Source
+    size: int | None = None
+
+    def beginning(self, most: int) -> bytes:
+        """At most so many octets of it, from the first on."""
+        return self.source.octets[self.start : min(self.end, self.start + most)]
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,6 +92,7 @@ class Structure:
     content_type: bytes
     reply_to: bytes
     whole: bool
+    parts: int
 
     @property
     def leaves(self) -> list[Leaf]:
@@ -103,14 +122,19 @@ class _Level:
 
 @dataclass(slots=True)
 class _Cutter:
-    data: Octets
+    source: Source
     raw_codec: Callable[[], str]
+    parts: int
     levels: list[_Level] = field(default_factory=list)
     active: dict[bytes, int] = field(default_factory=dict)
     root: Leaf | Branch | None = None
     open_leaf: tuple[Kind, int] | None = None
-    parts: int = 0
     whole: bool = True
+
+    @property
+    def data(self) -> Octets:
+        """The octets that are cut."""
+        return self.source.octets
 
     def put(self, part: Leaf | Branch) -> None:
         """Place a part that is complete."""
@@ -129,15 +153,16 @@ class _Cutter:
         return None
 
 
-def split(data: Octets, in_time: Callable[[], bool]) -> Structure:
-    """The parts of the message in `data`; `in_time` is asked now and then."""
+def split(source: Source, in_time: Callable[[], bool], parts: int = 0) -> Structure:
+    """The parts of a message; `in_time` is asked now and then. So many were found elsewhere."""
+    data = source.octets
     header = read_header(data, begin(data), lambda line: False)
     of_type = header.values.get(b"content-type", b"")
-    cutter = _Cutter(data, cache(lambda: raw_charset(data[:MAX_OCTETS], of_type)))
+    cutter = _Cutter(source, cache(lambda: raw_charset(data[:MAX_OCTETS], of_type)), parts)
     cutter.whole = header.whole
     position = _open(cutter, header.values, header.body, "text/plain")
     end = len(data)
-    for count, start in enumerate(_candidates(data, position)):
+    for count, start in enumerate(_candidates(data, position) if cutter.levels else ()):
         if not cutter.levels:
             break
         if cutter.parts > MAX_PARTS or (count % _LOOK_AT_CLOCK == 0 and not in_time()):
@@ -149,7 +174,8 @@ def split(data: Octets, in_time: Callable[[], bool]) -> Structure:
             position = _meet(cutter, start) or position
     _close_to(cutter, 0, end)
     assert cutter.root is not None
-    return Structure(cutter.root, of_type, header.values.get(b"reply-to", b""), cutter.whole)
+    reply_to = header.values.get(b"reply-to", b"")
+    return Structure(cutter.root, of_type, reply_to, cutter.whole, cutter.parts)
 
 
 def _candidates(data: Octets, position: int) -> Iterator[int]:
@@ -238,7 +264,7 @@ def _close_to(cutter: _Cutter, number: int, end: int) -> None:
             if _is_of_urls(cutter.data[start : min(last, start + _ALPHABET_WITHIN)]):
                 kind = replace(kind, encoding="base64url")
             last = _before_footer(cutter.data, start, last)
-        cutter.put(Leaf(kind, start, last))
+        cutter.put(Leaf(kind, start, last, cutter.source))
         cutter.open_leaf = None
     while len(cutter.levels) > number:
         level = cutter.levels.pop()
@@ -248,7 +274,8 @@ def _close_to(cutter: _Cutter, number: int, end: int) -> None:
         if level.has_parts:
             cutter.put(Branch(level.kind.content_type, level.parts, level.kind.root_id))
         else:
-            cutter.put(Leaf(_text_of(level.kind), level.start, max(level.start, end)))
+            last = max(level.start, end)
+            cutter.put(Leaf(_text_of(level.kind), level.start, last, cutter.source))
 
 
 def _is_of_urls(base64: bytes) -> bool:

@@ -19,7 +19,7 @@ from storage.database import Row, Tx
 from storage.errors import NotFound
 from storage.index.full_text import forget, index, scope_queries, scopes_in, scopes_of
 from storage.mailbox.parse_queue import ParseClaim
-from storage.message_format.mime_parts import Parsed, Part, Slice
+from storage.message_format.mime_parts import Parsed, Part, Slice, Step
 from storage.sql import in_list, padded
 
 # Of a damaged or crafted row: compressed text can be a thousand times as long.
@@ -72,13 +72,15 @@ async def record_again(tx: Tx, message_id: bytes, result: Parsed) -> None:
     """
     rows = await tx.fetch_all(
         """
-        SELECT attachment_id, part_start, part_end, part_skip FROM attachments
+        SELECT attachment_id, part_start, part_end, part_skip, part_steps FROM attachments
         WHERE message_id = :message_id
         """,
         {"message_id": message_id},
     )
     ids = {
-        (row["part_start"], row["part_end"], row["part_skip"]): bytes(row["attachment_id"])
+        (row["part_start"], row["part_end"], row["part_skip"], row["part_steps"]): bytes(
+            row["attachment_id"]
+        )
         for row in rows
     }
     await tx.execute(_FINISH, _finished(message_id, result))
@@ -113,7 +115,7 @@ _FINISH = """
 async def _keep_parts(
     tx: Tx,
     results: Sequence[tuple[bytes, Parsed]],
-    ids: Mapping[tuple[int, int, int], bytes] = MappingProxyType({}),
+    ids: Mapping[tuple[int, int, int, str], bytes] = MappingProxyType({}),
 ) -> None:
     bodies = [
         {"message_id": message_id, "text": result.text, "html": result.html}
@@ -124,7 +126,8 @@ async def _keep_parts(
         {
             "message_id": message_id,
             "position": position,
-            "attachment_id": ids.get((part.start, part.end, part.skip)) or tx.new_id(),
+            "attachment_id": ids.get((part.start, part.end, part.skip, _steps(part)))
+            or tx.new_id(),
             "filename": part.filename,
             "content_type": part.content_type,
             "size": part.size,
@@ -134,6 +137,7 @@ async def _keep_parts(
             "part_end": part.end,
             "encoding": part.encoding,
             "part_skip": part.skip,
+            "part_steps": _steps(part),
         }
         for message_id, result in results
         for position, part in enumerate(result.attachments)
@@ -141,14 +145,18 @@ async def _keep_parts(
     await tx.execute_all({_BODY: bodies, _ATTACHMENT: parts})
 
 
+def _steps(part: Part) -> str:
+    return json.dumps(part.steps, separators=(",", ":")) if part.steps else ""
+
+
 _BODY = "INSERT INTO bodies (message_id, text, html) VALUES (:message_id, :text, :html)"
 _ATTACHMENT = """
     INSERT INTO attachments
         (message_id, position, attachment_id, filename, content_type, size, is_inline, content_id,
-         part_start, part_end, encoding, part_skip)
+         part_start, part_end, encoding, part_skip, part_steps)
     VALUES
         (:message_id, :position, :attachment_id, :filename, :content_type, :size, :is_inline,
-         :content_id, :part_start, :part_end, :encoding, :part_skip)
+         :content_id, :part_start, :part_end, :encoding, :part_skip, :part_steps)
 """
 
 
@@ -180,7 +188,7 @@ async def list_attachments(tx: Tx, *, tenant_id: bytes, message_id: bytes) -> li
     rows = await tx.fetch_all(
         """
         SELECT a.attachment_id, a.filename, a.content_type, a.size, a.is_inline, a.content_id,
-               a.part_start, a.part_end, a.encoding, a.part_skip
+               a.part_start, a.part_end, a.encoding, a.part_skip, a.part_steps
         FROM messages m JOIN attachments a ON a.message_id = m.message_id
         WHERE m.tenant_id = :tenant_id AND m.message_id = :message_id ORDER BY a.position
         """,
@@ -210,6 +218,7 @@ def _attachment(row: Row) -> Attachment:
         end=row["part_end"],
         encoding=row["encoding"],
         skip=row["part_skip"],
+        steps=tuple(Step(*step) for step in json.loads(row["part_steps"] or "[]")),
     )
     return Attachment(bytes(row["attachment_id"]), part)
 

@@ -29,11 +29,20 @@ class Slice(NamedTuple):
     flow: Flow = ""
 
 
+class Step(NamedTuple):
+    """A part within what is signed: octets `start` to `end` of that, and their encoding."""
+
+    start: int
+    end: int
+    encoding: Encoding
+
+
 @dataclass(frozen=True, slots=True)
 class Part:
     """An attachment: what the message says of it, and its place in the content.
 
-    `size` is in octets once decoded.
+    `size` is in octets once decoded. `steps` lead on from there to a part that lies in signed
+    content; `skip` octets of what they decode to come before the file.
     """
 
     filename: str | None
@@ -45,6 +54,7 @@ class Part:
     end: int
     encoding: Encoding
     skip: int = 0
+    steps: tuple[Step, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -25,6 +25,7 @@ from dataclasses import dataclass, field
 from typing import Protocol
 
 from storage.message_format.charsets import decode_text
+from storage.message_format.cms import SignedContent
 from storage.message_format.mime_parts import Encoding, Flow, Part
 
 _ALPHABET = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/"
@@ -61,6 +62,9 @@ def decoder(encoding: Encoding) -> Decoder:
 def file_decoder(part: Part) -> Decoder:
     """A new decoder for the file of a part, which may lie within what the part decodes to."""
     one = decoder(part.encoding)
+    for step in part.steps:
+        signed = _Window(_Chain(one, SignedContent()), step.start, step.end - step.start)
+        one = _Chain(signed, decoder(step.encoding))
     return _Window(one, part.skip, part.size) if part.skip else one
 
 
@@ -121,6 +125,20 @@ class _Window:
         self.skip -= passed
         self.size -= len(shown)
         return shown
+
+
+@dataclass(slots=True)
+class _Chain:
+    """What a decoder makes of the octets that another gives."""
+
+    first: Decoder
+    second: Decoder
+
+    def feed(self, octets: bytes) -> bytes:
+        return self.second.feed(self.first.feed(octets))
+
+    def finish(self) -> bytes:
+        return self.second.feed(self.first.finish()) + self.second.finish()
 
 
 @dataclass(slots=True)

@@ -51,6 +51,7 @@ from storage.migrations.m030_route_leases import m030_route_leases
 from storage.migrations.m031_tenant_walls import m031_tenant_walls
 from storage.migrations.m032_alike_contacts import m032_alike_contacts
 from storage.migrations.m033_card_digests import m033_card_digests
+from storage.migrations.m034_signed_letters import m034_signed_letters
 from storage.tenant_wall import are_open_for_older, close_to_older, walled_tables
 
 Step = Callable[[Tx], Coroutine[Any, Any, None]]
@@ -268,4 +269,5 @@ STEPS: tuple[Step, ...] = (
     m031_tenant_walls,
     m032_alike_contacts,
     m033_card_digests,
+    m034_signed_letters,
 )

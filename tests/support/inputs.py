@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from base64 import b64decode
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -25,6 +26,15 @@ class Right:
     has_attachments: bool | None = None
     found: tuple[str, ...] = ()
     acquainted: bool | None = None
+
+
+def content(name: str) -> bytes:
+    """The message as it stands in its file."""
+    return (DIRECTORY / f"{name}.eml").read_bytes()
+
+
+def _decoded_body(name: str) -> bytes:
+    return b64decode(content(name).partition(b"\r\n\r\n")[2])
 
 
 ADA = ("Ada Test", "ada@outside.test")
@@ -170,6 +180,11 @@ MESSAGES = {
     ),
     "from-unseen-signs": Right(sender=ADA),
     "type-by-name": Right(text="The dunnart's offer is attached.", files=(("offer.pdf", b"X1"),)),
+    "signed-as-a-whole": Right(
+        text="Grüße vom Wombat, signed as a whole.",
+        files=(("a.pdf", b"X1"), ("smime.p7m", _decoded_body("signed-as-a-whole"))),
+        found=("wombat", "a.pdf"),
+    ),
     "refs-twice-1": Right(),
     "refs-twice-2": Right(),
 }
@@ -180,8 +195,3 @@ THREADS = {
     "refs-300-root-first": 2,
     "refs-twice": 2,
 }
-
-
-def content(name: str) -> bytes:
-    """The message as it stands in its file."""
-    return (DIRECTORY / f"{name}.eml").read_bytes()

@@ -15,7 +15,7 @@ from pathlib import Path
 
 import fast_mail_parser
 
-from gateway.parser.structure import split
+from gateway.parser.structure import Source, split
 from storage.message_format.transfer_encoding import decode
 from tests.support.inputs import DIRECTORY
 
@@ -107,7 +107,7 @@ def _of_python(message: Message) -> Iterator[bytes]:
 
 def our_parts(data: bytes) -> list[bytes]:
     """The octets of all parts as the parser reads them."""
-    leaves = split(data, lambda: True).leaves
+    leaves = split(Source(data), lambda: True).leaves
     return [_plain(decode(data[one.start : one.end], one.kind.encoding)) for one in leaves]
 
 

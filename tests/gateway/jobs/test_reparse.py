@@ -16,7 +16,7 @@ from storage.maintenance.store_gauges import waiting
 from storage.message_format.mime_parts import Parsed
 from tests.builders import SALES, SUPPORT, World, count_all, open_world, receive
 from tests.support.engines import Engine
-from tests.support.inputs import content
+from tests.support.inputs import MESSAGES, content
 from tests.support.post_room import parse_waiting
 
 TEAM = "team@example.test"
@@ -242,3 +242,28 @@ async def test_a_large_message_is_read_from_its_file(world: World, parser: Parse
     async with world.client(SALES) as api:
         (item,) = (await api.get("/v1/messages/")).json()["results"]
     assert item["preview"].startswith("pangolin x")
+
+
+async def test_a_letter_that_was_a_file_is_opened_and_keeps_its_attachments(
+    world: World, parser: ParserProcess
+) -> None:
+    name = "signed-as-a-whole"
+    message_id = await receive(world, TEAM, body=content(name))
+    await parse_waiting(world.database, world.clock())
+
+    async def close(tx: Tx) -> None:
+        await tx.execute("DELETE FROM attachments WHERE part_steps <> ''", {})
+        await tx.execute("DELETE FROM bodies", {})
+        await reparse.start_again(tx)
+
+    await world.database.write(close)
+    (whole,) = (await message(world, message_id))["attachments"]
+    await everything(world, parser)
+    shown = await message(world, message_id)
+    pdf, signature = shown["attachments"]
+    assert (shown["text_body"], pdf["filename"]) == (MESSAGES[name].text, "a.pdf")
+    assert signature == whole
+
+    await world.database.write(reparse.start_again)
+    await everything(world, parser)
+    assert (await message(world, message_id))["attachments"] == [pdf, signature]

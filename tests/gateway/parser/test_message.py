@@ -14,7 +14,7 @@ from gateway.message.header_scan import scan
 from gateway.parser import message
 from gateway.parser.fields import read_header
 from gateway.parser.message import parse, preview_of
-from gateway.parser.structure import split
+from gateway.parser.structure import Source, split
 from storage.index.words import unpack
 from storage.message_format.header_grammar import begin
 from storage.message_format.mime_parts import Parsed, Part
@@ -378,7 +378,7 @@ ODD = (b"From mbox", b"no field", b"\x00\xff")
 @given(MESSAGES.filter(lambda data: not any(line in data for line in ODD)))
 def test_parts_begin_and_end_where_the_email_package_says(data: bytes) -> None:
     known = message_from_bytes(data)
-    structure = split(data, always)
+    structure = split(Source(data), always)
     leaves = [data[leaf.start : leaf.end] for leaf in structure.leaves]
     expected = [octets_of(part) for part in leaves_of(known)]
 

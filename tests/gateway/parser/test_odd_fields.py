@@ -4,7 +4,7 @@ import pytest
 
 from gateway.message.header_scan import scan
 from gateway.parser.fields import content_id, kind_of
-from gateway.parser.structure import split
+from gateway.parser.structure import Source, split
 from tests.support.cases import cases
 
 HTML = """
@@ -129,7 +129,7 @@ def test_a_boundary_is_found_behind_stray_signs() -> None:
         for field in MULTIPARTS.strip().split("\n"):
             with case(field):
                 octets = f"Content-Type: {field}\r\n\r\n{TWO_PARTS}".encode()
-                leaves = split(octets, lambda: True).leaves
+                leaves = split(Source(octets), lambda: True).leaves
                 assert [octets[one.start : one.end] for one in leaves] == [b"one", b"two"]
 
 
@@ -148,7 +148,7 @@ def test_what_no_other_reader_takes_for_a_multipart_is_text() -> None:
 
 def test_single_quotes_of_a_boundary_count_where_the_body_has_them() -> None:
     octets = b"Content-Type: multipart/mixed; boundary='B'\r\n\r\n--'B'\r\n\r\none\r\n--'B'--\r\n"
-    (leaf,) = split(octets, lambda: True).leaves
+    (leaf,) = split(Source(octets), lambda: True).leaves
     assert octets[leaf.start : leaf.end] == b"one"
 
 
@@ -193,7 +193,7 @@ def test_a_file_without_a_name_has_that_of_its_location_or_description() -> None
         for (media_type, field), name in wanted.items():
             with case(field):
                 octets = f"Content-Type: {media_type}\n{field}\n\nx".encode()
-                (leaf,) = split(octets, lambda: True).leaves
+                (leaf,) = split(Source(octets), lambda: True).leaves
                 assert leaf.kind.filename == name
 
 

@@ -10,8 +10,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from gateway.parser.message import parse
-from gateway.parser.tnef import files_in
 from storage.message_format.mime_parts import Part
+from storage.message_format.tnef import files_in
 from storage.message_format.transfer_encoding import file_decoder
 
 
