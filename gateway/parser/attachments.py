@@ -4,8 +4,8 @@
 - Parts that the message shows in itself (a picture named by `cid:`, or one beside it in
   multipart/related), a signature, what a report says to programs, and another form of the text are
   parts like any other, but nobody attached them.
-- An attached message without a name has that of its subject; a signature, or a letter that is
-  encrypted, the name that most of its kind have.
+- An attached message without a name has that of its subject; a signature, an invitation, or a
+  letter that is encrypted, the name that most of its kind have.
 - A uuencoded file in plain text is a file, and no text. The files in a winmail.dat are shown in its
   place (`storage.message_format.tnef`).
 
@@ -50,6 +50,7 @@ _NAMES = {
     "application/pkcs7-signature": "smime.p7s",
     "application/x-pkcs7-signature": "smime.p7s",
     "application/pgp-signature": "signature.asc",
+    "text/calendar": "invite.ics",
 }
 _OF_REPORTS = {
     "message/delivery-status",
@@ -186,6 +187,8 @@ def _is_for_programs(file: File) -> bool:
     if "multipart/signed" in file.around and (kind.filename or "").lower() in _SIGNATURE_NAMES:
         return True
     if "multipart/report" in file.around and kind.content_type in _OF_REPORTS:
+        return True
+    if "multipart/appledouble" in file.around and kind.content_type == "application/applefile":
         return True
     return (
         "multipart/alternative" in file.around

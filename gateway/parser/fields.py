@@ -69,9 +69,12 @@ _BARE_TYPES = {
     "plain": "text/plain",
     "text-plain": "text/plain",
 }
-# Other names of the page, from mailers that took the file's ending for it.
+# Other names of the page: of XHTML, and from mailers that took the file's ending for it.
 _PAGES = frozenset(
-    ("text/htm", "text/x-html", "application/html", "application/x-html", "mime/html")
+    (
+        *("text/htm", "text/x-html", "application/html", "application/x-html", "mime/html"),
+        "application/xhtml+xml",
+    )
 )
 _FIRST_WORD = re.compile(
     rf"[\s\"']*+{_COMMENTS}[\s\"']*+([a-z0-9-]{{1,40}})(?!\s*[=*a-z0-9-])", re.I

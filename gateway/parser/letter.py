@@ -11,7 +11,8 @@
 - In every other multipart all parts count in their order: the letter as text is then partly read
   from HTML, and the letter as HTML partly made from text. So a mailing list's footer is a footer.
 - In multipart/related only the root can be the letter: the part that `start` names, else the first
-  one that is text or a multipart.
+  one that is text or a multipart. A page right behind plain text, which nothing names, is the same
+  letter once more: some programs take the one type of multipart for the other.
 
 RFC 2046 5.1, RFC 2387, RFC 8621 4.1.4.
 """
@@ -19,7 +20,7 @@ RFC 2046 5.1, RFC 2387, RFC 8621 4.1.4.
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from gateway.parser.structure import Branch, Leaf
 
@@ -98,6 +99,10 @@ def _sorted(
     kind = part.content_type
     inner = around | {kind}
     first = _root_place(part) if kind == _RELATED else 0
+    pair = part.parts[first : first + 2] if kind == _RELATED else []
+    if _are_alternatives(pair):
+        part = replace(part, parts=list(part.parts))
+        part.parts[first : first + 2] = [Branch(_ALTERNATIVE, pair)]
     found = [
         _sorted(sorting, one, kind, number - first, inner) for number, one in enumerate(part.parts)
     ]
@@ -117,6 +122,21 @@ def _root_place(related: Branch) -> int:
         if isinstance(part, Branch) or _is_letter(part, _RELATED, 0):
             return place
     return 0
+
+
+def _are_alternatives(pair: list[Leaf | Branch]) -> bool:
+    """Whether they are plain text and the page of it."""
+    if len(pair) < 2:
+        return False
+    text, page = pair
+    return (
+        isinstance(text, Leaf)
+        and isinstance(page, Leaf)
+        and (text.kind.content_type, page.kind.content_type) == ("text/plain", "text/html")
+        and page.kind.disposition != "attachment"
+        and page.kind.filename is None
+        and page.kind.content_id is None
+    )
 
 
 def _is_letter(leaf: Leaf, parent: str, place: int) -> bool:

@@ -36,6 +36,7 @@ from storage.message_format.mime_parts import MAX_TEXT_OCTETS, Parsed, Part, Sli
 from storage.message_format.transfer_encoding import decode, joined, read_text
 
 PREVIEW = 200
+MAX_FILES = 1_000
 _PREVIEW_FROM = 16_000
 _PREVIEW_FIRST = 1_000
 
@@ -168,9 +169,11 @@ def parse(data: Octets, in_time: Callable[[], bool], *, with_html: bool = True) 
         derived.append(_said_by_pictures(html))
     shown = Shown(shown_ids(html), reader.named_ids)
     parts, attached, measured = parts_of(letter.files, shown, in_time)
-    attachments = tuple(sorted([*parts, *reader.files], key=lambda part: part.start))
+    files = sorted([*parts, *reader.files], key=lambda part: part.start)
+    attachments = tuple(files[:MAX_FILES])
+    is_whole = structure.whole and reader.whole and measured and len(files) <= MAX_FILES
     return Parsed(
-        status="parsed" if structure.whole and reader.whole and measured else "partial",
+        status="parsed" if is_whole else "partial",
         preview=preview_of(said),
         reply_to=tuple((one.name, one.email) for one in _reply_to(data, structure)),
         text_parts=tuple(slices),

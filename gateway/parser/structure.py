@@ -4,7 +4,7 @@
   could be a boundary costs one look-up, however deep it lies.
 - A boundary of an outer part ends the inner ones. A multipart that takes up the boundary of one
   around it has what follows, up to the end that it names; the rest is the outer one's again.
-- A multipart in which no boundary comes is text. So says Python's `email` parser as well.
+- A multipart in which no part begins is text, up to its end; so says Python's `email`, too.
 - Which part lies in which is kept: what a part means depends on the multipart around it.
 - Beyond 1,000 parts, 100 levels or the time given, what was found until then is the result, and
   `whole` is false.
@@ -117,7 +117,6 @@ class _Level:
     start: int
     outer: int | None = None
     parts: list[Leaf | Branch] = field(default_factory=list)
-    has_parts: bool = False
 
 
 @dataclass(slots=True)
@@ -197,9 +196,8 @@ def _meet(cutter: _Cutter, start: int) -> int | None:
         return None
     number, closes = level
     _close_to(cutter, number + 1, _before_line_end(cutter.data, start))
-    cutter.levels[number].has_parts = True
     if closes:
-        _close_to(cutter, number, start)
+        _close_to(cutter, number, _before_line_end(cutter.data, start))
         return after
     while True:  # boundaries in a row part nothing from nothing
         level, behind = _boundary_at(cutter, after)
@@ -271,7 +269,7 @@ def _close_to(cutter: _Cutter, number: int, end: int) -> None:
         del cutter.active[level.kind.boundary]
         if level.outer is not None:
             cutter.active[level.kind.boundary] = level.outer
-        if level.has_parts:
+        if level.parts:
             cutter.put(Branch(level.kind.content_type, level.parts, level.kind.root_id))
         else:
             last = max(level.start, end)

@@ -164,3 +164,60 @@ def test_an_attached_message_is_named_by_its_subject() -> None:
                 multipart("mixed", f"Content-Type: message/rfc822\n{field}\n\n{octets}")
             )
             assert found.attachments[0].filename == "c.eml"
+
+
+def test_a_multipart_in_which_no_part_begins_is_text() -> None:
+    head = f"{H}Content-Type: multipart/mixed; boundary=BB\n\n"
+    inner = "Content-Type: multipart/alternative; boundary=CC\n\nThe letter\n--CC--\n"
+    wanted = {
+        "no boundary": f"{head}The letter",
+        "the end alone": f"{head}The letter\n--BB--\nbehind",
+        "the beginning behind words": f"{head}The letter --BB\n--BB--",
+        "in another": multipart("mixed", inner, PDF),
+    }
+    with cases() as case:
+        for name, written in wanted.items():
+            with case(name):
+                assert read(written)[1].removesuffix(" --BB") == "The letter"
+
+
+def test_text_and_its_page_may_stand_in_multipart_related() -> None:
+    picture = "Content-Type: image/png\nContent-ID: <p@x>\n\nPNG"
+    found, text = read(multipart("related", TEXT, PAGE, picture))
+    assert (text, page_of(found)) == ("The letter", "<p>The page</p>")
+    assert [part.content_type for part in found.attachments] == ["image/png"]
+    assert not found.has_files
+
+    for field in ("Content-ID: <f@x>", "Content-Disposition: attachment"):
+        found, text = read(multipart("related", TEXT, f"{field}\n{PAGE}"))
+        assert (text, page_of(found)) == ("The letter", "")
+        assert [part.content_type for part in found.attachments] == ["text/html"]
+
+
+def test_xhtml_is_a_page() -> None:
+    page = PAGE.replace("text/html", "application/xhtml+xml")
+    assert page_of(read(f"{H}{page}")[0]) == "<p>The page</p>"
+    found, text = read(multipart("alternative", TEXT, page))
+    assert (text, page_of(found), found.attachments) == ("The letter", "<p>The page</p>", ())
+
+
+def test_what_macintosh_programs_alone_can_read_is_no_reason_for_a_paper_clip() -> None:
+    fork = "Content-Type: application/applefile; name=a.png\n\nAF"
+    picture = "Content-Type: image/png; name=a.png\nContent-ID: <p@x>\n\nPNG"
+    page = "Content-Type: text/html\n\n<img src='cid:p@x'>"
+    double = (
+        f"Content-Type: multipart/appledouble; boundary=CC\n\n--CC\n{fork}\n--CC\n{picture}\n--CC--"
+    )
+    assert not read(multipart("mixed", page, double))[0].has_files
+
+
+def test_an_invitation_without_a_name_has_the_usual_one() -> None:
+    invitation = "Content-Type: text/calendar; method=REQUEST\n\nBEGIN:VCALENDAR"
+    (part,) = read(multipart("alternative", TEXT, invitation))[0].attachments
+    assert part.filename == "invite.ics"
+
+
+def test_files_in_files_are_counted_together() -> None:
+    coded = "begin 644 hi.txt\n%:&5L;&\\ \n`\nend\n" * 100
+    found, _ = read(multipart("mixed", *[f"Content-Type: text/plain\n\n{coded}"] * 11))
+    assert (found.status, len(found.attachments)) == ("partial", 1_000)
