@@ -51,7 +51,8 @@ _ZONES = {"EST": -5, "EDT": -4, "CST": -6, "CDT": -5, "MST": -7, "MDT": -6, "PST
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _MICROSECOND = timedelta(microseconds=1)
 _ADDRESSES = frozenset({b"from", b"to", b"cc"})
-_IDS = frozenset({b"references", b"in-reply-to"})
+# Fields that count together where they stand more than once, and what parts their values.
+_SEVERAL = {b"references": b" ", b"in-reply-to": b" ", b"to": b",", b"cc": b","}
 _ONCE = (
     frozenset(b"message-id in-reply-to references from to cc subject date content-type".split())
     | OTHERS
@@ -152,12 +153,13 @@ def _fields(head: bytes) -> _Fields:
         name = name.lower()
         # The first, as in the parser: of two From fields check and reader must see the same one.
         if name in _ONCE:
+            # Half an address would be another address.
+            if name in _ADDRESSES and found.end() == cut_at:
+                value = value.rpartition(b",")[0]
             if name not in once:
-                # Half an address would be another address.
-                is_cut = name in _ADDRESSES and found.end() == cut_at
-                once[name] = value.rpartition(b",")[0] if is_cut else value
-            elif name in _IDS:
-                once[name] += b" " + value
+                once[name] = value
+            elif separator := _SEVERAL.get(name):
+                once[name] += separator + value
         elif name == b"received":
             received.append(value)
         elif name == b"delivered-to":

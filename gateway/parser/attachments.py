@@ -152,11 +152,17 @@ def _other_name(file: File) -> str | None:
     return file_name(subject.translate(_STEPS)[:_LONGEST_SUBJECT] + ".eml") if subject else None
 
 
+def is_winmail(leaf: Leaf) -> bool:
+    """Whether a part is a winmail.dat."""
+    kind = leaf.kind
+    return kind.content_type in TYPES or (kind.filename or "").lower() == "winmail.dat"
+
+
 def _inner_parts(leaf: Leaf) -> list[Part]:
     """The files in a winmail.dat, which are shown in its place."""
-    kind = leaf.kind
-    if kind.content_type not in TYPES and (kind.filename or "").lower() != "winmail.dat":
+    if not is_winmail(leaf):
         return []
+    kind = leaf.kind
     parts = []
     octets = leaf.source.octets[leaf.start : leaf.end]
     for one in files_in(decode(octets, kind.encoding)):

@@ -16,23 +16,31 @@ from __future__ import annotations
 import re
 import zlib
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from html import escape
 
 from gateway.message.address_lists import Mailbox, parse_mailboxes
 from gateway.message.delivery_report import CONTENT_TYPES, read_report
 from gateway.message.delivery_report import MAX_OCTETS as MAX_REPORT
 from gateway.message.header_scan import MAX_MAILBOXES, HeaderScan, raw_text, scan
-from gateway.parser.attachments import Shown, parts_of, placed, shown_ids, uuencoded
+from gateway.parser.attachments import (
+    Shown,
+    is_winmail,
+    parts_of,
+    placed,
+    shown_ids,
+    uuencoded,
+)
 from gateway.parser.detection import likely_codec
-from gateway.parser.fields import Octets
-from gateway.parser.letter import File, is_plain, letter_of
+from gateway.parser.fields import Octets, kind_of
+from gateway.parser.letter import File, Letter, is_plain, letter_of
 from gateway.parser.signed_letter import may_be_signed, opened
 from gateway.parser.structure import Leaf, Source, Structure, split
 from storage.index.words import MAX_CHARACTERS, document, pack, words
 from storage.message_format.delivery_report import DeliveryReport
 from storage.message_format.header_grammar import MAX_OCTETS
 from storage.message_format.mime_parts import MAX_TEXT_OCTETS, Parsed, Part, Slice
+from storage.message_format.tnef import letter_in
 from storage.message_format.transfer_encoding import decode, joined, read_text
 
 PREVIEW = 200
@@ -51,6 +59,9 @@ _FILLING = re.compile(rf"(?:[{_UNSEEN}][^\S\n]*){{3,}}")
 _PROSE = re.compile(
     rb"\s*+(?:<|(?:(?!(?:[A-Za-z0-9+/=]{4})++[ \t]*+(?:[\r\n]|\Z))[^\r\n]++\s++){0,2}"
     rb"[^\s=]++[ \t]++[^\s=]++[ \t]++[^\s=])"
+)
+_BLOCK = re.compile(
+    r"\s*(?:<(?:p|div|table|ul|ol|dl|h[1-6]|blockquote|pre|hr|center|br|address)\b|\Z)"
 )
 _NOTHING = re.compile(rf"[\s{_UNSEEN}]*")
 
@@ -78,6 +89,10 @@ class _Reader:
         """Whether a page has a text or a picture; one that cannot be read may have."""
         clean, said = self.page(leaf)
         return clean is None or bool(said) or "<img" in clean
+
+    def says(self, leaf: Leaf) -> bool:
+        """Whether a part of the letter says or shows anything."""
+        return self.has_text(leaf) if is_plain(leaf) else self.shows(leaf)
 
     def text(self, leaf: Leaf) -> str:
         """Return the text of a plain part, or the source of an HTML part."""
@@ -160,6 +175,10 @@ def parse(data: Octets, in_time: Callable[[], bool], *, with_html: bool = True) 
     ids = {kind.location: kind.content_id for kind in kinds if kind.location and kind.content_id}
     reader = _Reader(in_time, with_html, ids=ids)
     letter = letter_of(structure.root, reader.has_text, reader.shows)
+    if (packed := next((one.leaf for one in letter.files if is_winmail(one.leaf)), None)) and not (
+        any(map(reader.says, letter.text))
+    ):
+        letter = _unpacked(letter, packed)
     as_it_is = all(is_plain(leaf) and leaf.source.part is None for leaf in letter.text)
     slices = [one for leaf in letter.text if as_it_is for one in reader.slices_of(leaf)]
     said = _text(reader, letter.text)
@@ -184,6 +203,21 @@ def parse(data: Octets, in_time: Callable[[], bool], *, with_html: bool = True) 
         has_files=attached or bool(reader.files),
         report=_report(letter.files),
     )
+
+
+def _unpacked(letter: Letter, packed: Leaf) -> Letter:
+    """The letter in a winmail.dat, for a message that has no other."""
+    octets = packed.source.octets[packed.start : packed.end]
+    text, html = letter_in(decode(octets, packed.kind.encoding))
+
+    def leaf(content_type: str, octets: bytes, charset: str | None) -> tuple[Leaf, ...]:
+        values = {b"content-type": content_type.encode()}
+        kind = replace(kind_of(values, content_type), charset=charset)
+        return (Leaf(kind, 0, len(octets), Source(octets, packed)),) if octets.strip() else ()
+
+    page = leaf("text/html", html, None)
+    plain = leaf("text/plain", text.encode(), "utf-8")
+    return Letter(plain or page, page, letter.files) if plain or page else letter
 
 
 def _report(files: Sequence[File]) -> DeliveryReport | None:
@@ -234,7 +268,8 @@ def _html(reader: _Reader, leaves: Sequence[Leaf]) -> str | None:
         clean, _ = reader.page(leaf)
         if clean is None:
             return None
-        shown.append(clean)
+        # Words of a page do not go on in those of the next one.
+        shown.append(clean if not shown or _BLOCK.match(clean) else f"<div>{clean}</div>")
     return "".join(shown)
 
 

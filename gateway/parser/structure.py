@@ -147,9 +147,11 @@ class _Cutter:
         mark = line[2:].rstrip(b"\r\n").rstrip(b" \t")
         if mark in self.active:
             return self.active[mark], False
-        if mark.endswith(b"--") and mark[:-2] in self.active:
-            return self.active[mark[:-2]], True
-        return None
+        if not mark.endswith(b"--"):
+            return None
+        # A boundary that is said to end in blanks is known without them.
+        level = self.active.get(mark[:-2].rstrip(b" \t"))
+        return None if level is None else (level, True)
 
 
 def split(source: Source, in_time: Callable[[], bool], parts: int = 0) -> Structure:

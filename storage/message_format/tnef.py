@@ -1,17 +1,20 @@
-"""winmail.dat: the files that Outlook puts into one part of its own format (TNEF).
+"""winmail.dat: the files that Outlook puts into one part of its own format (TNEF), and the letter.
 
-- Only where each file lies in the decoded part, its name, type and Content-Id are read; the letter
-  in it is there as text or HTML as well. The reading ends at a fault; all before it counts.
+- Only where each file lies in the decoded part, its name, type and Content-Id are read. The reading
+  ends at a fault; all before it counts.
+- The letter in it, as text or HTML, is for messages that have no other; RTF is not read.
 - A message that is attached is a file in Outlook's format, a TNEF again (`NAME.tnef`).
 - Nothing is copied but names; at most 100 files, 1,000 properties of each.
 
-MS-OXTNEF 2.1; MS-OXCMSG 2.2.2 (properties of attachments).
+MS-OXTNEF 2.1; MS-OXCMSG 2.2.1.56 (body) and 2.2.2 (properties of attachments).
 """
 
 from __future__ import annotations
 
 import struct
+from collections.abc import Iterator
 from dataclasses import dataclass
+from typing import NamedTuple
 
 from storage.message_format.charset_labels import codec_of
 from storage.message_format.charsets import decode_text
@@ -25,6 +28,8 @@ _SIGNATURE = b"\x78\x9f\x3e\x22"
 _HEAD = struct.Struct("<BII")
 _BEGINS, _TITLE, _DATA = 0x00069002, 0x00018010, 0x0006800F
 _PROPERTIES, _CODEPAGE = 0x00069005, 0x00069007
+_BODY, _OF_LETTER = 0x0002800C, 0x00069003
+_PLAIN, _HTML = 0x1000, 0x1013
 _LONG_NAME, _NAME, _MIME_TYPE, _CONTENT_ID = 0x3707, 0x3704, 0x370E, 0x3712
 _SHOWN_NAME, _CONTENT = 0x3001, 0x3701
 _INTERFACE = 16  # octets before an embedded object that say what it is
@@ -47,25 +52,65 @@ class Inner:
     content_id: str = ""
 
 
+class InnerLetter(NamedTuple):
+    """The letter in the part; empty where it is not there in that form. HTML is as it came."""
+
+    text: str
+    html: bytes
+
+
+class _Value(NamedTuple):
+    """The place of a property's first value; its kind."""
+
+    kind: int
+    start: int
+    length: int
+
+
 def files_in(data: bytes) -> list[Inner]:
     """The files in a decoded winmail.dat; none when it is something else."""
     files: list[Inner] = []
+    for kind, start, length, codec in _attributes(data):
+        if kind == _BEGINS:
+            files.append(Inner())
+            if len(files) > MAX_FILES:
+                break
+        elif files:
+            _take(files[-1], kind, data, (start, length), codec)
+    return [one for one in files if one.start][:MAX_FILES]
+
+
+def letter_in(data: bytes) -> InnerLetter:
+    """The letter in a decoded winmail.dat."""
+    text, html = "", b""
+    for kind, start, length, codec in _attributes(data):
+        if kind == _BEGINS:
+            break
+        if kind == _BODY:
+            text = text or _text(data[start : start + length], codec)
+        elif kind == _OF_LETTER:
+            values = _properties(data[start : start + length])
+            if plain := values.get(_PLAIN):
+                text = _text_of(data[start : start + length], plain, codec, length) or text
+            if page := values.get(_HTML):
+                html = data[start + page.start : start + page.start + page.length]
+    return InnerLetter(text, html)
+
+
+def _attributes(data: bytes) -> Iterator[tuple[int, int, int, str]]:
+    """The attributes: kind, place, length, and the codec of its texts."""
     if data[:4] != _SIGNATURE:
-        return files
+        return
     codec, position = "cp1252", 6
-    while position + _HEAD.size <= len(data) and len(files) <= MAX_FILES:
+    while position + _HEAD.size <= len(data):
         _, kind, length = _HEAD.unpack_from(data, position)
         start = position + _HEAD.size
         position = start + length + 2  # a checksum
         if position - 2 > len(data):
-            break
-        if kind == _BEGINS:
-            files.append(Inner())
-        elif kind == _CODEPAGE and length >= 4:
+            return
+        if kind == _CODEPAGE and length >= 4:
             codec = codec_of(f"cp{int.from_bytes(data[start : start + 4], 'little')}") or codec
-        elif files:
-            _take(files[-1], kind, data, (start, length), codec)
-    return [one for one in files if one.start][:MAX_FILES]
+        yield kind, start, length, codec
 
 
 def _take(file: Inner, kind: int, data: bytes, place: tuple[int, int], codec: str) -> None:
@@ -75,15 +120,23 @@ def _take(file: Inner, kind: int, data: bytes, place: tuple[int, int], codec: st
     elif kind == _TITLE and not file.name:
         file.name = _text(data[start : start + min(length, _MAX_TEXT)], codec)
     elif kind == _PROPERTIES:
-        texts, content = _properties(data[start : start + length], codec)
-        file.name = texts.get(_LONG_NAME) or file.name or texts.get(_NAME, "")
-        file.content_type = texts.get(_MIME_TYPE, "")
-        file.content_id = texts.get(_CONTENT_ID, "")
-        if content and not file.size:
-            within, file.size = content
-            file.start = start + within
+        properties = data[start : start + length]
+        values = _properties(properties)
+
+        def text(name: int) -> str:
+            value = values.get(name)
+            return _text_of(properties, value, codec, _MAX_TEXT) if value else ""
+
+        file.name = text(_LONG_NAME) or file.name or text(_NAME)
+        file.content_type = text(_MIME_TYPE)
+        file.content_id = text(_CONTENT_ID)
+        content = values.get(_CONTENT)
+        if content and not file.size and content.kind in {_OBJECT, _BINARY}:
+            skip = _INTERFACE if content.kind == _OBJECT else 0
+            if content.length > skip and content.start + content.length <= length:
+                file.start, file.size = start + content.start + skip, content.length - skip
             if data.startswith(_SIGNATURE, file.start):
-                file.name = f"{texts.get(_SHOWN_NAME) or file.name or 'message'}.tnef"
+                file.name = f"{text(_SHOWN_NAME) or file.name or 'message'}.tnef"
                 file.content_type = "application/ms-tnef"
 
 
@@ -91,26 +144,27 @@ def _text(octets: bytes, codec: str) -> str:
     return decode_text(octets, codec).partition("\x00")[0]
 
 
-def _properties(data: bytes, codec: str) -> tuple[dict[int, str], tuple[int, int] | None]:
-    """The texts among the properties of a file, and where its octets lie if they are one."""
-    found: dict[int, str] = {}
-    content: tuple[int, int] | None = None
+def _text_of(data: bytes, value: _Value, codec: str, most: int) -> str:
+    if value.kind not in {_TEXT, _WIDE_TEXT}:
+        return ""
+    octets = data[value.start : value.start + min(value.length, most)]
+    return _text(octets, "utf_16_le" if value.kind == _WIDE_TEXT else codec)
+
+
+def _properties(data: bytes) -> dict[int, _Value]:
+    """The texts and octets among properties, by their names."""
+    found: dict[int, _Value] = {}
     try:
         (count,) = struct.unpack_from("<I", data, 0)
         position = 4
         # The count is the sender's claim, up to 4,294,967,295.
         for _ in range(min(count, _MAX_PROPERTIES)):
             kind, name = struct.unpack_from("<HH", data, position)
-            if name == _CONTENT and kind in {_OBJECT, _BINARY}:
-                (length,) = struct.unpack_from("<I", data, position + 8)
-                skip = _INTERFACE if kind == _OBJECT else 0
-                start, size = position + 12 + skip, length - skip
-                content = (start, size) if 0 < size <= len(data) - start else content
             position = _past_name(data, position + 4, name)
-            position = _past_values(data, position, (kind, name), found, codec)
+            position = _past_values(data, position, (kind, name), found)
     except struct.error:
         pass
-    return found, content
+    return found
 
 
 def _past_name(data: bytes, position: int, name: int) -> int:
@@ -121,9 +175,7 @@ def _past_name(data: bytes, position: int, name: int) -> int:
     return position + 24 + (-(-length // 4) * 4 if is_text else 0)
 
 
-def _past_values(
-    data: bytes, position: int, tag: tuple[int, int], found: dict[int, str], codec: str
-) -> int:
+def _past_values(data: bytes, position: int, tag: tuple[int, int], found: dict[int, _Value]) -> int:
     kind, name = tag
     several, plain = kind & 0x1000, kind & 0x0FFF
     is_long = plain in {_OBJECT, _TEXT, _WIDE_TEXT, _BINARY}
@@ -138,8 +190,5 @@ def _past_values(
         (length,) = struct.unpack_from("<I", data, position)
         start = position + 4
         position = start + -(-length // 4) * 4
-        if plain in {_TEXT, _WIDE_TEXT}:
-            octets = data[start : start + min(length, _MAX_TEXT)]
-            wide = plain == _WIDE_TEXT
-            found.setdefault(name, _text(octets, "utf_16_le" if wide else codec))
+        found.setdefault(name, _Value(plain, start, length))
     return position

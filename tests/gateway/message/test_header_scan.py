@@ -559,3 +559,13 @@ def test_a_cap_never_halves_an_address() -> None:
 )
 def test_a_hostile_header_is_scanned_at_once(content: bytes) -> None:
     assert is_within(MOST_TIMES, lambda: scan(content), seconds_of(lambda: scan(LONG)))
+
+
+def test_recipients_of_several_fields_count_together_and_the_first_sender() -> None:
+    found = scan(
+        b"From: a@x.test\r\nTo: b@x.test\r\nCc: Bob <c@x.test>\r\nFrom: d@x.test\r\n"
+        b"to: e@x.test\r\ncc: f@x.test\r\n\r\n"
+    )
+    assert [one.email for one in found.from_] == ["a@x.test"]
+    assert [one.email for one in found.to] == ["b@x.test", "e@x.test"]
+    assert [(one.name, one.email) for one in found.cc] == [("Bob", "c@x.test"), ("", "f@x.test")]

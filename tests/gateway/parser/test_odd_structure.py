@@ -221,3 +221,18 @@ def test_files_in_files_are_counted_together() -> None:
     coded = "begin 644 hi.txt\n%:&5L;&\\ \n`\nend\n" * 100
     found, _ = read(multipart("mixed", *[f"Content-Type: text/plain\n\n{coded}"] * 11))
     assert (found.status, len(found.attachments)) == ("partial", 1_000)
+
+
+def test_a_boundary_may_be_said_to_end_in_blanks() -> None:
+    for blanks in ("", "  "):
+        written = multipart("mixed", TEXT).replace("boundary=BB", 'boundary="BB  "')
+        found, text = read(written.replace("--BB", f"--BB{blanks}") + "The epilogue\n")
+        assert text == "The letter"
+        assert found.status == "parsed"
+
+
+def test_the_words_of_a_page_do_not_go_on_in_those_of_the_next() -> None:
+    first, second = (f"Content-Type: text/html\n\n{words}" for words in ("The <b>one", "the other"))
+    found, text = read(multipart("mixed", first, second, PAGE))
+    assert text == "The one\nthe other\nThe page"
+    assert page_of(found) == "The <b>one</b><div>the other</div><p>The page</p>"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import struct
+import zlib
 from base64 import encodebytes
 
 import pytest
@@ -11,8 +12,9 @@ from hypothesis import strategies as st
 
 from gateway.parser.message import parse
 from storage.message_format.mime_parts import Part
-from storage.message_format.tnef import files_in
+from storage.message_format.tnef import files_in, letter_in
 from storage.message_format.transfer_encoding import file_decoder
+from tests.support.written import page_of
 
 
 def attribute(kind: int, value: bytes) -> bytes:
@@ -100,11 +102,47 @@ def test_a_winmail_dat_without_files_stays_a_file() -> None:
         assert part.filename == "winmail.dat"
 
 
+def binary_property(name: int, octets: bytes) -> bytes:
+    head = struct.pack("<HHII", 0x0102, name, 1, len(octets))
+    return head + octets + bytes(-len(octets) % 4)
+
+
+def properties_of_letter(*properties: bytes) -> bytes:
+    return attribute(0x00069003, struct.pack("<I", len(properties)) + b"".join(properties))
+
+
+PAGE = binary_property(0x1013, '<meta charset="utf-8"><p>Grüße <b>vom</b> Numbat</p>'.encode())
+BARE = b"From: a@x.test\r\nContent-Type: application/ms-tnef; name=winmail.dat\r\n\r\n"
+
+
+def test_the_letter_in_a_winmail_dat_is_shown_where_there_is_no_other() -> None:
+    plain = attribute(0x0002800C, "Grüße vom Numbat\r\n\0".encode("cp1252"))
+    wide = properties_of_letter(text_property(0x1000, "Grüße vom Numbat\r\n"))
+    a_file = file(b"a.txt", b"hello")
+    for inner in (plain, wide, properties_of_letter(PAGE), wide + properties_of_letter(PAGE)):
+        data = BARE + winmail(inner, a_file)
+        found = parse(data, lambda: True)
+        assert found.status == "parsed"
+        assert found.text is not None
+        assert zlib.decompress(found.text).decode().rstrip() == "Grüße vom Numbat"
+        assert (page_of(found) == "<p>Grüße <b>vom</b> Numbat</p>") == (PAGE in inner)
+        assert found.preview == "Grüße vom Numbat"
+        (part,) = found.attachments
+        assert octets_of(data, part) == b"hello"
+
+    data = message(winmail(properties_of_letter(PAGE), a_file))
+    found = parse(data, lambda: True)
+    assert (found.text, found.html, found.preview) == (None, None, "see file")
+    found = parse(data.replace(b"see file", b" "), lambda: True)
+    assert found.preview == "Grüße vom Numbat"
+
+
 @given(st.integers(0, len(TWO)), st.binary(max_size=8))
 def test_what_is_broken_ends_the_reading(place: int, octets: bytes) -> None:
     data = TWO[:place] + octets + TWO[place + len(octets) :]
     for one in files_in(data):
         assert 0 < one.start <= one.start + one.size <= len(data)
+    assert len(letter_in(data).html) <= len(data)
 
 
 def test_many_files_are_read_up_to_a_bound() -> None:
