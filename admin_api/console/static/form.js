@@ -90,10 +90,11 @@ export function raise(kind, label, ...content) {
 export async function show(href) {
   const found = await fetched(href), page = found && one("main section", found);
   const end = make("button", { onclick: () => one("#dialog").close() }, "Close");
-  return page && raise("help", one("h1", page).textContent, end, document.importNode(page, true));
+  return page && raise("help", one("h1", page).textContent, end, page);
 }
 
-document.addEventListener("postroom:signed-out", () => {
+document.addEventListener("postroom:signed-out", (event) => {
+  if (parent !== window) return parent.document.dispatchEvent(new Event(event.type));  // beside a list: once for both
   const href = `/console/sign-in/?next=${encodeURIComponent(location.pathname + location.search)}`;
   one("#signed-out")?.remove();
   document.body.prepend(make("p", { id: "signed-out", role: "status" },

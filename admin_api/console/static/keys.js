@@ -11,7 +11,6 @@
 import { show as offer } from "./combobox.js";
 import { all, isAsking, isKey, make, one, raise, show, toast } from "./form.js";
 
-const MOST = 50;
 let prefix = "", timer = 0;
 
 /** The element of a key, if it is seen or within a menu. */
@@ -80,7 +79,8 @@ function label(/** @type {HTMLElement} */ act) {
 function entries() {
   /** @type {Map<string, HTMLElement>} */
   const found = new Map();
-  for (const act of all("[data-key], .views-of a, .menu :is(a, button)"))
+  const beside = all(".top [data-key], .views-of a", parent.document);  // those of the list, where a thread is in its pane
+  for (const act of [...all("[data-key], .views-of a, .menu :is(a, button)"), ...beside])
     if ((act.checkVisibility() || act.closest(".drop, .views-of")) && !found.has(label(act))) found.set(label(act), act);
   found.delete("");
   return [...found];
@@ -90,7 +90,7 @@ function palette() {
   const known = entries(), before = /** @type {HTMLElement | null} */ (document.activeElement);
   const draw = () => {
     const words = field.value.toLowerCase().split(/\s+/);
-    const shown = known.filter(([name]) => words.every((/** @type {string} */ word) => name.toLowerCase().includes(word))).slice(0, MOST);
+    const shown = known.filter(([name]) => words.every((/** @type {string} */ word) => name.toLowerCase().includes(word))).slice(0, 50);
     const rows = shown.map(([name, { dataset }]) => [make("bdi", {}, name), ...(dataset.key ? [make("kbd", {}, dataset.key)] : [])]);
     offer(field, "Acts and pages", rows, (place) => {
       one("#dialog").close();
@@ -102,8 +102,6 @@ function palette() {
     placeholder: "Type an act or a page", oninput: draw });
   if (raise("palette", "Acts and pages", field)) draw();
 }
-
-// --- drops
 
 /** Opened at once, not with the event that comes later. */
 document.addEventListener("click", (event) => {

@@ -7,7 +7,7 @@
  * - After an act the focus is on the row that took the place; coming back, on the thread that was open.
  * - At most 500 rows are in the page; then there is a link to the next ones.
  * - Where there is room a thread opens beside the list: its own page, in a frame. The address has it
- *   as `open`; "back" in there closes it.
+ *   as `open`; "back" in there, or of the browser, closes it.
  */
 import { all, fetched, make, one, onKeys, say, toast } from "./form.js";
 
@@ -20,6 +20,7 @@ const link = (/** @type {Element} */ row) => one("a.open", row);
 const present = () => document.activeElement?.closest("#rows > .row");
 const chosen = () => rows().filter((row) => box(row).checked);
 const address = () => location.pathname + location.search;
+const named = () => new URLSearchParams(location.search).get("open");
 
 /** The row that had the focus last, and its place: id and number. */
 let at = { id: "", place: -1 };
@@ -35,7 +36,7 @@ function focus(/** @type {Element | undefined} */ row) {
 document.addEventListener("focusin", () => stay(present()));
 
 function walk(/** @type {number} */ step) {
-  const row = present(), place = row ? rows().indexOf(row) + step : Math.max(0, at.place);
+  const row = present(), place = row ? rows().indexOf(row) + step : at.place;
   focus(rows()[Math.max(0, Math.min(place, rows().length - 1))]);
 }
 
@@ -73,18 +74,18 @@ one("#page").addEventListener("click", (/** @type {MouseEvent} */ event) => {
 // --- a thread beside the list
 
 function beside(/** @type {string} */ href) {
-  mark(THREAD.exec(href)?.[1] ?? "");
   const there = one("#pane");
+  mark(THREAD.exec(href)?.[1] ?? "");
   if (there) return there.contentWindow.location.replace(href);
   document.body.classList.add("beside");
   document.body.append(make("iframe", { id: "pane", title: "Thread", src: href, onload: tellOpen }));
 }
 
-/** Have the address and the list name the thread that is open; "": none is. */
+/** Have the address and the list name the thread that is open; "": none is. Back leads out of the first. */
 function mark(/** @type {string} */ id) {
   const url = new URL(location.href);
   if (id) url.searchParams.set("open", id); else url.searchParams.delete("open");
-  history.replaceState(null, "", url);
+  history[one("#pane") || url.href === location.href ? "replaceState" : "pushState"](null, "", url);
   one("a.open[aria-current]")?.removeAttribute("aria-current");
   stay(marked());
 }
@@ -92,25 +93,33 @@ function mark(/** @type {string} */ id) {
 /** The row of the thread that is open; rows are replaced now and then. Without any there are no acts. */
 function marked() {
   one("#acts")?.toggleAttribute("hidden", !rows().length);
-  const row = rowOf(`t-${new URL(location.href).searchParams.get("open")}`);
+  const row = rowOf(`t-${named()}`);
   if (row) link(row).setAttribute("aria-current", "true");
   return row;
 }
 
-document.addEventListener("postroom:live", marked);
-
 /** Keys in there may have led to another thread. */
 function tellOpen() {
-  const frame = one("#pane")?.contentWindow, id = frame && THREAD.exec(frame.location.pathname)?.[1];
+  const frame = one("#pane").contentWindow, id = THREAD.exec(frame.location.pathname)?.[1];
   if (id) { mark(id); frame.focus(); }
 }
 
-document.addEventListener("postroom:back", () => {
+function shut() {
+  mark("");
   one("#pane")?.remove();
   document.body.classList.remove("beside");
-  mark("");
   focus(rowOf(at.id));
-});
+}
+
+/** Have the pane be what the address names. */
+function follow() {
+  const href = `${location.pathname}threads/${named()}/`;
+  if (one("#pane")) named() || shut();
+  else if (THREAD.test(href) && WIDE.matches) { keep(); beside(href); }
+}
+
+addEventListener("popstate", follow);
+document.addEventListener("postroom:back", shut);
 
 // --- keys
 
@@ -139,6 +148,7 @@ function keep() {
 }
 
 function come() {
+  if (one("#pane")) return;
   const kept = JSON.parse(sessionStorage.getItem(PLACE) ?? "{}");
   const id = location.hash.slice(1) || (kept.back === address() ? kept.at : "");
   if (location.hash) history.replaceState(null, "", address());
@@ -159,7 +169,7 @@ document.addEventListener("htmx:after:swap", () => {
   start();
   say(one("#done p")?.textContent ?? "");
   if (fault) return one("input", fault.parentElement).focus();
-  if (document.activeElement && document.activeElement !== document.body) return;
+  if (document.activeElement !== document.body) return;
   const among = rows();
   focus(rowOf(at.id) ?? among[Math.min(at.place, among.length - 1)]);
   if (!among.length) main.focus();
@@ -173,13 +183,11 @@ const watcher = new IntersectionObserver((seen) => { if (seen.some((each) => eac
 async function older() {
   if (isAsked || rows().length >= MOST) return;
   isAsked = true;
-  const more = one("#more a"), into = one("#rows"), found = await fetched(more.href, true);
+  const into = one("#rows"), found = await fetched(one("#more a").href, true);
   isAsked = false;
   if (!found) return;
-  for (const row of all(".row", found)) if (!document.getElementById(row.id)) into.append(document.importNode(row, true));
-  const next = one("#more a", found);
-  if (next) more.setAttribute("href", next.getAttribute("href"));
-  else more.parentElement.remove();
+  for (const row of all(".row", found)) if (!document.getElementById(row.id)) into.append(row);
+  one("#more").replaceWith(one("#more", found) ?? "");
   one("#list").elements.shown.value = rows().length;
   tell();
   watch();
@@ -191,15 +199,11 @@ function watch() {
   if (rows().length) for (const more of all("#more")) watcher.observe(more);
 }
 
-function start() {
-  marked();
-  tell();
-  watch();
-}
+function start() { marked(); tell(); watch(); }
+document.addEventListener("postroom:live", start);
 
 start();
-const opened = `${location.pathname}threads/${new URL(location.href).searchParams.get("open")}/`;
-if (THREAD.test(opened) && WIDE.matches) beside(opened);
+follow();
 // What the page of a thread needs besides comes while nobody waits for it.
 setTimeout(() => { for (const name of ["thread.js", "frame.js"]) fetch(new URL(name, import.meta.url)).catch(() => {}); }, 300);
 addEventListener("pageshow", come); // not before: going to a #row takes the focus away

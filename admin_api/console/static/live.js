@@ -2,25 +2,21 @@
 /**
  * Live: what is shown follows what happens.
  *
- * - One EventSource for all tabs of a browser: the tab that holds the lock `postroom-live` has it,
- *   and hands each frame on through a BroadcastChannel. Where there are no locks (plain http from
- *   another machine), a lease in localStorage does the same.
- * - A frame holds ids only. A tab then asks for what its address shows now, at most three times a
- *   second and a quarter of its time (a busy server is asked less), and takes over what is different.
- *   It says of which event it was told (`follow`), so that tabs share an answer; of a thread, which
- *   version it shows: nothing comes if that is the present one.
- * - Nothing that is focused, hovered, chosen or being written in is ever replaced or moved; the words
- *   in such a row follow where it stands.
- * - A tab that nobody sees asks for nothing until it is seen again.
- *
- * A page that is live has <meta name="live" content="inb_… inb_…"> with all inboxes of its user, and
- * <meta name="inbox"> with the one it shows; rows are <li id="t-{thread_id}"> in <ol id="rows">, items
- * <li id="i-{id}"> in <ol id="timeline">; an element with an id and data-live follows as it is.
+ * - One EventSource for all tabs of a browser: that of the tab with the lock `postroom-live`, which
+ *   hands each frame on through a BroadcastChannel. Where there are no locks (plain http from another
+ *   machine), a lease in localStorage does the same.
+ * - A frame holds ids only. A tab then asks for what its address shows, at most three times a second
+ *   and a quarter of its time, and takes over what is different. `follow` is the newest event it was
+ *   told of, so that tabs share an answer, or the version of its thread: if present, nothing comes.
+ * - Nothing that is focused, hovered, chosen or being written in is replaced or moved; words follow.
+ * - A tab that nobody sees asks for nothing until it is seen.
+ * - <meta name="live"> has all inboxes of the user, <meta name="inbox"> the one that is shown. Rows are
+ *   <li id="t-{thread_id}">, items <li id="i-{id}">; what has an id and data-live follows as it is.
  */
 import { all, make, meta, one, parsed, say } from "./form.js";
 
 const CHANNEL = "postroom-live";
-const BETWEEN = 350, LONGEST = 4000, SHARE = 4, LEASE = 5000;  // milliseconds; a part of one's time
+const BETWEEN = 350, LONGEST = 4000, SHARE = 4, LEASE = 5000, SETTLED = 1000;  // milliseconds; a part of one's time
 const MOST_ROWS = 500, PAGE = 50;
 /** Have htmx, if it is there, see what was put in. */
 const activate = (/** @type {Element} */ made) => /** @type {any} */ (window).htmx?.process?.(made);
@@ -36,27 +32,20 @@ let news = nothing(), newest = "", isDue = false, isAsking = false, askedAt = 0,
 // --- the leader
 
 /** @type {EventSource | null} */ let source = null;
-let wait = 2000, hasHadOne = false;
+let wait = 2000, release = () => {};
 
-function stop() {
-  source?.close();
-  source = null;
-}
+const stop = () => { source?.close(); source = null; };
 
 function open() {
   stop();
   source = new EventSource(`/console/live/?${inboxes.map((id) => `inbox=${id}`).join("&")}`);
-  source.addEventListener("hello", () => {
-    wait = 2000;
-    // What came between the page and its stream is asked for, too, when the page has settled.
-    setTimeout(() => spread({ name: "stale", inbox: "" }), hasHadOne ? 0 : 1000);
-    hasHadOne = true;
-  });
+  source.addEventListener("hello", () => { wait = 2000; setTimeout(stale, SETTLED); });
   for (const name of ["change", "stale", "bye"])
     source.addEventListener(name, ({ data }) => spread({ name, ...JSON.parse(data) }));
   source.onerror = () => {
     if (source?.readyState !== EventSource.CLOSED) return;
-    setTimeout(open, wait);
+    stale();  // signed out, perhaps in another tab: the page tells
+    setTimeout(() => source && open(), wait);
     wait = Math.min(wait * 2, 30000);
   };
 }
@@ -67,8 +56,11 @@ function spread(/** @type {any} */ frame) {
   take(frame);
 }
 
+const stale = () => spread({ name: "stale" });
+
 function lead() {
-  if (navigator.locks) return navigator.locks.request(CHANNEL, () => new Promise(open));
+  const run = (/** @type {(end: null) => void} */ end) => { release = () => { stop(); end(null); }; open(); };
+  if (navigator.locks) return navigator.locks.request(CHANNEL, () => new Promise(run));
   const me = String(Math.random());
   const beat = () => {
     const [who, at] = (localStorage.getItem(CHANNEL) ?? "").split(" ");
@@ -123,16 +115,17 @@ function question({ threads, isMissed, isMarked }) {
   const url = firstPage(), version = one('#acts [name="version"]')?.value;
   const isPart = version === undefined ? one("#rows") && !one("#first > *") : isMarked;
   if (isPart) url.searchParams.set("follow", version ?? newest);
-  if (!isMissed && !all("#rows > li").slice(PAGE).some((row) => threads.has(row.id.slice(2)))) url.searchParams.delete("shown");
+  const isFar = isMissed || all("#rows > li").slice(PAGE).some((row) => threads.has(row.id.slice(2)));
+  const shown = isFar && one("#list [name=shown]")?.value;
+  if (shown) url.searchParams.set("shown", shown);
   /** @type {Record<string, string>} */
   const headers = { Accept: "text/html", ...(isPart && { "HX-Request": "true" }) };
   return { url, headers, wanted: Number(url.searchParams.get("shown") ?? PAGE) };
 }
 
 function firstPage() {
-  const url = new URL(location.href), shown = one("#list [name=shown]");
+  const url = new URL(location.href);
   url.searchParams.delete("cursor");
-  if (shown) url.searchParams.set("shown", shown.value);
   return url;
 }
 
@@ -172,7 +165,7 @@ function follow(id, page, wanted) {
     const isWithin = !isList || isNew || coming.length < wanted || place <= reach;
     if (old.id && isWithin && !page.getElementById(old.id) && !isHeld(old)) old.remove();
   });
-  if (isNew) one("#more a")?.setAttribute("href", one("#more a", page)?.getAttribute("href") ?? "");
+  if (isNew) { one("#more")?.remove(); list.after(one("#more", page) ?? ""); }
   let before = 0, shown = 0;
   for (const [place, each] of coming.entries()) {
     const old = document.getElementById(each.id), made = document.importNode(each, true);
@@ -214,8 +207,9 @@ function tell(/** @type {number} */ count) {
   say(text);
 }
 
+/** A tab that is signed in again may lead. */
 function signedOut() {
-  stop();
+  release();
   if (!one("#signed-out")) document.dispatchEvent(new CustomEvent("postroom:signed-out"));
 }
 
@@ -232,4 +226,6 @@ if (inboxes.length) {
   // An act has shown the list anew: what was asked for before it is of yesterday.
   document.addEventListener("htmx:after:swap", () => { swappedAt = Date.now(); newest = ""; news.isMissed = true; });
   lead();
+  // What came between the page and its stream, or before this tab listened to another's.
+  setTimeout(() => source || take({ name: "stale" }), SETTLED);
 }

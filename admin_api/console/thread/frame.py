@@ -7,6 +7,8 @@
   alternative text (RFC 2392).
 - A link opens another tab, which learns nothing of this one.
 - Mail keeps its colours: a white sheet, also on a dark page.
+- The frame is as high as its mail. Lengths that are parts of the frame's own height are those of a
+  window of 600 pixels instead: the frame would grow with what grows with the frame.
 """
 
 from __future__ import annotations
@@ -51,6 +53,10 @@ _TAG = re.compile(r"""<(a|img)\b((?:[^>"']++|"[^"]*"|'[^']*')*+)>""")
 _SOURCE = re.compile(r'\ssrc="cid:([^"]*)"', re.IGNORECASE)
 _ALT = re.compile(r'\salt="([^"]*)"')
 _TARGET = ' target="_blank"'
+_ANY_TAG = re.compile(r"""<\w(?:[^<>"']++|"[^"]*"|'[^']*')*+>""")
+_STYLE = re.compile(r'\sstyle="[^"]*"')
+_OF_HEIGHT = re.compile(r"(\d++(?:\.\d++)?+|\.\d++)[dls]?v(?:b|h|max)\b", re.IGNORECASE)
+_PER_CENT = 6  # pixels
 
 
 def document(html: str, *, images: Mapping[str, str]) -> str:
@@ -61,7 +67,13 @@ def document(html: str, *, images: Mapping[str, str]) -> str:
             return f"<a{_TARGET}{tag[2]}>"
         return _image(tag, images)
 
+    if _OF_HEIGHT.search(html):
+        html = _ANY_TAG.sub(lambda tag: _STYLE.sub(_fixed, tag[0]), html)
     return f"{_HEAD.format(lang='und')}{_TAG.sub(shown, html)}\n</body>\n</html>\n"
+
+
+def _fixed(style: re.Match[str]) -> str:
+    return _OF_HEIGHT.sub(lambda length: f"{float(length[1]) * _PER_CENT:g}px", style[0])
 
 
 def _image(tag: re.Match[str], images: Mapping[str, str]) -> str:

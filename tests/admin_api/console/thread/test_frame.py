@@ -1,5 +1,7 @@
 """HTML mail in its frame: policy, pictures by content id, links."""
 
+from time import monotonic
+
 import pytest
 
 import gateway.parser.html as parser
@@ -63,3 +65,28 @@ def test_only_pictures_have_a_path() -> None:
     ]
 
     assert image_paths(files, at="/at/") == {"a@b": "/at/att_1/"}
+
+
+@pytest.mark.parametrize(
+    ("source", "shown"),
+    [
+        ('<p style="min-height:100vh">x</p>', '<p style="min-height:600px">x</p>'),
+        (
+            '<p title="50vh" style="margin:.5DVH 1px;height:calc(10.5vmax - 1px)">9vh</p>',
+            '<p title="50vh" style="margin:3px 1px;height:calc(63px - 1px)">9vh</p>',
+        ),
+        ('<p style="width:50vw;font-family:a1vhs">style="height:9vh"</p>', None),
+        ('<a href="https://x.test/9vh" title="&lt;p style=9vh">9vh</a>', None),
+    ],
+)
+def test_no_length_is_a_part_of_the_frames_own_height(source: str, shown: str | None) -> None:
+    assert body(source).replace(' target="_blank"', "") == (shown or source)
+
+
+def test_a_tag_without_an_end_is_tried_once() -> None:
+    begun = monotonic()
+
+    for hostile in ("<p " + 'a="b" ' * 50_000 + "9vh", '<p style="9vh' * 20_000, "<p 9vh" * 50_000):
+        document(hostile, images={})
+
+    assert monotonic() - begun < 5
