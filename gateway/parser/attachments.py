@@ -99,6 +99,10 @@ def parts_of(
             return parts, attached, False
         leaf = file.leaf
         kind = leaf.kind
+        if inner := _inner_parts(leaf, shown.ids):
+            parts += [placed(one, leaf.source) for one in inner]
+            attached = attached or not shown.named.issuperset(one.content_id or "" for one in inner)
+            continue
         is_shown = kind.content_id is not None and (
             kind.content_id in shown.ids
             or (
@@ -110,9 +114,6 @@ def parts_of(
         )
         is_named = is_shown or kind.content_id in shown.named
         attached = attached or not (is_named or _is_for_programs(file))
-        if inner := _inner_parts(leaf):
-            parts += [placed(one, leaf.source) for one in inner]
-            continue
         size = _decoded_size(leaf, in_time)
         if size is None:
             return parts, attached, False
@@ -158,7 +159,7 @@ def is_winmail(leaf: Leaf) -> bool:
     return kind.content_type in TYPES or (kind.filename or "").lower() == "winmail.dat"
 
 
-def _inner_parts(leaf: Leaf) -> list[Part]:
+def _inner_parts(leaf: Leaf, shown: frozenset[str]) -> list[Part]:
     """The files in a winmail.dat, which are shown in its place."""
     if not is_winmail(leaf):
         return []
@@ -166,7 +167,7 @@ def _inner_parts(leaf: Leaf) -> list[Part]:
     parts = []
     octets = leaf.source.octets[leaf.start : leaf.end]
     for one in files_in(decode(octets, kind.encoding)):
-        name = file_name(one.name)
+        name, cid = file_name(one.name), content_id(one.content_id)
         stated = one.content_type.lower()
         guessed = type_of(name or "") or NO_TYPE
         parts.append(
@@ -174,8 +175,8 @@ def _inner_parts(leaf: Leaf) -> list[Part]:
                 filename=name,
                 content_type=stated if _MEDIA_TYPE.fullmatch(stated) else guessed,
                 size=one.size,
-                is_inline=False,
-                content_id=content_id(one.content_id),
+                is_inline=cid in shown,
+                content_id=cid,
                 start=leaf.start,
                 end=leaf.end,
                 encoding=kind.encoding,

@@ -137,6 +137,15 @@ def test_the_letter_in_a_winmail_dat_is_shown_where_there_is_no_other() -> None:
     assert found.preview == "Grüße vom Numbat"
 
 
+def test_a_picture_of_the_page_is_no_reason_for_a_paper_clip() -> None:
+    page = properties_of_letter(binary_property(0x1013, b"<p>See <img src='cid:p@x'></p>"))
+    picture = file(b"p.png", b"PNG", text_property(0x3712, "p@x"))
+    found = parse(BARE + winmail(page, picture), lambda: True)
+    (part,) = found.attachments
+    assert (part.filename, part.is_inline, found.has_files) == ("p.png", True, False)
+    assert parse(BARE + winmail(page, picture, file(b"a.txt", b"hello")), lambda: True).has_files
+
+
 @given(st.integers(0, len(TWO)), st.binary(max_size=8))
 def test_what_is_broken_ends_the_reading(place: int, octets: bytes) -> None:
     data = TWO[:place] + octets + TWO[place + len(octets) :]
