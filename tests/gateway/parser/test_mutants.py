@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 import pytest
 
 from gateway.message.address_lists import parse_mailboxes
@@ -13,6 +15,7 @@ from tests.support import headers
 from tests.support.mutants import agreed_parts, mutants, our_parts, seeds
 
 SEED = 15
+HYPHENS = re.compile(rb"^--[^\r\n]*:", re.MULTILINE)
 
 
 def check(data: bytes) -> bool:
@@ -29,7 +32,8 @@ def check(data: bytes) -> bool:
         line = sender.replace(b"\r", b"").replace(b"\n", b"").decode()
         assert scanned.from_ == parse_mailboxes(line, 100), data
     assert parse(data, lambda: True).status in {"parsed", "partial"}, data
-    agreed = agreed_parts(data)
+    # Two hyphens and a colon end our header; for the others they are a field.
+    agreed = None if HYPHENS.search(data) else agreed_parts(data)
     if agreed is not None:
         assert our_parts(data) == agreed, data
     return agreed is not None
