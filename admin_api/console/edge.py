@@ -18,7 +18,7 @@ from functools import lru_cache
 from urllib.parse import quote, urlsplit
 
 from starlette.requests import ClientDisconnect, Request
-from starlette.responses import Response
+from starlette.responses import HTMLResponse, Response
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from admin_api.access import credentials
@@ -32,7 +32,8 @@ from admin_api.console.forms import Form
 from admin_api.console.inside import API
 from admin_api.console.kept_parts import KeptParts
 from admin_api.console.live.shared_rows import PackedPage, SharedRows
-from admin_api.console.pages import PAGES
+from admin_api.console.pages import FRAME, PAGES
+from admin_api.console.thread import frame
 from admin_api.console.visit import Page, Visit, surround
 from admin_api.events.page_stream import SharedFrames
 from admin_api.http.problems import Problem, problem_of, rate_limited, unauthorized
@@ -230,16 +231,23 @@ class Edge:
             logger.error("page_error", exc_info=error, extra={"pairs": pairs})
         elif problem.status == 503:
             event(logger, "page_deferred", level=logging.WARNING, request=request_id)
+        if visit.pane and request.scope.get(TEMPLATE) == FRAME:
+            shown = HTMLResponse(frame.refusal(problem), problem.status, dict(frame.HEADERS))
+            shown.headers.update(_kept(problem))
+            return shown
         if problem.status == 401:
             return _signed_out(request, visit)
         values = {"problem": problem, "request_id": request_id, "form_path": _form_path(request)}
         response = visit.render("problem.html", block="toast", status=problem.status, **values)
-        kept = {name: value for name, value in problem.headers.items() if name != "Accept"}
-        response.headers.update(kept)
+        response.headers.update(_kept(problem))
         if visit.fragment:
             response.headers["HX-Retarget"] = "#toasts"
             response.headers["HX-Reswap"] = "beforeend"
         return response
+
+
+def _kept(problem: Problem) -> dict[str, str]:
+    return {name: value for name, value in problem.headers.items() if name != "Accept"}
 
 
 def _row(rows: Mapping[str, Page], method: str) -> Page:

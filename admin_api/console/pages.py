@@ -28,6 +28,7 @@ _INBOX = "/console/{inbox}/"
 _APPROVALS = _INBOX + "approvals/"
 _THREAD = "/console/{inbox}/threads/{thread_id}/"
 _MESSAGE = "/console/{inbox}/messages/{message_id}/"
+FRAME = _MESSAGE + "html/"
 
 PAGES: tuple[Page, ...] = (
     Page("GET", "/console/", home_view.show_home),
@@ -71,7 +72,7 @@ PAGES: tuple[Page, ...] = (
     Page("POST", _THREAD + "request/", thread_acts.request_card),
     Page("POST", _THREAD + "shares/", thread_acts.resolve_share),
     Page("GET", _MESSAGE + "body/", message_view.show_body),
-    Page("GET", _MESSAGE + "html/", message_view.show_frame, part=True),
+    Page("GET", FRAME, message_view.show_frame, part=True),
     Page("GET", _MESSAGE + "raw/", message_view.show_raw, part=True),
     Page("GET", _MESSAGE + "why/", message_view.show_why),
     Page("GET", _MESSAGE + "attachments/{attachment_id}/", message_view.show_file, part=True),

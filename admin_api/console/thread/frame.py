@@ -7,6 +7,7 @@
   alternative text (RFC 2392).
 - A link opens another tab, which learns nothing of this one.
 - Mail keeps its colours: a white sheet, also on a dark page.
+- What is refused is a sentence in the frame: a page of ours has scripts, which must not run there.
 - The frame is as high as its mail. Lengths that are parts of the frame's own height are those of a
   window of 600 pixels instead: the frame would grow with what grows with the frame.
 """
@@ -18,6 +19,9 @@ from collections.abc import Iterable, Mapping
 from html import escape, unescape
 from typing import Any
 from urllib.parse import unquote
+
+from admin_api.console.words import plural
+from admin_api.http.problems import Problem
 
 SANDBOX = "allow-same-origin allow-popups allow-popups-to-escape-sandbox"
 HEADERS: Mapping[str, str] = {
@@ -70,6 +74,20 @@ def document(html: str, *, images: Mapping[str, str]) -> str:
     if _OF_HEIGHT.search(html):
         html = _ANY_TAG.sub(lambda tag: _STYLE.sub(_fixed, tag[0]), html)
     return f"{_HEAD.format(lang='und')}{_TAG.sub(shown, html)}\n</body>\n</html>\n"
+
+
+def refusal(problem: Problem) -> str:
+    """Return the document that says why a mail is not shown."""
+    seconds = problem.headers.get("Retry-After")
+    if problem.status == 401:
+        said = "You are signed out. Sign in, and open the message again."
+    elif problem.status == 404:
+        said = "There is no such message, or it is not for you."
+    else:
+        said = problem.detail
+        if seconds is not None:
+            said += f" Open the message again in {plural(int(seconds), 'second')}."
+    return f"{_HEAD.format(lang='en')}<p>{escape(said)}</p>\n</body>\n</html>\n"
 
 
 def _fixed(style: re.Match[str]) -> str:

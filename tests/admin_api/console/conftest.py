@@ -4,6 +4,7 @@ from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -61,4 +62,16 @@ async def site(tmp_path: Path) -> AsyncIterator[Site]:
     """A world on the embedded engine: a browser sees no difference between two."""
     engine = Engine("sqlite", EMBEDDED, tmp_path)
     async with open_world(engine, login_rate_per_minute=1000) as made, served(made) as site:
+        yield site
+
+
+@pytest.fixture
+async def busy_site(tmp_path: Path) -> AsyncIterator[Site]:
+    """A site that takes more calls than anybody makes."""
+    engine = Engine("sqlite", EMBEDDED, tmp_path)
+    limits: dict[str, Any] = {"api_rate_per_minute": 1_000_000, "api_burst": 100_000}
+    async with (
+        open_world(engine, **limits, console_rate_per_minute=1_000_000) as made,
+        served(made) as site,
+    ):
         yield site

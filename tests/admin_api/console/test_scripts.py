@@ -2,14 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
-from pathlib import Path
 from typing import Any
 
 import pytest
 
-from storage.engines.opening import EMBEDDED
-from tests.admin_api.console.conftest import Site, served
+from tests.admin_api.console.conftest import Site
 from tests.admin_api.console.threads import Shown, mail, parsed, whole_thread
 from tests.builders import (
     AGENT,
@@ -18,11 +15,9 @@ from tests.builders import (
     TEAM,
     TENANT_OWNER,
     World,
-    open_world,
     receive_all,
 )
 from tests.support.browser import Browser, Tab
-from tests.support.engines import Engine
 from tests.support.scripts import ALL_SCRIPTS, SCRIPTS
 
 PATH = f"/console/{SUPPORT}/"
@@ -151,18 +146,6 @@ async def test_scripts_in_every_field_are_text(site: Site, browser: Browser) -> 
     subjects, *rest = await browser.visit(walk, **WIDE)
     assert rest == [True, True, True]
     assert {plain(text).strip() for text in SCRIPTS} <= {one.strip() for one in subjects}  # type: ignore[attr-defined]
-
-
-@pytest.fixture
-async def busy_site(tmp_path: Path) -> AsyncIterator[Site]:
-    """A site that takes more calls than anybody makes."""
-    engine = Engine("sqlite", EMBEDDED, tmp_path)
-    limits: dict[str, Any] = {"api_rate_per_minute": 1_000_000, "api_burst": 100_000}
-    async with (
-        open_world(engine, **limits, console_rate_per_minute=1_000_000) as made,
-        served(made) as site,
-    ):
-        yield site
 
 
 @pytest.mark.soak

@@ -1,4 +1,4 @@
-"""Several tabs of one browser, its Back button, and a list that is loaded with a thread beside it."""
+"""Several tabs of one browser, its Back button, and a list loaded with a thread beside it."""
 
 from __future__ import annotations
 

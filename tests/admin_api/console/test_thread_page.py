@@ -18,9 +18,20 @@ from storage.accounts import tenants
 from storage.authentication.results import Verdict
 from storage.clock import HOUR
 from tests.admin_api.console.threads import Shown, busy_thread, mail, whole_thread
-from tests.admin_api.console.visitor import Visitor, signed_in, statements
-from tests.builders import AGENT, MEMBER, SALES, SUPPORT, TEAM, TENANT_OWNER, World, receive
+from tests.admin_api.console.visitor import Visitor, signed_in, statements, visitor
+from tests.builders import (
+    AGENT,
+    MEMBER,
+    SALES,
+    SUPPORT,
+    TEAM,
+    TENANT_OWNER,
+    World,
+    open_world,
+    receive,
+)
 from tests.support.checks import check
+from tests.support.engines import Engine
 
 THREAD = "/v1/messages/threads/{}/"
 
@@ -441,6 +452,32 @@ async def test_html_is_served_to_a_frame_only(world: World) -> None:
     assert "track.example" not in framed.text
     for one in (alone, script):
         assert one.headers["location"] == f"{shown.path}#i-{shown.message_ids[2]}"
+
+
+async def test_a_refusal_in_a_mails_frame_is_a_sentence_without_a_page(engine: Engine) -> None:
+    async with open_world(engine, console_rate_per_minute=50) as world:
+        shown = await busy_thread(world)
+        who, stranger = await signed_in(world, MEMBER), visitor(world, "nobody")
+        gone = shown.message(2, "html/").replace(
+            shown.message_ids[2], shown.message_ids[1][:-1] + "0"
+        )
+        told = {}
+        for name, by, path in (
+            ("gone", who, gone),
+            ("signed out", stranger, shown.message(2, "html/")),
+            *[("often", who, gone)] * 10,
+        ):
+            told[name] = await by.get(path, Sec_Fetch_Dest="iframe", Sec_Fetch_Site="same-origin")
+
+    assert [one.status_code for one in told.values()] == [404, 401, 429]
+    for one in told.values():
+        assert one.headers["content-security-policy"].startswith("sandbox allow-same-origin ")
+        assert one.headers["cache-control"] == "no-store"
+        assert not re.search("<script|<link|<nav|<a ", one.text)
+    assert "There is no such message, or it is not for you." in told["gone"].text
+    assert "Sign in, and open the message again." in told["signed out"].text
+    assert told["often"].headers["retry-after"] == "2"
+    assert "Open the message again in 2 seconds." in told["often"].text
 
 
 async def test_files_are_saved_and_never_shown(world: World) -> None:
