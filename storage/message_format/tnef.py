@@ -2,18 +2,20 @@
 
 - Only where each file lies in the decoded part, its name, type and Content-Id are read. The reading
   ends at a fault; all before it counts.
-- The letter in it, as text or HTML, is for messages that have no other; RTF is not read.
+- The letter in it is for messages that have no other: text, HTML, or the words of RTF, of which at
+  most 256 KiB are read.
 - A message that is attached is a file in Outlook's format, a TNEF again (`NAME.tnef`).
 - Nothing is copied but names; at most 100 files, 1,000 properties of each.
 
-MS-OXTNEF 2.1; MS-OXCMSG 2.2.1.56 (body) and 2.2.2 (properties of attachments).
+MS-OXTNEF 2.1; MS-OXCMSG 2.2.1.56 (body) and 2.2.2 (properties of attachments); MS-OXRTFCP.
 """
 
 from __future__ import annotations
 
+import re
 import struct
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import NamedTuple
 
 from storage.message_format.charset_labels import codec_of
@@ -29,7 +31,7 @@ _HEAD = struct.Struct("<BII")
 _BEGINS, _TITLE, _DATA = 0x00069002, 0x00018010, 0x0006800F
 _PROPERTIES, _CODEPAGE = 0x00069005, 0x00069007
 _BODY, _OF_LETTER = 0x0002800C, 0x00069003
-_PLAIN, _HTML = 0x1000, 0x1013
+_PLAIN, _RTF, _HTML = 0x1000, 0x1009, 0x1013
 _LONG_NAME, _NAME, _MIME_TYPE, _CONTENT_ID = 0x3707, 0x3704, 0x370E, 0x3712
 _SHOWN_NAME, _CONTENT = 0x3001, 0x3701
 _INTERFACE = 16  # octets before an embedded object that say what it is
@@ -39,6 +41,34 @@ _WIDTHS = {
     **dict.fromkeys((0x0005, 0x0006, 0x0007, 0x0014, 0x0040), 8),
     0x0048: 16,
 }
+# What the dictionary of compressed RTF holds at the beginning (MS-OXRTFCP 2.1.2.1).
+_DICTIONARY = (
+    rb"{\rtf1\ansi\mac\deff0\deftab720{\fonttbl;}{\f0\fnil \froman \fswiss \fmodern "
+    rb"\fscript \fdecor MS Sans SerifSymbolArialTimes New RomanCourier{\colortbl\red0\green0\blue0"
+    b"\r\n"
+    rb"\par \pard\plain\f0\fs20\b\i\u\tab\tx"
+)
+_COMPRESSED, _AS_IT_IS = b"LZFu", b"MELA"
+_RING = 4096
+_MAX_RTF = 256 * 1024
+_RTF_TOKEN = re.compile(
+    rb"\\([a-z]{1,32})(-?[0-9]{1,9})? ?|\\'([0-9a-fA-F]{2})|\\([^a-z])|([{}])|([^\\{}\r\n]+)",
+    re.DOTALL,
+)
+_NOT_TEXT = frozenset(b"fonttbl colortbl stylesheet info pict object header footer".split())
+_SIGNS = {
+    **dict.fromkeys((b"par", b"line", b"row", b"sect", b"page"), "\n"),
+    b"tab": "\t",
+    b"cell": "\t",
+    b"emdash": "—",
+    b"endash": "–",
+    b"bullet": "•",
+    b"lquote": "‘",
+    b"rquote": "’",
+    b"ldblquote": "“",
+    b"rdblquote": "”",
+}
+_ESCAPED = {b"~": "\u00a0", b"_": "-", b"\\": "\\", b"{": "{", b"}": "}", b"\r": "\n", b"\n": "\n"}
 
 
 @dataclass(slots=True)
@@ -94,6 +124,10 @@ def letter_in(data: bytes) -> InnerLetter:
                 text = _text_of(data[start : start + length], plain, codec, length) or text
             if page := values.get(_HTML):
                 html = data[start + page.start : start + page.start + page.length]
+            rich = values.get(_RTF)
+            if rich and not text.strip() and not html:
+                rtf = data[start + rich.start : start + rich.start + rich.length]
+                text = text_of_rtf(decompressed(rtf))
     return InnerLetter(text, html)
 
 
@@ -192,3 +226,99 @@ def _past_values(data: bytes, position: int, tag: tuple[int, int], found: dict[i
         position = start + -(-length // 4) * 4
         found.setdefault(name, _Value(plain, start, length))
     return position
+
+
+def decompressed(rtf: bytes) -> bytes:
+    """RTF as Outlook compresses it, up to 256 KiB; empty when it is something else (MS-OXRTFCP)."""
+    kind, packed = rtf[8:12], rtf[16:]
+    if kind == _AS_IT_IS:
+        return packed[:_MAX_RTF]
+    if kind != _COMPRESSED:
+        return b""
+    out = bytearray(_DICTIONARY)
+    place, end = 0, len(packed)
+    while place < end and len(out) < _MAX_RTF:
+        flags = packed[place]
+        place += 1
+        for bit in range(8):
+            if not flags >> bit & 1:
+                out += packed[place : place + 1]
+                place += 1
+                continue
+            if place + 2 > end:
+                return bytes(out[len(_DICTIONARY) :])
+            reference = int.from_bytes(packed[place : place + 2], "big")
+            place += 2
+            back = (len(out) - (reference >> 4)) % _RING
+            if not back or back > len(out):
+                return bytes(out[len(_DICTIONARY) :])
+            for _ in range((reference & 15) + 2):
+                out.append(out[-back])
+    return bytes(out[len(_DICTIONARY) :])
+
+
+@dataclass(slots=True)
+class _RtfText:
+    """The text of RTF, as far as one reads it: groups, and the signs that stand for others."""
+
+    codec: str = "cp1252"
+    texts: list[str] = field(default_factory=list)
+    octets: bytearray = field(default_factory=bytearray)
+    groups: list[tuple[bool, int]] = field(default_factory=list)
+    is_hidden: bool = False
+    fallback: int = 1
+    passed: int = 0
+
+    def add(self, text: str) -> None:
+        """Add text behind the octets of others."""
+        if self.octets:
+            self.texts.append(decode_text(bytes(self.octets), self.codec))
+            self.octets.clear()
+        if not self.is_hidden:
+            self.texts.append(text)
+
+    def take(self, token: re.Match[bytes]) -> None:
+        """Take a token."""
+        word, number, code, escaped, brace, text = token.groups()
+        if word:
+            self._word(word, int(number) if number else None)
+        elif brace == b"{":
+            self.groups.append((self.is_hidden, self.fallback))
+        elif brace and self.groups:
+            self.add("")
+            self.is_hidden, self.fallback = self.groups.pop()
+        elif escaped == b"*":
+            self.is_hidden = True
+        elif escaped:
+            self.add(_ESCAPED.get(escaped, ""))
+        else:
+            self._octets(bytes.fromhex(code.decode()) if code else text or b"")
+
+    def _octets(self, octets: bytes) -> None:
+        left = octets[self.passed :]
+        self.passed -= len(octets) - len(left)
+        if not self.is_hidden:
+            self.octets += left
+
+    def _word(self, word: bytes, number: int | None) -> None:
+        if word == b"u" and number is not None:
+            self.add(chr(number & 0xFFFF))
+            self.passed = self.fallback
+        elif word == b"uc" and number is not None:
+            self.fallback = min(max(number, 0), 8)
+        elif word == b"ansicpg" and number is not None:
+            self.codec = codec_of(f"cp{number}") or self.codec
+        elif word in _NOT_TEXT:
+            self.add("")
+            self.is_hidden = True
+        elif word in _SIGNS:
+            self.add(_SIGNS[word])
+
+
+def text_of_rtf(rtf: bytes) -> str:
+    """The text of RTF; pairs of surrogates are one sign."""
+    reading = _RtfText()
+    for token in _RTF_TOKEN.finditer(rtf):
+        reading.take(token)
+    reading.add("")
+    return "".join(reading.texts).encode("utf-16", "surrogatepass").decode("utf-16", "replace")

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from gateway.parser.message import parse
 from storage.message_format.mime_parts import Part
-from storage.message_format.tnef import files_in, letter_in
+from storage.message_format.tnef import decompressed, files_in, letter_in, text_of_rtf
 from storage.message_format.transfer_encoding import file_decoder
 from tests.support.written import page_of
 
@@ -135,6 +135,39 @@ def test_the_letter_in_a_winmail_dat_is_shown_where_there_is_no_other() -> None:
     assert (found.text, found.html, found.preview) == (None, None, "see file")
     found = parse(data.replace(b"see file", b" "), lambda: True)
     assert found.preview == "Grüße vom Numbat"
+
+
+# From MS-OXRTFCP 3.1: runs of the dictionary, and one that repeats what it writes.
+HELLO = bytes.fromhex(
+    "2d0000002b0000004c5a4675f1c5c7a703000a007263706731323542320af320"
+    "68656c090020627705b06c647d0a800fa0"
+)
+REPEATED = bytes.fromhex("1a0000001c0000004c5a4675e2d44b51410004205758595a0d6e7d010eb0")
+RICH = rb"""{\rtf1\ansi\ansicpg1252\fromhtml1{\fonttbl{\f0 Arial;}}{\colortbl\red0;}
+{\*\htmltag64 <p>}\htmlrtf {\htmlrtf0 Gr\'fc\'dfe \u8364?5 \{a\} {\b bold} \endash  x\par}
+\uc2\u26085 ab\u-10179 ab\u-8704 ab!{\pict 0102}\line next\tab one}"""
+
+
+def test_the_words_of_a_letter_that_is_rich_text_alone_are_shown() -> None:
+    assert decompressed(HELLO) == b"{\\rtf1\\ansi\\ansicpg1252\\pard hello world}\r\n"
+    assert decompressed(REPEATED) == b"{\\rtf1 " + b"WXYZ" * 5 + b"}"
+    assert decompressed(b"something else, which is longer") == b""
+    assert text_of_rtf(RICH) == "Grüße €5 {a} bold – x\n日😀!\nnext\tone"
+
+    rich = binary_property(0x1009, bytes(8) + b"MELA" + bytes(4) + RICH)
+    found = parse(BARE + winmail(properties_of_letter(rich)), lambda: True)
+    assert found.preview == "Grüße €5 {a} bold – x 日😀! next one"
+    rich = binary_property(0x1009, HELLO)
+    assert parse(BARE + winmail(properties_of_letter(rich)), lambda: True).preview == "hello world"
+    other = properties_of_letter(text_property(0x1000, "The letter"), rich)
+    assert parse(BARE + winmail(other), lambda: True).preview == "The letter"
+
+
+@given(st.binary(max_size=200))
+def test_no_rich_text_fails_or_grows_beyond_a_bound(octets: bytes) -> None:
+    assert len(decompressed(bytes(8) + b"LZFu" + bytes(4) + octets)) <= 17 * len(octets)
+    text_of_rtf(octets)
+    text_of_rtf(RICH[: len(octets)] + octets)
 
 
 def test_a_picture_of_the_page_is_no_reason_for_a_paper_clip() -> None:
