@@ -188,7 +188,9 @@ async function older() {
   if (!found) return;
   for (const row of all(".row", found)) if (!document.getElementById(row.id)) into.append(row);
   one("#more").replaceWith(one("#more", found) ?? "");
-  one("#list").elements.shown.value = rows().length;
+  const url = new URL(location.href), shown = one("#list").elements.shown.value = rows().length;
+  url.searchParams.set("shown", shown);
+  history.replaceState(null, "", url);  // who comes back finds the row
   tell();
   watch();
 }

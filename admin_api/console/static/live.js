@@ -125,7 +125,7 @@ function question({ threads, isMissed, isMarked }) {
 
 function firstPage() {
   const url = new URL(location.href);
-  url.searchParams.delete("cursor");
+  for (const name of ["cursor", "shown"]) url.searchParams.delete(name);
   return url;
 }
 

@@ -101,6 +101,7 @@ function mention(address, isWanted) {
   carrier.value = [...chosen].join(", ");
   carrier.dispatchEvent(new Event("input", { bubbles: true }));
   draw();
+  one("#note-body").focus();
 }
 
 /** @param {string} text @param {string} label @param {() => void} onclick */
@@ -108,10 +109,8 @@ const button = (text, label, onclick) => make("button", { type: "button", classN
 
 function draw() {
   const chosen = mentions();
-  one("#chips").replaceChildren(...[...chosen].map((address) => button(`${address} ×`, `Do not mention ${address}`, () => {
-    mention(address, false);
-    one("#note-body").focus();
-  })));
+  one("#chips").replaceChildren(...[...chosen].map((address) =>
+    button(`${address} ×`, `Do not mention ${address}`, () => mention(address, false))));
   const opens = team().filter(({ address }) => chosen.has(address)).map(({ name, address, gets }) => `${name || address} ${gets}.`);
   one("#opens-now").replaceChildren(opens.join(" "));
   offer();

@@ -257,7 +257,7 @@ async def test_older_rows_follow_and_an_act_keeps_them(site: Site, browser: Brow
         await page.keyboard.press("e")
         seen.append(await told(page, "1 thread archived"))
         seen.append(await rows(page))
-        await page.reload()
+        await page.goto(site.url + PATH)
         await page.wait_for_selector("[data-htmx-powered]")
         await page.keyboard.press("Control+k")
         await page.keyboard.type("all that match as read")
@@ -268,6 +268,29 @@ async def test_older_rows_follow_and_an_act_keeps_them(site: Site, browser: Brow
 
     expected = [50, "Letter 29", "Letter 28", 119]
     assert await browser.visit(walk, **WIDE) == expected
+
+
+async def test_back_leads_to_a_row_that_came_later(site: Site, browser: Browser) -> None:
+    await many(site.world, 120)
+
+    async def walk(tab: Tab) -> list[object]:
+        page, seen = tab.page, list[object]()
+        await enter(site, tab)
+        await scroll_to(page, 49)
+        await page.wait_for_selector("#rows > .row >> nth=99")
+        for number, back in (
+            (90, "history.back()"),
+            (70, "document.querySelector('.back a').click()"),
+        ):
+            await page.locator(f"#rows > .row >> nth={number}").locator("a.open").press("Enter")
+            await page.wait_for_selector(f"h1 >> text=Letter {119 - number}")
+            await page.wait_for_load_state("load")
+            await page.evaluate(back)
+            await page.wait_for_selector("#rows a.open:focus")
+            seen.append(await subject(page))
+        return [*seen, *tab.log.told]
+
+    assert await browser.visit(walk, **BESIDE_NOTHING) == ["Letter 29", "Letter 49"]
 
 
 async def test_an_act_on_all_that_match_goes_on_by_itself_until_it_is_stopped(

@@ -207,6 +207,7 @@ async def test_a_mention_is_a_chip_and_a_typed_address_is_offered(
         seen.append(await page.inner_text("#offers"))
         seen.append(await page.input_value("#note-mentions"))
         await page.click("#offers button")
+        seen.append(await page.evaluate("document.activeElement.id"))
         seen.append(await page.input_value("#note-mentions"))
         seen.append(await page.inner_text("#opens-now"))
         await page.click("#chips button >> nth=0")
@@ -224,6 +225,7 @@ async def test_a_mention_is_a_chip_and_a_typed_address_is_offered(
         "agent@example.test will be given these 3 messages.",
         "Mention Sales@example.test?",
         "agent@example.test",
+        "note-body",
         "agent@example.test, Sales@example.test",
         "Sales@example.test has a copy. agent@example.test will be given these 3 messages.",
         "Sales@example.test",
