@@ -18,6 +18,7 @@ import re
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from io import IncrementalNewlineDecoder
+from itertools import chain
 from typing import Protocol
 
 from storage.vcard.vcard_values import decoded, quoted_printable
@@ -309,7 +310,9 @@ def bundled(raws: Iterable[str]) -> tuple[str, ...]:
             entries.append(("", raw))
     groups = {group for group, _ in entries}
     whole = ["\n".join([raw, *said.get(group, [])]) for group, raw in entries]
-    return (*whole, *("\n".join(raws) for group, raws in said.items() if group not in groups))
+    # A group that says it of nothing: each by itself, however many come back together.
+    alone = (raws for group, raws in said.items() if group not in groups)
+    return (*whole, *chain.from_iterable(alone))
 
 
 def entry_of(text: str) -> Entry | None:

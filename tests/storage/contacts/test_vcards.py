@@ -4,7 +4,7 @@ from dataclasses import replace
 from io import BytesIO
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from storage.contacts.cards import MAX_CARD, Anniversary, Card, Email, Phone, joined
@@ -391,6 +391,8 @@ def test_groups_of_two_joined_cards_keep_their_labels_apart() -> None:
     assert joined(both, replace(back, uid="")) == both
 
 
+@example(["i.X-ABLabel:b"] * 6)
+@example(["i.X-ABLabel:a", "i.X-ABLabel:b", "i.X-ABLabel:c", "i.X-ABLabel:d", "i.X-ABLabel:e"])
 @given(
     st.lists(
         st.sampled_from(
