@@ -67,19 +67,23 @@ def audience(
     for address, inboxes in lists.items():
         names = _listed(sorted(map(people.name, inboxes))) or "Its members"
         told.append(f"{names} got copies by {address}.")
+    had = holders(messages, members) | Counter({people.own: len(held)})
     given = {
-        act["assignee"]["inbox_id"]: f"by assignment of {people.whom(act['by']['inbox_id'])}"
+        act["assignee"]["inbox_id"]: people.whom(act["by"]["inbox_id"])
         for act in acts
         if act["type"] == "assigned" and act["assignee"] and act["by"]
         if act["assignee"]["inbox_id"] != act["by"]["inbox_id"]
+        if had[act["assignee"]["inbox_id"]] < len(messages)
     }
-    told += [f"{people.name(inbox)} was given messages {how}." for inbox, how in given.items()]
+    told += [
+        f"{people.was(one)} given messages when {by} assigned it." for one, by in given.items()
+    ]
     mentioned = {
-        address: f"in a note of {people.whom(note['author_inbox_id'])}"
+        people.at(address): people.name(note["author_inbox_id"])
         for note in notes
         for address in note["mentions"]
     }
-    return told + [f"{address} was mentioned {how}." for address, how in mentioned.items()]
+    return told + [f"{by} mentioned {whom} in a note." for whom, by in mentioned.items()]
 
 
 def _listed(names: Collection[str]) -> str:

@@ -7,7 +7,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 MOST_OPEN = 5
@@ -41,15 +41,24 @@ class Item:
 
 @dataclass(frozen=True, slots=True)
 class People:
-    """The inboxes of the team by id, and which one is looking."""
+    """The inboxes of the team by id, which one is looking, and their ids by address."""
 
     names: Mapping[str, str]
     own: str
+    ids: Mapping[str, str] = field(default_factory=dict)
 
     def name(self, inbox_id: str | None) -> str:
         if inbox_id == self.own:
             return "You"
         return self.names.get(inbox_id or "", "A deleted inbox")
+
+    def was(self, inbox_id: str) -> str:
+        return "You were" if inbox_id == self.own else f"{self.name(inbox_id)} was"
+
+    def at(self, address: str) -> str:
+        """The name within a sentence of the inbox at an address; the address of any other."""
+        found = self.ids.get(address.lower())
+        return self.whom(found) if found else address
 
     def whom(self, inbox_id: str | None) -> str:
         """The name within a sentence."""

@@ -71,7 +71,8 @@ class Parts:
     @property
     def people(self) -> People:
         names = {one["inbox_id"]: one["display_name"] or one["address"] for one in self.team}
-        return People(names, self.here["inbox_id"])
+        ids = {one["address"].lower(): one["inbox_id"] for one in self.team}
+        return People(names, self.here["inbox_id"], ids)
 
     @property
     def own(self) -> frozenset[str]:

@@ -27,7 +27,7 @@ ATTRIBUTES = {
     *("hx-include", "hx-indicator", "hx-sync", "hx-select"),
 }
 FIRST_LOAD = 45 << 10
-MOST_LINES = 6098
+MOST_LINES = 6112
 MOST_LINES_OF_SCRIPT = 1200
 MOST_OF_SCRIPTS = 12 << 10
 

@@ -3,6 +3,7 @@
 from typing import Any
 
 from admin_api.console.thread.audience import audience, copies_of_all, gets
+from admin_api.console.thread.time_line import People
 from tests.admin_api.console.thread.test_time_line import ANN, BO, PEOPLE, act, message, note
 
 BY_LIST = [{"address": "team@x.test", "list_id": "lst_1"}]
@@ -18,8 +19,8 @@ def test_who_can_see_it_is_told_as_far_as_this_inbox_knows() -> None:
     messages = [copy(0, via=BY_LIST), copy(1) | {"folder": None}]
     acts = [act("assigned", ANN, BO), act("assigned", BO, BO)]
     others = [
-        "Bo was given messages by assignment of you.",
-        "cy@x.test was mentioned in a note of Bo.",
+        "Bo was given messages when you assigned it.",
+        "Bo mentioned cy@x.test in a note.",
     ]
 
     def told(members: dict[str, dict[str, str]]) -> list[str]:
@@ -32,6 +33,28 @@ def test_who_can_see_it_is_told_as_far_as_this_inbox_knows() -> None:
     on_it |= {f"inb_{n}": BEFORE for n in range(9)}
     (_, told_of_list, *_) = told({"lst_1": on_it})
     assert told_of_list.endswith(" and 2 more got copies by team@x.test.")
+
+
+def test_who_had_all_of_it_was_given_nothing_and_oneself_is_you() -> None:
+    people = People({"inb_cy": "Cy"}, "inb_ann", {"ann@x.test": "inb_ann", "cy@x.test": "inb_cy"})
+    messages = [copy(0, via=BY_LIST), copy(1) | {"folder": None}]
+    acts = [act("assigned", ANN, BO), act("assigned", BO, ANN)]
+    notes = [note(0, "Ann@x.test", "cy@x.test")]
+
+    def told(count: int) -> list[str]:
+        return audience(messages[:count], notes, acts, people, {"lst_1": {"inb_bo": BEFORE}})[2:]
+
+    by_notes = [
+        "A deleted inbox mentioned you in a note.",
+        "A deleted inbox mentioned Cy in a note.",
+    ]
+    given = ["A deleted inbox was given messages when you assigned it."]
+    assert told(1) == by_notes
+    assert told(2) == [
+        *given,
+        "You were given messages when a deleted inbox assigned it.",
+        *by_notes,
+    ]
 
 
 def test_a_mention_opens_the_messages_that_a_teammate_does_not_have() -> None:
