@@ -5,7 +5,7 @@
  * - One EventSource for all tabs of a browser: that of the tab with the lock `postroom-live`, which
  *   hands each frame on through a BroadcastChannel. Where there are no locks (plain http from another
  *   machine), a lease in localStorage does the same.
- * - A frame holds ids only. A tab then asks for what its address shows, at most three times a second
+ * - A frame holds ids only. A tab then asks for what its address shows, at most every 0.43 s
  *   and a quarter of its time, and takes over what is different. `follow` is the newest event it was
  *   told of, so that tabs share an answer, or the version of its thread: if present, nothing comes.
  * - Nothing that is focused, hovered, chosen or being written in is replaced or moved; words follow.
@@ -16,7 +16,7 @@
 import { all, make, meta, one, parsed, say } from "./form.js";
 
 const CHANNEL = "postroom-live";
-const BETWEEN = 350, LONGEST = 4000, SHARE = 4, LEASE = 5000, SETTLED = 1000;  // milliseconds; a part of one's time
+const BETWEEN = 430, LONGEST = 4000, SHARE = 4, LEASE = 5000, SETTLED = 1000;  // milliseconds; a part of one's time
 const MOST_ROWS = 500, PAGE = 50;
 /** Have htmx, if it is there, see what was put in. */
 const activate = (/** @type {Element} */ made) => /** @type {any} */ (window).htmx?.process?.(made);
