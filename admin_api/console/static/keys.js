@@ -45,7 +45,8 @@ function close(/** @type {HTMLElement} */ field) {
     if (document.activeElement === field) one("summary", drop).focus();
   } else if (field.matches("input, textarea")) field.blur();
   else if (one("#toasts > *")) toast();
-  else find("u")?.click();
+  else if (find("u")) find("u").click();
+  else document.dispatchEvent(new Event("postroom:back"));
 }
 
 document.addEventListener("keydown", (event) => {

@@ -28,10 +28,7 @@ let at = { id: "", place: -1 };
 
 const stay = (/** @type {Element | null | undefined} */ row) => { if (row) at = { id: row.id, place: rows().indexOf(row) }; };
 
-function focus(/** @type {Element | undefined} */ row) {
-  row?.scrollIntoView({ block: "nearest" });
-  if (row) link(row).focus();
-}
+const focus = (/** @type {Element | undefined} */ row) => { row?.scrollIntoView({ block: "nearest" }); if (row) link(row).focus(); };
 
 document.addEventListener("focusin", () => stay(present()));
 
@@ -81,11 +78,16 @@ function beside(/** @type {string} */ href) {
   document.body.append(make("iframe", { id: "pane", title: "Thread", src: href, onload: tellOpen }));
 }
 
+/** Have the address say something; "": no more. @param {string} name @param {any} value @param {"replaceState" | "pushState"} [way] */
+function put(name, value, way = "replaceState") {
+  const url = new URL(location.href);
+  if (value) url.searchParams.set(name, value); else url.searchParams.delete(name);
+  history[way](null, "", url);
+}
+
 /** Have the address and the list name the thread that is open; "": none is. Back leads out of the first. */
 function mark(/** @type {string} */ id) {
-  const url = new URL(location.href);
-  if (id) url.searchParams.set("open", id); else url.searchParams.delete("open");
-  history[one("#pane") || url.href === location.href ? "replaceState" : "pushState"](null, "", url);
+  put("open", id, one("#pane") || id === (named() ?? "") ? undefined : "pushState");
   one("a.open[aria-current]")?.removeAttribute("aria-current");
   stay(marked());
 }
@@ -188,9 +190,7 @@ async function older() {
   if (!found) return;
   for (const row of all(".row", found)) if (!document.getElementById(row.id)) into.append(row);
   one("#more").replaceWith(one("#more", found) ?? "");
-  const url = new URL(location.href), shown = one("#list").elements.shown.value = rows().length;
-  url.searchParams.set("shown", shown);
-  history.replaceState(null, "", url);  // who comes back finds the row
+  put("shown", one("#list").elements.shown.value = rows().length);  // who comes back finds the row
   tell();
   watch();
 }

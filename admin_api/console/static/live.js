@@ -207,9 +207,8 @@ function tell(/** @type {number} */ count) {
   say(text);
 }
 
-/** A tab that is signed in again may lead. */
 function signedOut() {
-  release();
+  release();  // to a tab that is signed in again
   if (!one("#signed-out")) document.dispatchEvent(new CustomEvent("postroom:signed-out"));
 }
 

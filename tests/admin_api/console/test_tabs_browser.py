@@ -51,6 +51,11 @@ async def test_back_closes_the_thread_beside_its_list_and_forward_opens_it(
         await page.wait_for_url("**/?view=flagged")
         await page.go_back()
         await opened(page, "Letter 2")
+        await page.focus("#rows > .row >> nth=0 >> a.open")  # from the list, too
+        await press("Escape")
+        await page.wait_for_selector("body:not(.beside) #rows a.open:focus")
+        await press("Enter")
+        await opened(page, "Letter 2")
         await press("u")
         await page.wait_for_selector("body:not(.beside) a.open:focus")
         return [*seen, page.url, *tab.log.told]
@@ -90,7 +95,8 @@ async def test_who_signs_out_in_one_tab_is_told_in_all_and_live_again_with_the_n
         await page.wait_for_selector("#rows")
         await receive(site.world, SUPPORT, body=mail("x", subject="Later", to=SUPPORT))
         await page.wait_for_selector("#rows .subject:text-is('Later')")
-        return [*seen, *(one for one in tab.log.told if "401" not in one)]
+        # 401: signed out; 403: the old tab marks what it shows as read, with the old form.
+        return [*seen, *(one for one in tab.log.told if "401" not in one and "403" not in one)]
 
     assert await browser.visit(walk, **WIDE) == [0]
 
