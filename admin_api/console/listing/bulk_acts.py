@@ -2,7 +2,7 @@
 
 - An act on messages is on own copies that were there when the list was shown: what came later was
   not seen. Archiving is of copies in the inbox. A flag, and being unread, is set on the newest copy
-  and taken off all.
+  and taken off all. One's own letters stay in the folder `sent`: nothing brings them back there.
 - The undo of an act names messages and threads, not a state: only what was changed goes back.
 """
 
@@ -100,11 +100,12 @@ def copies_of(act: str, thread: Record, until: str) -> list[Record]:
         for one in thread["messages"]
         if one["folder"] is not None and (not until or one["received_at"] <= until)
     ]
+    came = [one for one in held if one["folder"] != "sent"]
     if act in ("flag", "unread"):
         # One mark is enough to find the thread again; taking it off has to reach all copies.
-        held = held[-1:]
-    if act == "archive":
-        held = [one for one in held if one["folder"] == "inbox"]
+        held = (came or held)[-1:]
+    elif "folder" in MARKS[act]:
+        held = [one for one in came if act != "archive" or one["folder"] == "inbox"]
     change = MARKS[act]
     return [one for one in held if any(one[name] != value for name, value in change.items())]
 
