@@ -7,7 +7,7 @@
  * - A draft is deleted when the page says that the form of its key was saved, on signing out, and
  *   after 30 days.
  */
-import { all, make, meta, one } from "./form.js";
+import { all, make, meta, one, recall, remember } from "./form.js";
 
 const PREFIX = "draft/", KEPT = 30 * 24 * 3600 * 1000;
 
@@ -15,19 +15,15 @@ const PREFIX = "draft/", KEPT = 30 * 24 * 3600 * 1000;
 
 const names = () => Object.keys(localStorage).filter((name) => name.startsWith(PREFIX));
 const nameOf = (/** @type {HTMLElement} */ field) => PREFIX + field.dataset.draft;
-/** @param {string} name @returns {Draft | null} */
-const read = (name) => JSON.parse(localStorage.getItem(name) ?? "null");
+/** @param {string} name @returns {Draft | undefined} */
+const read = (name) => [recall(localStorage, name)].find(({ text, at }) => typeof text === "string" && at > 0);
 /** Another field of its form. @param {HTMLTextAreaElement} field @param {string} name */
 const beside = (field, name) => /** @type {HTMLInputElement | null | undefined} */ (field.form?.elements.namedItem(name));
 
 function save(/** @type {HTMLTextAreaElement} */ field) {
   if (!field.value) return localStorage.removeItem(nameOf(field));
   const [key, mentions] = ["key", "mentions"].map((name) => beside(field, name)?.value ?? "");
-  try {
-    localStorage.setItem(nameOf(field), JSON.stringify({ text: field.value, at: Date.now(), key, mentions }));
-  } catch {
-    // Full: the text stays in the page.
-  }
+  remember(localStorage, nameOf(field), JSON.stringify({ text: field.value, at: Date.now(), key, mentions }));
 }
 
 function restore(/** @type {HTMLTextAreaElement} */ field) {
@@ -36,8 +32,8 @@ function restore(/** @type {HTMLTextAreaElement} */ field) {
   if (!draft?.text) return;
   field.value = draft.text;
   for (const name of /** @type {const} */ (["key", "mentions"])) {
-    const other = beside(field, name);
-    if (!other || !draft[name]) continue;
+    const other = draft[name] && beside(field, name);
+    if (!other) continue;
     other.value = draft[name];
     other.dispatchEvent(new Event("change", { bubbles: true }));
   }
@@ -52,10 +48,11 @@ function tell(/** @type {HTMLTextAreaElement} */ field, /** @type {Draft} */ dra
     field.focus();
   };
   const [now, then] = [Date.now(), draft.at].map((at) => new Date(at).toLocaleString("sv", { timeZone: meta("zone") }));
+  const ends = one(":scope > .line", field.form ?? document);
   const [day, hour] = then.split(" "), when = now.startsWith(day) ? hour.slice(0, 5) : day;
-  const line = make("p", { className: "faint restored" }, `Draft of ${when} `,
+  const line = make("span", { className: "faint restored" }, `Draft of ${when} `,
     make("button", { type: "button", className: "plain", onclick }, "Discard"));
-  field.before(line);
+  if (ends) ends.append(line); else field.before(line);  // in the last line of a form nothing moves for it
 }
 
 document.addEventListener("input", (event) => {

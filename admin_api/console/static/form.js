@@ -14,6 +14,16 @@ export const all = (selector, within = document) => [...within.querySelectorAll(
 export const meta = (name) => one(`meta[name="${name}"]`)?.content ?? "";
 export const token = () => meta("form-token");
 
+/** What the browser keeps for us; of an entry that is broken (edited, of another release) nothing. @param {Storage} store @param {string} name @returns {any} */
+export function recall(store, name) {
+  try { return Object(JSON.parse(store.getItem(name) ?? "null")); } catch { return {}; }
+}
+
+/** Have the browser keep it; where its store is full, it is in the page alone. @param {Storage} store @param {string} name @param {string} text */
+export function remember(store, name, text) {
+  try { store.setItem(name, text); } catch { }
+}
+
 /** Have it read aloud. @param {string} text */
 export const say = (text) => one("#say")?.replaceChildren(text);
 

@@ -9,7 +9,7 @@
  * - Where there is room a thread opens beside the list: its own page, in a frame. The address has it
  *   as `open`; "back" in there, or of the browser, closes it.
  */
-import { all, fetched, make, one, onKeys, say, toast } from "./form.js";
+import { all, fetched, make, one, onKeys, recall, remember, say, toast } from "./form.js";
 
 const MOST = 500, PLACE = "list";
 const WIDE = matchMedia("(width >= 68.75em)"), THREAD = /\/threads\/(thr_\w+)/;
@@ -146,12 +146,12 @@ onKeys({
 
 function keep() {
   const order = rows().map((row) => link(row).getAttribute("href"));
-  sessionStorage.setItem(PLACE, JSON.stringify({ at: at.id, back: address(), order }));
+  remember(sessionStorage, PLACE, JSON.stringify({ at: at.id, back: address(), order }));
 }
 
 function come() {
   if (one("#pane")) return;
-  const kept = JSON.parse(sessionStorage.getItem(PLACE) ?? "{}");
+  const kept = recall(sessionStorage, PLACE);
   const id = location.hash.slice(1) || (kept.back === address() ? kept.at : "");
   if (location.hash) history.replaceState(null, "", address());
   focus(rowOf(id));

@@ -13,7 +13,7 @@
  * - <meta name="live"> has all inboxes of the user, <meta name="inbox"> the one that is shown. Rows are
  *   <li id="t-{thread_id}">, items <li id="i-{id}">; what has an id and data-live follows as it is.
  */
-import { all, make, meta, one, parsed, say } from "./form.js";
+import { all, make, meta, one, parsed, remember, say } from "./form.js";
 
 const CHANNEL = "postroom-live";
 const BETWEEN = 430, LONGEST = 4000, SHARE = 4, LEASE = 5000, SETTLED = 1000;  // milliseconds; a part of one's time
@@ -65,7 +65,7 @@ function lead() {
   const beat = () => {
     const [who, at] = (localStorage.getItem(CHANNEL) ?? "").split(" ");
     if (who !== me && Date.now() - Number(at) < LEASE) return stop();
-    localStorage.setItem(CHANNEL, `${me} ${Date.now()}`);
+    remember(localStorage, CHANNEL, `${me} ${Date.now()}`);
     if (!source) open();
   };
   beat();

@@ -4,7 +4,7 @@
  *
  * - Only messages that are open for a second in a page that is seen are marked as read.
  */
-import { all, one, onKeys, say, sent } from "./form.js";
+import { all, one, onKeys, recall, remember, say, sent } from "./form.js";
 
 const line = one("#timeline"), seen = one("#seen");
 const isOpen = (/** @type {Element} */ message) => one(":scope > details", message).open;
@@ -37,7 +37,7 @@ const sender = (/** @type {HTMLElement} */ link) => `view/${link.closest("li")?.
 
 document.addEventListener("click", (event) => {
   const act = /** @type {any} */ (event.target).closest("[data-view], [data-fill], [data-reply]"), given = act?.dataset ?? {};
-  if (["text", "html"].includes(given.view)) localStorage.setItem(sender(act), given.view);
+  if (["text", "html"].includes(given.view)) remember(localStorage, sender(act), given.view);
   if ("reply" in given) one("#answered")?.removeAttribute("hidden");
   if (!("fill" in given)) return;
   event.preventDefault();
@@ -58,8 +58,9 @@ function fill({ fill: into, text, subject }) {
   field.focus();
 }
 
-for (const views of all("details[open] > .body > .views", line))
-  one(`[data-view="${localStorage.getItem(sender(views))}"]:not([aria-current])`, views)?.click();
+// Behind htmx, which begins so, too: before it the link leads to a page of the message alone.
+setTimeout(() => { for (const views of all("details[open] > .body > .views", line))
+  all("[data-view]:not([aria-current])", views).find((view) => view.dataset.view === localStorage.getItem(sender(views)))?.click(); });
 
 // --- keys
 
@@ -88,8 +89,7 @@ function nextView() {
   views[(at + 1) % views.length]?.click();
 }
 
-/** @type {{at?: string, back?: string, order?: string[]}} */
-const kept = JSON.parse(sessionStorage.getItem("list") ?? "{}");
+const kept = recall(sessionStorage, "list");
 const back = one(".back a");
 if (kept.back) back.href = `${kept.back}#t-${location.pathname.split("/")[4]}`;
 if (parent !== window) back.addEventListener("click", (/** @type {Event} */ event) => {  // beside its list

@@ -1,10 +1,11 @@
 """The page on a real socket, and a browser to open it in."""
 
-from collections.abc import AsyncIterator, Iterator
+import asyncio
+from collections.abc import AsyncIterator, Coroutine, Iterator
 from contextlib import asynccontextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import pytest
 
@@ -18,6 +19,7 @@ from tests.support.browser import Browser, Tab, open_browser
 from tests.support.engines import Engine
 from tests.support.fixtures import own_server, pytest_runtest_makereport, servers
 
+T = TypeVar("T")
 __all__ = ["own_server", "pytest_runtest_makereport", "servers"]
 
 
@@ -35,6 +37,14 @@ class Site:
     world: World
     port: int
     secrets: dict[str, str]
+    loop: asyncio.AbstractEventLoop = field(default_factory=asyncio.get_running_loop)
+
+    async def at_home(self, work: Coroutine[Any, Any, T]) -> T:
+        """Do what a visit wants of the world in the site's loop: a store waits for its disk there.
+
+        A visit itself runs in the loop of the browser.
+        """
+        return await asyncio.wrap_future(asyncio.run_coroutine_threadsafe(work, self.loop))
 
     @property
     def url(self) -> str:

@@ -72,15 +72,17 @@ async def tab_closed(writer: Writer) -> None:
 async def signed_out_by_timeout(writer: Writer) -> None:
     """The session ends; saving leads to the sign-in, and back."""
     world = writer.site.world
-    await world.database.write(
-        lambda tx: sessions.end_other_sessions(
-            tx, tenant_id=world.tenant_id, user_id=world.raw[MEMBER], keep=bytes(16)
+    await writer.site.at_home(
+        world.database.write(
+            lambda tx: sessions.end_other_sessions(
+                tx, tenant_id=world.tenant_id, user_id=world.raw[MEMBER], keep=bytes(16)
+            )
         )
     )
     # By script: the page may know already, and have a dialog over the form.
     await writer.page.evaluate("document.getElementById('note').requestSubmit()")
     await writer.page.wait_for_url("**/console/sign-in/**")
-    writer.site.secrets[MEMBER] = await page_session(world, MEMBER)
+    writer.site.secrets[MEMBER] = await writer.site.at_home(page_session(world, MEMBER))
     await writer.site.enter(writer.tab, MEMBER)
     await writer.open()
 
@@ -111,7 +113,8 @@ async def answer_lost(writer: Writer) -> None:
 
 async def new_mail_came(writer: Writer) -> None:
     before = await writer.page.locator("#timeline > li.message").count()
-    await receive(writer.site.world, TEAM, body=mail("More", answers="<a@x.test>"))
+    more = mail("More", answers="<a@x.test>")
+    await writer.site.at_home(receive(writer.site.world, TEAM, body=more))
     await writer.page.wait_for_selector(f"#timeline > li.message >> nth={before}")
 
 
@@ -209,7 +212,7 @@ async def test_a_form_of_an_earlier_sign_in_leads_back_to_its_page_and_words(
         writer, page = Writer(site, tab, shown), tab.page
         await writer.open()
         await writer.type("From another time")
-        site.secrets[MEMBER] = await page_session(site.world, MEMBER)
+        site.secrets[MEMBER] = await site.at_home(page_session(site.world, MEMBER))
         await site.enter(tab)
         await page.evaluate("document.getElementById('note').requestSubmit()")
         seen = [await page.inner_text("h1")]
@@ -279,3 +282,81 @@ async def test_a_draft_is_forgotten_after_thirty_days(site: Site, browser: Brows
         ]  # fmt: skip
 
     assert await browser.visit(walk) == ["", "True"]
+
+
+# What no page of this release writes: cut short, edited, or of another one.
+BROKEN = (
+    *("{", "null", "5", '"words"', "[]", "true", '{"text": 5, "at": 5}', '{"text": "x"}'),
+    '{"text": "x", "at": "soon", "key": {}}',
+)
+BREAK = """(entries) => {
+  for (const name of Object.keys(localStorage)) localStorage[name] = entries[0];
+  entries.forEach((text, at) => {
+    localStorage[`draft/usr/inb/thr${at}/note`] = text;
+    localStorage[`view/a${at}@x.test`] = text;
+  });
+  for (const name of ["view/grace@sender.test", "postroom-live"]) localStorage[name] = '"] a[';
+}"""
+# As much as there is room for.
+FILL = """() => {
+  for (let size = 1 << 22, at = 0; size; at += 1)
+    try { localStorage[`fill${at}`] = "x".repeat(size); } catch { size >>= 1; }
+}"""
+
+
+@pytest.mark.parametrize("entry", (*BROKEN[:3], BROKEN[-1]))
+async def test_what_is_broken_in_the_browsers_store_stops_no_page(
+    site: Site, browser: Browser, entry: str
+) -> None:
+    shown = await whole_thread(site.world, [mail("x", html="<p>x</p>")], SUPPORT)
+    text = "Words that are kept."
+
+    async def walk(tab: Tab) -> list[str]:
+        await site.enter(tab)
+        writer, page = Writer(site, tab, shown), tab.page
+        await writer.open()
+        await writer.type("To be broken")
+        await page.evaluate(BREAK, [entry, *BROKEN])
+        await page.evaluate("(text) => { sessionStorage.list = text; }", entry)
+        await writer.open()
+        seen = [await page.input_value("#note-body"), str(await page.evaluate(IS_EMPTY))]
+        await page.wait_for_selector("[data-htmx-powered]")
+        for key in "jv":  # the next thread: there is none
+            await page.keyboard.press(key)
+        await page.wait_for_selector("[data-view=html][aria-current]")
+        await writer.type(text)
+        await page.reload()
+        await page.wait_for_selector("[data-view=html][aria-current]")  # as it was chosen
+        seen.append(await page.input_value("#note-body"))
+        await page.evaluate("(text) => { sessionStorage.list = text; }", entry)
+        await page.goto(f"{site.url}/console/{SUPPORT}/")
+        await page.wait_for_selector("[data-htmx-powered]")
+        await page.keyboard.press("j")
+        await page.wait_for_selector("a.open:focus")
+        return seen + tab.log.told
+
+    assert await browser.visit(walk) == ["", "True", text]
+
+
+async def test_a_full_store_of_the_browser_costs_drafts_and_nothing_else(
+    site: Site, browser: Browser
+) -> None:
+    shown = await whole_thread(site.world, [mail("x", html="<p>x</p>")], SUPPORT)
+    text = "Words, " * 200
+
+    async def walk(tab: Tab) -> list[object]:
+        await site.enter(tab)
+        writer, page = Writer(site, tab, shown), tab.page
+        await writer.open()
+        await page.wait_for_selector("[data-htmx-powered]")
+        await page.evaluate(FILL)
+        await page.fill("#note-body", text)
+        seen: list[object] = [await page.evaluate(IS_EMPTY)]
+        await page.click("[data-view=html]")
+        await page.wait_for_selector("[data-view=html][aria-current]")
+        seen.append(await page.input_value("#note-body") == text)
+        await page.focus("#note-body")
+        await writer.save()
+        return [*seen, *tab.log.told]
+
+    assert await browser.visit(walk) == [True, True]

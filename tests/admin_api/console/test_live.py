@@ -105,3 +105,20 @@ async def test_a_row_that_somebody_writes_in_stays_and_nothing_slides_in(tmp_pat
         page.change("b", "other")
         page.add("c", "three")
         await reported(page, "one other|1 new: show|1 new|3|(3) Inbox")
+
+
+# Plain http from another machine: no locks. The store has no room, and what is in it is not ours.
+ALONE = """
+Object.defineProperty(navigator, "locks", { value: undefined });
+localStorage.setItem("postroom-live", "{");
+for (let size = 1 << 22, at = 0; size; at += 1)
+  try { localStorage[`fill${at}`] = "x".repeat(size); } catch { size >>= 1; }
+"""
+
+
+async def test_without_locks_and_with_a_full_store_rows_follow_too(tmp_path: Path) -> None:
+    async with serving(LivePage(ALONE + REPORT)) as page, browser(page, tmp_path / "a"):
+        await reported(page, "one two|||2|(2) Inbox")
+        await streams(page, 1)
+        page.add("c", "three")
+        await reported(page, "three one two||1 new|3|(3) Inbox")
