@@ -41,7 +41,6 @@ if (form?.action.endsWith("/letter/")) {
 // --- files
 
 const files = one("#letter-files"), list = one("#letter-list");
-files?.parentElement?.removeAttribute("hidden");
 
 /** @param {string} text @param {string} [value] */
 function row(text, value) {

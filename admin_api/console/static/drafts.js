@@ -15,8 +15,6 @@ const PREFIX = "draft/", KEPT = 30 * 24 * 3600 * 1000;
 
 const names = () => Object.keys(localStorage).filter((name) => name.startsWith(PREFIX));
 const nameOf = (/** @type {HTMLElement} */ field) => PREFIX + field.dataset.draft;
-/** @param {string} name @returns {Draft | undefined} */
-const read = (name) => [recall(localStorage, name)].find(({ text, at }) => typeof text === "string" && at > 0);
 /** Another field of its form. @param {HTMLTextAreaElement} field @param {string} name */
 const beside = (field, name) => /** @type {HTMLInputElement | null | undefined} */ (field.form?.elements.namedItem(name));
 
@@ -27,9 +25,9 @@ function save(/** @type {HTMLTextAreaElement} */ field) {
 }
 
 function restore(/** @type {HTMLTextAreaElement} */ field) {
-  const draft = read(nameOf(field));
+  const draft = recall(localStorage, nameOf(field));
   if (field.value) return save(field);
-  if (!draft?.text) return;
+  if (!draft.text) return;
   field.value = draft.text;
   for (const name of /** @type {const} */ (["key", "mentions"])) {
     const other = draft[name] && beside(field, name);
@@ -48,29 +46,27 @@ function tell(/** @type {HTMLTextAreaElement} */ field, /** @type {Draft} */ dra
     field.focus();
   };
   const [now, then] = [Date.now(), draft.at].map((at) => new Date(at).toLocaleString("sv", { timeZone: meta("zone") }));
-  const ends = one(":scope > .line", field.form ?? document);
   const [day, hour] = then.split(" "), when = now.startsWith(day) ? hour.slice(0, 5) : day;
-  const line = make("span", { className: "faint restored" }, `Draft of ${when} `,
+  const line = make("span", { className: "restored" }, `Draft of ${when} `,
     make("button", { type: "button", className: "plain", onclick }, "Discard"));
-  if (ends) ends.append(line); else field.before(line);  // in the last line of a form nothing moves for it
+  field.closest(".sheet, form").lastElementChild.append(line);  // a line with room: nothing moves
 }
 
 document.addEventListener("input", (event) => {
-  const at = /** @type {HTMLElement} */ (event.target);
+  const at = /** @type {any} */ (event.target);
   const field = at.closest("textarea[data-draft]") ?? at.closest("form")?.querySelector("textarea[data-draft]");
-  if (field instanceof HTMLTextAreaElement) save(field);
+  if (field) save(field);
 });
 document.addEventListener("submit", (event) => {
-  if (/** @type {HTMLFormElement} */ (event.target).action.endsWith("/console/sign-out/"))
-    for (const name of names()) localStorage.removeItem(name);
+  if (/** @type {any} */ (event.target).action.endsWith("/sign-out/")) names().forEach((name) => localStorage.removeItem(name));
 });
 
 /** Drop what was saved or is old, and put what is left into fields; those that are not new keep a text. */
 function settle(isNew = true) {
   const saved = one("[data-saved]")?.dataset.saved;
   for (const name of names()) {
-    const draft = read(name);
-    if (!draft || draft.key === saved || Date.now() - draft.at > KEPT) localStorage.removeItem(name);
+    const { key, at } = recall(localStorage, name);
+    if (key === saved || !(Date.now() - at < KEPT)) localStorage.removeItem(name);
   }
   for (const field of all("textarea[data-draft]")) if (isNew || !field.value) restore(field);
 }

@@ -16,7 +16,7 @@ export const token = () => meta("form-token");
 
 /** What the browser keeps for us; of an entry that is broken (edited, of another release) nothing. @param {Storage} store @param {string} name @returns {any} */
 export function recall(store, name) {
-  try { return Object(JSON.parse(store.getItem(name) ?? "null")); } catch { return {}; }
+  try { return JSON.parse(/** @type {any} */ (store.getItem(name))) ?? {}; } catch { return {}; }
 }
 
 /** Have the browser keep it; where its store is full, it is in the page alone. @param {Storage} store @param {string} name @param {string} text */

@@ -2,9 +2,10 @@
 /**
  * The frames of HTML mail: as high as what they show, and keys pressed in one are the page's.
  *
- * Nothing runs in a frame; this page measures it and listens there.
+ * What stands below one that comes with the page shows when its height is known (or after two seconds):
+ * it would move. Nothing runs in a frame; this page measures it and listens there.
  */
-import { all } from "./form.js";
+import { all, one } from "./form.js";
 
 const MOST = 20000;
 
@@ -19,6 +20,7 @@ function fit(/** @type {HTMLIFrameElement} */ frame) {
     frame.style.blockSize = `${Math.min(high + bar, MOST)}px`;
   };
   measure();
+  if (!one("iframe.mail:not([data-fits])")) one(".waits")?.classList.remove("waits");
   new ResizeObserver(measure).observe(page.documentElement);
   page.addEventListener("keydown", (event) => {
     if (!frame.dispatchEvent(new KeyboardEvent("keydown", event))) event.preventDefault();
@@ -26,7 +28,7 @@ function fit(/** @type {HTMLIFrameElement} */ frame) {
 }
 
 document.addEventListener("load", (event) => {
-  const one = /** @type {Element} */ (event.target);
-  if (one.matches?.("iframe.mail")) fit(/** @type {HTMLIFrameElement} */ (one));
+  const at = /** @type {Element} */ (event.target);
+  if (at.matches?.("iframe.mail")) fit(/** @type {HTMLIFrameElement} */ (at));
 }, true);
 for (const frame of all("iframe.mail")) if (frame.contentDocument?.readyState === "complete") fit(frame);

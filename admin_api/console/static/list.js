@@ -9,7 +9,7 @@
  * - Where there is room a thread opens beside the list: its own page, in a frame. The address has it
  *   as `open`; "back" in there, or of the browser, closes it.
  */
-import { all, fetched, make, one, onKeys, recall, remember, say, toast } from "./form.js";
+import { all, fetched, make, one, onKeys, recall, say, toast } from "./form.js";
 
 const MOST = 500, PLACE = "list";
 const WIDE = matchMedia("(width >= 68.75em)"), THREAD = /\/threads\/(thr_\w+)/;
@@ -146,7 +146,7 @@ onKeys({
 
 function keep() {
   const order = rows().map((row) => link(row).getAttribute("href"));
-  remember(sessionStorage, PLACE, JSON.stringify({ at: at.id, back: address(), order }));
+  sessionStorage.setItem(PLACE, JSON.stringify({ at: at.id, back: address(), order }));
 }
 
 function come() {
@@ -206,6 +206,4 @@ document.addEventListener("postroom:live", start);
 
 start();
 follow();
-// What the page of a thread needs besides comes while nobody waits for it.
-setTimeout(() => { for (const name of ["thread.js", "frame.js"]) fetch(new URL(name, import.meta.url)).catch(() => {}); }, 300);
 addEventListener("pageshow", come); // not before: going to a #row takes the focus away

@@ -141,6 +141,7 @@ function held() {
 }
 
 function show(/** @type {Document} */ page, /** @type {number} */ wanted) {
+  const part = one(":focus") ?? all(":hover").at(-1), top = part?.getBoundingClientRect().top;
   follow("rows", page, wanted);
   follow("timeline", page, 0);
   for (const old of all("[data-live][id]")) {
@@ -149,6 +150,7 @@ function show(/** @type {Document} */ page, /** @type {number} */ wanted) {
     if (!isTouched(old) && !one(".drop[open]", old)) { old.innerHTML = text; activate(old); }
     else if (old.textContent !== (now?.textContent ?? "")) held();
   }
+  if (part?.isConnected && top > 0 && top < innerHeight) scrollBy(0, part.getBoundingClientRect().top - top);
   document.title = page.title;
   document.dispatchEvent(new CustomEvent("postroom:live"));
 }
@@ -171,8 +173,8 @@ function follow(id, page, wanted) {
     const old = document.getElementById(each.id), made = document.importNode(each, true);
     if (!each.id || old?.outerHTML === each.outerHTML) continue;
     if (isList && end >= 0 && place > end) list.append(made);  // older
-    else if (old && isHeld(old)) { if (isList) fill(old, made); else if (old.matches(":hover")) held(); }
-    else if (old && !(isStill && isList)) old.replaceWith(made);
+    else if (old && isList && (!isStill || isHeld(old))) fill(old, made);
+    else if (old && !isList) { if (!isHeld(old)) old.replaceWith(made); else if (old.matches(":hover")) held(); }
     else if (!isStill) before += 1;
     else {
       if (old) old.remove(); else shown += 1;
@@ -185,7 +187,7 @@ function follow(id, page, wanted) {
   else if (shown && isList) say(`${shown} new`);
 }
 
-/** A row with the focus or the pointer stays where it is, and so does a chosen one as it was chosen. */
+/** A row that stays where it is gets the new words; a chosen one stays as it was chosen. */
 function fill(/** @type {Element} */ old, /** @type {Element} */ made) {
   if (one("input:checked", old)) return;
   old.className = made.className;
@@ -203,7 +205,7 @@ function put(/** @type {Element} */ list, /** @type {Element} */ made, /** @type
 function tell(/** @type {number} */ count) {
   const text = `${count} new`;
   one("#live-bar")?.remove();
-  one("#rows")?.before(make("a", { id: "live-bar", href: firstPage().href }, `${text}: show`));
+  one(".bar")?.append(make("a", { id: "live-bar", href: firstPage().href }, `${text}: show`));
   say(text);
 }
 

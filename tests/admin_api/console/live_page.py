@@ -44,7 +44,8 @@ class LivePage:
         return (
             f'<!doctype html><title>({len(self.rows)}) Inbox</title><meta name="live"'
             f' content="{INBOX}"><meta name="inbox" content="{INBOX}">'
-            f'<b id="count" data-live>{len(self.rows)}</b><p id="say" aria-live="polite"></p>'
+            f'<div class="bar"></div><b id="count" data-live>{len(self.rows)}</b>'
+            '<p id="say" aria-live="polite"></p>'
             f'<ol id="rows">{rows}</ol><script type="module" src="/own.js"></script>'
             '<script type="module" src="/live.js"></script>'
         )
