@@ -23,7 +23,7 @@ function press(/** @type {HTMLElement} */ act) {
   document.dispatchEvent(new CustomEvent("postroom:act", { detail: act }));
   if (act.matches("a, button, summary, [type=checkbox]")) return act.click();
   act.focus();
-  if (act instanceof HTMLInputElement) act.select();
+  if (act.matches("input")) /** @type {HTMLInputElement} */ (act).select();
 }
 
 function taken(/** @type {string} */ key) {
@@ -45,16 +45,15 @@ function close(/** @type {HTMLElement} */ field) {
     if (document.activeElement === field) one("summary", drop).focus();
   } else if (field.matches("input, textarea")) field.blur();
   else if (one("#toasts > *")) toast();
-  else if (find("u")) find("u").click();
-  else document.dispatchEvent(new Event("postroom:back"));
+  else if (find("u")) find("u").click(); else document.dispatchEvent(new Event("postroom:back"));
 }
 
 document.addEventListener("keydown", (event) => {
   const at = /** @type {HTMLElement} */ (event.target);
   if (event.defaultPrevented) return;
-  if (event.ctrlKey && event.key === "Enter" && at instanceof HTMLTextAreaElement) {
+  if (event.ctrlKey && event.key === "Enter" && at.matches("textarea")) {
     event.preventDefault();
-    return at.form?.requestSubmit();
+    return /** @type {HTMLTextAreaElement} */ (at).form?.requestSubmit();
   }
   if (event.ctrlKey && !event.shiftKey && event.key.toLowerCase() === "k") {
     event.preventDefault();
@@ -106,14 +105,14 @@ function palette() {
 
 /** Opened at once, not with the event that comes later. */
 document.addEventListener("click", (event) => {
-  const at = /** @type {Element} */ (event.target), drop = at.closest(".drop > summary")?.parentElement;
+  const at = /** @type {Element} */ (event.target), drop = /** @type {HTMLDetailsElement | null} */ (at.closest(".drop > summary")?.parentElement);
   for (const other of all(".drop[open]")) if (other !== drop && !other.contains(at)) other.open = false;
   const help = /** @type {HTMLAnchorElement | null} */ (at.closest("a[data-dialog]"));
   if (help && !event.ctrlKey && !event.metaKey) {
     event.preventDefault();
     show(help.href).then((isShown) => isShown || location.assign(help.href));
   }
-  if (!(drop instanceof HTMLDetailsElement)) return;
+  if (!drop) return;
   event.preventDefault();
   drop.open = !drop.open;
   if (drop.open) one("input:not([type=hidden]), .menu :is(a, button)", drop)?.focus();
