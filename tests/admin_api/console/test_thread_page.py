@@ -13,6 +13,7 @@ from admin_api.console import kept_parts
 from admin_api.console.thread.time_line import Item
 from admin_api.console.thread.undo import COOKIE
 from admin_api.console.views import thread_view
+from admin_api.console.words import plural
 from admin_api.http.records import ReadRecord as Record
 from storage.accounts import tenants
 from storage.authentication.results import Verdict
@@ -458,26 +459,28 @@ async def test_a_refusal_in_a_mails_frame_is_a_sentence_without_a_page(engine: E
     async with open_world(engine, console_rate_per_minute=50) as world:
         shown = await busy_thread(world)
         who, stranger = await signed_in(world, MEMBER), visitor(world, "nobody")
-        gone = shown.message(2, "html/").replace(
-            shown.message_ids[2], shown.message_ids[1][:-1] + "0"
-        )
-        told = {}
-        for name, by, path in (
-            ("gone", who, gone),
-            ("signed out", stranger, shown.message(2, "html/")),
-            *[("often", who, gone)] * 10,
-        ):
-            told[name] = await by.get(path, Sec_Fetch_Dest="iframe", Sec_Fetch_Site="same-origin")
+        path = shown.message(2, "html/")
+        gone = path.replace(shown.message_ids[2], shown.message_ids[1][:-1] + "0")
 
-    assert [one.status_code for one in told.values()] == [404, 401, 429]
-    for one in told.values():
+        async def asked(by: Visitor, path: str) -> httpx2.Response:
+            return await by.get(path, Sec_Fetch_Dest="iframe", Sec_Fetch_Site="same-origin")
+
+        there_is_none, signed_out = await asked(who, gone), await asked(stranger, path)
+        often = there_is_none
+        for _ in range(100):  # slow calls are not too many
+            if often.status_code == 404:
+                often = await asked(who, gone)
+
+    told = (there_is_none, signed_out, often)
+    assert [one.status_code for one in told] == [404, 401, 429]
+    for one in told:
         assert one.headers["content-security-policy"].startswith("sandbox allow-same-origin ")
         assert one.headers["cache-control"] == "no-store"
         assert not re.search("<script|<link|<nav|<a ", one.text)
-    assert "There is no such message, or it is not for you." in told["gone"].text
-    assert "Sign in, and open the message again." in told["signed out"].text
-    assert told["often"].headers["retry-after"] == "2"
-    assert "Open the message again in 2 seconds." in told["often"].text
+    assert "There is no such message, or it is not for you." in there_is_none.text
+    assert "Sign in, and open the message again." in signed_out.text
+    seconds = int(often.headers["retry-after"])
+    assert f"Open the message again in {plural(seconds, 'second')}." in often.text
 
 
 async def test_files_are_saved_and_never_shown(world: World) -> None:
