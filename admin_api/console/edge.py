@@ -232,22 +232,23 @@ class Edge:
         elif problem.status == 503:
             event(logger, "page_deferred", level=logging.WARNING, request=request_id)
         if visit.pane and request.scope.get(TEMPLATE) == FRAME:
-            shown = HTMLResponse(frame.refusal(problem), problem.status, dict(frame.HEADERS))
-            shown.headers.update(_kept(problem))
-            return shown
-        if problem.status == 401:
+            html = frame.refusal(problem)
+            response: Response = HTMLResponse(html, problem.status, dict(frame.HEADERS))
+        elif problem.status == 401:
             return _signed_out(request, visit)
-        values = {"problem": problem, "request_id": request_id, "form_path": _form_path(request)}
-        response = visit.render("problem.html", block="toast", status=problem.status, **values)
-        response.headers.update(_kept(problem))
+        else:
+            values = {
+                "problem": problem,
+                "request_id": request_id,
+                "form_path": _form_path(request),
+            }
+            response = visit.render("problem.html", block="toast", status=problem.status, **values)
+        kept = {name: value for name, value in problem.headers.items() if name != "Accept"}
+        response.headers.update(kept)
         if visit.fragment:
             response.headers["HX-Retarget"] = "#toasts"
             response.headers["HX-Reswap"] = "beforeend"
         return response
-
-
-def _kept(problem: Problem) -> dict[str, str]:
-    return {name: value for name, value in problem.headers.items() if name != "Accept"}
 
 
 def _row(rows: Mapping[str, Page], method: str) -> Page:

@@ -39,19 +39,13 @@ _CHUNK = 256 * 1024
 _CID = re.compile(r"""\bcid:[ \t]?([^"'\s<>)]{1,255})""", re.IGNORECASE)
 _SHOWN_IN_PAGES = ("image/", "audio/", "video/", "font/", "text/css")
 _SIGNATURES = {
-    "application/pgp-signature",
-    "application/pkcs7-signature",
-    "application/x-pkcs7-signature",
-}
-_SIGNATURE_NAMES = {"smime.p7s", "signature.asc"}
-_ENCRYPTED = "encrypted.asc"
-_NAMES = {
-    **dict.fromkeys(CMS, NAME),
+    "application/pgp-signature": "signature.asc",
     "application/pkcs7-signature": "smime.p7s",
     "application/x-pkcs7-signature": "smime.p7s",
-    "application/pgp-signature": "signature.asc",
-    "text/calendar": "invite.ics",
 }
+_SIGNATURE_NAMES = frozenset(_SIGNATURES.values())
+_ENCRYPTED = "encrypted.asc"
+_NAMES = {**dict.fromkeys(CMS, NAME), **_SIGNATURES, "text/calendar": "invite.ics"}
 _OF_REPORTS = {
     "message/delivery-status",
     "message/global-delivery-status",

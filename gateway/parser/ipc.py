@@ -23,7 +23,16 @@ from storage.message_format.delivery_report import (
     DeliveryReport,
     ReportedRecipient,
 )
-from storage.message_format.mime_parts import ENCODINGS, FLOWS, STATUSES, Parsed, Part, Slice, Step
+from storage.message_format.mime_parts import (
+    ENCODINGS,
+    FLOWS,
+    MAX_STEPS,
+    STATUSES,
+    Parsed,
+    Part,
+    Slice,
+    Step,
+)
 
 HEADER = 8
 READY = b"postroom parser\n"
@@ -33,7 +42,6 @@ _OCTETS_HASHED_A_SECOND = 8 * 1024 * 1024
 MAX_OCTETS = 8 * 1024 * 1024
 _MAX_PARTS = 2_000
 _MAX_NAMED = 1_000
-_MAX_STEPS = 4
 _UNREADABLE = re.compile(r"[\x00\ud800-\udfff]")
 _MEDIA_TYPE = re.compile(r"[a-z0-9!#$&^_.+-]{1,63}/[a-z0-9!#$&^_.+-]{1,63}")
 
@@ -201,7 +209,7 @@ def _part(given: object, size: int) -> Part:
         end=last,
         encoding=_one_of(encoding, ENCODINGS),
         skip=_whole(skip, size),
-        steps=tuple(_step(one, size) for one in _several(steps, _MAX_STEPS)),
+        steps=tuple(_step(one, size) for one in _several(steps, MAX_STEPS)),
     )
 
 

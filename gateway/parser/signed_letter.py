@@ -21,11 +21,11 @@ from gateway.parser.fields import Kind, read_header
 from gateway.parser.structure import Branch, Leaf, Source, Structure, split
 from storage.message_format.cms import SignedContent
 from storage.message_format.header_grammar import begin
+from storage.message_format.mime_parts import MAX_STEPS
 from storage.message_format.transfer_encoding import decoder
 
 CMS = frozenset(("application/pkcs7-mime", "application/x-pkcs7-mime"))
 NAME = "smime.p7m"
-MAX_OPENED = 4
 _MAX_DEPTH = 5
 _AT_ONCE = 256 * 1024
 # What a letter can be that was signed without a header: no document.
@@ -49,7 +49,7 @@ def opened(structure: Structure, in_time: Callable[[], bool]) -> Structure:
 class _Opening:
     in_time: Callable[[], bool]
     parts: int
-    left: int = MAX_OPENED
+    left: int = MAX_STEPS
     whole: bool = True
 
     def of(self, part: Leaf | Branch, depth: int, *, is_letter: bool) -> Leaf | Branch:

@@ -17,6 +17,8 @@ FLOWS: tuple[Flow, ...] = ("", "flowed", "delsp")
 
 # Of the letter itself, in octets as they were sent. What is longer has its raw message.
 MAX_TEXT_OCTETS = 1024 * 1024
+# Packed letters around a file, one in the other.
+MAX_STEPS = 4
 
 
 class Slice(NamedTuple):
@@ -61,7 +63,8 @@ class Part:
 class Parsed:
     """The parser's result. `text` and `html` are compressed; `words` are packed.
 
-    `text` is there only when it was made from HTML. `reply_to` are names and addresses.
+    `text` is there only where it does not lie in the message as it is shown: made from HTML, or of
+    a letter that is packed. `reply_to` are names and addresses.
     `has_files` says whether somebody attached something: a picture of the letter is none. `report`
     is there when it is a report about the delivery of another message.
     """
