@@ -231,17 +231,13 @@ class Edge:
             logger.error("page_error", exc_info=error, extra={"pairs": pairs})
         elif problem.status == 503:
             event(logger, "page_deferred", level=logging.WARNING, request=request_id)
+        values = {"problem": problem, "request_id": request_id, "form_path": _form_path(request)}
         if visit.pane and request.scope.get(TEMPLATE) == FRAME:
             html = frame.refusal(problem)
             response: Response = HTMLResponse(html, problem.status, dict(frame.HEADERS))
         elif problem.status == 401:
             return _signed_out(request, visit)
         else:
-            values = {
-                "problem": problem,
-                "request_id": request_id,
-                "form_path": _form_path(request),
-            }
             response = visit.render("problem.html", block="toast", status=problem.status, **values)
         kept = {name: value for name, value in problem.headers.items() if name != "Accept"}
         response.headers.update(kept)
