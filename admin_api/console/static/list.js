@@ -28,7 +28,7 @@ let at = { id: "", place: -1 };
 
 const stay = (/** @type {Element | null | undefined} */ row) => { if (row) at = { id: row.id, place: rows().indexOf(row) }; };
 
-const focus = (/** @type {Element | undefined} */ row) => { row?.scrollIntoView({ block: "nearest" }); if (row) link(row).focus(); };
+const focus = (/** @type {Element | undefined} */ row) => { if (row) { row.scrollIntoView({ block: "nearest" }); link(row).focus(); } };
 
 document.addEventListener("focusin", () => stay(present()));
 
@@ -146,16 +146,15 @@ onKeys({
 
 function keep() {
   const order = rows().map((row) => link(row).getAttribute("href"));
-  sessionStorage.setItem(PLACE, JSON.stringify({ at: at.id, back: address(), order }));
+  sessionStorage[PLACE] = JSON.stringify({ at: at.id, back: address(), order });
 }
 
 function come() {
   if (one("#pane")) return;
   const kept = recall(sessionStorage, PLACE);
-  const id = location.hash.slice(1) || (kept.back === address() ? kept.at : "");
+  focus(rowOf(location.hash.slice(1) || kept.back === address() && kept.at));
   if (location.hash) history.replaceState(null, "", address());
-  focus(rowOf(id));
-  sessionStorage.removeItem(PLACE);
+  delete sessionStorage[PLACE];
 }
 
 // --- after an act
@@ -191,6 +190,7 @@ async function older() {
   for (const row of all(".row", found)) if (!document.getElementById(row.id)) into.append(row);
   one("#more").replaceWith(one("#more", found) ?? "");
   put("shown", one("#list").elements.shown.value = rows().length);  // who comes back finds the row
+  if (sessionStorage[PLACE]) keep();  // a thread was opened, and this page has another address now
   tell();
   watch();
 }

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from typing import Any
 
 import pytest
@@ -291,6 +292,36 @@ async def test_back_leads_to_a_row_that_came_later(site: Site, browser: Browser)
         return [*seen, *tab.log.told]
 
     assert await browser.visit(walk, **BESIDE_NOTHING) == ["Letter 29", "Letter 49"]
+
+
+async def test_back_leads_to_a_row_though_older_ones_came_while_its_thread_was_on_its_way(
+    site: Site, browser: Browser
+) -> None:
+    await many(site.world, 120)
+
+    async def walk(tab: Tab) -> list[object]:
+        page, opened = tab.page, asyncio.Event()
+
+        async def once_opened(route: Route) -> None:
+            await opened.wait()
+            await route.continue_()
+
+        async def once_older_came(route: Route) -> None:
+            opened.set()
+            await page.wait_for_url("**/?shown=100")
+            await route.continue_()
+
+        await enter(site, tab)
+        await page.route("**/?cursor=*", once_opened)
+        await page.route("**/threads/*/", once_older_came)
+        await page.locator("#rows > .row >> nth=45").locator("a.open").press("Enter")
+        await page.wait_for_selector("h1 >> text=Letter 74")
+        await page.wait_for_load_state("load")
+        await page.evaluate("history.back()")
+        await page.wait_for_selector("#rows a.open:focus")
+        return [await subject(page), page.url.rpartition("/")[2], *tab.log.told]
+
+    assert await browser.visit(walk, **BESIDE_NOTHING) == ["Letter 74", "?shown=100"]
 
 
 async def test_an_act_on_all_that_match_goes_on_by_itself_until_it_is_stopped(
