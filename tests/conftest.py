@@ -35,6 +35,14 @@ def filed_early() -> Iterator[None]:
 
 
 @pytest.fixture(autouse=True, scope="session")
+def no_late_statistics() -> Iterator[None]:
+    """Have PostgreSQL choose its plans in all tests alike, however long one takes."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("storage.engines.servers.first_statistics._LOOK_SECONDS", 3600)
+        yield
+
+
+@pytest.fixture(autouse=True, scope="session")
 def quick_passwords() -> Iterator[None]:
     """Hash with next to no memory: the real setting takes a quarter of all time of the tests."""
     with pytest.MonkeyPatch.context() as patch:

@@ -4,8 +4,10 @@
   stays with its connection. A look-up of a few keys then reads all that the tenant has.
 - The server's autovacuum looks once a minute, or not at all where an operator switched it off. A
   store that was restored, or upgraded with `pg_upgrade`, has no statistics at first either.
-- So, some seconds after a commit, we look for such tables, and have them analyzed: for each it is
-  done once. Afterwards they are the server's again.
+- So, some seconds after a commit, we look for such tables, and have them analyzed. Afterwards they
+  are the server's again.
+- One that was analyzed while its rows were still being written has statistics that say it is empty.
+  So a table counts again once it has ten times the rows that its statistics say.
 - A table counts from some hundred rows on: the statistics of a shorter one would say as little.
 """
 
@@ -26,6 +28,7 @@ logger = logging.getLogger(__name__)
 _LOOK_SECONDS = 5.0
 _ANSWER_WITHIN = 60.0
 _LEAST_OCTETS = 64 * 1024
+_GROWTH = 10
 
 Lend = Callable[[], AbstractAsyncContextManager[Connection]]
 
@@ -33,11 +36,11 @@ Lend = Callable[[], AbstractAsyncContextManager[Connection]]
 class FirstStatistics:
     """Sees to the tables of one store; `lend` lends a connection to its schema."""
 
-    def __init__(self, lend: Lend, *, look_seconds: float = _LOOK_SECONDS) -> None:
+    def __init__(self, lend: Lend) -> None:
         self._lend = lend
-        self._look_seconds = look_seconds
+        self.look_seconds = _LOOK_SECONDS
         self.looking: asyncio.Task[None] | None = None
-        self._asked: set[str] = set()
+        self._rows_when_asked: dict[str, int] = {}
 
     def look_soon(self) -> None:
         """Look for tables without statistics some seconds from now."""
@@ -51,7 +54,7 @@ class FirstStatistics:
             await asyncio.wait([self.looking])
 
     async def _look(self) -> None:
-        await asyncio.sleep(self._look_seconds)
+        await asyncio.sleep(self.look_seconds)
         try:
             async with self._lend() as connection:
                 with ending_within(connection, _ANSWER_WITHIN):
@@ -60,16 +63,17 @@ class FirstStatistics:
             logger.warning("no statistics for new tables: %s", error)
 
     async def _analyze_new(self, connection: Connection) -> None:
-        rows = await (await connection.execute(_WITHOUT)).fetchall()
-        for name in [str(row["name"]) for row in rows]:
+        for row in await (await connection.execute(_WITHOUT)).fetchall():
+            name, rows = str(row["name"]), int(row["rows"])
             # A table of another owner is passed over with a warning, each time.
-            if name not in self._asked:
-                self._asked.add(name)
+            if rows > _GROWTH * self._rows_when_asked.get(name, -1):
+                self._rows_when_asked[name] = rows
                 await connection.execute(f"ANALYZE (SKIP_LOCKED) {name}".encode())
 
 
 _WITHOUT = f"""
-    SELECT quote_ident(relname) AS name FROM pg_class
+    SELECT quote_ident(relname) AS name, pg_stat_get_live_tuples(oid) AS rows FROM pg_class
     WHERE relnamespace = to_regnamespace(quote_ident(current_schema())) AND relkind = 'r'
-        AND reltuples < 0 AND pg_relation_size(oid) >= {_LEAST_OCTETS}
+        AND pg_relation_size(oid) >= {_LEAST_OCTETS}
+        AND (reltuples < 0 OR pg_stat_get_live_tuples(oid) > {_GROWTH} * reltuples)
 """.encode()

@@ -13,8 +13,8 @@ from psycopg.rows import DictRow, dict_row
 
 from storage.clock import system_clock
 from storage.database import Store, Tx
-from storage.engines import postgres
 from storage.engines.postgres import open_postgres
+from storage.engines.servers import first_statistics
 from storage.engines.servers.first_statistics import FirstStatistics
 from storage.errors import StoreUnavailable
 
@@ -37,6 +37,14 @@ async def without(store: Store) -> set[str]:
     return await store.read(work)
 
 
+async def rows_known(store: Store, name: str) -> int:
+    """How many rows the planner takes the table for."""
+    query = "SELECT reltuples FROM pg_class WHERE oid = to_regclass(:name)"
+    row = await store.read(lambda tx: tx.fetch_one(query, {"name": name}))
+    assert row is not None
+    return int(row["reltuples"])
+
+
 async def analyzed(store: Store, name: str) -> None:
     """Wait until the table has statistics."""
     async with asyncio.timeout(20):
@@ -45,7 +53,7 @@ async def analyzed(store: Store, name: str) -> None:
 
 
 async def test_a_commit_has_long_tables_analyzed(url: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(postgres, "FirstStatistics", partial(FirstStatistics, look_seconds=0.05))
+    monkeypatch.setattr(first_statistics, "_LOOK_SECONDS", 0.05)
     store = await open_postgres(url, system_clock)
 
     async def work(tx: Tx) -> None:
@@ -91,6 +99,7 @@ class Server:
 
 
 async def looked(statistics: FirstStatistics) -> None:
+    statistics.look_seconds = 0
     statistics.look_soon()
     assert statistics.looking is not None
     await statistics.looking
@@ -100,11 +109,35 @@ async def test_a_table_that_gets_none_is_tried_once(url: str, opened: Store) -> 
     await opened.write(partial(make, name="long", rows=ROWS))
     server = Server(url)
     server.passes_over = True
-    statistics = FirstStatistics(server.lend, look_seconds=0)
+    statistics = FirstStatistics(server.lend)
     await looked(statistics)
     await looked(statistics)
     assert "long" in await without(opened)
     assert server.asked == ["SELECT", "ANALYZE", "SELECT"]
+
+
+async def test_a_table_analyzed_while_its_rows_were_on_their_way_is_analyzed_again(
+    url: str, opened: Store
+) -> None:
+    server = Server(url)
+    statistics = FirstStatistics(server.lend)
+    await opened.write(partial(make, name="long", rows=ROWS[:1]))
+
+    async def work(tx: Tx) -> None:
+        insert = "INSERT INTO long (key, text) VALUES (:key, :text)"
+        await tx.execute_many(insert, ROWS[1:])
+        await tx.fetch_all("SELECT key FROM long WHERE key = 0")  # the rows are at the server now
+        await looked(statistics)
+        await asyncio.sleep(1)  # the server counts the rows of a connection once a second
+
+    await opened.write(work)
+    assert await rows_known(opened, "long") < 10
+    async with asyncio.timeout(20):
+        while await rows_known(opened, "long") < 10:  # the server counts some time after a commit
+            await looked(statistics)
+    assert await rows_known(opened, "long") == len(ROWS)
+    await looked(statistics)
+    assert server.asked[-2:] == ["ANALYZE", "SELECT"]
 
 
 async def test_a_server_out_of_reach_is_told_and_asked_again(
@@ -112,7 +145,7 @@ async def test_a_server_out_of_reach_is_told_and_asked_again(
 ) -> None:
     await opened.write(partial(make, name="long", rows=ROWS))
     server = Server(url)
-    statistics = FirstStatistics(server.lend, look_seconds=0)
+    statistics = FirstStatistics(server.lend)
     for fault in (StoreUnavailable("away"), psycopg.OperationalError("lost")):
         server.fault = fault
         with caplog.at_level(logging.WARNING):
@@ -125,7 +158,7 @@ async def test_a_server_out_of_reach_is_told_and_asked_again(
 
 async def test_one_look_is_under_way_and_close_ends_it(url: str) -> None:
     server = Server(url)
-    statistics = FirstStatistics(server.lend, look_seconds=60)
+    statistics = FirstStatistics(server.lend)
     await statistics.close()
     statistics.look_soon()
     first = statistics.looking
