@@ -68,6 +68,7 @@ def message_record(
         "reply_to": [{"email": email, "name": name} for name, email in letter.reply_to],
         "text_body": letter.text,
         "html_body": letter.html,
+        "text_from_html": letter.text_from_html,
         "attachments": [attachment_record(one) for one in letter.attachments],
         "authentication": None if check is None else authentication_record(check),
         "delivery": delivery,

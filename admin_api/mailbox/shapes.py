@@ -196,6 +196,7 @@ class MessageRecord(MessageItem):
     reply_to: list[Mailbox]
     text_body: Annotated[str | None, Field(examples=["When does our contract end?\n"])]
     html_body: Annotated[str | None, Field(examples=[None])]
+    text_from_html: Annotated[bool, Field(examples=[False])]
     attachments: list[AttachmentRecord]
     authentication: AuthenticationRecord | None
     delivery: LetterDelivery | None

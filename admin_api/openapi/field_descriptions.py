@@ -264,6 +264,7 @@ FIELDS: dict[str, str] = {
     "tenant_id": "The id of the tenant.",
     "testing": "Whether the domain says that it is only testing its policy.",
     "text_body": "The text of the message; null for none.",
+    "text_from_html": "Whether `text_body` was made from `html_body`, for want of other text.",
     "thread_id": "The id of the thread; null when none is involved.",
     "FilterIn.thread_id": "Only this thread.",
     "timestamp": "When it happened.",

@@ -108,6 +108,7 @@ def result_frame(result: Parsed) -> bytes:
     head: dict[str, object] = {
         "status": result.status,
         "has_files": result.has_files,
+        "text_from_html": result.text_from_html,
         "preview": result.preview,
         "reply_to": result.reply_to,
         "text_parts": [[*part] for part in result.text_parts],
@@ -164,6 +165,7 @@ def read_result(json: bytes, octets: bytes, size: int) -> Parsed | str:
             words=words,
             has_files=_typed(head["has_files"], bool),
             report=_report(head["report"]) if "report" in head else None,
+            text_from_html=_typed(head["text_from_html"], bool),
         )
     except (KeyError, ValueError, TypeError) as error:
         raise BadFrame(type(error).__name__) from error

@@ -183,6 +183,7 @@ def parse(data: Octets, in_time: Callable[[], bool], *, with_html: bool = True) 
     slices = [one for leaf in letter.text if as_it_is for one in reader.slices_of(leaf)]
     said = _text(reader, letter.text)
     html = _html(reader, letter.page)
+    is_said_plain = any(is_plain(leaf) and reader.has_text(leaf) for leaf in letter.text)
     derived = [reader.page(leaf)[1] for leaf in letter.page if not is_plain(leaf)]
     if html is not None and ' alt="' in html:
         derived.append(_said_by_pictures(html))
@@ -202,6 +203,7 @@ def parse(data: Octets, in_time: Callable[[], bool], *, with_html: bool = True) 
         words=_words(scan(data[:MAX_OCTETS]), said, joined(derived), attachments),
         has_files=attached or bool(reader.files),
         report=_report(letter.files),
+        text_from_html=bool(said and html) and not is_said_plain,
     )
 
 

@@ -22,11 +22,15 @@ _LONG = 64 * 1024
 
 @dataclass(frozen=True, slots=True)
 class MessageText:
-    """The readable text of a message. Text and HTML are None where there is none, or not yet."""
+    """The readable text of a message. Text and HTML are None where there is none, or not yet.
+
+    `text_from_html` says that the message has no text of its own.
+    """
 
     reply_to: tuple[tuple[str, str], ...]
     text: str | None
     html: str | None
+    text_from_html: bool
     attachments: tuple[Attachment, ...]
 
 
@@ -53,7 +57,7 @@ async def read_letter(
     text = body.text
     if body.text_parts:
         text = joined([await _read(contents, content, part) for part in body.text_parts])
-    return MessageText(body.reply_to, text, body.html, outline.attachments)
+    return MessageText(body.reply_to, text, body.html, body.text_from_html, outline.attachments)
 
 
 async def _read(contents: ContentDirectory, content: Content, part: Slice) -> str:

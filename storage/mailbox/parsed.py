@@ -42,6 +42,7 @@ class Body:
     text_parts: tuple[Slice, ...]
     text: str | None
     html: str | None
+    text_from_html: bool
 
 
 async def record(tx: Tx, results: Sequence[tuple[ParseClaim, Parsed]]) -> None:
@@ -118,7 +119,12 @@ async def _keep_parts(
     ids: Mapping[tuple[int, int, int, str], bytes] = MappingProxyType({}),
 ) -> None:
     bodies = [
-        {"message_id": message_id, "text": result.text, "html": result.html}
+        {
+            "message_id": message_id,
+            "text": result.text,
+            "html": result.html,
+            "text_from_html": int(result.text_from_html),
+        }
         for message_id, result in results
         if result.text is not None or result.html is not None
     ]
@@ -149,7 +155,10 @@ def _steps(part: Part) -> str:
     return json.dumps(part.steps, separators=(",", ":")) if part.steps else ""
 
 
-_BODY = "INSERT INTO bodies (message_id, text, html) VALUES (:message_id, :text, :html)"
+_BODY = """
+    INSERT INTO bodies (message_id, text, html, text_from_html)
+    VALUES (:message_id, :text, :html, :text_from_html)
+"""
 _ATTACHMENT = """
     INSERT INTO attachments
         (message_id, position, attachment_id, filename, content_type, size, is_inline, content_id,
@@ -164,7 +173,7 @@ async def find_body(tx: Tx, *, tenant_id: bytes, message_id: bytes) -> Body:
     """Return the body; empty for a message that is not parsed. Raises NotFound."""
     row = await tx.fetch_one(
         """
-        SELECT m.reply_to, m.text_parts, b.text, b.html
+        SELECT m.reply_to, m.text_parts, b.text, b.html, b.text_from_html
         FROM messages m LEFT JOIN bodies b ON b.message_id = m.message_id
         WHERE m.tenant_id = :tenant_id AND m.message_id = :message_id
         """,
@@ -174,7 +183,9 @@ async def find_body(tx: Tx, *, tenant_id: bytes, message_id: bytes) -> Body:
         raise NotFound("no such message")
     parts = tuple(Slice(*part) for part in json.loads(row["text_parts"]))
     reply_to = tuple((name, email) for name, email in json.loads(row["reply_to"]))
-    return Body(reply_to, parts, _inflated(row["text"]), _inflated(row["html"]))
+    text, html = _inflated(row["text"]), _inflated(row["html"])
+    is_made = bool(text and html and row["text_from_html"])  # rows of earlier releases say 1
+    return Body(reply_to, parts, text, html, is_made)
 
 
 def _inflated(kept: object) -> str | None:

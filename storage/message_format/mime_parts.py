@@ -64,7 +64,8 @@ class Parsed:
     """The parser's result. `text` and `html` are compressed; `words` are packed.
 
     `text` is there only where it does not lie in the message as it is shown: made from HTML, or of
-    a letter that is packed. `reply_to` are names and addresses.
+    a letter that is packed. `text_from_html` says that the letter has no plain text: all of it was
+    made from HTML. `reply_to` are names and addresses.
     `has_files` says whether somebody attached something: a picture of the letter is none. `report`
     is there when it is a report about the delivery of another message.
     """
@@ -79,3 +80,4 @@ class Parsed:
     words: bytes
     has_files: bool
     report: DeliveryReport | None = None
+    text_from_html: bool = False

@@ -52,6 +52,7 @@ from storage.migrations.m031_tenant_walls import m031_tenant_walls
 from storage.migrations.m032_alike_contacts import m032_alike_contacts
 from storage.migrations.m033_card_digests import m033_card_digests
 from storage.migrations.m034_signed_letters import m034_signed_letters
+from storage.migrations.m035_text_from_html import m035_text_from_html
 from storage.tenant_wall import are_open_for_older, close_to_older, walled_tables
 
 Step = Callable[[Tx], Coroutine[Any, Any, None]]
@@ -270,4 +271,5 @@ STEPS: tuple[Step, ...] = (
     m032_alike_contacts,
     m033_card_digests,
     m034_signed_letters,
+    m035_text_from_html,
 )

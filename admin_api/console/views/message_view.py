@@ -31,17 +31,18 @@ MOST_PICTURE = 5 << 20
 async def message_values(call: Call, visit: Visit, message_id: str) -> dict[str, Any]:
     """Return what the template of a message wants: the record, and its text in pieces."""
     message = await _message(call, visit, message_id)
-    text = message["text_body"]
+    text = message["text_body"] or ""
     asked = visit.query.get("view", "")
-    shown = asked if asked in VIEWS else "html" if text is None and message["html_body"] else "text"
+    has_page_alone = message["html_body"] and (not text or message["text_from_html"])
+    shown = asked if asked in VIEWS else "html" if has_page_alone else "text"
     wanted = visit.query.get("field", "").strip()
     return {
         "message": message,
         "view": shown,
         "wanted": wanted,
         "fields": [one for one in message["headers"] if _has(one, wanted.lower())],
-        "blocks": plain_text.blocks(text or ""),
-        "is_cut": plain_text.is_cut(text or ""),
+        "blocks": plain_text.blocks(text),
+        "is_cut": plain_text.is_cut(text),
         "facts": facts(message),
         "lacks": shown == "html" and frame.lacks_pictures(message["html_body"] or ""),
         "sender": sentences(message["authentication"]),

@@ -18,7 +18,7 @@ from admin_api.http.records import ReadRecord as Record
 from storage.accounts import tenants
 from storage.authentication.results import Verdict
 from storage.clock import HOUR
-from tests.admin_api.console.threads import Shown, busy_thread, mail, whole_thread
+from tests.admin_api.console.threads import HTML, Shown, busy_thread, mail, whole_thread
 from tests.admin_api.console.visitor import Visitor, signed_in, statements, visitor
 from tests.builders import (
     AGENT,
@@ -435,6 +435,25 @@ async def test_a_template_is_filled_in_for_the_reply(world: World) -> None:
         assert act in page.text, act
     assert "Nothing fills in {topic}, {x}: write it yourself." in page.text
     assert (await who.get(f"{shown.path}?template=tpl_nothing")).status_code == 404
+
+
+async def test_a_letter_opens_as_text_where_it_has_any_and_else_as_the_page_it_is(
+    world: World,
+) -> None:
+    both = mail("Plain.", name="<one@sender.test>", html=HTML)
+    page = b"From: Shop <news@shop.test>\r\nIn-Reply-To: <one@sender.test>\r\n"
+    page += b"Content-Type: text/html\r\n\r\n<p>In <b>March</b>.</p>\r\n"
+    shown = await whole_thread(world, [both, page], TEAM, SUPPORT)
+    who = await signed_in(world, MEMBER)
+
+    def framed(text: str) -> list[str]:
+        return re.findall(r'<iframe class="mail" src="([^"]*)"', text)
+
+    assert framed((await who.get(shown.path)).text) == [shown.message(1, "html/")]
+    for number, view, frames in ((0, "", 0), (0, "html", 1), (1, "", 1), (1, "text", 0)):
+        body = (await who.get(shown.message(number, f"body/?view={view}"), HX_Request="true")).text
+        assert len(framed(body)) == frames, (number, view)
+    assert "<p>In March.</p>" in body
 
 
 async def test_html_is_served_to_a_frame_only(world: World) -> None:

@@ -34,6 +34,23 @@ async def parse(world: World) -> None:
     await parse_waiting(world.database, world.clock())
 
 
+async def test_text_that_was_made_from_html_says_so(world: World) -> None:
+    """Also in a store of an earlier release, which kept no other text."""
+    page = b"From: g@sender.test\r\nContent-Type: text/html\r\n\r\n<p>In <b>March</b>.</p>\r\n"
+    ids = [await deliver(world, "team@example.test", body=body) for body in (page, LETTER)]
+    await parse(world)
+
+    async def told() -> list[tuple[str, bool]]:
+        async with world.client(SALES) as api:
+            found = [(await api.get(f"{MESSAGES}{one}/")).json() for one in ids]
+        return [(one["text_body"], one["text_from_html"]) for one in found]
+
+    expected = [("In March.", True), ("Our contract ends…", False)]
+    assert await told() == expected
+    await world.database.write(lambda tx: tx.execute("UPDATE bodies SET text_from_html = 1"))
+    assert await told() == expected
+
+
 async def listed(world: World, who: str = SALES, **query: object) -> list[str]:
     params = {name.rstrip("_"): str(value) for name, value in query.items()}
     async with world.client(who) as api:
@@ -57,6 +74,7 @@ async def test_a_parsed_message_shows_what_it_says(world: World) -> None:
     assert shown["parse_status"] == "parsed"
     assert shown["text_body"] == "Our contract ends…"
     assert shown["html_body"] == "<p>Our <b>contract</b></p>"
+    assert (waiting["text_from_html"], shown["text_from_html"]) == (False, False)
     assert shown["reply_to"] == [{"email": "desk@sender.test", "name": ""}]
     (file,) = shown["attachments"]
     assert file.pop("attachment_id").startswith("att_")

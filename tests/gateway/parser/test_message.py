@@ -118,6 +118,30 @@ def test_the_words_are_those_of_header_text_and_file_names() -> None:
     }
 
 
+@pytest.mark.parametrize(
+    ("kind", "parts", "made"),
+    [
+        ("alternative", {"text/html": "<p>One</p>"}, True),
+        ("alternative", {"text/plain": "\u00a0", "text/html": "<p>One</p>"}, True),
+        ("mixed", {"text/plain": "", "text/html": "<p>One</p>"}, True),
+        ("mixed", {"text/enriched": "<bold>One</bold>"}, True),
+        ("alternative", {"text/plain": "One", "text/html": "<p>One</p>"}, False),
+        ("mixed", {"text/plain": "One", "text/html": "<p>Two</p>"}, False),
+        ("mixed", {"text/plain": "One"}, False),
+        ("alternative", {"text/html": "<img src='cid:a'>"}, False),
+        ("mixed", {"text/plain": ""}, False),
+    ],
+)
+def test_a_letter_tells_whether_its_text_is_its_own(
+    kind: str, parts: dict[str, str], made: bool
+) -> None:
+    written = [f"--b\r\nContent-Type: {one}; charset=utf-8\r\n\r\n{parts[one]}" for one in parts]
+    result, _ = parsed(f"Content-Type: multipart/{kind}; boundary=b", "", *written, "--b--")
+
+    assert result.text_from_html is made
+    assert not made or said(result) == "One"
+
+
 def test_html_without_text_is_read_as_text() -> None:
     result, _ = parsed(
         "Content-Type: text/html; charset=utf-8",
