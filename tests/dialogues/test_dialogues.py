@@ -38,6 +38,9 @@ def leaves_something(dialogue: Dialogue) -> bool:
 def test_dialogue(dialogue: Dialogue, kind: str, servers: Servers, own_server: MakeServer) -> None:
     settings = dialogue.settings
     apart = kind if kind != dialogue.kind and leaves_something(dialogue) else ""
-    server = own_server(settings) if dialogue.own else servers.shared(settings, apart=apart)
+    if dialogue.own:
+        server = own_server(settings, dialogue.constants)
+    else:
+        server = servers.shared(settings, apart=apart)
     with Player(dialogue, server, kind) as player:
         player.play()

@@ -78,6 +78,9 @@ class Dialogue:
     steps: tuple[Step, ...]
     settings: dict[str, str] = field(default_factory=dict)
     own: bool = False  # a server for this file alone
+    constants: dict[str, float] = field(
+        default_factory=dict
+    )  # that it has instead of the product's
     each_octet: bool = False  # B: sends octet by octet
     kind: str = "smtp"  # the listener it is played on
     also: tuple[str, ...] = ()  # and others
@@ -97,6 +100,7 @@ def parse_dialogue(name: str, text: str) -> Dialogue:
         raise NotationError(f"{name}: the first line says what the dialogue shows")
     lines = _meaningful(rest)
     settings: dict[str, str] = {}
+    constants: dict[str, float] = {}
     marks: set[str] = set()
     kind = "smtp"
     also: list[str] = []
@@ -105,6 +109,9 @@ def parse_dialogue(name: str, text: str) -> Dialogue:
         if line.startswith("@setting "):
             key, _, value = line.removeprefix("@setting ").partition("=")
             settings[key.strip()] = value.strip()
+        elif line.startswith("@constant "):
+            key, _, value = line.removeprefix("@constant ").partition("=")
+            constants[key.strip()] = float(value)
         elif line.startswith("@on "):
             kind = line.removeprefix("@on ").strip()
         elif line.startswith("@also "):
@@ -115,12 +122,15 @@ def parse_dialogue(name: str, text: str) -> Dialogue:
             steps.append(_step(name, number, line, lines))
     if kind not in KINDS:
         raise NotationError(f"{name}: no listener {kind!r}")
+    if constants and "@own" not in marks:
+        raise NotationError(f"{name}: a shared server has the product's constants")
     return Dialogue(
         name,
         shows.strip(),
         tuple(steps),
         settings if "@plain" in marks else ALL_LISTENERS | settings,
         "@own" in marks,
+        constants,
         "@each_octet" in marks,
         kind,
         tuple(also) if {"@plain", "@only"} & marks or kind != "smtp" else ("smtps", *also),

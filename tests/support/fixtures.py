@@ -1,7 +1,7 @@
 """Fixtures of the black-box tests: one shared server per process, special ones by settings."""
 
 import asyncio
-from collections.abc import Callable, Generator, Iterator
+from collections.abc import Callable, Generator, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from functools import cached_property
 from pathlib import Path
@@ -102,8 +102,13 @@ def own_server(servers: Servers) -> Iterator[MakeServer]:
     """Give a maker of demo servers for this test alone, `own_server({"size_limit": "1000"})`."""
     made: list[Server] = []
 
-    def make(settings: Settings | None = None, **options: str) -> Server:
+    def make(
+        settings: Settings | None = None,
+        constants: Mapping[str, float] | None = None,
+        **options: str,
+    ) -> Server:
         server = servers.new(settings, **options)
+        server.constants = constants or {}
         made.append(server)
         server.start_demo()
         return server
