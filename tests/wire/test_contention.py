@@ -16,6 +16,7 @@ from tests.support.fixtures import MakeServer, Servers
 from tests.support.mailbox import Mailbox
 from tests.support.server import Server
 from tests.support.smtp import Reply, SmtpClient, message
+from tests.wire.test_processes import await_open
 
 TEAM = ["team@example.test"]
 CURED_WITHIN = 5.0
@@ -177,7 +178,7 @@ def test_a_sender_that_is_gone_sets_nothing_aside(small_disk: Server) -> None:
             with small_disk.client() as one:
                 assert one.command(declared).code == 250
                 one.reset()
-            time.sleep(0.1)
+            await_open(small_disk, 1)
         assert two.command("MAIL FROM:<sender@client.example>").code == 250
 
 

@@ -9,11 +9,10 @@ from contextlib import ExitStack
 import pytest
 
 from tests.support.fixtures import MakeServer
-from tests.support.mailbox import Api
 from tests.support.patience import HANG_SECONDS
 from tests.support.server import Server
 from tests.support.smtp import SmtpClient, message
-from tests.wire.test_processes import command_line, mail_processes_of
+from tests.wire.test_processes import await_count, command_line, counted, mail_processes_of
 
 FORK_SERVER = b"postroom: fork server"
 TEAM = ["team@example.test"]
@@ -24,19 +23,6 @@ START_SECONDS = 5.0  # promised is one; this machine may be busy
 def pair(own_server: MakeServer) -> Server:
     """Give a server with two mail processes, and the fork server, beside the main one."""
     return own_server({"mail_processes": "3"})
-
-
-def counted(server: Server, name: str) -> float:
-    with Api(server.demo.http) as api:
-        body = api.call("GET", "/metrics").body.decode()
-    return next(float(line.split()[1]) for line in body.splitlines() if line.startswith(name + " "))
-
-
-def await_count(server: Server, name: str, count: int, seconds: float) -> None:
-    deadline = time.monotonic() + seconds
-    while counted(server, name) < count:
-        assert time.monotonic() < deadline, server.log_tail()
-        time.sleep(0.05)
 
 
 def test_a_lost_process_is_replaced_each_time(pair: Server) -> None:

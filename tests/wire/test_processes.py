@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from tests.support.fixtures import MakeServer
+from tests.support.mailbox import Api
 from tests.support.patience import HANG_SECONDS
 from tests.support.server import Server
 from tests.support.smtp import ConnectionEnded, SmtpClient, message
@@ -33,6 +34,34 @@ def command_line(pid: int) -> bytes:
     return Path(f"/proc/{pid}/cmdline").read_bytes()
 
 
+def counted(server: Server, name: str) -> float:
+    with Api(server.demo.http) as api:
+        body = api.call("GET", "/metrics").body.decode()
+    return next(float(line.split()[1]) for line in body.splitlines() if line.startswith(name + " "))
+
+
+def await_count(server: Server, name: str, count: int, seconds: float) -> None:
+    deadline = time.monotonic() + seconds
+    while counted(server, name) < count:
+        assert time.monotonic() < deadline, server.log_tail()
+        time.sleep(0.05)
+
+
+def await_open(server: Server, count: int) -> None:
+    """Wait until the server knows of so many connections only."""
+    deadline = time.monotonic() + HANG_SECONDS
+    while (found := counted(server, "postroom_smtp_connections_open")) != count:
+        assert time.monotonic() < deadline, f"{found:.0f} connections are open"
+        time.sleep(0.01)
+
+
+def lose(server: Server, pids: list[int]) -> None:
+    """Kill mail processes, and wait until the first process knows of it."""
+    for pid in pids:
+        os.kill(pid, signal.SIGKILL)
+    await_count(server, "postroom_mail_processes_lost_total", len(pids), HANG_SECONDS)
+
+
 def deliver(client: SmtpClient, subject: str) -> str:
     try:
         return str(client.deliver(message(subject), TEAM).code)
@@ -43,8 +72,7 @@ def deliver(client: SmtpClient, subject: str) -> str:
 def test_a_lost_process_takes_only_its_own_connections_with_it(pair: Server) -> None:
     with ExitStack() as open_ones:
         clients = [open_ones.enter_context(pair.client()) for _ in range(6)]
-        os.kill(mail_processes_of(pair)[0], signal.SIGKILL)
-        time.sleep(0.2)
+        lose(pair, mail_processes_of(pair)[:1])
 
         outcomes = [deliver(client, f"open {number}") for number, client in enumerate(clients)]
         assert sorted(outcomes) == ["250"] * 3 + ["lost"] * 3
@@ -57,9 +85,7 @@ def test_a_lost_process_takes_only_its_own_connections_with_it(pair: Server) -> 
 
 
 def test_the_first_process_takes_mail_when_no_other_is_left(pair: Server) -> None:
-    for pid in mail_processes_of(pair):
-        os.kill(pid, signal.SIGKILL)
-    time.sleep(0.2)
+    lose(pair, mail_processes_of(pair))
 
     with pair.client() as client:
         assert deliver(client, "alone") == "250"
@@ -72,8 +98,7 @@ def test_a_lost_process_gives_back_the_places_of_its_clients(own_server: MakeSer
     with ExitStack() as open_ones:
         clients = [open_ones.enter_context(server.client()) for _ in range(4)]
         assert refused(server)
-        os.kill(mail_processes_of(server)[0], signal.SIGKILL)
-        time.sleep(0.2)
+        lose(server, mail_processes_of(server)[:1])
         clients += [open_ones.enter_context(server.client()) for _ in range(2)]
         assert refused(server)
 
@@ -87,7 +112,7 @@ def test_limits_count_over_all_processes(own_server: MakeServer) -> None:
             for _ in range(5):
                 open_ones.enter_context(server.client())
             assert refused(server)
-        time.sleep(0.2)
+        await_open(server, 0)
 
 
 def refused(server: Server) -> bool:

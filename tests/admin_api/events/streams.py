@@ -13,6 +13,7 @@ import orjson
 from starlette.types import Message
 
 from admin_api.events.stream import CONNECTION
+from admin_api.service.feed import Feed
 from tests.builders import World
 
 STREAM = "/v1/events/stream/"
@@ -71,6 +72,25 @@ class Stream:
         found = [await self.next() for _ in range(count)]
         return [one for one in found if one is not None]
 
+    async def ends(self) -> bool:
+        """Tell whether it ends soon, and tells nothing before but its farewell.
+
+        Soon is a second, and half of one for a busy machine, in turns of the loop: while the
+        machine stands still, nothing can end.
+        """
+        turns = 15
+        while turns:
+            try:
+                frame = await asyncio.wait_for(self.frames.get(), 0.1)
+            except TimeoutError:
+                turns -= 1
+                continue
+            if frame is None:
+                return True
+            if b"event: " in frame and b"event: bye" not in frame:
+                return False
+        return False
+
     async def silent(self, seconds: float = 0.8) -> bool:
         """Tell whether nothing comes for a while."""
         try:
@@ -78,6 +98,11 @@ class Stream:
         except TimeoutError:
             return True
         return False
+
+
+def feed_of(world: World) -> Feed:
+    feed: Feed = world.app.router.default._inner._calls._service.feed  # type: ignore[attr-defined]
+    return feed
 
 
 def told_by(frame: bytes) -> Told | None:

@@ -8,8 +8,8 @@ import pytest
 from admin_api.call.call import Call, acting_inbox
 from admin_api.mailbox import wait
 from admin_api.mailbox.messages import Entire
-from admin_api.service.feed import Feed
 from storage.database import Tx
+from tests.admin_api.events.streams import feed_of
 from tests.builders import AGENT, FOREIGN_INBOX, SALES, SUPPORT, TENANT_OWNER, World, deliver
 
 WAIT = "/v1/messages/wait/"
@@ -71,11 +71,6 @@ async def test_only_what_came_after_counts(world: World) -> None:
 
     assert (since.status_code, later.status_code) == (200, 204)
     assert {fault["field"] for fault in odd.json()["errors"]} == {"timeout", "after"}
-
-
-def feed_of(world: World) -> Feed:
-    feed: Feed = world.app.router.default._inner._calls._service.feed  # type: ignore[attr-defined]
-    return feed
 
 
 async def waiting_calls(world: World, count: int) -> None:

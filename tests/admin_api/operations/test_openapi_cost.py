@@ -3,33 +3,35 @@
 from __future__ import annotations
 
 import asyncio
-import time
+import threading
 
 import pytest
 
 import admin_api.app
 from tests.builders import open_world
 from tests.support.engines import Engine
+from tests.support.patience import HANG_SECONDS
 
 
 async def test_others_have_their_turn_while_the_document_is_made(
     engine: Engine, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    making: list[bool] = []
+    making, turns_taken = list[bool](), threading.Event()
 
     def slow() -> bytes:
         making.append(True)
         assert len(making) == 1, "made twice at a time"
-        time.sleep(0.2)
+        assert turns_taken.wait(HANG_SECONDS), "nobody else has a turn"
         making.pop()
         return b"{}"
 
     monkeypatch.setattr(admin_api.app, "_document", slow)
     async with open_world(engine) as world, world.client() as api:
         asked = [asyncio.create_task(api.get("/v1/openapi.json")) for _ in range(3)]
-        turns = 0
-        while not all(one.done() for one in asked):
+        while not making:  # noqa: ASYNC110  # it is made in a thread
             await asyncio.sleep(0.01)
-            turns += 1
-    assert [one.result().status_code for one in asked] == [200] * 3
-    assert turns > 20
+        for _ in range(20):
+            await asyncio.sleep(0.01)
+        assert making
+        turns_taken.set()
+        assert [(await one).status_code for one in asked] == [200] * 3

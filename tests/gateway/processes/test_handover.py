@@ -193,7 +193,8 @@ async def test_what_a_sender_has_seen_is_told_soon(pair: Pair) -> None:
     await pair.stored(Stored(b"m" * 16, SEEN))
 
     pair.handover.confirm(SEEN)
-    await asyncio.sleep(0.1)
+    for digest in SEEN:
+        assert await pair.ledger.wait(digest, 5)
 
     assert sorted(pair.ledger.take_confirmed(b"")) == sorted(SEEN)
 

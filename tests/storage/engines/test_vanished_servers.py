@@ -73,7 +73,7 @@ def waiting_meanwhile(far: VanishingServer) -> Callable[[Tx], Awaitable[None]]:
 
     async def work(tx: Tx) -> None:
         asyncio.get_running_loop().call_later(0.3, far.vanish)
-        await tx.fetch_one("SELECT pg_sleep(1)")
+        await tx.fetch_one("SELECT pg_sleep(60)")
 
     return work
 
