@@ -85,9 +85,5 @@ def _malformed() -> Problem:
 
 
 def _too_large() -> Problem:
-    return Problem(
-        413,
-        "body_too_large",
-        f"A form has at most {MOST_OCTETS} octets.",
-        headers={"Connection": "close"},
-    )
+    text = f"A form has at most {MOST_OCTETS} octets."
+    return Problem(413, "body_too_large", text, headers={"Connection": "close"})

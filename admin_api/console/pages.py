@@ -67,6 +67,7 @@ PAGES: tuple[Page, ...] = (
     Page("POST", _THREAD + "handoff/", thread_acts.hand_off),
     Page("POST", _THREAD + "status/", thread_acts.set_status),
     Page("POST", _THREAD + "marks/", thread_acts.mark),
+    Page("POST", _THREAD + "acts/", thread_acts.undo),
     Page("POST", _THREAD + "tasks/", thread_acts.complete_task),
     Page("POST", _THREAD + "card/", thread_acts.add_card),
     Page("POST", _THREAD + "request/", thread_acts.request_card),

@@ -45,12 +45,8 @@ async def answer_values(
     """
     if not visit.sends or not thread["messages"]:
         return None
-    drafts = await ask(
-        call,
-        "GET",
-        path_of("/v1/messages/threads/{}/drafts/", thread["thread_id"]),
-        inbox=visit.inbox,
-    )
+    at = path_of("/v1/messages/threads/{}/drafts/", thread["thread_id"])
+    drafts = await ask(call, "GET", at, inbox=visit.inbox)
     mine = [one for one in drafts if one["author"]["inbox_id"] == here["inbox_id"]]
     answered = await _answered(call, visit, thread, shown)
     fields: dict[str, Any] = dict(letter_form.EMPTY)
@@ -65,7 +61,7 @@ async def answer_values(
     if template is not None:
         fields |= {"text": template["body"], "subject": template["subject"] or fields["subject"]}
     senders = _senders(here, answered)
-    fields["last"] = _newest(thread)
+    fields["last"] = thread["messages"][-1]["message_id"]
     fields |= typed or {}
     fields["from"] = fields["from"] or senders[0]
     values = await _values(call, visit, here, senders, fields)
@@ -96,10 +92,9 @@ async def _answered(
     Nobody answers a report of failure.
     """
     written = [one for one in thread["messages"] if one["kind"] != "bounce"] or thread["messages"]
-    ids = [one["message_id"] for one in written]
     # Whoever sent the last letter wants to answer what came before it.
-    came = [one["message_id"] for one in written if one["folder"] != "sent"]
-    newest = (came or ids)[-1]
+    came = [one for one in written if one["folder"] != "sent"]
+    newest = (came or written)[-1]["message_id"]
     if newest in shown:
         return shown[newest]
     try:
@@ -107,10 +102,6 @@ async def _answered(
     except NotFound:
         return None
     return found
-
-
-def _newest(thread: Record) -> str:
-    return str(thread["messages"][-1]["message_id"])
 
 
 def _senders(here: Record, answered: Record | None) -> list[str]:

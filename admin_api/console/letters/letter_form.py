@@ -18,20 +18,8 @@ from admin_api.http.strict_json import JsonValue
 
 JsonObject = dict[str, JsonValue]
 LISTS = ("to", "cc", "bcc")
-EMPTY: Record = {
-    "reply_to": "",
-    "last": "",
-    "from": "",
-    "to": "",
-    "cc": "",
-    "bcc": "",
-    "subject": "",
-    "text": "",
-    "quote": True,
-    "files": (),
-    "draft_id": "",
-    "draft_tag": "",
-}
+_TEXTS = ("reply_to", "from", *LISTS, "subject", "text", "draft_id", "draft_tag")
+EMPTY: Record = {**dict.fromkeys(("last", *_TEXTS), ""), "quote": True, "files": ()}
 _BETWEEN = re.compile(r"[,;\n]+")
 _UNCLEAR = re.compile(r'[,;\n"<>]|^\s|\s$')
 
@@ -104,8 +92,7 @@ def of_draft(draft: Record, tag: str) -> dict[str, Any]:
 
 def of_form(form: Form) -> dict[str, Any]:
     """Return the fields as they were sent, to be shown again."""
-    names = ("reply_to", "from", *LISTS, "subject", "text", "draft_id", "draft_tag")
-    shown: dict[str, Any] = {name: form.get(name, "") for name in names}
+    shown: dict[str, Any] = {name: form.get(name, "") for name in _TEXTS}
     return shown | {"quote": bool(form.get("quote")), "files": form.every("file")}
 
 

@@ -59,7 +59,6 @@ _EMPTY = {
     "junk": "What you mark as junk (!) is here.",
     "trash": "What you move to the trash (#) is here until it is deleted for good.",
 }
-_BY_NAME = {one.name: one for one in VIEWS}
 
 
 def inbox_of(team: Sequence[Record], address: str) -> Record:
@@ -72,12 +71,7 @@ def inbox_of(team: Sequence[Record], address: str) -> Record:
 
 def view_of(name: str, lists: Sequence[Record]) -> InboxView | None:
     """Return the view of this name; `lists` are the aliases of the inbox."""
-    if name in _BY_NAME:
-        return _BY_NAME[name]
-    for one in list_views(lists):
-        if one.name == name:
-            return one
-    return None
+    return next((one for one in (*VIEWS, *list_views(lists)) if one.name == name), None)
 
 
 def list_views(lists: Sequence[Record]) -> list[InboxView]:
@@ -93,10 +87,7 @@ def count_of(view: InboxView, counts: Record | None) -> int:
     if counts is None:
         return 0
     if not view.count:
-        for each in counts["by_list"]:
-            if each["list_id"] == view.name:
-                return int(each["unread"])
-        return 0
+        return sum(one["unread"] for one in counts["by_list"] if one["list_id"] == view.name)
     found: Any = counts
     for part in view.count:
         found = found[part]

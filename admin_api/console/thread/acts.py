@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from contextlib import suppress
 
 from admin_api.call.call import Call
 from admin_api.console.inside import ask, path_of
-from admin_api.console.listing.bulk_acts import MARKS
+from admin_api.console.listing.bulk_acts import MARKS, STATUSES, read_back
 from admin_api.console.visit import Visit
 from admin_api.http.strict_json import JsonValue
+from storage.errors import NotFound
 
 THREAD = "/v1/messages/threads/{}/"
 MOST_COPIES = 500  # as many as the API changes together
@@ -44,3 +46,24 @@ async def hand_off_thread(
         body["share_contact"] = True
     path = path_of(THREAD, thread_id) + "handoff/"
     await ask(call, "POST", path, inbox=visit.inbox, body=body, key=key)
+
+
+async def change_status(call: Call, visit: Visit, thread_id: str, status: str) -> None:
+    """Close a thread, or open it again, whatever its version is."""
+    path = path_of(THREAD, thread_id)
+    await ask(call, "PATCH", path, inbox=visit.inbox, body={"status": status})
+
+
+async def take_back(call: Call, visit: Visit) -> None:
+    """Give messages and threads back what they had, as the field `back` names it."""
+    for name, values in read_back(visit.form.get("back", "")):
+        if name in MARKS:
+            starts = range(0, len(values), MOST_COPIES)
+            steps = (set_copies(call, visit, name, values[at : at + MOST_COPIES]) for at in starts)
+        elif name in STATUSES:
+            steps = (change_status(call, visit, one, STATUSES[name]) for one in values)
+        else:
+            steps = (assign_thread(call, visit, name, one) for one in values)
+        for step in steps:
+            with suppress(NotFound):  # what has gone meanwhile needs nothing back
+                await step

@@ -1,7 +1,8 @@
 """The act that was just done, for the next page to tell of, with the act that undoes it.
 
-It waits in a cookie for a minute, is shown once, and is nowhere else. It holds the name of an act
-and its fields; the act itself is a form like any other, with the token of the page.
+It waits in a cookie for a minute, is shown once, and is nowhere else. Too long for a cookie, it is
+told by the answer to its form. It holds the name of an act and its fields; the act itself is a form
+like any other, with the token of the page.
 """
 
 from __future__ import annotations
@@ -14,7 +15,7 @@ from admin_api.call.call import Call
 from admin_api.console.visit import Visit
 
 COOKIE = "postroom-done"
-ACTS = frozenset(("assign", "unassign", "status", "marks", "tasks", "acts", "again", "unsend"))
+ACTS = frozenset(("assign", "unassign", "status", "tasks", "acts", "again", "unsend"))
 _MOST = 3500
 _SECONDS = 60
 
@@ -33,9 +34,13 @@ class Done:
     saved: str = ""
 
 
-def tell(call: Call, visit: Visit, done: Done) -> None:
-    """Have the next page tell of an act."""
-    visit.cookies.append(done_cookie(done, secure=_is_secure(call)))
+def tell(call: Call, visit: Visit, done: Done) -> bool:
+    """Have the next page tell of an act; False: it is too long, and for this answer to tell of."""
+    # Browsers drop a cookie over 4 KiB without a word.
+    is_short = len(_written(done)) <= _MOST
+    if is_short:
+        visit.cookies.append(done_cookie(done, secure=_is_secure(call)))
+    return is_short
 
 
 def take_done(call: Call, visit: Visit) -> Done | None:
@@ -68,9 +73,7 @@ def done_cookie(done: Done | None, *, secure: bool) -> str:
 
 def _written(done: Done) -> str:
     named = {"text": done.text, "thread": done.thread, "act": done.act, "saved": done.saved}
-    value = urlencode(named | {f"f.{name}": text for name, text in done.fields.items()})
-    # Browsers drop a cookie over 4 KiB without a word: better no undo than no text either.
-    return value if len(value) <= _MOST else urlencode(named | {"act": ""})
+    return urlencode(named | {f"f.{name}": text for name, text in done.fields.items()})
 
 
 def read_done(value: str) -> Done | None:

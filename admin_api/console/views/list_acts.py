@@ -9,7 +9,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Coroutine, Mapping, Sequence
-from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any, TypeVar
 from urllib.parse import urlencode
@@ -21,13 +20,7 @@ from admin_api.console import words
 from admin_api.console.inside import ask, path_of, snapshot
 from admin_api.console.listing import bulk_acts
 from admin_api.console.listing.inbox_views import inbox_of, list_path, view_of
-from admin_api.console.thread.acts import (
-    MOST_COPIES,
-    THREAD,
-    assign_thread,
-    hand_off_thread,
-    set_copies,
-)
+from admin_api.console.thread import acts
 from admin_api.console.thread.undo import Done, tell
 from admin_api.console.views.list_view import IN_LIST, list_page, listed
 from admin_api.console.visit import Visit
@@ -54,9 +47,8 @@ async def act(call: Call, visit: Visit) -> Response:
         return await list_page(
             call, visit, place=form, status=400, faults=faults, draft=draft, chosen=chosen
         )
-    if visit.fragment:
+    if visit.fragment or not tell(call, visit, done):
         return await list_page(call, visit, place=form, done=done)
-    tell(call, visit, done)
     return visit.redirect(list_path(visit.inbox, form))
 
 
@@ -69,7 +61,8 @@ def _named(form: Mapping[str, str]) -> str:
 
 async def _done(call: Call, visit: Visit, named: str) -> Done:
     if named == "back":
-        return await _take_back(call, visit)
+        await acts.take_back(call, visit)
+        return Done("Taken back.", IN_LIST)
     if named in bulk_acts.WHOLE:
         return await _whole_view(call, visit, named)
     chosen = bulk_acts.chosen_of(visit.form.every("thread"))
@@ -138,7 +131,7 @@ async def _threads(call: Call, visit: Visit, chosen: Sequence[bulk_acts.Chosen])
         found = []
         for one in chosen:
             try:
-                path = path_of(THREAD, one.thread_id)
+                path = path_of(acts.THREAD, one.thread_id)
                 found.append(await ask(inner, "GET", path, inbox=visit.inbox))
             except NotFound:  # the thread has gone since it was chosen
                 continue
@@ -191,10 +184,10 @@ async def _mark(
         for thread in threads
         for copy in bulk_acts.copies_of(named, thread, until.get(thread["thread_id"], ""))
     ]
-    starts = range(0, len(copies), MOST_COPIES)
+    starts = range(0, len(copies), acts.MOST_COPIES)
     done, why = await _in_turn(
-        [copies[at : at + MOST_COPIES] for at in starts],
-        lambda some: set_copies(call, visit, named, [copy["message_id"] for copy, _ in some]),
+        [copies[at : at + acts.MOST_COPIES] for at in starts],
+        lambda some: acts.set_copies(call, visit, named, [copy["message_id"] for copy, _ in some]),
     )
     changed = [one for some in done for one in some]
     back = bulk_acts.back_of_copies(named, [copy for copy, _ in changed])
@@ -207,7 +200,7 @@ async def _set_status(
     status = bulk_acts.STATUSES[named]
     done, why = await _in_turn(
         [one for one in threads if one["status"] != status],
-        lambda one: _change_status(call, visit, one["thread_id"], status),
+        lambda one: acts.change_status(call, visit, one["thread_id"], status),
     )
     back = bulk_acts.back_of_status(named, done) if done else {}
     said = bulk_acts.SAID[named]
@@ -233,9 +226,9 @@ async def _assign(call: Call, visit: Visit, named: str, threads: Sequence[Record
     async def give(one: Record) -> None:
         thread_id, key = one["thread_id"], visit.form.get("key")
         if named != "handoff":
-            return await assign_thread(call, visit, thread_id, to)
+            return await acts.assign_thread(call, visit, thread_id, to)
         # The key of the form is that of each thread, too: sent twice, it is done once.
-        return await hand_off_thread(
+        return await acts.hand_off_thread(
             call, visit, thread_id, to, key=f"{key}-{thread_id}" if key else None
         )
 
@@ -266,24 +259,3 @@ def _has(thread: Record, to: str) -> bool:
     """Whether a thread is already in the hands of `to`, or of nobody."""
     assignee = thread["assignee"]
     return bool((assignee["address"].lower() if assignee else "") == to.lower())
-
-
-async def _take_back(call: Call, visit: Visit) -> Done:
-    """Give messages and threads back what they had."""
-    for name, values in bulk_acts.read_back(visit.form.get("back", "")):
-        if name in bulk_acts.MARKS:
-            starts = range(0, len(values), MOST_COPIES)
-            steps = (set_copies(call, visit, name, values[at : at + MOST_COPIES]) for at in starts)
-        elif name in bulk_acts.STATUSES:
-            steps = (_change_status(call, visit, one, bulk_acts.STATUSES[name]) for one in values)
-        else:
-            steps = (assign_thread(call, visit, name, one) for one in values)
-        for step in steps:
-            with suppress(NotFound):  # what has gone meanwhile needs nothing back
-                await step
-    return Done("Taken back.", IN_LIST)
-
-
-async def _change_status(call: Call, visit: Visit, thread_id: str, status: str) -> None:
-    path = path_of(THREAD, thread_id)
-    await ask(call, "PATCH", path, inbox=visit.inbox, body={"status": status})

@@ -10,13 +10,14 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping, Sequence
 from typing import Any
+from urllib.parse import urlencode
 
 from starlette.responses import Response
 
 from admin_api.call.call import Call
 from admin_api.console.inside import ask, ask_with_tag, path_of
 from admin_api.console.listing.bulk_acts import MARKS, SAID, back_of_copies, copies_of
-from admin_api.console.thread.acts import THREAD, assign_thread, hand_off_thread, set_copies
+from admin_api.console.thread import acts
 from admin_api.console.thread.undo import Done, tell
 from admin_api.console.views.thread_view import thread_page, thread_path
 from admin_api.console.visit import Visit
@@ -26,12 +27,10 @@ from admin_api.http.strict_json import JsonValue
 from storage.errors import FieldFault, Invalid, StorageError
 
 JsonObject = dict[str, JsonValue]
-# An undo names its messages in a cookie, which holds 4 KiB.
-_MOST_NAMED = 100
 _USED_KEY = ("idempotency_mismatch", "idempotency_in_progress")
 
 
-def _back(
+async def _back(
     call: Call,
     visit: Visit,
     text: str,
@@ -42,7 +41,9 @@ def _back(
     to: str = "",
 ) -> Response:
     """Lead to the thread, which tells what was done, and offers the `act` that undoes it."""
-    tell(call, visit, Done(text, visit.arguments["thread_id"], act, fields or {}, saved))
+    done = Done(text, visit.arguments["thread_id"], act, fields or {}, saved)
+    if not tell(call, visit, done):
+        return await thread_page(call, visit, done=done)
     return visit.redirect(thread_path(visit) + to)
 
 
@@ -52,7 +53,7 @@ async def _thread(call: Call, visit: Visit) -> Record:
 
 
 def _at(visit: Visit, rest: str = "") -> str:
-    return path_of(THREAD, visit.arguments["thread_id"]) + rest
+    return path_of(acts.THREAD, visit.arguments["thread_id"]) + rest
 
 
 def _key(visit: Visit) -> str | None:
@@ -87,7 +88,7 @@ async def add_note(call: Call, visit: Visit) -> Response:
         )
         return await _refused_note(call, visit, (fault,), 409)
     said = await _said_of_note(call, visit)
-    return _back(call, visit, said, saved=_key(visit) or "", to=f"#i-{note['note_id']}")
+    return await _back(call, visit, said, saved=_key(visit) or "", to=f"#i-{note['note_id']}")
 
 
 async def _said_of_note(call: Call, visit: Visit) -> str:
@@ -118,7 +119,7 @@ async def delete_note(call: Call, visit: Visit) -> Response:
     """POST /console/{inbox}/threads/{thread_id}/delete-note/."""
     path = _at(visit, path_of("notes/{}/", visit.form.get("note_id", "")))
     await ask(call, "DELETE", path, inbox=visit.inbox)
-    return _back(call, visit, "Note deleted.")
+    return await _back(call, visit, "Note deleted.")
 
 
 # ---- assignment
@@ -129,10 +130,10 @@ async def assign(call: Call, visit: Visit) -> Response:
     to = visit.form.get("to", "").strip()
     before = await _assignee(call, visit)
     try:
-        await assign_thread(call, visit, visit.arguments["thread_id"], to, key=_key(visit))
+        await acts.assign_thread(call, visit, visit.arguments["thread_id"], to, key=_key(visit))
     except Invalid as error:
         return await thread_page(call, visit, status=400, faults=error.faults)
-    return _assigned(call, visit, "Assigned", before, to)
+    return await _assigned(call, visit, "Assigned", before, to)
 
 
 async def _assignee(call: Call, visit: Visit) -> str:
@@ -140,13 +141,13 @@ async def _assignee(call: Call, visit: Visit) -> str:
     return str(assignee["address"]) if assignee else ""
 
 
-def _assigned(
+async def _assigned(
     call: Call, visit: Visit, did: str, before: str, to: str, *, saved: str = ""
 ) -> Response:
     said = f"{did} to {to}." if to else f"{did} to nobody."
     if before and before != visit.form.get("was", before) and before.lower() != to.lower():
         said = f"{before} had taken it meanwhile. {said}"
-    return _back(call, visit, said, "assign", {"to": before, "was": to}, saved=saved)
+    return await _back(call, visit, said, "assign", {"to": before, "was": to}, saved=saved)
 
 
 async def hand_off(call: Call, visit: Visit) -> Response:
@@ -154,11 +155,11 @@ async def hand_off(call: Call, visit: Visit) -> Response:
     to, key = visit.form.get("to", "").strip(), _key(visit)
     before = await _assignee(call, visit)
     try:
-        await hand_off_thread(call, visit, visit.arguments["thread_id"], to, key=key)
+        await acts.hand_off_thread(call, visit, visit.arguments["thread_id"], to, key=key)
     except Invalid as error:
         draft = {"handoff": visit.form.get("note", ""), "to": to}
         return await thread_page(call, visit, status=400, faults=error.faults, draft=draft)
-    return _assigned(call, visit, "Handed off", before, to, saved=key or "")
+    return await _assigned(call, visit, "Handed off", before, to, saved=key or "")
 
 
 # ---- status and marks
@@ -167,7 +168,7 @@ async def hand_off(call: Call, visit: Visit) -> Response:
 async def set_status(call: Call, visit: Visit) -> Response:
     """POST /console/{inbox}/threads/{thread_id}/status/: `open` or `closed`.
 
-    Closing archives one's own copies as well; opening puts those that are named back.
+    Closing archives one's own copies as well.
     """
     body: JsonObject = {"status": visit.form.get("status", "")}
     # The version that was shown: closing would hide mail that came since, unread.
@@ -180,17 +181,16 @@ async def set_status(call: Call, visit: Visit) -> Response:
         stale = visit.form.get("seen", "") or "another state"
         return await thread_page(call, visit, status=412, stale=stale)
     if body["status"] != "closed":
-        await set_copies(call, visit, "inbox", visit.form.get("only", "").split())
-        return _back(call, visit, "Reopened.", "status", {"status": "closed"})
-    ids = [one["message_id"] for one in await _chosen(call, visit, "archive")]
-    said = "Closed for everybody, archived for you." if ids else "Closed for everybody."
+        return await _back(call, visit, "Reopened.", "status", {"status": "closed"})
+    chosen = await _chosen(call, visit, "archive")
+    said = "Closed for everybody, archived for you." if chosen else "Closed for everybody."
     try:
-        await set_copies(call, visit, "archive", ids)
+        await acts.set_copies(call, visit, "archive", [one["message_id"] for one in chosen])
     except (Problem, StorageError) as error:
         # It is closed already, for everybody: that has to be said, whatever happened after it.
-        said, ids = f"Closed for everybody, not archived: {problem_of(error).detail}", []
-    back = {"status": "open"} | ({"only": " ".join(ids)} if ids else {})
-    return _back(call, visit, said, "status" if len(ids) <= _MOST_NAMED else "", back)
+        said, chosen = f"Closed for everybody, not archived: {problem_of(error).detail}", []
+    back = {"reopen": visit.arguments["thread_id"]} | back_of_copies("archive", chosen)
+    return await _back(call, visit, said, "acts", {"back": urlencode(back)})
 
 
 async def mark(call: Call, visit: Visit) -> Response:
@@ -202,17 +202,21 @@ async def mark(call: Call, visit: Visit) -> Response:
     if named not in MARKS:
         raise Invalid(FieldFault("set", f"must be of {', '.join(MARKS)}"))
     chosen = await _chosen(call, visit, named)
-    await set_copies(call, visit, named, [one["message_id"] for one in chosen])
+    await acts.set_copies(call, visit, named, [one["message_id"] for one in chosen])
     # The page goes on with the new version: with the old one its next change would be a 412.
     if visit.form.get("quiet"):
         _, version = await ask_with_tag(call, "GET", _at(visit), inbox=visit.inbox)
         return Response(status_code=204, headers={"ETag": version or ""})
     if not chosen:
-        return _back(call, visit, "Nothing to change.")
-    back = [*back_of_copies(named, chosen).items()]
-    can_undo = len(back) == 1 and len(chosen) <= _MOST_NAMED
-    fields = dict(zip(("set", "only"), back[0], strict=True))
-    return _back(call, visit, f"{SAID[named].capitalize()}.", "marks" if can_undo else "", fields)
+        return await _back(call, visit, "Nothing to change.")
+    fields = {"back": urlencode(back_of_copies(named, chosen))}
+    return await _back(call, visit, f"{SAID[named].capitalize()}.", "acts", fields)
+
+
+async def undo(call: Call, visit: Visit) -> Response:
+    """POST /console/{inbox}/threads/{thread_id}/acts/: take back a mark or a status."""
+    await acts.take_back(call, visit)
+    return await _back(call, visit, "Taken back.")
 
 
 async def _chosen(call: Call, visit: Visit, named: str) -> list[Record]:
@@ -235,7 +239,7 @@ async def complete_task(call: Call, visit: Visit) -> Response:
     await ask(call, "PATCH", path, inbox=visit.inbox, body={"completed": is_done})
     said = "Task completed." if is_done else "Task opened again."
     fields = {"task_id": task_id, "completed": "false" if is_done else "true"}
-    return _back(call, visit, said, "tasks", fields)
+    return await _back(call, visit, said, "tasks", fields)
 
 
 async def add_card(call: Call, visit: Visit) -> Response:
@@ -247,7 +251,7 @@ async def add_card(call: Call, visit: Visit) -> Response:
     except Invalid as error:
         draft = {"card": name}
         return await thread_page(call, visit, status=400, faults=error.faults, draft=draft)
-    return _back(call, visit, "Card added.", to="#panel")
+    return await _back(call, visit, "Card added.", to="#panel")
 
 
 async def request_card(call: Call, visit: Visit) -> Response:
@@ -259,7 +263,7 @@ async def request_card(call: Call, visit: Visit) -> Response:
     }
     await _post(call, visit, "/v1/contacts/shares/", body)
     said = "Asked for the card. The answer is the same whether or not there is one."
-    return _back(call, visit, said, to="#panel")
+    return await _back(call, visit, said, to="#panel")
 
 
 async def resolve_share(call: Call, visit: Visit) -> Response:
@@ -268,4 +272,4 @@ async def resolve_share(call: Call, visit: Visit) -> Response:
     path = path_of("/v1/contacts/shares/{}/" + answer + "/", visit.form.get("share_id", ""))
     await _post(call, visit, path)
     said = "Accepted." if answer == "accept" else "Declined."
-    return _back(call, visit, said, to="#panel")
+    return await _back(call, visit, said, to="#panel")

@@ -123,9 +123,10 @@ async def thread_page(
     letter: Record | None = None,
     letter_faults: Sequence[FieldFault] = (),
     problem: str = "",
+    done: undo.Done | None = None,
 ) -> Response:
     """Show the thread; `faults` and `draft` are of a note that was refused, `stale` of a change,
-    `letter`, `letter_faults` and `problem` of a letter.
+    `letter`, `letter_faults` and `problem` of a letter; `done` is the act that this answers.
     """
     await surround(call, visit, place=thread_path(visit))
     read = partial(_parts, inbox=visit.inbox, visit=visit)
@@ -139,7 +140,7 @@ async def thread_page(
     )
     opened = [item.id for item in items if item.kind == "message" and item.is_open]
     bodies = await _bodies(call, visit, opened)
-    done = undo.take_done(call, visit)
+    done = done or undo.take_done(call, visit)
     answer = await _answer(call, visit, parts, bodies)
     composer = await compose_view.answer_values(
         call,

@@ -13,7 +13,9 @@ import pytest
 
 from admin_api.call.call import Call
 from admin_api.console import inside, kept_parts, rendering
-from admin_api.console.views import list_acts, list_view
+from admin_api.console.thread import acts
+from admin_api.console.thread import undo as undo_cookie
+from admin_api.console.views import list_view
 from storage.clock import HOUR
 from storage.database import Tx
 from storage.engines.opening import EMBEDDED
@@ -158,7 +160,7 @@ async def test_an_act_refused_in_the_middle_tells_why_and_undoes_what_was_done(
 
     fields = [*chosen_of(await who.get(PATH), threads), ("act", "close")]
     with monkeypatch.context() as patch:
-        patch.setattr(list_acts, "ask", ask)
+        patch.setattr(acts, "ask", ask)
         answer = await who.post(PATH + "acts/", fields)
         refused = await who.post(PATH + "acts/", fields)
     page = await who.get(answer.headers["location"])
@@ -172,6 +174,22 @@ async def test_an_act_refused_in_the_middle_tells_why_and_undoes_what_was_done(
     assert await undo(who, page) == "Taken back."
     assert rows(await who.get(PATH)) == ["Cheese", "Bread", "Apples"]
     assert rows(await who.get(PATH + "?view=closed")) == []
+
+
+async def test_an_undo_that_is_too_long_for_a_cookie_comes_with_the_answer(
+    embedded: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    threads = await three_threads(embedded)
+    who = await signed_in(embedded, MEMBER)
+    fields = [*chosen_of(await who.get(PATH), threads), ("act", "archive")]
+
+    with monkeypatch.context() as patch:
+        patch.setattr(undo_cookie, "_MOST", 100)
+        page = await who.post(PATH + "acts/", fields)
+    assert (page.status_code, said(page)) == (200, "3 threads archived, for you only.")
+    assert rows(page) == []
+    assert await undo(who, page) == "Taken back."
+    assert rows(await who.get(PATH)) == ["Cheese", "Bread", "Apples"]
 
 
 async def test_handing_off_many_is_one_note_each_and_undone_gives_them_back(

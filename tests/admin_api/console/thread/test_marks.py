@@ -138,3 +138,31 @@ async def test_a_letter_without_an_answer_can_be_flagged_and_moves_nowhere(world
     assert await act(who, shown, "flag", record["message_id"]) == "Flagged."
     assert await act(who, shown, "trash", record["message_id"]) == "Nothing to change."
     assert await states(world, shown) == [("sent", True, True)]
+
+
+async def test_what_moved_from_several_folders_goes_back_to_each(world: World) -> None:
+    shown, who = await three(world), await signed_in(world, MEMBER)
+    await set_copies(world, shown.message_ids[:1], folder="archive")
+    before = await states(world, shown)
+
+    done = await follow(who, await who.post(f"{shown.path}marks/", {"set": "trash"}))
+    assert {one[0] for one in await states(world, shown)} == {"trash"}
+    assert said(await undo(who, shown, done)) == "Taken back."
+    assert await states(world, shown) == before
+
+
+async def test_closing_a_long_thread_can_be_undone(world: World) -> None:
+    """Its undo is too long for a cookie: the answer to the form is the page that offers it."""
+    answers = [mail("y", to=SUPPORT, answers="<a@x.test>") for _ in range(129)]
+    first = mail("x", to=SUPPORT, name="<a@x.test>")
+    shown = await whole_thread(world, [first, *answers], SUPPORT)
+    who = await signed_in(world, MEMBER)
+    version = field((await who.get(shown.path)).text, "status", "version")
+
+    done = await who.post(f"{shown.path}status/", {"status": "closed", "version": version})
+    assert (done.status_code, said(done)) == (200, "Closed for everybody, archived for you.")
+    assert {one[0] for one in await states(world, shown)} == {"archive"}
+    assert f'<meta name="place" content="{shown.path}">' in done.text
+    assert said(await undo(who, shown, done)) == "Taken back."
+    assert {one[0] for one in await states(world, shown)} == {"inbox"}
+    assert not said(await who.get(shown.path))

@@ -22,13 +22,6 @@ def test_an_act_comes_back_as_it_was() -> None:
     assert cookie.endswith("HttpOnly; SameSite=Strict; Secure")
 
 
-def test_an_act_that_is_too_long_is_told_without_its_undo() -> None:
-    cookie = done_cookie(Done("x", "t", "marks", {"only": "m" * 9000}), secure=False)
-
-    assert len(cookie) < 4096
-    assert read_done(value_of(cookie)) == Done("x", "t")
-
-
 @pytest.mark.parametrize("value", ["", "x", "act=assign", "text=a&act=delete-note", "%ff=%ff"])
 def test_what_is_no_act_of_ours_is_nothing(value: str) -> None:
     assert read_done(value) is None
