@@ -3,8 +3,8 @@
 - Three locks keep scripts out, each by itself: the parser's sanitising, a sandbox that allows none,
   and a policy that loads nothing. With `allow-same-origin` the page may measure the frame, and the
   images of the message come with the cookie; nothing in it runs, so nothing can use that.
-- `cid:` leads to the attachments of the message, for types of images only; an unknown one is its
-  alternative text (RFC 2392).
+- `cid:` leads to the attachments of the message, for types of images only (RFC 2392). Another one,
+  or one that was left out, is its alternative text.
 - A link opens another tab, which learns nothing of this one.
 - Mail keeps its colours: a white sheet, also on a dark page.
 - What is refused is a sentence in the frame: a page of ours has scripts, which must not run there.
@@ -58,9 +58,11 @@ _SOURCE = re.compile(r'\ssrc="cid:([^"]*)"', re.IGNORECASE)
 _ALT = re.compile(r'\salt="([^"]*)"')
 _TARGET = ' target="_blank"'
 _ANY_TAG = re.compile(r"""<\w(?:[^<>"']++|"[^"]*"|'[^']*')*+>""")
-_STYLE = re.compile(r'\sstyle="[^"]*"')
+_WIDTH = re.compile(r'\swidth="(\d{1,4})(%?)"')
+_STYLE = re.compile(r'\sstyle="([^"]*)"')
 _OF_HEIGHT = re.compile(r"(\d++(?:\.\d++)?+|\.\d++)[dls]?v(?:b|h|max)\b", re.IGNORECASE)
 _PER_CENT = 6  # pixels
+_LEAST_SEEN = 32  # a picture that is less wide is for counting readers, or a space
 
 
 def document(html: str, *, images: Mapping[str, str]) -> str:
@@ -96,15 +98,25 @@ def _fixed(style: re.Match[str]) -> str:
 
 def _image(tag: re.Match[str], images: Mapping[str, str]) -> str:
     source = _SOURCE.search(tag[2])
-    if source is None:
+    if source is None and " src=" in tag[2]:
         return tag[0]
-    name = unescape(source[1])
+    name = unescape(source[1]) if source else ""
     path = images.get(name) or images.get(unquote(name))
-    if path is None:
-        alt = _ALT.search(tag[2])
-        return f"<span>{escape(unescape(alt[1])) if alt else ''}</span>"
+    if source is None or path is None:
+        return _left_out(tag[2])
     start, end = source.span()
     return f'<img{tag[2][:start]} src="{escape(path)}"{tag[2][end:]}>'
+
+
+def _left_out(attributes: str) -> str:
+    """The words of a picture, as wide as it was: what stands beside it keeps its place."""
+    alt, width, style = (one.search(attributes) for one in (_ALT, _WIDTH, _STYLE))
+    look = f"width:{width[1]}{width[2] or 'px'};" if width else ""
+    look += f"{style[1]};height:auto" if style else ""
+    look = f' style="display:inline-block;max-width:100%;{look}"' if look else ""
+    is_seen = width and int(width[1]) >= _LEAST_SEEN
+    text = unescape(alt[1]) if alt else "[picture]" if is_seen else ""
+    return f"<span{look}>{escape(text)}</span>"
 
 
 def lacks_pictures(html: str) -> bool:

@@ -7,6 +7,7 @@ import pytest
 import gateway.parser.html as parser
 from admin_api.console.thread.frame import HEADERS, SANDBOX, document, image_paths
 
+GONE = '<span style="display:inline-block;max-width:100%;'
 PATH = "/console/a@b.test/messages/msg_1/attachments/att_1/"
 
 
@@ -42,6 +43,14 @@ def test_links_open_another_tab_that_learns_nothing() -> None:
         ('<img src="cid:a%40b">', f'<img src="{PATH}">'),
         ('<img src="cid:other" alt="A &amp; &lt;B&gt;">', "<span>A &amp; &lt;B&gt;</span>"),
         ('<img src="cid:other">', "<span></span>"),
+        ('<img alt="Sale">', "<span>Sale</span>"),
+        ('<img alt="" width="600" height="400">', f'{GONE}width:600px;"></span>'),
+        ('<img width="100%">', f'{GONE}width:100%;">[picture]</span>'),
+        ('<img width="1" height="1">', f'{GONE}width:1px;"></span>'),
+        (
+            '<img width="9" style="display:block;color:red;height:300px" alt="&lt;b&gt;">',
+            f'{GONE}width:9px;display:block;color:red;height:300px;height:auto">&lt;b&gt;</span>',
+        ),
         ('<img src="data:image/gif;base64,R0">', '<img src="data:image/gif;base64,R0">'),
         ('<p title="&lt;img src=&quot;cid:a@b&quot;&gt;">src="cid:a@b"</p>', None),
     ],
