@@ -231,6 +231,7 @@ class Edge:
             logger.error("page_error", exc_info=error, extra={"pairs": pairs})
         elif problem.status == 503:
             event(logger, "page_deferred", level=logging.WARNING, request=request_id)
+        visit.inboxes = ()  # it has nothing that could become another, and asks for nothing
         values = {"problem": problem, "request_id": request_id, "form_path": _form_path(request)}
         if visit.pane and request.scope.get(TEMPLATE) == FRAME:
             html = frame.refusal(problem)

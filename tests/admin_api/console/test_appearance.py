@@ -46,6 +46,25 @@ async def test_what_a_finger_presses_is_44_pixels_high_on_a_telephone(
     assert [*found.values()] == [[], [], []]
 
 
+async def test_all_acts_on_a_thread_are_in_sight_on_a_telephone(
+    site: Site, browser: Browser
+) -> None:
+    shown = await busy_thread(site.world)
+    within = """() => [...document.querySelectorAll('#acts .button, #acts button.quiet, summary')]
+      .filter((one) => one.closest('#acts') && one.checkVisibility())
+      .map((one) => [one.textContent, one.getBoundingClientRect().right <= innerWidth])"""
+
+    async def walk(tab: Tab) -> list[list[object]]:
+        await site.enter(tab)
+        await tab.page.goto(site.url + shown.path)
+        found: list[list[object]] = await tab.page.evaluate(within)
+        return found
+
+    acts = {str(name).strip(): seen for name, seen in await browser.visit(walk, **PHONE)}
+    assert {"Assign", "Close", "Flag", "Archive", "Junk", "Trash"} <= acts.keys()
+    assert all(acts.values()), acts
+
+
 async def test_the_open_row_is_marked_from_edge_to_edge_as_soon_as_it_is_chosen(
     site: Site, browser: Browser
 ) -> None:

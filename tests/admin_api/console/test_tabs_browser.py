@@ -125,3 +125,13 @@ async def test_a_tab_has_what_came_while_it_was_made(site: Site, browser: Browse
         return tab.log.told
 
     assert await browser.visit(walk, **WIDE) == []
+
+
+async def test_a_page_that_was_refused_asks_for_nothing_more(site: Site, browser: Browser) -> None:
+    async def walk(tab: Tab) -> list[str]:
+        await site.enter(tab)
+        await tab.page.goto(f"{site.url}{PATH}threads/thr_0/")
+        await tab.page.wait_for_timeout(1600)
+        return [url for url in tab.log.urls if "/static/" not in url]
+
+    assert await browser.visit(walk, **WIDE) == [f"{site.url}{PATH}threads/thr_0/"]

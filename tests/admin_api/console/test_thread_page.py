@@ -61,7 +61,8 @@ async def undo(who: Visitor, shown: Shown, page: httpx2.Response) -> httpx2.Resp
     toast = page.text.partition('id="done"')[2]
     act = re.search(r'action="[^"]*/(\w+)/"', toast)
     assert act
-    fields = dict(re.findall(r'name="([^"]+)" value="([^"]*)"', toast.partition("</form>")[0]))
+    form = unescape(toast.partition("</form>")[0])
+    fields = dict(re.findall(r'name="([^"]+)" value="([^"]*)"', form))
     return await follow(who, await who.post(f"{shown.path}{act[1]}/", fields))
 
 
@@ -104,6 +105,16 @@ async def test_a_long_thread_asks_the_store_no_more_often_than_a_short_one(world
         assert page.count("<details open") == 1
         costs.append(cost[0])
     assert costs[0] == costs[1] <= 79
+
+
+async def test_of_many_recipients_no_number_is_told_that_nobody_knows(world: World) -> None:
+    who = await signed_in(world, MEMBER)
+    for count, told in ((99, "79 more"), (100, "many more"), (130, "many more")):
+        people = [SUPPORT, *(f"p{n}@else.test" for n in range(1, count))]
+        body = mail("x", to=", ".join(people), name=f"<{count}@sender.test>", subject=f"{count}")
+        page = await who.get((await whole_thread(world, [body], SUPPORT)).path)
+        (line,) = re.findall(r'<p class="to">To .*?</p>', page.text)
+        assert line.endswith(f" and {told}</p>"), line[-100:]
 
 
 async def test_an_entry_is_made_once_as_long_as_it_shows_the_same(
@@ -319,7 +330,7 @@ async def test_a_status_that_is_out_of_date_shows_both_and_changes_nothing(world
     )
     assert said(page_now) == "Closed for everybody, archived for you."
     assert (await record(world, shown))["folders"] == ["archive"]
-    assert said(await undo(who, shown, page_now)) == "Reopened."
+    assert said(await undo(who, shown, page_now)) == "Taken back."
     assert (await record(world, shown))["folders"] == ["inbox"]
     version = field((await who.get(shown.path)).text, "status", "version")
     asked = f"{shown.path}?{urlencode({'follow': version})}"
