@@ -20,6 +20,8 @@ from storage.errors import Conflict, FieldFault, Invalid, NotFound, StoreUnavail
 MEDIA_TYPE = "application/problem+json"
 RETRY_SECONDS = 2
 DNS_RETRY_SECONDS = 30
+# As RFC 9110 has them; Python has these since 3.13.
+_PHRASES = {413: "Content Too Large", 414: "URI Too Long"}
 
 
 class Problem(Exception):
@@ -42,6 +44,11 @@ class Problem(Exception):
         self.headers = dict(headers or {})
         self.faults = faults
         self.more = dict(more or {})
+
+
+def phrase_of(status: int) -> str:
+    """Return the reason phrase of a status, the same with every Python."""
+    return _PHRASES.get(status) or HTTPStatus(status).phrase
 
 
 def unauthorized() -> Problem:
@@ -127,7 +134,7 @@ def response_of(problem: Problem) -> Response:
     """Make a response of the problem."""
     body: dict[str, object] = {
         "type": "about:blank",
-        "title": HTTPStatus(problem.status).phrase,
+        "title": phrase_of(problem.status),
         "status": problem.status,
         "detail": problem.detail,
         "code": problem.code,

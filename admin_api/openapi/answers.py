@@ -6,7 +6,6 @@ Refusals follow from the route: its access, its references, its payload.
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from http import HTTPStatus
 
 from pydantic import BaseModel
 
@@ -15,6 +14,7 @@ from admin_api.call.paging import Page
 from admin_api.call.router import Route
 from admin_api.http import shapes
 from admin_api.http.problems import MEDIA_TYPE as PROBLEM
+from admin_api.http.problems import phrase_of
 from admin_api.http.shapes import Described
 from admin_api.openapi.endpoints import DESCRIBED
 
@@ -72,7 +72,7 @@ def _success(route: Route, about: Described, status: int) -> Json:
         headers.append("ETag")
     if takes_key(route):
         headers.append("Idempotency-Replayed")
-    response: Json = {"description": HTTPStatus(status).phrase, "headers": _headers(headers)}
+    response: Json = {"description": phrase_of(status), "headers": _headers(headers)}
     if status != 204:
         # Of octets, generators take only the second type.
         is_known = about.media_type.startswith("text/") or about.media_type.endswith("json")
@@ -165,7 +165,7 @@ def _refusal(status: int, codes: list[str]) -> Json:
         429: ["Retry-After", "RateLimit", "RateLimit-Policy"],
         503: ["Retry-After"],
     }
-    phrase = HTTPStatus(status).phrase
+    phrase = phrase_of(status)
     example = {
         "type": "about:blank",
         "title": phrase,

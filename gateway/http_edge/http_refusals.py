@@ -12,7 +12,7 @@ from http import HTTPStatus
 
 from starlette.responses import Response
 
-from admin_api.http.problems import Problem, response_of
+from admin_api.http.problems import Problem, phrase_of, response_of
 from admin_api.http.responses import common_headers
 from config.logs import event
 from gateway.http_edge.http_limits import FIELDS_MAX, HEAD_MAX
@@ -99,7 +99,7 @@ def refusal(problem: Problem) -> bytes:
     response = _response(problem)
     response.headers["Connection"] = "close"
     fields = [b"%s: %s\r\n" % field for field in response.raw_headers]
-    line = f"HTTP/1.1 {problem.status} {HTTPStatus(problem.status).phrase}\r\n".encode()
+    line = f"HTTP/1.1 {problem.status} {phrase_of(problem.status)}\r\n".encode()
     event(
         logger,
         "http_refused",
