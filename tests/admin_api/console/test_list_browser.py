@@ -510,11 +510,12 @@ async def test_new_mail_of_another_is_counted_and_shown_when_asked(
         page = tab.page
         async with page.expect_response("**/console/live/**"):
             await enter(site, tab, email=TENANT_OWNER)
-        before = await looks()
+        before = await site.at_home(looks())
         for number in (1, 2):
-            await receive(site.world, SUPPORT, body=mail("x", subject=f"New {number}", to=SUPPORT))
+            letter = mail("x", subject=f"New {number}", to=SUPPORT)
+            await site.at_home(receive(site.world, SUPPORT, body=letter))
             await page.wait_for_selector(f"#live-bar:text-is('{number} new: show')")
-        seen = [await rows(page), await looks() - before, *await tab.faults()]
+        seen = [await rows(page), await site.at_home(looks()) - before, *await tab.faults()]
         async with page.expect_navigation():
             await page.click("#live-bar")
         return [*seen, await rows(page), *tab.log.told]
@@ -545,7 +546,7 @@ async def test_a_notification_names_the_sender_and_nothing_else(
             await enter(site, tab)
         await page.wait_for_timeout(1500)  # the page has settled, and hears all that comes
         letter = mail("Secret words.", subject="A secret", sender="Ann <ann@a.test>", to=SUPPORT)
-        await receive(site.world, SUPPORT, body=letter)
+        await site.at_home(receive(site.world, SUPPORT, body=letter))
         await page.wait_for_function("() => window.told.length > 0")
         return [*seen, *await page.evaluate("window.told"), *tab.log.told]
 

@@ -13,6 +13,8 @@ from tests.admin_api.console.threads import mail
 from tests.builders import MEMBER, PASSWORD, SUPPORT, receive
 from tests.support.browser import Browser, Tab
 
+LATER = mail("x", subject="Later", to=SUPPORT)
+
 
 async def opened(page: Page, name: str) -> None:
     """Wait until the thread beside the list is there, listens, and is named in the address."""
@@ -93,7 +95,7 @@ async def test_who_signs_out_in_one_tab_is_told_in_all_and_live_again_with_the_n
         await page.fill("#password", PASSWORD)
         await page.click("button:text-is('Sign in')")
         await page.wait_for_selector("#rows")
-        await receive(site.world, SUPPORT, body=mail("x", subject="Later", to=SUPPORT))
+        await site.at_home(receive(site.world, SUPPORT, body=LATER))
         await page.wait_for_selector("#rows .subject:text-is('Later')")
         # 401: signed out; 403: the old tab marks what it shows as read, with the old form.
         return [*seen, *(one for one in tab.log.told if "401" not in one and "403" not in one)]
@@ -118,7 +120,7 @@ async def test_a_tab_has_what_came_while_it_was_made(site: Site, browser: Browse
         await other.route("**/live.js", held)
         await other.goto(site.url + PATH, wait_until="commit")
         await other.wait_for_selector("#rows > .row")
-        await receive(site.world, SUPPORT, body=mail("x", subject="Later", to=SUPPORT))
+        await site.at_home(receive(site.world, SUPPORT, body=LATER))
         await page.wait_for_selector("#rows .subject:text-is('Later')")
         released.set()
         await other.wait_for_selector("#rows .subject:text-is('Later')")

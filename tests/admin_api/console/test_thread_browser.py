@@ -244,8 +244,8 @@ async def test_an_open_message_that_was_not_read_yet_comes_by_itself(
     async def walk(tab: Tab) -> list[str]:
         await enter(site, tab, shown)
         before = await tab.page.inner_text(".fact.pending")
-        await parsed(site.world)
-        await check(site.world, message_id, "verified")
+        await site.at_home(parsed(site.world))
+        await site.at_home(check(site.world, message_id, "verified"))
         await tab.page.wait_for_selector(f"#i-{message_id} .text >> text=At last.")
         return [before, *tab.log.told]
 
@@ -424,7 +424,8 @@ async def test_two_people_see_each_others_work_and_lose_no_words(
         await other.page.keyboard.press("i")
         await mine.wait_for_selector("#timeline >> text=First!")
         await mine.wait_for_selector("#state >> text=Assigned to Sales")
-        await receive(site.world, TEAM, body=mail("More mail", answers="<a@x.test>"))
+        more = mail("More mail", answers="<a@x.test>")
+        await site.at_home(receive(site.world, TEAM, body=more))
         await mine.wait_for_selector("#timeline > li.message >> nth=1")
         kept = await mine.input_value("#note-body")
         at = await mine.evaluate("document.activeElement.id")
