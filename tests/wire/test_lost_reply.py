@@ -19,6 +19,7 @@ from tests.support.mailbox import Mailbox
 from tests.support.senders import Senders, every_message_exactly_once
 from tests.support.server import Server, quiet_port
 from tests.support.smtp import SmtpClient, message, stuffed
+from tests.wire.test_processes import await_open
 
 TEAM = ["team@example.test"]
 
@@ -203,7 +204,7 @@ def test_a_retry_that_was_given_up_while_it_waited_is_not_stored_later(
             retry.open_content(TEAM)
             retry.send(stuffed(content) + b".\r\n")
             time.sleep(0.3)
-        time.sleep(0.2)
+        await_open(server, 1)
         assert first.reply().code == 250
         assert first.command("NOOP").code == 250
         time.sleep(2.5)

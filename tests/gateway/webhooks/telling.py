@@ -64,6 +64,14 @@ async def deliveries(world: World, alert: Alert) -> list[Delivery]:
     return found[::-1]
 
 
+async def owed(world: World, alert: Alert, count: int) -> list[Delivery]:
+    """Wait until an alert has so many deliveries, whatever became of them, and return them."""
+    async with asyncio.timeout(20):
+        while len(found := await deliveries(world, alert)) < count:  # noqa: ASYNC110
+            await asyncio.sleep(0.01)
+    return found
+
+
 async def settled(
     world: World, alert: Alert, *statuses: str, seconds: float = 20
 ) -> list[Delivery]:

@@ -18,7 +18,7 @@ from storage.notifications import webhook_outcomes
 from storage.notifications.webhook_outcomes import WebhookClaim, WebhookResult
 from storage.teamwork.notes import add_note, delete_note
 from tests.builders import SALES, SUPPORT, TEAM, World
-from tests.gateway.webhooks.telling import current, deliveries, settled, task_alert, webhook
+from tests.gateway.webhooks.telling import current, deliveries, owed, settled, task_alert, webhook
 from tests.gateway.webhooks.test_calls import TINY, attempted, mail, told_world
 from tests.support.engines import Engine
 from tests.support.receiver import Heard, answer, receiving
@@ -93,7 +93,7 @@ async def test_only_calls_that_were_made_are_counted(engine: Engine) -> None:
         await mail(world, TEAM)
         notes = [await mention(world), await mention(world)]
         await attempted(world, alert, 1)
-        (before, _) = await deliveries(world, alert)
+        (before, _) = await owed(world, alert, 2)
         for note_id in notes:
             await world.database.write(
                 partial(delete_note, tenant_id=world.tenant_id, note_id=note_id)

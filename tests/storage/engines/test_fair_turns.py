@@ -126,13 +126,14 @@ async def test_what_is_known_of_parties_is_bounded() -> None:
 async def test_a_write_that_waits_too_long_for_its_turn_is_unavailable(
     database: Store, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    for engine in (sqlite, postgres):
-        monkeypatch.setattr(engine, "WRITE_WAIT", 0.2)
-    async with database._writes.turn(HEAVY):  # type: ignore[attr-defined]  # both engines have it
-        with pytest.raises(StoreUnavailable):
-            await database.for_caller(OTHER).write(_nothing)
-        with pytest.raises(StoreUnavailable):
-            await database.commit(_nothing)
+    with monkeypatch.context() as impatient:
+        for engine in (sqlite, postgres):
+            impatient.setattr(engine, "WRITE_WAIT", 0.2)
+        async with database._writes.turn(HEAVY):  # type: ignore[attr-defined]  # of both engines
+            with pytest.raises(StoreUnavailable):
+                await database.for_caller(OTHER).write(_nothing)
+            with pytest.raises(StoreUnavailable):
+                await database.commit(_nothing)
     await database.for_caller(OTHER).write(_nothing)
 
 
