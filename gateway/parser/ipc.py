@@ -26,6 +26,7 @@ from storage.message_format.delivery_report import (
 from storage.message_format.mime_parts import (
     ENCODINGS,
     FLOWS,
+    MAX_PADDING,
     MAX_STEPS,
     STATUSES,
     Parsed,
@@ -40,6 +41,8 @@ MAX_JSON = 4 * 1024 * 1024
 HARD_SECONDS = 1.0
 _OCTETS_HASHED_A_SECOND = 8 * 1024 * 1024
 MAX_OCTETS = 8 * 1024 * 1024
+# By so much a file that lies in packed letters may be longer than its message.
+_MOST_GROWTH = (MAX_STEPS + 1) * MAX_PADDING
 _MAX_PARTS = 2_000
 _MAX_NAMED = 1_000
 _UNREADABLE = re.compile(r"[\x00\ud800-\udfff]")
@@ -204,14 +207,14 @@ def _part(given: object, size: int) -> Part:
     return Part(
         filename=None if filename is None else _text(filename, 255),
         content_type=media_type,
-        size=_whole(decoded, size),
+        size=_whole(decoded, size + _MOST_GROWTH),
         is_inline=_typed(is_inline, bool),
         content_id=None if content_id is None else _text(content_id, 255),
         start=first,
         end=last,
         encoding=_one_of(encoding, ENCODINGS),
-        skip=_whole(skip, size),
-        steps=tuple(_step(one, size) for one in _several(steps, MAX_STEPS)),
+        skip=_whole(skip, size + _MOST_GROWTH),
+        steps=tuple(_step(one, size + _MOST_GROWTH) for one in _several(steps, MAX_STEPS)),
     )
 
 

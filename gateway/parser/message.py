@@ -75,6 +75,7 @@ class _Reader:
     left: int = MAX_TEXT_OCTETS
     whole: bool = True
     slices: dict[int, list[Slice]] = field(default_factory=dict)
+    texts: dict[int, str] = field(default_factory=dict)
     files: list[Part] = field(default_factory=list)
     pages: dict[int, tuple[str | None, str]] = field(default_factory=dict)
     named_ids: frozenset[str] = frozenset()
@@ -96,7 +97,11 @@ class _Reader:
 
     def text(self, leaf: Leaf) -> str:
         """Return the text of a plain part, or the source of an HTML part."""
-        return joined(_read(leaf.source.octets, one) for one in self.slices_of(leaf))
+        key = id(leaf)
+        if key not in self.texts:
+            slices = self.slices_of(leaf)
+            self.texts[key] = joined(_read(leaf.source.octets, one) for one in slices)
+        return self.texts[key]
 
     def slices_of(self, leaf: Leaf) -> list[Slice]:
         """The places of a part's text: what is between the files that are uuencoded in it."""

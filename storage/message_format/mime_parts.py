@@ -19,6 +19,8 @@ FLOWS: tuple[Flow, ...] = ("", "flowed", "delsp")
 MAX_TEXT_OCTETS = 1024 * 1024
 # Packed letters around a file, one in the other.
 MAX_STEPS = 4
+# By so many octets decoding may make a part longer: uuencoded lines may have lost blanks.
+MAX_PADDING = 256 * 1024
 
 
 class Slice(NamedTuple):

@@ -2,8 +2,8 @@
 
 - A part is a slice of the content and the encoding it was sent in: reading it needs neither the
   parser nor the rest of the message.
-- Decoding takes time in proportion to the octets, works on any chunks of them, and never raises:
-  characters outside base 64 are skipped, as mail programs do.
+- Decoding takes time in proportion to the octets, gives the same for any chunks of them, and never
+  raises: characters outside base 64 are skipped, as mail programs do.
 - Base 64 that goes on behind its padding was put together from several pieces, and all of them
   count; lines behind it that are not base 64 were added in transit, and are not the file's.
 - Base 64 in the alphabet for addresses of the web (`-` and `_`) is an encoding of its own: in any
@@ -26,7 +26,7 @@ from typing import Protocol
 
 from storage.message_format.charsets import decode_text
 from storage.message_format.cms import SignedContent
-from storage.message_format.mime_parts import Encoding, Flow, Part
+from storage.message_format.mime_parts import MAX_PADDING, Encoding, Flow, Part
 
 _ALPHABET = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/"
 _OF_URLS = bytes.maketrans(b"-_", b"+/")
@@ -156,6 +156,7 @@ class _Base64:
 
     left: bytes = b""
     is_behind: bool = False
+    in_padding: bool = False
 
     def feed(self, octets: bytes) -> bytes:
         if self.is_behind:
@@ -166,17 +167,15 @@ class _Base64:
             whole = len(digits) - len(digits) % 4
             self.left = digits[whole:]
             return binascii.a2b_base64(digits[:whole])
-        self.is_behind, self.left = True, b""
-        behind = octets[octets.index(b"=") :].lstrip(b"=")
-        return _digits(digits[:padding]) + self._lines(behind)
+        self.is_behind, self.in_padding, self.left = True, True, b""
+        return _digits(digits[:padding]) + self._lines(octets[octets.index(b"=") :])
 
     def _lines(self, octets: bytes) -> bytes:
-        held = self.left + octets
-        cut = held.rfind(b"\n") + 1
-        if not cut and len(held) > _LONGEST_LINE:
-            cut = len(held) - len(held) % 4
-        self.left = held[cut:]
-        return b"".join(map(_piece, held[:cut].splitlines()))
+        if self.in_padding:
+            octets = octets.lstrip(b"=")
+            self.in_padding = not octets
+        lines, self.left = _whole_lines(self.left + octets)
+        return b"".join(map(_piece, lines))
 
     def finish(self) -> bytes:
         held, self.left = self.left, b""
@@ -196,9 +195,24 @@ class _Base64OfUrls:
         return self.inner.finish()
 
 
+def _whole_lines(held: bytes) -> tuple[list[bytes], bytes]:
+    """The lines that have ended, and the rest. Longer ones are cut, each at the same places."""
+    cut = max(held.rfind(b"\n"), held.rfind(b"\r", 0, -1)) + 1
+    lines, rest = held[:cut].splitlines(), held[cut:]
+    if len(held) > _LONGEST_LINE:
+        lines = [piece for line in lines for piece in _pieces(line)]
+        *more, rest = _pieces(rest) or [b""]
+        lines += more
+    return lines, rest
+
+
+def _pieces(line: bytes) -> list[bytes]:
+    return [line[place : place + _LONGEST_LINE] for place in range(0, len(line), _LONGEST_LINE)]
+
+
 def _piece(line: bytes) -> bytes:
     """A line behind padding: base 64 with its own padding, or nothing."""
-    groups = line.strip().lstrip(b"=")  # a chunk may have ended within the padding
+    groups = line.strip()
     if len(groups) % 4 or not _BASE64_LINE.fullmatch(groups):
         return b""
     return b"".join(map(_digits, groups.split(b"=")))
@@ -215,25 +229,44 @@ class _QuotedPrintable:
     """Whole lines: white space at the end of one is not the text's."""
 
     left: bytes = b""
+    blanks: list[bytes] = field(default_factory=list)
+    """What came behind `left`. Joined once: a line may be blank for mebibytes."""
 
     def feed(self, octets: bytes) -> bytes:
-        held = self.left + octets
+        if len(self.left) > _LONGEST_LINE and not octets.strip(b" \t\r"):
+            self.blanks.append(octets)
+            return b""
+        held = self._taken() + octets
         cut = held.rfind(b"\n") + 1
-        if not cut and len(held) > _LONGEST_LINE:
-            cut = len(held.rstrip(b" \t\r"))
-            # An escape (`=C3`) must not be cut in two.
-            cut = cut - 2 if b"=" in held[max(cut - 2, 0) : cut] else cut
+        if cut or len(held) <= _LONGEST_LINE:
+            self.left = held[cut:]
+            return _unquoted(held[:cut])
+        cut = _before_escape(held.rstrip(b" \t\r"))
         self.left = held[cut:]
-        return _unquoted(held[:cut])
+        # With a soft end: blanks at the cut are not those of a line's end.
+        return _unquoted(held[:cut] + b"=\n")
 
     def finish(self) -> bytes:
-        held, self.left = self.left, b""
-        return _unquoted(held)
+        return _unquoted(self._taken())
+
+    def _taken(self) -> bytes:
+        held = b"".join([self.left, *self.blanks])
+        self.left, self.blanks = b"", []
+        return held
+
+
+def _before_escape(octets: bytes) -> int:
+    """Where to cut, so that no escape (`=C3`) is cut in two; `==` is one, too."""
+    if b"=" not in octets[-2:]:
+        return len(octets)
+    end = octets.rindex(b"=") + 1
+    signs = end - len(octets[:end].rstrip(b"="))
+    return end - 2 + signs % 2
 
 
 def _unquoted(lines: bytes) -> bytes:
     if lines.count(b"\r") > lines.count(b"\r\n"):  # `a2b_qp` would go on behind the next LF
-        lines = _SOFT_END.sub(b"", lines)
+        lines = _SOFT_END.sub(b"=\n", lines)
     return binascii.a2b_qp(_LINE_BLANKS.sub(b"", lines))
 
 
@@ -243,21 +276,19 @@ class _Uuencode:
 
     Between `begin-base64` and `====` they are base 64 (POSIX uuencode -m).
 
-    Behind `begin` a damaged line gives the octets that can be had, each at its place.
+    Behind `begin` a damaged line gives the octets that can be had, each at its place. Blanks at the
+    end of a line, which are digits, may be lost; not for ever, or two octets would become 63.
     """
 
     left: bytes = b""
+    padding: int = MAX_PADDING
     has_begun: bool = False
     has_ended: bool = False
     base64: _Base64 | None = None
 
     def feed(self, octets: bytes) -> bytes:
-        held = self.left + octets
-        cut = held.rfind(b"\n") + 1
-        if not cut and len(held) > _LONGEST_LINE:
-            cut = len(held)
-        self.left = held[cut:]
-        return b"".join(map(self._line, held[:cut].splitlines()))
+        lines, self.left = _whole_lines(self.left + octets)
+        return b"".join(map(self._line, lines))
 
     def _line(self, line: bytes) -> bytes:
         if self.has_ended or not line.strip():
@@ -276,18 +307,21 @@ class _Uuencode:
             return b""
         length = (line[0] - 32) & 63
         needed = (length + 2) // 3 * 4
-        digits = line[1 : 1 + needed].ljust(needed, b" ")
-        tells_length = 32 <= line[0] <= 96
-        if tells_length and len(line) <= needed + 8 and not _NOT_UU.search(digits):
-            return _uu_octets(digits)[:length]
-        if not self.has_begun:  # prose before a file without `begin`
+        digits = line[1 : 1 + needed]
+        lost = needed - len(digits)
+        tells_length = 32 <= line[0] <= 96 and lost <= self.padding
+        is_whole = tells_length and len(line) <= needed + 8 and not _NOT_UU.search(digits)
+        if not (is_whole or self.has_begun):  # prose before a file without `begin`
             return b""
-        if not tells_length:
+        if tells_length:
+            self.padding -= lost
+            digits = digits.ljust(needed, b" ")
+        else:
             digits = line[1 : 1 + _MOST_UU_DIGITS]
             digits = digits[: len(digits) // 4 * 4]
             length = len(digits) // 4 * 3
         # A digit that is none counts as zero: what follows it keeps its place in the file.
-        return _uu_octets(_NOT_UU.sub(b"`", digits))[:length]
+        return _uu_octets(digits if is_whole else _NOT_UU.sub(b"`", digits))[:length]
 
     def finish(self) -> bytes:
         held, self.left = self.left, b""

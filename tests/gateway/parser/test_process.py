@@ -172,6 +172,19 @@ def test_a_result_comes_through_whole() -> None:
     assert read(failure_frame("too hard"), 5) == "too hard"
 
 
+def test_a_file_may_be_longer_than_the_message_that_it_came_in() -> None:
+    # Lines of zeros, which have lost the blanks that stand for them.
+    zeros = b"begin 644 a.bin\r\n" + b"M\r\n" * 1_000 + b"\r\nend\r\n"
+    head = b"Content-Type: application/octet-stream\r\nContent-Transfer-Encoding: x-uuencode\r\n"
+    for content in (head + b"\r\n" + zeros, b"\r\nSee:\r\n" + zeros):
+        result = parse(content, lambda: True)
+        assert [one.size for one in result.attachments] == [45_000]
+        octets = result_frame(result)
+        json, _ = lengths(octets[:HEADER])
+        found = read_result(octets[HEADER : HEADER + json], octets[HEADER + json :], len(content))
+        assert found == result
+
+
 @pytest.mark.parametrize(
     ("name", "value"),
     [

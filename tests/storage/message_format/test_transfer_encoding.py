@@ -1,8 +1,15 @@
 """Decoding of what was damaged on the way."""
 
 import binascii
+from itertools import pairwise
 
-from storage.message_format.transfer_encoding import decode, read_text
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from storage.message_format import transfer_encoding
+from storage.message_format.mime_parts import ENCODINGS, MAX_PADDING
+from storage.message_format.transfer_encoding import decode, decoder, read_text
 from tests.support.cost import is_within, seconds_of
 
 OCTETS = bytes(range(200, 245)) * 3
@@ -82,3 +89,54 @@ def test_a_soft_end_of_a_quoted_printable_line_may_be_a_bare_cr() -> None:
     }
     for octets, text in wanted.items():
         assert read_text(octets, "quoted-printable", "utf-8") == text, octets
+
+
+def test_blanks_that_a_line_of_uuencode_has_lost_count_up_to_a_bound() -> None:
+    assert decode(b"begin 644 a\nM\nM\nend\n", "uuencode") == bytes(90)
+    grown = decode(b"begin 644 a\n" + b"_\n" * 100_000, "uuencode")
+    assert set(grown) == {0}
+    assert MAX_PADDING / 2 < len(grown) < MAX_PADDING
+
+
+# A few of each: where a chunk ends they may be taken for something else.
+PIECES = (
+    *(
+        b"=",
+        b"==",
+        b"=3D",
+        b"=4",
+        b"=\r",
+        b"=\r\n",
+        b"A",
+        b"-",
+        b"x",
+        b"QUI=",
+        b"QUJD",
+        b"QUJDQUJDQUJD",
+    ),
+    *(b"\n", b"\r\n", b"\r", b" ", b"\t", b"      ", b"M", b"#0V%T", b"`\n", b"end\n", b"====\n"),
+    *(b"begin 644 x\n", b"begin-base64 644 x\n"),
+)
+
+
+@given(st.lists(st.sampled_from(PIECES), max_size=30), st.lists(st.integers(0, 100), max_size=8))
+def test_the_octets_are_the_same_however_they_come(pieces: list[bytes], cuts: list[int]) -> None:
+    octets = b"".join(pieces)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(transfer_encoding, "_LONGEST_LINE", 8)  # else only mebibytes would tell
+        for encoding in ENCODINGS:
+            decoding = decoder(encoding)
+            places = [0, *sorted(min(cut, len(octets)) for cut in cuts), len(octets)]
+            found = [decoding.feed(octets[a:b]) for a, b in pairwise(places)]
+            assert b"".join([*found, decoding.finish()]) == decode(octets, encoding), encoding
+
+
+def test_a_line_of_blanks_costs_no_more_than_one_of_letters() -> None:
+    def read(octets: bytes) -> None:
+        decoding = decoder("quoted-printable")
+        for _ in range(400):
+            decoding.feed(octets)
+        decoding.finish()
+
+    blanks, letters = b" " * 16_384, b"x" * 16_384
+    assert is_within(4, lambda: read(blanks), seconds_of(lambda: read(letters)))
