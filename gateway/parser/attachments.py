@@ -15,7 +15,7 @@ RFC 2183, RFC 2392, RFC 1847.
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from html import unescape
 from typing import NamedTuple
@@ -33,6 +33,7 @@ from storage.message_format.mime_parts import Encoding, Part, Step
 from storage.message_format.tnef import TYPES, files_in
 from storage.message_format.transfer_encoding import decode, decoder
 
+MAX_FILES = 1_000
 MAX_UUENCODED = 100
 _CHUNK = 256 * 1024
 
@@ -89,11 +90,14 @@ def parts_of(
     parts: list[Part] = []
     attached = False
     for file in files:
-        if not in_time():
+        if len(parts) > MAX_FILES or not in_time():
             return parts, attached, False
         leaf = file.leaf
         kind = leaf.kind
-        if inner := _inner_parts(leaf, shown.ids):
+        inner = _inner_parts(leaf, shown.ids, in_time) if is_winmail(leaf) else []
+        if inner is None:
+            return parts, attached, False
+        if inner:
             parts += [placed(one, leaf.source) for one in inner]
             attached = attached or not shown.named.issuperset(one.content_id or "" for one in inner)
             continue
@@ -153,14 +157,16 @@ def is_winmail(leaf: Leaf) -> bool:
     return kind.content_type in TYPES or (kind.filename or "").lower() == "winmail.dat"
 
 
-def _inner_parts(leaf: Leaf, shown: frozenset[str]) -> list[Part]:
-    """The files in a winmail.dat, which are shown in its place."""
-    if not is_winmail(leaf):
-        return []
+def _inner_parts(
+    leaf: Leaf, shown: frozenset[str], in_time: Callable[[], bool]
+) -> list[Part] | None:
+    """The files in a winmail.dat, which are shown in its place; None when that takes too long."""
+    data = decoded_in_time(leaf, in_time)
+    if data is None:
+        return None
     kind = leaf.kind
     parts = []
-    octets = leaf.source.octets[leaf.start : leaf.end]
-    for one in files_in(decode(octets, kind.encoding)):
+    for one in files_in(data):
         name, cid = file_name(one.name), content_id(one.content_id)
         stated = one.content_type.lower()
         guessed = type_of(name or "") or NO_TYPE
@@ -207,13 +213,33 @@ def _decoded_size(leaf: Leaf, in_time: Callable[[], bool]) -> int | None:
         return leaf.size
     if leaf.kind.encoding == "identity":
         return leaf.end - leaf.start
-    one, data = decoder(leaf.kind.encoding), leaf.source.octets
     size = 0
+    for octets in _decoded(leaf, in_time):
+        if octets is None:
+            return None
+        size += len(octets)
+    return size
+
+
+def decoded_in_time(leaf: Leaf, in_time: Callable[[], bool]) -> bytes | None:
+    """The octets of a part; None when it takes too long to decode them."""
+    pieces: list[bytes] = []
+    for octets in _decoded(leaf, in_time):
+        if octets is None:
+            return None
+        pieces.append(octets)
+    return b"".join(pieces)
+
+
+def _decoded(leaf: Leaf, in_time: Callable[[], bool]) -> Iterator[bytes | None]:
+    """The octets of a part, and None when the time is up."""
+    one, data = decoder(leaf.kind.encoding), leaf.source.octets
     for start in range(leaf.start, leaf.end, _CHUNK):
         if not in_time():
-            return None
-        size += len(one.feed(data[start : min(start + _CHUNK, leaf.end)]))
-    return size + len(one.finish())
+            yield None
+            return
+        yield one.feed(data[start : min(start + _CHUNK, leaf.end)])
+    yield one.finish()
 
 
 def uuencoded(

@@ -24,7 +24,9 @@ from gateway.message.delivery_report import CONTENT_TYPES, read_report
 from gateway.message.delivery_report import MAX_OCTETS as MAX_REPORT
 from gateway.message.header_scan import MAX_MAILBOXES, HeaderScan, raw_text, scan
 from gateway.parser.attachments import (
+    MAX_FILES,
     Shown,
+    decoded_in_time,
     is_winmail,
     parts_of,
     placed,
@@ -41,10 +43,9 @@ from storage.message_format.delivery_report import DeliveryReport
 from storage.message_format.header_grammar import MAX_OCTETS
 from storage.message_format.mime_parts import MAX_TEXT_OCTETS, Parsed, Part, Slice
 from storage.message_format.tnef import letter_in
-from storage.message_format.transfer_encoding import decode, joined, read_text
+from storage.message_format.transfer_encoding import decode, joined, read_text, readable_lines
 
 PREVIEW = 200
-MAX_FILES = 1_000
 _PREVIEW_FROM = 16_000
 _PREVIEW_FIRST = 1_000
 
@@ -119,7 +120,10 @@ class _Reader:
         encoding = kind.encoding
         if encoding == "base64" and _PROSE.match(data, leaf.start, end):
             encoding = "identity"
-        files = [] if is_page else uuencoded(data, leaf.start, end, encoding, kind.charset)
+        # A text that was made of a winmail.dat has no places in the message for files.
+        is_made = leaf.source.part is not None and is_winmail(leaf.source.part)
+        can_have = not (is_page or is_made)
+        files = uuencoded(data, leaf.start, end, encoding, kind.charset) if can_have else []
         self.files += [placed(one, leaf.source) for one in files]
         source = data[leaf.start : end]
         octets = decode(source, encoding)
@@ -183,7 +187,8 @@ def parse(data: Octets, in_time: Callable[[], bool], *, with_html: bool = True) 
     if (packed := next((one.leaf for one in letter.files if is_winmail(one.leaf)), None)) and not (
         any(map(reader.says, letter.text))
     ):
-        letter = _unpacked(letter, packed)
+        letter, is_whole = _unpacked(letter, packed, in_time)
+        reader.whole = reader.whole and is_whole
     as_it_is = all(is_plain(leaf) and leaf.source.part is None for leaf in letter.text)
     slices = [one for leaf in letter.text if as_it_is for one in reader.slices_of(leaf)]
     said = _text(reader, letter.text)
@@ -212,19 +217,21 @@ def parse(data: Octets, in_time: Callable[[], bool], *, with_html: bool = True) 
     )
 
 
-def _unpacked(letter: Letter, packed: Leaf) -> Letter:
-    """The letter in a winmail.dat, for a message that has no other."""
-    octets = packed.source.octets[packed.start : packed.end]
-    text, html = letter_in(decode(octets, packed.kind.encoding))
+def _unpacked(letter: Letter, packed: Leaf, in_time: Callable[[], bool]) -> tuple[Letter, bool]:
+    """The letter in a winmail.dat, for a message that has no other; whether all of it was read."""
+    data = decoded_in_time(packed, in_time)
+    if data is None:
+        return letter, False
+    text, html, charset, is_whole = letter_in(data)
 
     def leaf(content_type: str, octets: bytes, charset: str | None) -> tuple[Leaf, ...]:
         values = {b"content-type": content_type.encode()}
         kind = replace(kind_of(values, content_type), charset=charset)
         return (Leaf(kind, 0, len(octets), Source(octets, packed)),) if octets.strip() else ()
 
-    page = leaf("text/html", html, None)
-    plain = leaf("text/plain", text.encode(), "utf-8")
-    return Letter(plain or page, page, letter.files) if plain or page else letter
+    page = leaf("text/html", html, charset)
+    plain = leaf("text/plain", readable_lines(text).encode(), "utf-8")
+    return Letter(plain or page, page, letter.files) if plain or page else letter, is_whole
 
 
 def _report(files: Sequence[File]) -> DeliveryReport | None:

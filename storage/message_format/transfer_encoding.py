@@ -320,6 +320,8 @@ class _Uuencode:
             digits = line[1 : 1 + _MOST_UU_DIGITS]
             digits = digits[: len(digits) // 4 * 4]
             length = len(digits) // 4 * 3
+            if not length:
+                return b""
         # A digit that is none counts as zero: what follows it keeps its place in the file.
         return _uu_octets(digits if is_whole else _NOT_UU.sub(b"`", digits))[:length]
 

@@ -14,6 +14,7 @@ from gateway.parser.message import parse
 from storage.message_format.mime_parts import Part
 from storage.message_format.tnef import decompressed, files_in, letter_in, text_of_rtf
 from storage.message_format.transfer_encoding import file_decoder
+from tests.support.cost import is_within, seconds_of
 from tests.support.written import page_of
 
 
@@ -117,9 +118,9 @@ BARE = b"From: a@x.test\r\nContent-Type: application/ms-tnef; name=winmail.dat\r
 
 def test_the_letter_in_a_winmail_dat_is_shown_where_there_is_no_other() -> None:
     plain = attribute(0x0002800C, "Grüße vom Numbat\r\n\0".encode("cp1252"))
-    wide = properties_of_letter(text_property(0x1000, "Grüße vom Numbat\r\n"))
+    text = text_property(0x1000, "Grüße vom Numbat\r\n")
     a_file = file(b"a.txt", b"hello")
-    for inner in (plain, wide, properties_of_letter(PAGE), wide + properties_of_letter(PAGE)):
+    for inner in (plain, *(properties_of_letter(*them) for them in ([text], [PAGE], [text, PAGE]))):
         data = BARE + winmail(inner, a_file)
         found = parse(data, lambda: True)
         assert found.status == "parsed"
@@ -188,4 +189,84 @@ def test_what_is_broken_ends_the_reading(place: int, octets: bytes) -> None:
 
 
 def test_many_files_are_read_up_to_a_bound() -> None:
-    assert len(files_in(winmail(*[file(b"a", b"x")] * 300))) == 100
+    many = winmail(*[file(b"a", b"x")] * 1_100)
+    assert len(files_in(many)) == 1_001
+    found = parse(message(many), lambda: True)
+    assert (found.status, len(found.attachments)) == ("partial", 1_000)
+    found = parse(message(winmail(*[file(b"a", b"x")] * 300)), lambda: True)
+    assert (found.status, len(found.attachments)) == ("parsed", 300)
+
+
+def rich_letter(rtf: bytes) -> bytes:
+    return BARE + winmail(
+        properties_of_letter(binary_property(0x1009, bytes(8) + b"MELA" + bytes(4) + rtf))
+    )
+
+
+def test_the_octets_of_rich_text_are_in_the_charset_of_their_font() -> None:
+    fonts = (
+        rb"{\fonttbl{\f0\fswiss\fcharset0 Arial;}{\f1\fcharset204 Arial CYR;}{\f2\fcharset128 MS;}}"
+    )
+    told = {
+        rb"\f0 Gr\'fc\'dfe {\f1 \'cf\'f0\'e8} \'fc \f2 \'93\'fa\plain \'fc": "Grüße При ü 日ü",
+        rb"\pard\f1 \'cf\par\f0\'fc": "П\nü",
+        rb"{\*\x \f1}\'fc{\stylesheet{\f1 x}}\'fc": "üü",
+    }
+    for words, text in told.items():
+        assert text_of_rtf(rb"{\rtf1\ansi\ansicpg1252\deff0" + fonts + words + b"}") == text
+    assert text_of_rtf(rb"{\rtf1\ansicpg1251\deff0" + fonts + rb"\f0 \'cf\f2 \'93\'fa}") == "П日"
+
+
+def test_what_rich_text_holds_for_programs_is_no_text() -> None:
+    told = {
+        rb"a{\pict\bin5 }}{{}b}c": "ac",
+        rb"a\bin999999999 b": "a",
+        rb"a\bin-3 b": "ab",
+        rb"{\u8364}5 {\u8364?}5": "€5 €5",
+        rb"{\field{\fldinst HYPERLINK x}{\fldrslt y}}{\footerf 1}": "y",
+    }
+    for words, text in told.items():
+        assert text_of_rtf(rb"{\rtf1 " + words + b"}") == text, words
+
+
+def test_of_long_rich_text_the_beginning_is_shown() -> None:
+    found = parse(rich_letter(rb"{\rtf1 " + b"word " * 100_000 + b"}"), lambda: True)
+    assert (found.status, found.preview[:9]) == ("partial", "word word")
+
+
+def test_the_page_is_in_the_code_page_that_outlook_names() -> None:
+    page = binary_property(0x1013, "<p>Привет</p>".encode("cp1251"))
+    number = struct.pack("<HHI", 0x0003, 0x3FDE, 1251)
+    for inner in (properties_of_letter(number, page), properties_of_letter(page, number)):
+        assert parse(BARE + winmail(inner), lambda: True).preview == "Привет"
+    wide = properties_of_letter(text_property(0x1013, "<p>Привет</p>"))
+    assert parse(BARE + winmail(wide), lambda: True).preview == "Привет"
+
+
+def test_a_uuencoded_file_in_the_letter_stays_its_text() -> None:
+    coded = b"See:\r\nbegin 644 hi.txt\r\n%:&5L;&\\ \r\n`\r\nend\r\n"
+    found = parse(BARE + winmail(attribute(0x0002800C, coded)), lambda: True)
+    assert [one.filename for one in found.attachments] == ["winmail.dat"]
+    assert "hi.txt" in found.preview
+
+
+def test_half_a_sign_of_utf_7_fails_nobody() -> None:
+    codepage = attribute(0x00069007, struct.pack("<II", 65000, 0))
+    data = winmail()[:6] + codepage + attribute(0x0002800C, b"a+2AA-b")
+    assert parse(BARE + data, lambda: True).preview == "a\ufffdb"
+
+
+def test_an_attribute_that_comes_again_costs_nothing() -> None:
+    values = struct.pack("<HHI", 0x101E, 0x1234, 1_000) + bytes(4_000)
+    letter = attribute(0x00069003, struct.pack("<I", 1_000) + values * 1_000)
+    of_file = file(b"a", b"x") + letter.replace(b"\x03\x90", b"\x05\x90", 1) * 30
+    once = seconds_of(lambda: letter_in(winmail(letter)))
+    several, of_file = winmail(*[letter] * 30), winmail(of_file)
+    assert is_within(8, lambda: letter_in(several), once)
+    assert is_within(8, lambda: files_in(of_file), once)
+
+
+def test_a_winmail_dat_is_not_decoded_without_time_for_it() -> None:
+    times = iter([True] * 2)
+    found = parse(BARE + TWO, lambda: next(times, False))
+    assert (found.status, found.attachments) == ("partial", ())
