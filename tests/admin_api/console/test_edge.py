@@ -68,7 +68,7 @@ TABLE = {
         ("POST", f"/console/{{inbox}}/threads/{{thread_id}}/{act}/", False)
         for act in (
             *("note", "delete-note", "assign", "handoff", "status"),
-            *("marks", "tasks", "card", "request", "shares"),
+            *("marks", "acts", "tasks", "card", "request", "shares"),
         )
     ),
     ("GET", "/console/{inbox}/threads/{thread_id}/", False),
