@@ -111,8 +111,9 @@ def _image(tag: re.Match[str], images: Mapping[str, str]) -> str:
 def _left_out(attributes: str) -> str:
     """The words of a picture, as wide as it was: what stands beside it keeps its place."""
     alt, width, style = (one.search(attributes) for one in (_ALT, _WIDTH, _STYLE))
-    look = f"width:{width[1]}{width[2] or 'px'};" if width else ""
-    look += f"{style[1]};height:auto" if style else ""
+    look = f"{style[1]};height:auto;" if style else ""
+    # In a narrow window a cell shrinks to its words, as it would with a picture.
+    look += f"width:min({width[1]}{width[2] or 'px'},100%)" if width else ""
     look = f' style="display:inline-block;max-width:100%;{look}"' if look else ""
     is_seen = width and int(width[1]) >= _LEAST_SEEN
     text = unescape(alt[1]) if alt else "[picture]" if is_seen else ""

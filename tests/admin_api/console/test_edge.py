@@ -86,7 +86,7 @@ def cookies_of(response: httpx2.Response) -> list[str]:
 
 
 def secret_in(response: httpx2.Response) -> str:
-    (found,) = [re.match(rf"{COOKIE}=([^;]*);", one) for one in cookies_of(response)]
+    found = re.match(rf"{COOKIE}=([^;]*);", cookies_of(response)[0])
     assert found
     return found[1]
 
@@ -137,6 +137,7 @@ async def test_a_password_opens_the_page_and_signing_out_closes_it(world: World)
     out = await who.post("/console/sign-out/")
     assert (out.status_code, out.headers["clear-site-data"]) == (303, '"storage"')
     assert secret_in(out) == ""
+    assert cookies_of(out)[1] == "postroom-views=; Path=/console/; Max-Age=0"
     again = visitor(world, secret_in(answer))
     assert (await again.get("/console/settings/")).status_code == 303
 
