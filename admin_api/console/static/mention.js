@@ -2,11 +2,8 @@
 /**
  * Teammates, and offers of the search box, as a list under a field.
  *
- * - <input data-people> takes one address: chosen, its form is sent ("send") or the text field behind
- *   it is focused ("next").
- * - <textarea data-mention>: `@` opens the list, which tells what a mention opens to whom. Who is chosen
- *   is shown as a chip and becomes a value of `mentions`; an address that is only typed is offered,
- *   never mentioned in silence.
+ * <input data-people> takes one address: chosen, its form is sent ("send") or the text field behind it
+ * is focused ("next"). The list for a mention tells what it opens to whom.
  */
 import { hide, show } from "./combobox.js";
 import { all, fetched, make, one } from "./form.js";
@@ -14,11 +11,9 @@ import { all, fetched, make, one } from "./form.js";
 /** @typedef {{address: string, name: string, gets: string}} Person */
 
 const MOST = 8;
-const TOKEN = /(^|\s)@([\w.+-]*(?:@[\w.-]*)?)$/;
-const TYPED = /@([\w.+-]+@[\w-]+(?:\.[\w-]+)+)/g;
 
 /** @returns {Person[]} */
-const team = () => all("#team option").map(({ value, label, dataset }) =>
+export const team = () => all("#team option").map(({ value, label, dataset }) =>
   ({ address: value, name: label === value ? "" : label, gets: dataset.gets ?? "" }));
 
 /** How well somebody fits to what was typed: 0 is best, 3 not at all. @param {Person} person @param {string} wanted */
@@ -29,7 +24,7 @@ function rank({ address, name }, wanted) {
 }
 
 /** @param {import("./combobox.js").Field} field @param {string} asked @param {(person: Person) => void} choose */
-function offerTeam(field, asked, choose) {
+export function offerTeam(field, asked, choose) {
   const wanted = asked.trim().toLowerCase(), isMention = field.matches("[data-mention]");  // nobody mentions oneself
   const found = team().filter((each) => (each.gets || !isMention) && rank(each, wanted) < 3)
     .sort((a, b) => rank(a, wanted) - rank(b, wanted)).slice(0, MOST);
@@ -37,8 +32,6 @@ function offerTeam(field, asked, choose) {
     [make("bdi", {}, name), " ", make("bdi", {}, address), " ", make("span", { className: "faint" }, gets)]);
   show(field, "Teammates", rows, (place) => choose(found[place]));
 }
-
-// --- one teammate
 
 function ask(/** @type {HTMLInputElement} */ field) {
   field.removeAttribute("list");
@@ -53,7 +46,6 @@ for (const name of ["focusin", "input"]) document.addEventListener(name, (/** @t
   if (target.matches("input[data-people]")) ask(target);
   else if (name === "focusin") return;
   else if (target.matches("[data-suggest]")) suggest(target);
-  else if (target.matches("[data-mention]")) write(target);
 });
 
 // --- the search box
@@ -77,57 +69,4 @@ function suggest(field) {
       suggest(field);
     }, -1);
   }, 120);
-}
-
-// --- mentions
-
-function write(/** @type {HTMLTextAreaElement} */ field) {
-  const end = field.selectionStart, token = TOKEN.exec(field.value.slice(0, end));
-  hide();
-  if (token) offerTeam(field, token[2], ({ address }) => {
-    field.setRangeText(`@${address} `, end - token[2].length - 1, end, "end");
-    mention(address, true);
-  });
-  offer();
-}
-
-const carrier = one("#note-mentions");
-const mentions = () => new Set((carrier?.value ?? "").split(/[,;\s]+/).filter(Boolean));
-
-/** Mention somebody, or do so no more. @param {string} address @param {boolean} isWanted */
-function mention(address, isWanted) {
-  const chosen = mentions();
-  if (isWanted) chosen.add(address); else chosen.delete(address);
-  carrier.value = [...chosen].join(", ");
-  carrier.dispatchEvent(new Event("input", { bubbles: true }));
-  draw();
-  one("#note-body").focus();
-}
-
-/** @param {string} text @param {string} label @param {() => void} onclick */
-const button = (text, label, onclick) => make("button", { type: "button", className: "chip", ariaLabel: label, onclick }, text);
-
-function draw() {
-  const chosen = mentions();
-  one("#chips").replaceChildren(...[...chosen].map((address) =>
-    button(`${address} ×`, `Do not mention ${address}`, () => mention(address, false))));
-  const opens = team().filter(({ address }) => chosen.has(address)).map(({ name, address, gets }) => `${name || address} ${gets}.`);
-  one("#opens-now").replaceChildren(opens.join(" "));
-  offer();
-}
-
-function offer() {
-  const known = new Map(team().map(({ address, gets }) => [address.toLowerCase(), gets && address]));
-  const typed = [...one("#note-body").value.matchAll(TYPED)].map((found) => known.get(found[1].toLowerCase()) ?? "");
-  const left = [...new Set(typed)].filter((address) => address && !mentions().has(address));
-  one("#offers").replaceChildren(...left.map((address) =>
-    button(`Mention ${address}?`, `Mention ${address}`, () => mention(address, true))));
-}
-
-if (carrier) {
-  carrier.after(make("div", { id: "chips" }), make("div", { id: "offers" }));
-  carrier.type = "hidden";
-  carrier.previousElementSibling.remove();
-  carrier.addEventListener("change", draw);
-  draw();
 }

@@ -3,8 +3,15 @@
  * The thread page: reads are marked, messages are walked by keys, acts open with their field focused.
  *
  * - Only messages that are open for a second in a page that is seen are marked as read.
+ * - <textarea data-mention>: `@` opens the list of teammates. Who is chosen is shown as a chip and
+ *   becomes a value of `mentions`; an address that is only typed is offered, never mentioned in silence.
  */
-import { all, one, onKeys, recall, remember, say, sent } from "./form.js";
+import { hide } from "./combobox.js";
+import { all, make, one, onKeys, recall, say, sent } from "./form.js";
+import { offerTeam, team } from "./mention.js";
+
+const TOKEN = /(^|\s)@([\w.+-]*(?:@[\w.-]*)?)$/;
+const TYPED = /@([\w.+-]+@[\w-]+(?:\.[\w-]+)+)/g;
 
 const line = one("#timeline"), seen = one("#seen");
 const isOpen = (/** @type {Element} */ message) => one(":scope > details", message).open;
@@ -31,13 +38,10 @@ async function markRead() {
 setTimeout(markRead, 1000);
 document.addEventListener("visibilitychange", () => setTimeout(markRead, 1000));
 
-// --- views, remembered by sender
-
-const sender = (/** @type {HTMLElement} */ link) => `view/${link.closest("li")?.dataset.sender ?? ""}`;
+// --- texts that fill a field
 
 document.addEventListener("click", (event) => {
-  const act = /** @type {any} */ (event.target).closest("[data-view], [data-fill], [data-reply]"), given = act?.dataset ?? {};
-  if (["text", "html"].includes(given.view)) remember(localStorage, sender(act), given.view);
+  const given = /** @type {any} */ (event.target).closest("[data-fill], [data-reply]")?.dataset ?? {};
   if ("reply" in given) one("#answered")?.removeAttribute("hidden");
   if (!("fill" in given)) return;
   event.preventDefault();
@@ -58,9 +62,59 @@ function fill({ fill: into, text, subject }) {
   field.focus();
 }
 
-// Behind htmx, which begins so, too: before it the link leads to a page of the message alone.
-setTimeout(() => { for (const views of all("details[open] > .body > .views", line))
-  all("[data-view]:not([aria-current])", views).find((view) => view.dataset.view === localStorage.getItem(sender(views)))?.click(); });
+// --- mentions
+
+function write(/** @type {HTMLTextAreaElement} */ field) {
+  const end = field.selectionStart, token = TOKEN.exec(field.value.slice(0, end));
+  hide();
+  if (token) offerTeam(field, token[2], ({ address }) => {
+    field.setRangeText(`@${address} `, end - token[2].length - 1, end, "end");
+    mention(address, "add");
+  });
+  offer();
+}
+
+const carrier = one("#note-mentions");
+const mentions = () => new Set((carrier?.value ?? "").split(/[,;\s]+/).filter(Boolean));
+
+/** Mention somebody, or do so no more. @param {string} address @param {"add" | "delete"} how */
+function mention(address, how) {
+  const chosen = mentions();
+  chosen[how](address);
+  carrier.value = [...chosen].join(", ");
+  carrier.dispatchEvent(new Event("input", { bubbles: true }));
+  draw();
+  one("#note-body").focus();
+}
+
+/** @param {string} text @param {string} label @param {() => void} onclick */
+const button = (text, label, onclick) => make("button", { type: "button", className: "chip", ariaLabel: label, onclick }, text);
+
+function draw() {
+  const chosen = mentions();
+  one("#chips").replaceChildren(...[...chosen].map((address) =>
+    button(`${address} ×`, `Do not mention ${address}`, () => mention(address, "delete"))));
+  const opens = team().filter(({ address }) => chosen.has(address)).map(({ name, address, gets }) => `${name || address} ${gets}.`);
+  one("#opens-now").replaceChildren(opens.join(" "));
+  offer();
+}
+
+function offer() {
+  const chosen = mentions(), typed = [...one("#note-body").value.matchAll(TYPED)].map((found) => found[1].toLowerCase());
+  const left = team().filter(({ address, gets }) => gets && !chosen.has(address) && typed.includes(address.toLowerCase()));
+  one("#offers").replaceChildren(...left.map(({ address }) =>
+    button(`Mention ${address}?`, `Mention ${address}`, () => mention(address, "add"))));
+}
+
+document.addEventListener("input", (/** @type {any} */ { target }) => { if (target.matches("[data-mention]")) write(target); });
+
+if (carrier) {
+  carrier.after(make("div", { id: "chips" }), make("div", { id: "offers" }));
+  carrier.type = "hidden";
+  carrier.previousElementSibling.remove();
+  carrier.addEventListener("change", draw);
+  draw();
+}
 
 // --- keys
 
@@ -77,11 +131,6 @@ function walk(/** @type {number} */ step) {
 function links(wanted) {
   const present = messages()[touched()] ?? messages().findLast(isOpen);
   return present ? all(wanted, present) : [];
-}
-
-function foldAll() {
-  const open = !messages().every(isOpen);
-  for (const each of messages()) one("details", each).open = open;
 }
 
 function nextView() {
@@ -107,7 +156,7 @@ onKeys({
   k: () => turn(-1),
   ",": () => walk(-1),
   ".": () => walk(1),
-  ";": foldAll,
+  ";": () => { const open = !messages().every(isOpen); for (const each of messages()) one("details", each).open = open; },
   v: nextView,
   w: () => links('[data-view="why"]')[0]?.click(),
 });

@@ -15,7 +15,7 @@ from starlette.responses import HTMLResponse, Response, StreamingResponse
 
 from admin_api.access.policy import is_admin
 from admin_api.call.call import Call
-from admin_api.console import words
+from admin_api.console import looks, words
 from admin_api.console.inside import ask, members_of, path_of, response_of
 from admin_api.console.thread import frame, plain_text
 from admin_api.console.thread.sender_words import sentences
@@ -32,15 +32,22 @@ async def message_values(call: Call, visit: Visit, message_id: str) -> dict[str,
     """Return what the template of a message wants: the record, and its text in pieces."""
     message = await _message(call, visit, message_id)
     text = message["text_body"] or ""
-    asked = visit.query.get("view", "")
+    asked, sender = visit.query.get("view", ""), message["from"]["email"]
     has_page_alone = message["html_body"] and (not text or message["text_from_html"])
-    shown = asked if asked in VIEWS else "html" if has_page_alone else "text"
+    kept = looks.view_of(call.request, sender) if message["html_body"] else ""
+    shown = asked if asked in VIEWS else kept or ("html" if has_page_alone else "text")
+    if visit.fragment and asked in looks.VIEWS:  # a link elsewhere cannot choose it
+        visit.cookies.append(looks.view_cookie(call.request, sender, asked))
     wanted = visit.query.get("field", "").strip()
     return {
         "message": message,
         "view": shown,
         "wanted": wanted,
-        "fields": [one for one in message["headers"] if _has(one, wanted.lower())],
+        "fields": [
+            one
+            for one in message["headers"]
+            if wanted.lower() in f"{one['name']}: {one['value']}".lower()
+        ],
         "blocks": plain_text.blocks(text),
         "is_cut": plain_text.is_cut(text),
         "facts": facts(message),
@@ -54,10 +61,6 @@ async def message_values(call: Call, visit: Visit, message_id: str) -> dict[str,
             if one["content_type"].lower() in frame.IMAGES and one["size"] <= MOST_PICTURE
         ],
     }
-
-
-def _has(field: Mapping[str, str], wanted: str) -> bool:
-    return wanted in f"{field['name']}: {field['value']}".lower()
 
 
 def _is_in_text(message: Mapping[str, Any], file: Mapping[str, Any]) -> bool:

@@ -12,7 +12,7 @@ import re
 from starlette.responses import Response
 
 from admin_api.call.call import Call
-from admin_api.console import cookie, origin
+from admin_api.console import cookie, looks, origin
 from admin_api.console.visit import Visit
 from admin_api.http.problems import Problem
 
@@ -86,6 +86,7 @@ async def sign_out(call: Call, visit: Visit) -> Response:
     """POST /console/sign-out/: drafts in this browser go, too."""
     await cookie.end_session(call)
     visit.cookies.append(cookie.set_cookie(call.service.settings, call.request, ""))
+    visit.cookies.append(f"{looks.OF_SENDERS}=; Path=/console/; Max-Age=0")
     response = visit.redirect("/console/sign-in/")
     # Drafts must not wait in the browser for the next person who uses it.
     response.headers["Clear-Site-Data"] = '"storage"'

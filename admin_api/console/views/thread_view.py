@@ -191,7 +191,8 @@ def _frame_values(call: Call, visit: Visit, parts: Parts, counts: Record | None)
         "people": parts.people,
         "when": partial(words.moment, zone=parts.here["default_timezone"], now=call.now),
         "path": thread_path(visit),
-        "back": _back(visit),
+        # The list from which the thread was opened, as far as its link says so.
+        "back": f"{list_path(visit.inbox, visit.query)}#t-{visit.arguments['thread_id']}",
         "nav": navigation(visit, parts.here["aliases"], counts),
         "part": "",
         "audience": audience(messages, parts.notes or (), parts.acts, parts.people, parts.members),
@@ -292,11 +293,6 @@ def summary(thread: Record) -> str:
     messages = words.plural(thread["message_count"], "message")
     notes = words.plural(thread["note_count"], "note")
     return f"{thread['status']}, assigned to {assignee}, {messages}, {notes}"
-
-
-def _back(visit: Visit) -> str:
-    """The list from which the thread was opened, as far as its link says so."""
-    return f"{list_path(visit.inbox, visit.query)}#t-{visit.arguments['thread_id']}"
 
 
 async def _answer(

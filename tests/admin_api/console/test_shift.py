@@ -16,7 +16,7 @@ from storage.engines.opening import EMBEDDED
 from tests.admin_api.console.conftest import Site, served
 from tests.admin_api.console.test_list_browser import PATH, many
 from tests.admin_api.console.test_thread_browser import MIDDLE, NARROW, WIDE
-from tests.admin_api.console.threads import mail, whole_thread
+from tests.admin_api.console.threads import HTML, mail, whole_thread
 from tests.builders import SUPPORT, TEAM, open_world, receive
 from tests.support.browser import Browser, Tab
 from tests.support.engines import Engine
@@ -75,6 +75,8 @@ async def test_no_page_moves_as_it_comes(
     site = sending_site
     await many(site.world, 30)
     web = await whole_thread(site.world, [web_page(), ANSWER], TEAM)
+    parts = mail("y", name="<b@x.test>", html=HTML, sender="Ann <ann@both.test>")
+    both = await whole_thread(site.world, [parts], TEAM)
     short = await whole_thread(site.world, [mail("x", name="<a@x.test>")], TEAM)
     paths = [
         PATH,
@@ -98,10 +100,19 @@ async def test_no_page_moves_as_it_comes(
         for path in paths:
             await page.goto(site.url + path, wait_until="load")
             found[path] = await shifts(page)
-        # Once more, with a draft to put back.
-        await page.fill("#note-body", "Words")
+        # Once more, with a draft to put back that mentions somebody, and HTML, which was chosen.
+        await page.goto(site.url + both.path, wait_until="load")
+        await page.focus("#note-body")
+        await page.keyboard.type("See @sal")
+        await page.wait_for_selector("#options")
+        await page.keyboard.press("Enter")
+        await page.wait_for_selector("#chips .chip")
+        async with page.expect_response("**/html/"):
+            await page.click("[data-view=html]")
         await page.reload(wait_until="load")
         await page.wait_for_selector(".restored")
+        await page.wait_for_selector("#chips .chip")
+        assert await page.locator("iframe.mail").count() == 1
         found["draft"] = await shifts(page)
         return {one: moved for one, moved in {**found, "told": tab.log.told}.items() if moved}
 

@@ -467,6 +467,26 @@ async def test_a_letter_opens_as_text_where_it_has_any_and_else_as_the_page_it_i
     assert "<p>In March.</p>" in body
 
 
+async def test_the_view_that_is_chosen_is_that_of_a_senders_next_letters(world: World) -> None:
+    who, paths = await signed_in(world, MEMBER), list[Shown]()
+    for number, sender in enumerate(("ann@x.test", "Ann <ANN@x.test>", "bo@x.test")):
+        name, subject = f"<{number}@x.test>", f"Letter {number}"
+        body = mail("Plain.", name=name, html=HTML, sender=sender, subject=subject)
+        paths.append(await whole_thread(world, [body], TEAM, SUPPORT))
+
+    async def framed() -> list[bool]:
+        return ["<iframe" in (await who.get(one.path)).text for one in paths]
+
+    view = paths[0].message(0, "body/?view={}")
+    await who.get(view.format("html"))  # a link may lead here from anywhere
+    assert await framed() == [False] * 3
+    chosen = await who.get(view.format("html"), HX_Request="true")
+    assert "HttpOnly" in chosen.headers["set-cookie"] and "ann" not in chosen.headers["set-cookie"]
+    assert await framed() == [True, True, False]
+    await who.get(view.format("text"), HX_Request="true")
+    assert await framed() == [False] * 3
+
+
 async def test_html_is_served_to_a_frame_only(world: World) -> None:
     shown = await busy_thread(world)
     who = await signed_in(world, MEMBER)
