@@ -129,6 +129,8 @@ class Edge:
             response = self._refused(request, visit, error, headers["X-Request-Id"])
         if not files.is_kept(response):  # a file has its own, and says nothing else a dozen times
             headers |= POLICY | IN_PANE if visit.pane else POLICY
+        if visit.token and asked["dest"] == "empty":  # the page that asks may be of another session
+            headers["X-Postroom-Form"] = f"{visit.user_id} {visit.token}"
         for name, value in headers.items():
             response.headers.setdefault(name, value)
         for each in visit.cookies:
@@ -218,7 +220,7 @@ class Edge:
         token = headers.get(cookie.TOKEN_HEADER) or visit.form.get(cookie.TOKEN_FIELD, "")
         # The origin is not enough: a tab may still show a form of an earlier sign-in.
         if secret and not cookie.is_token(token, secret):
-            raise Problem(403, "stale_form", "This form is of an earlier sign-in; open it again.")
+            raise Problem(403, "stale_form", "This form is of an earlier sign-in; send it again.")
 
     # ---- the way out
 
@@ -233,6 +235,7 @@ class Edge:
             event(logger, "page_deferred", level=logging.WARNING, request=request_id)
         visit.inboxes = ()  # it has nothing that could become another, and asks for nothing
         values = {"problem": problem, "request_id": request_id, "form_path": _form_path(request)}
+        values["words"] = [*filter(None, map(visit.form.get, ("body", "note", "text")))]
         if visit.pane and request.scope.get(TEMPLATE) == FRAME:
             html = frame.refusal(problem)
             response: Response = HTMLResponse(html, problem.status, dict(frame.HEADERS))

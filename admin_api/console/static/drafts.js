@@ -57,8 +57,9 @@ document.addEventListener("input", (event) => {
   const field = at.closest("textarea[data-draft]") ?? at.closest("form")?.querySelector("textarea[data-draft]");
   if (field) save(field);
 });
-document.addEventListener("submit", (event) => {
-  if (/** @type {any} */ (event.target).action.endsWith("/sign-out/")) names().forEach((name) => localStorage.removeItem(name));
+document.addEventListener("submit", (/** @type {any} */ { target }) => {
+  all("textarea[data-draft]", target).forEach(save);  // signing out in another tab removed it
+  if (target.action.endsWith("/sign-out/")) names().forEach((name) => localStorage.removeItem(name));
 });
 
 /** Drop what was saved or is old, and put what is left into fields; those that are not new keep a text. */

@@ -14,6 +14,13 @@ export const all = (selector, within = document) => [...within.querySelectorAll(
 export const meta = (name) => one(`meta[name="${name}"]`)?.content ?? "";
 export const token = () => meta("form-token");
 
+/** Have the forms be of the session that an answer is of: of the same user, who signed in anew in another tab. */
+export function renew(/** @type {{headers: Headers} | null | undefined} */ answer) {
+  const [user, text] = answer?.headers.get("X-Postroom-Form")?.split(" ") ?? [], isMine = user && user === one("[data-user]")?.dataset.user;
+  if (isMine) for (const each of all('[data-user], [name="form_token"]')) each.content = each.value = text;
+  return isMine;
+}
+
 /** What the browser keeps for us; of an entry that is broken (edited, of another release) nothing. @param {Storage} store @param {string} name @returns {any} */
 export function recall(store, name) {
   try { return JSON.parse(/** @type {any} */ (store.getItem(name))) ?? {}; } catch { return {}; }
@@ -83,6 +90,8 @@ document.addEventListener("htmx:config:request", (event) => {
   const { request } = /** @type {CustomEvent} */ (event).detail.ctx;
   if (request.method !== "GET") request.headers["X-Postroom-Form"] = token();
 });
+
+document.addEventListener("htmx:after:request", (event) => renew(/** @type {CustomEvent} */ (event).detail.ctx.response));
 
 /** No answer at all: say so; what was chosen and written stays. */
 document.addEventListener("htmx:error", () => toast("The server cannot be reached. Try again in a moment."));

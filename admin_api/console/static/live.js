@@ -13,7 +13,7 @@
  * - <meta name="live"> has all inboxes of the user, <meta name="inbox"> the one that is shown. Rows are
  *   <li id="t-{thread_id}">, items <li id="i-{id}">; what has an id and data-live follows as it is.
  */
-import { all, make, meta, one, parsed, remember, say } from "./form.js";
+import { all, make, meta, one, parsed, remember, renew, say } from "./form.js";
 
 const CHANNEL = "postroom-live";
 const BETWEEN = 430, LONGEST = 4000, SHARE = 4, LEASE = 5000, SETTLED = 1000;  // milliseconds; a part of one's time
@@ -101,11 +101,12 @@ async function refresh() {
   const asked = news, address = location.href, { url, headers, wanted } = question(asked);
   news = nothing();
   const answer = await fetch(url, { headers }).catch(() => null), text = await answer?.text().catch(() => null);
+  isAsking = false;
   if (answer?.status === 401 || (answer?.redirected && answer.url.includes("/console/sign-in/"))) return signedOut();
+  if (renew(answer) && one("#signed-out")) { one("#signed-out").remove(); one("#dialog").close(); lead(); }
   if (!answer?.ok || typeof text !== "string")  // asked again with the next frame, or when there is a network again
     news = { threads: news.threads.union(asked.threads), isMissed: news.isMissed || asked.isMissed, isMarked: false };
   else if (answer.status !== 204 && address === location.href && swappedAt < askedAt) show(parsed(text), wanted);
-  isAsking = false;
   between = answer?.ok ? Math.min(LONGEST, Math.max(BETWEEN, SHARE * (Date.now() - askedAt))) : LONGEST;
   if (isDue || answer?.status === 429) ask();
 }
