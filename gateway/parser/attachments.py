@@ -15,7 +15,7 @@ RFC 2183, RFC 2392, RFC 1847.
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from html import unescape
 from typing import NamedTuple
@@ -84,9 +84,15 @@ def shown_ids(html: str | None) -> frozenset[str]:
 
 
 def parts_of(
-    files: Sequence[File], shown: Shown, in_time: Callable[[], bool]
+    files: Sequence[File],
+    shown: Shown,
+    in_time: Callable[[], bool],
+    unpacked: Mapping[Leaf, bytes],
 ) -> tuple[list[Part], bool, bool]:
-    """The files, whether somebody attached one of them, and whether all were measured in time."""
+    """The files, whether somebody attached one of them, and whether all were measured in time.
+
+    `unpacked` are parts that were decoded already.
+    """
     parts: list[Part] = []
     attached = False
     for file in files:
@@ -94,10 +100,12 @@ def parts_of(
             return parts, attached, False
         leaf = file.leaf
         kind = leaf.kind
-        inner = _inner_parts(leaf, shown.ids, in_time) if is_winmail(leaf) else []
-        if inner is None:
+        octets: bytes | None = unpacked.get(leaf, b"")
+        if is_winmail(leaf) and not octets:
+            octets = decoded_in_time(leaf, in_time)
+        if octets is None:
             return parts, attached, False
-        if inner:
+        if octets and (inner := _inner_parts(leaf, octets, shown.ids)):
             parts += [placed(one, leaf.source) for one in inner]
             attached = attached or not shown.named.issuperset(one.content_id or "" for one in inner)
             continue
@@ -157,16 +165,11 @@ def is_winmail(leaf: Leaf) -> bool:
     return kind.content_type in TYPES or (kind.filename or "").lower() == "winmail.dat"
 
 
-def _inner_parts(
-    leaf: Leaf, shown: frozenset[str], in_time: Callable[[], bool]
-) -> list[Part] | None:
-    """The files in a winmail.dat, which are shown in its place; None when that takes too long."""
-    data = decoded_in_time(leaf, in_time)
-    if data is None:
-        return None
+def _inner_parts(leaf: Leaf, octets: bytes, shown: frozenset[str]) -> list[Part]:
+    """The files in a winmail.dat, which are shown in its place."""
     kind = leaf.kind
     parts = []
-    for one in files_in(data):
+    for one in files_in(octets):
         name, cid = file_name(one.name), content_id(one.content_id)
         stated = one.content_type.lower()
         guessed = type_of(name or "") or NO_TYPE

@@ -37,7 +37,7 @@ from gateway.parser.detection import likely_codec
 from gateway.parser.fields import Octets, kind_of
 from gateway.parser.letter import File, Letter, is_plain, letter_of
 from gateway.parser.signed_letter import may_be_signed, opened
-from gateway.parser.structure import Leaf, Source, Structure, split
+from gateway.parser.structure import Branch, Leaf, Source, Structure, split
 from storage.index.words import MAX_CHARACTERS, document, pack, words
 from storage.message_format.delivery_report import DeliveryReport
 from storage.message_format.header_grammar import MAX_OCTETS
@@ -184,11 +184,14 @@ def parse(data: Octets, in_time: Callable[[], bool], *, with_html: bool = True) 
     ids = {kind.location: kind.content_id for kind in kinds if kind.location and kind.content_id}
     reader = _Reader(in_time, with_html, ids=ids)
     letter = letter_of(structure.root, reader.has_text, reader.shows)
-    if (packed := next((one.leaf for one in letter.files if is_winmail(one.leaf)), None)) and not (
-        any(map(reader.says, letter.text))
-    ):
-        letter, is_whole = _unpacked(letter, packed, in_time)
-        reader.whole = reader.whole and is_whole
+    unpacked: dict[Leaf, bytes] = {}
+    packed = next((one.leaf for one in letter.files if is_winmail(one.leaf)), None)
+    if packed is not None and not any(map(reader.says, letter.text)):
+        octets = decoded_in_time(packed, in_time)
+        reader.whole = reader.whole and octets is not None
+        if octets is not None:
+            unpacked[packed] = octets
+            letter = _unpacked(reader, letter, packed, octets)
     as_it_is = all(is_plain(leaf) and leaf.source.part is None for leaf in letter.text)
     slices = [one for leaf in letter.text if as_it_is for one in reader.slices_of(leaf)]
     said = _text(reader, letter.text)
@@ -198,7 +201,7 @@ def parse(data: Octets, in_time: Callable[[], bool], *, with_html: bool = True) 
     if html is not None and ' alt="' in html:
         derived.append(_said_by_pictures(html))
     shown = Shown(shown_ids(html), reader.named_ids)
-    parts, attached, measured = parts_of(letter.files, shown, in_time)
+    parts, attached, measured = parts_of(letter.files, shown, in_time, unpacked)
     files = sorted([*parts, *reader.files], key=lambda part: part.start)
     attachments = tuple(files[:MAX_FILES])
     is_whole = structure.whole and reader.whole and measured and len(files) <= MAX_FILES
@@ -217,21 +220,20 @@ def parse(data: Octets, in_time: Callable[[], bool], *, with_html: bool = True) 
     )
 
 
-def _unpacked(letter: Letter, packed: Leaf, in_time: Callable[[], bool]) -> tuple[Letter, bool]:
-    """The letter in a winmail.dat, for a message that has no other; whether all of it was read."""
-    data = decoded_in_time(packed, in_time)
-    if data is None:
-        return letter, False
-    text, html, charset, is_whole = letter_in(data)
+def _unpacked(reader: _Reader, letter: Letter, packed: Leaf, octets: bytes) -> Letter:
+    """The letter in a winmail.dat, for a message that has no other."""
+    text, html, charset, is_whole = letter_in(octets)
+    reader.whole = reader.whole and is_whole
 
-    def leaf(content_type: str, octets: bytes, charset: str | None) -> tuple[Leaf, ...]:
+    def leaf(content_type: str, octets: bytes, charset: str | None) -> list[Leaf | Branch]:
         values = {b"content-type": content_type.encode()}
         kind = replace(kind_of(values, content_type), charset=charset)
-        return (Leaf(kind, 0, len(octets), Source(octets, packed)),) if octets.strip() else ()
+        return [Leaf(kind, 0, len(octets), Source(octets, packed))] if octets.strip() else []
 
-    page = leaf("text/html", html, charset)
     plain = leaf("text/plain", readable_lines(text).encode(), "utf-8")
-    return Letter(plain or page, page, letter.files) if plain or page else letter, is_whole
+    forms = Branch("multipart/alternative", plain + leaf("text/html", html, charset))
+    inner = letter_of(forms, reader.has_text, reader.shows)
+    return replace(letter, text=inner.text, page=inner.page) if inner.text else letter
 
 
 def _report(files: Sequence[File]) -> DeliveryReport | None:

@@ -33,7 +33,8 @@ _OF_URLS = bytes.maketrans(b"-_", b"+/")
 _NOT_ALPHABET = bytes(octet for octet in range(256) if octet not in _ALPHABET + b"=")
 # A longer one is decoded in pieces: a part without line ends would lie in memory whole.
 _LONGEST_LINE = 64 * 1024
-_BASE64_LINE = re.compile(rb"(?:[A-Za-z0-9+/]{2,}={0,2})+")
+# Possessive: a line with another sign at its end must not be parted in every possible way.
+_BASE64_LINE = re.compile(rb"(?:[A-Za-z0-9+/]{2,}+={0,2}+)++")
 _SOFT_END = re.compile(rb"=[ \t]*+\r(?!\n)")
 _LINE_BLANKS = re.compile(rb"(?<![ \t])[ \t]++(?=\r?\n|\Z)")
 _UU_BEGIN = re.compile(rb"begin [0-7]{3,4} ")

@@ -131,6 +131,13 @@ def test_the_octets_are_the_same_however_they_come(pieces: list[bytes], cuts: li
             assert b"".join([*found, decoding.finish()]) == decode(octets, encoding), encoding
 
 
+def test_a_line_behind_padding_costs_no_more_for_a_sign_at_its_end() -> None:
+    lines, odd = b"QQ==\n" + b"QUJD" * 10 + b"\n", b"QQ==\n" + b"QUJD" * 10 + b"QUJ!\n"
+    assert decode(lines, "base64") == b"A" + b"ABC" * 10
+    assert decode(odd, "base64") == b"A"
+    assert is_within(10, lambda: decode(odd, "base64"), seconds_of(lambda: decode(lines, "base64")))
+
+
 def test_a_line_of_blanks_costs_no_more_than_one_of_letters() -> None:
     def read(octets: bytes) -> None:
         decoding = decoder("quoted-printable")
