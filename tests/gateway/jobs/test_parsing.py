@@ -169,7 +169,7 @@ async def test_a_message_that_kills_the_parser_is_partial_in_the_end_and_delays_
     await post.deliver(letter("two"))
 
     async with parsing(post, WakeUp(), tmp_path):
-        await until(settled(post), 120.0)
+        await until(settled(post), 240.0)
 
     assert await statuses(post) == ["parsed", "partial", "parsed"]
 
