@@ -52,9 +52,8 @@ function tell(/** @type {HTMLTextAreaElement} */ field, /** @type {Draft} */ dra
   field.closest(".sheet, form").lastElementChild.append(line);  // a line with room: nothing moves
 }
 
-document.addEventListener("input", (event) => {
-  const at = /** @type {any} */ (event.target);
-  const field = at.closest("textarea[data-draft]") ?? at.closest("form")?.querySelector("textarea[data-draft]");
+document.addEventListener("input", (/** @type {any} */ { target }) => {
+  const field = target.form && one("textarea[data-draft]", target.form);
   if (field) save(field);
 });
 document.addEventListener("submit", (/** @type {any} */ { target }) => {

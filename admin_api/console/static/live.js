@@ -103,7 +103,7 @@ async function refresh() {
   const answer = await fetch(url, { headers }).catch(() => null), text = await answer?.text().catch(() => null);
   isAsking = false;
   if (answer?.status === 401 || (answer?.redirected && answer.url.includes("/console/sign-in/"))) return signedOut();
-  if (renew(answer) && one("#signed-out")) { one("#signed-out").remove(); one("#dialog").close(); lead(); }
+  if (renew(answer) && one("#signed-out")) { one("#signed-out").remove(); one("#dialog").close(); navigator.locks && lead(); }
   if (!answer?.ok || typeof text !== "string")  // asked again with the next frame, or when there is a network again
     news = { threads: news.threads.union(asked.threads), isMissed: news.isMissed || asked.isMissed, isMarked: false };
   else if (answer.status !== 204 && address === location.href && swappedAt < askedAt) show(parsed(text), wanted);

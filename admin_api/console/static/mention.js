@@ -44,8 +44,7 @@ function ask(/** @type {HTMLInputElement} */ field) {
 
 for (const name of ["focusin", "input"]) document.addEventListener(name, (/** @type {any} */ { target }) => {
   if (target.matches("input[data-people]")) ask(target);
-  else if (name === "focusin") return;
-  else if (target.matches("[data-suggest]")) suggest(target);
+  else if (name === "input" && target.matches("[data-suggest]")) suggest(target);
 });
 
 // --- the search box

@@ -86,7 +86,9 @@ async def show_body(call: Call, visit: Visit) -> Response:
     raw = b""
     if values["view"] == "raw":
         raw = await _beginning(await show_raw(call, visit))
-    return await _shown(call, visit, values, raw=raw.decode("utf-8", "replace"))
+    # Each line of a letter ends with both: only a CR that stands alone is worth a mark.
+    shown = raw.decode("utf-8", "replace").replace("\r\n", "\n")
+    return await _shown(call, visit, values, raw=shown)
 
 
 async def _shown(

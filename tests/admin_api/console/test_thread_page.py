@@ -559,6 +559,7 @@ async def test_raw_shows_the_beginning_of_a_large_message(world: World) -> None:
     assert "The first 256 KB of" in page.text
     assert "Subject: Renewal" in page.text
     assert "the very end" not in page.text
+    assert "\u240d" not in page.text  # a CR is at the end of every line
 
 
 async def test_why_tells_the_own_way_and_all_of_them_to_admins_on_record(world: World) -> None:
