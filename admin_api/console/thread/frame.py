@@ -60,7 +60,7 @@ _TARGET = ' target="_blank"'
 _ANY_TAG = re.compile(r"""<\w(?:[^<>"']++|"[^"]*"|'[^']*')*+>""")
 _WIDTH = re.compile(r'\swidth="(\d{1,4})(%?)"')
 _STYLE = re.compile(r'\sstyle="([^"]*)"')
-_OF_HEIGHT = re.compile(r"(\d++(?:\.\d++)?+|\.\d++)[dls]?v(?:b|h|max)\b", re.IGNORECASE)
+_OF_HEIGHT = re.compile(r"(?<!\d)(\d++(?:\.\d++)?+|\.\d++)[dls]?v(?:b|h|max)\b", re.IGNORECASE)
 _PER_CENT = 6  # pixels
 _LEAST_SEEN = 32  # a picture that is less wide is for counting readers, or a space
 

@@ -6,6 +6,7 @@ import pytest
 
 import gateway.parser.html as parser
 from admin_api.console.thread.frame import HEADERS, SANDBOX, document, image_paths
+from tests.support.cost import is_within, seconds_of
 
 GONE = '<span style="display:inline-block;max-width:100%;'
 PATH = "/console/a@b.test/messages/msg_1/attachments/att_1/"
@@ -99,3 +100,10 @@ def test_a_tag_without_an_end_is_tried_once() -> None:
         document(hostile, images={})
 
     assert monotonic() - begun < 5
+
+
+def test_a_long_number_is_gone_over_once() -> None:
+    words, number, style = "x9 " * 17_000, "9" * 50_000, f'<p style="width:{"9" * 50_000}vh">'
+    plain = seconds_of(lambda: document(words, images={}))
+    assert is_within(30, lambda: document(number, images={}), plain)
+    assert is_within(30, lambda: document(style, images={}), plain)
