@@ -108,7 +108,9 @@ class _Reader:
         """The places of a part's text: what is between the files that are uuencoded in it."""
         key = id(leaf)
         if key not in self.slices:
-            end = min(leaf.end, leaf.start + self.left)
+            # Of uuencode a part: each of its lines is decoded by itself.
+            most = self.left // 4 if leaf.kind.encoding == "uuencode" else self.left
+            end = min(leaf.end, leaf.start + most)
             self.whole = self.whole and end == leaf.end
             self.left -= end - leaf.start
             self.slices[key] = self._cut(leaf, end)

@@ -6,6 +6,7 @@ from html import unescape
 
 from gateway.message.encoded_words import readable
 from gateway.parser.detection import likely_codec
+from gateway.parser.message import parse
 from storage.index.words import unpack
 from storage.message_format.charset_labels import codec_of
 from storage.message_format.charsets import decode_text
@@ -385,3 +386,11 @@ def test_a_file_that_is_uuencoded_in_text_is_found() -> None:
                 found, text = read(head + b"see\n" + written + b"bye")
                 assert [(one.filename, one.size) for one in found.attachments] == [(name, 5)]
                 assert text == "see\nbye"
+
+
+def test_of_a_long_uuencoded_letter_the_beginning_is_read() -> None:
+    line = b"%:&5L;&\\ \r\n"  # "hello"
+    head = b"Content-Transfer-Encoding: x-uuencode\r\n\r\nbegin 644 letter.txt\r\n"
+    for lines, status in ((20_000, "parsed"), (30_000, "partial")):
+        found = parse(head + line * lines, lambda: True)
+        assert (found.status, found.preview[:10]) == (status, "hellohello")
