@@ -8,9 +8,11 @@
 
 from __future__ import annotations
 
+import asyncio
 import re
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import aclosing
+from functools import partial
 from urllib.parse import quote
 
 from starlette.responses import Response, StreamingResponse
@@ -28,6 +30,7 @@ _ACTIVE = re.compile(
     r"text/(?!plain\b|csv\b|calendar\b).*|multipart/.*|message/(?!rfc822\b).*"
     r"|.*(?:html|xml|svg|script|pdf\+).*|application/x-shockwave-flash"
 )
+_LONG = 64 * 1024
 _NOT_PLAIN = re.compile(r"[^A-Za-z0-9 !#$&()+,.=@^_`{}~-]")
 
 
@@ -38,13 +41,19 @@ async def show_attachment(call: Call) -> Response:
     chunks = call.service.content.chunks(content, part.start, part.end)
     first = await anext(chunks, b"")  # a damaged content fails before the response begins
 
+    async def octets_of(work: Callable[[], bytes]) -> bytes:
+        # A chunk of short lines takes a tenth of a second, in which the event loop must go on. For
+        # a short file, a thread costs more than the decoding.
+        is_long = part.end - part.start > _LONG
+        return await asyncio.to_thread(work) if is_long else work()
+
     async def stream() -> AsyncIterator[bytes]:
         decoding = file_decoder(part)
         async with aclosing(chunks):
-            yield decoding.feed(first)
+            yield await octets_of(partial(decoding.feed, first))
             async for chunk in chunks:
-                yield decoding.feed(chunk)
-            yield decoding.finish()
+                yield await octets_of(partial(decoding.feed, chunk))
+            yield await octets_of(decoding.finish)
 
     return StreamingResponse(
         stream(),

@@ -1,18 +1,25 @@
 """Attachments over HTTP: the bytes, and headers under which a browser does nothing with them."""
 
+import asyncio
 import os
+from collections.abc import Callable
 from pathlib import Path
+from typing import TypeVar
 
 import pytest
 
+from admin_api.mailbox import attachments
 from admin_api.mailbox.attachments import disposition, safe_type
 from gateway.parser.message import parse
 from storage.mailbox import parsed
+from storage.message_format.transfer_encoding import decoder
 from tests.builders import AGENT, SALES, SUPPORT, World, deliver
 from tests.gateway.parser.test_tnef import file, message, winmail
 from tests.support.post_room import claim_waiting, parse_waiting
 
 MESSAGES = "/v1/messages/"
+T = TypeVar("T")
+DECODER = decoder("identity")  # it remembers nothing
 
 
 def letter(content_type: str, body: bytes, *fields: str) -> bytes:
@@ -59,6 +66,26 @@ async def test_a_file_is_decoded_and_offered_to_be_saved(world: World) -> None:
     assert answer.headers["content-disposition"] == (
         "attachment; filename=\"_ber uns.pdf\"; filename*=UTF-8''%C3%9Cber%20uns.pdf"
     )
+
+
+async def test_a_long_file_is_decoded_beside_the_event_loop(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked: list[object] = []
+    aside = asyncio.to_thread
+
+    async def to_thread(work: Callable[..., T], *given: object) -> T:
+        asked.append(getattr(work, "func", work))
+        return await aside(work, *given)
+
+    monkeypatch.setattr(asyncio, "to_thread", to_thread)
+    monkeypatch.setattr(attachments, "file_decoder", lambda part: DECODER)
+    for octets, times in ((100_000, 2), (1_000, 0)):
+        path = await sent(world, letter("application/pdf", b"x" * octets))
+        asked.clear()
+        async with world.client(SALES) as api:
+            assert len((await api.get(path)).content) == octets
+        assert len([one for one in asked if one in (DECODER.feed, DECODER.finish)]) == times
 
 
 @pytest.mark.parametrize(
