@@ -34,12 +34,18 @@ class Growth:
 
 @contextmanager
 def growth(server: Server) -> Iterator[Growth]:
-    """Measure the resident sets' peaks, of all the server's processes, while the block runs."""
+    """Measure the resident sets' peaks, of all the server's processes, while the block runs.
+
+    One that ends meanwhile counts for nothing: a parser does that had no work for a minute.
+    """
     processes = server.processes()
     reset_peaks(processes)
-    measured = Growth(resident(processes))
+    before = {pid: resident([pid]) for pid in processes}
+    measured = Growth(sum(before.values()))
     yield measured
-    measured.peak = peak_resident(processes)
+    there = before.keys() & set(server.processes())
+    measured.before = sum(before[pid] for pid in there)
+    measured.peak = peak_resident(there)
 
 
 def warm_up(server: Server) -> None:
