@@ -4,8 +4,8 @@
   of its messages.
 - The process has `HARD_SECONDS` of CPU for a message, which the system sees to. Here only the wall
   is watched, more patiently: on a busy machine a process that gives way may have to wait. While it
-  waits for the processor it has six times as long, also to start: a machine's load is no message's
-  fault, and a process that is ended before it is ready costs as much again.
+  waits for the processor or the disk it has six times as long, also to start: a machine's load is
+  no message's fault, and a process that is ended before it is ready costs as much again.
 - The message on which it died is the first that has no answer; those behind it were not begun.
 - It inherits two pipes, no socket, and of the environment nothing but how to find its modules.
 """
@@ -179,7 +179,7 @@ async def _patient(seconds: float, pid: int) -> AsyncIterator[None]:
 
 
 class _Patience:
-    """Puts a limit off, again and again, while a process waits for the processor."""
+    """Puts a limit off, again and again, while a process waits for the machine."""
 
     def __init__(self, limit: asyncio.Timeout, wall: float, pid: int) -> None:
         self._limit = limit
@@ -190,7 +190,7 @@ class _Patience:
         self._timer = self._loop.call_later(_LOOK_AFTER * wall, self._look)
 
     def _look(self) -> None:
-        if self._loop.time() < self._last and _is_runnable(self._pid):
+        if self._loop.time() < self._last and _is_at_work(self._pid):
             self._limit.reschedule(self._loop.time() + self._wall)
             self._timer = self._loop.call_later(_LOOK_AFTER * self._wall, self._look)
 
@@ -198,13 +198,13 @@ class _Patience:
         self._timer.cancel()
 
 
-def _is_runnable(pid: int) -> bool:
-    """Whether the process runs or waits for the processor, as far as the system tells (Linux)."""
+def _is_at_work(pid: int) -> bool:
+    """Whether the process runs, or waits for the processor or the disk, as far as Linux tells."""
     try:
         stat = Path(f"/proc/{pid}/stat").read_text()
     except OSError:
         return False
-    return stat.rpartition(")")[2].split()[0] == "R"
+    return stat.rpartition(")")[2].split()[0] in ("R", "D")
 
 
 def _kill(process: asyncio.subprocess.Process) -> None:
