@@ -8,9 +8,8 @@
 
 from __future__ import annotations
 
-import asyncio
 import re
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator
 from contextlib import aclosing
 from functools import partial
 from urllib.parse import quote
@@ -22,6 +21,7 @@ from admin_api.mailbox import messages
 from storage.content.message_bytes import Content, find_content
 from storage.database import Tx
 from storage.mailbox import parsed
+from storage.mailbox.message_text import decoded
 from storage.mailbox.parsed import Attachment
 from storage.message_format.file_types import NO_TYPE, ending_of
 from storage.message_format.transfer_encoding import file_decoder
@@ -30,7 +30,6 @@ _ACTIVE = re.compile(
     r"text/(?!plain\b|csv\b|calendar\b).*|multipart/.*|message/(?!rfc822\b).*"
     r"|.*(?:html|xml|svg|script|pdf\+).*|application/x-shockwave-flash"
 )
-_LONG = 64 * 1024
 _NOT_PLAIN = re.compile(r"[^A-Za-z0-9 !#$&()+,.=@^_`{}~-]")
 
 
@@ -41,19 +40,14 @@ async def show_attachment(call: Call) -> Response:
     chunks = call.service.content.chunks(content, part.start, part.end)
     first = await anext(chunks, b"")  # a damaged content fails before the response begins
 
-    async def octets_of(work: Callable[[], bytes]) -> bytes:
-        # A chunk of short lines takes a tenth of a second, in which the event loop must go on. For
-        # a short file, a thread costs more than the decoding.
-        is_long = part.end - part.start > _LONG
-        return await asyncio.to_thread(work) if is_long else work()
-
     async def stream() -> AsyncIterator[bytes]:
-        decoding = file_decoder(part)
+        # A chunk of short lines takes a tenth of a second, in which the event loop must go on.
+        decoding, octets = file_decoder(part), part.end - part.start
         async with aclosing(chunks):
-            yield await octets_of(partial(decoding.feed, first))
+            yield await decoded(partial(decoding.feed, first), octets)
             async for chunk in chunks:
-                yield await octets_of(partial(decoding.feed, chunk))
-            yield await octets_of(decoding.finish)
+                yield await decoded(partial(decoding.feed, chunk), octets)
+            yield await decoded(decoding.finish, octets)
 
     return StreamingResponse(
         stream(),

@@ -8,8 +8,11 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Callable
 from contextlib import aclosing
 from dataclasses import dataclass
+from functools import partial
+from typing import TypeVar
 
 from storage.content.message_bytes import Content, ContentDirectory
 from storage.database import Tx
@@ -17,6 +20,7 @@ from storage.mailbox.parsed import Attachment, Body, find_body, list_attachments
 from storage.message_format.mime_parts import Slice
 from storage.message_format.transfer_encoding import joined, read_text
 
+T = TypeVar("T")
 _LONG = 64 * 1024
 
 
@@ -63,7 +67,11 @@ async def read_letter(
 async def _read(contents: ContentDirectory, content: Content, part: Slice) -> str:
     async with aclosing(contents.chunks(content, part.start, part.end)) as chunks:
         octets = b"".join([chunk async for chunk in chunks])
+    read = partial(read_text, octets, part.encoding, part.charset, part.flow)
+    return await decoded(read, len(octets))
+
+
+async def decoded(work: Callable[[], T], octets: int) -> T:
+    """Return what the decoding of so many octets gives; of many, in a thread."""
     # More would stop the event loop; for less, a thread costs more than the decoding.
-    if len(octets) < _LONG:
-        return read_text(octets, part.encoding, part.charset, part.flow)
-    return await asyncio.to_thread(read_text, octets, part.encoding, part.charset, part.flow)
+    return work() if octets < _LONG else await asyncio.to_thread(work)
