@@ -7,5 +7,5 @@ from storage.migrations.schema import run_schema
 
 
 async def m035_text_from_html(tx: Tx) -> None:
-    """Take text that is kept for made from HTML: none other was, but of packed letters."""
+    """Say of text that is stored already that it was made from HTML: nearly all of it was."""
     await run_schema(tx, "ALTER TABLE bodies ADD COLUMN text_from_html INTEGER NOT NULL DEFAULT 1")
