@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 import pytest
+from starlette.types import ASGIApp
 
 from config.settings import Settings
 from config.values import Endpoint
@@ -59,10 +60,13 @@ class Site:
 
 
 @asynccontextmanager
-async def served(world: World) -> AsyncIterator[Site]:
-    """Serve the world as the gateway does; its owner and a member have sessions of the page."""
+async def served(world: World, app: ASGIApp | None = None) -> AsyncIterator[Site]:
+    """Serve the world as the gateway does; its owner and a member have sessions of the page.
+
+    `app` is asked in place of the world's own.
+    """
     secrets = {email: await page_session(world, email) for email in (MEMBER, TENANT_OWNER)}
-    async with serving(world.app, [Endpoint("127.0.0.1", 0)], Settings()) as bound:
+    async with serving(app or world.app, [Endpoint("127.0.0.1", 0)], Settings()) as bound:
         assert isinstance(bound[0], Endpoint)
         yield Site(world, bound[0].port, secrets)
 

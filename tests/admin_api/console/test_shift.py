@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import asyncio
 import re
 from collections.abc import AsyncIterator
+from dataclasses import dataclass
 from email.message import EmailMessage
 from pathlib import Path
 from typing import Any
 
 import pytest
 from playwright.async_api import Page
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from config.values import Endpoint
 from storage.engines.opening import EMBEDDED
@@ -119,6 +122,49 @@ async def test_no_page_moves_as_it_comes(
         return {one: moved for one, moved in {**found, "told": tab.log.told}.items() if moved}
 
     assert await browser.visit(walk, **size) == {}
+
+
+@dataclass
+class InTwo:
+    """The app, whose answers that hold `end` come in pieces: to there, and 0.3 s later the rest."""
+
+    app: ASGIApp
+    end: bytes
+    cuts: int = 0
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        async def cut(message: Message) -> None:
+            first, end, rest = message.get("body", b"").partition(self.end)
+            if end:
+                self.cuts += 1
+                await send({**message, "body": first + end, "more_body": True})
+                await asyncio.sleep(0.3)
+                message = {**message, "body": rest}
+            await send(message)
+
+        if "headers" in scope:  # what is packed has no ends to find
+            plain = [one for one in scope["headers"] if one[0] != b"accept-encoding"]
+            scope = {**scope, "headers": plain}
+        await self.app(scope, receive, cut)
+
+
+@pytest.mark.parametrize("end", ['class="chip list"', 'class="message'])
+async def test_nothing_is_shown_of_a_page_until_it_is_there(
+    sending_site: Site, browser: Browser, end: str
+) -> None:
+    world = sending_site.world
+    pieces = InTwo(world.app, end.encode())
+    shown = await whole_thread(world, [web_page(), ANSWER], TEAM)
+    async with served(world, pieces) as site:
+
+        async def walk(tab: Tab) -> list[str]:
+            await tab.page.add_init_script(WATCH)
+            await site.enter(tab)
+            await tab.page.goto(site.url + (PATH if "chip" in end else shown.path))
+            return await shifts(tab.page)
+
+        assert await browser.visit(walk, **NARROW) == []
+    assert pieces.cuts  # a row that comes live is one, too
 
 
 TOP = "document.activeElement.getBoundingClientRect().top"
