@@ -70,6 +70,10 @@ _LONGEST_SUBJECT = 100
 _MEDIA_TYPE = re.compile(r"[a-z0-9!#$&^_.+-]{1,63}/[a-z0-9!#$&^_.+-]{1,63}")
 
 
+class TakesTooLong(Exception):
+    """A part is not decoded in time."""
+
+
 class Shown(NamedTuple):
     """The Content-Ids of the page as it is shown, and those that its sender named in it."""
 
@@ -98,43 +102,56 @@ def parts_of(
     for file in files:
         if len(parts) > MAX_FILES or not in_time():
             return parts, attached, False
-        leaf = file.leaf
-        kind = leaf.kind
-        octets: bytes | None = unpacked.get(leaf, b"")
-        if is_winmail(leaf) and not octets:
-            octets = decoded_in_time(leaf, in_time)
-        if octets is None:
-            return parts, attached, False
-        if octets and (inner := _inner_parts(leaf, octets, shown.ids)):
-            parts += [placed(one, leaf.source) for one in inner]
-            attached = attached or not shown.named.issuperset(one.content_id or "" for one in inner)
-            continue
-        is_shown = kind.content_id is not None and (
-            kind.content_id in shown.ids
-            or (
-                "multipart/related" in file.around
-                and kind.disposition != "attachment"
-                # A page cannot show any other: a PDF with an id is there to be opened.
-                and kind.content_type.startswith(_SHOWN_IN_PAGES)
-            )
-        )
-        is_named = is_shown or kind.content_id in shown.named
-        attached = attached or not (is_named or _is_for_programs(file))
-        size = _decoded_size(leaf, in_time)
-        if size is None:
-            return parts, attached, False
-        part = Part(
-            filename=kind.filename or _other_name(file),
-            content_type=kind.content_type,
-            size=size,
-            is_inline=is_shown or kind.disposition == "inline",
-            content_id=kind.content_id,
-            start=leaf.start,
-            end=leaf.end,
-            encoding=kind.encoding,
-        )
-        parts.append(placed(part, leaf.source))
+        try:
+            found, is_attached = _parts_in(file, shown, in_time, unpacked)
+        except TakesTooLong:
+            return parts, attached or _is_attached(file, shown), False
+        parts += [placed(one, file.leaf.source) for one in found]
+        attached = attached or is_attached
     return parts, attached, True
+
+
+def _parts_in(
+    file: File, shown: Shown, in_time: Callable[[], bool], unpacked: Mapping[Leaf, bytes]
+) -> tuple[list[Part], bool]:
+    """A file, or those in a winmail.dat, and whether somebody attached it."""
+    leaf = file.leaf
+    kind = leaf.kind
+    octets = unpacked.get(leaf, b"")
+    if is_winmail(leaf) and not octets:
+        octets = decoded_in_time(leaf, in_time)
+    if octets and (inner := _inner_parts(leaf, octets, shown.ids)):
+        return inner, not shown.named.issuperset(one.content_id or "" for one in inner)
+    part = Part(
+        filename=kind.filename or _other_name(file),
+        content_type=kind.content_type,
+        size=_decoded_size(leaf, in_time),
+        is_inline=_is_shown(file, shown) or kind.disposition == "inline",
+        content_id=kind.content_id,
+        start=leaf.start,
+        end=leaf.end,
+        encoding=kind.encoding,
+    )
+    return [part], _is_attached(file, shown)
+
+
+def _is_attached(file: File, shown: Shown) -> bool:
+    is_named = _is_shown(file, shown) or file.leaf.kind.content_id in shown.named
+    return not (is_named or _is_for_programs(file))
+
+
+def _is_shown(file: File, shown: Shown) -> bool:
+    """Whether the page shows a file in itself."""
+    kind = file.leaf.kind
+    return kind.content_id is not None and (
+        kind.content_id in shown.ids
+        or (
+            "multipart/related" in file.around
+            and kind.disposition != "attachment"
+            # A page cannot show any other: a PDF with an id is there to be opened.
+            and kind.content_type.startswith(_SHOWN_IN_PAGES)
+        )
+    )
 
 
 def placed(part: Part, source: Source) -> Part:
@@ -210,37 +227,28 @@ def _is_for_programs(file: File) -> bool:
     )
 
 
-def _decoded_size(leaf: Leaf, in_time: Callable[[], bool]) -> int | None:
-    """How long a file is; None when it takes too long to tell: of odd lines each is looked at."""
+def _decoded_size(leaf: Leaf, in_time: Callable[[], bool]) -> int:
+    """How long a file is.
+
+    Raises TakesTooLong: of odd lines each is looked at.
+    """
     if leaf.size is not None:
         return leaf.size
     if leaf.kind.encoding == "identity":
         return leaf.end - leaf.start
-    size = 0
-    for octets in _decoded(leaf, in_time):
-        if octets is None:
-            return None
-        size += len(octets)
-    return size
+    return sum(map(len, _decoded(leaf, in_time)))
 
 
-def decoded_in_time(leaf: Leaf, in_time: Callable[[], bool]) -> bytes | None:
-    """The octets of a part; None when it takes too long to decode them."""
-    pieces: list[bytes] = []
-    for octets in _decoded(leaf, in_time):
-        if octets is None:
-            return None
-        pieces.append(octets)
-    return b"".join(pieces)
+def decoded_in_time(leaf: Leaf, in_time: Callable[[], bool]) -> bytes:
+    """The octets of a part. Raises TakesTooLong."""
+    return b"".join(_decoded(leaf, in_time))
 
 
-def _decoded(leaf: Leaf, in_time: Callable[[], bool]) -> Iterator[bytes | None]:
-    """The octets of a part, and None when the time is up."""
+def _decoded(leaf: Leaf, in_time: Callable[[], bool]) -> Iterator[bytes]:
     one, data = decoder(leaf.kind.encoding), leaf.source.octets
     for start in range(leaf.start, leaf.end, _CHUNK):
         if not in_time():
-            yield None
-            return
+            raise TakesTooLong
         yield one.feed(data[start : min(start + _CHUNK, leaf.end)])
     yield one.finish()
 

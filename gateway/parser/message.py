@@ -26,6 +26,7 @@ from gateway.message.header_scan import MAX_MAILBOXES, HeaderScan, raw_text, sca
 from gateway.parser.attachments import (
     MAX_FILES,
     Shown,
+    TakesTooLong,
     decoded_in_time,
     is_winmail,
     parts_of,
@@ -189,11 +190,11 @@ def parse(data: Octets, in_time: Callable[[], bool], *, with_html: bool = True) 
     unpacked: dict[Leaf, bytes] = {}
     packed = next((one.leaf for one in letter.files if is_winmail(one.leaf)), None)
     if packed is not None and not any(map(reader.says, letter.text)):
-        octets = decoded_in_time(packed, in_time)
-        reader.whole = reader.whole and octets is not None
-        if octets is not None:
-            unpacked[packed] = octets
-            letter = _unpacked(reader, letter, packed, octets)
+        try:
+            unpacked[packed] = decoded_in_time(packed, in_time)
+            letter = _unpacked(reader, letter, packed, unpacked[packed])
+        except TakesTooLong:
+            reader.whole = False
     as_it_is = all(is_plain(leaf) and leaf.source.part is None for leaf in letter.text)
     slices = [one for leaf in letter.text if as_it_is for one in reader.slices_of(leaf)]
     said = _text(reader, letter.text)
