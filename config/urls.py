@@ -94,4 +94,7 @@ def content(value: object) -> str:
     if not BUCKET_URL.fullmatch(text):
         # Without the value: somebody may have put the keys into it.
         raise ValueError("expected s3://bucket/prefix?endpoint=https://host:port&region=name")
+    prefix = text.partition("?")[0].split("/")[3:]
+    if {".", ".."} & {*prefix}:
+        raise ValueError("expected a prefix without a part . or .. in it: no object has such a key")
     return text

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from storage.maintenance.verification import Verification
 
 _ADVICE = "what to do: postroom restore, or see docs/backup.md for a store that is partly damaged"
+_UNREAD = "what to do: postroom verify once more when all can be reached; no damage is known of it"
 
 
 @click.command()
@@ -101,4 +102,6 @@ def _tell(
     call.answer(counts | more | {"faults": faults}, summary)
     if faults:
         lines = [f"{item['message_id'] or 'store'}: {item['fault']}" for item in faults]
-        raise Faults(*lines, *([_ADVICE] if more else []))
+        unread = {finding.unread for finding in findings}
+        advice = [*([_ADVICE] if False in unread else []), *([_UNREAD] if True in unread else [])]
+        raise Faults(*lines, *(advice if more else []))

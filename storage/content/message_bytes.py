@@ -44,7 +44,7 @@ class Content(NamedTuple):
 
 
 class ContentDamaged(StorageError):
-    """The file of a content is missing or shorter than its record says."""
+    """A content is missing, or is not what its record says, wherever it lies."""
 
 
 class Elsewhere(Protocol):

@@ -4,8 +4,8 @@
   share a bucket), and the content's name.
 - S3 shows an object when it is complete and durable. Then the SHA-256 of each of its MiBs is
   recorded, and only then a transaction may name it. All that is read is compared with them.
-- Every fault of the object store is StoreUnavailable; an object that is gone, or is not what was
-  stored, is damaged.
+- Every fault of the object store is StoreUnavailable, a bucket that is not there too; an object
+  that is gone, or is not what was stored, is damaged.
 - Calls run in threads: the library's own event loop does not survive the end of a process. It is
   imported with the first object.
 """
@@ -14,6 +14,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import re
 import secrets
 from collections.abc import AsyncGenerator, AsyncIterator, Callable
 from dataclasses import dataclass
@@ -42,7 +43,7 @@ _REQUEST = timedelta(seconds=20)
 _STRAYS = 250
 _LONGER = 23 * 3600  # the clocks of gateways may differ, and an orphan costs little
 _DIGEST = 32
-_MOST_TOLD = 200
+_MOST_TOLD = 300
 _REGION = "us-east-1"
 
 
@@ -152,8 +153,8 @@ class Objects:
         digests = bytearray()
         async for piece in recut(chunks, PIECE):
             digests += sha256(piece).digest()
-            await _ask(partial(writer.write, piece))
-        await _ask(writer.close)
+            await _store(partial(writer.write, piece))
+        await _store(writer.close)
         # After the object is complete, before a row names it: no reader finds it without checksums.
         row = {"content_id": content_id, "digests": bytes(digests)}
         await self._writable().write_beside(lambda tx: tx.execute(_RECORD, row))
@@ -192,10 +193,15 @@ class Objects:
         """See `Elsewhere.fault`."""
         assert content.file is not None
         bucket, key = split_location(content.file)
+        source = self._bucket(bucket)
         try:
-            size = (await _ask(partial(self._bucket(bucket).head, key)))["size"]
-        except (ContentDamaged, StoreUnavailable) as error:
-            return f"{error}: {content.file}"
+            size = (await _ask(partial(source.head, key)))["size"]
+        except ContentDamaged:  # the answer to HEAD does not tell whether the bucket is there
+            try:
+                await _ask(partial(source.get_range, key, start=0, end=1))
+            except ContentDamaged as error:
+                return f"{error}: {content.file}"
+            return f"the object cannot be found: {content.file}"
         if size == content.size:
             return None
         return f"the object has {size} bytes, not {content.size}: {content.file}"
@@ -248,10 +254,40 @@ async def _ask(call: Callable[[], T]) -> T:
     except TimeoutError as error:
         raise StoreUnavailable("the object store does not answer") from error
     except FileNotFoundError as error:
+        if _NO_BUCKET in str(error):
+            raise StoreUnavailable(_told(error)) from error
         raise ContentDamaged("the object is missing") from error
     except (BaseError, OSError) as error:
-        text = " ".join(str(error).split())
-        raise StoreUnavailable(f"the object store: {text[:_MOST_TOLD]}") from error
+        raise StoreUnavailable(_told(error)) from error
+
+
+async def _store(call: Callable[[], T]) -> T:
+    """Run a call that stores something: nothing of ours can be missing. Raises StoreUnavailable."""
+    try:
+        return await _ask(call)
+    except ContentDamaged as error:
+        raise StoreUnavailable("the object store: not found") from error
+
+
+def _told(error: Exception) -> str:
+    """Tell the cause first, then the call: of a long URL the end is cut off."""
+    text, _, deep = " ".join(str(error).split()).partition(" Debug source:")
+    cause, called = text, ""
+    if found := _CALL.search(text):
+        cause, called = found["cause"], f" ({found['call']})"
+    if code := _CODE.search(cause):
+        cause = f"{cause[: code.start()].rstrip(': ')}: {code[1]}"
+    if lowest := _LOWEST.search(deep):
+        cause = f"{cause}: {lowest[1]}"
+    return f"the object store: {cause.rstrip(': ')}{called}"[:_MOST_TOLD]
+
+
+_NO_BUCKET = "NoSuchBucket"
+# Of the library's text: the call with its URL, and the cause behind how long it took.
+_CALL = re.compile(r"Error performing (?P<call>[A-Z]+ \S+) in .*? - (?P<cause>.*)")
+_CODE = re.compile(r"(?:<\?xml.*?)?<Error>.*?<Code>(\w+)</Code>.*")
+# Of its debug text: the error of the system below a request that was not answered.
+_LOWEST = re.compile(r'(?:message|error): "([^"]+)"')
 
 
 def _content_id(key: str) -> bytes:

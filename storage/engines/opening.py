@@ -13,7 +13,7 @@ EMBEDDED = "sqlite"
 async def open_database(store: str, data: Path, clock: Clock) -> Store:
     """Open the store: `sqlite`, a file in the directory `data`, or a `postgresql://` URL.
 
-    Raises StoreUnavailable. Large contents are files in `data` on either engine.
+    Raises StoreUnavailable. Where large contents lie is not known here (`storage.content.places`).
     """
     if store == EMBEDDED:
         from storage.engines.sqlite import open_sqlite

@@ -12,7 +12,8 @@
   still acknowledges (`storage.engines.servers.reach`): one that vanished is given up in 6 s.
 - The server looks every second whether we are still there, so the statement of a process that is
   gone, or has hung up, does not keep its locks until it ends.
-- libpq's message about a malformed URL is shown to nobody: it repeats the URL, with the password.
+- Of libpq's message about a malformed URL nothing but the name of an unknown parameter is shown: it
+  repeats the URL, with the password.
 """
 
 from __future__ import annotations
@@ -21,6 +22,7 @@ import asyncio
 import contextlib
 import math
 import os
+import re
 import select
 import socket
 from collections.abc import AsyncIterator, Iterator
@@ -138,9 +140,16 @@ async def connected(store: str) -> AsyncIterator[tuple[Connection, Row]]:
     except psycopg.ProgrammingError as error:
         if error.sqlstate:
             raise
-        raise StoreUnavailable("the URL of the store is not one that PostgreSQL takes") from None
+        raise StoreUnavailable(_fault_of_url(error)) from None
     except psycopg.Error as error:
         raise translated(error) from error
+
+
+def _fault_of_url(error: psycopg.ProgrammingError) -> str:
+    """The name of a parameter that libpq does not know, and nothing else of its message."""
+    unknown = re.fullmatch(r'invalid URI query parameter: "([a-z_]+)"', str(error).strip())
+    what = f", which does not know its parameter {unknown[1]}" if unknown else ""
+    return f"the URL of the store is not one that PostgreSQL takes{what}"
 
 
 async def control(connection: Connection, text: str) -> AsyncCursor[DictRow]:
@@ -247,7 +256,10 @@ def _refusal(server: Row) -> str:
     if server["encoding"] != "UTF8":
         return f"the database has the encoding {server['encoding']}; Postroom needs UTF8"
     if not server["schema"]:
-        return "the database has no schema of the name that search_path gives"
+        return (
+            "the database has no schema of the name that search_path gives,"
+            " or the role may not use it"
+        )
     if server["is_standby"]:
         return "the server is a standby, which takes no writes"
     return ""

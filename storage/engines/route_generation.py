@@ -84,7 +84,7 @@ class RouteGeneration:
         return number
 
     def end(self, number: int) -> None:
-        """Begin the next epoch: the transaction of that number is over, committed or not."""
+        """Begin the next generation: the transaction of that number is over, committed or not."""
         try:
             if number > self._counts()[1]:
                 os.pwrite(self._descriptor, _COUNT.pack(number), _COUNT.size)

@@ -3,7 +3,8 @@
 - Counts and rows are checked on one snapshot, so a working server disturbs nothing.
 - Large contents are checked afterwards, a page at a time, wherever they lie; one that was deleted
   since the snapshot is no fault.
-- Nothing stops at the first fault, and nothing is changed.
+- Nothing stops at the first fault, and nothing is changed. A content that is out of reach is named,
+  too.
 """
 
 from __future__ import annotations
@@ -25,7 +26,7 @@ from storage.content.message_bytes import (
     verified,
 )
 from storage.database import Reads, Row, T, Tx, Work
-from storage.errors import StoreDamaged
+from storage.errors import StoreDamaged, StoreUnavailable
 from storage.index import copy_index
 
 _PAGE = 500
@@ -35,10 +36,14 @@ _FIRST = bytes(16)
 
 @dataclass(frozen=True, slots=True)
 class Finding:
-    """One fault, and the message it concerns."""
+    """One fault, and the message it concerns.
+
+    With `unread` nothing is known to be damaged: it was out of reach.
+    """
 
     message_id: bytes | None
     fault: str
+    unread: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -231,9 +236,13 @@ async def _judge_elsewhere(
     for message_id, content in items:
         if content.file is None or is_file(content.file) or contents.elsewhere is None:
             continue
-        fault = await contents.elsewhere.fault(content)
-        if fault is None and deep:
-            fault = await _deep_fault(contents, content)
+        try:
+            fault = await contents.elsewhere.fault(content)
+            if fault is None and deep:
+                fault = await _deep_fault(contents, content)
+        except StoreUnavailable as error:
+            found.append(Finding(message_id, f"{error}: {content.file}", unread=True))
+            continue
         if fault is not None:
             found.append(Finding(message_id, fault))
     return found

@@ -18,7 +18,7 @@ from storage.content.orphans import orphans
 from storage.content.places import open_contents
 from storage.database import Reads
 from storage.engines.opening import damage, open_to_read
-from storage.errors import StorageError, StoreDamaged
+from storage.errors import StorageError, StoreDamaged, StoreUnavailable
 from storage.maintenance.integrity import Finding, Report, audit
 from storage.migrations import require_current
 
@@ -29,17 +29,21 @@ _NO_REPORT = Report(messages=0, copies_owed=0, copies_gone=0, copies_present=0, 
 class Verification:
     """The faults of the database itself, the findings in its rows and contents, and orphans.
 
-    Orphaned content files are no fault: a crash left them behind.
+    Orphaned content files are no fault: a crash left them behind. `unread` tells why not all was
+    read, where something was out of reach.
     """
 
     database: tuple[str, ...]
     report: Report
     orphans: tuple[str, ...] = field(default=())
+    unread: str | None = None
 
     @property
     def findings(self) -> tuple[Finding, ...]:
         """All that is wrong, the database first."""
-        return (*(Finding(None, fault) for fault in self.database), *self.report.findings)
+        unread = [Finding(None, self.unread, unread=True)] if self.unread else []
+        faults = [Finding(None, fault) for fault in self.database]
+        return (*faults, *self.report.findings, *unread)
 
 
 async def verify(
@@ -72,12 +76,17 @@ def _files_and_pieces(data: Path, reader: Reads) -> ContentDirectory:
 async def _verified(
     reader: Reads, contents: ContentDirectory, faults: list[str], clock: Clock
 ) -> Verification:
-    report, stray = _NO_REPORT, list[str]()
+    report, stray, unread = _NO_REPORT, list[str](), None
     try:
         await require_current(reader)
         report = await audit(reader, contents, deep=True)
         async for files in orphans(reader, contents, now=clock() / 1_000_000):
             stray += files
     except StorageError as error:
-        faults.append(str(error))
-    return Verification(tuple(faults), report, tuple(sorted(stray)))
+        if isinstance(error, StoreDamaged) or not isinstance(error, StoreUnavailable):
+            faults.append(str(error))
+        elif report is _NO_REPORT and not faults:
+            raise
+        else:
+            unread = str(error)
+    return Verification(tuple(faults), report, tuple(sorted(stray)), unread)

@@ -16,12 +16,12 @@ import psycopg
 from storage.errors import StoreDamaged, StoreFull, StoreUnavailable
 
 _FULL = {"53100"}
+_MAY_NOT = "42501"
 _DAMAGED = {"XX001", "XX002"}
 _AWAY = {
     "25006",  # read only: a standby, or default_transaction_read_only
     "25P03",  # a session that idled in its transaction was ended
     "25P04",  # a transaction that took too long was ended
-    "42501",  # the role may not any more
     "55P03",  # a lock that was not to be had in time
 }
 # The part of the server that refuses a row of another tenant (`storage.tenant_wall`). Its SQLSTATE
@@ -48,6 +48,9 @@ def translated(error: psycopg.Error) -> Exception:
         return StoreFull(text)
     if state in _DAMAGED:
         return StoreDamaged(text)
+    if state == _MAY_NOT:
+        told = error.diag.message_primary or text
+        return StoreUnavailable(f"{told}; the role in the URL has to own the tables of the store")
     if state in _AWAY or state[:2] in _AWAY_CLASSES:
         return StoreUnavailable(text)
     lost = not state and isinstance(error, psycopg.OperationalError)

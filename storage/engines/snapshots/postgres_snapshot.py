@@ -16,8 +16,10 @@ from psycopg.rows import tuple_row
 
 from storage.database import Row, T, Work
 from storage.engines.postgres_connections import Connection, connected
+from storage.engines.servers.sql_states import translated
 from storage.engines.servers.transaction import PostgresTx
 from storage.engines.snapshots.tables import PAGE, Table, Values
+from storage.errors import StoreDamaged, StoreUnavailable
 from storage.tenant_wall import lower_walls, raise_walls
 
 
@@ -109,7 +111,8 @@ async def load(store: str, tables: Mapping[Table, Iterable[bytes]]) -> None:
 async def table_faults(store: str) -> list[str]:
     """Read every row and, with amcheck, every index; one line for each fault.
 
-    Reading makes the server compare its page checksums where it keeps them.
+    Reading makes the server compare its page checksums where it keeps them. Raises
+    StoreUnavailable: a server that goes away, or a right that is missing, is no damage.
     """
     faults: list[str] = []
     async with connected(store) as (connection, _):
@@ -121,12 +124,12 @@ async def table_faults(store: str) -> list[str]:
                     async for _block in copy:
                         pass
             except psycopg.DatabaseError as error:
-                faults.append(f"table {table.name}: {_one_line(error)}")
+                faults.append(f"table {table.name}: {_damage(error)}")
         for name in await _checked_indexes(connection):
             try:
                 await connection.execute("SELECT bt_index_check($1::regclass, true)", (name,))
             except psycopg.DatabaseError as error:
-                faults.append(f"index {name}: {_one_line(error)}")
+                faults.append(f"index {name}: {_damage(error)}")
     return faults
 
 
@@ -170,7 +173,15 @@ def _names(names: Sequence[str]) -> sql.Composed:
     return sql.SQL(", ").join(map(sql.Identifier, names))
 
 
-def _one_line(error: psycopg.Error) -> str:
+def _damage(error: psycopg.Error) -> str:
+    """Tell the damage that an error of the server shows. Raises StoreUnavailable when it is none.
+
+    A page or a file that the server cannot read is an error of the system to it.
+    """
+    kind = translated(error)
+    system = (error.sqlstate or "").startswith("58")
+    if isinstance(kind, StoreUnavailable) and not isinstance(kind, StoreDamaged) and not system:
+        raise kind from error
     return " ".join(str(error).split())
 
 

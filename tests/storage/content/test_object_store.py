@@ -26,7 +26,7 @@ from storage.content.message_bytes import (
 from storage.content.object_store import Keys, Opener, open_bucket
 from storage.content.orphans import orphans, remove_orphans
 from storage.content.places import open_contents
-from storage.database import Store
+from storage.database import Reads, Store
 from storage.errors import StoreUnavailable
 from storage.maintenance.content_move import move_contents
 from storage.maintenance.integrity import audit
@@ -143,6 +143,49 @@ async def test_a_service_out_of_reach_is_a_fault_of_ours(engine: Engine) -> None
             await put(contents, BODY, now=world.clock())
         with pytest.raises(StoreUnavailable):
             await contents.elsewhere.strays(1.0).__anext__()  # type: ignore[union-attr]
+
+
+async def test_a_bucket_that_is_not_there_is_out_of_reach_and_nothing_in_it_is_damaged(
+    engine: Engine, service: str
+) -> None:
+    wrong = service.replace("//mail.example/", "//other.example/")
+    async with open_world(engine) as world:
+        contents = opened(engine, world.database, service)
+        content = await put(contents, BODY, now=world.clock())
+        location = (content.file or "").replace("//mail.example/", "//other.example/")
+        await deliver(world, TEAM, body=BODY, file=location)
+        with pytest.raises(StoreUnavailable, match=r"^the object store: .*NoSuchBucket"):
+            await put(opened(engine, world.database, wrong), BODY, now=world.clock())
+        with pytest.raises(StoreUnavailable, match=r"^the object store: .*NoSuchBucket"):
+            await read(contents, content._replace(file=location))
+
+        for deep in (False, True):
+            (found,) = (await audit(world.database, contents, deep=deep)).findings
+            assert found.unread
+            assert "NoSuchBucket" in found.fault
+
+        clock = world.clock
+    whole = await verify(
+        engine.store, engine.data, clock=clock, contents=lambda reader: contents_at(engine, reader)
+    )
+    assert [one.unread for one in whole.findings] == [True]
+
+
+def contents_at(engine: Engine, reader: Reads) -> ContentDirectory:
+    return open_contents(engine.data, keep_in="files", reader=reader, keys=KEYS)
+
+
+async def test_a_service_out_of_reach_is_told_with_its_cause_first(engine: Engine) -> None:
+    nobody = f"s3://mail.example/{'long/' * 40}x?endpoint=http://127.0.0.1:9&region=us-east-1"
+    async with open_world(engine) as world:
+        contents = opened(engine, world.database, nobody)
+        with pytest.raises(StoreUnavailable) as caught:
+            await put(contents, BODY, now=world.clock())
+    told = str(caught.value)
+    assert told.startswith(
+        "the object store: HTTP error: error sending request: Connection refused"
+    )
+    assert len(told) <= 300
 
 
 async def test_objects_without_a_row_are_removed_after_a_day_and_of_this_store_alone(

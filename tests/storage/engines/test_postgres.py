@@ -176,7 +176,9 @@ async def test_another_encoding_than_utf_8_is_refused(databases: Databases) -> N
 
 async def test_a_schema_that_is_not_there_is_refused(url: str) -> None:
     told = await refusal(with_parameter(url, "options=-csearch_path%3Dmissing"))
-    assert told == "the database has no schema of the name that search_path gives"
+    assert told == (
+        "the database has no schema of the name that search_path gives, or the role may not use it"
+    )
 
 
 async def test_a_server_that_is_too_old_is_refused(
@@ -192,7 +194,13 @@ async def test_what_cannot_be_reached_is_unavailable_and_tells_no_password(tmp_p
     assert "No such file or directory" in await refusal(nobody)
     assert "hush" not in await refusal(nobody)
     malformed = "postgresql://ann:hush@db/mail?colour=red"
-    assert await refusal(malformed) == "the URL of the store is not one that PostgreSQL takes"
+    assert await refusal(malformed) == (
+        "the URL of the store is not one that PostgreSQL takes, which does not know its parameter"
+        " colour"
+    )
+    assert await refusal("postgresql://ann:hu%zzsh@db/mail") == (
+        "the URL of the store is not one that PostgreSQL takes"
+    )
 
 
 async def test_two_schemas_of_one_database_are_two_stores(url: str) -> None:

@@ -14,6 +14,7 @@ from storage.clock import system_clock
 from storage.content.message_bytes import ContentDirectory
 from storage.engines.snapshots.sqlite_reader import open_reader
 from storage.engines.sqlite import FILE_NAME
+from storage.errors import StoreUnavailable
 from storage.maintenance.verification import verify
 from tests.builders import deliver, open_world
 from tests.support.engines import Databases, Engine, Engines
@@ -95,6 +96,22 @@ async def an_index_that_lacks_a_row_is_named(
     finally:
         operator.execute("REINDEX TABLE tenants")
         operator.execute("DROP EXTENSION amcheck")
+
+
+async def test_a_right_that_is_missing_is_no_damage(
+    both_engines: dict[str, Engines], databases: Databases, tmp_path: Path
+) -> None:
+    with both_engines["postgresql"](tmp_path) as engine:
+        await fill(engine, 2, 0)
+        with databases.administer(engine.store) as operator:
+            operator.execute(f"REVOKE SELECT ON threads FROM {databases.owner}")
+            try:
+                with pytest.raises(
+                    StoreUnavailable, match=r"^permission denied for table threads;"
+                ):
+                    await verify(engine.store, engine.data, clock=system_clock)
+            finally:
+                operator.execute(f"GRANT SELECT ON threads TO {databases.owner}")
 
 
 @pytest.mark.soak
