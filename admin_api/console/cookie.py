@@ -108,14 +108,10 @@ async def user_of_code(call: Call, code: str, *, is_used: bool = False) -> User:
     run, find = (database.write, sign_in_links.use_link) if is_used else (database.read, find)
     user = await run(lambda tx: find(tx, code=code, now=call.now)) if code else None
     if user is None:
-        raise _no_link(call, code)
+        sign_in.count_code(call, code)
+        text = "This link was used already, or is older than 10 minutes. Ask for a new one."
+        raise Problem(404, "link_expired", text)
     return user
-
-
-def _no_link(call: Call, code: str) -> Problem:
-    sign_in.count_code(call, code)
-    text = "This link was used already, or is older than 10 minutes. Ask for a new one."
-    return Problem(404, "link_expired", text)
 
 
 async def _enter(call: Call, user: User) -> str:

@@ -4,6 +4,7 @@
   such a page; does a form come from a page of ours; then the view. Nothing else decides.
 - A refusal is shown once, here: as a page, to htmx as a fragment. Nobody signed in leads to the
   sign-in page, to htmx by the event `postroom:signed-out`.
+- The page of a refusal has the form again, with what was written in it; the sign-in page keeps it.
 - The page has no rights: views ask the API (`admin_api.console.inside`).
 - Every response carries the policies below: no script, style or frame but ours, from nowhere else,
   and in no frame but ours.
@@ -14,6 +15,7 @@ from __future__ import annotations
 import gzip
 import logging
 from collections.abc import Mapping
+from contextlib import suppress
 from functools import lru_cache
 from urllib.parse import quote, urlsplit
 
@@ -34,6 +36,7 @@ from admin_api.console.kept_parts import KeptParts
 from admin_api.console.live.shared_rows import PackedPage, SharedRows
 from admin_api.console.pages import FRAME, PAGES
 from admin_api.console.thread import frame
+from admin_api.console.views import sign_in_view
 from admin_api.console.visit import Page, Visit, surround
 from admin_api.events.page_stream import SharedFrames
 from admin_api.http.problems import Problem, problem_of, rate_limited, unauthorized
@@ -48,6 +51,7 @@ from storage.ids import to_text
 logger = logging.getLogger("postroom.http")
 
 _WORTH_PACKING = 2048
+_UNREAD = (401, 429, 503)  # a form may be refused so before it is read
 _STATIC = "/console/static/{version}/{name}"
 POLICY = {
     "Content-Security-Policy": (
@@ -126,7 +130,7 @@ class Edge:
         except ClientDisconnect:
             return
         except Exception as error:
-            response = self._refused(request, visit, error, headers["X-Request-Id"])
+            response = await self._refused(request, visit, error, headers["X-Request-Id"])
         if not files.is_kept(response):  # a file has its own, and says nothing else a dozen times
             headers |= POLICY | IN_PANE if visit.pane else POLICY
         if visit.token and asked["dest"] == "empty":  # the page that asks may be of another session
@@ -168,7 +172,9 @@ class Edge:
         if person is not None:
             visit.user, visit.user_id = person.user, to_text("usr", person.user.user_id)
             visit.token = cookie.token_for(secret)
-            self._count(person)
+            allowance = self._calls.take(person.credential_id)
+            if not allowance.granted:
+                raise rate_limited(allowance.seconds)
         if found is None:
             # Only here, behind the cookie: the page that says so shows who is signed in.
             raise Problem(404, "not_found", "There is no such page.")
@@ -200,31 +206,28 @@ class Edge:
             await record_use(self._service, person, now)
         return person
 
-    def _count(self, person: Person) -> None:
-        allowance = self._calls.take(person.credential_id)
-        if not allowance.granted:
-            raise rate_limited(allowance.seconds)
-
     async def _take_form(
         self, request: Request, visit: Visit, secret: str, *, file: bool = False
     ) -> None:
         """Read the form of a page of ours; of a `file` the header alone. Raises Problem 403 for
         any other.
         """
-        headers = request.headers
-        own = origin.own_origin(self._service.settings, headers.get("host"))
-        why = origin.why_foreign(headers.get("sec-fetch-site"), headers.get("origin"), own)
-        if why is not None:
+        if why := self._why_foreign(request):
             raise Problem(403, "foreign_form", f"This form was refused: {why}.")
         visit.form = Form([]) if file else await forms.read_form(request)
-        token = headers.get(cookie.TOKEN_HEADER) or visit.form.get(cookie.TOKEN_FIELD, "")
+        token = request.headers.get(cookie.TOKEN_HEADER) or visit.form.get(cookie.TOKEN_FIELD, "")
         # The origin is not enough: a tab may still show a form of an earlier sign-in.
         if secret and not cookie.is_token(token, secret):
             raise Problem(403, "stale_form", "This form is of an earlier sign-in; send it again.")
 
+    def _why_foreign(self, request: Request) -> str | None:
+        headers = request.headers
+        own = origin.own_origin(self._service.settings, headers.get("host"))
+        return origin.why_foreign(headers.get("sec-fetch-site"), headers.get("origin"), own)
+
     # ---- the way out
 
-    def _refused(
+    async def _refused(
         self, request: Request, visit: Visit, error: Exception, request_id: str
     ) -> Response:
         problem = problem_of(error)
@@ -234,15 +237,29 @@ class Edge:
         elif problem.status == 503:
             event(logger, "page_deferred", level=logging.WARNING, request=request_id)
         visit.inboxes = ()  # it has nothing that could become another, and asks for nothing
-        values = {"problem": problem, "request_id": request_id, "form_path": _form_path(request)}
-        values["words"] = [*filter(None, map(visit.form.get, ("body", "note", "text")))]
+        is_form = request.method == "POST" and not visit.fragment
+        if is_form and problem.status in _UNREAD and not self._why_foreign(request):
+            # A file, a broken form, nobody there any more; or a form that was read already.
+            with suppress(Problem, ClientDisconnect, RuntimeError):
+                visit.form = await forms.read_form(request)
+        place, raw = _form_path(request), request.scope.get("raw_path") or b"/"
+        # With the key of another text it would be refused again.
+        used = ("key",) if problem.code == "idempotency_mismatch" else ()
+        again = forms.again(visit.form, raw.decode("ascii", "replace"), without=used)
         if visit.pane and request.scope.get(TEMPLATE) == FRAME:
             html = frame.refusal(problem)
             response: Response = HTMLResponse(html, problem.status, dict(frame.HEADERS))
+        elif problem.status == 401 and again:
+            visit.place = f"/console/sign-in/?next={quote(place, safe='/')}"
+            given = sign_in_view.UNTRIED | {"next": place, "again": again}
+            return visit.render("sign_in.html", status=401, **given)
         elif problem.status == 401:
             return _signed_out(request, visit)
         else:
-            response = visit.render("problem.html", block="toast", status=problem.status, **values)
+            values = {"request_id": request_id, "form_path": place, "again": again}
+            response = visit.render(
+                "problem.html", block="toast", status=problem.status, problem=problem, **values
+            )
         kept = {name: value for name, value in problem.headers.items() if name != "Accept"}
         response.headers.update(kept)
         if visit.fragment:

@@ -2,11 +2,14 @@
 
 A name may come several times. A name or value that is not percent-encoded UTF-8, or that holds
 U+0000, is refused: a body of the API may not hold it either, and only one engine could store it.
+
+A form that is refused comes back with what was written in it (`again`), to be sent once more.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
 from urllib.parse import unquote_to_bytes
 
 from starlette.requests import Request
@@ -15,6 +18,13 @@ from admin_api.http.problems import Problem
 
 MOST_OCTETS = 256 << 10
 MOST_FIELDS = 600
+# What people write, by the names of fields; the others of a form go along unseen.
+_WRITTEN = {"to": "To", "hand_to": "Hand off to", "cc": "Cc", "bcc": "Bcc", "subject": "Subject"}
+_WRITTEN |= {"text": "Text", "body": "Internal note", "note": "Internal note"}
+_WRITTEN |= {"mentions": "Mention", "reason": "Reason", "name": "Name", "full_name": "Name"}
+# A password is typed anew; the token is that of the page.
+_KEPT = "kept."
+_SECRET = frozenset(("form_token", "password", "current_password", "new_password", "again", "code"))
 MEDIA_TYPE = "application/x-www-form-urlencoded"
 
 
@@ -78,6 +88,27 @@ def _text(raw: bytes) -> str:
     if "\x00" in text:
         raise _malformed()
     return text.replace("\r\n", "\n")  # browsers end each line of a text so
+
+
+def again(form: Form, path: str, *, without: Sequence[str] = ()) -> Mapping[str, Any] | None:
+    """Return what a form to `path` has to hold to be sent again; None if nothing was written."""
+    left_out = _SECRET.union(without)
+    names = [name for name in form if name not in left_out]
+    fields = [(name, _label(name), text) for name in names for text in form.every(name)]
+    is_written = any(label and text.strip() for _, label, text in fields)
+    return {"path": path, "fields": fields} if is_written else None
+
+
+def _label(name: str) -> str:
+    """Return what the field of a form is called; nothing for what nobody writes."""
+    return "Time zone" if name.startswith("inb_") else _WRITTEN.get(name, "")
+
+
+def kept(form: Form) -> Mapping[str, Any] | None:
+    """Return the form that waits in that of a sign-in, as `again` does."""
+    names = [name for name in form if name.startswith(_KEPT)]
+    fields = [(name.removeprefix(_KEPT), text) for name in names for text in form.every(name)]
+    return again(Form(fields), form.get("kept", ""))
 
 
 def _malformed() -> Problem:

@@ -29,13 +29,8 @@ _MOST_SENDERS = 60
 
 
 def look_of(request: Request) -> Mapping[str, str]:
-    """Return the choices of this browser."""
-    return read_look(request.cookies.get(COOKIE, ""))
-
-
-def read_look(text: str) -> Mapping[str, str]:
-    """Return the choices in a cookie's value; the first one of each where there is none."""
-    given = dict(pair.partition("-")[::2] for pair in text.split("."))
+    """Return the choices of this browser; the first one of each where there is none."""
+    given = dict(pair.partition("-")[::2] for pair in request.cookies.get(COOKIE, "").split("."))
     # Checked, because a cookie is input, and the values stand in the page's attributes.
     return {
         name: given[name] if given.get(name) in choices else choices[0]

@@ -43,15 +43,8 @@ def environment() -> Environment:
         auto_reload=False,
     )
     made.globals["static"] = url_of
-    made.filters |= {
-        "visible": words.visible,
-        "size": words.size,
-        "initials": words.initials,
-        "browser": words.browser,
-        "told": words.told,
-        "capped": words.capped,
-        "tone": words.tone,
-    }
+    filters = (words.visible, words.size, words.initials, words.browser, words.told, words.capped)
+    made.filters |= {one.__name__: one for one in (*filters, words.tone)}
     return made
 
 

@@ -6,7 +6,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from datetime import datetime
 
 from starlette.responses import Response
@@ -21,14 +21,15 @@ from admin_api.console.visit import Visit, inbox_path
 from admin_api.http.problems import Problem, problem_of
 from admin_api.http.records import ReadRecord as Record
 from admin_api.http.responses import answer
-from storage.errors import Conflict, FieldFault, StorageError
+from storage.errors import Conflict, StorageError
 
 _TOLD: Mapping[str, str] = {
     "thread_moved": "A newer message came meanwhile; it is above. Send again if this still fits.",
     "precondition_failed": "A teammate has changed this draft meanwhile. Send again to send yours.",
     "idempotency_mismatch": "This form was sent before with another text. Send again to send this.",
 }
-_OURS = frozenset((403, 409, 412, 413, 429))
+_GONE = "This draft was sent or deleted meanwhile. Send again to send this text."
+_OURS = frozenset((403, 404, 409, 412, 413, 429))
 
 
 async def send(call: Call, visit: Visit) -> Response:
@@ -36,13 +37,7 @@ async def send(call: Call, visit: Visit) -> Response:
     try:
         queued = await _sent(call, visit)
     except (Problem, StorageError) as error:
-        problem = problem_of(error)
-        if problem.status == 400 and problem.faults:
-            return await _refused(call, visit, problem.faults, "", 400)
-        if problem.status not in _OURS:
-            raise
-        said = _TOLD.get(problem.code, problem.detail)
-        return await _refused(call, visit, problem.faults, said, problem.status)
+        return await _refused(call, visit, error)
     fields = {"message_id": str(queued["message_id"])}
     said = f"Waiting {_seconds(queued, call.now)} s, then it is sent."
     done = Done(said, str(queued["thread_id"]), "unsend", fields, visit.form.get("key", ""))
@@ -78,20 +73,25 @@ def _seconds(queued: Record, now: int) -> int:
     return max(0, round(left))
 
 
-async def _refused(
-    call: Call, visit: Visit, faults: Sequence[FieldFault], problem: str, status: int
-) -> Response:
-    typed = letter_form.of_form(visit.form)
-    if problem == _TOLD["precondition_failed"]:
-        # The draft is a teammate's text now: sent again, this one goes as a letter of its own.
+async def _refused(call: Call, visit: Visit, error: Exception) -> Response:
+    """Show the letter as it was written. Raises what its author can do nothing about."""
+    problem, typed = problem_of(error), letter_form.of_form(visit.form)
+    faults, status = problem.faults, problem.status
+    is_fault = status == 400 and bool(faults)
+    is_gone = any(one.field == "draft_id" for one in faults)
+    if not is_fault and status not in _OURS:
+        raise error
+    said = _TOLD.get(problem.code, "" if is_fault else problem.detail)
+    if is_gone or (status == 404 and visit.form.get("draft_id")):
+        is_gone, said = True, _GONE
+    if is_gone or problem.code == "precondition_failed":
+        # The draft is a teammate's text now, or none: this one goes as a letter of its own.
         typed |= {"draft_id": "", "draft_tag": ""}
     if "thread_id" in visit.arguments:
         return await thread_page(
-            call, visit, status=status, letter=typed, letter_faults=faults, problem=problem
+            call, visit, status=status, letter=typed, letter_faults=faults, problem=said
         )
-    return await compose_page(
-        call, visit, status=status, faults=faults, problem=problem, typed=typed
-    )
+    return await compose_page(call, visit, status=status, faults=faults, problem=said, typed=typed)
 
 
 def _thread(call: Call, visit: Visit, thread_id: str, done: Done, to: str = "") -> Response:
@@ -140,9 +140,14 @@ async def save_draft(call: Call, visit: Visit) -> Response:
     else:
         method, path = "POST", path_of("/v1/messages/threads/{}/drafts/", thread_id)
     condition = visit.form.get("draft_tag") or None
-    draft, tag = await ask_with_tag(
-        call, method, path, inbox=visit.inbox, body=body, condition=condition
-    )
+    try:
+        draft, tag = await ask_with_tag(
+            call, method, path, inbox=visit.inbox, body=body, condition=condition
+        )
+    except (Problem, StorageError) as error:
+        if visit.form.get("quiet"):
+            raise
+        return await _refused(call, visit, error)
     if visit.form.get("quiet"):
         headers = {"X-Draft": str(draft["draft_id"]), "ETag": tag or ""}
         return Response(status_code=204, headers=headers)

@@ -44,15 +44,11 @@ MARKS: Mapping[str, Record] = {
     "junk": {"folder": "junk"},
     "trash": {"folder": "trash"},
 }
-# Acts on all that a view holds: the mark, and the condition on threads that still lack it.
-WHOLE: Mapping[str, tuple[str, Mapping[str, str]]] = {
-    "all-read": ("read", {"unread": "true"}),
-    "all-archive": ("archive", {"folder": "inbox"}),
+# Acts on all that a view holds: the mark, the condition on threads that still lack it, the label.
+WHOLE: Mapping[str, tuple[str, Mapping[str, str], str]] = {
+    "all-read": ("read", {"unread": "true"}, "Mark all that match as read"),
+    "all-archive": ("archive", {"folder": "inbox"}, "Archive all that match"),
 }
-WHOLE_BUTTONS = (
-    ("all-read", "Mark all that match as read"),
-    ("all-archive", "Archive all that match"),
-)
 OPPOSITE = {"read": "unread", "unread": "read", "flag": "unflag", "unflag": "flag"}
 STATUSES = {"close": "closed", "reopen": "open"}
 SAID = {

@@ -95,8 +95,8 @@ def count_of(view: InboxView, counts: Record | None) -> int:
 
 
 _LETTERS = (
-    ("compose/", InboxView("compose", "New letter", "C", {})),
-    ("approvals/", InboxView("approvals", "Approvals", "g a", {})),
+    InboxView("compose", "New letter", "C", {}),
+    InboxView("approvals", "Approvals", "g a", {}),
 )
 
 
@@ -105,28 +105,21 @@ def navigation(visit: Visit, lists: Sequence[Record], counts: Record | None = No
 
     Where no letter leaves, there is nothing to write or to approve.
     """
-    letters = [
-        {"view": view, "path": inbox_path(visit.inbox, rest), "count": 0, "group": "Letters"}
-        for rest, view in _LETTERS
-    ]
-    return [*_views(visit.inbox, lists, counts), *(letters if visit.sends else ())]
-
-
-def _views(address: str, lists: Sequence[Record], counts: Record | None) -> list[Record]:
-    return [
+    groups = {"": VIEWS[:-3], "Folders": VIEWS[-3:], "Lists": list_views(lists)}
+    found: list[Record] = [
         {
             "view": one,
-            "path": list_path(address, {"view": one.name}),
+            "path": list_path(visit.inbox, {"view": one.name}),
             "count": count_of(one, counts),
             "group": group,
         }
-        for group, views in (
-            ("", VIEWS[:-3]),
-            ("Folders", VIEWS[-3:]),
-            ("Lists", list_views(lists)),
-        )
+        for group, views in groups.items()
         for one in views
     ]
+    for one in _LETTERS if visit.sends else ():
+        path = inbox_path(visit.inbox, f"{one.name}/")
+        found.append({"view": one, "path": path, "count": 0, "group": "Letters"})
+    return found
 
 
 def list_path(address: object, place: Mapping[str, str]) -> str:

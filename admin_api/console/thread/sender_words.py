@@ -10,6 +10,13 @@ from collections.abc import Iterator
 
 from admin_api.http.records import ReadRecord as Record
 
+_VERDICTS = {
+    "verified": "The sender is real: {0} vouches for this message.",
+    "failed": "This message says it is from {0}, and {0} does not vouch for it. "
+    "Do not trust its links, files and bank details.",
+    "unknown": "It could not be checked who sent this.",
+    "unverified": "Nothing proves who sent this. That is common, and no sign of fraud by itself.",
+}
 _WISHES = {
     "reject": "asks that such messages are refused",
     "quarantine": "asks that such messages are treated with suspicion",
@@ -46,26 +53,13 @@ def sentences(found: Record | None) -> list[str]:
     """Return the verdict and its reasons; `found` is `authentication` of a message."""
     if found is None:
         return ["It was not checked yet who sent this. That takes a moment."]
-    told = [_verdict(found), *_reasons(found)]
+    verdict = _VERDICTS.get(found["verdict"], _VERDICTS["unverified"])
+    told = [verdict.format(found["from_domain"]), *_reasons(found)]
     if found["override"]:
         told.append(_OVERRIDES[found["override"]])
     if found["source"] == "relay":
         told.append("So says your own mail server, which had the message first.")
     return told
-
-
-def _verdict(found: Record) -> str:
-    domain = found["from_domain"]
-    if found["verdict"] == "verified":
-        return f"The sender is real: {domain} vouches for this message."
-    if found["verdict"] == "failed":
-        return (
-            f"This message says it is from {domain}, and {domain} does not vouch for it. "
-            "Do not trust its links, files and bank details."
-        )
-    if found["verdict"] == "unknown":
-        return "It could not be checked who sent this."
-    return "Nothing proves who sent this. That is common, and no sign of fraud by itself."
 
 
 def _reasons(found: Record) -> Iterator[str]:

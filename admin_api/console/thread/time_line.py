@@ -110,11 +110,8 @@ def outside_sender(
 ) -> Mapping[str, Any] | None:
     """Return the last sender who is not of the team, and no server that reports a failure."""
     for one in reversed(messages):
-        if (
-            one.get("kind") != "bounce"
-            and one["from"]["email"]
-            and one["from"]["email"].lower() not in own
-        ):
+        email = one["from"]["email"].lower()
+        if email and email not in own and one.get("kind") != "bounce":
             return one["from"]  # type: ignore[no-any-return]
     return None
 

@@ -41,12 +41,9 @@ async def act(call: Call, visit: Visit) -> Response:
     except (Invalid, Problem) as error:
         if not error.faults:
             raise
-        draft = {name: form.get(name, "") for name in ("to", "hand_to", "note")}
         faults = {fault.field: fault.message for fault in error.faults}
         chosen = [one.partition("~")[0] for one in form.every("thread")]
-        return await list_page(
-            call, visit, place=form, status=400, faults=faults, draft=draft, chosen=chosen
-        )
+        return await list_page(call, visit, place=form, status=400, faults=faults, chosen=chosen)
     if visit.fragment or not tell(call, visit, done):
         return await list_page(call, visit, place=form, done=done)
     return visit.redirect(list_path(visit.inbox, form))
@@ -102,7 +99,7 @@ async def _whole_view(call: Call, visit: Visit, named: str) -> Done:
 
     It has no undo: it is on more than anybody looked at.
     """
-    form, (mark, still) = visit.form, bulk_acts.WHOLE[named]
+    form, (mark, still, _) = visit.form, bulk_acts.WHOLE[named]
     here = inbox_of(await ask(call, "GET", "/v1/inboxes/"), visit.inbox)
     view, query = view_of(form.get("view", ""), here["aliases"]), form.get("q", "").strip()
     if view is None or view.query.get("folder", "inbox") != "inbox":
@@ -237,7 +234,9 @@ async def _assign(call: Call, visit: Visit, named: str, threads: Sequence[Record
     except (Invalid, Problem) as error:
         if not error.faults:
             raise
-        raise Invalid(*_renamed(error.faults, field)) from None
+        names = {"to": field}  # by the names of the form's fields
+        faults = [FieldFault(names.get(one.field, one.field), one.message) for one in error.faults]
+        raise Invalid(*faults) from None
     said = {
         "unassign": bulk_acts.SAID["unassign"],
         "take": "taken",
@@ -246,13 +245,6 @@ async def _assign(call: Call, visit: Visit, named: str, threads: Sequence[Record
     }
     back = bulk_acts.back_of_assignees([one for one in done if not _has(one, to)])
     return _Did(back, len(done), said[named], why)
-
-
-def _renamed(faults: Sequence[FieldFault], field: str) -> list[FieldFault]:
-    """The faults of an assignment, by the names of the form's fields."""
-    return [
-        FieldFault(field if fault.field == "to" else fault.field, fault.message) for fault in faults
-    ]
 
 
 def _has(thread: Record, to: str) -> bool:

@@ -46,7 +46,6 @@ _MOST_OF_API = 200
 _MOST_STEPS = 4
 # The acts of a list stand in the place of a thread's id.
 IN_LIST = "list"
-_NO_DRAFT: Record = {"to": "", "hand_to": "", "note": ""}
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,9 +64,6 @@ async def show_list(call: Call, visit: Visit) -> Response:
     return await list_page(call, visit, place=visit.query)
 
 
-_PATHS = {"test_mail": "test-mail", "acts": "acts"}
-
-
 async def list_page(
     call: Call,
     visit: Visit,
@@ -76,12 +72,11 @@ async def list_page(
     done: Done | None = None,
     status: int = 200,
     faults: Mapping[str, str] | None = None,
-    draft: Record | None = None,
     chosen: Collection[str] = (),
 ) -> Response:
     """Show the list at `place`: its view, search, page, and how many rows are `shown`.
 
-    `faults`, `draft` and `chosen` are of an act that was refused: by field, its texts, its threads.
+    `faults` and `chosen` are of an act that was refused: by field, and its threads.
     """
     await surround(call, visit, place=list_path(visit.inbox, place))
     here = inbox_of(visit.team, visit.inbox)
@@ -103,7 +98,6 @@ async def list_page(
         cursor=place.get("cursor", ""),
         fault=fault,
         faults=faults or {},
-        draft={**_NO_DRAFT, **(draft or {})},
         chosen=frozenset(chosen),
         key=secrets.token_urlsafe(12),
         acts=bulk_acts,
@@ -112,7 +106,8 @@ async def list_page(
         if is_beginning and here["owner_user_id"] == visit.user_id
         else None,
         back=list_path(visit.inbox, {"view": view.name, "q": _query(place)}),
-        **{f"{name}_path": inbox_path(visit.inbox, f"{path}/") for name, path in _PATHS.items()},
+        acts_path=inbox_path(visit.inbox, "acts/"),
+        test_mail_path=inbox_path(visit.inbox, "test-mail/"),
         is_admin=is_admin(call.caller),
     )
 
@@ -146,13 +141,7 @@ async def _rows_text(call: Call, visit: Visit) -> str:
 
 
 def _shown(
-    call: Call,
-    visit: Visit,
-    here: Record,
-    view: InboxView,
-    rows: Rows,
-    *,
-    place: Mapping[str, str],
+    call: Call, visit: Visit, here: Record, view: InboxView, rows: Rows, *, place: Mapping[str, str]
 ) -> dict[str, object]:
     """The values of the rows and of the views at their side, and where the list goes on."""
     query = _query(place)

@@ -30,7 +30,7 @@ MOST_PICTURE = 5 << 20
 
 async def message_values(call: Call, visit: Visit, message_id: str) -> dict[str, Any]:
     """Return what the template of a message wants: the record, and its text in pieces."""
-    message = await _message(call, visit, message_id)
+    message = await ask(call, "GET", path_of(MESSAGE, message_id), inbox=visit.inbox)
     text = message["text_body"] or ""
     asked, sender = visit.query.get("view", ""), message["from"]["email"]
     has_page_alone = message["html_body"] and (not text or message["text_from_html"])
@@ -69,12 +69,6 @@ def _is_in_text(message: Mapping[str, Any], file: Mapping[str, Any]) -> bool:
     return bool(
         name and file["inline"] and f"cid:{name.strip('<>')}" in (message["html_body"] or "")
     )
-
-
-async def _message(call: Call, visit: Visit, message_id: str) -> Mapping[str, Any]:
-    path = path_of(MESSAGE, message_id)
-    record: Mapping[str, Any] = await ask(call, "GET", path, inbox=visit.inbox)
-    return record
 
 
 async def show_body(call: Call, visit: Visit) -> Response:
@@ -118,7 +112,8 @@ async def _shown(
 
 async def show_frame(call: Call, visit: Visit) -> Response:
     """GET /console/{inbox}/messages/{message_id}/html/."""
-    message = await _message(call, visit, visit.arguments["message_id"])
+    path = path_of(MESSAGE, visit.arguments["message_id"])
+    message = await ask(call, "GET", path, inbox=visit.inbox)
     # By itself a stranger's HTML would fill a whole page at our address.
     if call.request.headers.get("sec-fetch-dest", "iframe") != "iframe":
         thread = inbox_path(visit.inbox, f"threads/{message['thread_id']}/")

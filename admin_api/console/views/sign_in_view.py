@@ -2,34 +2,41 @@
 
 - All that can be wrong with a sign-in gets one sentence. `next` leads only to a page of ours.
 - The GET of a link only shows a button: what scans links in mail cannot use one up.
+- A form that was sent when the session had ended waits in that of the sign-in, and is shown then.
 - By plain http from another machine nobody signs in, as the password could be read on the way.
 """
 
 from __future__ import annotations
 
 import re
+from typing import Any
 
 from starlette.responses import Response
 
 from admin_api.call.call import Call
-from admin_api.console import cookie, looks, origin
+from admin_api.console import cookie, forms, looks, origin, words
 from admin_api.console.visit import Visit
 from admin_api.http.problems import Problem
 
 _NEXT = re.compile(r"/console/[!#-\[\]-~]*")
 _HOME = "/console/"
+# The form for whoever was signed in when the page came.
+UNTRIED: dict[str, Any] = {"email": "", "wrong": "", "is_safe": True, "has_users": True}
 
 
-async def show_sign_in(call: Call, visit: Visit, *, email: str = "", wrong: str = "") -> Response:
+async def show_sign_in(
+    call: Call, visit: Visit, *, email: str = "", wrong: str = "", status: int = 200
+) -> Response:
     """GET /console/sign-in/; after a try that failed with what was `wrong`."""
     given = visit.form or visit.query
     return visit.render(
         "sign_in.html",
         block="form",
-        status=401 if wrong else 200,
+        status=status,
         next=safe_next(given.get("next", "")),
         email=email,
         wrong=wrong,
+        again=forms.kept(visit.form),
         is_safe=_is_safe(call),
         has_users=await cookie.has_users(call),
     )
@@ -58,15 +65,26 @@ async def sign_in(call: Call, visit: Visit) -> Response:
     try:
         secret = await cookie.enter_by_password(call, email, visit.form.get("password", ""))
     except Problem as problem:
-        if problem.status != 401:
+        if problem.status not in (401, 429):
             raise
-        return await show_sign_in(call, visit, email=email[:320], wrong=problem.detail)
+        seconds, wrong = problem.headers.get("Retry-After", ""), problem.detail
+        if seconds:
+            wrong = f"Too many tries. Try again in {words.plural(int(seconds), 'second')}."
+        given = {"email": email[:320], "wrong": wrong}
+        response = await show_sign_in(call, visit, **given, status=problem.status)
+        response.headers.update({"Retry-After": seconds} if seconds else {})
+        return response
     return _entered(call, visit, secret)
 
 
 def _entered(call: Call, visit: Visit, secret: str) -> Response:
     visit.cookies.append(cookie.set_cookie(call.service.settings, call.request, secret))
-    return visit.redirect(safe_next(visit.form.get("next", "")))
+    place, again = safe_next(visit.form.get("next", "")), forms.kept(visit.form)
+    if again is None or safe_next(again["path"]) != again["path"]:
+        return visit.redirect(place)
+    visit.token, visit.place = cookie.token_for(secret), place
+    problem = Problem(200, "not_sent", "You are signed in. What you wrote was not sent yet.")
+    return visit.render("problem.html", problem=problem, again=again, form_path=place)
 
 
 async def show_link(call: Call, visit: Visit) -> Response:

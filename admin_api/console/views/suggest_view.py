@@ -26,6 +26,6 @@ async def show_offers(call: Call, visit: Visit) -> Response:
     if asked is not None and here["owner_user_id"] == visit.user_id:
         query = {"q": asked, "limit": str(MOST)}
         found = await optional(ask(call, "GET", "/v1/contacts/", inbox=visit.inbox, query=query))
-        cards = found["results"] if isinstance(found, dict) else found or []
+        cards = found["results"] if found else []
     given = offers(word, team=team, lists=here["aliases"], cards=cards)
     return visit.render("suggest.html", offers=given)

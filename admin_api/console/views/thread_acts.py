@@ -8,7 +8,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from typing import Any
 from urllib.parse import urlencode
 
@@ -28,6 +28,10 @@ from storage.errors import FieldFault, Invalid, StorageError
 
 JsonObject = dict[str, JsonValue]
 _USED_KEY = ("idempotency_mismatch", "idempotency_in_progress")
+_SENT_BEFORE = (
+    "This form was sent before with another text, which is above if it was saved."
+    " Save again to add this one."
+)
 
 
 async def _back(
@@ -75,18 +79,7 @@ async def add_note(call: Call, visit: Visit) -> Response:
     try:
         note = await _post(call, visit, _at(visit, "notes/"), body)
     except (Problem, StorageError) as error:
-        problem = problem_of(error)
-        if problem.faults:
-            return await _refused_note(call, visit, problem.faults, 400)
-        # The key was used for another text: this one is not saved, and must not be lost.
-        if problem.code not in _USED_KEY:
-            raise
-        fault = FieldFault(
-            "body",
-            "This form was sent before with another text, which is above if it was saved."
-            " Save again to add this one.",
-        )
-        return await _refused_note(call, visit, (fault,), 409)
+        return await _refused(call, visit, error, "body")
     said = await _said_of_note(call, visit)
     return await _back(call, visit, said, saved=_key(visit) or "", to=f"#i-{note['note_id']}")
 
@@ -99,15 +92,20 @@ async def _said_of_note(call: Call, visit: Visit) -> str:
     return "Note saved."
 
 
-async def _refused_note(
-    call: Call, visit: Visit, faults: Sequence[FieldFault], status: int
-) -> Response:
-    """Show the thread with the text as it was, in a form with a new key: this one is used."""
-    draft = {
-        "body": visit.form.get("body", ""),
-        "mentions": ", ".join(_addresses(visit.form.every("mentions"))),
-    }
-    return await thread_page(call, visit, status=status, faults=faults, draft=draft)
+async def _refused(call: Call, visit: Visit, error: Exception, main: str) -> Response:
+    """Show the thread with the form as it was sent, and a new key: this one is used.
+
+    `main` is the field that is told of a used key, if the page still has it. Raises what is no
+    fault of a field.
+    """
+    problem = problem_of(error)
+    faults: Sequence[FieldFault] = problem.faults
+    # The key was used for another text: this one is not saved, and must not be lost.
+    if problem.code in _USED_KEY and main:
+        faults = (FieldFault(main, _SENT_BEFORE),)
+    if not faults:
+        raise error
+    return await thread_page(call, visit, status=problem.status, faults=faults)
 
 
 def _addresses(fields: Sequence[str]) -> list[str]:
@@ -127,39 +125,28 @@ async def delete_note(call: Call, visit: Visit) -> Response:
 
 async def assign(call: Call, visit: Visit) -> Response:
     """POST /console/{inbox}/threads/{thread_id}/assign/: to a teammate; `to` empty: to nobody."""
-    to = visit.form.get("to", "").strip()
-    before = await _assignee(call, visit)
-    try:
-        await acts.assign_thread(call, visit, visit.arguments["thread_id"], to, key=_key(visit))
-    except Invalid as error:
-        return await thread_page(call, visit, status=400, faults=error.faults)
-    return await _assigned(call, visit, "Assigned", before, to)
-
-
-async def _assignee(call: Call, visit: Visit) -> str:
-    assignee = (await _thread(call, visit))["assignee"]
-    return str(assignee["address"]) if assignee else ""
-
-
-async def _assigned(
-    call: Call, visit: Visit, did: str, before: str, to: str, *, saved: str = ""
-) -> Response:
-    said = f"{did} to {to}." if to else f"{did} to nobody."
-    if before and before != visit.form.get("was", before) and before.lower() != to.lower():
-        said = f"{before} had taken it meanwhile. {said}"
-    return await _back(call, visit, said, "assign", {"to": before, "was": to}, saved=saved)
+    return await _give(call, visit, acts.assign_thread, "Assigned", "to")
 
 
 async def hand_off(call: Call, visit: Visit) -> Response:
     """POST /console/{inbox}/threads/{thread_id}/handoff/: assignment and note in one."""
+    return await _give(call, visit, acts.hand_off_thread, "Handed off", "note")
+
+
+async def _give(
+    call: Call, visit: Visit, give: Callable[..., Awaitable[None]], did: str, main: str
+) -> Response:
     to, key = visit.form.get("to", "").strip(), _key(visit)
-    before = await _assignee(call, visit)
+    assignee = (await _thread(call, visit))["assignee"]
+    before = str(assignee["address"]) if assignee else ""
     try:
-        await acts.hand_off_thread(call, visit, visit.arguments["thread_id"], to, key=key)
-    except Invalid as error:
-        draft = {"handoff": visit.form.get("note", ""), "to": to}
-        return await thread_page(call, visit, status=400, faults=error.faults, draft=draft)
-    return await _assigned(call, visit, "Handed off", before, to, saved=key or "")
+        await give(call, visit, visit.arguments["thread_id"], to, key=key)
+    except (Problem, StorageError) as error:
+        return await _refused(call, visit, error, main)
+    said = f"{did} to {to}." if to else f"{did} to nobody."
+    if before and before != visit.form.get("was", before) and before.lower() != to.lower():
+        said = f"{before} had taken it meanwhile. {said}"
+    return await _back(call, visit, said, "assign", {"to": before, "was": to}, saved=key or "")
 
 
 # ---- status and marks
@@ -248,9 +235,8 @@ async def add_card(call: Call, visit: Visit) -> Response:
     emails: list[JsonValue] = [{"label": "", "address": visit.form.get("address", "")}]
     try:
         await _post(call, visit, "/v1/contacts/", {"full_name": name, "emails": emails})
-    except Invalid as error:
-        draft = {"card": name}
-        return await thread_page(call, visit, status=400, faults=error.faults, draft=draft)
+    except (Problem, StorageError) as error:
+        return await _refused(call, visit, error, "")
     return await _back(call, visit, "Card added.", to="#panel")
 
 

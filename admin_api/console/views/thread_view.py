@@ -35,21 +35,13 @@ from admin_api.console.rendering import macro
 from admin_api.console.thread import reply, undo
 from admin_api.console.thread.acts import THREAD
 from admin_api.console.thread.audience import Members, audience, copies_of_all, gets
-from admin_api.console.thread.time_line import (
-    Item,
-    People,
-    outside_sender,
-    sentence,
-    time_line,
-)
+from admin_api.console.thread.time_line import Item, People, outside_sender, sentence, time_line
 from admin_api.console.views.message_view import MESSAGE, message_values
 from admin_api.console.visit import Visit, inbox_path, surround
 from admin_api.http.problems import not_found
 from admin_api.http.records import ReadRecord as Record
 from storage.errors import FieldFault
 
-# Texts of forms that were refused; `handoff` and `card` are None where that form was not sent.
-_NO_DRAFT: Record = {"body": "", "mentions": "", "handoff": None, "to": "", "card": None}
 _MOST_EXPLAINED = 20
 
 
@@ -73,11 +65,6 @@ class Parts:
         names = {one["inbox_id"]: one["display_name"] or one["address"] for one in self.team}
         ids = {one["address"].lower(): one["inbox_id"] for one in self.team}
         return People(names, self.here["inbox_id"], ids)
-
-    @property
-    def own(self) -> frozenset[str]:
-        """The addresses of the team, in lower case."""
-        return _own(self.team)
 
 
 async def show_thread(call: Call, visit: Visit) -> Response:
@@ -119,14 +106,13 @@ async def thread_page(
     status: int = 200,
     faults: Sequence[FieldFault] = (),
     stale: str = "",
-    draft: Record | None = None,
     letter: Record | None = None,
     letter_faults: Sequence[FieldFault] = (),
     problem: str = "",
     done: undo.Done | None = None,
 ) -> Response:
-    """Show the thread; `faults` and `draft` are of a note that was refused, `stale` of a change,
-    `letter`, `letter_faults` and `problem` of a letter; `done` is the act that this answers.
+    """Show the thread; `faults` are of the form that was refused, `stale` of a change, `letter`,
+    `letter_faults` and `problem` of a letter; `done` is the act that this answers.
     """
     await surround(call, visit, place=thread_path(visit))
     read = partial(_parts, inbox=visit.inbox, visit=visit)
@@ -147,7 +133,7 @@ async def thread_page(
         visit,
         thread=thread,
         here=parts.here,
-        own=parts.own,
+        own=_own(parts.team),
         shown={one: values["message"] for one, values in bodies.items()},
         typed=letter,
         template=answer["template"] if answer and "mail" in visit.query else None,
@@ -169,7 +155,8 @@ async def thread_page(
         done=done if done and done.thread in ("", thread["thread_id"]) else None,
         faults={fault.field: fault.message for fault in faults},
         stale=stale,
-        draft={**_NO_DRAFT, "key": secrets.token_urlsafe(12), **(draft or {})},
+        # The form that comes back as it was sent; that of a letter is put back by the composer.
+        sent=visit.path.split("/")[-2] if faults else "",
     )
 
 
@@ -250,6 +237,7 @@ async def _parts(call: Call, *, inbox: str, visit: Visit) -> Parts:
 
 
 def _own(team: Sequence[Record]) -> frozenset[str]:
+    """Return the addresses of the team, in lower case."""
     return frozenset(
         address.lower()
         for one in team
@@ -280,8 +268,7 @@ async def _card(of_inbox: Any, address: str, known: Record | None) -> Record | N
         card: Record = await of_inbox(path_of("/v1/contacts/{}/", known["contact_id"]))
         return card
     found = await of_inbox("/v1/contacts/", query={"q": address, "limit": "5"})
-    cards = found["results"] if isinstance(found, dict) else found
-    for card in cards:
+    for card in found["results"]:
         if address.lower() in [one["address"].lower() for one in card["emails"]]:
             return card
     return None
@@ -302,10 +289,10 @@ async def _answer(
     last = [one["message_id"] for one in parts.thread["messages"]][-1:]
     if not last:
         return None
-    message = bodies[last[0]]["message"]
+    message, own = bodies[last[0]]["message"], _own(parts.team)
     chosen = visit.query.get("template", "")
     if not chosen or parts.templates is None:
-        return {"link": reply.mailto(message, own=parts.own), "template": None}
+        return {"link": reply.mailto(message, own=own), "template": None}
     rendered = await ask(
         call,
         "POST",
@@ -313,7 +300,7 @@ async def _answer(
         inbox=visit.inbox,
         body={"thread_id": parts.thread["thread_id"]},
     )
-    link = reply.mailto(message, own=parts.own, subject=rendered["subject"], body=rendered["body"])
+    link = reply.mailto(message, own=own, subject=rendered["subject"], body=rendered["body"])
     named = {one["template_id"]: one["variables"] for one in parts.templates}.get(chosen, ())
     filled = rendered["subject"] + rendered["body"]
     left = [f"{{{name}}}" for name in named if f"{{{name}}}" in filled]
