@@ -273,11 +273,12 @@ def loosened(name: str) -> str:
 _LOOK_FOR_US = "SET client_connection_check_interval = 1000;"
 # The schema is named alone, so that no table of another store is ever found behind it. A writer
 # whose machine is gone must not keep the lock: the server ends its session after 8 s, before those
-# who wait for the lock give up. JIT compilation costs
-# such small statements more than it saves. After RESET a setting is what the server says: to look
-# into pg_settings for it would take longer than all the rest.
+# who wait for the lock give up. JIT compilation costs such small statements more than it saves. A
+# pooler may give us a session in which somebody has prepared statements of the names that ours get.
+# After RESET a setting is what the server says: to look into pg_settings for it would take longer
+# than all the rest.
 _SET_UP = f"""
-    RESET synchronous_commit;
+    RESET synchronous_commit; DEALLOCATE ALL;
     SELECT set_config('search_path', quote_ident(current_schema()), false),
            set_config('lock_timeout', '{int(PATIENCE * 1000)}', false),
            set_config('statement_timeout', '0', false),

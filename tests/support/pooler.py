@@ -1,6 +1,7 @@
 """PgBouncer in front of a PostgreSQL server, on a unix socket: Debian's, run as an ordinary user.
 
-Rules: one database of its for each mode of pooling, named as the mode; it is stopped by its id.
+Rules: one database of its for each mode of pooling, named as the mode; it is stopped by its id. It
+lends sessions as they were left, as PgBouncer does after a change of `pool_mode`.
 """
 
 from __future__ import annotations
@@ -31,6 +32,7 @@ logfile = {folder}/log
 pidfile = {folder}/pid
 server_login_retry = 1
 default_pool_size = 20
+server_reset_query =
 """
 
 

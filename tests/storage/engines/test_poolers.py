@@ -4,8 +4,10 @@ import asyncio
 import signal
 import time
 from collections.abc import Iterator
+from contextlib import ExitStack
 from pathlib import Path
 
+import psycopg
 import pytest
 
 from storage.accounts import tenants
@@ -68,6 +70,25 @@ async def test_session_mode_serves_and_other_modes_are_refused_with_the_reason(
     finally:
         await one.close()
         await two.close()
+
+
+async def test_what_somebody_has_prepared_in_a_session_is_not_met(
+    pooler: Pooler,
+) -> None:
+    with ExitStack() as open_together:
+        for _ in range(15):  # more than the store takes
+            somebody = psycopg.connect(pooler.url("session"), autocommit=True)
+            open_together.enter_context(somebody)
+            for number in range(9):
+                somebody.execute(f"PREPARE _pg3_{number} AS SELECT 1".encode())
+    store = await opened(pooler.url("session"))
+    try:
+        await migrate(store, now=1)
+        for _ in range(7):
+            await store.write(make_tenant)
+        assert await store.read(count) == 7
+    finally:
+        await store.close()
 
 
 async def heard(told: list[str], expected: list[str]) -> None:
