@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
+import pytest
+
 from tests.admin_api.console.conftest import Site
 from tests.admin_api.console.test_list_browser import enter, many
 from tests.admin_api.console.threads import busy_thread
@@ -63,6 +65,33 @@ async def test_all_acts_on_a_thread_are_in_sight_on_a_telephone(
     acts = {str(name).strip(): seen for name, seen in await browser.visit(walk, **PHONE)}
     assert {"Assign", "Close", "Flag", "Archive", "Junk", "Trash"} <= acts.keys()
     assert all(acts.values()), acts
+
+
+@pytest.mark.parametrize("width", [768, 1024, 1280])
+async def test_what_a_button_opens_is_at_it_and_in_the_window(
+    site: Site, browser: Browser, width: int
+) -> None:
+    shown = await busy_thread(site.world)
+    placed = """() => {
+      const drop = document.querySelector('#acts > .drop[open]');
+      const [at, its] = [...drop.children].map((one) => one.getBoundingClientRect());
+      const meets = its.left === at.left || Math.abs(its.right - at.right) < 1;
+      return [meets, its.top >= at.bottom && its.top - at.bottom < 9,
+        its.left >= 0 && its.right <= innerWidth];
+    }"""
+
+    async def walk(tab: Tab) -> dict[str, list[bool]]:
+        page, found = tab.page, dict[str, list[bool]]()
+        await site.enter(tab)
+        for path, names in ((LIST, ("Assign", "Hand off", "More")), (shown.path, ("Hand off",))):
+            await page.goto(site.url + path)
+            for name in names:
+                await page.click(f"#acts summary:text-is('{name}')")
+                found[path + name] = await page.evaluate(placed)
+        return found
+
+    found = await browser.visit(walk, viewport={"width": width, "height": 900})
+    assert {one: seen for one, seen in found.items() if not all(seen)} == {}
 
 
 async def test_the_open_row_is_marked_from_edge_to_edge_as_soon_as_it_is_chosen(
