@@ -26,13 +26,14 @@ if (first && first !== line.firstElementChild && !location.hash) first.scrollInt
 async function markRead() {
   const open = messages().filter((each) => each.matches(".unread") && isOpen(each));
   if (!seen || document.hidden || !open.length) return;
-  const answer = await sent(seen, seen.action, { only: open.map((each) => each.id.slice(2)).join(" ") });
+  const version = one('#acts [name="version"]');  // a live update meanwhile brings another one
+  const answer = await sent(seen, seen.action, { only: open.map((each) => each.id.slice(2)).join(" "), version: version.value });
   if (answer?.status !== 204) return;
   for (const each of open) each.classList.replace("unread", "seen");  // as wide as before: nothing moves
-  const mark = one('#acts [value="read"]'), version = one('#acts [name="version"]');
+  const mark = one('#acts [value="read"]');
   if (mark && !one(".message.unread", line))
     Object.assign(mark, { value: "unread", textContent: "Unread", title: "Mark as unread (U)" }).dataset.key = "U";
-  if (version) version.value = answer.headers.get("ETag");
+  version.value = answer.headers.get("ETag");
 }
 
 setTimeout(markRead, 1000);

@@ -19,7 +19,7 @@ from admin_api.console.inside import ask, ask_with_tag, path_of
 from admin_api.console.listing.bulk_acts import MARKS, SAID, back_of_copies, copies_of
 from admin_api.console.thread import acts
 from admin_api.console.thread.undo import Done, tell
-from admin_api.console.views.thread_view import thread_page, thread_path
+from admin_api.console.views.thread_view import summary, thread_page, thread_path
 from admin_api.console.visit import Visit
 from admin_api.http.problems import Problem, problem_of
 from admin_api.http.records import ReadRecord as Record
@@ -158,8 +158,14 @@ async def set_status(call: Call, visit: Visit) -> Response:
     Closing archives one's own copies as well.
     """
     body: JsonObject = {"status": visit.form.get("status", "")}
-    # The version that was shown: closing would hide mail that came since, unread.
     version = visit.form.get("version") or None
+    thread, now = await ask_with_tag(call, "GET", _at(visit), inbox=visit.inbox)
+    # The version that was shown: closing would hide mail that came since, unread. Marks alone, and
+    # the text of a letter that is parsed, are no reason to refuse.
+    last = [one["message_id"] for one in thread["messages"][-1:]]
+    shown = [*visit.form.every("newest"), visit.form.get("seen")]
+    if version and shown == [*last, summary(thread)]:
+        version = now
     try:
         await ask(call, "PATCH", _at(visit), inbox=visit.inbox, body=body, condition=version)
     except Problem as problem:
@@ -169,7 +175,7 @@ async def set_status(call: Call, visit: Visit) -> Response:
         return await thread_page(call, visit, status=412, stale=stale)
     if body["status"] != "closed":
         return await _back(call, visit, "Reopened.", "status", {"status": "closed"})
-    chosen = await _chosen(call, visit, "archive")
+    chosen = _meant(visit, "archive", await _thread(call, visit))
     said = "Closed for everybody, archived for you." if chosen else "Closed for everybody."
     try:
         await acts.set_copies(call, visit, "archive", [one["message_id"] for one in chosen])
@@ -188,12 +194,16 @@ async def mark(call: Call, visit: Visit) -> Response:
     named = visit.form.get("set", "")
     if named not in MARKS:
         raise Invalid(FieldFault("set", f"must be of {', '.join(MARKS)}"))
-    chosen = await _chosen(call, visit, named)
+    before, version = await ask_with_tag(call, "GET", _at(visit), inbox=visit.inbox)
+    chosen = _meant(visit, named, before)
     await acts.set_copies(call, visit, named, [one["message_id"] for one in chosen])
-    # The page goes on with the new version: with the old one its next change would be a 412.
+    # The page goes on with the new version, but where it shows an older state: it would not ask for
+    # the rest then, and close with it what nobody saw.
     if visit.form.get("quiet"):
-        _, version = await ask_with_tag(call, "GET", _at(visit), inbox=visit.inbox)
-        return Response(status_code=204, headers={"ETag": version or ""})
+        after, new = await ask_with_tag(call, "GET", _at(visit), inbox=visit.inbox)
+        shown = visit.form.get("version") or version
+        tag = new if shown == version and summary(after) == summary(before) else shown
+        return Response(status_code=204, headers={"ETag": tag or ""})
     if not chosen:
         return await _back(call, visit, "Nothing to change.")
     fields = {"back": urlencode(back_of_copies(named, chosen))}
@@ -206,9 +216,8 @@ async def undo(call: Call, visit: Visit) -> Response:
     return await _back(call, visit, "Taken back.")
 
 
-async def _chosen(call: Call, visit: Visit, named: str) -> list[Record]:
+def _meant(visit: Visit, named: str, thread: Record) -> list[Record]:
     """The copies that are meant, as in a list: of those that the page showed, or that are named."""
-    thread = await _thread(call, visit)
     by_id = {one["message_id"]: one for one in thread["messages"]}
     if only := visit.form.get("only", "").split():
         return [by_id[one] for one in only if one in by_id]

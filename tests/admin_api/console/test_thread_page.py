@@ -315,7 +315,7 @@ async def test_a_status_that_is_out_of_date_shows_both_and_changes_nothing(world
     shown = await whole_thread(world, [mail("x", name="<a@x.test>")], SUPPORT)
     who = await signed_in(world, MEMBER)
     page = (await who.get(shown.path)).text
-    fields = {name: field(page, "status", name) for name in ("version", "seen")}
+    fields = {name: field(page, "status", name) for name in ("version", "seen", "newest")}
     await receive(world, SUPPORT, body=mail("new", answers="<a@x.test>"))
 
     stale = await who.post(f"{shown.path}status/", fields | {"status": "closed"})
@@ -324,7 +324,7 @@ async def test_a_status_that_is_out_of_date_shows_both_and_changes_nothing(world
     assert "open, assigned to nobody, 1 message, 0 notes" in stale.text
     assert "open, assigned to nobody, 2 messages, 0 notes" in stale.text
     assert (await record(world, shown))["status"] == "open"
-    fields["version"] = field(stale.text, "status", "version")
+    fields = {name: field(stale.text, "status", name) for name in fields}
     page_now = await follow(
         who, await who.post(f"{shown.path}status/", fields | {"status": "closed"})
     )
@@ -372,6 +372,38 @@ async def test_marks_are_of_what_the_page_showed_and_can_be_undone(world: World)
     fields = {"status": "closed", "version": quiet.headers["etag"], "seen": "x"}
     assert (await who.post(f"{shown.path}status/", fields)).status_code == 303
     assert (await who.post(f"{shown.path}marks/", {"set": "nothing"})).status_code == 400
+
+
+async def test_marks_that_came_since_are_no_reason_to_refuse_a_status(world: World) -> None:
+    shown = await whole_thread(world, [mail("x")], SUPPORT)
+    who = await signed_in(world, MEMBER)
+    page = (await who.get(shown.path)).text
+    fields = {name: field(page, "status", name) for name in ("version", "seen", "newest")}
+    async with world.client(SUPPORT) as api:
+        body = {"message_ids": shown.message_ids, "set": {"is_read": True, "is_flagged": True}}
+        assert (await api.patch("/v1/messages/", json=body)).status_code == 200
+
+    closed = await who.post(f"{shown.path}status/", fields | {"status": "closed"})
+
+    assert closed.status_code == 303
+    assert (await record(world, shown))["status"] == "closed"
+
+
+async def test_a_page_that_marks_what_it_shows_still_asks_for_what_came_since(world: World) -> None:
+    shown = await whole_thread(world, [mail("x", name="<a@x.test>")], SUPPORT)
+    who = await signed_in(world, MEMBER)
+    page = (await who.get(shown.path)).text
+    fields = {name: field(page, "status", name) for name in ("version", "seen", "newest")}
+    marks = {"set": "read", "quiet": "1", "version": fields["version"]}
+    await receive(world, SUPPORT, body=mail("new", answers="<a@x.test>"))
+
+    quiet = await who.post(f"{shown.path}marks/", marks | {"only": shown.message_ids[0]})
+
+    fields["version"] = quiet.headers["etag"]
+    asked = f"{shown.path}?{urlencode({'follow': fields['version']})}"
+    assert "You hold 2 of 2 messages" in (await who.get(asked, HX_Request="true")).text
+    closing = await who.post(f"{shown.path}status/", fields | {"status": "closed"})
+    assert (closing.status_code, (await record(world, shown))["status"]) == (412, "open")
 
 
 async def test_what_stands_in_the_panel_can_be_done_there(world: World) -> None:
