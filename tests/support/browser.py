@@ -114,8 +114,13 @@ async def _tab(context: BrowserContext, log: Log | None = None) -> Tab:
 
 
 def _note(log: Log, kind: str, text: str) -> None:
-    """Note a message; what Chromium says of storage that a page had cleared is none."""
-    if kind != "info" or "Clear-Site-Data" not in text:
+    """Note a message; what Chromium says of storage that a page had cleared is none.
+
+    Nor is it that somebody was at a field before the page, of which all has come, chose one.
+    """
+    if kind != "info" or not any(
+        one in text for one in ("Clear-Site-Data", "Autofocus processing")
+    ):
         log.told.append(f"{kind}: {text}")
 
 
