@@ -2,7 +2,7 @@
 
 - The first 8 bytes are microseconds since the epoch, big-endian; the last 8 are random. So ids sort
   by age, and knowing one does not give the next.
-- Within a store no id is below the last one given, whatever the clock does: the engine keeps the
+- Within a tenant no id is below the last one given, whatever the clock does: the engine keeps the
   highest time part on record and hands it to `IdSource.rise_to` before each write transaction.
 - Text is lower-case base 32 in Crockford's alphabet, which keeps the order and has no look-alikes.
 """

@@ -1,7 +1,9 @@
 """The contents of a batch for the parser's process, which reads large ones from files.
 
-A content that lies elsewhere is fetched into a file for as long as it is read: the first of a batch
-in any case, more of them up to 64 MiB together.
+- A content that lies elsewhere is fetched into a file for as long as it is read: the first of a
+  batch in any case, more of them up to 64 MiB together.
+- With several gateways, a file that is not here may be in the data directory of another one. For an
+  hour the message is left to that.
 """
 
 from __future__ import annotations
@@ -10,11 +12,14 @@ from collections.abc import Sequence
 from contextlib import AsyncExitStack
 from pathlib import Path
 
+from storage.clock import HOUR
 from storage.content.message_bytes import ContentDamaged, ContentDirectory, is_file
 from storage.errors import StoreUnavailable
+from storage.ids import lowest_at
 from storage.mailbox.parse_queue import ParseClaim
 
 MOST_FETCHED = 64 * 1024 * 1024
+_WITH_OTHERS = HOUR
 
 
 async def fetch_some(
@@ -40,3 +45,18 @@ async def fetch_some(
                 break
             raise
     return paths
+
+
+def left_to_others(
+    contents: ContentDirectory, claims: Sequence[ParseClaim], *, now: int
+) -> list[ParseClaim]:
+    """Those whose content may be a file of another gateway; blocks."""
+    young = lowest_at(now - _WITH_OTHERS)
+    return [
+        claim
+        for claim in claims
+        if claim.message_id > young
+        and claim.content.file is not None
+        and is_file(claim.content.file)
+        and not (contents.files / claim.content.file).exists()
+    ]

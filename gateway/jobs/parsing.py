@@ -25,14 +25,14 @@ import contextlib
 import logging
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
 from typing import NamedTuple
 
 from config.logs import event
 from gateway.background import LEFT_ALONE, keep_on, leave_to_mail
-from gateway.jobs.fetching import fetch_some
+from gateway.jobs.fetching import fetch_some, left_to_others
 from gateway.jobs.parse_turns import ParseTurns
 from gateway.parser.ipc import Request
 from gateway.parser.process import ParserProcess, ParserUnavailable
@@ -70,13 +70,14 @@ _LOOK_AGAIN_SECONDS = 0.1
 class _Done:
     """The results of a batch: results to store, and failures to retry or to mark as unparsed.
 
-    `unread` are messages whose content is out of reach now, `left` those that were not looked at;
-    neither was an attempt.
+    `unread` are messages whose content is out of reach now, `others` those that another gateway may
+    have, `left` those that were not looked at; none of these was an attempt.
     """
 
     results: list[tuple[ParseClaim, Parsed]] = field(default_factory=list)
     failures: list[tuple[ParseClaim, str]] = field(default_factory=list)
     unread: list[ParseClaim] = field(default_factory=list)
+    others: list[ParseClaim] = field(default_factory=list)
     left: Sequence[ParseClaim] = ()
 
 
@@ -190,6 +191,11 @@ class Parsing:
     async def _parse(self, claims: Sequence[ParseClaim]) -> _Done:
         done = _Done()
         left = list(claims)
+        # In a store of one writer there is no other gateway.
+        if self._part != WHOLE and any(one.content.file for one in left):
+            now = self._clock()
+            done.others = await asyncio.to_thread(left_to_others, self._contents, left, now=now)
+            left = [one for one in left if one not in done.others]
         while left:
             answers: list[Parsed | str]
             try:
@@ -232,7 +238,7 @@ class Parsing:
             event(logger, "results_refused", level=logging.ERROR, cause=repr(error))
             for one in done.results:
                 await self._keep_alone(one)
-            return await self._keep(_Done([], done.failures, done.unread, done.left), following)
+            return await self._keep(replace(done, results=[]), following)
         self._tell(done.failures)
         return claimed
 
@@ -271,7 +277,7 @@ class Parsing:
             is_last = await parse_queue.fail(tx, claimed, reason=reason, retry_at=retry_at)
             if is_last and claimed.bounce_of is not None:
                 await record_report(tx, message_id=claimed.message_id, report=None, now=now)
-        await parse_queue.postpone(tx, done.unread, until=now + _OUT_OF_REACH)
+        await parse_queue.postpone(tx, [*done.unread, *done.others], until=now + _OUT_OF_REACH)
         await parse_queue.release(tx, done.left, now=now)
 
     async def _record(self, tx: Tx, results: Sequence[tuple[ParseClaim, Parsed]]) -> None:

@@ -13,8 +13,9 @@ from gateway.jobs import parsing as workers
 from gateway.jobs.parsing import Parsing
 from gateway.parser.message import parse
 from storage.clock import SECOND
-from storage.content.message_bytes import Content, ContentDirectory
+from storage.content.message_bytes import Content, ContentDirectory, content_name
 from storage.content.places import Places, open_contents
+from storage.cursors import WHOLE
 from storage.database import Row, Tx
 from storage.errors import StoreUnavailable
 from storage.index.query import parse_query
@@ -139,6 +140,37 @@ async def test_a_content_in_the_database_is_fetched_and_one_out_of_reach_is_trie
     assert not any(contents.spool.iterdir())
 
 
+async def test_a_file_of_another_gateway_is_left_to_it_for_an_hour(
+    post: Post, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(workers, "_OUT_OF_REACH", 0)
+    monkeypatch.setattr(workers, "_SOON_SECONDS", 0.05)
+    monkeypatch.setattr(workers, "_POLL_SECONDS", 0.05)
+    if post.database.partition_of(bytes(16)) == WHOLE:
+        pytest.skip("there is one gateway")
+    large = letter("large") + b"x" * 300_000
+    name = content_name(bytes(16).hex())
+    await post.deliver(large, file=name)
+    await post.deliver(letter("small"))
+
+    async with parsing(post, WakeUp(), tmp_path / "other"):
+        await until(lambda: has_parsed_one(post))
+        await asyncio.sleep(0.3)
+    (waiting, _) = await rows(post)
+    assert (waiting["parse_status"], waiting["reason"]) == ("pending", None)
+
+    there = contents_of(post, tmp_path / "own").files / name
+    there.parent.mkdir()
+    there.write_bytes(large)
+    async with parsing(post, WakeUp(), tmp_path / "own"):
+        await until(settled(post))
+    assert await statuses(post) == ["parsed", "parsed"]
+
+
+async def has_parsed_one(post: Post) -> bool:
+    return "parsed" in await statuses(post)
+
+
 @pytest.mark.parametrize(("longest", "looks"), [(10, 4), (10_000, 0)])
 async def test_a_long_content_waits_while_others_arrive(
     post: Post, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, longest: int, looks: int
@@ -179,6 +211,7 @@ async def test_a_message_that_cannot_be_parsed_is_parked_after_five_tries(
 ) -> None:
     monkeypatch.setattr(workers, "_RETRY_AFTER", 0)
     monkeypatch.setattr(workers, "_SOON_SECONDS", 0.05)
+    monkeypatch.setattr("gateway.jobs.fetching._WITH_OTHERS", 0)
     lost = await post.deliver(letter("x", subject="Lost"), file="00/missing")
     await post.deliver(letter("two"))
 
