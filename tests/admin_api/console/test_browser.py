@@ -6,10 +6,11 @@ from collections.abc import AsyncIterator
 from typing import Any
 
 import pytest
+from playwright.async_api import Request
 
 from tests.admin_api.console.conftest import Site
 from tests.builders import MEMBER, PASSWORD
-from tests.support.browser import Browser, Tab
+from tests.support.browser import SECONDS, Browser, Tab
 
 WIDE: dict[str, Any] = {"viewport": {"width": 1280, "height": 800}}
 NARROW: dict[str, Any] = {"viewport": {"width": 360, "height": 700}}
@@ -138,13 +139,23 @@ async def test_a_strangers_page_changes_nothing_and_frames_nothing(
 
     async def walk(tab: Tab) -> tuple[str, list[int], list[str]]:
         await site.enter(tab)
-        answers: list[int] = []
+        answers, ended, both = list[int](), list[str](), asyncio.Event()
+
+        def end(request: Request) -> None:
+            """Note the end of what the form and the script sent, refused in its frame or not."""
+            ended.extend([request.url] * (request.method == "POST"))
+            if len(ended) == 2:
+                both.set()
+
         tab.page.on(
             "response",
             lambda one: answers.append(one.status) if one.request.method == "POST" else None,
         )
+        tab.page.on("requestfinished", end)
+        tab.page.on("requestfailed", end)
         async with another_site(html) as url:
-            await tab.page.goto(url, wait_until="networkidle")
+            await tab.page.goto(url)
+            await asyncio.wait_for(both.wait(), SECONDS)
         framed = [await one.content() for one in tab.page.frames if "settings/" in one.url]
         cookies = [one["name"] for one in await tab.context.cookies()]
         return (str([MEMBER in one for one in framed if one]), answers, cookies)

@@ -419,6 +419,14 @@ STATES = (
     (PATH + "?q=after:never",),
     (PATH + "?view=junk", "?"),
 )
+# What is there once a key has done its work.
+AFTER = {
+    "j": "a.open:focus",
+    "x": ".row.chosen",
+    "h": ".drop[open] #hand-to:focus",
+    "Control+k": "#options",
+    "?": "dialog[open] h1",
+}
 
 
 async def faults_of(site: Site, tab: Tab, states: tuple[tuple[str, ...], ...]) -> list[object]:
@@ -428,7 +436,7 @@ async def faults_of(site: Site, tab: Tab, states: tuple[tuple[str, ...], ...]) -
         await enter(site, tab, path)
         for key in keys:
             await tab.page.keyboard.press(key)
-        await tab.page.wait_for_load_state("networkidle")
+            await tab.page.wait_for_selector(AFTER[key])
         found += await tab.faults()
         if await tab.page.evaluate("document.documentElement.scrollWidth > innerWidth"):
             found.append(f"{path} scrolls sideways")
