@@ -368,6 +368,7 @@ async def test_keys_pressed_in_a_frame_are_the_pages(site: Site, browser: Browse
         page = tab.page
         await enter(site, tab, shown)
         await page.keyboard.press("v")
+        await page.wait_for_selector("iframe.mail[data-fits]")  # its begin may be there before
         frame = page.frame_locator("iframe.mail")
         await frame.locator("h2").click()
         high = await page.eval_on_selector("iframe.mail", "(one) => one.clientHeight > 120")
