@@ -215,6 +215,33 @@ async def test_a_form_with_a_fault_comes_back_in_its_page(world: World, named: s
     assert again.get("key", "") != "k1"  # it is another form now
 
 
+@pytest.mark.parametrize(
+    ("named", "field"), [("hand-off", "#hand-to"), ("assign", "#assign-to"), ("card", "#card-name")]
+)
+async def test_the_field_with_a_fault_is_in_sight_and_has_the_focus(
+    site: Site, browser: Browser, named: str, field: str
+) -> None:
+    _, path, _ = await sent_form(site.world, named)
+    fields = FORMS[named][1] | FAULTS[named][0]
+    send = """([path, fields]) => {
+      const form = document.querySelector(`form[action="${path}"]`);
+      for (const name in fields) if (form.elements[name].type !== "checkbox")
+        form.elements[name].value = fields[name];
+      form.submit();
+    }"""
+
+    async def walk(tab: Tab) -> list[object]:
+        await site.enter(tab)
+        await tab.page.goto(site.url + path.rpartition("/")[0].rpartition("/")[0] + "/")
+        fields.pop("share_contact", None)
+        async with tab.page.expect_navigation():
+            await tab.page.evaluate(send, [path, fields])
+        await tab.page.wait_for_function(f"document.activeElement.matches('{field}')")
+        return [await tab.page.is_visible(f":is({field}) ~ .fault"), *await tab.faults()]
+
+    assert await browser.visit(walk) == [True]
+
+
 @pytest.mark.parametrize("named", ["note", "hand-off", "card"])
 async def test_a_form_whose_key_was_used_comes_back_with_another(world: World, named: str) -> None:
     _, path, fields = await sent_form(world, named)
