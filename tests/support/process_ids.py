@@ -6,6 +6,7 @@ that is remembered is known by its start, too.
 
 import os
 import signal
+import time
 from collections.abc import Iterable
 from contextlib import suppress
 from pathlib import Path
@@ -40,6 +41,21 @@ def descendants(pid: int) -> list[int]:
             for child in map(int, children.read_text().split()):
                 found += [child, *descendants(child)]
     return found
+
+
+def await_traced(pids: Iterable[int], seconds: float) -> None:
+    """Wait until a tracer is attached to all their threads: strace -f takes one after the other."""
+    statuses = [Path(f"/proc/{pid}/task") for pid in pids]
+    deadline = time.monotonic() + seconds
+    while any(_is_untraced(one) for tasks in statuses for one in tasks.glob("*/status")):
+        assert time.monotonic() < deadline, f"not traced after {seconds} s"
+        time.sleep(0.01)
+
+
+def _is_untraced(status: Path) -> bool:
+    with suppress(OSError):  # a thread that has ended meanwhile
+        return "TracerPid:\t0\n" in status.read_text()
+    return False
 
 
 def send_signal(pid: int, what: signal.Signals) -> None:

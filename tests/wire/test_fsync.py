@@ -12,6 +12,8 @@ import pytest
 
 from tests.programs import need
 from tests.support.fixtures import MakeServer
+from tests.support.patience import HANG_SECONDS
+from tests.support.process_ids import await_traced
 from tests.support.server import Server
 from tests.support.smtp import message
 
@@ -39,7 +41,7 @@ def traced(server: Server, output: Path) -> Iterator[None]:
         said = tracer.stderr.readline().decode()
         if "attached" not in said:
             _refused(said)
-        time.sleep(0.3)  # -f attaches to each thread in turn
+        await_traced(server.processes(), HANG_SECONDS)
         yield
     finally:
         tracer.terminate()

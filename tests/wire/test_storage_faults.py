@@ -14,6 +14,7 @@ from tests.programs import need
 from tests.support.fixtures import MakeServer
 from tests.support.mailbox import Api
 from tests.support.patience import HANG_SECONDS
+from tests.support.process_ids import await_traced
 from tests.support.server import Server
 from tests.support.smtp import message
 
@@ -37,7 +38,7 @@ def failing_syncs(server: Server) -> Iterator[None]:
         if "attached" not in said:
             reason = f"strace may not look at the server: {said.strip()}"
             (pytest.fail if os.environ.get("CI") == "true" else pytest.skip)(reason)
-        time.sleep(0.3)  # -f attaches to each thread in turn
+        await_traced([server.pid], HANG_SECONDS)
         yield
     finally:
         tracer.terminate()

@@ -92,7 +92,7 @@ async def test_a_body_of_which_nothing_comes_is_given_up(begin: bytes) -> None:
 
 
 async def test_a_body_below_the_floor_is_given_up_and_one_above_it_is_not() -> None:
-    times = replace(LONG, floor_window=1.0, floor=100.0)
+    times = replace(LONG, floor_window=1.0, floor=20.0)
     begin = b"POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 1000\r\n\r\n"
     async with edge(times=times) as port, connected(port) as slow, connected(port) as fast:
         slow[1].write(begin)
