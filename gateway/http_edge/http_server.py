@@ -5,6 +5,7 @@
   queue of the kernel must empty faster than it fills.
 - Out of descriptors, accepting pauses: a listening socket that stays readable would spin.
 - One task watches the times of all connections; none has a timer of its own.
+- uvicorn would wake up ten times a second to see whether it is to end; here it is told.
 """
 
 from __future__ import annotations
@@ -37,6 +38,7 @@ _ACCEPTED_AT_ONCE = 16
 _CLOSE_SECONDS = 3
 _PAUSE_SECONDS = 1.0
 _WATCH_SECONDS = 1.0
+_DATE_SECONDS = 1.0
 _TELL_SECONDS = 60.0
 _OUT_OF_RESOURCES = {errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM}
 
@@ -80,7 +82,7 @@ async def serving(
         await server.accepting.wait()
         yield [one.address for one in sockets]
     finally:
-        server.should_exit = True
+        server.end()
         await running
         for one in sockets:
             one.close()
@@ -95,6 +97,7 @@ class ApiServer(uvicorn.Server):
         super().__init__(config)
         self._count = count
         self.accepting = asyncio.Event()
+        self._ending = asyncio.Event()
         self.servers: list[asyncio.Server] = []
         self._loop = asyncio.get_running_loop()
         self._clients = clients
@@ -109,6 +112,17 @@ class ApiServer(uvicorn.Server):
     @contextlib.contextmanager
     def capture_signals(self) -> Iterator[None]:
         yield
+
+    def end(self) -> None:
+        """Have `serve` end."""
+        self.should_exit = True
+        self._ending.set()
+
+    async def main_loop(self) -> None:
+        while not await self.on_tick(0):  # the tick at which uvicorn renews the Date of responses
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(_DATE_SECONDS):
+                    await self._ending.wait()
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         self._listening = list(sockets or ())

@@ -25,7 +25,7 @@ import psycopg
 from storage.database import Row
 from storage.engines.postgres_connections import Connection, connected, control, ending_within
 from storage.engines.postgres_locks import locks_of
-from storage.engines.servers.notify import channel_of
+from storage.engines.servers.notify import channel_of, something_comes
 from storage.errors import StoreUnavailable
 
 LEASE = 1.0
@@ -90,7 +90,8 @@ class RouteLease:
             if row["is_new"]:
                 await self._make_safe(connection, server["own_synchronous_commit"])
             self._generation, self._until = int(row["generation"]), began + LEASE
-            async for _ in connection.notifies(timeout=_RENEW_SECONDS, stop_after=1):
+            await something_comes(connection, _RENEW_SECONDS)
+            async for _ in connection.notifies(timeout=0):
                 self._until = float("-inf")  # what is remembered may be wrong from here on
 
     async def _make_safe(self, connection: Connection, flushes: str) -> None:

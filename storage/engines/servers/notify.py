@@ -6,6 +6,7 @@
 - The channel is one of the store: its name comes from the key of the store's lock.
 - A process does not hear its own commits.
 - It tries to connect after 1 s, 2 s and then each 4 s.
+- We wait for the socket ourselves: the driver would wake up ten times a second to do so.
 """
 
 from __future__ import annotations
@@ -15,7 +16,7 @@ from collections.abc import Callable
 
 import psycopg
 
-from storage.engines.postgres_connections import connected, ending_within
+from storage.engines.postgres_connections import Connection, connected, ending_within
 from storage.errors import StoreUnavailable
 
 _AGAIN_SECONDS = 1.0
@@ -40,9 +41,31 @@ async def listen(store: str, channel: str, told: Callable[[int], object]) -> Non
                 pause = _AGAIN_SECONDS
                 told(0)
                 with ending_within(connection, None):
-                    async for heard in connection.notifies():
-                        told(heard.pid)
+                    while True:
+                        async for heard in connection.notifies(timeout=0):
+                            told(heard.pid)
+                        await something_comes(connection)
         except (StoreUnavailable, psycopg.Error):
             pass  # whoever needs the store tells of that
         await asyncio.sleep(pause)
         pause = min(2 * pause, _AGAIN_AT_MOST)
+
+
+async def something_comes(connection: Connection, within: float | None = None) -> None:
+    """Wait until a connection without a statement under way has input, or was lost.
+
+    For `within` seconds at most (None: for ever).
+    """
+    loop = asyncio.get_running_loop()
+    readable = loop.create_future()
+    descriptor = connection.fileno()
+    loop.add_reader(descriptor, _set, readable)
+    try:
+        await asyncio.wait([readable], timeout=within)
+    finally:
+        loop.remove_reader(descriptor)
+
+
+def _set(readable: asyncio.Future[None]) -> None:
+    if not readable.done():
+        readable.set_result(None)

@@ -1,11 +1,14 @@
 """What is no HTTP is refused as everything else is, and so is what two readers read differently."""
 
 import asyncio
+from email.utils import parsedate_to_datetime
 
 import pytest
+import uvicorn
 from starlette.types import Receive, Scope, Send
 
 from tests.gateway.http_edge.edge import CHUNKED, GOOD, LIMIT, edge, said
+from tests.support.patience import HANG_SECONDS
 
 CLOSE = b"GET / HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n"
 
@@ -182,3 +185,30 @@ async def test_a_chunk_size_line_has_an_end() -> None:
     async with edge() as port:
         (heard,) = await said(port, CHUNKED + b"1;", *[b"a" * 4000] * 20)
     assert heard.status in (400, 431)
+
+
+async def test_the_date_is_that_of_the_response(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("gateway.http_edge.http_server._DATE_SECONDS", 0.05)
+    async with edge() as port:
+        (first,) = await said(port, CLOSE)
+        await asyncio.sleep(1.2)
+        (second,) = await said(port, CLOSE)
+    assert parsedate_to_datetime(second.headers["date"]) > parsedate_to_datetime(
+        first.headers["date"]
+    )
+
+
+async def test_a_server_that_nobody_calls_sleeps_and_ends_when_it_is_told(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    ticks, tick = list[int](), uvicorn.Server.on_tick
+
+    async def counted(server: uvicorn.Server, counter: int) -> bool:
+        ticks.append(counter)
+        return await tick(server, counter)
+
+    monkeypatch.setattr(uvicorn.Server, "on_tick", counted)
+    monkeypatch.setattr("gateway.http_edge.http_server._DATE_SECONDS", 600.0)
+    async with asyncio.timeout(HANG_SECONDS), edge():
+        await asyncio.sleep(0.5)
+        assert len(ticks) == 1

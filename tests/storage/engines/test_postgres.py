@@ -3,6 +3,7 @@
 import asyncio
 import contextlib
 import time
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 from uuid import uuid4
@@ -436,3 +437,21 @@ async def test_a_commit_whose_answer_is_lost_may_have_happened(
     between.close()
     await between.wait_closed()
     await meddler.ended()
+
+
+async def test_who_listens_does_not_wake_up_until_there_is_something_to_hear(
+    opened: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    listens, loop = asyncio.Event(), asyncio.get_running_loop()
+    opened.hear_others(listens.set)
+    await asyncio.wait_for(listens.wait(), 20)
+    add_reader, waits = loop.add_reader, list[object]()
+
+    def counted(descriptor: int, callback: Callable[..., None], *args: object) -> None:
+        waits.append(descriptor)
+        add_reader(descriptor, callback, *args)
+
+    monkeypatch.setattr(loop, "add_reader", counted)
+    await asyncio.sleep(0.7)
+
+    assert len(waits) <= 3
