@@ -110,8 +110,7 @@ class DatabasePieces:
 
 async def require_pieces(tx: Tx, content: Content) -> None:
     """Raises ContentDamaged when a content in the database is not there as a whole."""
-    if content.file is None or not content.file.startswith(SCHEME):
-        return
+    assert content.file is not None
     if await _length(tx, content_id_of(content.file)) != content.size:
         raise ContentDamaged("the pieces of the content are gone")
 

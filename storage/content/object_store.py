@@ -3,7 +3,8 @@
 - An object's key is the prefix of the setting, a number of this store's own (so that two stores may
   share a bucket), and the content's name.
 - S3 shows an object when it is complete and durable. Then the SHA-256 of each of its MiBs is
-  recorded, and only then a transaction may name it. All that is read is compared with them.
+  recorded, and only then a transaction may name it. All that is read is compared with them. An
+  orphan's are removed before it, under the write lock: a transaction that is later yet finds none.
 - Every fault of the object store is StoreUnavailable, a bucket that is not there too; an object
   that is gone, or is not what was stored, is damaged.
 - Calls run in threads: the library's own event loop does not survive the end of a process. It is
@@ -16,7 +17,7 @@ import asyncio
 import contextlib
 import re
 import secrets
-from collections.abc import AsyncGenerator, AsyncIterator, Callable
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 from functools import partial
@@ -28,6 +29,7 @@ from storage.content.database_pieces import recut
 from storage.content.message_bytes import Content, ContentDamaged, content_name
 from storage.database import BesideWrites, Reads, Tx
 from storage.errors import StoreUnavailable
+from storage.sql import in_list
 
 if TYPE_CHECKING:
     from obstore.store import ObjectStore, S3Config
@@ -237,6 +239,21 @@ class Objects:
         if self._store is None:
             raise StoreUnavailable("the store is open for reading only")
         return self._store
+
+
+async def require_checksums(tx: Tx, location: str) -> None:
+    """Raises ContentDamaged when an object was removed before a row named it."""
+    _, key = split_location(location)
+    if not await _digests(tx, content_id=_content_id(key)):
+        raise ContentDamaged("the object of the content is gone")
+
+
+async def forget_checksums(tx: Tx, locations: Sequence[str]) -> None:
+    """Have no row name these objects from now on: they are about to be removed."""
+    if locations:
+        keys = [split_location(location)[1] for location in locations]
+        chosen, names = in_list([_content_id(key) for key in keys])
+        await tx.execute(f"DELETE FROM object_checksums WHERE content_id IN ({chosen})", names)
 
 
 async def forget_store_number(tx: Tx) -> None:

@@ -3,8 +3,8 @@
 - A file counts when nobody has written to it for an hour, what lies elsewhere when its id is an
   hour old. It is removed after a second query under the write lock: a transaction that would have
   named it has done so, or never will.
-- Pieces in the database are removed in the transaction of that query: a delivery that is later yet
-  finds them gone, and stores nothing.
+- Pieces in the database, and the checksums of an object, are removed in the transaction of that
+  query: a delivery that is later yet finds them gone, and stores nothing. Clocks may jump.
 """
 
 from __future__ import annotations
@@ -17,7 +17,8 @@ from itertools import islice
 from pathlib import Path
 
 from storage.content.database_pieces import SCHEME, remove_pieces
-from storage.content.message_bytes import ContentDirectory
+from storage.content.message_bytes import ContentDirectory, is_file
+from storage.content.object_store import forget_checksums
 from storage.database import Database, Reads, Tx
 
 AGE_SECONDS = 3600.0
@@ -56,7 +57,7 @@ async def remove_orphans(
         some = pieces[start : start + _AT_ONCE_IN_DATABASE]
         removed += await database.write(partial(_remove_unnamed_pieces, locations=some))
     # A look in a write transaction: no delivery that would name one of them can be half done.
-    left = await database.write(partial(_unnamed, files=others)) if others else []
+    left = await database.write(partial(_forget_unnamed, files=others)) if others else []
     for file in left:
         await contents.remove(file)
     return removed + len(left)
@@ -66,6 +67,12 @@ async def _remove_unnamed_pieces(tx: Tx, *, locations: Sequence[str]) -> int:
     left = await _unnamed(tx, files=locations)
     await remove_pieces(tx, left)
     return len(left)
+
+
+async def _forget_unnamed(tx: Tx, *, files: Sequence[str]) -> list[str]:
+    left = await _unnamed(tx, files=files)
+    await forget_checksums(tx, [file for file in left if not is_file(file)])
+    return left
 
 
 def _old_files(directory: Path, before: float) -> Iterator[str]:

@@ -12,10 +12,16 @@ from __future__ import annotations
 from collections.abc import AsyncGenerator, AsyncIterator
 from pathlib import Path
 
-from storage.content.database_pieces import SCHEME, DatabasePieces
-from storage.content.message_bytes import Content, ContentDirectory, new_content_id
-from storage.content.object_store import Keys, Objects, Opener, open_bucket
-from storage.database import BesideWrites, Reads
+from storage.content.database_pieces import SCHEME, DatabasePieces, require_pieces
+from storage.content.message_bytes import Content, ContentDirectory, is_file, new_content_id
+from storage.content.object_store import (
+    Keys,
+    Objects,
+    Opener,
+    open_bucket,
+    require_checksums,
+)
+from storage.database import BesideWrites, Reads, Tx
 
 NO_KEYS = Keys()
 
@@ -60,6 +66,16 @@ class Places:
         if self._objects.keeps_new:
             async for some in self._objects.strays(before):
                 yield some
+
+
+async def require_stored(tx: Tx, content: Content) -> None:
+    """Raises ContentDamaged when a large content was removed as an orphan before a row named it."""
+    if content.file is None or is_file(content.file):
+        return
+    if content.file.startswith(SCHEME):
+        await require_pieces(tx, content)
+    else:
+        await require_checksums(tx, content.file)
 
 
 def open_contents(

@@ -19,7 +19,7 @@ from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from functools import partial
 from typing import NamedTuple
 
-from storage.content.database_pieces import require_pieces
+from storage.content.places import require_stored
 from storage.database import Row, Tx
 from storage.delivery.arrivals import (
     Arrival,
@@ -287,7 +287,7 @@ async def _store(
     content = arrival.content
     # The removal of orphans may have come before this transaction: then no row may name them.
     if content.file is not None:
-        await require_pieces(batch.tx, content)
+        await require_stored(batch.tx, content)
     batch.add(
         _CONTENT,
         message_id=message_id,

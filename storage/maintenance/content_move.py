@@ -17,8 +17,8 @@ from dataclasses import dataclass, field
 from functools import partial
 
 from storage.clock import Clock
-from storage.content.database_pieces import require_pieces
 from storage.content.message_bytes import Content, ContentDamaged, ContentDirectory, is_file
+from storage.content.places import require_stored
 from storage.database import Reads, Store, Tx
 
 LINGER_SECONDS = 5.0
@@ -125,7 +125,7 @@ async def _remove(
 
 
 async def _rename(tx: Tx, *, message_id: bytes, before: str, copied: Content) -> bool:
-    await require_pieces(tx, copied)
+    await require_stored(tx, copied)
     changed = await tx.execute(
         "UPDATE contents SET file = :file WHERE message_id = :message_id AND file = :before",
         {"file": copied.file, "message_id": message_id, "before": before},

@@ -171,6 +171,20 @@ async def test_a_bucket_that_is_not_there_is_out_of_reach_and_nothing_in_it_is_d
     assert [one.unread for one in whole.findings] == [True]
 
 
+async def test_an_object_that_was_removed_as_an_orphan_is_named_by_no_message(
+    engine: Engine,
+) -> None:
+    async with open_world(engine) as world:
+        contents = opened(engine, world.database, opener=always(MemoryStore()))
+        content = await put(contents, BODY, now=world.clock())
+        location = content.file or ""
+        assert await remove_orphans(world.database, contents, [location]) == 1
+
+        with pytest.raises(ContentDamaged):
+            await deliver(world, TEAM, body=BODY, file=location)
+        assert (await audit(world.database, contents)).messages == 0
+
+
 def contents_at(engine: Engine, reader: Reads) -> ContentDirectory:
     return open_contents(engine.data, keep_in="files", reader=reader, keys=KEYS)
 
