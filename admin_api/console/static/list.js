@@ -164,16 +164,16 @@ let shown = one("#list");
 document.addEventListener("htmx:after:swap", () => {
   if (one("#list") === shown) return;  // a toast, not the list
   shown = one("#list");
-  const main = one("#main"), fault = one(".drop[open] .fault");
+  const main = one("#main"), sheet = one("#acts > .drop[open]");
   document.title = main.dataset.title;
   toast();
   start();
   say(one("#done p")?.textContent ?? "");
-  if (fault) return one("input", fault.parentElement).focus();
+  if (sheet) return one("input", sheet).focus();  // refused
   if (document.activeElement !== document.body) return;
   const among = rows();
   focus(rowOf(at.id) ?? among[Math.min(at.place, among.length - 1)]);
-  if (!among.length) main.focus();
+  if (document.activeElement === document.body) main.focus();
 });
 
 // --- older rows

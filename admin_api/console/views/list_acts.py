@@ -35,15 +35,15 @@ _TO = {"assign": "to", "handoff": "hand_to"}
 
 async def act(call: Call, visit: Visit) -> Response:
     """POST /console/{inbox}/acts/: `act` on every `thread`, or `back` to undo one."""
-    form = visit.form
+    form, named = visit.form, _named(visit.form)
     try:
-        done = await _done(call, visit, _named(form))
+        done = await _done(call, visit, named)
     except (Invalid, Problem) as error:
         if not error.faults:
             raise
         faults = {fault.field: fault.message for fault in error.faults}
         chosen = [one.partition("~")[0] for one in form.every("thread")]
-        return await list_page(call, visit, place=form, status=400, faults=faults, chosen=chosen)
+        return await list_page(call, visit, place=form, faults=faults, chosen=chosen, refused=named)
     if visit.fragment or not tell(call, visit, done):
         return await list_page(call, visit, place=form, done=done)
     return visit.redirect(list_path(visit.inbox, form))

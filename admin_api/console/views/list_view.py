@@ -70,13 +70,13 @@ async def list_page(
     *,
     place: Mapping[str, str],
     done: Done | None = None,
-    status: int = 200,
     faults: Mapping[str, str] | None = None,
+    refused: str = "",
     chosen: Collection[str] = (),
 ) -> Response:
     """Show the list at `place`: its view, search, page, and how many rows are `shown`.
 
-    `faults` and `chosen` are of an act that was refused: by field, and its threads.
+    `faults` and `chosen` are of the act that was `refused`: by field, and its threads.
     """
     await surround(call, visit, place=list_path(visit.inbox, place))
     here = inbox_of(visit.team, visit.inbox)
@@ -88,12 +88,13 @@ async def list_page(
     done = done or undo.take_done(call, visit)
     shown = _shown(call, visit, here, view, rows, place=place)
     if fault is not None:
-        status, more = 400, {"view": view.name, "cursor": rows.cursor or ""}
+        more = {"view": view.name, "cursor": rows.cursor or ""}
         shown["more"] = list_path(visit.inbox, more) if rows.cursor else ""
     return visit.render(
         "list.html",
         block="page",
-        status=status,
+        status=200 if fault is None and not faults else 400,
+        refused=refused,
         **shown,
         cursor=place.get("cursor", ""),
         fault=fault,

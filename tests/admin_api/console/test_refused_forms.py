@@ -304,3 +304,33 @@ async def test_a_note_survives_the_end_of_its_session(
         return [*seen, *(one for one in tab.log.told if "401" not in one)]
 
     assert await browser.visit(walk, java_script_enabled=scripts) == [WORDS, ""]
+
+
+async def test_a_hand_off_of_no_thread_keeps_its_words_in_sight(
+    site: Site, browser: Browser
+) -> None:
+    await whole_thread(site.world, [mail("x")], SUPPORT)
+
+    async def walk(tab: Tab) -> list[object]:
+        page, seen = tab.page, list[object]()
+        await site.enter(tab)
+        await page.goto(site.url + LIST)
+        await page.wait_for_selector("[data-htmx-powered]")
+        for keys in (["h"], ["#"]):
+            await page.evaluate("document.activeElement.blur()")
+            for key in keys:
+                await page.keyboard.press(key)
+            if keys == ["h"]:
+                await page.fill("#hand-to", ADDRESS)
+                await page.fill("#hand-note", WORDS)
+                await page.keyboard.press("Control+Enter")
+            await page.wait_for_selector("text=Choose at least one thread.")
+            seen.append(await page.evaluate("document.activeElement.id"))
+            if keys == ["h"]:
+                seen.append(await page.is_visible("#hand-note"))
+                seen.append(await page.input_value("#hand-note"))
+                await page.reload()
+                await page.wait_for_selector("[data-htmx-powered]")
+        return seen
+
+    assert await browser.visit(walk) == ["hand-to", True, WORDS, "main"]
