@@ -73,7 +73,9 @@ def move(call: Invocation, dry_run: bool) -> None:
     clear_progress()
     call.answer(record, _summary(found, settings.content_place, dry_run=dry_run))
     if damaged:
-        raise Faults(*(f"{one}: the content is not what was stored" for one in damaged))
+        raise Faults(
+            *(f"{one}: the content is missing, or is not what was stored" for one in damaged)
+        )
 
 
 def _summary(found: MoveReport, place: str, *, dry_run: bool) -> str:

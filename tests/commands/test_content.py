@@ -28,7 +28,7 @@ def test_large_messages_are_moved_to_where_the_setting_says(
     done = operator.type("content", "move")
     assert done.exit_code == 1
     assert done.stdout == "1 contents, 0.0 MiB moved to: database\n"
-    assert done.stderr == f"{damaged}: the content is not what was stored\n"
+    assert done.stderr == f"{damaged}: the content is missing, or is not what was stored\n"
     assert [path for path in files if path.exists()] == [changed]
     shown = operator.type("messages", "show", sound, "--inbox", "b@acme.test", "--raw")
     assert shown.stdout_bytes.endswith(LARGE)
