@@ -214,7 +214,7 @@ class Edge:
         """
         if why := self._why_foreign(request):
             raise Problem(403, "foreign_form", f"This form was refused: {why}.")
-        visit.form = Form([]) if file else await forms.read_form(request)
+        visit.form = Form([]) if file else await forms.read_form(request, known=bool(secret))
         token = request.headers.get(cookie.TOKEN_HEADER) or visit.form.get(cookie.TOKEN_FIELD, "")
         # The origin is not enough: a tab may still show a form of an earlier sign-in.
         if secret and not cookie.is_token(token, secret):
@@ -241,7 +241,7 @@ class Edge:
         if is_form and problem.status in _UNREAD and not self._why_foreign(request):
             # A file, a broken form, nobody there any more; or a form that was read already.
             with suppress(Problem, ClientDisconnect, RuntimeError):
-                visit.form = await forms.read_form(request)
+                visit.form = await forms.read_form(request, known=visit.user is not None)
         place, raw = _form_path(request), request.scope.get("raw_path") or b"/"
         # With the key of another text it would be refused again.
         used = ("key",) if problem.code == "idempotency_mismatch" else ()

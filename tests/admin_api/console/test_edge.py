@@ -438,7 +438,8 @@ async def test_the_token_is_another_text_on_each_page_and_good_each_time(world: 
         ("application/x-www-form-urlencoded", b"a=%FF", 400),
         ("application/x-www-form-urlencoded", b"theme=dark&a=%00", 400),
         ("application/x-www-form-urlencoded", b"&".join([b"a=b"] * 601), 400),
-        ("application/x-www-form-urlencoded", b"a=" + b"b" * (256 << 10), 413),
+        ("application/x-www-form-urlencoded", b"theme=dark&a=" + b"%D0%96" * (120 << 10), 303),
+        ("application/x-www-form-urlencoded", b"a=" + b"b" * (768 << 10), 413),
     ],
 )
 async def test_a_body_is_a_form_within_bounds(
@@ -455,6 +456,17 @@ async def test_a_body_is_a_form_within_bounds(
     assert answer.status_code == status
     if status != 303:
         assert answer.headers["content-type"] == "text/html; charset=utf-8"
+
+
+async def test_who_is_not_signed_in_sends_shorter_forms(world: World) -> None:
+    form = {"email": MEMBER, "password": PASSWORD, "next": "/" + "Ж" * (64 << 10)}
+
+    answers = [
+        await visitor(world).post("/console/sign-in/", form),
+        await visitor(world).post("/console/settings/name/", {"name": form["next"]}),
+    ]
+
+    assert [one.status_code for one in answers] == [413, 303]  # the second to the sign-in
 
 
 @pytest.mark.parametrize(
