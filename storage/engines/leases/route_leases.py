@@ -25,7 +25,7 @@ import psycopg
 from storage.database import Row
 from storage.engines.postgres_connections import Connection, connected, control, ending_within
 from storage.engines.postgres_locks import locks_of
-from storage.engines.servers.notify import channel_of, something_comes
+from storage.engines.servers.notify import channel_of, heard
 from storage.errors import StoreUnavailable
 
 LEASE = 1.0
@@ -90,8 +90,7 @@ class RouteLease:
             if row["is_new"]:
                 await self._make_safe(connection, server["own_synchronous_commit"])
             self._generation, self._until = int(row["generation"]), began + LEASE
-            await something_comes(connection, _RENEW_SECONDS)
-            async for _ in connection.notifies(timeout=0):
+            if await heard(connection, _RENEW_SECONDS):
                 self._until = float("-inf")  # what is remembered may be wrong from here on
 
     async def _make_safe(self, connection: Connection, flushes: str) -> None:

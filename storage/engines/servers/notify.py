@@ -42,20 +42,31 @@ async def listen(store: str, channel: str, told: Callable[[int], object]) -> Non
                 told(0)
                 with ending_within(connection, None):
                     while True:
-                        async for heard in connection.notifies(timeout=0):
-                            told(heard.pid)
-                        await something_comes(connection)
+                        for one in await heard(connection):
+                            told(one.pid)
         except (StoreUnavailable, psycopg.Error):
             pass  # whoever needs the store tells of that
         await asyncio.sleep(pause)
         pause = min(2 * pause, _AGAIN_AT_MOST)
 
 
-async def something_comes(connection: Connection, within: float | None = None) -> None:
-    """Wait until a connection without a statement under way has input, or was lost.
+async def heard(connection: Connection, within: float | None = None) -> list[psycopg.Notify]:
+    """The notifications that a connection has, or what comes within so many seconds (None: ever).
 
-    For `within` seconds at most (None: for ever).
+    No statement may be under way. Raises psycopg.Error when the connection is lost.
     """
+    # Some may have been read with the answer of a statement: the socket does not tell of them.
+    if not (found := await _read(connection)):
+        await _something_comes(connection, within)
+        found = await _read(connection)
+    return found
+
+
+async def _read(connection: Connection) -> list[psycopg.Notify]:
+    return [one async for one in connection.notifies(timeout=0)]
+
+
+async def _something_comes(connection: Connection, within: float | None) -> None:
     loop = asyncio.get_running_loop()
     readable = loop.create_future()
     descriptor = connection.fileno()
