@@ -23,11 +23,12 @@ from admin_api.http.payload import Parameters
 from admin_api.http.problems import Problem
 from admin_api.http.responses import answer
 from admin_api.http.texts import not_blank, one_line
-from storage.content.message_bytes import Content
+from storage.content.message_bytes import Content, ContentDamaged
+from storage.content.places import require_stored
 from storage.database import Tx
 from storage.drafts import uploads
 from storage.drafts.uploads import Upload
-from storage.errors import OutcomeUnknown
+from storage.errors import OutcomeUnknown, StoreUnavailable
 
 MOST_OCTETS = 25 << 20
 
@@ -92,6 +93,7 @@ async def create_upload(call: Call) -> Response:
     )
 
     async def work(tx: Tx) -> Upload:
+        await require_content(tx, call, content)
         return await uploads.add_upload(
             tx,
             tenant_id=call.tenant_id,
@@ -110,6 +112,15 @@ async def create_upload(call: Call) -> Response:
         raise
     received.kept = True
     return answer(upload_record(made), 201)
+
+
+async def require_content(tx: Tx, call: Call, content: Content) -> None:
+    """Raises StoreUnavailable when a content was removed as an orphan before a row named it."""
+    try:
+        await require_stored(tx, content)
+        call.service.content.require_file(content)
+    except ContentDamaged as error:
+        raise StoreUnavailable("message content: it was removed before it was named") from error
 
 
 def _attachable(media_type: str) -> str:

@@ -19,6 +19,7 @@ from admin_api.call.call import Call, acting_view
 from admin_api.call.references import visible_message
 from admin_api.drafts.drafts import lent_by, require_latest
 from admin_api.drafts.refusals import problem_of_refusal
+from admin_api.drafts.uploads import require_content
 from admin_api.http.problems import Problem, thread_moved
 from admin_api.http.responses import answer
 from admin_api.outbound.composing import (
@@ -131,6 +132,8 @@ async def _queue(
     if content is None:
         octets = octets_of(composed, ids)
         content = Content(hashlib.sha256(octets).digest(), len(octets), octets, None)
+    # The removal of orphans may have come before: a letter without its bytes could not be sent.
+    await require_content(tx, call, content)
     letter = _new_letter(
         call,
         plan,

@@ -363,6 +363,8 @@ class Deliverer:
         confirmed = self._confirmations.take_confirmed(part)
 
         async def work(tx: Tx) -> list[Outcome]:
+            for job in jobs:
+                self._contents.require_file(job.arrival.content)
             return await deliver(
                 tx,
                 [job.arrival for job in jobs],

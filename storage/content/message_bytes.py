@@ -288,14 +288,28 @@ class ContentDirectory:
             with _translating():
                 await asyncio.to_thread(file.flush)
 
+    def require_file(self, content: Content) -> None:
+        """For a transaction that is about to name a content, if that is a file.
+
+        Raises ContentDamaged when it was removed as an orphan before.
+        """
+        file = content.file
+        if file is not None and is_file(file) and not (self.files / file).exists():
+            raise ContentDamaged("the file of the content is gone")
+
     async def remove(self, file: str) -> None:
         """Remove a content that no row names any more; what stays behind is an orphan."""
         if is_file(file):
-            with contextlib.suppress(OSError):
-                await asyncio.to_thread((self.files / file).unlink)
+            await asyncio.to_thread(self.remove_files, [file])
         else:
             with contextlib.suppress(StoreUnavailable):
                 await self._others().remove(file)
+
+    def remove_files(self, files: Iterable[str]) -> None:
+        """Remove files that no row names; blocks. What cannot be removed is an orphan."""
+        for file in files:
+            with contextlib.suppress(OSError):
+                (self.files / file).unlink()
 
     def _others(self) -> Elsewhere:
         if self.elsewhere is None:

@@ -3,8 +3,8 @@
 - A file counts when nobody has written to it for an hour, what lies elsewhere when its id is an
   hour old. It is removed after a second query under the write lock: a transaction that would have
   named it has done so, or never will.
-- Pieces in the database, and the checksums of an object, are removed in the transaction of that
-  query: a delivery that is later yet finds them gone, and stores nothing. Clocks may jump.
+- Files, pieces in the database, and the checksums of an object are removed in the transaction of
+  that query: a delivery that is later yet finds them gone, and stores nothing. Clocks may jump.
 """
 
 from __future__ import annotations
@@ -57,9 +57,11 @@ async def remove_orphans(
         some = pieces[start : start + _AT_ONCE_IN_DATABASE]
         removed += await database.write(partial(_remove_unnamed_pieces, locations=some))
     # A look in a write transaction: no delivery that would name one of them can be half done.
-    left = await database.write(partial(_forget_unnamed, files=others)) if others else []
+    forget = partial(_forget_unnamed, contents=contents, files=others)
+    left = await database.write(forget) if others else []
     for file in left:
-        await contents.remove(file)
+        if not is_file(file):
+            await contents.remove(file)
     return removed + len(left)
 
 
@@ -69,9 +71,10 @@ async def _remove_unnamed_pieces(tx: Tx, *, locations: Sequence[str]) -> int:
     return len(left)
 
 
-async def _forget_unnamed(tx: Tx, *, files: Sequence[str]) -> list[str]:
+async def _forget_unnamed(tx: Tx, *, contents: ContentDirectory, files: Sequence[str]) -> list[str]:
     left = await _unnamed(tx, files=files)
     await forget_checksums(tx, [file for file in left if not is_file(file)])
+    contents.remove_files(file for file in left if is_file(file))  # some milliseconds
     return left
 
 

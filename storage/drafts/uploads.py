@@ -15,7 +15,6 @@ from types import MappingProxyType
 
 from storage.clock import HOUR
 from storage.content.message_bytes import Content
-from storage.content.places import require_stored
 from storage.database import Row, Tx
 from storage.errors import Conflict, FieldFault, Invalid
 from storage.sql import in_list
@@ -68,12 +67,7 @@ async def add_upload(
     content: Content,
     now: int,
 ) -> Upload:
-    """Record a file that is on stable storage.
-
-    Raises Conflict `uploads_full`, and ContentDamaged when it is not there any more.
-    """
-    # The removal of orphans may have been first: an upload without bytes would fail when sent.
-    await require_stored(tx, content)
+    """Record a file that is on stable storage. Raises Conflict `uploads_full`."""
     await require_room(tx, tenant_id=tenant_id, inbox_id=inbox_id, size=content.size, now=now)
     made = Upload(tx.new_id(), inbox_id, filename, content_type, content, now + KEPT)
     await tx.execute(

@@ -107,7 +107,7 @@ async def _move(
         return False
     assert copied.file is not None
     named = await database.write(
-        partial(_rename, message_id=message_id, before=content.file, copied=copied)
+        partial(_rename, contents, message_id=message_id, before=content.file, copied=copied)
     )
     if not named:  # it was deleted meanwhile, or another process has moved it
         await contents.remove(copied.file)
@@ -124,8 +124,11 @@ async def _remove(
         await contents.remove(left_behind.popleft()[1])
 
 
-async def _rename(tx: Tx, *, message_id: bytes, before: str, copied: Content) -> bool:
+async def _rename(
+    contents: ContentDirectory, tx: Tx, *, message_id: bytes, before: str, copied: Content
+) -> bool:
     await require_stored(tx, copied)
+    contents.require_file(copied)
     changed = await tx.execute(
         "UPDATE contents SET file = :file WHERE message_id = :message_id AND file = :before",
         {"file": copied.file, "message_id": message_id, "before": before},

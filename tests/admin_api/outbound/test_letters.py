@@ -7,8 +7,12 @@ from contextlib import asynccontextmanager
 from email.message import EmailMessage
 from typing import Any
 
+import pytest
+
 from storage.address import parse_address
 from storage.clock import MINUTE, SECOND
+from storage.content.message_bytes import Content, ContentDirectory, SpoolFile
+from storage.content.orphans import remove_orphans
 from storage.directory import inboxes, lists
 from storage.ids import from_text
 from storage.maintenance.integrity import audit
@@ -415,6 +419,34 @@ async def test_a_letter_can_be_taken_back_until_it_leaves(engine: Engine) -> Non
                 with case("only what failed is tried again"):
                     answer = await api.post(f"{MESSAGES}{made['message_id']}/retry/")
                     assert answer.json()["code"] == "nothing_to_retry"
+
+
+async def test_no_file_and_no_letter_is_kept_whose_bytes_went_as_an_orphan(
+    engine: Engine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As where the clock of the job that removes orphans has jumped."""
+    keep = ContentDirectory.keep
+    async with sending_world(engine) as world:
+
+        async def keep_and_lose(
+            contents: ContentDirectory, spool: SpoolFile, content: Content, *, now: int
+        ) -> Content:
+            kept = await keep(contents, spool, content, now=now)
+            assert await remove_orphans(world.database, contents, [kept.file or ""]) == 1
+            return kept
+
+        asked = await question(world)
+        path = "/v1/uploads/?filename=a.pdf"
+        async with world.client(SALES) as api:
+            api.headers["Content-Type"] = "application/pdf"
+            upload = (await api.post(path, content=b"%PDF")).json()
+            letter = {"text_body": "x", "attachments": [{"upload_id": upload["upload_id"]}]}
+            monkeypatch.setattr(ContentDirectory, "keep", keep_and_lose)
+            assert (await api.post(path, content=b"%PDF")).status_code == 503
+        await send(world, SALES, 503, reply_to_message_id=asked, more=letter)
+        monkeypatch.undo()
+        # Nothing was used up.
+        await send(world, SALES, reply_to_message_id=asked, more=letter)
 
 
 async def test_files_templates_and_large_texts_go_into_letters(engine: Engine) -> None:

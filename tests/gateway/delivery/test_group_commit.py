@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable
 from hashlib import sha256
 from pathlib import Path
 from typing import cast
@@ -35,6 +35,9 @@ from storage.delivery.arrivals import (
     Unsettled,
 )
 from storage.errors import OutcomeUnknown, StoreFull, StoreUnavailable
+from storage.maintenance.integrity import audit
+from tests.support.engines import Engine
+from tests.support.post_room import TEAM, open_post
 
 Answer = Exception | list[Outcome]
 STORED = Stored(b"m" * 16, (b"receipt",))
@@ -97,7 +100,9 @@ class Attic:
 class Desk:
     """A deliverer at work on a scripted store."""
 
-    def __init__(self, store: ScriptedStore, data: Path, attic: Attic | None = None) -> None:
+    def __init__(
+        self, store: ScriptedStore | Store, data: Path, attic: Attic | None = None
+    ) -> None:
         self.contents = ContentDirectory(data, cast(Elsewhere, attic))
         self.contents.prepare()
         self.confirmations = Confirmations()
@@ -406,6 +411,32 @@ async def test_a_message_whose_spool_file_is_gone_takes_no_other_along(opened: O
         await first
     assert await second == STORED
     assert desk.kept(b"2" * 16)
+
+
+async def test_a_file_that_was_removed_as_an_orphan_is_named_by_no_message(
+    engine: Engine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As where the clock of the job that removes them has jumped by an hour."""
+    place = ContentDirectory.place
+
+    def place_and_lose(contents: ContentDirectory, spools: Iterable[SpoolFile]) -> None:
+        place(contents, spools)
+        contents.remove_files([file])
+
+    async with open_post(engine) as post:
+        desk = Desk(post.database, engine.data)
+        spool = desk.spool()
+        file = content_name(spool.path.name)
+        content = Content(sha256(b"large").digest(), 5, None, file)
+        recipients = (Recipient(TEAM, *TEAM.split("@")),)
+        monkeypatch.setattr(ContentDirectory, "place", place_and_lose)
+        lost = message()._replace(tenant_id=post.tenant_id, recipients=recipients, content=content)
+
+        with pytest.raises(ContentDamaged):
+            await desk.deliverer.submit(lost, spool)
+
+        await desk.close()
+        assert (await audit(post.database, desk.contents)).messages == 0
 
 
 async def test_no_message_waits_long_for_company_that_does_not_come(opened: Open) -> None:
