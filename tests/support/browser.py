@@ -113,13 +113,13 @@ async def _tab(context: BrowserContext, log: Log | None = None) -> Tab:
     page, log = await context.new_page(), log or Log()
     await page.add_init_script(_WATCH)
     page.on("request", lambda request: log.urls.append(request.url))
-    page.on("console", lambda one: _note(log, one.type, one.text))
+    page.on("console", lambda one: _note(log, one.type, one.text, one.location["url"]))
     page.on("pageerror", lambda error: log.told.append(f"error: {error}"))
     page.on("dialog", lambda dialog: log.told.append(f"dialog: {dialog.message}"))
     return Tab(page, context, log)
 
 
-def _note(log: Log, kind: str, text: str) -> None:
+def _note(log: Log, kind: str, text: str, url: str) -> None:
     """Note a message; what Chromium says of storage that a page had cleared is none.
 
     Nor is it that somebody was at a field before the page, of which all has come, chose one.
@@ -127,7 +127,8 @@ def _note(log: Log, kind: str, text: str) -> None:
     if kind != "info" or not any(
         one in text for one in ("Clear-Site-Data", "Autofocus processing")
     ):
-        log.told.append(f"{kind}: {text}")
+        where = f" ({url})" if "Failed to load" in text else ""
+        log.told.append(f"{kind}: {text}{where}")
 
 
 @contextmanager

@@ -51,11 +51,18 @@ class Site:
     def url(self) -> str:
         return f"http://127.0.0.1:{self.port}"
 
-    async def enter(self, tab: Tab, email: str = MEMBER) -> None:
-        """Give the browser this user's cookie."""
-        cookie = f"postroom-{self.port}"
+    async def enter(self, tab: Tab, email: str = MEMBER, *, leaves: bool = False) -> None:
+        """Give the browser this user's cookie.
+
+        A tab that `leaves` the page of another session before cannot ask for what that shows as
+        this user, and be refused.
+        """
+        cookie, secret = f"postroom-{self.port}", self.secrets[email]
+        had = [one["value"] for one in await tab.context.cookies() if one["name"] == cookie]
+        if leaves and had not in ([], [secret]):
+            await tab.page.goto("about:blank")
         await tab.context.add_cookies(
-            [{"name": cookie, "value": self.secrets[email], "url": self.url, "httpOnly": True}]
+            [{"name": cookie, "value": secret, "url": self.url, "httpOnly": True}]
         )
 
 

@@ -28,7 +28,7 @@ async def many(world: World, count: int) -> None:
 
 
 async def enter(site: Site, tab: Tab, path: str = PATH, email: str = MEMBER) -> None:
-    await site.enter(tab, email)
+    await site.enter(tab, email, leaves=True)
     await tab.page.goto(site.url + path)
     if await tab.page.evaluate("!!window.htmx"):
         await tab.page.wait_for_selector("[data-htmx-powered]")

@@ -54,7 +54,7 @@ _IS_BELOW = """
 
 
 async def enter(site: Site, tab: Tab, shown: Shown, email: str = MEMBER) -> None:
-    await site.enter(tab, email)
+    await site.enter(tab, email, leaves=True)
     await tab.page.goto(site.url + shown.path)
     if tab.page.url == site.url + shown.path and await tab.page.evaluate("!!window.htmx"):
         await tab.page.wait_for_selector("[data-htmx-powered]")
