@@ -52,11 +52,4 @@ def left_to_others(
 ) -> list[ParseClaim]:
     """Those whose content may be a file of another gateway; blocks."""
     young = lowest_at(now - _WITH_OTHERS)
-    return [
-        claim
-        for claim in claims
-        if claim.message_id > young
-        and claim.content.file is not None
-        and is_file(claim.content.file)
-        and not (contents.files / claim.content.file).exists()
-    ]
+    return [one for one in claims if one.message_id > young and contents.lacks_file(one.content)]

@@ -288,13 +288,17 @@ class ContentDirectory:
             with _translating():
                 await asyncio.to_thread(file.flush)
 
+    def lacks_file(self, content: Content) -> bool:
+        """Whether a content is a file that is not in this directory; a look at the disk."""
+        file = content.file
+        return file is not None and is_file(file) and not (self.files / file).exists()
+
     def require_file(self, content: Content) -> None:
         """For a transaction that is about to name a content, if that is a file.
 
         Raises ContentDamaged when it was removed as an orphan before.
         """
-        file = content.file
-        if file is not None and is_file(file) and not (self.files / file).exists():
+        if self.lacks_file(content):
             raise ContentDamaged("the file of the content is gone")
 
     async def remove(self, file: str) -> None:

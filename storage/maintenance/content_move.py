@@ -17,7 +17,7 @@ from dataclasses import dataclass, field
 from functools import partial
 
 from storage.clock import Clock
-from storage.content.message_bytes import Content, ContentDamaged, ContentDirectory, is_file
+from storage.content.message_bytes import Content, ContentDamaged, ContentDirectory
 from storage.content.places import require_stored
 from storage.database import Reads, Store, Tx
 
@@ -97,7 +97,7 @@ async def _move(
 ) -> bool:
     """Copy one content and name the copy; whether its old bytes are of no use any more."""
     assert content.file is not None
-    if is_file(content.file) and not (contents.files / content.file).exists():
+    if contents.lacks_file(content):
         report.absent += 1
         return False
     try:
