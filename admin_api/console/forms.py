@@ -51,7 +51,7 @@ class Form(Mapping[str, str]):
 
 
 async def read_form(request: Request, *, known: bool) -> Form:
-    """Return the body's fields, more of whom we know. Raises Problem 400, 413, 415."""
+    """Return the body's fields; a `known` user may send more. Raises Problem 400, 413, 415."""
     # As much text as a body of the API has: a browser writes each octet beyond ASCII as three.
     most = MAX_BODY * (3 if known else 1)
     media_type, _, parameters = request.headers.get("content-type", "").partition(";")
